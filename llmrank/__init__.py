@@ -1,0 +1,3 @@
+"""llmrank: is a large language model a better ranker for your recommender than what you have?"""
+
+__version__ = "0.1.0"

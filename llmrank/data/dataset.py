@@ -1,0 +1,64 @@
+"""A dataset in memory: who did what with which item, in the order in which it happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.types import Item
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interactions:
+    """Columns of equal length, ordered by (timestamp, file order); where there are no timestamps, by file order."""
+
+    user: NDArray[np.int32]
+    """Index into `Dataset.users`."""
+    item: NDArray[np.int32]
+    """Index into `Dataset.items`."""
+    rating: NDArray[np.float64] | None
+    timestamp: NDArray[np.float64] | None
+    """Seconds since the epoch."""
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Interactions:
+        """Return the chosen rows (indices or a mask), in the order given."""
+        return Interactions(
+            self.user[rows],
+            self.item[rows],
+            None if self.rating is None else self.rating[rows],
+            None if self.timestamp is None else self.timestamp[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Users, the catalogue, and the interactions between them."""
+
+    name: str
+    users: tuple[str, ...]
+    items: tuple[Item, ...]
+    interactions: Interactions
+    rating_scale: tuple[float, float] | None
+    """Lowest and highest rating possible; None where there are no ratings."""
+    source: str
+    """Where it was read from, for the manifest."""
+    sha256: str
+    """Over the files it was read from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """A dataset cut in two: nothing in `train` may lie after the cut-off."""
+
+    dataset: Dataset
+    train: Interactions
+    test: Interactions
+    name: str
+    """`leave-last-out`, `time(1998-03-01)`, `user-ratio(0.9)`."""
+    note: str
+    """What a reader of the numbers must know about this way of splitting; printed with them."""

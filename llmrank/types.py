@@ -1,0 +1,286 @@
+"""The nouns of llmrank, as frozen values. This module imports nothing of ours.
+
+A `Case` is one evaluation instance. A `PromptTemplate` renders it into `Message`s; a `Request` is one model call and a
+`Response` what came back. An answer format reads the Response into an `Answer`, and a ranker turns Answers into a
+`Ranking`, which carries exactly one `Outcome`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
+
+
+# --- what is ranked -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that can be recommended."""
+
+    item_id: str
+    title: str
+    attributes: Mapping[str, str] = NO_ATTRIBUTES
+    """Any further text: genres (joined with ", "), year, brand, description."""
+
+    def __hash__(self) -> int:
+        return hash((self.item_id, self.title))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One interaction of a user with an item."""
+
+    item: Item
+    rating: float | None = None
+    timestamp: float | None = None
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One evaluation instance: a user, what they did, and what they are to be offered.
+
+    A ranking Case has `candidates`; a rating Case has a `target` in their place.
+    """
+
+    user_id: str
+    history: tuple[Event, ...]
+    """Oldest first; nothing after the cut-off."""
+    candidates: tuple[Item, ...] = ()
+    """In the order in which they are to be shown; in recall order as they come from the recall stage."""
+    recall_scores: tuple[float, ...] | None = None
+    """Aligned with `candidates`; higher is better."""
+    relevant: tuple[str, ...] = ()
+    """Item ids of what the user did next; empty when unknown. They need not be among the candidates."""
+    target: Item | None = None
+    """Rating task: the item whose rating is asked."""
+    rating: float | None = None
+    """Rating task: the true rating, None when unknown."""
+
+    def blinded(self) -> Case:
+        """Return the Case without its labels: all that a ranker or a template may see."""
+        return replace(self, relevant=(), rating=None)
+
+
+# --- one model call -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the model draws its answer. Every field is sent explicitly, so no server default can change an answer."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    """0: no limit. Sent only to backends that know it (it is no part of the OpenAI interface)."""
+    max_tokens: int = 400
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """A constraint on the form of the answer, for backends that can enforce one."""
+
+    kind: Literal["choice", "regex", "json_schema"]
+    spec: str
+    """The regular expression, the JSON schema, or the choices, one a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One model call."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    labels: tuple[str, ...] = ()
+    """Label texts whose log-probabilities at the first answer token are wanted."""
+    structured: Structured | None = None
+    repeat: int = 0
+    """Number of this repetition of the same question, so that repeats are asked anew and not served from the Store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call or of many."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Prompt tokens that the backend took from its prefix cache; 0 where it does not say."""
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a backend answered."""
+
+    text: str
+    finish_reason: str = "stop"
+    """`stop`, `length`, `content_filter`, `refusal`, or what the endpoint said."""
+    usage: Usage = Usage()
+    label_logprobs: Mapping[str, float] | None = None
+    """Natural-log probability of each label asked for; a label the backend did not return is absent."""
+    reasoning: str = ""
+    """Reasoning that the endpoint returned apart from the text."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that got no answer: what a ranker receives in the place of a Response. It is never stored or parsed."""
+
+    reason: str
+
+
+Reply = Response | Failure
+
+
+# --- reading an answer ----------------------------------------------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    """How a Case ended; exactly one per Case."""
+
+    OK = "ok"
+    REPAIRED = "repaired"
+    UNPARSED = "unparsed"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was shown to the model, as far as it is needed to read the answer."""
+
+    items: tuple[Item, ...] = ()
+    """The items offered, in the order shown."""
+    labels: tuple[str, ...] = ()
+    """The identifier shown beside each item (numbers, letters, …); empty when items were shown by title alone."""
+    top: int | None = None
+    """How many items the model was asked to return; None: all."""
+    scale: tuple[float, float] = (1.0, 5.0)
+    """Lowest and highest rating (rating task)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A Response, read. Which of the values is set depends on the answer format."""
+
+    outcome: Outcome
+    reason: str = ""
+    """Why it is unparsed (`empty`, `refusal`, `out_of_range`, `ambiguous`, …) or in error."""
+    repairs: Mapping[str, int] = NO_COUNTS
+    """What had to be mended, counted: `missing`, `duplicate`, `not_a_candidate`, `truncated`, …"""
+    ranked: tuple[str, ...] = ()
+    """Item ids that the answer names, best first, each once."""
+    value: float | None = None
+    """A rating."""
+    scores: Mapping[str, float] | None = None
+    """A score for each label or item id."""
+    matches: Mapping[str, int] = NO_COUNTS
+    """How each named title was matched: `exact`, `normalised`, `fuzzy`."""
+
+
+class AnswerFormat(Protocol):
+    """How a Response becomes an Answer. Pure: no I/O, no state, and it never sees a label."""
+
+    name: str
+
+    def read(self, response: Response, question: Question) -> Answer:
+        """Return the Answer; never raises, whatever the text."""
+        ...
+
+
+# --- the result -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A full permutation of a Case's candidates, and how it came about.
+
+    The rating task uses it too: `order` holds the target alone, and `scores` its predicted rating (None if unparsed).
+    """
+
+    order: tuple[str, ...]
+    """Item ids, best first, every candidate once."""
+    scores: tuple[float, ...] | None = None
+    """Aligned with `order`; equal scores are ties. None: the order is strict as far as `named` reaches."""
+    named: int | None = None
+    """How many items at the head the method really placed; what follows is tied. None: all of them."""
+    outcome: Outcome = Outcome.OK
+    reason: str = ""
+    repairs: Mapping[str, int] = NO_COUNTS
+    matches: Mapping[str, int] = NO_COUNTS
+
+
+RankingSteps = Generator[list[Request], Sequence[Reply], Ranking]
+
+
+class Ranker(Protocol):
+    """A method of ranking: a pure generator (sans I/O)."""
+
+    name: str
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Yield batches of Requests that can run side by side, receive their Replies in the same order, return the
+        Ranking. It sees the Case blinded, with its candidates in the order in which they are to be shown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do."""
+
+    label_logprobs: int = 0
+    """How many labels at a time; 0: none."""
+    structured: frozenset[str] = field(default_factory=frozenset[str])
+    """Which kinds of `Structured` it enforces."""
+    seed: bool = True
+    chat: bool = True
+
+
+class Backend(Protocol):
+    """Something that answers Requests."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What of it can change an answer (kind, base URL, model, revision, adapter), for the Store's key."""
+        ...
+
+    async def answer(self, request: Request) -> Response:
+        """Return the Response; raise `BackendError` when there is none."""
+        ...
+
+    async def close(self) -> None:
+        """Release the model or the connections."""
+        ...

@@ -17,6 +17,14 @@ NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 
 
+def _no_attributes() -> Mapping[str, str]:
+    return NO_ATTRIBUTES
+
+
+def _no_counts() -> Mapping[str, int]:
+    return NO_COUNTS
+
+
 # --- what is ranked -------------------------------------------------------------------------------------------------
 
 
@@ -26,7 +34,7 @@ class Item:
 
     item_id: str
     title: str
-    attributes: Mapping[str, str] = NO_ATTRIBUTES
+    attributes: Mapping[str, str] = field(default_factory=_no_attributes)
     """Any further text: genres (joined with ", "), year, brand, description."""
 
     def __hash__(self) -> int:
@@ -194,7 +202,7 @@ class Answer:
     outcome: Outcome
     reason: str = ""
     """Why it is unparsed (`empty`, `refusal`, `out_of_range`, `ambiguous`, …) or in error."""
-    repairs: Mapping[str, int] = NO_COUNTS
+    repairs: Mapping[str, int] = field(default_factory=_no_counts)
     """What had to be mended, counted: `missing`, `duplicate`, `not_a_candidate`, `truncated`, …"""
     ranked: tuple[str, ...] = ()
     """Item ids that the answer names, best first, each once."""
@@ -202,17 +210,28 @@ class Answer:
     """A rating."""
     scores: Mapping[str, float] | None = None
     """A score for each label or item id."""
-    matches: Mapping[str, int] = NO_COUNTS
+    matches: Mapping[str, int] = field(default_factory=_no_counts)
     """How each named title was matched: `exact`, `normalised`, `fuzzy`."""
 
 
 class AnswerFormat(Protocol):
     """How a Response becomes an Answer. Pure: no I/O, no state, and it never sees a label."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in front matter and on the command line."""
+        ...
 
     def read(self, response: Response, question: Question) -> Answer:
         """Return the Answer; never raises, whatever the text."""
+        ...
+
+    def labels(self, question: Question) -> tuple[str, ...]:
+        """Return the label texts whose log-probabilities it reads; empty for a format that reads text."""
+        ...
+
+    def structured(self, question: Question) -> Structured | None:
+        """Return the constraint that makes every answer readable, for `constrain: true`; None where there is none."""
         ...
 
 
@@ -229,13 +248,15 @@ class Ranking:
     order: tuple[str, ...]
     """Item ids, best first, every candidate once."""
     scores: tuple[float, ...] | None = None
-    """Aligned with `order`; equal scores are ties. None: the order is strict as far as `named` reaches."""
+    """Aligned with `order`; equal scores are ties, -inf is unscored. None: strict as far as `named` reaches."""
     named: int | None = None
     """How many items at the head the method really placed; what follows is tied. None: all of them."""
     outcome: Outcome = Outcome.OK
     reason: str = ""
-    repairs: Mapping[str, int] = NO_COUNTS
-    matches: Mapping[str, int] = NO_COUNTS
+    repairs: Mapping[str, int] = field(default_factory=_no_counts)
+    matches: Mapping[str, int] = field(default_factory=_no_counts)
+    history_dropped: int = 0
+    """Events, oldest first, that were left out because the prompt would not have fitted the model."""
 
 
 RankingSteps = Generator[list[Request], Sequence[Reply], Ranking]
@@ -244,7 +265,10 @@ RankingSteps = Generator[list[Request], Sequence[Reply], Ranking]
 class Ranker(Protocol):
     """A method of ranking: a pure generator (sans I/O)."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
+        ...
 
     def rank(self, case: Case) -> RankingSteps:
         """Yield batches of Requests that can run side by side, receive their Replies in the same order, return the

@@ -12,7 +12,10 @@ from llmrank.types import Item
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Interactions:
-    """Columns of equal length, ordered by (timestamp, file order); where there are no timestamps, by file order."""
+    """Columns of equal length, ordered by (timestamp, file order).
+
+    Without full timestamps a user's events stand by their position or file order. An unknown rating or time is NaN.
+    """
 
     user: NDArray[np.int32]
     """Index into `Dataset.users`."""
@@ -48,7 +51,7 @@ class Dataset:
     source: str
     """Where it was read from, for the manifest."""
     sha256: str
-    """Over the files it was read from."""
+    """Over users, items and interactions: the same data hashes the same, wherever and however it was read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,58 @@
+"""The answer format `expected_rating`: the expectation over the probabilities of the rating labels.
+
+Sum of r * P(r) over the labels, divided by the sum of P(r): a rating with decimals and few ties, which makes
+the AUC of a rating prompt comparable (G-Eval, arXiv:2303.16634, section 2).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from llmrank.answers.label_logprobs import logprobs
+from llmrank.answers.outcome import answered, unparsed
+from llmrank.answers.rating import rating_labels
+from llmrank.types import Answer, Question, Response, Structured
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRating:
+    """Reads an expected rating from the log-probabilities of rating labels; the text is not looked at."""
+
+    name: str = "expected_rating"
+    least_mass: float = 0.5
+    """Below this probability of all labels together, the answer is flagged (repair `low_label_mass`)."""
+
+    def read(self, response: Response, question: Question) -> Answer:
+        """Return the expectation in `value`, and the probability of each label in `scores`; the sum is the label mass.
+        Labels asked for and not returned are counted (`missing`). Unparsed (`label_missing`) if there are none."""
+        low, high = question.scale
+        given = {
+            label: math.exp(p)
+            for label, p in logprobs(response).items()
+            if (rating := _rating(label)) is not None and low <= rating <= high
+        }
+        mass = sum(given.values())
+        if not mass:
+            return unparsed(response, "label", "label_missing")
+        repairs = {
+            "missing": len([label for label in rating_labels(question) if label.strip() not in given]),
+            "low_label_mass": int(mass < self.least_mass),
+        }
+        value = sum(float(label) * p for label, p in given.items()) / mass
+        return answered(Response(""), repairs, value=value, scores=given)
+
+    def labels(self, question: Question) -> tuple[str, ...]:
+        """Return the ratings of the scale."""
+        return rating_labels(question)
+
+    def structured(self, question: Question) -> Structured | None:
+        """Return None: the text is not looked at."""
+        return None
+
+
+def _rating(label: str) -> float | None:
+    try:
+        return float(label)
+    except ValueError:
+        return None

@@ -1,0 +1,126 @@
+"""The part of an answer that is meant as an order of labels: `[2] > [3] > [1]`, not `the 10 passages`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+from llmrank.answers.label import Labels
+
+_MARKER = re.compile(r"^[ \t]*(?:\(?#?(\d{1,4})[.):]|[-*•])[ \t]+(?=\S)", re.MULTILINE)
+_BRACKETS = re.compile(r"\[([^\[\]\n]*)(?:\]|$)", re.MULTILINE)
+_SEPARATOR = re.compile(r"[\s,;>≻→|=\[\](){}\"'`*_<~/&#-]*")
+_PART = re.compile(r"[>≻→\n]")
+_FILLER = frozenset(
+    (
+        *("and", "then", "or", "passage", "passages", "document", "documents", "doc", "item", "items", "candidate"),
+        *("candidates", "movie", "movies", "film", "films", "product", "products", "option", "no", "number", "rank"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of an answer: a label, a word that may stand between labels, or one that ends a run of them."""
+
+    text: str
+    start: int
+    kind: Literal["label", "filler", "other"]
+    position: int | None = None
+    """Of the item with this label; None: it looks like a label, but no item has it."""
+    bracketed: bool = False
+
+    @property
+    def end(self) -> int:
+        """Where the word ends in the text."""
+        return self.start + len(self.text)
+
+
+def expression(text: str, labels: Labels) -> list[Word]:
+    """Return the labels of the ranking expression, in order: the longest unbroken run of labels, or those that lead
+    the lines or the parts between `>`, whichever names more items. The time is linear in the length of the text."""
+    text = _without_list_numbers(text, labels)
+    words = _words(text, labels)
+    found = max((_leading(text, words), *_runs(text, words)), key=_worth)
+    if (
+        len(found) == 1
+        and labels.are_numbers
+        and not found[0].bracketed
+        and any(word.kind == "other" for word in words)
+    ):
+        return []  # `I like 3 of them`
+    return found
+
+
+def label_words(text: str, labels: Labels) -> list[Word]:
+    """Return every label in the text, in order; if labels stand in square brackets, only those."""
+    return [word for word in _words(_without_list_numbers(text, labels), labels) if word.kind == "label"]
+
+
+def _without_list_numbers(text: str, labels: Labels) -> str:
+    """Return the text with the numbers of its list blanked: they count 1, 2, 3 down the lines, as labels would not."""
+    numbers = [int(number) for number in _MARKER.findall(text) if number]
+    if labels.are_numbers and any(after not in (before + 1, 1) for before, after in pairwise([0, *numbers])):
+        return text
+    return _MARKER.sub(lambda found: " " * len(found[0]), text)
+
+
+def _words(text: str, labels: Labels) -> list[Word]:
+    words: list[Word] = []
+    brackets = [found.span(1) for found in _BRACKETS.finditer(text)]
+    at = 0
+    for match in labels.token.finditer(text):
+        while at < len(brackets) and brackets[at][1] < match.end():
+            at += 1
+        bracketed = at < len(brackets) and brackets[at][0] <= match.start()
+        position = labels.find(match[0])
+        is_label = position is not None or labels.is_of_kind(match[0])
+        if is_label and (bracketed or not _is_pronoun(match, text)):
+            words.append(Word(match[0], match.start(), "label", position, bracketed))
+        else:
+            words.append(Word(match[0], match.start(), "filler" if match[0].casefold() in _FILLER else "other"))
+    if any(word.bracketed for word in words):
+        words = [
+            replace(word, kind="filler") if word.kind == "label" and not word.bracketed else word for word in words
+        ]
+    return words
+
+
+def _is_pronoun(match: re.Match[str], text: str) -> bool:
+    """Return whether this is the `I` or the `A` of a sentence and no letter of a list."""
+    return match[0] in ("I", "A") and re.match(r"['’]\w|\s[a-z]{2}", text[match.end() : match.end() + 4]) is not None
+
+
+def _runs(text: str, words: list[Word]) -> list[list[Word]]:
+    """Return the unbroken runs of labels."""
+    runs: list[list[Word]] = [[]]
+    end = 0
+    for word in words:
+        if word.kind == "other" or not _SEPARATOR.fullmatch(text, end, word.start):
+            runs.append([])
+        if word.kind == "label":
+            runs[-1].append(word)
+        end = word.end
+    return runs
+
+
+def _leading(text: str, words: list[Word]) -> list[Word]:
+    """Return the first label of each line, or of each part between `>`, if no other word stands before it."""
+    ends = [*(found.start() for found in _PART.finditer(text)), len(text)]
+    bracketed = any(word.bracketed for word in words)
+    leading: list[Word] = []
+    part, taken = 0, False
+    for word in words:
+        while word.start >= ends[part]:
+            part, taken = part + 1, False
+        if not taken and word.kind == "label":
+            leading.append(word)
+        taken = taken or word.kind == "label" or (word.kind == "other" and not bracketed)
+    return leading
+
+
+def _worth(found: list[Word]) -> tuple[int, int]:
+    different = len({word.text for word in found})
+    return different, different - len(found)

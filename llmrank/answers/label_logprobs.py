@@ -1,0 +1,59 @@
+"""The answer format `label_logprobs`: the candidates in the order of their labels' log-probabilities at one token.
+
+LlamaRec (arXiv:2311.02089), FIRST (arXiv:2406.15657).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from llmrank.answers.label import Labels
+from llmrank.answers.outcome import answered, missing, unparsed
+from llmrank.types import Answer, Question, Response, Structured
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLogprobs:
+    """Reads the order of the items from the log-probabilities of their labels; the text is not looked at."""
+
+    name: str = "label_logprobs"
+    least_mass: float = 0.5
+    """Below this probability of all labels together, the answer is flagged (repair `low_label_mass`)."""
+
+    def read(self, response: Response, question: Question) -> Answer:
+        """Return the items in `ranked` (equal ones in the order shown) and the natural-log probabilities of their labels
+        in `scores`, by item id: the sum of their exponentials is the label mass. An item whose label the backend did
+        not return is not ranked (`missing`). Unparsed (`label_missing`) if there are none."""
+        given = logprobs(response)
+        labels = zip(Labels.of(question).labels, question.items, strict=False)
+        found = {item.item_id: given[label] for label, item in labels if label in given}
+        if not found:
+            return unparsed(response, "label", "label_missing")
+        scores = dict(sorted(found.items(), key=lambda one: -one[1]))
+        repairs = {
+            "missing": missing(len(scores), len(question.items), None),
+            "low_label_mass": int(sum(map(math.exp, scores.values())) < self.least_mass),
+        }
+        return answered(Response(""), repairs, ranked=tuple(scores), scores=scores)
+
+    def labels(self, question: Question) -> tuple[str, ...]:
+        """Return the labels of the items."""
+        return Labels.of(question).labels
+
+    def structured(self, question: Question) -> Structured | None:
+        """Return None: the text is not looked at."""
+        return None
+
+
+def logprobs(response: Response) -> dict[str, float]:
+    """Return the natural-log probability of each label that the backend returned with one; spaces around it do not
+    count, and those of a label with and without a space are added up."""
+    found: dict[str, float] = {}
+    for label, given in (response.label_logprobs or {}).items():
+        if math.isfinite(given) and given < 0.01:  # rounding may leave a hair above 0
+            name, own = label.strip(), min(given, 0.0)
+            other = found.get(name)
+            high, low = max(own, other or own), min(own, other or own)
+            found[name] = own if other is None else min(0.0, high + math.log1p(math.exp(low - high)))
+    return found

@@ -1,0 +1,299 @@
+"""Which item a text names: exactly, after normalising, or so nearly that no other item comes close.
+
+The three stages follow one rule: a wrong match costs more than a missing one. A text that could mean two items means
+none; years or numbers that differ (remakes, sequels) rule an item out; a part of a title is never enough by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from llmrank.answers.title import Title, normalised, numbers, parse_title, without_article
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llmrank.types import Item
+
+Stage = Literal["exact", "item_id", "normalised", "fuzzy"]
+
+_MARGIN = 0.05
+_NEAR = 0.9
+_NEAR_SAME_YEAR = 0.8
+_SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for"))
+_SIZE = re.compile(r"(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|g|grams?|kg|lbs?|inch(?:es)?|count|ct|pack|pc|pcs)\b")
+_ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
+_TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The items a text can stand for: one; several whose titles cannot be told apart; none when it is ambiguous."""
+
+    positions: tuple[int, ...]
+    """Into the items, ascending."""
+    stage: Stage | Literal["ambiguous"]
+
+
+_AMBIGUOUS = Match((), "ambiguous")
+
+
+class TitleIndex:
+    """Finds items by what a text calls them. Built once per tuple of items (see `title_index`)."""
+
+    def __init__(self, items: tuple[Item, ...]) -> None:
+        self._items = items
+        self._exact = _positions((_spaced(item.title), at) for at, item in enumerate(items))
+        self._item_ids = {item.item_id: at for at, item in enumerate(items) if _is_telling(item.item_id)}
+        self.longest = max((len(item.title) for item in items), default=0) * 5 // 4 + 40
+
+    def exact(self, text: str) -> Match | None:
+        """Return the items with exactly this title, spaces apart."""
+        positions = self._exact.get(_spaced(text))
+        return Match(positions, "exact") if positions else None
+
+    def find(self, text: str) -> Match | None:
+        """Return the exact or normalised match of a text that is taken to be one title, None if there is none."""
+        text = _spaced(text)
+        if positions := self._exact.get(text):
+            return Match(positions, "exact")
+        if not text or len(text) > self.longest:
+            return None
+        if self._item_ids and (by_id := self._find_id(text)) is not None:
+            return by_id
+        return self._find_normalised(parse_title(text)) or self._find_trailing_year(text)
+
+    def nearest(self, text: str) -> Match | None:
+        """Return the fuzzy match of a text that `find` does not know, None if no item is near enough."""
+        text = _spaced(text)
+        if len(text) > self.longest or len((query := parse_title(text)).name) < 2:
+            return None
+        near = self._neighbours(query)
+        scores = {at: score for at in near if (score := self._nearness(query, self._titles[at]))}
+        if not scores:
+            return None
+        best = max(scores.values())
+        close = tuple(sorted(at for at, score in scores.items() if score > best - _MARGIN))
+        return Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS
+
+    def begins_longer(self, text: str) -> bool:
+        """Return whether the text may be the beginning of a longer title of the items."""
+        start = without_article(parse_title(_spaced(text)).name)
+        after = bisect_right(self._wholes, (start, len(self._wholes)))
+        return after < len(self._wholes) and self._wholes[after][0].startswith(start)
+
+    def begins_with(self, word: str) -> bool:
+        """Return whether a title begins with this word: a cheap test before `find`."""
+        return normalised(word) in self._first_words
+
+    # --- the tables, made when first needed
+
+    @cached_property
+    def _titles(self) -> list[Title]:
+        return [parse_title(_spaced(item.title)) for item in self._items]
+
+    @cached_property
+    def _names(self) -> dict[str, tuple[int, ...]]:
+        """Every name of every item, without its article."""
+        return _positions(
+            (without_article(name), at) for at, title in enumerate(self._titles) for name in _names(title)
+        )
+
+    @cached_property
+    def _first_words(self) -> frozenset[str]:
+        articles = {"the", "a", "an"}
+        return frozenset(name.split(" ", 1)[0] for name in self._names) | articles
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        return list(self._names)
+
+    @cached_property
+    def _wholes(self) -> list[tuple[str, int]]:
+        return sorted((without_article(title.whole), at) for at, title in enumerate(self._titles))
+
+    @cached_property
+    def _by_year(self) -> dict[str, list[int]]:
+        years: dict[str, list[int]] = {}
+        for at, title in enumerate(self._titles):
+            if title.year:
+                years.setdefault(title.year, []).append(at)
+        return years
+
+    # --- exact and normalised
+
+    def _find_id(self, text: str) -> Match | None:
+        found = _ITEM_ID.match(text)
+        at = self._item_ids.get(found[1]) if found else None
+        if found is None or at is None:
+            return None
+        title = text[found.end() :].strip(" -–—:,")
+        title = title[1:-1] if title[:1] + title[-1:] == "()" else title
+        named = self.find(title) if title else None
+        contradicted = named is not None and named.positions and at not in named.positions
+        return _AMBIGUOUS if contradicted else Match((at,), "item_id")
+
+    def _find_normalised(self, query: Title) -> Match | None:
+        positions = {at for name in (query.name, query.whole) for at in self._names.get(without_article(name), ())}
+        found = [at for at in positions if self._agree(query, self._titles[at])]
+        if not found and query.year:  # Shichinin no samurai (Seven Samurai) (1954)
+            others = {at for name in query.aliases for at in self._names.get(without_article(name), ())}
+            found = [at for at in others if self._titles[at].year == query.year]
+        if not found:
+            return None
+        # Several: those that agree in most ways win.
+        best = max(_agreement(query, self._titles[at]) for at in found)
+        found = [at for at in found if _agreement(query, self._titles[at]) == best]
+        return Match(tuple(sorted(found)), "normalised") if self._same_title(found) else _AMBIGUOUS
+
+    def _find_trailing_year(self, text: str) -> Match | None:
+        year = _TRAILING_YEAR.search(text)
+        return self._find_normalised(parse_title(f"{text[: year.start()]} ({year[1]})")) if year else None
+
+    def _agree(self, query: Title, title: Title) -> bool:
+        if query.year and title.year:
+            return query.year == title.year
+        asides = {*query.aliases, *query.remarks}, {*title.aliases, *title.remarks}
+        return not all(asides) or not asides[0].isdisjoint(asides[1])
+
+    def _same_title(self, positions: Iterable[int]) -> bool:
+        titles = [self._titles[at] for at in positions]
+        return all((title.whole, title.year) == (titles[0].whole, titles[0].year) for title in titles)
+
+    # --- fuzzy
+
+    def _neighbours(self, query: Title) -> set[int]:
+        """Return the items that could be near, found without comparing with each in turn."""
+        from rapidfuzz import process
+        from rapidfuzz.distance import Indel
+
+        near = set(self._by_year.get(query.year, ()))
+        for name in {without_article(query.name), without_article(query.whole)}:
+            hits = process.extract(
+                name, self._keys, scorer=Indel.normalized_similarity, score_cutoff=_NEAR_SAME_YEAR, limit=20
+            )
+            near.update(at for key, _, _ in hits for at in self._names[key])
+            start = bisect_left(self._wholes, (name, -1))
+            near.update(at for _, at in self._wholes[start : start + 3])
+        return near
+
+    def _nearness(self, query: Title, title: Title) -> float:
+        """Return how near two titles are, 0 to 1; 0 where the item is ruled out."""
+        same_year = bool(query.year) and query.year == title.year
+        if query.year and title.year and not same_year:
+            return 0.0
+        ours = {without_article(name) for name in (query.name, query.whole)}
+        theirs = {without_article(name) for name in _names(title)}
+        pairs = [(a, b) for a in ours for b in theirs if numbers(a) == numbers(b)]
+        if near := max((_likeness(a, b, same_year) for a, b in pairs), default=0.0):
+            return near
+        if same_year:
+            return _NEAR if _is_part(query, title) or _is_part(title, query) else 0.0
+        cut = not title.year and _is_cut_short(without_article(query.name), without_article(title.whole))
+        return _NEAR if cut else 0.0
+
+
+def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
+    """Return in what a title and a text that names it agree beyond the name, the weightiest first."""
+    return (
+        bool(query.year) and query.year == title.year,
+        query.whole == title.whole,
+        query.name == title.name,
+        without_article(query.name) == without_article(title.name),
+    )
+
+
+def _likeness(a: str, b: str, same_year: bool) -> float:
+    """Return how like two names are, 0 where they are not near enough: the same year makes up for a lesser likeness."""
+    from rapidfuzz.distance import Indel
+
+    if a.replace(" ", "") == b.replace(" ", "") or _content(a) == _content(b):
+        return 0.99
+    likeness = Indel.normalized_similarity(a, b, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
+    return likeness if same_year or _is_misspelt(a.split(), b.split()) else 0.0
+
+
+def _is_misspelt(words: list[str], others: list[str]) -> bool:
+    """Return whether the words differ by slips of spelling only: long words, a letter or two, no plural."""
+    from rapidfuzz.distance import OSA
+
+    if len(words) != len(others):
+        return False
+    shortest = 5 if len(words) > 1 else 7
+    for a, b in zip(words, others, strict=True):
+        if a == b:
+            continue
+        short, long = sorted((a, b), key=len)
+        if len(short) < shortest or long in (f"{short}s", f"{short}es") or OSA.distance(a, b) > len(short) // 4:
+            return False
+    return True
+
+
+def _is_part(shorter: Title, longer: Title) -> bool:
+    """Return whether one is the other without its series or its subtitle (`Star Wars (1977)`); same year presumed."""
+    if shorter.parts and set(shorter.parts) <= set(longer.parts):
+        return True
+    name, rest = without_article(shorter.name), without_article(longer.name)
+    follows = rest.removeprefix(f"{name} ")
+    return " " in name and follows != rest and not follows.split(" ", 1)[0].isdigit()
+
+
+def _is_cut_short(name: str, whole: str) -> bool:
+    """Return whether a product's long title was cut at its end: most of it is there, and no model number is lost."""
+    rest = whole.removeprefix(f"{name} ")
+    enough = name.count(" ") >= 3 and len(name) >= 0.6 * len(whole)
+    return enough and rest != whole and not numbers(_SIZE.sub("", rest))
+
+
+def _content(name: str) -> list[str]:
+    return [word for word in name.split() if word not in _SMALL_WORDS]
+
+
+def _names(title: Title) -> tuple[str, ...]:
+    """Return what an item may be called: its name, with all its parentheses, and its aliases."""
+    return (title.name, title.whole, *title.aliases)
+
+
+def _positions(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, dict[int, None]] = {}
+    for key, at in pairs:
+        found.setdefault(key, {})[at] = None
+    return {key: tuple(positions) for key, positions in found.items()}
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _is_telling(item_id: str) -> bool:
+    """Return whether an item id cannot be taken for a list number or a word: `B000142FVW`, `7806397051`."""
+    return len(item_id) >= 6 and any(map(str.isdigit, item_id))
+
+
+class _SameItems:
+    """A tuple of items as a cache key: the very same tuple, without hashing thousands of items."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: tuple[Item, ...]) -> None:
+        self.items = items
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _SameItems) and self.items is other.items
+
+    def __hash__(self) -> int:
+        return id(self.items)
+
+
+@lru_cache(maxsize=8)
+def _cached_index(same: _SameItems) -> TitleIndex:
+    return TitleIndex(same.items)
+
+
+def title_index(items: tuple[Item, ...]) -> TitleIndex:
+    """Return the index over these items; asked again for the same tuple, the same index (the last 8 are kept)."""
+    return _cached_index(_SameItems(items))

@@ -1,0 +1,156 @@
+"""The answer format `rating`: the model says a number on a scale.
+
+An answer often holds more numbers than the rating: a year, a title, the scale, other ratings. So they are read in the
+order of how plainly they are given as the rating, and the plainest kind decides:
+
+1. a line that is a rating and nothing else: `4`, `Rating: 4`, `**3.5 stars**`, `4/5`, `four`;
+2. the text begins with it: `4. The user likes crime`;
+3. the text calls it the rating: `the predicted rating is 4`, `I'd give it a 4`, `Seven (1995): 4`;
+4. it has the unit of a rating: `4 stars`, `4 out of 5`, `★★★★`;
+5. any number on the scale (Kang et al. 2023, arXiv:2305.06474, take the first; two different ones are ambiguous here).
+
+Within a kind, different values or a range (`between 3 and 4`) are `ambiguous`. A value off the scale is `out_of_range`;
+one on another scale (`8/10` where 1 to 5 was asked) is `other_scale`: it is never converted, for that would be a guess.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from llmrank.answers.outcome import answered, unparsed
+from llmrank.answers.reasoning import without_reasoning
+from llmrank.answers.refusal import is_refusal
+from llmrank.answers.title import parse_title
+from llmrank.answers.text_format import TextFormat
+from llmrank.types import Answer, Question, Response, Structured
+
+_RANGE_MARK = "\x00"
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
+_END = r"(?!\w|%|[.,]\d|:\d)"
+_DIGITS = rf"(?<![\w.,/])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER}){_END}"
+_WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
+_EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
+_UNIT = r"(?: ?(?:/|out of|of) ?(?P<of>\d{1,3}|five|ten)(?![\w/]|\.\d)(?: stars?\b)?|[ -]?(?:stars?\b|[★⭐]))"
+_LABEL = r"(?:my|the|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of)"
+
+_EDGE = rf"[^\w{_RANGE_MARK}−-]*"
+_ONLY = re.compile(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*{_EITHER}{_UNIT}?\W*", re.IGNORECASE)
+_BEGINS = re.compile(rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—])", re.IGNORECASE)
+_LIST_LINE = re.compile(rf"\W*\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*", re.IGNORECASE)
+_NAME = r"\b(?:ratings?|scores?|rate|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say|assign)\b"
+_NAMED = (
+    re.compile(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?", re.IGNORECASE),
+    re.compile(rf"{_NAME}(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?", re.IGNORECASE),
+    re.compile(rf"[:=→] ?{_DIGITS}{_UNIT}?[^\w\n]*$", re.IGNORECASE | re.MULTILINE),
+)
+_UNITED = re.compile(rf"{_EITHER}{_UNIT}", re.IGNORECASE)
+_ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
+_ANY_WORD = re.compile(_WORD, re.IGNORECASE)
+_SYMBOLS = re.compile(r"[★⭐]+(½)?")
+_RANGE = re.compile(rf"{_DIGITS}(?: ?[-–—~] ?| (?:to|or|and) )(?P<until>{_NUMBER}){_END}", re.IGNORECASE)
+_NO_RATING = re.compile(
+    r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system)\b"
+    r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
+    re.IGNORECASE,
+)
+_READ = 20_000
+"""Characters that are read: a rating stands near the beginning or not at all."""
+
+Given = tuple[float, float | None]
+"""A value (nan for a range) and its denominator, where one is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating(TextFormat):
+    """Reads one rating from a text. The titles of the question's items are taken out first: they may hold numbers."""
+
+    name: str = "rating"
+
+    def read(self, response: Response, question: Question) -> Answer:
+        """Return the rating in `value`; unparsed (`empty`, `truncated`, `refusal`, `no_rating`, `ambiguous`,
+        `out_of_range`, `other_scale`)."""
+        text = without_reasoning(response.text)
+        if not text or not text.strip():
+            return unparsed(response, text, "empty")
+        low, high = question.scale
+        given = _plainest(_plain(text[:_READ], question), question.scale, is_refusal(response, text))
+        if not given:
+            return unparsed(response, text, "no_rating")
+        (value, of), *others = given
+        if others or math.isnan(value):
+            return unparsed(response, text, "ambiguous")
+        if of is not None and of != high:
+            return unparsed(response, text, "other_scale")
+        if not low <= value <= high:
+            return unparsed(response, text, "out_of_range")
+        return answered(response, {}, value=value)
+
+    def structured(self, question: Question) -> Structured | None:
+        """Return the ratings of the scale as the choices, in halves where the scale begins or ends in one."""
+        return Structured("choice", "\n".join(rating_labels(question)))
+
+
+def rating_labels(question: Question) -> tuple[str, ...]:
+    """Return the ratings of a question's scale: its labels, else the whole numbers, or halves where it has halves."""
+    low, high = question.scale
+    step = 1.0 if low.is_integer() and high.is_integer() else 0.5
+    return question.labels or tuple(f"{low + step * at:g}" for at in range(math.floor((high - low) / step) + 1))
+
+
+def _plain(text: str, question: Question) -> str:
+    """Return the text without titles, years and mentions of the scale, and with a mark for each other range."""
+    low, high = question.scale
+    for item in question.items[:4]:
+        for title in (item.title, parse_title(item.title).name):
+            if len(title) > 2 or not title.isdigit():
+                text = re.sub(re.escape(title), " ", text, flags=re.IGNORECASE)
+    text = _SYMBOLS.sub(lambda found: f" {len(found[0].rstrip('½')) + (0.5 if found[1] else 0):g} stars", text)
+
+    def mark(found: re.Match[str]) -> str:
+        ends = _number(found["value"]), _number(found["until"])
+        return " " if ends[0] <= low and ends[1] == high else _RANGE_MARK
+
+    text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
+    return _RANGE.sub(mark, text)
+
+
+def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
+    """Return the different values of the plainest kind of which there are any."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
+        return given
+    if not declined:
+        if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
+            return _given([found])
+        if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
+            return given
+    if given := _given(_UNITED.finditer(text)):
+        return given
+    if declined:
+        return []
+    given = _given(_ANY.finditer(text)) or _given(found for found in _ANY_WORD.finditer(text) if found[1] != "one")
+    return [one for one in given if not scale[0] > one[0] and not one[0] > scale[1]] or given[:1]
+
+
+def _given(matches: Iterable[re.Match[str]]) -> list[Given]:
+    found: dict[Given, None] = {}
+    for match in matches:
+        groups = match.groupdict()
+        of = groups.get("of")
+        found[_number(groups.get("value") or groups["word"]), _number(of) if of else None] = None
+    values = list(found)
+    # `4` and `4/5` are one rating; nan differs from itself, and must not be counted twice.
+    known = dict(sorted(values, key=lambda one: one[1] is not None))
+    return [(value, known[value]) for value in dict.fromkeys(value for value, _ in values)]
+
+
+def _number(text: str) -> float:
+    if text == _RANGE_MARK:
+        return math.nan
+    half = 0.5 if text.endswith(("½", " 1/2", "half")) else 0.0
+    first = re.split(r"(?<=.)[ ½]", text.casefold().replace("−", "-").replace(",", "."), maxsplit=1)[0]
+    return (_WORDS.index(first) if first in _WORDS else float(first)) + half

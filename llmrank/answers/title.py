@@ -1,0 +1,119 @@
+"""A title as people write it, reduced to what tells one item from another."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+_YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
+_YEAR_AFTER_COMMA = re.compile(r",\s*((?:18|19|20)\d\d)$")
+_PARENTHESIS = re.compile(r"\(([^()]*)\)")
+_ALSO_KNOWN_AS = re.compile(r"^\s*(?:a\.?\s?k\.?\s?a\.?|also known as)(?=[\s:])\s*:?\s*", re.IGNORECASE)
+_OR = re.compile(r"[,:;]?\s+or\s*[:,]\s*|[,:]\s+or\s*$", re.IGNORECASE)
+_ARTICLES = r"the|an?|das|der|die|den|det|de|het|ein|eine|le|la|les|l'|l’|un|une|il|lo|gli|i|el|los|las|una|o|os|as"
+_ARTICLE_LAST = re.compile(rf"^([^:]*?\S|.*\S),\s*({_ARTICLES})(?=\s*(?::|$))", re.IGNORECASE)
+_LEADING_ARTICLE = re.compile(r"^(?:the|an?) (?=.)")
+_INITIALS = re.compile(r"\b(?:[^\W\d_][.*]){2,}")
+_PART = re.compile(r":\s|\s[-–—]\s")
+_APOSTROPHES = re.compile(r"['’‘`´ʼ]")
+_NO_WORD = re.compile(r"[\W_]+")
+_ACCENTS = re.compile(r"[\u0300-\u036f]")
+_LETTERS = str.maketrans(
+    {"½": " 1/2", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+)
+_WORDS = {"volume": "vol", "pt": "part", "versus": "vs"}
+_ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
+_COUNTED = {"part", "episode", "vol", "chapter", "book"}
+_AFTER_COUNTED = {"i": "1", "v": "5", "x": "10", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A title without case, accents, punctuation and year."""
+
+    name: str
+    """The words outside parentheses, one space between them, the article in front (`Matrix, The` → `the matrix`)."""
+    aliases: tuple[str, ...]
+    """Other names of the same item: what `a.k.a.` and `or:` introduce, or stands in parentheses before a year."""
+    remarks: tuple[str, ...]
+    """Other text in parentheses (`Xbox 360`, `packaging may vary`)."""
+    parts: tuple[str, ...]
+    """The name in its parts, without articles (`star wars`, `episode 4`, `new hope`); one part in most titles."""
+    year: str
+    """`1999`, or `1989-1990`; empty where there is none."""
+
+    @property
+    def whole(self) -> str:
+        """Return the name with everything in parentheses, in one string."""
+        return " ".join((self.name, *self.aliases, *self.remarks))
+
+
+def normalised(text: str) -> str:
+    """Return the words of a text without case, accents and punctuation; `&` is `and`, `Part II` is `part 2`.
+
+    Only marks on Latin, Greek and Cyrillic letters are dropped: in other scripts they make other letters.
+    """
+    text = text.casefold()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.translate(_LETTERS))))
+    if "." in text or "*" in text:
+        text = _INITIALS.sub(lambda found: found[0].replace(".", "").replace("*", ""), text)
+    words = _NO_WORD.sub(" ", _APOSTROPHES.sub("", text).replace("&", " and ")).split()
+    for at, word in enumerate(words):
+        word = _WORDS.get(word, word)
+        if at:
+            word = _ROMAN.get(word, word)
+            if words[at - 1] in _COUNTED:
+                word = _AFTER_COUNTED.get(word, word)
+        words[at] = word
+    return " ".join(words)
+
+
+def without_article(name: str) -> str:
+    """Return a normalised name without its leading English article."""
+    return _LEADING_ARTICLE.sub("", name)
+
+
+def numbers(name: str) -> tuple[str, ...]:
+    """Return the words of a normalised name that hold a digit, sorted: what tells a sequel from its original."""
+    return tuple(sorted(word for word in name.split() if any(map(str.isdigit, word))))
+
+
+@lru_cache(maxsize=1 << 16)
+def parse_title(text: str) -> Title:
+    """Return the Title that a text is, list markers and quotation marks already taken off."""
+    year = ""
+    for found in [*_YEAR.finditer(text)][-1:] or _YEAR_AFTER_COMMA.finditer(text):
+        year = "-".join(filter(None, found.groups()))
+        text = text[: found.start()] + text[found.end() :]
+    aliases: list[str] = []
+    remarks: list[str] = []
+    if "(" in text:
+        for inside in _PARENTHESIS.findall(text):
+            name = normalised(_article_first(_ALSO_KNOWN_AS.sub("", inside)))
+            is_name = year or _ALSO_KNOWN_AS.match(inside)
+            (aliases if is_name and any(map(str.isalpha, name)) else remarks).append(name)
+        outside = _PARENTHESIS.sub(" ", text)
+        if text.startswith("("):  # (500) Days of Summer
+            outside = text
+    else:
+        outside = text
+    main, *others = _OR.split(outside, maxsplit=1)
+    if any(other.strip() for other in others):
+        aliases.append(normalised(_article_first(main)))
+        main = outside
+    main = _article_first(main)
+    name = normalised(main) or " ".join(outside.casefold().split())
+    parts = tuple(without_article(part) for text in _PART.split(main) if (part := normalised(text)))
+    return Title(name, tuple(aliases), tuple(remarks), parts, year)
+
+
+def _article_first(text: str) -> str:
+    text = text.strip(' \t\n,.;:"“”')
+    found = _ARTICLE_LAST.match(text) if "," in text else None
+    if found is None:
+        return text
+    article = found[2] if found[2][-1] in "'’" else f"{found[2]} "
+    return article + found[1] + text[found.end() :]

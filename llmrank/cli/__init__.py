@@ -1,0 +1,68 @@
+"""The command line: one file per verb, thin. stdout is the result, stderr is progress."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from llmrank import __version__
+from llmrank.errors import LlmrankError
+
+VERBS = {
+    "eval": "evaluate",
+    "rerank": "rerank",
+    "score": "score",
+    "recall": "recall",
+    "prompts": "prompts",
+    "data": "data",
+    "models": "models",
+    "doctor": "doctor",
+}
+"""Each verb, in the order of --help, and the name of its command in the module `llmrank.cli.<verb>`."""
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        return getattr(import_module(f"llmrank.cli.{cmd_name}"), VERBS[cmd_name])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__)
+def cli() -> None:
+    """Is a large language model a better ranker for your recommender than what you have?
+
+    \b
+    llmrank eval --prompt palr                       rank real candidates with a real model, and score it
+    llmrank prompts edit palr                        change the prompt, then run eval again
+    llmrank rerank candidates.parquet -o out.parquet rerank a candidate file
+    """
+
+
+def main() -> None:
+    """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 130 interrupted."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what was answered is saved, and the same command continues", err=True)
+        sys.exit(130)
+    except LlmrankError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: nothing is wrong, and nobody is left to tell.
+        sys.stderr.close()
+        sys.exit(0)

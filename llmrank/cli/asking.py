@@ -1,0 +1,148 @@
+"""How a command asks: from its options to a Prompt and a Ranker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from llmrank.cli.cases import CaseSet
+from llmrank.cli.options import PromptOptions
+from llmrank.errors import InputError
+from llmrank.types import Case, Message, Ranker, Sampling
+
+if TYPE_CHECKING:
+    from llmrank.prompting import PromptTemplate, View
+    from llmrank.rankers.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much the model holds, and how it counts; unknown for an endpoint that does not say."""
+
+    count_tokens: Callable[[Sequence[Message]], int] | None = None
+    context_length: int | None = None
+
+
+def load_prompt(options: PromptOptions) -> PromptTemplate:
+    """Return the template, with what the options say in the place of its own keys.
+
+    Raises InputError for an unknown name, a file that cannot be read, or one that the linter refuses.
+    """
+    from llmrank.prompting import check, load_template
+
+    template = load_template(options.prompt)
+    changed = {"top": options.top, "ranker": options.ranker, "answer": options.answer}
+    front = template.front.model_copy(update={key: value for key, value in changed.items() if value is not None})
+    template = replace(template, front=front)
+    if problems := check(template):
+        raise problems[0].error()
+    if front.task == "profile":
+        raise InputError(
+            f"{template.name} asks for a profile, not for a ranking or a rating",
+            path=template.path,
+            mend="choose a prompt that shows it, such as palr",
+        )
+    return template
+
+
+def make_view(options: PromptOptions) -> View:
+    """Return the switches of the rendering."""
+    from llmrank.prompting import View
+
+    return View(
+        history=options.history,
+        history_order=options.history_order,
+        show_scores=options.show_scores,
+        show_history=not options.no_history,
+        ids=options.ids,
+        domain=options.domain,
+    )
+
+
+def make_prompt(
+    template: PromptTemplate, options: PromptOptions, cases: CaseSet, *, seed: int, room: Room = Room()
+) -> Prompt:
+    """Return the Prompt: the template with its view, its shots, its answer format, and the room there is."""
+    from llmrank.answers import answer_format
+    from llmrank.prompting import load_template
+    from llmrank.rankers.prompt import Prompt, no_shots
+
+    front = template.front
+    count = front.shots if options.shots is None else options.shots
+    task = _task(template)
+
+    def shots(case: Case) -> Sequence[Case]:
+        return cases.shot_pool.choose(case, count, seed, task)
+
+    profile = None
+    if front.profile is not None and not options.no_profile:
+        profile = make_profile(load_template(front.profile), options, seed=seed, room=room)
+    return Prompt(
+        template=template,
+        answer=answer_format(front.answer or "titles"),
+        view=make_view(options),
+        sampling=_sampling(front.sampling, options, seed),
+        shots=shots if count else no_shots,
+        scale=cases.scale,
+        count_tokens=room.count_tokens,
+        context_length=room.context_length,
+        profile=profile,
+    )
+
+
+def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int, room: Room) -> Prompt:
+    """Return the Prompt that asks for a user's profile; its answer is shown as it comes."""
+    from llmrank.answers import answer_format
+    from llmrank.rankers.prompt import Prompt
+
+    return Prompt(
+        template=template,
+        answer=answer_format("titles"),
+        view=make_view(options),
+        sampling=replace(template.front.sampling, seed=seed),
+        count_tokens=room.count_tokens,
+        context_length=room.context_length,
+    )
+
+
+def make_ranker(prompt: Prompt) -> Ranker:
+    """Return the method that the template, or --ranker, names."""
+    from llmrank.rankers.listwise import Listwise
+    from llmrank.rankers.pointwise import Pointwise
+
+    return Pointwise(prompt) if prompt.template.front.about_one_item else Listwise(prompt)
+
+
+def prompt_settings(prompt: Prompt, options: PromptOptions) -> dict[str, object]:
+    """Return everything about the prompt that can change an answer, for the manifest."""
+    template = prompt.template
+    settings: dict[str, object] = {
+        "prompt": template.name,
+        "template": template.text,
+        "template_sha256": template.sha256,
+        "ranker": template.front.ranker,
+        "answer": prompt.answer.name,
+        "view": asdict(prompt.view),
+        "top": template.front.top,
+        "order": options.order,
+        "shots": template.front.shots if options.shots is None else options.shots,
+        "sampling": asdict(prompt.sampling),
+    }
+    if prompt.profile is not None:
+        settings["profile"] = prompt.profile.template.name
+        settings["profile_template_sha256"] = prompt.profile.template.sha256
+    return settings
+
+
+def _sampling(own: Sampling, options: PromptOptions, seed: int) -> Sampling:
+    return replace(
+        own,
+        seed=seed,
+        temperature=own.temperature if options.temperature is None else options.temperature,
+        max_tokens=own.max_tokens if options.max_tokens is None else options.max_tokens,
+    )
+
+
+def _task(template: PromptTemplate) -> Literal["ranking", "rating"]:
+    return "rating" if template.front.task == "rating" else "ranking"

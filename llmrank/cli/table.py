@@ -1,0 +1,113 @@
+"""The table that ends an evaluation: the numbers, what stands beside them, and what they say in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+NAMES = {
+    "random": "random",
+    "popularity": "popularity",
+    "recall_order": "recall order",
+    "oracle": "ceiling",
+    "global_mean": "global mean",
+    "item_mean": "item mean",
+    "user_mean": "user mean",
+}
+
+
+def show_metrics(
+    metrics: Mapping[str, Any], *, title: str, notes: tuple[str, ...], run: str | None, calls: str
+) -> None:
+    """Print the table of a Run to stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    # A pipe has no width of its own, and a table cut to 80 columns says less.
+    console = Console(width=None if Console().is_terminal else 120, highlight=False)
+    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("measure")
+    for column in ("value", "95% interval", "answered only", "worst to best"):
+        table.add_column(column, justify="right")
+    beside: list[str] = list(metrics["baselines"])
+    for name in beside:
+        table.add_column(NAMES[name], justify="right", style="dim")
+    for measure, numbers in metrics["measures"].items():
+        table.add_row(
+            measure,
+            _number(numbers["value"]),
+            _pair(numbers["ci95"]),
+            _number(numbers["answered_only"]),
+            _pair((numbers["worst"], numbers["best"])),
+            *(_number(metrics["baselines"][name][measure]) for name in beside),
+        )
+    console.print(table)
+    for label, text in _lines(metrics, notes, run, calls):
+        click.echo(f"{label:11} {text}")
+
+
+def _lines(metrics: Mapping[str, Any], notes: tuple[str, ...], run: str | None, calls: str) -> list[tuple[str, str]]:
+    cases, evaluation = metrics["cases"], metrics["evaluation"]
+    forced = ", the target put into every list" if metrics["target_forced"] else ""
+    lines = [("cases", f"{cases}, {evaluation}{forced}")]
+    lines += [("", note) for note in notes]
+    lines.append(("outcomes", _counts(metrics["outcomes"])))
+    if metrics["reasons"]:
+        lines.append(("because", _counts(dict(list(metrics["reasons"].items())[:4]))))
+    if metrics["repairs"]:
+        lines.append(("repairs", _counts(metrics["repairs"])))
+    if metrics["history_dropped"]:
+        lines.append(("dropped", f"{metrics['history_dropped']} oldest events, for want of room in the model"))
+    usage = metrics["usage"]
+    if usage["requests"]:
+        lines.append(
+            (
+                "calls",
+                f"{usage['requests']} ({calls}), {usage['prompt_tokens']:,} prompt tokens "
+                f"({usage['cached_tokens']:,} from the prefix cache), {usage['completion_tokens']:,} completion tokens",
+            )
+        )
+    lines += [("verdict", sentence) for sentence in verdict(metrics)]
+    if run is not None:
+        lines.append(("run", run))
+    return lines
+
+
+def verdict(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what the numbers say of the model against what costs nothing, in sentences."""
+    sentences: list[str] = []
+    lower_is_better = "RMSE" in metrics["measures"]
+    headline = next((m for m in ("NDCG@10", "RMSE") if m in metrics["measures"]), next(iter(metrics["measures"]), None))
+    for key, than in (
+        ("versus_recall_order", "recall order"),
+        ("versus_random", "random"),
+        ("versus_user_mean", "the user's mean"),
+        ("versus_item_mean", "the item's mean"),
+    ):
+        if headline is None or headline not in metrics.get(key, {}):
+            continue
+        found = metrics[key][headline]
+        difference, low, high = found["difference"], *found["ci95"]
+        if difference is None or low is None:
+            continue
+        interval = f"by {difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {found['p_holm']:.4f}"
+        if found["p_holm"] >= 0.05:
+            sentences.append(f"{headline} cannot be told from {than}: differs {interval}.")
+        else:
+            better = (difference < 0) == lower_is_better
+            sentences.append(f"{headline} is {'better' if better else 'worse'} than {than}: {interval}.")
+    return sentences
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return " · ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def _pair(pair: tuple[float | None, float | None] | list[float] | None) -> str:
+    return "–" if pair is None else f"{_number(pair[0])} to {_number(pair[1])}"

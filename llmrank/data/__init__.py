@@ -1,0 +1,1 @@
+"""Public datasets and people's own files in, splits and Cases out."""

@@ -1,0 +1,114 @@
+"""Amazon Reviews (McAuley, UCSD): the releases of 2014, 2018 and 2023, in the files their users have.
+
+2014 and 2018: `reviews_Beauty_5.json.gz` or `Beauty_5.json.gz` (reviewerID, asin, overall, unixReviewTime), or
+`ratings_Beauty.csv` without a header (user, item, rating, timestamp); 2023: `Beauty.jsonl.gz` or `Beauty.csv` (user_id,
+parent_asin, rating, timestamp in milliseconds). Beside it `meta_*.json(l)(.gz)` with the titles.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+
+from llmrank.data.rows import EventRows, ItemRows, Rows
+from llmrank.data.tables import Table, open_binary, read_event_rows, read_json, read_table
+from llmrank.errors import InputError
+
+_REVIEW = pa.schema(
+    [
+        *((name, pa.string()) for name in ("reviewerID", "user_id", "parent_asin", "asin")),
+        *((name, pa.float64()) for name in ("overall", "rating")),
+        *((name, pa.int64()) for name in ("unixReviewTime", "timestamp")),
+    ]
+)
+_ASIN = re.compile(rb"""["'](?:parent_)?asin["']: *["']([^"']+)["']""")
+
+
+def find_meta(folder: Path) -> Path | None:
+    """Return the one `meta_*.json…` of a folder, else None."""
+    found = [*folder.glob("meta_*.json"), *folder.glob("meta_*.json.gz"), *folder.glob("meta_*.jsonl*")]
+    return found[0] if len(found) == 1 else None
+
+
+def read_amazon(folder: Path) -> Rows:
+    """Read the reviews of a folder and the titles of the products reviewed. The catalogue is what was reviewed.
+
+    Raises:
+        InputError: there isn't exactly one file of reviews and one of metadata, or one is malformed.
+    """
+    meta = find_meta(folder)
+    found = [path for path in sorted(folder.iterdir()) if re.search(r"\.(jsonl?|csv)(\.gz)?$", path.name)]
+    reviews = [path for path in found if not path.name.startswith("meta_")]
+    if meta is None or len(reviews) != 1:
+        mend = "one file of reviews, such as reviews_Beauty_5.json.gz, and its meta_Beauty.json.gz"
+        raise InputError(
+            f"{len(reviews)} files of reviews and {len(found) - len(reviews)} of metadata", path=folder, mend=mend
+        )
+    events = replace(_events(reviews[0]), rating_scale=(1.0, 5.0))
+    return Rows(_items(meta, [asin for asin in events.item.unique().to_pylist() if asin]), events)
+
+
+def _events(path: Path) -> EventRows:
+    if ".csv" in path.name:
+        with open_binary(path) as file:
+            headless = b"user" not in file.readline().lower()
+        names = ("user", "item", "rating", "timestamp") if headless else None
+        return read_event_rows(read_table(path, names=names), {})
+    try:
+        data = read_json(path, _REVIEW)
+    except pa.ArrowInvalid:
+        data = read_table(path).data  # reads again, to say which line is wrong
+    present = [name for name in data.column_names if data[name].null_count < len(data)]
+    return read_event_rows(Table(str(path), data.select(present)), {})
+
+
+def _items(path: Path, reviewed: list[str]) -> ItemRows:
+    wanted, found = {asin.encode() for asin in reviewed}, dict[str, dict[str, Any]]()
+    with open_binary(path) as file:
+        for number, line in enumerate(file, 1):
+            asin = _ASIN.search(line)
+            if asin and asin[1] in wanted:
+                found.setdefault(asin[1].decode(), _record(line, path, number))
+    records = [found.get(asin, {}) for asin in reviewed]
+    attributes = {
+        "brand": [_text(record.get("brand") or record.get("store")) for record in records],
+        "categories": [_categories(record) for record in records],
+        "description": [_text(record.get("description")) for record in records],
+    }
+    return ItemRows(
+        str(path), reviewed, [_text(record.get("title")) for record in records], attributes, id_field="asin"
+    )
+
+
+def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        text = line.decode("utf-8")
+        # The release of 2014 is not JSON: each line is the repr of a Python dict.
+        record = json.loads(text) if text.startswith('{"') else ast.literal_eval(text)
+    except (ValueError, SyntaxError) as error:
+        raise InputError(
+            f"malformed metadata ({error})", path=path, line=number, mend="download the file again"
+        ) from None
+    if not isinstance(record, dict):
+        raise InputError("the line is no object", path=path, line=number, mend="download the file again")
+    return cast("dict[str, Any]", record)
+
+
+def _text(value: object) -> str | None:
+    """2014 has strings, 2018 and 2023 lists of strings."""
+    if isinstance(value, list):
+        return " ".join(text for text in cast("list[object]", value) if isinstance(text, str))
+    return value if isinstance(value, str) else None
+
+
+def _categories(record: dict[str, Any]) -> str | None:
+    """The first path of 2014's list of paths; the one path of 2018 (`category`) and 2023."""
+    paths: list[Any] = record.get("categories") or record.get("category") or []
+    path: list[Any] = paths[0] if paths and isinstance(paths[0], list) else paths
+    return ", ".join(name for name in path if isinstance(name, str)) or None

@@ -1,0 +1,129 @@
+"""Cases: what a Split makes of a user, with the candidates that a recall stage proposed."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.data.dataset import Dataset, Interactions, Split
+from llmrank.errors import InputError
+from llmrank.types import Case, Event
+
+
+class UserEvents(Mapping[str, tuple[Event, ...]]):
+    """The events of each user who has any, oldest first, made when they are asked for."""
+
+    def __init__(self, dataset: Dataset, interactions: Interactions) -> None:
+        self._dataset, self._interactions = dataset, interactions
+        self._rows = np.argsort(interactions.user, kind="stable")
+        counts = np.bincount(interactions.user, minlength=len(dataset.users))
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self._index = {user_id: index for index, user_id in enumerate(dataset.users) if counts[index]}
+
+    def __getitem__(self, user_id: str) -> tuple[Event, ...]:
+        index = self._index[user_id]
+        rows = self._rows[self._starts[index] : self._starts[index + 1]]
+        items = self._dataset.items
+        ratings = _values(self._interactions.rating, rows)
+        times = _values(self._interactions.timestamp, rows)
+        return tuple(
+            Event(items[item], rating, time)
+            for item, rating, time in zip(self._interactions.item[rows].tolist(), ratings, times, strict=True)
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+
+def histories(split: Split) -> Mapping[str, tuple[Event, ...]]:
+    """Return the training events of each user who has any, oldest first; Items are those of the Dataset, not copies."""
+    return UserEvents(split.dataset, split.train)
+
+
+def held_out(split: Split) -> Mapping[str, tuple[Event, ...]]:
+    """Return the test events of each user who has any, oldest first."""
+    return UserEvents(split.dataset, split.test)
+
+
+def ranking_cases(
+    split: Split, users: Sequence[str], candidate_items: NDArray[np.int32], scores: NDArray[np.float64]
+) -> Iterator[Case]:
+    """Yield one Case per user, in the order given; `relevant` is what the user did after the cut, each item once.
+
+    Args:
+        split: Where histories and the relevant items come from.
+        users: Ids of users with training events.
+        candidate_items: Shape (users, k): indices into `dataset.items` in recall order; -1: none.
+        scores: Shape (users, k): recall scores, higher is better; ignored where there is no candidate.
+
+    Raises:
+        InputError: a user whom the dataset does not know, or who has no history.
+        ValueError: the shapes do not agree.
+    """
+    if candidate_items.shape != scores.shape or len(users) != len(candidate_items):
+        raise ValueError(f"{len(users)} users, candidates {candidate_items.shape}, scores {scores.shape}")
+    items, train, test = split.dataset.items, histories(split), held_out(split)
+    for row, user_id in enumerate(users):
+        there = candidate_items[row] >= 0
+        yield Case(
+            user_id,
+            _history(train, user_id, split),
+            candidates=tuple(items[item] for item in candidate_items[row, there].tolist()),
+            recall_scores=tuple(scores[row, there].tolist()),
+            relevant=tuple(dict.fromkeys(event.item.item_id for event in test.get(user_id, ()))),
+        )
+
+
+def rating_cases(split: Split, users: Sequence[str] | None = None) -> Iterator[Case]:
+    """Yield one Case per user: the rating of the first rated event after the cut is asked; the history is the training.
+
+    Args:
+        split: Of a dataset with ratings.
+        users: In this order; None: every user with a rated test event, in the dataset's order. Users without one have
+            nothing to ask and are passed over.
+
+    Raises:
+        InputError: the dataset has no ratings; an unknown user, or one without history.
+    """
+    if split.test.rating is None:
+        mend = "use a ranking prompt, or data with ratings"
+        raise InputError(f"{split.dataset.name} has no ratings", field="rating", mend=mend)
+    train, test = histories(split), held_out(split)
+    for user_id in test if users is None else users:
+        history = _history(train, user_id, split)
+        for event in test.get(user_id, ()):
+            if event.rating is not None:
+                yield Case(user_id, history, target=event.item, rating=event.rating)
+                break
+
+
+def sample_users(users: Iterable[str], n: int, seed: int) -> list[str]:
+    """Return `n` of the users in code point order, or all of them if there are no more.
+
+    The order of `users` changes nothing, and a larger sample holds the smaller ones of the same seed, so that what was
+    asked for 50 users serves again when 100 are wanted.
+    """
+    drawn = sorted(set(users))
+    random.Random(seed).shuffle(drawn)
+    return sorted(drawn[:n])
+
+
+def _history(train: Mapping[str, tuple[Event, ...]], user_id: str, split: Split) -> tuple[Event, ...]:
+    if (history := train.get(user_id)) is None:
+        known = user_id in split.dataset.users
+        problem = "the user has no history" if known else f"{split.dataset.name} has no such user"
+        raise InputError(problem, user=user_id, mend="choose users with events in training")
+    return history
+
+
+def _values(column: NDArray[np.float64] | None, rows: NDArray[np.intp]) -> list[float | None]:
+    if column is None:
+        return [None] * len(rows)
+    return [None if math.isnan(value) else value for value in column[rows].tolist()]

@@ -1,0 +1,109 @@
+"""What a Dataset holds, in figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from llmrank.data.dataset import Dataset
+from llmrank.data.registry import KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Figures of a Dataset; None where the data has no such column."""
+
+    name: str
+    users: int
+    items: int
+    """In the catalogue."""
+    items_with_interactions: int
+    interactions: int
+    density: float
+    """Interactions per (user, item of the catalogue)."""
+    repeated_interactions: int
+    """Interactions beyond the first of a user with an item."""
+    ratings: dict[str, int] | None
+    """Interactions by rating."""
+    rating_scale: tuple[float, float] | None
+    first: str | None
+    """Day of the first interaction."""
+    last: str | None
+    unknown_timestamps: int
+    equal_timestamps: float | None
+    """Share of interactions with the same timestamp as another one of the same user."""
+    history_length: dict[str, float]
+    """Quantiles of interactions per user."""
+    items_without_title: int
+    """Their id stands in for it."""
+    items_sharing_a_title: int
+    attributes: dict[str, float]
+    """Share of items that have it."""
+    licence: str
+    source: str
+    read_from: str
+    sha256: str
+
+
+def describe(dataset: Dataset) -> Description:
+    """Return the figures of `dataset`."""
+    events, users, items = dataset.interactions, len(dataset.users), dataset.items
+    pairs = len(np.unique(events.user.astype(np.int64) * len(items) + events.item))
+    lengths = np.bincount(events.user, minlength=users)
+    quantiles = np.quantile(lengths, (0, 0.25, 0.5, 0.75, 1)).tolist()
+    titles = Counter(item.title for item in items)
+    attributes = Counter(name for item in items for name in item.attributes)
+    known = KNOWN.get(dataset.name.partition(" (")[0])
+    times = events.timestamp
+    dated = None if times is None else times[~np.isnan(times)]
+    first, last = (None, None) if dated is None or not len(dated) else (_day(dated.min()), _day(dated.max()))
+    return Description(
+        name=dataset.name,
+        users=users,
+        items=len(items),
+        items_with_interactions=len(np.unique(events.item)),
+        interactions=len(events),
+        density=len(events) / (users * len(items)),
+        repeated_interactions=len(events) - pairs,
+        ratings=_histogram(dataset),
+        rating_scale=dataset.rating_scale,
+        first=first,
+        last=last,
+        unknown_timestamps=len(events) - (0 if dated is None else len(dated)),
+        equal_timestamps=_equal_timestamps(dataset),
+        history_length=dict(zip(("min", "25%", "median", "75%", "max"), quantiles, strict=True)),
+        items_without_title=sum(item.title == item.item_id for item in items),
+        items_sharing_a_title=sum(count for count in titles.values() if count > 1),
+        attributes={name: count / len(items) for name, count in sorted(attributes.items())},
+        licence=known.licence if known else "as its owner says",
+        source=known.source if known else "your own data",
+        read_from=dataset.source,
+        sha256=dataset.sha256,
+    )
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(float(seconds), UTC).date().isoformat()
+
+
+def _histogram(dataset: Dataset) -> dict[str, int] | None:
+    if dataset.rating_scale is None or dataset.interactions.rating is None:
+        return None
+    values, counts = np.unique(dataset.interactions.rating, return_counts=True)
+    return {f"{value:g}": count for value, count in zip(values.tolist(), counts.tolist(), strict=True)}
+
+
+def _equal_timestamps(dataset: Dataset) -> float | None:
+    events = dataset.interactions
+    if events.timestamp is None:
+        return None
+    known = ~np.isnan(events.timestamp)
+    if not known.any():
+        return None
+    user, time = events.user[known], events.timestamp[known]
+    order = np.lexsort((time, user))
+    same = (np.diff(user[order]) == 0) & (np.diff(time[order]) == 0)
+    return float(np.mean(np.append(same, False) | np.insert(same, 0, False)))

@@ -1,0 +1,51 @@
+"""Data sets on the Hugging Face hub, `hf:owner/name`, through the `datasets` library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from llmrank.data.rows import Rows
+from llmrank.data.tables import EVENT_STEMS, ITEM_STEMS, Table, tables_to_rows
+from llmrank.errors import InputError, MissingError
+
+
+def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
+    """Read `owner/name` (or a local folder in the hub's layout).
+
+    It must have two configurations, one named like an items table (`items`, `movies`, …) and one like an interactions
+    table (`interactions`, `ratings`, …), or be a single table of interactions that carries titles. All of its splits
+    are read, in the hub's order: llmrank makes its own split.
+
+    Raises:
+        InputError: the configurations or columns are not there.
+        MissingError: the hub has no such data set, or cannot be reached.
+    """
+    import datasets
+    from datasets.exceptions import DatasetsError
+
+    try:
+        configs = datasets.get_dataset_config_names(name)
+        events = _pick(configs, EVENT_STEMS) or (configs[0] if len(configs) == 1 else None)
+        if events is None:
+            mend = f"name one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
+            raise InputError(f"cannot tell which of {', '.join(configs)} are the interactions", path=name, mend=mend)
+        items = _pick(configs, ITEM_STEMS)
+        tables = {config: _table(name, config) for config in (items, events) if config}
+    except (OSError, DatasetsError, ValueError) as error:
+        problem = f"{name} cannot be read from the hub ({type(error).__name__}: {str(error).splitlines()[0]})"
+        raise MissingError(problem, mend="check the name and the connection, or give a local folder") from error
+    return tables_to_rows(tables[items] if items else None, tables[events], columns)
+
+
+def _pick(configs: Sequence[str], stems: Sequence[str]) -> str | None:
+    return next((stem for stem in stems if stem in configs), None)
+
+
+def _table(name: str, config: str) -> Table:
+    import datasets
+
+    splits = datasets.load_dataset(name, config)
+    whole = datasets.concatenate_datasets(list(splits.values()))  # type: ignore[union-attr]
+    return Table(f"hf:{name}/{config}", pa.table(whole.data.table))

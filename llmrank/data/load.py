@@ -1,0 +1,117 @@
+"""A Dataset by its name or its folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from llmrank.data import splits
+from llmrank.data.amazon import find_meta, read_amazon
+from llmrank.data.dataset import Dataset
+from llmrank.data.fetch import ORIGIN, fetch
+from llmrank.data.hub import read_hub
+from llmrank.data.movielens import read_ml_1m, read_ml_100k
+from llmrank.data.recbole import read_recbole
+from llmrank.data.registry import KNOWN, Known, find_known
+from llmrank.data.rows import Rows, make_dataset
+from llmrank.data.sequences import find_sequences, read_sequences
+from llmrank.data.tables import EVENT_STEMS, find_table, read_tables
+from llmrank.errors import InputError
+
+
+def load_dataset(
+    name_or_path: str,
+    *,
+    folder: Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    k_core: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> Dataset:
+    """Return a Dataset.
+
+    Args:
+        name_or_path: A name of `registry.KNOWN`, a folder with data of one's own, or `hf:owner/name`.
+        folder: Where a named data set lies: its folder, or one that holds a folder of its name. None: `LLMRANK_DATA`
+            says where; what is not there comes from the cache, and what is not in the cache is fetched.
+        columns: For tables and the hub, which column is the `user`, `item`, `title`, `rating`, `timestamp` or
+            `position`, where they have unusual names.
+        k_core: Keep users and items with at least this many interactions each (iteratively); 0: all.
+        say: Receives a line about each step of a download.
+
+    Raises:
+        InputError: unknown name; not what it should be; with file, line and field.
+        MissingError: it is not here and cannot be fetched.
+    """
+    columns = columns or {}
+    if name_or_path.startswith("hf:"):
+        rows = read_hub(name_or_path.removeprefix("hf:"), columns)
+        dataset = make_dataset(name_or_path, rows, source=name_or_path)
+    elif name_or_path not in KNOWN and Path(name_or_path).is_dir():
+        path = Path(name_or_path)
+        dataset = make_dataset(path.resolve().name, read_folder(path, columns), source=str(path))
+    else:
+        dataset = _load_known(find_known(name_or_path), folder, columns, say)
+    return splits.k_core(dataset, k_core) if k_core > 1 else dataset
+
+
+def read_folder(folder: Path, columns: Mapping[str, str] | None = None) -> Rows:
+    """Read a folder in whichever layout it has.
+
+    Layouts: MovieLens 100K and 1M, RecBole atomic files, Amazon reviews, an interactions table with or without an items
+    table, a sequence file with an items table.
+
+    Raises:
+        InputError: no layout fits, or a file cannot be read.
+    """
+    if (read := _layout(folder)) is not None:
+        if columns:
+            raise InputError("column names can be given for tables only", path=folder, mend="leave --column out")
+        return read(folder)
+    return read_tables(folder, columns or {})
+
+
+def _layout(folder: Path) -> Callable[[Path], Rows] | None:
+    if (folder / "u.data").is_file():
+        return read_ml_100k
+    if (folder / "movies.dat").is_file():
+        return read_ml_1m
+    if any(folder.glob("*.inter")):
+        return read_recbole
+    if find_meta(folder):
+        return read_amazon
+    if find_sequences(folder) and not find_table(folder, EVENT_STEMS):
+        return read_sequences
+    return None
+
+
+def _load_known(known: Known, named: Path | None, columns: Mapping[str, str], say: Callable[[str], None]) -> Dataset:
+    folder = _named_folder(known, named) or fetch(known.name, say)
+    origin = folder / ORIGIN
+    source = origin.read_text(encoding="utf-8").strip() if origin.is_file() else str(folder)
+    rows = read_folder(folder, columns)
+    dataset = make_dataset(known.name, rows, source=source, rating_scale=known.rating_scale)
+    interactions = dataset.interactions
+    counts = (len(dataset.users), len(np.unique(interactions.item)), len(interactions))
+    if counts != (known.users, known.items, known.interactions):
+        problem = (
+            f"this is not {known.name}: {counts[0]} users, {counts[1]} items with interactions and {counts[2]} "
+            f"interactions in place of {known.users}, {known.items}, {known.interactions}"
+        )
+        raise InputError(problem, path=folder, mend=f"get the whole of it, or use it as your own data: {folder}")
+    return dataset
+
+
+def _named_folder(known: Known, named: Path | None) -> Path | None:
+    """The folder that the user names must hold the data; LLMRANK_DATA may hold some sets and not others."""
+    names = (known.name, *known.folders)
+    if named is not None:
+        if not named.is_dir():
+            raise InputError("no such folder", path=named, mend="check the name")
+        return next((path for name in names if (path := named / name).is_dir()), named)
+    if root := os.environ.get("LLMRANK_DATA"):
+        places = [Path(root) / name for name in names] + [Path(root)] * (Path(root).name in names)
+        return next((path for path in places if path.is_dir()), None)
+    return None

@@ -1,0 +1,81 @@
+"""The folders of GroupLens: MovieLens 100K and 1M. The later ones are plain tables and need no reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from llmrank.data.rows import EventRows, ItemRows, Rows
+from llmrank.data.tables import Table, read_event_rows, read_table, split_genres
+from llmrank.errors import InputError
+
+# u.genre, which not every copy of the data has; `unknown` is the first flag and no genre.
+GENRES_100K = (
+    "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir",
+    "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+)  # fmt: skip
+
+
+def read_ml_100k(folder: Path) -> Rows:
+    """Read `u.data` and `u.item` (MovieLens 100K README, 1998)."""
+    ids: list[str] = []
+    titles: list[str | None] = []
+    genres: list[str | None] = []
+    for item_id, title, *rest in _fields(folder / "u.item", "|", 24):
+        ids.append(item_id)
+        titles.append(title)
+        genres.append(", ".join(name for name, flag in zip(GENRES_100K, rest[4:], strict=True) if flag == "1"))
+    items = ItemRows(str(folder / "u.item"), ids, titles, {"genres": genres})
+    return Rows(items, _ratings(read_table(folder / "u.data", names=("user", "item", "rating", "time"), quoted=False)))
+
+
+def read_ml_1m(folder: Path) -> Rows:
+    """Read `movies.dat` beside `ratings.dat` (MovieLens 1M README, 2003), or beside one Parquet file of ratings.
+
+    The Parquet file is for copies of the ratings that came another way. It may have a column `seq`, the place of a
+    rating within its user's history; then timestamps may be missing.
+    """
+    ids: list[str] = []
+    titles: list[str | None] = []
+    genres: list[str | None] = []
+    for item_id, title, names in _fields(folder / "movies.dat", "::", 3):
+        ids.append(item_id)
+        titles.append(title)
+        genres.append(split_genres(names))
+    items = ItemRows(str(folder / "movies.dat"), ids, titles, {"genres": genres})
+    if (official := folder / "ratings.dat").is_file():
+        # `::` read as a separator `:` with nothing between: the columns are numbers, so no colon is part of a value.
+        names = ("user", "_1", "item", "_2", "rating", "_3", "time")
+        return Rows(items, _ratings(read_table(official, names=names, delimiter=":", quoted=False)))
+    found = sorted(folder.glob("*.parquet"))
+    if len(found) != 1:
+        mend = (
+            "put ratings.dat beside movies.dat, or one Parquet file with columns user_id, movie_id, rating, timestamp"
+        )
+        raise InputError(f"no ratings.dat, and {len(found)} Parquet files", path=folder, mend=mend)
+    return Rows(items, _ratings(read_table(found[0])))
+
+
+def _ratings(table: Table) -> EventRows:
+    return replace(read_event_rows(table, {}), rating_scale=(1.0, 5.0))
+
+
+def _fields(path: Path, separator: str, count: int) -> Iterator[list[str]]:
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        fields = line.split(separator)
+        if len(fields) != count:
+            problem = f"{len(fields)} fields in place of {count}"
+            raise InputError(problem, path=path, line=number, mend="copy the file again, as GroupLens wrote it")
+        yield fields
+
+
+def _text(path: Path) -> str:
+    """GroupLens wrote Latin-1, which is never valid UTF-8 as soon as an accent occurs; some copies were converted."""
+    if not path.is_file():
+        raise InputError("no such file", path=path, mend="give the folder as GroupLens packed it")
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

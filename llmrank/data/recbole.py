@@ -1,0 +1,77 @@
+"""RecBole's atomic files: `NAME.inter` and `NAME.item`, tab-separated, with typed headers (`item_id:token`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from llmrank.data.rows import EventRows, ItemRows, Rows
+from llmrank.data.tables import Table, read_event_rows, read_item_rows, read_table
+from llmrank.errors import InputError
+
+_GENRE_NAMES = {"class", "genre", "genres"}
+
+
+def read_recbole(folder: Path) -> Rows:
+    """Read the one `*.inter` of a folder and the `*.item` of the same name.
+
+    RecBole's conversion of MovieLens takes the year off the title (`release_year:token`) and calls the genres `class`:
+    both are undone here, so that an item reads the same whichever way it came.
+
+    Raises:
+        InputError: a file is not there, or its header is not RecBole's.
+    """
+    inter = _only(folder, "*.inter")
+    item = inter.with_suffix(".item")
+    if not item.is_file():
+        raise InputError("no items beside the interactions", path=item, mend="a file with item_id:token and a title")
+    return Rows(read_atomic_items(item), read_atomic_events(inter))
+
+
+def read_atomic_items(path: Path) -> ItemRows:
+    """Read a `.item` file; a `token_seq` column of genres becomes the attribute `genres`, joined with ", "."""
+    table, kinds = _atomic(path)
+    rows = read_item_rows(table, {})
+    attributes = dict(rows.attributes)
+    titles = list(rows.title)
+    if (years := attributes.pop("release_year", None)) is not None:
+        titles = [_with_year(title, year) for title, year in zip(titles, years, strict=True)]
+    for name in _GENRE_NAMES & attributes.keys():
+        values = attributes.pop(name)
+        if kinds[name] == "token_seq":
+            values = [", ".join(value.split(" ")) if value and value != "unknown" else None for value in values]
+        attributes["genres"] = values
+    return replace(rows, title=titles, attributes=attributes)
+
+
+def read_atomic_events(path: Path) -> EventRows:
+    """Read a `.inter` file with one interaction a row."""
+    return read_event_rows(_atomic(path)[0], {})
+
+
+def _atomic(path: Path) -> tuple[Table, dict[str, str]]:
+    table = read_table(path, quoted=False)
+    kinds: dict[str, str] = {}
+    for header in table.data.column_names:
+        name, colon, kind = header.rpartition(":")
+        if not colon or kind not in {"token", "token_seq", "float", "float_seq"}:
+            mend = "write it as name:token, name:token_seq, name:float or name:float_seq"
+            raise InputError("the column has no RecBole type", path=path, line=1, field=header, mend=mend)
+        kinds[name] = kind
+    return replace(table, data=table.data.rename_columns(list(kinds))), kinds
+
+
+def _with_year(title: str | None, year: str | None) -> str | None:
+    # 'unkonwn' is how RecBole spells the title and the year of MovieLens 100K's nameless film (id 267).
+    title = "unknown" if title == "unkonwn" else title
+    # The "year" is whatever stood in the last parentheses: one film ends in "(1995) (V)". So it all goes back.
+    return f"{title.strip()} ({year})" if title and year and year != "unkonwn" else title
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if len(found) != 1:
+        raise InputError(
+            f"{len(found)} files {pattern} in place of one", path=folder, mend="keep one data set a folder"
+        )
+    return found[0]

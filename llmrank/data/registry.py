@@ -1,0 +1,170 @@
+"""The data sets that have a name: where they come from, how large they are, and what may be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from llmrank.errors import InputError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip file: official (`url`), or a wheel on the package index (`requirement`)."""
+
+    members: Mapping[str, str]
+    """Path in the archive by the name that the file gets here."""
+    url: str = ""
+    requirement: str = ""
+    known_hash: str | None = None
+    """Of the archive, as its publisher gives it: `md5:…` or a sha256."""
+
+    def __str__(self) -> str:
+        return self.url or f"{self.requirement} on the package index"
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Single files under one address."""
+
+    base: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.base} ({', '.join(self.names)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A data set with a name."""
+
+    name: str
+    title: str
+    users: int
+    items: int
+    """Items with at least one interaction."""
+    interactions: int
+    rating_scale: tuple[float, float]
+    origins: tuple[Archive | Files, ...]
+    """In the order in which they are tried."""
+    licence: str
+    source: str
+    sha256: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the files, where known."""
+    folders: tuple[str, ...] = ()
+    """Other names that its folder goes by."""
+
+
+_GROUPLENS = "https://files.grouplens.org/datasets/movielens"
+_MOVIELENS = "F. M. Harper, J. A. Konstan. The MovieLens Datasets. ACM TiiS 5(4), 2015. grouplens.org"
+_RESEARCH = "research only; no redistribution, no commercial use without permission (GroupLens README)"
+_AMAZON = "offered for research; no formal licence. J. McAuley et al., SIGIR 2015"
+
+
+def _amazon(name: str, category: str, users: int, items: int, interactions: int) -> Known:
+    files = (f"reviews_{category}_5.json.gz", f"meta_{category}.json.gz")
+    return Known(
+        name,
+        f"Amazon Reviews 2014, {category}, 5-core",
+        users,
+        items,
+        interactions,
+        (1.0, 5.0),
+        (
+            Files("https://mcauleylab.ucsd.edu/public_datasets/data/amazon/categoryFiles", files),
+            Files("https://snap.stanford.edu/data/amazon/productGraph/categoryFiles", files),
+        ),
+        _AMAZON,
+        "J. McAuley, UCSD. jmcauley.ucsd.edu/data/amazon",
+        folders=(f"amazon-{name}-5core", f"amazon-{name}", category),
+    )
+
+
+KNOWN: Mapping[str, Known] = MappingProxyType(
+    {
+        known.name: known
+        for known in (
+            Known(
+                "ml-100k",
+                "MovieLens 100K (1998)",
+                943,
+                1682,
+                100_000,
+                (1.0, 5.0),
+                (
+                    Archive(
+                        {"ml-100k/u.data": "u.data", "ml-100k/u.item": "u.item", "ml-100k/README": "README"},
+                        url=f"{_GROUPLENS}/ml-100k.zip",
+                        known_hash="md5:0e33842e24a9c977be4e0107933c0723",
+                    ),
+                    Archive(
+                        {f"recbole/dataset_example/ml-100k/{name}": name for name in ("ml-100k.inter", "ml-100k.item")},
+                        requirement="recbole==1.2.1",
+                        known_hash="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
+                    ),
+                ),
+                _RESEARCH,
+                _MOVIELENS,
+                {
+                    "u.data": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
+                    "u.item": "553841ebc7de3a0fd0d6b62a204ea30c1e651aacfb2814c7a6584ac52f2c5701",
+                    "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
+                    "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
+                },
+            ),
+            Known(
+                "ml-1m",
+                "MovieLens 1M (2003)",
+                6040,
+                3706,
+                1_000_209,
+                (1.0, 5.0),
+                (
+                    Archive(
+                        {f"ml-1m/{name}": name for name in ("movies.dat", "ratings.dat", "README")},
+                        url=f"{_GROUPLENS}/ml-1m.zip",
+                        known_hash="md5:c4d9eecfca2ab87c1945afe126590906",
+                    ),
+                ),
+                _RESEARCH,
+                _MOVIELENS,
+                {"movies.dat": "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9"},
+            ),
+            Known(
+                "ml-latest-small",
+                "MovieLens latest small (2018-09)",
+                610,
+                9724,
+                100_836,
+                (0.5, 5.0),
+                (
+                    Archive(
+                        {f"ml-latest-small/{name}": name for name in ("movies.csv", "ratings.csv", "README.txt")},
+                        url=f"{_GROUPLENS}/ml-latest-small.zip",
+                    ),
+                ),
+                "research; redistribution under the same terms; no commercial use without permission (README)",
+                _MOVIELENS,
+                {
+                    "movies.csv": "5a5f32dd9bb3797b8e728a1b98958789d2b13f294a69fdfbc5727f8a9611aa07",
+                    "ratings.csv": "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed9805352646",
+                },
+            ),
+            _amazon("beauty", "Beauty", 22_363, 12_101, 198_502),
+            _amazon("books", "Books", 603_668, 367_982, 8_898_041),
+        )
+    }
+)
+
+
+def find_known(name: str) -> Known:
+    """Return the data set called `name`.
+
+    Raises:
+        InputError: there is none; the message has the nearest name.
+    """
+    if name not in KNOWN:
+        mend = f"name one of {', '.join(KNOWN)}, a folder that is there, or hf:owner/name{nearest(name, KNOWN)}"
+        raise InputError(f"no data set or folder is called {name!r}", mend=mend)
+    return KNOWN[name]

@@ -1,0 +1,65 @@
+"""Sequence files: one user a line, `user item item …`, oldest first; and an items table beside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from llmrank.data.rows import EventRows, Rows
+from llmrank.data.tables import ITEM_STEMS, find_table, read_item_rows, read_table
+from llmrank.errors import InputError
+
+_PROSE = ("readme", "source", "licen", "origin")
+
+
+def find_sequences(folder: Path) -> Path | None:
+    """Return the one `.txt` file of a folder that is no README, SOURCE or LICENSE; None if there isn't exactly one."""
+    found = [path for path in folder.glob("*.txt") if not path.name.lower().startswith(_PROSE)]
+    return found[0] if len(found) == 1 else None
+
+
+def read_sequences(folder: Path) -> Rows:
+    """Read a folder with one sequence file and an items table. There are no ratings or timestamps: the order is all.
+
+    Raises:
+        InputError: a file is not there, not UTF-8, or a user has two lines or no items.
+    """
+    path, table = find_sequences(folder), find_table(folder, ITEM_STEMS)
+    if path is None or table is None:
+        mend = "put an items table (items.csv with an id and a title) beside one .txt of `user item item …` lines"
+        raise InputError("no sequence file with an items table", path=folder, mend=mend)
+    return Rows(read_item_rows(read_table(table), {}), read_sequence_file(path))
+
+
+def read_sequence_file(path: Path) -> EventRows:
+    """Read `user item item …` lines, separated by any white space."""
+    users: list[str] = []
+    lengths: list[int] = []
+    items: list[str] = []
+    line_of: dict[str, int] = {}
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            try:
+                fields = raw.decode("utf-8").split()
+            except UnicodeDecodeError:
+                raise InputError("not in UTF-8", path=path, line=number, mend="save it as UTF-8") from None
+            if not fields:
+                continue
+            user, *sequence = fields
+            if not sequence:
+                raise InputError("a user without items", path=path, line=number, user=user, mend="remove the line")
+            if (first := line_of.setdefault(user, number)) != number:
+                mend = f"join it with line {first}, oldest first"
+                raise InputError("a second line for the user", path=path, line=number, user=user, mend=mend)
+            users.append(user)
+            lengths.append(len(sequence))
+            items += sequence
+    owner = pa.array(np.repeat(np.arange(len(users)), lengths))
+    return EventRows(
+        str(path),
+        pa.chunked_array([pa.array(users, pa.string()).take(owner)]),
+        pa.chunked_array([pa.array(items, pa.string())]),
+        lines=np.repeat(np.array(list(line_of.values()), np.int64), lengths),
+    )

@@ -1,0 +1,172 @@
+"""Splits: where training ends and testing begins. And the k-core, which thins a Dataset before the cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.data.dataset import Dataset, Interactions, Split
+from llmrank.data.rows import content_hash
+from llmrank.errors import InputError, nearest
+
+_FORMS = ("leave-last-out", "time:1998-03-01", "user-ratio:0.9")
+
+
+def parse_split(text: str) -> Callable[[Dataset], Split]:
+    """Return the split that `text` names: `leave-last-out`, `leave-last-out:2`, `time:1998-03-01`, `user-ratio:0.9`.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    kind, _, value = text.partition(":")
+    try:
+        if kind == "leave-last-out":
+            hold_out = int(value or 1)
+            return lambda dataset: leave_last_out(dataset, hold_out)
+        if kind == "time":
+            cutoff = datetime.fromisoformat(value)
+            return lambda dataset: time_split(dataset, cutoff)
+        if kind == "user-ratio":
+            ratio = float(value)
+            return lambda dataset: user_ratio(dataset, ratio)
+    except ValueError:
+        problem = f"{value!r} does not fit {kind!r}"
+    else:
+        problem = f"no split is called {kind!r}{nearest(kind, [form.partition(':')[0] for form in _FORMS])}"
+    raise InputError(problem, field="split", mend=f"write it like one of {', '.join(_FORMS)}")
+
+
+def leave_last_out(dataset: Dataset, hold_out: int = 1) -> Split:
+    """Hold out each user's last `hold_out` events; users with no more than that stay in training altogether."""
+    if hold_out < 1:
+        raise InputError(f"cannot hold out {hold_out} events", field="split", mend="hold out 1 or more")
+    left, count = _left(dataset)
+    name = "leave-last-out" if hold_out == 1 else f"leave-last-out({hold_out})"
+    note = "Not a time split: other users' later events are in training."
+    return _split(dataset, (left < hold_out) & (count > hold_out), name, note)
+
+
+def time_split(dataset: Dataset, cutoff: float | date) -> Split:
+    """Train on what happened before `cutoff` (seconds since the epoch, or a date), test on the rest.
+
+    A date without a zone is in UTC. Users who come only after the cut-off have no history: their events are left out,
+    and the note counts them.
+
+    Raises:
+        InputError: the Dataset has no timestamps, or not for every event; or one side of the cut is empty.
+    """
+    times = dataset.interactions.timestamp
+    unknown = len(dataset.interactions) if times is None else int(np.isnan(times).sum())
+    if times is None or unknown:
+        mend = "use leave-last-out or user-ratio, which need the order alone"
+        raise InputError(f"{unknown} interactions of {dataset.name} have no timestamp", field="timestamp", mend=mend)
+    at = cutoff if isinstance(cutoff, (int, float)) else _seconds(cutoff)
+    moment = datetime.fromtimestamp(at, UTC)
+    label = f"{moment:%Y-%m-%d}" if at % 86400 == 0 else f"{moment:%Y-%m-%dT%H:%M:%S}"
+    later = times >= at
+    if later.all() or not later.any():
+        first, last = (datetime.fromtimestamp(float(time), UTC).date() for time in (times[0], times[-1]))
+        side = "before" if later.all() else "after"
+        raise InputError(f"nothing happened {side} {label}", field="split", mend=f"cut between {first} and {last}")
+    return _split(dataset, later, f"time({label})", "Nothing after the cut-off is in training.")
+
+
+def user_ratio(dataset: Dataset, ratio: float) -> Split:
+    """Train on the first floor(ratio × n) of each user's n events (at least one), test on the rest."""
+    if not 0 < ratio < 1:
+        raise InputError(f"the ratio {ratio:g} is not between 0 and 1", field="split", mend="use for example 0.9")
+    left, count = _left(dataset)
+    kept = np.maximum(1, np.floor(ratio * count + 1e-9))
+    note = "Chronological within each user; not a time split: other users' later events are in training."
+    return _split(dataset, count - left > kept, f"user-ratio({ratio:g})", note)
+
+
+def k_core(dataset: Dataset, k: int) -> Dataset:
+    """Return the largest part of the Dataset in which every user and every item has at least `k` interactions.
+
+    Iterative: removing an item may bring a user under `k`, and so on. A repeated (user, item) counts each time.
+
+    Raises:
+        InputError: nothing is left.
+    """
+    events = dataset.interactions
+    while len(events):
+        users, items = np.bincount(events.user), np.bincount(events.item)
+        keep = (users[events.user] >= k) & (items[events.item] >= k)
+        if keep.all():
+            break
+        events = events.take(keep)
+    if not len(events):
+        raise InputError(f"{dataset.name} has no {k}-core", field="k-core", mend="use a smaller k")
+    users_kept, user = np.unique(events.user, return_inverse=True)
+    items_kept, item = np.unique(events.item, return_inverse=True)
+    users = tuple(dataset.users[index] for index in users_kept)
+    items = tuple(dataset.items[index] for index in items_kept)
+    events = Interactions(user.astype(np.int32), item.astype(np.int32), events.rating, events.timestamp)
+    return replace(
+        dataset,
+        name=f"{dataset.name} ({k}-core)",
+        users=users,
+        items=items,
+        interactions=events,
+        sha256=content_hash(users, items, events),
+    )
+
+
+def _seconds(moment: date) -> float:
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _left(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each event, how many events its user has after it, and how many in all."""
+    user = dataset.interactions.user
+    count = np.bincount(user, minlength=len(dataset.users))
+    grouped = np.argsort(user, kind="stable")
+    left = np.empty(len(user), np.int64)
+    left[grouped] = np.cumsum(count)[user[grouped]] - 1 - np.arange(len(user))
+    return left, count[user]
+
+
+def _split(dataset: Dataset, held_out: NDArray[np.bool_], name: str, note: str) -> Split:
+    train, test = dataset.interactions.take(~held_out), dataset.interactions.take(held_out)
+    known = np.isin(test.user, train.user)
+    if not known.all():
+        cold = len(np.unique(test.user[~known]))
+        note += f" {cold} users with {int((~known).sum())} events have no history and are left out."
+        test = test.take(known)
+    if not len(test):
+        raise InputError(f"{name} leaves nothing to test on", field="split", mend="hold out more, or use more data")
+    return Split(dataset, train, test, name, note + _ties(train, test) + _repeats(dataset, train, test))
+
+
+def _ties(train: Interactions, test: Interactions) -> str:
+    if train.timestamp is None or test.timestamp is None:
+        return " There are no timestamps: the file's order decides."
+    unknown = int(np.isnan(train.timestamp).sum() + np.isnan(test.timestamp).sum())
+    last = np.full(int(train.user.max()) + 1, -np.inf)
+    np.fmax.at(last, train.user, train.timestamp)
+    tied = len(np.unique(test.user[test.timestamp == last[test.user]]))
+    note = f" {unknown} events have no timestamp: the positions in the file order them." if unknown else ""
+    if tied:
+        note += (
+            f" For {tied} of {len(np.unique(test.user))} users a held-out event has the timestamp of the last training "
+            "event: the file's order decides between them."
+        )
+    return note
+
+
+def _repeats(dataset: Dataset, train: Interactions, test: Interactions) -> str:
+    held, seen = (events.user.astype(np.int64) * len(dataset.items) + events.item for events in (test, train))
+    repeats = int(np.isin(held, seen).sum())
+    return (
+        f" {repeats} held-out events repeat an item of the user's history: "
+        "a recall stage that leaves out seen items cannot propose them."
+        if repeats
+        else ""
+    )

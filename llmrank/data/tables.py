@@ -1,0 +1,354 @@
+"""Tables in CSV, TSV, JSON lines or Parquet, and the names that their columns go by."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from llmrank.data.rows import Arrow, EventRows, ItemRows, Rows
+from llmrank.errors import InputError, nearest
+
+ITEM_STEMS = ("items", "item", "movies", "books", "products", "articles", "catalogue", "catalog")
+EVENT_STEMS = ("interactions", "ratings", "events", "reviews", "clicks")
+EXTENSIONS = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")
+
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "user": ("user", "userid", "reviewerid", "uid", "customerid", "visitorid"),
+    "item": ("item", "itemid", "movieid", "parentasin", "asin", "bookid", "productid", "articleid", "isbn", "iid"),
+    "title": ("title", "movietitle", "itemtitle", "booktitle", "producttitle", "productname", "itemname", "name"),
+    "rating": ("rating", "overall", "stars", "score"),
+    "timestamp": ("timestamp", "unixreviewtime", "unixtime", "time", "ts", "datetime", "date"),
+    "position": ("position", "seq", "sequence"),
+}
+"""What a column is called, in lower case without separators; the first that is there is taken."""
+
+_MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table and where it came from."""
+
+    path: str
+    data: Arrow
+    first_line: int = 1
+    """Line number of row 0: 2 after a header, 1 in JSON lines; in Parquet the row number, counted from 1."""
+
+    def find(self, role: str, columns: Mapping[str, str]) -> str | None:
+        """Return the column that plays `role`: the one that `columns` names, else one of the usual names, else None.
+
+        Raises:
+            InputError: `columns` names a column that is not there.
+        """
+        names: list[str] = self.data.column_names
+        if (asked := columns.get(role)) is not None:
+            if asked in names:
+                return asked
+            there = f"there are {', '.join(names)}{nearest(asked, names)}"
+            raise InputError(f"no such column; {there}", path=self.path, line=1, field=asked, mend="name one of these")
+        usual = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(names)}
+        return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
+
+    def require(self, role: str, columns: Mapping[str, str]) -> str:
+        """Return the column that plays `role`.
+
+        Raises:
+            InputError: there is none.
+        """
+        if (name := self.find(role, columns)) is None:
+            raise InputError(
+                f"no column for the {role} among {', '.join(self.data.column_names)}",
+                path=self.path,
+                line=1,
+                field=role,
+                mend=f"name it: --column {role}=NAME (columns={{'{role}': NAME}}), or call it {ALIASES[role][1]}",
+            )
+        return name
+
+    def texts(self, name: str) -> Arrow:
+        """Return a column as strings; whole floating-point numbers (ids that went through pandas) lose their `.0`."""
+        column = self.data[name]
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+            joined = [values and ", ".join(map(str, values)) for values in column.to_pylist()]
+            return pa.chunked_array([pa.array(joined, pa.string())])
+        if pa.types.is_floating(column.type):
+            values = column.drop_null().to_numpy()
+            column = column.cast(pa.int64()) if (np.floor(values) == values).all() else column
+        return column.cast(pa.string())
+
+    def numbers(self, name: str, what: str = "number") -> NDArray[np.float64]:
+        """Return a column as numbers, NaN where it is empty.
+
+        Raises:
+            InputError: something in it is no number.
+        """
+        column = self.data[name]
+        try:
+            return column.cast(pa.float64()).to_numpy().astype(np.float64)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            pass  # blanks around a number are fine with Python; and if it isn't that, the row is wanted for the message
+        values = column.to_pylist()
+        for row, value in enumerate(values):
+            if not _is_number(value):
+                line = self.first_line + row
+                raise InputError(f"{value!r} is no {what}", path=self.path, line=line, field=name, mend="correct it")
+        return np.array([float(value) if value else np.nan for value in values])
+
+    def seconds(self, name: str) -> NDArray[np.float64]:
+        """Return a column of times as seconds since the epoch (UTC), NaN where it is empty.
+
+        Numbers may be seconds, milli-, micro- or nanoseconds (told apart by size: as seconds, 1e11 is the year 5138);
+        text may be ISO 8601.
+
+        Raises:
+            InputError: something in it is no time.
+        """
+        column = self.data[name]
+        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+            if not (pa.types.is_temporal(column.type) or (_is_text(column) and _looks_dated(column))):
+                break
+            try:
+                micro = column.cast(kind).cast(pa.int64()).cast(pa.float64(), safe=False)
+            except pa.ArrowInvalid:
+                continue
+            return micro.to_numpy() / 1e6
+        times = self.numbers(name, "time")
+        largest = float(np.nanmax(times)) if np.isfinite(times).any() else 0.0
+        return times / next((factor for limit, factor in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)) if largest > limit), 1)
+
+
+def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str = "", quoted: bool = True) -> Table:
+    """Read a table, its format told by the file's extension; text columns of CSV stay text (ids keep their zeros).
+
+    Args:
+        path: The file; `.gz` is read as it is.
+        names: Arrow names of a delimited file without a header.
+        delimiter: Of a delimited file; "": a comma in `.csv`, a tab in others.
+        quoted: Whether double quotes enclose values of a delimited file.
+
+    Raises:
+        InputError: not there, not UTF-8, or malformed; with the line.
+    """
+    if not path.is_file():
+        raise InputError("no such file", path=path, mend="check the name")
+    kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    try:
+        if kind == "parquet":
+            import pyarrow.parquet as pq
+
+            return Table(str(path), pq.read_table(path))
+        if kind in {"json", "jsonl", "ndjson"}:
+            return Table(str(path), read_json(path))
+        return _read_delimited(path, names, delimiter or ("," if kind == "csv" else "\t"), quoted)
+    except pa.ArrowInvalid as error:
+        raise _malformed(path, kind, str(error)) from error
+
+
+def read_json(path: Path, schema: Arrow = None) -> Arrow:
+    """Read JSON lines; with a `schema` only its fields, null where absent. Raises `ArrowInvalid` where malformed."""
+    import pyarrow.json as pj
+
+    if schema is None:
+        return pj.read_json(path, read_options=pj.ReadOptions(block_size=1 << 24))
+    options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    with pj.open_json(path, parse_options=options) as reader:  # in blocks: files of many gigabytes pass through
+        return reader.read_all()
+
+
+def read_item_rows(table: Table, columns: Mapping[str, str]) -> ItemRows:
+    """Return the items of a table: its id, its title, and every other column of text or numbers as an attribute."""
+    named = dict(columns)
+    if table.find("item", named) is None and "id" in table.data.column_names:
+        named["item"] = "id"
+    item, title = table.require("item", named), table.require("title", named)
+    attributes: dict[str, list[str | None]] = {}
+    for column in table.data.schema:
+        if column.name in (item, title) or not _is_attribute(column.type):
+            continue
+        values: list[str | None] = table.texts(column.name).to_pylist()
+        many = column.name.lower() in _MANY_VALUED
+        attributes[column.name] = [split_genres(value) for value in values] if many else values
+    ids: list[str | None] = table.texts(item).to_pylist()
+    titles: list[str | None] = table.texts(title).to_pylist()
+    return ItemRows(table.path, [text or "" for text in ids], titles, attributes, table.first_line, item)
+
+
+def read_event_rows(table: Table, columns: Mapping[str, str]) -> EventRows:
+    """Return the interactions of a table; rating, timestamp and position where it has them."""
+    user, item = table.require("user", columns), table.require("item", columns)
+    rating, time, place = (table.find(role, columns) for role in ("rating", "timestamp", "position"))
+    return EventRows(
+        table.path,
+        table.texts(user),
+        table.texts(item),
+        table.numbers(rating) if rating else None,
+        table.seconds(time) if time else None,
+        table.numbers(place) if place else None,
+        first_line=table.first_line,
+        user_field=user,
+        item_field=item,
+        timestamp_field=time or "timestamp",
+    )
+
+
+def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str]) -> Rows:
+    """Return the rows of an items table and an interactions table.
+
+    Without an items table the interactions must carry a title; the first title of an item counts.
+
+    Raises:
+        InputError: a required column is not there, or `columns` names one that is in neither table.
+    """
+    for role in columns:
+        if role not in ALIASES:
+            mend = f"use one of {', '.join(ALIASES)}{nearest(role, ALIASES)}"
+            raise InputError(f"nothing is called {role!r}", field=role, mend=mend)
+    if items is None:
+        item, title = events.require("item", columns), events.require("title", columns)
+        first = dict(reversed(list(zip(events.texts(item).to_pylist(), events.texts(title).to_pylist(), strict=True))))
+        first.pop(None, None)
+        return Rows(ItemRows(events.path, list(first), list(first.values())), read_event_rows(events, columns))
+    # The id may have different names in the two tables: a name given for it need only be in one of them.
+    asked = columns.get("item")
+    if asked is None or (asked in items.data.column_names) == (asked in events.data.column_names):
+        return Rows(read_item_rows(items, columns), read_event_rows(events, columns))
+    usual = {role: name for role, name in columns.items() if role != "item"}
+    return Rows(
+        read_item_rows(items, columns if asked in items.data.column_names else usual),
+        read_event_rows(events, columns if asked in events.data.column_names else usual),
+    )
+
+
+def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
+    """Return the first of the tables called by one of `stems` in `folder`, or None.
+
+    Raises:
+        InputError: the same table is there in two formats.
+    """
+    for stem in stems:
+        found = [path for extension in EXTENSIONS if (path := folder / f"{stem}{extension}").is_file()]
+        if len(found) > 1:
+            raise InputError(
+                f"the same table twice: {', '.join(path.name for path in found)}", path=folder, mend="keep one of them"
+            )
+        if found:
+            return found[0]
+    return None
+
+
+def read_tables(folder: Path, columns: Mapping[str, str]) -> Rows:
+    """Read a folder with an items table (`items.csv`, `movies.parquet`, …) and interactions (`ratings.csv`, …).
+
+    Raises:
+        InputError: a table is not there, or cannot be read.
+    """
+    items, events = find_table(folder, ITEM_STEMS), find_table(folder, EVENT_STEMS)
+    if events is None:
+        mend = f"call it one of {', '.join(EVENT_STEMS)}, in one of the formats {', '.join(EXTENSIONS)}"
+        raise InputError("no interactions table in this folder", path=folder, mend=mend)
+    return tables_to_rows(read_table(items) if items else None, read_table(events), columns)
+
+
+def split_genres(text: str | None) -> str | None:
+    """Return "A|B" as "A, B"; None for MovieLens' ways of saying that there are none."""
+    if text in {"(no genres listed)", "unknown"}:
+        return None
+    return text and text.replace("|", ", ")
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a file for reading, unpacking it if its name ends in `.gz`."""
+    return io.BufferedReader(gzip.open(path)) if path.suffix == ".gz" else path.open("rb")  # type: ignore[arg-type]
+
+
+def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quoted: bool) -> Table:
+    import pyarrow.csv as pv
+
+    header = list(names) if names else _header(path, delimiter, quoted)
+    data = pv.read_csv(
+        path,
+        read_options=pv.ReadOptions(column_names=header, skip_rows=0 if names else 1, use_threads=False),
+        parse_options=pv.ParseOptions(
+            delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
+        ),
+        convert_options=pv.ConvertOptions(
+            column_types={name: pa.string() for name in header}, null_values=[""], strings_can_be_null=True
+        ),
+    )
+    return Table(str(path), data, 1 if names else 2)
+
+
+def _header(path: Path, delimiter: str, quoted: bool) -> list[str]:
+    with open_binary(path) as file:
+        try:
+            line = file.readline().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise _not_utf8(path, 1) from None
+    if not line.strip():
+        raise InputError("the file is empty, or begins with an empty line", path=path, line=1, mend="give it a header")
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quoting=quoting))]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError("two columns of one name", path=path, line=1, field=min(twice), mend="rename one of them")
+    return names
+
+
+def _malformed(path: Path, kind: str, message: str) -> InputError:
+    if kind == "parquet":
+        return InputError(f"no readable Parquet file ({message})", path=path, mend="write it again")
+    with open_binary(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                text = line.decode("utf-8")
+                if kind.startswith(("json", "ndjson")) and text.strip() and not isinstance(json.loads(text), dict):
+                    return InputError("the line is no JSON object", path=path, line=number, mend="one object a line")
+            except UnicodeDecodeError:
+                return _not_utf8(path, number)
+            except json.JSONDecodeError as error:
+                return InputError(f"malformed JSON: {error}", path=path, line=number, mend="one JSON object a line")
+    row = re.search(r"Row #(\d+)", message)
+    mend = "give every row the same number of columns, and quote values that hold the separator"
+    return InputError(message.splitlines()[0], path=path, line=int(row[1]) if row else None, mend=mend)
+
+
+def _not_utf8(path: Path, line: int) -> InputError:
+    mend = "save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8"
+    return InputError("the file is not in UTF-8", path=path, line=line, mend=mend)
+
+
+def _is_text(column: Arrow) -> bool:
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+
+
+def _looks_dated(column: Arrow) -> bool:
+    first = next((text for chunk in column.chunks for text in chunk[:100].to_pylist() if text), "")
+    return bool(re.match(r"\d{4}-\d\d", first.strip()))
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return value is None or value == ""
+    return True
+
+
+def _is_attribute(kind: Arrow) -> bool:
+    if pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
+        return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating)
+    return any(test(kind) for test in tests)

@@ -1,0 +1,96 @@
+"""Drives rankers: runs each Case's generator against a Caller, many Cases side by side, with bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from llmrank.engine.caller import Caller, Exchange
+from llmrank.errors import LlmrankError
+from llmrank.types import Case, Ranker, Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A Case, its Ranking, and the calls that led to it."""
+
+    case: Case
+    """As it came, with its labels and its candidates in recall order."""
+    ranking: Ranking
+    exchanges: tuple[Exchange, ...] = ()
+    seconds: float = 0.0
+
+
+def settle(case: Case, ranking: Ranking) -> Ranking:
+    """Return the Ranking with the items that the method did not place in the Case's own (recall) order.
+
+    The measures take them as tied, so that the numbers owe nothing to the retriever; a list that is put to use is best
+    continued in its order. Raises AssertionError if the Ranking is no permutation of the candidates.
+    """
+    if case.target is not None:
+        return ranking
+    assert len(ranking.order) == len(case.candidates), f"user {case.user_id!r}: not every candidate is ranked once"
+    if ranking.named is None or ranking.scores is not None:
+        return ranking
+    head = ranking.order[: ranking.named]
+    placed = set(head)
+    tail = tuple(item.item_id for item in case.candidates if item.item_id not in placed)
+    return replace(ranking, order=head + tail)
+
+
+def run_alone(ranker: Ranker, case: Case) -> Ranking:
+    """Return the Ranking of a ranker that asks nobody; raises RuntimeError if it does ask."""
+    steps = ranker.rank(case if getattr(ranker, "sees_labels", False) else case.blinded())
+    try:
+        next(steps)
+    except StopIteration as stop:
+        return stop.value
+    raise RuntimeError(f"the ranker {ranker.name!r} asks a model")
+
+
+async def rank_case(case: Case, ranker: Ranker, caller: Caller, arrange: Callable[[Case], Case]) -> Ranked:
+    """Return the Case's Ranking; the ranker sees it arranged and, but for the oracle, without its labels."""
+    started = time.monotonic()
+    shown = arrange(case)
+    steps = ranker.rank(shown if getattr(ranker, "sees_labels", False) else shown.blinded())
+    exchanges: list[Exchange] = []
+    try:
+        requests = next(steps)
+        while True:
+            answered = await caller.ask(requests)
+            exchanges.extend(answered)
+            requests = steps.send([exchange.reply for exchange in answered])
+    except StopIteration as stop:
+        ranking: Ranking = stop.value
+    return Ranked(case, settle(case, ranking), tuple(exchanges), time.monotonic() - started)
+
+
+async def rank_all(
+    cases: Iterable[Case],
+    ranker: Ranker,
+    caller: Caller,
+    *,
+    arrange: Callable[[Case], Case],
+    done: Callable[[Ranked], None],
+) -> None:
+    """Rank every Case, calling `done` with each as it ends (not in the order of the Cases).
+
+    As many Cases are under way as calls may be: the next Case is taken from the iterator only when one has ended, so
+    memory does not grow with their number. Raises what `caller.ask` and `done` raise, after stopping the others.
+    """
+    waiting = iter(cases)
+
+    async def work() -> None:
+        for case in waiting:
+            done(await rank_case(case, ranker, caller, arrange))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(caller.concurrency):
+                group.create_task(work())
+    except BaseExceptionGroup as failures:
+        # One clear error for the person, not a group of the same one from every worker.
+        first = failures.exceptions[0]
+        raise first if isinstance(first, LlmrankError) else failures from None

@@ -1,0 +1,47 @@
+"""Measures by name: `NDCG@10`, `MRR`, `AUC(>=3.5)`."""
+
+from __future__ import annotations
+
+import re
+
+from llmrank.errors import InputError, nearest
+from llmrank.measures.auc import AUC
+from llmrank.measures.average_precision import MAP
+from llmrank.measures.hit_rate import HR
+from llmrank.measures.mae import MAE
+from llmrank.measures.measure import Measure
+from llmrank.measures.ndcg import NDCG
+from llmrank.measures.precision import Precision
+from llmrank.measures.recall import Recall
+from llmrank.measures.reciprocal_rank import MRR
+from llmrank.measures.rmse import RMSE
+
+RANKING = {measure.name.casefold(): measure for measure in (HR, Recall, Precision, NDCG, MRR, MAP)}
+RATING = {measure.name.casefold(): measure for measure in (RMSE, MAE, AUC)}
+NAME = re.compile(r"(?P<name>[A-Za-z]+)(?:@(?P<k>\d+)|\(>=(?P<threshold>\d+(?:\.\d+)?)\))?")
+
+
+def parse_measure(text: str) -> Measure:
+    """Return the measure of that name, in upper or lower case; `str` gives the name back.
+
+    Raises InputError, with the nearest known name, for an unknown name or for a cut-off too many or too few.
+    """
+    match = NAME.fullmatch(text.strip())
+    name = (match["name"] if match else re.split(r"[@(]", text.strip())[0]).casefold()
+    known = {key: measure.name for key, measure in (RANKING | RATING).items()}
+    if name not in known:
+        closest = nearest(name, known)
+        for key, shown in known.items():
+            closest = closest.replace(f"'{key}'", f"'{shown}'")
+        raise InputError(
+            f"unknown measure {text!r}{closest}", field="measure", mend=f"use one of {', '.join(known.values())}"
+        )
+    if match and name in RANKING and match["threshold"] is None:
+        return RANKING[name](None if match["k"] is None else int(match["k"]))
+    if match and name in RATING and match["k"] is None:
+        if match["threshold"] is None:
+            return RATING[name]()
+        if name == "auc":
+            return AUC(float(match["threshold"]))
+    form = f"{known[name]}@10" if name in RANKING else "AUC or AUC(>=3.5)" if name == "auc" else known[name]
+    raise InputError(f"{text!r} is no form of {known[name]}", field="measure", mend=f"write it like {form}")

@@ -1,0 +1,83 @@
+"""Ratings, judged: the true and the predicted rating of many Cases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.errors import InputError
+from llmrank.types import Case, Outcome, Ranking
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ratings:
+    """One row per Case of the rating task."""
+
+    truth: NDArray[np.float64]
+    """The true rating; NaN: unknown, the Case has no value."""
+    predicted: NDArray[np.float64]
+    """The predicted rating; NaN: unanswered."""
+    user_mean: NDArray[np.float64]
+    """What an unanswered Case is imputed with: the mean of the ratings in its history; where there are none, the mean
+    over all histories, and without any the middle of the scale."""
+    scale: tuple[float, float]
+    """Lowest and highest rating possible."""
+
+    @classmethod
+    def from_rankings(
+        cls, rankings: Iterable[Ranking], cases: Iterable[Case], scale: tuple[float, float] = (1.0, 5.0)
+    ) -> Self:
+        """Read the predictions out of Rankings of the rating task: their one score.
+
+        Raises InputError for a true rating outside the scale: the worst case would not be the worst.
+        """
+        truth: list[float] = []
+        predicted: list[float] = []
+        means: list[float] = []
+        ratings_sum, ratings_count = 0.0, 0
+        for ranking, case in zip(rankings, cases, strict=True):
+            if case.rating is not None and not scale[0] <= case.rating <= scale[1]:
+                raise InputError(
+                    f"the true rating {case.rating:g} lies outside the scale {scale[0]:g} to {scale[1]:g}",
+                    user=case.user_id,
+                    field="rating",
+                    mend="correct it, or give the scale that the ratings have",
+                )
+            past = [event.rating for event in case.history if event.rating is not None]
+            ratings_sum, ratings_count = ratings_sum + sum(past), ratings_count + len(past)
+            truth.append(math.nan if case.rating is None else case.rating)
+            predicted.append(predicted_rating(ranking))
+            means.append(sum(past) / len(past) if past else math.nan)
+        overall = ratings_sum / ratings_count if ratings_count else sum(scale) / 2
+        user_mean = np.array(means, dtype=np.float64)
+        user_mean[np.isnan(user_mean)] = overall
+        return cls(np.array(truth, dtype=np.float64), np.array(predicted, dtype=np.float64), user_mean, scale)
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def take(self, cases: NDArray[np.bool_]) -> Self:
+        """Return the chosen Cases."""
+        return replace(self, truth=self.truth[cases], predicted=self.predicted[cases], user_mean=self.user_mean[cases])
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Per Case: whether there is a prediction."""
+        return ~np.isnan(self.predicted)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Per Case: whether the true rating is known. The others have no value; report how many they are."""
+        return ~np.isnan(self.truth)
+
+
+def predicted_rating(ranking: Ranking) -> float:
+    """Return the predicted rating; NaN when the Case is unparsed or failed."""
+    answered = ranking.outcome in (Outcome.OK, Outcome.REPAIRED) and bool(ranking.scores)
+    value = ranking.scores[0] if answered and ranking.scores else math.nan
+    return value if math.isfinite(value) else math.nan

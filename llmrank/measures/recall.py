@@ -1,0 +1,19 @@
+"""Recall: how many of the relevant items are among the first k?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.measures.judgements import Judgements
+from llmrank.measures.measure import RankingMeasure
+
+
+class Recall(RankingMeasure):
+    """Recall@k: relevant items among the first k, divided by all relevant items (the recall stage's misses count)."""
+
+    name = "Recall"
+
+    def _expected(self, judgements: Judgements) -> NDArray[np.float64]:
+        found = judgements.hits * (judgements.within(self.k) / judgements.size)
+        return judgements.sum(found) / np.maximum(judgements.relevant, 1)

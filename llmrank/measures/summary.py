@@ -1,0 +1,129 @@
+"""The figures of a table: a measure over all Cases with its interval and bounds, and the difference of two methods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank import stats
+from llmrank.measures.judgements import Judgements
+from llmrank.measures.measure import RankingMeasure, RatingMeasure
+from llmrank.measures.ratings import Ratings
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSummary:
+    """One measure over all Cases whose truth is known. None: undefined, there is nothing to compute it from."""
+
+    value: float | None
+    """Unanswered Cases count as worst."""
+    ci95: tuple[float, float] | None
+    """95% interval of `value` over users."""
+    answered_only: float | None
+    """Without the unanswered Cases."""
+    worst: float | None
+    """With every tie, and every unanswered Case, against the method."""
+    best: float | None
+    """With every tie, and every unanswered Case, for the method."""
+    imputed: float | None = None
+    """Ratings only: unanswered Cases get the mean of the user's past ratings."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry for metrics.json; `imputed` only where there is one."""
+        entry: dict[str, Any] = {
+            "value": self.value,
+            "ci95": None if self.ci95 is None else list(self.ci95),
+            "answered_only": self.answered_only,
+            "worst": self.worst,
+            "best": self.best,
+        }
+        return entry if self.imputed is None else {**entry, "imputed": self.imputed}
+
+
+def summarise(
+    measures: Sequence[RankingMeasure], judgements: Judgements, users: Sequence[str] | None = None
+) -> dict[str, MeasureSummary]:
+    """Return, by its name, each measure over the labelled Cases (how many are not: `(~judgements.labelled).sum()`).
+
+    `users[case]` is needed only where a user has several Cases, so that the interval is over users.
+    """
+    labelled = judgements.labelled
+    clusters = None if users is None else stats.clusters_of(users)[labelled]
+    worst, best = judgements.worst(), judgements.best()
+    summaries: dict[str, MeasureSummary] = {}
+    for measure in measures:
+        values = measure.per_case(judgements)
+        answered = values[labelled & judgements.answered]
+        interval = stats.mean_interval(values[labelled], clusters, bounds=(0.0, 1.0))
+        summaries[str(measure)] = MeasureSummary(
+            value=finite(interval.value),
+            ci95=finite_pair(interval.low, interval.high),
+            answered_only=finite(answered.mean()) if len(answered) else None,
+            worst=finite(measure.value(worst)),
+            best=finite(measure.value(best)),
+        )
+    return summaries
+
+
+def summarise_ratings(
+    measures: Sequence[RatingMeasure], ratings: Ratings, users: Sequence[str] | None = None
+) -> dict[str, MeasureSummary]:
+    """Return, by its name, each measure over the Cases with a true rating; its interval is a bootstrap over users."""
+    clusters = stats.clusters_of(users if users is not None else range(len(ratings)))[ratings.labelled]
+    ratings = ratings.take(ratings.labelled)
+    summaries: dict[str, MeasureSummary] = {}
+    for measure in measures:
+        replicas = stats.bootstrap(replicate(measure, ratings), clusters)
+        summaries[str(measure)] = MeasureSummary(
+            value=finite(measure.value(ratings)),
+            ci95=finite_pair(*stats.percentile_interval(replicas)),
+            answered_only=finite(measure.value(ratings, "dropped")),
+            worst=finite(measure.value(ratings, "worst")),
+            best=finite(measure.value(ratings, "best")),
+            imputed=finite(measure.value(ratings, "imputed")),
+        )
+    return summaries
+
+
+def compare(
+    measure: RankingMeasure, left: Judgements, right: Judgements, users: Sequence[str] | None = None
+) -> stats.Difference:
+    """Return left minus right on the same Cases, in the same order, over those labelled in both; paired on users."""
+    both = left.labelled & right.labelled
+    clusters = None if users is None else stats.clusters_of(users)[both]
+    return stats.paired_difference(measure.per_case(left)[both], measure.per_case(right)[both], clusters)
+
+
+def compare_ratings(
+    measure: RatingMeasure, left: Ratings, right: Ratings, users: Sequence[str] | None = None
+) -> stats.Difference:
+    """Return left minus right on the same Cases, in the same order, by a bootstrap of the same users for both."""
+    both = left.labelled & right.labelled
+    clusters = stats.clusters_of(users if users is not None else range(len(left)))[both]
+    left, right = left.take(both), right.take(both)
+    of_left, of_right = replicate(measure, left), replicate(measure, right)
+    replicas = stats.bootstrap(lambda weights: of_left(weights) - of_right(weights), clusters)
+    low, high = stats.percentile_interval(replicas)
+    return stats.Difference(
+        measure.value(left) - measure.value(right), low, high, stats.bootstrap_p(replicas), len(np.unique(clusters))
+    )
+
+
+def replicate(measure: RatingMeasure, ratings: Ratings) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the measure as a function of `weights[replica, case]`."""
+    return lambda weights: measure.replicated(ratings, weights)
+
+
+def finite(value: float) -> float | None:
+    """Return the value as a plain float, or None for what JSON cannot say."""
+    return float(value) if math.isfinite(value) else None
+
+
+def finite_pair(low: float, high: float) -> tuple[float, float] | None:
+    """Return both ends, or None unless both are finite."""
+    return (float(low), float(high)) if math.isfinite(low) and math.isfinite(high) else None

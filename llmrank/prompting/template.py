@@ -1,0 +1,389 @@
+"""A prompt template: a file with front matter and Jinja blocks, and how it turns a Case into messages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import SandboxedEnvironment
+
+from llmrank.errors import InputError, nearest
+from llmrank.prompting.domain import DOMAINS
+from llmrank.prompting.front import FrontMatter, read_front, split_front
+from llmrank.prompting.labels import labels
+from llmrank.prompting.problem import Problem
+from llmrank.prompting.references import fault, references
+from llmrank.prompting.variables import VARIABLES, Shown, plain, show_event, show_item
+from llmrank.prompting.view import View
+from llmrank.types import Case, Item, Message, Question
+
+BLOCKS = ("system", "user", "shot")
+PLAIN_VIEW = View()
+ORDERS = {"oldest-first": "oldest first", "newest-first": "newest first", "shuffled": "in no particular order"}
+# What a wrong expression in a template can raise (`{{ n + title }}`, a macro that calls itself, …).
+TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+
+
+class _Absent(StrictUndefined):
+    """What the data does not hold: false for an item or event, so that a template can ask; printing it is an error."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False if isinstance(self._undefined_obj, Shown) else super().__bool__()
+
+
+class _Environment(SandboxedEnvironment):
+    """Sandboxed, deterministic, and without escaping: the text is for a model, not for a browser."""
+
+    def __init__(self) -> None:
+        super().__init__(undefined=_Absent, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+        del self.globals["lipsum"], self.filters["random"]
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        """Return a field; of an event or an item nothing but what is shown, and that quickly."""
+        if type(obj) is Shown:
+            value = obj.values.get(attribute)
+            return self.undefined(obj=obj, name=attribute) if value is None else value
+        if type(obj) is LoopContext and attribute[:1] != "_":
+            return getattr(obj, attribute)
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: object, argument: object) -> object:
+        """Return an element, or a field by its name (filters such as `map(attribute="title")` ask so)."""
+        if type(obj) is Shown:
+            return self.getattr(obj, str(argument))
+        return super().getitem(obj, argument)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Messages that fit the room there is."""
+
+    messages: tuple[Message, ...]
+    dropped: int
+    """How many events of those that the view shows were left out, oldest first."""
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A template, read and compiled. Equal when the files' texts are equal."""
+
+    name: str
+    path: Path = field(compare=False)
+    text: str
+    sha256: str
+    front: FrontMatter
+    blocks: Mapping[str, Template] = field(compare=False, repr=False)
+    lines: Mapping[str, int] = field(compare=False, repr=False)
+    """The line on which each block begins."""
+    names: frozenset[str] = field(compare=False, repr=False)
+    """All variables and fields that the blocks mention."""
+    problems: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
+    """What reading alone finds wrong; always empty in a template that `load_template` returned."""
+
+    def __reduce__(self) -> tuple[Callable[..., PromptTemplate], tuple[str, Path, bool]]:
+        # Compiled code cannot be sent to another process; the text can.
+        return read_template, (self.text, self.path, False)
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+    def question(self, case: Case, view: View = PLAIN_VIEW, *, scale: tuple[float, float] = (1.0, 5.0)) -> Question:
+        """Return what the prompt offers for this Case.
+
+        The items are the Case's target where it has one (rating, pointwise), else its candidates in the order given;
+        a profile offers none. Raises InputError where the Case lacks what the template asks about, or where the
+        template cannot show what the view asks for.
+        """
+        if self.front.task == "profile":
+            return Question(scale=scale)
+        self._can_show(view, case)
+        if self.front.about_one_item:
+            if case.target is None:
+                raise self._unfit(case, "no target", "give the Case a target item, or use a listwise template")
+            items: tuple[Item, ...] = (case.target,)
+        else:
+            items = case.candidates
+            if not items:
+                raise self._unfit(case, "no candidates", "give the Case candidates, or use a rating template")
+        top = self.front.top
+        if self.front.candidates == "catalogue":
+            return Question(items=items, top=top, scale=scale)
+        top = None if top is None else min(top, len(items))
+        return Question(items, labels(view.ids or self.front.ids, items), top, scale)
+
+    def render(
+        self,
+        case: Case,
+        question: Question,
+        *,
+        view: View = PLAIN_VIEW,
+        shots: Sequence[Case] = (),
+        profile: str | None = None,
+    ) -> tuple[Message, ...]:
+        """Return the messages; the system message first, where the template has one.
+
+        `question` says which items are shown, in which order and under which labels. `shots` are full Cases from
+        training data, whose answers are shown; of `case` itself no label is read. Raises InputError with the
+        template's line and the user where a block cannot be rendered.
+        """
+        if shots and "shot" not in self.blocks:
+            raise InputError(
+                f"the template {self.name!r} has no block 'shot', and {len(shots)} solved examples are to be shown",
+                path=self.path,
+                mend="add `{% block shot %}…{% endblock %}` and show `shots` in the block user, or take --shots 0",
+            )
+        context = self._context(case, question, view)
+        context["profile"] = profile or ""
+        context["shots"] = [self._render("shot", self._solved(shot, question, view), shot) for shot in shots]
+        return tuple(
+            Message(role, self._render(role, context, case)) for role in ("system", "user") if role in self.blocks
+        )
+
+    def fit(
+        self,
+        case: Case,
+        question: Question,
+        *,
+        count: Callable[[Sequence[Message]], int],
+        limit: int,
+        view: View = PLAIN_VIEW,
+        shots: Sequence[Case] = (),
+        profile: str | None = None,
+    ) -> Fitted:
+        """Return messages of at most `limit` tokens, as `count` counts them.
+
+        What does not fit costs the oldest events of the history; the frame, the shots, the candidates and the question
+        stay whole. Raises InputError that says by how much it is too long where even no history fits.
+        """
+
+        def kept(events: int) -> Fitted:
+            shown = replace(view, history=events)
+            messages = self.render(case, question, view=shown, shots=shots, profile=profile)
+            return Fitted(messages, most - events, count(messages))
+
+        most = self._shown(case, view)
+        best = kept(most)
+        if best.tokens <= limit:
+            return best
+        best = kept(0)
+        if best.tokens > limit:
+            raise InputError(
+                f"the prompt {self.name!r} takes {best.tokens} tokens without any history, {best.tokens - limit} more "
+                f"than the {limit} there are",
+                path=self.path,
+                user=case.user_id,
+                mend="show fewer candidates (-k) or shots, ask for a shorter answer, or take a model that holds more",
+            )
+        fits, fails = 0, most
+        while fails - fits > 1:
+            middle = (fits + fails) // 2
+            tried = kept(middle)
+            if tried.tokens <= limit:
+                fits, best = middle, tried
+            else:
+                fails = middle
+        return best
+
+    def _shown(self, case: Case, view: View) -> int:
+        """Return how many events of the Case are shown."""
+        if not view.show_history:
+            return 0
+        limit = self.front.history if view.history is None else view.history
+        return len(case.history) if limit is None else min(limit, len(case.history))
+
+    def _context(self, case: Case, question: Question, view: View) -> dict[str, object]:
+        attributes = self.front.attributes
+        count = self._shown(case, view)
+        events = case.history[len(case.history) - count :]
+        history = [show_event(event, attributes) for event in events]
+        context: dict[str, object] = {
+            "history": _ordered(history, view, case.user_id),
+            "newest": history[-1] if history else None,
+            "order": ORDERS[view.history_order],
+            "ids": view.ids or self.front.ids,
+            "scale": {"low": plain(question.scale[0]), "high": plain(question.scale[1])},
+            "domain": DOMAINS[view.domain or self.front.domain],
+        }
+        if self.front.candidates == "catalogue":
+            return context | {"top": question.top or len(question.items)}
+        scores: Mapping[str, float] = {}
+        if view.show_scores and case.recall_scores is not None:
+            scores = {item.item_id: score for item, score in zip(case.candidates, case.recall_scores, strict=True)}
+        shown = [
+            show_item(item, attributes, label, scores.get(item.item_id))
+            for item, label in zip(question.items, question.labels or (None,) * len(question.items), strict=True)
+        ]
+        context |= {"candidates": shown, "n": len(shown), "top": question.top or len(shown)}
+        if len(shown) == 1:
+            context["target"] = shown[0]
+        return context
+
+    def _solved(self, shot: Case, question: Question, view: View) -> dict[str, object]:
+        """Return the context of a solved example: its own history and items, and `solved`."""
+        context = self._context(shot, self.question(shot, view, scale=question.scale), view)
+        if self.front.task == "rating":
+            if shot.rating is None:
+                raise self._unfit(shot, "a solved example without a rating", "choose shots among rated events")
+            return context | {"solved": plain(shot.rating)}
+        shown: Any = context.get("candidates") or [show_item(item, self.front.attributes) for item in shot.candidates]
+        return context | {"solved": [item for item in shown if item.values["item_id"] in shot.relevant]}
+
+    def _render(self, block: str, context: Mapping[str, object], case: Case) -> str:
+        template = self.blocks[block]
+        try:
+            return "".join(template.root_render_func(template.new_context(dict(context)))).strip("\n")
+        except TEMPLATE_FAULTS as error:
+            line = _line_of(error, template) or self.lines[block]
+            raise InputError(
+                f"block {block!r}: {error}",
+                path=self.path,
+                line=line,
+                user=case.user_id,
+                mend="see `llmrank prompts check`; show what data may lack within `{% if event.genres %}…{% endif %}`",
+            ) from error
+
+    def _can_show(self, view: View, case: Case) -> None:
+        if view.show_scores and "score" not in self.names:
+            raise self._unfit(
+                case, "it does not show recall scores", "add `{{ item.score }}`, or leave --show-scores out"
+            )
+        if view.ids not in (None, "titles") and "label" not in self.names:
+            raise self._unfit(case, "it does not show labels", "add `{{ item.label }}`, or leave --ids out")
+
+    def _unfit(self, case: Case, problem: str, mend: str) -> InputError:
+        return InputError(f"template {self.name!r}: {problem}", path=self.path, user=case.user_id, mend=mend)
+
+
+def read_template(text: str, path: Path, strict: bool = True) -> PromptTemplate:
+    """Return the template in a text; `path` is for messages.
+
+    Raises InputError with file and line for what cannot be read at all (front matter, Jinja syntax) and, when `strict`,
+    for an undefined variable, an undeclared attribute, or a look at the truth.
+    """
+    source, first = split_front(text, path)
+    front = read_front(source, path)
+    environment = _Environment()
+    # Empty lines in the place of the front matter, so that line numbers are the file's.
+    body = "\n" * (first - 1) + "\n".join(text.split("\n")[first - 1 :])
+    try:
+        tree = environment.parse(body)
+        trees = {block.name: _alone(tree, block) for block in tree.find_all(nodes.Block)}
+        compiled = {
+            name: Template.from_code(
+                environment, environment.compile(block, filename=f"{path} {name}"), environment.globals
+            )
+            for name, block in trees.items()
+            if name in BLOCKS
+        }
+    except TemplateSyntaxError as error:
+        raise InputError(
+            f"{error.message}", path=path, line=error.lineno, mend="write it as Jinja has it: {{ value }}, {% if … %}"
+        ) from error
+    lines = {block.name: block.lineno for block in tree.find_all(nodes.Block)}
+    problems = [*_misplaced(tree, path), *_faults(trees, front, path)]
+    if "user" not in compiled and not problems:
+        problems.append(Problem(path, first, "no block 'user'", "add `{% block user %}…{% endblock %}`"))
+    if problems and strict:
+        raise min(problems).error()
+    names = frozenset(
+        name
+        for block in trees.values()
+        for node in block.find_all((nodes.Name, nodes.Getattr))
+        for name in [_name(node)]
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return PromptTemplate(front.name, path, text, digest, front, compiled, lines, names, tuple(sorted(problems)))
+
+
+def available(front: FrontMatter, block: str) -> frozenset[str]:
+    """Return the names that a block of such a template may use."""
+    names = set(VARIABLES) - ({"shots", "profile"} if block == "shot" else {"solved"})
+    if front.task == "profile":
+        names -= {"candidates", "n", "target", "top", "shots"}
+    elif front.about_one_item:
+        names -= {"candidates", "n", "top"}
+    else:
+        names -= {"target", *(("candidates", "n") if front.candidates == "catalogue" else ())}
+    return frozenset(names)
+
+
+def _ordered(history: list[Shown], view: View, user_id: str) -> list[Shown]:
+    """Return the history, oldest first as it comes, in the order wanted."""
+    match view.history_order:
+        case "oldest-first":
+            return history
+        case "newest-first":
+            return history[::-1]
+        case "shuffled":
+            return Random(f"{view.seed}:{user_id}").sample(history, len(history))
+
+
+def _alone(tree: nodes.Template, block: nodes.Block) -> nodes.Template:
+    """Return a block as a template of its own, after the macros and settings that stand outside the blocks."""
+    outside = [node for node in tree.body if isinstance(node, nodes.Macro | nodes.Assign | nodes.AssignBlock)]
+    alone = nodes.Template([*outside, *block.body], lineno=block.lineno)
+    if tree.environment is not None:
+        alone.set_environment(tree.environment)
+    return alone
+
+
+def _misplaced(tree: nodes.Template, path: Path) -> Iterator[Problem]:
+    """Yield what stands where it has no effect, or cannot stand."""
+    for node in tree.body:
+        match node:
+            case nodes.Output():
+                for part in node.nodes:
+                    if not (isinstance(part, nodes.TemplateData) and not part.data.strip()):
+                        line = part.lineno
+                        if isinstance(part, nodes.TemplateData):
+                            line += part.data[: len(part.data) - len(part.data.lstrip())].count("\n")
+                        yield Problem(path, line, "text outside the blocks is shown to nobody", "move it into a block")
+            case nodes.Block() | nodes.Macro() | nodes.Assign() | nodes.AssignBlock():
+                pass
+            case _:
+                yield Problem(path, node.lineno, "a statement outside the blocks has no effect", "move it into a block")
+    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        yield Problem(path, node.lineno, "a template stands alone: no include, import or extends", "write the text out")
+    for block in tree.find_all(nodes.Block):
+        if block.name not in BLOCKS:
+            known = ", ".join(BLOCKS)
+            yield Problem(
+                path, block.lineno, f"unknown block {block.name!r}{nearest(block.name, BLOCKS)}", f"use {known}"
+            )
+        elif next(block.find_all(nodes.Block), None) is not None:
+            yield Problem(path, block.lineno, "a block within a block", "end the first one before the second")
+
+
+def _faults(trees: Mapping[str, nodes.Template], front: FrontMatter, path: Path) -> Iterator[Problem]:
+    """Yield every reference to what is not there, or must not be shown."""
+    seen: set[Problem] = set()
+    for name, tree in trees.items():
+        for reference in references(tree, available(front, name)):
+            if found := fault(reference, front.attributes, front.candidates == "catalogue"):
+                problem = Problem(path, reference.line, *found)
+                if problem not in seen:
+                    yield problem
+                seen.add(problem)
+
+
+def _name(node: nodes.Name | nodes.Getattr) -> str:
+    return node.name if isinstance(node, nodes.Name) else node.attr
+
+
+def _line_of(error: BaseException, template: Template) -> int | None:
+    """Return the template's line at which an error arose: the innermost frame of its compiled code."""
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__jinja_template__") is template:
+            line = template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return line

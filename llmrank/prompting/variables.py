@@ -1,0 +1,132 @@
+"""What a template sees: the names it may use, and nothing else.
+
+Whatever the data lacks (a rating, a timestamp, a declared attribute) is absent: it counts as false in `{% if %}`, and
+printing it is an error that names it. The truth (the target's rating, the relevant items) has no name here at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from llmrank.types import Event, Item
+
+VARIABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "history": "the newest `history` events of the user, in the `order` wanted (list of event)",
+        "order": "oldest first, newest first, or in no particular order (text)",
+        "newest": "the newest event shown; false where no history is shown (event)",
+        "candidates": "the items to be ranked, in the order in which the run arranged them (list of item)",
+        "target": "the one item that is asked about: rating prediction and pointwise ranking (item)",
+        "n": "how many candidates are shown (number)",
+        "top": "how many items are to be returned (number)",
+        "ids": "the identifier scheme in use: titles, numbers, letters, item_id or words (text)",
+        "shots": "the solved examples, each rendered by the block `shot` (list of text)",
+        "profile": "what the profile prompt answered; empty where there is none (text)",
+        "scale": "the lowest and the highest rating (scale)",
+        "domain": "the words of the domain (domain)",
+        "solved": "block `shot` only: the example's answer, a rating, or the list of its relevant items",
+    }
+)
+FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "event": {
+            "title": "",
+            "item_id": "",
+            "rating": "what the user gave it, where known",
+            "timestamp": "seconds since the epoch, where known",
+            "date": "the day of the timestamp, as 1997-09-20",
+        },
+        "item": {
+            "title": "",
+            "item_id": "",
+            "label": "its identifier; absent under `ids: titles`",
+            "score": "its recall score, with --show-scores only",
+        },
+        "scale": {"low": "", "high": ""},
+        "domain": {
+            "name": "Movies",
+            "item": "movie",
+            "items": "movies",
+            "verb": "watch",
+            "past": "watched",
+            "gerund": "watching",
+        },
+    }
+)
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "history": "list of event",
+        "newest": "event",
+        "candidates": "list of item",
+        "target": "item",
+        "scale": "scale",
+        "domain": "domain",
+    }
+)
+TRUTH = frozenset({"relevant", "rating", "case", "truth", "true_rating", "test"})
+"""Names under which people look for the truth; an item attribute called so is withheld too."""
+
+
+class Shown:
+    """An event or an item as a template sees it: only what may be shown. Printed, it is its title; in a list too."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self.values = values
+
+    def __str__(self) -> str:
+        return str(self.values["title"])
+
+    def __repr__(self) -> str:
+        return repr(self.values["title"])
+
+
+def show_event(event: Event, attributes: tuple[str, ...]) -> Shown:
+    """Return the event as shown: title, item_id, the declared attributes, and rating and time where known."""
+    values = _values(event.item, attributes)
+    if event.rating is not None:
+        values["rating"] = plain(event.rating)
+    if event.timestamp is not None:
+        values["timestamp"] = plain(event.timestamp)
+        values["date"] = _Date(event.timestamp)
+    return Shown(values)
+
+
+def show_item(item: Item, attributes: tuple[str, ...], label: str | None = None, score: float | None = None) -> Shown:
+    """Return the item as shown: title, item_id, the declared attributes, and label and score where given."""
+    values = _values(item, attributes)
+    if label is not None:
+        values["label"] = label
+    if score is not None:
+        values["score"] = f"{score:.4g}"
+    return Shown(values)
+
+
+def plain(number: float) -> int | float:
+    """Return 4 for 4.0, and 3.5 for 3.5: a rating as people write it."""
+    return int(number) if float(number).is_integer() else number
+
+
+class _Date(float):
+    """A timestamp that prints as its day (UTC); reckoned only where a template prints it."""
+
+    def __str__(self) -> str:
+        return datetime.fromtimestamp(self, UTC).date().isoformat()
+
+
+def _values(item: Item, attributes: tuple[str, ...]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name in attributes:
+        if name not in TRUTH and (value := item.attributes.get(name)):
+            values[name] = _line(value)
+    values["title"] = _line(item.title)
+    values["item_id"] = item.item_id
+    return values
+
+
+def _line(text: str) -> str:
+    """Return the text on one line, so that an item cannot break out of the list it stands in."""
+    return " ".join(text.split())

@@ -1,0 +1,48 @@
+"""BM25 on titles: the history's titles as the query, the candidates' titles as the documents; asks nobody."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from llmrank.rankers.baselines import by_score
+from llmrank.rankers.needs import Needs
+from llmrank.types import Case, RankingSteps
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class BM25:
+    """Scores what words of the titles say alone (Robertson and Zaragoza 2009, with Lucene's idf).
+
+    The documents are the Case's own candidates: a word that many of them have, such as "the", counts for little. A word
+    counts as often as the history has it. Candidates that share no word with the history are tied at 0.
+    """
+
+    k1: float = 1.5
+    b: float = 0.75
+    name: str = "bm25"
+
+    def needs(self, n: int) -> Needs:
+        """Return what a list of `n` takes: nothing."""
+        return Needs()
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Return the candidates by score, equal ones tied."""
+        import bm25s
+
+        yield from ()
+        titles = [words(item.title) for item in case.candidates]
+        known = {word for title in titles for word in title}
+        query = [word for event in case.history for word in words(event.item.title) if word in known]
+        if not query:
+            return by_score(case, [0.0] * len(titles))
+        index = bm25s.BM25(k1=self.k1, b=self.b)
+        index.index(titles, show_progress=False)
+        return by_score(case, index.get_scores(query).tolist())
+
+
+def words(title: str) -> list[str]:
+    """Return the words of a title, in lower case, as often as they stand in it."""
+    return _WORD.findall(title.lower())

@@ -1,0 +1,120 @@
+"""What one Case is asked, call by call, and what its Ranking owes to how the answers were."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from llmrank.rankers.prompt import Prompt
+from llmrank.rankers.settle import is_lost, settled
+from llmrank.rankers.steps import Steps
+from llmrank.types import Answer, Case, Failure, Item, Outcome, Question, Ranking, Reply
+
+MIN_LABEL_MASS = 0.5
+"""Below it, the model would sooner have answered with something else than with one of the labels."""
+
+
+@dataclass(slots=True)
+class Dialogue:
+    """The calls about one Case. The profile, where the prompt wants one, is asked for once, before all else."""
+
+    prompt: Prompt
+    case: Case
+    min_label_mass: float = MIN_LABEL_MASS
+    """Where label log-probabilities are read: the probability of all labels together below which a call is flagged."""
+    answers: list[Answer] = field(default_factory=list[Answer])
+    repairs: Counter[str] = field(default_factory=Counter[str])
+    """What the method had to mend, beside what is mended in the answers: `low_label_mass`, and what a ranker adds."""
+    history_dropped: int = 0
+    _profile: Answer | str | None = None
+
+    def ask(self, shown: Sequence[Case], tops: Sequence[int] | None = None) -> Steps[list[Answer]]:
+        """Ask about each of `shown`, views of the Case, side by side, and return the Answers with `ranked` filled.
+
+        `tops` says how many items each is to return; None: what the prompt says.
+        """
+        if self.prompt.profile is not None and self._profile is None:
+            [reply] = yield [self.prompt.profile.ask(self.case).request]
+            failed = isinstance(reply, Failure)
+            self._profile = Answer(Outcome.ERROR, f"profile: {reply.reason}") if failed else reply.text.strip()
+        if isinstance(self._profile, Answer):
+            answers = [self._profile for _ in shown]
+        else:
+            prompts = [self.prompt for _ in shown] if tops is None else [_returning(self.prompt, top) for top in tops]
+            asked = [prompt.ask(view, profile=self._profile) for prompt, view in zip(prompts, shown, strict=True)]
+            replies = yield [one.request for one in asked]
+            answers = [
+                with_ranked(self.prompt.read(reply, one.question), one.question)
+                for reply, one in zip(replies, asked, strict=True)
+            ]
+            self.repairs["low_label_mass"] += sum(label_mass(reply) < self.min_label_mass for reply in replies)
+            self.history_dropped = max([self.history_dropped, *(one.history_dropped for one in asked)])
+        self.answers += answers
+        return answers
+
+    def ranked(self, placed: Sequence[str]) -> Ranking:
+        """Return the Ranking that begins with `placed`; the rest follows, tied. For its Outcome see `settle`."""
+        return self.settled(head_first(self.case, placed))
+
+    def scored(self, scores: Mapping[str, float]) -> Ranking:
+        """Return the Ranking by score, highest first, equal ones tied; candidates without one last, with -inf."""
+        everyone = {item.item_id: scores.get(item.item_id, -math.inf) for item in self.case.candidates}
+        order = tuple(sorted(everyone, key=lambda item_id: -everyone[item_id]))
+        return self.settled(Ranking(order, tuple(everyone[item_id] for item_id in order), named=len(scores)))
+
+    def settled(self, ranking: Ranking) -> Ranking:
+        """Return the Ranking with what all the answers amount to."""
+        return replace(settled(ranking, self.answers, self.repairs), history_dropped=self.history_dropped)
+
+
+def unasked(case: Case) -> Ranking | None:
+    """Return the Ranking of a Case with no or one candidate, which needs no call; None where there is a choice."""
+    return Ranking(tuple(item.item_id for item in case.candidates)) if len(case.candidates) < 2 else None
+
+
+def head_first(case: Case, placed: Sequence[str]) -> Ranking:
+    """Return the Ranking that begins with `placed`; the rest follows in the order shown, tied."""
+    known = set(placed)
+    rest = [item.item_id for item in case.candidates if item.item_id not in known]
+    return Ranking((*placed, *rest), named=len(placed))
+
+
+def label_mass(reply: Reply) -> float:
+    """Return the probability of all labels together, 0 to 1; 1 where no label log-probabilities came."""
+    if isinstance(reply, Failure) or reply.label_logprobs is None:
+        return 1.0
+    return math.fsum(math.exp(logprob) for logprob in reply.label_logprobs.values())
+
+
+def showing(case: Case, items: Sequence[Item]) -> Case:
+    """Return the Case with these of its candidates alone, in this order, and their recall scores."""
+    if case.recall_scores is None:
+        return replace(case, candidates=tuple(items))
+    scores = {item.item_id: score for item, score in zip(case.candidates, case.recall_scores, strict=True)}
+    return replace(case, candidates=tuple(items), recall_scores=tuple(scores[item.item_id] for item in items))
+
+
+def with_ranked(answer: Answer, question: Question) -> Answer:
+    """Return the Answer with `ranked` and `scores` by item id, also where the format scored the labels shown.
+
+    A readable Answer that says nothing (no item, no value) is unparsed: it must not pass for a decision.
+    """
+    if is_lost(answer) or answer.value is not None:
+        return answer
+    if answer.scores is not None:
+        ids = tuple(item.item_id for item in question.items)
+        names = dict(zip(question.labels, ids, strict=True)) if question.labels else dict(zip(ids, ids, strict=True))
+        scores = {names[label]: score for label, score in answer.scores.items() if label in names}
+        ranked = answer.ranked or tuple(sorted((i for i in ids if i in scores), key=lambda i: -scores[i]))
+        answer = replace(answer, scores=scores, ranked=ranked)
+    if not answer.ranked:
+        return replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
+    return answer
+
+
+def _returning(prompt: Prompt, top: int) -> Prompt:
+    """Return the prompt that asks for the best `top`, whatever its template says."""
+    front = prompt.template.front.model_copy(update={"top": top})
+    return replace(prompt, template=replace(prompt.template, front=front))

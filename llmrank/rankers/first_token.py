@@ -1,0 +1,53 @@
+"""First token: one call, all candidates ranked by the log-probabilities of their labels at the first answer token.
+
+LlamaRec (2311.02089 §3.3, the verbalizer) and FIRST (2406.15657 §3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmrank.errors import InputError
+from llmrank.rankers.dialogue import MIN_LABEL_MASS, Dialogue, unasked
+from llmrank.rankers.needs import Needs, prompt_needs
+from llmrank.rankers.prompt import Prompt
+from llmrank.types import Case, RankingSteps
+
+MOST_LABELS = 128
+"""As many as a backend returns by id in one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstToken:
+    """One call; the scores are natural-log probabilities, comparable within a Case only.
+
+    A candidate whose label the backend does not return stays unscored. A Case whose labels have less than
+    `min_label_mass` of the probability together is flagged (`low_label_mass`). Lists of more than 128 are refused:
+    a `sliding_window` over the same prompt ranks them.
+    """
+
+    prompt: Prompt
+    min_label_mass: float = MIN_LABEL_MASS
+    name: str = "first_token"
+
+    def needs(self, n: int) -> Needs:
+        """Return what a list of `n` takes: exactly one call, with a label per candidate; raises InputError over 128."""
+        if n > MOST_LABELS:
+            raise InputError(
+                f"first_token ranks {MOST_LABELS} candidates at most, and the list has {n}",
+                field="--ranker",
+                mend="take --ranker sliding_window with the same prompt, or show fewer candidates (-k)",
+            )
+        return prompt_needs(self.prompt, int(n > 1), n)
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Ask once and rank by the scores; raises InputError for more than 128 candidates."""
+        if ranking := unasked(case):
+            return ranking
+        self.needs(len(case.candidates))
+        dialogue = Dialogue(self.prompt, case, self.min_label_mass)
+        [answer] = yield from dialogue.ask([case])
+        scores = answer.scores or {}
+        unscored = 0 if not scores else len(case.candidates) - len(scores)
+        dialogue.repairs["unscored"] += unscored
+        return dialogue.scored(scores)

@@ -1,0 +1,62 @@
+"""The order in which a Case's candidates are shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Literal
+
+from llmrank.errors import InputError
+from llmrank.types import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A way of arranging candidates before they are shown.
+
+    `shuffled` hides the retriever's opinion; `recall` and `reversed` show what it is worth to the model; `target-at-P`
+    puts the first relevant candidate at place P (from 0), a probe for position bias: the only one that reads the label.
+    """
+
+    mode: Literal["shuffled", "recall", "reversed", "target-at"] = "shuffled"
+    seed: int = 0
+    position: int = 0
+
+    @classmethod
+    def parse(cls, text: str, seed: int = 0) -> Order:
+        """Return the Order for `shuffled`, `recall`, `reversed` or `target-at-P`; raises InputError for others."""
+        if text == "shuffled" or text == "recall" or text == "reversed":
+            return cls(text, seed)
+        if match := re.fullmatch(r"target-at-(\d+)", text):
+            return cls("target-at", seed, int(match[1]))
+        raise InputError(
+            f"unknown order {text!r}", field="--order", mend="use shuffled, recall, reversed or target-at-P (P from 0)"
+        )
+
+    def __str__(self) -> str:
+        return f"target-at-{self.position}" if self.mode == "target-at" else self.mode
+
+    def arrange(self, case: Case) -> Case:
+        """Return the Case with its candidates, and their recall scores, in the order to be shown.
+
+        The shuffle is drawn per Case from `Random(f"{seed}:{user_id}")`: it depends on neither the order of the Cases
+        nor what else was drawn.
+        """
+        places = list(range(len(case.candidates)))
+        if self.mode == "reversed":
+            places.reverse()
+        elif self.mode != "recall":
+            Random(f"{self.seed}:{case.user_id}").shuffle(places)
+        if self.mode == "target-at":
+            relevant = set(case.relevant)
+            targets = [place for place in places if case.candidates[place].item_id in relevant]
+            if targets:
+                places.remove(targets[0])
+                places.insert(self.position, targets[0])
+        scores = case.recall_scores
+        return replace(
+            case,
+            candidates=tuple(case.candidates[place] for place in places),
+            recall_scores=None if scores is None else tuple(scores[place] for place in places),
+        )

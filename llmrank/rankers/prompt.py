@@ -1,0 +1,90 @@
+"""A prompt made ready to ask: a template with its view, its shots, its answer format, and the room it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from llmrank.prompting import PromptTemplate, View
+from llmrank.types import (
+    Answer,
+    AnswerFormat,
+    Case,
+    Failure,
+    Item,
+    Message,
+    Outcome,
+    Question,
+    Reply,
+    Request,
+    Sampling,
+)
+
+FRAME_TOKENS = 16
+"""More than what any chat template puts around one message."""
+
+
+def no_shots(case: Case) -> Sequence[Case]:
+    """Return no solved examples."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A Request, what is needed to read its answer, and how much of the history had to go."""
+
+    request: Request
+    question: Question
+    history_dropped: int = 0
+    """Events left out, oldest first, because the prompt would not have fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a ranker asks with."""
+
+    template: PromptTemplate
+    answer: AnswerFormat
+    view: View
+    sampling: Sampling
+    shots: Callable[[Case], Sequence[Case]] = no_shots
+    """Chooses the solved examples for a Case, from training data only."""
+    scale: tuple[float, float] = (1.0, 5.0)
+    count_tokens: Callable[[Sequence[Message]], int] | None = None
+    context_length: int | None = None
+    """Tokens that the model holds, prompt and answer together; None: unknown, nothing is dropped."""
+    profile: Prompt | None = None
+    """Asked first; its answer is shown to this prompt as `profile`."""
+
+    def ask(
+        self, case: Case, items: Sequence[Item] | None = None, *, profile: str | None = None, repeat: int = 0
+    ) -> Asked:
+        """Return the Request that shows `items` (None: the Case's candidates, or its target) in the order given."""
+        if items is not None:
+            case = replace(case, candidates=tuple(items), recall_scores=None)
+        question = self.template.question(case, self.view, scale=self.scale)
+        shots = self.shots(case)
+        messages = self.template.render(case, question, view=self.view, shots=shots, profile=profile)
+        dropped = 0
+        if self.count_tokens is not None and self.context_length is not None:
+            room = self.context_length - self.sampling.max_tokens
+            # No tokenizer makes more tokens than bytes, so most prompts are seen to fit without counting.
+            if sum(len(message.content.encode()) + FRAME_TOKENS for message in messages) > room:
+                fitted = self.template.fit(
+                    case, question, count=self.count_tokens, limit=room, view=self.view, shots=shots, profile=profile
+                )
+                messages, dropped = fitted.messages, fitted.dropped
+        request = Request(
+            messages,
+            self.sampling,
+            labels=self.answer.labels(question),
+            structured=self.answer.structured(question) if self.template.front.constrain else None,
+            repeat=repeat,
+        )
+        return Asked(request, question, dropped)
+
+    def read(self, reply: Reply, question: Question) -> Answer:
+        """Return the Answer in a Reply; a Failure is an Answer with Outcome `error`, and is never parsed."""
+        if isinstance(reply, Failure):
+            return Answer(Outcome.ERROR, reason=reply.reason)
+        return self.answer.read(reply, question)

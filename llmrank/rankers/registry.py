@@ -1,0 +1,143 @@
+"""The rankers by name: those here, and those that other packages add through the entry point `llmrank.rankers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import cast
+
+from llmrank.errors import InputError, nearest
+from llmrank.rankers.bm25 import BM25
+from llmrank.rankers.cascade import Cascade
+from llmrank.rankers.dialogue import MIN_LABEL_MASS
+from llmrank.rankers.first_token import FirstToken
+from llmrank.rankers.listwise import Listwise
+from llmrank.rankers.pairwise import Pairwise, PairwiseSort
+from llmrank.rankers.pointwise import Pointwise
+from llmrank.rankers.prompt import Prompt
+from llmrank.rankers.repeated import Combine, Repeated
+from llmrank.rankers.setwise import Setwise, SetwiseSort
+from llmrank.rankers.sliding_window import SlidingWindow
+from llmrank.rankers.tournament import Tournament
+from llmrank.types import Ranker
+
+GROUP = "llmrank.rankers"
+
+
+@dataclass(frozen=True, slots=True)
+class RankerOptions:
+    """What the methods can be told. None: the method's own default. Each method reads what it knows."""
+
+    window: int = 20
+    """`sliding_window`: items shown at a time."""
+    step: int = 10
+    """`sliding_window`: how far each window lies before the last."""
+    sort: str | None = None
+    """`pairwise`: all (default), heap, bubble; `setwise`: heap (default), bubble."""
+    group: int | None = None
+    """Items shown at a time: `setwise` 4, `tournament` 20 unless given."""
+    sort_top: int = 10
+    """`pairwise` and `setwise`: how many places a sort fills."""
+    rounds: int = 2
+    """`tournament`: how many are played."""
+    min_label_mass: float = MIN_LABEL_MASS
+    """Probability of all labels together below which a Case is flagged."""
+    repeats: int = 1
+    """Orders in which the method is asked; more than one are combined."""
+    combine: Combine = "borda"
+    first: Ranker | None = None
+    """A cheap ranker for the whole list, whose top alone the method ranks."""
+    first_top: int = 20
+    seed: int = 0
+    """For groups and repeats."""
+
+
+Build = Callable[[Prompt, RankerOptions], Ranker]
+"""What an entry point of the group `llmrank.rankers` loads."""
+
+BUILDERS: Mapping[str, Build] = MappingProxyType(
+    {
+        "listwise": lambda prompt, options: Listwise(prompt),
+        "sliding_window": lambda prompt, options: SlidingWindow(prompt, options.window, options.step),
+        "first_token": lambda prompt, options: FirstToken(prompt, options.min_label_mass),
+        "pointwise": lambda prompt, options: Pointwise(prompt, options.min_label_mass),
+        "pairwise": lambda prompt, options: Pairwise(
+            prompt, cast(PairwiseSort, options.sort or "all"), options.sort_top, options.min_label_mass
+        ),
+        "setwise": lambda prompt, options: Setwise(
+            prompt,
+            cast(SetwiseSort, options.sort or "heap"),
+            4 if options.group is None else options.group,
+            options.sort_top,
+            options.min_label_mass,
+        ),
+        "tournament": lambda prompt, options: Tournament(
+            prompt, 20 if options.group is None else options.group, options.rounds, options.seed
+        ),
+    }
+)
+
+
+def ranker_names() -> list[str]:
+    """Return the names of all rankers that ask with a prompt, those of other packages last."""
+    return [*BUILDERS, *(point.name for point in entry_points(group=GROUP) if point.name not in BUILDERS)]
+
+
+def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions | None = None) -> Ranker:
+    """Return the ranker of that name, repeated and behind a cheaper one where the options say so.
+
+    `bm25` asks nobody and takes no prompt. Raises InputError for an unknown name, a prompt that the method cannot ask
+    with, and an option out of range.
+    """
+    options = options or RankerOptions()
+    if name == "bm25":
+        ranker: Ranker = BM25()
+    elif prompt is None:
+        raise InputError(f"{name} asks a model, and there is no prompt", field="--prompt", mend="name a template")
+    else:
+        check_prompt(name, prompt)
+        ranker = _builder(name)(prompt, options)
+    if options.repeats != 1:
+        ranker = Repeated(ranker, options.repeats, options.combine, options.seed)
+    if options.first is not None:
+        ranker = Cascade(options.first, ranker, options.first_top)
+    return ranker
+
+
+def check_prompt(name: str, prompt: Prompt) -> None:
+    """Raise InputError where a method here cannot ask with the prompt."""
+    front = prompt.template.front
+    ids = prompt.view.ids or front.ids
+    if name in BUILDERS and front.about_one_item != (name == "pointwise"):
+        asks = "one item at a time" if front.about_one_item else "several items at a time"
+        raise InputError(
+            f"the prompt {prompt.template.name!r} asks about {asks}, and {name} does not",
+            field="--ranker",
+            mend="take --ranker pointwise" if front.about_one_item else "take a prompt whose `ranker` is pointwise",
+        )
+    if name in BUILDERS and front.candidates == "catalogue" and name != "listwise":
+        raise InputError(
+            f"the prompt {prompt.template.name!r} shows no list, and {name} ranks parts of one",
+            field="--ranker",
+            mend="take --ranker listwise, or a prompt that shows the candidates",
+        )
+    if name == "first_token" and ids == "titles":
+        raise InputError(
+            f"first_token reads labels, and {prompt.template.name!r} shows none",
+            field="--ids",
+            mend="take --ids letters",
+        )
+
+
+def _builder(name: str) -> Build:
+    if name in BUILDERS:
+        return BUILDERS[name]
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            return cast(Build, point.load())
+    known = [*ranker_names(), "bm25"]
+    raise InputError(
+        f"unknown ranker {name!r}{nearest(name, known)}", field="--ranker", mend=f"use one of {', '.join(known)}"
+    )

@@ -1,0 +1,144 @@
+"""Repeated: one method asked several times, each time in another order, and the rankings combined.
+
+Bootstrapping (LLMRank, 2305.08845 §3.3) and permutation self-consistency (2310.07712 §2) against position bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import fsum
+from random import Random
+from typing import Literal, get_args
+
+from llmrank.errors import InputError, nearest
+from llmrank.rankers.dialogue import showing
+from llmrank.rankers.needs import Needs, needs_of
+from llmrank.rankers.settle import is_lost, settled
+from llmrank.rankers.steps import Steps, side_by_side
+from llmrank.rankers.tie_groups import tie_groups
+from llmrank.types import Case, Ranker, Ranking, RankingSteps
+
+Combine = Literal["borda", "reciprocal_rank", "kemeny"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Ranks with `ranker` in `repeats` orders, side by side.
+
+    Each order is a shuffle of its own, `Random(f"{seed}:{user_id}:{number}")` over the sorted ids, so the result does
+    not depend on the order in which the candidates came. Rankings that say nothing are counted (`unread`, `failed`) and
+    left out of the combination.
+    """
+
+    ranker: Ranker
+    repeats: int = 3
+    combine: Combine = "borda"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise InputError(f"{self.repeats} repeats ask nothing", field="--repeats", mend="use 1 or more")
+        if self.combine not in get_args(Combine):
+            raise InputError(
+                f"unknown way to combine {self.combine!r}{nearest(self.combine, get_args(Combine))}",
+                field="--combine",
+                mend=f"use {', '.join(get_args(Combine))}",
+            )
+
+    @property
+    def name(self) -> str:
+        """The method's own name, and how often it is repeated."""
+        return f"{self.ranker.name}-x{self.repeats}"
+
+    def needs(self, n: int) -> Needs:
+        """Return what a list of `n` takes: what the ranker needs, as many times."""
+        return needs_of(self.ranker, n) * self.repeats
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Rank the shuffled Cases and combine what was returned. A rating Case has no order, and is asked once."""
+        if case.target is not None:
+            return (yield from self.ranker.rank(case))
+        steps: list[RankingSteps] = []
+        for number in range(self.repeats):
+            items = sorted(case.candidates, key=lambda item: item.item_id)
+            Random(f"{self.seed}:{case.user_id}:{number}").shuffle(items)
+            steps.append(_numbered(self.ranker.rank(showing(case, items)), number, self.repeats))
+        rankings = yield from side_by_side(steps)
+        combined = combine([ranking for ranking in rankings if not is_lost(ranking)] or rankings, self.combine)
+        dropped = max(ranking.history_dropped for ranking in rankings)
+        return replace(settled(combined, rankings), history_dropped=dropped)
+
+
+def _numbered(steps: Steps[Ranking], number: int, repeats: int) -> Steps[Ranking]:
+    """Return the steps with their Requests numbered, so that two equal orders are two questions, not one answer."""
+    try:
+        batch = next(steps)
+        while True:
+            replies = yield [replace(request, repeat=request.repeat * repeats + number) for request in batch]
+            batch = steps.send(replies)
+    except StopIteration as stop:
+        return stop.value
+
+
+def combine(rankings: Sequence[Ranking], how: Combine) -> Ranking:
+    """Return one Ranking of the items that all rank, at least one of them.
+
+    Tied items have the mean of the places they share. `borda`: the sum of the places from the end (scores, with ties);
+    `reciprocal_rank`: the sum of 1 / place, the mean of it over a tie (scores, with ties); `kemeny`: the order nearest
+    to all rankings by the number of pairs they have the other way round (strict; by local search, see `kemeny`). Items
+    that no ranking placed come last, tied.
+    """
+    groups = [tie_groups(ranking) for ranking in rankings]
+    points = [_points(one, "borda" if how == "kemeny" else how) for one in groups]
+    total = {item_id: fsum(one[item_id] for one in points) for item_id in rankings[0].order}
+    order = sorted(total, key=lambda item_id: -total[item_id])
+    if how != "kemeny":
+        return Ranking(tuple(order), tuple(total[item_id] for item_id in order))
+    unplaced = set.intersection(*({*r.order[len(r.order) if r.named is None else r.named :]} for r in rankings))
+    placed = kemeny([item_id for item_id in order if item_id not in unplaced], points)
+    return Ranking((*placed, *(item_id for item_id in order if item_id in unplaced)), named=len(placed))
+
+
+def _points(groups: Sequence[tuple[str, ...]], how: Literal["borda", "reciprocal_rank"]) -> dict[str, float]:
+    """Return what each item gets from one ranking: the mean over the places that its group takes."""
+    size, place = sum(map(len, groups)), 0
+    points: dict[str, float] = {}
+    for group in groups:
+        places = range(place + 1, place + len(group) + 1)
+        mean = fsum(size - at if how == "borda" else 1 / at for at in places) / len(group)
+        points.update(dict.fromkeys(group, mean))
+        place += len(group)
+    return points
+
+
+def kemeny(order: Sequence[str], points: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return an order that moving no single item to another place brings nearer to the rankings.
+
+    `points` say which of two items each ranking prefers. Nearness is the Kemeny distance: pairs the other way round,
+    summed over the rankings. Where a majority prefers one of every two items without a cycle, the order is theirs,
+    which is the nearest of all. Each round takes n² steps for n items.
+    """
+    margin = {
+        a: {b: sum((one[a] > one[b]) - (one[a] < one[b]) for one in points) for b in order if b != a} for a in order
+    }
+    order = list(order)
+    improved = True
+    while improved:
+        improved = False
+        for item_id in tuple(order):
+            here = order.index(item_id)
+            gain, best, there = 0, 0, here
+            for place in range(here - 1, -1, -1):
+                gain += margin[item_id][order[place]]
+                if gain > best:
+                    best, there = gain, place
+            gain = 0
+            for place in range(here + 1, len(order)):
+                gain -= margin[item_id][order[place]]
+                if gain > best:
+                    best, there = gain, place
+            if there != here:
+                order.insert(there, order.pop(here))
+                improved = True
+    return order

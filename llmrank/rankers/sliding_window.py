@@ -1,0 +1,60 @@
+"""Sliding window: a listwise prompt over overlapping windows, from the back to the front (RankGPT, 2304.09542 §3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmrank.errors import InputError
+from llmrank.rankers.dialogue import Dialogue, showing, unasked
+from llmrank.rankers.needs import Needs, prompt_needs
+from llmrank.rankers.prompt import Prompt
+from llmrank.types import Case, RankingSteps
+
+
+@dataclass(frozen=True, slots=True)
+class SlidingWindow:
+    """Ranks the last `window` candidates, moves `step` towards the front, and so on: each window carries its best
+    `window - step` into the next, so that with true answers these stand at the head in their true order.
+
+    A list no longer than the window is ranked by one call; the last window always begins at the first place and is
+    as wide as the others.
+    """
+
+    prompt: Prompt
+    window: int = 20
+    step: int = 10
+    name: str = "sliding_window"
+
+    def __post_init__(self) -> None:
+        if self.window < 2:
+            raise InputError(f"a window of {self.window} ranks nothing", field="--window", mend="use 2 or more")
+        if not 1 <= self.step < self.window:
+            raise InputError(
+                f"a step of {self.step} with a window of {self.window} carries nothing from window to window",
+                field="--step",
+                mend=f"use 1 to {self.window - 1}; half the window is usual",
+            )
+
+    def needs(self, n: int) -> Needs:
+        """Return what a list of `n` takes: exactly 1 + ceil((n - window) / step) calls, 1 if it fits a window."""
+        return prompt_needs(self.prompt, len(self.windows(n)), min(n, self.window))
+
+    def windows(self, n: int) -> list[int]:
+        """Return where the windows begin in a list of `n`, in the order in which they are asked; none below 2."""
+        return [] if n < 2 else [*range(n - self.window, 0, -self.step), 0]
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Ask window by window. What a window's answer leaves out stays behind what it names, in its old order; what
+        no answer ever names comes last, tied."""
+        if ranking := unasked(case):
+            return ranking
+        items = list(case.candidates)
+        dialogue = Dialogue(self.prompt, case)
+        named: set[str] = set()
+        for start in self.windows(len(items)):
+            shown = items[start : start + self.window]
+            [answer] = yield from dialogue.ask([showing(case, shown)])
+            place = {item_id: at for at, item_id in enumerate(answer.ranked)}
+            items[start : start + self.window] = sorted(shown, key=lambda item: place.get(item.item_id, len(place)))
+            named.update(answer.ranked)
+        return dialogue.ranked([item.item_id for item in items if item.item_id in named])

@@ -1,0 +1,55 @@
+"""Models that propose candidates from the training interactions, and what they propose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from llmrank.errors import InputError, nearest
+from llmrank.recall.ease import Ease
+from llmrank.recall.item_knn import ItemKNN
+from llmrank.recall.model import Fitted, RecallModel
+from llmrank.recall.popularity import Popularity
+from llmrank.recall.proposal import Coverage, candidates_for, recall_settings
+from llmrank.recall.random import RandomRecall
+
+__all__ = [
+    "Coverage",
+    "Ease",
+    "Fitted",
+    "ItemKNN",
+    "Popularity",
+    "RandomRecall",
+    "RecallModel",
+    "candidates_for",
+    "recall_model",
+    "recall_settings",
+]
+
+
+def recall_model(name: str, **parameters: Any) -> RecallModel:  # noqa: ANN401 - each model checks its own
+    """Return the model of that name: random (seed), popularity, itemknn (neighbours), ease (l2), ease-rectools (l2).
+
+    InputError, naming the nearest, for a model or a parameter that there is not.
+    """
+    models: dict[str, tuple[Callable[..., RecallModel], tuple[str, ...]]] = {
+        "random": (RandomRecall, ("seed",)),
+        "popularity": (Popularity, ()),
+        "itemknn": (ItemKNN, ("neighbours",)),
+        "ease": (Ease, ("l2",)),
+        "ease-rectools": (partial(Ease, transposed=True), ("l2",)),
+    }
+    if name not in models:
+        raise InputError(
+            f"there is no recall model {name!r}{nearest(name.lower().replace('-', ''), models)}",
+            mend=f"choose one of {', '.join(models)}",
+        )
+    model, known = models[name]
+    for parameter in parameters:
+        if parameter not in known:
+            raise InputError(
+                f"the recall model {name!r} has no parameter {parameter!r}{nearest(parameter, known)}",
+                mend=f"it has {', '.join(known)}" if known else "it has none: leave it out",
+            )
+    return model(**parameters)

@@ -1,0 +1,83 @@
+"""Recall by item neighbours (ItemKNN)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.data.dataset import Split
+from llmrank.errors import InputError
+from llmrank.recall.model import Fitted, preferences, top_columns
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+ITEMS_AT_ONCE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ItemKNN:
+    """Each item that a user has votes for its nearest neighbours, with the cosine of their tf-idf vectors.
+
+    The vectors are rows of the item x user matrix; a user's weight is idf = ln(items / (1 + items the user has)), over
+    the items that anybody has. This is `TFIDFRecommender` of the library implicit, which RecTools wraps; there K counts
+    the item itself, here `neighbours` does not, so neighbours = K - 1 gives the same. Items nobody votes for score 0.
+    """
+
+    neighbours: int = 100
+
+    def __post_init__(self) -> None:
+        if self.neighbours < 1:
+            raise InputError(f"neighbours is {self.neighbours}", mend="give it a value of 1 or more")
+
+    @property
+    def name(self) -> str:
+        """`itemknn`."""
+        return "itemknn"
+
+    @property
+    def settings(self) -> Mapping[str, int | float | str | bool]:
+        """The number of neighbours and the weighting."""
+        return {"neighbours": self.neighbours, "weighting": "tf-idf"}
+
+    def fit(self, split: Split) -> Fitted:
+        """Return the model; memory grows with items x neighbours."""
+        known = preferences(split)
+        votes = nearest_neighbours(tf_idf(known.matrix), self.neighbours)
+
+        def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
+            return (known.matrix[rows] @ votes).toarray()
+
+        return Fitted(known, score)
+
+
+def tf_idf(matrix: csr_matrix) -> csr_matrix:
+    """Return the item x user matrix of tf-idf weights, each row of length 1, for a binary user x item matrix."""
+    from scipy.sparse import csr_matrix, diags_array
+
+    idf = np.log(len(np.unique(matrix.indices))) - np.log1p(np.diff(matrix.indptr))
+    weighted = csr_matrix(matrix.T @ diags_array(idf))
+    length = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+    return csr_matrix(diags_array(1 / np.where(length > 0, length, 1.0)) @ weighted)
+
+
+def nearest_neighbours(vectors: csr_matrix, neighbours: int) -> csr_matrix:
+    """Return items x items: in each row the cosine to that item's nearest others, ties to the earlier column."""
+    from scipy.sparse import csr_matrix, vstack
+
+    items, blocks = len(vectors.indptr) - 1, list["csr_matrix"]()
+    turned = vectors.T.tocsr()
+    for start in range(0, items, ITEMS_AT_ONCE):
+        cosine = (vectors[start : start + ITEMS_AT_ONCE] @ turned).toarray()
+        rows = np.arange(len(cosine))
+        cosine[rows, start + rows] = 0.0
+        columns = top_columns(cosine, neighbours)
+        values = np.take_along_axis(cosine, columns, axis=1)
+        block = csr_matrix((values.ravel(), (np.repeat(rows, columns.shape[1]), columns.ravel())), cosine.shape)
+        block.eliminate_zeros()
+        blocks.append(block)
+    return csr_matrix(vstack(blocks))

@@ -1,0 +1,115 @@
+"""A recall model: what proposes candidates from the training interactions, and what it is once fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.data.dataset import Split
+from llmrank.errors import InputError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+USERS_AT_ONCE = 1024
+"""Users scored together: bounds the dense scores at this many times the catalogue."""
+
+
+class RecallModel(Protocol):
+    """What proposes candidates. A frozen value: its fields are its settings."""
+
+    @property
+    def name(self) -> str:
+        """The name that `recall_model` knows it by."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, int | float | str | bool]:
+        """Everything that can change what it proposes, for the manifest."""
+        ...
+
+    def fit(self, split: Split) -> Fitted:
+        """Return the model fitted to `split.train`, and to nothing else."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preferences:
+    """Who has which item in training, once each, with the items in tie order.
+
+    Tie order is the more popular item first (training users who have it), then the smaller item id as text. It depends
+    on the training data alone, so equal scores never favour a target; and it does not depend on the order of the rows
+    in the files.
+    """
+
+    matrix: csr_matrix
+    """Users x items, 1.0 where the user has the item; the columns stand in tie order."""
+    items: NDArray[np.int32]
+    """Column of `matrix` -> index into `Dataset.items`."""
+    popularity: NDArray[np.int64]
+    """Training users who have the item, by column: never rising."""
+
+
+def preferences(split: Split) -> Preferences:
+    """Return the training interactions of a split as a binary matrix in tie order."""
+    from scipy.sparse import csr_matrix
+
+    dataset, train = split.dataset, split.train
+    shape = (len(dataset.users), len(dataset.items))
+    matrix = csr_matrix((np.ones(len(train)), (train.user, train.item)), shape=shape)
+    matrix.data[:] = 1.0  # building the matrix summed the repeats
+    popularity = np.bincount(matrix.indices, minlength=shape[1])
+    ids = [item.item_id for item in dataset.items]
+    order = np.array(sorted(range(len(ids)), key=lambda index: (-popularity[index], ids[index])), dtype=np.int32)
+    matrix = matrix[:, order].tocsr()
+    matrix.sort_indices()
+    return Preferences(matrix, order, popularity[order])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A recall model after training."""
+
+    preferences: Preferences
+    score: Callable[[NDArray[np.int32]], NDArray[np.float64]]
+    """Users -> a fresh array, users x items in tie order; higher is better."""
+
+    def recommend(
+        self, users: NDArray[np.int32], k: int, *, exclude_seen: bool = True
+    ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Return the k best items of each user and their scores, both len(users) x k, best first.
+
+        Items are indices into `Dataset.items`, -1 (with score -inf) where a user has fewer than k items left. Items
+        that the user has in training are left out unless `exclude_seen` is False. Ties stand in the order that
+        `Preferences` states. What is said of a user does not depend on the other users asked for.
+        """
+        if k < 1:
+            raise InputError(f"k is {k}: there is nothing to propose", mend="give k (-k) a value of 1 or more")
+        items = np.full((len(users), k), -1, dtype=np.int32)
+        scores = np.full((len(users), k), -np.inf)
+        for start in range(0, len(users), USERS_AT_ONCE):
+            rows = slice(start, start + USERS_AT_ONCE)
+            dense = self.score(users[rows])
+            if exclude_seen:
+                dense[self.preferences.matrix[users[rows]].nonzero()] = -np.inf
+            columns = top_columns(dense, k)
+            width = columns.shape[1]
+            best = np.take_along_axis(dense, columns, axis=1)
+            items[rows, :width] = np.where(best == -np.inf, -1, self.preferences.items[columns])
+            scores[rows, :width] = best
+        return items, scores
+
+
+def top_columns(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:
+    """Return the columns of the min(k, columns) highest scores of each row, best first; of equal ones the earlier."""
+    k = min(k, scores.shape[1])
+    best = np.empty((len(scores), k), dtype=np.intp)
+    thresholds = np.partition(scores, scores.shape[1] - k, axis=1)[:, scores.shape[1] - k]
+    for row, threshold in enumerate(thresholds):
+        columns = np.flatnonzero(scores[row] >= threshold)  # all that tie for the last place, in column order
+        best[row] = columns[np.argsort(-scores[row, columns], kind="stable")[:k]]
+    return best

@@ -1,0 +1,79 @@
+"""What a recall model proposes, as Cases, and how much of what was wanted is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmrank.data.cases import ranking_cases
+from llmrank.data.dataset import Split
+from llmrank.errors import InputError, nearest
+from llmrank.recall.model import RecallModel
+from llmrank.types import Case
+
+USERS_AT_ONCE = 8192
+"""Users proposed for together, so that memory does not grow with the number of users."""
+
+
+def candidates_for(
+    split: Split, model: RecallModel, k: int, users: Sequence[str], *, exclude_seen: bool = True
+) -> Iterator[Case]:
+    """Yield a Case with the model's k best candidates for each of the user ids, in that order.
+
+    Candidates stand in recall order with their scores. What the users did next is never forced into them: the share
+    that is there is the ceiling of every ranking of them (`Coverage`). `recall_settings` is the record of the choices.
+    """
+    index = {user_id: row for row, user_id in enumerate(split.dataset.users)}
+    if unknown := [user_id for user_id in users if user_id not in index]:
+        problem = f"{split.dataset.name} has no such user{nearest(unknown[0], index)}"
+        raise InputError(problem, user=unknown[0], mend="choose users with events in training")
+    fitted = model.fit(split)
+    for start in range(0, len(users), USERS_AT_ONCE):
+        batch = users[start : start + USERS_AT_ONCE]
+        rows = np.array([index[user_id] for user_id in batch], dtype=np.int32)
+        items, scores = fitted.recommend(rows, k, exclude_seen=exclude_seen)
+        yield from ranking_cases(split, batch, items, scores)
+
+
+def recall_settings(model: RecallModel, k: int, *, exclude_seen: bool = True) -> Mapping[str, int | float | str | bool]:
+    """Return everything that can change the candidates of a split, for the manifest."""
+    return {"model": model.name, **model.settings, "k": k, "seen_items": "excluded" if exclude_seen else "kept"}
+
+
+@dataclass(slots=True)
+class Coverage:
+    """How much of what the users wanted is among the first k candidates, counted over Cases that pass by.
+
+    A Case with nothing relevant counts for nothing.
+    """
+
+    k: int
+    cases: int = 0
+    _hits: float = 0.0
+    _recall: float = 0.0
+
+    def watch(self, cases: Iterable[Case]) -> Iterator[Case]:
+        """Yield the Cases unchanged, counting them."""
+        for case in cases:
+            self.add(case)
+            yield case
+
+    def add(self, case: Case) -> None:
+        """Count a Case."""
+        if relevant := set(case.relevant):
+            found = len(relevant.intersection(item.item_id for item in case.candidates[: self.k]))
+            self.cases += 1
+            self._hits += found > 0
+            self._recall += found / len(relevant)
+
+    @property
+    def hit_rate(self) -> float:
+        """HR@k: the share of Cases with a relevant item among the first k; NaN when there were none."""
+        return self._hits / self.cases if self.cases else float("nan")
+
+    @property
+    def recall(self) -> float:
+        """recall@k: the mean share of the relevant items among the first k, the ceiling; NaN when there were none."""
+        return self._recall / self.cases if self.cases else float("nan")

@@ -1,0 +1,43 @@
+"""Recall by chance: the floor under every other model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.data.dataset import Split
+from llmrank.recall.model import Fitted, preferences
+
+
+@dataclass(frozen=True, slots=True)
+class RandomRecall:
+    """Every item scored by a draw from [0, 1), seeded by `f"{seed}:{user_id}"`: no user's draw depends on another's."""
+
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """`random`."""
+        return "random"
+
+    @property
+    def settings(self) -> Mapping[str, int | float | str | bool]:
+        """The seed."""
+        return {"seed": self.seed}
+
+    def fit(self, split: Split) -> Fitted:
+        """Return the model; the training data says only what has been seen."""
+        users, known = split.dataset.users, preferences(split)
+
+        def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
+            return np.stack([self._draw(users[row], len(known.items)) for row in rows])
+
+        return Fitted(known, score)
+
+    def _draw(self, user_id: str, items: int) -> NDArray[np.float64]:
+        digest = hashlib.sha256(f"{self.seed}:{user_id}".encode()).digest()
+        return np.random.default_rng(int.from_bytes(digest)).random(items)

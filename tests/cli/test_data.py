@@ -1,0 +1,54 @@
+"""`llmrank data …`, run as a person would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from llmrank.cli.data import data
+from llmrank.errors import InputError
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(data, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path))
+    rows = json.loads(run("list", "--json"))
+    assert [row["name"] for row in rows] == ["ml-100k", "ml-1m", "ml-latest-small", "beauty", "books"]
+    assert not any(row["fetched"] for row in rows)
+    table = run("list")
+    assert "ml-latest-small" in table and "1,000,209" in table
+
+
+def test_describe(shared_data: Callable[[str], Path]) -> None:
+    folder = str(shared_data("ml-100k"))
+    found = json.loads(run("describe", "ml-100k", "--data", folder, "--json"))
+    assert found["ratings"] == {"1": 6110, "2": 11370, "3": 27145, "4": 34174, "5": 21201}
+    assert (found["first"], found["last"]) == ("1997-09-20", "1998-04-22")
+    assert (found["items_without_title"], found["items_sharing_a_title"]) == (0, 36)
+    assert round(found["density"], 4) == 0.0630
+    assert found["history_length"]["min"] == 20
+    assert 0.75 < found["equal_timestamps"] < 0.77
+    text = run("describe", "ml-100k", "--data", folder)
+    assert "100,000" in text and "GroupLens" in text
+
+
+def test_describe_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("sku,title,brand\na,Same,X\nb,Same,\nc,,\n")
+    (tmp_path / "interactions.csv").write_text("user,sku\nu,a\nu,a\nv,b\n")
+    found = json.loads(run("describe", str(tmp_path), "--column", "item=sku", "--json"))
+    assert found["repeated_interactions"] == 1
+    assert (found["items"], found["items_with_interactions"]) == (3, 2)
+    assert (found["items_without_title"], found["items_sharing_a_title"]) == (1, 2)
+    assert found["attributes"] == {"brand": 1 / 3}
+    assert found["ratings"] is found["first"] is found["equal_timestamps"] is None
+    with pytest.raises(InputError, match="'item' is not ROLE=NAME"):
+        run("describe", str(tmp_path), "--column", "item")

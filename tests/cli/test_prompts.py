@@ -1,0 +1,161 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from llmrank.cli.prompts import prompts
+from llmrank.errors import InputError
+from llmrank.prompting import check_file, shipped_folder, template_paths
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a candidate file of four users, and no templates of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path / "cache"))
+    rows = [
+        {
+            "user_id": f"{user}",
+            "history": [
+                {"item_id": f"h{n}", "title": f"Seen {n}", "rating": 4, "timestamp": n} for n in range(user + 2)
+            ],
+            "candidates": [{"item_id": f"c{n}", "title": f"Offer {n}", "score": 1 / (n + 1)} for n in range(5)],
+            "relevant": ["c2"],
+        }
+        for user in range(40, 44)
+    ]
+    (tmp_path / "cases.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ratings = [
+        {
+            "user_id": row["user_id"],
+            "history": row["history"],
+            "target": {"item_id": "t", "title": "Asked"},
+            "rating": 3,
+        }
+        for row in rows
+    ]
+    (tmp_path / "ratings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ratings))
+    return tmp_path
+
+
+def run(*arguments: str, **options: object) -> Result:
+    result = CliRunner().invoke(prompts, arguments, **options)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_list_shows_all_with_their_provenance(folder: Path):
+    rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
+    assert rows.keys() == template_paths().keys() >= {"palr", "google-zero-shot"}
+    assert rows["palr-recommend"]["wording"] == "verbatim"
+    assert (rows["palr"]["wording"], rows["palr"]["task"]) == ("reconstructed", "ranking")
+    assert "google-few-shot" in run("list", env={"COLUMNS": "200"}).stdout
+
+
+def test_list_survives_a_broken_template(folder: Path):
+    (folder / "prompts").mkdir()
+    (folder / "prompts" / "bad.jinja").write_text("no front matter")
+    [row] = [row for row in json.loads(run("list", "--json").stdout) if row["name"] == "bad"]
+    assert row["description"] == "broken: no front matter"
+
+
+def test_show_prints_the_file_and_the_variables(folder: Path):
+    assert run("show", "palr").stdout == (shipped_folder() / "palr.jinja").read_text()
+    text = run("show", "--variables").stdout
+    assert all(word in text for word in ("history", "candidates", "event.rating", "domain.past", "sampling"))
+    assert run("show").exit_code == 2
+
+
+def test_new_begins_a_template_that_is_well(folder: Path):
+    path = folder / run("new", "mine").stdout.strip()
+    assert path == folder / "prompts" / "mine.jinja"
+    assert check_file(path) == []
+    assert run("check", "mine").exit_code == 0
+    with pytest.raises(InputError, match="there already"):
+        run("new", "mine")
+    with pytest.raises(InputError, match="name"):
+        run("new", "Not A Name")
+    assert [one.name for one in path.parent.iterdir()] == ["mine.jinja"]
+    assert '- "Offer 3"' in run("render", "mine", "--data", "cases.jsonl").stdout
+    assert "] " in run("render", "mine", "--data", "cases.jsonl", "--ids", "letters").stdout
+
+
+def test_edit_copies_once_opens_the_editor_and_checks(folder: Path):
+    editor = folder / "editor.sh"
+    editor.write_text("#!/bin/sh\necho '{% block system %}{{ histroy }}{% endblock %}' >> \"$1\"\n")
+    editor.chmod(0o755)
+    result = run("edit", "palr", env={"EDITOR": str(editor), "VISUAL": str(editor)})
+    path = folder / "prompts" / "palr.jinja"
+    assert path.read_text().startswith((shipped_folder() / "palr.jinja").read_text())
+    assert result.exit_code == 2 and "did you mean 'history'" in result.stdout
+    lines = len(path.read_text().splitlines())
+    run("edit", "palr", env={"EDITOR": str(editor), "VISUAL": str(editor)})
+    assert len(path.read_text().splitlines()) == lines + 1
+
+
+def test_check_names_file_and_line_and_fails(folder: Path):
+    assert run("check", "--all").exit_code == 0
+    run("new", "mine")
+    path = folder / "prompts" / "mine.jinja"
+    path.write_text(path.read_text().replace("event.title", "event.titel"))
+    result = run("check", "mine")
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), start=1) if "titel" in text)
+    assert result.exit_code == 2
+    assert f"prompts/mine.jinja:{line}: event.titel: an event has no 'titel'; did you mean 'title'?" in result.stdout
+    assert run("check").exit_code == 2
+    with pytest.raises(InputError, match="did you mean 'mine'"):
+        run("check", "mien")
+
+
+def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path):
+    result = run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--profile", "WAR")
+    assert result.stdout.startswith("[user]\nTask Instruction: Recommend 5 other movies")
+    assert '"Seen 43"' in result.stdout and '"Seen 23"' not in result.stdout and "WAR" in result.stdout
+    assert "an estimate" in result.stderr and "the prompt of user 43" in result.stderr
+    value = json.loads(run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--json").stdout)
+    [message] = value["messages"]
+    shared = value["shared_prefix"]
+    assert "(what palr-profile answers)" in message["content"]
+    assert value["tokens"] == -(-len(message["content"]) // 4)
+    assert 0 < shared["characters"] < shared["of"] == len("[user]\n" + message["content"])
+    assert "keywords" not in run("render", "palr", "--data", "cases.jsonl", "--no-profile").stdout
+
+
+def test_render_of_a_user_does_not_depend_on_who_else_is_there(folder: Path):
+    before = run("render", "palr", "--user", "42", "--data", "cases.jsonl").stdout
+    rows = (folder / "cases.jsonl").read_text().splitlines(keepends=True)
+    (folder / "fewer.jsonl").write_text("".join(rows[:0:-1]))
+    assert run("render", "palr", "--user", "42", "--data", "fewer.jsonl").stdout == before
+    assert run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--seed", "1").stdout != before
+
+
+def test_render_of_one_item_prompts_shares_with_the_next_item_of_the_user(folder: Path):
+    result = run("render", "pointwise-yes-no", "--user", "41", "--data", "cases.jsonl")
+    assert result.stdout.count("Offer") == 1 and "the same user's next candidate" in result.stderr
+    rating = run("render", "google-few-shot", "--user", "41", "--data", "ratings.jsonl", "--shots", "2").stdout
+    assert rating.count("Rating: 4\n\nMovies the user has rated") == 2 and "Title: Asked" in rating
+    assert "Rating: 3" not in rating
+
+
+def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):
+    assert '"Seen 43"' in run("render", "palr-profile", "--user", "42", "--data", "cases.jsonl").stdout
+    with pytest.raises(InputError, match="no user 'x'"):
+        run("render", "palr", "--user", "x", "--data", "cases.jsonl")
+
+
+def test_diff_shows_what_an_edit_changes(folder: Path):
+    assert "unchanged" in run("diff", "palr", "--data", "cases.jsonl").stderr
+    (folder / "prompts").mkdir()
+    text = (shipped_folder() / "palr.jinja").read_text()
+    edited = text.replace("best first", "dearest first").replace("history: 20", "history: 2")
+    (folder / "prompts" / "palr.jinja").write_text(edited)
+    result = run("diff", "palr", "--data", "cases.jsonl", "--cases", "2")
+    assert "history: 20 -> 2" in result.stdout
+    assert result.stdout.count("+++ edited, user 4") == 2 == result.stdout.count("\n+NOTE:")
+    assert "dearest first" in result.stdout and "2 of 2 rendered prompts differ" in result.stderr
+    run("new", "mine")
+    with pytest.raises(InputError, match="comes with llmrank"):
+        run("diff", "mine", "--data", "cases.jsonl")

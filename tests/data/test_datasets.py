@@ -1,0 +1,352 @@
+"""Real data sets against their published figures, and small files in every layout, right and wrong."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from llmrank.data.dataset import Dataset
+from llmrank.data.load import load_dataset
+from llmrank.errors import InputError
+
+Find = Callable[[str], Path]
+
+
+def counts(dataset: Dataset) -> tuple[int, int, int, int]:
+    events = dataset.interactions
+    return len(dataset.users), len(np.unique(events.item)), len(dataset.items), len(events)
+
+
+def write(folder: Path, **files: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text, encoding="utf-8")
+    return folder
+
+
+def by_id(dataset: Dataset) -> dict[str, str]:
+    return {item.item_id: item.title for item in dataset.items}
+
+
+def events_of(dataset: Dataset, user_id: str) -> list[str]:
+    rows = dataset.interactions.user == dataset.users.index(user_id)
+    return [dataset.items[index].item_id for index in dataset.interactions.item[rows]]
+
+
+# --- the real ones --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "expected", "scale"),
+    [
+        ("ml-100k", "ml-100k", (943, 1682, 1682, 100_000), (1, 5)),
+        ("ml-1m", "ml-1m", (6040, 3706, 3883, 1_000_209), (1, 5)),
+        ("ml-latest-small", "ml-latest-small", (610, 9724, 9742, 100_836), (0.5, 5)),
+        ("beauty", "amazon-beauty-5core", (22_363, 12_101, 12_101, 198_502), None),
+    ],
+)
+def test_published_counts(name: str, folder: str, expected: tuple[int, ...], scale: object, shared_data: Find) -> None:
+    dataset = load_dataset(name, folder=shared_data(folder).parent)
+    assert counts(dataset) == expected
+    assert dataset.rating_scale == scale
+
+
+def test_ml_100k_is_the_same_from_both_sources(shared_data: Find, tmp_path: Path) -> None:
+    official = load_dataset("ml-100k", folder=shared_data("ml-100k"))
+    atomic = load_dataset(str(shared_data("ml-100k") / "recbole"))
+    assert atomic.items == official.items
+    assert [item.attributes for item in atomic.items] == [item.attributes for item in official.items]
+    assert atomic.sha256 == official.sha256
+    titles = by_id(official)
+    assert titles["1"] == "Toy Story (1995)"
+    assert titles["267"] == "unknown"
+    assert titles["1128"] == "Heidi Fleiss: Hollywood Madam (1995)"
+    assert titles["1412"] == "Land Before Time III: The Time of the Great Giving (1995) (V)"
+    assert official.items[0].attributes == {"genres": "Animation, Children's, Comedy"}
+    assert "genres" not in official.items[266].attributes
+
+
+def test_ml_1m_reads_latin_1_and_the_official_ratings_file(shared_data: Find, tmp_path: Path) -> None:
+    source = shared_data("ml-1m")
+    shutil.copy(source / "movies.dat", tmp_path)
+    (tmp_path / "ratings.dat").write_text("1::1193::5::978300760\n1::73::3::978302109\n2::1193::4::978300000\n")
+    dataset = load_dataset(str(tmp_path))
+    assert by_id(dataset)["73"] == "Misérables, Les (1995)"
+    assert events_of(dataset, "1") == ["1193", "73"]
+    assert dataset.interactions.timestamp is not None and dataset.interactions.timestamp[0] == 978300000
+    assert dataset.rating_scale == (1, 5)
+
+
+def test_ml_1m_reconstructed_keeps_each_users_order(shared_data: Find) -> None:
+    dataset = load_dataset("ml-1m", folder=shared_data("ml-1m"))
+    raw = pq.read_table(shared_data("ml-1m") / "ratings_reconstructed.parquet").to_pylist()
+    of_user = [row for row in raw if row["user_id"] == 1 and row["seq"] is not None]
+    assert events_of(dataset, "1") == [str(row["movie_id"]) for row in sorted(of_user, key=lambda row: row["seq"])]
+    # No event without position or timestamp comes after one that has either.
+    unplaced = {(row["user_id"], row["movie_id"]) for row in raw if row["seq"] is None and row["timestamp"] is None}
+    last: dict[str, str] = {}
+    events = dataset.interactions
+    for user, item in zip(events.user.tolist(), events.item.tolist(), strict=True):
+        last[dataset.users[user]] = dataset.items[item].item_id
+    assert not {(int(user), int(item)) for user, item in last.items()} & unplaced
+
+
+def test_beauty_titles(shared_data: Find) -> None:
+    dataset = load_dataset(str(shared_data("amazon-beauty-5core")))
+    without = [item for item in dataset.items if item.title == item.item_id]
+    assert len(without) == 7
+    assert any("É" in item.title for item in dataset.items)
+    assert not [item for item in dataset.items if "&eacute;" in item.title or "  " in item.title]
+
+
+def test_a_named_data_set_must_have_its_published_size(shared_data: Find, tmp_path: Path) -> None:
+    source, copy = shared_data("ml-latest-small"), tmp_path / "ml-latest-small"
+    copy.mkdir()
+    shutil.copy(source / "movies.csv", copy)
+    lines = (source / "ratings.csv").read_text().splitlines()
+    (copy / "ratings.csv").write_text("\n".join(lines[:-1]))
+    with pytest.raises(InputError, match="100835 interactions in place of 610, 9724, 100836"):
+        load_dataset("ml-latest-small", folder=tmp_path)
+    assert counts(load_dataset(str(copy)))[3] == 100_835
+
+
+def test_the_folder_in_the_environment_is_looked_at_first(
+    shared_data: Find, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LLMRANK_DATA", str(shared_data("ml-100k").parent))
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path))
+    assert load_dataset("ml-100k").source.endswith("ml-100k")
+    assert not list(tmp_path.iterdir())
+
+
+# --- people's own ---------------------------------------------------------------------------------------------------
+
+ITEMS = 'id,title,brand\n10,"Me, Myself & Irene (2000)",\n9,"""Quoted""",Acme\n2,  ,B\n'
+EVENTS = "userId,item,rating,timestamp\n007,10,4,20\n007,9,5,10\nb,2,,30\n"
+
+
+def test_own_tables(tmp_path: Path) -> None:
+    dataset = load_dataset(str(write(tmp_path, items__csv=ITEMS, interactions__csv=EVENTS)))
+    assert dataset.users == ("007", "b")
+    assert [item.item_id for item in dataset.items] == ["2", "9", "10"]
+    assert by_id(dataset) == {"10": "Me, Myself & Irene (2000)", "9": '"Quoted"', "2": "2"}
+    assert dataset.items[1].attributes == {"brand": "Acme"}
+    assert events_of(dataset, "007") == ["9", "10"]
+    assert dataset.rating_scale == (4, 5)
+    assert dataset.name == tmp_path.name
+
+
+def test_the_hash_depends_on_the_data_and_nothing_else(tmp_path: Path) -> None:
+    first = load_dataset(str(write(tmp_path / "a", items__csv=ITEMS, interactions__csv=EVENTS)))
+    head, *rows = ITEMS.splitlines()
+    moved = write(tmp_path / "b", items__csv="\n".join([head, *reversed(rows)]), interactions__csv=EVENTS)
+    head, *rows = EVENTS.splitlines()
+    (moved / "interactions.csv").write_text("\n".join([head, *reversed(rows)]))
+    assert load_dataset(str(moved)).sha256 == first.sha256
+    (moved / "interactions.csv").write_text(EVENTS.replace("007,10,4", "007,10,3"))
+    assert load_dataset(str(moved)).sha256 != first.sha256
+
+
+def test_parquet_and_json_lines_read_like_csv(tmp_path: Path) -> None:
+    csv = load_dataset(str(write(tmp_path / "a", items__csv=ITEMS, interactions__csv=EVENTS)))
+    other = tmp_path / "b"
+    other.mkdir()
+    rows = {"item_id": [10.0, 9.0, 2.0], "title": ["Me, Myself & Irene (2000)", '"Quoted"', None]}
+    pq.write_table(pa.table({**rows, "brand": [None, "Acme", "B"], "vector": [[1.0]] * 3}), other / "items.parquet")
+    events = [("007", 10, 4, "1970-01-01 00:00:20"), ("007", 9, 5, "1970-01-01 00:00:10"), ("b", 2, None, None)]
+    lines = [{"user": u, "item_id": i, "rating": r, "date": d or "1970-01-01T00:00:30"} for u, i, r, d in events]
+    with gzip.open(other / "events.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    assert load_dataset(str(other)).sha256 == csv.sha256
+
+
+def test_columns_can_be_named(tmp_path: Path) -> None:
+    folder = write(tmp_path, items__csv="sku,label\na,Alpha\n", ratings__csv="who,product_id,when\nu,a,1500000000123\n")
+    with pytest.raises(InputError, match=r"(?s)no column for the item.*--column item=NAME"):
+        load_dataset(str(folder))
+    columns = {"item": "sku", "title": "label", "user": "who", "timestamp": "when"}
+    dataset = load_dataset(str(folder), columns=columns)
+    assert by_id(dataset) == {"a": "Alpha"}
+    assert dataset.interactions.timestamp is not None
+    assert dataset.interactions.timestamp.tolist() == [1500000000.123]
+    with pytest.raises(InputError, match=r"'labell'.*did you mean 'label'"):
+        load_dataset(str(folder), columns={**columns, "title": "labell"})
+    with pytest.raises(InputError, match=r"(?s)nothing is called 'titel'.*did you mean 'title'"):
+        load_dataset(str(folder), columns={**columns, "titel": "label"})
+
+
+def test_one_table_with_titles(tmp_path: Path) -> None:
+    folder = write(tmp_path, interactions__csv="user,item,title\nu,b,Beta\nu,a,Alpha\nv,b,Beta again\n")
+    dataset = load_dataset(str(folder))
+    assert by_id(dataset) == {"a": "Alpha", "b": "Beta"}
+    assert events_of(dataset, "u") == ["b", "a"]
+
+
+def test_repeated_interactions_are_kept(tmp_path: Path) -> None:
+    folder = write(tmp_path, items__csv="item,title\na,A\n", events__csv="user,item\nu,a\nu,a\n")
+    assert events_of(load_dataset(str(folder)), "u") == ["a", "a"]
+
+
+def test_sequences(tmp_path: Path) -> None:
+    folder = write(tmp_path, items__csv="asin,title\na,A&eacute; &amp; Q&notes\nb,B\n", seq__txt="u b a b\nv\ta\n")
+    (folder / "README.txt").write_text("no sequences\n")
+    dataset = load_dataset(str(folder))
+    assert events_of(dataset, "u") == ["b", "a", "b"]
+    assert by_id(dataset)["a"] == "Aé & Q&notes"
+    assert dataset.rating_scale is None and dataset.interactions.timestamp is None
+
+
+def test_recbole_atomic_files(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path,
+        toy__inter="user_id:token\titem_id:token\trating:float\ttimestamp:float\nu\t2\t3\t5\nu\t1\t4\t5\n",
+        toy__item="item_id:token\tmovie_title:token_seq\trelease_year:token\tgenre:token_seq\n"
+        '1\tThe "X"\t1999\tSci-Fi War\n2\tY\t\t\n',
+    )
+    dataset = load_dataset(str(folder))
+    assert by_id(dataset) == {"1": 'The "X" (1999)', "2": "Y"}
+    assert dataset.items[0].attributes == {"genres": "Sci-Fi, War"}
+    assert events_of(dataset, "u") == ["2", "1"]
+    (folder / "toy.inter").write_text("user_id\titem_id:token\nu\t1\n")
+    with pytest.raises(InputError, match="line 1, field 'user_id': the column has no RecBole type"):
+        load_dataset(str(folder))
+
+
+def zipped(path: Path, *lines: object) -> None:
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+
+
+def test_amazon_2014(tmp_path: Path) -> None:
+    review = {"reviewerID": "U", "asin": "B1", "overall": 5.0, "unixReviewTime": 200, "helpful": [0, 1], "summary": "é"}
+    zipped(tmp_path / "reviews_Toys_5.json.gz", review, {**review, "asin": "B2", "overall": 1.0, "unixReviewTime": 100})
+    zipped(
+        tmp_path / "meta_Toys.json.gz",
+        str({"asin": "B1", "title": "It's &quot;it&quot;", "brand": "ACME", "categories": [["Toys", "Games"], ["X"]]}),
+        str({"asin": "B2", "description": "no title"}),
+        "{'asin': 'B3', 'title': 'never reviewed, and broken",
+    )
+    dataset = load_dataset(str(tmp_path))
+    assert by_id(dataset) == {"B1": 'It\'s "it"', "B2": "B2"}
+    assert dataset.items[0].attributes == {"brand": "ACME", "categories": "Toys, Games"}
+    assert events_of(dataset, "U") == ["B2", "B1"]
+    assert dataset.rating_scale == (1, 5)
+
+
+def test_amazon_2018_and_2023(tmp_path: Path) -> None:
+    older, newer, table = tmp_path / "2018", tmp_path / "2023", tmp_path / "2023csv"
+    for folder in (older, newer, table):
+        folder.mkdir()
+    zipped(older / "Toys_5.json.gz", {"reviewerID": "U", "asin": "B1", "overall": 5.0, "unixReviewTime": 1500000000})
+    zipped(older / "meta_Toys.json.gz", {"asin": "B1", "title": "T", "category": ["Toys"], "description": ["a", "b"]})
+    review = {"user_id": "U", "asin": "X", "parent_asin": "B1", "rating": 5.0, "timestamp": 1500000000000}
+    zipped(newer / "Toys.jsonl.gz", {**review, "title": "title of the review"})
+    record = {"parent_asin": "B1", "title": "T", "categories": ["Toys"], "description": ["a", "b"], "store": None}
+    zipped(newer / "meta_Toys.jsonl.gz", record)
+    zipped(table / "meta_Toys.jsonl.gz", record)
+    (table / "Toys.csv").write_text("user_id,parent_asin,rating,timestamp\nU,B1,5.0,1500000000000\n")
+    hashes = {load_dataset(str(folder)).sha256 for folder in (older, newer, table)}
+    assert len(hashes) == 1
+    dataset = load_dataset(str(newer))
+    assert by_id(dataset) == {"B1": "T"}
+    assert dataset.items[0].attributes == {"categories": "Toys", "description": "a b"}
+
+
+def test_malformed_amazon_lines_are_found(tmp_path: Path) -> None:
+    review = {"reviewerID": "U", "asin": "B1", "overall": 5.0, "unixReviewTime": 200}
+    zipped(tmp_path / "meta_Toys.json.gz", "{'asin': 'B1', 'title': 'broken")
+    zipped(tmp_path / "reviews_Toys_5.json.gz", review, '{"reviewerID": "U", "asin":')
+    with pytest.raises(InputError, match=r"reviews_Toys_5\.json\.gz, line 2: malformed JSON"):
+        load_dataset(str(tmp_path))
+    zipped(tmp_path / "reviews_Toys_5.json.gz", review)
+    with pytest.raises(InputError, match=r"meta_Toys\.json\.gz, line 1: malformed metadata"):
+        load_dataset(str(tmp_path))
+
+
+def test_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    folder = write(tmp_path / "hub", items__csv=ITEMS, interactions__csv=EVENTS)
+    (folder / "README.md").write_text(
+        "---\nconfigs:\n- config_name: items\n  data_files: items.csv\n"
+        "- config_name: interactions\n  data_files: interactions.csv\n---\n"
+    )
+    dataset = load_dataset(f"hf:{folder}")
+    assert counts(dataset) == (2, 3, 3, 3)
+    assert by_id(dataset)["10"] == "Me, Myself & Irene (2000)"
+
+
+# --- what is wrong, and where ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"items__csv": ITEMS}, "no interactions table in this folder"),
+        ({"items__csv": "id,name2\n1,x\n", "events__csv": EVENTS}, r"items\.csv, line 1, field 'title': no column"),
+        ({"items__csv": ITEMS, "events__csv": "item\n9\n"}, r"events\.csv, line 1, field 'user': no column"),
+        (
+            {"items__csv": ITEMS, "events__csv": "user,item\nu,9\nu,99\nu,98\n"},
+            r"events\.csv, line 3, field 'item': item '99' is not in the items table \(2 interactions",
+        ),
+        (
+            {"items__csv": ITEMS + "9,again,\n", "events__csv": EVENTS},
+            r"items\.csv, line 5, .*'9'.*\(first on line 3\)",
+        ),
+        (
+            {"items__csv": ITEMS + ",x,\n", "events__csv": EVENTS},
+            r"items\.csv, line 5, field 'id': an item without an id",
+        ),
+        (
+            {"items__csv": ITEMS, "events__csv": EVENTS + ",9,1,1\n"},
+            "line 5, field 'userId': an interaction without a user",
+        ),
+        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,good,1\n"}, "line 5, field 'rating': 'good' is no number"),
+        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,soon\n"}, "line 5, field 'timestamp': 'soon' is no time"),
+        (
+            {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,\n"},
+            "line 5, field 'timestamp': an interaction without",
+        ),
+        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9\n"}, r"events\.csv, line 5: .*Expected 4 columns, got 2"),
+        ({"items__csv": ITEMS, "events__csv": "user,item\n"}, r"events\.csv: no interactions"),
+        ({"items__csv": ITEMS, "events__csv": ""}, r"events\.csv, line 1: the file is empty"),
+        (
+            {"items__csv": ITEMS, "events__csv": EVENTS, "events__jsonl": ""},
+            r"the same table twice: events\.csv, events\.jsonl",
+        ),
+        ({"items__csv": ITEMS, "events__jsonl": '{"user": "u", "item": "9"}\n{"user": \n'}, "line 2: malformed JSON"),
+        ({"items__csv": ITEMS, "seq__txt": "u 9\nu 10\n"}, r"seq\.txt, line 2, user 'u': a second line"),
+        ({"items__csv": ITEMS, "seq__txt": "u 9\nv\n"}, r"seq\.txt, line 2, user 'v': a user without items"),
+        (
+            {"items__csv": ITEMS, "seq__txt": "u 9 10\nv 2 3\n"},
+            r"seq\.txt, line 2, field 'item_id': item '3' is not in",
+        ),
+        ({"movies__dat": "1::Toy Story (1995)\n", "ratings__dat": "1::1::5::1\n"}, r"movies\.dat, line 1: 2 fields"),
+        ({"movies__dat": "1::Toy (1995)::War\n"}, "no ratings.dat, and 0 Parquet files"),
+    ],
+)
+def test_faults_name_their_place(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_dataset(str(write(tmp_path, **files)))
+    assert caught.value.mend
+
+
+def test_the_wrong_encoding_is_found(tmp_path: Path) -> None:
+    write(tmp_path, items__csv=ITEMS, interactions__csv=EVENTS)
+    (tmp_path / "items.csv").write_bytes((ITEMS + "3,Amélie,\n").encode("latin-1"))
+    with pytest.raises(InputError, match=r"items\.csv, line 5: the file is not in UTF-8\n  mend: .*iconv"):
+        load_dataset(str(tmp_path))
+
+
+def test_unknown_names_get_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'beauty'"):
+        load_dataset("beuty")
+    with pytest.raises(InputError, match="no such folder"):
+        load_dataset("ml-1m", folder=tmp_path / "nowhere")

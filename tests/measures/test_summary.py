@@ -1,0 +1,90 @@
+import json
+
+import numpy as np
+import pytest
+
+from llmrank.measures import (
+    AUC,
+    HR,
+    MRR,
+    NDCG,
+    RMSE,
+    Judgements,
+    Ratings,
+    compare,
+    compare_ratings,
+    summarise,
+    summarise_ratings,
+)
+from llmrank.types import Outcome, Ranking
+
+ABCD = tuple("abcd")
+
+
+def test_value_answered_only_and_bounds_are_told_apart():
+    rankings = [Ranking(ABCD), Ranking(ABCD, named=1, outcome=Outcome.REPAIRED), Ranking(ABCD, outcome=Outcome.ERROR)]
+    judgements = Judgements.from_rankings(rankings, [["a"], ["c"], ["a"]])
+    figures = summarise([MRR(), HR(1)], judgements)["MRR"]
+    tail = (1 / 2 + 1 / 3 + 1 / 4) / 3
+    assert figures.value == pytest.approx((1 + tail + 1 / 4) / 3)
+    assert figures.answered_only == pytest.approx((1 + tail) / 2)
+    assert figures.worst == pytest.approx((1 + 1 / 4 + 1 / 4) / 3)
+    assert figures.best == pytest.approx((1 + 1 / 2 + 1) / 3)
+    assert figures.ci95[0] < figures.value < figures.ci95[1]
+
+
+def test_unlabelled_cases_are_left_out_of_the_value_and_can_be_counted():
+    judgements = Judgements.from_rankings([Ranking(ABCD)] * 3, [["a"], [], ["a"]])
+    assert summarise([HR(1)], judgements)["HR@1"].value == 1
+    assert (~judgements.labelled).sum() == 1
+    nothing = summarise([HR(1)], Judgements.from_rankings([Ranking(ABCD)], [[]]))["HR@1"]
+    assert nothing.value is nothing.answered_only is nothing.worst is nothing.best is None
+
+
+def test_the_entry_for_metrics_json():
+    entry = summarise([NDCG(10)], Judgements.from_rankings([Ranking(ABCD)] * 5, [["a"]] * 5))["NDCG@10"].to_dict()
+    assert list(entry) == ["value", "ci95", "answered_only", "worst", "best"]
+    json.dumps(entry, allow_nan=False)
+    rated = Ratings(np.array([4.0, 1.0]), np.array([4.0, np.nan]), np.array([3.0, 3.0]), (1, 5))
+    entry = summarise_ratings([RMSE()], rated)["RMSE"].to_dict()
+    assert list(entry) == ["value", "ci95", "answered_only", "worst", "best", "imputed"]
+    json.dumps(entry, allow_nan=False)
+
+
+def test_the_interval_is_over_users_not_cases():
+    rankings = [Ranking(ABCD)] * 40
+    judgements = Judgements.from_rankings(rankings, [["a"] if i < 20 else ["d"] for i in range(40)])
+    alone = summarise([MRR()], judgements)["MRR"]
+    tenfold = summarise([MRR()], judgements, users=[str(i // 10) for i in range(40)])["MRR"]
+    assert tenfold.value == alone.value
+    assert np.ptp(tenfold.ci95) > 2 * np.ptp(alone.ci95)
+
+
+def test_compare_is_paired_and_signed():
+    relevant = [["a"]] * 30
+    good = Judgements.from_rankings([Ranking(ABCD)] * 30, relevant)
+    bad = Judgements.from_rankings([Ranking(tuple("bacd") if i % 3 else ABCD) for i in range(30)], relevant)
+    difference = compare(MRR(), good, bad)
+    assert difference.difference == pytest.approx(1 / 3) and difference.users == 30
+    assert 0 < difference.low < difference.high and difference.p < 0.001
+    assert compare(MRR(), bad, good).difference == -difference.difference
+    same = compare(MRR(), good, good)
+    assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
+
+
+def test_compare_ratings_draws_the_same_users_for_both():
+    rng = np.random.default_rng(1)
+    truth = rng.integers(1, 6, 200).astype(float)
+    noise = rng.normal(0, 1, 200)
+    mean = np.full(200, 3.0)
+    better, worse = (Ratings(truth, truth + scale * noise, mean, (1, 5)) for scale in (0.9, 1.0))
+    difference = compare_ratings(RMSE(), better, worse)
+    assert difference.difference == pytest.approx(-0.1 * np.sqrt((noise**2).mean()))
+    assert difference.low < difference.high < 0 and difference.p < 0.01
+    assert compare_ratings(AUC(), better, better).p == 1
+
+
+def test_everything_is_deterministic():
+    rng = np.random.default_rng(2)
+    rated = Ratings(rng.integers(1, 6, 50).astype(float), rng.uniform(1, 5, 50), np.full(50, 3.0), (1, 5))
+    assert summarise_ratings([RMSE(), AUC()], rated) == summarise_ratings([RMSE(), AUC()], rated)

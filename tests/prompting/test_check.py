@@ -1,0 +1,92 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llmrank.prompting import check, check_file, template_paths
+
+from .cases import CANDIDATES, FRONT, template
+
+RATING = "name: mine\ntask: rating\nranker: pointwise\nanswer: rating\n"
+
+
+def found(body: str, front: str = FRONT) -> list[tuple[int, str]]:
+    return [(problem.line, problem.message) for problem in check(template(body, front, strict=False))]
+
+
+def test_a_good_template_has_no_problems():
+    assert found(CANDIDATES) == []
+    assert found("{{ target.title }}", RATING) == []
+
+
+@pytest.mark.parametrize("name", template_paths())
+def test_every_template_that_comes_with_llmrank_is_well(name: str):
+    assert check_file(template_paths()[name]) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "front", "line", "words"),
+    [
+        (CANDIDATES, FRONT.replace("titles", "rating"), 5, "'rating' does not fit a listwise ranking"),
+        ("{{ target.title }}", RATING.replace("answer: rating", "answer: titles"), 5, "does not fit a rating"),
+        ("{{ target.title }}", RATING.replace("pointwise", "listwise"), 4, "'listwise' ranks"),
+        (CANDIDATES, FRONT.replace("listwise", "listwize"), 4, "did you mean 'listwise'"),
+        (CANDIDATES, FRONT.replace("titles", "permutation"), 5, "items have none"),
+        (CANDIDATES, FRONT + "ids: letters\n", 6, "no block shows"),
+        (CANDIDATES, FRONT.replace("ranker: listwise\n", ""), 3, "needs the key 'ranker'"),
+        (CANDIDATES, FRONT.replace("mine", "other"), 2, "not the file's name"),
+        (CANDIDATES, FRONT + "shots: 2\n", 6, "no block 'shot'"),
+        (CANDIDATES, FRONT + "profile: palr-profile\n", 6, "no block shows `profile`"),
+        (CANDIDATES + "{{ profile }}", FRONT + "profile: palr-profil\n", 6, "did you mean 'palr-profile'"),
+        (CANDIDATES + "{{ profile }}", FRONT + "profile: palr\n", 6, "no profile prompt"),
+        (
+            "x",
+            FRONT.replace("titles", "permutation") + "candidates: catalogue\n",
+            6,
+            "names freely answers with titles",
+        ),
+        ("{{ n }} candidates", FRONT, 7, "12 of 12 candidates are not shown"),
+        ("{% for i in candidates | reverse %}{{ i.title }}{% endfor %}", FRONT, 7, "not in the order given"),
+        (CANDIDATES + "{{ candidates[0].item_id == 'c000x' }}", FRONT, 7, "changes more than their order"),
+        (
+            "{{ (history | first).title if history else 0 }}" + CANDIDATES,
+            FRONT + "history: 5\n",
+            8,
+            "the newest event is not shown",
+        ),
+        ("{{ n }}", RATING, 8, "not available"),
+        ("a {{ scale.low }}", RATING, 7, "the item asked about is not shown"),
+        ("{% for e in history %}{{ e.rating }}{% endfor %}" + CANDIDATES, FRONT, 8, "rating"),
+        ("{{ history.title }}" + CANDIDATES, FRONT, 8, "history is a list of event"),
+        ("{{ newest.title }}" + CANDIDATES, FRONT, 8, "title"),
+        (
+            "{% block user %}" + CANDIDATES + "{% endblock %}{% block shot %}x{% endblock %}",
+            FRONT,
+            8,
+            "no block shows `shots`",
+        ),
+    ],
+)
+def test_a_fault_is_found_with_its_line(body: str, front: str, line: int, words: str):
+    problems = found(body, front)
+    assert any(at == line and words in message for at, message in problems), problems
+
+
+def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path):
+    path = tmp_path / "mine.jinja"
+    path.write_text(f"---\n{FRONT}---\n{{% block user %}}\n{{{{ a }}}}\n{{{{ b }}}}\n{{% endblock %}}\n")
+    assert [problem.line for problem in check_file(path)] == [8, 9]
+    path.write_text("---\nname: mine\n")
+    assert [problem.line for problem in check_file(path)] == [1]
+    path.write_bytes(f"---\n{FRONT}---\n{{% block user %}}\ncaf\xe9".encode("latin-1"))
+    assert [(problem.line, problem.message) for problem in check_file(path)] == [(8, "not UTF-8")]
+
+
+def test_a_ranker_or_answer_from_outside_the_package_is_let_be():
+    assert found(CANDIDATES, FRONT.replace("listwise", "mystery").replace("titles", "haiku")) == []
+
+
+def test_an_override_of_the_front_matter_is_checked_too():
+    made = template(CANDIDATES)
+    wrong = replace(made, front=made.front.model_copy(update={"answer": "rating"}))
+    assert "does not fit" in check(wrong)[0].message

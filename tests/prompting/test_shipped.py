@@ -1,0 +1,142 @@
+"""The wording of the templates that come with llmrank, against the papers' texts."""
+
+import pytest
+
+from llmrank.prompting import View, load_template
+from llmrank.types import Case, Event, Item
+
+PLAIN = View()
+FILMS = ("Pink Floyd - The Wall", "Canadian Bacon", "G.I. Jane")
+CANDIDATES = ("The Blues Brothers", "Platoon", "Almost Famous")
+CASE = Case(
+    "42",
+    tuple(Event(Item(str(n), title, {"genres": "Drama"}), 5.0 - 2 * n) for n, title in enumerate(FILMS)),
+    tuple(Item(f"c{n}", title) for n, title in enumerate(CANDIDATES)),
+    target=Item("c0", "Top Gun", {"genres": "Action, Romance"}),
+)
+
+
+def rendered(name: str, case: Case = CASE, view: View = PLAIN, **more: object) -> str:
+    made = load_template(name)
+    return made.render(case, made.question(case, view), view=view, **more)[-1].content
+
+
+def test_palr_recommend_retrieval_is_the_papers():
+    assert rendered("palr-recommend-retrieval") == (
+        "Task Instruction: Recommend 3 other movies based on user's watching history from the candidate list. "
+        'Input: User watched movies "Pink Floyd - The Wall", "Canadian Bacon", "G.I. Jane". '
+        'The candidates are "The Blues Brothers", "Platoon", "Almost Famous". Output:'
+    )
+
+
+def test_palr_recommend_is_the_papers():
+    assert rendered("palr-recommend") == (
+        "Task Instruction: Recommend 10 other movies based on user's watching history. "
+        'Input: User watched movies "Pink Floyd - The Wall", "Canadian Bacon", "G.I. Jane". Output:'
+    )
+
+
+def test_palr_for_beauty_is_the_papers():
+    case = Case(
+        "A",
+        (Event(Item("B000142FVW", "Opi Nail Lacquer, Not So Bora Pink, 0.5 Fluid Ounce")),),
+        (Item("B000SQRMOS", "FHI Heat Hot Sauce (50ml), 1.7 fluid ounces bottle"),),
+    )
+    assert rendered("palr-recommend-retrieval-beauty", case) == (
+        "Task Instruction: Recommend 1 other items based on user's history from the candidate list. "
+        'Input: User has purchased the following products"B000142FVW (Opi Nail Lacquer, Not So Bora Pink, 0.5 Fluid '
+        'Ounce)". The candidates are "B000SQRMOS (FHI Heat Hot Sauce (50ml), 1.7 fluid ounces bottle)". Output:'
+    )
+
+
+def test_palr_profile_is_the_figures():
+    lines = rendered("palr-profile").split("\n")
+    assert lines[0] == (
+        "Input: Your task is to use two keywords to summarize user's preference based on history interactions."
+    )
+    assert lines[1] == "The output is an itemized list based on importance. The output template is:"
+    assert lines[2] == '{KEYWORD_1: "HISTORY_MOVE_1", "HISTORY_MOVE_2"; KEYWORD_2: "HISTORY_MOVE_2"}'
+    assert lines[3:] == ["The history movies and their keywords", *(f'"{film}": Drama' for film in FILMS)]
+
+
+def test_palr_has_the_papers_three_parts_and_does_without_a_profile():
+    text = rendered("palr", profile="war, music")
+    assert text.index("G.I. Jane") < text.index("war, music") < text.index("The Blues Brothers")
+    assert "keywords" not in rendered("palr") and "watched movies" not in rendered(
+        "palr", view=View(show_history=False)
+    )
+    assert 'B. "Platoon"' in rendered("palr", view=View(ids="letters"))
+
+
+def test_llmrank_prompts_are_the_repositorys():
+    tail = (
+        "Please show me your ranking results with order numbers. Split your output with line break. You MUST rank the "
+        "given candidate movies. You can not generate movies that are not in the given candidate list."
+    )
+    candidates = "['0. The Blues Brothers', '1. Platoon', '2. Almost Famous']"
+    please = (
+        "Please rank these 3 movies by measuring the possibilities that I would like to watch next most, according to "
+        "my watching history. Please think step by step.\n"
+    )
+    history = (
+        "I've watched the following movies in the past in order:\n"
+        "['0. Pink Floyd - The Wall', '1. Canadian Bacon', '2. G.I. Jane']\n\n"
+    )
+    assert rendered("llmrank-sequential") == (
+        f"{history}Now there are 3 candidate movies that I can watch next:\n{candidates}\n{please}{tail}"
+    )
+    assert rendered("llmrank-recency") == (
+        f"{history}Now there are 3 candidate movies that I can watch next:\n{candidates}\n{please}"
+        f"Note that my most recently watched movie is G.I. Jane. {tail}"
+    )
+    assert rendered("llmrank-icl") == (
+        "I've watched the following movies in the past in order:\n"
+        "['0. Pink Floyd - The Wall', '1. Canadian Bacon']\n\n"
+        "Then if I ask you to recommend a new movie to me according to my watching history, you should recommend "
+        "G.I. Jane and now that I've just watched G.I. Jane, there are 3 candidate movies that I can watch next:\n"
+        f"{candidates}\n{please}{tail}"
+    )
+
+
+def test_tallrec_is_the_repositorys_with_liked_above_three():
+    assert rendered("tallrec").endswith(
+        "### Instruction:\nGiven the user's preference and unpreference, identify whether the user will like the "
+        'target movie by answering "Yes." or "No.".\n\n### Input:\nUser Preference: "Pink Floyd - The Wall"\n'
+        'User Unpreference: "Canadian Bacon", "G.I. Jane"\n'
+        'Whether the user will like the target movie "Top Gun"?\n\n### Response:'
+    )
+
+
+def test_liu_2023_is_the_figures():
+    beauty = View(domain="beauty")
+    assert rendered("liu2023-zero-shot", view=beauty) == (
+        'How will user rate this product_title: "Top Gun", and product_category: Beauty? (1 being lowest and 5 being '
+        "highest) Attention! Just give me back the exact number a result, and you don't need a lot of text."
+    )
+    assert rendered("liu2023-few-shot", view=beauty) == (
+        "Here is user rating history:\n1. Pink Floyd - The Wall, 5.0;\n2. Canadian Bacon, 3.0;\n3. G.I. Jane, 1.0;\n"
+        'Based on above rating history, please predict user\'s rating for the product: "Top Gun", (1 being lowest and '
+        "5 being highest, The output should be like: (x stars, xx%), do not explain the reason.)"
+    )
+
+
+def test_google_shows_title_genres_and_rating_and_solved_blocks_end_in_the_rating():
+    shot = Case("7", CASE.history[:1], target=Item("9", "Alien"), rating=4.0)
+    text = rendered("google-few-shot", shots=[shot])
+    assert "Title: Canadian Bacon; Genres: Drama; Rating: 3\n" in text
+    assert "Title: Alien\n\nRating: 4\n" in text
+    assert text.endswith("Give a single number as rating without explanation.")
+    assert "Title: Top Gun; Genres: Action, Romance\n" in text
+
+
+@pytest.mark.parametrize("name", ["tallrec", "pointwise-yes-no", "pointwise-rating", "google-zero-shot"])
+def test_prompts_about_one_item_share_all_but_its_end(name: str):
+    made = load_template(name)
+    texts = [rendered(name, Case("42", CASE.history, target=Item(str(n), f"{n} film"))) for n in range(2)]
+    shared = next(place for place, pair in enumerate(zip(*texts, strict=False)) if len(set(pair)) > 1)
+    assert shared > texts[0].index("G.I. Jane") and made.front.about_one_item
+
+
+def test_other_domains_have_their_words():
+    text = rendered("palr-recommend-retrieval", view=View(domain="books"))
+    assert text.startswith("Task Instruction: Recommend 3 other books based on user's reading history")

@@ -1,0 +1,151 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from llmrank.stats import (
+    bootstrap,
+    bootstrap_p,
+    clusters_of,
+    holm,
+    mean_interval,
+    paired_difference,
+    percentile_interval,
+)
+
+UNIT = (0.0, 1.0)
+values_in_unit = st.lists(st.floats(0, 1), min_size=2, max_size=60).map(np.array)
+
+
+@given(values_in_unit)
+def test_the_plain_interval_is_students(values):
+    ours = mean_interval(values)
+    if np.ptp(values) > 1e-6:
+        theirs = scipy_stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        assert (ours.low, ours.high) == pytest.approx(tuple(theirs), abs=1e-9)
+    assert ours.value == pytest.approx(values.mean())
+
+
+@given(values_in_unit)
+def test_the_bounded_interval_holds_the_mean_and_stays_in_bounds(values):
+    ours = mean_interval(values, bounds=UNIT)
+    assert 0 <= ours.low <= ours.value + 1e-12 and ours.value <= ours.high + 1e-12 and ours.high <= 1
+
+
+def test_for_a_proportion_the_bounded_interval_is_agresti_and_coulls():
+    hits = np.array([1.0] * 3 + [0.0] * 97)
+    ours = mean_interval(hits, bounds=UNIT)
+    p = (3 + 2) / 104
+    half = scipy_stats.t(99).ppf(0.975) * math.sqrt(p * (1 - p) / 104)
+    assert (ours.low, ours.high) == pytest.approx((max(0, p - half), p + half))
+    assert mean_interval(np.zeros(50), bounds=UNIT).high > 0.05
+
+
+@pytest.mark.parametrize("users", [50, 400])
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.5, 0.95])
+def test_the_bounded_interval_covers_a_hit_rate_95_times_in_100(users, rate):
+    rng = np.random.default_rng(0)
+    samples = (rng.random((1_500, users)) < rate).astype(float)
+    intervals = [mean_interval(sample, bounds=UNIT) for sample in samples]
+    coverage = np.mean([i.low <= rate <= i.high for i in intervals])
+    assert coverage > 0.935
+    if users == 400:
+        assert coverage < 0.98
+
+
+def test_intervals_over_users_with_several_values_are_wider_and_cover():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(60), 5)
+    covered = []
+    for _ in range(800):
+        values = rng.normal(0.5, 1, 60)[clusters] + rng.normal(0, 0.2, 300)
+        interval = mean_interval(values, clusters)
+        covered.append((interval.low <= 0.5 <= interval.high, np.ptp((interval.low, interval.high))))
+        assert interval.users == 60
+    rate, width = np.mean(covered, axis=0)
+    assert 0.93 < rate < 0.97
+    assert width > 2 * np.ptp((mean_interval(values).low, mean_interval(values).high))
+
+
+def test_every_user_once_is_no_cluster_at_all():
+    values = np.random.default_rng(0).random(30)
+    assert mean_interval(values, np.arange(30)) == mean_interval(values)
+    assert clusters_of(["b", "a", "b"]).tolist() == [0, 1, 0]
+
+
+def test_too_few_users_for_an_interval():
+    assert mean_interval(np.array([0.5]), bounds=UNIT).low == 0
+    assert mean_interval(np.array([0.5])).high == math.inf
+    assert math.isnan(mean_interval(np.array([])).value)
+    assert mean_interval(np.array([0.2, 0.4]), np.array([7, 7]), bounds=UNIT).users == 1
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=9).map(np.array))
+def test_p_is_that_of_all_sign_flips(differences):
+    differences = differences / 10
+    ours = paired_difference(differences, np.zeros(len(differences)))
+    signs = 1 - 2 * (np.arange(2 ** len(differences))[:, None] >> np.arange(len(differences)) & 1)
+    exact = np.mean(np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12)
+    assert ours.p == pytest.approx(exact, abs=0.02)
+
+
+def test_p_agrees_with_scipy_and_with_students_t():
+    rng = np.random.default_rng(3)
+    left, right = rng.random(300), rng.random(300)
+    left += 0.04
+    ours = paired_difference(left, right)
+    assert ours.p == pytest.approx(scipy_stats.ttest_rel(left, right).pvalue, abs=0.015)
+    theirs = scipy_stats.permutation_test(
+        (left[:12], right[:12]), lambda a, b: np.mean(a - b), permutation_type="samples", n_resamples=np.inf
+    )
+    assert paired_difference(left[:12], right[:12]).p == pytest.approx(theirs.pvalue, abs=0.015)
+
+
+def test_p_is_uniform_when_there_is_no_difference():
+    rng = np.random.default_rng(4)
+    p = [paired_difference(*rng.random((2, 40)), permutations=499).p for _ in range(400)]
+    assert scipy_stats.kstest(p, "uniform").pvalue > 0.01
+
+
+def test_users_not_cases_are_flipped():
+    clusters = np.repeat(np.arange(4), 50)
+    left = np.ones(200)
+    assert paired_difference(left, np.zeros(200)).p < 0.001
+    assert paired_difference(left, np.zeros(200), clusters).p == pytest.approx(2 / 16, abs=0.02)
+
+
+def test_the_bootstrap_of_a_mean_is_near_its_t_interval():
+    values = np.random.default_rng(5).random(300)
+    replicas = bootstrap(lambda w: w @ values / w.sum(axis=1), np.arange(300), replicas=4_000)
+    low, high = percentile_interval(replicas)
+    assert (low, high) == pytest.approx((mean_interval(values).low, mean_interval(values).high), abs=0.005)
+    assert len(replicas) == 4_000
+
+
+def test_the_bootstrap_draws_whole_users():
+    clusters = np.array([5, 5, 9])
+    seen = bootstrap(lambda w: (w[:, 0] == w[:, 1]) & (w[:, 0] + w[:, 2] == 2), clusters, replicas=50)
+    assert seen.all()
+    assert len(bootstrap(lambda w: w[:, 0], np.array([], dtype=np.intp))) == 0
+    assert math.isnan(percentile_interval(np.array([math.nan]))[0])
+
+
+def test_bootstrap_p_is_twice_the_smaller_tail():
+    assert bootstrap_p(np.array([-1.0] * 2 + [1.0] * 97)) == pytest.approx(6 / 100)
+    assert bootstrap_p(np.zeros(99)) == 1
+
+
+def test_holm_against_the_example_worked_by_hand():
+    # Sorted .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04; the last may not fall below the one before it.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_lies_between_no_correction_and_bonferroni(p):
+    for raw, adjusted in zip(p, holm(p), strict=True):
+        assert raw <= adjusted <= min(1.0, len(p) * raw)

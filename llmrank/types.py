@@ -13,17 +13,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, Protocol
 
-NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
-
-
-def _no_attributes() -> Mapping[str, str]:
-    return NO_ATTRIBUTES
-
-
-def _no_counts() -> Mapping[str, int]:
-    return NO_COUNTS
-
+"""A default for functions; a field's default must be hashable and picklable, which this is not."""
 
 # --- what is ranked -------------------------------------------------------------------------------------------------
 
@@ -34,7 +25,7 @@ class Item:
 
     item_id: str
     title: str
-    attributes: Mapping[str, str] = field(default_factory=_no_attributes)
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
     """Any further text: genres (joined with ", "), year, brand, description."""
 
     def __hash__(self) -> int:
@@ -202,7 +193,7 @@ class Answer:
     outcome: Outcome
     reason: str = ""
     """Why it is unparsed (`empty`, `refusal`, `out_of_range`, `ambiguous`, …) or in error."""
-    repairs: Mapping[str, int] = field(default_factory=_no_counts)
+    repairs: Mapping[str, int] = field(default_factory=dict[str, int])
     """What had to be mended, counted: `missing`, `duplicate`, `not_a_candidate`, `truncated`, …"""
     ranked: tuple[str, ...] = ()
     """Item ids that the answer names, best first, each once."""
@@ -210,7 +201,7 @@ class Answer:
     """A rating."""
     scores: Mapping[str, float] | None = None
     """A score for each label or item id."""
-    matches: Mapping[str, int] = field(default_factory=_no_counts)
+    matches: Mapping[str, int] = field(default_factory=dict[str, int])
     """How each named title was matched: `exact`, `normalised`, `fuzzy`."""
 
 
@@ -253,8 +244,8 @@ class Ranking:
     """How many items at the head the method really placed; what follows is tied. None: all of them."""
     outcome: Outcome = Outcome.OK
     reason: str = ""
-    repairs: Mapping[str, int] = field(default_factory=_no_counts)
-    matches: Mapping[str, int] = field(default_factory=_no_counts)
+    repairs: Mapping[str, int] = field(default_factory=dict[str, int])
+    matches: Mapping[str, int] = field(default_factory=dict[str, int])
     history_dropped: int = 0
     """Events, oldest first, that were left out because the prompt would not have fitted the model."""
 

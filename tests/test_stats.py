@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
@@ -20,6 +20,7 @@ UNIT = (0.0, 1.0)
 values_in_unit = st.lists(st.floats(0, 1), min_size=2, max_size=60).map(np.array)
 
 
+@settings(deadline=None)
 @given(values_in_unit)
 def test_the_plain_interval_is_students(values):
     ours = mean_interval(values)
@@ -29,6 +30,7 @@ def test_the_plain_interval_is_students(values):
     assert ours.value == pytest.approx(values.mean())
 
 
+@settings(deadline=None)
 @given(values_in_unit)
 def test_the_bounded_interval_holds_the_mean_and_stays_in_bounds(values):
     ours = mean_interval(values, bounds=UNIT)
@@ -83,6 +85,7 @@ def test_too_few_users_for_an_interval():
     assert mean_interval(np.array([0.2, 0.4]), np.array([7, 7]), bounds=UNIT).users == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=9).map(np.array))
 def test_p_is_that_of_all_sign_flips(differences):
     differences = differences / 10
@@ -145,6 +148,7 @@ def test_holm_against_the_example_worked_by_hand():
     assert holm([]) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_lies_between_no_correction_and_bonferroni(p):
     for raw, adjusted in zip(p, holm(p), strict=True):

@@ -1,7 +1,7 @@
 """Reading answers: a Response in, an Answer with its repairs out. Pure, and a label is never seen.
 
 `answer_format(name)` returns a format. A package adds its own through the entry point group `llmrank.answers`: a class
-without arguments, or a value, with a `name` and `read(response, question) -> Answer`.
+without arguments, or a value, that follows the protocol `llmrank.types.AnswerFormat`.
 """
 
 from __future__ import annotations
@@ -49,8 +49,5 @@ def answer_format(name: str) -> AnswerFormat:
             )
         return added
     known = answer_formats()
-    raise InputError(
-        f"there is no answer format {name!r}{nearest(name, known)}",
-        field="answer",
-        mend=f"use one of {', '.join(known)}",
-    )
+    problem = f"there is no answer format {name!r}{nearest(name, known)}"
+    raise InputError(problem, field="answer", mend=f"use one of {', '.join(known)}")

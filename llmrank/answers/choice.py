@@ -11,13 +11,14 @@ from llmrank.answers.matching import title_index
 from llmrank.answers.mention import mentions
 from llmrank.answers.outcome import answered, unparsed
 from llmrank.answers.reasoning import without_reasoning
-from llmrank.answers.titles import place
 from llmrank.answers.text_format import TextFormat
+from llmrank.answers.titles import place
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option)"
-    r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|label))*[\s:=*_\"'(\[-]{0,6}$",
+    r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|label))*"
+    r"[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
 

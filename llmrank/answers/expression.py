@@ -13,6 +13,7 @@ _MARKER = re.compile(r"^[ \t]*(?:\(?#?(\d{1,4})[.):]|[-*•])[ \t]+(?=\S)", re.M
 _BRACKETS = re.compile(r"\[([^\[\]\n]*)(?:\]|$)", re.MULTILINE)
 _SEPARATOR = re.compile(r"[\s,;>≻→|=\[\](){}\"'`*_<~/&#-]*")
 _PART = re.compile(r"[>≻→\n]")
+_SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over)\b)[a-z]{2}")
 _FILLER = frozenset(
     (
         *("and", "then", "or", "passage", "passages", "document", "documents", "doc", "item", "items", "candidate"),
@@ -82,15 +83,13 @@ def _words(text: str, labels: Labels) -> list[Word]:
         else:
             words.append(Word(match[0], match.start(), "filler" if match[0].casefold() in _FILLER else "other"))
     if any(word.bracketed for word in words):
-        words = [
-            replace(word, kind="filler") if word.kind == "label" and not word.bracketed else word for word in words
-        ]
+        words = [word if word.bracketed or word.kind != "label" else replace(word, kind="filler") for word in words]
     return words
 
 
 def _is_pronoun(match: re.Match[str], text: str) -> bool:
     """Return whether this is the `I` or the `A` of a sentence and no letter of a list."""
-    return match[0] in ("I", "A") and re.match(r"['’]\w|\s[a-z]{2}", text[match.end() : match.end() + 4]) is not None
+    return match[0] in ("I", "A") and _SENTENCE.match(text, match.end()) is not None
 
 
 def _runs(text: str, words: list[Word]) -> list[list[Word]]:

@@ -12,8 +12,8 @@ from llmrank.answers.mention import Mention
 from llmrank.answers.outcome import missing
 from llmrank.answers.permutation import Permutation, ordered
 from llmrank.answers.reasoning import without_reasoning
-from llmrank.answers.titles import Titles, answered_titles
 from llmrank.answers.text_format import TextFormat
+from llmrank.answers.titles import Titles, answered_titles
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
 

@@ -48,7 +48,7 @@ class Labels:
         return re.compile("|".join([*map(re.escape, longer), _TOKEN.pattern])) if longer else _TOKEN
 
     def find(self, text: str) -> int | None:
-        """Return the position of the item with this label, None if no item has it. `03` is `3`; only letters have case."""
+        """Return the position of the item with this label, None if none has it. `03` is `3`; only letters have case."""
         if (at := self.positions.get(text)) is not None:
             return at
         if self.are_numbers and text.isascii() and text.isdigit() and len(text) < 10:

@@ -22,9 +22,9 @@ class LabelLogprobs:
     """Below this probability of all labels together, the answer is flagged (repair `low_label_mass`)."""
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return the items in `ranked` (equal ones in the order shown) and the natural-log probabilities of their labels
-        in `scores`, by item id: the sum of their exponentials is the label mass. An item whose label the backend did
-        not return is not ranked (`missing`). Unparsed (`label_missing`) if there are none."""
+        """Return the items in `ranked` (equal ones in the order shown) and the natural-log probabilities of their
+        labels in `scores`, by item id: the sum of their exponentials is the label mass. An item whose label the backend
+        did not return is not ranked (`missing`). Unparsed (`label_missing`) if there are none."""
         given = logprobs(response)
         labels = zip(Labels.of(question).labels, question.items, strict=False)
         found = {item.item_id: given[label] for label, item in labels if label in given}

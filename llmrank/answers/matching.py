@@ -27,6 +27,8 @@ _NEAR_SAME_YEAR = 0.8
 _SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for"))
 _SIZE = re.compile(r"(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|g|grams?|kg|lbs?|inch(?:es)?|count|ct|pack|pc|pcs)\b")
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
+_WORD = re.compile(r"[\w-]+")
+_NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d)$")
 
 
@@ -131,7 +133,10 @@ class TitleIndex:
         at = self._item_ids.get(found[1]) if found else None
         if found is None or at is None:
             return None
-        title = text[found.end() :].strip(" -–—:,")
+        rest = text[found.end() :]
+        if _NEXT_QUOTE.search(rest) or any(self._item_ids.get(word, at) != at for word in _WORD.findall(rest)):
+            return None  # a list of several
+        title = rest.strip(" -–—:,")
         title = title[1:-1] if title[:1] + title[-1:] == "()" else title
         named = self.find(title) if title else None
         contradicted = named is not None and named.positions and at not in named.positions
@@ -139,7 +144,7 @@ class TitleIndex:
 
     def _find_normalised(self, query: Title) -> Match | None:
         positions = {at for name in (query.name, query.whole) for at in self._names.get(without_article(name), ())}
-        found = [at for at in positions if self._agree(query, self._titles[at])]
+        found = [at for at in positions if _agree(query, self._titles[at])]
         if not found and query.year:  # Shichinin no samurai (Seven Samurai) (1954)
             others = {at for name in query.aliases for at in self._names.get(without_article(name), ())}
             found = [at for at in others if self._titles[at].year == query.year]
@@ -153,12 +158,6 @@ class TitleIndex:
     def _find_trailing_year(self, text: str) -> Match | None:
         year = _TRAILING_YEAR.search(text)
         return self._find_normalised(parse_title(f"{text[: year.start()]} ({year[1]})")) if year else None
-
-    def _agree(self, query: Title, title: Title) -> bool:
-        if query.year and title.year:
-            return query.year == title.year
-        asides = {*query.aliases, *query.remarks}, {*title.aliases, *title.remarks}
-        return not all(asides) or not asides[0].isdisjoint(asides[1])
 
     def _same_title(self, positions: Iterable[int]) -> bool:
         titles = [self._titles[at] for at in positions]
@@ -183,9 +182,9 @@ class TitleIndex:
 
     def _nearness(self, query: Title, title: Title) -> float:
         """Return how near two titles are, 0 to 1; 0 where the item is ruled out."""
-        same_year = bool(query.year) and query.year == title.year
-        if query.year and title.year and not same_year:
+        if not _agree(query, title):
             return 0.0
+        same_year = bool(query.year) and query.year == title.year
         ours = {without_article(name) for name in (query.name, query.whole)}
         theirs = {without_article(name) for name in _names(title)}
         pairs = [(a, b) for a in ours for b in theirs if numbers(a) == numbers(b)]
@@ -195,6 +194,14 @@ class TitleIndex:
             return _NEAR if _is_part(query, title) or _is_part(title, query) else 0.0
         cut = not title.year and _is_cut_short(without_article(query.name), without_article(title.whole))
         return _NEAR if cut else 0.0
+
+
+def _agree(query: Title, title: Title) -> bool:
+    """Return whether nothing speaks against an item of the same name: neither its year nor what stands beside it."""
+    if query.year and title.year:
+        return query.year == title.year
+    asides = {*query.aliases, *query.remarks}, {*title.aliases, *title.remarks}
+    return not all(asides) or not asides[0].isdisjoint(asides[1])
 
 
 def _agreement(query: Title, title: Title) -> tuple[bool, ...]:

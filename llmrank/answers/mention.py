@@ -24,6 +24,7 @@ _FIRST_QUOTE = re.compile(r"[\"“«`]|(?<!\w)['‘]")
 _CLOSED = re.compile(r"^[\W_]*?(?:\*\*|__|[\"“«])(?P<inside>.+?)(?:\*\*|__|[\"”»])(?!\w)")
 _YEAR = re.compile(r"[(\[](?:18|19|20)\d\d(?:\s?[-–]\s?\d{0,4})?[)\]]")
 _AFTER_YEAR = re.compile(r"[\"'”’*_]*\s*(?:\d(?:\.\d)?\s*/\s*\d{1,2})?\s*(?P<mark>[,;|/>→&\t]+|\band\b)?\s*(?:and\s+)?")
+_RATED = re.compile(r"(\((?:18|19|20)\d\d\))\s+\d(?:\.\d)?\s*/\s*\d{1,2}\W*$")
 _COMMA = re.compile(r"\s*(?:[,;]\s+(?:and\s+|&\s+)?|\s\|\s|\s/\s|\s(?:>|→|≻|=>|->)\s|\s(?:and|&)\s)")
 _REMARK = re.compile(r"\s+[-–—]+\s+|:\s+|\s+\(|[.!?]\s+|,\s+|\s+(?=because\b|since\b|which\b)|\s+(?=★|\d(?:\.\d)?/\d)")
 _LEAD_IN = re.compile(
@@ -74,15 +75,19 @@ def _read_line(line: str, index: TitleIndex, numbered: bool, listed_lines: bool)
         return [Mention(line, match)]
     if line.startswith("|"):
         return _row(line, index)
-    body, bulleted, counted = line, False, False
-    if found := _BULLET.match(body):
-        body, bulleted = body[found.end() :], True
-    if found := _NUMBER.match(body):
-        body, counted = body[found.end() :], True
-    if not body or (_ONLY_NUMBER.match(body) and not index.exact(body)):
-        return []
-    if match := _find(index, body):
+    bullet = _BULLET.match(line)
+    whole = body = _RATED.sub(r"\1", line[bullet.end() :] if bullet else line)
+    if match := index.exact(_bare(body)):
         return [Mention(_bare(body), match)]
+    number = _NUMBER.match(body)
+    body = body[number.end() :] if number else body
+    if match := _find(index, body) or (_find(index, whole) if number else None):  # (500) Days of Summer
+        return [Mention(_bare(body), match)]
+    if not body or _ONLY_NUMBER.match(body):
+        return []
+    bulleted, counted = bullet is not None, number is not None
+    if line.endswith(":") and not (bulleted or counted):
+        return []  # what introduces the list may name what the user liked
     marked = counted or (bulleted and not numbered)
     for take_apart in (_inline_numbers, _quoted, _closed, _years, _remark, _commas):
         if (parts := take_apart(body, index)) is not None:

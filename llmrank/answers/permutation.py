@@ -12,8 +12,8 @@ from llmrank.answers.matching import title_index
 from llmrank.answers.mention import mentions
 from llmrank.answers.outcome import answered, missing, unparsed
 from llmrank.answers.reasoning import without_reasoning
-from llmrank.answers.titles import place
 from llmrank.answers.text_format import TextFormat
+from llmrank.answers.titles import place
 from llmrank.types import Answer, Question, Response, Structured
 
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from llmrank.answers.outcome import answered, unparsed
 from llmrank.answers.reasoning import without_reasoning
 from llmrank.answers.refusal import is_refusal
-from llmrank.answers.title import parse_title
 from llmrank.answers.text_format import TextFormat
+from llmrank.answers.title import parse_title
 from llmrank.types import Answer, Question, Response, Structured
 
 _RANGE_MARK = "\x00"
@@ -39,7 +39,7 @@ _LABEL = r"(?:my|the|final|predicted|expected|estimated|user|overall|rating|scor
 
 _EDGE = rf"[^\w{_RANGE_MARK}−-]*"
 _ONLY = re.compile(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*{_EITHER}{_UNIT}?\W*", re.IGNORECASE)
-_BEGINS = re.compile(rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—])", re.IGNORECASE)
+_BEGINS = re.compile(rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)", re.IGNORECASE)
 _LIST_LINE = re.compile(rf"\W*\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*", re.IGNORECASE)
 _NAME = r"\b(?:ratings?|scores?|rate|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say|assign)\b"
 _NAMED = (

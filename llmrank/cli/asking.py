@@ -46,7 +46,7 @@ def load_prompt(options: PromptOptions) -> PromptTemplate:
     return template
 
 
-def make_view(options: PromptOptions) -> View:
+def make_view(options: PromptOptions, seed: int) -> View:
     """Return the switches of the rendering."""
     from llmrank.prompting import View
 
@@ -57,6 +57,7 @@ def make_view(options: PromptOptions) -> View:
         show_history=not options.no_history,
         ids=options.ids,
         domain=options.domain,
+        seed=seed,
     )
 
 
@@ -81,7 +82,7 @@ def make_prompt(
     return Prompt(
         template=template,
         answer=answer_format(front.answer or "titles"),
-        view=make_view(options),
+        view=make_view(options, seed),
         sampling=_sampling(front.sampling, options, seed),
         shots=shots if count else no_shots,
         scale=cases.scale,
@@ -99,7 +100,7 @@ def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int,
     return Prompt(
         template=template,
         answer=answer_format("titles"),
-        view=make_view(options),
+        view=make_view(options, seed),
         sampling=replace(template.front.sampling, seed=seed),
         count_tokens=room.count_tokens,
         context_length=room.context_length,

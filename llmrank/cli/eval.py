@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +22,6 @@ from llmrank.cli.options import (
     option,
     prompt_options,
 )
-from llmrank.errors import TooManyErrorsError
 
 if TYPE_CHECKING:
     from llmrank.cli.cases import CaseSet

@@ -146,7 +146,7 @@ class PromptOptions:
     top: int | None = None
     ids: Ids | None = None
     order: str = "shuffled"
-    history_order: Literal["oldest-first", "newest-first"] = "oldest-first"
+    history_order: Literal["oldest-first", "newest-first", "shuffled"] = "oldest-first"
     show_scores: bool = False
     no_history: bool = False
     no_profile: bool = False
@@ -180,7 +180,7 @@ prompt_options = _grouped(
         "--history-order",
         default="oldest-first",
         show_default=True,
-        type=click.Choice(["oldest-first", "newest-first"]),
+        type=click.Choice(["oldest-first", "newest-first", "shuffled"]),
         help="Order in which the history is shown.",
     ),
     option("--show-scores", is_flag=True, help="Show the recall scores to the model."),

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, Type
 from typing_extensions import TypedDict
 
 from llmrank.errors import InputError
-from llmrank.types import NO_ATTRIBUTES, Case, Event, Item
+from llmrank.types import Case, Event, Item
 
 RERANKED_FIELDS = ("ranking", "scores", "outcome", "repairs", "usage")
 """What a reranked file adds to a row."""
@@ -204,7 +204,7 @@ def _item(fields: Mapping[str, Any], known: frozenset[str]) -> Item:
         texts = {name: _text(value) for name, value in given.items() if value is not None}
     else:
         texts = {}
-    return Item(fields["item_id"], fields["title"], texts or NO_ATTRIBUTES)
+    return Item(fields["item_id"], fields["title"], texts)
 
 
 def _text(value: object) -> str:

@@ -26,8 +26,8 @@ from llmrank.data.candidate_row import CandidateRow, case_row, parse_row
 from llmrank.errors import InputError
 from llmrank.types import Case
 
-ROWS_AT_ONCE = 1024
-ROW_GROUP = 4096
+ROWS_AT_ONCE = 256
+ROW_GROUP = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,16 +192,21 @@ def write_rows(
 @contextmanager
 def replacing(path: Path, *, overwrite: bool) -> Generator[Path]:
     """Give a temporary path that takes the place of `path` when the block ends well, and goes when it does not."""
-    if path.exists() and not overwrite:
-        raise InputError("the file is there already", path=path, mend="name another, or overwrite it with --force")
-    if not path.parent.is_dir():
-        raise InputError("there is no such folder", path=path.parent, mend="create it first")
+    check_free(path, overwrite=overwrite)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Raise an InputError if `path` cannot be written: it is there already, or its folder is not."""
+    if path.exists() and not overwrite:
+        raise InputError("the file is there already", path=path, mend="name another, or overwrite it with --force")
+    if not path.parent.is_dir():
+        raise InputError("there is no such folder", path=path.parent, mend="create it first")
 
 
 def file_format(path: Path) -> Literal["parquet", "jsonl"]:

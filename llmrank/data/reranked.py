@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow, case_row, parse_row
-from llmrank.data.candidates import file_format, write_rows
+from llmrank.data.candidates import check_free, file_format, write_rows
 from llmrank.errors import InputError
 from llmrank.types import Outcome, Ranking, Usage
 
@@ -44,10 +44,7 @@ class RerankedWriter:
         """
         self._path, self._part, self._overwrite = path, path.with_name(path.name + ".part"), overwrite
         file_format(path)
-        if path.exists() and not overwrite:
-            raise InputError("the file is there already", path=path, mend="name another, or overwrite it with --force")
-        if not path.parent.is_dir():
-            raise InputError("there is no such folder", path=path.parent, mend="create it first")
+        check_free(path, overwrite=overwrite)
         self._lines, self._offsets, self._done = array("Q"), array("Q"), bytearray()
         header = ("settings\t" + json.dumps(settings, sort_keys=True, ensure_ascii=False) + "\n").encode()
         self._file = self._part.open("w+b" if overwrite or not self._part.exists() else "r+b")

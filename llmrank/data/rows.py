@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Dataset, Interactions
 from llmrank.errors import InputError
-from llmrank.types import NO_ATTRIBUTES, Item
+from llmrank.types import Item
 
 Arrow = Any
 """A value of pyarrow, which ships no types. In the columns below: a `ChunkedArray` of strings."""
@@ -114,7 +114,7 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
     items: dict[str, Item] = {}
     for row, item_id in enumerate(rows.item_id):
         attributes = {name: text for name, values in columns if (text := clean_text(values[row]))}
-        items[item_id] = Item(item_id, clean_text(rows.title[row]) or item_id, attributes or NO_ATTRIBUTES)
+        items[item_id] = Item(item_id, clean_text(rows.title[row]) or item_id, attributes)
     return tuple(items[item_id] for item_id in natural_order(items))
 
 

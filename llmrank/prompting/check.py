@@ -24,7 +24,6 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "tournament": frozenset({"titles", "permutation", "json"}),
 }
 """The answer formats that fit each ranker. A ranker or a format from outside the package is nobody's business here."""
-NEED_LABELS = frozenset({"permutation", "choice", "label_logprobs"})
 RATINGS = frozenset({"rating", "expected_rating"})
 HISTORY = 40
 
@@ -89,7 +88,7 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
         )
     if front.ids != "titles" and "label" not in names:
         yield problem("ids", f"{front.ids!r}, and no block shows `item.label`", "show it, or leave `ids` out")
-    if front.ids == "titles" and front.answer in NEED_LABELS:
+    if front.ids == "titles" and front.needs_labels:
         yield problem(
             "answer", f"{front.answer!r} reads labels, and items have none", "add `ids: numbers` or `ids: letters`"
         )
@@ -173,7 +172,8 @@ def _views(template: PromptTemplate) -> Iterator[View]:
     yield View(history=3, history_order="newest-first", domain="books")
     yield View(show_scores="score" in template.names)
     for ids in IDS if "label" in template.names else ():
-        yield View(ids=ids)
+        if ids != "titles" or not template.front.needs_labels:
+            yield View(ids=ids)
 
 
 def _item(template: PromptTemplate, kind: str, number: int) -> Item:

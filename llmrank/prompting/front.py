@@ -84,6 +84,11 @@ class FrontMatter(BaseModel):
         return self.task == "rating" or self.ranker == "pointwise"
 
     @property
+    def needs_labels(self) -> bool:
+        """Whether the answer names items by their labels, so that titles alone will not do."""
+        return self.answer in {"permutation", "choice", "label_logprobs"}
+
+    @property
     def sampling(self) -> Sampling:
         """How the model draws its answer, every field explicit."""
         return Sampling(**self.sampling_keys.model_dump())

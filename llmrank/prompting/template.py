@@ -256,6 +256,8 @@ class PromptTemplate:
             raise self._unfit(
                 case, "it does not show recall scores", "add `{{ item.score }}`, or leave --show-scores out"
             )
+        if view.ids == "titles" and self.front.needs_labels:
+            raise self._unfit(case, f"{self.front.answer!r} reads labels", "take other --ids, or another --answer")
         if view.ids not in (None, "titles") and "label" not in self.names:
             raise self._unfit(case, "it does not show labels", "add `{{ item.label }}`, or leave --ids out")
 

@@ -10,10 +10,7 @@ from dataclasses import dataclass, field, replace
 from llmrank.rankers.prompt import Prompt
 from llmrank.rankers.settle import is_lost, settled
 from llmrank.rankers.steps import Steps
-from llmrank.types import Answer, Case, Failure, Item, Outcome, Question, Ranking, Reply
-
-MIN_LABEL_MASS = 0.5
-"""Below it, the model would sooner have answered with something else than with one of the labels."""
+from llmrank.types import Answer, Case, Failure, Item, Outcome, Ranking
 
 
 @dataclass(slots=True)
@@ -22,16 +19,14 @@ class Dialogue:
 
     prompt: Prompt
     case: Case
-    min_label_mass: float = MIN_LABEL_MASS
-    """Where label log-probabilities are read: the probability of all labels together below which a call is flagged."""
     answers: list[Answer] = field(default_factory=list[Answer])
     repairs: Counter[str] = field(default_factory=Counter[str])
-    """What the method had to mend, beside what is mended in the answers: `low_label_mass`, and what a ranker adds."""
+    """What the method had to mend, beside what is mended in the answers."""
     history_dropped: int = 0
     _profile: Answer | str | None = None
 
     def ask(self, shown: Sequence[Case], tops: Sequence[int] | None = None) -> Steps[list[Answer]]:
-        """Ask about each of `shown`, views of the Case, side by side, and return the Answers with `ranked` filled.
+        """Ask about each of `shown`, views of the Case, side by side, and return the Answers.
 
         `tops` says how many items each is to return; None: what the prompt says.
         """
@@ -46,10 +41,8 @@ class Dialogue:
             asked = [prompt.ask(view, profile=self._profile) for prompt, view in zip(prompts, shown, strict=True)]
             replies = yield [one.request for one in asked]
             answers = [
-                with_ranked(self.prompt.read(reply, one.question), one.question)
-                for reply, one in zip(replies, asked, strict=True)
+                decided(self.prompt.read(reply, one.question)) for reply, one in zip(replies, asked, strict=True)
             ]
-            self.repairs["low_label_mass"] += sum(label_mass(reply) < self.min_label_mass for reply in replies)
             self.history_dropped = max([self.history_dropped, *(one.history_dropped for one in asked)])
         self.answers += answers
         return answers
@@ -81,13 +74,6 @@ def head_first(case: Case, placed: Sequence[str]) -> Ranking:
     return Ranking((*placed, *rest), named=len(placed))
 
 
-def label_mass(reply: Reply) -> float:
-    """Return the probability of all labels together, 0 to 1; 1 where no label log-probabilities came."""
-    if isinstance(reply, Failure) or reply.label_logprobs is None:
-        return 1.0
-    return math.fsum(math.exp(logprob) for logprob in reply.label_logprobs.values())
-
-
 def showing(case: Case, items: Sequence[Item]) -> Case:
     """Return the Case with these of its candidates alone, in this order, and their recall scores."""
     if case.recall_scores is None:
@@ -96,22 +82,11 @@ def showing(case: Case, items: Sequence[Item]) -> Case:
     return replace(case, candidates=tuple(items), recall_scores=tuple(scores[item.item_id] for item in items))
 
 
-def with_ranked(answer: Answer, question: Question) -> Answer:
-    """Return the Answer with `ranked` and `scores` by item id, also where the format scored the labels shown.
-
-    A readable Answer that says nothing (no item, no value) is unparsed: it must not pass for a decision.
-    """
-    if is_lost(answer) or answer.value is not None:
+def decided(answer: Answer) -> Answer:
+    """Return the Answer; a readable one that says nothing (no item, no value) as unparsed: it is no decision."""
+    if is_lost(answer) or answer.ranked or answer.value is not None:
         return answer
-    if answer.scores is not None:
-        ids = tuple(item.item_id for item in question.items)
-        names = dict(zip(question.labels, ids, strict=True)) if question.labels else dict(zip(ids, ids, strict=True))
-        scores = {names[label]: score for label, score in answer.scores.items() if label in names}
-        ranked = answer.ranked or tuple(sorted((i for i in ids if i in scores), key=lambda i: -scores[i]))
-        answer = replace(answer, scores=scores, ranked=ranked)
-    if not answer.ranked:
-        return replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
-    return answer
+    return replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
 
 
 def _returning(prompt: Prompt, top: int) -> Prompt:

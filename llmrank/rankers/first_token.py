@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmrank.errors import InputError
-from llmrank.rankers.dialogue import MIN_LABEL_MASS, Dialogue, unasked
+from llmrank.rankers.dialogue import Dialogue, unasked
 from llmrank.rankers.needs import Needs, prompt_needs
 from llmrank.rankers.prompt import Prompt
 from llmrank.types import Case, RankingSteps
@@ -21,13 +21,11 @@ MOST_LABELS = 128
 class FirstToken:
     """One call; the scores are natural-log probabilities, comparable within a Case only.
 
-    A candidate whose label the backend does not return stays unscored. A Case whose labels have less than
-    `min_label_mass` of the probability together is flagged (`low_label_mass`). Lists of more than 128 are refused:
-    a `sliding_window` over the same prompt ranks them.
+    A candidate whose label the backend does not return stays unscored. Lists of more than 128 are refused: a
+    `sliding_window` over the same prompt ranks them.
     """
 
     prompt: Prompt
-    min_label_mass: float = MIN_LABEL_MASS
     name: str = "first_token"
 
     def needs(self, n: int) -> Needs:
@@ -45,9 +43,6 @@ class FirstToken:
         if ranking := unasked(case):
             return ranking
         self.needs(len(case.candidates))
-        dialogue = Dialogue(self.prompt, case, self.min_label_mass)
+        dialogue = Dialogue(self.prompt, case)
         [answer] = yield from dialogue.ask([case])
-        scores = answer.scores or {}
-        unscored = 0 if not scores else len(case.candidates) - len(scores)
-        dialogue.repairs["unscored"] += unscored
-        return dialogue.scored(scores)
+        return dialogue.scored(answer.scores or {})

@@ -19,7 +19,7 @@ class Needs:
     exact: bool = True
     """Whether `calls` is what is made; False: an upper bound, because what is asked depends on what was answered."""
     labels: int = 0
-    """The most labels whose log-probabilities one call wants."""
+    """The most labels whose log-probabilities one call needs; 0 where the text can be read in their place."""
     structured: frozenset[str] = field(default_factory=frozenset[str])
     """Kinds of `Structured` that the template asks for; a backend that enforces none answers all the same."""
 
@@ -68,10 +68,9 @@ def prompt_needs(prompt: Prompt, calls: int, shown: int, *, exact: bool = True) 
     # Only the number of items matters; a pointwise template shows its target.
     case = Case("", (), () if prompt.template.front.about_one_item else items, target=items[0])
     question = prompt.template.question(case, prompt.view, scale=prompt.scale)
-    wanted = prompt.answer.structured(question) if prompt.template.front.constrain else None
-    return Needs(
-        calls + (prompt.profile is not None),
-        exact,
-        len(prompt.answer.labels(question)),
-        frozenset[str]() if wanted is None else frozenset({wanted.kind}),
-    )
+    constraint = prompt.answer.structured(question)
+    # A format that could constrain the text reads it: `yes_no` wants log-probabilities, and does without.
+    labels = 0 if constraint is not None else len(prompt.answer.labels(question))
+    wanted = constraint if prompt.template.front.constrain else None
+    structured = frozenset[str]() if wanted is None else frozenset({wanted.kind})
+    return Needs(calls + (prompt.profile is not None), exact, labels, structured)

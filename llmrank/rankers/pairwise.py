@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
-from llmrank.rankers.dialogue import MIN_LABEL_MASS, Dialogue, showing, unasked
+from llmrank.rankers.dialogue import Dialogue, showing, unasked
 from llmrank.rankers.needs import Needs, prompt_needs
 from llmrank.rankers.prompt import Prompt
 from llmrank.rankers.settle import is_lost
@@ -30,7 +30,6 @@ class Pairwise:
     prompt: Prompt
     sort: PairwiseSort = "all"
     top: int = 10
-    min_label_mass: float = MIN_LABEL_MASS
     name: str = "pairwise"
 
     def __post_init__(self) -> None:
@@ -61,7 +60,7 @@ class Pairwise:
         """Compare, and rank by the wins or as sorted."""
         if ranking := unasked(case):
             return ranking
-        pairs = _Pairs(Dialogue(self.prompt, case, self.min_label_mass))
+        pairs = _Pairs(Dialogue(self.prompt, case))
         if self.sort == "all":
             wins = {item.item_id: 0.0 for item in case.candidates}
             for place, item in enumerate(case.candidates):

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from llmrank.rankers.dialogue import MIN_LABEL_MASS, Dialogue, unasked
+from llmrank.rankers.dialogue import Dialogue, unasked
 from llmrank.rankers.needs import Needs, prompt_needs
 from llmrank.rankers.prompt import Prompt
 from llmrank.rankers.settle import is_lost, settled
@@ -23,7 +23,6 @@ class Pointwise:
     """One call per item; equal numbers are ties."""
 
     prompt: Prompt
-    min_label_mass: float = MIN_LABEL_MASS
     name: str = "pointwise"
 
     def needs(self, n: int) -> Needs:
@@ -35,7 +34,7 @@ class Pointwise:
         if case.target is None and (ranking := unasked(case)):
             return ranking
         items = (case.target,) if case.target is not None else case.candidates
-        dialogue = Dialogue(self.prompt, case, self.min_label_mass)
+        dialogue = Dialogue(self.prompt, case)
         # Side by side and adjacent: what they share comes first in the prompt and is computed once.
         answers = yield from dialogue.ask([replace(case, target=item) for item in items])
         ranking = from_values(items, answers, dialogue.repairs)

@@ -11,9 +11,9 @@ from typing import cast
 from llmrank.errors import InputError, nearest
 from llmrank.rankers.bm25 import BM25
 from llmrank.rankers.cascade import Cascade
-from llmrank.rankers.dialogue import MIN_LABEL_MASS
 from llmrank.rankers.first_token import FirstToken
 from llmrank.rankers.listwise import Listwise
+from llmrank.rankers.needs import prompt_needs
 from llmrank.rankers.pairwise import Pairwise, PairwiseSort
 from llmrank.rankers.pointwise import Pointwise
 from llmrank.rankers.prompt import Prompt
@@ -42,8 +42,6 @@ class RankerOptions:
     """`pairwise` and `setwise`: how many places a sort fills."""
     rounds: int = 2
     """`tournament`: how many are played."""
-    min_label_mass: float = MIN_LABEL_MASS
-    """Probability of all labels together below which a Case is flagged."""
     repeats: int = 1
     """Orders in which the method is asked; more than one are combined."""
     combine: Combine = "borda"
@@ -61,17 +59,16 @@ BUILDERS: Mapping[str, Build] = MappingProxyType(
     {
         "listwise": lambda prompt, options: Listwise(prompt),
         "sliding_window": lambda prompt, options: SlidingWindow(prompt, options.window, options.step),
-        "first_token": lambda prompt, options: FirstToken(prompt, options.min_label_mass),
-        "pointwise": lambda prompt, options: Pointwise(prompt, options.min_label_mass),
+        "first_token": lambda prompt, options: FirstToken(prompt),
+        "pointwise": lambda prompt, options: Pointwise(prompt),
         "pairwise": lambda prompt, options: Pairwise(
-            prompt, cast(PairwiseSort, options.sort or "all"), options.sort_top, options.min_label_mass
+            prompt, cast(PairwiseSort, options.sort or "all"), options.sort_top
         ),
         "setwise": lambda prompt, options: Setwise(
             prompt,
             cast(SetwiseSort, options.sort or "heap"),
             4 if options.group is None else options.group,
             options.sort_top,
-            options.min_label_mass,
         ),
         "tournament": lambda prompt, options: Tournament(
             prompt, 20 if options.group is None else options.group, options.rounds, options.seed
@@ -94,11 +91,13 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions | None
     options = options or RankerOptions()
     if name == "bm25":
         ranker: Ranker = BM25()
-    elif prompt is None:
-        raise InputError(f"{name} asks a model, and there is no prompt", field="--prompt", mend="name a template")
     else:
-        check_prompt(name, prompt)
-        ranker = _builder(name)(prompt, options)
+        build = _builder(name)
+        if prompt is None:
+            raise InputError(f"{name} asks a model, and there is no prompt", field="--prompt", mend="name a template")
+        if name in BUILDERS:
+            check_prompt(name, prompt)
+        ranker = build(prompt, options)
     if options.repeats != 1:
         ranker = Repeated(ranker, options.repeats, options.combine, options.seed)
     if options.first is not None:
@@ -107,27 +106,30 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions | None
 
 
 def check_prompt(name: str, prompt: Prompt) -> None:
-    """Raise InputError where a method here cannot ask with the prompt."""
-    front = prompt.template.front
-    ids = prompt.view.ids or front.ids
-    if name in BUILDERS and front.about_one_item != (name == "pointwise"):
+    """Raise InputError where a method of this package cannot ask with the prompt."""
+    front, template = prompt.template.front, repr(prompt.template.name)
+    if front.about_one_item != (name == "pointwise"):
         asks = "one item at a time" if front.about_one_item else "several items at a time"
         raise InputError(
-            f"the prompt {prompt.template.name!r} asks about {asks}, and {name} does not",
+            f"the prompt {template} asks about {asks}, and {name} does not",
             field="--ranker",
             mend="take --ranker pointwise" if front.about_one_item else "take a prompt whose `ranker` is pointwise",
         )
-    if name in BUILDERS and front.candidates == "catalogue" and name != "listwise":
+    if front.candidates == "catalogue" and name != "listwise":
         raise InputError(
-            f"the prompt {prompt.template.name!r} shows no list, and {name} ranks parts of one",
+            f"the prompt {template} shows no list, and {name} ranks parts of one",
             field="--ranker",
             mend="take --ranker listwise, or a prompt that shows the candidates",
         )
-    if name == "first_token" and ids == "titles":
+    if name == "first_token" and (prompt.view.ids or front.ids) == "titles":
         raise InputError(
-            f"first_token reads labels, and {prompt.template.name!r} shows none",
-            field="--ids",
-            mend="take --ids letters",
+            f"first_token reads labels, and {template} shows none", field="--ids", mend="take --ids letters"
+        )
+    if name == "first_token" and not prompt_needs(prompt, 1, 2).labels:
+        raise InputError(
+            f"first_token reads label log-probabilities, and the answer format {prompt.answer.name!r} reads text",
+            field="--answer",
+            mend="take --answer label_logprobs",
         )
 
 

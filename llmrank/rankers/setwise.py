@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
-from llmrank.rankers.dialogue import MIN_LABEL_MASS, Dialogue, showing, unasked
+from llmrank.rankers.dialogue import Dialogue, showing, unasked
 from llmrank.rankers.needs import Needs, prompt_needs
 from llmrank.rankers.prompt import Prompt
 from llmrank.rankers.settle import is_lost
@@ -31,7 +31,6 @@ class Setwise:
     group: int = 4
     """Items shown at a time: c. In a heap, a node and its c - 1 children."""
     top: int = 10
-    min_label_mass: float = MIN_LABEL_MASS
     name: str = "setwise"
 
     def __post_init__(self) -> None:
@@ -60,7 +59,7 @@ class Setwise:
         """Sort, and return the top in its order."""
         if ranking := unasked(case):
             return ranking
-        dialogue = Dialogue(self.prompt, case, self.min_label_mass)
+        dialogue = Dialogue(self.prompt, case)
         known: dict[tuple[str, ...], int] = {}
 
         def best(group: Sequence[Item]) -> Steps[int]:

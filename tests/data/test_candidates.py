@@ -172,6 +172,28 @@ def test_a_wrong_row_is_named_before_any_case_is_handed_out(
     assert_refused(lambda: read_cases(path), path, 2, field, user, says)
 
 
+json_value = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(text, values, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    junk=st.binary(max_size=40) | st.dictionaries(st.sampled_from([*GOOD, "target", "response", "missed"]), json_value)
+)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_junk_is_refused_and_nothing_but_refused(junk: bytes | dict[str, Any], tmp_path: Path) -> None:
+    row = junk if isinstance(junk, bytes) else json.dumps({**GOOD, **junk}).encode()
+    path = write_lines(tmp_path / "cases.jsonl", OTHER, row)
+    try:
+        read = list(read_cases(path))
+    except InputError as error:
+        assert error.line is not None
+    else:
+        assert len(read) == (2 if row.strip() else 1)
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrank.errors import InputError
@@ -84,6 +84,7 @@ def test_a_ranking_that_cannot_be_judged_is_an_error(ranking):
         judge(ranking, "a")
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=12), min_size=1, max_size=5))
 def test_arrays_and_rankings_are_judged_alike(rows):
     width = max(map(len, rows))

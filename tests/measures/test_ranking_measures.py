@@ -57,6 +57,7 @@ def test_without_ties_they_agree_with_trec_eval(cases):
             assert value == pytest.approx(wanted[their, str(case)], abs=1e-9), measure
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=25), st.sampled_from(CUTOFFS))
 def test_with_ties_ndcg_agrees_with_scikit_learn(items, k):
     scores, hits = (np.array([column], float) for column in zip(*items, strict=True))
@@ -102,6 +103,7 @@ def test_chance_with_one_relevant_among_twenty(k, ndcg):
     assert MRR().value(chance) == pytest.approx(np.mean(1 / np.arange(1, 21)))
 
 
+@settings(deadline=None)
 @given(strict_cases)
 def test_a_method_that_says_nothing_scores_exactly_as_chance(cases):
     orders = [tuple(map(str, range(len(hits)))) for hits, _ in cases]
@@ -117,6 +119,7 @@ def test_a_method_that_says_nothing_scores_exactly_as_chance(cases):
         np.testing.assert_array_equal(measure.per_case(silent), chance)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=15), st.randoms(use_true_random=False)
 )
@@ -132,6 +135,7 @@ def test_neither_input_order_nor_item_names_matter(items, rng: random.Random):
     np.testing.assert_array_equal(per_case(plain), per_case({f"{rng.random()} {i}": i for i in shuffled}))
 
 
+@settings(deadline=None)
 @given(strict_cases)
 def test_each_lies_between_its_bounds_and_under_the_ceiling(cases):
     rankings = [Ranking(tuple(map(str, range(len(hits)))), named=len(hits) // 2) for hits, _ in cases]

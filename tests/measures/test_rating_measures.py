@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, roc_auc_score, root_mean_squared_error
 
@@ -21,6 +21,7 @@ def ratings(truth, predicted, user_mean=None) -> Ratings:
     return Ratings(np.array(truth, float), np.array(predicted, float), mean, (1.0, 5.0))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 4, 5]), st.floats(1, 5)), min_size=1, max_size=40))
 def test_they_agree_with_scikit_learn(pairs):
     truth, predicted = (np.array(column, float) for column in zip(*pairs, strict=True))
@@ -34,6 +35,7 @@ def test_they_agree_with_scikit_learn(pairs):
         assert np.isnan(AUC().value(answered))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 3)), min_size=2, max_size=30))
 def test_auc_counts_a_tie_as_one_half(pairs):
     liked, predicted = [p for hit, p in pairs if hit], [p for hit, p in pairs if not hit]

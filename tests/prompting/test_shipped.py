@@ -107,7 +107,7 @@ def test_tallrec_is_the_repositorys_with_liked_above_three():
     )
 
 
-def test_liu_2023_is_the_figures():
+def test_liu_2023_is_as_transcribed():
     beauty = View(domain="beauty")
     assert rendered("liu2023-zero-shot", view=beauty) == (
         'How will user rate this product_title: "Top Gun", and product_category: Beauty? (1 being lowest and 5 being '

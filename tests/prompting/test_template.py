@@ -82,6 +82,9 @@ def test_a_switch_that_the_template_cannot_follow_is_refused():
     for view, words in ((View(show_scores=True), "--show-scores"), (View(ids="letters"), "--ids")):
         with pytest.raises(InputError, match=words):
             template(CANDIDATES).question(listed(), view)
+    labelled = FRONT.replace("titles", "permutation") + "ids: numbers\n"
+    with pytest.raises(InputError, match="reads labels"):
+        template("{{ candidates[0].label }}", labelled).question(listed(), View(ids="titles"))
 
 
 def test_top_is_never_more_than_what_is_shown():

@@ -1,0 +1,213 @@
+"""Every Response ever received, keyed by the content of its Request: nothing paid for is asked twice.
+
+SQLite in WAL mode, JSON text; many processes may write one file at once. Errors are not Responses and never get in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from llmrank.errors import InputError
+from llmrank.types import Message, Request, Response, Sampling, Structured, Usage
+
+BUSY_SECONDS = 60.0
+"""How long a write waits for other processes."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS backend (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS response (
+    key TEXT PRIMARY KEY,
+    backend INTEGER NOT NULL REFERENCES backend (id),
+    request TEXT NOT NULL,
+    response TEXT NOT NULL,
+    received TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def canonical_json(value: object) -> str:
+    """Return JSON with sorted keys, no spaces and ASCII only: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def request_key(identity: Mapping[str, str], request: Request) -> str:
+    """Return the sha256 (hex) of everything that can change the answer: the backend's identity, the messages, every
+    sampling field, labels, structured output, the repeat index."""
+    content = {"backend": dict(identity), **encode_request(request)}
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def encode_request(request: Request) -> dict[str, Any]:
+    """Return the Request as JSON values, every field explicit; a temperature of 0 and of 0.0 are the same."""
+    sampling, structured = request.sampling, request.structured
+    return {
+        "messages": [[message.role, message.content] for message in request.messages],
+        "sampling": {
+            "temperature": float(sampling.temperature),
+            "top_p": float(sampling.top_p),
+            "top_k": int(sampling.top_k),
+            "max_tokens": int(sampling.max_tokens),
+            "seed": int(sampling.seed),
+            "stop": list(sampling.stop),
+            "presence_penalty": float(sampling.presence_penalty),
+            "frequency_penalty": float(sampling.frequency_penalty),
+        },
+        "labels": list(request.labels),
+        "structured": [structured.kind, structured.spec] if structured else None,
+        "repeat": request.repeat,
+    }
+
+
+def decode_request(content: Mapping[str, Any]) -> Request:
+    """Return the Request that `encode_request` wrote."""
+    sampling = Sampling(**content["sampling"])
+    return Request(
+        messages=tuple(Message(role, text) for role, text in content["messages"]),
+        sampling=replace(sampling, stop=tuple(sampling.stop)),
+        labels=tuple(content["labels"]),
+        structured=Structured(*content["structured"]) if content["structured"] else None,
+        repeat=content["repeat"],
+    )
+
+
+def encode_response(response: Response) -> dict[str, Any]:
+    """Return the Response as JSON values."""
+    return {
+        "text": response.text,
+        "finish_reason": response.finish_reason,
+        "usage": asdict(response.usage),
+        "label_logprobs": None if response.label_logprobs is None else dict(response.label_logprobs),
+        "reasoning": response.reasoning,
+        "seconds": response.seconds,
+    }
+
+
+def decode_response(content: Mapping[str, Any]) -> Response:
+    """Return the Response that `encode_response` wrote."""
+    response = Response(**content)
+    return replace(response, usage=Usage(**content["usage"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a Store holds."""
+
+    responses: int
+    by_backend: tuple[tuple[Mapping[str, str], int], ...]
+    """Each backend's identity with the number of its Responses."""
+    usage: Usage
+    """Tokens of all Responses together."""
+    size: int
+    """Bytes on disk."""
+
+
+class Store:
+    """One SQLite file of Responses. Use it as a context manager, or call `close`."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open the file, or make it; with `read_only` it must exist and is never written.
+
+        Raises InputError when the file is no Store, cannot be made, or is locked for longer than a minute.
+        """
+        self.path = path
+        if read_only and not path.is_file():
+            raise InputError("no such store", mend="name the store file of an earlier run (--store)", path=path)
+        with _explained(path):
+            if read_only:
+                # Without write access to the folder SQLite cannot share the file with a writer, so there is none.
+                mode = "mode=ro" if os.access(path.parent, os.W_OK) else "immutable=1"
+                self._db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS)
+                self._db.execute("SELECT key FROM response LIMIT 1")
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+                self._db.execute("PRAGMA journal_mode = WAL")
+                # Each put is safe against a killed process; only a power cut can lose the last few.
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._db.executescript(SCHEMA)
+        self._backends: dict[str, int] = {}
+
+    def get(self, key: str) -> Response | None:
+        """Return the stored Response, or None."""
+        with _explained(self.path):
+            row = self._db.execute("SELECT response FROM response WHERE key = ?", (key,)).fetchone()
+        return None if row is None else decode_response(json.loads(row[0]))
+
+    def put(self, key: str, identity: Mapping[str, str], request: Request, response: Response) -> None:
+        """Keep a Response; of two under one key the first stays."""
+        row = (
+            key,
+            self._backend_id(canonical_json(dict(identity))),
+            canonical_json(encode_request(request)),
+            canonical_json(encode_response(response)),
+            datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        with _explained(self.path):
+            self._db.execute("INSERT OR IGNORE INTO response VALUES (?, ?, ?, ?, ?)", row)
+
+    def identities(self) -> list[dict[str, str]]:
+        """Return the identity of every backend that answered into this Store, oldest first."""
+        with _explained(self.path):
+            return [json.loads(row[0]) for row in self._db.execute("SELECT identity FROM backend ORDER BY id")]
+
+    def stats(self) -> Stats:
+        """Return counts, tokens and size; reads the whole file."""
+        field = "coalesce(sum(json_extract(response, '$.usage.{}')), 0)"
+        names = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
+        with _explained(self.path):
+            counts = self._db.execute(
+                "SELECT identity, count(*) FROM response JOIN backend ON backend.id = backend GROUP BY backend"
+            ).fetchall()
+            usage = self._db.execute(f"SELECT {', '.join(map(field.format, names))} FROM response").fetchone()
+        by_backend = tuple((json.loads(identity), count) for identity, count in counts)
+        size = self.path.stat().st_size
+        return Stats(sum(count for _, count in by_backend), by_backend, Usage(*usage), size)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _backend_id(self, identity: str) -> int:
+        if identity not in self._backends:
+            with _explained(self.path):
+                self._db.execute("INSERT OR IGNORE INTO backend (identity) VALUES (?)", (identity,))
+                row = self._db.execute("SELECT id FROM backend WHERE identity = ?", (identity,)).fetchone()
+            self._backends[identity] = row[0]
+        return self._backends[identity]
+
+
+@contextmanager
+def _explained(path: Path) -> Generator[None]:
+    """Turn SQLite's and the file system's complaints into one that says what to do."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        text = str(error)
+        mends = {
+            "not a database": "name another file with --store; this one was not written by llmrank",
+            "malformed": "the file is damaged: name a new one with --store",
+            "no such table": "name a store file; this database holds something else",
+            "locked": "another process has held the file for a minute: end it, or use another --store",
+            "full": "make room on the disk; the same command then continues",
+            "readonly": "make the file and its folder writable, or name another with --store",
+        }
+        mend = next((mend for sign, mend in mends.items() if sign in text), "name a file in a folder you can write to")
+        raise InputError(f"the store cannot be used: {text}", mend=mend, path=path) from error

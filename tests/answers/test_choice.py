@@ -1,0 +1,55 @@
+import pytest
+
+from llmrank.types import Outcome, Question
+from tests.answers.asking import items, numbered, places, read
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B",
+        "b",
+        "(B)",
+        "[B]",
+        "**B**",
+        "B.",
+        "Passage B",
+        "I think it is B",
+        "The most relevant passage is B.",
+        "Answer: B",
+        "B. Film called b",
+        "I would choose B because A is worse",
+        "<think>A? No.</think>B",
+    ],
+)
+def test_the_choice_is_read(text: str) -> None:
+    answer = read("choice", text, numbered(3, "letters"))
+    assert (places(answer), answer.outcome) == ([2], Outcome.OK)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("A or B", "ambiguous"),
+        ("B is better than A", "ambiguous"),
+        ("Z", "no_candidate_named"),
+        ("I think so", "no_candidate_named"),
+        ("", "empty"),
+        ("I cannot choose.", "refusal"),
+    ],
+)
+def test_what_is_no_choice_says_why(text: str, reason: str) -> None:
+    answer = read("choice", text, numbered(3, "letters"))
+    assert (answer.outcome, answer.reason, answer.ranked) == (Outcome.UNPARSED, reason, ())
+
+
+def test_a_title_in_place_of_the_label() -> None:
+    question = Question(items("Alien (1979)", "Heat (1995)"), ("A", "B"))
+    answer = read("choice", "Heat (1995)", question)
+    assert (places(answer), answer.repairs) == ([2], {"title_for_label": 1})
+
+
+def test_numbers() -> None:
+    assert places(read("choice", "[2]", numbered(3))) == [2]
+    assert places(read("choice", "Passage: 2", numbered(3))) == [2]
+    assert read("choice", "7", numbered(3)).repairs == {"not_a_candidate": 1}

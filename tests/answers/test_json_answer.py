@@ -1,0 +1,50 @@
+import pytest
+
+from llmrank.types import Outcome, Question
+from tests.answers.asking import items, numbered, places, read
+
+FILMS = items("Alien (1979)", "Heat (1995)", "Good, the Bad and the Ugly, The (1966)")
+BY_NUMBER = Question(FILMS, ("1", "2", "3"))
+BY_TITLE = Question(FILMS)
+
+
+@pytest.mark.parametrize("question", [BY_NUMBER, BY_TITLE])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"ranking": [3, 1, 2]}',
+        "[3, 1, 2]",
+        '["3", "1", "2"]',
+        'Here it is:\n```json\n{"ranking": [3, 1, 2]}\n```\nDone.',
+        '["The Good, the Bad and the Ugly", "Alien", "Heat"]',
+        '["i3", "i1", "i2"]',
+        '[{"id": 3}, {"id": 1}, {"id": 2}]',
+        '{"items": [{"title": "Heat", "rank": 3}, {"title": "Alien", "rank": 2}, {"id": "i3", "rank": 1}]}',
+        '<think>[1, 2]</think>{"reason": "crime", "ranking": [3, 1, 2]}',
+    ],
+)
+def test_arrays_of_labels_ids_and_titles(text: str, question: Question) -> None:
+    answer = read("json", text, question)
+    assert (places(answer), answer.outcome) == ([3, 1, 2], Outcome.OK)
+
+
+def test_repairs_are_counted() -> None:
+    assert read("json", "[1, 1, 9]", BY_NUMBER).repairs == {"duplicate": 1, "not_a_candidate": 1, "missing": 2}
+    assert read("json", '["Alien", "Fargo"]', BY_TITLE).repairs == {"not_a_candidate": 1, "missing": 2}
+    assert read("json", "[0, 2, 1]", BY_NUMBER).repairs == {"zero_based": 1}
+
+
+def test_what_is_no_json_is_read_all_the_same_and_counted() -> None:
+    cut = read("json", '["Alien (1979)", "Heat (1995)", "Good, the B', BY_TITLE, "length")
+    assert (places(cut), cut.repairs) == ([1, 2], {"truncated": 1, "missing": 1, "not_json": 1})
+    assert places(read("json", "['Heat (1995)', 'Alien (1979)']", BY_TITLE)) == [2, 1]
+    assert read("json", "3 > 1 > 2", BY_NUMBER).repairs == {"not_json": 1}
+
+
+@pytest.mark.parametrize(("text", "reason"), [("", "empty"), ("[]", "no_candidate_named"), ("I'm sorry.", "refusal")])
+def test_unparsed_says_why(text: str, reason: str) -> None:
+    assert read("json", text, BY_NUMBER).reason == reason
+
+
+def test_model_output_is_parsed_and_never_run() -> None:
+    assert read("json", "__import__('os').abort()", numbered(3)).outcome is Outcome.UNPARSED

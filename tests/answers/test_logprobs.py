@@ -1,0 +1,102 @@
+"""The formats that read label log-probabilities."""
+
+import math
+from collections.abc import Mapping
+
+import pytest
+
+from llmrank.answers import answer_format
+from llmrank.types import Answer, Outcome, Question, Response
+from tests.answers.asking import numbered, places
+
+FIVE = Question()
+
+
+def read(name: str, logprobs: Mapping[str, float] | None, question: Question = FIVE) -> Answer:
+    return answer_format(name).read(Response("", label_logprobs=logprobs), question)
+
+
+def logs(**probabilities: float) -> dict[str, float]:
+    return {label: math.log(p) for label, p in probabilities.items()}
+
+
+def test_candidates_are_ordered_by_the_probability_of_their_label() -> None:
+    answer = read("label_logprobs", logs(A=0.2, B=0.1, C=0.6), numbered(3, "letters"))
+    assert (places(answer), answer.outcome) == ([3, 1, 2], Outcome.OK)
+    assert answer.scores == {"i3": math.log(0.6), "i1": math.log(0.2), "i2": math.log(0.1)}
+
+
+def test_equal_labels_keep_equal_scores() -> None:
+    answer = read("label_logprobs", logs(A=0.2, B=0.5, C=0.2), numbered(3, "letters"))
+    assert answer.scores is not None
+    assert answer.scores["i1"] == answer.scores["i3"]
+
+
+def test_a_label_that_was_not_returned_is_not_replaced_by_a_guess() -> None:
+    answer = read("label_logprobs", {**logs(A=0.2, C=0.6), "B": math.nan}, numbered(3, "letters"))
+    assert (places(answer), answer.repairs) == ([3, 1], {"missing": 1})
+    assert read("label_logprobs", {}, numbered(3)).reason == "label_missing"
+    assert read("label_logprobs", None, numbered(3)).reason == "label_missing"
+
+
+def test_a_label_with_and_without_its_space_is_one() -> None:
+    given = {"A": math.log(0.3), " A": math.log(0.3), "B": math.log(0.4)}
+    answer = read("label_logprobs", given, numbered(2, "letters"))
+    assert answer.scores == pytest.approx({"i1": math.log(0.6), "i2": math.log(0.4)})
+
+
+@pytest.mark.parametrize("name", ["label_logprobs", "expected_rating", "yes_no"])
+def test_little_label_mass_is_flagged(name: str) -> None:
+    little = {label: math.log(0.01) for label in ("1", "2", "3", "4", "5", "Yes", "No")}
+    assert read(name, little, numbered(5)).repairs == {"low_label_mass": 1}
+
+
+def test_the_expected_rating() -> None:
+    answer = read("expected_rating", {"3": math.log(0.2), "4": math.log(0.4), "5": math.log(0.2), "1": -9.0, "2": -9.0})
+    assert answer.value == pytest.approx(4.0, abs=1e-3)
+    assert answer.outcome is Outcome.OK
+    assert read("expected_rating", {"4": math.log(0.9)}).repairs == {"missing": 4}
+    assert read("expected_rating", {"word": -0.1, "9": -0.1}).reason == "label_missing"
+
+
+def test_yes_no_is_the_share_of_yes() -> None:
+    answer = read("yes_no", logs(Yes=0.6, No=0.2))
+    assert answer.value == pytest.approx(0.75)
+    assert answer.scores == pytest.approx({"Yes": 0.6, "No": 0.2})
+    assert read("yes_no", logs(Yes=0.6)).reason == "label_missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Yes.", 1),
+        ("No", 0),
+        ("**No**, they dislike it. Yes, it is good", 0),
+        ("true", 1),
+        ("I'd say no.", 0),
+    ],
+)
+def test_yes_no_from_text(text: str, value: float) -> None:
+    assert answer_format("yes_no").read(Response(text), Question()).value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        ("Perhaps.", "no_yes_or_no"),
+        ("There is no doubt about it", "no_yes_or_no"),
+        ("It is a yes, or rather a no", "ambiguous"),
+        ("Yes or no? I'm sorry, I cannot tell.", "refusal"),
+    ],
+)
+def test_yes_no_unparsed_says_why(text: str, reason: str) -> None:
+    assert answer_format("yes_no").read(Response(text), Question()).reason == reason
+
+
+def test_labels_wanted() -> None:
+    assert answer_format("yes_no").labels(Question()) == ("Yes", "No")
+    assert answer_format("expected_rating").labels(Question()) == ("1", "2", "3", "4", "5")
+    assert answer_format("expected_rating").labels(Question(scale=(0.5, 2.0))) == ("0.5", "1", "1.5", "2")
+    assert answer_format("label_logprobs").labels(numbered(3, "letters")) == ("A", "B", "C")
+    assert answer_format("titles").labels(numbered(3)) == ()

@@ -1,0 +1,110 @@
+import gc
+import weakref
+
+import pytest
+
+from llmrank.answers.matching import Match, TitleIndex, title_index
+from llmrank.types import Item
+from tests.answers.asking import items
+
+
+def named(text: str, *titles: str) -> tuple[str, str] | None:
+    """The title that the text is matched with and the stage; ("", "ambiguous"); None where there is no match."""
+    index = TitleIndex(items(*titles))
+    match = index.find(text) or index.nearest(text)
+    return match and (titles[match.positions[0]] if match.positions else "", match.stage)
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "stage"),
+    [
+        ("Toy Story (1995)", "Toy Story (1995)", "exact"),
+        ("The Matrix", "Matrix, The (1999)", "normalised"),
+        ("Das Boot", "Boot, Das", "normalised"),
+        ("Das Boot (1981)", "Boat, The (Das Boot) (1981)", "normalised"),
+        ("Seven", "Seven (a.k.a. Se7en) (1995)", "normalised"),
+        ("Se7en (1995)", "Seven (a.k.a. Se7en) (1995)", "normalised"),
+        ("Twelve Monkeys (1995)", "Twelve Monkeys (a.k.a. 12 Monkeys) (1995)", "normalised"),
+        ("Dr. Strangelove (1963)", "Dr. Strangelove or: How I Learned to Stop Worrying (1963)", "normalised"),
+        ("Blade Runner 1982", "Blade Runner (1982)", "normalised"),
+        ("seven samurai (shichinin no samurai) (1954)", "Shichinin no samurai (1954)", "normalised"),
+        ("七人の侍", "七人の侍 (1954)", "normalised"),
+        ("Boys' Club, The", "The Boy’s Club", "normalised"),
+        ("Halo 3", "Halo 3 (Xbox 360)", "normalised"),
+        ("Schindlers Lst (1993)", "Schindler's List (1993)", "fuzzy"),
+        ("Shawshenk Redemption", "Shawshank Redemption, The (1994)", "fuzzy"),
+        ("Spiderman", "Spider-Man (2002)", "fuzzy"),
+        ("Star Wars (1977)", "Star Wars: Episode IV - A New Hope (1977)", "fuzzy"),
+        ("Star Wars: Episode V - The Empire Strikes Back (1980)", "Empire Strikes Back, The (1980)", "fuzzy"),
+        ("The Usual Suspects, The (1995)", "Usual Suspects, The (1995)", "fuzzy"),
+        ("Versace Bright Crystal Spray", "Versace Bright Crystal Spray for Women, 3 Ounce", "fuzzy"),
+    ],
+)  # fmt: skip
+def test_a_text_finds_its_title(text: str, title: str, stage: str) -> None:
+    assert named(text, "Alien (1979)", title, "Fargo (1996)") == (title, stage)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Toy Story", "Toy Story 2 (1999)"),
+        ("Toy Story 2", "Toy Story (1995)"),
+        ("Toy Story (1999)", "Toy Story 2 (1999)"),
+        ("The", "The Thing (1982)"),
+        ("The Lion King (1994)", "Lion King, The (2019)"),
+        ("The Lion King 1½ (2004)", "Lion King, The (1994)"),
+        ("Alien", "Aliens (1986)"),
+        ("Alien: Covenant", "Alien (1979)"),
+        ("Heart", "Heat (1995)"),
+        ("Star Wars", "Star Wars: Episode V - The Empire Strikes Back (1980)"),
+        ("Lord of the Rings", "Lord of the Rings: The Two Towers, The (2002)"),
+        ("Lord of the Rings: The Return of the King", "Lord of the Rings: The Two Towers, The (2002)"),
+        ("Harry Potter and the Deathly Hallows", "Harry Potter and the Deathly Hallows: Part 1 (2010)"),
+        ("The Good, the Bad and the Ugly Trilogy (1966-1968)", "Good, the Bad and the Ugly, The (1966)"),
+        ("Dark City Confidential", "L.A. Confidential (1997)"),
+        ("Halo 3 (PlayStation)", "Halo 3 (Xbox 360)"),
+        ("Xbox 360", "Halo 3 (Xbox 360)"),
+        ("OPI Nail Lacquer, Red", "OPI Nail Lacquer, Rose"),
+        ("Dove Shampoo for Dry Hair", "Dove Conditioner for Dry Hair"),
+        ("(1979)", "Alien (1979)"),
+    ],
+)
+def test_a_text_is_not_matched_with_another_title(text: str, title: str) -> None:
+    assert named(text, title) is None
+
+
+def test_ambiguous_is_unmatched_until_the_year_tells() -> None:
+    titles = ("Beauty and the Beast (1991)", "Beauty and the Beast (2017)")
+    assert named("Beauty and the Beast", *titles) == ("", "ambiguous")
+    assert named("Beauty and the Beast (2017)", *titles) == (titles[1], "exact")
+    assert named("Beauty and the Beest", *titles) == ("", "ambiguous")
+    assert named("Beauty and the Beast (2016)", *titles) is None
+
+
+def test_equal_titles_are_found_together() -> None:
+    index = TitleIndex(items("Emma (1996)", "Alien (1979)", "Emma (1996)"))
+    assert index.find("Emma (1996)") == Match((0, 2), "exact")
+    assert index.find("emma") == Match((0, 2), "normalised")
+
+
+def test_the_article_tells_two_titles_apart() -> None:
+    assert named("the thing", "Thing (1982)", "Thing, The (1982)") == ("Thing, The (1982)", "normalised")
+
+
+def test_an_item_id_names_its_item_unless_the_title_is_anothers() -> None:
+    index = TitleIndex((Item("B000142FVW", "Opi Nail Lacquer"), Item("B001AO0WCG", "Moroccan Oil"), Item("50", "Heat")))
+    assert index.find("B000142FVW") == index.find("B000142FVW (Opi Nail Lacquer)") == Match((0,), "item_id")
+    assert index.find("B000142FVW - Opi Nail Laquer, the pink one") == Match((0,), "item_id")
+    assert index.find("B000142FVW (Moroccan Oil)") == Match((), "ambiguous")
+    assert index.find("50") is None  # could be a number of the list
+
+
+def test_the_index_of_a_tuple_is_built_once_and_let_go() -> None:
+    some = items("Alien (1979)")
+    assert title_index(some) is title_index(some)
+    assert title_index(some) is not title_index(items("Alien (1979)"))
+    dropped = weakref.ref(title_index(items("Fargo (1996)")))
+    for number in range(10):
+        title_index(items(f"Film {number}"))
+    gc.collect()
+    assert dropped() is None

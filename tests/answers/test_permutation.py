@@ -1,0 +1,104 @@
+import pytest
+
+from llmrank.types import Outcome, Question
+from tests.answers.asking import items, numbered, places, read
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "labels", "expected"),
+    [
+        ("Here are the 10 passages ranked: [4] > [2] > [1]", 10, "numbers", [4, 2, 1]),
+        ("1. [3]\n2. [1]\n3. [2]", 3, "numbers", [3, 1, 2]),
+        ("<think>maybe [3]</think> [2] > [1] > [3]", 3, "numbers", [2, 1, 3]),
+        ("[11], [3], [2]", 11, "numbers", [11, 3, 2]),
+        ("C > A > B", 3, "letters", [3, 1, 2]),
+        ("(C), (A), (B)", 3, "letters", [3, 1, 2]),
+        ("C A B", 3, "letters", [3, 1, 2]),
+        ('```json {"ranking": [3, 1, 2]} ```', 3, "numbers", [3, 1, 2]),
+        ("4 > 2 > 1", 4, "numbers", [4, 2, 1]),
+        ("4, 2, 1", 4, "numbers", [4, 2, 1]),
+        ("4\n2\n1", 4, "numbers", [4, 2, 1]),
+        ("1. 3\n2. 1\n3. 2", 3, "numbers", [3, 1, 2]),
+        ("1: [3]\n2: [1]", 3, "numbers", [3, 1]),
+        ("1) C\n2) A\n3) B", 3, "letters", [3, 1, 2]),
+        ("Document 3, Document 1", 3, "numbers", [3, 1]),
+        ("Here are the top 3: 4, 2, 1", 5, "numbers", [4, 2, 1]),
+        ("Here are the 10 passages ranked: 4 > 2 > 1", 10, "numbers", [4, 2, 1]),
+        ("I think it is B", 10, "letters", [2]),
+        ("A good ranking is C > A > B", 3, "letters", [3, 1, 2]),
+        ("c > a > b", 3, "letters", [3, 1, 2]),
+        ("3. Film\n1. Film\n2. Film", 3, "numbers", [3, 1, 2]),
+        ("[4] Heat > [2] Alien > [1] Fargo", 4, "numbers", [4, 2, 1]),
+        ("1. [3] Heat (similar to [2], [1])\n2. [1] Alien", 3, "numbers", [3, 1]),
+        ("[2] > [1] > [3]\n\nExplanation:\n[2] is best because it is like [1].\n[1] is ok", 3, "numbers", [2, 1, 3]),
+        ("<think>so</think><answer>[2] > [1]</answer>", 2, "numbers", [2, 1]),
+        ("**[2]** > **[1]**", 2, "numbers", [2, 1]),
+        ("[1 2 3]", 3, "numbers", [1, 2, 3]),
+        ("03 > 01", 3, "numbers", [3, 1]),
+    ],
+)
+def test_the_ranking_expression_is_read(text: str, count: int, labels: str, expected: list[int]) -> None:
+    answer = read("permutation", text, numbered(count, labels))
+    assert places(answer) == expected
+    assert {**answer.repairs, "missing": 0} == {"missing": 0}
+
+
+def test_duplicates_and_ids_out_of_range_are_counted() -> None:
+    answer = read("permutation", "[1] > [2] > [2] > [1]", numbered(3))
+    assert (places(answer), answer.repairs) == ([1, 2], {"duplicate": 2, "missing": 1})
+    answer = read("permutation", "[7] > [1] > [-1] > [3]", numbered(3))
+    assert (places(answer), answer.repairs) == ([1, 3], {"not_a_candidate": 2, "missing": 1})
+    answer = read("permutation", "C > Z > A", numbered(3, "letters"))
+    assert (places(answer), answer.repairs) == ([3, 1], {"not_a_candidate": 1, "missing": 1})
+    assert places(read("permutation", "[0,0,3]", numbered(3))) == [3]
+
+
+def test_a_list_from_zero_is_recognised_or_refused_but_never_shifted_silently() -> None:
+    whole = read("permutation", "[0] > [2] > [1]", numbered(3))
+    assert (places(whole), whole.repairs) == ([1, 3, 2], {"zero_based": 1})
+    part = read("permutation", "[0] > [2]", numbered(5))
+    assert (part.outcome, part.reason) == (Outcome.UNPARSED, "zero_based")
+    assert read("permutation", "Doc: 0", numbered(4)).reason == "zero_based"
+    zero = Question(items("Alien", "Heat"), ("0", "1"))
+    assert places(read("permutation", "[1] > [0]", zero)) == [2, 1]
+
+
+@pytest.mark.parametrize(("text", "expected"), [("[4] > [", [4]), ("[4] > [1", [4]), ("[4] > [5]", [4, 5])])
+def test_a_truncated_order_gives_what_was_complete(text: str, expected: list[int]) -> None:
+    answer = read("permutation", text, numbered(11), "length")
+    assert (places(answer), answer.repairs["truncated"]) == (expected, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        ("I'm sorry, but I can't …", "refusal"),
+        ("I like 3 of them", "no_candidate_named"),
+        ("None of these.", "no_candidate_named"),
+        ("<think>[1] > [2]", "truncated"),
+        ("Error code: 429 - try again in 3s", "no_candidate_named"),
+    ],
+)
+def test_unparsed_says_why(text: str, reason: str) -> None:
+    answer = read("permutation", text, numbered(10))
+    assert (answer.outcome, answer.reason) == (Outcome.UNPARSED, reason)
+
+
+def test_titles_in_place_of_labels_are_read_and_counted() -> None:
+    question = Question(items("Alien (1979)", "Heat (1995)", "Fargo (1996)"), ("1", "2", "3"))
+    answer = read("permutation", "1. Fargo (1996)\n2. Alien\n3. Heat", question)
+    assert (places(answer), answer.repairs) == ([3, 1, 2], {"title_for_label": 3})
+
+
+def test_item_ids_and_words_as_labels() -> None:
+    films = items("Alien", "Heat", "Fargo")
+    assert places(read("permutation", "B00X > A11Y, C22Z", Question(films, ("A11Y", "B00X", "C22Z")))) == [2, 1, 3]
+    words = Question(films, ("Apple", "New York", "Plum"))
+    assert places(read("permutation", "Plum > apple", words)) == [3, 1]
+    assert places(read("permutation", "Plum > New York", words)) == [3, 2]
+
+
+def test_missing_goes_as_far_as_the_question_asked() -> None:
+    assert read("permutation", "[2] > [1]", numbered(5, top=3)).repairs == {"missing": 1}
+    assert read("permutation", "[2] > [1] > [3]", numbered(5, top=3)).outcome is Outcome.OK

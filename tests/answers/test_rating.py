@@ -1,0 +1,111 @@
+import pytest
+
+from llmrank.types import Outcome, Question
+from tests.answers.asking import items, read
+
+FIVE = Question()
+HALVES = Question(scale=(0.5, 5.0))
+TEN = Question(scale=(1.0, 10.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3.5 stars", 3.5),
+        ("Rating: 4", 4),
+        ("4/5", 4),
+        ("**4**", 4),
+        ("four", 4),
+        ("4", 4),
+        ("4.", 4),
+        (" 4\n", 4),
+        ("4.0", 4),
+        ("4,5", 4.5),
+        ("3½", 3.5),
+        ("3 1/2 stars", 3.5),
+        ("three and a half stars", 3.5),
+        ("Four stars!", 4),
+        ("★★★★☆", 4),
+        ("4 out of 5", 4),
+        ("Rating: 4/5 stars", 4),
+        ("Rating: four", 4),
+        ("My predicted rating is 4.", 4),
+        ("I'd give it a 4.", 4),
+        ("I would rate it four out of five", 4),
+        ("On a scale of 1 to 5, I would rate this 3", 3),
+        ("From 1-5: 2", 2),
+        ("Based on the history, I predict a rating of 4 out of 5 for Heat (1995).", 4),
+        ('{"rating": 4}', 4),
+        ('```json\n{"rating": 4}\n```', 4),
+        ("<think>maybe 3</think>4", 4),
+        ("<answer>4</answer>", 4),
+        # numbers of an explanation
+        ("4. The user likes crime", 4),
+        ("4\n\nThe user gave 5 stars to similar films", 4),
+        ("Rating: 4\nExplanation: the user rated 3 films with 5", 4),
+        ("The rating is 4, since the user rated similar films 5.", 4),
+        ("4 because 2 of 3 similar films were liked", 4),
+        ("4\nTitle: Heat; Genres: Crime; Rating: 5", 4),
+        ("1. Heat (1995): 4", 4),
+        ("The user has seen 200 films. They will give it 4 stars.", 4),
+    ],
+)
+def test_a_rating_is_read(text: str, value: float) -> None:
+    answer = read("rating", text, FIVE)
+    assert (answer.outcome, answer.value, answer.repairs) == (Outcome.OK, value, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "value"),
+    [
+        ("Seven (1995): 4", Question(items("Seven (1995)")), 4),
+        ("I'd give 12 Monkeys a 4", Question(items("12 Monkeys (1995)")), 4),
+        ("12 Monkeys (1995) - 4", Question(items("12 Monkeys (1995)")), 4),
+        ("0.5", HALVES, 0.5),
+        ("4.5 out of 5", HALVES, 4.5),
+        ("between 0.5 and 5: 3", HALVES, 3),
+        ("8/10", TEN, 8),
+        ("10", TEN, 10),
+        ("On a scale from 1 to 10: seven", TEN, 7),
+    ],
+)
+def test_titles_and_scales_are_known(text: str, question: Question, value: float) -> None:
+    assert read("rating", text, question).value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("7", "out_of_range"),
+        ("0", "out_of_range"),
+        ("-1", "out_of_range"),
+        ("Rating: -2", "out_of_range"),
+        ("I would rate this 7 because they watched 3 films", "out_of_range"),
+        ("8/10", "other_scale"),
+        ("4/10", "other_scale"),
+        ("I'd give it between 3 and 4", "ambiguous"),
+        ("3-4", "ambiguous"),
+        ("3 or 4", "ambiguous"),
+        ("4-5 stars", "ambiguous"),
+        ("4\n5", "ambiguous"),
+        ("Rating: 3. Rating: 5", "ambiguous"),
+        ("I saw 2 of them, 4 maybe", "ambiguous"),
+        ("", "empty"),
+        ("  \n", "empty"),
+        ("<think>maybe 3", "truncated"),
+        ("I'm sorry, but I can't rate from 1 to 5.", "refusal"),
+        ("I cannot predict a rating from the 3 movies given", "refusal"),
+        ("The user would love it", "no_rating"),
+        ("1-5", "no_rating"),
+        ("80%", "no_rating"),
+        ("Error code: 429", "out_of_range"),
+    ],
+)
+def test_what_is_no_rating_says_why(text: str, reason: str) -> None:
+    answer = read("rating", text, FIVE)
+    assert (answer.outcome, answer.reason, answer.value) == (Outcome.UNPARSED, reason, None)
+
+
+def test_a_truncated_explanation_keeps_its_rating() -> None:
+    answer = read("rating", "4 because the user", FIVE, "length")
+    assert (answer.outcome, answer.value, answer.repairs) == (Outcome.REPAIRED, 4, {"truncated": 1})

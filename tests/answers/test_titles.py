@@ -1,0 +1,214 @@
+import pytest
+
+from llmrank.answers.matching import title_index
+from llmrank.answers.mention import mentions
+from llmrank.answers.titles import place
+from llmrank.types import Answer, Item, Outcome, Question
+from tests.answers.asking import items, places, read
+
+FILMS = items(
+    "Toy Story (1995)",
+    "Matrix, The (1999)",
+    "Good, the Bad and the Ugly, The (Buono, il brutto, il cattivo, Il) (1966)",
+    "Alien (1979)",
+    "Seven (a.k.a. Se7en) (1995)",
+    "Star Wars: Episode IV - A New Hope (1977)",
+    "Toy Story 2 (1999)",
+)
+QUESTION = Question(FILMS, top=3)
+PALR = Question(items("Almost Famous", "Full Metal Jacket", "Pink Floyd - The Wall", "Good, the Bad and the Ugly, The"))
+
+
+def titles(text: str, question: Question = QUESTION, finish_reason: str = "stop") -> Answer:
+    return read("titles", text, question, finish_reason)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. Alien (1979)\n2. Toy Story (1995)\n3. Matrix, The (1999)",
+        "1) Alien\n2) Toy Story\n3) The Matrix",
+        "- Alien (1979)\n- Toy Story (1995)\n- The Matrix (1999)",
+        "* Alien\n* Toy Story\n* The Matrix",
+        "Alien\nToy Story\nMatrix, The",
+        "1. **Alien (1979)**\n2. **Toy Story (1995)**\n3. **The Matrix (1999)**",
+        "**1. Alien**\n**2. Toy Story**\n**3. The Matrix**",
+        '"Alien", "Toy Story", "The Matrix"',
+        'Output: "Alien", "Toy Story", "The Matrix".',
+        "['Alien (1979)', 'Toy Story (1995)', 'Matrix, The (1999)']",
+        '["Alien", "Toy Story", "The Matrix"]',
+        '```json\n["Alien",\n "Toy Story",\n "The Matrix"]\n```',
+        '{"recommendations": [{"title": "Alien"}, {"title": "Toy Story"}, {"title": "The Matrix"}]}',
+        "1. Alien (1979) - a horror classic, like The Thing (1982)\n2. Toy Story (1995): you like toys\n3. The Matrix",
+        "1. Alien - because you watched The Thing\n2. Toy Story, a film about toys\n3. The Matrix (great visuals here)",
+        "Alien (1979), Toy Story (1995), The Matrix (1999)",
+        "Alien, Toy Story, The Matrix",
+        "Alien (1979) > Toy Story (1995) > Matrix, The (1999)",
+        "1. Alien 2. Toy Story 3. The Matrix",
+        "1. Alien (1979), Toy Story (1995)\n2. The Matrix (1999)",
+        "Here are the top 50 recommendations:\n\n1. Alien\n2. Toy Story\n3. The Matrix\n\nI hope you enjoy these!",
+        "Top-50 Recommendations:\nAlien (1979) 4/5, Toy Story (1995) 4/5, Matrix, The (1999) 3/5",
+        "Alien (1979) 4/5\nToy Story (1995) 5/5\nMatrix, The (1999)\n4/5",
+        "I would recommend Alien (1979), Toy Story (1995), and The Matrix (1999).",
+        "Here are my picks: Alien, Toy Story, The Matrix",
+        "| 1 | Alien (1979) | scary |\n| 2 | Toy Story (1995) | fun |\n| 3 | The Matrix (1999) | long |",
+        "1. Alien\n   - Genre: Horror\n2. Toy Story\n   - Genre: Children\n3. The Matrix\n   - Genre: Action",
+        "<think>Toy Story 2? No.</think>\n1. Alien\n2. Toy Story\n3. The Matrix",
+        "## Ranking\n\n1. Alien\n2. Toy Story\n3. The Matrix",
+        "\u201cAlien\u201d, \u201cToy Story\u201d, \u201cThe Matrix\u201d",
+        "alien\nTOY STORY\nthe matrix",
+        "1. [Alien]\n2. [Toy Story]\n3. [The Matrix]",
+        "Sure!\n\nAlien\nToy Story\nThe Matrix",
+    ],
+)  # fmt: skip
+def test_every_dressing_is_read(text: str) -> None:
+    answer = titles(text)
+    assert places(answer) == [4, 1, 2]
+    assert (answer.outcome, answer.repairs) == (Outcome.OK, {})
+
+
+def test_palr_lists_keep_titles_with_commas_and_dashes_whole() -> None:
+    text = 'Output:"Pink Floyd - The Wall", "The Good, the Bad and the Ugly", "Full Metal Jacket", "Almost Famous"'
+    assert places(titles(text, PALR)) == [3, 4, 2, 1]
+    unquoted = "Pink Floyd - The Wall, Good, the Bad and the Ugly, The, Full Metal Jacket, Almost Famous"
+    assert places(titles(unquoted, PALR)) == [3, 4, 2, 1]
+
+
+def test_palr_beauty_names_the_item_id() -> None:
+    beauty = (
+        Item("B000142FVW", "Opi Nail Lacquer, Not So Bora Pink, 0.5 Fluid Ounce"),
+        Item("B000G1MT2U", "Mixed Chicks"),
+    )
+    answer = titles('"B000G1MT2U (Mixed Chicks)", "B000142FVW (Opi Nail Lacquer, Not So Bora Pink)"', Question(beauty))
+    assert answer.ranked == ("B000G1MT2U", "B000142FVW")
+    assert answer.matches == {"item_id": 2}
+
+
+def test_each_stage_of_a_match_is_counted() -> None:
+    answer = titles("Alien (1979)\nThe Matrix\nStar Wars (1977)")
+    assert answer.matches == {"exact": 1, "normalised": 1, "fuzzy": 1}
+
+
+def test_titles_outside_the_list_are_counted_and_nothing_is_put_in_their_place() -> None:
+    answer = titles("1. Alien\n2. The Godfather (1972)\n3. Toy Story 3 (2010)\n4. The")
+    assert places(answer) == [4]
+    assert (answer.outcome, answer.repairs) == (Outcome.REPAIRED, {"not_a_candidate": 3, "missing": 2})
+
+
+def test_missing_goes_as_far_as_the_question_asked() -> None:
+    assert titles("Alien").repairs == {"missing": 2}
+    assert titles("Alien", Question(FILMS)).repairs == {"missing": 6}
+    assert titles("Alien", Question(FILMS, top=20)).repairs == {"missing": 6}
+
+
+def test_repeated_titles_are_duplicates() -> None:
+    answer = titles("1. Alien\n2. Alien (1979)\n3. Toy Story\n4. The Matrix")
+    assert (places(answer), answer.repairs) == ([4, 1, 2], {"duplicate": 1})
+    again = titles("\n".join(["Alien (1979)"] * 50))
+    assert (places(again), again.repairs) == ([4], {"duplicate": 49, "missing": 2})
+
+
+def test_a_near_text_beside_the_exact_title_is_a_duplicate_and_no_other_film() -> None:
+    answer = titles("Star Wars (1977)\nStar Wars: Episode IV - A New Hope (1977)\nAlien\nToy Story")
+    assert (places(answer), answer.repairs) == ([6, 4, 1], {"duplicate": 1})
+
+
+def test_equal_titles_are_taken_in_the_order_shown() -> None:
+    emma = Question(items("Emma (1996)", "Alien (1979)", "Emma (1996)"))
+    assert places(titles("Emma (1996)\nAlien\nEmma (1996)", emma)) == [1, 2, 3]
+    assert titles("Emma\nEmma\nEmma", emma).repairs == {"duplicate": 1, "missing": 1}
+
+
+def test_remakes_without_a_year_are_ambiguous() -> None:
+    remakes = Question(items("Beauty and the Beast (1991)", "Beauty and the Beast (2017)", "Alien (1979)"), top=1)
+    answer = titles("Alien\nBeauty and the Beast", remakes)
+    assert (places(answer), answer.repairs) == ([3], {"ambiguous": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1. Alien (1979)\n2. Toy Story (1995)\n3. Matr", [4, 1]),
+        ("1. Alien (1979)\n2. Toy Story", [4]),  # it may have gone on: Toy Story 2
+        ("1. Alien (1979)\n2. Toy Story (1995)", [4, 1]),
+        ("1. Alien (1979)\n2. Toy Story\n", [4, 1]),
+        ('"Alien", "Toy Story", "The Mat', [4, 1]),
+        ('["Alien", "Toy Story", "The Mat', [4, 1]),
+        ("Alien (1979), Toy Story (1995), The Good, the B", [4, 1]),
+        ("1. Alien (1979)\n2.", [4]),
+    ],
+)
+def test_a_truncated_answer_gives_what_was_complete(text: str, expected: list[int]) -> None:
+    answer = titles(text, finish_reason="length")
+    assert places(answer) == expected
+    assert answer.outcome is Outcome.REPAIRED
+    assert answer.repairs["truncated"] == 1
+    assert "not_a_candidate" not in answer.repairs
+
+
+@pytest.mark.parametrize("tail", ["Heat (19", "Matr", "Road Warrior, The (Mad Max 2"])
+def test_a_recorded_answer_that_breaks_off_is_truncated_without_being_told(tail: str) -> None:
+    answer = titles(f"1. Alien (1979)\n2. Toy Story (1995)\n3. {tail}")
+    assert answer.repairs == {"truncated": 1, "missing": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "finish_reason", "reason"),
+    [
+        ("", "stop", "empty"),
+        (" \n\t", "stop", "empty"),
+        ("", "length", "truncated"),
+        ("I'm sorry, but I can't help with that.", "stop", "refusal"),
+        ("", "content_filter", "refusal"),
+        ("As an AI language model I do not have preferences.", "stop", "refusal"),
+        ("<think>Alien (1979) is good", "length", "truncated"),
+        ("<think>Alien (1979) is good", "stop", "truncated"),
+        ("1. The Godfather (1972)\n2. Heat (1995)", "stop", "no_candidate_named"),
+        ("The user likes crime films and long walks on the beach.", "stop", "no_candidate_named"),
+    ],
+)
+def test_unparsed_says_why(text: str, finish_reason: str, reason: str) -> None:
+    answer = titles(text, finish_reason=finish_reason)
+    assert (answer.outcome, answer.reason, answer.ranked) == (Outcome.UNPARSED, reason, ())
+
+
+def test_hallucinations_of_an_unparsed_answer_are_counted() -> None:
+    assert titles("1. The Godfather (1972)\n2. Heat (1995)").repairs == {"not_a_candidate": 2}
+
+
+def test_a_preamble_that_names_the_film_you_liked_is_no_ranking() -> None:
+    answer = titles("Because you liked Heat (1995), here are the top 2:\n1. Alien\n2. Toy Story\n3. The Matrix")
+    assert (places(answer), answer.repairs) == ([4, 1, 2], {})
+
+
+def test_titles_that_look_like_list_numbers() -> None:
+    question = Question(items("300", "12 Angry Men", "2001: A Space Odyssey", "50/50", "9", "1. FC Union"))
+    assert places(titles("12 Angry Men\n2001: A Space Odyssey\n50/50\n300\n9\n1. FC Union", question)) == [
+        2,
+        3,
+        4,
+        1,
+        5,
+        6,
+    ]
+    assert places(titles("1. 300\n2. 9\n3. 12 Angry Men", question)) == [1, 5, 2]
+
+
+def test_a_number_inside_a_title_does_not_begin_a_list() -> None:
+    index = title_index(FILMS)
+    found = mentions("1. Road Warrior, The (Mad Max 2) (1981)\n2. Kill Bill: Vol. 2 (2004)", index)
+    assert [mention.text for mention in found] == ["Road Warrior, The (Mad Max 2) (1981)", "Kill Bill: Vol. 2 (2004)"]
+
+
+def test_a_remark_is_not_a_title_and_a_longer_title_is_not_a_remark() -> None:
+    named, repairs = place(
+        mentions("1. Alien: Covenant\n2. Alien - it is a classic horror film", title_index(FILMS)), title_index(FILMS)
+    )
+    assert (list(named), dict(repairs)) == ([3], {"not_a_candidate": 1})
+
+
+def test_a_whole_catalogue_is_matched_freely() -> None:
+    catalogue = tuple(Item(str(number), f"Film Number {number} (19{number % 90 + 10})") for number in range(3000))
+    answer = titles('"Film Number 7 (1917)", "Film Number 2999", "Film Nmber 12 (1922)"', Question(catalogue, top=10))
+    assert answer.ranked == ("7", "2999", "12")
+    assert answer.repairs == {"missing": 7}

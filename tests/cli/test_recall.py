@@ -1,0 +1,67 @@
+"""`llmrank recall`, from a data set on disk to a candidate file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from llmrank.cli.recall import recall
+from llmrank.data.candidates import read_cases
+from llmrank.errors import InputError
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "items.csv").write_text("id,title\n" + "".join(f"{i},Thing {i}\n" for i in range(12)))
+    rows = [(user, (user + step * step) % 12, step) for user in range(20) for step in range(4)]
+    (folder / "interactions.csv").write_text(
+        "user,item,timestamp\n" + "".join(f"u{user},{item},{time}\n" for user, item, time in rows)
+    )
+    return folder
+
+
+def run(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(recall, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("model", ["ease", "itemknn", "popularity", "random"])
+def test_it_writes_what_can_be_read_and_prints_what_is_in_it(data: Path, tmp_path: Path, model: str) -> None:
+    out = tmp_path / "candidates.parquet"
+    printed = json.loads(run("--data", data, "--model", model, "-k", 5, "--users", 8, "-o", out, "--json"))
+    cases = list(read_cases(out))
+    assert printed["rows"] == len(cases) == 8
+    assert printed["recall"]["model"] == model
+    assert printed["recall"]["seen_items"] == "excluded"
+    found = [case.relevant[0] in {item.item_id for item in case.candidates} for case in cases]
+    assert printed["measures"] == {"HR@5": sum(found) / 8, "recall@5": sum(found) / 8}
+    assert all(len(case.candidates) == 5 for case in cases)
+    seen = [{event.item.item_id for event in case.history} for case in cases]
+    assert not any(past & {item.item_id for item in case.candidates} for past, case in zip(seen, cases, strict=True))
+    assert "time split" in run("--data", data, "--model", model, "-k", 5, "-o", out, "--force")
+    assert len(list(read_cases(out))) == 20
+
+
+def test_the_same_command_writes_the_same_bytes(data: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    for out in (one, two):
+        run("--data", data, "--model", "random", "--seed", 3, "-o", out)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "candidates.jsonl"
+    out.write_text("mine")
+    with pytest.raises(InputError, match="--force"):
+        run("--data", data, "-o", out)
+    assert out.read_text() == "mine"
+    for wrong in (["--model", "eese"], ["--model", "popularity", "--l2", "3"], ["--split", "last"]):
+        with pytest.raises(InputError):
+            run("--data", data, "-o", tmp_path / "new.jsonl", *wrong)
+    assert not (tmp_path / "new.jsonl").exists()

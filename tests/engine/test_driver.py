@@ -1,0 +1,202 @@
+"""The driver and the caller: every Case is ranked once, no question is asked twice, a failure is never an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from llmrank.engine import Caller, Ranked, estimate, rank_all, run_alone
+from llmrank.errors import BackendError, FatalBackendError
+from llmrank.rankers.baselines import Oracle
+from llmrank.store import Store
+from llmrank.types import (
+    Capabilities,
+    Case,
+    Failure,
+    Item,
+    Message,
+    Outcome,
+    Ranking,
+    RankingSteps,
+    Request,
+    Response,
+)
+
+
+@dataclass
+class Counting:
+    """A backend that counts what it is asked, and fails where it is told to."""
+
+    fails: Mapping[str, Exception] = field(default_factory=dict[str, Exception])
+    asked: Counter[str] = field(default_factory=Counter[str])
+    under_way: int = 0
+    most_under_way: int = 0
+    capabilities: Capabilities = Capabilities()
+    identity: Mapping[str, str] = field(default_factory=lambda: {"kind": "counting"})
+
+    async def answer(self, request: Request) -> Response:
+        text = request.messages[0].content
+        self.asked[text] += 1
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(0.001)
+        self.under_way -= 1
+        if text in self.fails:
+            raise self.fails[text]
+        return Response(text.upper())
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class AsksEach:
+    """Asks about each candidate, then once more about the first; keeps the order given."""
+
+    name: str = "asks_each"
+
+    def rank(self, case: Case) -> RankingSteps:
+        assert case.relevant == (), "a ranker must not see the labels"
+        replies = yield [ask(item.item_id) for item in case.candidates]
+        [last] = yield [ask(f"again {case.candidates[0].item_id}")]
+        failed = [reply for reply in [*replies, last] if isinstance(reply, Failure)]
+        order = tuple(item.item_id for item in case.candidates)
+        return Ranking(order, outcome=Outcome.ERROR if failed else Outcome.OK, reason=failed[0].reason if failed else "")
+
+
+def ask(text: str) -> Request:
+    return Request((Message("user", text),))
+
+
+def cases(number: int) -> list[Case]:
+    return [
+        Case(f"u{n}", (), candidates=(Item(f"a{n}", "A"), Item(f"b{n}", "B")), relevant=(f"b{n}",))
+        for n in range(number)
+    ]
+
+
+def run(backend: Counting, store: Store, todo: list[Case] | Iterator[Case], concurrency: int = 4) -> dict[str, Ranked]:
+    done: dict[str, Ranked] = {}
+
+    async def work() -> None:
+        caller = Caller(backend, store, concurrency)
+        await rank_all(
+            todo, AsksEach(), caller, arrange=lambda case: case, done=lambda one: done.update({one.case.user_id: one})
+        )
+
+    asyncio.run(work())
+    return done
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "store.sqlite") as opened:
+        yield opened
+
+
+def test_every_case_is_ranked_and_every_question_asked_once(store: Store) -> None:
+    backend = Counting()
+    done = run(backend, store, cases(20))
+    assert len(done) == 20 and set(backend.asked.values()) == {1} and sum(backend.asked.values()) == 60
+    assert backend.most_under_way <= 4
+    assert [exchange.reply.text for exchange in done["u3"].exchanges] == ["A3", "B3", "AGAIN A3"]  # type: ignore[union-attr]
+
+
+def test_a_second_run_asks_nothing(store: Store) -> None:
+    run(Counting(), store, cases(5))
+    again = Counting()
+    done = run(again, store, cases(5))
+    assert not again.asked and all(exchange.stored for one in done.values() for exchange in one.exchanges)
+
+
+def test_the_same_question_at_the_same_moment_is_asked_once(store: Store) -> None:
+    same = [Case(f"u{n}", (), candidates=(Item("a", "A"), Item("b", "B"))) for n in range(8)]
+    backend = Counting()
+    assert len(run(backend, store, same, concurrency=8)) == 8
+    assert set(backend.asked.values()) == {1}
+
+
+def test_a_failed_call_is_an_error_outcome_and_is_not_stored(store: Store) -> None:
+    text = "rate limit reached, try again in 3s"
+    done = run(Counting({"a2": BackendError(text)}), store, cases(5))
+    assert done["u2"].ranking.outcome is Outcome.ERROR and done["u2"].ranking.reason == text
+    assert sum(one.ranking.outcome is Outcome.OK for one in done.values()) == 4
+    again = Counting()
+    assert run(again, store, cases(5))["u2"].ranking.outcome is Outcome.OK
+    assert set(again.asked) == {"a2"}, "only what failed is asked again"
+
+
+def test_a_fatal_failure_stops_the_run_with_one_error_and_keeps_what_was_answered(store: Store) -> None:
+    backend = Counting({"a7": FatalBackendError("wrong key")})
+    with pytest.raises(FatalBackendError, match="wrong key"):
+        run(backend, store, cases(200))
+    assert sum(backend.asked.values()) < 100, "the others are not asked any more"
+    again = Counting()
+    run(again, store, cases(7))
+    assert not {"a0", "b0"} & set(again.asked)
+
+
+def test_cases_are_taken_from_the_source_only_as_they_are_needed(store: Store) -> None:
+    taken = 0
+    most_ahead = 0
+    finished = 0
+
+    def source() -> Iterator[Case]:
+        nonlocal taken, most_ahead
+        for case in cases(100):
+            taken += 1
+            most_ahead = max(most_ahead, taken - finished)
+            yield case
+
+    def done(_: Ranked) -> None:
+        nonlocal finished
+        finished += 1
+
+    async def work() -> None:
+        await rank_all(source(), AsksEach(), Caller(Counting(), store, 5), arrange=lambda case: case, done=done)
+
+    asyncio.run(work())
+    assert finished == 100 and most_ahead <= 5
+
+
+def test_a_dry_run_counts_what_a_run_asks(store: Store) -> None:
+    counted = estimate(cases(5), AsksEach(), arrange=lambda case: case, count_tokens=len)
+    backend = Counting()
+    run(backend, store, cases(5))
+    assert (counted.cases, counted.requests) == (5, sum(backend.asked.values()))
+    assert counted.prompt_tokens == counted.requests and counted.most_completion_tokens == counted.requests * 400
+
+
+def test_what_was_not_named_follows_in_recall_order(store: Store) -> None:
+    @dataclass(frozen=True)
+    class NamesOne:
+        name: str = "names_one"
+
+        def rank(self, case: Case) -> RankingSteps:
+            yield [ask(case.user_id)]
+            order = tuple(item.item_id for item in case.candidates)
+            return Ranking(order, named=1)
+
+    items = tuple(Item(letter, letter) for letter in "abcde")
+
+    def reverse(case: Case) -> Case:
+        return Case(case.user_id, case.history, candidates=case.candidates[::-1])
+
+    done: list[Ranked] = []
+
+    async def work() -> None:
+        caller = Caller(Counting(), store, 1)
+        await rank_all([Case("u", (), candidates=items)], NamesOne(), caller, arrange=reverse, done=done.append)
+
+    asyncio.run(work())
+    assert done[0].ranking.order == ("e", "a", "b", "c", "d")
+
+
+def test_only_the_oracle_sees_the_labels() -> None:
+    assert run_alone(Oracle(), cases(1)[0]).order == ("b0", "a0")
+    with pytest.raises(RuntimeError, match="asks a model"):
+        run_alone(AsksEach(), cases(1)[0])

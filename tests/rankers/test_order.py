@@ -1,0 +1,54 @@
+"""The order in which candidates are shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from scipy.stats import chisquare
+
+from llmrank.errors import InputError
+from llmrank.rankers.order import Order
+from llmrank.types import Case, Item
+
+ITEMS = tuple(Item(str(n), f"Title {n}") for n in range(20))
+SCORES = tuple(float(20 - n) for n in range(20))
+
+
+def case(user: str, relevant: str = "3") -> Case:
+    return Case(user, (), ITEMS, SCORES, (relevant,))
+
+
+def test_the_target_is_shown_at_every_place_equally_often() -> None:
+    order = Order("shuffled", seed=0)
+    places = Counter(
+        [item.item_id for item in order.arrange(case(f"u{n}")).candidates].index("3") for n in range(4_000)
+    )
+    assert chisquare([places[place] for place in range(20)]).pvalue > 0.001
+
+
+def test_the_shuffle_depends_on_seed_and_user_alone() -> None:
+    assert Order(seed=1).arrange(case("a")) == Order(seed=1).arrange(case("a"))
+    assert Order(seed=1).arrange(case("a")).candidates != Order(seed=2).arrange(case("a")).candidates
+    assert Order(seed=1).arrange(case("a")).candidates != Order(seed=1).arrange(case("b")).candidates
+    assert Order().arrange(case("a", relevant="1")).candidates == Order().arrange(case("a", relevant="9")).candidates
+
+
+@pytest.mark.parametrize("text", ["shuffled", "recall", "reversed", "target-at-0", "target-at-7"])
+def test_items_and_scores_stay_together(text: str) -> None:
+    shown = Order.parse(text).arrange(case("a"))
+    assert str(Order.parse(text)) == text
+    assert shown.recall_scores is not None
+    assert dict(zip(shown.candidates, shown.recall_scores, strict=True)) == dict(zip(ITEMS, SCORES, strict=True))
+
+
+def test_the_other_orders() -> None:
+    assert Order("recall").arrange(case("a")).candidates == ITEMS
+    assert Order("reversed").arrange(case("a")).candidates == ITEMS[::-1]
+    for place in (0, 7, 19):
+        assert Order.parse(f"target-at-{place}").arrange(case("a")).candidates[place].item_id == "3"
+
+
+def test_an_unknown_order_is_refused() -> None:
+    with pytest.raises(InputError, match="target-at-P"):
+        Order.parse("sorted")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from llmrank.errors import InputError
+from llmrank.rankers.pairwise import Pairwise
+from llmrank.rankers.tie_groups import tie_groups
+from llmrank.types import Outcome, Response
+
+from .oracle import OracleBackend, case, drive, prompt
+
+PROMPT = prompt("pairwise")
+
+
+@dataclass(frozen=True)
+class Says(OracleBackend):
+    """Always the same, whatever is asked."""
+
+    text: str = "A"
+
+    def reply(self, request):
+        return Response(self.text)
+
+
+def test_a_model_that_always_says_a_prefers_nothing():
+    ranking, batches = drive(Pairwise(PROMPT), case(6), Says())
+    assert ranking.repairs == {"disagreement": 15} and ranking.outcome is Outcome.REPAIRED
+    assert len(tie_groups(ranking)) == 1
+    assert sum(map(len, batches)) == 30
+
+
+@pytest.mark.parametrize("sort", ["heap", "bubble"])
+def test_ties_leave_a_sort_as_it_is(sort):
+    one = case(6)
+    ranking, _ = drive(Pairwise(PROMPT, sort, 6), one, Says())
+    assert ranking.repairs["disagreement"] and len(ranking.order) == 6
+    if sort == "bubble":
+        assert ranking.order == tuple(item.item_id for item in one.candidates)
+
+
+def test_an_unreadable_comparison_is_half_a_win_for_each():
+    @dataclass(frozen=True)
+    class SilentOn(OracleBackend):
+        def reply(self, request):
+            text = request.messages[-1].content
+            return Response("") if "Film 000" in text else super().reply(request)
+
+    ranking, _ = drive(Pairwise(PROMPT), case(5), SilentOn())
+    wins = dict(zip(ranking.order, ranking.scores, strict=True))
+    assert wins == {"i001": 3.5, "i002": 2.5, "i000": 2.0, "i003": 1.5, "i004": 0.5}
+    assert ranking.repairs == {"unread": 8}
+
+
+def test_both_orders_of_a_pair_are_asked_side_by_side():
+    _, batches = drive(Pairwise(PROMPT, "heap", 2), case(7), OracleBackend())
+    for batch in batches:
+        first, second = (request.messages[-1].content for request in batch)
+        films = [line.split('"')[1] for line in first.splitlines() if line.startswith("Movie ")]
+        assert films == [line.split('"')[1] for line in second.splitlines() if line.startswith("Movie ")][::-1]
+
+
+@pytest.mark.parametrize("sort", ["heap", "bubble"])
+def test_no_question_is_asked_twice(sort):
+    _, batches = drive(Pairwise(PROMPT, sort, 5), case(20), OracleBackend(noise=0.3))
+    requests = [request for batch in batches for request in batch]
+    assert len(set(requests)) == len(requests)
+
+
+def test_a_sort_says_what_it_placed():
+    ranking, _ = drive(Pairwise(PROMPT, "bubble", 3), case(9), OracleBackend())
+    assert ranking.named == 3 and ranking.scores is None
+
+
+def test_settings_out_of_range_are_refused():
+    with pytest.raises(InputError, match="did you mean 'bubble'"):
+        Pairwise(PROMPT, "buble")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="--top"):
+        Pairwise(PROMPT, "heap", 0)

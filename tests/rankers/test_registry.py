@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from llmrank.errors import InputError
+from llmrank.rankers.baselines import Popularity
+from llmrank.rankers.needs import AskingRanker, needs_of
+from llmrank.rankers.registry import BUILDERS, RankerOptions, build_ranker, ranker_names
+from llmrank.types import Outcome
+
+from .oracle import OracleBackend, case, drive, prompt
+
+PROMPTS = {
+    "listwise": "rankgpt",
+    "sliding_window": "rankgpt",
+    "first_token": "first-token",
+    "pointwise": "pointwise-yes-no",
+    "pairwise": "pairwise",
+    "setwise": "setwise",
+    "tournament": "tourrank",
+}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_each_is_built_by_name_with_its_defaults(name):
+    ranker = build_ranker(name, prompt(PROMPTS[name]))
+    assert ranker.name == name and isinstance(ranker, AskingRanker)
+    ranking, _ = drive(ranker, case(12), OracleBackend())
+    assert ranking.outcome is Outcome.OK and ranking.order[0] == "i000"
+
+
+def test_options_reach_their_methods():
+    options = RankerOptions(window=6, step=2, sort="bubble", group=5, sort_top=2, rounds=4)
+    calls = {name: needs_of(build_ranker(name, prompt(PROMPTS[name]), options), 20).calls for name in BUILDERS}
+    assert calls == {
+        "listwise": 1,
+        "sliding_window": 8,
+        "first_token": 1,
+        "pointwise": 20,
+        "pairwise": 2 * (19 + 18),
+        "setwise": 5 + 5,
+        "tournament": 4 * (4 + 2 + 1 + 1),
+    }
+
+
+def test_repeats_and_a_first_stage_wrap_the_method():
+    options = RankerOptions(repeats=3, combine="kemeny", first=Popularity({"i000": 2}), first_top=5)
+    ranker = build_ranker("listwise", prompt("rankgpt"), options)
+    assert needs_of(ranker, 30).calls == 3
+    assert drive(ranker, case(30), OracleBackend())[0].order[0] == "i000"
+
+
+def test_bm25_takes_no_prompt_and_the_others_do():
+    assert needs_of(build_ranker("bm25", None), 50).calls == 0
+    with pytest.raises(InputError, match="--prompt"):
+        build_ranker("setwise", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "changes", "says"),
+    [
+        ("sliding_windows", "rankgpt", {}, "did you mean 'sliding_window'"),
+        ("listwise", "pointwise-yes-no", {}, "--ranker pointwise"),
+        ("pointwise", "rankgpt", {}, "asks about several items"),
+        ("sliding_window", "palr-recommend", {}, "shows no list"),
+        ("first_token", "first-token", {"ids": "titles"}, "--ids letters"),
+        ("first_token", "first-token", {"answer": "choice"}, "--answer label_logprobs"),
+        ("setwise", "setwise", {"options": {"sort": "quick"}}, "use heap, bubble"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_a_mend(name, template, changes, says):
+    options = RankerOptions(**changes.pop("options", {}))
+    with pytest.raises(InputError, match=says):
+        build_ranker(name, prompt(template, **changes), options)
+
+
+def test_a_ranker_from_another_package(tmp_path, monkeypatch):
+    """Shows only the first half of the list, by an entry point."""
+    (tmp_path / "halves.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from llmrank.rankers.listwise import from_answer\n"
+        "from llmrank.rankers.prompt import Prompt\n"
+        "@dataclass(frozen=True)\n"
+        "class Half:\n"
+        "    prompt: Prompt\n"
+        "    name: str = 'half'\n"
+        "    def rank(self, case):\n"
+        "        asked = self.prompt.ask(case, case.candidates[: len(case.candidates) // 2])\n"
+        "        [reply] = yield [asked.request]\n"
+        "        return from_answer(case, self.prompt.read(reply, asked.question))\n"
+        "def half(prompt, options):\n"
+        "    return Half(prompt)\n"
+    )
+    info = tmp_path / "halves-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: halves\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[llmrank.rankers]\nhalf = halves:half\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert ranker_names()[-1] == "half"
+    ranking, batches = drive(build_ranker("half", prompt("rankgpt")), case(10), OracleBackend())
+    assert len(batches) == 1 and ranking.named == 5 and len(ranking.order) == 10
+    repeated = build_ranker("half", prompt("rankgpt"), RankerOptions(repeats=2))
+    assert drive(repeated, replace(case(10), user_id="v"), OracleBackend())[0].outcome is Outcome.OK

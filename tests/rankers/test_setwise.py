@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from llmrank.errors import InputError
+from llmrank.rankers.setwise import Setwise
+from llmrank.types import Capabilities, Outcome
+
+from .oracle import OracleBackend, case, drive, prompt
+
+PROMPT = prompt("setwise")
+
+
+@pytest.mark.parametrize("sort", ["heap", "bubble"])
+@pytest.mark.parametrize("group", [3, 4, 10])
+def test_no_group_is_larger_than_said(sort, group):
+    _, batches = drive(Setwise(PROMPT, sort, group), case(40), OracleBackend())
+    shown = [request.messages[-1].content.count("Film ") for batch in batches for request in batch]
+    assert max(shown) == group and min(shown) >= 2
+
+
+def test_an_unreadable_group_stays_as_it_is_and_is_counted():
+    ranking, _ = drive(Setwise(PROMPT, top=3), case(30), OracleBackend(unreadable=0.3))
+    assert ranking.outcome is Outcome.REPAIRED and ranking.repairs["unread"] > 0 and ranking.named == 3
+
+
+def test_log_probabilities_are_needed_only_where_they_are_read():
+    assert Setwise(PROMPT).needs(50).labels == 0
+    needs = Setwise(prompt("setwise", "label_logprobs"), group=8).needs(50)
+    assert needs.labels == 8
+    needs.check(Capabilities(label_logprobs=8))
+    with pytest.raises(InputError, match="8 labels are needed, and the backend returns 5"):
+        needs.check(Capabilities(label_logprobs=5))
+
+
+@pytest.mark.parametrize(("sort", "group"), [("heap", 2), ("bubble", 1), ("quick", 4)])
+def test_settings_out_of_range_are_refused(sort, group):
+    with pytest.raises(InputError):
+        Setwise(PROMPT, sort, group)

@@ -1,0 +1,106 @@
+"""Methods whose calls do not depend on each other: listwise, first token, pointwise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import pytest
+
+from llmrank.errors import InputError
+from llmrank.rankers.first_token import FirstToken
+from llmrank.rankers.listwise import Listwise, from_answer
+from llmrank.rankers.pointwise import Pointwise, from_values
+from llmrank.types import Answer, Case, Item, Outcome, Response
+
+from .oracle import OracleBackend, case, drive, prompt
+
+
+def test_a_profile_is_asked_for_first_and_shown():
+    palr = prompt("palr", profile=prompt("palr-profile", "titles"))
+    ranker = Listwise(palr)
+
+    @dataclass(frozen=True)
+    class Profiles(OracleBackend):
+        def reply(self, request):
+            return Response("noir, heists") if "itemized list" in request.messages[-1].content else Response("Film 001")
+
+    ranking, batches = drive(ranker, case(4), Profiles())
+    assert [len(batch) for batch in batches] == [1, 1] and ranker.needs(4).calls == 2
+    assert "noir, heists" in batches[1][0].messages[-1].content
+    assert ranking.order[0] == "i001" and ranking.named == 1
+    failed, batches = drive(ranker, case(4), OracleBackend(failures=1.0))
+    assert failed.outcome is Outcome.ERROR and failed.reason.startswith("profile: ") and len(batches) == 1
+
+
+def test_an_answer_alone_becomes_the_same_ranking():
+    one = case(3)
+    named = Answer(Outcome.REPAIRED, repairs={"missing": 2}, ranked=("i001",), matches={"exact": 1})
+    ranking = from_answer(one, named, history_dropped=4)
+    assert (ranking.order[0], ranking.named, ranking.history_dropped) == ("i001", 1, 4)
+    assert (ranking.outcome, ranking.repairs, ranking.matches) == (Outcome.REPAIRED, {"missing": 2}, {"exact": 1})
+
+
+def test_first_token_refuses_more_than_128_and_says_what_ranks_them():
+    ranker = FirstToken(prompt("first-token"))
+    assert ranker.needs(128).labels == 128
+    for refused in (lambda: ranker.needs(129), lambda: drive(ranker, case(129), OracleBackend())):
+        with pytest.raises(InputError, match="sliding_window"):
+            refused()
+
+
+def test_first_token_leaves_a_missing_label_unscored():
+    @dataclass(frozen=True)
+    class Partial(OracleBackend):
+        def reply(self, request):
+            return Response("", label_logprobs={"A": math.log(0.2), "B": math.log(0.7)})
+
+    one = case(4)
+    ranking, _ = drive(FirstToken(prompt("first-token")), one, Partial())
+    first, second = one.candidates[1].item_id, one.candidates[0].item_id
+    assert ranking.order[:2] == (first, second) and ranking.named == 2
+    assert ranking.scores is not None and ranking.scores[2:] == (-math.inf, -math.inf)
+    assert ranking.outcome is Outcome.REPAIRED and ranking.repairs["missing"] == 2
+
+
+def test_a_low_label_mass_flags_the_case():
+    @dataclass(frozen=True)
+    class Elsewhere(OracleBackend):
+        def reply(self, request):
+            return Response("", label_logprobs=dict.fromkeys(request.labels, math.log(0.01)))
+
+    for ranker in (FirstToken(prompt("first-token")), Pointwise(prompt("pointwise-yes-no"))):
+        ranking, batches = drive(ranker, case(3), Elsewhere())
+        assert ranking.repairs["low_label_mass"] == len(batches[0]) and ranking.outcome is Outcome.REPAIRED
+
+
+def test_pointwise_asks_for_all_at_once_behind_one_prefix():
+    _, [batch] = drive(Pointwise(prompt("pointwise-yes-no")), case(8), OracleBackend())
+    texts = [request.messages[-1].content for request in batch]
+    head = texts[0][: texts[0].index("Will the user like")]
+    assert len(batch) == 8 and all(text.startswith(head) for text in texts) and "Seen 0" in head
+
+
+def test_pointwise_rates_a_target():
+    target = Item("t", "Film 250")
+    one = replace(case(0), target=target)
+    ranking, batches = drive(Pointwise(prompt("pointwise-rating")), one, OracleBackend())
+    assert ranking.order == ("t",) and ranking.scores == (pytest.approx(3.999, abs=0.001),) and len(batches) == 1
+    failed, _ = drive(Pointwise(prompt("pointwise-rating")), one, OracleBackend(failures=1.0))
+    assert (failed.order, failed.scores, failed.outcome) == (("t",), None, Outcome.ERROR)
+
+
+def test_values_stay_with_their_items_when_one_cannot_be_read():
+    items = [Item(name, name) for name in "abc"]
+    read, lost = Answer(Outcome.OK, value=2.0), Answer(Outcome.UNPARSED, reason="ambiguous")
+    ranking = from_values(items, [read, lost, replace(read, value=3.0)])
+    assert ranking.order == ("c", "a", "b") and ranking.scores == (3.0, 2.0, -math.inf)
+    assert (ranking.named, ranking.outcome, ranking.reason) == (2, Outcome.REPAIRED, "ambiguous")
+    assert ranking.repairs == {"unread": 1}
+
+
+def test_an_answer_that_decides_nothing_is_unparsed():
+    [item] = items = (Item("a", "A"),)
+    ranking = from_values(items, [Answer(Outcome.OK, ranked=("a",))])
+    assert ranking.outcome is Outcome.UNPARSED and ranking.reason == "no_decision"
+    assert isinstance(Case("u", (), (item,)), Case)

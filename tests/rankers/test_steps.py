@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from llmrank.rankers.steps import side_by_side
+from llmrank.types import Message, Request, Response
+
+
+def asks(*sizes: int, name: str):
+    """Ask batches of these sizes; return the texts of the replies."""
+    heard: list[str] = []
+    for turn, size in enumerate(sizes):
+        requests = [Request((Message("user", f"{name}{turn}{at}"),)) for at in range(size)]
+        replies = yield requests
+        assert len(replies) == size
+        heard += [reply.text for reply in replies]
+    return heard
+
+
+def test_open_batches_are_one_and_each_generator_hears_its_own_replies():
+    steps = side_by_side([asks(2, 1, name="a"), asks(name="b"), asks(1, name="c"), asks(1, 2, 1, name="d")])
+    sizes = []
+    try:
+        batch = next(steps)
+        while True:
+            sizes.append(len(batch))
+            batch = steps.send([Response(request.messages[0].content.upper()) for request in batch])
+    except StopIteration as stop:
+        results = stop.value
+    assert sizes == [4, 3, 1]
+    assert results == [["A00", "A01", "A10"], [], ["C00"], ["D00", "D10", "D11", "D20"]]
+
+
+def test_nothing_side_by_side_is_nothing():
+    for generators in ([], [asks(name="a")]):
+        try:
+            next(side_by_side(generators))
+        except StopIteration as stop:
+            assert stop.value == [[] for _ in generators]

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measures": {"stats"},
     "run": {"engine", "measures", "stats", "rankers"},
     "cli": {"*"},
+    "__main__": {"cli"},
 }
 HEAVY = {"torch", "vllm", "openai", "datasets", "scipy", "pandas", "sklearn", "transformers", "pyarrow", "aiohttp"}
 

@@ -27,6 +27,7 @@ _AFTER_YEAR = re.compile(r"[\"'”’*_]*\s*(?:\d(?:\.\d)?\s*/\s*\d{1,2})?\s*(?P
 _RATED = re.compile(r"(\((?:18|19|20)\d\d\))\s+\d(?:\.\d)?\s*/\s*\d{1,2}\W*$")
 _COMMA = re.compile(r"\s*(?:[,;]\s+(?:and\s+|&\s+)?|\s\|\s|\s/\s|\s(?:>|→|≻|=>|->)\s|\s(?:and|&)\s)")
 _REMARK = re.compile(r"\s+[-–—]+\s+|:\s+|\s+\(|[.!?]\s+|,\s+|\s+(?=because\b|since\b|which\b)|\s+(?=★|\d(?:\.\d)?/\d)")
+_COMPARES = re.compile(r"\b(?:like|similar|reminiscent|because|since|than|loved|liked|enjoyed|watched|rated)\b")
 _LEAD_IN = re.compile(
     r"\b(?:recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?|starts? with"
     r"|begin with|followed by|then|first|next|is|are|be|include|including|also|and|output|answer|movies?|items?)\b:?\s+"
@@ -43,6 +44,8 @@ _CHATTER = re.compile(
     r"|let me|these|this|based on|output|answer|i['’]m sorry|i can['’]?t|i cannot|as an ai)\b",
     re.IGNORECASE,
 )
+_PARENTHESIS = re.compile(r"\([^()]*\)")
+_PREPOSITIONS = frozenset(("from", "with", "into", "upon", "over"))
 _FENCE = re.compile(r"```|~~~|-{3,}$|={3,}$|\*{3,}$")
 _JOINS = 6
 """How many pieces between commas one title may span."""
@@ -160,6 +163,8 @@ def _years(body: str, index: TitleIndex) -> list[Mention] | None:
             piece, match = cut.text, cut.match
         elif not match and (cut := _cut_lead_in(piece, index)):
             piece, match = cut.text, cut.match
+        if not match and not start and _COMPARES.search(piece) and (parts := _remark(piece, index)):
+            return parts  # `Alien - like The Thing (1982)`: the year is another film's
         if match or not _is_sentence(piece):
             found.append(Mention(_bare(piece), match))
         after = _AFTER_YEAR.match(body, year.end())
@@ -255,13 +260,14 @@ def _is_number(text: str) -> bool:
 
 
 def _content_words(text: str) -> list[str]:
-    return [word for word in text[:400].split() if len(word) > 3 and word[0].isalpha()]
+    words = _PARENTHESIS.sub(" ", text[:400]).split()
+    return [word for word in words if len(word) > 3 and word[0].isalpha() and word not in _PREPOSITIONS]
 
 
 def _is_sentence(text: str) -> bool:
-    """Return whether the text is prose: five words or more, half of the longer ones in lower case."""
+    """Return whether the text is prose: five words or more, half of the longer ones (two at least) in lower case."""
     words = _content_words(text)
-    return len(text.split(maxsplit=6)) >= 5 and 2 * sum(word[0].islower() for word in words) >= max(2, len(words))
+    return len(text.split(maxsplit=6)) >= 5 and 2 * sum(word[0].islower() for word in words) >= max(4, len(words))
 
 
 def _is_remark(text: str) -> bool:

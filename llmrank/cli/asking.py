@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from llmrank.cli.cases import CaseSet
@@ -12,8 +14,25 @@ from llmrank.errors import InputError
 from llmrank.types import Case, Message, Ranker, Sampling
 
 if TYPE_CHECKING:
-    from llmrank.prompting import PromptTemplate, View
+    from llmrank.prompting import PromptTemplate, ShotPool, View
     from llmrank.rankers.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class FileShots:
+    """What `rerank` draws shots from: the histories of a candidate file, read only when a prompt shows shots."""
+
+    path: Path
+    allow_empty_history: bool = False
+    scale: tuple[float, float] = (1.0, 5.0)
+
+    @cached_property
+    def shot_pool(self) -> ShotPool:
+        """The histories that solved examples are drawn from."""
+        from llmrank.data.candidates import read_cases
+        from llmrank.prompting import ShotPool
+
+        return ShotPool.of([*read_cases(self.path, allow_empty_history=self.allow_empty_history)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +81,12 @@ def make_view(options: PromptOptions, seed: int) -> View:
 
 
 def make_prompt(
-    template: PromptTemplate, options: PromptOptions, cases: CaseSet, *, seed: int, room: Room = Room()
+    template: PromptTemplate, options: PromptOptions, cases: CaseSet | FileShots, *, seed: int, room: Room = Room()
 ) -> Prompt:
-    """Return the Prompt: the template with its view, its shots, its answer format, and the room there is."""
+    """Return the Prompt: the template with its view, its shots, its answer format, and the room there is.
+
+    `cases` says what shots are drawn from, and on which scale ratings are.
+    """
     from llmrank.answers import answer_format
     from llmrank.prompting import load_template
     from llmrank.rankers.prompt import Prompt, no_shots
@@ -107,12 +129,12 @@ def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int,
     )
 
 
-def make_ranker(prompt: Prompt) -> Ranker:
+def make_ranker(prompt: Prompt, options: PromptOptions, seed: int) -> Ranker:
     """Return the method that the template, or --ranker, names."""
-    from llmrank.rankers.listwise import Listwise
-    from llmrank.rankers.pointwise import Pointwise
+    from llmrank.rankers.registry import RankerOptions, build_ranker
 
-    return Pointwise(prompt) if prompt.template.front.about_one_item else Listwise(prompt)
+    name = prompt.template.front.ranker or ("pointwise" if prompt.template.front.about_one_item else "listwise")
+    return build_ranker(name, prompt, RankerOptions(seed=seed))
 
 
 def prompt_settings(prompt: Prompt, options: PromptOptions) -> dict[str, object]:

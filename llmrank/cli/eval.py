@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,9 @@ from llmrank.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from llmrank.cli.backend import Connection
     from llmrank.cli.cases import CaseSet
+    from llmrank.rankers.order import Order
     from llmrank.run import RunFolder
     from llmrank.run.metrics import Protocol
     from llmrank.types import Ranker
@@ -53,7 +57,7 @@ def evaluate(
     The same command again continues a Run that was stopped, and shows one that is done.
     """
     from llmrank.cli.asking import load_prompt, make_prompt, make_ranker, prompt_settings
-    from llmrank.cli.backend import connect
+    from llmrank.cli.backend import connect, refuse_errors, show_estimate
     from llmrank.cli.cases import load_cases
     from llmrank.rankers.order import Order
     from llmrank.run import RunFolder
@@ -67,11 +71,11 @@ def evaluate(
     cases = load_cases(case_options, task, catalogue=template.front.candidates == "catalogue")
     with connect(backend_options) as connection:
         prompt = make_prompt(template, prompt_options, cases, seed=case_options.seed, room=connection.room())
-        ranker = make_ranker(prompt)
+        ranker = make_ranker(prompt, prompt_options, case_options.seed)
         if dry_run:
-            show_estimate(cases, ranker, order, connection, as_json=as_json)
+            show_estimate(cases.cases, ranker, order, connection, as_json=as_json)
             return
-        settings = {
+        settings: dict[str, object] = {
             **prompt_settings(prompt, prompt_options),
             **cases.settings,
             "evaluation": cases.evaluation,
@@ -86,8 +90,8 @@ def evaluate(
             histories=[Case(user, history) for user, history in cases.histories.items()] if task == "rating" else (),
             scale=cases.scale,
         )
-        with RunFolder(out or default_folder(settings), settings) as folder:
-            session = run_session(folder, cases, ranker, connection, order, protocol)
+        with RunFolder(out or _default_folder(settings), settings) as folder:
+            session = _run_session(folder, cases, ranker, connection, order, protocol)
             numbers = metrics(cases.cases, folder.records, protocol)
             folder.finish(numbers, session)
     if as_json:
@@ -96,18 +100,14 @@ def evaluate(
         from llmrank.cli.table import show_metrics
 
         asked = f"{session['calls']} asked now, the rest were stored"
-        title = f"{template.name} on {settings['data']}, {settings['backend'].get('model')}"
+        title = f"{template.name} on {settings['data']}, {connection.backend.identity.get('model')}"
         show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked)
-    refuse_errors(numbers, backend_options.max_error_rate)
+    failed, mend = numbers["outcomes"]["error"], "the same command asks for them again"
+    refuse_errors(failed, numbers["cases"], backend_options.max_error_rate, mend)
 
 
-def run_session(
-    folder: RunFolder,
-    cases: CaseSet,
-    ranker: Ranker,
-    connection: Connection,
-    order: Order,
-    protocol: Protocol,
+def _run_session(
+    folder: RunFolder, cases: CaseSet, ranker: Ranker, connection: Connection, order: Order, protocol: Protocol
 ) -> dict[str, Any]:
     """Do the Cases that are still wanted, showing progress, and return what this session was."""
     from llmrank.cli.progress import Progress
@@ -115,9 +115,8 @@ def run_session(
 
     started, before = datetime.now(UTC), time.monotonic()
     wanted = [case for case in cases.cases if folder.wants(case.user_id)]
-    calls = 0
+    caller = connection.caller()
     if wanted:
-        caller = connection.caller()
         with Progress(len(cases.cases), len(cases.cases) - len(wanted)) as progress:
             connection.run(
                 work(
@@ -130,10 +129,16 @@ def run_session(
                     done=lambda record: progress.add(str(record.ranking.outcome)),
                 )
             )
-        calls = caller.calls
     return {
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - before, 3),
         "cases": len(wanted),
-        "calls": calls,
+        "calls": caller.calls,
+        "versions": connection.versions(),
     }
+
+
+def _default_folder(settings: Mapping[str, object]) -> Path:
+    """Return the folder that these settings, and no others, have under results/."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    return Path("results") / f"{settings['data']}-{settings['prompt']}-{digest}".replace("/", "_").replace(":", "_")

@@ -5,7 +5,8 @@
 Reads the development data (LLMRANK_DATA, else ../shared/data). `chatgpt`, `text-davinci-003` and `palm` were asked to
 rerank the 50 most popular films (Di Palma et al. 2023, experiment 2 on ml-latest-small); relevant is what a user rated
 4 or better in the test part, nothing for the users who have none. `ml1m-ratings` are gpt-3.5-turbo's predictions; seven
-of them hold the text of an exception in the place of an answer, and are given as null.
+of them hold the text of an exception in the place of an answer, and are given as null. What those users had been shown
+is not recorded: the history of a row is what they had rated before the target, by ml-1m, and is empty for some.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any
 
 MODELS = ("chatgpt", "text-davinci-003", "palm")
 NAMES = (*MODELS, "ml1m-ratings")
+HISTORY = 50
+"""The newest ratings before the target that a row of `ml1m-ratings` holds."""
 Row = dict[str, Any]
 
 
@@ -56,21 +59,41 @@ def rerank(model: str, data: Path) -> Iterator[Row]:
                     "history": history[user],
                     "candidates": [{"item_id": item, "title": titles[item]} for item in candidates[user]],
                     "relevant": relevant[user],
+                    "missed": [item for item in relevant[user] if item not in candidates[user]],
                     "response": answer["response"],
                 }
 
 
 def ratings(data: Path) -> Iterator[Row]:
+    before = _ml1m_ratings(data / "ml-1m")
     with (data / "LLM-rating-predictions" / "ml1m_few_shot.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            answer = row["predicted_rating"]
+            user, item, answer = row["user_id"], row["item_id"], row["predicted_rating"]
+            events = before.get(user, [])
+            at = next((at for at, event in enumerate(events) if event["item_id"] == item), 0)
             yield {
-                "user_id": row["user_id"],
-                "history": [],
-                "target": {"item_id": row["item_id"], "title": row["title"]},
+                "user_id": user,
+                "history": events[max(0, at - HISTORY) : at],
+                "target": {"item_id": item, "title": row["title"]},
                 "rating": float(row["actual_rating"]),
                 "response": None if answer.startswith("(None") else answer,
             }
+
+
+def _ml1m_ratings(folder: Path) -> dict[str, list[Row]]:
+    """Return what each user rated, in order; empty where the data is not there."""
+    if not folder.exists():
+        return {}
+    import pyarrow.parquet as pq
+
+    lines = (folder / "movies.dat").read_text(encoding="latin-1").splitlines()
+    titles = dict(line.split("::")[:2] for line in lines)
+    table = pq.read_table(folder / "ratings_reconstructed.parquet", columns=["user_id", "movie_id", "rating", "seq"])
+    rows = zip(*(table[name].to_pylist() for name in ("user_id", "seq", "movie_id", "rating")), strict=True)
+    events: dict[str, list[Row]] = defaultdict(list)
+    for user, _seq, movie, rating in sorted(row for row in rows if row[1] is not None):
+        events[str(user)].append({"item_id": str(movie), "title": titles[str(movie)], "rating": float(rating)})
+    return events
 
 
 def _table(path: Path) -> list[list[str]]:

@@ -105,7 +105,7 @@ def test_a_format_from_outside_comes_through_an_entry_point(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     text=TEXTS,
     question=st.sampled_from(QUESTIONS),
@@ -140,13 +140,21 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("name", FORMATS[:6])
+@pytest.mark.parametrize("name", ("titles", "permutation", "rating"))
 @pytest.mark.parametrize("shard", HOSTILE)
 def test_a_hostile_text_takes_no_more_time_than_its_length_asks_for(name: str, shard: str) -> None:
-    text = shard * (100_000 // len(shard))
+    assert seconds(name, shard * (100_000 // len(shard))) < 3
+
+
+@pytest.mark.parametrize("shard", ["[", "{", '[{"a":', '["a", ', '{"a": [1], '])
+def test_hostile_json_takes_no_more_time_than_its_length_asks_for(shard: str) -> None:
+    assert seconds("json", shard * (100_000 // len(shard))) < 3
+
+
+def seconds(name: str, text: str) -> float:
     began = time.process_time()
     answer_format(name).read(Response(text), QUESTIONS[1])
-    assert time.process_time() - began < 3
+    return time.process_time() - began
 
 
 NASTY = (
@@ -187,11 +195,13 @@ WORDS = st.sampled_from(
         *("Love", "Star", "Wars", "Part", "Night", "élan", "Ж", "侍"),
     )
 )
-TITLES = st.lists(WORDS, min_size=1, max_size=7).map(" ".join).filter(lambda title: len(parse_title(title).name) > 1)
+TITLES = st.tuples(WORDS.filter(str.isalnum), st.lists(WORDS, min_size=1, max_size=6)).map(
+    lambda words: " ".join((words[0], *words[1]))
+)
 SHOWN = st.lists(st.sampled_from(NASTY) | TITLES, min_size=1, max_size=12, unique_by=lambda one: parse_title(one).name)
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(SHOWN, st.randoms(use_true_random=False), st.sampled_from(("lines", "numbers", "json", "bold")))
 def test_titles_as_rendered_are_read_back(titles: list[str], shuffle: random.Random, dressing: str) -> None:
     shown = Question(tuple(Item(f"x{at}", title) for at, title in enumerate(titles)))
@@ -229,7 +239,7 @@ SCHEMES = {
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_orders_of_labels_are_read_back(scheme: str, data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 26))

@@ -212,3 +212,27 @@ def test_a_whole_catalogue_is_matched_freely() -> None:
     answer = titles('"Film Number 7 (1917)", "Film Number 2999", "Film Nmber 12 (1922)"', Question(catalogue, top=10))
     assert answer.ranked == ("7", "2999", "12")
     assert answer.repairs == {"missing": 7}
+
+
+@pytest.mark.parametrize(
+    "title",
+    [  # each was taken for prose, and so was missing from the count of titles outside the list
+        "Amelie (Fabuleux destin d'Amélie Poulain, Le) (2001)",
+        "The Man from U.N.C.L.E. (2015)",
+        "Like Water for Chocolate (Como agua para chocolate) (1992)",
+        "Spring, Summer, Fall, Winter... and Spring (Bom yeoreum gaeul gyeoul geurigo bom) (2003)",
+        "The Good, the Bad and the Weird (Joheunnom nabbeunnom isanghannom) (2008)",
+    ],
+)
+def test_long_titles_outside_the_list_are_counted(title: str) -> None:
+    assert titles(f"1. Alien\n2. {title}\n3. Toy Story\n4. The Matrix").repairs == {"not_a_candidate": 1}
+
+
+def test_a_rating_beside_the_title_leaves_the_match_exact() -> None:
+    assert titles("1. Seven (a.k.a. Se7en) (1995) 4/5\n2. Alien (1979) 3/5").matches == {"exact": 2}
+
+
+def test_the_year_of_another_film_in_a_remark_is_not_the_titles() -> None:
+    answer = titles("1. Alien - like The Thing (1982)\n2. Toy Story, because you rated Up (2009) well\n3. The Matrix")
+    assert (places(answer), answer.repairs) == ([4, 1, 2], {})
+    assert titles("1. Alien: the director's cut (2003)").repairs == {"not_a_candidate": 1}

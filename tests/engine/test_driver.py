@@ -65,7 +65,9 @@ class AsksEach:
         [last] = yield [ask(f"again {case.candidates[0].item_id}")]
         failed = [reply for reply in [*replies, last] if isinstance(reply, Failure)]
         order = tuple(item.item_id for item in case.candidates)
-        return Ranking(order, outcome=Outcome.ERROR if failed else Outcome.OK, reason=failed[0].reason if failed else "")
+        return Ranking(
+            order, outcome=Outcome.ERROR if failed else Outcome.OK, reason=failed[0].reason if failed else ""
+        )
 
 
 def ask(text: str) -> Request:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from llmrank.errors import InputError
 from llmrank.rankers.setwise import Setwise
-from llmrank.types import Capabilities, Outcome
+from llmrank.types import Capabilities, Outcome, Response
 
 from .oracle import OracleBackend, case, drive, prompt
 
@@ -22,6 +24,27 @@ def test_no_group_is_larger_than_said(sort, group):
 def test_an_unreadable_group_stays_as_it_is_and_is_counted():
     ranking, _ = drive(Setwise(PROMPT, top=3), case(30), OracleBackend(unreadable=0.3))
     assert ranking.outcome is Outcome.REPAIRED and ranking.repairs["unread"] > 0 and ranking.named == 3
+
+
+def test_a_group_that_cannot_be_read_favours_nobody():
+    one = case(12)
+    last = one.candidates[-1].title
+
+    @dataclass(frozen=True)
+    class SilentOn(OracleBackend):
+        def reply(self, request):
+            return Response("") if last in request.messages[-1].content else Response("A")
+
+    ranking, _ = drive(Setwise(PROMPT, "bubble", 4, 12), one, SilentOn())
+    assert ranking.order == tuple(item.item_id for item in one.candidates), "as it came: the first of each group stays"
+    assert ranking.repairs["unread"] > 0
+
+
+@pytest.mark.parametrize("sort", ["heap", "bubble"])
+def test_no_question_is_asked_twice(sort):
+    _, batches = drive(Setwise(PROMPT, sort, 3, 20), case(20), OracleBackend())
+    requests = [request for batch in batches for request in batch]
+    assert len(set(requests)) == len(requests)
 
 
 def test_log_probabilities_are_needed_only_where_they_are_read():

@@ -1,0 +1,91 @@
+"""Backends: what answers Requests. `vllm` in this process, `openai` at any compatible URL, `replay` from a Store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmrank.backends.models import DEFAULT_MODEL, Say, default_cache, silent
+from llmrank.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from llmrank.types import Backend
+
+__all__ = ["DEFAULT_MODEL", "BackendSettings", "open_backend"]
+
+KINDS = ("vllm", "openai", "replay")
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSettings:
+    """Which backend, and which model."""
+
+    kind: str = "vllm"
+    """`vllm`, `openai`, or `replay:PATH` with a Store file or the Run folder that holds one."""
+    model: str = DEFAULT_MODEL
+    """A folder, a hub name, or the name that an endpoint serves; of a replayed Store, which model's answers."""
+    base_url: str | None = None
+    """`openai`: the endpoint; None: OPENAI_BASE_URL, else the SDK's own."""
+    revision: str | None = None
+    """`vllm`: branch, tag or commit of a hub model."""
+    adapter: Path | None = None
+    """`vllm`: folder of a LoRA adapter."""
+    timeout: float = 600.0
+    """`openai`: seconds after which a call without an answer is given up and retried."""
+    attempts: int = 6
+    """`openai`: how often one Request is sent at most."""
+    cache: Path | None = None
+    """Where fetched models lie; None: the user's cache folder."""
+
+    def check(self) -> None:
+        """Raise InputError for a kind that does not exist, or a setting that the kind would ignore."""
+        kind = self.kind.partition(":")[0]
+        if kind not in KINDS:
+            raise InputError(
+                f"unknown backend {self.kind!r}{nearest(kind, KINDS)}",
+                mend=f"choose {', '.join(KINDS)}",
+                field="backend",
+            )
+        if kind == "replay" and not self.kind.partition(":")[2]:
+            raise InputError("replay of what?", mend="write replay:FILE or replay:RUN", field="backend")
+        ignored = {
+            "base_url": (self.base_url is not None and kind != "openai", "use --backend openai with a base URL"),
+            "revision": (
+                self.revision is not None and kind == "openai",
+                "the endpoint decides what it serves",
+            ),
+            "adapter": (self.adapter is not None and kind == "openai", "name the adapter's served name with --model"),
+        }
+        for field, (wrong, mend) in ignored.items():
+            if wrong:
+                raise InputError(f"the {kind} backend takes no {field}", mend=mend, field=field)
+
+
+async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backend:
+    """Return the backend, ready to answer; progress lines (fetching, loading) go to `say`. Close it after use.
+
+    Raises InputError for wrong settings or a folder that is no model, MissingError for a package that is not
+    installed, a model that no source has or an endpoint out of reach, FatalBackendError for a refused key.
+    """
+    settings.check()
+    kind, _, path = settings.kind.partition(":")
+    if kind == "replay":
+        from llmrank.backends.replay import open_replay
+
+        return open_replay(Path(path), settings.model)
+    if kind == "openai":
+        from llmrank.backends.openai import open_openai
+
+        return await open_openai(
+            settings.base_url, settings.model, timeout=settings.timeout, attempts=settings.attempts
+        )
+    from llmrank.backends.vllm import open_vllm
+
+    return await open_vllm(
+        settings.model,
+        cache=settings.cache or default_cache(),
+        revision=settings.revision,
+        adapter=settings.adapter,
+        say=say,
+    )

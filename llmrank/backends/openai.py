@@ -1,0 +1,370 @@
+"""Any OpenAI-compatible endpoint, through the SDK's transport: one POST per call, read without the SDK's models.
+
+The SDK validates every answer into typed models, which costs more than the call itself at high concurrency; here the
+raw response is read by `read_completion`. The SDK's retries are off: `llmrank.backends.retry` knows which faults pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from llmrank.backends.labels import LABEL_LIMIT, single_token
+from llmrank.backends.retry import TransientError, retrying, wait_of
+from llmrank.errors import BackendError, FatalBackendError, MissingError, nearest
+from llmrank.types import Capabilities, Request, Response, Structured, Usage
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import APIStatusError, AsyncOpenAI
+
+TOP_LOGPROBS = 20
+"""The most that an endpoint which is not vLLM returns."""
+QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+TOO_LONG = re.compile(r"context.length|maximum context|too many tokens|prompt is too long", re.IGNORECASE)
+
+
+class OpenAIBackend:
+    """One endpoint and one model. `answer` may be called many times at once."""
+
+    def __init__(
+        self, client: AsyncOpenAI, model: str, *, timeout: float, attempts: int, api_key: str | None = None
+    ) -> None:
+        self._client, self._model, self._timeout, self._attempts = client, model, timeout, attempts
+        self._api_key = api_key
+        self._url = public_url(str(client.base_url))
+        self._is_vllm = self._tokenizes = self._has_answered = False
+        self._max_tokens_name = "max_tokens"
+        self._label_ids: dict[str, int] = {}
+        self.context_length: int | None = None
+        """Tokens of prompt and answer together; None when the endpoint does not say."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """vLLM: 128 labels by token id and every kind of structured output. Others: labels among the 20 likeliest
+        first tokens, by text, and JSON schema."""
+        if self._is_vllm:
+            kinds = frozenset({"choice", "regex", "json_schema"})
+            return Capabilities(LABEL_LIMIT if self._tokenizes else TOP_LOGPROBS, kinds)
+        return Capabilities(TOP_LOGPROBS, frozenset({"json_schema"}))
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Kind, base URL (no user, password or query), model, and `server: vllm` if every sampling field is sent."""
+        server = {"server": "vllm"} if self._is_vllm else {}
+        return {"kind": "openai", "base_url": self._url, "model": self._model, **server}
+
+    async def greet(self) -> None:
+        """Ask the endpoint for its models: whether it is there, whether it is vLLM, how long its context is.
+
+        Raises MissingError when nothing answers at the URL, FatalBackendError when the key is refused or the endpoint
+        is a vLLM that does not serve the model. An endpoint that lists no models is taken as it is.
+        """
+        try:
+            listed = await retrying(lambda: self._get_models(), attempts=self._attempts)
+        except TransientError as error:
+            raise MissingError(
+                f"no endpoint answers at {self._url}: {error}",
+                mend="start the server, or correct --base-url (it usually ends in /v1)",
+            ) from error
+        served = {str(entry.get("id")): entry for entry in listed}
+        self._is_vllm = any(entry.get("owned_by") == "vllm" for entry in listed)
+        if self._is_vllm and self._model not in served:
+            raise FatalBackendError(self._no_such_model(served))
+        length = served.get(self._model, {}).get("max_model_len")
+        self.context_length = length if isinstance(length, int) else None
+        if self._is_vllm:
+            # A gateway in front of vLLM may pass on nothing but the OpenAI paths.
+            try:
+                self._tokenizes = bool(await self._tokenize("A"))
+            except BackendError:
+                self._tokenizes = False
+
+    async def answer(self, request: Request) -> Response:
+        """Return the endpoint's Response; passing faults are retried, with the waits that the endpoint asks for.
+
+        Raises FatalBackendError for a refused key, an unknown model, an exhausted quota, or a request that the endpoint
+        refuses before it answered any; BackendError for everything else that is no answer.
+        """
+        ids = await self._ids_of(request.labels)
+        started = time.monotonic()
+        response = await retrying(lambda: self._complete(request, ids, started), attempts=self._attempts)
+        self._has_answered = True
+        return response
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def body(self, request: Request, label_ids: Sequence[int]) -> dict[str, Any]:
+        """Return the JSON that is sent for a Request: every sampling field that the endpoint knows."""
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "n": 1,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self._max_tokens_name: sampling.max_tokens,
+            # Repeats of a question must be able to differ.
+            "seed": sampling.seed + request.repeat,
+            "presence_penalty": sampling.presence_penalty,
+            "frequency_penalty": sampling.frequency_penalty,
+        }
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        if self._is_vllm:
+            body |= {"top_k": sampling.top_k, "min_p": 0.0, "repetition_penalty": 1.0}
+        if request.labels:
+            body |= {"logprobs": True, "top_logprobs": len(label_ids) or TOP_LOGPROBS}
+        if label_ids:
+            body |= {"logprob_token_ids": list(label_ids), "return_tokens_as_token_ids": True}
+        if request.structured is not None:
+            body |= self._constraint(request.structured)
+        return body
+
+    def _constraint(self, structured: Structured) -> dict[str, Any]:
+        """Return the constraint in the endpoint's words; nothing where it knows no such kind."""
+        import json
+
+        if not self._is_vllm:
+            if structured.kind != "json_schema":
+                return {}
+            schema = {"name": "answer", "schema": json.loads(structured.spec), "strict": True}
+            return {"response_format": {"type": "json_schema", "json_schema": schema}}
+        match structured.kind:
+            case "choice":
+                return {"structured_outputs": {"choice": structured.spec.splitlines()}}
+            case "regex":
+                return {"structured_outputs": {"regex": structured.spec}}
+            case "json_schema":
+                return {"structured_outputs": {"json": json.loads(structured.spec)}}
+
+    async def _complete(self, request: Request, label_ids: Sequence[int], started: float) -> Response:
+        body = await self._post("chat/completions", self.body(request, label_ids))
+        return read_completion(body, request.labels, label_ids, seconds=time.monotonic() - started)
+
+    async def _ids_of(self, labels: Sequence[str]) -> list[int]:
+        """Return the token id of each label, as the server's tokenizer has it; nothing if it does not tell."""
+        if not self._tokenizes:
+            return []
+        for label in labels:
+            if label not in self._label_ids:
+                bare, spaced = await asyncio.gather(self._tokenize(label), self._tokenize(f" {label}"))
+                forms = {label: bare, f" {label}": spaced}
+                self._label_ids[label] = single_token(label, forms.__getitem__, spaced=False)
+        return [self._label_ids[label] for label in labels]
+
+    async def _tokenize(self, text: str) -> list[int]:
+        url = f"{str(self._client.base_url).rstrip('/').removesuffix('/v1')}/tokenize"
+        content = {"model": self._model, "prompt": text, "add_special_tokens": False}
+        body = await retrying(lambda: self._post(url, content), attempts=self._attempts)
+        tokens = body.get("tokens")
+        return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
+
+    async def _get_models(self) -> list[dict[str, Any]]:
+        import httpx2
+        from openai import APIStatusError
+
+        try:
+            raw = await self._bounded(self._client.get("models", cast_to=httpx2.Response))
+        except APIStatusError as error:
+            if error.status_code in (401, 429) or error.status_code >= 500:
+                await self._refused(error)
+            return []
+        try:
+            entries = raw.json().get("data")
+        except (ValueError, AttributeError):
+            return []
+        return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+    async def _post(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Send once; return the JSON object that came back, or raise the error that fits."""
+        import httpx2
+        from openai import APIStatusError
+
+        try:
+            raw = await self._bounded(self._client.post(path, cast_to=httpx2.Response, body=dict(content)))
+        except APIStatusError as error:
+            await self._refused(error)
+        try:
+            body = raw.json()
+        except ValueError as error:
+            kind = raw.headers.get("content-type", "no content type").partition(";")[0]
+            raise TransientError(f"{self._url} answered with something that is no JSON ({kind})") from error
+        if not isinstance(body, dict):
+            raise TransientError(f"{self._url} answered with JSON that is no object")
+        return body
+
+    async def _bounded(self, call: Any) -> httpx2.Response:  # noqa: ANN401 - the SDK's awaitable
+        """Await the SDK's call within the time allowed; a connection that fails or hangs is a passing fault."""
+        from openai import APIConnectionError, APITimeoutError
+
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await call
+        except (TimeoutError, APITimeoutError) as error:
+            raise TransientError(f"{self._url} gave no answer within {self._timeout:g} s") from error
+        except APIConnectionError as error:
+            raise TransientError(f"no connection to {self._url} ({type(error.__cause__).__name__})") from error
+
+    async def _refused(self, error: APIStatusError) -> NoReturn:
+        """Raise what an error status means: passing, this request's own fault, or every further call's too."""
+        status, said = error.status_code, self._said(error)
+        code = str(error.code or error.type or "")
+        if status in (401, 403):
+            raise FatalBackendError(
+                f"{self._url} refuses the key ({status})\n  mend: set OPENAI_API_KEY to a key for this endpoint"
+            )
+        if status == 402 or code in QUOTA:
+            raise FatalBackendError(f"{self._url}: the quota is used up ({said})\n  mend: top up, then run it again")
+        if status in (408, 409, 429) or status >= 500:
+            raise TransientError(f"{self._url} answered {status}: {said}", wait=wait_of(error.response.headers))
+        if status == 404:
+            served = [str(entry.get("id")) for entry in await self._get_models()]
+            raise FatalBackendError(self._no_such_model(served))
+        if "max_completion_tokens" in said and self._max_tokens_name == "max_tokens":
+            self._max_tokens_name = "max_completion_tokens"
+            raise TransientError(f"{self._url} wants max_completion_tokens", wait=0.0)
+        if self._has_answered or status == 413 or TOO_LONG.search(f"{code} {said}"):
+            raise BackendError(f"{self._url} refuses this request ({status}): {said}")
+        raise FatalBackendError(
+            f"{self._url} refuses the request ({status}): {said}\n  mend: check --model and the sampling settings"
+        )
+
+    def _said(self, error: APIStatusError) -> str:
+        """Return the endpoint's message in one line, without the key if it quotes it."""
+        body = error.body
+        said = body.get("message") if isinstance(body, dict) else None
+        text = said if isinstance(said, str) else re.sub(r"<[^>]*>", " ", error.response.text)
+        text = text.replace(self._api_key, "[key]") if self._api_key else text
+        return " ".join(text.split())[:300] or "no message"
+
+    def _no_such_model(self, served: Mapping[str, Any] | Sequence[str]) -> str:
+        names = ", ".join(served) or "it lists none"
+        return (
+            f"{self._url} serves no model {self._model!r}{nearest(self._model, served)}\n"
+            f"  mend: choose with --model among: {names}"
+        )
+
+
+async def open_openai(
+    base_url: str | None, model: str, *, timeout: float = 600.0, attempts: int = 6, api_key: str | None = None
+) -> OpenAIBackend:
+    """Return a backend for the endpoint, after one call that asks for its models.
+
+    The URL is `base_url`, else OPENAI_BASE_URL, else the SDK's own; the key is OPENAI_API_KEY, and none is needed for
+    an endpoint that asks for none. Raises MissingError when nothing answers there, FatalBackendError for a refused key.
+    """
+    from openai import AsyncOpenAI, DefaultAioHttpClient
+
+    key = api_key or os.environ.get("OPENAI_API_KEY")
+    url = base_url or os.environ.get("OPENAI_BASE_URL")
+    if not key and not url:
+        raise MissingError(
+            "no endpoint and no key are set",
+            mend="name one with --base-url, or set OPENAI_API_KEY (or OPENAI_BASE_URL)",
+        )
+    client = AsyncOpenAI(
+        api_key=key or "none",
+        base_url=url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=DefaultAioHttpClient(timeout=timeout),
+    )
+    backend = OpenAIBackend(client, model, timeout=timeout, attempts=attempts, api_key=key)
+    try:
+        await backend.greet()
+    except BaseException:
+        await backend.close()
+        raise
+    return backend
+
+
+def public_url(url: str) -> str:
+    """Return the URL without user, password, query or trailing slash: what may be shown and stored."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+
+
+def read_completion(
+    body: Mapping[str, Any], labels: Sequence[str] = (), label_ids: Sequence[int] = (), *, seconds: float = 0.0
+) -> Response:
+    """Return the Response in a chat completion.
+
+    No content is an empty text: the model did answer, with nothing. A refusal's words are the text, with the finish
+    reason `refusal`. Raises TransientError when there is no choice, or no message in it.
+    """
+    error = body.get("error")
+    choices = body.get("choices")
+    if error or not isinstance(choices, list) or not choices:
+        detail = error.get("message") if isinstance(error, dict) else error
+        raise TransientError(f"the endpoint returned no choice{f': {str(detail)[:300]}' if detail else ''}")
+    choice = choices[0]
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        raise TransientError("the endpoint returned a choice without a message")
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    if content is not None and not isinstance(content, str):
+        raise TransientError(f"the endpoint returned content that is no text ({type(content).__name__})")
+    refusal = message.get("refusal")
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    return Response(
+        text=content or (refusal if isinstance(refusal, str) else ""),
+        finish_reason="refusal" if refusal and not content else str(choice.get("finish_reason") or "unknown"),
+        usage=_usage(body.get("usage")),
+        label_logprobs=_label_logprobs(choice.get("logprobs"), labels, label_ids) if labels else None,
+        reasoning=reasoning if isinstance(reasoning, str) else "",
+        seconds=seconds,
+    )
+
+
+def _usage(usage: Any) -> Usage:  # noqa: ANN401 - whatever the endpoint sent
+    def number(value: Any, *path: str) -> int:  # noqa: ANN401
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value if isinstance(value, int) else 0
+
+    return Usage(
+        number(usage, "prompt_tokens"),
+        number(usage, "prompt_tokens_details", "cached_tokens"),
+        number(usage, "completion_tokens"),
+        number(usage, "completion_tokens_details", "reasoning_tokens"),
+    )
+
+
+def _label_logprobs(logprobs: Any, labels: Sequence[str], label_ids: Sequence[int]) -> dict[str, float]:  # noqa: ANN401
+    """Return the log-probability of each label at the first token: by id where ids were asked for; else by text, where
+    the forms of a label with and without a space are added up."""
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    first = content[0] if isinstance(content, list) and content else None
+    entries = first.get("top_logprobs") if isinstance(first, dict) else None
+    pairs: list[tuple[str, float]] = [
+        (str(entry["token"]), float(entry["logprob"]))
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and "token" in entry and isinstance(entry.get("logprob"), int | float)
+    ]
+    if label_ids:
+        by_id = dict(pairs)
+        named = zip(labels, label_ids, strict=True)
+        return {label: by_id[token] for label, number in named if (token := f"token_id:{number}") in by_id}
+    found: dict[str, float] = {}
+    for token, logprob in pairs:
+        if (label := token.strip()) in labels:
+            found[label] = _log_sum(found.get(label, -math.inf), logprob)
+    return found
+
+
+def _log_sum(one: float, other: float) -> float:
+    """Return log(exp(one) + exp(other))."""
+    high, low = max(one, other), min(one, other)
+    return high + math.log1p(math.exp(low - high)) if low > -math.inf else high

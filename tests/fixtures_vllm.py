@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from llmrank.backends.models import DEFAULT_MODEL, default_cache, fetch_default_model
+from llmrank.backends.vllm import VllmBackend, open_vllm
 
 START_SECONDS = 600
 KV_CACHE_GIB = "1"
@@ -57,15 +59,11 @@ def vllm_server(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         server.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(20)
-        except subprocess.TimeoutExpired:
-            pass
         # Its engine processes share its session; none may outlive the tests.
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         server.wait()
 
 
@@ -78,7 +76,17 @@ def _is_up(port: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def runner() -> Iterator[asyncio.Runner]:
+def engine_loop() -> Iterator[asyncio.Runner]:
     """One event loop for the session: an engine belongs to the loop in which it was started."""
-    with asyncio.Runner() as runner:
-        yield runner
+    with asyncio.Runner() as loop:
+        yield loop
+
+
+@pytest.fixture(scope="session")
+def vllm_backend(engine_loop: asyncio.Runner, default_model: Path) -> Iterator[VllmBackend]:
+    """The default model in this process; ask it with `engine_loop.run(vllm_backend.answer(request))`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VLLM_CPU_KVCACHE_SPACE", KV_CACHE_GIB)
+        backend = engine_loop.run(open_vllm(DEFAULT_MODEL, cache=default_model.parent.parent))
+        yield backend
+        engine_loop.run(backend.close())

@@ -122,7 +122,10 @@ def check_model_folder(folder: Path) -> Path:
     if not weights:
         raise InputError("no weights (*.safetensors or *.bin)", mend=mend, path=folder)
     for index in folder.glob("*.index.json"):
-        shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        try:
+            shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        except (ValueError, KeyError) as error:
+            raise InputError("not an index of weight files", mend="copy it again", path=index) from error
         if missing := sorted(shard for shard in shards if not (folder / shard).is_file()):
             raise InputError(f"weight files are missing: {', '.join(missing)}", mend="copy them too", path=folder)
     for path in weights:

@@ -20,7 +20,8 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 PATIENCE = 300.0
 """Seconds: an endpoint that asks for a longer wait is given up."""
 
-DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
+DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+", re.ASCII)
 PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -37,15 +38,10 @@ class TransientError(BackendError):
 def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Return the seconds in `retry-after-ms` or `Retry-After` (seconds, an HTTP date, or `1m30s`); None if there are
     none that can be read. RFC 9110, section 10.2.3, for the first two forms."""
-    try:
-        return max(0.0, float(headers["retry-after-ms"]) / 1000)
-    except (KeyError, ValueError):
-        pass
-    text = headers.get("retry-after", "").strip()
-    try:
+    if NUMBER.fullmatch(text := headers.get("retry-after-ms", "").strip()):
+        return max(0.0, float(text) / 1000)
+    if NUMBER.fullmatch(text := headers.get("retry-after", "").strip()):
         return max(0.0, float(text))
-    except ValueError:
-        pass
     if DURATION.fullmatch(text):
         return sum(float(number) * UNITS[unit] for number, unit in PART.findall(text))
     try:
@@ -67,10 +63,13 @@ async def retrying(call: Callable[[], Awaitable[Result]], *, attempts: int) -> R
     def passes(error: BaseException) -> bool:
         return isinstance(error, TransientError) and (error.wait is None or error.wait <= PATIENCE)
 
+    async def awaited() -> Result:
+        return await call()
+
     policy = AsyncRetrying(
         retry=retry_if_exception(passes), stop=stop_after_attempt(attempts), wait=_next_wait, reraise=True
     )
-    return await policy(call)
+    return await policy(awaited)
 
 
 def _next_wait(state: RetryCallState) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import time
@@ -34,6 +35,7 @@ LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 QUIET = {
     "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_CONFIGURE_LOGGING": "1",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
     "VLLM_NO_USAGE_STATS": "1",
     "TORCH_CPP_LOG_LEVEL": "ERROR",
@@ -105,11 +107,11 @@ class VllmBackend:
         Raises BackendError when the prompt does not fit, FatalBackendError when the engine died or a label is no
         single token.
         """
+        engine = await self._started()
         from vllm import TokensPrompt
         from vllm.exceptions import VLLMError
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        engine = await self._started()
         started = time.monotonic()
         prompt = self._prompt(request.messages)
         if self.context_length is not None and len(prompt) >= self.context_length:
@@ -150,6 +152,9 @@ class VllmBackend:
         if self._engine is not None:
             self._engine.shutdown(timeout=10)
             self._engine = None
+            # The engine stands in reference cycles: were it left to the end of the interpreter, its finaliser would
+            # print a traceback over the result.
+            gc.collect()
 
     async def _started(self) -> AsyncLLM:
         async with self._starting:

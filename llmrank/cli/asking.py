@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from llmrank.rankers.prompt import Prompt
 
 
+RANKER_OPTIONS = ("window", "step", "sort", "sort_top", "group", "rounds", "repeats", "combine")
+
+
 @dataclass(frozen=True)
 class FileShots:
     """What `rerank` draws shots from: the histories of a candidate file, read only when a prompt shows shots."""
@@ -134,17 +137,29 @@ def make_ranker(prompt: Prompt, options: PromptOptions, seed: int) -> Ranker:
     from llmrank.rankers.registry import RankerOptions, build_ranker
 
     name = prompt.template.front.ranker or ("pointwise" if prompt.template.front.about_one_item else "listwise")
-    return build_ranker(name, prompt, RankerOptions(seed=seed))
+    chosen = RankerOptions(
+        window=options.window,
+        step=options.step,
+        sort=options.sort,
+        sort_top=options.sort_top,
+        group=options.group,
+        rounds=options.rounds,
+        repeats=options.repeats,
+        combine=options.combine,
+        seed=seed,
+    )
+    return build_ranker(name, prompt, chosen)
 
 
-def prompt_settings(prompt: Prompt, options: PromptOptions) -> dict[str, object]:
-    """Return everything about the prompt that can change an answer, for the manifest."""
+def prompt_settings(prompt: Prompt, ranker: Ranker, options: PromptOptions) -> dict[str, object]:
+    """Return everything about prompt and method that can change an answer, for the manifest."""
     template = prompt.template
     settings: dict[str, object] = {
         "prompt": template.name,
         "template": template.text,
         "template_sha256": template.sha256,
-        "ranker": template.front.ranker,
+        "ranker": ranker.name,
+        "ranker_options": {name: getattr(options, name) for name in RANKER_OPTIONS},
         "answer": prompt.answer.name,
         "view": asdict(prompt.view),
         "top": template.front.top,

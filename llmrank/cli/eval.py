@@ -28,6 +28,7 @@ from llmrank.cli.options import (
 if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
     from llmrank.cli.cases import CaseSet
+    from llmrank.rankers.needs import needs_of
     from llmrank.rankers.order import Order
     from llmrank.run import RunFolder
     from llmrank.run.metrics import Protocol
@@ -72,11 +73,13 @@ def evaluate(
     with connect(backend_options) as connection:
         prompt = make_prompt(template, prompt_options, cases, seed=case_options.seed, room=connection.room())
         ranker = make_ranker(prompt, prompt_options, case_options.seed)
+        longest = max((len(case.candidates) or 1 for case in cases.cases), default=0)
+        needs_of(ranker, longest).check(connection.backend.capabilities)
         if dry_run:
             show_estimate(cases.cases, ranker, order, connection, as_json=as_json)
             return
         settings: dict[str, object] = {
-            **prompt_settings(prompt, prompt_options),
+            **prompt_settings(prompt, ranker, prompt_options),
             **cases.settings,
             "evaluation": cases.evaluation,
             "measures": [str(measure) for measure in chosen],

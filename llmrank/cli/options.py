@@ -97,7 +97,7 @@ class CaseOptions:
     recall: str = "ease"
     k: int | None = None
     split: str = "leave-last-out"
-    users: int = 100
+    users: int = 50
     seed: int = 0
     force_target: bool = False
     k_core: int = 0
@@ -121,7 +121,7 @@ case_options = _grouped(
         show_default=True,
         help="leave-last-out, time:YYYY-MM-DD, or user-ratio:0.9.",
     ),
-    option("--users", default=100, show_default=True, type=click.IntRange(0), help="Users drawn by --seed; 0: all."),
+    option("--users", default=50, show_default=True, type=click.IntRange(0), help="Users drawn by --seed; 0: all."),
     option("--seed", default=0, show_default=True, help="For the users drawn, shuffles, shots and sampling."),
     option(
         "--force-target", is_flag=True, help="Put what the user did next into every list (printed with the numbers)."
@@ -153,6 +153,14 @@ class PromptOptions:
     domain: DomainName | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    window: int = 20
+    step: int = 10
+    sort: str | None = None
+    sort_top: int = 10
+    group: int | None = None
+    rounds: int = 2
+    repeats: int = 1
+    combine: Literal["borda", "reciprocal_rank", "kemeny"] = "borda"
 
 
 prompt_options = _grouped(
@@ -197,6 +205,24 @@ prompt_options = _grouped(
     ),
     option(
         "--max-tokens", default=None, type=click.IntRange(1), help="Longest answer; the template's own unless given."
+    ),
+    option("--window", default=20, show_default=True, type=click.IntRange(2), help="sliding_window: items at a time."),
+    option(
+        "--step", default=10, show_default=True, type=click.IntRange(1), help="sliding_window: step between windows."
+    ),
+    option("--sort", default=None, help="pairwise: all, heap, bubble; setwise: heap, bubble."),
+    option("--sort-top", default=10, show_default=True, type=click.IntRange(1), help="Places that a sort fills."),
+    option("--group", default=None, type=click.IntRange(2), help="setwise, tournament: items at a time."),
+    option("--rounds", default=2, show_default=True, type=click.IntRange(1), help="tournament: rounds played."),
+    option(
+        "--repeats", default=1, show_default=True, type=click.IntRange(1), help="Ask in so many orders and combine."
+    ),
+    option(
+        "--combine",
+        default="borda",
+        show_default=True,
+        type=click.Choice(["borda", "reciprocal_rank", "kemeny"]),
+        help="How repeats are combined.",
     ),
 )
 

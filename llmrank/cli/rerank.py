@@ -60,6 +60,7 @@ def rerank(
     from llmrank.data.candidates import check_candidates, read_rows
     from llmrank.data.reranked import RerankedWriter
     from llmrank.engine import Ranked, rank_all
+    from llmrank.rankers.needs import needs_of
     from llmrank.rankers.order import Order
 
     template = load_prompt(prompt_options)
@@ -73,11 +74,13 @@ def rerank(
     with connect(backend_options) as connection:
         prompt = make_prompt(template, prompt_options, shots, seed=seed, room=connection.room())
         ranker = make_ranker(prompt, prompt_options, seed)
+        # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
+        needs_of(ranker, 2).check(connection.backend.capabilities)
         if dry_run:
             show_estimate((row.case for row in read()), ranker, order, connection, as_json=as_json)
             return
         settings = {
-            **prompt_settings(prompt, prompt_options),
+            **prompt_settings(prompt, ranker, prompt_options),
             "backend": dict(connection.backend.identity),
             "seed": seed,
             "candidates_sha256": _sha256(candidates),

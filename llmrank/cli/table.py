@@ -92,12 +92,14 @@ def verdict(metrics: Mapping[str, Any]) -> list[str]:
         difference, low, high = found["difference"], *found["ci95"]
         if difference is None or low is None:
             continue
-        interval = f"by {difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {found['p_holm']:.4f}"
-        if found["p_holm"] >= 0.05:
-            sentences.append(f"{headline} cannot be told from {than}: differs {interval}.")
-        else:
-            better = (difference < 0) == lower_is_better
-            sentences.append(f"{headline} is {'better' if better else 'worse'} than {than}: {interval}.")
+        told, better = found["p_holm"] < 0.05, (difference < 0) == lower_is_better
+        relation = f"is {'better' if better else 'worse'} than" if told else "cannot be told from"
+        sentences.append(
+            f"{headline} {relation} {than}: {difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {found['p_holm']:.4f}."
+        )
+    unread = metrics["outcomes"]["unparsed"] + metrics["outcomes"]["error"]
+    if unread:
+        sentences.append(f"{unread} of {metrics['cases']} Cases have no readable answer, and count as worst.")
     return sentences
 
 

@@ -11,9 +11,9 @@ from llmrank import stats
 from llmrank.engine import run_alone
 from llmrank.errors import InputError
 from llmrank.measures import (
+    MAE,
     Judgements,
     Measure,
-    MAE,
     RankingMeasure,
     RatingMeasure,
     Ratings,

@@ -27,7 +27,10 @@ def row(**changed: Any) -> dict[str, Any]:
     good: dict[str, Any] = {
         "user_id": "42",
         "history": [{"item_id": "50", "title": "Star Wars (1977)"}],
-        "candidates": [{"item_id": "181", "title": "Return of the Jedi (1983)"}, {"item_id": "2", "title": "GoldenEye"}],
+        "candidates": [
+            {"item_id": "181", "title": "Return of the Jedi (1983)"},
+            {"item_id": "2", "title": "GoldenEye"},
+        ],
         "relevant": ["181"],
     }
     return {key: value for key, value in (good | changed).items() if value is not ...}
@@ -45,7 +48,10 @@ WRONG_ROWS = {
     "relevant is no item": (lines(row(relevant=["nowhere"])), ["line 1", "relevant", "nowhere"]),
     "empty candidates": (lines(row(candidates=[])), ["line 1", "candidates", "'42'"]),
     "no history": (lines(row(history=[])), ["line 1", "history", "--allow-empty-history"]),
-    "wrong encoding": (b'{"user_id": "42", "history": [{"item_id": "1", "title": "Am\xe9lie"}]}\n', ["line 1", "UTF-8"]),
+    "wrong encoding": (
+        b'{"user_id": "42", "history": [{"item_id": "1", "title": "Am\xe9lie"}]}\n',
+        ["line 1", "UTF-8"],
+    ),
     "repeated user": (lines(row(), row()), ["line 2", "'42'"]),
     "empty file": (b"", ["mend"]),
 }

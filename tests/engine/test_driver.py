@@ -36,7 +36,7 @@ class Counting:
     asked: Counter[str] = field(default_factory=Counter[str])
     under_way: int = 0
     most_under_way: int = 0
-    capabilities: Capabilities = Capabilities()
+    capabilities: Capabilities = field(default_factory=Capabilities)
     identity: Mapping[str, str] = field(default_factory=lambda: {"kind": "counting"})
 
     async def answer(self, request: Request) -> Response:

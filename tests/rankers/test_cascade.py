@@ -20,6 +20,7 @@ def test_the_dear_one_ranks_the_top_of_the_cheap_one_in_the_order_shown():
     one = case(10)
     ranking, [batch] = drive(Cascade(BACKWARDS, RANKGPT, 4), one, OracleBackend())
     assert ranking.order == ("i006", "i007", "i008", "i009", "i005", "i004", "i003", "i002", "i001", "i000")
+    assert len(tie_groups(ranking)) == 10, "what was not sent on keeps the places that the cheap one gave it"
     lines = [line.split('"')[1] for line in batch[0].messages[-1].content.splitlines() if '"Film ' in line]
     assert lines == [item.title for item in one.candidates if item.item_id in ranking.order[:4]]
 

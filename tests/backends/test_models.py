@@ -1,0 +1,135 @@
+"""Finding a model, and telling what is wrong with a folder that is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from llmrank.backends.models import (
+    DEFAULT_MODEL,
+    cached_models,
+    check_model_folder,
+    default_cache,
+    fetch_default_model,
+    fingerprint,
+    resolve_model,
+)
+from llmrank.cli.models import models
+from llmrank.errors import InputError, MissingError
+
+
+def write_safetensors(path: Path, content: bytes) -> None:
+    header = json.dumps({"w": {"dtype": "U8", "shape": [len(content)], "data_offsets": [0, len(content)]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "tokenizer.json").write_text("{}")
+    write_safetensors(folder / "model.safetensors", bytes(range(256)) * 40_000)
+    return folder
+
+
+def test_a_folder_is_its_own_model(folder: Path, tmp_path: Path) -> None:
+    model = resolve_model(str(folder), cache=tmp_path / "cache")
+    assert (model.name, model.folder, model.revision) == (str(folder), folder, fingerprint(folder))
+    assert not (tmp_path / "cache").exists()
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no configuration": (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
+    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
+    "cut off": (lambda folder: cut(folder / "model.safetensors"), "not a whole safetensors file"),
+    "empty": (lambda folder: os.truncate(folder / "model.safetensors", 0), "not a whole safetensors file"),
+    "pointer": (
+        lambda folder: (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n"),
+        "not a whole safetensors file",
+    ),
+    "shard": (
+        lambda folder: (folder / "model.safetensors.index.json").write_text(
+            '{"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}'
+        ),
+        r"weight files are missing: model-2\.safetensors",
+    ),
+    "damaged index": (
+        lambda folder: (folder / "model.safetensors.index.json").write_text("{"),
+        "not an index of weight files",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_what_is_wrong_with_a_folder_is_said(
+    folder: Path, damage: Callable[[Path], object], message: str, tmp_path: Path
+) -> None:
+    damage(folder)
+    with pytest.raises(InputError, match=rf"{folder}.*: {message}[\s\S]*mend: ") as caught:
+        resolve_model(str(folder), cache=tmp_path)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["gpt2-of-mine", "./not-here", "/not/here", "a/b/c", "~/not-here"])
+def test_a_name_that_is_neither_folder_nor_hub_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=DEFAULT_MODEL):
+        resolve_model(name, cache=tmp_path)
+
+
+def test_a_hub_name_without_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Port 9 (discard) refuses connections: a machine without network.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(MissingError, match=r"owner/no-such-model[\s\S]*--model") as caught:
+        resolve_model("owner/no-such-model", cache=tmp_path)
+    assert caught.value.exit_code == 3
+
+
+def test_the_revision_follows_the_content(folder: Path, tmp_path: Path) -> None:
+    before = fingerprint(folder)
+    assert fingerprint(Path(shutil.copytree(folder, tmp_path / "copy"))) == before
+    (folder / "config.json").write_text("{ }")
+    changed = fingerprint(folder)
+    write_safetensors(folder / "model.safetensors", bytes(range(255, -1, -1)) * 40_000)
+    assert len({before, changed, fingerprint(folder)}) == 3
+
+
+def test_the_default_model_is_what_was_published() -> None:
+    folder = fetch_default_model(cache=default_cache())
+    assert folder in cached_models(default_cache())
+    assert check_model_folder(folder) == folder
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    chat = [{"role": "user", "content": "hi"}]
+    assert tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) == (
+        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+        "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+    )
+    # Every digit is a token of its own, also after two spaces; special tokens are one token each.
+    for text in ("Toy Story (1995)", "a  12", "1, 2 and 30", "<|im_start|>Été — « Amélie »<|im_end|>"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.tokenize("a  12") == ["a", "ĠĠ", "1", "2"]
+    assert tokenizer.encode("<|im_start|>") == [1]
+
+
+def test_models_list_and_fetch(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(folder, tmp_path / "cache" / "models" / "mine")
+    listed = CliRunner().invoke(models, ["list", "--json"])
+    assert json.loads(listed.stdout) == [
+        {"model": DEFAULT_MODEL, "default": True, "folder": None},
+        {"model": "mine", "default": False, "folder": str(tmp_path / "cache" / "models" / "mine")},
+    ]
+    assert CliRunner().invoke(models, ["fetch", str(folder)]).stdout == f"{folder}\n"

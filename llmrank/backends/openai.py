@@ -66,7 +66,8 @@ class OpenAIBackend:
         is a vLLM that does not serve the model. An endpoint that lists no models is taken as it is.
         """
         try:
-            listed = await retrying(lambda: self._get_models(), attempts=self._attempts)
+            # Nothing is lost yet: somebody waits at the terminal to hear that the address is wrong.
+            listed = await retrying(lambda: self._get_models(), attempts=min(2, self._attempts))
         except TransientError as error:
             raise MissingError(
                 f"no endpoint answers at {self._url}: {error}",
@@ -208,10 +209,12 @@ class OpenAIBackend:
         try:
             async with asyncio.timeout(self._timeout):
                 return await call
-        except (TimeoutError, APITimeoutError) as error:
-            raise TransientError(f"{self._url} gave no answer within {self._timeout:g} s") from error
-        except APIConnectionError as error:
-            raise TransientError(f"no connection to {self._url} ({type(error.__cause__).__name__})") from error
+        except (TimeoutError, APIConnectionError) as error:
+            # Over aiohttp a refused connection comes as a timeout of connecting, at once.
+            connecting = type(error.__cause__).__name__ == "ConnectTimeout"
+            if isinstance(error, TimeoutError | APITimeoutError) and not connecting:
+                raise TransientError(f"{self._url} gave no answer within {self._timeout:g} s") from error
+            raise TransientError(f"no connection to {self._url} ({error.__cause__})") from error
 
     async def _refused(self, error: APIStatusError) -> NoReturn:
         """Raise what an error status means: passing, this request's own fault, or every further call's too."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
+import logging
 import os
+import sys
+import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
@@ -33,16 +35,12 @@ CPU_BLOCK = 32
 """Tokens in a KV block on a CPU: its smallest, so that the most of a shared prefix is found again."""
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
-QUIET = {
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "VLLM_CONFIGURE_LOGGING": "1",
+SETTINGS = {
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
     "VLLM_NO_USAGE_STATS": "1",
-    "TORCH_CPP_LOG_LEVEL": "ERROR",
-    "PYTHONWARNINGS": "ignore",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""What keeps the engine and its processes silent but for errors; a value already in the environment wins."""
+"""Environment of the engine's processes; a value already in the environment wins."""
 
 
 class VllmBackend:
@@ -54,11 +52,12 @@ class VllmBackend:
 
     def __init__(self, model: Model, dtype: str, adapter: Path | None = None, say: Say = silent) -> None:
         self._model, self._dtype, self._say = model, dtype, say
-        self._adapter, self._adapter_settings = _adapter(adapter)
+        self._adapter, self._adapter_settings = adapter, _adapter_settings(adapter)
         self._identity = {"kind": "vllm", "model": model.name, "revision": model.revision, "dtype": dtype}
         if adapter is not None:
             self._identity["adapter"] = f"{adapter.resolve()}@{fingerprint(adapter)}"
         self._engine: AsyncLLM | None = None
+        self._log: Path | None = None
         self._starting = asyncio.Lock()
         self._numbers = count()
         self._label_ids: dict[str, int] = {}
@@ -124,13 +123,14 @@ class VllmBackend:
                 TokensPrompt(prompt_token_ids=prompt),
                 self._sampling(request, ids),
                 request_id=f"llmrank-{next(self._numbers)}",
-                lora_request=self._adapter,
+                lora_request=self._lora(),
             )
             # One output, at the end: that is what RequestOutputKind.FINAL_ONLY means.
             async with aclosing(call):
                 final = await anext(call)
         except EngineDeadError as error:
-            raise FatalBackendError(f"the vLLM engine died: {error}") from error
+            kept, self._log = self._log, None
+            raise FatalBackendError(f"the vLLM engine died\n  mend: its log says why: {kept}") from error
         except (VLLMError, ValueError) as error:
             raise BackendError(f"vLLM refused the request: {error}") from error
         output = final.outputs[0]
@@ -152,18 +152,29 @@ class VllmBackend:
         if self._engine is not None:
             self._engine.shutdown(timeout=10)
             self._engine = None
-            # The engine stands in reference cycles: were it left to the end of the interpreter, its finaliser would
-            # print a traceback over the result.
-            gc.collect()
+        if self._log is not None:
+            self._log.unlink(missing_ok=True)
 
     async def _started(self) -> AsyncLLM:
         async with self._starting:
             if self._engine is None:
                 self._say(f"loading {self._model.name} into vLLM")
                 before = time.monotonic()
-                self._engine = _start(self._model, self._dtype, self._adapter_settings)
+                self._log = _new_log()
+                try:
+                    self._engine = _start(self._model, self._dtype, self._adapter_settings, self._log)
+                except FatalBackendError:
+                    # Ctrl-C reaches the engine's processes too: let the interruption come first, if that is why.
+                    await asyncio.sleep(0)
+                    self._log = None  # kept, for the person to read
+                    raise
                 self._say(f"loaded in {time.monotonic() - before:.0f} s")
             return self._engine
+
+    def _lora(self) -> LoRARequest | None:
+        from vllm.lora.request import LoRARequest
+
+        return None if self._adapter is None else LoRARequest("adapter", 1, str(self._adapter.resolve()))
 
     def _encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False))
@@ -256,9 +267,16 @@ def _context_length(folder: Path) -> int | None:
     return config.get("max_position_embeddings") or config.get("text_config", {}).get("max_position_embeddings")
 
 
-def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any]) -> AsyncLLM:
+def _new_log() -> Path:
+    """Return a new file for what the engine's processes have to say."""
+    handle, name = tempfile.mkstemp(prefix="llmrank-vllm-", suffix=".log")
+    os.close(handle)
+    return Path(name)
+
+
+def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: Path) -> AsyncLLM:
     """Return a running engine; raises MissingError or FatalBackendError saying why there is none."""
-    with _environment(QUIET):
+    with _environment(SETTINGS), _output_to(log):
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.exceptions import VLLMError
@@ -267,6 +285,8 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any]) -> Asy
             raise MissingError(
                 f"vLLM cannot be loaded ({error})", mend="`llmrank doctor` says what is wrong with the installation"
             ) from error
+        # What goes wrong in this process is raised, so it need not be logged as well.
+        logging.getLogger("vllm").setLevel(logging.CRITICAL)
         # Not compiled on a CPU: compiling takes longer than it saves in a few hundred calls.
         on_cpu: dict[str, Any] = {
             "block_size": CPU_BLOCK,
@@ -290,26 +310,46 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any]) -> Asy
                 )
             )
         except (RuntimeError, ValueError, VLLMError) as error:
+            reason = " ".join(str(error).split())[:300]
             raise FatalBackendError(
-                f"vLLM does not start with {model.name}: {error}\n"
-                "  mend: the engine's own message stands above; VLLM_LOGGING_LEVEL=INFO shows more"
+                f"vLLM does not start with {model.name}: {reason}\n  mend: its log says why: {log}"
             ) from error
 
 
-def _adapter(folder: Path | None) -> tuple[LoRARequest | None, dict[str, Any]]:
-    """Return the adapter's part of a call, and its part of the engine's settings."""
+def _adapter_settings(folder: Path | None) -> dict[str, Any]:
+    """Return the engine settings that a LoRA adapter needs; raises InputError when the folder holds none."""
     if folder is None:
-        return None, {}
+        return {}
     config = folder / "adapter_config.json"
     if not config.is_file():
         raise InputError("no LoRA adapter: adapter_config.json is missing", mend="name its folder", path=folder)
-    from vllm.lora.request import LoRARequest
-
     rank = int(json.loads(config.read_text("utf-8"))["r"])
     allowed = next((limit for limit in LORA_RANKS if limit >= rank), None)
     if allowed is None:
         raise InputError(f"rank {rank} is above {LORA_RANKS[-1]}", mend="merge the adapter into the model", path=config)
-    return LoRARequest("adapter", 1, str(folder.resolve())), {"enable_lora": True, "max_lora_rank": allowed}
+    return {"enable_lora": True, "max_lora_rank": allowed}
+
+
+@contextmanager
+def _output_to(log: Path) -> Generator[None]:
+    """Point stdout and stderr at the log for as long as the block runs; processes started in it stay there.
+
+    stdout is the result of a command and stderr its progress: the engine's hundred lines belong to neither.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with log.open("ab") as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in zip((1, 2), saved, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 @contextmanager

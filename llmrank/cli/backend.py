@@ -79,10 +79,11 @@ def connect(options: BackendOptions) -> Generator[Connection]:
     settings.check()
     concurrency = options.concurrency or CONCURRENCY[kind.partition(":")[0]]
     # One event loop throughout: connections that were opened in it must be used and closed in it.
-    with asyncio.Runner() as runner, Store(options.store or default_store()) as store:
+    with asyncio.Runner() as runner:
         backend = runner.run(open_backend(settings, say=_say))
         try:
-            yield Connection(backend, store, concurrency, runner)
+            with Store(options.store or default_store()) as store:
+                yield Connection(backend, store, concurrency, runner)
         finally:
             runner.run(backend.close())
 

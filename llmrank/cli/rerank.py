@@ -57,7 +57,7 @@ def rerank(
     from llmrank.cli.asking import FileShots, load_prompt, make_prompt, make_ranker, prompt_settings
     from llmrank.cli.backend import connect, refuse_errors, show_estimate
     from llmrank.cli.progress import Progress
-    from llmrank.data.candidates import check_candidates, read_rows
+    from llmrank.data.candidates import check_candidates, check_free, read_rows
     from llmrank.data.reranked import RerankedWriter
     from llmrank.engine import Ranked, rank_all
     from llmrank.rankers.needs import needs_of
@@ -65,6 +65,7 @@ def rerank(
 
     template = load_prompt(prompt_options)
     order = Order.parse(prompt_options.order, seed)
+    check_free(output, overwrite=force)
     rows = check_candidates(candidates, allow_empty_history=allow_empty_history).rows
     shots = FileShots(candidates, allow_empty_history)
 

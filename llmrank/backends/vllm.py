@@ -285,8 +285,6 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
             raise MissingError(
                 f"vLLM cannot be loaded ({error})", mend="`llmrank doctor` says what is wrong with the installation"
             ) from error
-        # What goes wrong in this process is raised, so it need not be logged as well.
-        logging.getLogger("vllm").setLevel(logging.CRITICAL)
         # Not compiled on a CPU: compiling takes longer than it saves in a few hundred calls.
         on_cpu: dict[str, Any] = {
             "block_size": CPU_BLOCK,
@@ -294,7 +292,7 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
             "enforce_eager": True,
         }
         try:
-            return AsyncLLM.from_engine_args(
+            engine = AsyncLLM.from_engine_args(
                 AsyncEngineArgs(
                     model=str(model.folder),
                     dtype=cast(Any, dtype),
@@ -314,6 +312,9 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
             raise FatalBackendError(
                 f"vLLM does not start with {model.name}: {reason}\n  mend: its log says why: {log}"
             ) from error
+    # What goes wrong in this process is raised, so it need not be logged as well.
+    logging.getLogger("vllm").setLevel(logging.CRITICAL)
+    return engine
 
 
 def _adapter_settings(folder: Path | None) -> dict[str, Any]:

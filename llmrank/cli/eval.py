@@ -28,7 +28,6 @@ from llmrank.cli.options import (
 if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
     from llmrank.cli.cases import CaseSet
-    from llmrank.rankers.needs import needs_of
     from llmrank.rankers.order import Order
     from llmrank.run import RunFolder
     from llmrank.run.metrics import Protocol
@@ -60,6 +59,7 @@ def evaluate(
     from llmrank.cli.asking import load_prompt, make_prompt, make_ranker, prompt_settings
     from llmrank.cli.backend import connect, refuse_errors, show_estimate
     from llmrank.cli.cases import load_cases
+    from llmrank.rankers.needs import needs_of
     from llmrank.rankers.order import Order
     from llmrank.run import RunFolder
     from llmrank.run.metrics import Protocol, metrics, parse_measures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 
@@ -49,6 +50,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 130 interrupted."""
+    # A job scheduler's SIGTERM is Ctrl-C: what was answered is saved, and the engine's processes end with this one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Exit as stop:

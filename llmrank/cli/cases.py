@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from llmrank.cli.options import CaseOptions
+from llmrank.cli.options import CaseOptions, column_role
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
 
@@ -107,7 +107,7 @@ def _from_dataset(options: CaseOptions, task: Task, *, catalogue: bool) -> CaseS
     from llmrank.data.load import load_dataset
     from llmrank.data.splits import parse_split
 
-    columns = dict(_column(text) for text in options.columns)
+    columns = dict(column_role(text) for text in options.columns)
     dataset = load_dataset(options.data, columns=columns, k_core=options.k_core, say=_say)
     split = parse_split(options.split)(dataset)
     train = histories(split)
@@ -213,13 +213,6 @@ def _hash(cases: Iterable[Case]) -> str:
     for line in sorted(repr(case) for case in cases):
         digest.update(line.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
-
-
-def _column(text: str) -> tuple[str, str]:
-    role, equals, name = text.partition("=")
-    if not (role and equals and name):
-        raise InputError(f"{text!r} is not ROLE=NAME", field="--column", mend="write for example --column user=uid")
-    return role, name
 
 
 def _say(line: str) -> None:

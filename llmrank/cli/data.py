@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmrank.errors import InputError
+from llmrank.cli.options import column_role
 
 if TYPE_CHECKING:
     from llmrank.data.describe import Description
@@ -91,7 +91,7 @@ def describe_command(
     from llmrank.data.describe import describe
     from llmrank.data.load import load_dataset
 
-    roles = dict(_column(text) for text in columns)
+    roles = dict(column_role(text) for text in columns)
     dataset = load_dataset(
         name_or_folder, folder=folder, columns=roles, k_core=k_core, say=lambda line: click.echo(line, err=True)
     )
@@ -100,13 +100,6 @@ def describe_command(
         click.echo(json.dumps(asdict(description), indent=2, ensure_ascii=False))
     else:
         _show(description)
-
-
-def _column(text: str) -> tuple[str, str]:
-    role, equals, name = text.partition("=")
-    if not (role and equals and name):
-        raise InputError(f"{text!r} is not ROLE=NAME", field="--column", mend="write for example --column user=uid")
-    return role, name
 
 
 def _show(description: Description) -> None:

@@ -72,6 +72,14 @@ config_option = click.option(
 )
 
 
+def column_role(text: str) -> tuple[str, str]:
+    """Return the role and the name in `ROLE=NAME`, a column of the user's own tables; raises InputError."""
+    role, equals, name = text.partition("=")
+    if not (role and equals and name):
+        raise InputError(f"{text!r} is not ROLE=NAME", field="--column", mend="write for example --column user=uid")
+    return role, name
+
+
 def _grouped(name: str, kind: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
     """Return a decorator that adds the options and hands them over as one frozen value."""
 
@@ -97,7 +105,7 @@ class CaseOptions:
     recall: str = "ease"
     k: int | None = None
     split: str = "leave-last-out"
-    users: int = 50
+    users: int = 40
     seed: int = 0
     force_target: bool = False
     k_core: int = 0
@@ -121,7 +129,7 @@ case_options = _grouped(
         show_default=True,
         help="leave-last-out, time:YYYY-MM-DD, or user-ratio:0.9.",
     ),
-    option("--users", default=50, show_default=True, type=click.IntRange(0), help="Users drawn by --seed; 0: all."),
+    option("--users", default=40, show_default=True, type=click.IntRange(0), help="Users drawn by --seed; 0: all."),
     option("--seed", default=0, show_default=True, help="For the users drawn, shuffles, shots and sampling."),
     option(
         "--force-target", is_flag=True, help="Put what the user did next into every list (printed with the numbers)."

@@ -1,6 +1,6 @@
 """Puts what a command printed into a page, between `<!-- NAME -->` and `<!-- /NAME -->`, so that no figure is typed.
 
-    llmrank eval --prompt palr | python results/into_page.py README.md table
+llmrank eval --prompt palr | python results/into_page.py README.md table
 """
 
 from __future__ import annotations

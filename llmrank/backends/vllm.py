@@ -322,7 +322,8 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
 def _threads() -> dict[str, str]:
     """Return the setting that lets the engine compute on every core of a small machine.
 
-    Left to itself vLLM keeps one core free on a CPU: of two that is half of what there is (measured: 1.8 times as long).
+    Left to itself vLLM keeps one core free on a CPU: of two that is half of what there is, and takes 1.8 times
+    as long.
     """
     cores = sorted(os.sched_getaffinity(0))
     return {"VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores))} if len(cores) <= SMALL_MACHINE else {}

@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from llmrank.backends.labels import LABEL_LIMIT, single_token
@@ -281,11 +282,10 @@ async def open_openai(
         http_client=DefaultAioHttpClient(timeout=timeout),
     )
     backend = OpenAIBackend(client, model, timeout=timeout, attempts=attempts, api_key=key)
-    try:
+    async with AsyncExitStack() as unless_greeted:
+        unless_greeted.push_async_callback(backend.close)
         await backend.greet()
-    except BaseException:
-        await backend.close()
-        raise
+        unless_greeted.pop_all()
     return backend
 
 

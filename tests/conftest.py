@@ -7,8 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.fixtures_vllm"]
+
+# How long one example takes says more of the machine than of the code.
+settings.register_profile("llmrank", deadline=None)
+settings.load_profile("llmrank")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -16,6 +16,7 @@ VERBS = {
     "rerank": "rerank",
     "score": "score",
     "recall": "recall",
+    "convert": "convert",
     "prompts": "command",
     "data": "data",
     "models": "models",

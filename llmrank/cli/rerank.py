@@ -86,7 +86,8 @@ def rerank(
             "seed": seed,
             "candidates_sha256": _sha256(candidates),
         }
-        outcomes, usage, under_way = Counter[str](), Usage(), dict[str, CandidateRow]()
+        outcomes, usage = Counter[str](), Usage()
+        under_way: dict[str, CandidateRow] = {}
         with (
             RerankedWriter(output, settings=settings, overwrite=force) as writer,
             Progress(rows, len(writer)) as progress,

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from string import whitespace
 from typing import IO, Any, Literal
 
 from pydantic_core import from_json
@@ -258,7 +259,7 @@ def _json_rows(path: Path) -> Iterator[tuple[int, object]]:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
             for line, content in enumerate(file, 1):
                 text = _decoded(content, path, line)
-                if text.strip():
+                if text.strip(whitespace):  # a separator such as \x1c is no blank line
                     yield line, _json_object(text, path, line)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"no whole gzip file ({error})", path=path, line=line + 1, mend="write it again") from error

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmrank.data.candidates import (
@@ -179,6 +179,7 @@ json_value = st.recursive(
 )
 
 
+@example(junk=b"\x1c")
 @given(
     junk=st.binary(max_size=40) | st.dictionaries(st.sampled_from([*GOOD, "target", "response", "missed"]), json_value)
 )

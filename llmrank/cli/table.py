@@ -60,6 +60,9 @@ def _lines(metrics: Mapping[str, Any], notes: tuple[str, ...], run: str | None, 
         lines.append(("repairs", _counts(metrics["repairs"])))
     if metrics["history_dropped"]:
         lines.append(("dropped", f"{metrics['history_dropped']} oldest events, for want of room in the model"))
+    if mass := metrics["label_mass"]:
+        low = f"; too low in {mass['cases_with_low']} Cases" if mass["cases_with_low"] else ""
+        lines.append(("label mass", f"mean {mass['mean']:.3f}, lowest {mass['lowest']:.3f}{low}"))
     usage = metrics["usage"]
     if usage["requests"]:
         lines.append(

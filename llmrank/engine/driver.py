@@ -53,6 +53,9 @@ def run_alone(ranker: Ranker, case: Case) -> Ranking:
 async def rank_case(case: Case, ranker: Ranker, caller: Caller, arrange: Callable[[Case], Case]) -> Ranked:
     """Return the Case's Ranking; the ranker sees it arranged and, but for the oracle, without its labels."""
     started = time.monotonic()
+    if case.recall_scores is None and getattr(ranker, "needs_recall_order", False):
+        # Shuffled, and without scores, the order of the recall stage would be lost on it.
+        case = replace(case, recall_scores=tuple(range(len(case.candidates), 0, -1)))
     shown = arrange(case)
     steps = ranker.rank(shown if getattr(ranker, "sees_labels", False) else shown.blinded())
     exchanges: list[Exchange] = []

@@ -71,6 +71,7 @@ class CaseRecord:
             "target": self.target,
             "rating": self.rating,
             "history_dropped": ranking.history_dropped,
+            "label_mass": ranking.label_mass,
             "requests": self.requests,
             "responses": self.responses,
             "finish_reasons": self.finish_reasons,
@@ -93,6 +94,7 @@ class CaseRecord:
             repairs=row["repairs"],
             matches=row["matches"],
             history_dropped=row["history_dropped"],
+            label_mass=row["label_mass"],
         )
         return cls(
             user_id=row["user_id"],

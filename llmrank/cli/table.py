@@ -69,13 +69,23 @@ def _lines(metrics: Mapping[str, Any], notes: tuple[str, ...], run: str | None, 
             (
                 "calls",
                 f"{usage['requests']} ({calls}), {usage['prompt_tokens']:,} prompt tokens "
-                f"({usage['cached_tokens']:,} from the prefix cache), {usage['completion_tokens']:,} completion tokens",
+                f"({_cached(usage)}), {usage['completion_tokens']:,} completion tokens",
             )
         )
     lines += [("verdict", sentence) for sentence in verdict(metrics)]
     if run is not None:
         lines.append(("run", run))
     return lines
+
+
+def _cached(usage: Mapping[str, Any]) -> str:
+    """Return what the prefix cache saved, beside the least that has to be computed when nothing shared within a Case is
+    computed twice; an endpoint that says nothing of a cache says 0."""
+    text = f"{usage['cached_tokens']:,} from the prefix cache"
+    if not usage["cached_tokens"]:
+        return text
+    computed = usage["prompt_tokens"] - usage["cached_tokens"]
+    return f"{text}: {computed / usage['least_prompt_tokens']:.2f} times the least was computed"
 
 
 def verdict(metrics: Mapping[str, Any]) -> list[str]:

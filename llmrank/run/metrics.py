@@ -185,6 +185,7 @@ def _usage(records: Sequence[CaseRecord]) -> dict[str, Any]:
         "requests": sum(len(record.requests) for record in records),
         "prompt_tokens": usage.prompt_tokens,
         "cached_tokens": usage.cached_tokens,
+        "least_prompt_tokens": sum(record.least_prompt_tokens for record in records),
         "completion_tokens": usage.completion_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "seconds": round(sum(record.seconds for record in records), 3),

@@ -57,12 +57,23 @@ class Prompt:
     """Asked first; its answer is shown to this prompt as `profile`."""
 
     def ask(
-        self, case: Case, items: Sequence[Item] | None = None, *, profile: str | None = None, repeat: int = 0
+        self,
+        case: Case,
+        items: Sequence[Item] | None = None,
+        *,
+        top: int | None = None,
+        profile: str | None = None,
+        repeat: int = 0,
     ) -> Asked:
-        """Return the Request that shows `items` (None: the Case's candidates, or its target) in the order given."""
+        """Return the Request that shows `items` (None: the Case's candidates, or its target) in the order given.
+
+        `top` is how many of them the model is to return; None: what the template says.
+        """
         if items is not None:
             case = replace(case, candidates=tuple(items), recall_scores=None)
         question = self.template.question(case, self.view, scale=self.scale)
+        if top is not None:
+            question = replace(question, top=top)
         shots = self.shots(case)
         messages = self.template.render(case, question, view=self.view, shots=shots, profile=profile)
         dropped = 0

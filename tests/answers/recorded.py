@@ -100,8 +100,13 @@ def _table(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def data_folder() -> Path:
+    """Return where the development data should be."""
+    return Path(os.environ.get("LLMRANK_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+
+
 def main(name: str, out: str) -> None:
-    data = Path(os.environ.get("LLMRANK_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+    data = data_folder()
     with Path(out).open("w", encoding="utf-8") as file:
         for row in recorded(name, data):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,0 +1,49 @@
+"""What llmrank takes a recorded answer to name, text by text and line by line.
+
+It is `llmrank.answers.titles` without the last step: there an item that is named twice counts once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llmrank.answers.matching import title_index
+from llmrank.answers.mention import mentions
+from llmrank.types import Item
+from tests.answers.recorded import Row
+
+Stage = Literal["exact", "item_id", "normalised", "fuzzy", "ambiguous", "outside"]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A text of an answer that is taken to name a film."""
+
+    text: str
+    line: int
+    """From 1."""
+    stage: Stage
+    item_id: str | None
+    """None: ambiguous, or no candidate."""
+
+
+def candidates(row: Row) -> tuple[Item, ...]:
+    return tuple(Item(item["item_id"], item["title"]) for item in row["candidates"])
+
+
+def named(row: Row, items: tuple[Item, ...]) -> list[Named]:
+    """Return what the answer of a row names, in order; `items` are its candidates."""
+    index = title_index(items)
+    lines = row["response"].splitlines()
+    found: list[Named] = []
+    at = 0
+    for mention in mentions(row["response"], index):
+        at = next(number for number in range(at, len(lines)) if mention.text in lines[number])
+        match = mention.match or index.nearest(mention.text)
+        if match is None:
+            found.append(Named(mention.text, at + 1, "outside", None))
+        else:
+            item_id = items[match.positions[0]].item_id if match.positions else None
+            found.append(Named(mention.text, at + 1, match.stage, item_id))
+    return found

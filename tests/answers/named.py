@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from llmrank.answers import answer_format
 from llmrank.answers.matching import title_index
 from llmrank.answers.mention import mentions
-from llmrank.types import Item
+from llmrank.types import Item, Question, Response
 from tests.answers.recorded import Row
 
 Stage = Literal["exact", "item_id", "normalised", "fuzzy", "ambiguous", "outside"]
@@ -33,17 +34,24 @@ def candidates(row: Row) -> tuple[Item, ...]:
 
 
 def named(row: Row, items: tuple[Item, ...]) -> list[Named]:
-    """Return what the answer of a row names, in order; `items` are its candidates."""
-    index = title_index(items)
-    lines = row["response"].splitlines()
+    """Return what the answer of a row names, in order; `items` are its candidates.
+
+    A last title that the answer cuts off is left out, as in reading an answer.
+    """
+    text, index = row["response"], title_index(items)
+    mentioned = mentions(text, index)
+    if answer_format("titles").read(Response(text), Question(items)).repairs.get("truncated"):
+        mentioned.pop()
     found: list[Named] = []
     at = 0
-    for mention in mentions(row["response"], index):
-        at = next(number for number in range(at, len(lines)) if mention.text in lines[number])
+    for mention in mentioned:
+        at = text.index(mention.text, at) + len(mention.text)
+        line = text.count("\n", 0, at) + 1
         match = mention.match or index.nearest(mention.text)
         if match is None:
-            found.append(Named(mention.text, at + 1, "outside", None))
+            found.append(Named(mention.text, line, "outside", None))
         else:
-            item_id = items[match.positions[0]].item_id if match.positions else None
-            found.append(Named(mention.text, at + 1, match.stage, item_id))
+            found.append(
+                Named(mention.text, line, match.stage, items[match.positions[0]].item_id if match.positions else None)
+            )
     return found

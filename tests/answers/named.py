@@ -11,8 +11,8 @@ from typing import Literal
 from llmrank.answers import answer_format
 from llmrank.answers.matching import title_index
 from llmrank.answers.mention import mentions
-from llmrank.types import Item, Question, Response
-from tests.answers.recorded import Row
+from llmrank.types import Question, Response
+from tests.answers.recorded import Row, shown
 
 Stage = Literal["exact", "item_id", "normalised", "fuzzy", "ambiguous", "outside"]
 
@@ -29,16 +29,13 @@ class Named:
     """None: ambiguous, or no candidate."""
 
 
-def candidates(row: Row) -> tuple[Item, ...]:
-    return tuple(Item(item["item_id"], item["title"]) for item in row["candidates"])
-
-
-def named(row: Row, items: tuple[Item, ...]) -> list[Named]:
-    """Return what the answer of a row names, in order; `items` are its candidates.
+def named(row: Row) -> list[Named]:
+    """Return what the answer of a row names, in order.
 
     A last title that the answer cuts off is left out, as in reading an answer.
     """
-    text, index = row["response"], title_index(items)
+    text, items = row["response"], shown(row)
+    index = title_index(items)
     mentioned = mentions(text, index)
     if answer_format("titles").read(Response(text), Question(items)).repairs.get("truncated"):
         mentioned.pop()

@@ -1,125 +1,142 @@
-"""60 recorded answers read by hand, line by line, beside what llmrank reads in them.
+"""Recorded answers read by hand, line by line, beside what llmrank reads in them.
 
     python -m tests.answers.readings
 
-20 answers of each model, drawn by a seed. One reader saw the 50 candidates and every line that, its list number taken
-off, is no candidate's title letter for letter, and wrote down before llmrank was asked which film the line means
-(`readings.tsv`: the lines that name no film, those that name one outside the list, and those that name a candidate).
-The remaining lines are confirmed by comparing letters. Lines are counted from 1, and nothing else of the data is kept.
+What a line means was decided from its text and the 50 candidates, before llmrank was asked, for every line that, its
+list number taken off, is no candidate's title letter for letter; the others are confirmed by comparing letters.
+`readings.tsv` has 60 answers, 20 of each model drawn by a seed, line by line, counted from 1. `readings_of_texts.tsv`
+has what every such text of all answers means (all users were offered the same 50 films): a hash of the text and its
+reading; a text that is not in it names a film outside the list. Nothing else of the data is kept.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.answers.named import candidates, named
-from tests.answers.recorded import MODELS, Row, data_folder, rerank
+from tests.answers.named import named
+from tests.answers.recorded import MODELS, Row, data_folder, rerank, shown
 
 DRAWN = 20
-NO_NAME, OUTSIDE = "no name", "outside"
-FILE = Path(__file__).with_name("readings.tsv")
+OUTSIDE, NO_NAME, CUT_OFF = "outside", "no name", "cut off"
+"""What a line can be, if it is not the id of a candidate (or several ids in a row): `CUT_OFF` names nothing either."""
+LINES = Path(__file__).with_name("readings.tsv")
+TEXTS = Path(__file__).with_name("readings_of_texts.tsv")
 _LIST_NUMBER = re.compile(r"^\s*(?:\d{1,3}[.)]\s+|[-*]\s+)")
 
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one answer says."""
-
-    model: str
-    user_id: str
-    by_hand: Mapping[int, str]
-    """What was decided of each line that was read: `NO_NAME`, `OUTSIDE`, or the id of the candidate it means."""
+Answer = tuple[str, str]
+"""Model and user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A line that names a film, or is taken to name one, by one of the two."""
+    """A line of an answer, read by hand and by llmrank."""
 
-    model: str
-    user_id: str
+    answer: Answer
     line: int
     text: str
+    """Without its list number."""
     read: bool
-    """Whether a person read it; else its title is a candidate's letter for letter."""
+    """Whether it had to be read; else it is a candidate's title letter for letter."""
     by_hand: str
     by_llmrank: str
 
     @property
     def agree(self) -> bool:
         """Return whether both take the line alike."""
-        return self.by_hand == self.by_llmrank
+        return self.by_llmrank == (NO_NAME if self.by_hand == CUT_OFF else self.by_hand)
 
 
-def readings() -> list[Reading]:
-    """Return what was written down."""
-    found: list[Reading] = []
-    for line in FILE.read_text("utf-8").splitlines()[1:]:
+def readings() -> dict[Answer, Mapping[int, str]]:
+    """Return what was decided of the lines that were read in 60 answers."""
+    found: dict[Answer, Mapping[int, str]] = {}
+    for line in LINES.read_text("utf-8").splitlines()[1:]:
         model, user, no_name, outside, chosen = line.split("\t")
         by_hand = dict.fromkeys(_numbers(no_name), NO_NAME) | dict.fromkeys(_numbers(outside), OUTSIDE)
         by_hand |= {int(number): item_id for number, item_id in (pair.split("=") for pair in chosen.split())}
-        found.append(Reading(model, user, by_hand))
+        found[model, user] = by_hand
     return found
 
 
-def drawn(model: str, data: Path) -> list[Row]:
-    """Return the rows of a model that were read."""
-    rows = random.Random(f"60:{model}").sample(list(rerank(model, data)), DRAWN)
-    return sorted(rows, key=lambda row: int(row["user_id"]))
+def drawn(data: Path) -> Iterator[tuple[Answer, Row]]:
+    """Yield the 60 answers."""
+    for model in MODELS:
+        rows = random.Random(f"60:{model}").sample(list(rerank(model, data)), DRAWN)
+        yield from (((model, row["user_id"]), row) for row in sorted(rows, key=lambda row: int(row["user_id"])))
 
 
-def compare(reading: Reading, row: Row) -> Iterator[Compared]:
-    """Yield the lines of an answer of which the reader or llmrank says that they name a film.
-
-    Raises KeyError for a line that is no candidate letter for letter and was not read.
-    """
-    titles = {item["title"]: item["item_id"] for item in row["candidates"]}
-    ours: dict[int, list[str]] = {}
-    for name in named(row, candidates(row)):
-        ours.setdefault(name.line, []).append(name.item_id or ("ambiguous" if name.stage == "ambiguous" else OUTSIDE))
-    for number, line in enumerate(row["response"].splitlines(), 1):
-        if line.strip():
-            same = titles.get(line) or titles.get(_LIST_NUMBER.sub("", line))
-            by_hand = same or reading.by_hand[number]
-            by_llmrank = " ".join(ours.get(number, [NO_NAME]))
-            if {by_hand, by_llmrank} != {NO_NAME}:
-                yield Compared(reading.model, reading.user_id, number, line, same is None, by_hand, by_llmrank)
-
-
-def compared(data: Path) -> list[Compared]:
-    """Return all lines of the answers that were read."""
-    rows = {(model, row["user_id"]): row for model in MODELS for row in drawn(model, data)}
-    return [line for reading in readings() for line in compare(reading, rows[reading.model, reading.user_id])]
-
-
-def agreement(lines: list[Compared], model: str = "") -> list[str]:
-    """Return the cells of a table row: over all lines, over those read, and over answers, with exact 95% intervals."""
-    lines = [line for line in lines if line.model == model or not model]
-    read = [line for line in lines if line.read]
-    answers: dict[tuple[str, str], bool] = {}
-    for line in lines:
-        answers[line.model, line.user_id] = answers.get((line.model, line.user_id), True) and line.agree
-    outside = sum(line.by_hand == OUTSIDE for line in read)
+def lines_of_the_drawn(data: Path) -> list[Compared]:
+    """Return all lines of the 60 answers."""
+    by_hand = readings()
     return [
-        model or "all",
-        str(len(lines)),
-        str(len(read)),
-        str(outside),
-        str(len(read) - outside),
-        _share([line.agree for line in read]),
-        _share([line.agree for line in lines]),
-        _share([*answers.values()]),
+        compared
+        for answer, row in drawn(data)
+        for compared in compare(answer, row, lambda line, _text, lines=by_hand[answer]: lines[line])
     ]
 
 
-def _share(agree: list[bool]) -> str:
+def lines_of_all(data: Path) -> list[Compared]:
+    """Return all lines of all answers."""
+    texts = dict(line.split("\t") for line in TEXTS.read_text("utf-8").splitlines()[1:])
+    return [
+        compared
+        for model in MODELS
+        for row in rerank(model, data)
+        for compared in compare((model, row["user_id"]), row, lambda _line, text: texts.get(hash_of(text), OUTSIDE))
+    ]
+
+
+def compare(answer: Answer, row: Row, by_hand) -> Iterator[Compared]:
+    """Yield the lines of an answer that are not blank; `by_hand(line, text)` is what was decided of one."""
+    titles = {item.title: item.item_id for item in shown(row)}
+    ours: dict[int, list[str]] = {}
+    for name in named(row):
+        ours.setdefault(name.line, []).append(name.item_id or name.stage)
+    for number, line in enumerate(row["response"].splitlines(), 1):
+        if line.strip():
+            text = _LIST_NUMBER.sub("", line)
+            same = titles.get(text) or titles.get(line)
+            reading = same or by_hand(number, text)
+            yield Compared(answer, number, text, same is None, reading, " ".join(ours.get(number, [NO_NAME])))
+
+
+def hash_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def outside_hash(lines: Iterable[Compared]) -> str:
+    """Return one hash for all texts that are outside the list by hand, so that no other text passes for one of them."""
+    return hash_of("".join(sorted({hash_of(line.text) for line in lines if line.read and line.by_hand == OUTSIDE})))
+
+
+def _row(lines: list[Compared], model: str) -> list[str]:
+    lines = [line for line in lines if model in ("", line.answer[0])]
+    read = [line for line in lines if line.read]
+    answers: dict[Answer, bool] = {}
+    for line in lines:
+        answers[line.answer] = answers.get(line.answer, True) and line.agree
+    return [
+        model or "all",
+        f"{len(lines):,}",
+        f"{len(read):,}",
+        f"{len({line.text for line in read}):,}",
+        f"{sum(line.by_hand == OUTSIDE for line in read):,}",
+        f"{sum(line.by_hand[0].isdigit() for line in read):,}",
+        f"{sum(line.agree for line in read):,}",
+        f"{sum(answers.values()):,} of {len(answers):,}",
+        _interval(sum(answers.values()), len(answers)),
+    ]
+
+
+def _interval(agree: int, of: int) -> str:
     from scipy.stats import binomtest
 
-    interval = binomtest(sum(agree), len(agree)).proportion_ci(method="exact")
-    return f"{sum(agree)} of {len(agree)} [{interval.low:.3f}, {interval.high:.3f}]"
+    interval = binomtest(agree, of).proportion_ci(method="exact")
+    return f"{interval.low:.3f} to {interval.high:.3f}"
 
 
 def _numbers(ranges: str) -> Iterator[int]:
@@ -131,17 +148,16 @@ def _numbers(ranges: str) -> Iterator[int]:
 def main() -> None:
     from tests.tables import show
 
-    lines = compared(data_folder())
-    columns = ("model", "lines that name a film", "read", "outside", "a candidate")
-    show(
-        (*columns, "agree, of those read", "agree, of all lines", "answers read alike throughout"),
-        [agreement(lines, model) for model in (*MODELS, "")],
-    )
-    for line in lines:
-        if not line.agree:
-            print(f"{line.model} {line.user_id}, line {line.line}: {line.by_hand} by hand, {line.by_llmrank} by llmrank")
-    if all(line.agree for line in lines):
-        print("No line is read differently.")
+    data = data_folder()
+    columns = ("lines", "read", "different texts", "outside", "a candidate", "agree", "answers alike", "95% interval")
+    for title, lines in (("60 answers", lines_of_the_drawn(data)), ("all answers", lines_of_all(data))):
+        drawn_only = slice(None) if len({line.answer for line in lines}) == DRAWN * len(MODELS) else slice(-1)
+        show((title, *columns)[drawn_only], [_row(lines, model)[drawn_only] for model in (*MODELS, "")])
+        for line in lines:
+            if not line.agree:
+                model, user = line.answer
+                print(f"{model}, user {user}, line {line.line}: {line.by_hand} by hand, {line.by_llmrank} by llmrank")
+        print("No line is read differently.\n" if all(line.agree for line in lines) else "")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def counted(model: str, data: Path) -> Counter[str]:
 
 
 def simply(row: Row) -> Counter[str]:
-    """Return what a simple normaliser counts: numbered lines in lower case, without punctuation, compared as they are."""
+    """Return what a simple normaliser counts: numbered lines in lower case without punctuation, compared."""
     titles = {_simple(item.title) for item in shown(row)}
     lines = [_simple(line) for line in _NUMBERED.findall(row["response"])]
     return Counter({"simple lines": len(lines), "simple outside": sum(line not in titles for line in lines)})

@@ -70,7 +70,10 @@ def main() -> None:
         [
             ["all", *(f"{totals[model]:,}" for model in MODELS)],
             *(
-                [kind, *(f"{counts[model][0][kind]:,} ({counts[model][0][kind] / totals[model]:.1%})" for model in MODELS)]
+                [
+                    kind,
+                    *(f"{counts[model][0][kind]:,} ({counts[model][0][kind] / totals[model]:.1%})" for model in MODELS),
+                ]
                 for kind in KINDS
             ),
             ["different texts", *(f"{len(counts[model][1]):,}" for model in MODELS)],

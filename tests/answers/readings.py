@@ -6,7 +6,8 @@ What a line means was decided from its text and the 50 candidates, before llmran
 list number taken off, is no candidate's title letter for letter; the others are confirmed by comparing letters.
 `readings.tsv` has 60 answers, 20 of each model drawn by a seed, line by line, counted from 1. `readings_of_texts.tsv`
 has what every such text of all answers means (all users were offered the same 50 films): a hash of the text and its
-reading; a text that is not in it names a film outside the list. Nothing else of the data is kept.
+reading; a text that is not in it names a film outside the list. Ten lines hold whole lists: they were split at their
+commas, and the pieces compared by letters. Nothing else of the data is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def lines_of_all(data: Path) -> list[Compared]:
     ]
 
 
-def compare(answer: Answer, row: Row, by_hand) -> Iterator[Compared]:
+def compare(answer: Answer, row: Row, by_hand: Callable[[int, str], str]) -> Iterator[Compared]:
     """Yield the lines of an answer that are not blank; `by_hand(line, text)` is what was decided of one."""
     titles = {item.title: item.item_id for item in shown(row)}
     ours: dict[int, list[str]] = {}

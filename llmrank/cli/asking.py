@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from llmrank.cli.cases import CaseSet
 from llmrank.cli.options import PromptOptions
 from llmrank.errors import InputError
+from llmrank.plugin import find_plugin
 from llmrank.types import Case, Message, Ranker, Sampling
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ def make_prompt(
         return cases.shot_pool.choose(case, count, seed, task)
 
     profile = None
-    if front.profile is not None and not options.no_profile:
-        profile = make_profile(load_template(front.profile), options, seed=seed, room=room)
+    if (name := profile_of(template, options)) is not None:
+        profile = make_profile(load_template(name), options, seed=seed, room=room)
     return Prompt(
         template=template,
         answer=answer_format(front.answer or "titles"),
@@ -115,6 +116,12 @@ def make_prompt(
         context_length=room.context_length,
         profile=profile,
     )
+
+
+def profile_of(template: PromptTemplate, options: PromptOptions) -> str | None:
+    """Return the name of the template that asks for a profile first; of a history not shown there is none to make."""
+    hidden = options.no_profile or options.no_history or options.history == 0
+    return None if hidden else template.front.profile
 
 
 def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int, room: Room) -> Prompt:
@@ -167,6 +174,10 @@ def prompt_settings(prompt: Prompt, ranker: Ranker, options: PromptOptions) -> d
         "shots": template.front.shots if options.shots is None else options.shots,
         "sampling": asdict(prompt.sampling),
     }
+    named = {"llmrank.rankers": template.front.ranker, "llmrank.answers": prompt.answer.name}
+    plugins = {group: find_plugin(group, name) for group, name in named.items() if name is not None}
+    if packages := {group: plugin.package for group, plugin in plugins.items() if plugin is not None}:
+        settings["plugins"] = packages
     if prompt.profile is not None:
         settings["profile"] = prompt.profile.template.name
         settings["profile_template_sha256"] = prompt.profile.template.sha256

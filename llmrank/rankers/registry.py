@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import partial
 from types import MappingProxyType
 from typing import cast
 
 from llmrank.errors import InputError, nearest
+from llmrank.plugin import find_plugin, plugin_names
 from llmrank.rankers.bm25 import BM25
 from llmrank.rankers.cascade import Cascade
 from llmrank.rankers.first_token import FirstToken
 from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.needs import prompt_needs
 from llmrank.rankers.pairwise import Pairwise, PairwiseSort
+from llmrank.rankers.plugin_ranker import PluginRanker
 from llmrank.rankers.pointwise import Pointwise
 from llmrank.rankers.prompt import Prompt
 from llmrank.rankers.repeated import Combine, Repeated
@@ -79,20 +81,21 @@ BUILDERS: Mapping[str, Build] = MappingProxyType(
 
 def ranker_names() -> list[str]:
     """Return the names of all rankers that ask with a prompt, those of other packages last."""
-    return [*BUILDERS, *(point.name for point in entry_points(group=GROUP) if point.name not in BUILDERS)]
+    return list(dict.fromkeys((*BUILDERS, *plugin_names(GROUP))))
 
 
 def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions | None = None) -> Ranker:
     """Return the ranker of that name, repeated and behind a cheaper one where the options say so.
 
-    `bm25` asks nobody and takes no prompt. Raises InputError for an unknown name, a prompt that the method cannot ask
-    with, and an option out of range.
+    `bm25` asks nobody and takes no prompt. Raises InputError for an unknown name or one that two packages give, a prompt
+    that the method cannot ask with, and an option out of range.
     """
     options = options or RankerOptions()
+    plugin = find_plugin(GROUP, name, {*BUILDERS, "bm25"})
     if name == "bm25":
         ranker: Ranker = BM25()
     else:
-        build = _builder(name)
+        build = _builder(name) if plugin is None else partial(PluginRanker.load, plugin)
         if prompt is None:
             raise InputError(f"{name} asks a model, and there is no prompt", field="--prompt", mend="name a template")
         if name in BUILDERS:
@@ -136,9 +139,6 @@ def check_prompt(name: str, prompt: Prompt) -> None:
 def _builder(name: str) -> Build:
     if name in BUILDERS:
         return BUILDERS[name]
-    for point in entry_points(group=GROUP):
-        if point.name == name:
-            return cast(Build, point.load())
     known = [*ranker_names(), "bm25"]
     raise InputError(
         f"unknown ranker {name!r}{nearest(name, known)}", field="--ranker", mend=f"use one of {', '.join(known)}"

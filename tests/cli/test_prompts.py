@@ -134,7 +134,7 @@ def test_render_of_a_user_does_not_depend_on_who_else_is_there(folder: Path):
 
 def test_render_of_one_item_prompts_shares_with_the_next_item_of_the_user(folder: Path):
     result = run("render", "pointwise-yes-no", "--user", "41", "--data", "cases.jsonl")
-    assert result.stdout.count("Offer") == 1 and "the same user's next candidate" in result.stderr
+    assert result.stdout.count("Offer") == 1 and "the same user's next call" in result.stderr
     rating = run("render", "google-few-shot", "--user", "41", "--data", "ratings.jsonl", "--shots", "2").stdout
     assert rating.count("Rating: 4\n\nMovies the user has rated") == 2 and "Title: Asked" in rating
     assert "Rating: 3" not in rating

@@ -66,14 +66,12 @@ class _Blamed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, LlmrankError):
-            path, line = None, None
-            for path, line in self._frames(trace):
-                pass
+            path, line = next(reversed(list(self._frames(trace))), (None, None))
             problem = f"{self.doing}: {type(error).__name__}: {error}"
             raise self.plugin.error(problem, mend=self.mend, path=path, line=line, user=self.user) from error
 
     def _frames(self, trace: TracebackType | None) -> Iterator[tuple[str, int]]:
-        """Yield file and line of each frame in the plugin's own code, the innermost last."""
+        """Yield file and line of each frame in the package's own code, the innermost last."""
         package = self.plugin.point.module.split(".")[0]
         while trace is not None:
             if str(trace.tb_frame.f_globals.get("__name__")).split(".")[0] == package:

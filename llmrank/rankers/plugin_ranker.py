@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import cast
 
 from llmrank.plugin import Plugin
-from llmrank.rankers.needs import Needs, needs_of
+from llmrank.rankers.needs import Needs
 from llmrank.types import Case, Ranker, Ranking, RankingSteps, Reply, Request
 
 
@@ -27,7 +27,7 @@ class PluginRanker:
         if not callable(build):
             raise plugin.error(f"is no callable, but {build!r:.60}", mend=mend)
         with plugin.blamed("cannot be built", mend=mend):
-            ranker = cast(Callable[..., object], build)(*arguments)
+            ranker = build(*arguments)
         if not callable(getattr(ranker, "rank", None)):
             raise plugin.error(f"builds no ranker, but {ranker!r:.60}: it has no `rank`", mend=mend)
         return cls(plugin, cast(Ranker, ranker))
@@ -39,8 +39,12 @@ class PluginRanker:
 
     def needs(self, n: int) -> Needs:
         """Return what the plugin's ranker says it needs; nothing if it does not say."""
+        says = getattr(self.ranker, "needs", None)
         with self.plugin.blamed(f"raised in `needs({n})`"):
-            return needs_of(self.ranker, n)
+            needs = Needs() if says is None else cast(Callable[[int], object], says)(n)
+        if not isinstance(needs, Needs):
+            raise self.plugin.error(f"needs {needs!r:.60}", mend="return llmrank.rankers.Needs")
+        return needs
 
     def rank(self, case: Case) -> RankingSteps:
         """Ask what the plugin asks, and return its Ranking; raises InputError for one that leaves the contract."""

@@ -87,8 +87,8 @@ def ranker_names() -> list[str]:
 def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions | None = None) -> Ranker:
     """Return the ranker of that name, repeated and behind a cheaper one where the options say so.
 
-    `bm25` asks nobody and takes no prompt. Raises InputError for an unknown name or one that two packages give, a prompt
-    that the method cannot ask with, and an option out of range.
+    `bm25` asks nobody and takes no prompt. Raises InputError for a name that nobody or more than one package gives, a
+    prompt that the method cannot ask with, and an option out of range.
     """
     options = options or RankerOptions()
     plugin = find_plugin(GROUP, name, {*BUILDERS, "bm25"})

@@ -5,7 +5,7 @@ import pytest
 from llmrank.errors import InputError
 from llmrank.rankers.baselines import Popularity
 from llmrank.rankers.needs import AskingRanker, needs_of
-from llmrank.rankers.registry import BUILDERS, RankerOptions, build_ranker, ranker_names
+from llmrank.rankers.registry import BUILDERS, RankerOptions, build_ranker
 from llmrank.types import Outcome
 
 from .oracle import OracleBackend, case, drive, prompt

@@ -125,7 +125,7 @@ async def test_the_example_ranks_and_its_numbers_are_right(installed: Installed)
         manifest = json.loads((installed.work / "run" / "manifest.json").read_text())["settings"]
         package = "llmrank-top-half 1.0"
         assert manifest["ranker"] == "top_half" and manifest["answer"] == "title_scores"
-        assert manifest["plugins"] == {"llmrank.rankers": package, "llmrank.answers": package}
+        assert manifest["plugins"] == {"ranker": package, "answer": package}
 
         await installed.run("rerank", "cases.jsonl", "-o", "reranked.jsonl", "--prompt", "scored", *there)
         rows = [json.loads(line) for line in (installed.work / "reranked.jsonl").read_text().splitlines()]

@@ -9,6 +9,8 @@ from llmrank.errors import InputError
 from llmrank.plugin import find_plugin
 from llmrank.prompting import check
 from llmrank.rankers import build_ranker, ranker_names
+from llmrank.rankers.baselines import RatingMeans
+from llmrank.rankers.registry import BASELINES, BUILDERS, TrainingData, build_baseline
 from tests.plugins import install
 from tests.prompting.cases import CANDIDATES, FRONT, template
 from tests.rankers.oracle import prompt
@@ -30,11 +32,14 @@ def test_no_answer_format_of_ours_can_be_taken_over(folder, name):
     assert "pip uninstall usurper" in caught.value.mend and answer_formats().count(name) == 1
 
 
-@pytest.mark.parametrize("name", [*ranker_names(), "bm25"])
+@pytest.mark.parametrize("name", [*BUILDERS, *BASELINES])
 def test_no_ranker_of_ours_can_be_taken_over(folder, name):
     install(folder, "usurper", "", f"rankers:{name}=usurper:build")
     with pytest.raises(InputError, match="given by llmrank and by usurper"):
         build_ranker(name, prompt("rankgpt"))
+    if name in BASELINES:
+        with pytest.raises(InputError, match="given by llmrank and by usurper"):
+            build_baseline(name, TrainingData(dict, lambda: RatingMeans.of_histories([])), 0)
     assert ranker_names().count(name) == 1
 
 

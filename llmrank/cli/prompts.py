@@ -254,12 +254,12 @@ class _Asking:
 
     @classmethod
     def of(cls, options: PromptOptions, case_options: CaseOptions, profile: str | None = None) -> _Asking:
-        from llmrank.cli.asking import Room, load_prompt, make_profile, make_prompt, make_ranker
+        from llmrank.cli.asking import Room, load_prompt, make_profile, make_prompt, make_ranker, prompt_name
         from llmrank.cli.cases import load_cases
         from llmrank.prompting import load_template
         from llmrank.rankers.order import Order
 
-        template = load_template(options.prompt)
+        template = load_template(prompt_name(options))
         front, seed, ranker = template.front, case_options.seed, None
         task = "rating" if front.task == "rating" else "ranking"
         cases = load_cases(case_options, task, catalogue=front.candidates == "catalogue")
@@ -267,7 +267,8 @@ class _Asking:
             prompt = make_profile(template, options, seed=seed, room=Room())
         else:
             prompt = make_prompt(load_prompt(options), options, cases, seed=seed)
-            ranker = make_ranker(prompt, options, seed)
+            # What is asked with this prompt, not what a first stage asks before it.
+            ranker = make_ranker(prompt, replace(options, first=None), cases, seed=seed)
         answered = f"(what {front.profile} answers)" if profile is None else profile
         return cls(prompt, ranker, cases, Order.parse(options.order, seed), answered)
 

@@ -11,10 +11,11 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "llmrank"
 
-EVERYWHERE = {"types", "errors"}
+EVERYWHERE = {"types", "errors", "plugin"}
 MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
+    "plugin": {"errors"},
     "stats": set(),
     "data": set(),
     "recall": {"data"},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from llmrank.cli.cases import CaseSet
 from llmrank.cli.options import PromptOptions
 from llmrank.errors import InputError
+from llmrank.plugin import find_plugin
 from llmrank.types import Case, Message, Ranker, Sampling
 
 if TYPE_CHECKING:
@@ -183,8 +184,8 @@ def make_prompt(
         return cases.shot_pool.choose(case, count, seed, task)
 
     profile = None
-    if front.profile is not None and not options.no_profile:
-        profile = make_profile(load_template(front.profile), options, seed=seed, room=room)
+    if (name := profile_of(template, options)) is not None:
+        profile = make_profile(load_template(name), options, seed=seed, room=room)
     return Prompt(
         template=template,
         answer=answer_format(front.answer or "titles"),
@@ -196,6 +197,12 @@ def make_prompt(
         context_length=room.context_length,
         profile=profile,
     )
+
+
+def profile_of(template: PromptTemplate, options: PromptOptions) -> str | None:
+    """Return the name of the template that asks for a profile first; of a history not shown there is none to make."""
+    hidden = options.no_profile or options.no_history or options.history == 0
+    return None if hidden else template.front.profile
 
 
 def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int, room: Room) -> Prompt:
@@ -237,9 +244,9 @@ def make_ranker(
 
 
 def _baseline(name: str, cases: CaseSet | FileHistories, seed: int) -> Ranker:
-    from llmrank.rankers.registry import BASELINES, TrainingData
+    from llmrank.rankers.registry import TrainingData, build_baseline
 
-    return BASELINES[name](TrainingData(lambda: cases.popularity, lambda: cases.rating_means), seed)
+    return build_baseline(name, TrainingData(lambda: cases.popularity, lambda: cases.rating_means), seed)
 
 
 def _first(options: PromptOptions, cases: CaseSet | FileHistories, *, seed: int, room: Room) -> Ranker | None:
@@ -277,6 +284,14 @@ def prompt_settings(prompt: Prompt, ranker: Ranker, options: PromptOptions) -> d
         "shots": template.front.shots if options.shots is None else options.shots,
         "sampling": asdict(prompt.sampling),
     }
+    named = (
+        ("ranker", "llmrank.rankers", template.front.ranker),
+        ("first", "llmrank.rankers", options.first),
+        ("answer", "llmrank.answers", prompt.answer.name),
+    )
+    plugins = {role: find_plugin(group, name) for role, group, name in named if name is not None}
+    if packages := {role: plugin.package for role, plugin in plugins.items() if plugin is not None}:
+        settings["plugins"] = packages
     if prompt.profile is not None:
         settings["profile"] = prompt.profile.template.name
         settings["profile_template_sha256"] = prompt.profile.template.sha256

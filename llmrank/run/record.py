@@ -33,6 +33,11 @@ class CaseRecord:
     finish_reasons: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
+    @property
+    def failed(self) -> bool:
+        """Whether a call of it got no answer, so that the Case is to be asked again."""
+        return self.ranking.outcome is Outcome.ERROR or None in self.responses
+
     @classmethod
     def of(cls, ranked: Ranked, measures: Mapping[str, float]) -> CaseRecord:
         """Return the record of a ranked Case."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from llmrank.cli.cases import CaseSet
-from llmrank.cli.options import PromptOptions
+from llmrank.cli.options import CaseOptions, PromptOptions
 from llmrank.errors import InputError
 from llmrank.types import Case, Message, Ranker, Sampling
 
@@ -53,10 +53,8 @@ def load_prompt(options: PromptOptions) -> PromptTemplate:
     """
     from llmrank.prompting import check, load_template
 
-    template = load_template(options.prompt)
-    changed = {"top": options.top, "ranker": options.ranker, "answer": options.answer}
-    front = template.front.model_copy(update={key: value for key, value in changed.items() if value is not None})
-    template = replace(template, front=front)
+    template = with_options(load_template(options.prompt), options)
+    front = template.front
     if problems := check(template):
         raise problems[0].error()
     if front.task == "profile":
@@ -66,6 +64,13 @@ def load_prompt(options: PromptOptions) -> PromptTemplate:
             mend="choose a prompt that shows it, such as palr",
         )
     return template
+
+
+def with_options(template: PromptTemplate, options: PromptOptions) -> PromptTemplate:
+    """Return the template with what the options say in the place of its own keys."""
+    changed = {"top": options.top, "ranker": options.ranker, "answer": options.answer}
+    front = template.front.model_copy(update={key: value for key, value in changed.items() if value is not None})
+    return replace(template, front=front)
 
 
 def make_view(options: PromptOptions, seed: int) -> View:
@@ -84,11 +89,18 @@ def make_view(options: PromptOptions, seed: int) -> View:
 
 
 def make_prompt(
-    template: PromptTemplate, options: PromptOptions, cases: CaseSet | FileShots, *, seed: int, room: Room = Room()
+    template: PromptTemplate,
+    options: PromptOptions,
+    cases: CaseSet | FileShots,
+    *,
+    seed: int,
+    room: Room = Room(),
+    profile_template: PromptTemplate | None = None,
 ) -> Prompt:
     """Return the Prompt: the template with its view, its shots, its answer format, and the room there is.
 
-    `cases` says what shots are drawn from, and on which scale ratings are.
+    `cases` says what shots are drawn from, and on which scale ratings are; `profile_template` is asked first where the
+    template wants a profile, None: the one that it names.
     """
     from llmrank.answers import answer_format
     from llmrank.prompting import load_template
@@ -103,7 +115,7 @@ def make_prompt(
 
     profile = None
     if front.profile is not None and not options.no_profile:
-        profile = make_profile(load_template(front.profile), options, seed=seed, room=room)
+        profile = make_profile(profile_template or load_template(front.profile), options, seed=seed, room=room)
     return Prompt(
         template=template,
         answer=answer_format(front.answer or "titles"),
@@ -169,8 +181,19 @@ def prompt_settings(prompt: Prompt, ranker: Ranker, options: PromptOptions) -> d
     }
     if prompt.profile is not None:
         settings["profile"] = prompt.profile.template.name
+        settings["profile_template"] = prompt.profile.template.text
         settings["profile_template_sha256"] = prompt.profile.template.sha256
     return settings
+
+
+def origin_options(options: PromptOptions, cases: CaseOptions) -> dict[str, object]:
+    """Return what the manifest needs, beside the settings, to make the same Cases and Requests again."""
+    data = Path(cases.data)
+    return {
+        "prompt": asdict(options),
+        # Read again from another folder, it is the same file.
+        "cases": asdict(replace(cases, data=str(data.resolve()) if data.exists() else cases.data)),
+    }
 
 
 def _sampling(own: Sampling, options: PromptOptions, seed: int) -> Sampling:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from difflib import SequenceMatcher, get_close_matches
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -70,3 +71,57 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+DIFF_LINES = 12
+"""Lines of a changed text that an error shows; more say no more."""
+LINE_WIDTH = 100
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
+    """Return what differs between two sets of settings, an entry for each: `sampling.seed: was 0, now 1`.
+
+    A changed text of several lines is shown as a short diff; the hash of a text that is shown is left out.
+    """
+    found: list[str] = []
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    for key in changed:
+        if key.endswith("_sha256") and key.removesuffix("_sha256") in changed:
+            continue
+        old, new, name = before.get(key), now.get(key), f"{within}{key}"
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{name}.")  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
+            found.append("\n      ".join([f"{name}:", *_short_diff(old, new)]))
+        else:
+            found.append(f"{name}: was {_shown(key in before, old)}, now {_shown(key in now, new)}")
+    return found
+
+
+def _shown(there: bool, value: object) -> str:
+    return f"{value!r:.80}" if there else "not set"
+
+
+def _short_diff(old: str, new: str) -> Iterator[str]:
+    """Yield the lines that went (-) and came (+), after the number that the first of them has in the old text."""
+    before, now = old.splitlines(), new.splitlines()
+    lines: list[str] = []
+    for kind, start, end, first, last in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+        if kind != "equal":
+            lines.append(f"line {start + 1}:")
+            for went, came in zip_longest(before[start:end], now[first:last]):
+                # Of long lines that begin alike, what differs must be seen.
+                pairs = enumerate(zip(went or "", came or "", strict=False))
+                place = next((place for place, (one, other) in pairs if one != other), 0)
+                lines += [
+                    f"{sign}{_from(line, place)}" for sign, line in (("-", went), ("+", came)) if line is not None
+                ]
+    yield from lines[:DIFF_LINES] or ["only the kind of line breaks, or that at the end"]
+    if len(lines) > DIFF_LINES:
+        yield f"… and {len(lines) - DIFF_LINES} more lines"
+
+
+def _from(line: str, place: int) -> str:
+    start = 0 if len(line) <= LINE_WIDTH else max(0, place - LINE_WIDTH // 3)
+    rest = len(line) > start + LINE_WIDTH
+    return f"{'…' if start else ''}{line[start : start + LINE_WIDTH]}{'…' if rest else ''}"

@@ -22,7 +22,7 @@ class BackendSettings:
     """Which backend, and which model."""
 
     kind: str = "vllm"
-    """`vllm`, `openai`, or `replay:PATH` with a Store file or the Run folder that holds one."""
+    """`vllm`, `openai`, or `replay:PATH` with a Store file, or a Run folder, which knows where its Stores are."""
     model: str = DEFAULT_MODEL
     """A folder, a hub name, or the name that an endpoint serves; of a replayed Store, which model's answers."""
     base_url: str | None = None

@@ -47,8 +47,10 @@ class Connection:
         return Caller(self.backend, self.store, self.concurrency)
 
     def run(self, work: Coroutine[None, None, None]) -> None:
-        """Do the work; Ctrl-C ends it with KeyboardInterrupt."""
-        self.runner.run(work)
+        """Do the work; Ctrl-C ends it with KeyboardInterrupt, a second one at once."""
+        from llmrank.cli.interrupt import interruptible
+
+        interruptible(self.runner, work)
 
     @staticmethod
     def versions() -> dict[str, str]:
@@ -139,5 +141,6 @@ def refuse_errors(failed: int, cases: int, most: float, mend: str) -> None:
     """Raise TooManyErrorsError when a larger share of the Cases failed than --max-error-rate allows."""
     if cases and failed / cases > most:
         raise TooManyErrorsError(
-            f"{failed} of {cases} Cases failed, and --max-error-rate is {most:g}; the rest is saved\n  mend: {mend}"
+            f"{failed} of {cases} Cases have a failed call, and --max-error-rate is {most:g}; the rest is saved\n"
+            f"  mend: {mend}"
         )

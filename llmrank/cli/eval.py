@@ -27,7 +27,8 @@ from llmrank.cli.options import (
 
 if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
-    from llmrank.cli.cases import CaseSet
+    from llmrank.cli.cases import CaseSet, Task
+    from llmrank.measures import Measure
     from llmrank.rankers.order import Order
     from llmrank.run import RunFolder
     from llmrank.run.metrics import Protocol
@@ -56,14 +57,13 @@ def evaluate(
 
     The same command again continues a Run that was stopped, and shows one that is done.
     """
-    from llmrank.cli.asking import asks_nobody, load_prompt, make_method, task_of
+    from llmrank.cli.asking import asks_nobody, load_prompt, make_method, origin_options, task_of
     from llmrank.cli.backend import connect, refuse_errors, show_estimate
     from llmrank.cli.cases import load_cases
     from llmrank.rankers.needs import needs_of
     from llmrank.rankers.order import Order
-    from llmrank.run import RunFolder
-    from llmrank.run.metrics import Protocol, metrics, parse_measures
-    from llmrank.types import Case
+    from llmrank.run import Origin, RunFolder
+    from llmrank.run.metrics import metrics, parse_measures
 
     template = None if asks_nobody(prompt_options) else load_prompt(prompt_options)
     task = task_of(prompt_options, template)
@@ -85,18 +85,13 @@ def evaluate(
             "measures": [str(measure) for measure in chosen],
             "backend": dict(connection.backend.identity),
         }
-        protocol = Protocol(
-            evaluation=cases.evaluation,
-            target_forced=cases.target_forced,
-            measures=chosen,
-            popularity=cases.popularity,
-            histories=[Case(user, history) for user, history in cases.histories.items()] if task == "rating" else (),
-            scale=cases.scale,
-        )
-        with RunFolder(out or _default_folder(settings), settings) as folder:
+        protocol = make_protocol(cases, chosen, task)
+        made = Origin("eval", origin_options(prompt_options, case_options), connection.store.path)
+        with RunFolder(out or _default_folder(settings), settings, made) as folder:
             session = _run_session(folder, cases, ranker, connection, order, protocol)
             numbers = metrics(cases.cases, folder.records, protocol)
             folder.finish(numbers, session)
+            failed = sum(folder.wants(case.user_id) for case in cases.cases)
     if as_json:
         click.echo(json.dumps(numbers, indent=2, ensure_ascii=False))
     else:
@@ -107,8 +102,23 @@ def evaluate(
             filter(None, (f"{method.title} on {settings['data']}", connection.backend.identity.get("model")))
         )
         show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked)
-    failed, mend = numbers["outcomes"]["error"], "the same command asks for them again"
+    mend = "the same command asks for them again"
     refuse_errors(failed, numbers["cases"], backend_options.max_error_rate, mend)
+
+
+def make_protocol(cases: CaseSet, measures: tuple[Measure, ...], task: Task) -> Protocol:
+    """Return how the numbers of an evaluation are taken."""
+    from llmrank.run.metrics import Protocol
+    from llmrank.types import Case
+
+    return Protocol(
+        evaluation=cases.evaluation,
+        target_forced=cases.target_forced,
+        measures=measures,
+        popularity=cases.popularity,
+        histories=[Case(user, history) for user, history in cases.histories.items()] if task == "rating" else (),
+        scale=cases.scale,
+    )
 
 
 def _run_session(

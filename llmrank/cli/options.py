@@ -267,7 +267,11 @@ class BackendOptions:
 backend_options = _grouped(
     "backend_options",
     BackendOptions,
-    option("--backend", default=None, help="vllm, openai, or replay:FILE; openai when --base-url is given, else vllm."),
+    option(
+        "--backend",
+        default=None,
+        help="vllm, openai, or replay:STORE_OR_RUN; openai when --base-url is given, else vllm.",
+    ),
     option(
         "--model", default="smollm2-135m-instruct", show_default=True, help="Model folder, hub name, or served name."
     ),

@@ -45,7 +45,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
-        if kind is None:
+        if kind is None or kind is KeyboardInterrupt:
             self._say()
 
     def add(self, outcome: str) -> None:

@@ -86,7 +86,7 @@ def rerank(
             "seed": seed,
             "candidates_sha256": _sha256(candidates),
         }
-        outcomes, usage = Counter[str](), Usage()
+        outcomes, usage, failed = Counter[str](), Usage(), 0
         under_way: dict[str, CandidateRow] = {}
         with (
             RerankedWriter(output, settings=settings, overwrite=force) as writer,
@@ -100,12 +100,14 @@ def rerank(
                         yield row.case
 
             def done(ranked: Ranked) -> None:
-                nonlocal usage
+                nonlocal usage, failed
+                lost = any(isinstance(exchange.reply, Failure) for exchange in ranked.exchanges)
+                failed += lost
                 spent = sum(
                     (exchange.reply.usage for exchange in ranked.exchanges if not isinstance(exchange.reply, Failure)),
                     Usage(),
                 )
-                writer.write(under_way.pop(ranked.case.user_id), ranked.ranking, spent)
+                writer.write(under_way.pop(ranked.case.user_id), ranked.ranking, spent, failed=lost)
                 outcomes[ranked.ranking.outcome] += 1
                 usage += spent
                 progress.add(ranked.ranking.outcome)
@@ -113,7 +115,6 @@ def rerank(
             caller = connection.caller()
             if len(writer) < rows:
                 connection.run(rank_all(wanted(), ranker, caller, arrange=order.arrange, done=done))
-            failed = outcomes[Outcome.ERROR]
             refuse_errors(failed, rows, backend_options.max_error_rate, "the same command asks for them again")
             writer.finish()
     result = {"rows": rows, "output": str(output), "outcomes": dict(outcomes), "calls": caller.calls}

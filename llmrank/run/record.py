@@ -35,6 +35,11 @@ class CaseRecord:
     least_prompt_tokens: int = 0
     """What a perfect prefix cache would leave to compute within the Case (see `engine.prefix`)."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether a call of it got no answer, so that the Case is to be asked again."""
+        return self.ranking.outcome is Outcome.ERROR or None in self.responses
+
     @classmethod
     def of(cls, ranked: Ranked, measures: Mapping[str, float]) -> CaseRecord:
         """Return the record of a ranked Case."""

@@ -89,6 +89,7 @@ def encode_response(response: Response) -> dict[str, Any]:
         "label_logprobs": None if response.label_logprobs is None else dict(response.label_logprobs),
         "reasoning": response.reasoning,
         "seconds": response.seconds,
+        "batch": response.batch,
     }
 
 

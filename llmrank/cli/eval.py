@@ -24,6 +24,7 @@ from llmrank.cli.options import (
     option,
     prompt_options,
 )
+from llmrank.errors import LlmrankError
 
 if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
@@ -95,7 +96,7 @@ def evaluate(
         )
         with RunFolder(out or _default_folder(settings), settings) as folder:
             session = _run_session(folder, cases, ranker, connection, order, protocol)
-            numbers = metrics(cases.cases, folder.records, protocol)
+            numbers = metrics(cases.cases, folder.records, protocol, connection.budget.tariff)
             folder.finish(numbers, session)
     if as_json:
         click.echo(json.dumps(numbers, indent=2, ensure_ascii=False))
@@ -104,7 +105,8 @@ def evaluate(
 
         asked = f"{session['calls']} asked now, the rest were stored"
         title = f"{template.name} on {settings['data']}, {connection.backend.identity.get('model')}"
-        show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked)
+        paid = connection.budget.money()
+        show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked, paid=paid)
     failed, mend = numbers["outcomes"]["error"], "the same command asks for them again"
     refuse_errors(failed, numbers["cases"], backend_options.max_error_rate, mend)
 
@@ -112,33 +114,46 @@ def evaluate(
 def _run_session(
     folder: RunFolder, cases: CaseSet, ranker: Ranker, connection: Connection, order: Order, protocol: Protocol
 ) -> dict[str, Any]:
-    """Do the Cases that are still wanted, showing progress, and return what this session was."""
+    """Do the Cases that are still wanted, showing progress, and return what this session was.
+
+    What a session spent that was stopped (at a bound, by Ctrl-C, by a failure) is noted in the manifest all the same.
+    """
     from llmrank.cli.progress import Progress
     from llmrank.run.session import work
 
     started, before = datetime.now(UTC), time.monotonic()
     wanted = [case for case in cases.cases if folder.wants(case.user_id)]
     caller = connection.caller()
-    if wanted:
-        with Progress(len(cases.cases), len(cases.cases) - len(wanted)) as progress:
-            connection.run(
-                work(
-                    folder,
-                    wanted,
-                    ranker,
-                    caller,
-                    arrange=order.arrange,
-                    measures=protocol.measures,
-                    done=lambda record: progress.add(str(record.ranking.outcome)),
+
+    def session() -> dict[str, Any]:
+        return {
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - before, 3),
+            "cases": len(wanted),
+            "calls": caller.calls,
+            **connection.budget.to_dict(),
+            "versions": connection.versions(),
+        }
+
+    try:
+        if wanted:
+            done = len(cases.cases) - len(wanted)
+            with Progress(len(cases.cases), done, spent=connection.budget.describe) as progress:
+                connection.run(
+                    work(
+                        folder,
+                        wanted,
+                        ranker,
+                        caller,
+                        arrange=order.arrange,
+                        measures=protocol.measures,
+                        done=lambda record: progress.add(str(record.ranking.outcome)),
+                    )
                 )
-            )
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - before, 3),
-        "cases": len(wanted),
-        "calls": caller.calls,
-        "versions": connection.versions(),
-    }
+    except (LlmrankError, KeyboardInterrupt) as stop:
+        folder.note(session() | {"stopped": type(stop).__name__})
+        raise
+    return session()
 
 
 def _default_folder(settings: Mapping[str, object]) -> Path:

@@ -33,7 +33,7 @@ class Plan:
     """How a batch goes."""
 
     ends: Literal["completed", "failed", "expired", "cancelled"] = "completed"
-    looks: int = 1
+    looks: int = 0
     """Looks before it has ended."""
     answers: int | None = None
     """How many lines are worked on before it ends; None: all."""
@@ -60,8 +60,10 @@ class BatchServer(ScriptedServer):
         self.looks: Counter[str] = Counter()
         self.paid: Counter[str] = Counter()
         """How often each question was answered, directly or in a batch."""
+        self.cuts = 0
+        """How many downloads are cut off in the middle."""
         self.refuses_once: dict[str, int] = {}
-        """A status with which the next call of a kind (`create`, …) is refused."""
+        """A status with which the next call of a kind (`create`, …) is refused; 200 is a proxy's page."""
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -93,6 +95,8 @@ class BatchServer(ScriptedServer):
     def _refuse(self, kind: str) -> web.Response | None:
         if (status := self.refuses_once.pop(kind, None)) is None:
             return None
+        if status == 200:
+            return web.Response(text="<html>please sign in</html>", content_type="text/html")
         return web.json_response({"error": {"message": f"{kind} is refused"}}, status=status)
 
     def _add(self, content: bytes) -> str:
@@ -178,8 +182,16 @@ class BatchServer(ScriptedServer):
         more = start + 2 < len(names)
         return web.json_response({"object": "list", "data": page, "has_more": more})
 
-    async def _download(self, request: web.Request) -> web.Response:
+    async def _download(self, request: web.Request) -> web.StreamResponse:
         await self._at(("download", "before"))
         if refusal := self._refuse("download"):
             return refusal
+        if self.cuts:
+            self.cuts -= 1
+            response = web.StreamResponse(headers={"Content-Length": "100000"})
+            await response.prepare(request)
+            await response.write(self.files[request.match_info["id"]][:100])
+            assert request.transport is not None
+            request.transport.abort()
+            return response
         return web.Response(body=self.files[request.match_info["id"]])

@@ -19,7 +19,7 @@ from llmrank.backends.models import Say, silent
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
 from llmrank.backends.retry import TransientError
-from llmrank.errors import BackendError, FatalBackendError
+from llmrank.errors import BackendError, FatalBackendError, InputError
 from llmrank.store import Store, request_key
 from llmrank.types import Capabilities, Request, Response
 
@@ -103,7 +103,9 @@ class BatchBackend:
                     response = await self._direct.answer(request)
                     self._has_answered = True
                     return response
-            self._put(key, request)
+            # Another may have asked the same while this one waited.
+            if key not in self._awaited:
+                self._put(key, request)
         return await asyncio.shield(self._awaited[key])
 
     async def close(self) -> None:
@@ -195,6 +197,15 @@ class BatchBackend:
         except TransientError as error:
             # It may exist. Another try is for the next command, which finds it; here it would be asked anew.
             raise BackendError(f"{_name(batch)}: {error}") from error
+        except asyncio.CancelledError:
+            self._say(f"{_name(batch)} is noted in {batch.folder}: the same command goes on with it")
+            raise
+        except OSError as error:
+            raise InputError(
+                f"cannot be written: {error.strerror}",
+                path=batch.folder,
+                mend="make room, or make it writable; the same command then goes on with the batch",
+            ) from error
         finally:
             batch.release()
 
@@ -230,14 +241,13 @@ class BatchBackend:
             except TransientError as error:
                 if time.monotonic() - began > PATIENCE:
                     raise
+                self._say(f"{error}; trying again")
                 await asyncio.sleep(max(wait, error.wait or 0.0))
                 wait = min(LONGEST_WAIT, wait * GROWTH)
 
     async def _upload(self, batch: OpenBatch) -> str:
-        async def upload(client: AsyncOpenAI) -> str:
-            return (await client.files.create(file=batch.input, purpose="batch")).id
-
-        return await self._send(batch, upload)
+        uploaded = await self._send(batch, lambda client: client.files.create(file=batch.input, purpose="batch"))
+        return uploaded.id
 
     async def _create(self, batch: OpenBatch) -> Batch:
         """Return the created batch; one that was created without our hearing of it is found, not created again."""
@@ -281,7 +291,10 @@ class BatchBackend:
                     f"  mend: use the key with which it was begun; or delete {batch.folder} to ask again"
                 ) from error
 
-        return await self._direct.through(sent)
+        found = await self._direct.through(sent)
+        if isinstance(found, str):  # what the SDK makes of an answer that is no JSON
+            raise TransientError(f"{self.identity['base_url']} answered with something that is no JSON")
+        return found
 
     # --- and back ---
 
@@ -308,8 +321,14 @@ class BatchBackend:
         path = batch.folder / "output.jsonl"
 
         async def download(client: AsyncOpenAI) -> None:
-            async with client.files.with_streaming_response.content(file_id) as content:
-                await content.stream_to_file(path)
+            import httpx2
+
+            try:
+                async with client.files.with_streaming_response.content(file_id) as content:
+                    await content.stream_to_file(path)
+            except httpx2.TransportError as error:
+                # Once the headers have come, the SDK hands on its HTTP library's own errors.
+                raise TransientError(f"the download of {file_id} was cut off ({error})") from error
 
         await self._patiently(lambda: self._send(batch, download))
         return path

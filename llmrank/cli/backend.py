@@ -139,17 +139,14 @@ def show_estimate(
         count_tokens=count or (lambda messages: sum(len(message.content) for message in messages) // 4),
         stored=lambda request: connection.store.get(request_key(connection.backend.identity, request)),
     )
-    asked, left, share, tariff = counted.asked, counted.left, counted.cached_share, connection.budget.tariff
-    costs: dict[str, float] = {}
-    if tariff is not None:
-        of_batches = connection.budget.batch
-        costs["most"] = tariff.price(batch=of_batches).cost(left.most())
-        if share is not None:
-            costs["with_prefix_cache"] = tariff.price(batch=of_batches).cost(left.most(share))
+    asked, left, share, budget = counted.asked, counted.left, counted.cached_share, connection.budget
+    price = budget.tariff and budget.tariff.price(batch=budget.batch)
+    most = price and price.cost(left.most())
+    cached = price and share and price.cost(left.most(share))
     if as_json:
-        money = None if tariff is None else costs | {"currency": tariff.currency, "dated": tariff.dated.isoformat()}
-        result = {"cases": counted.cases, **asdict(asked), "left": asdict(left), "cached_share": share, "cost": money}
-        click.echo(json.dumps(result | {"exact_prompt_tokens": exact}))
+        result = {"cases": counted.cases, **asdict(asked), "exact_prompt_tokens": exact, "left": asdict(left)}
+        result |= {"cached_share": share, "most_cost": most, "most_cost_with_prefix_cache": cached}
+        click.echo(json.dumps(result | {"prices": budget.tariff and budget.tariff.to_dict()}))
         return
     click.echo(
         f"{counted.cases} Cases, {_share(asked)}{'' if exact else ' (prompts: a quarter of their characters)'}. "
@@ -157,13 +154,12 @@ def show_estimate(
     )
     if left != asked:
         click.echo(f"The store has {asked.requests - left.requests:,} of the answers; left to ask: {_share(left)}.")
-    if tariff is not None:
-        cached = (
-            f"; {tariff.show(costs['with_prefix_cache'])} if {share:.0%} of the prompts come from the prefix cache, "
-        )
-        cached += "as in the stored answers"
-        batch = ", through the Batch API" if connection.budget.batch else ""
-        click.echo(f"At most {tariff.show(costs['most'])}{batch}{cached if share else ''} (prices of {tariff.dated}).")
+    if budget.tariff is not None and most is not None:
+        how = " through the Batch API" if budget.batch else ""
+        line = f"At most {budget.tariff.show(most)}{how}"
+        if cached is not None and share:
+            line += f"; {budget.tariff.show(cached)} if, as in the stored answers, {share:.0%} of the prompt is cached"
+        click.echo(f"{line} (prices of {budget.tariff.dated}).")
 
 
 def _share(share: Share) -> str:

@@ -130,7 +130,7 @@ def _run_session(
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - before, 3),
             "cases": len(wanted),
-            "calls": caller.calls,
+            "calls": connection.budget.requests,
             **connection.budget.to_dict(),
             "versions": connection.versions(),
         }

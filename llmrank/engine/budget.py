@@ -143,11 +143,11 @@ class Budget:
         if bounds.requests is not None and self.requests + 1 > bounds.requests:
             return f"--max-requests {bounds.requests}"
         if bounds.tokens is not None and usage.prompt_tokens + usage.completion_tokens > bounds.tokens:
-            return f"--max-total-tokens {bounds.tokens}"
+            return f"--max-total-tokens {bounds.tokens} (it may take {most.prompt_tokens + most.completion_tokens:,})"
         if bounds.cost is not None and self.tariff is not None and self.cost is not None:
             price = self.tariff.price(batch=self.batch)
             if self.cost + price.cost(open_ended) > bounds.cost:
-                return f"--max-cost {bounds.cost:g}"
+                return f"--max-cost {bounds.cost:g} (it may take {self.tariff.show(price.cost(most))})"
         return ""
 
 

@@ -15,7 +15,7 @@ from llmrank.backends.batch import BatchBackend
 from llmrank.backends.open_batch import OpenBatch, take_open_batches, waiting_requests
 from llmrank.backends.openai import open_openai
 from llmrank.backends.retry import TransientError
-from llmrank.errors import BackendError, FatalBackendError
+from llmrank.errors import BackendError, FatalBackendError, InputError
 from llmrank.store import Store, request_key
 from llmrank.types import Message, Request, Response, Usage
 from tests.batch_server import BatchServer, Plan, answered, refused_line
@@ -160,6 +160,24 @@ async def test_passing_faults_on_the_way_are_waited_out(tmp_path: Path) -> None:
         server.refuses_once = {"create": 503, "look": 500, "download": 502}
         assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
         assert len(server.batches) == 1 and not server.refuses_once
+        server.refuses_once, server.cuts = {"create": 200, "look": 200}, 2
+        again = [replace(question, repeat=1) for question in QUESTIONS]
+        assert all(isinstance(one, Response) for one in await ask(backend, again))
+        assert len(server.batches) == 2 and not server.refuses_once and not server.cuts
+
+
+async def test_the_same_question_twice_is_one_line(tmp_path: Path) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        assert all(isinstance(one, Response) for one in await ask(backend, [*QUESTIONS, *QUESTIONS[1:]]))
+        assert set(server.paid.values()) == {1}
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "s.sqlite.batches").write_text("in the way")
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        responses = await ask(backend, QUESTIONS)
+        assert all(isinstance(one, InputError) and "s.sqlite.batches" in str(one) for one in responses[1:])
+        assert not server.files
 
 
 async def test_an_endpoint_without_batches_is_named_as_such(tmp_path: Path) -> None:
@@ -188,6 +206,22 @@ async def test_a_batch_under_way_is_taken_up_again_and_its_answers_are_stored_wh
             assert store.stats().responses == 6
         assert len(server.batches) == 1 and set(server.paid.values()) == {1}
         assert waiting_requests(path, backend.identity) == 0
+
+
+async def test_a_batch_whose_id_was_lost_is_found_behind_newer_ones(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    async with BatchServer(hold=("create", "after")) as server:
+        async with backend_at(server, path) as backend:
+            asking = asyncio.create_task(ask(backend, QUESTIONS))
+            await server.held.wait()
+            asking.cancel()
+        newer = [
+            {**server.batches[0], "id": f"newer_{n}", "metadata": meta} for n, meta in enumerate([{}, None, {}, {}])
+        ]
+        server.batches += newer
+        async with backend_at(server, path) as backend:
+            assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS[1:]))
+        assert len(server.batches) == 5 and set(server.paid.values()) == {1}
 
 
 async def test_a_batch_that_the_key_does_not_see_says_what_to_do(tmp_path: Path) -> None:

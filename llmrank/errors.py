@@ -57,10 +57,21 @@ class TooManyErrorsError(LlmrankError):
     exit_code = 4
 
 
+class BoundReachedError(LlmrankError):
+    """The next call could pass a bound that the user set (exit code 5); nothing is wrong, and the rest is saved.
+
+    A code of its own, so that a script can tell it from an error (another try won't help) and from Ctrl-C (130).
+    """
+
+    exit_code = 5
+
+
 class BackendError(LlmrankError):
     """A call got no answer. Its text is for people; it never becomes an answer."""
 
     exit_code = 3
+    charged = False
+    """Whether the endpoint may charge for the call all the same: it was sent, and not refused."""
 
 
 class FatalBackendError(BackendError):

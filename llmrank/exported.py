@@ -39,6 +39,7 @@ RESPONSE_TYPES: Mapping[str, tuple[type, ...]] = {
     "finish_reason": TEXT,
     "reasoning": TEXT,
     "seconds": NUMBER,
+    "batch": (bool,),
 }
 
 

@@ -90,6 +90,7 @@ def encode_response(response: Response) -> dict[str, Any]:
         "label_logprobs": None if response.label_logprobs is None else dict(response.label_logprobs),
         "reasoning": response.reasoning,
         "seconds": response.seconds,
+        "batch": response.batch,
     }
 
 
@@ -194,11 +195,27 @@ class Store:
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+                self._prepare()
+        self._backends: dict[str, int] = {}
+
+    def _prepare(self) -> None:
+        """Make the tables, unless they are there, in a file that processes can write side by side."""
+        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+        # SQLite's own waiting does not cover the change of mode: of several that open a new file, some are refused.
+        for attempt in Retrying(
+            retry=retry_if_exception(
+                lambda error: isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+            ),
+            stop=stop_after_delay(BUSY_SECONDS),
+            wait=wait_random(0.01, 0.1),
+            reraise=True,
+        ):
+            with attempt:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 # Each put is safe against a killed process; only a power cut can lose the last few.
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 self._db.executescript(SCHEMA)
-        self._backends: dict[str, int] = {}
 
     def get(self, key: str) -> Response | None:
         """Return the stored Response, or None."""

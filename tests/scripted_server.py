@@ -74,10 +74,12 @@ class ScriptedServer:
         """The JSON of every call to chat/completions."""
         self.authorization: list[str | None] = []
 
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/v1/chat/completions", self._complete), web.get("/v1/models", self._models)]
+
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=1 << 26)
-        app.router.add_post("/v1/chat/completions", self._complete)
-        app.router.add_get("/v1/models", self._models)
+        app.add_routes(self.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)

@@ -223,6 +223,31 @@ def test_many_processes_write_one_new_file_at_once(tmp_path: Path) -> None:
         assert store.stats().responses == 800
 
 
+OPENER = """
+import sys
+from pathlib import Path
+from llmrank.store import Store
+for line in sys.stdin:
+    Store(Path(line.strip())).close()
+    print("opened", flush=True)
+"""
+
+
+def test_many_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    openers = [
+        subprocess.Popen([sys.executable, "-c", OPENER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    for number in range(60):
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.write(f"{tmp_path / str(number)}\n")
+            opener.stdin.flush()
+        assert [opener.stdout and opener.stdout.readline() for opener in openers] == ["opened\n"] * 6
+    for opener in openers:
+        opener.communicate()
+
+
 def test_a_killed_writer_loses_nothing_that_was_put(tmp_path: Path) -> None:
     writer = write_from_another_process(tmp_path / "s", 0, "m", 10_000_000)
     assert writer.stdout is not None

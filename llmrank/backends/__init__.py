@@ -35,6 +35,8 @@ class BackendSettings:
     """`openai`: seconds after which a call without an answer is given up and retried."""
     attempts: int = 6
     """`openai`: how often one Request is sent at most."""
+    batch_store: Path | None = None
+    """`openai`: ask through the Batch API; the Store that keeps what batches bring, and beside which they are noted."""
     cache: Path | None = None
     """Where fetched models lie; None: the user's cache folder."""
 
@@ -54,6 +56,10 @@ class BackendSettings:
             "revision": (
                 self.revision is not None and kind == "openai",
                 "the endpoint decides what it serves",
+            ),
+            "batch": (
+                self.batch_store is not None and kind != "openai",
+                "use --backend openai, at an endpoint that has a Batch API",
             ),
             "adapter": (self.adapter is not None and kind == "openai", "name the adapter's served name with --model"),
         }
@@ -77,9 +83,14 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
     if kind == "openai":
         from llmrank.backends.openai import open_openai
 
-        return await open_openai(
+        direct = await open_openai(
             settings.base_url, settings.model, timeout=settings.timeout, attempts=settings.attempts
         )
+        if settings.batch_store is None:
+            return direct
+        from llmrank.backends.batch import BatchBackend
+
+        return BatchBackend(direct, settings.batch_store, say=say)
     from llmrank.backends.vllm import open_vllm
 
     return await open_vllm(

@@ -11,7 +11,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -215,7 +215,7 @@ class OpenAIBackend:
             connecting = type(error.__cause__).__name__ == "ConnectTimeout"
             if isinstance(error, TimeoutError | APITimeoutError) and not connecting:
                 raise TransientError(f"{self._url} gave no answer within {self._timeout:g} s") from error
-            raise TransientError(f"no connection to {self._url} ({error.__cause__})") from error
+            raise TransientError(f"no connection to {self._url} ({error.__cause__})", charged=not connecting) from error
 
     async def _refused(self, error: APIStatusError) -> NoReturn:
         """Raise what an error status means: passing, this request's own fault, or every further call's too."""
@@ -228,18 +228,42 @@ class OpenAIBackend:
         if status == 402 or code in QUOTA:
             raise FatalBackendError(f"{self._url}: the quota is used up ({said})\n  mend: top up, then run it again")
         if status in (408, 409, 429) or status >= 500:
-            raise TransientError(f"{self._url} answered {status}: {said}", wait=wait_of(error.response.headers))
+            raise TransientError(
+                f"{self._url} answered {status}: {said}", wait=wait_of(error.response.headers), charged=False
+            )
         if status == 404:
             served = [str(entry.get("id")) for entry in await self._get_models()]
             raise FatalBackendError(self._no_such_model(served))
         if "max_completion_tokens" in said and self._max_tokens_name == "max_tokens":
             self._max_tokens_name = "max_completion_tokens"
-            raise TransientError(f"{self._url} wants max_completion_tokens", wait=0.0)
+            raise TransientError(f"{self._url} wants max_completion_tokens", wait=0.0, charged=False)
         if self._has_answered or status == 413 or TOO_LONG.search(f"{code} {said}"):
             raise BackendError(f"{self._url} refuses this request ({status}): {said}")
         raise FatalBackendError(
             f"{self._url} refuses the request ({status}): {said}\n  mend: check --model and the sampling settings"
         )
+
+    async def through(self, call: Callable[[AsyncOpenAI], Awaitable[Any]]) -> Any:  # noqa: ANN401 - what the SDK returns
+        """Return what a call of the SDK returns, sent once; raises as `answer` does."""
+        from openai import APIStatusError
+
+        try:
+            return await self._bounded(call(self._client))
+        except APIStatusError as error:
+            await self._refused(error)
+
+    async def read_line(self, request: Request, status: int, body: Mapping[str, Any]) -> Response:
+        """Return the Response in a status and a body that came by another way (a batch); raises as `answer` does."""
+        import httpx2
+        from openai import APIStatusError
+
+        if status >= 400:
+            sent = httpx2.Request("POST", f"{self._url}/chat/completions")
+            answered = httpx2.Response(status, json=body, request=sent)
+            await self._refused(APIStatusError("refused", response=answered, body=body.get("error", body)))
+        response = read_completion(body, request.labels)
+        self._has_answered = True
+        return response
 
     def _said(self, error: APIStatusError) -> str:
         """Return the endpoint's message in one line, without the key if it quotes it."""

@@ -29,8 +29,8 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 class TransientError(BackendError):
     """A fault that may pass: worth another try. After the last try it is the BackendError that the caller meets."""
 
-    def __init__(self, message: str, *, wait: float | None = None) -> None:
-        self.wait = wait
+    def __init__(self, message: str, *, wait: float | None = None, charged: bool = True) -> None:
+        self.charged, self.wait = charged, wait
         """Seconds that the endpoint asked for; None when it did not say."""
         super().__init__(message)
 

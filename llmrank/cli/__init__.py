@@ -53,7 +53,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 130 interrupted."""
+    """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 5 a bound reached, 130
+    interrupted."""
     # A job scheduler's SIGTERM is Ctrl-C: what was answered is saved, and the engine's processes end with this one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

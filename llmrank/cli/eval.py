@@ -24,6 +24,7 @@ from llmrank.cli.options import (
     option,
     prompt_options,
 )
+from llmrank.errors import LlmrankError
 
 if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
@@ -89,7 +90,7 @@ def evaluate(
         made = Origin("eval", origin_options(prompt_options, case_options), connection.store.path)
         with RunFolder(out or _default_folder(settings), settings, made) as folder:
             session = _run_session(folder, cases, ranker, connection, order, protocol)
-            numbers = metrics(cases.cases, folder.records, protocol)
+            numbers = metrics(cases.cases, folder.records, protocol, connection.budget.tariff)
             folder.finish(numbers, session)
             failed = sum(folder.wants(case.user_id) for case in cases.cases)
     if as_json:
@@ -101,7 +102,8 @@ def evaluate(
         title = ", ".join(
             filter(None, (f"{method.title} on {settings['data']}", connection.backend.identity.get("model")))
         )
-        show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked)
+        paid = connection.budget.money()
+        show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked, paid=paid)
     mend = "the same command asks for them again"
     refuse_errors(failed, numbers["cases"], backend_options.max_error_rate, mend)
 
@@ -124,33 +126,46 @@ def make_protocol(cases: CaseSet, measures: tuple[Measure, ...], task: Task) -> 
 def _run_session(
     folder: RunFolder, cases: CaseSet, ranker: Ranker, connection: Connection, order: Order, protocol: Protocol
 ) -> dict[str, Any]:
-    """Do the Cases that are still wanted, showing progress, and return what this session was."""
+    """Do the Cases that are still wanted, showing progress, and return what this session was.
+
+    What a session spent that was stopped (at a bound, by Ctrl-C, by a failure) is noted in the manifest all the same.
+    """
     from llmrank.cli.progress import Progress
     from llmrank.run.session import work
 
     started, before = datetime.now(UTC), time.monotonic()
     wanted = [case for case in cases.cases if folder.wants(case.user_id)]
     caller = connection.caller()
-    if wanted:
-        with Progress(len(cases.cases), len(cases.cases) - len(wanted)) as progress:
-            connection.run(
-                work(
-                    folder,
-                    wanted,
-                    ranker,
-                    caller,
-                    arrange=order.arrange,
-                    measures=protocol.measures,
-                    done=lambda record: progress.add(str(record.ranking.outcome)),
+
+    def session() -> dict[str, Any]:
+        return {
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - before, 3),
+            "cases": len(wanted),
+            "calls": connection.budget.requests,
+            **connection.budget.to_dict(),
+            "versions": connection.versions(),
+        }
+
+    try:
+        if wanted:
+            done = len(cases.cases) - len(wanted)
+            with Progress(len(cases.cases), done, spent=connection.budget.describe) as progress:
+                connection.run(
+                    work(
+                        folder,
+                        wanted,
+                        ranker,
+                        caller,
+                        arrange=order.arrange,
+                        measures=protocol.measures,
+                        done=lambda record: progress.add(str(record.ranking.outcome)),
+                    )
                 )
-            )
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - before, 3),
-        "cases": len(wanted),
-        "calls": caller.calls,
-        "versions": connection.versions(),
-    }
+    except (LlmrankError, KeyboardInterrupt) as stop:
+        folder.note(session() | {"stopped": type(stop).__name__})
+        raise
+    return session()
 
 
 def _default_folder(settings: Mapping[str, object]) -> Path:

@@ -90,7 +90,7 @@ def rerank(
         under_way: dict[str, CandidateRow] = {}
         with (
             RerankedWriter(output, settings=settings, overwrite=force) as writer,
-            Progress(rows, len(writer)) as progress,
+            Progress(rows, len(writer), spent=connection.budget.describe) as progress,
         ):
 
             def wanted() -> Iterator[Case]:
@@ -118,13 +118,14 @@ def rerank(
             refuse_errors(failed, rows, backend_options.max_error_rate, "the same command asks for them again")
             writer.finish()
     result = {"rows": rows, "output": str(output), "outcomes": dict(outcomes), "calls": caller.calls}
+    result |= connection.budget.to_dict()
     if as_json:
         click.echo(
             json.dumps(result | {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens})
         )
         return
     counts = " · ".join(f"{outcome} {outcomes[outcome]}" for outcome in Outcome)
-    click.echo(f"{output}: {rows} rows. This time: {counts}; {caller.calls} calls.")
+    click.echo(f"{output}: {rows} rows. This time: {counts}; {caller.calls} calls, {connection.budget.describe()}.")
 
 
 def _sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.prefix import distinct_share
-from llmrank.errors import LlmrankError
+from llmrank.errors import BoundReachedError, LlmrankError
 from llmrank.types import Case, Ranker, Ranking, Request
 
 
@@ -87,13 +87,20 @@ async def rank_all(
     """Rank every Case, calling `done` with each as it ends (not in the order of the Cases).
 
     As many Cases are under way as calls may be: the next Case is taken from the iterator only when one has ended, so
-    memory does not grow with their number. Raises what `caller.ask` and `done` raise, after stopping the others.
+    memory does not grow with their number. Raises what `caller.ask` and `done` raise, after stopping the others; but
+    at a bound (BoundReachedError) the Cases under way that need no further call are done first.
     """
     waiting = iter(cases)
+    stopped: list[BoundReachedError] = []
 
     async def work() -> None:
         for case in waiting:
-            done(await rank_case(case, ranker, caller, arrange))
+            try:
+                done(await rank_case(case, ranker, caller, arrange))
+            except BoundReachedError as error:
+                stopped.append(error)
+            if stopped:
+                return
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -103,3 +110,5 @@ async def rank_all(
         # One clear error for the person, not a group of the same one from every worker.
         first = failures.exceptions[0]
         raise first if isinstance(first, LlmrankError) else failures from None
+    if stopped:
+        raise stopped[0]

@@ -180,6 +180,10 @@ class RunFolder:
     def finish(self, metrics: Mapping[str, Any], session: Mapping[str, Any]) -> None:
         """Write the numbers, and note in the manifest when and how this session worked."""
         write_json(self.path / METRICS, metrics)
+        self.note(session)
+
+    def note(self, session: Mapping[str, Any]) -> None:
+        """Note in the manifest when and how this session worked, and what it spent; also of one that was stopped."""
         manifest = read_manifest(self.path)
         write_json(self.path / MANIFEST, manifest | {"sessions": [*manifest["sessions"], session]})
 

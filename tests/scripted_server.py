@@ -24,6 +24,8 @@ class Step:
     """Seconds of silence before anything is sent."""
     reset: bool = False
     """Cut the connection in the middle of the body."""
+    trickle: float = 0.0
+    """Seconds between one byte of the body and the next."""
 
 
 def completion(content: Any = "fine", *, finish_reason: str | None = "stop", **message: Any) -> dict[str, Any]:
@@ -103,6 +105,13 @@ class ScriptedServer:
     async def _play(self, step: Step, request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(step.hang)
         headers = {"Content-Type": "application/json", **step.headers}
+        if step.trickle:
+            slow = web.StreamResponse(status=step.status, headers=headers)
+            await slow.prepare(request)
+            for byte in step.body.encode():
+                await slow.write(bytes([byte]))
+                await asyncio.sleep(step.trickle)
+            return slow
         if not step.reset:
             return web.Response(status=step.status, body=step.body.encode(), headers=headers)
         response = web.StreamResponse(status=step.status, headers={**headers, "Content-Length": "1000"})

@@ -33,8 +33,6 @@ class BackendSettings:
     """`vllm`: folder of a LoRA adapter."""
     timeout: float = 600.0
     """`openai`: seconds after which a call without an answer is given up and retried."""
-    attempts: int = 6
-    """`openai`: how often one Request is sent at most."""
     cache: Path | None = None
     """Where fetched models lie; None: the user's cache folder."""
 
@@ -77,9 +75,7 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
     if kind == "openai":
         from llmrank.backends.openai import open_openai
 
-        return await open_openai(
-            settings.base_url, settings.model, timeout=settings.timeout, attempts=settings.attempts
-        )
+        return await open_openai(settings.base_url, settings.model, timeout=settings.timeout, say=say)
     from llmrank.backends.vllm import open_vllm
 
     return await open_vllm(

@@ -74,7 +74,7 @@ def evaluate(
         prompt = make_prompt(template, prompt_options, cases, seed=case_options.seed, room=connection.room())
         ranker = make_ranker(prompt, prompt_options, case_options.seed)
         longest = max((len(case.candidates) or 1 for case in cases.cases), default=0)
-        needs_of(ranker, longest).check(connection.backend.capabilities)
+        connection.check(needs_of(ranker, longest), ask=not dry_run)
         if dry_run:
             show_estimate(cases.cases, ranker, order, connection, as_json=as_json)
             return
@@ -137,6 +137,7 @@ def _run_session(
         "seconds": round(time.monotonic() - before, 3),
         "cases": len(wanted),
         "calls": caller.calls,
+        **caller.account(),
         "versions": connection.versions(),
     }
 

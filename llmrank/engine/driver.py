@@ -77,19 +77,28 @@ async def rank_all(
 ) -> None:
     """Rank every Case, calling `done` with each as it ends (not in the order of the Cases).
 
-    As many Cases are under way as calls may be: the next Case is taken from the iterator only when one has ended, so
-    memory does not grow with their number. Raises what `caller.ask` and `done` raise, after stopping the others.
+    The next Case is taken from the iterator only when the caller has room for it, so memory does not grow with their
+    number. Raises what `caller.ask` and `done` raise, after stopping the others.
     """
     waiting = iter(cases)
+    under_way = 0
 
-    async def work() -> None:
-        for case in waiting:
-            done(await rank_case(case, ranker, caller, arrange))
+    async def work(case: Case) -> None:
+        nonlocal under_way
+        done(await rank_case(case, ranker, caller, arrange))
+        under_way -= 1
+        caller.changed.set()
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(caller.concurrency):
-                group.create_task(work())
+            while True:
+                while under_way >= caller.room:
+                    caller.changed.clear()
+                    await caller.changed.wait()
+                if (case := next(waiting, None)) is None:
+                    break
+                under_way += 1
+                group.create_task(work(case))
     except BaseExceptionGroup as failures:
         # One clear error for the person, not a group of the same one from every worker.
         first = failures.exceptions[0]

@@ -46,6 +46,8 @@ ITS_OWN = re.compile(
     re.IGNORECASE,
 )
 """Words of a refusal that another request need not meet."""
+TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
+"""Words of a 429 that no waiting helps: one request asks for more than is allowed a minute."""
 PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1), labels=("A", "B"))
 """Shows whether an endpoint returns log-probabilities."""
 
@@ -328,6 +330,8 @@ class OpenAIBackend:
             )
         if status == 402 or code in QUOTA:
             raise FatalBackendError(f"{self._url}: the quota is used up ({said})\n  mend: top up, then run it again")
+        if status == 429 and TOO_LARGE.search(said):
+            raise BackendError(f"{self._url} refuses this request ({status}): {said}")
         if status in (408, 409, 429) or status >= 500:
             kind = "429" if status == 429 else f"{status // 100}xx"
             wait = wait_of(error.response.headers)
@@ -350,9 +354,9 @@ class OpenAIBackend:
 
     def _said(self, error: APIStatusError, most: int = 300) -> str:
         """Return the endpoint's message in one line, without the key if it quotes it."""
-        body = error.body
-        said = body.get("message") if isinstance(body, dict) else body
-        text = said if isinstance(said, str) else re.sub(r"<[^>]*>", " ", error.response.text)
+        said = error.body.get("message") if isinstance(error.body, dict) else error.body
+        text = said if isinstance(said, str) else error.response.text
+        text = re.sub(r"<[^>]*>", " ", text) if text.lstrip().startswith("<") else text
         text = text.replace(self._api_key, "[key]") if self._api_key else text
         return " ".join(text.split())[:most] or "no message"
 

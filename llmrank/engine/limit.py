@@ -61,9 +61,10 @@ class Limit:
 
     The size is the number of calls under way. It doubles after each round (as many answers as the size) until the
     endpoint refuses a call with a 429; it is then cut by a fifth and follows `Cubic`. A cut answers an episode, not a
-    refusal: calls that were sent before it do not cut again. Only a 429 cuts, and only a size that was reached. It
-    grows only when it was reached in the round, when few calls met another fault, and while calls are not much slower
-    than they were: an endpoint that lets them wait in line gains nothing by a longer one.
+    refusal: calls that were sent before it, or before anybody was answered again, do not cut again. Only a 429 cuts,
+    and only a size that was reached. It grows only when it was reached in the round, when few calls met another fault,
+    and while calls are not much slower than they were: an endpoint that lets them wait in line gains nothing by a
+    longer one.
 
     A size cannot hold a rate: one call at a time of 10 ms is 100 a second. So from the first refusal on, calls also
     have a pace, which follows `Cubic` from the rate that was accepted before. When a refusal says how long to wait,
@@ -85,6 +86,7 @@ class Limit:
         self._size_curve: Cubic | None = None
         self._pace: Cubic | None = None
         self._paced = False
+        self._got_through = True
         self._fastest = math.inf
         self._new_round()
 
@@ -113,6 +115,7 @@ class Limit:
         """Give the slot back: the call was answered."""
         self.answers += 1
         self._pauses = 0
+        self._got_through = True
         if slot.number >= self._cut_at:
             self._clean += 1
             self._timed += 1
@@ -125,7 +128,10 @@ class Limit:
         """Give the slot back: the endpoint takes no more (429), and names the seconds to wait, or none."""
         now = self._clock.now()
         if new := slot.number >= self._cut_at:
-            self._cut(now)
+            self._cut_at = self._taken
+            # An endpoint that takes nothing at all says nothing of how much it takes.
+            if self._got_through:
+                self._cut(now)
         if wait is not None:
             # Other processes may have been told the same.
             self._opens = max(self._opens, now + wait * (1 + 0.1 * random()))
@@ -182,7 +188,7 @@ class Limit:
         self._admit()
 
     def _cut(self, now: float) -> None:
-        self._cut_at = self._taken
+        self._got_through = False
         if not self._fixed and self._peak >= self.size and not self._paced:
             # Not the rate, but this many at once may have been too much.
             ceiling = max(1, self.size - 1)

@@ -52,17 +52,17 @@ class Retries:
        callers do not come back at once. No slot is held meanwhile, and another Case is begun in its place.
     2. *A refusal (429)* says how much the endpoint takes, not that the call is bad. All calls wait (`Limit`), and this
        one goes first. It counts against the call only if nobody got an answer since its last one: in a storm a call
-       waits as long as others get through.
+       waits as long as others get through, but no longer than `patience`.
     3. *Any other fault* counts. After `attempts` the call is given up, and its Case is an error: the rest goes on, and
        the same command asks for it again.
-    4. *An outage* is no call's fault. Where nobody got an answer since the call's last fault, and several Cases are
-       failing, none is given up: each is tried every half minute until somebody is answered, for as long as `patience`.
-       So an endpoint that is away for ten minutes in the second night costs ten minutes, not the thousands of Cases
-       that could have failed meanwhile.
-    5. *The end.* When patience is over, or nobody was ever answered, or the endpoint asks several Cases for a longer
-       wait than that, the run stops with one error. What was answered is stored; the same command goes on.
+    4. *An outage* is no call's fault. Where nobody got an answer since the call's last fault, and it is refused or
+       several Cases are failing, none is given up: each is tried every half minute until somebody is answered, for as
+       long as `patience`. So an endpoint that is away for ten minutes in the second night costs ten minutes, not the
+       thousands of Cases that could have failed meanwhile.
+    5. *The end.* When several Cases are failing and patience is over, or nobody was ever answered, or the endpoint asks
+       for a longer wait than that, the run stops with one error. What was answered is stored; the same command goes on.
 
-    So every run ends: a call is sent again at most every half minute on end for `patience`, else `attempts` times.
+    So every run ends: a call is sent again every half minute for `patience` at most, else `attempts` times.
     """
 
     policy: RetryPolicy
@@ -95,15 +95,19 @@ class Retries:
         else:
             tries.faults += 1
         wait = 0.0 if fault.throttled else self._own_wait(tries.faults) if fault.wait is None else fault.wait
-        silent = self.clock.now() - max(tries.since, self._answered_at)
-        exhausted = silent + (fault.wait or wait) > self.policy.patience
+        now = self.clock.now()
+        silent = now - max(tries.since, self._answered_at)
+        since = tries.since if fault.throttled else max(tries.since, self._answered_at)
+        exhausted = now + (fault.wait or wait) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
-            if not alone or len(self._failing) < SEVERAL:
+            several = alone and len(self._failing) >= SEVERAL
+            outage = several or (alone and fault.throttled)
+            if not outage or (not several and (exhausted or not self.answers)):
                 return None
             if exhausted or not self.answers:
                 raise FatalBackendError(
-                    f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and the last answer is "
-                    f"{f'{silent:.0f} s ago' if self.answers else 'still to come'} ({fault})\n"
+                    f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and the last answer "
+                    f"{f'came {silent:.0f} s ago' if self.answers else 'is still to come'} ({fault})\n"
                     "  mend: see to the endpoint, then give the same command again: what was answered is stored"
                 )
             wait = max(wait, LONGEST_WAIT * (0.5 + random()))

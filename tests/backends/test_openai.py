@@ -164,6 +164,7 @@ async def test_what_every_call_would_meet_stops_at_once(step: Step, message: str
         refused(400, "This model's maximum context length is 8192 tokens", code="context_length_exceeded"),
         refused(413, "payload too large"),
         refused(400, "The response was filtered", code="content_filter"),
+        refused(429, "Request too large for m on tokens per min (TPM): Limit 10000, Requested 12000."),
     ],
 )
 async def test_what_one_prompt_meets_is_its_own_fault(step: Step) -> None:

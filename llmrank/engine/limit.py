@@ -15,7 +15,7 @@ START, MOST = 8, 256
 """Calls under way at once: to begin with, and at most."""
 SIZE_DIP, ROUNDS, MOST_ROUNDS = 0.2, 1, 40
 """Share of the size that a cut takes, and the rounds until it is back."""
-PACE_DIP, SECONDS, MOST_SECONDS = 0.1, 0.5, 20
+PACE_DIP, SECONDS, MOST_SECONDS = 0.1, 0.5, 30
 """Share of the pace that a cut takes, and the seconds until it is back; where calls are rare, five of them at least."""
 SLOWEST = 1 / 60
 """Calls a second that are always tried."""
@@ -25,8 +25,8 @@ SLOWER = 3.0
 """How much longer than in the fastest round calls may take for the size to grow."""
 CATCH_UP = 0.05
 """Seconds by which a call may be late and the next ones still keep to the old times."""
-SENT = 1024
-"""Calls by which the rate is measured, at most."""
+FEW, SENT = 10, 1024
+"""Calls by which the rate is measured, at least and at most."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds of silence after a refusal that names none; doubled while nothing gets through."""
 KEPT = 200
@@ -197,26 +197,28 @@ class Limit:
             else:
                 self._size_curve.refused(ceiling)
             self.size = max(1, int(self._size_curve.value))
-        rate, measured = self._rate(now)
+        rate = self._rate(now)
         if self._pace is None:
             self._pace = Cubic(max(1.0, rate), PACE_DIP, max(SECONDS, 5 / max(1.0, rate)), MOST_SECONDS)
         else:
-            least, most = self._pace.ceiling / 2, self._pace.value
-            ceiling = max(SLOWEST, min(max(rate, least), most) if measured else least)
+            # One refusal says little: after a stall of the network many calls arrive at once. Soon after the last it
+            # says more.
+            soon = len(self._sent) < FEW
+            least = self._pace.ceiling * (0.5 if soon else 0.9)
+            ceiling = max(SLOWEST, least, 0.0 if soon else min(rate, self._pace.value))
             self._pace.refused(ceiling, 5 / ceiling)
         self._sent.clear()
         self._new_round()
         self._note("refused")
 
-    def _rate(self, now: float) -> tuple[float, bool]:
-        """Return the calls a second in the last second (in the last ten calls, where they are rare), and whether there
-        were enough since the last refusal to say so."""
+    def _rate(self, now: float) -> float:
+        """Return the calls a second in the last second; in the last few calls, where they are rare."""
         recent = [when for when in self._sent if when > now - 1.0]
-        calls = recent if len(recent) >= 10 else list(self._sent)[-10:]
+        calls = recent if len(recent) >= FEW else list(self._sent)[-FEW:]
         if not calls:
-            return 0.0, False
+            return 0.0
         seconds = now - calls[0]
-        return (len(calls) - 1) / (seconds if len(calls) == SENT else max(1.0, seconds)), len(calls) >= 10
+        return (len(calls) - 1) / (seconds if len(calls) == SENT else max(1.0, seconds))
 
     def _end_round(self) -> None:
         mean = self._seconds / self._timed

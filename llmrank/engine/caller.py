@@ -135,7 +135,7 @@ class Caller:
             self.limit.leave(slot)
             self._retries.answered()
             return Failure(str(error))
-        self.limit.answered(slot)
+        self.limit.answered(slot, response.usage.completion_tokens)
         self._retries.answered()
         if self.limit.size > size:
             self.changed.set()

@@ -23,6 +23,8 @@ PRICE_OF_A_FAULT = 4
 """Answers that a fault takes back from the round: with more than one fault in five calls nothing grows."""
 SLOWER = 3.0
 """How much longer than in the fastest round calls may take for the size to grow."""
+BASE_TOKENS = 32
+"""Tokens of an answer that take about as long as reading the prompt."""
 CATCH_UP = 0.05
 """Seconds by which a call may be late and the next ones still keep to the old times."""
 FEW, SENT = 10, 1024
@@ -67,14 +69,14 @@ class Limit:
     longer one.
 
     A size cannot hold a rate: one call at a time of 10 ms is 100 a second. So from the first refusal on, calls also
-    have a pace, which follows `Cubic` from the rate that was accepted before. When a refusal says how long to wait,
+    have a pace, which follows `Cubic` from the rate of the moment before. When a refusal says how long to wait,
     nobody is let in until then.
     """
 
     def __init__(self, size: int | None = None, clock: Clock | None = None) -> None:
         """Begin small, or hold `size` calls throughout (a pace and pauses there are all the same)."""
         self.size = START if size is None else size
-        self.under_way = self.answers = 0
+        self.under_way = 0
         self.history: deque[Change] = deque(maxlen=KEPT)
         self._clock, self._fixed = clock or Clock(), size is not None
         self._waiting: deque[asyncio.Future[Slot]] = deque()
@@ -111,14 +113,13 @@ class Limit:
                 self._release()
             raise
 
-    def answered(self, slot: Slot) -> None:
-        """Give the slot back: the call was answered."""
-        self.answers += 1
+    def answered(self, slot: Slot, tokens: int = 0) -> None:
+        """Give the slot back: the call was answered with so many tokens (0: unknown)."""
         self._pauses = 0
         self._got_through = True
         if slot.number >= self._cut_at:
             self._clean += 1
-            self._timed += 1
+            self._work += tokens + BASE_TOKENS
             self._seconds += self._clock.now() - slot.since
             if self._clean >= self.size:
                 self._end_round()
@@ -221,9 +222,10 @@ class Limit:
         return (len(calls) - 1) / (seconds if len(calls) == SENT else max(1.0, seconds))
 
     def _end_round(self) -> None:
-        mean = self._seconds / self._timed
-        self._fastest = min(self._fastest, mean)
-        if self._peak >= self.size and mean <= SLOWER * self._fastest and not self._fixed:
+        # By the token, as a run may ask for short answers first and for long ones then.
+        slowness = self._seconds / self._work
+        self._fastest = min(self._fastest, slowness)
+        if self._peak >= self.size and slowness <= SLOWER * self._fastest and not self._fixed:
             if self._size_curve is None:
                 self._resize(2 * self.size, "slow start")
             else:
@@ -237,7 +239,7 @@ class Limit:
             self._note(why)
 
     def _new_round(self) -> None:
-        self._clean = self._timed = 0
+        self._clean = self._work = 0
         self._seconds = 0.0
         self._peak = self.under_way
 

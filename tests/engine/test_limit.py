@@ -113,6 +113,23 @@ def test_it_does_not_grow_where_calls_wait_in_line() -> None:
     assert simulate(work()).size <= 4 * START
 
 
+def test_long_answers_after_short_ones_are_no_waiting_in_line() -> None:
+    async def work() -> Limit:
+        limit = Limit()
+
+        async def one(tokens: int) -> None:
+            slot = await limit.enter()
+            await asyncio.sleep(0.2 + tokens * 0.02)
+            limit.answered(slot, tokens)
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(4000):
+                group.create_task(one(16 if number < START else 400))
+        return limit
+
+    assert simulate(work()).size == MOST
+
+
 def test_a_fixed_size_stays_but_keeps_to_pauses_and_pace() -> None:
     limit, bucket = Limit(64), Bucket(50, 5, retry_after=1)
     simulate(load(limit, bucket, 60, latency=0.02))

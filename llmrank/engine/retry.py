@@ -42,6 +42,8 @@ class Tries:
     faults: int = 0
     refusals: int = 0
     """Refusals (429) in a row while nobody got an answer."""
+    outage: bool = False
+    """Whether it waits for an endpoint that answers nobody."""
 
 
 @dataclass(slots=True)
@@ -89,6 +91,9 @@ class Retries:
         None: it is given up. Raises FatalBackendError when it is the endpoint that must be given up."""
         alone = self.answers == tries.answers
         tries.answers = self.answers
+        if tries.outage and not alone:
+            # It is over, and what it cost was not this call's fault.
+            tries.outage, tries.faults = False, 0
         self._failing.add(tries.asker)
         if fault.throttled:
             tries.refusals = tries.refusals + 1 if alone else 0
@@ -101,8 +106,8 @@ class Retries:
         exhausted = now + (fault.wait or wait) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
             several = alone and len(self._failing) >= SEVERAL
-            outage = several or (alone and fault.throttled)
-            if not outage or (not several and (exhausted or not self.answers)):
+            tries.outage = several or (alone and fault.throttled)
+            if not tries.outage or (not several and (exhausted or not self.answers)):
                 return None
             if exhausted or not self.answers:
                 raise FatalBackendError(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -130,6 +131,19 @@ def test_a_bad_quarter_of_an_hour_costs_no_case(store: Store, kind: str) -> None
     assert 920 <= ended.seconds < 1100
     assert ended.most_under_way <= 4 + 4 + 8, "few Cases are begun meanwhile"
     assert len(ended.said) == 1 and "nobody is answered" in ended.said[0]
+
+
+def test_a_flaky_endpoint_with_outages_costs_no_case(store: Store) -> None:
+    draw = Random(0)
+
+    def fault(_: str, now: float) -> TransientError | None:
+        if 300 <= now % 1200 < 700:
+            return DOWN
+        return TransientError("busy", kind="5xx") if draw.random() < 0.1 else None
+
+    ended = run(store, Endpoint(fault), 20_000, concurrency=8)
+    assert (ended.failed, ended.ok, ended.error) == (set(), 20_000, None)
+    assert ended.seconds < 1.4 * 20_000 / 8 * 1200 / 800
 
 
 def test_an_endpoint_that_does_not_come_back_ends_the_run(store: Store) -> None:

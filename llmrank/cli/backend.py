@@ -76,11 +76,20 @@ class Connection:
 
 
 @contextmanager
-def connect(options: BackendOptions) -> Generator[Connection]:
-    """Open the backend that the options name (its model is loaded when it is first asked), and the Store."""
+def connect(options: BackendOptions, *, nobody: bool = False) -> Generator[Connection]:
+    """Open the backend that the options name (its model is loaded when it is first asked), and the Store.
+
+    With `nobody` there is none, whatever the options say: a baseline asks nobody.
+    """
     from llmrank.backends import BackendSettings, open_backend
     from llmrank.store import Store
 
+    if nobody:
+        from llmrank.backends.nobody import Nobody
+
+        with asyncio.Runner() as runner, Store(Path(":memory:")) as store:
+            yield Connection(Nobody(), store, concurrency=1, runner=runner)
+        return
     kind = options.backend or ("openai" if options.base_url else "vllm")
     settings = BackendSettings(
         kind=kind,

@@ -54,7 +54,7 @@ def rerank(
     What a model did not place follows in the order in which it was recalled. The same command continues a run that was
     stopped.
     """
-    from llmrank.cli.asking import FileShots, load_prompt, make_prompt, make_ranker, prompt_settings
+    from llmrank.cli.asking import FileHistories, asks_nobody, load_prompt, make_method
     from llmrank.cli.backend import connect, refuse_errors, show_estimate
     from llmrank.cli.progress import Progress
     from llmrank.data.candidates import check_candidates, check_free, read_rows
@@ -63,25 +63,25 @@ def rerank(
     from llmrank.rankers.needs import needs_of
     from llmrank.rankers.order import Order
 
-    template = load_prompt(prompt_options)
+    template = None if asks_nobody(prompt_options) else load_prompt(prompt_options)
     order = Order.parse(prompt_options.order, seed)
     check_free(output, overwrite=force)
     rows = check_candidates(candidates, allow_empty_history=allow_empty_history).rows
-    shots = FileShots(candidates, allow_empty_history)
+    histories = FileHistories(candidates, allow_empty_history)
 
     def read() -> Iterator[CandidateRow]:
         return read_rows(candidates, allow_empty_history=allow_empty_history, checked=True)
 
-    with connect(backend_options) as connection:
-        prompt = make_prompt(template, prompt_options, shots, seed=seed, room=connection.room())
-        ranker = make_ranker(prompt, prompt_options, seed)
+    with connect(backend_options, nobody=template is None) as connection:
+        method = make_method(template, prompt_options, histories, seed=seed, room=connection.room())
+        ranker = method.ranker
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
         connection.check(needs_of(ranker, 2), ask=not dry_run)
         if dry_run:
             show_estimate((row.case for row in read()), ranker, order, connection, as_json=as_json)
             return
         settings = {
-            **prompt_settings(prompt, ranker, prompt_options),
+            **method.settings,
             "backend": dict(connection.backend.identity),
             "seed": seed,
             "candidates_sha256": _sha256(candidates),

@@ -74,6 +74,23 @@ class BackendError(LlmrankError):
     """Whether the endpoint may charge for the call all the same: it was sent, and not refused."""
 
 
+class TransientError(BackendError):
+    """A fault that may pass: worth another try. After the last try it is the BackendError that the caller meets."""
+
+    def __init__(self, message: str, *, kind: str, wait: float | None = None, charged: bool | None = None) -> None:
+        self.kind = kind
+        """`429` (the endpoint takes no more just now), `4xx`, `5xx`, `timeout`, `connection` or `unreadable`."""
+        self.charged = kind in ("timeout", "connection", "unreadable") if charged is None else charged
+        self.wait = wait
+        """Seconds that the endpoint asked for; None when it did not say."""
+        super().__init__(message)
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the endpoint refused the call because it gets too many, which is no fault of this one."""
+        return self.kind == "429"
+
+
 class FatalBackendError(BackendError):
     """A failure that every further call would meet too (wrong key, no such model): the run stops at once."""
 

@@ -33,8 +33,6 @@ class BackendSettings:
     """`vllm`: folder of a LoRA adapter."""
     timeout: float = 600.0
     """`openai`: seconds after which a call without an answer is given up and retried."""
-    attempts: int = 6
-    """`openai`: how often one Request is sent at most."""
     batch_store: Path | None = None
     """`openai`: ask through the Batch API; the Store that keeps what batches bring, and beside which they are noted."""
     cache: Path | None = None
@@ -83,9 +81,7 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
     if kind == "openai":
         from llmrank.backends.openai import open_openai
 
-        direct = await open_openai(
-            settings.base_url, settings.model, timeout=settings.timeout, attempts=settings.attempts
-        )
+        direct = await open_openai(settings.base_url, settings.model, timeout=settings.timeout, say=say)
         if settings.batch_store is None:
             return direct
         from llmrank.backends.batch import BatchBackend

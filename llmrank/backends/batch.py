@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llmrank.backends.models import Say, silent
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
-from llmrank.backends.retry import TransientError
-from llmrank.errors import BackendError, FatalBackendError, InputError
+from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
 from llmrank.store import Store, request_key
 from llmrank.types import Capabilities, Request, Response
 
@@ -293,7 +292,9 @@ class BatchBackend:
 
         found = await self._direct.through(sent)
         if isinstance(found, str):  # what the SDK makes of an answer that is no JSON
-            raise TransientError(f"{self.identity['base_url']} answered with something that is no JSON")
+            raise TransientError(
+                f"{self.identity['base_url']} answered with something that is no JSON", kind="unreadable"
+            )
         return found
 
     # --- and back ---
@@ -328,7 +329,7 @@ class BatchBackend:
                     await content.stream_to_file(path)
             except httpx2.TransportError as error:
                 # Once the headers have come, the SDK hands on its HTTP library's own errors.
-                raise TransientError(f"the download of {file_id} was cut off ({error})") from error
+                raise TransientError(f"the download of {file_id} was cut off ({error})", kind="connection") from error
 
         await self._patiently(lambda: self._send(batch, download))
         return path

@@ -21,12 +21,14 @@ from llmrank.errors import InputError, TooManyErrorsError
 if TYPE_CHECKING:
     from llmrank.engine import Budget, Caller
     from llmrank.engine.dry_run import Share
+    from llmrank.rankers.needs import Needs
     from llmrank.rankers.order import Order
     from llmrank.store import Store
     from llmrank.types import Backend, Case, Ranker
 
-CONCURRENCY = {"vllm": 64, "openai": 32, "replay": 1, "batch": 5000}
-"""Calls under way at once unless --concurrency says otherwise; vLLM batches what is under way, and so does --batch."""
+CONCURRENCY = {"vllm": 64, "openai": None, "replay": 1, "batch": 5000}
+"""Calls under way at once unless --concurrency says otherwise: vLLM batches what is under way, and so does --batch.
+None: how many the endpoint takes is found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Connection:
 
     backend: Backend
     store: Store
-    concurrency: int
+    concurrency: int | None
     runner: asyncio.Runner
     budget: Budget
     """What this command spends."""
@@ -44,11 +46,22 @@ class Connection:
         """Return how much the model holds; unknown for a backend that does not say."""
         return Room(getattr(self.backend, "count_tokens", None), getattr(self.backend, "context_length", None))
 
+    def check(self, needs: Needs, *, ask: bool = True) -> None:
+        """Raise InputError if the backend cannot do what the ranker needs.
+
+        With `ask`, an endpoint is first asked whether it returns log-probabilities, if they are needed.
+        """
+        needs.check(self.backend.capabilities)
+        probe = getattr(self.backend, "probe", None)
+        if ask and needs.labels and probe is not None:
+            self.runner.run(probe(self.store))
+            needs.check(self.backend.capabilities)
+
     def caller(self) -> Caller:
         """Return what answers Requests, from the Store where it can."""
         from llmrank.engine import Caller, Metered
 
-        return Caller(Metered(self.backend, self.budget), self.store, self.concurrency)
+        return Caller(Metered(self.backend, self.budget), self.store, self.concurrency, say=_say)
 
     def run(self, work: Coroutine[None, None, None]) -> None:
         """Do the work; Ctrl-C ends it with KeyboardInterrupt, a second one at once."""

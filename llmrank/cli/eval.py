@@ -75,7 +75,7 @@ def evaluate(
         method = make_method(template, prompt_options, cases, seed=case_options.seed, room=connection.room())
         ranker = method.ranker
         longest = max((len(case.candidates) or 1 for case in cases.cases), default=0)
-        needs_of(ranker, longest).check(connection.backend.capabilities)
+        connection.check(needs_of(ranker, longest), ask=not dry_run)
         if dry_run:
             show_estimate(cases.cases, ranker, order, connection, as_json=as_json)
             return
@@ -142,8 +142,9 @@ def _run_session(
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - before, 3),
             "cases": len(wanted),
-            "calls": connection.budget.requests,
+            "calls": caller.calls,
             **connection.budget.to_dict(),
+            **caller.account(),
             "versions": connection.versions(),
         }
 

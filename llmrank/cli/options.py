@@ -285,7 +285,12 @@ backend_options = _grouped(
     ),
     option("--revision", default=None, help="Revision of a hub model."),
     option("--adapter", default=None, help="LoRA adapter folder."),
-    option("--concurrency", default=None, type=click.IntRange(1), help="Calls under way at once."),
+    option(
+        "--concurrency",
+        default=None,
+        type=click.IntRange(1),
+        help="Calls under way at once.  [default: 64 in process; of an endpoint it is found out]",
+    ),
     option(
         "--store", default=None, type=click.Path(path_type=Path), help="File that keeps every answer ever received."
     ),

@@ -76,7 +76,7 @@ def rerank(
         method = make_method(template, prompt_options, histories, seed=seed, room=connection.room())
         ranker = method.ranker
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
-        needs_of(ranker, 2).check(connection.backend.capabilities)
+        connection.check(needs_of(ranker, 2), ask=not dry_run)
         if dry_run:
             show_estimate((row.case for row in read()), ranker, order, connection, as_json=as_json)
             return

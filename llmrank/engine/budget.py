@@ -167,6 +167,11 @@ class Metered:
         """That of the backend."""
         return self._backend.identity
 
+    @property
+    def concessions(self) -> Mapping[str, object]:
+        """Those to the endpoint, where there are any."""
+        return getattr(self._backend, "concessions", {})
+
     async def answer(self, request: Request) -> Response:
         """Return the Response; raises BoundReachedError when the call could pass a bound, else as the backend does."""
         reserved = await self._budget.reserve(request)

@@ -14,8 +14,7 @@ from llmrank.backends import batch as batch_module
 from llmrank.backends.batch import BatchBackend
 from llmrank.backends.open_batch import OpenBatch, take_open_batches, waiting_requests
 from llmrank.backends.openai import open_openai
-from llmrank.backends.retry import TransientError
-from llmrank.errors import BackendError, FatalBackendError, InputError
+from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
 from llmrank.store import Store, request_key
 from llmrank.types import Message, Request, Response, Usage
 from tests.batch_server import BatchServer, Plan, answered, refused_line
@@ -31,7 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def backend_at(server: BatchServer, store: Path, said: list[str] | None = None) -> AsyncGenerator[BatchBackend]:
-    direct = await open_openai(server.base_url, MODEL, timeout=5.0, attempts=2, api_key="sk-secret")
+    direct = await open_openai(server.base_url, MODEL, timeout=5.0, api_key="sk-secret")
     backend = BatchBackend(direct, store, say=(said if said is not None else []).append, quiet=0.02)
     try:
         yield backend

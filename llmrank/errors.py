@@ -56,6 +56,14 @@ class TooManyErrorsError(LlmrankError):
     exit_code = 4
 
 
+class UnfinishedError(LlmrankError):
+    """Parts of a job could not be done; the others are done and saved. The exit code is that of the first reason."""
+
+    def __init__(self, problem: str, *, mend: str, exit_code: int) -> None:
+        self.problem, self.mend, self.exit_code = problem, mend, exit_code
+        super().__init__(f"{problem}\n  mend: {mend}")
+
+
 class BackendError(LlmrankError):
     """A call got no answer. Its text is for people; it never becomes an answer."""
 

@@ -24,12 +24,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "backends": {"store"},
     "engine": {"store", "rankers", "backends"},
+    "scale": {"data"},
     "measures": {"stats"},
     "run": {"engine", "measures", "stats", "rankers"},
     "cli": {"*"},
     "__main__": {"cli"},
 }
-HEAVY = {"torch", "vllm", "openai", "datasets", "scipy", "pandas", "sklearn", "transformers", "pyarrow", "aiohttp"}
+HEAVY = {
+    "torch",
+    "vllm",
+    "openai",
+    "datasets",
+    "scipy",
+    "pandas",
+    "sklearn",
+    "transformers",
+    "pyarrow",
+    "aiohttp",
+    "ray",
+}
 
 
 def room(path: Path) -> str:

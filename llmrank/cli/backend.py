@@ -38,7 +38,7 @@ class Connection:
 
     def room(self) -> Room:
         """Return how much the model holds; unknown for a backend that does not say."""
-        return Room(getattr(self.backend, "count_tokens", None), getattr(self.backend, "context_length", None))
+        return room_of(self.backend)
 
     def caller(self) -> Caller:
         """Return what answers Requests, from the Store where it can."""
@@ -62,11 +62,37 @@ class Connection:
         return found
 
 
+def room_of(backend: Backend) -> Room:
+    """Return how much the backend's model holds; unknown where it does not say."""
+    return Room(getattr(backend, "count_tokens", None), getattr(backend, "context_length", None))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """An open backend, and no Store yet."""
+
+    backend: Backend
+    concurrency: int
+    runner: asyncio.Runner
+
+    def beside(self, store: Store) -> Connection:
+        """Return the backend with the Store; another time with another one."""
+        return Connection(self.backend, store, self.concurrency, self.runner)
+
+
 @contextmanager
 def connect(options: BackendOptions) -> Generator[Connection]:
     """Open the backend that the options name (its model is loaded when it is first asked), and the Store."""
-    from llmrank.backends import BackendSettings, open_backend
     from llmrank.store import Store
+
+    with reach(options) as reached, Store(options.store or default_store()) as store:
+        yield reached.beside(store)
+
+
+@contextmanager
+def reach(options: BackendOptions) -> Generator[Reached]:
+    """Open the backend that the options name."""
+    from llmrank.backends import BackendSettings, open_backend
 
     kind = options.backend or ("openai" if options.base_url else "vllm")
     settings = BackendSettings(
@@ -82,8 +108,7 @@ def connect(options: BackendOptions) -> Generator[Connection]:
     with asyncio.Runner() as runner:
         backend = runner.run(open_backend(settings, say=_say))
         try:
-            with Store(options.store or default_store()) as store:
-                yield Connection(backend, store, concurrency, runner)
+            yield Reached(backend, concurrency, runner)
         finally:
             runner.run(backend.close())
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow, case_row, parse_row
 from llmrank.data.candidates import check_free, file_format, write_rows
@@ -40,15 +40,20 @@ class RerankedWriter:
             overwrite: Begin again, whatever is there.
 
         Raises:
-            InputError: the file is there already; or an unfinished one, made with other settings.
+            InputError: the file is there already; or an unfinished one, made with other settings, or being written by
+                another process.
         """
         self._path, self._part, self._overwrite = path, path.with_name(path.name + ".part"), overwrite
         file_format(path)
         check_free(path, overwrite=overwrite)
         self._lines, self._offsets, self._done = array("Q"), array("Q"), bytearray()
         header = ("settings\t" + json.dumps(settings, sort_keys=True, ensure_ascii=False) + "\n").encode()
-        self._file = self._part.open("w+b" if overwrite or not self._part.exists() else "r+b")
+        self._part.touch()
+        self._file = self._part.open("r+b")
         try:
+            self._claim()
+            if overwrite:
+                self._file.truncate(0)
             self._resume(header)
         except InputError:
             self._file.close()
@@ -100,13 +105,23 @@ class RerankedWriter:
     ) -> None:
         self.close()
 
+    def _claim(self) -> None:
+        import fcntl
+
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mend = "wait until it has ended, or name another output"
+            raise InputError("another process is writing this file", path=self._part, mend=mend) from None
+
     def _resume(self, header: bytes) -> None:
         end = 0
         for number, line in enumerate(self._file):
             if not line.endswith(b"\n"):
                 break  # cut off by a kill
             if number == 0 and line != header:
-                problem = f"an unfinished file was made with other settings: {_difference(line, header)}"
+                before, now = (json.loads(text.partition(b"\t")[2]) for text in (line, header))
+                problem = f"an unfinished file was made with other settings: {settings_difference(before, now)}"
                 mend = "go on with the settings of then, or begin again with --force"
                 raise InputError(problem, path=self._part, mend=mend)
             if number:
@@ -142,10 +157,21 @@ class RerankedWriter:
             yield parse_row(json.loads(text), path=self._part, line=line, allow_empty_history=True)
 
 
-def _difference(before: bytes, now: bytes) -> str:
-    old, new = (json.loads(text.partition(b"\t")[2]) for text in (before, now))
+def settings_difference(before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """Return which settings differ and how, for people; of a group of settings only those in it that do."""
+    old, new = _flat(before), _flat(now)
     names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
     return "; ".join(f"{name} was {old.get(name)!r} and is {new.get(name)!r}" for name in names)
+
+
+def _flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(cast("Mapping[str, object]", value), f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
 
 
 def _fields(extra: list[str]) -> list[Any]:

@@ -1,0 +1,180 @@
+"""Reranks one candidate file or one part of a job: what `rerank` does in its own process, and each actor in its."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from llmrank.cli.asking import FileShots, load_prompt, make_prompt, make_ranker, prompt_settings
+from llmrank.cli.backend import Connection, reach, refuse_errors, room_of
+from llmrank.cli.options import BackendOptions, PromptOptions
+from llmrank.cli.progress import Progress
+from llmrank.errors import InputError, LlmrankError, MissingError, TooManyErrorsError
+from llmrank.scale import Partition, Result
+from llmrank.types import Case, Failure, Outcome, Ranker, Usage
+
+if TYPE_CHECKING:
+    from llmrank.data.candidate_row import CandidateRow
+    from llmrank.engine import Ranked
+    from llmrank.rankers.order import Order
+    from llmrank.types import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking:
+    """How rows are reranked, whichever they are. It can be sent to another process, and means the same there."""
+
+    prompt: PromptOptions
+    backend: BackendOptions
+    seed: int
+    allow_empty_history: bool
+    folder: Path
+    """Where the command was given: what relative names (of prompts, of a model) are relative to."""
+
+    def order(self) -> Order:
+        """Return the order in which candidates are shown."""
+        from llmrank.rankers.order import Order
+
+        return Order.parse(self.prompt.order, self.seed)
+
+    def check(self, partition: Partition) -> int:
+        """Check every row of the source, and return how many there are to be done."""
+        from llmrank.data.candidates import check_candidates
+
+        rows = check_candidates(partition.source, allow_empty_history=self.allow_empty_history).rows
+        return rows if partition.shard is None else sum(1 for _ in self.rows(partition))
+
+    def rows(self, partition: Partition) -> Iterator[CandidateRow]:
+        """Return the partition's rows; `check` has been called."""
+        from llmrank.data.candidates import read_rows
+
+        shard = partition.shard
+        rows = read_rows(partition.source, allow_empty_history=self.allow_empty_history, checked=True)
+        return rows if shard is None else (row for row in rows if shard.holds(row.case.user_id))
+
+    def ranker(self, source: Path, backend: Backend) -> tuple[Ranker, dict[str, object]]:
+        """Return the method, and all settings that can change an answer; shots are drawn from the source.
+
+        Raises InputError for a prompt or method that does not fit the other, or that the backend cannot serve.
+        """
+        from llmrank.rankers.needs import needs_of
+
+        shots = FileShots(source, self.allow_empty_history)
+        prompt = make_prompt(load_prompt(self.prompt), self.prompt, shots, seed=self.seed, room=room_of(backend))
+        ranker = make_ranker(prompt, self.prompt, self.seed)
+        # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
+        needs_of(ranker, 2).check(backend.capabilities)
+        settings = prompt_settings(prompt, ranker, self.prompt)
+        return ranker, {**settings, "backend": dict(backend.identity), "seed": self.seed}
+
+    def rerank(
+        self, partition: Partition, connection: Connection, rows: int, *, force: bool = False, progress: bool = True
+    ) -> Result:
+        """Rerank the partition's rows, or what is left of them, and return what was done.
+
+        Raises:
+            InputError: the output is there, or was begun with other settings.
+            TooManyErrorsError: more rows failed than --max-error-rate allows; the same call asks for them again.
+        """
+        from llmrank.data.reranked import RerankedWriter
+        from llmrank.engine import rank_all
+        from llmrank.scale.partition import agree
+
+        ranker, settings = self.ranker(partition.source, connection.backend)
+        if partition.settings is not None:
+            agree(partition.settings, settings)
+        settings = {**settings, "candidates_sha256": _sha256(partition.source)}
+        if partition.shard is not None:
+            settings["shard"] = str(partition.shard)
+        outcomes, usage = Counter[str](), Usage()
+        under_way: dict[str, CandidateRow] = {}
+        caller = connection.caller()
+        with ExitStack() as open_things:
+            writer = open_things.enter_context(RerankedWriter(partition.output, settings=settings, overwrite=force))
+            shown = open_things.enter_context(Progress(rows, len(writer))) if progress else None
+
+            def wanted() -> Iterator[Case]:
+                for row in self.rows(partition):
+                    if row not in writer:
+                        under_way[row.case.user_id] = row
+                        yield row.case
+
+            def done(ranked: Ranked) -> None:
+                nonlocal usage
+                spent = sum(
+                    (exchange.reply.usage for exchange in ranked.exchanges if not isinstance(exchange.reply, Failure)),
+                    Usage(),
+                )
+                writer.write(under_way.pop(ranked.case.user_id), ranked.ranking, spent)
+                outcomes[ranked.ranking.outcome] += 1
+                usage += spent
+                if shown is not None:
+                    shown.add(ranked.ranking.outcome)
+
+            if len(writer) < rows:
+                connection.run(rank_all(wanted(), ranker, caller, arrange=self.order().arrange, done=done))
+            failed = outcomes[Outcome.ERROR]
+            refuse_errors(failed, rows, self.backend.max_error_rate, "the same command asks for them again")
+            writer.finish()
+        return Result(partition.output, rows, dict(outcomes), caller.calls, usage)
+
+
+class PartitionWorker:
+    """One backend, and partitions one after another; each with the Store that belongs to it."""
+
+    def __init__(self, reranking: Reranking, *, progress: bool) -> None:
+        """Open the backend. Raises what `reach` raises; MissingError if the folder of the command is not there."""
+        if not reranking.folder.is_dir():
+            raise MissingError(
+                f"this machine has no folder {reranking.folder}",
+                mend="give the command in a folder that every machine of the cluster has, with the same content",
+            )
+        os.chdir(reranking.folder)
+        self._reranking, self._progress = reranking, progress
+        self._open_things = ExitStack()
+        self._reached = self._open_things.enter_context(reach(reranking.backend))
+
+    def agree(self, partition: Partition) -> None:
+        """Raise InputError if the job was begun with other settings than this worker's."""
+        from llmrank.scale.partition import agree
+
+        _, settings = self._reranking.ranker(partition.source, self._reached.backend)
+        if partition.settings is not None:
+            agree(partition.settings, settings)
+
+    def work(self, partition: Partition) -> Result:
+        """Do what is left of the partition; what is wrong with it stands in the Result."""
+        from llmrank.store import Store
+
+        try:
+            rows = self._reranking.check(partition)
+            with Store(partition.store, alone=True) as store:
+                return self._reranking.rerank(partition, self._reached.beside(store), rows, progress=self._progress)
+        except LlmrankError as error:
+            # What is wrong with a file or its rows says nothing about the others; a refused key does.
+            stops = not isinstance(error, InputError | TooManyErrorsError)
+            return Result(partition.output, error=str(error), exit_code=error.exit_code, stops=stops)
+
+    def close(self) -> None:
+        """Close the backend."""
+        self._open_things.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

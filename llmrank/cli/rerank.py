@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -69,44 +70,53 @@ def rerank(
     to a file of its own: `-o out.parquet --shard 2/4` writes out.2-of-4.parquet.
     """
     from llmrank.cli.asking import load_prompt
-    from llmrank.cli.backend import connect, default_store
+    from llmrank.cli.backend import connect
     from llmrank.cli.reranking import Reranking
     from llmrank.data.candidates import check_free
-    from llmrank.scale import Partition, Shard, discard, partition_file, partition_folder
 
     reranking = Reranking(prompt_options, backend_options, seed, allow_empty_history, Path.cwd())
     load_prompt(prompt_options)
     reranking.order()
-    shard = None if scale_options.shard is None else Shard.parse(scale_options.shard)
-    partitions: list[Partition] = []
+    partitions = _divide(candidates, output, scale_options, backend_options.store)
+    divided = candidates.is_dir() or scale_options.shard is not None
+    check_free(output, overwrite=force or divided)
+    if not partitions or (divided and not dry_run):
+        results = _rerank_partitions(reranking, partitions, scale_options, force=force) if partitions else []
+        _show(results, output, as_json=as_json)
+        return
+    rows = [reranking.check(partition) for partition in partitions]
+    # Parts have Stores of their own, which an estimate leaves as they are.
+    with connect(replace(backend_options, store=None) if divided else backend_options) as connection:
+        if dry_run:
+            _estimate(reranking, partitions, connection, as_json=as_json)
+            return
+        result = reranking.rerank(partitions[0], connection, rows[0], force=force)
+    _show([result], output, as_json=as_json)
+
+
+def _divide(candidates: Path, output: Path, options: ScaleOptions, store: Path | None) -> list[Partition]:
+    """Return the parts that this command is to do: of a file without --shard, the one that it is."""
+    from llmrank.cli.backend import default_store
+    from llmrank.data.candidates import file_format
+    from llmrank.scale import Partition, Shard, partition_file, partition_folder
+
+    shard = None if options.shard is None else Shard.parse(options.shard)
     if candidates.is_dir():
-        partitions = partition_folder(candidates, output, shard=shard, stores=backend_options.store)
-    elif scale_options.engine == "ray":
+        partitions = partition_folder(candidates, output, shard=shard, stores=store)
+        if not partitions:
+            click.echo(f"there are more shards than files, and none is left for {shard}", err=True)
+        return partitions
+    if options.engine == "ray":
         raise InputError(
             "the actors share the files of a folder, and this is one file",
             path=candidates,
             field="--engine",
             mend="divide it into a folder of files, or use --shard i/n",
         )
-    elif shard is not None:
-        partitions = [partition_file(candidates, output, shard, backend_options.store)]
-    check_free(output, overwrite=force or bool(partitions))
-    if partitions and not dry_run:
-        if force:
-            discard(partitions)
-        if candidates.is_dir():
-            output.mkdir(exist_ok=True)
-        _show(_rerank_partitions(reranking, partitions, scale_options), output, as_json=as_json)
-        return
-    if not partitions:
-        partitions = [Partition(candidates, output, backend_options.store or default_store())]
-    rows = [reranking.check(partition) for partition in partitions]
-    with connect(backend_options) as connection:
-        if dry_run:
-            _estimate(reranking, partitions, connection, as_json=as_json)
-            return
-        result = reranking.rerank(partitions[0], connection, rows[0], force=force)
-    _show([result], output, as_json=as_json)
+    file_format(output)
+    if shard is not None:
+        return [partition_file(candidates, output, shard, store)]
+    return [Partition(candidates, output, store or default_store())]
 
 
 def _estimate(reranking: Reranking, partitions: Sequence[Partition], connection: Connection, *, as_json: bool) -> None:
@@ -119,30 +129,34 @@ def _estimate(reranking: Reranking, partitions: Sequence[Partition], connection:
 
 
 def _rerank_partitions(
-    reranking: Reranking, partitions: Sequence[Partition], options: ScaleOptions
+    reranking: Reranking, partitions: Sequence[Partition], options: ScaleOptions, *, force: bool
 ) -> Sequence[Result]:
     """Return the Results of the partitions that were not done yet, and say on stderr how each ended.
 
     Raises UnfinishedError: once the others are done, for what is wrong with some; at once, for what is wrong with all.
     """
     from llmrank.cli.reranking import PartitionWorker
+    from llmrank.scale import discard
     from llmrank.scale.actors import work_on_actors
 
-    ahead = [partition for partition in partitions if not partition.output.exists()]
+    ahead: list[Partition] = []
     results: list[Result] = []
 
     def follow(worked: Iterable[Result]) -> None:
         for result in worked:
+            if result.stops:
+                raise UnfinishedError(result.error, mend="then the same command continues", exit_code=result.exit_code)
             results.append(result)
             place = f"[{len(partitions) - len(ahead) + len(results)}/{len(partitions)}] {result.output}"
             click.echo(f"{place}: {result.error or f'{result.rows} rows, {_counts(result.outcomes)}'}", err=True)
-            if result.stops:
-                raise UnfinishedError(result.error, mend="then the same command continues", exit_code=result.exit_code)
 
-    if len(ahead) < len(partitions):
-        click.echo(f"{len(partitions) - len(ahead)} of {len(partitions)} files are done already", err=True)
     with PartitionWorker(reranking, progress=True) as worker:
+        if force:
+            discard(partitions)
         worker.agree(partitions[0])
+        ahead += [partition for partition in partitions if not partition.output.exists()]
+        if len(ahead) < len(partitions):
+            click.echo(f"{len(partitions) - len(ahead)} of {len(partitions)} files are done already", err=True)
         if options.engine == "local":
             follow(map(worker.work, ahead))
     if options.engine == "ray" and ahead:

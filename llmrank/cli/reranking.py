@@ -142,11 +142,12 @@ class PartitionWorker:
         self._reached = self._open_things.enter_context(reach(reranking.backend))
 
     def agree(self, partition: Partition) -> None:
-        """Raise InputError if the job was begun with other settings than this worker's."""
+        """Raise InputError if the job was begun with other settings than this worker's; make its folder if need be."""
         from llmrank.scale.partition import agree
 
         _, settings = self._reranking.ranker(partition.source, self._reached.backend)
         if partition.settings is not None:
+            partition.settings.parent.mkdir(exist_ok=True)
             agree(partition.settings, settings)
 
     def work(self, partition: Partition) -> Result:

@@ -148,6 +148,9 @@ def _join(ray: Any) -> None:  # noqa: ANN401 - the module
     """Join the cluster there is, or start one on this machine."""
     # Nobody was asked whether Ray may report the use that is made of it.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # vLLM's engine is a process of its own, which outlives a killed actor and keeps the GPU: end it with the actor. (Of
+    # a cluster that runs already, `ray start` must have had this.)
+    os.environ.setdefault("RAY_process_group_cleanup_enabled", "true")
     quiet = {"logging_level": logging.ERROR}
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:

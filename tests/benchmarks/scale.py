@@ -52,7 +52,8 @@ class Peaks(threading.Thread):
                     continue
                 number = int(status.parent.name)
                 parents[number] = int(fields["PPid"])
-                seen[number] = (command, int(fields.get("VmHWM", "0 kB").split()[0]) // 1024)
+                if "VmHWM" in fields:  # not of one that has ended and is not yet waited for
+                    seen[number] = (command, int(fields["VmHWM"].split()[0]) // 1024)
             for number, (command, megabytes) in seen.items():
                 above = number
                 while above not in (0, self.root):

@@ -74,6 +74,10 @@ class FatalBackendError(BackendError):
     """A failure that every further call would meet too (wrong key, no such model): the run stops at once."""
 
 
+class EngineDiedError(FatalBackendError):
+    """The engine in this process is dead; another process may have better luck with the same question."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.5)

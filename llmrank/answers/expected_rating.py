@@ -24,7 +24,7 @@ class ExpectedRating:
     """Below this probability of all labels together, the answer is flagged (repair `low_label_mass`)."""
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return the expectation in `value`, and the probability of each label in `scores`; the sum is the label mass.
+        """Return the expectation in `value`, and the probability of each label in `scores`.
         Labels asked for and not returned are counted (`missing`). Unparsed (`label_missing`) if there are none."""
         low, high = question.scale
         given = {
@@ -40,7 +40,7 @@ class ExpectedRating:
             "low_label_mass": int(mass < self.least_mass),
         }
         value = sum(float(label) * p for label, p in given.items()) / mass
-        return answered(Response(""), repairs, value=value, scores=given)
+        return answered(Response(""), repairs, value=value, scores=given, label_mass=mass)
 
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return the ratings of the scale."""

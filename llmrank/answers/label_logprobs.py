@@ -23,19 +23,20 @@ class LabelLogprobs:
 
     def read(self, response: Response, question: Question) -> Answer:
         """Return the items in `ranked` (equal ones in the order shown) and the natural-log probabilities of their
-        labels in `scores`, by item id: the sum of their exponentials is the label mass. An item whose label the backend
-        did not return is not ranked (`missing`). Unparsed (`label_missing`) if there are none."""
+        labels in `scores`, by item id. An item whose label the backend did not return is not ranked (`missing`).
+        Unparsed (`label_missing`) if there are none."""
         given = logprobs(response)
         labels = zip(Labels.of(question).labels, question.items, strict=False)
         found = {item.item_id: given[label] for label, item in labels if label in given}
         if not found:
             return unparsed(response, "label", "label_missing")
         scores = dict(sorted(found.items(), key=lambda one: -one[1]))
+        mass = sum(map(math.exp, scores.values()))
         repairs = {
             "missing": missing(len(scores), len(question.items), None),
-            "low_label_mass": int(sum(map(math.exp, scores.values())) < self.least_mass),
+            "low_label_mass": int(mass < self.least_mass),
         }
-        return answered(Response(""), repairs, ranked=tuple(scores), scores=scores)
+        return answered(Response(""), repairs, ranked=tuple(scores), scores=scores, label_mass=mass)
 
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return the labels of the items."""

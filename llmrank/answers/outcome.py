@@ -30,12 +30,13 @@ def answered(
     value: float | None = None,
     scores: Mapping[str, float] | None = None,
     matches: Mapping[str, int] | None = None,
+    label_mass: float | None = None,
 ) -> Answer:
     """Return an Answer that is `ok`, or `repaired` if a repair was counted or the text was cut off (`truncated`)."""
     cut_off = response.finish_reason in ("length", "content_filter") or bool(repairs.get("truncated"))
     repairs = _counted({**repairs, "truncated": int(cut_off)})
     outcome = Outcome.REPAIRED if repairs else Outcome.OK
-    return Answer(outcome, "", repairs, ranked, value, scores, _counted(matches))
+    return Answer(outcome, "", repairs, ranked, value, scores, _counted(matches), label_mass)
 
 
 def missing(named: int, offered: int, top: int | None) -> int:

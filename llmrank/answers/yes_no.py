@@ -31,7 +31,7 @@ class YesNo:
     """Below this probability of yes and no together, the answer is flagged (repair `low_label_mass`)."""
 
     def read(self, response: Response, question: Question) -> Answer:
-        """Return P(yes) / (P(yes) + P(no)) in `value`, and the two in `scores` (their sum is the label mass); unparsed
+        """Return P(yes) / (P(yes) + P(no)) in `value`, and the two in `scores`; unparsed
         (`label_missing` when the backend returned only one, `ambiguous` when the text begins with neither and says
         both, `empty`, `truncated`, `refusal`, `no_yes_or_no`)."""
         if response.label_logprobs is not None:
@@ -40,7 +40,9 @@ class YesNo:
             if not yes or not no:  # a missing one is not replaced by a guess
                 return unparsed(response, "label", "label_missing")
             repairs = {"low_label_mass": int(yes + no < self.least_mass)}
-            return answered(Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no})
+            return answered(
+                Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no}, label_mass=yes + no
+            )
         text = without_reasoning(response.text)
         if not text or not text.strip():
             return unparsed(response, text, "empty")

@@ -1,8 +1,8 @@
-"""How a command asks: from its options to a Prompt and a Ranker."""
+"""How a command ranks: from its options to a Prompt and a Ranker, or to a baseline that asks nobody."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,15 +15,19 @@ from llmrank.types import Case, Message, Ranker, Sampling
 
 if TYPE_CHECKING:
     from llmrank.prompting import PromptTemplate, ShotPool, View
+    from llmrank.rankers.baselines import RatingMeans
     from llmrank.rankers.prompt import Prompt
 
 
-RANKER_OPTIONS = ("window", "step", "sort", "sort_top", "group", "rounds", "repeats", "combine")
+RANKER_OPTIONS = (
+    *("window", "step", "sort", "sort_top", "group", "rounds", "repeats", "combine"),
+    *("first", "first_prompt", "first_top"),
+)
 
 
 @dataclass(frozen=True)
-class FileShots:
-    """What `rerank` draws shots from: the histories of a candidate file, read only when a prompt shows shots."""
+class FileHistories:
+    """The histories of a candidate file, for `rerank`: read only when shots or a baseline want them."""
 
     path: Path
     allow_empty_history: bool = False
@@ -32,10 +36,28 @@ class FileShots:
     @cached_property
     def shot_pool(self) -> ShotPool:
         """The histories that solved examples are drawn from."""
-        from llmrank.data.candidates import read_cases
         from llmrank.prompting import ShotPool
 
-        return ShotPool.of([*read_cases(self.path, allow_empty_history=self.allow_empty_history)])
+        return ShotPool.of([*self._cases()])
+
+    @cached_property
+    def popularity(self) -> Mapping[str, int]:
+        """How many histories have each item."""
+        from llmrank.rankers.baselines import popularity_in_histories
+
+        return popularity_in_histories(self._cases())
+
+    @cached_property
+    def rating_means(self) -> RatingMeans:
+        """The means of the ratings in the histories."""
+        from llmrank.rankers.baselines import RatingMeans
+
+        return RatingMeans.of_histories(self._cases())
+
+    def _cases(self) -> Iterator[Case]:
+        from llmrank.data.candidates import read_cases
+
+        return read_cases(self.path, allow_empty_history=self.allow_empty_history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +68,73 @@ class Room:
     context_length: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a command ranks."""
+
+    ranker: Ranker
+    title: str
+    """What the result is called: the template's name, or the baseline's."""
+    settings: Mapping[str, object]
+    """Everything about it that can change a ranking, for the manifest."""
+
+
+def asks_nobody(options: PromptOptions) -> bool:
+    """Return whether the ranker is a baseline: it needs no prompt, no model and no endpoint."""
+    from llmrank.rankers.registry import BASELINES
+
+    return options.ranker in BASELINES
+
+
+def task_of(options: PromptOptions, template: PromptTemplate | None) -> Literal["ranking", "rating"]:
+    """Return the task: the template's, or the baseline's."""
+    from llmrank.rankers.registry import RATING_BASELINES
+
+    rating = options.ranker in RATING_BASELINES if template is None else template.front.task == "rating"
+    return "rating" if rating else "ranking"
+
+
+def make_method(
+    template: PromptTemplate | None,
+    options: PromptOptions,
+    cases: CaseSet | FileHistories,
+    *,
+    seed: int,
+    room: Room = Room(),
+) -> Method:
+    """Return the method that the options name; without a template it is a baseline."""
+    if template is None:
+        assert options.ranker is not None
+        if options.first is not None or options.prompt is not None:
+            raise InputError(
+                f"{options.ranker} asks nobody, so it takes neither a prompt nor a first stage",
+                field="--prompt" if options.prompt is not None else "--first",
+                mend="leave that out, or choose a --ranker that asks",
+            )
+        ranker = _baseline(options.ranker, cases, seed)
+        return Method(ranker, ranker.name, {"prompt": ranker.name, "ranker": ranker.name, "order": options.order})
+    prompt = make_prompt(template, options, cases, seed=seed, room=room)
+    ranker = make_ranker(prompt, options, cases, seed=seed, room=room)
+    return Method(ranker, template.name, prompt_settings(prompt, ranker, options))
+
+
+def prompt_name(options: PromptOptions) -> str:
+    """Return the name or path of the template: the one given, else the usual one of the method."""
+    from llmrank.rankers.registry import USUAL_PROMPTS
+
+    usual = USUAL_PROMPTS["listwise"]
+    return options.prompt or USUAL_PROMPTS.get(options.ranker or "listwise", usual)
+
+
 def load_prompt(options: PromptOptions) -> PromptTemplate:
-    """Return the template, with what the options say in the place of its own keys.
+    """Return the template, with what the options say in the place of its own keys; unless one is named it is the usual
+    one of the method.
 
     Raises InputError for an unknown name, a file that cannot be read, or one that the linter refuses.
     """
     from llmrank.prompting import check, load_template
 
-    template = load_template(options.prompt)
+    template = load_template(prompt_name(options))
     changed = {"top": options.top, "ranker": options.ranker, "answer": options.answer}
     front = template.front.model_copy(update={key: value for key, value in changed.items() if value is not None})
     template = replace(template, front=front)
@@ -84,7 +165,7 @@ def make_view(options: PromptOptions, seed: int) -> View:
 
 
 def make_prompt(
-    template: PromptTemplate, options: PromptOptions, cases: CaseSet | FileShots, *, seed: int, room: Room = Room()
+    template: PromptTemplate, options: PromptOptions, cases: CaseSet | FileHistories, *, seed: int, room: Room = Room()
 ) -> Prompt:
     """Return the Prompt: the template with its view, its shots, its answer format, and the room there is.
 
@@ -132,8 +213,10 @@ def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int,
     )
 
 
-def make_ranker(prompt: Prompt, options: PromptOptions, seed: int) -> Ranker:
-    """Return the method that the template, or --ranker, names."""
+def make_ranker(
+    prompt: Prompt, options: PromptOptions, cases: CaseSet | FileHistories, *, seed: int, room: Room = Room()
+) -> Ranker:
+    """Return the method that the template, or --ranker, names, behind the one that --first names."""
     from llmrank.rankers.registry import RankerOptions, build_ranker
 
     name = prompt.template.front.ranker or ("pointwise" if prompt.template.front.about_one_item else "listwise")
@@ -146,9 +229,36 @@ def make_ranker(prompt: Prompt, options: PromptOptions, seed: int) -> Ranker:
         rounds=options.rounds,
         repeats=options.repeats,
         combine=options.combine,
+        first=_first(options, cases, seed=seed, room=room),
+        first_top=options.first_top,
         seed=seed,
     )
     return build_ranker(name, prompt, chosen)
+
+
+def _baseline(name: str, cases: CaseSet | FileHistories, seed: int) -> Ranker:
+    from llmrank.rankers.registry import BASELINES, TrainingData
+
+    return BASELINES[name](TrainingData(lambda: cases.popularity, lambda: cases.rating_means), seed)
+
+
+def _first(options: PromptOptions, cases: CaseSet | FileHistories, *, seed: int, room: Room) -> Ranker | None:
+    """Return the cheap ranker whose top alone is ranked again, once; None where there is none."""
+    from llmrank.rankers.registry import BASELINES, RATING_BASELINES
+
+    if options.first is None:
+        return None
+    if options.first == "oracle" or options.first in RATING_BASELINES:
+        raise InputError(
+            f"{options.first} cannot choose what a model ranks",
+            field="--first",
+            mend="take one that orders candidates without the labels, such as recall_order or bm25",
+        )
+    own = replace(options, ranker=options.first, prompt=options.first_prompt, first=None, repeats=1, answer=None)
+    if options.first in BASELINES:
+        return _baseline(options.first, cases, seed)
+    template = load_prompt(own)
+    return make_ranker(make_prompt(template, own, cases, seed=seed, room=room), own, cases, seed=seed, room=room)
 
 
 def prompt_settings(prompt: Prompt, ranker: Ranker, options: PromptOptions) -> dict[str, object]:

@@ -81,19 +81,29 @@ class Reached:
 
 
 @contextmanager
-def connect(options: BackendOptions) -> Generator[Connection]:
-    """Open the backend that the options name (its model is loaded when it is first asked), and the Store."""
+def connect(options: BackendOptions, *, nobody: bool = False) -> Generator[Connection]:
+    """Open the backend that the options name (its model is loaded when it is first asked), and the Store.
+
+    With `nobody` there is none, whatever the options say: a baseline asks nobody.
+    """
     from llmrank.store import Store
 
-    with reach(options) as reached, Store(options.store or default_store()) as store:
+    path = Path(":memory:") if nobody else options.store or default_store()
+    with reach(options, nobody=nobody) as reached, Store(path) as store:
         yield reached.beside(store)
 
 
 @contextmanager
-def reach(options: BackendOptions) -> Generator[Reached]:
-    """Open the backend that the options name."""
+def reach(options: BackendOptions, *, nobody: bool = False) -> Generator[Reached]:
+    """Open the backend that the options name, or with `nobody` none."""
     from llmrank.backends import BackendSettings, open_backend
 
+    if nobody:
+        from llmrank.backends.nobody import Nobody
+
+        with asyncio.Runner() as runner:
+            yield Reached(Nobody(), concurrency=1, runner=runner)
+        return
     kind = options.backend or ("openai" if options.base_url else "vllm")
     settings = BackendSettings(
         kind=kind,

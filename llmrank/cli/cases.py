@@ -19,6 +19,7 @@ from llmrank.types import Case, Event, Item
 if TYPE_CHECKING:
     from llmrank.data.dataset import Split
     from llmrank.prompting import ShotPool
+    from llmrank.rankers.baselines import RatingMeans
 
 DEFAULT_K = 50
 Task = Literal["ranking", "rating"]
@@ -45,6 +46,13 @@ class CaseSet:
     def popularity(self) -> Mapping[str, int]:
         """How many training events each item has."""
         return Counter(event.item.item_id for history in self.histories.values() for event in history)
+
+    @cached_property
+    def rating_means(self) -> RatingMeans:
+        """The means of the training ratings."""
+        from llmrank.rankers.baselines import RatingMeans
+
+        return RatingMeans.of_histories([Case(user_id, history) for user_id, history in self.histories.items()])
 
     @cached_property
     def shot_pool(self) -> ShotPool:

@@ -56,7 +56,7 @@ def evaluate(
 
     The same command again continues a Run that was stopped, and shows one that is done.
     """
-    from llmrank.cli.asking import load_prompt, make_prompt, make_ranker, prompt_settings
+    from llmrank.cli.asking import asks_nobody, load_prompt, make_method, task_of
     from llmrank.cli.backend import connect, refuse_errors, show_estimate
     from llmrank.cli.cases import load_cases
     from llmrank.rankers.needs import needs_of
@@ -65,21 +65,21 @@ def evaluate(
     from llmrank.run.metrics import Protocol, metrics, parse_measures
     from llmrank.types import Case
 
-    template = load_prompt(prompt_options)
-    task = "rating" if template.front.task == "rating" else "ranking"
+    template = None if asks_nobody(prompt_options) else load_prompt(prompt_options)
+    task = task_of(prompt_options, template)
     chosen = parse_measures(measures, task)
     order = Order.parse(prompt_options.order, case_options.seed)
-    cases = load_cases(case_options, task, catalogue=template.front.candidates == "catalogue")
-    with connect(backend_options) as connection:
-        prompt = make_prompt(template, prompt_options, cases, seed=case_options.seed, room=connection.room())
-        ranker = make_ranker(prompt, prompt_options, case_options.seed)
+    cases = load_cases(case_options, task, catalogue=template is not None and template.front.candidates == "catalogue")
+    with connect(backend_options, nobody=template is None) as connection:
+        method = make_method(template, prompt_options, cases, seed=case_options.seed, room=connection.room())
+        ranker = method.ranker
         longest = max((len(case.candidates) or 1 for case in cases.cases), default=0)
         needs_of(ranker, longest).check(connection.backend.capabilities)
         if dry_run:
             show_estimate(cases.cases, ranker, order, connection, as_json=as_json)
             return
         settings: dict[str, object] = {
-            **prompt_settings(prompt, ranker, prompt_options),
+            **method.settings,
             **cases.settings,
             "evaluation": cases.evaluation,
             "measures": [str(measure) for measure in chosen],
@@ -103,7 +103,9 @@ def evaluate(
         from llmrank.cli.table import show_metrics
 
         asked = f"{session['calls']} asked now, the rest were stored"
-        title = f"{template.name} on {settings['data']}, {connection.backend.identity.get('model')}"
+        title = ", ".join(
+            filter(None, (f"{method.title} on {settings['data']}", connection.backend.identity.get("model")))
+        )
         show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked)
     failed, mend = numbers["outcomes"]["error"], "the same command asks for them again"
     refuse_errors(failed, numbers["cases"], backend_options.max_error_rate, mend)

@@ -146,7 +146,7 @@ case_options = _grouped(
 class PromptOptions:
     """What is asked, and how it is shown."""
 
-    prompt: str = "palr"
+    prompt: str | None = None
     ranker: str | None = None
     answer: str | None = None
     shots: int | None = None
@@ -169,13 +169,25 @@ class PromptOptions:
     rounds: int = 2
     repeats: int = 1
     combine: Literal["borda", "reciprocal_rank", "kemeny"] = "borda"
+    first: str | None = None
+    first_prompt: str | None = None
+    first_top: int = 20
 
 
 prompt_options = _grouped(
     "prompt_options",
     PromptOptions,
-    option("--prompt", default="palr", show_default=True, help="Template name or path (see `llmrank prompts list`)."),
-    option("--ranker", default=None, help="Method; the template's own unless given."),
+    option(
+        "--prompt",
+        default=None,
+        help="Template name or path (see `llmrank prompts list`).  [default: palr, or the usual one of --ranker]",
+    ),
+    option(
+        "--ranker",
+        default=None,
+        help="Method; the template's own unless given. One that asks nobody: random, popularity, recall_order, bm25, "
+        "oracle; global_mean, item_mean, user_mean.",
+    ),
     option("--answer", default=None, help="Answer format; the template's own unless given."),
     option("--shots", default=None, type=click.IntRange(0), help="Solved examples shown, from training data only."),
     option("--history", default=None, type=click.IntRange(0), help="Newest events shown."),
@@ -232,6 +244,9 @@ prompt_options = _grouped(
         type=click.Choice(["borda", "reciprocal_rank", "kemeny"]),
         help="How repeats are combined.",
     ),
+    option("--first", default=None, help="A cheap ranker for the whole list; the method ranks its top alone."),
+    option("--first-prompt", default=None, help="Template of --first, where it asks.  [default: its usual one]"),
+    option("--first-top", default=20, show_default=True, type=click.IntRange(2), help="How many --first leaves over."),
 )
 
 

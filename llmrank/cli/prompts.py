@@ -249,12 +249,12 @@ class _Asking:
 
     @classmethod
     def of(cls, options: PromptOptions, case_options: CaseOptions, profile: str | None = None) -> _Asking:
-        from llmrank.cli.asking import Room, load_prompt, make_profile, make_prompt
+        from llmrank.cli.asking import Room, load_prompt, make_profile, make_prompt, prompt_name
         from llmrank.cli.cases import load_cases
         from llmrank.prompting import load_template
         from llmrank.rankers.order import Order
 
-        template = load_template(options.prompt)
+        template = load_template(prompt_name(options))
         front, seed = template.front, case_options.seed
         task = "rating" if front.task == "rating" else "ranking"
         cases = load_cases(case_options, task, catalogue=front.candidates == "catalogue")

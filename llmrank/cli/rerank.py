@@ -75,7 +75,8 @@ def rerank(
     from llmrank.data.candidates import check_free
 
     reranking = Reranking(prompt_options, backend_options, seed, allow_empty_history, Path.cwd())
-    load_prompt(prompt_options)
+    if not reranking.nobody:
+        load_prompt(prompt_options)
     reranking.order()
     partitions = _divide(candidates, output, scale_options, backend_options.store)
     divided = candidates.is_dir() or scale_options.shard is not None
@@ -86,7 +87,8 @@ def rerank(
         return
     rows = [reranking.check(partition) for partition in partitions]
     # Parts have Stores of their own, which an estimate leaves as they are.
-    with connect(replace(backend_options, store=None) if divided else backend_options) as connection:
+    options = replace(backend_options, store=None) if divided else backend_options
+    with connect(options, nobody=reranking.nobody) as connection:
         if dry_run:
             _estimate(reranking, partitions, connection, as_json=as_json)
             return

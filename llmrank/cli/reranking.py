@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from llmrank.cli.asking import FileShots, load_prompt, make_prompt, make_ranker, prompt_settings
+from llmrank.cli.asking import FileHistories, asks_nobody, load_prompt, make_method
 from llmrank.cli.backend import Connection, reach, refuse_errors, room_of
 from llmrank.cli.options import BackendOptions, PromptOptions
 from llmrank.cli.progress import Progress
-from llmrank.errors import InputError, LlmrankError, MissingError, TooManyErrorsError
+from llmrank.errors import EngineDiedError, InputError, LlmrankError, MissingError, TooManyErrorsError
 from llmrank.scale import Partition, Result
 from llmrank.types import Case, Failure, Outcome, Ranker, Usage
 
@@ -37,6 +37,11 @@ class Reranking:
     allow_empty_history: bool
     folder: Path
     """Where the command was given: what relative names (of prompts, of a model) are relative to."""
+
+    @property
+    def nobody(self) -> bool:
+        """Whether no model is asked."""
+        return asks_nobody(self.prompt)
 
     def order(self) -> Order:
         """Return the order in which candidates are shown."""
@@ -60,19 +65,18 @@ class Reranking:
         return rows if shard is None else (row for row in rows if shard.holds(row.case.user_id))
 
     def ranker(self, source: Path, backend: Backend) -> tuple[Ranker, dict[str, object]]:
-        """Return the method, and all settings that can change an answer; shots are drawn from the source.
+        """Return the method, and all settings that can change a ranking; shots and popularity are the source's.
 
         Raises InputError for a prompt or method that does not fit the other, or that the backend cannot serve.
         """
         from llmrank.rankers.needs import needs_of
 
-        shots = FileShots(source, self.allow_empty_history)
-        prompt = make_prompt(load_prompt(self.prompt), self.prompt, shots, seed=self.seed, room=room_of(backend))
-        ranker = make_ranker(prompt, self.prompt, self.seed)
+        histories = FileHistories(source, self.allow_empty_history)
+        template = None if self.nobody else load_prompt(self.prompt)
+        method = make_method(template, self.prompt, histories, seed=self.seed, room=room_of(backend))
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
-        needs_of(ranker, 2).check(backend.capabilities)
-        settings = prompt_settings(prompt, ranker, self.prompt)
-        return ranker, {**settings, "backend": dict(backend.identity), "seed": self.seed}
+        needs_of(method.ranker, 2).check(backend.capabilities)
+        return method.ranker, {**method.settings, "backend": dict(backend.identity), "seed": self.seed}
 
     def rerank(
         self, partition: Partition, connection: Connection, rows: int, *, force: bool = False, progress: bool = True
@@ -139,7 +143,7 @@ class PartitionWorker:
         os.chdir(reranking.folder)
         self._reranking, self._progress = reranking, progress
         self._open_things = ExitStack()
-        self._reached = self._open_things.enter_context(reach(reranking.backend))
+        self._reached = self._open_things.enter_context(reach(reranking.backend, nobody=reranking.nobody))
 
     def agree(self, partition: Partition) -> None:
         """Raise InputError if the job was begun with other settings than this worker's; make its folder if need be."""
@@ -151,13 +155,20 @@ class PartitionWorker:
             agree(partition.settings, settings)
 
     def work(self, partition: Partition) -> Result:
-        """Do what is left of the partition; what is wrong with it stands in the Result."""
+        """Do what is left of the partition; what is wrong with it stands in the Result.
+
+        Raises EngineDiedError, after which this worker is of no more use.
+        """
         from llmrank.store import Store
 
+        if partition.output.exists():  # whoever finished it died before saying so
+            return Result(partition.output)
         try:
             rows = self._reranking.check(partition)
-            with Store(partition.store, alone=True) as store:
+            with Store(Path(":memory:") if self._reranking.nobody else partition.store, alone=True) as store:
                 return self._reranking.rerank(partition, self._reached.beside(store), rows, progress=self._progress)
+        except EngineDiedError:
+            raise
         except LlmrankError as error:
             # What is wrong with a file or its rows says nothing about the others; a refused key does.
             stops = not isinstance(error, InputError | TooManyErrorsError)

@@ -60,19 +60,32 @@ def _lines(metrics: Mapping[str, Any], notes: tuple[str, ...], run: str | None, 
         lines.append(("repairs", _counts(metrics["repairs"])))
     if metrics["history_dropped"]:
         lines.append(("dropped", f"{metrics['history_dropped']} oldest events, for want of room in the model"))
+    if mass := metrics["label_mass"]:
+        low = f"; too low in {mass['cases_with_low']} Cases" if mass["cases_with_low"] else ""
+        lines.append(("label mass", f"mean {mass['mean']:.3f}, lowest {mass['lowest']:.3f}{low}"))
     usage = metrics["usage"]
     if usage["requests"]:
         lines.append(
             (
                 "calls",
                 f"{usage['requests']} ({calls}), {usage['prompt_tokens']:,} prompt tokens "
-                f"({usage['cached_tokens']:,} from the prefix cache), {usage['completion_tokens']:,} completion tokens",
+                f"({_cached(usage)}), {usage['completion_tokens']:,} completion tokens",
             )
         )
     lines += [("verdict", sentence) for sentence in verdict(metrics)]
     if run is not None:
         lines.append(("run", run))
     return lines
+
+
+def _cached(usage: Mapping[str, Any]) -> str:
+    """Return what the prefix cache saved, beside the least that has to be computed when nothing shared within a Case is
+    computed twice; an endpoint that says nothing of a cache says 0."""
+    text = f"{usage['cached_tokens']:,} from the prefix cache"
+    if not usage["cached_tokens"]:
+        return text
+    computed = usage["prompt_tokens"] - usage["cached_tokens"]
+    return f"{text}: {computed / usage['least_prompt_tokens']:.2f} times the least was computed"
 
 
 def verdict(metrics: Mapping[str, Any]) -> list[str]:

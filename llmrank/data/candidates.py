@@ -89,8 +89,7 @@ def check_candidates(path: Path, *, allow_empty_history: bool = False, items: Co
             line=line,
             field="relevant",
             user=user,
-            mend="correct it; or, if the recall stage missed that item, list it in `missed` of the row, "
-            "or name an items table that has it (--items)",
+            mend="correct it; or, if the recall stage missed that item, list it in `missed` of the row",
         )
     return CandidateSummary(rows, ranking, rows - ranking, labelled, candidates, seen)
 

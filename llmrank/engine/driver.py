@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from llmrank.engine.caller import Caller, Exchange
+from llmrank.engine.prefix import distinct_share
 from llmrank.errors import LlmrankError
-from llmrank.types import Case, Ranker, Ranking
+from llmrank.types import Case, Ranker, Ranking, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Ranked:
     ranking: Ranking
     exchanges: tuple[Exchange, ...] = ()
     seconds: float = 0.0
+    distinct_share: float = 1.0
+    """Share of its prompts that is not the beginning of another: what no prefix cache can save."""
 
 
 def settle(case: Case, ranking: Ranking) -> Ranking:
@@ -53,18 +56,24 @@ def run_alone(ranker: Ranker, case: Case) -> Ranking:
 async def rank_case(case: Case, ranker: Ranker, caller: Caller, arrange: Callable[[Case], Case]) -> Ranked:
     """Return the Case's Ranking; the ranker sees it arranged and, but for the oracle, without its labels."""
     started = time.monotonic()
+    if case.recall_scores is None and getattr(ranker, "needs_recall_order", False):
+        # Shuffled, and without scores, the order of the recall stage would be lost on it.
+        case = replace(case, recall_scores=tuple(range(len(case.candidates), 0, -1)))
     shown = arrange(case)
     steps = ranker.rank(shown if getattr(ranker, "sees_labels", False) else shown.blinded())
     exchanges: list[Exchange] = []
+    asked: list[Request] = []
     try:
         requests = next(steps)
         while True:
+            asked += requests
             answered = await caller.ask(requests)
             exchanges.extend(answered)
             requests = steps.send([exchange.reply for exchange in answered])
     except StopIteration as stop:
         ranking: Ranking = stop.value
-    return Ranked(case, settle(case, ranking), tuple(exchanges), time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Ranked(case, settle(case, ranking), tuple(exchanges), seconds, distinct_share(asked))
 
 
 async def rank_all(

@@ -29,6 +29,11 @@ class Cascade:
         if self.top < 2:
             raise InputError(f"the top {self.top} leaves nothing to rank", field="--first-top", mend="use 2 or more")
 
+    @property
+    def needs_recall_order(self) -> bool:
+        """Whether `first` does."""
+        return getattr(self.first, "needs_recall_order", False)
+
     def needs(self, n: int) -> Needs:
         """Return what a list of `n` takes: what both need, each for its list."""
         then = needs_of(self.then, min(n, self.top))

@@ -9,6 +9,16 @@ from types import MappingProxyType
 from typing import cast
 
 from llmrank.errors import InputError, nearest
+from llmrank.rankers.baselines import (
+    GlobalMean,
+    ItemMean,
+    Oracle,
+    Popularity,
+    Random,
+    RatingMeans,
+    RecallOrder,
+    UserMean,
+)
 from llmrank.rankers.bm25 import BM25
 from llmrank.rankers.cascade import Cascade
 from llmrank.rankers.first_token import FirstToken
@@ -24,6 +34,18 @@ from llmrank.rankers.tournament import Tournament
 from llmrank.types import Ranker
 
 GROUP = "llmrank.rankers"
+USUAL_PROMPTS: Mapping[str, str] = MappingProxyType(
+    {
+        "listwise": "palr",
+        "sliding_window": "rankgpt",
+        "first_token": "first-token",
+        "pointwise": "pointwise-yes-no",
+        "pairwise": "pairwise",
+        "setwise": "setwise",
+        "tournament": "tourrank",
+    }
+)
+"""The template that each method asks with, unless another is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +104,43 @@ def ranker_names() -> list[str]:
     return [*BUILDERS, *(point.name for point in entry_points(group=GROUP) if point.name not in BUILDERS)]
 
 
-def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions | None = None) -> Ranker:
-    """Return the ranker of that name, repeated and behind a cheaper one where the options say so.
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What the baselines are made of, read when it is wanted: nothing from after the cut-off."""
 
-    `bm25` asks nobody and takes no prompt. Raises InputError for an unknown name, a prompt that the method cannot ask
-    with, and an option out of range.
+    popularity: Callable[[], Mapping[str, int]]
+    """How many training events each item has."""
+    rating_means: Callable[[], RatingMeans]
+    """The means of the training ratings; raises InputError where there are none."""
+
+
+BASELINES: Mapping[str, Callable[[TrainingData, int], Ranker]] = MappingProxyType(
+    {
+        "random": lambda training, seed: Random(seed),
+        "popularity": lambda training, seed: Popularity(training.popularity()),
+        "recall_order": lambda training, seed: RecallOrder(),
+        "bm25": lambda training, seed: BM25(),
+        "oracle": lambda training, seed: Oracle(),
+        "global_mean": lambda training, seed: GlobalMean(training.rating_means()),
+        "item_mean": lambda training, seed: ItemMean(training.rating_means()),
+        "user_mean": lambda training, seed: UserMean(training.rating_means()),
+    }
+)
+"""The rankers that ask nobody, made of the training data and a seed."""
+RATING_BASELINES = frozenset({"global_mean", "item_mean", "user_mean"})
+
+
+def build_ranker(name: str, prompt: Prompt, options: RankerOptions | None = None) -> Ranker:
+    """Return the ranker of that name that asks with the prompt, repeated and behind a cheaper one where the options say
+    so.
+
+    Raises InputError for an unknown name, a prompt that the method cannot ask with, and an option out of range.
     """
     options = options or RankerOptions()
-    if name == "bm25":
-        ranker: Ranker = BM25()
-    else:
-        build = _builder(name)
-        if prompt is None:
-            raise InputError(f"{name} asks a model, and there is no prompt", field="--prompt", mend="name a template")
-        if name in BUILDERS:
-            check_prompt(name, prompt)
-        ranker = build(prompt, options)
+    build = _builder(name)
+    if name in BUILDERS:
+        check_prompt(name, prompt)
+    ranker = build(prompt, options)
     if options.repeats != 1:
         ranker = Repeated(ranker, options.repeats, options.combine, options.seed)
     if options.first is not None:
@@ -139,7 +182,7 @@ def _builder(name: str) -> Build:
     for point in entry_points(group=GROUP):
         if point.name == name:
             return cast(Build, point.load())
-    known = [*ranker_names(), "bm25"]
+    known = [*ranker_names(), *BASELINES]
     raise InputError(
         f"unknown ranker {name!r}{nearest(name, known)}", field="--ranker", mend=f"use one of {', '.join(known)}"
     )

@@ -20,7 +20,7 @@ def is_lost(part: Answer | Ranking) -> bool:
 
 
 def settled(ranking: Ranking, parts: Sequence[Answer | Ranking], repairs: Mapping[str, int] = NO_COUNTS) -> Ranking:
-    """Return the Ranking with the Outcome, repairs and matches that its parts amount to.
+    """Return the Ranking with the Outcome, repairs, matches and label mass that its parts amount to.
 
     `repairs` are those of the method itself, beside those of its parts.
     """
@@ -28,14 +28,14 @@ def settled(ranking: Ranking, parts: Sequence[Answer | Ranking], repairs: Mappin
     failed = sum(part.outcome is Outcome.ERROR for part in lost)
     counts = sum((Counter(part.repairs) for part in parts), Counter(repairs))
     matches = dict(sum((Counter(part.matches) for part in parts), Counter[str]()))
+    masses = [part.label_mass for part in parts if part.label_mass is not None]
+    ranking = replace(ranking, matches=matches, label_mass=min(masses, default=None))
     reason = lost[0].reason if lost else ""
     if parts and len(lost) == len(parts):
         outcome = Outcome.ERROR if failed == len(lost) else Outcome.UNPARSED
-        return replace(
-            ranking, scores=None, named=0, outcome=outcome, reason=reason, repairs=dict(+counts), matches=matches
-        )
+        return replace(ranking, scores=None, named=0, outcome=outcome, reason=reason, repairs=dict(+counts))
     counts.update({"unread": len(lost) - failed, "failed": failed})
     counts = +counts
     mended = counts or any(part.outcome is Outcome.REPAIRED for part in parts)
     outcome = Outcome.REPAIRED if mended else Outcome.OK
-    return replace(ranking, outcome=outcome, reason=reason, repairs=dict(counts), matches=matches)
+    return replace(ranking, outcome=outcome, reason=reason, repairs=dict(counts))

@@ -96,8 +96,18 @@ def metrics(cases: Sequence[Case], records: Mapping[str, CaseRecord], protocol: 
         "repairs": _total(ranking.repairs for ranking in rankings),
         "matches": _total(ranking.matches for ranking in rankings),
         "history_dropped": sum(ranking.history_dropped for ranking in rankings),
+        "label_mass": _label_mass(rankings),
         "usage": _usage(done),
     }
+
+
+def _label_mass(rankings: Sequence[Ranking]) -> dict[str, float | int] | None:
+    """Return the mean and the lowest of the Cases' label masses; None where no labels were read."""
+    masses = [ranking.label_mass for ranking in rankings if ranking.label_mass is not None]
+    if not masses:
+        return None
+    low = sum("low_label_mass" in ranking.repairs for ranking in rankings)
+    return {"mean": sum(masses) / len(masses), "lowest": min(masses), "cases_with_low": low}
 
 
 def _ranking_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protocol: Protocol) -> dict[str, Any]:
@@ -175,6 +185,7 @@ def _usage(records: Sequence[CaseRecord]) -> dict[str, Any]:
         "requests": sum(len(record.requests) for record in records),
         "prompt_tokens": usage.prompt_tokens,
         "cached_tokens": usage.cached_tokens,
+        "least_prompt_tokens": sum(record.least_prompt_tokens for record in records),
         "completion_tokens": usage.completion_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "seconds": round(sum(record.seconds for record in records), 3),

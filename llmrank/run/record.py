@@ -32,11 +32,14 @@ class CaseRecord:
     usage: Usage
     finish_reasons: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
+    least_prompt_tokens: int = 0
+    """What a perfect prefix cache would leave to compute within the Case (see `engine.prefix`)."""
 
     @classmethod
     def of(cls, ranked: Ranked, measures: Mapping[str, float]) -> CaseRecord:
         """Return the record of a ranked Case."""
         case = ranked.case
+        usage = sum((_usage(exchange) for exchange in ranked.exchanges), Usage())
         return cls(
             user_id=case.user_id,
             candidates=tuple(item.item_id for item in case.candidates),
@@ -47,9 +50,10 @@ class CaseRecord:
             measures=measures,
             requests=tuple(exchange.key for exchange in ranked.exchanges),
             responses=tuple(_text(exchange.reply) for exchange in ranked.exchanges),
-            usage=sum((_usage(exchange) for exchange in ranked.exchanges), Usage()),
+            usage=usage,
             finish_reasons=tuple(_finish(exchange.reply) for exchange in ranked.exchanges),
             seconds=round(ranked.seconds, 4),
+            least_prompt_tokens=round(usage.prompt_tokens * ranked.distinct_share),
         )
 
     def to_json(self) -> str:
@@ -71,11 +75,13 @@ class CaseRecord:
             "target": self.target,
             "rating": self.rating,
             "history_dropped": ranking.history_dropped,
+            "label_mass": ranking.label_mass,
             "requests": self.requests,
             "responses": self.responses,
             "finish_reasons": self.finish_reasons,
             "usage": asdict(self.usage),
             "seconds": self.seconds,
+            "least_prompt_tokens": self.least_prompt_tokens,
         }
         return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
@@ -93,6 +99,7 @@ class CaseRecord:
             repairs=row["repairs"],
             matches=row["matches"],
             history_dropped=row["history_dropped"],
+            label_mass=row["label_mass"],
         )
         return cls(
             user_id=row["user_id"],
@@ -107,6 +114,7 @@ class CaseRecord:
             usage=Usage(**row["usage"]),
             finish_reasons=tuple(row["finish_reasons"]),
             seconds=row["seconds"],
+            least_prompt_tokens=row["least_prompt_tokens"],
         )
 
 

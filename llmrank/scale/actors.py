@@ -12,12 +12,13 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from llmrank.errors import LlmrankError, MissingError
+from llmrank.errors import EngineDiedError, LlmrankError, MissingError
 from llmrank.scale.partition import Partition, Result
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Worker(Protocol):
     """What an actor holds: a backend, and how to do a partition with it."""
 
     def work(self, partition: Partition) -> Result:
-        """Do the partition, or what is left of it."""
+        """Do the partition, or what is left of it; raise EngineDiedError if this worker can do no more."""
         ...
 
     def close(self) -> None:
@@ -42,7 +43,7 @@ class Worker(Protocol):
 
 
 class _Actor:
-    """The worker in an actor's process. It is opened in the thread that works, where its event loop then runs."""
+    """The worker in an actor's process, which ends with its engine. It is opened in the thread in which it works."""
 
     def __init__(self, open_worker: Callable[[], Worker]) -> None:
         self._open, self._worker = open_worker, None
@@ -59,7 +60,12 @@ class _Actor:
                 self._worker = self._open()
             except LlmrankError as error:
                 return Result(partition.output, error=str(error), exit_code=error.exit_code, stops=True)
-        result = self._worker.work(partition)
+        try:
+            result = self._worker.work(partition)
+        except EngineDiedError as error:
+            # The actor is lost with its engine; a dead process is what Ray replaces.
+            print(error, file=sys.stderr, flush=True)  # noqa: T201 - Ray carries it to the terminal
+            os._exit(1)
         forget(partition)
         return result
 
@@ -96,7 +102,7 @@ def work_on_actors(
 ) -> Iterator[Result]:
     """Yield the Result of each partition as it ends; one that failed in a way that is no LlmrankError yields none.
 
-    A cluster is joined if RAY_ADDRESS names one or one runs on this machine; else Ray runs on this machine alone.
+    The cluster that RAY_ADDRESS names is joined (`auto`: this machine's); without it Ray runs here, for this job alone.
 
     Args:
         partitions: Those that are not done.
@@ -105,7 +111,7 @@ def work_on_actors(
         gpus: GPUs of an actor; None: one where the cluster has any.
 
     Raises:
-        MissingError: Ray is not installed.
+        MissingError: Ray is not installed, or no cluster answers.
     """
     try:
         import ray
@@ -145,15 +151,26 @@ def work_on_actors(
 
 
 def _join(ray: Any) -> None:  # noqa: ANN401 - the module
-    """Join the cluster there is, or start one on this machine."""
+    """Join the cluster that RAY_ADDRESS names, or start one on this machine for this job."""
     # Nobody was asked whether Ray may report the use that is made of it.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # vLLM's engine is a process of its own, which outlives a killed actor and keeps the GPU: end it with the actor. (Of
     # a cluster that runs already, `ray start` must have had this.)
     os.environ.setdefault("RAY_process_group_cleanup_enabled", "true")
-    quiet = {"logging_level": logging.ERROR}
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+    address = os.environ.get("RAY_ADDRESS", "local")
+    if address == "local":  # and not "auto", which would join another job's private Ray, and end with it
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=LOCAL_OBJECT_STORE,
+            logging_level=logging.ERROR,
+        )
+        return
     try:
-        ray.init(address="auto", **quiet)
-    except ConnectionError:
-        ray.init(address="local", include_dashboard=False, object_store_memory=LOCAL_OBJECT_STORE, **quiet)
+        ray.init(address=address, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise MissingError(
+            f"no Ray cluster answers at RAY_ADDRESS={address}",
+            mend="start it (ray start), correct RAY_ADDRESS, or unset it to run on this machine alone",
+        ) from error

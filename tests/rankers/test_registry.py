@@ -5,9 +5,17 @@ from dataclasses import replace
 import pytest
 
 from llmrank.errors import InputError
-from llmrank.rankers.baselines import Popularity
+from llmrank.rankers.baselines import Popularity, RatingMeans
 from llmrank.rankers.needs import AskingRanker, needs_of
-from llmrank.rankers.registry import BUILDERS, RankerOptions, build_ranker, ranker_names
+from llmrank.rankers.registry import (
+    BASELINES,
+    BUILDERS,
+    USUAL_PROMPTS,
+    RankerOptions,
+    TrainingData,
+    build_ranker,
+    ranker_names,
+)
 from llmrank.types import Outcome
 
 from .oracle import OracleBackend, case, drive, prompt
@@ -45,6 +53,10 @@ def test_options_reach_their_methods():
     }
 
 
+def test_every_method_has_a_usual_prompt_that_it_can_ask():
+    assert dict(USUAL_PROMPTS) == PROMPTS | {"listwise": "palr"}
+
+
 def test_repeats_and_a_first_stage_wrap_the_method():
     options = RankerOptions(repeats=3, combine="kemeny", first=Popularity({"i000": 2}), first_top=5)
     ranker = build_ranker("listwise", prompt("rankgpt"), options)
@@ -52,10 +64,11 @@ def test_repeats_and_a_first_stage_wrap_the_method():
     assert drive(ranker, case(30), OracleBackend())[0].order[0] == "i000"
 
 
-def test_bm25_takes_no_prompt_and_the_others_do():
-    assert needs_of(build_ranker("bm25", None), 50).calls == 0
-    with pytest.raises(InputError, match="--prompt"):
-        build_ranker("setwise", None)
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_needs_no_prompt_and_no_call(name):
+    training = TrainingData(dict, lambda: RatingMeans(3.0, {}, {}))
+    ranker = BASELINES[name](training, 0)
+    assert ranker.name == name and needs_of(ranker, 50).calls == 0
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def record(user_id: str, outcome: Outcome = Outcome.OK, response: str | None = "
         relevant=("2",),
         target=None,
         rating=None,
-        ranking=Ranking(("2", "1"), (1.5, -math.inf), 1, outcome, "why", {"missing": 1}, {"exact": 1}),
+        ranking=Ranking(("2", "1"), (1.5, -math.inf), 1, outcome, "why", {"missing": 1}, {"exact": 1}, label_mass=0.25),
         measures={"NDCG@10": 1.0},
         requests=("k",),
         responses=(response,),

@@ -147,12 +147,13 @@ def test_a_killed_job_continues_and_leaves_alone_what_is_done(tmp_path: Path, en
     same_as_one_process(tmp_path, endpoint, "out")
 
 
-def test_a_partition_that_kills_every_actor_does_not_keep_the_others_from_their_end(tmp_path: Path) -> None:
-    partitions = [
-        Partition(tmp_path / name, tmp_path / f"out-{name}", tmp_path / "store") for name in ("a", "killer", "b", "c")
-    ]
+def test_what_kills_actors_is_given_up_and_a_dead_engine_is_replaced(
+    tmp_path: Path,
+) -> None:
+    names = ("a", "killer", "b", "engine", "c")
+    partitions = [Partition(tmp_path / name, tmp_path / f"out-{name}", tmp_path / "store") for name in names]
     results = {result.output.name: result for result in work_on_actors(partitions, opened, actors=2, gpus=None)}
-    assert set(results) == {"out-a", "out-killer", "out-b", "out-c"}
+    assert set(results) == {f"out-{name}" for name in names}
     assert [name for name, result in results.items() if result.error] == ["out-killer"]
     assert "4 actors died" in results["out-killer"].error
     children = [int(line) for line in (tmp_path / "out-killer").read_text().split()]

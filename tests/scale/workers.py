@@ -1,4 +1,4 @@
-"""A worker that dies of one partition: its process is killed, as the kernel does when memory runs out."""
+"""A worker that dies of one partition, killed as the kernel does when memory runs out, and whose engine dies once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 
+from llmrank.errors import EngineDiedError
 from llmrank.scale import Partition, Result
 
 
@@ -17,6 +18,9 @@ class Killed:
             with partition.output.open("a") as file:
                 file.write(f"{child.pid}\n")
             os.kill(os.getpid(), signal.SIGKILL)
+        if partition.source.name == "engine" and not partition.output.exists():
+            partition.output.touch()
+            raise EngineDiedError("the engine died")
         return Result(partition.output, rows=1)
 
     def close(self) -> None:

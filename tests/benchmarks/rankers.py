@@ -1,0 +1,131 @@
+"""Every ranker on the same users and candidates, with the default model in process and behind an HTTP server.
+
+`python -m tests.benchmarks.rankers FOLDER` runs `llmrank eval` for each (about half an hour on two cores; what is
+there already is not asked again) and prints one table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmrank.backends.models import default_cache, fetch_default_model
+from tests.fixtures_vllm import serving
+
+USERS, CANDIDATES = 50, 10
+COMMON = ("--data", "ml-100k", "--users", str(USERS), "-k", str(CANDIDATES))
+ASKING: dict[str, tuple[str, ...]] = {
+    "listwise, titles": ("--ranker", "listwise", "--no-profile"),
+    "listwise, permutation": ("--ranker", "listwise", "--prompt", "rankgpt", "--max-tokens", "64"),
+    "sliding_window": ("--ranker", "sliding_window", "--window", "6", "--step", "3", "--max-tokens", "48"),
+    "first_token": ("--ranker", "first_token"),
+    "pointwise, yes or no": ("--ranker", "pointwise"),
+    "pointwise, rating in text": ("--ranker", "pointwise", "--prompt", "pointwise-rating"),
+    "pointwise, expected rating": (
+        *("--ranker", "pointwise", "--prompt", "pointwise-rating"),
+        *("--answer", "expected_rating", "--max-tokens", "1"),
+    ),
+    "pairwise, all": ("--ranker", "pairwise"),
+    "pairwise, heap": ("--ranker", "pairwise", "--sort", "heap", "--sort-top", "3"),
+    "pairwise, bubble": ("--ranker", "pairwise", "--sort", "bubble", "--sort-top", "3"),
+    "setwise, heap, text": ("--ranker", "setwise", "--sort-top", "5"),
+    "setwise, bubble, logprobs": (
+        *("--ranker", "setwise", "--sort", "bubble", "--sort-top", "5"),
+        *("--answer", "label_logprobs", "--max-tokens", "1"),
+    ),
+    "tournament": ("--ranker", "tournament", "--group", "5", "--rounds", "2", "--max-tokens", "48"),
+    "first_token ×3, borda": ("--ranker", "first_token", "--repeats", "3"),
+    "first_token ×3, kemeny": ("--ranker", "first_token", "--repeats", "3", "--combine", "kemeny"),
+    "cascade: first_token, pairwise": ("--ranker", "pairwise", "--first", "first_token", "--first-top", "4"),
+}
+BASELINES = ("random", "popularity", "recall_order", "bm25", "oracle")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One Run of one method."""
+
+    metrics: dict[str, Any]
+    rankings: dict[str, list[str]]
+    seconds: float
+    """Without the loading of the engine."""
+
+
+def evaluate(folder: Path, name: str, *arguments: str) -> Ran:
+    """Run the method, or show what its Run holds, and return it."""
+    out = folder / re.sub(r"\W+", "-", name)
+    # A Store of its own, so that what one method asked does not come cheaper to the next.
+    store = ("--store", str(out.with_suffix(".sqlite")))
+    command = [sys.executable, "-m", "llmrank", "eval", *COMMON, *arguments, "--out", str(out), *store]
+    ran = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, env=os.environ)
+    if ran.returncode:
+        sys.exit(f"{name}: {ran.stderr}")
+    loading = sum(int(seconds) for seconds in re.findall(r"loaded in (\d+) s", ran.stderr))
+    print(f"{out}: {ran.stderr.splitlines()[-1]}", file=sys.stderr, flush=True)
+    timed = out / "seconds.json"
+    session = json.loads((out / "manifest.json").read_text())["sessions"][-1]
+    if session["cases"] == USERS:
+        timed.write_text(json.dumps(session["seconds"] - loading))
+    rows = [json.loads(line) for line in (out / "cases.jsonl").read_text().splitlines()]
+    return Ran(
+        json.loads((out / "metrics.json").read_text()),
+        {row["user_id"]: row["ranking"] for row in rows},
+        json.loads(timed.read_text()),
+    )
+
+
+def row(name: str, process: Ran, http: Ran | None) -> str:
+    """Return a line of the table."""
+    metrics, usage = process.metrics, process.metrics["usage"]
+    ndcg, outcomes = metrics["measures"]["NDCG@10"], metrics["outcomes"]
+    low, high = ndcg["ci95"]
+    cells = [name, f"{ndcg['value']:.4f} [{low:.4f}, {high:.4f}]"]
+    cells.append(" / ".join(str(outcomes[outcome]) for outcome in ("ok", "repaired", "unparsed", "error")))
+    if http is None:
+        return "| " + " | ".join([*cells, *["–"] * 7]) + " |"
+    same = sum(process.rankings[user] == http.rankings[user] for user in process.rankings)
+    mass = metrics["label_mass"]
+    cells += [
+        f"{usage['requests'] / metrics['cases']:.1f}",
+        f"{usage['prompt_tokens']:,}",
+        f"{usage['cached_tokens'] / usage['prompt_tokens']:.0%}",
+        f"{usage['completion_tokens']:,}",
+        "–" if mass is None else f"{mass['mean']:.2f}",
+        f"{process.seconds:.0f} / {http.seconds:.0f}",
+        f"{same} of {len(process.rankings)}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Run all, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args().folder
+    (folder / "http").mkdir(parents=True, exist_ok=True)
+    alone = {name: evaluate(folder, name, "--ranker", name) for name in BASELINES}
+    process = {name: evaluate(folder / "process", name, *arguments) for name, arguments in ASKING.items()}
+    with serving(fetch_default_model(cache=default_cache()), folder / "server.log", "4") as base_url:
+        http = {
+            name: evaluate(folder / "http", name, *arguments, "--base-url", base_url)
+            for name, arguments in ASKING.items()
+        }
+    head = ("method", "NDCG@10 [95%]", "ok / repaired / unparsed / error", "calls a user", "prompt tokens")
+    head += ("cached", "completion tokens", "label mass", "seconds: in process / HTTP", "same ranking")
+    print("| " + " | ".join(head) + " |")
+    print("|" + " --- |" * len(head))
+    for name, ran in alone.items():
+        print(row(name, ran, None))
+    for name in ASKING:
+        print(row(name, process[name], http[name]))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from difflib import SequenceMatcher, get_close_matches
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -59,15 +60,43 @@ class TooManyErrorsError(LlmrankError):
 class UnfinishedError(LlmrankError):
     """Parts of a job could not be done; the others are done and saved. The exit code is that of the first reason."""
 
-    def __init__(self, problem: str, *, mend: str, exit_code: int) -> None:
-        self.problem, self.mend, self.exit_code = problem, mend, exit_code
-        super().__init__(f"{problem}\n  mend: {mend}")
+    def __init__(self, message: str, exit_code: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)
+
+
+class BoundReachedError(LlmrankError):
+    """The next call could pass a bound that the user set (exit code 5); nothing is wrong, and the rest is saved.
+
+    A code of its own, so that a script can tell it from an error (another try won't help) and from Ctrl-C (130).
+    """
+
+    exit_code = 5
 
 
 class BackendError(LlmrankError):
     """A call got no answer. Its text is for people; it never becomes an answer."""
 
     exit_code = 3
+    charged = False
+    """Whether the endpoint may charge for the call all the same: it was sent, and not refused."""
+
+
+class TransientError(BackendError):
+    """A fault that may pass: worth another try. After the last try it is the BackendError that the caller meets."""
+
+    def __init__(self, message: str, *, kind: str, wait: float | None = None, charged: bool | None = None) -> None:
+        self.kind = kind
+        """`429` (the endpoint takes no more just now), `4xx`, `5xx`, `timeout`, `connection` or `unreadable`."""
+        self.charged = kind in ("timeout", "connection", "unreadable") if charged is None else charged
+        self.wait = wait
+        """Seconds that the endpoint asked for; None when it did not say."""
+        super().__init__(message)
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the endpoint refused the call because it gets too many, which is no fault of this one."""
+        return self.kind == "429"
 
 
 class FatalBackendError(BackendError):
@@ -82,3 +111,57 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+DIFF_LINES = 12
+"""Lines of a changed text that an error shows; more say no more."""
+LINE_WIDTH = 100
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
+    """Return what differs between two sets of settings, an entry for each: `sampling.seed: was 0, now 1`.
+
+    A changed text of several lines is shown as a short diff; the hash of a text that is shown is left out.
+    """
+    found: list[str] = []
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    for key in changed:
+        if key.endswith("_sha256") and key.removesuffix("_sha256") in changed:
+            continue
+        old, new, name = before.get(key), now.get(key), f"{within}{key}"
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{name}.")  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
+            found.append("\n      ".join([f"{name}:", *_short_diff(old, new)]))
+        else:
+            found.append(f"{name}: was {_shown(key in before, old)}, now {_shown(key in now, new)}")
+    return found
+
+
+def _shown(there: bool, value: object) -> str:
+    return f"{value!r:.80}" if there else "not set"
+
+
+def _short_diff(old: str, new: str) -> Iterator[str]:
+    """Yield the lines that went (-) and came (+), after the number that the first of them has in the old text."""
+    before, now = old.splitlines(), new.splitlines()
+    lines: list[str] = []
+    for kind, start, end, first, last in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+        if kind != "equal":
+            lines.append(f"line {start + 1}:")
+            for went, came in zip_longest(before[start:end], now[first:last]):
+                # Of long lines that begin alike, what differs must be seen.
+                pairs = enumerate(zip(went or "", came or "", strict=False))
+                place = next((place for place, (one, other) in pairs if one != other), 0)
+                lines += [
+                    f"{sign}{_from(line, place)}" for sign, line in (("-", went), ("+", came)) if line is not None
+                ]
+    yield from lines[:DIFF_LINES] or ["only the kind of line breaks, or that at the end"]
+    if len(lines) > DIFF_LINES:
+        yield f"… and {len(lines) - DIFF_LINES} more lines"
+
+
+def _from(line: str, place: int) -> str:
+    start = 0 if len(line) <= LINE_WIDTH else max(0, place - LINE_WIDTH // 3)
+    rest = len(line) > start + LINE_WIDTH
+    return f"{'…' if start else ''}{line[start : start + LINE_WIDTH]}{'…' if rest else ''}"

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS response (
     received TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+_JOINED = "FROM response JOIN backend ON backend.id = backend"
 
 
 def canonical_json(value: object) -> str:
@@ -89,6 +90,7 @@ def encode_response(response: Response) -> dict[str, Any]:
         "label_logprobs": None if response.label_logprobs is None else dict(response.label_logprobs),
         "reasoning": response.reasoning,
         "seconds": response.seconds,
+        "batch": response.batch,
     }
 
 
@@ -99,16 +101,78 @@ def decode_response(content: Mapping[str, Any]) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of a Store's Responses are meant: those to which all that is given applies."""
+
+    model: str | None = None
+    backend: str | None = None
+    """The kind (`vllm`, `openai`) or the base URL."""
+    before: datetime | None = None
+    """Received earlier than this."""
+
+    def condition(self) -> tuple[str, list[str]]:
+        """Return an SQL condition on `response JOIN backend`, and its values."""
+        parts: list[str] = ["1"]
+        values: list[str] = []
+        if self.model is not None:
+            parts.append("json_extract(identity, '$.model') = ?")
+            values.append(self.model)
+        if self.backend is not None:
+            parts.append("? IN (json_extract(identity, '$.kind'), json_extract(identity, '$.base_url'))")
+            values.append(self.backend)
+        if self.before is not None:
+            parts.append("received < ?")
+            values.append(timestamp(self.before))
+        return " AND ".join(parts), values
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a Store holds of one backend."""
+
+    backend: Mapping[str, str]
+    """Its identity."""
+    responses: int
+    usage: Usage
+    """Tokens of all its Responses together."""
+    oldest: str
+    """When the first one was received: UTC, ISO 8601."""
+    newest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What a Store holds."""
 
-    responses: int
-    by_backend: tuple[tuple[Mapping[str, str], int], ...]
-    """Each backend's identity with the number of its Responses."""
-    usage: Usage
-    """Tokens of all Responses together."""
+    by_backend: tuple[Held, ...]
+    """In the order in which they first answered; only those with Responses."""
     size: int
     """Bytes on disk."""
+
+    @property
+    def responses(self) -> int:
+        """How many Responses there are."""
+        return sum(held.responses for held in self.by_backend)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all Responses together."""
+        return sum((held.usage for held in self.by_backend), Usage())
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One Response as it lies in a Store, with all that belongs to it; the values as canonical JSON."""
+
+    key: str
+    backend: str
+    request: str
+    response: str
+    received: str
+    """UTC, ISO 8601."""
 
 
 class Store:
@@ -136,11 +200,27 @@ class Store:
                 self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
                 if alone:
                     self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+                self._prepare()
+        self._backends: dict[str, int] = {}
+
+    def _prepare(self) -> None:
+        """Make the tables, unless they are there, in a file that processes can write side by side."""
+        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+        # SQLite's own waiting does not cover the change of mode: of several that open a new file, some are refused.
+        for attempt in Retrying(
+            retry=retry_if_exception(
+                lambda error: isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+            ),
+            stop=stop_after_delay(BUSY_SECONDS),
+            wait=wait_random(0.01, 0.1),
+            reraise=True,
+        ):
+            with attempt:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 # Each put is safe against a killed process; only a power cut can lose the last few.
                 self._db.execute("PRAGMA synchronous = NORMAL")
                 self._db.executescript(SCHEMA)
-        self._backends: dict[str, int] = {}
 
     def get(self, key: str) -> Response | None:
         """Return the stored Response, or None."""
@@ -155,28 +235,68 @@ class Store:
             self._backend_id(canonical_json(dict(identity))),
             canonical_json(encode_request(request)),
             canonical_json(encode_response(response)),
-            datetime.now(UTC).isoformat(timespec="seconds"),
+            timestamp(datetime.now(UTC)),
         )
         with _explained(self.path):
             self._db.execute("INSERT OR IGNORE INTO response VALUES (?, ?, ?, ?, ?)", row)
 
     def identities(self) -> list[dict[str, str]]:
-        """Return the identity of every backend that answered into this Store, oldest first."""
+        """Return the identity of every backend that has answers in this Store, oldest first."""
+        answered = "EXISTS (SELECT 1 FROM response WHERE backend = backend.id)"
         with _explained(self.path):
-            return [json.loads(row[0]) for row in self._db.execute("SELECT identity FROM backend ORDER BY id")]
+            rows = self._db.execute(f"SELECT identity FROM backend WHERE {answered} ORDER BY id").fetchall()
+        return [json.loads(row[0]) for row in rows]
 
-    def stats(self) -> Stats:
-        """Return counts, tokens and size; reads the whole file."""
+    def stats(self, selection: Selection = EVERYTHING) -> Stats:
+        """Return counts, tokens and times of what is selected, and the size of it all; reads the whole file."""
         field = "coalesce(sum(json_extract(response, '$.usage.{}')), 0)"
         names = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
+        sums = ", ".join(map(field.format, names))
+        condition, values = selection.condition()
         with _explained(self.path):
-            counts = self._db.execute(
-                "SELECT identity, count(*) FROM response JOIN backend ON backend.id = backend GROUP BY backend"
+            rows = self._db.execute(
+                f"SELECT identity, count(*), min(received), max(received), {sums} {_JOINED} WHERE {condition} "
+                "GROUP BY backend ORDER BY backend",
+                values,
             ).fetchall()
-            usage = self._db.execute(f"SELECT {', '.join(map(field.format, names))} FROM response").fetchone()
-        by_backend = tuple((json.loads(identity), count) for identity, count in counts)
-        size = self.path.stat().st_size
-        return Stats(sum(count for _, count in by_backend), by_backend, Usage(*usage), size)
+        held = tuple(
+            Held(json.loads(identity), count, Usage(*tokens), oldest, newest)
+            for identity, count, oldest, newest, *tokens in rows
+        )
+        # What was written last may still lie in the file beside it.
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return Stats(held, sum(file.stat().st_size for file in files if file.exists()))
+
+    def rows(self) -> Iterator[Stored]:
+        """Yield all that is stored, by key; what is written meanwhile is not in it."""
+        with _explained(self.path):
+            for row in self._db.execute(f"SELECT key, identity, request, response, received {_JOINED} ORDER BY key"):
+                yield Stored(*row)
+
+    def add(self, rows: Sequence[Stored]) -> int:
+        """Keep rows that another Store held, all or none; return how many were new. A key that is known stays as it is.
+
+        The caller has checked that each key belongs to its content.
+        """
+        values = [(row.key, self._backend_id(row.backend), row.request, row.response, row.received) for row in rows]
+        with _explained(self.path), self._transaction():
+            before = self._db.total_changes
+            self._db.executemany("INSERT OR IGNORE INTO response VALUES (?, ?, ?, ?, ?)", values)
+            return self._db.total_changes - before
+
+    def prune(self, selection: Selection) -> int:
+        """Delete what is selected, for good; return how many Responses went. `compact` then shrinks the file."""
+        condition, values = selection.condition()
+        with _explained(self.path), self._transaction():
+            return self._db.execute(
+                f"DELETE FROM response WHERE key IN (SELECT key {_JOINED} WHERE {condition})", values
+            ).rowcount
+
+    def compact(self) -> None:
+        """Give the room of what was deleted back to the disk. Raises InputError while another process writes."""
+        with _explained(self.path):
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close the file."""
@@ -190,6 +310,16 @@ class Store:
     ) -> None:
         self.close()
 
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
     def _backend_id(self, identity: str) -> int:
         if identity not in self._backends:
             with _explained(self.path):
@@ -197,6 +327,11 @@ class Store:
                 row = self._db.execute("SELECT id FROM backend WHERE identity = ?", (identity,)).fetchone()
             self._backends[identity] = row[0]
         return self._backends[identity]
+
+
+def timestamp(moment: datetime) -> str:
+    """Return the moment as the Store writes it, so that texts compare as moments do."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 @contextmanager
@@ -212,6 +347,7 @@ def _explained(path: Path) -> Generator[None]:
             "no such table": "name a store file; this database holds something else",
             "locked": "another process has held the file for a minute: end it, or use another --store",
             "full": "make room on the disk; the same command then continues",
+            "disk I/O": "see whether the disk is full or out of reach; the same command then continues",
             "readonly": "make the file and its folder writable, or name another with --store",
         }
         mend = next((mend for sign, mend in mends.items() if sign in text), "name a file in a folder you can write to")

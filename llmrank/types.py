@@ -134,6 +134,14 @@ class Usage:
             self.reasoning_tokens + other.reasoning_tokens,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt_tokens - other.prompt_tokens,
+            self.cached_tokens - other.cached_tokens,
+            self.completion_tokens - other.completion_tokens,
+            self.reasoning_tokens - other.reasoning_tokens,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -148,6 +156,8 @@ class Response:
     reasoning: str = ""
     """Reasoning that the endpoint returned apart from the text."""
     seconds: float = 0.0
+    batch: bool = False
+    """Whether it came through a Batch API, which has its own price."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ def serving(model: Path, log: Path, kv_cache_gib: str = KV_CACHE_GIB) -> Iterato
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
     command += ["--served-model-name", DEFAULT_MODEL, "--host", "127.0.0.1", "--port", str(port)]
     command += ["--dtype", "float32", "--block-size", "32", "--enforce-eager", "--max-logprobs", "128"]
+    # Without it the server does not say what came from its prefix cache.
+    command += ["--enable-prompt-tokens-details"]
     with log.open("w") as out:
         server = subprocess.Popen(
             command,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ class Step:
     """Seconds of silence before anything is sent."""
     reset: bool = False
     """Cut the connection in the middle of the body."""
+    trickle: float = 0.0
+    """Seconds between one byte of the body and the next."""
 
 
 def completion(content: Any = "fine", *, finish_reason: str | None = "stop", **message: Any) -> dict[str, Any]:
@@ -74,10 +77,12 @@ class ScriptedServer:
         """The JSON of every call to chat/completions."""
         self.authorization: list[str | None] = []
 
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/v1/chat/completions", self._complete), web.get("/v1/models", self._models)]
+
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=1 << 26)
-        app.router.add_post("/v1/chat/completions", self._complete)
-        app.router.add_get("/v1/models", self._models)
+        app.add_routes(self.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -103,6 +108,15 @@ class ScriptedServer:
     async def _play(self, step: Step, request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(step.hang)
         headers = {"Content-Type": "application/json", **step.headers}
+        if step.trickle:
+            slow = web.StreamResponse(status=step.status, headers=headers)
+            await slow.prepare(request)
+            # The client gives up in the middle.
+            with contextlib.suppress(ConnectionResetError):
+                for byte in step.body.encode():
+                    await slow.write(bytes([byte]))
+                    await asyncio.sleep(step.trickle)
+            return slow
         if not step.reset:
             return web.Response(status=step.status, body=step.body.encode(), headers=headers)
         response = web.StreamResponse(status=step.status, headers={**headers, "Content-Length": "1000"})

@@ -11,22 +11,26 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "llmrank"
 
-EVERYWHERE = {"types", "errors"}
+EVERYWHERE = {"types", "errors", "plugin"}
 MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
+    "plugin": {"errors"},
     "stats": set(),
-    "data": set(),
+    "files": set(),
+    "prices": set(),
+    "data": {"files"},
     "recall": {"data"},
     "prompting": set(),
     "answers": set(),
     "rankers": {"prompting", "answers"},
     "store": set(),
+    "exported": {"store", "files"},
     "backends": {"store"},
-    "engine": {"store", "rankers", "backends"},
-    "scale": {"data"},
+    "engine": {"store", "rankers", "backends", "prices"},
+    "scale": {"data", "files"},
     "measures": {"stats"},
-    "run": {"engine", "measures", "stats", "rankers"},
+    "run": {"engine", "measures", "stats", "rankers", "prices", "files"},
     "cli": {"*"},
     "__main__": {"cli"},
 }

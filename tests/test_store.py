@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from hypothesis import strategies as st
 
 from llmrank.errors import InputError
 from llmrank.store import (
+    Selection,
     Store,
+    Stored,
     canonical_json,
     decode_request,
     decode_response,
@@ -121,8 +124,73 @@ def test_stats_count_answers_tokens_and_backends(tmp_path: Path) -> None:
             store.put(request_key(identity, request), identity, request, RESPONSE)
         stats = store.stats()
     assert (stats.responses, stats.usage) == (3, Usage(9, 6, 3, 3))
-    assert stats.by_backend == ((IDENTITY, 2), (other, 1))
+    assert [(held.backend, held.responses) for held in stats.by_backend] == [(IDENTITY, 2), (other, 1)]
+    assert stats.by_backend[0].usage == Usage(6, 4, 2, 2)
+    assert "2026" < stats.by_backend[0].oldest <= stats.by_backend[0].newest
     assert stats.size > 0
+
+
+def held_on(path: Path, *days: str) -> Store:
+    """Return a Store with an answer of each of two backends for each of the days."""
+    store = Store(path)
+    for identity in (IDENTITY, {"kind": "vllm", "model": "n"}):
+        for repeat, day in enumerate(days):
+            request = replace(REQUEST, repeat=repeat)
+            texts = (canonical_json(value) for value in (identity, encode_request(request), encode_response(RESPONSE)))
+            store.add([Stored(request_key(identity, request), *texts, f"{day}T12:00:00+00:00")])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("selection", "meant"),
+    [
+        (Selection(), 6),
+        (Selection(model="m"), 3),
+        (Selection(model="x"), 0),
+        (Selection(backend="vllm"), 3),
+        (Selection(backend="http://host/v1"), 3),
+        (Selection(model="m", backend="vllm"), 0),
+        (Selection(before=datetime(2026, 3, 2, tzinfo=UTC)), 2),
+        (Selection(before=datetime(2026, 3, 2, 12, 0, 1, tzinfo=UTC)), 4),
+        (Selection(model="n", before=datetime(2027, 1, 1, tzinfo=UTC)), 3),
+    ],
+)
+def test_what_is_selected_is_counted_and_pruned_and_nothing_else(
+    tmp_path: Path, selection: Selection, meant: int
+) -> None:
+    with held_on(tmp_path / "s", "2026-03-01", "2026-03-02", "2026-03-03") as store:
+        assert store.stats(selection).responses == meant
+        assert store.stats().responses == 6, "counting deletes nothing"
+        assert store.prune(selection) == meant
+        assert store.stats().responses == 6 - meant
+        assert store.stats(selection).responses == 0
+
+
+def test_pruning_gives_the_room_back_while_another_process_has_the_file_open(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store, Store(tmp_path / "s") as other:
+        identity = {"kind": "k", "model": "gone"}
+        for repeat in range(500):
+            for one in (identity, IDENTITY) if repeat < 5 else (identity,):
+                request = replace(REQUEST, repeat=repeat)
+                other.put(request_key(one, request), one, request, RESPONSE)
+        before = store.stats().size
+        assert store.prune(Selection(model="gone")) == 500
+        store.compact()
+        assert store.stats().size < before / 5
+        assert store.identities() == [IDENTITY]
+        # The other process goes on writing for a backend that has no answers left.
+        request = replace(REQUEST, repeat=1000)
+        other.put(request_key(identity, request), identity, request, RESPONSE)
+        assert store.get(request_key(identity, request)) == RESPONSE
+        assert store.identities() == [identity, IDENTITY]
+
+
+def test_rows_are_added_all_or_none(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        good = Stored("k", canonical_json(IDENTITY), "{}", "{}", "2026-03-01T00:00:00+00:00")
+        with pytest.raises(InputError):
+            store.add([good, replace(good, key="l", request={})])  # type: ignore[arg-type]
+        assert store.get("k") is None
 
 
 WRITER = """
@@ -153,6 +221,31 @@ def test_many_processes_write_one_new_file_at_once(tmp_path: Path) -> None:
     with Store(tmp_path / "s", read_only=True) as store:
         # Of each model's three writers, half of the requests are asked by the next one too.
         assert store.stats().responses == 800
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from llmrank.store import Store
+for line in sys.stdin:
+    Store(Path(line.strip())).close()
+    print("opened", flush=True)
+"""
+
+
+def test_many_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    openers = [
+        subprocess.Popen([sys.executable, "-c", OPENER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    for number in range(60):
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.write(f"{tmp_path / str(number)}\n")
+            opener.stdin.flush()
+        assert [opener.stdout and opener.stdout.readline() for opener in openers] == ["opened\n"] * 6
+    for opener in openers:
+        opener.communicate()
 
 
 def test_a_killed_writer_loses_nothing_that_was_put(tmp_path: Path) -> None:

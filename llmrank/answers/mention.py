@@ -170,7 +170,18 @@ def _years(body: str, index: TitleIndex) -> list[Mention] | None:
         after = _AFTER_YEAR.match(body, year.end())
         start = after.end() if after else year.end()
         listing = bool(after and after["mark"])
+    else:
+        if start and listing:
+            found += _last(body[start:].strip(), index)
     return found if start else None
+
+
+def _last(rest: str, index: TitleIndex) -> list[Mention]:
+    """Return what stands behind the last year of a list: a title without one, or one in which the answer breaks off."""
+    if match := _find(index, rest):
+        return [Mention(_bare(rest), match)]
+    breaks_off = rest.count("(") > rest.count(")")
+    return _remark(rest, index) or ([Mention(rest, None)] if breaks_off else [])
 
 
 def _remark(body: str, index: TitleIndex) -> list[Mention] | None:

@@ -22,7 +22,7 @@ class BackendSettings:
     """Which backend, and which model."""
 
     kind: str = "vllm"
-    """`vllm`, `openai`, or `replay:PATH` with a Store file or the Run folder that holds one."""
+    """`vllm`, `openai`, or `replay:PATH` with a Store file, or a Run folder, which knows where its Stores are."""
     model: str = DEFAULT_MODEL
     """A folder, a hub name, or the name that an endpoint serves; of a replayed Store, which model's answers."""
     base_url: str | None = None
@@ -33,8 +33,8 @@ class BackendSettings:
     """`vllm`: folder of a LoRA adapter."""
     timeout: float = 600.0
     """`openai`: seconds after which a call without an answer is given up and retried."""
-    attempts: int = 6
-    """`openai`: how often one Request is sent at most."""
+    batch_store: Path | None = None
+    """`openai`: ask through the Batch API; the Store that keeps what batches bring, and beside which they are noted."""
     cache: Path | None = None
     """Where fetched models lie; None: the user's cache folder."""
 
@@ -54,6 +54,10 @@ class BackendSettings:
             "revision": (
                 self.revision is not None and kind == "openai",
                 "the endpoint decides what it serves",
+            ),
+            "batch": (
+                self.batch_store is not None and kind != "openai",
+                "use --backend openai, at an endpoint that has a Batch API",
             ),
             "adapter": (self.adapter is not None and kind == "openai", "name the adapter's served name with --model"),
         }
@@ -77,9 +81,12 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
     if kind == "openai":
         from llmrank.backends.openai import open_openai
 
-        return await open_openai(
-            settings.base_url, settings.model, timeout=settings.timeout, attempts=settings.attempts
-        )
+        direct = await open_openai(settings.base_url, settings.model, timeout=settings.timeout, say=say)
+        if settings.batch_store is None:
+            return direct
+        from llmrank.backends.batch import BatchBackend
+
+        return BatchBackend(direct, settings.batch_store, say=say)
     from llmrank.backends.vllm import open_vllm
 
     return await open_vllm(

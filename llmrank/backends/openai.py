@@ -1,7 +1,14 @@
 """Any OpenAI-compatible endpoint, through the SDK's transport: one POST per call, read without the SDK's models.
 
 The SDK validates every answer into typed models, which costs more than the call itself at high concurrency; here the
-raw response is read by `read_completion`. The SDK's retries are off: `llmrank.backends.retry` knows which faults pass.
+raw response is read by `read_completion`. The SDK's retries are off: a fault that may pass is a TransientError, and the
+engine knows when to try again.
+
+Endpoints take different parameters. One that refuses a parameter by name is asked again without it, and from then on it
+is left out. That is not part of the Store's key, which holds the Request as it was asked: what the endpoint takes
+follows from its URL and model, which the key has. So the first question of a second session, which is looked up before
+the endpoint has refused anything, finds the answer of the first session; and two questions that differ, if only in a
+temperature that the endpoint ignores, never share one.
 """
 
 from __future__ import annotations
@@ -11,36 +18,52 @@ import math
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from llmrank.backends.labels import LABEL_LIMIT, single_token
-from llmrank.backends.retry import TransientError, retrying, wait_of
-from llmrank.errors import BackendError, FatalBackendError, MissingError, nearest
-from llmrank.types import Capabilities, Request, Response, Structured, Usage
+from llmrank.backends.models import Say, silent
+from llmrank.backends.retry_after import wait_of
+from llmrank.backends.unsupported import NAMES, refused_parameter
+from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError, nearest
+from llmrank.store import Store, request_key
+from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured, Usage
 
 if TYPE_CHECKING:
     import httpx2
     from openai import APIStatusError, AsyncOpenAI
 
+Result = TypeVar("Result")
+
 TOP_LOGPROBS = 20
 """The most that an endpoint which is not vLLM returns."""
 QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-TOO_LONG = re.compile(r"context.length|maximum context|too many tokens|prompt is too long", re.IGNORECASE)
+ITS_OWN = re.compile(
+    r"context.length|maximum context|too many tokens|prompt is too long"
+    r"|content_filter|content management policy|moderation",
+    re.IGNORECASE,
+)
+"""Words of a refusal that another request need not meet."""
+TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
+"""Words of a 429 that no waiting helps: one request asks for more than is allowed a minute."""
+PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1), labels=("A", "B"))
+"""Shows whether an endpoint returns log-probabilities."""
 
 
 class OpenAIBackend:
     """One endpoint and one model. `answer` may be called many times at once."""
 
     def __init__(
-        self, client: AsyncOpenAI, model: str, *, timeout: float, attempts: int, api_key: str | None = None
+        self, client: AsyncOpenAI, model: str, *, timeout: float, api_key: str | None = None, say: Say = silent
     ) -> None:
-        self._client, self._model, self._timeout, self._attempts = client, model, timeout, attempts
-        self._api_key = api_key
+        self._client, self._model, self._timeout = client, model, timeout
+        self._api_key, self._say = api_key, say
         self._url = public_url(str(client.base_url))
         self._is_vllm = self._tokenizes = self._has_answered = False
-        self._max_tokens_name = "max_tokens"
+        self._left_out: set[str] = set()
+        self._replaced: dict[str, str] = {}
         self._label_ids: dict[str, int] = {}
         self.context_length: int | None = None
         """Tokens of prompt and answer together; None when the endpoint does not say."""
@@ -48,11 +71,19 @@ class OpenAIBackend:
     @property
     def capabilities(self) -> Capabilities:
         """vLLM: 128 labels by token id and every kind of structured output. Others: labels among the 20 likeliest
-        first tokens, by text, and JSON schema."""
+        first tokens, by text, and JSON schema, unless the endpoint has refused them."""
         if self._is_vllm:
             kinds = frozenset({"choice", "regex", "json_schema"})
             return Capabilities(LABEL_LIMIT if self._tokenizes else TOP_LOGPROBS, kinds)
-        return Capabilities(TOP_LOGPROBS, frozenset({"json_schema"}))
+        kinds = frozenset[str]() if "response_format" in self._left_out else frozenset({"json_schema"})
+        return Capabilities(
+            0 if "logprobs" in self._left_out else TOP_LOGPROBS, kinds, seed="seed" not in self._left_out
+        )
+
+    @property
+    def concessions(self) -> Mapping[str, object]:
+        """`left_out`: the parameters that the endpoint does not take; `replaced`: those it takes in another form."""
+        return {"left_out": sorted(self._left_out), "replaced": dict(self._replaced)}
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -67,8 +98,7 @@ class OpenAIBackend:
         is a vLLM that does not serve the model. An endpoint that lists no models is taken as it is.
         """
         try:
-            # Nothing is lost yet: somebody waits at the terminal to hear that the address is wrong.
-            listed = await retrying(lambda: self._get_models(), attempts=min(2, self._attempts))
+            listed = await twice(self._get_models)
         except TransientError as error:
             raise MissingError(
                 f"no endpoint answers at {self._url}: {error}",
@@ -87,17 +117,42 @@ class OpenAIBackend:
             except BackendError:
                 self._tokenizes = False
 
-    async def answer(self, request: Request) -> Response:
-        """Return the endpoint's Response; passing faults are retried, with the waits that the endpoint asks for.
+    async def probe(self, store: Store) -> None:
+        """Learn whether the endpoint returns log-probabilities, by one call of one token; `capabilities` then says so.
 
-        Raises FatalBackendError for a refused key, an unknown model, an exhausted quota, or a request that the endpoint
-        refuses before it answered any; BackendError for everything else that is no answer.
+        The Store keeps a good answer, so that it is asked once. Raises BackendError when there is no answer.
+        """
+        key = request_key(self.identity, PROBE)
+        if self._is_vllm or "logprobs" in self._left_out or store.get(key) is not None:
+            return
+        response = await twice(lambda: self.answer(PROBE))
+        if response.label_logprobs is not None:
+            store.put(key, self.identity, PROBE, response)
+        elif "logprobs" not in self._left_out:
+            self._leave_out("logprobs", "returns none")
+
+    async def answer(self, request: Request) -> Response:
+        """Return the endpoint's Response, by one call, and one more for each parameter that the endpoint refuses.
+
+        Raises TransientError for a fault that may pass; FatalBackendError for a refused key, an unknown model, an
+        exhausted quota, or a request that the endpoint refuses before it answered any; BackendError for everything else
+        that is no answer.
         """
         ids = await self._ids_of(request.labels)
         started = time.monotonic()
-        response = await retrying(lambda: self._complete(request, ids, started), attempts=self._attempts)
+        while True:
+            sent = self.body(request, ids)
+            try:
+                body = await self._post("chat/completions", sent)
+                break
+            except UnsupportedError as error:
+                # Another call may have learned it meanwhile.
+                if self.body(request, ids) == sent:
+                    self._do_without(error.parameter, str(error))
         self._has_answered = True
-        return response
+        labels = request.labels if "logprobs" in sent else ()
+        response = read_completion(body, labels, ids, seconds=time.monotonic() - started)
+        return cut_at(response, request.sampling.stop) if "stop" in self._left_out else response
 
     async def close(self) -> None:
         """Close the connections."""
@@ -108,11 +163,11 @@ class OpenAIBackend:
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "messages": self._messages(request.messages),
             "n": 1,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            self._max_tokens_name: sampling.max_tokens,
+            self._replaced.get("max_tokens", "max_tokens"): sampling.max_tokens,
             # Repeats of a question must be able to differ.
             "seed": sampling.seed + request.repeat,
             "presence_penalty": sampling.presence_penalty,
@@ -128,7 +183,48 @@ class OpenAIBackend:
             body |= {"logprob_token_ids": list(label_ids), "return_tokens_as_token_ids": True}
         if request.structured is not None:
             body |= self._constraint(request.structured)
+        if self._left_out:
+            gone = {*self._left_out, "top_logprobs"} if "logprobs" in self._left_out else self._left_out
+            body = {name: value for name, value in body.items() if name not in gone}
         return body
+
+    def _messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+        """Return the messages as the endpoint takes them: what was meant for the system goes by another role, or in
+        front of the first user message."""
+        role = self._replaced.get("system", "system")
+        if role != "user":
+            return [
+                {"role": role if message.role == "system" else message.role, "content": message.content}
+                for message in messages
+            ]
+        system = [message.content for message in messages if message.role == "system"]
+        others = [
+            {"role": message.role, "content": message.content} for message in messages if message.role != "system"
+        ]
+        first = next((message for message in others if message["role"] == "user"), None)
+        if system and first is None:
+            return [{"role": "user", "content": "\n\n".join(system)}, *others]
+        if first is not None:
+            first["content"] = "\n\n".join([*system, first["content"]])
+        return others
+
+    def _do_without(self, name: str, said: str) -> None:
+        """From now on send what the endpoint takes in the parameter's place, or nothing."""
+        if name == "max_tokens" and name not in self._replaced:
+            self._replace(name, "max_completion_tokens")
+        elif name == "system":
+            developer = "developer" in said and "system" not in self._replaced
+            self._replace(name, "developer" if developer else "user")
+        else:
+            self._leave_out(name, "refuses it")
+
+    def _leave_out(self, name: str, why: str) -> None:
+        self._left_out.add(name)
+        self._say(f"{self._url} {why}: {name} is left out from now on")
+
+    def _replace(self, name: str, other: str) -> None:
+        self._replaced[name] = other
+        self._say(f"{self._url} refuses it: {name} is sent as {other} from now on")
 
     def _constraint(self, structured: Structured) -> dict[str, Any]:
         """Return the constraint in the endpoint's words; nothing where it knows no such kind."""
@@ -147,10 +243,6 @@ class OpenAIBackend:
             case "json_schema":
                 return {"structured_outputs": {"json": json.loads(structured.spec)}}
 
-    async def _complete(self, request: Request, label_ids: Sequence[int], started: float) -> Response:
-        body = await self._post("chat/completions", self.body(request, label_ids))
-        return read_completion(body, request.labels, label_ids, seconds=time.monotonic() - started)
-
     async def _ids_of(self, labels: Sequence[str]) -> list[int]:
         """Return the token id of each label, as the server's tokenizer has it; nothing if it does not tell."""
         if not self._tokenizes:
@@ -165,7 +257,7 @@ class OpenAIBackend:
     async def _tokenize(self, text: str) -> list[int]:
         url = f"{str(self._client.base_url).rstrip('/').removesuffix('/v1')}/tokenize"
         content = {"model": self._model, "prompt": text, "add_special_tokens": False}
-        body = await retrying(lambda: self._post(url, content), attempts=self._attempts)
+        body = await self._post(url, content)
         tokens = body.get("tokens")
         return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
 
@@ -177,7 +269,7 @@ class OpenAIBackend:
             raw = await self._bounded(self._client.get("models", cast_to=httpx2.Response))
         except APIStatusError as error:
             if error.status_code in (401, 429) or error.status_code >= 500:
-                await self._refused(error)
+                await self._refused(error, {})
             return []
         try:
             entries = raw.json().get("data")
@@ -193,17 +285,17 @@ class OpenAIBackend:
         try:
             raw = await self._bounded(self._client.post(path, cast_to=httpx2.Response, body=dict(content)))
         except APIStatusError as error:
-            await self._refused(error)
+            await self._refused(error, content)
         try:
             body = raw.json()
         except ValueError as error:
             kind = raw.headers.get("content-type", "no content type").partition(";")[0]
-            raise TransientError(f"{self._url} answered with something that is no JSON ({kind})") from error
+            raise unreadable(f"{self._url} answered with something that is no JSON ({kind})") from error
         if not isinstance(body, dict):
-            raise TransientError(f"{self._url} answered with JSON that is no object")
+            raise unreadable(f"{self._url} answered with JSON that is no object")
         return body
 
-    async def _bounded(self, call: Any) -> httpx2.Response:  # noqa: ANN401 - the SDK's awaitable
+    async def _bounded(self, call: Awaitable[httpx2.Response]) -> httpx2.Response:
         """Await the SDK's call within the time allowed; a connection that fails or hangs is a passing fault."""
         from openai import APIConnectionError, APITimeoutError
 
@@ -214,40 +306,83 @@ class OpenAIBackend:
             # Over aiohttp a refused connection comes as a timeout of connecting, at once.
             connecting = type(error.__cause__).__name__ == "ConnectTimeout"
             if isinstance(error, TimeoutError | APITimeoutError) and not connecting:
-                raise TransientError(f"{self._url} gave no answer within {self._timeout:g} s") from error
-            raise TransientError(f"no connection to {self._url} ({error.__cause__})") from error
+                raise TransientError(
+                    f"{self._url} gave no answer within {self._timeout:g} s", kind="timeout"
+                ) from error
+            raise TransientError(
+                f"no connection to {self._url} ({error.__cause__})", kind="connection", charged=not connecting
+            ) from error
 
-    async def _refused(self, error: APIStatusError) -> NoReturn:
+    async def _refused(self, error: APIStatusError, sent: Mapping[str, Any]) -> NoReturn:
         """Raise what an error status means: passing, this request's own fault, or every further call's too."""
         status, said = error.status_code, self._said(error)
         code = str(error.code or error.type or "")
+        if (
+            status in (400, 403, 422)
+            and (name := self._unsupported(error, sent))
+            and (
+                # 403 is about the key, but for models that may not be asked for log-probabilities.
+                status != 403 or name == "logprobs"
+            )
+        ):
+            raise UnsupportedError(name, said)
         if status in (401, 403):
             raise FatalBackendError(
                 f"{self._url} refuses the key ({status})\n  mend: set OPENAI_API_KEY to a key for this endpoint"
             )
         if status == 402 or code in QUOTA:
             raise FatalBackendError(f"{self._url}: the quota is used up ({said})\n  mend: top up, then run it again")
+        if status == 429 and TOO_LARGE.search(said):
+            raise BackendError(f"{self._url} refuses this request ({status}): {said}")
         if status in (408, 409, 429) or status >= 500:
-            raise TransientError(f"{self._url} answered {status}: {said}", wait=wait_of(error.response.headers))
+            kind = "429" if status == 429 else f"{status // 100}xx"
+            wait = wait_of(error.response.headers)
+            raise TransientError(f"{self._url} answered {status}: {said}", kind=kind, wait=wait)
         if status == 404:
             served = [str(entry.get("id")) for entry in await self._get_models()]
             raise FatalBackendError(self._no_such_model(served))
-        if "max_completion_tokens" in said and self._max_tokens_name == "max_tokens":
-            self._max_tokens_name = "max_completion_tokens"
-            raise TransientError(f"{self._url} wants max_completion_tokens", wait=0.0)
-        if self._has_answered or status == 413 or TOO_LONG.search(f"{code} {said}"):
+        if self._has_answered or status == 413 or ITS_OWN.search(f"{code} {said}"):
             raise BackendError(f"{self._url} refuses this request ({status}): {said}")
         raise FatalBackendError(
             f"{self._url} refuses the request ({status}): {said}\n  mend: check --model and the sampling settings"
         )
 
-    def _said(self, error: APIStatusError) -> str:
+    async def through(self, call: Callable[[AsyncOpenAI], Awaitable[Any]]) -> Any:  # noqa: ANN401 - what the SDK returns
+        """Return what a call of the SDK returns, sent once; raises as `answer` does."""
+        from openai import APIStatusError
+
+        try:
+            return await self._bounded(call(self._client))
+        except APIStatusError as error:
+            await self._refused(error, {})
+
+    async def read_line(self, request: Request, status: int, body: Mapping[str, Any]) -> Response:
+        """Return the Response in a status and a body that came by another way (a batch); raises as `answer` does."""
+        import httpx2
+        from openai import APIStatusError
+
+        if status >= 400:
+            sent = httpx2.Request("POST", f"{self._url}/chat/completions")
+            answered = httpx2.Response(status, json=body, request=sent)
+            await self._refused(APIStatusError("refused", response=answered, body=body.get("error", body)), {})
+        response = read_completion(body, request.labels)
+        self._has_answered = True
+        return response
+
+    def _unsupported(self, error: APIStatusError, sent: Mapping[str, Any]) -> str | None:
+        """Return the parameter of the body `sent` that the endpoint does not take, if the refusal names one."""
+        names = [name for name in NAMES if name in sent]
+        if any(message["role"] in ("system", "developer") for message in sent.get("messages", ())):
+            names.append("system")
+        return refused_parameter(self._said(error, 1000), str(error.param or ""), str(error.code or ""), names)
+
+    def _said(self, error: APIStatusError, most: int = 300) -> str:
         """Return the endpoint's message in one line, without the key if it quotes it."""
-        body = error.body
-        said = body.get("message") if isinstance(body, dict) else None
-        text = said if isinstance(said, str) else re.sub(r"<[^>]*>", " ", error.response.text)
+        said = error.body.get("message") if isinstance(error.body, dict) else error.body
+        text = said if isinstance(said, str) else error.response.text
+        text = re.sub(r"<[^>]*>", " ", text) if text.lstrip().startswith("<") else text
         text = text.replace(self._api_key, "[key]") if self._api_key else text
-        return " ".join(text.split())[:300] or "no message"
+        return " ".join(text.split())[:most] or "no message"
 
     def _no_such_model(self, served: Mapping[str, Any] | Sequence[str]) -> str:
         names = ", ".join(served) or "it lists none"
@@ -258,9 +393,9 @@ class OpenAIBackend:
 
 
 async def open_openai(
-    base_url: str | None, model: str, *, timeout: float = 600.0, attempts: int = 6, api_key: str | None = None
+    base_url: str | None, model: str, *, timeout: float = 600.0, api_key: str | None = None, say: Say = silent
 ) -> OpenAIBackend:
-    """Return a backend for the endpoint, after one call that asks for its models.
+    """Return a backend for the endpoint, after one call that asks for its models; what it refuses is told to `say`.
 
     The URL is `base_url`, else OPENAI_BASE_URL, else the SDK's own; the key is OPENAI_API_KEY, and none is needed for
     an endpoint that asks for none. Raises MissingError when nothing answers there, FatalBackendError for a refused key.
@@ -281,12 +416,40 @@ async def open_openai(
         timeout=timeout,
         http_client=DefaultAioHttpClient(timeout=timeout),
     )
-    backend = OpenAIBackend(client, model, timeout=timeout, attempts=attempts, api_key=key)
+    backend = OpenAIBackend(client, model, timeout=timeout, api_key=key, say=say)
     async with AsyncExitStack() as unless_greeted:
         unless_greeted.push_async_callback(backend.close)
         await backend.greet()
         unless_greeted.pop_all()
     return backend
+
+
+class UnsupportedError(BackendError):
+    """The endpoint does not take a parameter; the request without it may be answered."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        self.parameter = parameter
+        super().__init__(message)
+
+
+async def twice(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Return the call's result, at the second try if need be: before a run somebody waits at the terminal."""
+    try:
+        return await call()
+    except TransientError as error:
+        await asyncio.sleep(min(error.wait or 0.5, 5.0))
+        return await call()
+
+
+def unreadable(message: str) -> TransientError:
+    """Return the fault of an answer that is none."""
+    return TransientError(message, kind="unreadable")
+
+
+def cut_at(response: Response, stops: Sequence[str]) -> Response:
+    """Return the Response as it would be if the endpoint had stopped at the first of the `stops`."""
+    end = min((place for stop in stops if (place := response.text.find(stop)) >= 0), default=None)
+    return response if end is None else replace(response, text=response.text[:end], finish_reason="stop")
 
 
 def public_url(url: str) -> str:
@@ -309,16 +472,16 @@ def read_completion(
     choices = body.get("choices")
     if error or not isinstance(choices, list) or not choices:
         detail = error.get("message") if isinstance(error, dict) else error
-        raise TransientError(f"the endpoint returned no choice{f': {str(detail)[:300]}' if detail else ''}")
+        raise unreadable(f"the endpoint returned no choice{f': {str(detail)[:300]}' if detail else ''}")
     choice = choices[0]
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
-        raise TransientError("the endpoint returned a choice without a message")
+        raise unreadable("the endpoint returned a choice without a message")
     content = message.get("content")
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     if content is not None and not isinstance(content, str):
-        raise TransientError(f"the endpoint returned content that is no text ({type(content).__name__})")
+        raise unreadable(f"the endpoint returned content that is no text ({type(content).__name__})")
     refusal = message.get("refusal")
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     return Response(
@@ -345,11 +508,17 @@ def _usage(usage: Any) -> Usage:  # noqa: ANN401 - whatever the endpoint sent
     )
 
 
-def _label_logprobs(logprobs: Any, labels: Sequence[str], label_ids: Sequence[int]) -> dict[str, float]:  # noqa: ANN401
+def _label_logprobs(
+    logprobs: Any,  # noqa: ANN401
+    labels: Sequence[str],
+    label_ids: Sequence[int],
+) -> dict[str, float] | None:
     """Return the log-probability of each label at the first token: by id where ids were asked for; else by text, where
-    the forms of a label with and without a space are added up."""
+    the forms of a label with and without a space are added up. None if the endpoint returned none at all."""
     content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    first = content[0] if isinstance(content, list) and content else None
+    if not isinstance(content, list) or not content:
+        return None
+    first = content[0]
     entries = first.get("top_logprobs") if isinstance(first, dict) else None
     pairs: list[tuple[str, float]] = [
         (str(entry["token"]), float(entry["logprob"]))

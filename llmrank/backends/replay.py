@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from llmrank.backends.models import DEFAULT_MODEL
 from llmrank.errors import BackendError, InputError
 from llmrank.store import Store, request_key
 from llmrank.types import Capabilities, Request, Response
 
-STORE_NAME = "store.sqlite"
-"""The Store's name inside a Run folder."""
-
 
 class ReplayBackend:
     """Answers as the backend that filled the Store did: the same identity, so the same keys."""
 
-    def __init__(self, store: Store, identity: Mapping[str, str]) -> None:
-        self._store, self._identity = store, identity
+    def __init__(self, stores: Sequence[Store], identity: Mapping[str, str]) -> None:
+        self._stores, self._identity = tuple(stores), identity
         self.context_length: int | None = None
 
     @property
@@ -34,22 +33,27 @@ class ReplayBackend:
     async def answer(self, request: Request) -> Response:
         """Return the stored Response; raise BackendError if there is none."""
         key = request_key(self._identity, request)
-        if (response := self._store.get(key)) is None:
-            raise BackendError(f"{self._store.path} holds no answer to this request (key {key[:12]}…)")
-        return response
+        for store in self._stores:
+            if (response := store.get(key)) is not None:
+                return response
+        held = " and ".join(str(store.path) for store in self._stores)
+        raise BackendError(f"no answer to this request (key {key[:12]}…) is in {held}")
 
     async def close(self) -> None:
-        """Close the file."""
-        self._store.close()
+        """Close the files."""
+        for store in self._stores:
+            store.close()
 
 
 def open_replay(path: Path, model: str = DEFAULT_MODEL) -> ReplayBackend:
-    """Return a backend over a Store file, or over the one in a Run folder.
+    """Return a backend over a Store file, or over the Stores that a Run's answers went into.
 
-    A Store with the answers of one backend needs no `model`; of several, `model` names the one.
-    Raises InputError when there is no Store, or when it is unclear whose answers are meant.
+    A Run knows whose answers it has. A Store file with the answers of one backend needs no `model`; of several, `model`
+    names the one. Raises InputError when there is no Store, or when it is unclear whose answers are meant.
     """
-    store = Store(path / STORE_NAME if path.is_dir() else path, read_only=True)
+    if path.is_dir():
+        return ReplayBackend(open_stores(path), _asked_backend(path))
+    store = Store(path, read_only=True)
     known = store.identities()
     chosen = known if len(known) == 1 else [identity for identity in known if identity.get("model") == model]
     if len(chosen) != 1:
@@ -60,4 +64,41 @@ def open_replay(path: Path, model: str = DEFAULT_MODEL) -> ReplayBackend:
             mend="choose one with --model",
             path=store.path,
         )
-    return ReplayBackend(store, chosen[0])
+    return ReplayBackend([store], chosen[0])
+
+
+def open_stores(run: Path) -> list[Store]:
+    """Return every Store, open for reading, that a Run's answers went into and that is still there.
+
+    Raises InputError where none is, saying where they were.
+    """
+    named = [run / text for text in _manifest(run).get("stores", [])]
+    there = [path for path in named if path.is_file()]
+    if not there:
+        gone = ", ".join(map(str, named)) or "not noted: the Run was made before that was kept"
+        raise InputError(
+            f"the Store of this Run is not there ({gone})",
+            path=run,
+            mend="name the file it has moved to: --backend replay:FILE; or, for `llmrank reparse`, --store FILE",
+        )
+    return [Store(path, read_only=True) for path in there]
+
+
+def _asked_backend(run: Path) -> dict[str, str]:
+    identity = _manifest(run)["settings"].get("backend")
+    if not isinstance(identity, dict):
+        raise InputError("nobody was asked in this Run", path=run, mend="name a Run of `llmrank eval`")
+    return {str(name): str(value) for name, value in identity.items()}
+
+
+def _manifest(run: Path) -> dict[str, Any]:
+    """Return what a Run says of itself; raises InputError where the folder holds none."""
+    path = run / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest["settings"].keys()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            "this folder holds no Run", path=run, mend="name a Store file, or a folder that --out named"
+        ) from error
+    return manifest

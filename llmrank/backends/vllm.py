@@ -292,7 +292,7 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
         # Not compiled on a CPU: compiling takes longer than it saves in a few hundred calls.
         on_cpu: dict[str, Any] = {
             "block_size": CPU_BLOCK,
-            "kv_cache_memory_bytes": CPU_KV_CACHE,
+            "kv_cache_memory_bytes": None if "VLLM_CPU_KVCACHE_SPACE" in os.environ else CPU_KV_CACHE,
             "enforce_eager": True,
         }
         try:

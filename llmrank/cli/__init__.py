@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -15,11 +16,13 @@ VERBS = {
     "eval": "evaluate",
     "rerank": "rerank",
     "score": "score",
+    "reparse": "reparse",
     "recall": "recall",
     "convert": "convert",
     "prompts": "command",
     "data": "data",
     "models": "models",
+    "store": "store",
     "doctor": "doctor",
 }
 """Each verb, in the order of --help, and the name of its command in the module `llmrank.cli.<verb>`."""
@@ -50,7 +53,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 130 interrupted."""
+    """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 5 a bound reached, 130
+    interrupted."""
     # A job scheduler's SIGTERM is Ctrl-C: what was answered is saved, and the engine's processes end with this one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -70,3 +74,11 @@ def main() -> None:
         # The reader of our output (head, less) has gone: nothing is wrong, and nobody is left to tell.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # Whatever the system refuses, and nothing nearer to it has explained: a full disk behind `> FILE`, for one.
+        where = f"{error.filename}: " if error.filename else ""
+        mend = "see that there is room and that you may read and write there; the same command then continues"
+        click.echo(f"error: {where}{error.strerror or error}\n  mend: {mend}", err=True)
+        # Python would try once more to write what is left for stdout, and complain in its own way.
+        sys.stderr.flush()
+        os._exit(2)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from llmrank.cli.cases import CaseSet
-from llmrank.cli.options import PromptOptions
+from llmrank.cli.options import CaseOptions, PromptOptions
 from llmrank.errors import InputError
+from llmrank.plugin import find_plugin
 from llmrank.types import Case, Message, Ranker, Sampling
 
 if TYPE_CHECKING:
@@ -114,8 +115,9 @@ def make_method(
         ranker = _baseline(options.ranker, cases, seed)
         return Method(ranker, ranker.name, {"prompt": ranker.name, "ranker": ranker.name, "order": options.order})
     prompt = make_prompt(template, options, cases, seed=seed, room=room)
-    ranker = make_ranker(prompt, options, cases, seed=seed, room=room)
-    return Method(ranker, template.name, prompt_settings(prompt, ranker, options))
+    first = first_template(options)
+    ranker = make_ranker(prompt, options, cases, seed=seed, room=room, first=first)
+    return Method(ranker, template.name, prompt_settings(prompt, ranker, options, first))
 
 
 def prompt_name(options: PromptOptions) -> str:
@@ -134,10 +136,8 @@ def load_prompt(options: PromptOptions) -> PromptTemplate:
     """
     from llmrank.prompting import check, load_template
 
-    template = load_template(prompt_name(options))
-    changed = {"top": options.top, "ranker": options.ranker, "answer": options.answer}
-    front = template.front.model_copy(update={key: value for key, value in changed.items() if value is not None})
-    template = replace(template, front=front)
+    template = with_options(load_template(prompt_name(options)), options)
+    front = template.front
     if problems := check(template):
         raise problems[0].error()
     if front.task == "profile":
@@ -147,6 +147,13 @@ def load_prompt(options: PromptOptions) -> PromptTemplate:
             mend="choose a prompt that shows it, such as palr",
         )
     return template
+
+
+def with_options(template: PromptTemplate, options: PromptOptions) -> PromptTemplate:
+    """Return the template with what the options say in the place of its own keys."""
+    changed = {"top": options.top, "ranker": options.ranker, "answer": options.answer}
+    front = template.front.model_copy(update={key: value for key, value in changed.items() if value is not None})
+    return replace(template, front=front)
 
 
 def make_view(options: PromptOptions, seed: int) -> View:
@@ -165,11 +172,18 @@ def make_view(options: PromptOptions, seed: int) -> View:
 
 
 def make_prompt(
-    template: PromptTemplate, options: PromptOptions, cases: CaseSet | FileHistories, *, seed: int, room: Room = Room()
+    template: PromptTemplate,
+    options: PromptOptions,
+    cases: CaseSet | FileHistories,
+    *,
+    seed: int,
+    room: Room = Room(),
+    profile_template: PromptTemplate | None = None,
 ) -> Prompt:
     """Return the Prompt: the template with its view, its shots, its answer format, and the room there is.
 
-    `cases` says what shots are drawn from, and on which scale ratings are.
+    `cases` says what shots are drawn from, and on which scale ratings are; `profile_template` is asked first where the
+    template wants a profile, None: the one that it names.
     """
     from llmrank.answers import answer_format
     from llmrank.prompting import load_template
@@ -183,8 +197,8 @@ def make_prompt(
         return cases.shot_pool.choose(case, count, seed, task)
 
     profile = None
-    if front.profile is not None and not options.no_profile:
-        profile = make_profile(load_template(front.profile), options, seed=seed, room=room)
+    if (name := profile_of(template, options)) is not None:
+        profile = make_profile(profile_template or load_template(name), options, seed=seed, room=room)
     return Prompt(
         template=template,
         answer=answer_format(front.answer or "titles"),
@@ -196,6 +210,12 @@ def make_prompt(
         context_length=room.context_length,
         profile=profile,
     )
+
+
+def profile_of(template: PromptTemplate, options: PromptOptions) -> str | None:
+    """Return the name of the template that asks for a profile first; of a history not shown there is none to make."""
+    hidden = options.no_profile or options.no_history or options.history == 0
+    return None if hidden else template.front.profile
 
 
 def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int, room: Room) -> Prompt:
@@ -214,9 +234,18 @@ def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int,
 
 
 def make_ranker(
-    prompt: Prompt, options: PromptOptions, cases: CaseSet | FileHistories, *, seed: int, room: Room = Room()
+    prompt: Prompt,
+    options: PromptOptions,
+    cases: CaseSet | FileHistories,
+    *,
+    seed: int,
+    room: Room = Room(),
+    first: PromptTemplate | None = None,
 ) -> Ranker:
-    """Return the method that the template, or --ranker, names, behind the one that --first names."""
+    """Return the method that the template, or --ranker, names, behind the one that --first names.
+
+    `first` is what that one asks with (see `first_template`).
+    """
     from llmrank.rankers.registry import RankerOptions, build_ranker
 
     name = prompt.template.front.ranker or ("pointwise" if prompt.template.front.about_one_item else "listwise")
@@ -229,7 +258,7 @@ def make_ranker(
         rounds=options.rounds,
         repeats=options.repeats,
         combine=options.combine,
-        first=_first(options, cases, seed=seed, room=room),
+        first=None if options.first is None else _first(options.first, first, options, cases, seed=seed, room=room),
         first_top=options.first_top,
         seed=seed,
     )
@@ -237,31 +266,51 @@ def make_ranker(
 
 
 def _baseline(name: str, cases: CaseSet | FileHistories, seed: int) -> Ranker:
-    from llmrank.rankers.registry import BASELINES, TrainingData
+    from llmrank.rankers.registry import TrainingData, build_baseline
 
-    return BASELINES[name](TrainingData(lambda: cases.popularity, lambda: cases.rating_means), seed)
+    return build_baseline(name, TrainingData(lambda: cases.popularity, lambda: cases.rating_means), seed)
 
 
-def _first(options: PromptOptions, cases: CaseSet | FileHistories, *, seed: int, room: Room) -> Ranker | None:
-    """Return the cheap ranker whose top alone is ranked again, once; None where there is none."""
+def first_template(options: PromptOptions) -> PromptTemplate | None:
+    """Return the template of the ranker that --first names, None where there is none or it asks nobody.
+
+    Raises InputError for a baseline that cannot stand there.
+    """
     from llmrank.rankers.registry import BASELINES, RATING_BASELINES
 
-    if options.first is None:
-        return None
     if options.first == "oracle" or options.first in RATING_BASELINES:
         raise InputError(
             f"{options.first} cannot choose what a model ranks",
             field="--first",
             mend="take one that orders candidates without the labels, such as recall_order or bm25",
         )
-    own = replace(options, ranker=options.first, prompt=options.first_prompt, first=None, repeats=1, answer=None)
-    if options.first in BASELINES:
-        return _baseline(options.first, cases, seed)
-    template = load_prompt(own)
+    asks = options.first is not None and options.first not in BASELINES
+    return load_prompt(options_of_first(options)) if asks else None
+
+
+def options_of_first(options: PromptOptions) -> PromptOptions:
+    """Return the options as they are for the ranker that --first names."""
+    return replace(options, ranker=options.first, prompt=options.first_prompt, first=None, repeats=1, answer=None)
+
+
+def _first(
+    name: str,
+    template: PromptTemplate | None,
+    options: PromptOptions,
+    cases: CaseSet | FileHistories,
+    *,
+    seed: int,
+    room: Room,
+) -> Ranker:
+    if template is None:
+        return _baseline(name, cases, seed)
+    own = options_of_first(options)
     return make_ranker(make_prompt(template, own, cases, seed=seed, room=room), own, cases, seed=seed, room=room)
 
 
-def prompt_settings(prompt: Prompt, ranker: Ranker, options: PromptOptions) -> dict[str, object]:
+def prompt_settings(
+    prompt: Prompt, ranker: Ranker, options: PromptOptions, first: PromptTemplate | None = None
+) -> dict[str, object]:
     """Return everything about prompt and method that can change an answer, for the manifest."""
     template = prompt.template
     settings: dict[str, object] = {
@@ -277,10 +326,31 @@ def prompt_settings(prompt: Prompt, ranker: Ranker, options: PromptOptions) -> d
         "shots": template.front.shots if options.shots is None else options.shots,
         "sampling": asdict(prompt.sampling),
     }
+    if first is not None:
+        settings["first_template"] = first.text
+    named = (
+        ("ranker", "llmrank.rankers", template.front.ranker),
+        ("first", "llmrank.rankers", options.first),
+        ("answer", "llmrank.answers", prompt.answer.name),
+    )
+    plugins = {role: find_plugin(group, name) for role, group, name in named if name is not None}
+    if packages := {role: plugin.package for role, plugin in plugins.items() if plugin is not None}:
+        settings["plugins"] = packages
     if prompt.profile is not None:
         settings["profile"] = prompt.profile.template.name
+        settings["profile_template"] = prompt.profile.template.text
         settings["profile_template_sha256"] = prompt.profile.template.sha256
     return settings
+
+
+def origin_options(options: PromptOptions, cases: CaseOptions) -> dict[str, object]:
+    """Return what the manifest needs, beside the settings, to make the same Cases and Requests again."""
+    data = Path(cases.data)
+    return {
+        "prompt": asdict(options),
+        # Read again from another folder, it is the same file.
+        "cases": asdict(replace(cases, data=str(data.resolve()) if data.exists() else cases.data)),
+    }
 
 
 def _sampling(own: Sampling, options: PromptOptions, seed: int) -> Sampling:

@@ -6,7 +6,8 @@ import asyncio
 import json
 from collections.abc import Coroutine, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,16 +16,19 @@ import click
 
 from llmrank.cli.asking import Room
 from llmrank.cli.options import BackendOptions
-from llmrank.errors import TooManyErrorsError
+from llmrank.errors import InputError, TooManyErrorsError
 
 if TYPE_CHECKING:
-    from llmrank.engine import Caller
+    from llmrank.engine import Budget, Caller
+    from llmrank.engine.dry_run import Share
+    from llmrank.rankers.needs import Needs
     from llmrank.rankers.order import Order
     from llmrank.store import Store
     from llmrank.types import Backend, Case, Ranker
 
-CONCURRENCY = {"vllm": 64, "openai": 32, "replay": 1}
-"""Calls under way at once unless --concurrency says otherwise; vLLM batches what is under way."""
+CONCURRENCY = {"vllm": 64, "openai": None, "replay": 1, "batch": 5000}
+"""Calls under way at once unless --concurrency says otherwise: vLLM batches what is under way, and so does --batch.
+None: how many the endpoint takes is found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +37,37 @@ class Connection:
 
     backend: Backend
     store: Store
-    concurrency: int
+    concurrency: int | None
     runner: asyncio.Runner
+    budget: Budget
+    """What this command spends."""
 
     def room(self) -> Room:
         """Return how much the model holds; unknown for a backend that does not say."""
         return room_of(self.backend)
 
+    def check(self, needs: Needs, *, ask: bool = True) -> None:
+        """Raise InputError if the backend cannot do what the ranker needs.
+
+        With `ask`, an endpoint is first asked whether it returns log-probabilities, if they are needed.
+        """
+        needs.check(self.backend.capabilities)
+        probe = getattr(self.backend, "probe", None)
+        if ask and needs.labels and probe is not None:
+            self.runner.run(probe(self.store))
+            needs.check(self.backend.capabilities)
+
     def caller(self) -> Caller:
         """Return what answers Requests, from the Store where it can."""
-        from llmrank.engine import Caller
+        from llmrank.engine import Caller, Metered
 
-        return Caller(self.backend, self.store, self.concurrency)
+        return Caller(Metered(self.backend, self.budget), self.store, self.concurrency, say=_say)
 
     def run(self, work: Coroutine[None, None, None]) -> None:
-        """Do the work; Ctrl-C ends it with KeyboardInterrupt."""
-        self.runner.run(work)
+        """Do the work; Ctrl-C ends it with KeyboardInterrupt, a second one at once."""
+        from llmrank.cli.interrupt import interruptible
+
+        interruptible(self.runner, work)
 
     @staticmethod
     def versions() -> dict[str, str]:
@@ -72,12 +91,14 @@ class Reached:
     """An open backend, and no Store yet."""
 
     backend: Backend
-    concurrency: int
+    concurrency: int | None
     runner: asyncio.Runner
+    budget: Budget
+    """What this command spends."""
 
     def beside(self, store: Store) -> Connection:
         """Return the backend with the Store; another time with another one."""
-        return Connection(self.backend, store, self.concurrency, self.runner)
+        return Connection(self.backend, store, self.concurrency, self.runner, self.budget)
 
 
 @contextmanager
@@ -86,10 +107,13 @@ def connect(options: BackendOptions, *, nobody: bool = False) -> Generator[Conne
 
     With `nobody` there is none, whatever the options say: a baseline asks nobody.
     """
+    from llmrank.backends.open_batch import waiting_requests
     from llmrank.store import Store
 
     path = Path(":memory:") if nobody else options.store or default_store()
     with reach(options, nobody=nobody) as reached, Store(path) as store:
+        if not nobody and not options.batch and (waiting := waiting_requests(path, reached.backend.identity)):
+            _say(f"{waiting} requests wait in a batch: --batch collects them; without it they are asked again")
         yield reached.beside(store)
 
 
@@ -97,28 +121,43 @@ def connect(options: BackendOptions, *, nobody: bool = False) -> Generator[Conne
 def reach(options: BackendOptions, *, nobody: bool = False) -> Generator[Reached]:
     """Open the backend that the options name, or with `nobody` none."""
     from llmrank.backends import BackendSettings, open_backend
+    from llmrank.engine import Bounds, Budget
+    from llmrank.prices import read_prices
 
     if nobody:
         from llmrank.backends.nobody import Nobody
 
         with asyncio.Runner() as runner:
-            yield Reached(Nobody(), concurrency=1, runner=runner)
+            yield Reached(Nobody(), 1, runner, Budget())
         return
     kind = options.backend or ("openai" if options.base_url else "vllm")
+    prices = None if options.prices is None else read_prices(options.prices)
+    if options.max_cost is not None and prices is None:
+        raise InputError("a bound on money needs prices", field="--max-cost", mend="name a price file with --prices")
     settings = BackendSettings(
         kind=kind,
         model=options.model,
         base_url=options.base_url,
         revision=options.revision,
         adapter=None if options.adapter is None else Path(options.adapter),
+        batch_store=(options.store or default_store()) if options.batch else None,
     )
     settings.check()
-    concurrency = options.concurrency or CONCURRENCY[kind.partition(":")[0]]
+    concurrency = options.concurrency or CONCURRENCY["batch" if options.batch else kind.partition(":")[0]]
     # One event loop throughout: connections that were opened in it must be used and closed in it.
     with asyncio.Runner() as runner:
         backend = runner.run(open_backend(settings, say=_say))
         try:
-            yield Reached(backend, concurrency, runner)
+            tariff = prices and prices.tariff(backend.identity.get("model", options.model))
+            if tariff is not None and tariff.is_old(date.today()):
+                _say(f"{options.prices}: the prices are of {tariff.dated}, more than a year ago")
+            budget = Budget(
+                Bounds(options.max_requests, options.max_total_tokens, options.max_cost),
+                tariff,
+                batch=options.batch,
+                count_tokens=getattr(backend, "count_tokens", None),
+            )
+            yield Reached(backend, concurrency, runner, budget)
         finally:
             runner.run(backend.close())
 
@@ -137,10 +176,9 @@ def default_store() -> Path:
 def show_estimate(
     cases: Iterable[Case], ranker: Ranker, order: Order, connection: Connection, *, as_json: bool
 ) -> None:
-    """Print what a run would ask, asking nobody."""
-    from dataclasses import asdict
-
+    """Print what a run would ask, what of it the Store has, and what the rest may cost; asking nobody."""
     from llmrank.engine import estimate
+    from llmrank.store import request_key
 
     count = connection.room().count_tokens
     exact = count is not None
@@ -150,14 +188,35 @@ def show_estimate(
         arrange=order.arrange,
         # About four characters of English a token; said below.
         count_tokens=count or (lambda messages: sum(len(message.content) for message in messages) // 4),
+        stored=lambda request: connection.store.get(request_key(connection.backend.identity, request)),
     )
+    asked, left, share, budget = counted.asked, counted.left, counted.cached_share, connection.budget
+    price = budget.tariff and budget.tariff.price(batch=budget.batch)
+    most = price and price.cost(left.most())
+    cached = price and share and price.cost(left.most(share))
     if as_json:
-        click.echo(json.dumps(asdict(counted) | {"exact_prompt_tokens": exact}))
+        result = {"cases": counted.cases, **asdict(asked), "exact_prompt_tokens": exact, "left": asdict(left)}
+        result |= {"cached_share": share, "most_cost": most, "most_cost_with_prefix_cache": cached}
+        click.echo(json.dumps(result | {"prices": budget.tariff and budget.tariff.to_dict()}))
         return
     click.echo(
-        f"{counted.cases} Cases, {counted.requests} requests, {counted.prompt_tokens:,} prompt tokens"
-        f"{'' if exact else ' (estimated: a quarter of the characters)'}, "
-        f"at most {counted.most_completion_tokens:,} completion tokens. Nobody was asked."
+        f"{counted.cases} Cases, {_share(asked)}{'' if exact else ' (prompts: a quarter of their characters)'}. "
+        "Nobody was asked."
+    )
+    if left != asked:
+        click.echo(f"The store has {asked.requests - left.requests:,} of the answers; left to ask: {_share(left)}.")
+    if budget.tariff is not None and most is not None:
+        how = " through the Batch API" if budget.batch else ""
+        line = f"At most {budget.tariff.show(most)}{how}"
+        if cached is not None and share:
+            line += f"; {budget.tariff.show(cached)} if, as in the stored answers, {share:.0%} of the prompt is cached"
+        click.echo(f"{line} (prices of {budget.tariff.dated}).")
+
+
+def _share(share: Share) -> str:
+    return (
+        f"{share.requests:,} requests, {share.prompt_tokens:,} prompt tokens, "
+        f"at most {share.most_completion_tokens:,} completion tokens"
     )
 
 
@@ -165,5 +224,6 @@ def refuse_errors(failed: int, cases: int, most: float, mend: str) -> None:
     """Raise TooManyErrorsError when a larger share of the Cases failed than --max-error-rate allows."""
     if cases and failed / cases > most:
         raise TooManyErrorsError(
-            f"{failed} of {cases} Cases failed, and --max-error-rate is {most:g}; the rest is saved\n  mend: {mend}"
+            f"{failed} of {cases} Cases have a failed call, and --max-error-rate is {most:g}; the rest is saved\n"
+            f"  mend: {mend}"
         )

@@ -24,10 +24,12 @@ from llmrank.cli.options import (
     option,
     prompt_options,
 )
+from llmrank.errors import LlmrankError
 
 if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
-    from llmrank.cli.cases import CaseSet
+    from llmrank.cli.cases import CaseSet, Task
+    from llmrank.measures import Measure
     from llmrank.rankers.order import Order
     from llmrank.run import RunFolder
     from llmrank.run.metrics import Protocol
@@ -56,14 +58,13 @@ def evaluate(
 
     The same command again continues a Run that was stopped, and shows one that is done.
     """
-    from llmrank.cli.asking import asks_nobody, load_prompt, make_method, task_of
+    from llmrank.cli.asking import asks_nobody, load_prompt, make_method, origin_options, task_of
     from llmrank.cli.backend import connect, refuse_errors, show_estimate
     from llmrank.cli.cases import load_cases
     from llmrank.rankers.needs import needs_of
     from llmrank.rankers.order import Order
-    from llmrank.run import RunFolder
-    from llmrank.run.metrics import Protocol, metrics, parse_measures
-    from llmrank.types import Case
+    from llmrank.run import Origin, RunFolder
+    from llmrank.run.metrics import metrics, parse_measures
 
     template = None if asks_nobody(prompt_options) else load_prompt(prompt_options)
     task = task_of(prompt_options, template)
@@ -74,7 +75,7 @@ def evaluate(
         method = make_method(template, prompt_options, cases, seed=case_options.seed, room=connection.room())
         ranker = method.ranker
         longest = max((len(case.candidates) or 1 for case in cases.cases), default=0)
-        needs_of(ranker, longest).check(connection.backend.capabilities)
+        connection.check(needs_of(ranker, longest), ask=not dry_run)
         if dry_run:
             show_estimate(cases.cases, ranker, order, connection, as_json=as_json)
             return
@@ -85,18 +86,13 @@ def evaluate(
             "measures": [str(measure) for measure in chosen],
             "backend": dict(connection.backend.identity),
         }
-        protocol = Protocol(
-            evaluation=cases.evaluation,
-            target_forced=cases.target_forced,
-            measures=chosen,
-            popularity=cases.popularity,
-            histories=[Case(user, history) for user, history in cases.histories.items()] if task == "rating" else (),
-            scale=cases.scale,
-        )
-        with RunFolder(out or _default_folder(settings), settings) as folder:
+        protocol = make_protocol(cases, chosen, task)
+        made = Origin("eval", origin_options(prompt_options, case_options), connection.store.path)
+        with RunFolder(out or _default_folder(settings), settings, made) as folder:
             session = _run_session(folder, cases, ranker, connection, order, protocol)
-            numbers = metrics(cases.cases, folder.records, protocol)
+            numbers = metrics(cases.cases, folder.records, protocol, connection.budget.tariff)
             folder.finish(numbers, session)
+            failed = sum(folder.wants(case.user_id) for case in cases.cases)
     if as_json:
         click.echo(json.dumps(numbers, indent=2, ensure_ascii=False))
     else:
@@ -106,41 +102,71 @@ def evaluate(
         title = ", ".join(
             filter(None, (f"{method.title} on {settings['data']}", connection.backend.identity.get("model")))
         )
-        show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked)
-    failed, mend = numbers["outcomes"]["error"], "the same command asks for them again"
+        paid = connection.budget.money()
+        show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked, paid=paid)
+    mend = "the same command asks for them again"
     refuse_errors(failed, numbers["cases"], backend_options.max_error_rate, mend)
+
+
+def make_protocol(cases: CaseSet, measures: tuple[Measure, ...], task: Task) -> Protocol:
+    """Return how the numbers of an evaluation are taken."""
+    from llmrank.run.metrics import Protocol
+    from llmrank.types import Case
+
+    return Protocol(
+        evaluation=cases.evaluation,
+        target_forced=cases.target_forced,
+        measures=measures,
+        popularity=cases.popularity,
+        histories=[Case(user, history) for user, history in cases.histories.items()] if task == "rating" else (),
+        scale=cases.scale,
+    )
 
 
 def _run_session(
     folder: RunFolder, cases: CaseSet, ranker: Ranker, connection: Connection, order: Order, protocol: Protocol
 ) -> dict[str, Any]:
-    """Do the Cases that are still wanted, showing progress, and return what this session was."""
+    """Do the Cases that are still wanted, showing progress, and return what this session was.
+
+    What a session spent that was stopped (at a bound, by Ctrl-C, by a failure) is noted in the manifest all the same.
+    """
     from llmrank.cli.progress import Progress
     from llmrank.run.session import work
 
     started, before = datetime.now(UTC), time.monotonic()
     wanted = [case for case in cases.cases if folder.wants(case.user_id)]
     caller = connection.caller()
-    if wanted:
-        with Progress(len(cases.cases), len(cases.cases) - len(wanted)) as progress:
-            connection.run(
-                work(
-                    folder,
-                    wanted,
-                    ranker,
-                    caller,
-                    arrange=order.arrange,
-                    measures=protocol.measures,
-                    done=lambda record: progress.add(str(record.ranking.outcome)),
+
+    def session() -> dict[str, Any]:
+        return {
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - before, 3),
+            "cases": len(wanted),
+            "calls": caller.calls,
+            **connection.budget.to_dict(),
+            **caller.account(),
+            "versions": connection.versions(),
+        }
+
+    try:
+        if wanted:
+            done = len(cases.cases) - len(wanted)
+            with Progress(len(cases.cases), done, spent=connection.budget.describe) as progress:
+                connection.run(
+                    work(
+                        folder,
+                        wanted,
+                        ranker,
+                        caller,
+                        arrange=order.arrange,
+                        measures=protocol.measures,
+                        done=lambda record: progress.add(str(record.ranking.outcome)),
+                    )
                 )
-            )
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - before, 3),
-        "cases": len(wanted),
-        "calls": caller.calls,
-        "versions": connection.versions(),
-    }
+    except (LlmrankError, KeyboardInterrupt) as stop:
+        folder.note(session() | {"stopped": type(stop).__name__})
+        raise
+    return session()
 
 
 def _default_folder(settings: Mapping[str, object]) -> Path:

@@ -252,7 +252,7 @@ prompt_options = _grouped(
 
 @dataclass(frozen=True, slots=True)
 class BackendOptions:
-    """Who is asked."""
+    """Who is asked, and what it may cost."""
 
     backend: str | None = None
     model: str = "smollm2-135m-instruct"
@@ -262,12 +262,21 @@ class BackendOptions:
     concurrency: int | None = None
     store: Path | None = None
     max_error_rate: float = 0.0
+    batch: bool = False
+    prices: Path | None = None
+    max_requests: int | None = None
+    max_total_tokens: int | None = None
+    max_cost: float | None = None
 
 
 backend_options = _grouped(
     "backend_options",
     BackendOptions,
-    option("--backend", default=None, help="vllm, openai, or replay:FILE; openai when --base-url is given, else vllm."),
+    option(
+        "--backend",
+        default=None,
+        help="vllm, openai, or replay:STORE_OR_RUN; openai when --base-url is given, else vllm.",
+    ),
     option(
         "--model", default="smollm2-135m-instruct", show_default=True, help="Model folder, hub name, or served name."
     ),
@@ -276,7 +285,12 @@ backend_options = _grouped(
     ),
     option("--revision", default=None, help="Revision of a hub model."),
     option("--adapter", default=None, help="LoRA adapter folder."),
-    option("--concurrency", default=None, type=click.IntRange(1), help="Calls under way at once."),
+    option(
+        "--concurrency",
+        default=None,
+        type=click.IntRange(1),
+        help="Calls under way at once.  [default: 64 in process; of an endpoint it is found out]",
+    ),
     option(
         "--store", default=None, type=click.Path(path_type=Path), help="File that keeps every answer ever received."
     ),
@@ -286,6 +300,35 @@ backend_options = _grouped(
         show_default=True,
         type=click.FloatRange(0, 1),
         help="Share of failed Cases up to which the exit code is 0.",
+    ),
+    option(
+        "--batch",
+        is_flag=True,
+        help="openai: ask through the Batch API, cheaper and within a day; --concurrency is the most in one batch.",
+    ),
+    option(
+        "--prices",
+        default=None,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="YAML: date, currency, and models: {NAME: {input, cached_input, output, batch}}, per million tokens.",
+    ),
+    option(
+        "--max-requests",
+        default=None,
+        type=click.IntRange(0),
+        help="Stop before this command sends more calls (exit code 5; the same command goes on).",
+    ),
+    option(
+        "--max-total-tokens",
+        default=None,
+        type=click.IntRange(0),
+        help="Stop before its prompts and answers take more tokens together.",
+    ),
+    option(
+        "--max-cost",
+        default=None,
+        type=click.FloatRange(0),
+        help="Stop before it costs more, in the currency of --prices.",
     ),
 )
 
@@ -321,4 +364,8 @@ scale_options = _grouped(
 )
 
 json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-dry_run_option = option("--dry-run", is_flag=True, help="Count requests and tokens; ask nobody.")
+dry_run_option = option(
+    "--dry-run",
+    is_flag=True,
+    help="Count requests and tokens (money with --prices), and what the store has of them; ask nobody.",
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -15,14 +16,15 @@ LINE_EVERY = 10.0
 
 
 class Progress:
-    """Shows how many Cases are done, how they ended, and how long the rest will take."""
+    """Shows how many Cases are done, how they ended, what is spent, and how long the rest will take."""
 
-    def __init__(self, total: int, done: int = 0) -> None:
+    def __init__(self, total: int, done: int = 0, *, spent: Callable[[], str] = str) -> None:
+        """`spent` says in a few words what the calls have taken so far; nothing, unless it is given."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        self.total, self.done, self.outcomes = total, done, Counter[str]()
+        self.total, self.done, self.outcomes, self._spent = total, done, Counter[str](), spent
         self._console = Console(stderr=True)
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -45,7 +47,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
-        if kind is None:
+        if kind is None or kind is KeyboardInterrupt:
             self._say()
 
     def add(self, outcome: str) -> None:
@@ -58,9 +60,10 @@ class Progress:
             self._say()
 
     def _counts(self) -> str:
-        return " · ".join(f"{outcome} {count}" for outcome, count in sorted(self.outcomes.items()))
+        counts = " · ".join(f"{outcome} {count}" for outcome, count in sorted(self.outcomes.items()))
+        return "; ".join(part for part in (counts or "nothing new", self._spent()) if part)
 
     def _say(self) -> None:
         seconds = time.monotonic() - self._started
-        click.echo(f"{self.done}/{self.total} Cases, {seconds:.0f} s: {self._counts() or 'nothing new'}", err=True)
+        click.echo(f"{self.done}/{self.total} Cases, {seconds:.0f} s: {self._counts()}", err=True)
         sys.stderr.flush()

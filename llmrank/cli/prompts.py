@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmrank.cli.cases import CaseSet
     from llmrank.rankers.order import Order
     from llmrank.rankers.prompt import Prompt
-    from llmrank.types import Case, Message
+    from llmrank.types import Case, Message, Ranker, Request
 
 SKELETON = """\
 ---
@@ -175,15 +175,17 @@ def render_command(
     prompt_options: PromptOptions,
     as_json: bool,
 ) -> None:
-    """Print the exact messages of template NAME for a user, their tokens, and where the shared prefix ends."""
+    """Print the exact messages of template NAME for a user, their tokens, and where the shared prefix ends.
+
+    Of a method that makes several calls, they are those of the first.
+    """
     from llmrank.prompting.transcript import shared_prefix, transcript
 
     options = replace(prompt_options, prompt=name or prompt_options.prompt)
     # A user may be any of the data's, so all of them are loaded.
     cases = case_options if user_id is None else replace(case_options, users=0)
     asking = _Asking.of(options, cases, profile)
-    case, following, whose = asking.pair(user_id)
-    messages = asking.messages(case)
+    case, messages, following, whose = asking.pair(user_id)
     shared = "" if following is None else shared_prefix(messages, following)
     text, path = transcript(messages), asking.prompt.template.path
     count, counted_by = _token_count(model)
@@ -219,11 +221,11 @@ def diff_command(name: str, count: int, case_options: CaseOptions) -> None:
     shipped = shipped_folder() / ours.name
     if not shipped.is_file():
         raise InputError(f"no template {ours.stem!r} comes with llmrank", mend="`llmrank prompts list` shows them all")
-    before, after = load_template(shipped), load_template(ours)
-    if before == after:
+    original, template = load_template(shipped), load_template(ours)
+    if original == template:
         click.echo(f"{ours} is the one that comes with llmrank, unchanged", err=True)
         return
-    old, new = before.front.model_dump(), after.front.model_dump()
+    old, new = original.front.model_dump(), template.front.model_dump()
     for key in (key for key in old if old[key] != new[key]):
         click.echo(f"{key}: {old[key]} -> {new[key]}")
     cases = replace(case_options, users=count)
@@ -231,7 +233,8 @@ def diff_command(name: str, count: int, case_options: CaseOptions) -> None:
     changed = 0
     for case, edited in zip(one.cases.cases, other.cases.cases, strict=True):
         user = f"user {case.user_id}"
-        lines = list(difference(one.messages(case), other.messages(edited), (f"shipped, {user}", f"edited, {user}")))
+        before, after = one.calls(case)[0].messages, other.calls(edited)[0].messages
+        lines = list(difference(before, after, (f"shipped, {user}", f"edited, {user}")))
         changed += bool(lines)
         for line in lines:
             click.echo(line)
@@ -243,57 +246,73 @@ class _Asking:
     """A prompt and the Cases it is rendered for, as a run with the same options would have them."""
 
     prompt: Prompt
+    ranker: Ranker | None
+    """None for a prompt that asks for a profile."""
     cases: CaseSet
     order: Order
-    profile: str | None
+    profile: str
 
     @classmethod
     def of(cls, options: PromptOptions, case_options: CaseOptions, profile: str | None = None) -> _Asking:
-        from llmrank.cli.asking import Room, load_prompt, make_profile, make_prompt, prompt_name
+        from llmrank.cli.asking import Room, load_prompt, make_profile, make_prompt, make_ranker, prompt_name
         from llmrank.cli.cases import load_cases
         from llmrank.prompting import load_template
         from llmrank.rankers.order import Order
 
         template = load_template(prompt_name(options))
-        front, seed = template.front, case_options.seed
+        front, seed, ranker = template.front, case_options.seed, None
         task = "rating" if front.task == "rating" else "ranking"
         cases = load_cases(case_options, task, catalogue=front.candidates == "catalogue")
         if front.task == "profile":
             prompt = make_profile(template, options, seed=seed, room=Room())
         else:
             prompt = make_prompt(load_prompt(options), options, cases, seed=seed)
-        if front.profile is not None and profile is None and not options.no_profile:
-            profile = f"(what {front.profile} answers)"
-        return cls(prompt, cases, Order.parse(options.order, seed), profile)
+            # What is asked with this prompt, not what a first stage asks before it.
+            ranker = make_ranker(prompt, replace(options, first=None), cases, seed=seed)
+        answered = f"(what {front.profile} answers)" if profile is None else profile
+        return cls(prompt, ranker, cases, Order.parse(options.order, seed), answered)
 
-    def messages(self, case: Case, number: int = 0) -> tuple[Message, ...]:
-        """Return the messages for a Case; of a list asked about one by one, those for one candidate as shown."""
+    def calls(self, case: Case) -> list[Request]:
+        """Return the calls that are made first about a Case, side by side; those for its profile are answered."""
+        from llmrank.types import Response
+
         shown = self.order.arrange(case).blinded()
-        if self.prompt.template.front.about_one_item and shown.target is None:
-            shown = replace(shown, target=shown.candidates[number])
-        return self.prompt.ask(shown, profile=self.profile).request.messages
+        if self.ranker is None:
+            return [self.prompt.ask(shown).request]
+        steps = self.ranker.rank(shown)
+        try:
+            batch = next(steps)
+            return batch if self.prompt.profile is None else steps.send([Response(self.profile) for _ in batch])
+        except StopIteration as stop:
+            raise InputError(
+                f"{self.ranker.name} asks nothing about a list of {len(shown.candidates)}",
+                user=case.user_id,
+                mend="show more candidates",
+            ) from stop
 
-    def pair(self, user_id: str | None) -> tuple[Case, tuple[Message, ...] | None, str]:
-        """Return the user's Case, the messages that are asked next after it, and whose they are."""
+    def pair(self, user_id: str | None) -> tuple[Case, tuple[Message, ...], tuple[Message, ...] | None, str]:
+        """Return the user's Case, its first messages, those that are asked next after them, and whose they are."""
         cases = self.cases.cases
         place = next((place for place, case in enumerate(cases) if user_id in (None, case.user_id)), None)
         if place is None:
             raise InputError(
                 f"no user {user_id!r} among the Cases", field="--user", mend="name one of the data's users"
             )
-        case = cases[place]
-        if self.prompt.template.front.about_one_item and len(case.candidates) > 1:
-            return case, self.messages(case, 1), "the same user's next candidate"
+        case, following = cases[place], cases[(place + 1) % len(cases)]
+        calls = self.calls(case)
+        if len(calls) > 1:
+            return case, calls[0].messages, calls[1].messages, "the same user's next call"
         if len(cases) == 1:
-            return case, None, ""
-        following = cases[(place + 1) % len(cases)]
-        return case, self.messages(following), f"the prompt of user {following.user_id}"
+            return case, calls[0].messages, None, ""
+        return case, calls[0].messages, self.calls(following)[0].messages, f"the prompt of user {following.user_id}"
 
 
 def _variables() -> Iterator[str]:
+    from llmrank.answers import answer_formats
     from llmrank.prompting.domain import DOMAINS
     from llmrank.prompting.front import FrontMatter
     from llmrank.prompting.variables import FIELDS, VARIABLES
+    from llmrank.rankers import ranker_names
 
     yield "variables"
     yield from (f"  {name:<11} {meaning}" for name, meaning in VARIABLES.items())
@@ -303,6 +322,8 @@ def _variables() -> Iterator[str]:
         )
         yield from (f"  {kind}.{name}: {meaning}" for name, meaning in fields.items() if meaning)
     yield "What the data lacks counts as false in {% if %}; printing it is an error. The truth has no name here."
+    yield f"rankers: {', '.join(ranker_names())}"
+    yield f"answers: {', '.join(answer_formats())}"
     yield f"domains: {', '.join(DOMAINS)}"
     yield "blocks: system (optional), user, shot (one solved example)"
     yield f"front-matter keys: {', '.join(field.alias or name for name, field in FrontMatter.model_fields.items())}"

@@ -31,6 +31,7 @@ from llmrank.types import Outcome, Usage
 if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
     from llmrank.cli.reranking import Reranking
+    from llmrank.engine import Budget
     from llmrank.scale import Partition, Result
 
 
@@ -81,9 +82,11 @@ def rerank(
     partitions = _divide(candidates, output, scale_options, backend_options.store)
     divided = candidates.is_dir() or scale_options.shard is not None
     check_free(output, overwrite=force or divided)
+    if divided:
+        _refuse_what_one_process_does(backend_options, scale_options)
     if not partitions or (divided and not dry_run):
-        results = _rerank_partitions(reranking, partitions, scale_options, force=force) if partitions else []
-        _show(results, output, as_json=as_json)
+        results, budget = _rerank_partitions(reranking, partitions, scale_options, force=force)
+        _show(results, budget, output, as_json=as_json)
         return
     rows = [reranking.check(partition) for partition in partitions]
     # Parts have Stores of their own, which an estimate leaves as they are.
@@ -93,7 +96,17 @@ def rerank(
             _estimate(reranking, partitions, connection, as_json=as_json)
             return
         result = reranking.rerank(partitions[0], connection, rows[0], force=force)
-    _show([result], output, as_json=as_json)
+    _show([result], connection.budget, output, as_json=as_json)
+
+
+def _refuse_what_one_process_does(backend: BackendOptions, scale: ScaleOptions) -> None:
+    if backend.batch:
+        mend = "leave it out, or rerank the files one by one: a batch holds the rows of one"
+        raise InputError("parts are not asked through the Batch API", field="--batch", mend=mend)
+    bounds = {"requests": backend.max_requests, "total-tokens": backend.max_total_tokens, "cost": backend.max_cost}
+    if scale.engine == "ray" and (given := [name for name, bound in bounds.items() if bound is not None]):
+        mend = "leave it out; or use --shard i/n, where each shard keeps the bound it is given"
+        raise InputError("actors have no common bound", field=f"--max-{given[0]}", mend=mend)
 
 
 def _divide(candidates: Path, output: Path, options: ScaleOptions, store: Path | None) -> list[Partition]:
@@ -132,22 +145,25 @@ def _estimate(reranking: Reranking, partitions: Sequence[Partition], connection:
 
 def _rerank_partitions(
     reranking: Reranking, partitions: Sequence[Partition], options: ScaleOptions, *, force: bool
-) -> Sequence[Result]:
-    """Return the Results of the partitions that were not done yet, and say on stderr how each ended.
+) -> tuple[Sequence[Result], Budget]:
+    """Return the Results of the partitions that were not done yet, and what was spent; say on stderr how each ended.
 
     Raises UnfinishedError: once the others are done, for what is wrong with some; at once, for what is wrong with all.
     """
     from llmrank.cli.reranking import PartitionWorker
+    from llmrank.engine import Budget
     from llmrank.scale import discard
     from llmrank.scale.actors import work_on_actors
 
+    if not partitions:
+        return [], Budget()
     ahead: list[Partition] = []
     results: list[Result] = []
 
     def follow(worked: Iterable[Result]) -> None:
         for result in worked:
             if result.stops:
-                raise UnfinishedError(result.error, mend="then the same command continues", exit_code=result.exit_code)
+                raise UnfinishedError(result.error, result.exit_code)
             results.append(result)
             place = f"[{len(partitions) - len(ahead) + len(results)}/{len(partitions)}] {result.output}"
             click.echo(f"{place}: {result.error or f'{result.rows} rows, {_counts(result.outcomes)}'}", err=True)
@@ -164,28 +180,31 @@ def _rerank_partitions(
     if options.engine == "ray" and ahead:
         opened = partial(PartitionWorker, reranking, progress=False)
         follow(work_on_actors(ahead, opened, actors=options.actors, gpus=options.gpus_per_actor))
+        for result in results:
+            worker.budget.add(result.requests, result.spent, result.doubtful)
     failed = [result for result in results if result.error]
     if len(results) < len(ahead) or failed:
         seen = {result.output for result in results}
         lost = [str(partition.output) for partition in ahead if partition.output not in seen]
         first = failed[0].error if failed else f"{lost[0]}: its actors died, or failed (see above)"
         raise UnfinishedError(
-            f"{len(failed) + len(lost)} of {len(partitions)} files are not finished; the first: {first}",
-            mend="see to it; the same command then continues with what is not finished",
-            exit_code=failed[0].exit_code if failed else 4,
+            f"{len(failed) + len(lost)} of {len(partitions)} files are not finished; the same command continues with "
+            f"them. The first: {first}",
+            failed[0].exit_code if failed else 4,
         )
-    return results
+    return results, worker.budget
 
 
-def _show(results: Sequence[Result], output: Path, *, as_json: bool) -> None:
+def _show(results: Sequence[Result], budget: Budget, output: Path, *, as_json: bool) -> None:
     rows, calls = sum(result.rows for result in results), sum(result.calls for result in results)
     outcomes = sum((Counter(result.outcomes) for result in results), Counter[str]())
     usage = sum((result.usage for result in results), Usage())
     if as_json:
         tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
-        click.echo(json.dumps({"rows": rows, "output": str(output), "outcomes": outcomes, "calls": calls, **tokens}))
+        result = {"rows": rows, "output": str(output), "outcomes": outcomes, "calls": calls}
+        click.echo(json.dumps(result | budget.to_dict() | tokens))
         return
-    click.echo(f"{output}: {rows} rows. This time: {_counts(outcomes)}; {calls} calls.")
+    click.echo(f"{output}: {rows} rows. This time: {_counts(outcomes)}; {calls} calls, {budget.describe()}.")
 
 
 def _counts(outcomes: Mapping[str, int]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,12 +16,13 @@ from llmrank.cli.backend import Connection, reach, refuse_errors, room_of
 from llmrank.cli.options import BackendOptions, PromptOptions
 from llmrank.cli.progress import Progress
 from llmrank.errors import EngineDiedError, InputError, LlmrankError, MissingError, TooManyErrorsError
+from llmrank.files import sha256_of
 from llmrank.scale import Partition, Result
-from llmrank.types import Case, Failure, Outcome, Ranker, Usage
+from llmrank.types import Case, Failure, Ranker, Usage
 
 if TYPE_CHECKING:
     from llmrank.data.candidate_row import CandidateRow
-    from llmrank.engine import Ranked
+    from llmrank.engine import Budget, Caller, Ranked
     from llmrank.rankers.order import Order
     from llmrank.types import Backend
 
@@ -79,9 +79,18 @@ class Reranking:
         return method.ranker, {**method.settings, "backend": dict(backend.identity), "seed": self.seed}
 
     def rerank(
-        self, partition: Partition, connection: Connection, rows: int, *, force: bool = False, progress: bool = True
+        self,
+        partition: Partition,
+        connection: Connection,
+        rows: int,
+        *,
+        caller: Caller | None = None,
+        force: bool = False,
+        progress: bool = True,
     ) -> Result:
         """Rerank the partition's rows, or what is left of them, and return what was done.
+
+        `caller` is one of the connection's that has asked before, and knows what the endpoint takes.
 
         Raises:
             InputError: the output is there, or was begun with other settings.
@@ -89,20 +98,27 @@ class Reranking:
         """
         from llmrank.data.reranked import RerankedWriter
         from llmrank.engine import rank_all
+        from llmrank.rankers.needs import needs_of
         from llmrank.scale.partition import agree
 
         ranker, settings = self.ranker(partition.source, connection.backend)
+        connection.check(needs_of(ranker, 2))
         if partition.settings is not None:
             agree(partition.settings, settings)
-        settings = {**settings, "candidates_sha256": _sha256(partition.source)}
+        settings = {**settings, "candidates_sha256": sha256_of(partition.source)}
         if partition.shard is not None:
             settings["shard"] = str(partition.shard)
-        outcomes, usage = Counter[str](), Usage()
+        outcomes, usage, failed = Counter[str](), Usage(), 0
         under_way: dict[str, CandidateRow] = {}
-        caller = connection.caller()
+        caller = caller or connection.caller()
+        calls = caller.calls
         with ExitStack() as open_things:
             writer = open_things.enter_context(RerankedWriter(partition.output, settings=settings, overwrite=force))
-            shown = open_things.enter_context(Progress(rows, len(writer))) if progress else None
+            shown = (
+                open_things.enter_context(Progress(rows, len(writer), spent=connection.budget.describe))
+                if progress
+                else None
+            )
 
             def wanted() -> Iterator[Case]:
                 for row in self.rows(partition):
@@ -111,12 +127,14 @@ class Reranking:
                         yield row.case
 
             def done(ranked: Ranked) -> None:
-                nonlocal usage
+                nonlocal usage, failed
+                lost = any(isinstance(exchange.reply, Failure) for exchange in ranked.exchanges)
+                failed += lost
                 spent = sum(
                     (exchange.reply.usage for exchange in ranked.exchanges if not isinstance(exchange.reply, Failure)),
                     Usage(),
                 )
-                writer.write(under_way.pop(ranked.case.user_id), ranked.ranking, spent)
+                writer.write(under_way.pop(ranked.case.user_id), ranked.ranking, spent, failed=lost)
                 outcomes[ranked.ranking.outcome] += 1
                 usage += spent
                 if shown is not None:
@@ -124,10 +142,9 @@ class Reranking:
 
             if len(writer) < rows:
                 connection.run(rank_all(wanted(), ranker, caller, arrange=self.order().arrange, done=done))
-            failed = outcomes[Outcome.ERROR]
             refuse_errors(failed, rows, self.backend.max_error_rate, "the same command asks for them again")
             writer.finish()
-        return Result(partition.output, rows, dict(outcomes), caller.calls, usage)
+        return Result(partition.output, rows, dict(outcomes), caller.calls - calls, usage)
 
 
 class PartitionWorker:
@@ -144,6 +161,12 @@ class PartitionWorker:
         self._reranking, self._progress = reranking, progress
         self._open_things = ExitStack()
         self._reached = self._open_things.enter_context(reach(reranking.backend, nobody=reranking.nobody))
+        self._caller: Caller | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """What this worker spends."""
+        return self._reached.budget
 
     def agree(self, partition: Partition) -> None:
         """Raise InputError if the job was begun with other settings than this worker's; make its folder if need be."""
@@ -159,20 +182,35 @@ class PartitionWorker:
 
         Raises EngineDiedError, after which this worker is of no more use.
         """
-        from llmrank.store import Store
-
-        if partition.output.exists():  # whoever finished it died before saying so
-            return Result(partition.output)
+        budget = self.budget
+        requests, spent, doubtful = budget.requests, budget.spent, budget.doubtful
         try:
-            rows = self._reranking.check(partition)
-            with Store(Path(":memory:") if self._reranking.nobody else partition.store, alone=True) as store:
-                return self._reranking.rerank(partition, self._reached.beside(store), rows, progress=self._progress)
+            result = self._rerank(partition)
         except EngineDiedError:
             raise
         except LlmrankError as error:
             # What is wrong with a file or its rows says nothing about the others; a refused key does.
             stops = not isinstance(error, InputError | TooManyErrorsError)
-            return Result(partition.output, error=str(error), exit_code=error.exit_code, stops=stops)
+            result = Result(partition.output, error=str(error), exit_code=error.exit_code, stops=stops)
+        return replace(
+            result,
+            requests=budget.requests - requests,
+            spent=budget.spent - spent,
+            doubtful=budget.doubtful - doubtful,
+        )
+
+    def _rerank(self, partition: Partition) -> Result:
+        from llmrank.store import Store
+
+        if partition.output.exists():  # whoever finished it died before saying so
+            return Result(partition.output)
+        rows = self._reranking.check(partition)
+        with Store(Path(":memory:") if self._reranking.nobody else partition.store, alone=True) as store:
+            connection = self._reached.beside(store)
+            if self._caller is None:
+                self._caller = connection.caller()
+            self._caller.store = store
+            return self._reranking.rerank(partition, connection, rows, caller=self._caller, progress=self._progress)
 
     def close(self) -> None:
         """Close the backend."""
@@ -185,8 +223,3 @@ class PartitionWorker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,9 @@ from llmrank.cli.options import config_option, json_option, option
 from llmrank.errors import InputError
 
 if TYPE_CHECKING:
+    from llmrank.measures import Measure
     from llmrank.prompting.labels import Ids
+    from llmrank.run.metrics import Protocol
     from llmrank.types import AnswerFormat, Case, Ranking, Reply
 
 
@@ -50,39 +52,58 @@ def score(
     from llmrank.answers import answer_format
     from llmrank.data.candidates import read_answered
     from llmrank.engine import Exchange, Ranked
-    from llmrank.rankers.baselines import popularity_in_histories
-    from llmrank.run import CaseRecord, RunFolder
-    from llmrank.run.metrics import Protocol, case_measures, metrics, parse_measures
+    from llmrank.files import sha256_of
+    from llmrank.run import CaseRecord, Origin, RunFolder
+    from llmrank.run.metrics import case_measures, metrics, parse_measures
     from llmrank.types import Failure, Response
 
     form = answer_format(answer)
     rows = sorted(read_answered(answers, allow_empty_history=allow_empty_history), key=lambda row: row[0].user_id)
     cases = [case for case, _ in rows]
-    rating = _is_rating(cases, answers)
-    chosen = parse_measures(measures, "rating" if rating else "ranking")
+    chosen = parse_measures(measures, "rating" if _is_rating(cases, answers) else "ranking")
     records: dict[str, CaseRecord] = {}
     for case, text in rows:
         reply = Failure("no answer") if text is None else Response(text)
         ranking = read_answer(case, reply, form, ids=ids, top=top, scale=scale)
         ranked = Ranked(case, ranking, (Exchange("", reply, stored=True),))
         records[case.user_id] = CaseRecord.of(ranked, case_measures(case, ranking, chosen))
-    protocol = Protocol(
-        evaluation="ratings" if rating else f"recall-limited({answers.name})",
+    numbers = metrics(cases, records, score_protocol(cases, chosen, answers.name, scale))
+    if out is not None:
+        settings = {
+            "data": answers.name,
+            "data_sha256": sha256_of(answers),
+            "answer": answer,
+            "ids": ids,
+            "top": top,
+            "scale": scale,
+            "measures": [str(measure) for measure in chosen],
+            "users": len(cases),
+        }
+        made = Origin("score", {"answers": str(answers.resolve()), "allow_empty_history": allow_empty_history})
+        with RunFolder(out, settings, made) as folder:
+            for user, record in records.items():
+                if folder.records.get(user) != record:
+                    folder.add(record)
+            folder.finish(numbers, {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0})
+    _show(numbers, answers, answer, out, as_json=as_json)
+
+
+def score_protocol(
+    cases: Sequence[Case], measures: tuple[Measure, ...], name: str, scale: tuple[float, float]
+) -> Protocol:
+    """Return how the numbers of a file of answers, called `name`, are taken."""
+    from llmrank.rankers.baselines import popularity_in_histories
+    from llmrank.run.metrics import Protocol
+
+    rating = cases[0].target is not None
+    return Protocol(
+        evaluation="ratings" if rating else f"recall-limited({name})",
         target_forced=False,
-        measures=chosen,
+        measures=measures,
         popularity={} if rating else popularity_in_histories(cases),
         histories=cases,
         scale=scale,
     )
-    numbers = metrics(cases, records, protocol)
-    if out is not None:
-        settings = {"data": answers.name, "answer": answer, "ids": ids, "top": top, "scale": scale, "users": len(cases)}
-        with RunFolder(out, settings) as folder:
-            for record in records.values():
-                if folder.wants(record.user_id):
-                    folder.add(record)
-            folder.finish(numbers, {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0})
-    _show(numbers, answers, answer, out, as_json=as_json)
 
 
 def read_answer(

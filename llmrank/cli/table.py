@@ -19,9 +19,9 @@ NAMES = {
 
 
 def show_metrics(
-    metrics: Mapping[str, Any], *, title: str, notes: tuple[str, ...], run: str | None, calls: str
+    metrics: Mapping[str, Any], *, title: str, notes: tuple[str, ...], run: str | None, calls: str, paid: str = ""
 ) -> None:
-    """Print the table of a Run to stdout."""
+    """Print the table of a Run to stdout; `paid` is the money of this session, where prices are known."""
     from rich.console import Console
     from rich.table import Table
 
@@ -44,11 +44,13 @@ def show_metrics(
             *(_number(metrics["baselines"][name][measure]) for name in beside),
         )
     console.print(table)
-    for label, text in _lines(metrics, notes, run, calls):
+    for label, text in _lines(metrics, notes, run, calls, paid):
         click.echo(f"{label:11} {text}")
 
 
-def _lines(metrics: Mapping[str, Any], notes: tuple[str, ...], run: str | None, calls: str) -> list[tuple[str, str]]:
+def _lines(
+    metrics: Mapping[str, Any], notes: tuple[str, ...], run: str | None, calls: str, paid: str
+) -> list[tuple[str, str]]:
     cases, evaluation = metrics["cases"], metrics["evaluation"]
     forced = ", the target put into every list" if metrics["target_forced"] else ""
     lines = [("cases", f"{cases}, {evaluation}{forced}")]
@@ -72,6 +74,11 @@ def _lines(metrics: Mapping[str, Any], notes: tuple[str, ...], run: str | None, 
                 f"({_cached(usage)}), {usage['completion_tokens']:,} completion tokens",
             )
         )
+    if usage["cost"] is not None:
+        from llmrank.prices import show_money
+
+        all_of_it = show_money(usage["cost"], usage["currency"])
+        lines.append(("cost", f"{all_of_it} for these answers, {paid} now, at the prices of {usage['prices_dated']}"))
     lines += [("verdict", sentence) for sentence in verdict(metrics)]
     if run is not None:
         lines.append(("run", run))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow, case_row, parse_row
 from llmrank.data.candidates import check_free, file_format, write_rows
-from llmrank.errors import InputError
+from llmrank.errors import InputError, differences
+from llmrank.files import append_line, cannot_write
 from llmrank.types import Outcome, Ranking, Usage
 
 
@@ -20,7 +22,7 @@ class RerankedWriter:
     """Writes each reranked row as it is done, in any order; `finish` makes the file, in the order of the input.
 
     Until then the rows stand in `PATH.part`, appended and flushed one by one. Opened again with the same settings, it
-    goes on: what is there is `in` the writer, but for rows that ended in an error. Memory: 17 bytes a row.
+    goes on: what is there is `in` the writer, but for rows with a failed call. Memory: 17 bytes a row.
 
     ```python
     with RerankedWriter(Path("reranked.parquet"), settings={...}) as writer:
@@ -48,8 +50,11 @@ class RerankedWriter:
         check_free(path, overwrite=overwrite)
         self._lines, self._offsets, self._done = array("Q"), array("Q"), bytearray()
         header = ("settings\t" + json.dumps(settings, sort_keys=True, ensure_ascii=False) + "\n").encode()
-        self._part.touch()
-        self._file = self._part.open("r+b")
+        try:
+            self._part.touch()
+            self._file = self._part.open("r+b", buffering=0)
+        except OSError as error:
+            raise cannot_write(self._part, error) from error
         try:
             self._claim()
             if overwrite:
@@ -66,8 +71,12 @@ class RerankedWriter:
         """Return the number of rows that are done."""
         return self._done.count(1)
 
-    def write(self, row: CandidateRow, ranking: Ranking, usage: Usage) -> None:
-        """Add a row: what it had, `ranking`, `scores` (aligned with it, or null), `outcome`, `repairs`, `usage`."""
+    def write(self, row: CandidateRow, ranking: Ranking, usage: Usage, *, failed: bool = False) -> None:
+        """Add a row: what it had, `ranking`, `scores` (aligned with it, or null), `outcome`, `repairs`, `usage`.
+
+        `failed` says that a call got no answer, so that the row is to be done again when this is gone on with; a row
+        whose outcome is `error` always is. Raises InputError where the disk refuses it.
+        """
         added = {
             "ranking": list(ranking.order),
             "scores": None if ranking.scores is None else list(ranking.scores),
@@ -76,22 +85,30 @@ class RerankedWriter:
             "usage": asdict(usage),
         }
         text = json.dumps({**row.raw, **added}, ensure_ascii=False, default=str)
-        self._note(row.line, ranking.outcome, self._file.tell())
-        self._file.write(f"{row.line}\t{ranking.outcome}\t{text}\n".encode())
-        self._file.flush()
+        state = "failed" if failed or ranking.outcome is Outcome.ERROR else "done"
+        offset = self._file.seek(0, os.SEEK_END)
+        append_line(self._file, f"{row.line}\t{state}\t{text}\n".encode(), self._part)
+        self._note(row.line, state, offset)
 
     def finish(self) -> int:
-        """Make the file out of the rows, in the order of the input, and return their number."""
-        if file_format(self._path) == "parquet":
-            extra = sorted({name for row in self._rows() for name in row.extra})
-            rows = (_parquet_row(row, extra) for row in self._rows())
-            count = write_rows(self._path, rows, overwrite=self._overwrite, response=True, further=_fields(extra))
-        else:
-            rows = (json.loads(text) for _, text in self._texts())
-            count = write_rows(self._path, rows, overwrite=self._overwrite)
+        """Make the file out of the rows, in the order of the input, and return their number.
+
+        Raises InputError where it cannot be written; the rows are kept, and it can be tried again.
+        """
+        try:
+            count = self._write_file()
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
         self._file.close()
         self._part.unlink()
         return count
+
+    def _write_file(self) -> int:
+        if file_format(self._path) == "parquet":
+            extra = sorted({name for row in self._rows() for name in row.extra})
+            rows = (_parquet_row(row, extra) for row in self._rows())
+            return write_rows(self._path, rows, overwrite=self._overwrite, response=True, further=_fields(extra))
+        return write_rows(self._path, (json.loads(text) for _, text in self._texts()), overwrite=self._overwrite)
 
     def close(self) -> None:
         """Close it; an unfinished one can be gone on with."""
@@ -116,29 +133,27 @@ class RerankedWriter:
 
     def _resume(self, header: bytes) -> None:
         end = 0
-        for number, line in enumerate(self._file):
-            if not line.endswith(b"\n"):
-                break  # cut off by a kill
-            if number == 0 and line != header:
-                before, now = (json.loads(text.partition(b"\t")[2]) for text in (line, header))
-                problem = f"an unfinished file was made with other settings: {settings_difference(before, now)}"
-                mend = "go on with the settings of then, or begin again with --force"
-                raise InputError(problem, path=self._part, mend=mend)
-            if number:
-                place, outcome, _ = line.split(b"\t", 2)
-                self._note(int(place), Outcome(outcome.decode()), end)
-            end += len(line)
-        self._file.seek(end)
-        self._file.truncate()
+        with self._part.open("rb") as file:
+            for number, line in enumerate(file):
+                if not line.endswith(b"\n"):
+                    break  # cut off by a kill
+                if number == 0 and (found := _differences(line, header)):
+                    problem = "an unfinished file was made with other settings:\n    " + "\n    ".join(found)
+                    mend = "go on with the settings of then, or begin again with --force"
+                    raise InputError(problem, path=self._part, mend=mend)
+                if number:
+                    place, state, _ = line.split(b"\t", 2)
+                    self._note(int(place), state.decode(), end)
+                end += len(line)
+        self._file.truncate(end)
         if not end:
-            self._file.write(header)
-            self._file.flush()
+            append_line(self._file, header, self._part)
 
-    def _note(self, line: int, outcome: Outcome, offset: int) -> None:
+    def _note(self, line: int, state: str, offset: int) -> None:
         self._lines.append(line)
         self._offsets.append(offset)
         self._done.extend(bytes(max(0, line + 1 - len(self._done))))
-        self._done[line] = outcome is not Outcome.ERROR
+        self._done[line] = state == "done"
 
     def _texts(self) -> Iterator[tuple[int, bytes]]:
         """Yield the line number and the text of each row, in the order of the input; of a row done twice, the last."""
@@ -157,21 +172,8 @@ class RerankedWriter:
             yield parse_row(json.loads(text), path=self._part, line=line, allow_empty_history=True)
 
 
-def settings_difference(before: Mapping[str, object], now: Mapping[str, object]) -> str:
-    """Return which settings differ and how, for people; of a group of settings only those in it that do."""
-    old, new = _flat(before), _flat(now)
-    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-    return "; ".join(f"{name} was {old.get(name)!r} and is {new.get(name)!r}" for name in names)
-
-
-def _flat(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(cast("Mapping[str, object]", value), f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
+def _differences(before: bytes, now: bytes) -> list[str]:
+    return differences(*(json.loads(line.partition(b"\t")[2]) for line in (before, now)))
 
 
 def _fields(extra: list[str]) -> list[Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.prefix import distinct_share
-from llmrank.errors import LlmrankError
+from llmrank.errors import BoundReachedError, LlmrankError
 from llmrank.types import Case, Ranker, Ranking, Request
 
 
@@ -86,20 +86,36 @@ async def rank_all(
 ) -> None:
     """Rank every Case, calling `done` with each as it ends (not in the order of the Cases).
 
-    As many Cases are under way as calls may be: the next Case is taken from the iterator only when one has ended, so
-    memory does not grow with their number. Raises what `caller.ask` and `done` raise, after stopping the others.
+    The next Case is taken from the iterator only when the caller has room for it, so memory does not grow with their
+    number. Raises what `caller.ask` and `done` raise, after stopping the others; but at a bound (BoundReachedError) the
+    Cases under way that need no further call are done first.
     """
     waiting = iter(cases)
+    under_way = 0
+    stopped: list[BoundReachedError] = []
 
-    async def work() -> None:
-        for case in waiting:
+    async def work(case: Case) -> None:
+        nonlocal under_way
+        try:
             done(await rank_case(case, ranker, caller, arrange))
+        except BoundReachedError as error:
+            stopped.append(error)
+        under_way -= 1
+        caller.changed.set()
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(caller.concurrency):
-                group.create_task(work())
+            while True:
+                while under_way >= caller.room:
+                    caller.changed.clear()
+                    await caller.changed.wait()
+                if stopped or (case := next(waiting, None)) is None:
+                    break
+                under_way += 1
+                group.create_task(work(case))
     except BaseExceptionGroup as failures:
         # One clear error for the person, not a group of the same one from every worker.
         first = failures.exceptions[0]
         raise first if isinstance(first, LlmrankError) else failures from None
+    if stopped:
+        raise stopped[0]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from llmrank.errors import InputError, nearest
+from llmrank.plugin import KINDS, plugin_names
 from llmrank.prompting.labels import IDS
 from llmrank.prompting.library import SUFFIX, read_text, template_paths
 from llmrank.prompting.problem import Problem
@@ -19,7 +20,7 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "sliding_window": frozenset({"titles", "permutation", "json"}),
     "first_token": frozenset({"label_logprobs"}),
     "pointwise": frozenset({"rating", "expected_rating", "yes_no"}),
-    "pairwise": frozenset({"choice", "label_logprobs"}),
+    "pairwise": frozenset({"choice", "label_logprobs", "yes_no"}),
     "setwise": frozenset({"choice", "label_logprobs"}),
     "tournament": frozenset({"titles", "permutation", "json"}),
 }
@@ -73,19 +74,25 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
         return
     fitting = ANSWERS.get(front.ranker)
     known = frozenset[str]().union(*ANSWERS.values())
+    added = {name for group in KINDS for name in plugin_names(group)}
     if front.task == "rating":
         fitting = RATINGS
         if front.ranker in ANSWERS and front.ranker != "pointwise":
             yield problem("ranker", f"{front.ranker!r} ranks, and this is a rating prompt", "write `ranker: pointwise`")
-    if fitting is None and (close := nearest(front.ranker, ANSWERS)):
+    if fitting is None and front.ranker not in added and (close := nearest(front.ranker, ANSWERS)):
         yield problem("ranker", f"unknown ranker {front.ranker!r}{close}", f"use one of {', '.join(ANSWERS)}")
-    if fitting is not None and front.answer not in fitting and (front.answer in known or nearest(front.answer, known)):
+    stray = front.answer in known or (front.answer not in added and nearest(front.answer, known))
+    if fitting is not None and front.answer not in fitting and stray:
         what = f"{front.ranker} {front.task}" if front.task == "ranking" else "rating"
         yield problem(
             "answer",
             f"{front.answer!r} does not fit a {what} prompt{nearest(front.answer, fitting)}",
             f"use one of {', '.join(sorted(fitting))}",
         )
+    if front.scale is not None and front.task == "rating":
+        yield problem("scale", "a rating is on the scale of the data, or it could not be measured", "leave it out")
+    elif front.scale is not None and front.scale[0] >= front.scale[1]:
+        yield problem("scale", "the lowest is not below the highest", "write for example `scale: [1, 10]`")
     if front.ids != "titles" and "label" not in names:
         yield problem("ids", f"{front.ids!r}, and no block shows `item.label`", "show it, or leave `ids` out")
     if front.ids == "titles" and front.needs_labels:

@@ -63,6 +63,9 @@ class FrontMatter(BaseModel):
     """How many items the model is asked to return; none given: all that are shown."""
     ids: Ids = "titles"
     """How items are named."""
+    scale: tuple[float, float] | None = None
+    """The lowest and the highest number that a ranking prompt asks for; none given: the ratings' of the data, as a
+    rating prompt always has it."""
     candidates: Literal["list", "catalogue"] = "list"
     """`catalogue`: no list is shown, and the model names freely."""
     attributes: tuple[str, ...] = ()

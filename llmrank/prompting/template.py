@@ -106,6 +106,7 @@ class PromptTemplate:
         if self.front.task == "profile":
             return Question(scale=scale)
         self._can_show(view, case)
+        scale = self.front.scale or scale
         if self.front.about_one_item:
             if case.target is None:
                 raise self._unfit(case, "no target", "give the Case a target item, or use a listwise template")
@@ -229,7 +230,8 @@ class PromptTemplate:
 
     def _solved(self, shot: Case, question: Question, view: View) -> dict[str, object]:
         """Return the context of a solved example: its own history and items, and `solved`."""
-        context = self._context(shot, self.question(shot, view, scale=question.scale), view)
+        unscored = replace(view, show_scores=False)  # nobody recalled an example's candidates
+        context = self._context(shot, self.question(shot, unscored, scale=question.scale), unscored)
         if self.front.task == "rating":
             if shot.rating is None:
                 raise self._unfit(shot, "a solved example without a rating", "choose shots among rated events")
@@ -255,6 +257,10 @@ class PromptTemplate:
         if view.show_scores and "score" not in self.names:
             raise self._unfit(
                 case, "it does not show recall scores", "add `{{ item.score }}`, or leave --show-scores out"
+            )
+        if view.show_scores and case.recall_scores is None:
+            raise self._unfit(
+                case, "the candidates have no recall scores", "give each its `score`, or leave --show-scores out"
             )
         if view.ids == "titles" and self.front.needs_labels:
             raise self._unfit(case, f"{self.front.answer!r} reads labels", "take other --ids, or another --answer")

@@ -37,8 +37,10 @@ class Dialogue:
         if isinstance(self._profile, Answer):
             answers = [self._profile for _ in shown]
         else:
-            prompts = [self.prompt for _ in shown] if tops is None else [_returning(self.prompt, top) for top in tops]
-            asked = [prompt.ask(view, profile=self._profile) for prompt, view in zip(prompts, shown, strict=True)]
+            asked = [
+                self.prompt.ask(view, top=top, profile=self._profile)
+                for view, top in zip(shown, tops or [None] * len(shown), strict=True)
+            ]
             replies = yield [one.request for one in asked]
             answers = [
                 decided(self.prompt.read(reply, one.question)) for reply, one in zip(replies, asked, strict=True)
@@ -87,9 +89,3 @@ def decided(answer: Answer) -> Answer:
     if is_lost(answer) or answer.ranked or answer.value is not None:
         return answer
     return replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
-
-
-def _returning(prompt: Prompt, top: int) -> Prompt:
-    """Return the prompt that asks for the best `top`, whatever its template says."""
-    front = prompt.template.front.model_copy(update={"top": top})
-    return replace(prompt, template=replace(prompt.template, front=front))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from llmrank.errors import InputError
@@ -67,7 +67,7 @@ def prompt_needs(prompt: Prompt, calls: int, shown: int, *, exact: bool = True) 
     items = tuple(Item(str(place), str(place)) for place in range(shown))
     # Only the number of items matters; a pointwise template shows its target.
     case = Case("", (), () if prompt.template.front.about_one_item else items, target=items[0])
-    question = prompt.template.question(case, prompt.view, scale=prompt.scale)
+    question = prompt.template.question(case, replace(prompt.view, show_scores=False), scale=prompt.scale)
     constraint = prompt.answer.structured(question)
     # A format that could constrain the text reads it: `yes_no` wants log-probabilities, and does without.
     labels = 0 if constraint is not None else len(prompt.answer.labels(question))

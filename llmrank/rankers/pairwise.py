@@ -1,4 +1,8 @@
-"""Pairwise: which of two, asked in both orders (pairwise ranking prompting, 2306.17563; LLM4RS)."""
+"""Pairwise: which of two, asked in both orders (pairwise ranking prompting, 2306.17563; LLM4RS; RecRanker, 2312.16018).
+
+The answer names one of the two, or says yes or no to whether the first shown is preferred: the prompt's answer format
+says which.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +94,7 @@ class _Pairs:
             shown = [pair for other in asked for pair in ((item, other), (other, item))]
             answers = yield from self.dialogue.ask([showing(self.dialogue.case, pair) for pair in shown])
             for other, first, second in zip(asked, answers[::2], answers[1::2], strict=True):
-                won = self._settle(item, first, second)
+                won = self._settle(item, other, first, second)
                 self._won[item.item_id, other.item_id] = won
                 self._won[other.item_id, item.item_id] = 1 - won
         return [self._won[item.item_id, other.item_id] for other in others]
@@ -104,10 +108,20 @@ class _Pairs:
                 winner = place
         return winner
 
-    def _settle(self, item: Item, first: Answer, second: Answer) -> float:
+    def _settle(self, item: Item, other: Item, first: Answer, second: Answer) -> float:
         if is_lost(first) or is_lost(second):
             return 0.5
-        if first.ranked[0] != second.ranked[0]:
+        preferred = _preferred(first, (item, other))
+        if preferred is None or preferred != _preferred(second, (other, item)):
             self.dialogue.repairs["disagreement"] += 1
             return 0.5
-        return 1.0 if first.ranked[0] == item.item_id else 0.0
+        return 1.0 if preferred == item.item_id else 0.0
+
+
+def _preferred(answer: Answer, shown: tuple[Item, Item]) -> str | None:
+    """Return the id of the item that the answer prefers; None when yes is exactly as probable as no."""
+    if answer.value is None:
+        return answer.ranked[0]
+    if answer.value == 0.5:
+        return None
+    return shown[answer.value < 0.5].item_id

@@ -11,7 +11,6 @@ from llmrank.types import (
     AnswerFormat,
     Case,
     Failure,
-    Item,
     Message,
     Outcome,
     Question,
@@ -56,13 +55,14 @@ class Prompt:
     profile: Prompt | None = None
     """Asked first; its answer is shown to this prompt as `profile`."""
 
-    def ask(
-        self, case: Case, items: Sequence[Item] | None = None, *, profile: str | None = None, repeat: int = 0
-    ) -> Asked:
-        """Return the Request that shows `items` (None: the Case's candidates, or its target) in the order given."""
-        if items is not None:
-            case = replace(case, candidates=tuple(items), recall_scores=None)
+    def ask(self, case: Case, *, top: int | None = None, profile: str | None = None, repeat: int = 0) -> Asked:
+        """Return the Request that shows the Case's candidates, in the order given, or its target.
+
+        `top` is how many the model is to return; None: what the template says.
+        """
         question = self.template.question(case, self.view, scale=self.scale)
+        if top is not None:
+            question = replace(question, top=top)
         shots = self.shots(case)
         messages = self.template.render(case, question, view=self.view, shots=shots, profile=profile)
         dropped = 0
@@ -74,11 +74,14 @@ class Prompt:
                     case, question, count=self.count_tokens, limit=room, view=self.view, shots=shots, profile=profile
                 )
                 messages, dropped = fitted.messages, fitted.dropped
+        labels, constraint = self.answer.labels(question), self.answer.structured(question)
+        # Labels without a text to constrain: only their log-probabilities at the first token are read.
+        sampling = replace(self.sampling, max_tokens=1) if labels and constraint is None else self.sampling
         request = Request(
             messages,
-            self.sampling,
-            labels=self.answer.labels(question),
-            structured=self.answer.structured(question) if self.template.front.constrain else None,
+            sampling,
+            labels=labels,
+            structured=constraint if self.template.front.constrain else None,
             repeat=repeat,
         )
         return Asked(request, question, dropped)

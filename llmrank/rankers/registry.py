@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import partial
 from types import MappingProxyType
 from typing import cast
 
 from llmrank.errors import InputError, nearest
+from llmrank.plugin import find_plugin, plugin_names
 from llmrank.rankers.baselines import (
     GlobalMean,
     ItemMean,
@@ -25,6 +26,7 @@ from llmrank.rankers.first_token import FirstToken
 from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.needs import prompt_needs
 from llmrank.rankers.pairwise import Pairwise, PairwiseSort
+from llmrank.rankers.plugin_ranker import PluginRanker
 from llmrank.rankers.pointwise import Pointwise
 from llmrank.rankers.prompt import Prompt
 from llmrank.rankers.repeated import Combine, Repeated
@@ -101,7 +103,7 @@ BUILDERS: Mapping[str, Build] = MappingProxyType(
 
 def ranker_names() -> list[str]:
     """Return the names of all rankers that ask with a prompt, those of other packages last."""
-    return [*BUILDERS, *(point.name for point in entry_points(group=GROUP) if point.name not in BUILDERS)]
+    return list(dict.fromkeys((*BUILDERS, *plugin_names(GROUP))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,22 @@ BASELINES: Mapping[str, Callable[[TrainingData, int], Ranker]] = MappingProxyTyp
 RATING_BASELINES = frozenset({"global_mean", "item_mean", "user_mean"})
 
 
+def build_baseline(name: str, training: TrainingData, seed: int) -> Ranker:
+    """Return the ranker of that name that asks nobody; raises InputError where a package gives that name too."""
+    find_plugin(GROUP, name, BASELINES)
+    return BASELINES[name](training, seed)
+
+
 def build_ranker(name: str, prompt: Prompt, options: RankerOptions | None = None) -> Ranker:
     """Return the ranker of that name that asks with the prompt, repeated and behind a cheaper one where the options say
     so.
 
-    Raises InputError for an unknown name, a prompt that the method cannot ask with, and an option out of range.
+    Raises InputError for a name that nobody or more than one package gives, a prompt that the method cannot ask with,
+    and an option out of range.
     """
     options = options or RankerOptions()
-    build = _builder(name)
+    plugin = find_plugin(GROUP, name, {*BUILDERS, *BASELINES})
+    build = _builder(name) if plugin is None else partial(PluginRanker.load, plugin)
     if name in BUILDERS:
         check_prompt(name, prompt)
     ranker = build(prompt, options)
@@ -179,9 +189,6 @@ def check_prompt(name: str, prompt: Prompt) -> None:
 def _builder(name: str) -> Build:
     if name in BUILDERS:
         return BUILDERS[name]
-    for point in entry_points(group=GROUP):
-        if point.name == name:
-            return cast(Build, point.load())
     known = [*ranker_names(), *BASELINES]
     raise InputError(
         f"unknown ranker {name!r}{nearest(name, known)}", field="--ranker", mend=f"use one of {', '.join(known)}"

@@ -23,6 +23,7 @@ from llmrank.measures import (
     summarise,
     summarise_ratings,
 )
+from llmrank.prices import Tariff
 from llmrank.rankers.baselines import GlobalMean, ItemMean, Popularity, RatingMeans, RecallOrder, UserMean
 from llmrank.run.record import CaseRecord
 from llmrank.types import Case, Outcome, Ranker, Ranking, Usage
@@ -78,8 +79,13 @@ def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> 
     return {str(m): float(m.per_case(judgements)[0]) for m in measures if isinstance(m, RankingMeasure)}
 
 
-def metrics(cases: Sequence[Case], records: Mapping[str, CaseRecord], protocol: Protocol) -> dict[str, Any]:
-    """Return the content of `metrics.json`. Every Case counts; the order of the Cases changes nothing."""
+def metrics(
+    cases: Sequence[Case], records: Mapping[str, CaseRecord], protocol: Protocol, tariff: Tariff | None = None
+) -> dict[str, Any]:
+    """Return the content of `metrics.json`. Every Case counts; the order of the Cases changes nothing.
+
+    `usage.cost` is what all the answers cost at the tariff, whether they were paid in this Run or before.
+    """
     cases = sorted(cases, key=lambda case: case.user_id)
     done = [records[case.user_id] for case in cases]
     rankings = [record.ranking for record in done]
@@ -97,7 +103,7 @@ def metrics(cases: Sequence[Case], records: Mapping[str, CaseRecord], protocol: 
         "matches": _total(ranking.matches for ranking in rankings),
         "history_dropped": sum(ranking.history_dropped for ranking in rankings),
         "label_mass": _label_mass(rankings),
-        "usage": _usage(done),
+        "usage": _usage(done, tariff),
     }
 
 
@@ -179,8 +185,9 @@ def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, Any]:
     }
 
 
-def _usage(records: Sequence[CaseRecord]) -> dict[str, Any]:
+def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> dict[str, Any]:
     usage = sum((record.usage for record in records), Usage())
+    of_batches = sum((record.batch_usage for record in records), Usage())
     return {
         "requests": sum(len(record.requests) for record in records),
         "prompt_tokens": usage.prompt_tokens,
@@ -189,7 +196,9 @@ def _usage(records: Sequence[CaseRecord]) -> dict[str, Any]:
         "completion_tokens": usage.completion_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "seconds": round(sum(record.seconds for record in records), 3),
-        "cost": None,
+        "cost": None if tariff is None else round(tariff.cost(usage, of_batches), 9),
+        "currency": None if tariff is None else tariff.currency,
+        "prices_dated": None if tariff is None else tariff.dated.isoformat(),
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from llmrank.engine import Exchange, Ranked
+from llmrank.engine import Ranked
 from llmrank.types import Failure, Outcome, Ranking, Reply, Usage
 
 
@@ -30,16 +30,23 @@ class CaseRecord:
     responses: tuple[str | None, ...]
     """The raw texts, aligned with `requests`; None where the call failed."""
     usage: Usage
+    batch_usage: Usage = field(default_factory=Usage)
+    """The part of `usage` that came through a Batch API."""
     finish_reasons: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
     least_prompt_tokens: int = 0
     """What a perfect prefix cache would leave to compute within the Case (see `engine.prefix`)."""
 
+    @property
+    def failed(self) -> bool:
+        """Whether a call of it got no answer, so that the Case is to be asked again."""
+        return self.ranking.outcome is Outcome.ERROR or None in self.responses
+
     @classmethod
     def of(cls, ranked: Ranked, measures: Mapping[str, float]) -> CaseRecord:
         """Return the record of a ranked Case."""
         case = ranked.case
-        usage = sum((_usage(exchange) for exchange in ranked.exchanges), Usage())
+        usage = sum((_usage(exchange.reply) for exchange in ranked.exchanges), Usage())
         return cls(
             user_id=case.user_id,
             candidates=tuple(item.item_id for item in case.candidates),
@@ -51,6 +58,7 @@ class CaseRecord:
             requests=tuple(exchange.key for exchange in ranked.exchanges),
             responses=tuple(_text(exchange.reply) for exchange in ranked.exchanges),
             usage=usage,
+            batch_usage=sum((_usage(exchange.reply, batch=True) for exchange in ranked.exchanges), Usage()),
             finish_reasons=tuple(_finish(exchange.reply) for exchange in ranked.exchanges),
             seconds=round(ranked.seconds, 4),
             least_prompt_tokens=round(usage.prompt_tokens * ranked.distinct_share),
@@ -80,6 +88,7 @@ class CaseRecord:
             "responses": self.responses,
             "finish_reasons": self.finish_reasons,
             "usage": asdict(self.usage),
+            "batch_usage": asdict(self.batch_usage),
             "seconds": self.seconds,
             "least_prompt_tokens": self.least_prompt_tokens,
         }
@@ -112,6 +121,7 @@ class CaseRecord:
             requests=tuple(row["requests"]),
             responses=tuple(row["responses"]),
             usage=Usage(**row["usage"]),
+            batch_usage=Usage(**row.get("batch_usage", {})),
             finish_reasons=tuple(row["finish_reasons"]),
             seconds=row["seconds"],
             least_prompt_tokens=row["least_prompt_tokens"],
@@ -126,5 +136,5 @@ def _finish(reply: Reply) -> str:
     return "error" if isinstance(reply, Failure) else reply.finish_reason
 
 
-def _usage(exchange: Exchange) -> Usage:
-    return Usage() if isinstance(exchange.reply, Failure) else exchange.reply.usage
+def _usage(reply: Reply, *, batch: bool = False) -> Usage:
+    return Usage() if isinstance(reply, Failure) or (batch and not reply.batch) else reply.usage

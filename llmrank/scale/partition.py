@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmrank.data.candidates import file_format
-from llmrank.data.reranked import settings_difference
-from llmrank.errors import InputError
+from llmrank.errors import InputError, differences
+from llmrank.files import cannot_write, json_bytes
 from llmrank.scale.shard import Shard
 from llmrank.types import Usage
 
@@ -53,6 +53,13 @@ class Result:
     """Of the rows that were ranked this time."""
     calls: int = 0
     usage: Usage = field(default_factory=Usage)
+    """Of the answers to these rows, stored ones too."""
+    requests: int = 0
+    """Sent this time."""
+    spent: Usage = field(default_factory=Usage)
+    """What they took."""
+    doubtful: Usage = field(default_factory=Usage)
+    """What those that came to nothing may have taken."""
     error: str = ""
     """Why it is not finished, for people; empty when it is."""
     exit_code: int = 0
@@ -109,18 +116,20 @@ def agree(path: Path, settings: Mapping[str, object]) -> None:
     """
     kept = json.loads(json.dumps(settings))
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False), encoding="utf-8")
     try:
+        temporary.write_bytes(json_bytes(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)))
         os.link(temporary, path)
     except FileExistsError:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = json.loads(path.read_bytes())
+    except OSError as error:
+        raise cannot_write(path, error) from error
     else:
         return
     finally:
-        temporary.unlink()
-    if before != kept:
+        temporary.unlink(missing_ok=True)
+    if found := differences(before, kept):
         raise InputError(
-            f"the output was begun with other settings: {settings_difference(before, kept)}",
+            "the output was begun with other settings:\n    " + "\n    ".join(found),
             path=path,
             mend="go on with the settings of then, name another output, or begin again with --force",
         )

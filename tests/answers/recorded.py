@@ -17,8 +17,11 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from llmrank.types import Item
 
 MODELS = ("chatgpt", "text-davinci-003", "palm")
 NAMES = (*MODELS, "ml1m-ratings")
@@ -32,8 +35,13 @@ def recorded(name: str, data: Path) -> Iterator[Row]:
     yield from ratings(data) if name == "ml1m-ratings" else rerank(name, data)
 
 
+def folder_of(data: Path) -> Path:
+    """Return where the answers to "rerank these 50" lie."""
+    return data / "Recommender-ChatGPT"
+
+
 def rerank(model: str, data: Path) -> Iterator[Row]:
-    folder = data / "Recommender-ChatGPT"
+    folder = folder_of(data)
     with (data / "ml-latest-small" / "movies.csv").open(encoding="utf-8", newline="") as file:
         titles = {row["movieId"]: row["title"] for row in csv.DictReader(file)}
     candidates: dict[str, list[str]] = defaultdict(list)
@@ -46,7 +54,9 @@ def rerank(model: str, data: Path) -> Iterator[Row]:
         event = {"item_id": item, "title": titles[item], "rating": float(rating), "timestamp": int(timestamp)}
         history[user].append(event)
     relevant: dict[str, list[str]] = defaultdict(list)
+    held_out: dict[str, list[str]] = defaultdict(list)
     for user, item, rating, _timestamp in _table(folder / "test.tsv"):
+        held_out[user].append(item)
         if float(rating) >= 4:
             relevant[user].append(item)
     with (folder / "raw" / f"{model}_exp2_rerank_mostpop.jsonl").open(encoding="utf-8") as file:
@@ -59,9 +69,20 @@ def rerank(model: str, data: Path) -> Iterator[Row]:
                     "history": history[user],
                     "candidates": [{"item_id": item, "title": titles[item]} for item in candidates[user]],
                     "relevant": relevant[user],
+                    "held_out": held_out[user],
                     "missed": [item for item in relevant[user] if item not in candidates[user]],
                     "response": answer["response"],
                 }
+
+
+def shown(row: Row) -> tuple[Item, ...]:
+    """Return the candidates of a row: one tuple for all rows that offer the same, as a `TitleIndex` is made for it."""
+    return _shown(tuple((item["item_id"], item["title"]) for item in row["candidates"]))
+
+
+@lru_cache(maxsize=8)
+def _shown(items: tuple[tuple[str, str], ...]) -> tuple[Item, ...]:
+    return tuple(Item(item_id, title) for item_id, title in items)
 
 
 def ratings(data: Path) -> Iterator[Row]:
@@ -100,8 +121,13 @@ def _table(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def data_folder() -> Path:
+    """Return where the development data should be."""
+    return Path(os.environ.get("LLMRANK_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+
+
 def main(name: str, out: str) -> None:
-    data = Path(os.environ.get("LLMRANK_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+    data = data_folder()
     with Path(out).open("w", encoding="utf-8") as file:
         for row in recorded(name, data):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -7,17 +7,14 @@ import random
 import re
 import string
 import time
-from importlib.metadata import EntryPoint
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import llmrank.answers
 from llmrank.answers import answer_format, answer_formats
 from llmrank.answers.matching import title_index
 from llmrank.answers.title import parse_title
-from llmrank.answers.titles import Titles
 from llmrank.errors import InputError
 from llmrank.types import Answer, Item, Outcome, Question, Response
 from tests.answers.asking import items, numbered
@@ -78,30 +75,6 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'titles'") as caught:
         answer_format("title")
     assert "permutation" in caught.value.mend
-
-
-class Shouted(Titles):
-    """A format from outside."""
-
-
-def test_a_format_from_outside_comes_through_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = {
-        "shouted": EntryPoint("shouted", f"{__name__}:Shouted", "llmrank.answers"),
-        "broken": EntryPoint("broken", "json:dumps", "llmrank.answers"),
-    }
-
-    class Points(tuple[EntryPoint, ...]):
-        names = frozenset(points)
-
-    def entry_points(group: str, name: str | None = None) -> Points:
-        assert group == "llmrank.answers"
-        return Points(point for point in points.values() if name in (None, point.name))
-
-    monkeypatch.setattr(llmrank.answers, "entry_points", entry_points)
-    assert isinstance(answer_format("shouted"), Shouted)
-    assert "shouted" in answer_formats()
-    with pytest.raises(InputError, match="json:dumps has no `read"):
-        answer_format("broken")
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -13,7 +13,7 @@ from llmrank.answers import answer_format
 from llmrank.answers.matching import title_index
 from llmrank.answers.mention import mentions
 from llmrank.types import Item, Outcome, Question, Response
-from tests.answers.recorded import MODELS, ratings, rerank
+from tests.answers.recorded import MODELS, ratings, rerank, shown
 
 Shared = Callable[[str], Path]
 
@@ -25,8 +25,8 @@ READ = {
     ),
     "text-davinci-003": (
         {"ok": 195, "repaired": 403, "unparsed": 5},
-        {"not_a_candidate": 4616, "missing": 4179, "duplicate": 31, "truncated": 2},
-        {"exact": 23032, "normalised": 2689},
+        {"not_a_candidate": 4616, "missing": 4178, "duplicate": 31, "truncated": 2},
+        {"exact": 23032, "normalised": 2690},
     ),
     "palm": (
         {"ok": 156, "repaired": 435, "unparsed": 12},
@@ -42,8 +42,7 @@ def test_what_was_read(model: str, shared_data: Shared) -> None:
     shared_data("ml-latest-small")
     outcomes, repairs, matches = Counter[str](), Counter[str](), Counter[str]()
     for row in rerank(model, shared_data("Recommender-ChatGPT").parent):
-        shown = tuple(Item(item["item_id"], item["title"]) for item in row["candidates"])
-        answer = answer_format("titles").read(Response(row["response"]), Question(shown))
+        answer = answer_format("titles").read(Response(row["response"]), Question(shown(row)))
         outcomes[answer.outcome] += 1
         repairs.update(answer.repairs)
         matches.update(answer.matches)
@@ -57,9 +56,9 @@ def test_the_whole_catalogue_agrees(model: str, shared_data: Shared) -> None:
         films = tuple(Item(row["movieId"], row["title"]) for row in csv.DictReader(file))
     catalogue = title_index(films)
     for row in rerank(model, shared_data("Recommender-ChatGPT").parent):
-        shown = tuple(Item(item["item_id"], item["title"]) for item in row["candidates"])
-        ids = {item.item_id for item in shown}
-        index = title_index(shown)
+        items = shown(row)
+        ids = {item.item_id for item in items}
+        index = title_index(items)
         for mention in mentions(row["response"], index):
             match = mention.match or index.nearest(mention.text)
             there = catalogue.find(mention.text)
@@ -67,7 +66,7 @@ def test_the_whole_catalogue_agrees(model: str, shared_data: Shared) -> None:
             if match is None:
                 assert not known & ids, mention.text
             elif len(known) == 1:
-                assert {shown[at].item_id for at in match.positions} == known, mention.text
+                assert {items[at].item_id for at in match.positions} == known, mention.text
 
 
 def test_ratings(shared_data: Shared) -> None:

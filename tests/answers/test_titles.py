@@ -153,6 +153,21 @@ def test_a_recorded_answer_that_breaks_off_is_truncated_without_being_told(tail:
 
 
 @pytest.mark.parametrize(
+    ("last", "expected", "repairs"),
+    [
+        ("The Matrix", [4, 1, 2], {}),
+        ("and Matrix, The", [4, 1, 2], {}),
+        ("Matrix, The (1999", [4, 1, 2], {}),
+        ("Road Warrior, The (Mad Ma", [4, 1], {"truncated": 1, "missing": 1}),
+        ("two that you will like", [4, 1], {"missing": 1}),
+    ],
+)
+def test_the_last_of_a_list_with_years_may_have_none(last: str, expected: list[int], repairs: dict[str, int]) -> None:
+    answer = titles(f"Alien (1979), Toy Story (1995), {last}")
+    assert (places(answer), answer.repairs) == (expected, repairs)
+
+
+@pytest.mark.parametrize(
     ("text", "finish_reason", "reason"),
     [
         ("", "stop", "empty"),

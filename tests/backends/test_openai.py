@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
-import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llmrank.backends.models import silent
 from llmrank.backends.openai import OpenAIBackend, open_openai, public_url, read_completion
-from llmrank.errors import BackendError, FatalBackendError, MissingError
-from llmrank.types import Message, Request, Response, Sampling, Structured, Usage
+from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError
+from llmrank.store import Store
+from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured, Usage
 from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good, refused
 
 REQUEST = Request((Message("system", "be brief"), Message("user", "rank these")))
@@ -26,10 +29,15 @@ PAGE = "<html><head><title>Sign in</title></head><body>Proxy: please [3] sign in
 
 @asynccontextmanager
 async def opened(
-    *script: Step, models: Step | None = None, timeout: float = 5.0, attempts: int = 3
+    *script: Step,
+    models: Step | None = None,
+    timeout: float = 5.0,
+    answer: Callable[[Mapping[str, Any]], Step] | None = None,
+    said: list[str] | None = None,
 ) -> AsyncGenerator[tuple[ScriptedServer, OpenAIBackend]]:
-    async with ScriptedServer(*script, models=models) as server:
-        backend = await open_openai(server.base_url, MODEL, timeout=timeout, attempts=attempts, api_key=KEY)
+    say = silent if said is None else said.append
+    async with ScriptedServer(*script, models=models, answer=answer) as server:
+        backend = await open_openai(server.base_url, MODEL, timeout=timeout, api_key=KEY, say=say)
         try:
             yield server, backend
         finally:
@@ -84,56 +92,49 @@ def http_date() -> str:
 
 @pytest.mark.parametrize(
     ("wait", "least", "most"),
-    [("1", 1.0, 2.0), ("date", 0.9, 3.0), ("0m1s", 1.0, 2.0), (None, 0.2, 1.5)],
+    [("1", 1.0, 1.0), ("date", 0.5, 2.0), ("0m1s", 1.0, 1.0), (None, None, None)],
     ids=["seconds", "date", "duration", "missing"],
 )
-async def test_too_many_requests_waits_as_asked(wait: str | None, least: float, most: float) -> None:
+async def test_too_many_requests_says_when_to_come_back(wait: str | None, least: float, most: float) -> None:
     text = http_date() if wait == "date" else wait
     step = refused(429, "slow down, try again in 3s", headers={"Retry-After": text} if text else {})
-    async with opened(step, good()) as (server, backend):
-        started = time.monotonic()
-        assert (await backend.answer(REQUEST)).text == "fine"
-        assert least <= time.monotonic() - started <= most
-        assert server.calls == 2
+    async with opened(step) as (server, backend):
+        with pytest.raises(TransientError) as caught:
+            await backend.answer(REQUEST)
+        assert caught.value.throttled and server.calls == 1
+        assert caught.value.wait is None if wait is None else least <= (caught.value.wait or 0) <= most
 
 
-AT_ONCE = {"Retry-After": "0"}
 PASSING = {
-    "408": refused(408, headers=AT_ONCE),
-    "409": refused(409, headers=AT_ONCE),
-    "429": refused(429, headers=AT_ONCE),
-    "500": refused(500, headers=AT_ONCE),
-    "502 page": Step(502, PAGE, {"Content-Type": "text/html", **AT_ONCE}),
-    "503": refused(503, headers=AT_ONCE),
-    "529": refused(529, "overloaded", headers=AT_ONCE),
-    "reset": Step(reset=True),
-    "invalid JSON": Step(body='{"choices": [{"message"'),
-    "empty body": Step(),
-    "JSON list": Step(body="[1]"),
-    "HTML page": Step(body=PAGE, headers={"Content-Type": "text/html"}),
-    "empty choices": Step(body=json.dumps({**completion(), "choices": []})),
-    "no choices": Step(body="{}"),
-    "choice without message": Step(body='{"choices": [{"index": 0}]}'),
-    "error with status 200": Step(body='{"error": {"message": "provider returned [3]"}}'),
-    "content that is a number": good(3),
-    "hang": replace(good(), hang=2.0),
+    "408": (refused(408), "4xx"),
+    "409": (refused(409), "4xx"),
+    "429": (refused(429), "429"),
+    "500": (refused(500), "5xx"),
+    "502 page": (Step(502, PAGE, {"Content-Type": "text/html"}), "5xx"),
+    "503": (refused(503), "5xx"),
+    "529": (refused(529, "overloaded"), "5xx"),
+    "reset": (Step(reset=True), "connection"),
+    "invalid JSON": (Step(body='{"choices": [{"message"'), "unreadable"),
+    "empty body": (Step(), "unreadable"),
+    "JSON list": (Step(body="[1]"), "unreadable"),
+    "HTML page": (Step(body=PAGE, headers={"Content-Type": "text/html"}), "unreadable"),
+    "empty choices": (Step(body=json.dumps({**completion(), "choices": []})), "unreadable"),
+    "no choices": (Step(body="{}"), "unreadable"),
+    "choice without message": (Step(body='{"choices": [{"index": 0}]}'), "unreadable"),
+    "error with status 200": (Step(body='{"error": {"message": "provider returned [3]"}}'), "unreadable"),
+    "content that is a number": (good(3), "unreadable"),
+    "hang": (replace(good(), hang=2.0), "timeout"),
+    "trickle": (replace(good(), trickle=0.05), "timeout"),
 }
 
 
-@pytest.mark.parametrize("step", PASSING.values(), ids=PASSING)
-async def test_a_passing_fault_is_retried(step: Step) -> None:
+@pytest.mark.parametrize(("step", "kind"), PASSING.values(), ids=PASSING)
+async def test_a_fault_that_may_pass_is_one_call_and_no_answer(step: Step, kind: str) -> None:
     async with opened(step, good("now"), timeout=0.7) as (server, backend):
-        assert (await backend.answer(REQUEST)).text == "now"
-        assert server.calls == 2
-
-
-@pytest.mark.parametrize("step", PASSING.values(), ids=PASSING)
-async def test_a_lasting_fault_is_no_answer(step: Step) -> None:
-    async with opened(step, timeout=0.3, attempts=2) as (server, backend):
-        with pytest.raises(BackendError) as caught:
+        with pytest.raises(TransientError) as caught:
             await backend.answer(REQUEST)
-        assert not isinstance(caught.value, FatalBackendError)
-        assert server.calls == 2
+        assert (caught.value.kind, caught.value.wait, server.calls) == (kind, None, 1)
+        assert (await backend.answer(REQUEST)).text == "now"
 
 
 FATAL = {
@@ -142,7 +143,7 @@ FATAL = {
     "404": (refused(404, "no such model"), rf"serves no model[\s\S]*choose with --model among: {MODEL}"),
     "402": (refused(402, "pay first"), "quota is used up"),
     "quota": (refused(429, "You exceeded your quota", code="insufficient_quota"), "quota is used up"),
-    "400": (refused(400, f"unsupported parameter; key was {KEY}"), r"\(400\): unsupported parameter; key was \[key\]"),
+    "400": (refused(400, f"malformed; key was {KEY}"), r"\(400\): malformed; key was \[key\]"),
     "422": (refused(422, "bad field"), r"\(422\): bad field"),
 }
 
@@ -162,9 +163,11 @@ async def test_what_every_call_would_meet_stops_at_once(step: Step, message: str
     [
         refused(400, "This model's maximum context length is 8192 tokens", code="context_length_exceeded"),
         refused(413, "payload too large"),
+        refused(400, "The response was filtered", code="content_filter"),
+        refused(429, "Request too large for m on tokens per min (TPM): Limit 10000, Requested 12000."),
     ],
 )
-async def test_a_prompt_that_is_too_long_is_its_own_fault(step: Step) -> None:
+async def test_what_one_prompt_meets_is_its_own_fault(step: Step) -> None:
     async with opened(step) as (server, backend):
         with pytest.raises(BackendError) as caught:
             await backend.answer(REQUEST)
@@ -181,13 +184,114 @@ async def test_a_400_after_an_answer_is_that_requests_own_fault() -> None:
         assert (await backend.answer(REQUEST)).text == "fine"
 
 
-async def test_the_newer_name_of_max_tokens() -> None:
-    message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
-    async with opened(refused(400, message, param="max_tokens"), good()) as (server, backend):
+def takes(*names: str, role: str = "system") -> Callable[[Mapping[str, Any]], Step]:
+    """Return an endpoint, in OpenAI's words, that takes no parameters but these, and one role beside user."""
+
+    def answer(body: Mapping[str, Any]) -> Step:
+        for place, message in enumerate(body["messages"]):
+            if message["role"] not in ("user", "assistant", role):
+                wrong = f"messages[{place}].role"
+                said = f"Unsupported value: '{wrong}' does not support '{message['role']}' with this model."
+                if role == "developer":
+                    said = f"Invalid value: '{message['role']}'. Supported values are: 'user' and 'developer'."
+                return refused(400, said, param=wrong, code="unsupported_value")
+        for name in body.keys() - {"model", "messages", *names}:
+            said = f"Unsupported parameter: '{name}' is not supported with this model."
+            if name == "max_tokens" and "max_completion_tokens" in names:
+                said += " Use 'max_completion_tokens' instead."
+            return refused(400, said, param=name, code="unsupported_parameter")
+        return good("[2] > [1] STOP [3]")
+
+    return answer
+
+
+EVERYTHING = replace(
+    REQUEST,
+    sampling=Sampling(stop=("STOP",)),
+    labels=("A",),
+    structured=Structured("json_schema", '{"type": "object"}'),
+)
+
+
+async def test_an_endpoint_that_refuses_everything_gets_what_it_takes() -> None:
+    said: list[str] = []
+    async with opened(answer=takes("max_completion_tokens", role=""), said=said) as (server, backend):
+        first, *others = await asyncio.gather(*(backend.answer(replace(EVERYTHING, repeat=n)) for n in range(4)))
+        # What it would not do is done here where that is possible.
+        assert (first.text, first.finish_reason, first.label_logprobs) == ("[2] > [1] ", "stop", None)
+        assert [other.text for other in others] == [first.text] * 3
+        calls = server.calls
+        await backend.answer(EVERYTHING)
+        assert server.calls == calls + 1
+        assert server.seen[-1] == {
+            "model": MODEL,
+            "messages": [{"role": "user", "content": "be brief\n\nrank these"}],
+            "max_completion_tokens": 400,
+        }
+        left_out = ["frequency_penalty", "logprobs", "n", "presence_penalty", "response_format", "seed", "stop"]
+        assert backend.concessions == {
+            "left_out": [*left_out, "temperature", "top_p"],
+            "replaced": {"system": "user", "max_tokens": "max_completion_tokens"},
+        }
+        assert backend.capabilities == Capabilities(0, frozenset(), seed=False)
+        assert len(said) == len(set(said)) == 11
+
+
+async def test_the_role_developer_in_place_of_system() -> None:
+    all_names = server_names()
+    async with opened(answer=takes(*all_names, role="developer")) as (server, backend):
+        await asyncio.gather(backend.answer(REQUEST), backend.answer(replace(REQUEST, repeat=1)))
+        assert server.seen[-1]["messages"][0] == {"role": "developer", "content": "be brief"}
+        assert backend.concessions == {"left_out": [], "replaced": {"system": "developer"}}
+
+
+def server_names() -> tuple[str, ...]:
+    return ("n", "temperature", "top_p", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+
+
+async def test_without_any_name_for_the_most_tokens_none_is_sent() -> None:
+    async with opened(answer=takes(*(set(server_names()) - {"max_tokens"}))) as (server, backend):
         await backend.answer(REQUEST)
-        await backend.answer(REQUEST)
-        assert ["max_tokens" in body for body in server.seen] == [True, False, False]
-        assert [body.get("max_completion_tokens") for body in server.seen] == [None, 400, 400]
+        assert not {"max_tokens", "max_completion_tokens"} & server.seen[-1].keys()
+
+
+async def test_a_refusal_that_names_nothing_is_sent_once() -> None:
+    async with opened(refused(400, "the temperature outside is out of range")) as (server, backend):
+        with pytest.raises(FatalBackendError, match="out of range"):
+            await backend.answer(REQUEST)
+        assert server.calls == 1 and backend.concessions == {"left_out": [], "replaced": {}}
+
+
+async def test_one_call_of_one_token_shows_that_there_are_log_probabilities(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        async with opened(Step(body=json.dumps(with_top(("A", -1.0))))) as (server, backend):
+            await backend.probe(store)
+            assert server.calls == 1 and server.seen[0]["max_tokens"] == 1
+            again = await open_openai(server.base_url, MODEL, api_key=KEY)
+            await again.probe(store)
+            await again.close()
+            assert server.calls == 1, "the second session has it from the Store"
+            assert backend.capabilities.label_logprobs == again.capabilities.label_logprobs == 20
+
+
+async def test_an_endpoint_that_ignores_the_wish_for_log_probabilities_is_found_out(tmp_path: Path) -> None:
+    said: list[str] = []
+    with Store(tmp_path / "store.sqlite") as store:
+        async with opened(said=said) as (server, backend):
+            await backend.probe(store)
+            await backend.probe(store)
+            assert backend.capabilities.label_logprobs == 0 and server.calls == len(said) == 1
+            # What wants them and does without is not refused: the text is there to read.
+            assert (await backend.answer(replace(REQUEST, labels=("A", "B")))).label_logprobs is None
+            assert "logprobs" not in server.seen[-1]
+        assert store.stats().responses == 0
+
+
+async def test_a_probe_that_is_refused_is_an_answer_too(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        async with opened(answer=takes(*server_names())) as (server, backend):
+            await backend.probe(store)
+            assert backend.capabilities.label_logprobs == 0 and server.calls == 2
 
 
 READ: dict[str, tuple[dict[str, Any], Response]] = {
@@ -236,10 +340,19 @@ def test_labels_by_id_take_the_id() -> None:
     assert read_completion(body, ("A", "B", "C"), (48, 49, 99)).label_logprobs == {"A": -2.0, "B": -0.1}
 
 
-@pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": []}, {"content": [{"token": "A"}]}])
-def test_labels_that_did_not_come_are_absent(logprobs: Any) -> None:
+@pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": []}])
+def test_an_endpoint_without_log_probabilities_has_none(logprobs: Any) -> None:
     body = completion("A")
     body["choices"][0]["logprobs"] = logprobs
+    assert read_completion(body, ("A",)).label_logprobs is None
+
+
+@pytest.mark.parametrize(
+    "first", [{"token": "A"}, {"token": "A", "top_logprobs": []}, {"top_logprobs": [{"token": "B"}]}]
+)
+def test_labels_that_did_not_come_are_absent(first: Any) -> None:
+    body = completion("A")
+    body["choices"][0]["logprobs"] = {"content": [first]}
     assert read_completion(body, ("A",)).label_logprobs == {}
 
 
@@ -255,7 +368,7 @@ async def test_nobody_there() -> None:
     async with ScriptedServer() as server:
         url = server.base_url
     with pytest.raises(MissingError, match=f"no endpoint answers at {url}") as caught:
-        await open_openai(url, MODEL, attempts=1)
+        await open_openai(url, MODEL)
     assert caught.value.exit_code == 3
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from llmrank.backends import BackendSettings, open_backend
 from llmrank.errors import BackendError, InputError
+from llmrank.run import Origin, RunFolder
 from llmrank.store import Store, request_key
 from llmrank.types import Message, Request, Response, Usage
 
@@ -27,9 +28,17 @@ def filled(path: Path, *identities: Mapping[str, str]) -> Path:
     return path
 
 
+def run(path: Path, *stores: Path, backend: Mapping[str, str] | None) -> Path:
+    """Return a Run whose answers went into the Stores, one after the other."""
+    for store in stores:
+        settings = {} if backend is None else {"backend": dict(backend)}
+        RunFolder(path, settings, Origin("eval", {}, store)).close()
+    return path
+
+
 async def test_what_was_answered_is_answered_again(tmp_path: Path) -> None:
     path = filled(tmp_path / "store.sqlite", identity("m"))
-    for place in (path, tmp_path):
+    for place in (path, run(tmp_path / "run", path, backend=identity("m"))):
         backend = await open_backend(BackendSettings(f"replay:{place}"))
         assert backend.identity == identity("m")
         assert await backend.answer(REQUEST) == RESPONSE
@@ -39,9 +48,49 @@ async def test_what_was_answered_is_answered_again(tmp_path: Path) -> None:
 async def test_what_was_not_is_refused(tmp_path: Path) -> None:
     backend = await open_backend(BackendSettings(f"replay:{filled(tmp_path / 's', identity('m'))}"))
     other = Request((Message("user", "another question"),))
-    with pytest.raises(BackendError, match=rf"{tmp_path / 's'} holds no answer"):
+    with pytest.raises(BackendError, match=rf"no answer to this request .* is in {tmp_path / 's'}"):
         await backend.answer(other)
     await backend.close()
+
+
+async def test_a_run_knows_whose_answers_it_has_among_those_of_others(tmp_path: Path) -> None:
+    shared = filled(tmp_path / "shared", identity("m"), identity("n"))
+    backend = await open_backend(BackendSettings(f"replay:{run(tmp_path / 'run', shared, backend=identity('n'))}"))
+    assert backend.identity == identity("n")
+    await backend.close()
+
+
+async def test_a_run_that_went_on_with_another_store_is_answered_from_both(tmp_path: Path) -> None:
+    first, second = filled(tmp_path / "a", identity("m")), tmp_path / "b"
+    other = Request((Message("user", "another question"),))
+    with Store(second) as store:
+        store.put(request_key(identity("m"), other), identity("m"), other, RESPONSE)
+    place = run(tmp_path / "run", first, second, backend=identity("m"))
+    backend = await open_backend(BackendSettings(f"replay:{place}"))
+    assert await backend.answer(REQUEST) == await backend.answer(other) == RESPONSE
+    await backend.close()
+
+
+async def test_a_store_within_the_run_moves_with_it(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    run(tmp_path / "run", filled(tmp_path / "run" / "own.sqlite", identity("m")), backend=identity("m"))
+    (tmp_path / "run").rename(tmp_path / "moved")
+    backend = await open_backend(BackendSettings(f"replay:{tmp_path / 'moved'}"))
+    assert await backend.answer(REQUEST) == RESPONSE
+    await backend.close()
+
+
+async def test_a_store_that_is_gone_and_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    path = filled(tmp_path / "s", identity("m"))
+    place = run(tmp_path / "run", path, backend=identity("m"))
+    path.unlink()
+    with pytest.raises(InputError, match=rf"is not there \({path}\)[\s\S]*replay:FILE"):
+        await open_backend(BackendSettings(f"replay:{place}"))
+    with pytest.raises(InputError, match="holds no Run"):
+        await open_backend(BackendSettings(f"replay:{tmp_path}"))
+    nobody = run(tmp_path / "scored", filled(path, identity("m")), backend=None)
+    with pytest.raises(InputError, match="nobody was asked"):
+        await open_backend(BackendSettings(f"replay:{nobody}"))
 
 
 async def test_of_several_models_one_is_named(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ LETTERS = replace(
 
 @pytest.fixture(scope="module")
 def server(engine_loop: asyncio.Runner, vllm_server: str) -> Iterator[OpenAIBackend]:
-    backend = engine_loop.run(open_openai(vllm_server, DEFAULT_MODEL, attempts=2))
+    backend = engine_loop.run(open_openai(vllm_server, DEFAULT_MODEL))
     yield backend
     engine_loop.run(backend.close())
 

@@ -19,8 +19,7 @@ from typing import Any
 from llmrank.backends.models import default_cache, fetch_default_model
 from tests.fixtures_vllm import serving
 
-USERS, CANDIDATES = 50, 10
-COMMON = ("--data", "ml-100k", "--users", str(USERS), "-k", str(CANDIDATES))
+CANDIDATES = 10
 ASKING: dict[str, tuple[str, ...]] = {
     "listwise, titles": ("--ranker", "listwise", "--no-profile"),
     "listwise, permutation": ("--ranker", "listwise", "--prompt", "rankgpt", "--max-tokens", "64"),
@@ -58,12 +57,13 @@ class Ran:
     """Without the loading of the engine."""
 
 
-def evaluate(folder: Path, name: str, *arguments: str) -> Ran:
+def evaluate(folder: Path, users: int, name: str, *arguments: str) -> Ran:
     """Run the method, or show what its Run holds, and return it."""
     out = folder / re.sub(r"\W+", "-", name)
+    common = ("--data", "ml-100k", "--users", str(users), "-k", str(CANDIDATES))
     # A Store of its own, so that what one method asked does not come cheaper to the next.
     store = ("--store", str(out.with_suffix(".sqlite")))
-    command = [sys.executable, "-m", "llmrank", "eval", *COMMON, *arguments, "--out", str(out), *store]
+    command = [sys.executable, "-m", "llmrank", "eval", *common, *arguments, "--out", str(out), *store]
     ran = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, env=os.environ)
     if ran.returncode:
         sys.exit(f"{name}: {ran.stderr}")
@@ -71,7 +71,7 @@ def evaluate(folder: Path, name: str, *arguments: str) -> Ran:
     print(f"{out}: {ran.stderr.splitlines()[-1]}", file=sys.stderr, flush=True)
     timed = out / "seconds.json"
     session = json.loads((out / "manifest.json").read_text())["sessions"][-1]
-    if session["cases"] == USERS:
+    if session["cases"] == users:
         timed.write_text(json.dumps(session["seconds"] - loading))
     rows = [json.loads(line) for line in (out / "cases.jsonl").read_text().splitlines()]
     return Ran(
@@ -108,14 +108,15 @@ def main() -> None:
     """Run all, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
+    parser.add_argument("--users", type=int, default=50)
+    arguments = parser.parse_args()
+    folder, users = arguments.folder, arguments.users
     (folder / "http").mkdir(parents=True, exist_ok=True)
-    alone = {name: evaluate(folder, name, "--ranker", name) for name in BASELINES}
-    process = {name: evaluate(folder / "process", name, *arguments) for name, arguments in ASKING.items()}
+    alone = {name: evaluate(folder, users, name, "--ranker", name) for name in BASELINES}
+    process = {name: evaluate(folder / "process", users, name, *how) for name, how in ASKING.items()}
     with serving(fetch_default_model(cache=default_cache()), folder / "server.log", "4") as base_url:
         http = {
-            name: evaluate(folder / "http", name, *arguments, "--base-url", base_url)
-            for name, arguments in ASKING.items()
+            name: evaluate(folder / "http", users, name, *how, "--base-url", base_url) for name, how in ASKING.items()
         }
     head = ("method", "NDCG@10 [95%]", "ok / repaired / unparsed / error", "calls a user", "prompt tokens")
     head += ("cached", "completion tokens", "label mass", "seconds: in process / HTTP", "same ranking")

@@ -144,3 +144,24 @@ def test_a_prompt_that_names_freely_has_the_whole_catalogue_as_candidates(tmp_pa
     metrics, cases = read_run(tmp_path / "run")
     assert metrics["evaluation"] == "full" and metrics["ceiling"].popitem()[1] == 1.0
     assert all(len(case["candidates"]) > 1000 for case in cases.values())
+
+
+def test_what_a_users_prompts_share_is_computed_once(tmp_path: Path, llmrank: Command, default_model: Path) -> None:
+    llmrank("eval", "--ranker", "pointwise", "--users", "5", "-k", "20", "--out", "run")
+    metrics, cases = read_run(tmp_path / "run")
+    usage = metrics["usage"]
+    computed = usage["prompt_tokens"] - usage["cached_tokens"]
+    assert usage["requests"] == 5 * 20 and usage["cached_tokens"] > 0
+    # The bound once more, from the tokens themselves: P + K * S is the size of the trie of a user's prompts.
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(default_model)
+    with sqlite3.connect(tmp_path / "store.sqlite") as database:
+        asked = dict(database.execute("SELECT key, json_extract(request, '$.messages') FROM response").fetchall())
+    least = 0
+    for case in cases.values():
+        chats = [[{"role": role, "content": text} for role, text in json.loads(asked[key])] for key in case["requests"]]
+        prompts = [tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False) for chat in chats]
+        least += len({tuple(ids[:end]) for ids in prompts for end in range(1, len(ids) + 1)})
+    assert computed <= 1.15 * least, f"{computed} of {usage['prompt_tokens']} tokens computed, {least} had to be"
+    assert abs(usage["least_prompt_tokens"] - least) < 0.05 * least, "characters stand for tokens"

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,8 @@ def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path
     assert "(what palr-profile answers)" in message["content"]
     assert value["tokens"] == -(-len(message["content"]) // 4)
     assert 0 < shared["characters"] < shared["of"] == len("[user]\n" + message["content"])
-    assert "keywords" not in run("render", "palr", "--data", "cases.jsonl", "--no-profile").stdout
+    for switch in (("--no-profile",), ("--no-history",), ("--history", "0")):
+        assert "keywords" not in run("render", "palr", "--data", "cases.jsonl", *switch).stdout
 
 
 def test_render_of_a_user_does_not_depend_on_who_else_is_there(folder: Path):
@@ -134,10 +136,34 @@ def test_render_of_a_user_does_not_depend_on_who_else_is_there(folder: Path):
 
 def test_render_of_one_item_prompts_shares_with_the_next_item_of_the_user(folder: Path):
     result = run("render", "pointwise-yes-no", "--user", "41", "--data", "cases.jsonl")
-    assert result.stdout.count("Offer") == 1 and "the same user's next candidate" in result.stderr
+    assert result.stdout.count("Offer") == 1 and "the same user's next call" in result.stderr
     rating = run("render", "google-few-shot", "--user", "41", "--data", "ratings.jsonl", "--shots", "2").stdout
     assert rating.count("Rating: 4\n\nMovies the user has rated") == 2 and "Title: Asked" in rating
     assert "Rating: 3" not in rating
+
+
+@pytest.mark.parametrize(
+    ("arguments", "offers"),
+    [
+        (("rankgpt", "--order", "recall"), [0, 1, 2, 3, 4]),
+        (("rankgpt", "--order", "recall", "--window", "3", "--step", "2"), [2, 3, 4]),
+        (("pairwise", "--order", "recall"), [0, 1]),
+        (("pairwise", "--order", "reversed"), [4, 3]),
+        (("setwise", "--order", "recall", "--group", "3"), [1, 3, 4]),
+        (("rankgpt", "--order", "target-at-0"), [2]),
+        (("recranker-pairwise", "--order", "recall", "--show-scores"), [0, 1]),
+    ],
+)
+def test_render_shows_what_the_methods_first_call_shows(folder: Path, arguments: tuple[str, ...], offers: list[int]):
+    text = run("render", *arguments, "--data", "cases.jsonl", "--user", "42").stdout
+    assert re.findall(r"Offer (\d)", text)[: len(offers)] == [str(offer) for offer in offers]
+    if "target-at-0" not in arguments:
+        assert text.count("Offer") == len(offers)
+
+
+def test_render_of_a_list_that_needs_no_call_says_so(folder: Path):
+    with pytest.raises(InputError, match="asks nothing about a list of 1"):
+        run("render", "palr", "--data", "cases.jsonl", "-k", "1", "--no-profile")
 
 
 def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):

@@ -100,10 +100,19 @@ def test_a_row_that_ended_in_an_error_is_asked_for_again_and_the_new_answer_coun
     assert check_candidates(out).rows == 5
 
 
+def test_a_row_with_a_failed_call_inside_is_done_again_too(tmp_path: Path) -> None:
+    path, out = source(tmp_path), tmp_path / "out.jsonl"
+    rows = list(read_rows(path))
+    with RerankedWriter(out, settings=SETTINGS) as writer:
+        writer.write(rows[0], ranking(1, Outcome.REPAIRED), Usage(), failed=True)
+        writer.write(rows[1], ranking(2, Outcome.REPAIRED), Usage())
+    assert rerank(path, out, [1, 2, 3, 4, 5], finish=True) == [1, 3, 4, 5]
+
+
 def test_other_settings_and_a_finished_file_are_refused_unless_forced(tmp_path: Path) -> None:
     path, out = source(tmp_path), tmp_path / "out.jsonl"
     rerank(path, out, [1], finish=False)
-    with pytest.raises(InputError, match="seed was 0 and is 1"):
+    with pytest.raises(InputError, match="seed: was 0, now 1"):
         RerankedWriter(out, settings={"prompt": "palr", "seed": 1})
     RerankedWriter(out, settings={"prompt": "palr", "seed": 1}, overwrite=True).close()
     assert rerank(path, out, [1, 2, 3, 4, 5], finish=True, overwrite=True) == [1, 2, 3, 4, 5]

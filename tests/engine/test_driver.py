@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from llmrank.engine import Caller, Ranked, estimate, rank_all, run_alone
+from llmrank.engine.dry_run import Share
 from llmrank.errors import BackendError, FatalBackendError
 from llmrank.rankers.baselines import Oracle
-from llmrank.store import Store
+from llmrank.store import Store, request_key
 from llmrank.types import (
     Capabilities,
     Case,
@@ -25,6 +26,7 @@ from llmrank.types import (
     RankingSteps,
     Request,
     Response,
+    Usage,
 )
 
 
@@ -36,6 +38,7 @@ class Counting:
     asked: Counter[str] = field(default_factory=Counter[str])
     under_way: int = 0
     most_under_way: int = 0
+    usage: Usage = field(default_factory=Usage)
     capabilities: Capabilities = field(default_factory=Capabilities)
     identity: Mapping[str, str] = field(default_factory=lambda: {"kind": "counting"})
 
@@ -48,7 +51,7 @@ class Counting:
         self.under_way -= 1
         if text in self.fails:
             raise self.fails[text]
-        return Response(text.upper())
+        return Response(text.upper(), usage=self.usage)
 
     async def close(self) -> None: ...
 
@@ -169,8 +172,24 @@ def test_a_dry_run_counts_what_a_run_asks(store: Store) -> None:
     counted = estimate(cases(5), AsksEach(), arrange=lambda case: case, count_tokens=len)
     backend = Counting()
     run(backend, store, cases(5))
-    assert (counted.cases, counted.requests) == (5, sum(backend.asked.values()))
-    assert counted.prompt_tokens == counted.requests and counted.most_completion_tokens == counted.requests * 400
+    asked = sum(backend.asked.values())
+    assert counted.cases == 5 and counted.asked == counted.left == Share(asked, asked, asked * 400)
+    assert counted.cached_share is None
+
+
+def test_a_dry_run_knows_what_the_store_has(store: Store) -> None:
+    backend = Counting(usage=Usage(100, 30, 5))
+    run(backend, store, cases(2))
+    counted = estimate(
+        cases(5),
+        AsksEach(),
+        arrange=lambda case: case,
+        count_tokens=len,
+        stored=lambda request: store.get(request_key(backend.identity, request)),
+    )
+    assert (counted.asked.requests, counted.left.requests) == (15, 9)
+    assert counted.cached_share == 0.3
+    assert counted.left.most(counted.cached_share) == Usage(9, 2, 9 * 400)
 
 
 def test_what_was_not_named_follows_in_recall_order(store: Store) -> None:

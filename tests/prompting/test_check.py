@@ -56,6 +56,8 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
         ),
         ("{{ n }}", RATING, 8, "not available"),
         ("a {{ scale.low }}", RATING, 7, "the item asked about is not shown"),
+        ("{{ target.title }}", RATING + "scale: [1, 10]\n", 6, "on the scale of the data"),
+        (CANDIDATES, FRONT + "scale: [10, 1]\n", 6, "the lowest is not below the highest"),
         ("{% for e in history %}{{ e.rating }}{% endfor %}" + CANDIDATES, FRONT, 8, "rating"),
         ("{{ history.title }}" + CANDIDATES, FRONT, 8, "history is a list of event"),
         ("{{ newest.title }}" + CANDIDATES, FRONT, 8, "title"),

@@ -1,8 +1,10 @@
 """The wording of the templates that come with llmrank, against the papers' texts."""
 
+from dataclasses import replace
+
 import pytest
 
-from llmrank.prompting import View, load_template
+from llmrank.prompting import View, load_template, template_paths
 from llmrank.types import Case, Event, Item
 
 PLAIN = View()
@@ -129,7 +131,9 @@ def test_google_shows_title_genres_and_rating_and_solved_blocks_end_in_the_ratin
     assert "Title: Top Gun; Genres: Action, Romance\n" in text
 
 
-@pytest.mark.parametrize("name", ["tallrec", "pointwise-yes-no", "pointwise-rating", "google-zero-shot"])
+@pytest.mark.parametrize(
+    "name", ["tallrec", "pointwise-yes-no", "pointwise-rating", "google-zero-shot", "recranker-pointwise"]
+)
 def test_prompts_about_one_item_share_all_but_its_end(name: str):
     made = load_template(name)
     texts = [rendered(name, Case("42", CASE.history, target=Item(str(n), f"{n} film"))) for n in range(2)]
@@ -140,3 +144,87 @@ def test_prompts_about_one_item_share_all_but_its_end(name: str):
 def test_other_domains_have_their_words():
     text = rendered("palr-recommend-retrieval", view=View(domain="books"))
     assert text.startswith("Task Instruction: Recommend 3 other books based on user's reading history")
+
+
+LIKED = 'Liked movies: "Pink Floyd - The Wall".'
+DISLIKED = 'Disliked movies: "Canadian Bacon", "G.I. Jane".'
+SCORED = replace(CASE, recall_scores=(9.5, 11.0, 0.25))
+HINTED = View(show_scores=True)
+
+
+def test_recranker_pointwise_is_as_transcribed():
+    plain = (
+        "You are a movie recommender system. Your task is to predict the relevance score to a target movie based on "
+        "the user's historical movie ratings. The score should be between 1 and 10, where 1 is the lowest affinity and "
+        "10 is the highest. Respond only with a number between 1 to 10.\n\n"
+        'User\'s Historical movie Ratings: "Pink Floyd - The Wall": 5; "Canadian Bacon": 3; "G.I. Jane": 1;\n\n'
+        "Question: Based on the user's historical ratings, predict the relavance score of the target movie "
+    )
+    assert rendered("recranker-pointwise") == plain + '"Top Gun" with the user.'
+    one = replace(SCORED, target=SCORED.candidates[1])
+    assert rendered("recranker-pointwise", one, HINTED) == (
+        plain + '"Platoon" with the user.\nHint: Another recommender system gives it the score 11'
+    )
+
+
+def test_recranker_pairwise_is_as_transcribed_and_hints_at_the_higher_score():
+    plain = (
+        "You are a movie recommender system. Based on a user's likes and dislikes, determine if they would prefer one "
+        'movie over another. Respond only with "Yes." or "No.".\n\n'
+        f"User's {LIKED}\n\nUser's {DISLIKED}\n\nQuestion: Would the user prefer "
+    )
+    hint = "?\nHint: Another recommender system suggests the answer is "
+    for order, answer in (((0, 1), "No."), ((1, 0), "Yes.")):
+        shown = tuple(SCORED.candidates[at] for at in order)
+        case = replace(SCORED, candidates=shown, recall_scores=tuple(SCORED.recall_scores[at] for at in order))
+        asked = f'{plain}"{shown[0].title}" over "{shown[1].title}"'
+        assert rendered("recranker-pairwise", case) == f"{asked}?"
+        assert rendered("recranker-pairwise", case, HINTED) == f'{asked}{hint}"{answer}"'
+    tied = replace(SCORED, candidates=SCORED.candidates[:2], recall_scores=(1.0, 1.0))
+    assert "Hint" not in rendered("recranker-pairwise", tied, HINTED)
+
+
+def test_recranker_listwise_is_as_transcribed_and_hints_at_the_highest_scores():
+    start = (
+        "You are a movie recommender system. Your task is to rank a given list of candidate movies based on user "
+        "preferences and return the top "
+    )
+    rest = (
+        f" recommendations.\n\nUser's {LIKED}\nUser's {DISLIKED}\n\n"
+        'Question: How would the user rank the candidate item list: "The Blues Brothers", "Platoon", "Almost Famous" '
+        "based to historical perference?"
+    )
+    assert rendered("recranker-listwise") == f"{start}3{rest}"
+    hinted = rendered("recranker-listwise", SCORED, HINTED)
+    assert hinted.endswith(
+        '\nHint: Another recommender model suggests "Platoon", "The Blues Brothers", "Almost Famous"'
+    )
+    five = replace(CASE, candidates=tuple(Item(str(n), f"Film {n}") for n in range(6)))
+    assert rendered("recranker-listwise", five).startswith(f"{start}five recommendations.")
+
+
+GAPS = ("this history", "given history", "user's history.", "movies .", "products.", "User history: ;")
+
+
+@pytest.mark.parametrize("name", [name for name in template_paths() if name != "palr-profile"])
+def test_a_history_that_is_not_shown_leaves_no_gap(name: str):
+    made, view = load_template(name), View(show_history=False)
+    text = "\n".join(message.content for message in made.render(CASE, made.question(CASE, view), view=view))
+    assert [gap for gap in GAPS if gap in text] == []
+
+
+def test_llamarec_says_how_the_history_is_ordered_and_items_are_named():
+    assert "in chronological order, recommend an item from the candidate pool with its index letter." in rendered(
+        "llamarec"
+    )
+    text = rendered("llamarec", view=View(history_order="newest-first", ids="numbers"))
+    assert "in reverse chronological order" in text and "with its index number." in text
+    text = rendered("llamarec", view=View(history_order="shuffled", ids="words"))
+    assert "in no particular order" in text and "with its index." in text
+
+
+@pytest.mark.parametrize("name", ["setwise", "pairwise", "tourrank", "rankgpt", "palr", "first-token"])
+def test_scores_stand_beside_the_candidates(name: str):
+    made = load_template(name)
+    lines = made.render(SCORED, made.question(SCORED, HINTED), view=HINTED)[-1].content
+    assert [lines.count(f"(score {score})") for score in ("9.5", "11", "0.25")] == [1, 1, 1]

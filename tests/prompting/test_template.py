@@ -78,6 +78,27 @@ def test_recall_scores_are_shown_only_when_asked_for():
     assert shown(body, case, view=View(show_scores=True)) == "Title 0 0;Title 1 0.1235;"
 
 
+def test_scores_that_nobody_gave_are_refused_and_an_example_needs_none():
+    body = (
+        "{% block user %}{% for shot in shots %}{{ shot }} {% endfor %}{% for item in candidates %}"
+        "{{ item.title }}{% if item.score %}={{ item.score }}{% endif %} {% endfor %}{% endblock %}"
+        "{% block shot %}{% for item in candidates %}{{ item.title }}{{ item.score or '' }};{% endfor %}{% endblock %}"
+    )
+    view, unscored = View(show_scores=True), listed(candidates=2, history=0)
+    with pytest.raises(InputError, match="no recall scores"):
+        shown(body, unscored, view=view)
+    scored = replace(unscored, recall_scores=(2.0, 1.0))
+    assert shown(body, scored, view=view, shots=[unscored]) == "Title 0;Title 1; Title 0=2 Title 1=1 "
+
+
+def test_a_ranking_prompt_may_ask_on_a_scale_of_its_own():
+    body, front = "{{ scale.low }} to {{ scale.high }}", RATING.replace("rating\nranker", "ranking\nranker")
+    assert shown(body, rated(), front) == "1 to 5"
+    own = template(body, front + "scale: [1, 10]\n")
+    assert own.question(rated(), scale=(0.5, 5.0)).scale == (1.0, 10.0)
+    assert shown(body, rated(), front + "scale: [1, 10]\n") == "1 to 10"
+
+
 def test_a_switch_that_the_template_cannot_follow_is_refused():
     for view, words in ((View(show_scores=True), "--show-scores"), (View(ids="letters"), "--ids")):
         with pytest.raises(InputError, match=words):

@@ -18,6 +18,7 @@ from llmrank.rankers.prompt import Prompt
 from llmrank.types import Case, Event, Failure, Item, Ranker, Ranking, Reply, Request, Response
 
 SHOWN = re.compile(r"(\w+)\W+(Film \d{3})\b")
+PREFER = "Would the user prefer"
 UNREADABLE = ("", "I'm sorry, but I can't help with that.", "Here you go!", "Well.", "<think>Let me see")
 DRESSING = ("Sure! Here is my answer:\n{}", "**{}**", "{}\n", "<think>Is it the last one?</think>\n{}")
 
@@ -66,7 +67,10 @@ class OracleBackend:
         if request.labels:
             if unreadable:
                 return Response("", label_logprobs={})
-            weights = {"Yes": 0.9 + min(goodness.values()) / 1200, "No": 0.0}
+            yes = 0.9 + min(goodness.values()) / 1200
+            if PREFER in text:
+                yes = 0.6 if next(iter(goodness)) == best_first[0] else 0.3
+            weights = {"Yes": yes, "No": 0.0}
             weights["No"] = 0.95 - weights["Yes"]
             if request.labels != ("Yes", "No"):
                 weights = {labels[title]: 0.5 ** (place + 1) for place, title in enumerate(best_first)}
@@ -77,6 +81,10 @@ class OracleBackend:
         return Response(draw.choice(DRESSING).format(answer) if draw.random() < self.dressed else answer)
 
     def words(self, text: str, request: Request, best_first: list[str], labels: dict[str, str]) -> str:
+        if PREFER in text:
+            return "Yes." if next(iter(labels)) == best_first[0] else "No."
+        if "relavance score" in text:
+            return f"{10 + 9 * -int(best_first[0][-3:]) / 999:.3f}"
         if "what rating" in text:
             return f"{5 + 4 * -int(best_first[0][-3:]) / 999:.3f}"
         if asked := re.search(r"select the (\d+)", text):

@@ -25,6 +25,7 @@ from .oracle import OracleBackend, case, drive, prompt, truth
 LENGTHS = (0, 1, 2, 5, 9, 10, 11, 19, 20, 21, 25, 30, 50, 100)
 RANKGPT, SETWISE, PAIRWISE, TOURRANK = map(prompt, ("rankgpt", "setwise", "pairwise", "tourrank"))
 LETTERS, YES_NO, RATING = map(prompt, ("first-token", "pointwise-yes-no", "pointwise-rating"))
+RELEVANCE, PREFER = map(prompt, ("recranker-pointwise", "recranker-pairwise"))
 POPULAR = Popularity({f"i{place:03}": 1000 - place for place in range(200)})
 
 ALL = 1000
@@ -38,8 +39,11 @@ RANKERS: dict[str, tuple[AskingRanker, int]] = {
     "first_token llamarec": (FirstToken(prompt("llamarec", ids="words")), ALL),
     "pointwise yes_no": (Pointwise(YES_NO), ALL),
     "pointwise rating": (Pointwise(RATING), ALL),
+    "pointwise on its own scale": (Pointwise(RELEVANCE), ALL),
     "pairwise all": (Pairwise(PAIRWISE), ALL),
     "pairwise all logprobs": (Pairwise(prompt("pairwise", "label_logprobs")), ALL),
+    "pairwise all yes_no": (Pairwise(PREFER), ALL),
+    "pairwise heap yes_no": (Pairwise(PREFER, "heap"), 10),
     "pairwise heap": (Pairwise(PAIRWISE, "heap"), 10),
     "pairwise heap all": (Pairwise(PAIRWISE, "heap", ALL), ALL),
     "pairwise bubble": (Pairwise(PAIRWISE, "bubble", 3), 3),
@@ -63,7 +67,7 @@ each_ranker = pytest.mark.parametrize("name", RANKERS)
 @pytest.mark.parametrize("n", LENGTHS)
 def test_true_answers_give_the_true_order_at_the_calls_said(name, n):
     ranker, exact = RANKERS[name]
-    if name == "pairwise all logprobs" and n > 30:
+    if name in ("pairwise all logprobs", "pairwise all yes_no") and n > 30:
         n = 30  # as `pairwise all`, with other answers
     one = case(n, seed=n)
     needs = ranker.needs(n)

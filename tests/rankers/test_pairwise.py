@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -9,9 +10,10 @@ from llmrank.rankers.pairwise import Pairwise
 from llmrank.rankers.tie_groups import tie_groups
 from llmrank.types import Outcome, Response
 
-from .oracle import OracleBackend, case, drive, prompt
+from .oracle import OracleBackend, case, drive, prompt, truth
 
 PROMPT = prompt("pairwise")
+YES_NO = prompt("recranker-pairwise")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,37 @@ def test_a_model_that_always_says_a_prefers_nothing():
     assert ranking.repairs == {"disagreement": 15} and ranking.outcome is Outcome.REPAIRED
     assert len(tie_groups(ranking)) == 1
     assert sum(map(len, batches)) == 30
+
+
+@dataclass(frozen=True)
+class Speaks(OracleBackend):
+    """An endpoint without log-probabilities."""
+
+    def reply(self, request):
+        return super().reply(replace(request, labels=()))
+
+
+@pytest.mark.parametrize("sort", ["all", "heap", "bubble"])
+def test_yes_and_no_are_read_from_the_text_where_there_are_no_log_probabilities(sort):
+    one = case(12)
+    ranking, _ = drive(Pairwise(YES_NO, sort, 12), one, Speaks())
+    assert ranking.order == truth(one) and ranking.outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("text", ["Yes.", "No."])
+def test_a_model_that_says_yes_or_no_to_both_orders_prefers_nothing(text):
+    ranking, _ = drive(Pairwise(YES_NO), case(4), Says(text=text))
+    assert ranking.repairs == {"disagreement": 6} and len(tie_groups(ranking)) == 1
+
+
+def test_as_much_yes_as_no_prefers_nothing():
+    @dataclass(frozen=True)
+    class Undecided(OracleBackend):
+        def reply(self, request):
+            return Response("", label_logprobs={"Yes": math.log(0.4), "No": math.log(0.4)})
+
+    ranking, _ = drive(Pairwise(YES_NO), case(3), Undecided())
+    assert ranking.repairs["disagreement"] == 3 and len(tie_groups(ranking)) == 1
 
 
 @pytest.mark.parametrize("sort", ["heap", "bubble"])

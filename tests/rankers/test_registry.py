@@ -1,21 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from llmrank.errors import InputError
 from llmrank.rankers.baselines import Popularity, RatingMeans
 from llmrank.rankers.needs import AskingRanker, needs_of
-from llmrank.rankers.registry import (
-    BASELINES,
-    BUILDERS,
-    USUAL_PROMPTS,
-    RankerOptions,
-    TrainingData,
-    build_ranker,
-    ranker_names,
-)
+from llmrank.rankers.registry import BASELINES, BUILDERS, USUAL_PROMPTS, RankerOptions, TrainingData, build_ranker
 from llmrank.types import Outcome
 
 from .oracle import OracleBackend, case, drive, prompt
@@ -87,32 +77,3 @@ def test_what_cannot_be_asked_is_refused_with_a_mend(name, template, changes, sa
     options = RankerOptions(**changes.pop("options", {}))
     with pytest.raises(InputError, match=says):
         build_ranker(name, prompt(template, **changes), options)
-
-
-def test_a_ranker_from_another_package(tmp_path, monkeypatch):
-    """Shows only the first half of the list, by an entry point."""
-    (tmp_path / "halves.py").write_text(
-        "from dataclasses import dataclass\n"
-        "from llmrank.rankers.listwise import from_answer\n"
-        "from llmrank.rankers.prompt import Prompt\n"
-        "@dataclass(frozen=True)\n"
-        "class Half:\n"
-        "    prompt: Prompt\n"
-        "    name: str = 'half'\n"
-        "    def rank(self, case):\n"
-        "        asked = self.prompt.ask(case, case.candidates[: len(case.candidates) // 2])\n"
-        "        [reply] = yield [asked.request]\n"
-        "        return from_answer(case, self.prompt.read(reply, asked.question))\n"
-        "def half(prompt, options):\n"
-        "    return Half(prompt)\n"
-    )
-    info = tmp_path / "halves-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: halves\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[llmrank.rankers]\nhalf = halves:half\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert ranker_names()[-1] == "half"
-    ranking, batches = drive(build_ranker("half", prompt("rankgpt")), case(10), OracleBackend())
-    assert len(batches) == 1 and ranking.named == 5 and len(ranking.order) == 10
-    repeated = build_ranker("half", prompt("rankgpt"), RankerOptions(repeats=2))
-    assert drive(repeated, replace(case(10), user_id="v"), OracleBackend())[0].outcome is Outcome.OK

@@ -90,6 +90,26 @@ def test_pointwise_rates_a_target():
     assert (failed.order, failed.scores, failed.outcome) == (("t",), None, Outcome.ERROR)
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "tokens"),
+    [("setwise", "label_logprobs", 1), ("pointwise-rating", "expected_rating", 1), ("pointwise-yes-no", None, 4)],
+)
+def test_one_token_is_asked_for_where_the_text_is_not_read(name, answer, tokens):
+    one = replace(case(1), target=Item("i000", "Film 000")) if name.startswith("pointwise") else case(3)
+    request = prompt(name, answer).ask(one).request
+    assert request.labels and request.sampling.max_tokens == tokens
+
+
+def test_a_relevance_is_read_on_the_prompts_scale_whatever_the_datas_is():
+    @dataclass(frozen=True)
+    class Rates(OracleBackend):
+        def reply(self, request):
+            return Response("9" if "Film 001" in request.messages[-1].content else "**7/10**")
+
+    ranking, _ = drive(Pointwise(prompt("recranker-pointwise", scale=(0.5, 5.0))), case(2), Rates())
+    assert ranking.order == ("i001", "i000") and ranking.scores == (9.0, 7.0)
+
+
 def test_values_stay_with_their_items_when_one_cannot_be_read():
     items = [Item(name, name) for name in "abc"]
     read, lost = Answer(Outcome.OK, value=2.0), Answer(Outcome.UNPARSED, reason="ambiguous")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrank.errors import InputError
-from llmrank.run import CaseRecord, RunFolder
+from llmrank.run import CaseRecord, Origin, RunFolder, read_manifest, read_records
 from llmrank.types import Outcome, Ranking, Usage
 
 texts = st.text(st.characters(exclude_categories=("Cs",)))
@@ -38,7 +39,14 @@ def test_a_record_survives_its_line(user_id: str, response: str) -> None:
     before = record(user_id, response=response)
     line = before.to_json()
     assert CaseRecord.from_json(line) == before
-    assert "\n" not in line and "\r" not in line and "Infinity" not in line
+    assert "\n" not in line and "\r" not in line
+    json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_half_a_surrogate_pair_from_an_endpoint_is_kept(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, {}) as folder:
+        folder.add(record("a", response="cut off: \ud83d"))
+    assert read_records(tmp_path)["a"].responses == ("cut off: \ud83d",)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40, 200])
@@ -65,6 +73,41 @@ def test_a_failed_case_is_wanted_again_and_its_last_line_counts(tmp_path: Path) 
         assert not folder.wants("a") and folder.records["a"].ranking.outcome is Outcome.OK
 
 
+def test_a_case_with_a_failed_call_inside_is_wanted_again(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, {}) as folder:
+        folder.add(replace(record("a", Outcome.REPAIRED), requests=("k", "l"), responses=("x", None)))
+        folder.add(record("b", Outcome.REPAIRED))
+    with RunFolder(tmp_path, {}) as folder:
+        assert folder.wants("a") and not folder.wants("b")
+
+
+def test_where_it_came_from_is_noted_and_never_compared(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "run" / "s.sqlite", tmp_path / "t.sqlite"
+    for store, data in ((inside, "a.jsonl"), (outside, "b.jsonl"), (inside, "b.jsonl"), (None, "b.jsonl")):
+        RunFolder(tmp_path / "run", {"seed": 0}, Origin("eval", {"data": data}, store)).close()
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest["origin"] == {"verb": "eval", "options": {"data": "b.jsonl"}}
+    assert manifest["stores"] == ["s.sqlite", str(outside)]
+    before = (tmp_path / "run" / "manifest.json").read_bytes()
+    RunFolder(tmp_path / "run", {"seed": 0}).close()
+    assert (tmp_path / "run" / "manifest.json").read_bytes() == before
+
+
+def test_records_are_replaced_whole_and_the_old_ones_kept(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, {}) as folder:
+        folder.add(record("a"))
+        folder.finish({"cases": 1}, {})
+        first = (tmp_path / "cases.jsonl").read_bytes()
+        assert folder.replace({"a": record("a", Outcome.UNPARSED)}) == tmp_path / "cases.jsonl.before"
+        assert folder.replace({"a": record("a", response="y")}) == tmp_path / "cases.jsonl.before-2"
+        with pytest.raises(InputError, match="another process"):
+            RunFolder(tmp_path, {})
+        folder.add(record("b"))
+    assert (tmp_path / "cases.jsonl.before").read_bytes() == first
+    assert json.loads((tmp_path / "metrics.json.before").read_text()) == {"cases": 1}
+    assert {user: one.responses for user, one in read_records(tmp_path).items()} == {"a": ("y",), "b": ("x",)}
+
+
 def test_other_settings_are_refused_and_the_difference_is_named(tmp_path: Path) -> None:
     RunFolder(tmp_path, {"seed": 0, "prompt": "palr"}).close()
     before = (tmp_path / "manifest.json").read_text()
@@ -81,7 +124,7 @@ def test_two_processes_on_one_run_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_refused_with_a_mend(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(InputError, match="choose another --out"):
+    with pytest.raises(InputError, match=r"taken: cannot be written: File exists[\s\S]*name another"):
         RunFolder(tmp_path / "taken", {})
 
 

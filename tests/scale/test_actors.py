@@ -103,7 +103,8 @@ def same_as_one_process(folder: Path, endpoint: Endpoint, output: str) -> None:
 def test_two_actors_give_the_rankings_of_one_process(tmp_path: Path, endpoint: Endpoint, source: Path) -> None:
     said = json.loads(run(tmp_path, command(endpoint, "out", *RAY, "--json")))
     assert said["rows"] == ALL and said["outcomes"] == {"ok": ALL}
-    assert said["calls"] == ALL * CALLS_A_ROW
+    assert said["calls"] == said["spent"]["requests"] == ALL * CALLS_A_ROW
+    assert said["spent"]["completion_tokens"] == ALL * CALLS_A_ROW * 20
     assert set(endpoint.asked().values()) == {1}
     same_as_one_process(tmp_path, endpoint, "out")
     kept = {"_settings.json", "_stores", *(path.name for path in source.iterdir())}

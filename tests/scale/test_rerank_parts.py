@@ -74,14 +74,9 @@ def test_a_folder_gives_the_rankings_of_its_files_and_what_is_done_is_left_alone
     before = [path.stat().st_mtime_ns for path in files]
     files[1].unlink()
     again = rerank("in", "-o", "out", "--json")
-    assert json.loads(again.stdout) | {"output": ""} == {
-        "rows": ROWS,
-        "output": "",
-        "outcomes": {"ok": ROWS},
-        "calls": 0,
-        "prompt_tokens": json.loads(again.stdout)["prompt_tokens"],
-        "completion_tokens": ROWS * 20,
-    }
+    said = json.loads(again.stdout)
+    assert (said["rows"], said["outcomes"], said["calls"]) == (ROWS, {"ok": ROWS}, 0)
+    assert said["completion_tokens"] == ROWS * 20 and said["spent"]["requests"] == 0
     assert "2 of 3 files are done already" in again.stderr
     assert [files[0].stat().st_mtime_ns, files[2].stat().st_mtime_ns] == [before[0], before[2]]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -97,7 +92,7 @@ def test_other_settings_are_refused_even_when_all_is_done_and_force_begins_again
     write_folder(tmp_path / "in", ".jsonl")
     rerank("in", "-o", "out")
     refused = rerank("in", "-o", "out", "--seed", "1", expected=2)
-    assert "seed was 0 and is 1" in refused.stderr and "--force" in refused.stderr
+    assert "seed: was 0, now 1" in refused.stderr and "--force" in refused.stderr
     before = rankings(tmp_path / "out" / "part-0.jsonl")
     rerank("in", "-o", "out", "--seed", "1", "--force")
     assert rankings(tmp_path / "out" / "part-0.jsonl") != before
@@ -130,7 +125,7 @@ def test_shards_of_a_file_are_together_the_whole_each_row_once(tmp_path: Path, r
     again = rerank("all.parquet", "-o", "out.parquet", "--shard", "2/3")
     assert "1 of 1 files are done already" in again.stderr and "0 calls" in again.stdout
     assert (
-        "seed was 0 and is 1"
+        "seed: was 0, now 1"
         in rerank("all.parquet", "-o", "out.parquet", "--shard", "2/3", "--seed", "1", expected=2).stderr
     )
 
@@ -151,6 +146,32 @@ def test_a_dry_run_counts_the_part_and_writes_nothing(tmp_path: Path, rerank: Co
     assert json.loads(rerank("in", "-o", "out", "--dry-run", "--json", "--store", "s").stdout)["requests"] == 2 * ROWS
     part = rerank("in", "-o", "out", "--dry-run", "--json", "--store", "s", "--shard", "1/2")
     assert json.loads(part.stdout)["requests"] == ROWS
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bound_stops_a_folder_and_the_same_command_goes_on(tmp_path: Path, rerank: Command) -> None:
+    write_folder(tmp_path / "in", ".jsonl", ".jsonl")
+    bound = ("in", "-o", "out", "--concurrency", "1", "--max-requests")
+    stopped = rerank(*bound, str(ROWS + 3), expected=5)
+    assert "--max-requests" in stopped.stderr and stopped.stderr.count("mend:") == 1
+    assert [path.name for path in (tmp_path / "out").glob("*.jsonl")] == ["part-0.jsonl"]
+    went_on = json.loads(rerank(*bound, "100", "--json").stdout)
+    assert (went_on["rows"], went_on["calls"], went_on["spent"]["requests"]) == (ROWS, ROWS - 3, ROWS - 3)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--engine", "ray", "--max-requests", "9"), "no common bound"),
+        (("--engine", "ray", "--batch"), "Batch API"),
+        (("--batch",), "Batch API"),
+        (("--shard", "3/2"), "there is no shard 3 of 2"),
+    ],
+)
+def test_what_parts_cannot_keep_is_refused(tmp_path: Path, rerank: Command, more: tuple[str, ...], said: str) -> None:
+    write_folder(tmp_path / "in", ".jsonl")
+    refused = rerank("in", "-o", "out", *more, expected=2)
+    assert said in refused.stderr and "mend:" in refused.stderr
     assert not (tmp_path / "out").exists()
 
 

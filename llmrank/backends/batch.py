@@ -1,0 +1,392 @@
+"""OpenAI's Batch API: the Requests of many Cases go up in one file, and come back within a day at a lower price.
+
+An answer is an answer: the Store key is that of a direct call, so a command with `--batch` and one without it share
+what was answered, and a Run that was begun in one way is continued in the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from llmrank.backends.models import Say, silent
+from llmrank.backends.open_batch import OpenBatch, take_open_batches
+from llmrank.backends.openai import OpenAIBackend
+from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
+from llmrank.store import Store, request_key
+from llmrank.types import Capabilities, Request, Response
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from openai.types import Batch
+
+Result = TypeVar("Result")
+
+MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000
+"""What the API takes in one batch."""
+QUIET = 1.0
+"""Seconds without a new Request after which a batch goes off."""
+FIRST_WAIT, LONGEST_WAIT, GROWTH = 1.0, 60.0, 1.5
+"""Seconds between two looks at a batch."""
+PATIENCE = 3600.0
+"""Seconds for which a step (uploading, creating, a look, a download) is tried again while its fault may pass."""
+SEARCHED = 86_400
+"""Seconds by which the endpoint's clock may be behind ours, in the search for a batch whose id was lost."""
+ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+TOKEN = "llmrank"
+"""The key of a batch's metadata under which it says who it is."""
+
+
+class BatchBackend:
+    """Collects Requests into batches; `answer` returns when the batch with its Request has ended.
+
+    A batch goes off when nothing new has come for a second, or at the API's limits, so a method that asks in several
+    steps works in rounds. What is under way at once is bounded by whoever calls `answer`.
+
+    The first Request is asked directly, and the others wait: a wrong model, or a parameter that the endpoint does not
+    take, is found by one call and not by fifty thousand.
+
+    A kill at any moment pays nothing twice. Before anything is uploaded the batch is noted beside the Store
+    (`OpenBatch`), and its id is noted before it is first looked at; an id that was lost on the way is found among the
+    endpoint's batches by its metadata. The next backend on this Store follows what it finds there: its answers go into
+    the Store, whether or not anybody asks for them again.
+    """
+
+    def __init__(self, direct: OpenAIBackend, store: Path, *, say: Say = silent, quiet: float = QUIET) -> None:
+        """`direct` knows the endpoint, the form of a Request and the meaning of a refusal; `store` is the Store's file.
+        The batches of earlier commands are taken up when it is first asked."""
+        self._direct, self._store_path, self._say, self._quiet = direct, store, say, quiet
+        self._store: Store | None = None
+        self._awaited: dict[str, asyncio.Future[Response]] = {}
+        """By Store key: every Request that is in a batch, or waits for the next."""
+        self._next: dict[str, tuple[Request, bytes]] = {}
+        self._next_bytes = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._first, self._has_answered = asyncio.Lock(), False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the endpoint."""
+        return self._direct.capabilities
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """That of direct calls, so that both share their answers."""
+        return self._direct.identity
+
+    @property
+    def context_length(self) -> int | None:
+        """That of the endpoint."""
+        return self._direct.context_length
+
+    async def answer(self, request: Request) -> Response:
+        """Return the Response from the batch that the Request is put into, or that it is in since an earlier command.
+
+        Raises what a direct call raises for the same refusal; BackendError when the batch ended without it (expired,
+        cancelled); FatalBackendError for a batch that the endpoint refuses as a whole.
+        """
+        store = self._opened()
+        key = request_key(self.identity, request)
+        if key not in self._awaited:
+            # A batch of an earlier command may have brought it since the caller looked.
+            if (stored := store.get(key)) is not None:
+                return stored
+            async with self._first:
+                if not self._has_answered:
+                    response = await self._direct.answer(request)
+                    self._has_answered = True
+                    return response
+            # Another may have asked the same while this one waited.
+            if key not in self._awaited:
+                self._put(key, request)
+        return await asyncio.shield(self._awaited[key])
+
+    async def close(self) -> None:
+        """Stop following; batches that are under way stay noted for the next command."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._store is not None:
+            self._store.close()
+        await self._direct.close()
+
+    # --- into batches ---
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = Store(self._store_path)
+            for batch in take_open_batches(self._store_path, self.identity):
+                self._say(f"{_name(batch)} of {batch.state.count:,} requests is taken up again")
+                for key in batch.keys:
+                    self._expect(key)
+                self._begin(self._see_through(batch), batch.keys)
+        return self._store
+
+    def _expect(self, key: str) -> None:
+        future = asyncio.get_running_loop().create_future()
+        # Nobody may be waiting for it; asyncio would report an exception that nobody looked at.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._awaited[key] = future
+
+    def _put(self, key: str, request: Request) -> None:
+        body = self._direct.body(request, ())
+        line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
+        encoded = json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        if len(self._next) >= MOST_REQUESTS or self._next_bytes + len(encoded) > MOST_BYTES:
+            self._flush()
+        if not self._next:
+            self._begin(self._flush_when_quiet(), ())
+        self._next[key] = request, encoded
+        self._next_bytes += len(encoded)
+        self._expect(key)
+
+    async def _flush_when_quiet(self) -> dict[str, Response | BackendError]:
+        before = -1
+        while len(self._next) != before:
+            before = len(self._next)
+            await asyncio.sleep(self._quiet)
+        self._flush()
+        return {}
+
+    def _flush(self) -> None:
+        if self._next:
+            lines = [(key, request, line) for key, (request, line) in self._next.items()]
+            self._begin(self._send_off(lines), tuple(self._next))
+            self._next, self._next_bytes = {}, 0
+
+    async def _send_off(self, lines: Sequence[tuple[str, Request, bytes]]) -> Mapping[str, Response | BackendError]:
+        return await self._see_through(OpenBatch.begin(self._store_path, self.identity, lines))
+
+    def _begin(self, work: Coroutine[None, None, Mapping[str, Response | BackendError]], keys: Sequence[str]) -> None:
+        """Do the work beside; those who wait hear of its results, or of what went wrong with all of its keys."""
+
+        def tell(task: asyncio.Task[Mapping[str, Response | BackendError]]) -> None:
+            self._tasks.discard(task)
+            if task.cancelled():
+                return
+            error = task.exception()
+            results = task.result() if error is None else dict.fromkeys(keys, error)
+            for key, result in results.items():
+                waiting = self._awaited.pop(key, None)
+                if waiting is None or waiting.done():
+                    continue
+                if isinstance(result, Response):
+                    waiting.set_result(result)
+                else:
+                    waiting.set_exception(result)
+
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(tell)
+
+    # --- through the API ---
+
+    async def _see_through(self, batch: OpenBatch) -> Mapping[str, Response | BackendError]:
+        """Bring a batch to its end, and return what became of each of its Requests."""
+        try:
+            results = await self._collect(batch, await self._ended(batch))
+            batch.forget()
+            return results
+        except TransientError as error:
+            # It may exist. Another try is for the next command, which finds it; here it would be asked anew.
+            raise BackendError(f"{_name(batch)}: {error}") from error
+        except asyncio.CancelledError:
+            self._say(f"{_name(batch)} is noted in {batch.folder}: the same command goes on with it")
+            raise
+        except OSError as error:
+            raise InputError(
+                f"cannot be written: {error.strerror}",
+                path=batch.folder,
+                mend="make room, or make it writable; the same command then goes on with the batch",
+            ) from error
+        finally:
+            batch.release()
+
+    async def _ended(self, batch: OpenBatch) -> Batch:
+        """Return the batch once it has ended, after uploading and creating it where that is still to be done."""
+        if batch.state.batch_id is None:
+            if batch.state.file_id is None:
+                batch.note(file_id=await self._patiently(lambda: self._upload(batch)))
+            created = await self._patiently(lambda: self._create(batch))
+            batch.note(batch_id=created.id)
+            batch.input.unlink(missing_ok=True)
+        wait, said = FIRST_WAIT, ""
+        while True:
+            found: Batch = await self._patiently(
+                lambda: self._send(batch, lambda client: client.batches.retrieve(_id(batch)))
+            )
+            counts = found.request_counts
+            done = f"{counts.completed + counts.failed:,}" if counts else "?"
+            if (now := f"{_name(batch)}: {found.status}, {done} of {batch.state.count:,} requests") != said:
+                self._say(now)
+                said = now
+            if found.status in ENDED:
+                return found
+            await asyncio.sleep(wait)
+            wait = min(LONGEST_WAIT, wait * GROWTH)
+
+    async def _patiently(self, step: Callable[[], Awaitable[Result]]) -> Result:
+        """Return what the step returns; while its fault may pass it is tried again, for up to an hour."""
+        began, wait = time.monotonic(), FIRST_WAIT
+        while True:
+            try:
+                return await step()
+            except TransientError as error:
+                if time.monotonic() - began > PATIENCE:
+                    raise
+                self._say(f"{error}; trying again")
+                await asyncio.sleep(max(wait, error.wait or 0.0))
+                wait = min(LONGEST_WAIT, wait * GROWTH)
+
+    async def _upload(self, batch: OpenBatch) -> str:
+        uploaded = await self._send(batch, lambda client: client.files.create(file=batch.input, purpose="batch"))
+        return uploaded.id
+
+    async def _create(self, batch: OpenBatch) -> Batch:
+        """Return the created batch; one that was created without our hearing of it is found, not created again."""
+        if batch.state.create_sent and (lost := await self._send(batch, lambda client: _find(client, batch))):
+            return lost
+        batch.note(create_sent=True)
+
+        async def create(client: AsyncOpenAI) -> Batch:
+            return await client.batches.create(
+                completion_window="24h",
+                endpoint="/v1/chat/completions",
+                input_file_id=str(batch.state.file_id),
+                metadata={TOKEN: batch.token},
+            )
+
+        try:
+            return await self._send(batch, create)
+        except TransientError:
+            raise
+        except BackendError:
+            # Refused for good: there is no such batch, and none to be looked for.
+            batch.forget()
+            raise
+
+    async def _send(self, batch: OpenBatch, call: Callable[[AsyncOpenAI], Awaitable[Any]]) -> Any:  # noqa: ANN401
+        """Return what the SDK returns; a 404 here says something of the batch, and not of the model."""
+        from openai import APIStatusError
+
+        async def sent(client: AsyncOpenAI) -> Any:  # noqa: ANN401
+            try:
+                return await call(client)
+            except APIStatusError as error:
+                if error.status_code not in (404, 405):
+                    raise
+                if batch.state.batch_id is None:
+                    raise FatalBackendError(
+                        f"{self.identity['base_url']} takes no batches ({error.status_code})\n  mend: leave out --batch"
+                    ) from error
+                raise FatalBackendError(
+                    f"{self.identity['base_url']} knows no {_name(batch)} ({error.status_code})\n"
+                    f"  mend: use the key with which it was begun; or delete {batch.folder} to ask again"
+                ) from error
+
+        found = await self._direct.through(sent)
+        if isinstance(found, str):  # what the SDK makes of an answer that is no JSON
+            raise TransientError(
+                f"{self.identity['base_url']} answered with something that is no JSON", kind="unreadable"
+            )
+        return found
+
+    # --- and back ---
+
+    async def _collect(self, batch: OpenBatch, ended: Batch) -> dict[str, Response | BackendError]:
+        """Return what became of every Request of an ended batch; the answers are stored."""
+        store = self._opened()
+        requests = batch.requests()
+        results: dict[str, Response | BackendError] = {}
+        # Answers first: once one is answered, a refusal is the fault of the Request that met it.
+        for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
+            for number, line in enumerate(_lines(await self._download(batch, file_id))):
+                key = str(line.get("custom_id"))
+                if key not in requests or isinstance(results.get(key), Response):
+                    continue
+                result = results[key] = await self._result(requests[key], line)
+                if isinstance(result, Response):
+                    store.put(key, self.identity, requests[key], result)
+                if number % 1000 == 999:
+                    await asyncio.sleep(0)
+        nothing = _failure(batch, ended)
+        return {key: results.get(key, nothing) for key in requests}
+
+    async def _download(self, batch: OpenBatch, file_id: str) -> Path:
+        path = batch.folder / "output.jsonl"
+
+        async def download(client: AsyncOpenAI) -> None:
+            import httpx2
+
+            try:
+                async with client.files.with_streaming_response.content(file_id) as content:
+                    await content.stream_to_file(path)
+            except httpx2.TransportError as error:
+                # Once the headers have come, the SDK hands on its HTTP library's own errors.
+                raise TransientError(f"the download of {file_id} was cut off ({error})", kind="connection") from error
+
+        await self._patiently(lambda: self._send(batch, download))
+        return path
+
+    async def _result(self, request: Request, line: Mapping[str, Any]) -> Response | BackendError:
+        answered, error = line.get("response"), line.get("error")
+        if not isinstance(answered, dict):
+            told = error if isinstance(error, dict) else {}
+            return BackendError(
+                f"the batch brought no answer: {told.get('message') or told.get('code') or 'no reason'}"
+            )
+        status, body = answered.get("status_code"), answered.get("body")
+        try:
+            response = await self._direct.read_line(
+                request, status if isinstance(status, int) else 200, body if isinstance(body, dict) else {}
+            )
+        except BackendError as failure:
+            return failure
+        return replace(response, batch=True)
+
+
+def _name(batch: OpenBatch) -> str:
+    return f"batch {batch.state.batch_id or f'without id ({batch.token[:8]}…)'}"
+
+
+def _id(batch: OpenBatch) -> str:
+    assert batch.state.batch_id is not None, "the batch was created"
+    return batch.state.batch_id
+
+
+async def _find(client: AsyncOpenAI, batch: OpenBatch) -> Batch | None:
+    """Return the endpoint's batch that says it is this one, or None; newest first, so the search is short."""
+    async for found in client.batches.list(limit=100):
+        if (found.metadata or {}).get(TOKEN) == batch.token:
+            return found
+        if found.created_at < batch.state.begun - SEARCHED:
+            return None
+    return None
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:
+        for text in file:
+            with suppress(ValueError):  # then its Request has no answer, as if the line were missing
+                if isinstance(line := json.loads(text), dict):
+                    yield line
+
+
+def _failure(batch: OpenBatch, ended: Batch) -> BackendError:
+    """Return what is to be said of a Request that an ended batch says nothing of."""
+    if ended.status != "failed":
+        return BackendError(f"{_name(batch)} ended ({ended.status}) without an answer to it")
+    faults = ended.errors.data if ended.errors and ended.errors.data else []
+    told = "; ".join(
+        f"{f'line {fault.line}: ' if fault.line else ''}{fault.message or fault.code}" for fault in faults[:3]
+    )
+    mend = "check --model and the sampling settings"
+    if any(fault.code == "token_limit_exceeded" for fault in faults):
+        mend = "run it again when other batches have ended, or send smaller ones: --concurrency is the most in one"
+    return FatalBackendError(f"{_name(batch)} is refused as a whole: {told or 'no reason'}\n  mend: {mend}")

@@ -1,0 +1,174 @@
+"""A batch that was begun and not yet collected, noted in a folder beside the Store, so that a kill loses nothing.
+
+answers.sqlite.batches/9f2c…/
+  batch.json      the backend's identity, the uploaded file, the batch's id as soon as it is known
+  requests.jsonl  a line for each Request: its Store key, and itself
+  input.jsonl     what is uploaded; gone once the batch exists
+  lock            held by the process that follows the batch
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Self
+from uuid import uuid4
+
+from llmrank.errors import InputError
+from llmrank.store import canonical_json, decode_request, encode_request
+from llmrank.types import Request
+
+STATE, REQUESTS, INPUT, LOCK = "batch.json", "requests.jsonl", "input.jsonl", "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a batch has come."""
+
+    identity: Mapping[str, str]
+    begun: float
+    """Seconds since the epoch, by this machine's clock."""
+    count: int
+    """Requests in it."""
+    file_id: str | None = None
+    """The uploaded file."""
+    create_sent: bool = False
+    """Whether the endpoint was asked to create the batch: from then on it may exist without our knowing its id."""
+    batch_id: str | None = None
+
+
+@dataclass
+class OpenBatch:
+    """One such folder, held by this process."""
+
+    folder: Path
+    state: State
+    keys: tuple[str, ...]
+    """The Store key of each Request."""
+    _lock: IO[bytes] = field(repr=False)
+
+    @classmethod
+    def begin(cls, beside: Path, identity: Mapping[str, str], lines: Sequence[tuple[str, Request, bytes]]) -> Self:
+        """Return a new batch, noted beside the Store file, of Requests with their keys and their lines of the upload.
+
+        Raises InputError when it cannot be written.
+        """
+        folder = _folder_beside(beside) / uuid4().hex
+        made = folder.with_name(f".{folder.name}")
+        try:
+            made.mkdir(parents=True)
+            with (made / REQUESTS).open("w", encoding="utf-8") as file:
+                file.writelines(f"{json.dumps([key, encode_request(request)])}\n" for key, request, _ in lines)
+            with (made / INPUT).open("wb") as file:
+                file.writelines(line for _, _, line in lines)
+            lock = _held(made)
+            assert lock is not None, "nobody else knows this folder"
+            opened = cls(made, State(dict(identity), time.time(), len(lines)), tuple(key for key, _, _ in lines), lock)
+            opened.note()
+            made.rename(folder)
+        except OSError as error:
+            raise InputError(
+                f"the batch cannot be noted: {error.strerror}",
+                path=folder,
+                mend="choose a --store you can write beside",
+            ) from error
+        opened.folder = folder
+        return opened
+
+    @property
+    def token(self) -> str:
+        """Its name, by which it is found among the endpoint's batches."""
+        return self.folder.name
+
+    @property
+    def input(self) -> Path:
+        """The file to be uploaded."""
+        return self.folder / INPUT
+
+    def requests(self) -> dict[str, Request]:
+        """Return each Request by its Store key."""
+        return {key: decode_request(content) for key, content in _read_requests(self.folder)}
+
+    def note(self, **changed: Any) -> None:  # noqa: ANN401 - the fields of State
+        """Change the state; it is on the disk when this returns."""
+        self.state = replace(self.state, **changed)
+        beside = self.folder / f"{STATE}.part"
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(canonical_json(asdict(self.state)))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.folder / STATE)
+
+    def forget(self) -> None:
+        """Remove the folder: its answers are stored, or there will be none."""
+        # The state goes first, so that a kill in between leaves nothing that looks like a batch.
+        (self.folder / STATE).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
+
+    def release(self) -> None:
+        """Let another process follow it."""
+        self._lock.close()
+
+
+def take_open_batches(beside: Path, identity: Mapping[str, str]) -> Iterator[OpenBatch]:
+    """Yield the batches beside the Store file that this backend began and that no other process follows, oldest
+    first."""
+    for _, folder in sorted(_states(beside, identity), key=lambda pair: pair[0].begun):
+        if (lock := _held(folder)) is None:
+            continue
+        # Until the lock was ours, another process may have brought it further, or to its end.
+        if (state := _read(folder / STATE)) is None:
+            lock.close()
+        else:
+            yield OpenBatch(folder, state, tuple(key for key, _ in _read_requests(folder)), lock)
+
+
+def waiting_requests(beside: Path, identity: Mapping[str, str]) -> int:
+    """Return how many Requests to this backend lie in batches that are not yet collected."""
+    return sum(state.count for state, _ in _states(beside, identity))
+
+
+def _folder_beside(store: Path) -> Path:
+    return store.with_name(f"{store.name}.batches")
+
+
+def _states(store: Path, identity: Mapping[str, str]) -> Iterator[tuple[State, Path]]:
+    for path in _folder_beside(store).glob(f"[!.]*/{STATE}"):
+        state = _read(path)
+        if state is not None and state.identity == dict(identity):
+            yield state, path.parent
+
+
+def _read(path: Path) -> State | None:
+    try:
+        return State(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def _read_requests(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with (folder / REQUESTS).open(encoding="utf-8") as file:
+        for line in file:
+            key, content = json.loads(line)
+            yield key, content
+
+
+def _held(folder: Path) -> IO[bytes] | None:
+    """Return the lock of the folder; None when another process has it, or has removed the folder."""
+    try:
+        lock = (folder / LOCK).open("ab")
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock

@@ -1,0 +1,132 @@
+"""Trying again: how long to wait, when a call is given up, and when the endpoint is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from math import inf
+from random import random
+
+from llmrank.backends.models import Say, silent
+from llmrank.engine.clock import Clock
+from llmrank.errors import FatalBackendError, TransientError
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+"""Seconds: the first wait of our own choosing doubles up to the longest."""
+LONG_WAIT = 10.0
+"""Seconds of waiting that a person is told of."""
+SEVERAL = 5
+"""Cases that must be failing before it is taken to be the endpoint's fault and not theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often, and how long."""
+
+    attempts: int = 6
+    """Faults after which a call is given up."""
+    patience: float = 3600.0
+    """Seconds that an endpoint which answered before may answer nobody; also the longest wait it may ask for."""
+
+
+@dataclass(slots=True)
+class Tries:
+    """What one call has met so far."""
+
+    asker: object
+    """The Case that it belongs to."""
+    since: float
+    """When it first failed."""
+    answers: int
+    """Answers that others had got when it last failed; to begin with, when it was first sent."""
+    faults: int = 0
+    refusals: int = 0
+    """Refusals (429) in a row while nobody got an answer."""
+    outage: bool = False
+    """Whether it waits for an endpoint that answers nobody."""
+
+
+@dataclass(slots=True)
+class Retries:
+    """The rule by which all calls of a run are tried again.
+
+    1. *The wait* is what the endpoint asks for (Retry-After), else 0.5, 1, 2 … 30 s, with a random share, so that many
+       callers do not come back at once. No slot is held meanwhile, and another Case is begun in its place.
+    2. *A refusal (429)* says how much the endpoint takes, not that the call is bad. All calls wait (`Limit`), and this
+       one goes first. It counts against the call only if nobody got an answer since its last one: in a storm a call
+       waits as long as others get through, but no longer than `patience`.
+    3. *Any other fault* counts. After `attempts` the call is given up, and its Case is an error: the rest goes on, and
+       the same command asks for it again.
+    4. *An outage* is no call's fault. Where nobody got an answer since the call's last fault, and it is refused or
+       several Cases are failing, none is given up: each is tried every half minute until somebody is answered, for as
+       long as `patience`. So an endpoint that is away for ten minutes in the second night costs ten minutes, not the
+       thousands of Cases that could have failed meanwhile.
+    5. *The end.* When several Cases are failing and patience is over, or nobody was ever answered, or the endpoint asks
+       for a longer wait than that, the run stops with one error. What was answered is stored; the same command goes on.
+
+    So every run ends: a call is sent again every half minute for `patience` at most, else `attempts` times.
+    """
+
+    policy: RetryPolicy
+    clock: Clock
+    say: Say = silent
+    counts: Counter[str] = field(default_factory=Counter[str])
+    """Faults after which a call was sent again, by kind."""
+    answers: int = 0
+    """Calls that were answered."""
+    _answered_at: float = -inf
+    _failing: set[object] = field(default_factory=set[object])
+    _told: bool = False
+
+    def answered(self) -> None:
+        """Somebody got through."""
+        self.answers += 1
+        self._answered_at = self.clock.now()
+        if self._failing:
+            self._failing.clear()
+            self._told = False
+
+    def wait(self, tries: Tries, fault: TransientError) -> float | None:
+        """Return the seconds after which the call is to be sent again, beside what the endpoint makes all calls wait;
+        None: it is given up. Raises FatalBackendError when it is the endpoint that must be given up."""
+        alone = self.answers == tries.answers
+        tries.answers = self.answers
+        if tries.outage and not alone:
+            # It is over, and what it cost was not this call's fault.
+            tries.outage, tries.faults = False, 0
+        self._failing.add(tries.asker)
+        if fault.throttled:
+            tries.refusals = tries.refusals + 1 if alone else 0
+        else:
+            tries.faults += 1
+        wait = 0.0 if fault.throttled else self._own_wait(tries.faults) if fault.wait is None else fault.wait
+        now = self.clock.now()
+        silent = now - max(tries.since, self._answered_at)
+        since = tries.since if fault.throttled else max(tries.since, self._answered_at)
+        exhausted = now + (fault.wait or wait) - since > self.policy.patience
+        if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
+            several = alone and len(self._failing) >= SEVERAL
+            tries.outage = several or (alone and fault.throttled)
+            if not tries.outage or (not several and (exhausted or not self.answers)):
+                return None
+            if exhausted or not self.answers:
+                raise FatalBackendError(
+                    f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and the last answer "
+                    f"{f'came {silent:.0f} s ago' if self.answers else 'is still to come'} ({fault})\n"
+                    "  mend: see to the endpoint, then give the same command again: what was answered is stored"
+                )
+            wait = max(wait, LONGEST_WAIT * (0.5 + random()))
+            self._tell(f"nobody is answered; it is tried for {self.policy.patience / 60:.0f} minutes ({fault})")
+        elif fault.throttled and (fault.wait or 0.0) >= LONG_WAIT:
+            self._tell(f"the endpoint takes no calls for {fault.wait:.0f} s")
+        self.counts[fault.kind] += 1
+        return wait
+
+    def _tell(self, line: str) -> None:
+        if not self._told:
+            self._told = True
+            self.say(line)
+
+    @staticmethod
+    def _own_wait(faults: int) -> float:
+        return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (faults - 1)) * (0.5 + random())

@@ -1,0 +1,101 @@
+"""What other packages add through entry points: found by name, loaded, and named when something in it goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import TracebackType
+
+from llmrank.errors import InputError, LlmrankError
+
+KINDS = {"llmrank.answers": "answer format", "llmrank.rankers": "ranker"}
+"""The entry point groups, and what each adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A ranker or an answer format of another package."""
+
+    point: EntryPoint
+
+    @property
+    def name(self) -> str:
+        """What it is called in front matter and on the command line."""
+        return self.point.name
+
+    @property
+    def package(self) -> str:
+        """The package that adds it, with its version."""
+        return f"{self.point.dist.name} {self.point.dist.version}" if self.point.dist else "a package without a name"
+
+    def __str__(self) -> str:
+        return f"the {KINDS[self.point.group]} {self.name!r} of {self.package} ({self.point.value})"
+
+    def load(self) -> object:
+        """Return what the entry point names; raises InputError, with the package, for whatever its module raises."""
+        with self.blamed("cannot be loaded"):
+            return self.point.load()
+
+    def error(
+        self, problem: str, *, mend: str = "", path: str | None = None, line: int | None = None, user: str | None = None
+    ) -> InputError:
+        """Return an error that says whose fault it is."""
+        remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or take it off the path"
+        whose = f"mend it there, take another --{'answer' if self.point.group == 'llmrank.answers' else 'ranker'}"
+        return InputError(f"{self} {problem}", path=path, line=line, user=user, mend=mend or f"{whose}, {remove}")
+
+    def blamed(self, doing: str, *, mend: str = "", user: str | None = None) -> _Blamed:
+        """Return a context in which any exception becomes an InputError: `doing`, what was raised, and where."""
+        return _Blamed(self, doing, mend, user)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blamed:
+    """Foreign code may raise anything. Nothing is swallowed: it is raised again under the plugin's name."""
+
+    plugin: Plugin
+    doing: str
+    mend: str
+    user: str | None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, LlmrankError):
+            path, line = next(reversed(list(self._frames(trace))), (None, None))
+            problem = f"{self.doing}: {type(error).__name__}: {error}"
+            raise self.plugin.error(problem, mend=self.mend, path=path, line=line, user=self.user) from error
+
+    def _frames(self, trace: TracebackType | None) -> Iterator[tuple[str, int]]:
+        """Yield file and line of each frame in the package's own code, the innermost last."""
+        package = self.plugin.point.module.split(".")[0]
+        while trace is not None:
+            if str(trace.tb_frame.f_globals.get("__name__")).split(".")[0] == package:
+                yield trace.tb_frame.f_code.co_filename, trace.tb_lineno
+            trace = trace.tb_next
+
+
+def plugin_names(group: str) -> tuple[str, ...]:
+    """Return the names that other packages add to an entry point group, sorted."""
+    return tuple(sorted(entry_points(group=group).names))
+
+
+def find_plugin(group: str, name: str, ours: Collection[str] = ()) -> Plugin | None:
+    """Return the plugin of that name, None if no package adds one.
+
+    A name belongs to one package: raises InputError where two add it, or where it is one of `ours`, so that nobody's
+    numbers are those of a method they did not ask for.
+    """
+    plugins = [Plugin(point) for point in entry_points(group=group, name=name)]
+    givers = [*(["llmrank"] if name in ours else []), *(f"{one.package} ({one.point.value})" for one in plugins)]
+    if len(givers) > 1:
+        removable = " or ".join(f"`pip uninstall {one.point.dist.name}`" for one in plugins if one.point.dist)
+        raise InputError(
+            f"the {KINDS[group]} {name!r} is given by {' and by '.join(givers)}",
+            mend=f"give the entry point of group {group} a name of its own, or {removable}",
+        )
+    return plugins[0] if plugins else None

@@ -1,0 +1,171 @@
+"""What tokens cost: a dated file that the user gives. No file, no money.
+
+date: 2026-11-01
+currency: USD
+models:
+  gpt-4.1-mini:
+    input: 0.40          # per million prompt tokens
+    cached_input: 0.10   # of these, what the endpoint took from its cache; as input, if left out
+    output: 1.60         # per million completion tokens, reasoning among them
+    batch: 0.5           # Batch API: a factor on these three, or its own input, cached_input and output
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
+
+from llmrank.errors import InputError, nearest
+from llmrank.types import Usage
+
+MILLION = 1_000_000
+OLD_DAYS = 365
+"""A file older than this is used, with a note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Money per million tokens."""
+
+    input: float
+    cached_input: float
+    output: float
+
+    def cost(self, usage: Usage) -> float:
+        """Return the money for these tokens; those from the prefix cache at their own price."""
+        cached = min(usage.cached_tokens, usage.prompt_tokens)
+        fresh = usage.prompt_tokens - cached
+        return (fresh * self.input + cached * self.cached_input + usage.completion_tokens * self.output) / MILLION
+
+    def __mul__(self, factor: float) -> Price:
+        return Price(self.input * factor, self.cached_input * factor, self.output * factor)
+
+
+def show_money(money: float, currency: str) -> str:
+    """Return an amount with its currency, with as many decimals as its size asks for."""
+    decimals = 2 if money >= 100 else 4 if money >= 0.01 or money == 0 else 6
+    return f"{money:,.{decimals}f} {currency}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What one model costs, and since when that is known."""
+
+    model: str
+    currency: str
+    dated: date
+    direct: Price
+    batch: Price
+    """Through a Batch API; as `direct` if the file names no other."""
+
+    def cost(self, usage: Usage, of_batches: Usage) -> float:
+        """Return the money for `usage`, of which the part `of_batches` came through a Batch API."""
+        return self.direct.cost(usage - of_batches) + self.batch.cost(of_batches)
+
+    def price(self, *, batch: bool) -> Price:
+        """Return the price of batches, or that of direct calls."""
+        return self.batch if batch else self.direct
+
+    def is_old(self, today: date) -> bool:
+        """Return whether the file is more than a year old."""
+        return (today - self.dated).days > OLD_DAYS
+
+    def show(self, money: float) -> str:
+        """Return an amount with its currency."""
+        return show_money(money, self.currency)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the prices as JSON values, for the manifest."""
+        return asdict(self) | {"dated": self.dated.isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The content of a price file."""
+
+    path: Path
+    currency: str
+    dated: date
+    models: Mapping[str, tuple[Price, Price]]
+    """Each model's price, and its price through a Batch API."""
+
+    def tariff(self, model: str) -> Tariff:
+        """Return what the model costs; raises InputError, with the nearest name, for one that the file doesn't hold."""
+        if model not in self.models:
+            raise InputError(
+                f"no price for model {model!r}{nearest(model, self.models)}",
+                path=self.path,
+                field="models",
+                mend=f"add it, or choose with --model among: {', '.join(self.models)}",
+            )
+        direct, batch = self.models[model]
+        return Tariff(model, self.currency, self.dated, direct, batch)
+
+
+class PriceKeys(BaseModel):
+    """The keys of a price."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    input: float = Field(ge=0)
+    cached_input: float | None = Field(None, ge=0)
+    output: float = Field(ge=0)
+
+    def price(self) -> Price:
+        """Return the price; cached tokens cost as much as others unless the file says less."""
+        return Price(self.input, self.input if self.cached_input is None else self.cached_input, self.output)
+
+
+class ModelKeys(PriceKeys):
+    """The keys of a model."""
+
+    batch: NonNegativeFloat | PriceKeys = 1.0
+
+    def prices(self) -> tuple[Price, Price]:
+        """Return the price of direct calls and that of batches."""
+        direct = self.price()
+        return direct, self.batch.price() if isinstance(self.batch, PriceKeys) else direct * self.batch
+
+
+class FileKeys(BaseModel):
+    """The keys of a price file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dated: date = Field(alias="date")
+    currency: str = Field(min_length=1)
+    models: dict[str, ModelKeys] = Field(min_length=1)
+
+
+def read_prices(path: Path) -> Prices:
+    """Return the prices in a YAML file of the form above; raises InputError with file and field."""
+    mend = "write date, currency, and models with input and output for each (money per million tokens)"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path, mend="name a price file") from error
+    except UnicodeDecodeError as error:
+        raise InputError("not UTF-8", path=path, mend="save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"not YAML: {' '.join(str(error).split())}", path=path, mend=mend) from error
+    if not isinstance(values, dict):
+        raise InputError("holds no prices", path=path, mend=mend)
+    try:
+        content = FileKeys.model_validate(values)
+    except ValidationError as error:
+        raise _explained(error, path, mend) from error
+    return Prices(path, content.currency, content.dated, {name: one.prices() for name, one in content.models.items()})
+
+
+def _explained(error: ValidationError, path: Path, mend: str) -> InputError:
+    # Where a factor or a price may stand, the fault that lies deepest is the one that was meant.
+    fault = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
+    place = ".".join(str(part) for part in fault["loc"] if part not in (PriceKeys.__name__, "constrained-float"))
+    problem = "unknown key" if fault["type"] == "extra_forbidden" else str(fault["msg"])
+    return InputError(problem, path=path, field=place or None, mend=mend)

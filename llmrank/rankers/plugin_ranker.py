@@ -1,0 +1,90 @@
+"""A ranker of another package, held to the contract: it asks in Requests, and ranks every candidate once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
+
+from llmrank.plugin import Plugin
+from llmrank.rankers.needs import Needs
+from llmrank.types import Case, Ranker, Ranking, RankingSteps, Reply, Request
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRanker:
+    """Passes on what the plugin's ranker asks; what breaks the contract is an InputError that names the package."""
+
+    plugin: Plugin
+    ranker: Ranker
+
+    @classmethod
+    def load(cls, plugin: Plugin, *arguments: object) -> PluginRanker:
+        """Return the ranker that the entry point's callable builds from a prompt and the options."""
+        build = plugin.load()
+        mend = "let the entry point name a function of (prompt, options) that returns a ranker"
+        if not callable(build):
+            raise plugin.error(f"is no callable, but {build!r:.60}", mend=mend)
+        with plugin.blamed("cannot be built", mend=mend):
+            ranker = build(*arguments)
+        if not callable(getattr(ranker, "rank", None)):
+            raise plugin.error(f"builds no ranker, but {ranker!r:.60}: it has no `rank`", mend=mend)
+        return cls(plugin, cast(Ranker, ranker))
+
+    @property
+    def name(self) -> str:
+        """The entry point's name."""
+        return self.plugin.name
+
+    def needs(self, n: int) -> Needs:
+        """Return what the plugin's ranker says it needs; nothing if it does not say."""
+        says = getattr(self.ranker, "needs", None)
+        with self.plugin.blamed(f"raised in `needs({n})`"):
+            needs = Needs() if says is None else cast(Callable[[int], object], says)(n)
+        if not isinstance(needs, Needs):
+            raise self.plugin.error(f"needs {needs!r:.60}", mend="return llmrank.rankers.Needs")
+        return needs
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Ask what the plugin asks, and return its Ranking; raises InputError for one that leaves the contract."""
+        with self.plugin.blamed("raised", user=case.user_id):
+            steps = self.ranker.rank(case)
+            replies: Sequence[Reply] | None = None
+            while True:
+                try:
+                    batch = cast(object, next(steps) if replies is None else steps.send(replies))
+                except StopIteration as stop:
+                    return self._checked(cast(object, stop.value), case)
+                replies = yield self._requests(batch, case)
+
+    def _requests(self, batch: object, case: Case) -> list[Request]:
+        requests = cast("list[object]", batch) if isinstance(batch, list) else []
+        if not requests or not all(isinstance(one, Request) for one in requests):
+            raise self.plugin.error(
+                f"yields {batch!r:.60}",
+                user=case.user_id,
+                mend="yield lists of Requests (see llmrank.rankers.Dialogue)",
+            )
+        return cast("list[Request]", requests)
+
+    def _checked(self, ranking: object, case: Case) -> Ranking:
+        items = case.candidates if case.target is None else (case.target,)
+        wrong = ""
+        if not isinstance(ranking, Ranking):
+            wrong = f"returns no Ranking, but {ranking!r:.60}"
+        elif sorted(ranking.order) != sorted(item.item_id for item in items):
+            once = set(ranking.order)
+            missing, strange = ({item.item_id for item in items} - once, once - {item.item_id for item in items})
+            wrong = (
+                f"does not rank each of the {len(items)} candidates once: {len(missing)} missing, {len(strange)} that "
+                f"were not shown, {len(ranking.order) - len(once)} repeated"
+            )
+        elif ranking.scores is not None and (
+            len(ranking.scores) != len(items) or not all(high >= low for high, low in pairwise(ranking.scores))
+        ):
+            wrong = "gives scores that do not fall along its order"
+        if wrong:
+            mend = "end with `return dialogue.ranked(ids)` or `.scored(scores)`, which add what is left out"
+            raise self.plugin.error(wrong, user=case.user_id, mend=mend)
+        return cast(Ranking, ranking)

@@ -1,0 +1,54 @@
+"""What llmrank takes a recorded answer to name, text by text and line by line.
+
+It is `llmrank.answers.titles` without the last step: there an item that is named twice counts once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llmrank.answers import answer_format
+from llmrank.answers.matching import title_index
+from llmrank.answers.mention import mentions
+from llmrank.types import Question, Response
+from tests.answers.recorded import Row, shown
+
+Stage = Literal["exact", "item_id", "normalised", "fuzzy", "ambiguous", "outside"]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A text of an answer that is taken to name a film."""
+
+    text: str
+    line: int
+    """From 1."""
+    stage: Stage
+    item_id: str | None
+    """None: ambiguous, or no candidate."""
+
+
+def named(row: Row) -> list[Named]:
+    """Return what the answer of a row names, in order.
+
+    A last title that the answer cuts off is left out, as in reading an answer.
+    """
+    text, items = row["response"], shown(row)
+    index = title_index(items)
+    mentioned = mentions(text, index)
+    if answer_format("titles").read(Response(text), Question(items)).repairs.get("truncated"):
+        mentioned.pop()
+    found: list[Named] = []
+    at = 0
+    for mention in mentioned:
+        at = text.index(mention.text, at) + len(mention.text)
+        line = text.count("\n", 0, at) + 1
+        match = mention.match or index.nearest(mention.text)
+        if match is None:
+            found.append(Named(mention.text, line, "outside", None))
+        else:
+            found.append(
+                Named(mention.text, line, match.stage, items[match.positions[0]].item_id if match.positions else None)
+            )
+    return found

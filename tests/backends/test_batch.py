@@ -1,0 +1,249 @@
+"""Batches against a real HTTP server: what comes back, what is refused, and that nothing is paid twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llmrank.backends import batch as batch_module
+from llmrank.backends.batch import BatchBackend
+from llmrank.backends.open_batch import OpenBatch, take_open_batches, waiting_requests
+from llmrank.backends.openai import open_openai
+from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
+from llmrank.store import Store, request_key
+from llmrank.types import Message, Request, Response, Usage
+from tests.batch_server import BatchServer, Plan, answered, refused_line
+from tests.scripted_server import MODEL
+
+QUESTIONS = [Request((Message("user", f"rank {'these ' * n}"),)) for n in range(7)]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_module, "FIRST_WAIT", 0.01)
+
+
+@asynccontextmanager
+async def backend_at(server: BatchServer, store: Path, said: list[str] | None = None) -> AsyncGenerator[BatchBackend]:
+    direct = await open_openai(server.base_url, MODEL, timeout=5.0, api_key="sk-secret")
+    backend = BatchBackend(direct, store, say=(said if said is not None else []).append, quiet=0.02)
+    try:
+        yield backend
+    finally:
+        await backend.close()
+
+
+async def ask(backend: BatchBackend, questions: list[Request]) -> list[Response | BaseException]:
+    return await asyncio.gather(*(backend.answer(question) for question in questions), return_exceptions=True)
+
+
+async def test_the_first_is_asked_directly_and_the_rest_in_one_batch(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite", said) as backend:
+        responses = await ask(backend, QUESTIONS)
+        expected = [answered({"messages": [{"content": q.messages[0].content}]})[1] for q in QUESTIONS]
+        texts = [body["choices"][0]["message"]["content"] for body in expected]
+        assert [one.text for one in responses if isinstance(one, Response)] == texts
+        assert [one.batch for one in responses if isinstance(one, Response)] == [False] + [True] * 6
+        assert isinstance(responses[3], Response) and responses[3].usage == Usage(10, 4, 5, 2)
+        assert len(server.batches) == 1 and server.calls == 1 and set(server.paid.values()) == {1}
+        assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == 0
+        assert said[-1] == "batch batch_0: completed, 6 of 6 requests"
+        with Store(tmp_path / "s.sqlite") as store:
+            assert store.stats().responses == 6, "whoever asked keeps the direct answer"
+
+
+async def test_a_batch_and_a_direct_run_share_their_answers(tmp_path: Path) -> None:
+    async with BatchServer() as server:
+        direct = await open_openai(server.base_url, MODEL, api_key="sk-secret")
+        async with backend_at(server, tmp_path / "s.sqlite") as backend:
+            assert backend.identity == direct.identity
+            await ask(backend, QUESTIONS)
+        await direct.close()
+        with Store(tmp_path / "s.sqlite") as store:
+            found = store.get(request_key(direct.identity, QUESTIONS[2]))
+            assert found is not None and found.batch
+
+
+async def test_steps_come_in_rounds_and_the_limit_of_a_batch_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_module, "MOST_REQUESTS", 4)
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        await ask(backend, QUESTIONS)
+        await ask(backend, [replace(question, repeat=1) for question in QUESTIONS])
+        sizes = [server.files[batch["input_file_id"]].count(b"\n") for batch in server.batches]
+        assert sizes == [4, 2, 4, 3]
+
+
+async def test_the_most_bytes_of_a_batch_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_module, "MOST_BYTES", 1000)
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
+        uploads = [server.files[batch["input_file_id"]] for batch in server.batches]
+        assert len(uploads) > 1 and max(map(len, uploads)) <= 1000
+
+
+def by_length(body: object) -> int:
+    return len(body["messages"][-1]["content"]) // 6  # type: ignore[index]
+
+
+async def test_error_lines_are_failures_of_the_same_kinds_as_direct_ones(tmp_path: Path) -> None:
+    refusals = {
+        2: refused_line(400, "content filtered"),
+        3: refused_line(500, "internal"),
+        4: refused_line(429, "slow down"),
+        5: refused_line(413, "too large"),
+        6: (200, {"choices": []}),
+    }
+    async with (
+        BatchServer(answer=lambda body: refusals.get(by_length(body)) or answered(body)) as server,
+        backend_at(server, tmp_path / "s.sqlite") as backend,
+    ):
+        responses = await ask(backend, QUESTIONS)
+        kinds = [type(one) for one in responses]
+        assert kinds == [Response, Response, BackendError, TransientError, TransientError, BackendError, TransientError]
+        assert "content filtered" in str(responses[2])
+        with Store(tmp_path / "s.sqlite") as store:
+            assert store.stats().responses == 1, "no failure gets in"
+        # What failed is asked anew when it is asked again, and only that.
+        refusals.clear()
+        again = await ask(backend, QUESTIONS[1:])
+        assert all(isinstance(one, Response) for one in again)
+        assert server.files[server.batches[1]["input_file_id"]].count(b"\n") == 5
+
+
+async def test_a_key_that_is_refused_in_every_line_stops_the_run(tmp_path: Path) -> None:
+    answers = iter([answered({"messages": [{"content": "x"}]}), *[refused_line(401, "bad key")] * 9])
+    async with (
+        BatchServer(answer=lambda _: next(answers)) as server,
+        backend_at(server, tmp_path / "s.sqlite") as backend,
+    ):
+        responses = await ask(backend, QUESTIONS)
+        assert all(isinstance(one, FatalBackendError) and "sk-" not in str(one) for one in responses[1:])
+
+
+@pytest.mark.parametrize("ends", ["expired", "cancelled"])
+async def test_of_a_batch_that_did_not_finish_the_answers_are_used(tmp_path: Path, ends: str) -> None:
+    plans = iter([Plan(ends, answers=2), Plan()])  # type: ignore[arg-type]
+    async with (
+        BatchServer(plan=lambda _: next(plans)) as server,
+        backend_at(server, tmp_path / "s.sqlite") as backend,
+    ):
+        responses = await ask(backend, QUESTIONS)
+        assert [type(one) for one in responses] == [Response] * 3 + [BackendError] * 4
+        assert "in time" in str(responses[5]) if ends == "expired" else "cancelled" in str(responses[5])
+        assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS[1:]))
+        assert len(server.paid) == len(QUESTIONS) and set(server.paid.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("token_limit_exceeded", "--concurrency"), ("model_not_found", "check --model")]
+)
+async def test_a_batch_that_is_refused_as_a_whole_stops_the_run(tmp_path: Path, code: str, said: str) -> None:
+    plan = Plan("failed", errors=[{"code": code, "line": 1, "message": "no such thing"}])
+    async with BatchServer(plan=lambda _: plan) as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        responses = await ask(backend, QUESTIONS)
+        assert all(isinstance(one, FatalBackendError) for one in responses[1:])
+        assert "line 1: no such thing" in str(responses[1]) and said in str(responses[1])
+        assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == 0
+
+
+async def test_passing_faults_on_the_way_are_waited_out(tmp_path: Path) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        server.refuses_once = {"create": 503, "look": 500, "download": 502}
+        assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
+        assert len(server.batches) == 1 and not server.refuses_once
+        server.refuses_once, server.cuts = {"create": 200, "look": 200}, 2
+        again = [replace(question, repeat=1) for question in QUESTIONS]
+        assert all(isinstance(one, Response) for one in await ask(backend, again))
+        assert len(server.batches) == 2 and not server.refuses_once and not server.cuts
+
+
+async def test_the_same_question_twice_is_one_line(tmp_path: Path) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        assert all(isinstance(one, Response) for one in await ask(backend, [*QUESTIONS, *QUESTIONS[1:]]))
+        assert set(server.paid.values()) == {1}
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "s.sqlite.batches").write_text("in the way")
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        responses = await ask(backend, QUESTIONS)
+        assert all(isinstance(one, InputError) and "s.sqlite.batches" in str(one) for one in responses[1:])
+        assert not server.files
+
+
+async def test_an_endpoint_without_batches_is_named_as_such(tmp_path: Path) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        server.refuses_once = {"create": 404}
+        responses = await ask(backend, QUESTIONS)
+        assert isinstance(responses[1], FatalBackendError) and "leave out --batch" in str(responses[1])
+        assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == 0
+
+
+async def test_a_batch_under_way_is_taken_up_again_and_its_answers_are_stored_whoever_asks(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    async with BatchServer(plan=lambda _: Plan(looks=10**6)) as server:
+        async with backend_at(server, path) as backend:
+            asking = asyncio.create_task(ask(backend, QUESTIONS))
+            while not server.looks:
+                await asyncio.sleep(0.01)
+            asking.cancel()
+        assert waiting_requests(path, backend.identity) == 6
+        server.batches[0]["needs"] = 0
+        said: list[str] = []
+        async with backend_at(server, path, said) as backend:
+            await backend.answer(QUESTIONS[4])
+            assert "batch batch_0 of 6 requests is taken up again" in said
+        with Store(path) as store:
+            assert store.stats().responses == 6
+        assert len(server.batches) == 1 and set(server.paid.values()) == {1}
+        assert waiting_requests(path, backend.identity) == 0
+
+
+async def test_a_batch_whose_id_was_lost_is_found_behind_newer_ones(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    async with BatchServer(hold=("create", "after")) as server:
+        async with backend_at(server, path) as backend:
+            asking = asyncio.create_task(ask(backend, QUESTIONS))
+            await server.held.wait()
+            asking.cancel()
+        newer = [
+            {**server.batches[0], "id": f"newer_{n}", "metadata": meta} for n, meta in enumerate([{}, None, {}, {}])
+        ]
+        server.batches += newer
+        async with backend_at(server, path) as backend:
+            assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS[1:]))
+        assert len(server.batches) == 5 and set(server.paid.values()) == {1}
+
+
+async def test_a_batch_that_the_key_does_not_see_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    async with BatchServer() as server, backend_at(server, path) as backend:
+        opened = OpenBatch.begin(
+            path, backend.identity, [(request_key(backend.identity, QUESTIONS[0]), QUESTIONS[0], b"")]
+        )
+        opened.note(batch_id="batch_of_another_project")
+        opened.release()
+        (response,) = await ask(backend, [QUESTIONS[0]])
+        assert isinstance(response, FatalBackendError)
+        assert "batch_of_another_project" in str(response) and str(opened.folder) in str(response)
+
+
+async def test_two_processes_on_one_store_do_not_follow_the_same_batch(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    identity = {"kind": "openai", "base_url": "http://host/v1", "model": "m"}
+    first = OpenBatch.begin(path, identity, [("k", QUESTIONS[0], b"{}\n")])
+    assert not list(take_open_batches(path, identity)), "the first process holds it"
+    first.release()
+    assert not list(take_open_batches(path, {**identity, "model": "other"}))
+    (taken,) = take_open_batches(path, identity)
+    assert taken.requests() == {"k": QUESTIONS[0]} and taken.keys == ("k",) and taken.token == first.token
+    taken.forget()
+    assert not list(take_open_batches(path, identity)) and waiting_requests(path, identity) == 0

@@ -1,0 +1,117 @@
+"""Which parameter a refusal names: the words of real endpoints."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmrank.backends.unsupported import NAMES, refused_parameter
+
+REAL = [
+    (
+        "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.",
+        {"param": "temperature", "code": "unsupported_value"},
+        "temperature",
+    ),
+    (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        {"param": "max_tokens", "code": "unsupported_parameter"},
+        "max_tokens",
+    ),
+    ("Unsupported parameter: 'stop' is not supported with this model.", {"param": "stop"}, "stop"),
+    ("logprobs are not supported with reasoning models.", {"code": "unsupported_parameter"}, "logprobs"),
+    ("This model does not support the 'logprobs' parameter.", {"param": "logprobs"}, "logprobs"),
+    ("You are not allowed to request logprobs from this model", {}, "logprobs"),
+    ("Unrecognized request argument supplied: logprobs", {}, "logprobs"),
+    ("Unrecognized request arguments supplied: frequencyPenalty, presencePenalty, topP", {}, "top_p"),
+    ("Validation error at #/logprobs: Extra inputs are not permitted", {"code": "400"}, "logprobs"),
+    ("logprobs, best_of and echo parameters are not available on gpt-35-turbo model.", {}, "logprobs"),
+    (
+        "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+        {"param": "messages[0].role", "code": "unsupported_value"},
+        "system",
+    ),
+    (
+        "Invalid value: 'system'. Supported values are: 'user', 'assistant', and 'developer'.",
+        {"param": "messages[0].role", "code": "invalid_value"},
+        "system",
+    ),
+    ("invalid parameter 'messages[0].role': invalid role 'system', must be one of: user, assistant", {}, "system"),
+    ("System role not supported", {}, "system"),
+    ("Developer instruction is not enabled for models/gemma-3-27b-it", {}, "system"),
+    ("Logprobs is not enabled for models/gemini-2.5-pro", {}, "logprobs"),
+    ("Unable to submit request because Logprobs is not supported for this model.", {}, "logprobs"),
+    (
+        '[{ "error": { "code": 400, "message": "Invalid JSON payload received. Unknown name \\"frequency_penalty\\": '
+        'Cannot find field.\\nInvalid JSON payload received. Unknown name \\"seed\\": Cannot find field."}}]',
+        {},
+        "frequency_penalty",
+    ),
+    ("Argument not supported on this model: presencePenalty", {}, "presence_penalty"),
+    ("Model grok-4-1-fast-reasoning does not support parameter presencePenalty.", {}, "presence_penalty"),
+    (
+        '{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs '
+        'are not permitted","input":0}]},"type":"invalid_request_error","param":null,"code":null}',
+        {},
+        "seed",
+    ),
+    (
+        "body -> frequency_penalty Extra inputs are not permitted (type=extra_forbidden) body -> n Extra inputs are "
+        "not permitted (type=extra_forbidden) body -> presence_penalty Extra inputs are not permitted",
+        {},
+        "n",
+    ),
+    ("property 'seed' is unsupported, did you mean 'stop'?", {}, "seed"),
+    ("`logprobs` is not supported with this model", {}, "logprobs"),
+    ("`temperature` and `top_p` cannot both be specified for this model. Please use only one.", {}, "top_p"),
+    ("`temperature` is deprecated for this model.", {}, "temperature"),
+    ("invalid temperature: only 1 is allowed for this model", {}, "temperature"),
+    (
+        "litellm.UnsupportedParamsError: anthropic does not support parameters: {'seed': 12345}, for model=claude.",
+        {},
+        "seed",
+    ),
+    (
+        "Gaudi doesn't support logprobs. Please remove 'logprobs'/'top_logprobs' from your request to receive a "
+        "response.",
+        {},
+        "logprobs",
+    ),
+    ("logprobs is not supported with tools + stream", {}, "logprobs"),
+    (
+        "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model.",
+        {"param": None},
+        "response_format",
+    ),
+    ("This response_format type is unavailable now", {}, "response_format"),
+    (
+        "Invalid value: 'json_schema'. Supported values are: 'json_object' and 'text'.",
+        {"param": "response_format.type", "code": "invalid_value"},
+        "response_format",
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "fields", "name"), REAL, ids=[message[:60] for message, _, _ in REAL])
+def test_real_refusals(message: str, fields: dict[str, str | None], name: str) -> None:
+    param, code = fields.get("param") or "", fields.get("code") or ""
+    sent = NAMES.keys() - {"max_completion_tokens"}
+    assert refused_parameter(message, param, code, sent) == name
+    assert refused_parameter(message, param, code, sent - {name}) != name, "what was not sent cannot be left out"
+
+
+@pytest.mark.parametrize(
+    ("message", "param", "code"),
+    [
+        ("max_tokens is too large: 100000. This model supports at most 16384 tokens.", "max_tokens", "invalid_value"),
+        ("Invalid 'temperature': decimal above maximum value. Expected a value <= 2.", "temperature", "invalid_value"),
+        ("Invalid schema for response_format 'answer': object schema missing properties.", "response_format", ""),
+        ("This model's maximum context length is 8192 tokens.", "messages", "context_length_exceeded"),
+        ("The model `gpt-9` does not exist", "model", "model_not_found"),
+        ("The response was filtered due to the prompt triggering the content management policy.", "prompt", ""),
+        ("Country, region, or territory not supported", "", "unsupported_country_region_territory"),
+        ("property 'reasoning' is unsupported", "", ""),
+        ("no message", "", ""),
+    ],
+)
+def test_other_refusals_name_no_parameter(message: str, param: str, code: str) -> None:
+    assert refused_parameter(message, param, code, NAMES.keys()) is None

@@ -1,0 +1,147 @@
+"""The command line at an endpoint that does not do what it is asked: what is said, what is kept, what is paid."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
+
+USERS = 12
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    stdout: str
+    stderr: str
+
+
+async def llmrank(folder: Path, server: ScriptedServer, *arguments: str) -> Ran:
+    there = ("--store", "store.sqlite", "--base-url", server.base_url, "--model", MODEL)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "llmrank", *arguments, *there),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    stdout, stderr = (part.decode() for part in await process.communicate())
+    assert "Traceback" not in stderr
+    assert process.returncode is not None
+    return Ran(process.returncode, stdout, stderr)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rows = [
+        {
+            "user_id": f"u{n}",
+            "history": [{"item_id": "h", "title": f"Seen by u{n}"}],
+            "candidates": [{"item_id": f"i{place}", "title": f"Film {place}"} for place in range(3)],
+            "relevant": ["i1"],
+        }
+        for n in range(USERS)
+    ]
+    (tmp_path / "candidates.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def without_temperature(body: Mapping[str, Any]) -> Step:
+    if "temperature" in body:
+        return refused(400, "Unsupported value: 'temperature'", param="temperature", code="unsupported_value")
+    if "logprobs" in body:
+        return refused(400, "This model does not support the 'logprobs' parameter.", param="logprobs")
+    return good("[2] > [1] > [3]")
+
+
+def session(folder: Path, number: int) -> dict[str, Any]:
+    return json.loads((folder / "run" / "manifest.json").read_text())["sessions"][number]
+
+
+async def test_what_an_endpoint_refuses_is_said_once_and_kept_in_the_manifest(folder: Path) -> None:
+    command = ("eval", "--data", "candidates.jsonl", "--prompt", "rankgpt", "--out", "run")
+    async with ScriptedServer(answer=without_temperature) as server:
+        ran = await llmrank(folder, server, *command)
+        assert ran.code == 0, ran.stderr
+        assert ran.stderr.count("temperature is left out from now on") == 1
+        first = session(folder, 0)
+        assert first["endpoint"] == {"left_out": ["temperature"], "replaced": {}}
+        assert first["calls"] == USERS and first["retries"] == {}
+        assert first["limit"][0] == {"seconds": 0.0, "size": 8, "pace": None, "why": "start"}
+        # The key is of the question as it was asked, so a second session pays for none of them.
+        calls = server.calls
+        (folder / "run").rename(folder / "before")
+        assert (await llmrank(folder, server, *command)).code == 0
+        assert server.calls == calls and session(folder, 0)["calls"] == 0
+
+
+async def test_retries_are_counted_in_the_manifest(folder: Path) -> None:
+    failed = set[str]()
+
+    def answer(body: Mapping[str, Any]) -> Step:
+        text = body["messages"][-1]["content"]
+        if len(failed) < 3 and text not in failed:
+            failed.add(text)
+            return refused(503, headers={"Retry-After": "0"})
+        return good("[2] > [1] > [3]")
+
+    async with ScriptedServer(answer=answer) as server:
+        command = ("eval", "--data", "candidates.jsonl", "--prompt", "rankgpt", "--out", "run", "--concurrency", "3")
+        assert (await llmrank(folder, server, *command)).code == 0
+        assert server.calls == USERS + 3
+    assert session(folder, 0)["retries"] == {"5xx": 3} and session(folder, 0)["calls"] == USERS
+    assert {change["size"] for change in session(folder, 0)["limit"]} == {3}
+
+
+@pytest.mark.parametrize("verb", ["eval", "rerank"])
+@pytest.mark.parametrize("refuses", [True, False], ids=["refused", "ignored"])
+async def test_a_ranker_that_needs_log_probabilities_says_so_before_it_asks(
+    folder: Path, verb: str, refuses: bool
+) -> None:
+    source = (
+        ("--data", "candidates.jsonl", "--out", "run") if verb == "eval" else ("candidates.jsonl", "-o", "out.jsonl")
+    )
+    async with ScriptedServer(good("A"), answer=without_temperature if refuses else None) as server:
+        ran = await llmrank(folder, server, verb, *source, "--prompt", "first-token")
+        assert ran.code == 2 and "log-probabilities" in ran.stderr and "mend:" in ran.stderr
+        assert all(body["max_tokens"] == 1 and "Film" not in str(body) for body in server.seen)
+        assert not (folder / "run").exists() and not (folder / "out.jsonl").exists()
+        dry = await llmrank(folder, server, verb, *source, "--prompt", "first-token", "--dry-run")
+        assert dry.code == 0
+
+
+async def test_yes_and_no_are_read_from_the_text_where_there_are_no_log_probabilities(folder: Path) -> None:
+    def answer(body: Mapping[str, Any]) -> Step:
+        step = without_temperature(body)
+        return (
+            good("Yes")
+            if step.status == 200 and "Film 1" in body["messages"][-1]["content"]
+            else (good("No") if step.status == 200 else step)
+        )
+
+    async with ScriptedServer(answer=answer) as server:
+        command = ("eval", "--data", "candidates.jsonl", "--prompt", "pointwise-yes-no", "--out", "run", "--json")
+        ran = await llmrank(folder, server, *command)
+        assert ran.code == 0, ran.stderr
+        metrics = json.loads(ran.stdout)
+        assert metrics["outcomes"]["ok"] == USERS and metrics["measures"]["HR@1"]["value"] == 1.0
+        assert session(folder, 0)["endpoint"]["left_out"] == ["logprobs", "temperature"]
+
+
+async def test_an_endpoint_that_answers_nobody_ends_the_run_with_one_error(folder: Path) -> None:
+    async with ScriptedServer(refused(500, "out of order", headers={"Retry-After": "0"})) as server:
+        ran = await llmrank(folder, server, "eval", "--data", "candidates.jsonl", "--prompt", "rankgpt", "--out", "run")
+        assert ran.code == 3 and ran.stderr.count("out of order") == 1 and "same command" in ran.stderr
+        assert server.calls <= 6 * USERS
+        server.script = [good("[2] > [1] > [3]")]
+        again = await llmrank(
+            folder, server, "eval", "--data", "candidates.jsonl", "--prompt", "rankgpt", "--out", "run"
+        )
+        assert again.code == 0, again.stderr

@@ -1,0 +1,143 @@
+"""Ctrl-C with real processes and signals: once, in good order; twice, at once; and the same command goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmrank.run import read_manifest, read_records
+from tests.cli.command import asking, command, environment
+from tests.killing import EVAL, RERANK, write_candidates
+from tests.scripted_server import ScriptedServer, Step, good
+
+CASES, ANSWERED = 12, 9
+SOON = 20.0
+"""Seconds: less than any call here takes, and more than a loaded machine needs to end a process."""
+
+
+class Stalling:
+    """Answers so many questions, then none until it is told to."""
+
+    def __init__(self, answered: int) -> None:
+        self.answered, self.asked = answered, 0
+
+    def __call__(self, content: Mapping[str, Any]) -> Step:
+        self.asked += 1
+        return good("Film 1") if self.asked <= self.answered else Step(hang=600)
+
+    async def stalled(self, calls: int) -> None:
+        deadline = time.monotonic() + 60
+        while self.asked < self.answered + calls:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+
+
+async def start(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *command(*arguments),
+        cwd=folder,
+        env=environment(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
+    _, stderr = await asyncio.wait_for(process.communicate(), SOON)
+    return process.returncode, stderr.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_once_leaves_a_readable_run_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    write_candidates(tmp_path / "candidates.jsonl", CASES)
+    stalling = Stalling(ANSWERED)
+    async with ScriptedServer(answer=stalling) as server:
+        arguments = asking(server.base_url, *EVAL, "--no-profile", concurrency=3)
+        process = await start(tmp_path, *arguments)
+        await stalling.stalled(3)
+        process.send_signal(number)
+        code, said = await ended(process)
+        assert code == 130, said
+        assert "the same command continues" in said and "Traceback" not in said
+        assert f"{ANSWERED}/{CASES} Cases" in said
+        assert len(read_records(tmp_path / "run")) == ANSWERED
+        assert read_manifest(tmp_path / "run")["origin"]["verb"] == "eval"
+        stalling.answered = 1_000
+        asked = stalling.asked
+        code, said = await ended(await start(tmp_path, *arguments))
+        assert code == 0, said
+        assert stalling.asked - asked == CASES - ANSWERED
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["cases"] == CASES
+
+
+async def test_once_while_reranking_keeps_what_was_done(tmp_path: Path) -> None:
+    write_candidates(tmp_path / "candidates.jsonl", CASES)
+    stalling = Stalling(ANSWERED)
+    async with ScriptedServer(answer=stalling) as server:
+        arguments = asking(server.base_url, *RERANK, "--no-profile", concurrency=3)
+        process = await start(tmp_path, *arguments)
+        await stalling.stalled(3)
+        process.send_signal(signal.SIGINT)
+        code, said = await ended(process)
+        assert code == 130 and "the same command continues" in said, said
+        asked, stalling.answered = stalling.asked, 1_000
+        code, said = await ended(await start(tmp_path, *arguments))
+        assert code == 0, said
+        assert stalling.asked - asked == CASES - ANSWERED
+    assert len((tmp_path / "reranked.jsonl").read_text().splitlines()) == CASES
+
+
+HELD_UP = """
+import asyncio, sys
+from llmrank.cli.interrupt import interruptible
+
+async def work():
+    try:
+        print("working", flush=True)
+        await asyncio.sleep(600)
+    finally:
+        print("closing", flush=True)
+        await asyncio.sleep(600)  # an engine that takes its time
+
+with asyncio.Runner() as runner:
+    interruptible(runner, work())
+"""
+
+
+async def test_twice_stops_at_once_whatever_is_still_being_closed() -> None:
+    process = await asyncio.create_subprocess_exec(
+        command()[0], "-c", HELD_UP, env=environment(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    for line in (b"working\n", b"closing\n"):
+        assert await asyncio.wait_for(process.stdout.readline(), SOON) == line
+        process.send_signal(signal.SIGINT)
+    code, said = await ended(process)
+    assert code == 130
+    assert "once more stops at once" in said and "stopped at once" in said and "Traceback" not in said
+
+
+async def test_twice_while_calls_hang_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+    write_candidates(tmp_path / "candidates.jsonl", CASES)
+    stalling = Stalling(ANSWERED)
+    async with ScriptedServer(answer=stalling) as server:
+        arguments = asking(server.base_url, *EVAL, "--no-profile", concurrency=3)
+        process = await start(tmp_path, *arguments)
+        await stalling.stalled(3)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+        code, said = await ended(process)
+        assert code == 130 and "Traceback" not in said, said
+        assert len(read_records(tmp_path / "run")) == ANSWERED
+        asked, stalling.answered = stalling.asked, 1_000
+        code, said = await ended(await start(tmp_path, *arguments))
+        assert code == 0, said
+        assert stalling.asked - asked == CASES - ANSWERED

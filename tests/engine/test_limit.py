@@ -1,0 +1,256 @@
+"""The limit, in simulated time: what it finds out, what cuts it, what lets it grow."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from llmrank.engine.cubic import Cubic
+from llmrank.engine.limit import MOST, START, Limit, Slot
+
+from .simulated import Bucket, load, simulate
+
+
+async def enter(limit: Limit, number: int) -> list[Slot]:
+    return [await limit.enter() for _ in range(number)]
+
+
+def test_it_doubles_after_each_round_that_reached_it_up_to_the_most() -> None:
+    async def work() -> None:
+        limit = Limit()
+        sizes = [limit.size]
+        while limit.size < MOST:
+            for slot in await enter(limit, limit.size):
+                limit.answered(slot)
+            sizes.append(limit.size)
+        assert sizes == [START * 2**step for step in range(len(sizes))]
+        for slot in await enter(limit, MOST):
+            limit.answered(slot)
+        assert limit.size == MOST
+        assert [change.why for change in limit.history] == ["start"] + ["slow start"] * (len(sizes) - 1)
+
+    simulate(work())
+
+
+def test_it_does_not_grow_while_it_is_not_reached() -> None:
+    async def work() -> None:
+        limit = Limit()
+        for _ in range(100):
+            for slot in await enter(limit, START - 1):
+                limit.answered(slot)
+        assert limit.size == START
+
+    simulate(work())
+
+
+def test_an_episode_cuts_once_and_the_next_one_again() -> None:
+    async def work() -> None:
+        limit = Limit()
+        for slot in await enter(limit, START):
+            limit.refused(slot, 0.0)
+        assert limit.size == int((START - 1) * 0.8)
+        assert [change.why for change in limit.history] == ["start", "refused"]
+        for slot in await enter(limit, limit.size):
+            limit.refused(slot, 0.0)
+        assert [change.why for change in limit.history] == ["start", "refused"], "nobody has got through yet"
+        slots = await enter(limit, limit.size)
+        limit.answered(slots.pop())
+        for slot in slots:
+            limit.refused(slot, 0.0)
+        assert [change.why for change in limit.history] == ["start", "refused", "refused"]
+
+    simulate(work())
+
+
+@pytest.mark.parametrize("faults", [0, 1, 2])
+def test_other_faults_pause_the_growth_and_cut_nothing(faults: int) -> None:
+    async def work() -> None:
+        limit = Limit()
+        slots = await enter(limit, START)
+        for slot in slots[:faults]:
+            limit.faulted(slot)
+        for slot in slots[faults:]:
+            limit.answered(slot)
+        assert limit.size == (START if faults else 2 * START)
+        while limit.size == START:
+            for slot in await enter(limit, START):
+                limit.answered(slot)
+        assert limit.size == 2 * START
+
+    simulate(work())
+
+
+def test_one_fault_in_four_calls_leaves_it_as_it_is() -> None:
+    async def work() -> None:
+        limit = Limit()
+        for _ in range(100):
+            for number, slot in enumerate(await enter(limit, START)):
+                (limit.faulted if number % 4 == 0 else limit.answered)(slot)
+        assert limit.size == START
+
+    simulate(work())
+
+
+def test_it_does_not_grow_where_calls_wait_in_line() -> None:
+    """An endpoint with four places takes longer the more are asked at once."""
+
+    async def work() -> Limit:
+        limit = Limit()
+        places = asyncio.Semaphore(4)
+
+        async def one() -> None:
+            slot = await limit.enter()
+            async with places:
+                await asyncio.sleep(1.0)
+            limit.answered(slot)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2000):
+                group.create_task(one())
+        return limit
+
+    assert simulate(work()).size <= 4 * START
+
+
+def test_long_answers_after_short_ones_are_no_waiting_in_line() -> None:
+    async def work() -> Limit:
+        limit = Limit()
+
+        async def one(tokens: int) -> None:
+            slot = await limit.enter()
+            await asyncio.sleep(0.2 + tokens * 0.02)
+            limit.answered(slot, tokens)
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(4000):
+                group.create_task(one(16 if number < START else 400))
+        return limit
+
+    assert simulate(work()).size == MOST
+
+
+def test_a_fixed_size_stays_but_keeps_to_pauses_and_pace() -> None:
+    limit, bucket = Limit(64), Bucket(50, 5, retry_after=1)
+    simulate(load(limit, bucket, 60, latency=0.02))
+    assert {change.size for change in limit.history} == {64}
+    late = [when for when in bucket.refused if when > 30]
+    assert len(late) < 0.05 * len([when for when in bucket.accepted if when > 30])
+
+
+def test_nobody_is_let_in_before_the_time_that_the_endpoint_names() -> None:
+    async def work() -> None:
+        limit = Limit(4)
+        loop = asyncio.get_running_loop()
+        first, second = await enter(limit, 2)
+        limit.refused(first, 30.0)
+        slot = await limit.enter()
+        assert 30 <= loop.time() <= 33
+        limit.answered(second)
+        limit.answered(slot)
+
+    simulate(work())
+
+
+def test_a_call_that_was_refused_goes_first() -> None:
+    async def work() -> None:
+        limit, order = Limit(1), list[str]()
+
+        async def wait(name: str, *, first: bool = False) -> None:
+            slot = await limit.enter(first=first)
+            order.append(name)
+            limit.answered(slot)
+
+        slot = await limit.enter()
+        tasks = [asyncio.create_task(wait("new")), asyncio.create_task(wait("refused", first=True))]
+        await asyncio.sleep(0)
+        limit.answered(slot)
+        await asyncio.gather(*tasks)
+        assert order == ["refused", "new"]
+
+    simulate(work())
+
+
+def test_a_waiter_that_is_cancelled_takes_no_slot() -> None:
+    async def work() -> None:
+        limit = Limit(1)
+        slot = await limit.enter()
+        waiting, handed = (asyncio.create_task(limit.enter()) for _ in range(2))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        limit.answered(slot)  # hands the slot to the second waiter, which is cancelled before it runs
+        handed.cancel()
+        await asyncio.gather(waiting, handed, return_exceptions=True)
+        assert limit.under_way == 0
+        limit.answered(await limit.enter())
+
+    simulate(work())
+
+
+STORMS = {
+    "Retry-After, fast calls": (50, 5, 1.0, 0.02),
+    "Retry-After, larger burst": (50, 50, 1.0, 0.02),
+    "no Retry-After": (50, 5, None, 0.02),
+    "slow calls": (50, 5, 1.0, 2.0),
+    "slow calls, no Retry-After": (50, 5, None, 2.0),
+    "a low rate": (5, 2, 1.0, 0.5),
+    "a high rate": (500, 50, 1.0, 0.2),
+    "a Retry-After to the moment": (50, 5, 0.02, 0.02),
+}
+
+
+@pytest.mark.parametrize(("rate", "burst", "retry_after", "latency"), STORMS.values(), ids=STORMS)
+def test_in_a_storm_the_allowed_rate_is_found(
+    rate: float, burst: float, retry_after: float | None, latency: float
+) -> None:
+    bucket = Bucket(rate, burst, retry_after=retry_after)
+    simulate(load(Limit(), bucket, 120, latency=latency))
+    accepted = sum(30 <= when < 120 for when in bucket.accepted)
+    refused = sum(30 <= when < 120 for when in bucket.refused)
+    assert accepted >= 0.9 * rate * 90
+    assert refused <= 0.05 * (accepted + refused)
+
+
+def test_an_endpoint_that_takes_so_many_at_once_is_seldom_asked_for_more() -> None:
+    async def work() -> tuple[int, int, int]:
+        limit, loop = Limit(), asyncio.get_running_loop()
+        under_way = refusals = answers = most = 0
+
+        async def one() -> None:
+            nonlocal under_way, refusals, answers, most
+            while True:
+                slot = await limit.enter()
+                if under_way >= 40:
+                    refusals += loop.time() > 60
+                    limit.refused(slot, None)
+                    continue
+                under_way += 1
+                await asyncio.sleep(1.0)
+                under_way -= 1
+                answers += loop.time() > 60
+                most = max(most, limit.size) if loop.time() > 60 else 0
+                limit.answered(slot)
+                return
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(10_000):
+                group.create_task(one())
+        return refusals, answers, most
+
+    refusals, answers, most = simulate(work())
+    assert refusals < 0.02 * answers and most <= 50
+
+
+def test_the_curve_comes_back_stays_and_leaves() -> None:
+    curve = Cubic(100.0, dip=0.1, shortest=10.0, longest=30.0)
+    values = [curve.value]
+    for _ in range(30):
+        curve.press(1.0)
+        values.append(curve.value)
+    assert values[0] == pytest.approx(90) and values[10] == pytest.approx(100) and values[30] == pytest.approx(180)
+    assert values == sorted(values)
+    assert max(abs(value - 100) for value in values[5:16]) < 2
+    curve.refused(102.0)
+    curve.press(30.0)
+    assert curve.value == pytest.approx(102), "found where it was: the way back is four times as long, or the longest"

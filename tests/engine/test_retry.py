@@ -1,0 +1,224 @@
+"""Trying again, in simulated time: a bad call, a bad quarter of an hour, a bad endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from llmrank.engine import Caller, Ranked, RetryPolicy, rank_all
+from llmrank.errors import FatalBackendError, TransientError
+from llmrank.store import Store
+from llmrank.types import Capabilities, Case, Failure, Item, Message, Outcome, Ranking, RankingSteps, Request, Response
+
+from .simulated import simulate
+
+DOWN = TransientError("no connection", kind="connection")
+
+
+@dataclass
+class Endpoint:
+    """Answers in a second, unless `fault` says what goes wrong with this user's call at this moment."""
+
+    fault: Callable[[str, float], TransientError | None]
+    asked: Counter[str] = field(default_factory=Counter[str])
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    identity: Mapping[str, str] = field(default_factory=lambda: {"kind": "simulated"})
+
+    async def answer(self, request: Request) -> Response:
+        text = request.messages[0].content
+        self.asked[text] += 1
+        if (fault := self.fault(text, asyncio.get_running_loop().time())) is not None:
+            await asyncio.sleep(0.01)
+            raise fault
+        await asyncio.sleep(1.0)
+        return Response(text)
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class AsksOnce:
+    name: str = "asks_once"
+
+    def rank(self, case: Case) -> RankingSteps:
+        [reply] = yield [Request((Message("user", case.user_id),))]
+        order = tuple(item.item_id for item in case.candidates)
+        return Ranking(order, outcome=Outcome.ERROR if isinstance(reply, Failure) else Outcome.OK)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "store.sqlite") as opened:
+        yield opened
+
+
+@dataclass
+class Ended:
+    failed: set[str]
+    ok: int
+    seconds: float
+    seconds_ok: float
+    """When the last good one was done."""
+    caller: Caller
+    most_under_way: int
+    error: FatalBackendError | None
+    said: list[str]
+
+
+def run(
+    store: Store, endpoint: Endpoint, cases: int, concurrency: int | None = 4, policy: RetryPolicy | None = None
+) -> Ended:
+    done: list[Ranked] = []
+    taken = most = 0
+    ok_at = 0.0
+    said: list[str] = []
+
+    def source() -> Iterator[Case]:
+        nonlocal taken, most
+        for n in range(cases):
+            taken += 1
+            most = max(most, taken - len(done))
+            yield Case(f"u{n}", (), candidates=(Item("a", "A"), Item("b", "B")))
+
+    def keep(one: Ranked) -> None:
+        nonlocal ok_at
+        done.append(one)
+        if one.ranking.outcome is Outcome.OK:
+            ok_at = asyncio.get_running_loop().time()
+
+    async def work() -> Ended:
+        caller = Caller(endpoint, store, concurrency, policy or RetryPolicy(), say=said.append)
+        error = None
+        try:
+            await rank_all(source(), AsksOnce(), caller, arrange=lambda case: case, done=keep)
+        except FatalBackendError as caught:
+            error = caught
+        seconds = asyncio.get_running_loop().time()
+        failed = {one.case.user_id for one in done if one.ranking.outcome is Outcome.ERROR}
+        return Ended(failed, len(done) - len(failed), seconds, ok_at, caller, most, error, said)
+
+    return simulate(work())
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, None])
+def test_a_bad_call_fails_alone_and_holds_nobody_up(store: Store, concurrency: int | None) -> None:
+    endpoint = Endpoint(lambda user, _: DOWN if user == "u2" else None)
+    ended = run(store, endpoint, 60, concurrency)
+    assert (ended.failed, ended.ok, ended.error) == ({"u2"}, 59, None)
+    assert endpoint.asked["u2"] == 6 and sum(endpoint.asked.values()) == 59 + 6
+    assert ended.caller.account()["retries"] == {"connection": 5}
+    # No slot is held while it waits: the others take as long as they would alone.
+    assert ended.seconds_ok <= 60 / (concurrency or 8) + 2
+
+
+def test_a_bad_last_case_ends(store: Store) -> None:
+    ended = run(store, Endpoint(lambda *_: DOWN), 1)
+    assert (ended.failed, ended.error) == ({"u0"}, None) and ended.seconds < 60
+
+
+@pytest.mark.parametrize("kind", ["connection", "5xx", "429"])
+def test_a_bad_quarter_of_an_hour_costs_no_case(store: Store, kind: str) -> None:
+    fault = TransientError("down", kind=kind)
+    ended = run(store, Endpoint(lambda _, now: fault if 20 <= now < 920 else None), 400)
+    assert (ended.failed, ended.ok, ended.error) == (set(), 400, None)
+    assert 920 <= ended.seconds < 1100
+    assert ended.most_under_way <= 4 + 4 + 8, "few Cases are begun meanwhile"
+    assert len(ended.said) == 1 and "nobody is answered" in ended.said[0]
+
+
+def test_a_flaky_endpoint_with_outages_costs_no_case(store: Store) -> None:
+    draw = Random(0)
+
+    def fault(_: str, now: float) -> TransientError | None:
+        if 300 <= now % 1200 < 700:
+            return DOWN
+        return TransientError("busy", kind="5xx") if draw.random() < 0.1 else None
+
+    ended = run(store, Endpoint(fault), 20_000, concurrency=8)
+    assert (ended.failed, ended.ok, ended.error) == (set(), 20_000, None)
+    assert ended.seconds < 1.4 * 20_000 / 8 * 1200 / 800
+
+
+def test_an_endpoint_that_does_not_come_back_ends_the_run(store: Store) -> None:
+    endpoint = Endpoint(lambda _, now: DOWN if now >= 20 else None)
+    ended = run(store, endpoint, 100_000, policy=RetryPolicy(patience=1800))
+    assert ended.error is not None and "answers nobody" in str(ended.error) and "same command" in str(ended.error)
+    assert ended.failed == set() and 1750 < ended.seconds < 1850
+    assert store.stats().responses == ended.ok > 50
+    stored = ended.ok
+    ended = run(store, Endpoint(lambda *_: None), 200)
+    assert (ended.ok, ended.caller.calls) == (200, 200 - stored), "the same command goes on"
+
+
+def test_an_endpoint_that_answers_nobody_from_the_start_ends_the_run_soon(store: Store) -> None:
+    ended = run(store, Endpoint(lambda *_: DOWN), 100_000)
+    assert ended.error is not None and "still to come" in str(ended.error)
+    assert ended.seconds < 120
+
+
+def test_a_daily_quota_ends_the_run_at_once(store: Store) -> None:
+    used_up = TransientError("come back tomorrow", kind="429", wait=30_000)
+    ended = run(store, Endpoint(lambda _, now: used_up if now >= 20 else None), 100_000)
+    assert ended.error is not None and "come back tomorrow" in str(ended.error)
+    assert ended.seconds < 60 and len(ended.failed) < 10
+
+
+@pytest.mark.parametrize("wait", [60.0, None])
+def test_many_refusals_are_no_failure_while_others_get_through(store: Store, wait: float | None) -> None:
+    taken: list[float] = []
+
+    def fault(_: str, now: float) -> TransientError | None:
+        """Ten calls a minute, counted by the clock."""
+        if sum(when // 60 == now // 60 for when in taken) >= 10:
+            return TransientError("too many", kind="429", wait=None if wait is None else 60 - now % 60)
+        taken.append(now)
+        return None
+
+    ended = run(store, Endpoint(fault), 100, concurrency=None)
+    assert (ended.failed, ended.ok, ended.error) == (set(), 100, None)
+
+
+def test_a_call_that_alone_is_refused_is_given_up_in_the_end(store: Store) -> None:
+    too_many = TransientError("too many", kind="429", wait=5.0)
+    endpoint = Endpoint(lambda user, _: too_many if user == "u2" else None)
+    ended = run(store, endpoint, 20, policy=RetryPolicy(patience=600))
+    assert (ended.failed, ended.ok, ended.error) == ({"u2"}, 19, None)
+    assert 500 < ended.seconds <= 700
+
+
+def test_the_adaptive_limit_widens_production(store: Store) -> None:
+    ended = run(store, Endpoint(lambda *_: None), 2000, concurrency=None)
+    assert ended.most_under_way == ended.caller.limit.size == 256
+    assert ended.seconds < 20
+
+
+def test_the_waits_of_our_own_double(store: Store) -> None:
+    times: list[float] = []
+
+    def fault(_: str, now: float) -> TransientError:
+        times.append(now)
+        return DOWN
+
+    run(store, Endpoint(fault), 1)
+    waits = [after - before for before, after in pairwise(times)]
+    assert len(waits) == 5
+    for step, wait in enumerate(waits):
+        assert 0.5 * 0.5 * 2**step <= wait <= 1.5 * 0.5 * 2**step + 0.1
+
+
+def test_the_wait_asked_for_is_kept(store: Store) -> None:
+    times: list[float] = []
+
+    def fault(_: str, now: float) -> TransientError | None:
+        times.append(now)
+        return TransientError("busy", kind="5xx", wait=17.0) if len(times) == 1 else None
+
+    run(store, Endpoint(fault), 1)
+    assert 17.0 <= times[1] - times[0] <= 17.1

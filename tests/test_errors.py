@@ -1,0 +1,49 @@
+"""What a person is told of settings that differ."""
+
+from __future__ import annotations
+
+from llmrank.errors import differences
+
+TEXT = "\n".join(f"line {number} of the template" for number in range(40))
+
+
+def test_equal_settings_and_those_that_are_not_set_do_not_differ() -> None:
+    assert differences({"a": 1, "b": {"c": [1]}}, {"b": {"c": [1]}, "a": 1}) == []
+    assert differences({"a": None}, {}) == []
+
+
+def test_each_difference_is_named_where_it_is() -> None:
+    before = {"seed": 0, "sampling": {"temperature": 0.0, "stop": []}, "k": 5}
+    now = {"seed": 1, "sampling": {"temperature": 0.7, "stop": []}, "top": 3}
+    assert differences(before, now) == [
+        "k: was 5, now not set",
+        "sampling.temperature: was 0.0, now 0.7",
+        "seed: was 0, now 1",
+        "top: was not set, now 3",
+    ]
+
+
+def test_a_changed_text_is_shown_as_a_short_diff_without_its_hash() -> None:
+    now = TEXT.replace("line 7 of", "line seven of") + "\nan end"
+    found = differences({"template": TEXT, "template_sha256": "a"}, {"template": now, "template_sha256": "b"})
+    assert [line.strip() for line in found[0].splitlines()] == [
+        "template:",
+        "line 8:",
+        "-line 7 of the template",
+        "+line seven of the template",
+        "line 41:",
+        "+an end",
+    ]
+    assert len(found) == 1
+    assert differences({"template_sha256": "a"}, {"template_sha256": "b"}) == ["template_sha256: was 'a', now 'b'"]
+
+
+def test_what_differs_is_seen_in_a_long_line_and_a_long_diff_ends() -> None:
+    [found] = differences({"t": "x" * 400 + "old\n"}, {"t": "x" * 400 + "new\n"})
+    assert "xold" in found and "xnew" in found and max(map(len, found.splitlines())) < 120
+    [found] = differences({"t": TEXT}, {"t": TEXT.replace("of", "in")})
+    assert len(found.splitlines()) < 20 and found.endswith("more lines")
+
+
+def test_a_text_that_differs_in_its_end_alone_says_so() -> None:
+    assert "line breaks" in differences({"t": "a\nb\n"}, {"t": "a\nb"})[0]

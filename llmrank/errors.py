@@ -57,6 +57,14 @@ class TooManyErrorsError(LlmrankError):
     exit_code = 4
 
 
+class UnfinishedError(LlmrankError):
+    """Parts of a job could not be done; the others are done and saved. The exit code is that of the first reason."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)
+
+
 class BoundReachedError(LlmrankError):
     """The next call could pass a bound that the user set (exit code 5); nothing is wrong, and the rest is saved.
 
@@ -93,6 +101,10 @@ class TransientError(BackendError):
 
 class FatalBackendError(BackendError):
     """A failure that every further call would meet too (wrong key, no such model): the run stops at once."""
+
+
+class EngineDiedError(FatalBackendError):
+    """The engine in this process is dead; another process may have better luck with the same question."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -178,8 +178,11 @@ class Stored:
 class Store:
     """One SQLite file of Responses. Use it as a context manager, or call `close`."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, alone: bool = False) -> None:
         """Open the file, or make it; with `read_only` it must exist and is never written.
+
+        With `alone` no other process can open it meanwhile. Then nothing is shared through memory, so that the file may
+        lie on a network file system.
 
         Raises InputError when the file is no Store, cannot be made, or is locked for longer than a minute.
         """
@@ -195,6 +198,8 @@ class Store:
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+                if alone:
+                    self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._prepare()
         self._backends: dict[str, int] = {}
 

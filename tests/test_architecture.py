@@ -28,12 +28,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exported": {"store", "files"},
     "backends": {"store"},
     "engine": {"store", "rankers", "backends", "prices"},
+    "scale": {"data", "files"},
     "measures": {"stats"},
     "run": {"engine", "measures", "stats", "rankers", "prices", "files"},
     "cli": {"*"},
     "__main__": {"cli"},
 }
-HEAVY = {"torch", "vllm", "openai", "datasets", "scipy", "pandas", "sklearn", "transformers", "pyarrow", "aiohttp"}
+HEAVY = {
+    "torch",
+    "vllm",
+    "openai",
+    "datasets",
+    "scipy",
+    "pandas",
+    "sklearn",
+    "transformers",
+    "pyarrow",
+    "aiohttp",
+    "ray",
+}
 
 
 def room(path: Path) -> str:

@@ -317,3 +317,19 @@ def test_a_damaged_file_says_so(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged"), Store(path) as store:
         store.stats()
+
+
+def test_opened_alone_nobody_else_gets_in_and_no_memory_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmrank.store.BUSY_SECONDS", 0.1)
+    path = tmp_path / "store.sqlite"
+    with Store(path, alone=True) as store:
+        store.put("key", IDENTITY, REQUEST, RESPONSE)
+        assert not (tmp_path / "store.sqlite-shm").exists()
+        with pytest.raises(InputError, match="locked"):
+            Store(path, alone=True)
+        with pytest.raises(InputError, match="locked"):
+            Store(path)
+    with Store(path) as store:
+        assert store.get("key") is not None

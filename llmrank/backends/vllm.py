@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmrank.backends.labels import LABEL_LIMIT, single_token
 from llmrank.backends.models import Model, Say, fingerprint, resolve_model, silent
-from llmrank.errors import BackendError, FatalBackendError, InputError, MissingError
+from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError
 from llmrank.types import Capabilities, Message, Request, Response, Structured, Usage
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class VllmBackend:
     async def answer(self, request: Request) -> Response:
         """Return the model's Response.
 
-        Raises BackendError when the prompt does not fit, FatalBackendError when the engine died or a label is no
-        single token.
+        Raises BackendError when the prompt does not fit, EngineDiedError when the engine died, FatalBackendError when a
+        label is no single token.
         """
         engine = await self._started()
         from vllm import TokensPrompt
@@ -133,7 +133,7 @@ class VllmBackend:
                 final = await anext(call)
         except EngineDeadError as error:
             kept, self._log = self._log, None
-            raise FatalBackendError(f"the vLLM engine died\n  mend: its log says why: {kept}") from error
+            raise EngineDiedError(f"the vLLM engine died\n  mend: its log says why: {kept}") from error
         except (VLLMError, ValueError) as error:
             raise BackendError(f"vLLM refused the request: {error}") from error
         output = final.outputs[0]

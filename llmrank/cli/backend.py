@@ -44,7 +44,7 @@ class Connection:
 
     def room(self) -> Room:
         """Return how much the model holds; unknown for a backend that does not say."""
-        return Room(getattr(self.backend, "count_tokens", None), getattr(self.backend, "context_length", None))
+        return room_of(self.backend)
 
     def check(self, needs: Needs, *, ask: bool = True) -> None:
         """Raise InputError if the backend cannot do what the ranker needs.
@@ -81,26 +81,56 @@ class Connection:
         return found
 
 
+def room_of(backend: Backend) -> Room:
+    """Return how much the backend's model holds; unknown where it does not say."""
+    return Room(getattr(backend, "count_tokens", None), getattr(backend, "context_length", None))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """An open backend, and no Store yet."""
+
+    backend: Backend
+    concurrency: int | None
+    runner: asyncio.Runner
+    budget: Budget
+    """What this command spends."""
+
+    def beside(self, store: Store) -> Connection:
+        """Return the backend with the Store; another time with another one."""
+        return Connection(self.backend, store, self.concurrency, self.runner, self.budget)
+
+
 @contextmanager
 def connect(options: BackendOptions, *, nobody: bool = False) -> Generator[Connection]:
     """Open the backend that the options name (its model is loaded when it is first asked), and the Store.
 
     With `nobody` there is none, whatever the options say: a baseline asks nobody.
     """
-    from llmrank.backends import BackendSettings, open_backend
     from llmrank.backends.open_batch import waiting_requests
+    from llmrank.store import Store
+
+    path = Path(":memory:") if nobody else options.store or default_store()
+    with reach(options, nobody=nobody) as reached, Store(path) as store:
+        if not nobody and not options.batch and (waiting := waiting_requests(path, reached.backend.identity)):
+            _say(f"{waiting} requests wait in a batch: --batch collects them; without it they are asked again")
+        yield reached.beside(store)
+
+
+@contextmanager
+def reach(options: BackendOptions, *, nobody: bool = False) -> Generator[Reached]:
+    """Open the backend that the options name, or with `nobody` none."""
+    from llmrank.backends import BackendSettings, open_backend
     from llmrank.engine import Bounds, Budget
     from llmrank.prices import read_prices
-    from llmrank.store import Store
 
     if nobody:
         from llmrank.backends.nobody import Nobody
 
-        with asyncio.Runner() as runner, Store(Path(":memory:")) as store:
-            yield Connection(Nobody(), store, 1, runner, Budget())
+        with asyncio.Runner() as runner:
+            yield Reached(Nobody(), 1, runner, Budget())
         return
     kind = options.backend or ("openai" if options.base_url else "vllm")
-    store_path = options.store or default_store()
     prices = None if options.prices is None else read_prices(options.prices)
     if options.max_cost is not None and prices is None:
         raise InputError("a bound on money needs prices", field="--max-cost", mend="name a price file with --prices")
@@ -110,7 +140,7 @@ def connect(options: BackendOptions, *, nobody: bool = False) -> Generator[Conne
         base_url=options.base_url,
         revision=options.revision,
         adapter=None if options.adapter is None else Path(options.adapter),
-        batch_store=store_path if options.batch else None,
+        batch_store=(options.store or default_store()) if options.batch else None,
     )
     settings.check()
     concurrency = options.concurrency or CONCURRENCY["batch" if options.batch else kind.partition(":")[0]]
@@ -127,10 +157,7 @@ def connect(options: BackendOptions, *, nobody: bool = False) -> Generator[Conne
                 batch=options.batch,
                 count_tokens=getattr(backend, "count_tokens", None),
             )
-            with Store(store_path) as store:
-                if not options.batch and (waiting := waiting_requests(store_path, backend.identity)):
-                    _say(f"{waiting} requests wait in a batch: --batch collects them; without it they are asked again")
-                yield Connection(backend, store, concurrency, runner, budget)
+            yield Reached(backend, concurrency, runner, budget)
         finally:
             runner.run(backend.close())
 

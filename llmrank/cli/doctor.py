@@ -29,7 +29,7 @@ class Finding:
 @json_option
 def doctor(as_json: bool) -> None:
     """Say what is installed, what can run here, and what brings the rest."""
-    findings = [_python(), *_vllm(), *_assets(), _endpoint(), _machine()]
+    findings = [_python(), *_vllm(), *_assets(), _endpoint(), _ray(), _machine()]
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
         return
@@ -92,6 +92,12 @@ def _endpoint() -> Finding:
     if url:
         return Finding("endpoint", "note", f"OPENAI_BASE_URL is {url}, {key}; used with --backend openai")
     return Finding("endpoint", "note", "none set: --base-url URL or OPENAI_BASE_URL names one")
+
+
+def _ray() -> Finding:
+    if number := _installed("ray"):
+        return Finding("ray", "good", f"{number}; rerank --engine ray")
+    return Finding("ray", "note", "not installed; only rerank --engine ray needs it", "pip install 'llmrank[ray]'")
 
 
 def _machine() -> Finding:

@@ -332,6 +332,37 @@ backend_options = _grouped(
     ),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class ScaleOptions:
+    """How a large job is divided."""
+
+    engine: Literal["local", "ray"] = "local"
+    shard: str | None = None
+    actors: int | None = None
+    gpus_per_actor: float | None = None
+
+
+scale_options = _grouped(
+    "scale_options",
+    ScaleOptions,
+    option(
+        "--engine",
+        default="local",
+        show_default=True,
+        type=click.Choice(["local", "ray"]),
+        help="This process, or Ray actors (extra `ray`), which share the files of a folder.",
+    ),
+    option("--shard", default=None, help="i/n: do the i-th of n parts only, e.g. 2/4; of a folder, every n-th file."),
+    option(
+        "--actors",
+        default=None,
+        type=click.IntRange(1),
+        help="ray: processes, each with a model or --concurrency calls of its own.  [default: one a GPU, or a CPU]",
+    ),
+    option("--gpus-per-actor", default=None, type=click.FloatRange(0), help="ray.  [default: 1 where there are GPUs]"),
+)
+
 json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 dry_run_option = option(
     "--dry-run",

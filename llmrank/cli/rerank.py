@@ -1,11 +1,13 @@
-"""`llmrank rerank IN -o OUT`: a candidate file in, a reranked file out; no ground truth is needed or looked at."""
+"""`llmrank rerank IN -o OUT`: candidate files in, reranked files out; no ground truth is needed or looked at."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,26 +16,35 @@ import click
 from llmrank.cli.options import (
     BackendOptions,
     PromptOptions,
+    ScaleOptions,
     backend_options,
     config_option,
     dry_run_option,
     json_option,
     option,
     prompt_options,
+    scale_options,
 )
-from llmrank.types import Case, Failure, Outcome, Usage
+from llmrank.errors import InputError, UnfinishedError
+from llmrank.types import Outcome, Usage
 
 if TYPE_CHECKING:
-    from llmrank.data.candidate_row import CandidateRow
+    from llmrank.cli.backend import Connection
+    from llmrank.cli.reranking import Reranking
+    from llmrank.engine import Budget
+    from llmrank.scale import Partition, Result
 
 
 @click.command()
-@click.argument("candidates", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz.")
+@click.argument("candidates", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz; or a folder."
+)
 @prompt_options
 @backend_options
 @option("--seed", default=0, show_default=True, help="For shuffles, shots and sampling.")
 @option("--allow-empty-history", is_flag=True, help="Accept rows that have no history.")
+@scale_options
 @click.option("--force", is_flag=True, help="Begin again, whatever is there.")
 @dry_run_option
 @json_option
@@ -45,6 +56,7 @@ def rerank(
     backend_options: BackendOptions,
     seed: int,
     allow_empty_history: bool,
+    scale_options: ScaleOptions,
     force: bool,
     dry_run: bool,
     as_json: bool,
@@ -53,81 +65,147 @@ def rerank(
 
     What a model did not place follows in the order in which it was recalled. The same command continues a run that was
     stopped.
+
+    Of a folder every file is reranked, into a file of the same name in the folder OUTPUT, with a Store of its own in
+    OUTPUT/_stores (or the folder --store). Files that are done are left alone. With --shard i/n the part of a file goes
+    to a file of its own: `-o out.parquet --shard 2/4` writes out.2-of-4.parquet.
     """
-    from llmrank.cli.asking import FileHistories, asks_nobody, load_prompt, make_method
-    from llmrank.cli.backend import connect, refuse_errors, show_estimate
-    from llmrank.cli.progress import Progress
-    from llmrank.data.candidates import check_candidates, check_free, read_rows
-    from llmrank.data.reranked import RerankedWriter
-    from llmrank.engine import Ranked, rank_all
-    from llmrank.rankers.needs import needs_of
-    from llmrank.rankers.order import Order
+    from llmrank.cli.asking import load_prompt
+    from llmrank.cli.backend import connect
+    from llmrank.cli.reranking import Reranking
+    from llmrank.data.candidates import check_free
 
-    template = None if asks_nobody(prompt_options) else load_prompt(prompt_options)
-    order = Order.parse(prompt_options.order, seed)
-    check_free(output, overwrite=force)
-    rows = check_candidates(candidates, allow_empty_history=allow_empty_history).rows
-    histories = FileHistories(candidates, allow_empty_history)
-
-    def read() -> Iterator[CandidateRow]:
-        return read_rows(candidates, allow_empty_history=allow_empty_history, checked=True)
-
-    with connect(backend_options, nobody=template is None) as connection:
-        method = make_method(template, prompt_options, histories, seed=seed, room=connection.room())
-        ranker = method.ranker
-        # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
-        connection.check(needs_of(ranker, 2), ask=not dry_run)
-        if dry_run:
-            show_estimate((row.case for row in read()), ranker, order, connection, as_json=as_json)
-            return
-        settings = {
-            **method.settings,
-            "backend": dict(connection.backend.identity),
-            "seed": seed,
-            "candidates_sha256": _sha256(candidates),
-        }
-        outcomes, usage, failed = Counter[str](), Usage(), 0
-        under_way: dict[str, CandidateRow] = {}
-        with (
-            RerankedWriter(output, settings=settings, overwrite=force) as writer,
-            Progress(rows, len(writer), spent=connection.budget.describe) as progress,
-        ):
-
-            def wanted() -> Iterator[Case]:
-                for row in read():
-                    if row not in writer:
-                        under_way[row.case.user_id] = row
-                        yield row.case
-
-            def done(ranked: Ranked) -> None:
-                nonlocal usage, failed
-                lost = any(isinstance(exchange.reply, Failure) for exchange in ranked.exchanges)
-                failed += lost
-                spent = sum(
-                    (exchange.reply.usage for exchange in ranked.exchanges if not isinstance(exchange.reply, Failure)),
-                    Usage(),
-                )
-                writer.write(under_way.pop(ranked.case.user_id), ranked.ranking, spent, failed=lost)
-                outcomes[ranked.ranking.outcome] += 1
-                usage += spent
-                progress.add(ranked.ranking.outcome)
-
-            caller = connection.caller()
-            if len(writer) < rows:
-                connection.run(rank_all(wanted(), ranker, caller, arrange=order.arrange, done=done))
-            refuse_errors(failed, rows, backend_options.max_error_rate, "the same command asks for them again")
-            writer.finish()
-    result = {"rows": rows, "output": str(output), "outcomes": dict(outcomes), "calls": caller.calls}
-    result |= connection.budget.to_dict()
-    if as_json:
-        click.echo(
-            json.dumps(result | {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens})
-        )
+    reranking = Reranking(prompt_options, backend_options, seed, allow_empty_history, Path.cwd())
+    if not reranking.nobody:
+        load_prompt(prompt_options)
+    reranking.order()
+    partitions = _divide(candidates, output, scale_options, backend_options.store)
+    divided = candidates.is_dir() or scale_options.shard is not None
+    check_free(output, overwrite=force or divided)
+    if divided:
+        _refuse_what_one_process_does(backend_options, scale_options)
+    if not partitions or (divided and not dry_run):
+        results, budget = _rerank_partitions(reranking, partitions, scale_options, force=force)
+        _show(results, budget, output, as_json=as_json)
         return
-    counts = " · ".join(f"{outcome} {outcomes[outcome]}" for outcome in Outcome)
-    click.echo(f"{output}: {rows} rows. This time: {counts}; {caller.calls} calls, {connection.budget.describe()}.")
+    rows = [reranking.check(partition) for partition in partitions]
+    # Parts have Stores of their own, which an estimate leaves as they are.
+    options = replace(backend_options, store=None) if divided else backend_options
+    with connect(options, nobody=reranking.nobody) as connection:
+        if dry_run:
+            _estimate(reranking, partitions, connection, as_json=as_json)
+            return
+        result = reranking.rerank(partitions[0], connection, rows[0], force=force)
+    _show([result], connection.budget, output, as_json=as_json)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _refuse_what_one_process_does(backend: BackendOptions, scale: ScaleOptions) -> None:
+    if backend.batch:
+        mend = "leave it out, or rerank the files one by one: a batch holds the rows of one"
+        raise InputError("parts are not asked through the Batch API", field="--batch", mend=mend)
+    bounds = {"requests": backend.max_requests, "total-tokens": backend.max_total_tokens, "cost": backend.max_cost}
+    if scale.engine == "ray" and (given := [name for name, bound in bounds.items() if bound is not None]):
+        mend = "leave it out; or use --shard i/n, where each shard keeps the bound it is given"
+        raise InputError("actors have no common bound", field=f"--max-{given[0]}", mend=mend)
+
+
+def _divide(candidates: Path, output: Path, options: ScaleOptions, store: Path | None) -> list[Partition]:
+    """Return the parts that this command is to do: of a file without --shard, the one that it is."""
+    from llmrank.cli.backend import default_store
+    from llmrank.data.candidates import file_format
+    from llmrank.scale import Partition, Shard, partition_file, partition_folder
+
+    shard = None if options.shard is None else Shard.parse(options.shard)
+    if candidates.is_dir():
+        partitions = partition_folder(candidates, output, shard=shard, stores=store)
+        if not partitions:
+            click.echo(f"there are more shards than files, and none is left for {shard}", err=True)
+        return partitions
+    if options.engine == "ray":
+        raise InputError(
+            "the actors share the files of a folder, and this is one file",
+            path=candidates,
+            field="--engine",
+            mend="divide it into a folder of files, or use --shard i/n",
+        )
+    file_format(output)
+    if shard is not None:
+        return [partition_file(candidates, output, shard, store)]
+    return [Partition(candidates, output, store or default_store())]
+
+
+def _estimate(reranking: Reranking, partitions: Sequence[Partition], connection: Connection, *, as_json: bool) -> None:
+    from llmrank.cli.backend import show_estimate
+
+    # Shots from the other files may be longer or shorter; it is an estimate.
+    ranker, _ = reranking.ranker(partitions[0].source, connection.backend)
+    cases = (row.case for row in chain.from_iterable(map(reranking.rows, partitions)))
+    show_estimate(cases, ranker, reranking.order(), connection, as_json=as_json)
+
+
+def _rerank_partitions(
+    reranking: Reranking, partitions: Sequence[Partition], options: ScaleOptions, *, force: bool
+) -> tuple[Sequence[Result], Budget]:
+    """Return the Results of the partitions that were not done yet, and what was spent; say on stderr how each ended.
+
+    Raises UnfinishedError: once the others are done, for what is wrong with some; at once, for what is wrong with all.
+    """
+    from llmrank.cli.reranking import PartitionWorker
+    from llmrank.engine import Budget
+    from llmrank.scale import discard
+    from llmrank.scale.actors import work_on_actors
+
+    if not partitions:
+        return [], Budget()
+    ahead: list[Partition] = []
+    results: list[Result] = []
+
+    def follow(worked: Iterable[Result]) -> None:
+        for result in worked:
+            if result.stops:
+                raise UnfinishedError(result.error, result.exit_code)
+            results.append(result)
+            place = f"[{len(partitions) - len(ahead) + len(results)}/{len(partitions)}] {result.output}"
+            click.echo(f"{place}: {result.error or f'{result.rows} rows, {_counts(result.outcomes)}'}", err=True)
+
+    with PartitionWorker(reranking, progress=True) as worker:
+        if force:
+            discard(partitions)
+        worker.agree(partitions[0])
+        ahead += [partition for partition in partitions if not partition.output.exists()]
+        if len(ahead) < len(partitions):
+            click.echo(f"{len(partitions) - len(ahead)} of {len(partitions)} files are done already", err=True)
+        if options.engine == "local":
+            follow(map(worker.work, ahead))
+    if options.engine == "ray" and ahead:
+        opened = partial(PartitionWorker, reranking, progress=False)
+        follow(work_on_actors(ahead, opened, actors=options.actors, gpus=options.gpus_per_actor))
+        for result in results:
+            worker.budget.add(result.requests, result.spent, result.doubtful)
+    failed = [result for result in results if result.error]
+    if len(results) < len(ahead) or failed:
+        seen = {result.output for result in results}
+        lost = [str(partition.output) for partition in ahead if partition.output not in seen]
+        first = failed[0].error if failed else f"{lost[0]}: its actors died, or failed (see above)"
+        raise UnfinishedError(
+            f"{len(failed) + len(lost)} of {len(partitions)} files are not finished; the same command continues with "
+            f"them. The first: {first}",
+            failed[0].exit_code if failed else 4,
+        )
+    return results, worker.budget
+
+
+def _show(results: Sequence[Result], budget: Budget, output: Path, *, as_json: bool) -> None:
+    rows, calls = sum(result.rows for result in results), sum(result.calls for result in results)
+    outcomes = sum((Counter(result.outcomes) for result in results), Counter[str]())
+    usage = sum((result.usage for result in results), Usage())
+    if as_json:
+        tokens = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+        result = {"rows": rows, "output": str(output), "outcomes": outcomes, "calls": calls}
+        click.echo(json.dumps(result | budget.to_dict() | tokens))
+        return
+    click.echo(f"{output}: {rows} rows. This time: {_counts(outcomes)}; {calls} calls, {budget.describe()}.")
+
+
+def _counts(outcomes: Mapping[str, int]) -> str:
+    return " · ".join(f"{outcome} {outcomes.get(outcome, 0)}" for outcome in Outcome)

@@ -42,7 +42,8 @@ class RerankedWriter:
             overwrite: Begin again, whatever is there.
 
         Raises:
-            InputError: the file is there already; or an unfinished one, made with other settings.
+            InputError: the file is there already; or an unfinished one, made with other settings, or being written by
+                another process.
         """
         self._path, self._part, self._overwrite = path, path.with_name(path.name + ".part"), overwrite
         file_format(path)
@@ -50,10 +51,14 @@ class RerankedWriter:
         self._lines, self._offsets, self._done = array("Q"), array("Q"), bytearray()
         header = ("settings\t" + json.dumps(settings, sort_keys=True, ensure_ascii=False) + "\n").encode()
         try:
-            self._file = self._part.open("wb" if overwrite or not self._part.exists() else "r+b", buffering=0)
+            self._part.touch()
+            self._file = self._part.open("r+b", buffering=0)
         except OSError as error:
             raise cannot_write(self._part, error) from error
         try:
+            self._claim()
+            if overwrite:
+                self._file.truncate(0)
             self._resume(header)
         except InputError:
             self._file.close()
@@ -116,6 +121,15 @@ class RerankedWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _claim(self) -> None:
+        import fcntl
+
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mend = "wait until it has ended, or name another output"
+            raise InputError("another process is writing this file", path=self._part, mend=mend) from None
 
     def _resume(self, header: bytes) -> None:
         end = 0

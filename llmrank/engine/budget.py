@@ -87,6 +87,12 @@ class Budget:
         money = {"cost": round(self.cost, 9), "currency": self.tariff.currency}
         return {"spent": spent | money, "prices": self.tariff.to_dict()}
 
+    def add(self, requests: int, spent: Usage, doubtful: Usage) -> None:
+        """Count what another process has spent."""
+        self.requests += requests
+        self.spent += spent
+        self.doubtful += doubtful
+
     async def reserve(self, request: Request) -> Usage:
         """Return the most that the call can take, set aside until `settle`.
 

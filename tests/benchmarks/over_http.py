@@ -127,7 +127,9 @@ def measured(folder: Path, stub: Stub, requests: int, rounds: int, concurrency: 
         seconds["llmrank"].append(rerank(folder, candidates, stub.base_url, concurrency))
         for client in BARE:
             seconds[client].append(bare(client, bodies, stub.base_url, concurrency))
-        print(f"round {number + 1}: {({name: round(times[-1], 2) for name, times in seconds.items()})}", file=sys.stderr)
+        print(
+            f"round {number + 1}: { ({name: round(times[-1], 2) for name, times in seconds.items()}) }", file=sys.stderr
+        )
     middle = {name: statistics.median(times) for name, times in seconds.items()}
     work = statistics.median(
         whole - start for whole, start in zip(seconds["llmrank"], seconds["start-up"], strict=True)
@@ -143,10 +145,13 @@ def measured(folder: Path, stub: Stub, requests: int, rounds: int, concurrency: 
         f"{concurrency}; medians of {rounds} rounds\nllmrank reads, renders, stores, parses, accounts and writes; its "
         f"start-up (the command with one row) takes {middle['start-up']:.2f} s"
     )
-    ratios = [plain_time / (whole - start) for plain_time, whole, start in zip(
-        seconds["openai"], seconds["llmrank"], seconds["start-up"], strict=True
-    )]
-    note = f"without start-up, as fast as AsyncOpenAI times: {', '.join(f'{ratio:.2f}' for ratio in ratios)} in each round"
+    ratios = [
+        plain_time / (whole - start)
+        for plain_time, whole, start in zip(seconds["openai"], seconds["llmrank"], seconds["start-up"], strict=True)
+    ]
+    note = (
+        f"without start-up, as fast as AsyncOpenAI times: {', '.join(f'{ratio:.2f}' for ratio in ratios)} in each round"
+    )
     command = f"python -m tests.benchmarks.over_http --requests {requests} --rounds {rounds}"
     lines = [
         (name, f"{taken[name]:.2f}", f"{requests / taken[name]:,.0f}", f"{plain / taken[name]:.2f}") for name in taken

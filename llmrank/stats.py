@@ -103,7 +103,7 @@ def paired_difference(
     eights = -(-len(moved) // 8)
     signs = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
     sums = np.pad(moved, (0, 8 * eights - len(moved))).reshape(eights, 8) @ signs.T
-    for rows in in_parts(permutations, len(moved)):
+    for rows in in_parts(permutations, eights):
         plus = np.zeros(rows)
         drawn = generator.integers(0, 256, (rows, eights), np.uint8)
         for column, found in zip(drawn.T, sums, strict=True):

@@ -64,5 +64,5 @@ class Labels:
 
 @lru_cache(maxsize=64)
 def _shared(labels: tuple[str, ...]) -> Labels:
-    """Return the Labels, the same object for lists of the same length: their tables are built once, not for each Case."""
+    """Return the Labels; for lists that are labelled alike the same object, so that its tables are built once."""
     return Labels(labels)

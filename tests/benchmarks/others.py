@@ -23,64 +23,16 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.environments import environment, installed
 from tests.benchmarks.lists import rows, write_jsonl
 from tests.benchmarks.machine import heading, table
 from tests.benchmarks.stub_server import MODEL, Stub, serving_stub
 
 CONCURRENCY, LATENCY = 64, 0.02
 Rows = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Other:
-    """A package to compare with, and what its environment takes."""
-
-    distribution: str
-    alone: tuple[str, ...] = ()
-    """Installed without its requirements, for those cannot all be had; `further` are the ones it uses here."""
-    further: tuple[str, ...] = ()
-    stands_in: Mapping[str, str] | None = None
-    """Files in place of a module that it imports and does not use."""
-
-
-OTHERS = {
-    "llmranker": Other("llmranker", further=("llmranker==0.3.0",)),
-    "rank-llm": Other(
-        "rank-llm",
-        alone=("rank-llm==0.25.7",),
-        further=(
-            *("torch==2.13.0+cpu", "transformers<4.50", "openai", "tiktoken", "tqdm", "dacite", "ftfy", "pandas"),
-            *("pyyaml", "python-dotenv"),
-        ),
-        stands_in={
-            "vllm/__init__.py": "from vllm.outputs import RequestOutput as RequestOutput\n",
-            "vllm/outputs.py": "class RequestOutput:\n    pass\n",
-        },
-    ),
-}
-
-
-def environment(folder: Path, name: str) -> Path:
-    """Return the Python of the package's own environment, made with pip when it is absent."""
-    home, other = folder / name, OTHERS[name]
-    ready = home / "ready"
-    if not ready.exists():
-        print(f"{name}: installing into {home}", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-        pip = [str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-        if other.alone:
-            subprocess.run([*pip, "--no-deps", *other.alone], check=True)
-        subprocess.run([*pip, *other.further], check=True)
-        packages = next((home / "lib").glob("python*/site-packages"))
-        for path, text in (other.stands_in or {}).items():
-            (packages / path).parent.mkdir(exist_ok=True)
-            (packages / path).write_text(text)
-        ready.touch()
-    return home / "bin" / "python"
 
 
 def llmranker(content: Rows, base_url: str, threads: int) -> list[list[str]]:
@@ -205,12 +157,7 @@ def main() -> None:
         run_other(given.run, given.lists, given.base_url)
         return
     folder: Path = given.folder.resolve()
-    versions: list[str] = []
-    for name, other in OTHERS.items():
-        ask = f"from importlib.metadata import version; print(version({other.distribution!r}))"
-        python = str(environment(folder, name))
-        found = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
-        versions.append(f"{name} {found}")
+    versions = [f"{name} {installed(folder, name)}" for name in ("llmranker", "rank-llm")]
     with tempfile.TemporaryDirectory() as temporary, serving_stub(LATENCY) as stub:
         lines = [line for n in (20, 50) for line in compare(folder, Path(temporary), stub, given.users, n)]
     what = (

@@ -1,8 +1,8 @@
 """Seconds to read stored answers again: 10,000 Cases of 50 candidates, parsed and measured with today's code.
 
 `python -m tests.benchmarks.replay [--cases 10000]`. The Store is filled by `llmrank eval` against a stub without
-latency; then `llmrank eval --backend replay:STORE` renders every prompt, finds its answer, parses it, writes the Run and
-takes the measures with their baselines, intervals and tests. The seconds are those of the whole command.
+latency; then `llmrank eval --backend replay:STORE` renders every prompt, finds its answer, parses it, writes the Run
+and takes the measures with their baselines, intervals and tests. The seconds are those of the whole command.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
             if again["measures"] != asked["measures"] or again["outcomes"] != asked["outcomes"]:
                 sys.exit("the stored answers gave other numbers than the fresh ones")
             seconds.append(taken)
-        what = f"{given.cases:,} Cases of {CANDIDATES} candidates; median of {given.rounds} rounds; the same numbers each time"
+        what = f"{given.cases:,} Cases of {CANDIDATES} candidates; {given.rounds} rounds; the same numbers each time"
         lines = [
             ("asked of a stub without latency, whole command", f"{filled:.1f}", f"{given.cases / filled:,.0f}"),
             *(

@@ -184,7 +184,7 @@ def main() -> None:
     lines = compare(folder, given.cases, given.dict_cases)
     what = (
         f"{CANDIDATES} candidates a Case, {len(NAMES)} measures; ranx {installed(folder, 'ranx')} in an environment of "
-        "its own, on all cores; the others on one\neach found the same means; MB: peak above the matrices that were given"
+        "its own, on all cores; the others on one\neach found the same means; MB: peak above the matrices given"
     )
     head = ("", "Cases", "prepare s", "measure s", "both s", "Cases/s", "MB")
     command = f"python -m tests.benchmarks.measures FOLDER --cases {given.cases} --dict-cases {given.dict_cases}"

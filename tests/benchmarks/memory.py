@@ -61,7 +61,9 @@ def main() -> None:
                 (f"{number:,}", *sizes, f"{ran.seconds:.0f}", f"{number / ran.seconds:,.0f}", f"{ran.peak:.0f}", held)
             )
             output.unlink()
-    what = f"llmrank rerank --ranker {given.ranker}, rows of {CANDIDATES} candidates and {HISTORY} events, Parquet to Parquet"
+    what = (
+        f"llmrank rerank --ranker {given.ranker}, Parquet to Parquet; rows of {CANDIDATES} candidates, {HISTORY} events"
+    )
     head = ("rows", "input MB", "output MB", "seconds", "rows/s", "peak MB", f"under {LIMIT} MB")
     command = f"python -m tests.benchmarks.memory --rows {' '.join(map(str, given.rows))} --ranker {given.ranker}"
     print(heading(what, command, "pyarrow"), table(head, lines), sep="\n\n")

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow, case_row, parse_row
-from llmrank.data.candidates import check_free, file_format, write_rows
+from llmrank.data.candidates import check_free, file_format, write_lines, write_rows
 from llmrank.errors import InputError
 from llmrank.types import Outcome, Ranking, Usage
 
@@ -82,8 +82,7 @@ class RerankedWriter:
             rows = (_parquet_row(row, extra) for row in self._rows())
             count = write_rows(self._path, rows, overwrite=self._overwrite, response=True, further=_fields(extra))
         else:
-            rows = (json.loads(text) for _, text in self._texts())
-            count = write_rows(self._path, rows, overwrite=self._overwrite)
+            count = write_lines(self._path, (text for _, text in self._texts()), overwrite=self._overwrite)
         self._file.close()
         self._part.unlink()
         return count

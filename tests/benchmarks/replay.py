@@ -49,7 +49,9 @@ def main() -> None:
             filled, asked = evaluate(data, folder / "asked", "--base-url", stub.base_url, "--store", str(store))
         seconds: list[float] = []
         for number in range(given.rounds):
-            taken, again = evaluate(data, folder / f"again-{number}", "--backend", f"replay:{store}")
+            # A Store of its own, or the answers would go into the user's.
+            kept = str(folder / f"kept-{number}.sqlite")
+            taken, again = evaluate(data, folder / f"again-{number}", "--backend", f"replay:{store}", "--store", kept)
             if again["measures"] != asked["measures"] or again["outcomes"] != asked["outcomes"]:
                 sys.exit("the stored answers gave other numbers than the fresh ones")
             seconds.append(taken)

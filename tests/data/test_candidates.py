@@ -226,7 +226,7 @@ def test_a_relevant_item_that_recall_missed_is_no_error(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "cases.jsonl", missed)
     assert [one.relevant for one in read_cases(path, items={"300"})] == [("300",)]
     error = assert_refused(lambda: read_cases(path), path, 1, "relevant", "42", "'300'")
-    assert "--items" in error.mend
+    assert "`missed`" in error.mend
 
 
 def test_what_recall_wrote_is_read_although_it_missed(tmp_path: Path) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from llmrank.answers.label import Labels
 
@@ -22,9 +21,11 @@ _FILLER = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of an answer: a label, a word that may stand between labels, or one that ends a run of them."""
+class Word(NamedTuple):
+    """A word of an answer: a label, a word that may stand between labels, or one that ends a run of them.
+
+    A tuple, which is cheap to make: an answer has one for each of its words.
+    """
 
     text: str
     start: int
@@ -73,17 +74,18 @@ def _words(text: str, labels: Labels) -> list[Word]:
     brackets = [found.span(1) for found in _BRACKETS.finditer(text)]
     at = 0
     for match in labels.token.finditer(text):
-        while at < len(brackets) and brackets[at][1] < match.end():
+        word, (start, end) = match[0], match.span()
+        while at < len(brackets) and brackets[at][1] < end:
             at += 1
-        bracketed = at < len(brackets) and brackets[at][0] <= match.start()
-        position = labels.find(match[0])
-        is_label = position is not None or labels.is_of_kind(match[0])
+        bracketed = at < len(brackets) and brackets[at][0] <= start
+        position = labels.find(word)
+        is_label = position is not None or labels.is_of_kind(word)
         if is_label and (bracketed or not _is_pronoun(match, text)):
-            words.append(Word(match[0], match.start(), "label", position, bracketed))
+            words.append(Word(word, start, "label", position, bracketed))
         else:
-            words.append(Word(match[0], match.start(), "filler" if match[0].casefold() in _FILLER else "other"))
+            words.append(Word(word, start, "filler" if word.casefold() in _FILLER else "other"))
     if any(word.bracketed for word in words):
-        words = [word if word.bracketed or word.kind != "label" else replace(word, kind="filler") for word in words]
+        words = [word if word.bracketed or word.kind != "label" else word._replace(kind="filler") for word in words]
     return words
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from llmrank.types import Question
 
@@ -17,10 +17,10 @@ class Labels:
 
     labels: tuple[str, ...]
 
-    @classmethod
-    def of(cls, question: Question) -> Labels:
+    @staticmethod
+    def of(question: Question) -> Labels:
         """Return the labels of a question's items, in the order shown."""
-        return cls(question.labels or tuple(str(number) for number in range(1, len(question.items) + 1)))
+        return _shared(question.labels or tuple(str(number) for number in range(1, len(question.items) + 1)))
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -60,3 +60,9 @@ class Labels:
         if self.are_numbers:
             return text.lstrip("-−").isdigit()
         return self.are_letters and len(text) == 1 and text.isalpha() and text.isupper()
+
+
+@lru_cache(maxsize=64)
+def _shared(labels: tuple[str, ...]) -> Labels:
+    """Return the Labels; for lists that are labelled alike the same object, so that its tables are built once."""
+    return Labels(labels)

@@ -59,6 +59,7 @@ class VllmBackend:
         if adapter is not None:
             self._identity["adapter"] = f"{adapter.resolve()}@{fingerprint(adapter)}"
         self._engine: AsyncLLM | None = None
+        self._failure: FatalBackendError | None = None
         self._log: Path | None = None
         self._starting = asyncio.Lock()
         self._numbers = count()
@@ -159,13 +160,17 @@ class VllmBackend:
 
     async def _started(self) -> AsyncLLM:
         async with self._starting:
+            if self._failure is not None:
+                raise self._failure
             if self._engine is None:
                 self._say(f"loading {self._model.name} into vLLM")
                 before = time.monotonic()
                 self._log = _new_log()
                 try:
                     self._engine = _start(self._model, self._dtype, self._adapter_settings, self._log)
-                except FatalBackendError:
+                except FatalBackendError as error:
+                    # Many calls may be waiting for the engine; none of them has it started once more.
+                    self._failure = error
                     # Ctrl-C reaches the engine's processes too: let the interruption come first, if that is why.
                     await asyncio.sleep(0)
                     self._log = None  # kept, for the person to read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Coroutine, Generator, Iterable
 from contextlib import contextmanager
@@ -67,6 +68,8 @@ class Connection:
         """Do the work; Ctrl-C ends it with KeyboardInterrupt, a second one at once."""
         from llmrank.cli.interrupt import interruptible
 
+        # A hundred thousand objects of the libraries are here to stay: not to be looked through at each collection.
+        gc.freeze()
         interruptible(self.runner, work)
 
     @staticmethod

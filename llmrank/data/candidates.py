@@ -169,23 +169,35 @@ def write_rows(
     further: Iterable[Any] = (),
 ) -> int:
     """Write rows as `case_row` makes them; `further` are the Parquet columns beyond those of a Case."""
-    count = 0
-    with replacing(path, overwrite=overwrite) as temporary:
-        if file_format(path) == "parquet":
-            import pyarrow as pa
-            import pyarrow.parquet as pq
+    if file_format(path) == "jsonl":
+        lines = (json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+        return write_lines(path, lines, overwrite=overwrite)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-            schema = parquet_schema(response=response, further=further)
-            rows = iter(rows)
-            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-                while group := list(islice(rows, ROW_GROUP)):
-                    writer.write_table(pa.Table.from_pylist(group, schema))
-                    count += len(group)
-        else:
-            with temporary.open("wb") as plain, _packed(plain, path) as file:
-                for row in rows:
-                    file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-                    count += 1
+    count = 0
+    schema = parquet_schema(response=response, further=further)
+    rows = iter(rows)
+    with (
+        replacing(path, overwrite=overwrite) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        while group := list(islice(rows, ROW_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema))
+            count += len(group)
+    return count
+
+
+def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) -> int:
+    """Write rows that are JSON lines already, each with its line break."""
+    count = 0
+    with (
+        replacing(path, overwrite=overwrite) as temporary,
+        temporary.open("wb") as plain,
+        _packed(plain, path) as file,
+    ):
+        for count, line in enumerate(lines, 1):  # noqa: B007 - the last one is their number
+            file.write(line)
     return count
 
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow, case_row, parse_row
-from llmrank.data.candidates import check_free, file_format, write_rows
+from llmrank.data.candidates import check_free, file_format, write_lines, write_rows
 from llmrank.errors import InputError, differences
 from llmrank.files import append_line, cannot_write
 from llmrank.types import Outcome, Ranking, Usage
@@ -108,7 +108,7 @@ class RerankedWriter:
             extra = sorted({name for row in self._rows() for name in row.extra})
             rows = (_parquet_row(row, extra) for row in self._rows())
             return write_rows(self._path, rows, overwrite=self._overwrite, response=True, further=_fields(extra))
-        return write_rows(self._path, (json.loads(text) for _, text in self._texts()), overwrite=self._overwrite)
+        return write_lines(self._path, (text for _, text in self._texts()), overwrite=self._overwrite)
 
     def close(self) -> None:
         """Close it; an unfinished one can be gone on with."""

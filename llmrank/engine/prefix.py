@@ -8,6 +8,9 @@ from os.path import commonprefix
 
 from llmrank.types import Request
 
+CLOSING = "\0" * 20
+"""Stands for the words with which a chat template closes a prompt: about five tokens."""
+
 
 def distinct_share(requests: Sequence[Request]) -> float:
     """Return which share of the prompts' characters remains when every common beginning is counted once, in [0, 1].
@@ -18,7 +21,7 @@ def distinct_share(requests: Sequence[Request]) -> float:
     if len(requests) < 2:
         return 1.0
     # Sorted, each text shares its longest beginning with the one before it: the sum is the size of their trie.
-    texts = sorted("\0".join(message.content for message in request.messages) for request in requests)
+    texts = sorted("\0".join(message.content for message in request.messages) + CLOSING for request in requests)
     total = sum(map(len, texts))
     distinct = sum(
         len(text) - len(commonprefix((before, text)))  # noqa: RUF071 - characters are what is meant

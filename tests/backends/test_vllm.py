@@ -8,12 +8,13 @@ import math
 import string
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from llmrank.backends.models import DEFAULT_MODEL
 from llmrank.backends.openai import OpenAIBackend, open_openai
-from llmrank.backends.vllm import VllmBackend
+from llmrank.backends.vllm import VllmBackend, open_vllm
 from llmrank.errors import BackendError, FatalBackendError
 from llmrank.types import Message, Request, Response, Sampling, Structured
 
@@ -168,3 +169,24 @@ def test_a_prompt_that_does_not_fit_is_no_answer(
 def test_a_model_that_is_not_served(engine_loop: asyncio.Runner, vllm_server: str) -> None:
     with pytest.raises(FatalBackendError, match=f"did you mean '{DEFAULT_MODEL}'"):
         engine_loop.run(open_openai(vllm_server, "smollm2-135m"))
+
+
+def test_an_engine_that_does_not_start_is_not_started_again_for_every_call(
+    engine_loop: asyncio.Runner, default_model: Path, tmp_path: Path
+) -> None:
+    for file in default_model.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    config = json.loads((default_model / "config.json").read_text())
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").write_text(json.dumps(config | {"num_attention_heads": 7}))
+    said: list[str] = []
+
+    async def answers() -> list[Response | BaseException]:
+        backend = await open_vllm(str(tmp_path), cache=tmp_path, say=said.append)
+        answered = await asyncio.gather(*map(backend.answer, PROMPTS), return_exceptions=True)
+        await backend.close()
+        return answered
+
+    refused = engine_loop.run(answers())
+    assert all(isinstance(one, FatalBackendError) and "does not start" in str(one) for one in refused)
+    assert len([line for line in said if line.startswith("loading")]) == 1

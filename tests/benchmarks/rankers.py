@@ -20,10 +20,12 @@ from llmrank.backends.models import default_cache, fetch_default_model
 from tests.fixtures_vllm import serving
 
 CANDIDATES = 10
+LABEL = ("--max-tokens", "4")
+"""Enough for a label: the default model names it first, and then goes on with the list."""
 ASKING: dict[str, tuple[str, ...]] = {
-    "listwise, titles": ("--ranker", "listwise", "--no-profile"),
+    "listwise, titles": ("--ranker", "listwise", "--no-profile", "--max-tokens", "100"),
     "listwise, permutation": ("--ranker", "listwise", "--prompt", "rankgpt", "--max-tokens", "64"),
-    "sliding_window": ("--ranker", "sliding_window", "--window", "6", "--step", "3", "--max-tokens", "48"),
+    "sliding_window": ("--ranker", "sliding_window", "--window", "6", "--step", "3", "--max-tokens", "32"),
     "first_token": ("--ranker", "first_token"),
     "pointwise, yes or no": ("--ranker", "pointwise"),
     "pointwise, rating in text": ("--ranker", "pointwise", "--prompt", "pointwise-rating"),
@@ -31,18 +33,18 @@ ASKING: dict[str, tuple[str, ...]] = {
         *("--ranker", "pointwise", "--prompt", "pointwise-rating"),
         *("--answer", "expected_rating", "--max-tokens", "1"),
     ),
-    "pairwise, all": ("--ranker", "pairwise"),
-    "pairwise, heap": ("--ranker", "pairwise", "--sort", "heap", "--sort-top", "3"),
-    "pairwise, bubble": ("--ranker", "pairwise", "--sort", "bubble", "--sort-top", "3"),
-    "setwise, heap, text": ("--ranker", "setwise", "--sort-top", "5"),
+    "pairwise, all": ("--ranker", "pairwise", *LABEL),
+    "pairwise, heap": ("--ranker", "pairwise", "--sort", "heap", "--sort-top", "3", *LABEL),
+    "pairwise, bubble": ("--ranker", "pairwise", "--sort", "bubble", "--sort-top", "3", *LABEL),
+    "setwise, heap, text": ("--ranker", "setwise", "--sort-top", "5", *LABEL),
     "setwise, bubble, logprobs": (
         *("--ranker", "setwise", "--sort", "bubble", "--sort-top", "5"),
         *("--answer", "label_logprobs", "--max-tokens", "1"),
     ),
-    "tournament": ("--ranker", "tournament", "--group", "5", "--rounds", "2", "--max-tokens", "48"),
+    "tournament": ("--ranker", "tournament", "--group", "5", "--rounds", "2", "--max-tokens", "32"),
     "first_token ×3, borda": ("--ranker", "first_token", "--repeats", "3"),
     "first_token ×3, kemeny": ("--ranker", "first_token", "--repeats", "3", "--combine", "kemeny"),
-    "cascade: first_token, pairwise": ("--ranker", "pairwise", "--first", "first_token", "--first-top", "4"),
+    "cascade: first_token, pairwise": ("--ranker", "pairwise", "--first", "first_token", "--first-top", "4", *LABEL),
 }
 BASELINES = ("random", "popularity", "recall_order", "bm25", "oracle")
 

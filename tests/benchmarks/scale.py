@@ -97,7 +97,7 @@ def main() -> None:
             # All but the calls: starting, reading, checking, writing.
             for path in (folder / arguments[0][1]).glob("part-*.parquet"):
                 path.unlink()
-            idle, _ = measure(folder, [(*rerank, *one, "--ranker", "bm25", "--force") for one in arguments])
+            idle, _ = measure(folder, [(*RERANK, *one, "--ranker", "bm25", "--force") for one in arguments])
             working = [
                 f"{megabytes} ({'actor' if command.startswith('ray::') else 'command'})"
                 for command, megabytes in peaks.megabytes.values()

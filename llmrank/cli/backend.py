@@ -68,9 +68,13 @@ class Connection:
         """Do the work; Ctrl-C ends it with KeyboardInterrupt, a second one at once."""
         from llmrank.cli.interrupt import interruptible
 
-        # A hundred thousand objects of the libraries are here to stay: not to be looked through at each collection.
+        # A hundred thousand objects of the libraries are here to stay: not to be looked through at each collection. At
+        # the end they are, or vLLM's bindings complain of leaks.
         gc.freeze()
-        interruptible(self.runner, work)
+        try:
+            interruptible(self.runner, work)
+        finally:
+            gc.unfreeze()
 
     @staticmethod
     def versions() -> dict[str, str]:

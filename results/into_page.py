@@ -11,10 +11,14 @@ from pathlib import Path
 
 
 def into_page(page: str, name: str, printed: str) -> str:
-    """Return the page with `printed` as a code block between the markers; raises ValueError without them."""
+    """Return the page with `printed` between the markers: a Markdown table as it is, all else as a code block.
+
+    Raises ValueError without the markers.
+    """
     block = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
     text = "\n".join(line.rstrip() for line in printed.strip("\n").splitlines())
-    page, found = block.subn(lambda match: f"{match[1]}```\n{text}\n```\n{match[2]}", page)
+    shown = text if text.startswith("|") else f"```\n{text}\n```"
+    page, found = block.subn(lambda match: f"{match[1]}{shown}\n{match[2]}", page)
     if not found:
         raise ValueError(f"the page has no <!-- {name} --> and <!-- /{name} -->")
     return page

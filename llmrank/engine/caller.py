@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from llmrank.backends.models import Say, silent
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
-from llmrank.engine.retry import Retries, RetryPolicy, Tries
+from llmrank.engine.retry import Retries, RetryPolicy, Tries, own_wait
 from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, TransientError
 from llmrank.store import Store, request_key
 from llmrank.types import Backend, Failure, Reply, Request, Response
@@ -124,7 +124,9 @@ class Caller:
             response = await self.backend.answer(request)
         except TransientError as fault:
             if fault.throttled:
-                self.limit.refused(slot, fault.wait if (fault.wait or 0.0) <= self.policy.patience else None)
+                bearable = (fault.wait or 0.0) <= self.policy.patience
+                if not self.limit.refused(slot, fault.wait if bearable else None) and bearable:
+                    await self._pause(own_wait(1) if fault.wait is None else fault.wait)
             else:
                 self.limit.faulted(slot)
             return fault

@@ -29,6 +29,10 @@ CATCH_UP = 0.05
 """Seconds by which a call may be late and the next ones still keep to the old times."""
 FEW, SENT = 10, 1024
 """Calls by which the rate is measured, at least and at most."""
+IN_A_ROW, SHARE = 3, 0.04
+"""Refusals without an answer between them, or their share of the last calls, by which they are more than chance."""
+RECENT, LEAST = 256, 80
+"""Calls of which the share is taken, at most and at least."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds of silence after a refusal that names none; doubled while nothing gets through."""
 KEPT = 200
@@ -62,15 +66,15 @@ class Limit:
     """What one endpoint takes. `enter` before a call, then exactly one of `answered`, `refused`, `faulted`, `leave`.
 
     The size is the number of calls under way. It doubles after each round (as many answers as the size) until the
-    endpoint refuses a call with a 429; it is then cut by a fifth and follows `Cubic`. A cut answers an episode, not a
-    refusal: calls that were sent before it, or before anybody was answered again, do not cut again. Only a 429 cuts,
-    and only a size that was reached. It grows only when it was reached in the round, when few calls met another fault,
-    and while calls are not much slower than they were: an endpoint that lets them wait in line gains nothing by a
-    longer one.
+    endpoint refuses calls with a 429; it is then cut by a fifth and follows `Cubic`. A cut answers an episode, not a
+    refusal: one that stands alone among answers is the matter of its own call, which waits; calls that were sent before
+    a cut, or before anybody was answered again, do not cut again. Only a 429 cuts, and only a size that was reached. It
+    grows only when it was reached in the round, when few calls met another fault, and while calls are not much slower
+    than they were: an endpoint that lets them wait in line gains nothing by a longer one.
 
     A size cannot hold a rate: one call at a time of 10 ms is 100 a second. So from the first refusal on, calls also
-    have a pace, which follows `Cubic` from the rate of the moment before. When a refusal says how long to wait,
-    nobody is let in until then.
+    have a pace, which follows `Cubic` from the rate of the moment before. When a refusal of an episode says how long to
+    wait, nobody is let in until then.
     """
 
     def __init__(self, size: int | None = None, clock: Clock | None = None) -> None:
@@ -89,6 +93,8 @@ class Limit:
         self._pace: Cubic | None = None
         self._paced = False
         self._got_through = True
+        self._in_a_row = 0
+        self._recent: deque[bool] = deque(maxlen=RECENT)
         self._fastest = math.inf
         self._new_round()
 
@@ -115,8 +121,9 @@ class Limit:
 
     def answered(self, slot: Slot, tokens: int = 0) -> None:
         """Give the slot back: the call was answered with so many tokens (0: unknown)."""
-        self._pauses = 0
+        self._pauses = self._in_a_row = 0
         self._got_through = True
+        self._recent.append(False)
         if slot.number >= self._cut_at:
             self._clean += 1
             self._work += tokens + BASE_TOKENS
@@ -125,9 +132,17 @@ class Limit:
                 self._end_round()
         self._release()
 
-    def refused(self, slot: Slot, wait: float | None) -> None:
-        """Give the slot back: the endpoint takes no more (429), and names the seconds to wait, or none."""
+    def refused(self, slot: Slot, wait: float | None) -> bool:
+        """Give the slot back: the endpoint takes no more (429), and names the seconds to wait, or none.
+
+        Returns whether all calls wait; if not, it stands alone among answers, and this call is to wait by itself.
+        """
         now = self._clock.now()
+        self._in_a_row += 1
+        self._recent.append(True)
+        if self._in_a_row < IN_A_ROW and sum(self._recent) <= SHARE * max(LEAST, len(self._recent)):
+            self._release()
+            return False
         if new := slot.number >= self._cut_at:
             self._cut_at = self._taken
             # An endpoint that takes nothing at all says nothing of how much it takes.
@@ -141,6 +156,7 @@ class Limit:
             self._pauses += 1
             self._opens = max(self._opens, now + pause * (0.5 + 0.5 * random()))
         self._release()
+        return True
 
     def faulted(self, slot: Slot) -> None:
         """Give the slot back: the call met another fault that may pass."""
@@ -209,6 +225,7 @@ class Limit:
             ceiling = max(SLOWEST, least, 0.0 if soon else min(rate, self._pace.value))
             self._pace.refused(ceiling, 5 / ceiling)
         self._sent.clear()
+        self._recent.clear()
         self._new_round()
         self._note("refused")
 

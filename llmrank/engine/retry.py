@@ -52,9 +52,9 @@ class Retries:
 
     1. *The wait* is what the endpoint asks for (Retry-After), else 0.5, 1, 2 … 30 s, with a random share, so that many
        callers do not come back at once. No slot is held meanwhile, and another Case is begun in its place.
-    2. *A refusal (429)* says how much the endpoint takes, not that the call is bad. All calls wait (`Limit`), and this
-       one goes first. It counts against the call only if nobody got an answer since its last one: in a storm a call
-       waits as long as others get through, but no longer than `patience`.
+    2. *A refusal (429)* says how much the endpoint takes, not that the call is bad. It waits, and where refusals are
+       more than chance all calls do (`Limit`), and this one goes first. It counts against the call only if nobody got
+       an answer since its last one: in a storm a call waits as long as others get through, but at most `patience`.
     3. *Any other fault* counts. After `attempts` the call is given up, and its Case is an error: the rest goes on, and
        the same command asks for it again.
     4. *An outage* is no call's fault. Where nobody got an answer since the call's last fault, and it is refused or
@@ -99,7 +99,7 @@ class Retries:
             tries.refusals = tries.refusals + 1 if alone else 0
         else:
             tries.faults += 1
-        wait = 0.0 if fault.throttled else self._own_wait(tries.faults) if fault.wait is None else fault.wait
+        wait = 0.0 if fault.throttled else own_wait(tries.faults) if fault.wait is None else fault.wait
         now = self.clock.now()
         silent = now - max(tries.since, self._answered_at)
         since = tries.since if fault.throttled else max(tries.since, self._answered_at)
@@ -127,6 +127,7 @@ class Retries:
             self._told = True
             self.say(line)
 
-    @staticmethod
-    def _own_wait(faults: int) -> float:
-        return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (faults - 1)) * (0.5 + random())
+
+def own_wait(faults: int) -> float:
+    """Return the seconds that a call waits after so many faults, where the endpoint names none."""
+    return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (faults - 1)) * (0.5 + random())

@@ -77,7 +77,8 @@ async def load(limit: Limit, bucket: Bucket, seconds: float, *, latency: float, 
                 limit.answered(slot)
                 return
             await asyncio.sleep(refusal)
-            limit.refused(slot, bucket.retry_after)
+            if not limit.refused(slot, bucket.retry_after):
+                await asyncio.sleep(bucket.retry_after or 0.5)
             first = True
 
     tasks: set[asyncio.Task[None]] = set()

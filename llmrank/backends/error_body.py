@@ -27,5 +27,7 @@ class ErrorBody:
         error = body.get("error", body) if isinstance(body, dict) else body
         if not isinstance(error, dict):
             return cls(error if isinstance(error, str) else text)
-        message, *fields = (error.get(name) for name in ("message", "param", "code", "type"))
-        return cls(message if isinstance(message, str) else text, *("" if field is None else str(field) for field in fields))
+        message = error.get("message")
+        fields = (error.get(name) for name in ("param", "code", "type"))
+        named = ("" if field is None else str(field) for field in fields)
+        return cls(message if isinstance(message, str) else text, *named)

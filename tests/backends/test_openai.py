@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from llmrank.backends.models import silent
 from llmrank.backends.openai import OpenAIBackend, open_openai, public_url, read_completion
@@ -50,6 +51,49 @@ async def test_an_answer_with_its_usage() -> None:
         assert replace(response, seconds=0.0) == Response("[2] > [1]", "stop", Usage(10, 4, 5, 2))
         assert response.seconds > 0
         assert server.authorization == [f"Bearer {KEY}"]
+
+
+class Recording(ScriptedServer):
+    """Keeps the headers of every call to chat/completions."""
+
+    def routes(self) -> list[web.RouteDef]:
+        self.headers: list[Mapping[str, str]] = []
+
+        async def complete(request: web.Request) -> web.StreamResponse:
+            self.headers.append(request.headers)
+            return await self._complete(request)
+
+        return [web.post("/v1/chat/completions", complete), web.get("/v1/models", self._models)]
+
+
+async def test_the_headers_are_those_of_the_sdk_and_a_cookie_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from openai import AsyncOpenAI
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
+    async with Recording(replace(good(), headers={"Set-Cookie": "node=7; Path=/"})) as server:
+        backend = await open_openai(server.base_url, MODEL)
+        await backend.answer(REQUEST)
+        await backend.answer(REQUEST)
+        await backend.close()
+        async with AsyncOpenAI(base_url=server.base_url, api_key="none", timeout=600.0) as sdk:
+            await sdk.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}])
+        first, second, of_sdk = server.headers
+        assert first["Authorization"] == "Bearer none" and first["OpenAI-Organization"] == "org-1"
+        # The length and packing of a body are each client's own, and so is what the SDK says of its retries.
+        own = {"Content-Length", "Accept-Encoding", "Connection", "x-stainless-retry-count", "x-stainless-read-timeout"}
+        ours, theirs = (
+            {name: value for name, value in headers.items() if name not in own} for headers in (first, of_sdk)
+        )
+        assert ours == theirs
+        assert "Cookie" not in first and second["Cookie"] == "node=7"
+
+
+async def test_half_a_surrogate_pair_in_an_earlier_answer_is_sent() -> None:
+    async with opened() as (server, backend):
+        await backend.answer(Request((Message("user", "\ud83d ¿é?"),)))
+        assert server.seen[0]["messages"][0]["content"] == "\ud83d ¿é?"
 
 
 async def test_every_sampling_field_is_sent() -> None:

@@ -458,3 +458,26 @@ async def test_the_environment_names_endpoint_and_key(monkeypatch: pytest.Monkey
 )
 def test_an_url_is_shown_without_secrets(url: str, shown: str) -> None:
     assert public_url(url) == shown
+
+
+class Tokenizing(ScriptedServer):
+    """Says it is vLLM, and gives each character its code as the token's id."""
+
+    def routes(self) -> list[web.RouteDef]:
+        self.tokenized: list[dict[str, Any]] = []
+
+        async def tokenize(request: web.Request) -> web.Response:
+            self.tokenized.append(await request.json())
+            return web.json_response({"tokens": [ord(character) for character in self.tokenized[-1]["prompt"].strip()]})
+
+        return [*super().routes(), web.post("/tokenize", tokenize)]
+
+
+async def test_the_token_ids_of_labels_are_asked_of_the_server() -> None:
+    models = Step(body=json.dumps({"data": [{"id": MODEL, "owned_by": "vllm"}]}))
+    async with Tokenizing(good("A"), models=models) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        await backend.answer(replace(REQUEST, labels=("A", "B")))
+        await backend.close()
+        assert server.seen[0]["logprob_token_ids"] == [65, 66]
+        assert server.tokenized[0] == {"model": MODEL, "prompt": "A", "add_special_tokens": False}

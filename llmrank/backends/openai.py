@@ -1,8 +1,9 @@
-"""Any OpenAI-compatible endpoint, through the SDK's transport: one POST per call, read without the SDK's models.
+"""Any OpenAI-compatible endpoint: one POST per call, straight through the HTTP client that the SDK is opened with.
 
-The SDK validates every answer into typed models, which costs more than the call itself at high concurrency; here the
-raw response is read by `read_completion`. The SDK's retries are off: a fault that may pass is a TransientError, and the
-engine knows when to try again.
+The SDK builds every request anew and validates every answer into typed models, which costs more than the call itself at
+high concurrency; here the same request is sent with headers made once, and `read_completion` reads the answer. What is
+asked seldom (models, files, batches) goes through the SDK, with its retries off: a fault that may pass is a
+TransientError, and the engine knows when to try again.
 
 Endpoints take different parameters. One that refuses a parameter by name is asked again without it, and from then on it
 is left out. That is not part of the Store's key, which holds the Request as it was asked: what the endpoint takes
@@ -14,15 +15,19 @@ temperature that the endpoint ignores, never share one.
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import os
 import re
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from llmrank.backends.error_body import ErrorBody
 from llmrank.backends.labels import LABEL_LIMIT, single_token
 from llmrank.backends.models import Say, silent
 from llmrank.backends.retry_after import wait_of
@@ -33,7 +38,7 @@ from llmrank.types import Capabilities, Message, Request, Response, Sampling, St
 
 if TYPE_CHECKING:
     import httpx2
-    from openai import APIStatusError, AsyncOpenAI
+    from openai import AsyncOpenAI
 
 Result = TypeVar("Result")
 
@@ -56,9 +61,17 @@ class OpenAIBackend:
     """One endpoint and one model. `answer` may be called many times at once."""
 
     def __init__(
-        self, client: AsyncOpenAI, model: str, *, timeout: float, api_key: str | None = None, say: Say = silent
+        self,
+        client: AsyncOpenAI,
+        http: httpx2.AsyncClient,
+        model: str,
+        *,
+        timeout: float,
+        api_key: str | None = None,
+        say: Say = silent,
     ) -> None:
-        self._client, self._model, self._timeout = client, model, timeout
+        """`http` is the client that `client` sends with."""
+        self._client, self._http, self._model, self._timeout = client, http, model, timeout
         self._api_key, self._say = api_key, say
         self._url = public_url(str(client.base_url))
         self._is_vllm = self._tokenizes = self._has_answered = False
@@ -143,7 +156,7 @@ class OpenAIBackend:
         while True:
             sent = self.body(request, ids)
             try:
-                body = await self._post("chat/completions", sent)
+                body = await self._post(self._completions, sent)
                 break
             except UnsupportedError as error:
                 # Another call may have learned it meanwhile.
@@ -228,8 +241,6 @@ class OpenAIBackend:
 
     def _constraint(self, structured: Structured) -> dict[str, Any]:
         """Return the constraint in the endpoint's words; nothing where it knows no such kind."""
-        import json
-
         if not self._is_vllm:
             if structured.kind != "json_schema":
                 return {}
@@ -255,9 +266,11 @@ class OpenAIBackend:
         return [self._label_ids[label] for label in labels]
 
     async def _tokenize(self, text: str) -> list[int]:
+        import httpx2
+
         url = f"{str(self._client.base_url).rstrip('/').removesuffix('/v1')}/tokenize"
         content = {"model": self._model, "prompt": text, "add_special_tokens": False}
-        body = await self._post(url, content)
+        body = await self._post(httpx2.URL(url), content)
         tokens = body.get("tokens")
         return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
 
@@ -269,7 +282,7 @@ class OpenAIBackend:
             raw = await self._bounded(self._client.get("models", cast_to=httpx2.Response))
         except APIStatusError as error:
             if error.status_code in (401, 429) or error.status_code >= 500:
-                await self._refused(error, {})
+                await self._refused(error.status_code, error.response.headers, error.response.text, {})
             return []
         try:
             entries = raw.json().get("data")
@@ -277,15 +290,28 @@ class OpenAIBackend:
             return []
         return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
-    async def _post(self, path: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    @cached_property
+    def _completions(self) -> httpx2.URL:
+        return self._client.base_url.join("chat/completions")
+
+    @cached_property
+    def _headers(self) -> httpx2.Headers:
+        """Return what the SDK sends with every request."""
+        import httpx2
+
+        headers = {**self._client.default_headers, **self._client.auth_headers}
+        return httpx2.Headers({name: value for name, value in headers.items() if isinstance(value, str)})
+
+    async def _post(self, url: httpx2.URL, content: Mapping[str, Any]) -> dict[str, Any]:
         """Send once; return the JSON object that came back, or raise the error that fits."""
         import httpx2
-        from openai import APIStatusError
 
-        try:
-            raw = await self._bounded(self._client.post(path, cast_to=httpx2.Response, body=dict(content)))
-        except APIStatusError as error:
-            await self._refused(error, content)
+        # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
+        sent = json.dumps(content, separators=(",", ":")).encode()
+        request = httpx2.Request("POST", url, headers=self._headers, cookies=self._http.cookies, content=sent)
+        raw = await self._bounded(self._http.send(request))
+        if not raw.is_success:
+            await self._refused(raw.status_code, raw.headers, raw.text, content)
         try:
             body = raw.json()
         except ValueError as error:
@@ -295,31 +321,33 @@ class OpenAIBackend:
             raise unreadable(f"{self._url} answered with JSON that is no object")
         return body
 
-    async def _bounded(self, call: Awaitable[httpx2.Response]) -> httpx2.Response:
-        """Await the SDK's call within the time allowed; a connection that fails or hangs is a passing fault."""
-        from openai import APIConnectionError, APITimeoutError
+    async def _bounded(self, call: Awaitable[Result]) -> Result:
+        """Await either client's call within the time allowed; a connection that fails or hangs is a passing fault."""
+        import httpx2
+        from openai import APIConnectionError
 
         try:
             async with asyncio.timeout(self._timeout):
                 return await call
-        except (TimeoutError, APIConnectionError) as error:
+        except (TimeoutError, ssl.SSLError, httpx2.RequestError, APIConnectionError) as error:
+            cause = error.__cause__ if isinstance(error, APIConnectionError) else error
             # Over aiohttp a refused connection comes as a timeout of connecting, at once.
-            connecting = type(error.__cause__).__name__ == "ConnectTimeout"
-            if isinstance(error, TimeoutError | APITimeoutError) and not connecting:
+            connecting = isinstance(cause, httpx2.ConnectTimeout)
+            if isinstance(error, TimeoutError) or (isinstance(cause, httpx2.TimeoutException) and not connecting):
                 raise TransientError(
                     f"{self._url} gave no answer within {self._timeout:g} s", kind="timeout"
                 ) from error
             raise TransientError(
-                f"no connection to {self._url} ({error.__cause__})", kind="connection", charged=not connecting
+                f"no connection to {self._url} ({cause})", kind="connection", charged=not connecting
             ) from error
 
-    async def _refused(self, error: APIStatusError, sent: Mapping[str, Any]) -> NoReturn:
+    async def _refused(self, status: int, headers: Mapping[str, str], text: str, sent: Mapping[str, Any]) -> NoReturn:
         """Raise what an error status means: passing, this request's own fault, or every further call's too."""
-        status, said = error.status_code, self._said(error)
-        code = str(error.code or error.type or "")
+        body = ErrorBody.read(text)
+        said, code = self._said(body), body.code or body.type
         if (
             status in (400, 403, 422)
-            and (name := self._unsupported(error, sent))
+            and (name := self._unsupported(body, sent))
             and (
                 # 403 is about the key, but for models that may not be asked for log-probabilities.
                 status != 403 or name == "logprobs"
@@ -336,7 +364,7 @@ class OpenAIBackend:
             raise BackendError(f"{self._url} refuses this request ({status}): {said}")
         if status in (408, 409, 429) or status >= 500:
             kind = "429" if status == 429 else f"{status // 100}xx"
-            wait = wait_of(error.response.headers)
+            wait = wait_of(headers)
             raise TransientError(f"{self._url} answered {status}: {said}", kind=kind, wait=wait)
         if status == 404:
             served = [str(entry.get("id")) for entry in await self._get_models()]
@@ -354,32 +382,26 @@ class OpenAIBackend:
         try:
             return await self._bounded(call(self._client))
         except APIStatusError as error:
-            await self._refused(error, {})
+            await self._refused(error.status_code, error.response.headers, error.response.text, {})
 
     async def read_line(self, request: Request, status: int, body: Mapping[str, Any]) -> Response:
         """Return the Response in a status and a body that came by another way (a batch); raises as `answer` does."""
-        import httpx2
-        from openai import APIStatusError
-
         if status >= 400:
-            sent = httpx2.Request("POST", f"{self._url}/chat/completions")
-            answered = httpx2.Response(status, json=body, request=sent)
-            await self._refused(APIStatusError("refused", response=answered, body=body.get("error", body)), {})
+            await self._refused(status, {}, json.dumps(body), {})
         response = read_completion(body, request.labels)
         self._has_answered = True
         return response
 
-    def _unsupported(self, error: APIStatusError, sent: Mapping[str, Any]) -> str | None:
+    def _unsupported(self, body: ErrorBody, sent: Mapping[str, Any]) -> str | None:
         """Return the parameter of the body `sent` that the endpoint does not take, if the refusal names one."""
         names = [name for name in NAMES if name in sent]
         if any(message["role"] in ("system", "developer") for message in sent.get("messages", ())):
             names.append("system")
-        return refused_parameter(self._said(error, 1000), str(error.param or ""), str(error.code or ""), names)
+        return refused_parameter(self._said(body, 1000), body.param, body.code, names)
 
-    def _said(self, error: APIStatusError, most: int = 300) -> str:
+    def _said(self, body: ErrorBody, most: int = 300) -> str:
         """Return the endpoint's message in one line, without the key if it quotes it."""
-        said = error.body.get("message") if isinstance(error.body, dict) else error.body
-        text = said if isinstance(said, str) else error.response.text
+        text = body.message
         text = re.sub(r"<[^>]*>", " ", text) if text.lstrip().startswith("<") else text
         text = text.replace(self._api_key, "[key]") if self._api_key else text
         return " ".join(text.split())[:most] or "no message"
@@ -409,14 +431,9 @@ async def open_openai(
             "no endpoint and no key are set",
             mend="name one with --base-url, or set OPENAI_API_KEY (or OPENAI_BASE_URL)",
         )
-    client = AsyncOpenAI(
-        api_key=key or "none",
-        base_url=url,
-        max_retries=0,
-        timeout=timeout,
-        http_client=DefaultAioHttpClient(timeout=timeout),
-    )
-    backend = OpenAIBackend(client, model, timeout=timeout, api_key=key, say=say)
+    http = DefaultAioHttpClient(timeout=timeout)
+    client = AsyncOpenAI(api_key=key or "none", base_url=url, max_retries=0, timeout=timeout, http_client=http)
+    backend = OpenAIBackend(client, http, model, timeout=timeout, api_key=key, say=say)
     async with AsyncExitStack() as unless_greeted:
         unless_greeted.push_async_callback(backend.close)
         await backend.greet()

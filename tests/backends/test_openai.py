@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from llmrank.backends.models import silent
 from llmrank.backends.openai import OpenAIBackend, open_openai, public_url, read_completion
@@ -50,6 +51,49 @@ async def test_an_answer_with_its_usage() -> None:
         assert replace(response, seconds=0.0) == Response("[2] > [1]", "stop", Usage(10, 4, 5, 2))
         assert response.seconds > 0
         assert server.authorization == [f"Bearer {KEY}"]
+
+
+class Recording(ScriptedServer):
+    """Keeps the headers of every call to chat/completions."""
+
+    def routes(self) -> list[web.RouteDef]:
+        self.headers: list[Mapping[str, str]] = []
+
+        async def complete(request: web.Request) -> web.StreamResponse:
+            self.headers.append(request.headers)
+            return await self._complete(request)
+
+        return [web.post("/v1/chat/completions", complete), web.get("/v1/models", self._models)]
+
+
+async def test_the_headers_are_those_of_the_sdk_and_a_cookie_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from openai import AsyncOpenAI
+
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
+    async with Recording(replace(good(), headers={"Set-Cookie": "node=7; Path=/"})) as server:
+        backend = await open_openai(server.base_url, MODEL)
+        await backend.answer(REQUEST)
+        await backend.answer(REQUEST)
+        await backend.close()
+        async with AsyncOpenAI(base_url=server.base_url, api_key="none", timeout=600.0) as sdk:
+            await sdk.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}])
+        first, second, of_sdk = server.headers
+        assert first["Authorization"] == "Bearer none" and first["OpenAI-Organization"] == "org-1"
+        # The length and packing of a body are each client's own, and so is what the SDK says of its retries.
+        own = {"Content-Length", "Accept-Encoding", "Connection", "x-stainless-retry-count", "x-stainless-read-timeout"}
+        ours, theirs = (
+            {name: value for name, value in headers.items() if name not in own} for headers in (first, of_sdk)
+        )
+        assert ours == theirs
+        assert "Cookie" not in first and second["Cookie"] == "node=7"
+
+
+async def test_half_a_surrogate_pair_in_an_earlier_answer_is_sent() -> None:
+    async with opened() as (server, backend):
+        await backend.answer(Request((Message("user", "\ud83d ¿é?"),)))
+        assert server.seen[0]["messages"][0]["content"] == "\ud83d ¿é?"
 
 
 async def test_every_sampling_field_is_sent() -> None:
@@ -414,3 +458,26 @@ async def test_the_environment_names_endpoint_and_key(monkeypatch: pytest.Monkey
 )
 def test_an_url_is_shown_without_secrets(url: str, shown: str) -> None:
     assert public_url(url) == shown
+
+
+class Tokenizing(ScriptedServer):
+    """Says it is vLLM, and gives each character its code as the token's id."""
+
+    def routes(self) -> list[web.RouteDef]:
+        self.tokenized: list[dict[str, Any]] = []
+
+        async def tokenize(request: web.Request) -> web.Response:
+            self.tokenized.append(await request.json())
+            return web.json_response({"tokens": [ord(character) for character in self.tokenized[-1]["prompt"].strip()]})
+
+        return [*super().routes(), web.post("/tokenize", tokenize)]
+
+
+async def test_the_token_ids_of_labels_are_asked_of_the_server() -> None:
+    models = Step(body=json.dumps({"data": [{"id": MODEL, "owned_by": "vllm"}]}))
+    async with Tokenizing(good("A"), models=models) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        await backend.answer(replace(REQUEST, labels=("A", "B")))
+        await backend.close()
+        assert server.seen[0]["logprob_token_ids"] == [65, 66]
+        assert server.tokenized[0] == {"model": MODEL, "prompt": "A", "add_special_tokens": False}

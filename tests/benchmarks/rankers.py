@@ -70,7 +70,7 @@ def evaluate(folder: Path, users: int, name: str, *arguments: str) -> Ran:
     if ran.returncode:
         sys.exit(f"{name}: {ran.stderr}")
     loading = sum(int(seconds) for seconds in re.findall(r"loaded in (\d+) s", ran.stderr))
-    print(f"{out}: {ran.stderr.splitlines()[-1]}", file=sys.stderr, flush=True)
+    print(f"{out}: {(ran.stderr.splitlines() or ['shown again'])[-1]}", file=sys.stderr, flush=True)
     timed = out / "seconds.json"
     session = json.loads((out / "manifest.json").read_text())["sessions"][-1]
     if session["cases"] == users:

@@ -287,6 +287,7 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
     """Return a running engine; raises MissingError or FatalBackendError saying why there is none."""
     with _environment({**SETTINGS, **_threads()}), _output_to(log):
         try:
+            from huggingface_hub.errors import StrictDataclassError
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.exceptions import VLLMError
             from vllm.v1.engine.async_llm import AsyncLLM
@@ -317,7 +318,7 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
                     **adapter_settings,
                 )
             )
-        except (RuntimeError, ValueError, VLLMError) as error:
+        except (RuntimeError, ValueError, VLLMError, StrictDataclassError) as error:
             reason = " ".join(str(error).split())[:300]
             raise FatalBackendError(
                 f"vLLM does not start with {model.name}: {reason}\n  mend: its log says why: {log}"

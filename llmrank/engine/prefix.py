@@ -8,20 +8,18 @@ from os.path import commonprefix
 
 from llmrank.types import Request
 
-CLOSING = "\0" * 20
-"""Stands for the words with which a chat template closes a prompt: about five tokens."""
-
 
 def distinct_share(requests: Sequence[Request]) -> float:
     """Return which share of the prompts' characters remains when every common beginning is counted once, in [0, 1].
 
     For K prompts that share a prefix of P characters and end in S each it is (P + K * S) / (K * (P + S)): the least
-    that must be computed, as a share of all. Characters stand for tokens, which only the backend could count.
+    that must be computed, as a share of all. Characters stand for tokens, which only the backend could count: what a
+    chat template adds to every prompt is not among them, so it errs on the side of too little.
     """
     if len(requests) < 2:
         return 1.0
     # Sorted, each text shares its longest beginning with the one before it: the sum is the size of their trie.
-    texts = sorted("\0".join(message.content for message in request.messages) + CLOSING for request in requests)
+    texts = sorted("\0".join(message.content for message in request.messages) for request in requests)
     total = sum(map(len, texts))
     distinct = sum(
         len(text) - len(commonprefix((before, text)))  # noqa: RUF071 - characters are what is meant

@@ -174,4 +174,4 @@ def test_what_a_users_prompts_share_is_computed_once(tmp_path: Path, llmrank: Co
     assert computed <= 1.01 * shared, f"{computed} tokens computed, and blocks of {BLOCK} allow {shared}"
     # What a block too many costs: half of one for each further prompt of a user.
     assert computed <= least + 5 * 19 * 0.75 * BLOCK
-    assert abs(usage["least_prompt_tokens"] - least) < 0.03 * least, "characters stand for tokens"
+    assert 0.9 * least < usage["least_prompt_tokens"] < 1.02 * least, "characters stand for tokens"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrank.engine.prefix import CLOSING, distinct_share
+from llmrank.engine.prefix import distinct_share
 from llmrank.types import Message, Request
 
 
@@ -15,14 +15,14 @@ def asked(*texts: str) -> list[Request]:
 def test_it_is_the_bound_of_prompts_with_one_common_prefix(prompts: int, prefix: int, suffix: int) -> None:
     # The system message and the break after it belong to the prefix; each suffix begins with a character of its own.
     texts = ["p" * prefix + chr(0x4E00 + number) * suffix for number in range(prompts)]
-    shared, own = prefix + 2, suffix + len(CLOSING)
-    expected = (shared + prompts * own) / (prompts * (shared + own))
+    shared = prefix + 2
+    expected = (shared + prompts * suffix) / (prompts * (shared + suffix))
     assert abs(distinct_share(asked(*texts)) - expected) < 1e-12
 
 
 @given(st.lists(st.text(max_size=6), min_size=1, max_size=12), st.randoms())
 def test_it_is_the_size_of_the_trie_whatever_the_order(texts: list[str], random) -> None:
-    whole = ["s\0" + text + CLOSING for text in texts]
+    whole = ["s\0" + text for text in texts]
     trie = {text[:end] for text in whole for end in range(1, len(text) + 1)}
     random.shuffle(texts)
     assert distinct_share(asked(*texts)) == len(trie) / sum(map(len, whole))

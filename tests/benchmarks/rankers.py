@@ -1,7 +1,7 @@
 """Every ranker on the same users and candidates, with the default model in process and behind an HTTP server.
 
 `python -m tests.benchmarks.rankers FOLDER` runs `llmrank eval` for each (about half an hour on two cores; what is
-there already is not asked again) and prints one table.
+there already is not asked again) and prints one table; `--methods` without a name prints what is there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,9 @@ class Ran:
     """Without the loading of the engine."""
 
 
-def evaluate(folder: Path, users: int, name: str, *arguments: str) -> Ran:
-    """Run the method, or show what its Run holds, and return it."""
-    out = folder / re.sub(r"\W+", "-", name)
+def evaluate(folder: Path, users: int, name: str, *arguments: str) -> None:
+    """Run the method; one that has run is not asked again."""
+    out = run_folder(folder, name)
     common = ("--data", "ml-100k", "--users", str(users), "-k", str(CANDIDATES))
     # A Store of its own, so that what one method asked does not come cheaper to the next.
     store = ("--store", str(out.with_suffix(".sqlite")))
@@ -70,17 +71,28 @@ def evaluate(folder: Path, users: int, name: str, *arguments: str) -> Ran:
     if ran.returncode:
         sys.exit(f"{name}: {ran.stderr}")
     loading = sum(int(seconds) for seconds in re.findall(r"loaded in (\d+) s", ran.stderr))
-    print(f"{out}: {(ran.stderr.splitlines() or ['shown again'])[-1]}", file=sys.stderr, flush=True)
-    timed = out / "seconds.json"
+    print(f"{out}: {(ran.stderr.splitlines() or ['is there'])[-1]}", file=sys.stderr, flush=True)
     session = json.loads((out / "manifest.json").read_text())["sessions"][-1]
     if session["cases"] == users:
-        timed.write_text(json.dumps(session["seconds"] - loading))
+        (out / "seconds.json").write_text(json.dumps(session["seconds"] - loading))
+
+
+def found(folder: Path, name: str) -> Ran | None:
+    """Return what the method's Run holds, None where it has not run."""
+    out = run_folder(folder, name)
+    if not (out / "seconds.json").exists():
+        return None
     rows = [json.loads(line) for line in (out / "cases.jsonl").read_text().splitlines()]
     return Ran(
         json.loads((out / "metrics.json").read_text()),
         {row["user_id"]: row["ranking"] for row in rows},
-        json.loads(timed.read_text()),
+        json.loads((out / "seconds.json").read_text()),
     )
+
+
+def run_folder(folder: Path, name: str) -> Path:
+    """Return where the Run of a method lies."""
+    return folder / re.sub(r"\W+", "-", name)
 
 
 def row(name: str, process: Ran, http: Ran | None) -> str:
@@ -90,9 +102,8 @@ def row(name: str, process: Ran, http: Ran | None) -> str:
     low, high = ndcg["ci95"]
     cells = [name, f"{ndcg['value']:.4f} [{low:.4f}, {high:.4f}]"]
     cells.append(" / ".join(str(outcomes[outcome]) for outcome in ("ok", "repaired", "unparsed", "error")))
-    if http is None:
+    if not usage["requests"]:
         return "| " + " | ".join([*cells, *["–"] * 7]) + " |"
-    same = sum(process.rankings[user] == http.rankings[user] for user in process.rankings)
     mass = metrics["label_mass"]
     cells += [
         f"{usage['requests'] / metrics['cases']:.1f}",
@@ -100,34 +111,46 @@ def row(name: str, process: Ran, http: Ran | None) -> str:
         f"{usage['cached_tokens'] / usage['prompt_tokens']:.0%}",
         f"{usage['completion_tokens']:,}",
         "–" if mass is None else f"{mass['mean']:.2f}",
-        f"{process.seconds:.0f} / {http.seconds:.0f}",
-        f"{same} of {len(process.rankings)}",
+        f"{process.seconds:.0f} / {'–' if http is None else f'{http.seconds:.0f}'}",
+        "–" if http is None else f"{_same(process, http)} of {len(process.rankings)}",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
+def _same(one: Ran, other: Ran) -> int:
+    return sum(one.rankings[user] == other.rankings[user] for user in one.rankings)
+
+
+def run_all(folder: Path, users: int, methods: Sequence[str]) -> None:
+    """Run the methods, in process and then over HTTP."""
+    (folder / "http").mkdir(parents=True, exist_ok=True)
+    for name in BASELINES:
+        evaluate(folder, users, name, "--ranker", name)
+    for name in methods:
+        evaluate(folder / "process", users, name, *ASKING[name])
+    with serving(fetch_default_model(cache=default_cache()), folder / "server.log", "4") as base_url:
+        for name in methods:
+            evaluate(folder / "http", users, name, *ASKING[name], "--base-url", base_url)
+
+
 def main() -> None:
-    """Run all, and print the table."""
+    """Run what is asked for, and print the table of all that has run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--users", type=int, default=50)
+    parser.add_argument("--methods", nargs="*", choices=list(ASKING), default=list(ASKING))
     arguments = parser.parse_args()
-    folder, users = arguments.folder, arguments.users
-    (folder / "http").mkdir(parents=True, exist_ok=True)
-    alone = {name: evaluate(folder, users, name, "--ranker", name) for name in BASELINES}
-    process = {name: evaluate(folder / "process", users, name, *how) for name, how in ASKING.items()}
-    with serving(fetch_default_model(cache=default_cache()), folder / "server.log", "4") as base_url:
-        http = {
-            name: evaluate(folder / "http", users, name, *how, "--base-url", base_url) for name, how in ASKING.items()
-        }
+    folder: Path = arguments.folder
+    if arguments.methods:
+        run_all(folder, arguments.users, arguments.methods)
     head = ("method", "NDCG@10 [95%]", "ok / repaired / unparsed / error", "calls a user", "prompt tokens")
     head += ("cached", "completion tokens", "label mass", "seconds: in process / HTTP", "same ranking")
     print("| " + " | ".join(head) + " |")
     print("|" + " --- |" * len(head))
-    for name, ran in alone.items():
-        print(row(name, ran, None))
-    for name in ASKING:
-        print(row(name, process[name], http[name]))
+    for name in (*BASELINES, *ASKING):
+        process = found(folder if name in BASELINES else folder / "process", name)
+        if process is not None:
+            print(row(name, process, found(folder / "http", name)))
 
 
 if __name__ == "__main__":

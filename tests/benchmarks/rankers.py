@@ -64,8 +64,9 @@ def evaluate(folder: Path, users: int, name: str, *arguments: str) -> None:
     """Run the method; one that has run is not asked again."""
     out = run_folder(folder, name)
     common = ("--data", "ml-100k", "--users", str(users), "-k", str(CANDIDATES))
-    # A Store of its own, so that what one method asked does not come cheaper to the next.
-    store = ("--store", str(out.with_suffix(".sqlite")))
+    # A Store of its own, so that what one method asked does not come cheaper to the next; but two ways of combining the
+    # same answers share them.
+    store = ("--store", str(run_folder(folder, name.replace("kemeny", "borda")).with_suffix(".sqlite")))
     command = [sys.executable, "-m", "llmrank", "eval", *common, *arguments, "--out", str(out), *store]
     ran = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, env=os.environ)
     if ran.returncode:

@@ -315,7 +315,7 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except BaseException:
+        except BaseException:  # raised again: also Ctrl-C must leave no half of a transaction
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")

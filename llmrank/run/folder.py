@@ -81,7 +81,7 @@ class RunFolder:
             self._claim()
             self._begin(origin)
             self.records = self._read_records()
-        except BaseException:
+        except BaseException:  # raised again: whatever it is, the file must not stay claimed
             self._lines.close()
             raise
 

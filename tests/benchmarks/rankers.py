@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -63,6 +64,10 @@ class Ran:
 def evaluate(folder: Path, users: int, name: str, *arguments: str) -> None:
     """Run the method; one that has run is not asked again."""
     out = run_folder(folder, name)
+    if (out / "seconds.json").exists():
+        return
+    # What an interrupted run was answered is in its Store; the server's port is another one now.
+    shutil.rmtree(out, ignore_errors=True)
     common = ("--data", "ml-100k", "--users", str(users), "-k", str(CANDIDATES))
     # A Store of its own, so that what one method asked does not come cheaper to the next; but two ways of combining the
     # same answers share them.

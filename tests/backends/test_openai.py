@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,10 +16,11 @@ import pytest
 from aiohttp import web
 
 from llmrank.backends.models import silent
-from llmrank.backends.openai import OpenAIBackend, open_openai, public_url, read_completion
+from llmrank.backends.openai import OpenAIBackend, open_openai, public_url
 from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError
 from llmrank.store import Store
 from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured, Usage
+from tests.backends.test_completion import with_top
 from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good, refused
 
 REQUEST = Request((Message("system", "be brief"), Message("user", "rank these")))
@@ -336,68 +336,6 @@ async def test_a_probe_that_is_refused_is_an_answer_too(tmp_path: Path) -> None:
         async with opened(answer=takes(*server_names())) as (server, backend):
             await backend.probe(store)
             assert backend.capabilities.label_logprobs == 0 and server.calls == 2
-
-
-READ: dict[str, tuple[dict[str, Any], Response]] = {
-    "null content": (completion(None), Response("", "stop")),
-    "content filter": (completion(None, finish_reason="content_filter"), Response("", "content_filter")),
-    "refusal": (completion(None, refusal="I can't help"), Response("I can't help", "refusal")),
-    "cut off": (completion("[1] > [", finish_reason="length"), Response("[1] > [", "length")),
-    "reasoning": (
-        completion(None, finish_reason="length", reasoning_content="let me see [3]"),
-        Response("", "length", reasoning="let me see [3]"),
-    ),
-    "parts": (
-        completion([{"type": "text", "text": "[1]"}, {"type": "text", "text": " > [2]"}]),
-        Response("[1] > [2]", "stop"),
-    ),
-    "no finish reason": (completion("[1]", finish_reason=None), Response("[1]", "unknown")),
-}
-
-
-@pytest.mark.parametrize(("body", "expected"), READ.values(), ids=READ)
-def test_odd_but_real_completions(body: dict[str, Any], expected: Response) -> None:
-    assert read_completion(body) == replace(expected, usage=Usage(10, 4, 5, 2))
-
-
-@pytest.mark.parametrize("usage", [None, {}, [], {"prompt_tokens": None, "prompt_tokens_details": None}])
-def test_missing_usage_counts_nothing(usage: Any) -> None:
-    assert read_completion({**completion(), "usage": usage}).usage == Usage()
-
-
-def with_top(*pairs: tuple[str, float]) -> dict[str, Any]:
-    body = completion("B")
-    top = [{"token": token, "logprob": logprob} for token, logprob in pairs]
-    body["choices"][0]["logprobs"] = {"content": [{"token": "B", "logprob": -0.1, "top_logprobs": top}]}
-    return body
-
-
-def test_labels_by_text_add_up_their_forms() -> None:
-    body = with_top(("B", math.log(0.5)), (" B", math.log(0.25)), ("A", math.log(0.1)), ("the", -3.0))
-    found = read_completion(body, ("A", "B", "C")).label_logprobs
-    assert found is not None
-    assert {label: math.exp(value) for label, value in found.items()} == pytest.approx({"A": 0.1, "B": 0.75})
-
-
-def test_labels_by_id_take_the_id() -> None:
-    body = with_top(("token_id:49", -0.1), ("token_id:48", -2.0), ("token_id:50", -4.0))
-    assert read_completion(body, ("A", "B", "C"), (48, 49, 99)).label_logprobs == {"A": -2.0, "B": -0.1}
-
-
-@pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": []}])
-def test_an_endpoint_without_log_probabilities_has_none(logprobs: Any) -> None:
-    body = completion("A")
-    body["choices"][0]["logprobs"] = logprobs
-    assert read_completion(body, ("A",)).label_logprobs is None
-
-
-@pytest.mark.parametrize(
-    "first", [{"token": "A"}, {"token": "A", "top_logprobs": []}, {"top_logprobs": [{"token": "B"}]}]
-)
-def test_labels_that_did_not_come_are_absent(first: Any) -> None:
-    body = completion("A")
-    body["choices"][0]["logprobs"] = {"content": [first]}
-    assert read_completion(body, ("A",)).label_logprobs == {}
 
 
 async def test_labels_are_asked_for_by_text_where_there_are_no_ids() -> None:

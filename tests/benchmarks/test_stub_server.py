@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from llmrank.answers import answer_format
-from llmrank.backends.openai import read_completion
+from llmrank.backends.completion import read_completion
 from llmrank.types import Item, Outcome, Question
 from tests.benchmarks.stub_server import reply, serving_stub
 

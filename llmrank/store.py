@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS response (
     request TEXT NOT NULL,
     response TEXT NOT NULL,
     received TEXT NOT NULL
-) WITHOUT ROWID;
+);
 """
 _JOINED = "FROM response JOIN backend ON backend.id = backend"
 

@@ -274,6 +274,17 @@ def test_puts_are_fast(tmp_path: Path) -> None:
     assert 2000 / (time.process_time() - started) > 2000
 
 
+def test_an_answer_takes_little_more_room_than_its_text(tmp_path: Path) -> None:
+    question = Request((Message("user", "a history and fifty candidates, " * 40),))
+    with Store(tmp_path / "store.sqlite") as store:
+        for repeat in range(400):
+            request = replace(question, repeat=repeat)
+            store.put(request_key(IDENTITY, request), IDENTITY, request, RESPONSE)
+        store.compact()
+        text = canonical_json(encode_request(question)) + canonical_json(encode_response(RESPONSE))
+        assert store.stats().size < 1.5 * 400 * len(text)
+
+
 def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n" * 1000)

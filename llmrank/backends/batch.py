@@ -137,7 +137,8 @@ class BatchBackend:
     def _put(self, key: str, request: Request) -> None:
         body = self._direct.body(request, ())
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
-        encoded = json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
+        encoded = json.dumps(line).encode() + b"\n"
         if len(self._next) >= MOST_REQUESTS or self._next_bytes + len(encoded) > MOST_BYTES:
             self._flush()
         if not self._next:

@@ -9,7 +9,7 @@ from typing import Any
 
 from llmrank.errors import BackendError, BoundReachedError
 from llmrank.prices import Tariff
-from llmrank.rankers.prompt import FRAME_TOKENS
+from llmrank.rankers.prompt import most_tokens
 from llmrank.types import Backend, Capabilities, Message, Request, Response, Usage
 
 NOTHING = Usage()
@@ -139,7 +139,7 @@ class Budget:
                 *(message.content for message in request.messages),
                 request.structured.spec if request.structured else "",
             ]
-            prompt = sum(len(text.encode()) + FRAME_TOKENS for text in texts)
+            prompt = most_tokens(texts)
         return Usage(prompt_tokens=prompt, completion_tokens=request.sampling.max_tokens)
 
     def _passed_by(self, most: Usage) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from llmrank.prompting import PromptTemplate, View
@@ -21,6 +21,12 @@ from llmrank.types import (
 
 FRAME_TOKENS = 16
 """More than what any chat template puts around one message."""
+
+
+def most_tokens(texts: Iterable[str]) -> int:
+    """Return at least as many tokens as these messages have: no tokenizer makes more of a text than its bytes."""
+    # An answer that is shown again may hold half a surrogate pair, which has no UTF-8.
+    return sum(len(text.encode("utf-8", "surrogatepass")) + FRAME_TOKENS for text in texts)
 
 
 def no_shots(case: Case) -> Sequence[Case]:
@@ -68,8 +74,8 @@ class Prompt:
         dropped = 0
         if self.count_tokens is not None and self.context_length is not None:
             room = self.context_length - self.sampling.max_tokens
-            # No tokenizer makes more tokens than bytes, so most prompts are seen to fit without counting.
-            if sum(len(message.content.encode()) + FRAME_TOKENS for message in messages) > room:
+            # Most prompts are seen to fit without counting.
+            if most_tokens(message.content for message in messages) > room:
                 fitted = self.template.fit(
                     case, question, count=self.count_tokens, limit=room, view=self.view, shots=shots, profile=profile
                 )

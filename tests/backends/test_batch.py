@@ -89,6 +89,13 @@ async def test_the_most_bytes_of_a_batch_are_kept(tmp_path: Path, monkeypatch: p
         assert len(uploads) > 1 and max(map(len, uploads)) <= 1000
 
 
+async def test_half_a_surrogate_pair_in_an_earlier_answer_is_sent(tmp_path: Path) -> None:
+    halves = [Request((Message("user", f"\ud83d {n}"),)) for n in range(3)]
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        assert all(isinstance(one, Response) for one in await ask(backend, halves))
+        assert server.files[server.batches[0]["input_file_id"]].count(b"\\ud83d") == 2
+
+
 def by_length(body: object) -> int:
     return len(body["messages"][-1]["content"]) // 6  # type: ignore[index]
 

@@ -161,6 +161,13 @@ def test_a_backend_that_counts_is_taken_at_its_word(store: Store) -> None:
     assert store.stats().responses == 1
 
 
+def test_half_a_surrogate_pair_in_a_prompt_is_counted() -> None:
+    budget = Budget(Bounds(tokens=1000))
+    broken = Request((Message("user", "\ud83d" * 4),), Sampling(max_tokens=MOST))
+    reserved = asyncio.run(budget.reserve(broken))
+    assert reserved.prompt_tokens >= 3 * 4 and reserved.completion_tokens == MOST
+
+
 def test_refused_calls_are_free_and_lost_ones_may_not_be(store: Store) -> None:
     def failure(*, charged: bool) -> BackendError:
         error = BackendError("no")

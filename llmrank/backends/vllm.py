@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from platform import machine
 from typing import TYPE_CHECKING, Any, cast
 
 from llmrank.backends.labels import LABEL_LIMIT, single_token
@@ -33,8 +34,9 @@ CPU_KV_CACHE = 4 << 30
 """Bytes of KV cache on a CPU, unless VLLM_CPU_KVCACHE_SPACE (GiB) says otherwise; plenty for a small model."""
 SMALL_MACHINE = 4
 """Cores up to which none is kept free of the model's work."""
-CPU_BLOCK = 32
-"""Tokens in a KV block on a CPU: its smallest, so that the most of a shared prefix is found again."""
+CPU_BLOCK, SMALL_BLOCK = 32, 16
+"""Tokens in a KV block on a CPU: the smallest, so that the most of a shared prefix is found again; and the smallest on
+x86 (see `cpu_attention`)."""
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 SETTINGS = {
@@ -295,12 +297,6 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
             raise MissingError(
                 f"vLLM cannot be loaded ({error})", mend="`llmrank doctor` says what is wrong with the installation"
             ) from error
-        # Not compiled on a CPU: compiling takes longer than it saves in a few hundred calls.
-        on_cpu: dict[str, Any] = {
-            "block_size": CPU_BLOCK,
-            "kv_cache_memory_bytes": None if "VLLM_CPU_KVCACHE_SPACE" in os.environ else CPU_KV_CACHE,
-            "enforce_eager": True,
-        }
         try:
             # No local name for it: vLLM keeps this frame alive (through a traceback), which must not keep the engine.
             return AsyncLLM.from_engine_args(
@@ -314,7 +310,7 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
                     seed=0,
                     disable_log_stats=True,
                     use_tqdm_on_load=False,
-                    **(on_cpu if _on_cpu() else {}),
+                    **(cpu_settings(model.folder) if _on_cpu() else {}),
                     **adapter_settings,
                 )
             )
@@ -323,6 +319,21 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
             raise FatalBackendError(
                 f"vLLM does not start with {model.name}: {reason}\n  mend: its log says why: {log}"
             ) from error
+
+
+def cpu_settings(model: Path) -> dict[str, Any]:
+    """Return the engine settings that differ on a CPU, for the model in this folder."""
+    settings: dict[str, Any] = {
+        "block_size": CPU_BLOCK,
+        "kv_cache_memory_bytes": None if "VLLM_CPU_KVCACHE_SPACE" in os.environ else CPU_KV_CACHE,
+        # Compiling takes longer than it saves in a few hundred calls.
+        "enforce_eager": True,
+    }
+    # A model with latent attention (MLA) has kernels of its own, with blocks of their own.
+    if machine() == "x86_64" and "kv_lora_rank" not in (model / "config.json").read_text("utf-8"):
+        extension = "llmrank.backends.cpu_attention.WorkerExtension"
+        settings |= {"block_size": SMALL_BLOCK, "worker_extension_cls": extension}
+    return settings
 
 
 def _threads() -> dict[str, str]:

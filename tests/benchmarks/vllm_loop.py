@@ -1,8 +1,8 @@
 """`llmrank rerank` with vLLM in its process, beside a bare `LLM.generate` over the same prompts in the best order.
 
 `python -m tests.benchmarks.vllm_loop [--users 300] [--rounds 3] [--methods first_token pointwise]`. Both run in
-processes of their own, in turn, with the settings of `llmrank.backends.vllm`: float32, blocks of 32 tokens, prefix
-cache, every core. The bare loop gets llmrank's questions out of its Store, sorted, so that those with a common
+processes of their own, in turn, with the settings of `llmrank.backends.vllm`: float32, small blocks, prefix cache,
+every core. The bare loop gets llmrank's questions out of its Store, sorted, so that those with a common
 beginning are neighbours; it applies the chat template, hands vLLM all of them at once, and keeps nothing. Loading the
 engine is left out of both: llmrank is timed from the line that says that it is loaded to the one that says that the
 last Case is done and the file written.
@@ -102,20 +102,20 @@ def generate(folder: Path) -> None:
 
     from llmrank.backends.labels import single_token
     from llmrank.backends.models import default_cache, fetch_default_model
+    from llmrank.backends.vllm import cpu_settings
 
     asked = [request for request, _ in questions(folder / "store.sqlite")]
+    model = fetch_default_model(cache=default_cache())
     engine = LLM(
-        model=str(fetch_default_model(cache=default_cache())),
+        model=str(model),
         dtype="float32",
         generation_config="vllm",
         enable_prefix_caching=True,
         max_model_len=-1,
         max_logprobs=128,
         seed=0,
-        block_size=32,
-        kv_cache_memory_bytes=4 << 30,
-        enforce_eager=True,
         use_tqdm_on_load=False,
+        **cpu_settings(model),
     )
     tokenizer: Any = engine.get_tokenizer()
     encode = lambda text: list(tokenizer.encode(text, add_special_tokens=False))  # noqa: E731

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks.prefix import chat_encoder, computed
+
 pytestmark = pytest.mark.vllm
 USERS = 6
-BLOCK = 32
-"""Tokens in a block of the KV cache on a CPU: as few as vLLM can do there."""
 SHORT = ("--users", str(USERS), "--max-tokens", "48", "-k", "20", "--recall", "popularity")
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -149,29 +149,11 @@ def test_a_prompt_that_names_freely_has_the_whole_catalogue_as_candidates(tmp_pa
 
 
 def test_what_a_users_prompts_share_is_computed_once(tmp_path: Path, llmrank: Command, default_model: Path) -> None:
-    llmrank("eval", "--ranker", "pointwise", "--users", "5", "-k", "20", "--out", "run")
-    metrics, cases = read_run(tmp_path / "run")
-    usage = metrics["usage"]
-    computed = usage["prompt_tokens"] - usage["cached_tokens"]
-    assert usage["requests"] == 5 * 20 and usage["cached_tokens"] > 0
-    # The bound once more, from the tokens themselves: P + K * S is the size of the trie of a user's prompts.
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(default_model)
-    with sqlite3.connect(tmp_path / "store.sqlite") as database:
-        asked = dict(database.execute("SELECT key, json_extract(request, '$.messages') FROM response").fetchall())
-    least, blocks, rest = 0, set[tuple[int, ...]](), 0
-    for case in cases.values():
-        chats = [[{"role": role, "content": text} for role, text in json.loads(asked[key])] for key in case["requests"]]
-        prompts = [tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False) for chat in chats]
-        least += len({tuple(ids[:end]) for ids in prompts for end in range(1, len(ids) + 1)})
-        for ids in prompts:
-            # The cache shares whole blocks, and computes the last token always.
-            full = (len(ids) - 1) // BLOCK * BLOCK
-            blocks.update(tuple(ids[:end]) for end in range(BLOCK, full + 1, BLOCK))
-            rest += len(ids) - full
-    shared = BLOCK * len(blocks) + rest
-    assert computed <= 1.01 * shared, f"{computed} tokens computed, and blocks of {BLOCK} allow {shared}"
-    # What a block too many costs: half of one for each further prompt of a user.
-    assert computed <= least + 5 * 19 * 0.75 * BLOCK
-    assert 0.9 * least < usage["least_prompt_tokens"] < 1.02 * least, "characters stand for tokens"
+    llmrank("eval", "--ranker", "pointwise", "--users", "30", "-k", "20", "--out", "run", server=False)
+    found = computed(tmp_path / "run", tmp_path / "store.sqlite", chat_encoder(default_model))
+    assert found.calls == 30 * 20
+    assert found.computed <= 1.15 * found.bound, f"{found.computed} tokens computed, and P + K * S is {found.bound}"
+    metrics, _ = read_run(tmp_path / "run")
+    assert 0.9 * found.bound < metrics["usage"]["least_prompt_tokens"] < 1.02 * found.bound, (
+        "characters stand for tokens"
+    )

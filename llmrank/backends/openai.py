@@ -129,15 +129,16 @@ class OpenAIBackend:
             except BackendError:
                 self._tokenizes = False
 
-    async def probe(self, store: Store) -> None:
+    async def probe(self, store: Store, ask: Callable[[Request], Awaitable[Response]]) -> None:
         """Learn whether the endpoint returns log-probabilities, by one call of one token; `capabilities` then says so.
 
-        The Store keeps a good answer, so that it is asked once. Raises BackendError when there is no answer.
+        The Store keeps a good answer, so that it is asked once. `ask` is `answer`, or what counts its calls. Raises
+        what it raises when there is no answer.
         """
         key = request_key(self.identity, PROBE)
         if self._is_vllm or "logprobs" in self._left_out or store.get(key) is not None:
             return
-        response = await twice(lambda: self.answer(PROBE))
+        response = await twice(lambda: ask(PROBE))
         if response.label_logprobs is not None:
             store.put(key, self.identity, PROBE, response)
         elif "logprobs" not in self._left_out:

@@ -52,10 +52,12 @@ class Connection:
 
         With `ask`, an endpoint is first asked whether it returns log-probabilities, if they are needed.
         """
+        from llmrank.engine import Metered
+
         needs.check(self.backend.capabilities)
         probe = getattr(self.backend, "probe", None)
         if ask and needs.labels and probe is not None:
-            self.runner.run(probe(self.store))
+            self.runner.run(probe(self.store, Metered(self.backend, self.budget).answer))
             needs.check(self.backend.capabilities)
 
     def caller(self) -> Caller:

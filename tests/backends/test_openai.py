@@ -309,10 +309,10 @@ async def test_a_refusal_that_names_nothing_is_sent_once() -> None:
 async def test_one_call_of_one_token_shows_that_there_are_log_probabilities(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         async with opened(Step(body=json.dumps(with_top(("A", -1.0))))) as (server, backend):
-            await backend.probe(store)
+            await backend.probe(store, backend.answer)
             assert server.calls == 1 and server.seen[0]["max_tokens"] == 1
             again = await open_openai(server.base_url, MODEL, api_key=KEY)
-            await again.probe(store)
+            await again.probe(store, again.answer)
             await again.close()
             assert server.calls == 1, "the second session has it from the Store"
             assert backend.capabilities.label_logprobs == again.capabilities.label_logprobs == 20
@@ -322,8 +322,8 @@ async def test_an_endpoint_that_ignores_the_wish_for_log_probabilities_is_found_
     said: list[str] = []
     with Store(tmp_path / "store.sqlite") as store:
         async with opened(said=said) as (server, backend):
-            await backend.probe(store)
-            await backend.probe(store)
+            await backend.probe(store, backend.answer)
+            await backend.probe(store, backend.answer)
             assert backend.capabilities.label_logprobs == 0 and server.calls == len(said) == 1
             # What wants them and does without is not refused: the text is there to read.
             assert (await backend.answer(replace(REQUEST, labels=("A", "B")))).label_logprobs is None
@@ -334,7 +334,7 @@ async def test_an_endpoint_that_ignores_the_wish_for_log_probabilities_is_found_
 async def test_a_probe_that_is_refused_is_an_answer_too(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         async with opened(answer=takes(*server_names())) as (server, backend):
-            await backend.probe(store)
+            await backend.probe(store, backend.answer)
             assert backend.capabilities.label_logprobs == 0 and server.calls == 2
 
 

@@ -7,12 +7,13 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.batch_server import BatchServer, Moment
+from tests.batch_server import BatchServer, Moment, answered
 from tests.scripted_server import MODEL
 
 USERS = 8
@@ -96,6 +97,21 @@ async def test_rerank_keeps_a_bound_too(folder: Path) -> None:
         assert not (folder / "out.jsonl").exists() and server.calls == 3
         out, _ = await llmrank(folder, server, "rerank", "--no-profile", "--prices", "prices.yaml")
         assert "8 rows" in out and "EUR" in out and server.calls == USERS
+
+
+def with_letters(body: Mapping[str, Any]) -> tuple[int, Any]:
+    status, content = answered(body)
+    top = [{"token": letter, "logprob": -float(place)} for place, letter in enumerate("ABCDE", 1)]
+    content["choices"][0]["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+    return status, content
+
+
+async def test_the_call_that_tries_the_endpoint_counts_too(folder: Path) -> None:
+    async with BatchServer(answer=with_letters) as server:
+        await llmrank(folder, server, "eval", "--ranker", "first_token", "--max-requests", "3", code=5)
+        assert server.calls == 3 and sessions(folder)[0]["spent"]["requests"] == 3
+        await llmrank(folder, server, "eval", "--ranker", "first_token")
+        assert server.calls == USERS + 1 and set(server.paid.values()) == {1}
 
 
 async def test_a_dry_run_says_what_is_left_to_pay(folder: Path) -> None:

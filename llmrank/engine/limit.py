@@ -10,6 +10,7 @@ from random import random
 
 from llmrank.engine.clock import Clock
 from llmrank.engine.cubic import Cubic
+from llmrank.engine.refusals import Refusals
 
 START, MOST = 8, 256
 """Calls under way at once: to begin with, and at most."""
@@ -29,10 +30,6 @@ CATCH_UP = 0.05
 """Seconds by which a call may be late and the next ones still keep to the old times."""
 FEW, SENT = 10, 1024
 """Calls by which the rate is measured, at least and at most."""
-IN_A_ROW, SHARE = 3, 0.04
-"""Refusals without an answer between them, or their share of the last calls, by which they are more than chance."""
-RECENT, LEAST = 256, 80
-"""Calls of which the share is taken, at most and at least."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds of silence after a refusal that names none; doubled while nothing gets through."""
 KEPT = 200
@@ -50,7 +47,7 @@ class Change:
     pace: float | None
     """Calls a second from then on; None: as many as there are."""
     why: str
-    """`start`, `slow start`, `growth` or `refused`."""
+    """`start`, `slow start`, `growth`, `refused`, or `chance`: cuts were in vain, and calls have no pace any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ class Limit:
 
     The size is the number of calls under way. It doubles after each round (as many answers as the size) until the
     endpoint refuses calls with a 429; it is then cut by a fifth and follows `Cubic`. A cut answers an episode, not a
-    refusal: one that stands alone among answers is the matter of its own call, which waits; calls that were sent before
+    refusal: one that is chance (`Refusals`) is the matter of its own call, which waits; calls that were sent before
     a cut, or before anybody was answered again, do not cut again. Only a 429 cuts, and only a size that was reached. It
     grows only when it was reached in the round, when few calls met another fault, and while calls are not much slower
     than they were: an endpoint that lets them wait in line gains nothing by a longer one.
@@ -93,8 +90,7 @@ class Limit:
         self._pace: Cubic | None = None
         self._paced = False
         self._got_through = True
-        self._in_a_row = 0
-        self._recent: deque[bool] = deque(maxlen=RECENT)
+        self._refusals = Refusals()
         self._fastest = math.inf
         self._new_round()
 
@@ -121,10 +117,11 @@ class Limit:
 
     def answered(self, slot: Slot, tokens: int = 0) -> None:
         """Give the slot back: the call was answered with so many tokens (0: unknown)."""
-        self._pauses = self._in_a_row = 0
+        self._pauses = 0
         self._got_through = True
-        self._recent.append(False)
-        if slot.number >= self._cut_at:
+        after_cut = slot.number >= self._cut_at
+        self._refusals.answered(after_cut=after_cut)
+        if after_cut:
             self._clean += 1
             self._work += tokens + BASE_TOKENS
             self._seconds += self._clock.now() - slot.since
@@ -138,12 +135,11 @@ class Limit:
         Returns whether all calls wait; if not, it stands alone among answers, and this call is to wait by itself.
         """
         now = self._clock.now()
-        self._in_a_row += 1
-        self._recent.append(True)
-        if self._in_a_row < IN_A_ROW and sum(self._recent) <= SHARE * max(LEAST, len(self._recent)):
+        after_cut = slot.number >= self._cut_at
+        if not self._refusals.refused(after_cut=after_cut):
             self._release()
             return False
-        if new := slot.number >= self._cut_at:
+        if after_cut:
             self._cut_at = self._taken
             # An endpoint that takes nothing at all says nothing of how much it takes.
             if self._got_through:
@@ -151,7 +147,7 @@ class Limit:
         if wait is not None:
             # Other processes may have been told the same.
             self._opens = max(self._opens, now + wait * (1 + 0.1 * random()))
-        elif new:
+        elif after_cut:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._pauses)
             self._pauses += 1
             self._opens = max(self._opens, now + pause * (0.5 + 0.5 * random()))
@@ -206,6 +202,10 @@ class Limit:
 
     def _cut(self, now: float) -> None:
         self._got_through = False
+        if self._refusals.cut():
+            self._pace, self._paced = None, False
+            self._note("chance")
+            return
         if not self._fixed and self._peak >= self.size and not self._paced:
             # Not the rate, but this many at once may have been too much.
             ceiling = max(1, self.size - 1)
@@ -225,7 +225,6 @@ class Limit:
             ceiling = max(SLOWEST, least, 0.0 if soon else min(rate, self._pace.value))
             self._pace.refused(ceiling, 5 / ceiling)
         self._sent.clear()
-        self._recent.clear()
         self._new_round()
         self._note("refused")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 
 import pytest
 
@@ -175,6 +176,54 @@ def test_a_refusal_among_answers_is_the_matter_of_its_own_call() -> None:
 
     rate, size = simulate(work())
     assert size == 256 and rate > 0.6 * size / 0.1
+
+
+@pytest.mark.parametrize("share", [0.04, 0.1, 0.3])
+def test_an_endpoint_that_refuses_by_chance_is_not_asked_slowly_for_it(share: float) -> None:
+    draw = Random(0)
+
+    async def work() -> tuple[float, set[str]]:
+        limit, loop, done = Limit(), asyncio.get_running_loop(), 0
+
+        async def one() -> None:
+            nonlocal done
+            slot = await limit.enter()
+            while draw.random() < share:
+                await asyncio.sleep(0.01)
+                if not limit.refused(slot, 1.0):
+                    await asyncio.sleep(1.0)
+                slot = await limit.enter(first=True)
+            await asyncio.sleep(0.1)
+            limit.answered(slot)
+            done += loop.time() > 120
+
+        tasks = set[asyncio.Task[None]]()
+        while loop.time() < 240:
+            while len(tasks) < 2 * limit.size:
+                tasks.add(asyncio.create_task(one()))
+            _, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return done / 120, {change.why for change in limit.history}
+
+    rate, why = simulate(work())
+    assert "chance" in why and rate > 400, f"{rate:.0f} calls a second"
+
+
+def test_an_endpoint_that_takes_fewer_and_fewer_is_not_taken_for_one_that_refuses_by_chance() -> None:
+    limit, bucket = Limit(), Bucket(50, 5, retry_after=1)
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load(limit, bucket, 240, latency=0.1))
+            while bucket.rate > 8:
+                await asyncio.sleep(15)
+                bucket.rate *= 0.8
+
+    simulate(work())
+    late = sum(when > 200 for when in bucket.refused)
+    assert late < 0.1 * sum(when > 200 for when in bucket.accepted)
 
 
 def test_a_call_that_was_refused_goes_first() -> None:

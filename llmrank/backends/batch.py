@@ -135,7 +135,7 @@ class BatchBackend:
         self._awaited[key] = future
 
     def _put(self, key: str, request: Request) -> None:
-        body = self._direct.body(request, ())
+        body = self._direct.dialect.body(request)
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
         encoded = json.dumps(line).encode() + b"\n"

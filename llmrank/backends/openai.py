@@ -4,12 +4,6 @@ The SDK builds every request anew and validates every answer into typed models, 
 high concurrency; here the same request is sent with headers made once, and `read_completion` reads the answer. What is
 asked seldom (models, files, batches) goes through the SDK, with its retries off: a fault that may pass is a
 TransientError, and the engine knows when to try again.
-
-Endpoints take different parameters. One that refuses a parameter by name is asked again without it, and from then on it
-is left out. That is not part of the Store's key, which holds the Request as it was asked: what the endpoint takes
-follows from its URL and model, which the key has. So the first question of a second session, which is looked up before
-the endpoint has refused anything, finds the answer of the first session; and two questions that differ, if only in a
-temperature that the endpoint ignores, never share one.
 """
 
 from __future__ import annotations
@@ -26,6 +20,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from llmrank.backends.completion import cut_at, read_completion, unreadable
+from llmrank.backends.dialect import TOP_LOGPROBS, Dialect
 from llmrank.backends.error_body import ErrorBody
 from llmrank.backends.labels import LABEL_LIMIT, single_token
 from llmrank.backends.models import Say, silent
@@ -33,7 +28,7 @@ from llmrank.backends.retry_after import wait_of
 from llmrank.backends.unsupported import NAMES, refused_parameter
 from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError, nearest
 from llmrank.store import Store, request_key
-from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured
+from llmrank.types import Capabilities, Message, Request, Response, Sampling
 
 if TYPE_CHECKING:
     import httpx2
@@ -41,8 +36,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-TOP_LOGPROBS = 20
-"""The most that an endpoint which is not vLLM returns."""
 QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 ITS_OWN = re.compile(
     r"context.length|maximum context|too many tokens|prompt is too long"
@@ -71,11 +64,11 @@ class OpenAIBackend:
     ) -> None:
         """`http` is the client that `client` sends with."""
         self._client, self._http, self._model, self._timeout = client, http, model, timeout
-        self._api_key, self._say = api_key, say
+        self._api_key = api_key
         self._url = public_url(str(client.base_url))
-        self._is_vllm = self._tokenizes = self._has_answered = False
-        self._left_out: set[str] = set()
-        self._replaced: dict[str, str] = {}
+        self.dialect = Dialect(model, self._url, say)
+        """The form in which the endpoint takes a Request."""
+        self._tokenizes = self._has_answered = False
         self._label_ids: dict[str, int] = {}
         self.context_length: int | None = None
         """Tokens of prompt and answer together; None when the endpoint does not say."""
@@ -84,23 +77,23 @@ class OpenAIBackend:
     def capabilities(self) -> Capabilities:
         """vLLM: 128 labels by token id and every kind of structured output. Others: labels among the 20 likeliest
         first tokens, by text, and JSON schema, unless the endpoint has refused them."""
-        if self._is_vllm:
+        if self.dialect.is_vllm:
             kinds = frozenset({"choice", "regex", "json_schema"})
             return Capabilities(LABEL_LIMIT if self._tokenizes else TOP_LOGPROBS, kinds)
-        kinds = frozenset[str]() if "response_format" in self._left_out else frozenset({"json_schema"})
+        kinds = frozenset[str]() if "response_format" in self.dialect.left_out else frozenset({"json_schema"})
         return Capabilities(
-            0 if "logprobs" in self._left_out else TOP_LOGPROBS, kinds, seed="seed" not in self._left_out
+            0 if "logprobs" in self.dialect.left_out else TOP_LOGPROBS, kinds, seed="seed" not in self.dialect.left_out
         )
 
     @property
     def concessions(self) -> Mapping[str, object]:
-        """`left_out`: the parameters that the endpoint does not take; `replaced`: those it takes in another form."""
-        return {"left_out": sorted(self._left_out), "replaced": dict(self._replaced)}
+        """What the endpoint does not take (`left_out`), or takes in another form (`replaced`)."""
+        return self.dialect.concessions
 
     @property
     def identity(self) -> Mapping[str, str]:
         """Kind, base URL (no user, password or query), model, and `server: vllm` if every sampling field is sent."""
-        server = {"server": "vllm"} if self._is_vllm else {}
+        server = {"server": "vllm"} if self.dialect.is_vllm else {}
         return {"kind": "openai", "base_url": self._url, "model": self._model, **server}
 
     async def greet(self) -> None:
@@ -117,12 +110,12 @@ class OpenAIBackend:
                 mend="start the server, or correct --base-url (it usually ends in /v1)",
             ) from error
         served = {str(entry.get("id")): entry for entry in listed}
-        self._is_vllm = any(entry.get("owned_by") == "vllm" for entry in listed)
-        if self._is_vllm and self._model not in served:
+        self.dialect.is_vllm = any(entry.get("owned_by") == "vllm" for entry in listed)
+        if self.dialect.is_vllm and self._model not in served:
             raise FatalBackendError(self._no_such_model(served))
         length = served.get(self._model, {}).get("max_model_len")
         self.context_length = length if isinstance(length, int) else None
-        if self._is_vllm:
+        if self.dialect.is_vllm:
             # A gateway in front of vLLM may pass on nothing but the OpenAI paths.
             try:
                 self._tokenizes = bool(await self._tokenize("A"))
@@ -136,13 +129,13 @@ class OpenAIBackend:
         what it raises when there is no answer.
         """
         key = request_key(self.identity, PROBE)
-        if self._is_vllm or "logprobs" in self._left_out or store.get(key) is not None:
+        if self.dialect.is_vllm or "logprobs" in self.dialect.left_out or store.get(key) is not None:
             return
         response = await twice(lambda: ask(PROBE))
         if response.label_logprobs is not None:
             store.put(key, self.identity, PROBE, response)
-        elif "logprobs" not in self._left_out:
-            self._leave_out("logprobs", "returns none")
+        elif "logprobs" not in self.dialect.left_out:
+            self.dialect.leave_out("logprobs", "returns none")
 
     async def answer(self, request: Request) -> Response:
         """Return the endpoint's Response, by one call, and one more for each parameter that the endpoint refuses.
@@ -154,105 +147,22 @@ class OpenAIBackend:
         ids = await self._ids_of(request.labels)
         started = time.monotonic()
         while True:
-            sent = self.body(request, ids)
+            sent = self.dialect.body(request, ids)
             try:
                 body = await self._post(self._completions, sent)
                 break
             except UnsupportedError as error:
                 # Another call may have learned it meanwhile.
-                if self.body(request, ids) == sent:
-                    self._do_without(error.parameter, str(error))
+                if self.dialect.body(request, ids) == sent:
+                    self.dialect.do_without(error.parameter, str(error))
         self._has_answered = True
         labels = request.labels if "logprobs" in sent else ()
         response = read_completion(body, labels, ids, seconds=time.monotonic() - started)
-        return cut_at(response, request.sampling.stop) if "stop" in self._left_out else response
+        return cut_at(response, request.sampling.stop) if "stop" in self.dialect.left_out else response
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
-
-    def body(self, request: Request, label_ids: Sequence[int]) -> dict[str, Any]:
-        """Return the JSON that is sent for a Request: every sampling field that the endpoint knows."""
-        sampling = request.sampling
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": self._messages(request.messages),
-            "n": 1,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            self._replaced.get("max_tokens", "max_tokens"): sampling.max_tokens,
-            # Repeats of a question must be able to differ.
-            "seed": sampling.seed + request.repeat,
-            "presence_penalty": sampling.presence_penalty,
-            "frequency_penalty": sampling.frequency_penalty,
-        }
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)
-        if self._is_vllm:
-            body |= {"top_k": sampling.top_k, "min_p": 0.0, "repetition_penalty": 1.0}
-        if request.labels:
-            body |= {"logprobs": True, "top_logprobs": len(label_ids) or TOP_LOGPROBS}
-        if label_ids:
-            body |= {"logprob_token_ids": list(label_ids), "return_tokens_as_token_ids": True}
-        if request.structured is not None:
-            body |= self._constraint(request.structured)
-        if self._left_out:
-            gone = {*self._left_out, "top_logprobs"} if "logprobs" in self._left_out else self._left_out
-            body = {name: value for name, value in body.items() if name not in gone}
-        return body
-
-    def _messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
-        """Return the messages as the endpoint takes them: what was meant for the system goes by another role, or in
-        front of the first user message."""
-        role = self._replaced.get("system", "system")
-        if role != "user":
-            return [
-                {"role": role if message.role == "system" else message.role, "content": message.content}
-                for message in messages
-            ]
-        system = [message.content for message in messages if message.role == "system"]
-        others = [
-            {"role": message.role, "content": message.content} for message in messages if message.role != "system"
-        ]
-        first = next((message for message in others if message["role"] == "user"), None)
-        if system and first is None:
-            return [{"role": "user", "content": "\n\n".join(system)}, *others]
-        if first is not None:
-            first["content"] = "\n\n".join([*system, first["content"]])
-        return others
-
-    def _do_without(self, name: str, said: str) -> None:
-        """From now on send what the endpoint takes in the parameter's place, or nothing."""
-        if name == "max_tokens" and name not in self._replaced:
-            self._replace(name, "max_completion_tokens")
-        elif name == "system":
-            developer = "developer" in said and "system" not in self._replaced
-            self._replace(name, "developer" if developer else "user")
-        else:
-            self._leave_out(name, "refuses it")
-
-    def _leave_out(self, name: str, why: str) -> None:
-        self._left_out.add(name)
-        self._say(f"{self._url} {why}: {name} is left out from now on")
-
-    def _replace(self, name: str, other: str) -> None:
-        self._replaced[name] = other
-        self._say(f"{self._url} refuses it: {name} is sent as {other} from now on")
-
-    def _constraint(self, structured: Structured) -> dict[str, Any]:
-        """Return the constraint in the endpoint's words; nothing where it knows no such kind."""
-        if not self._is_vllm:
-            if structured.kind != "json_schema":
-                return {}
-            schema = {"name": "answer", "schema": json.loads(structured.spec), "strict": True}
-            return {"response_format": {"type": "json_schema", "json_schema": schema}}
-        match structured.kind:
-            case "choice":
-                return {"structured_outputs": {"choice": structured.spec.splitlines()}}
-            case "regex":
-                return {"structured_outputs": {"regex": structured.spec}}
-            case "json_schema":
-                return {"structured_outputs": {"json": json.loads(structured.spec)}}
 
     async def _ids_of(self, labels: Sequence[str]) -> list[int]:
         """Return the token id of each label, as the server's tokenizer has it; nothing if it does not tell."""

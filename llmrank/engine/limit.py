@@ -132,11 +132,11 @@ class Limit:
     def refused(self, slot: Slot, wait: float | None) -> bool:
         """Give the slot back: the endpoint takes no more (429), and names the seconds to wait, or none.
 
-        Returns whether all calls wait; if not, it stands alone among answers, and this call is to wait by itself.
+        Returns whether all calls wait; if not, it is chance, and this call is to wait by itself.
         """
         now = self._clock.now()
         after_cut = slot.number >= self._cut_at
-        if not self._refusals.refused(after_cut=after_cut):
+        if not self._refusals.refused(self.under_way - 1, after_cut=after_cut):
             self._release()
             return False
         if after_cut:
@@ -202,7 +202,8 @@ class Limit:
 
     def _cut(self, now: float) -> None:
         self._got_through = False
-        if self._refusals.cut():
+        rate = self._rate(now)
+        if self._refusals.cut(rate if self._pace is None else self._pace.value):
             self._pace, self._paced = None, False
             self._note("chance")
             return
@@ -214,7 +215,6 @@ class Limit:
             else:
                 self._size_curve.refused(ceiling)
             self.size = max(1, int(self._size_curve.value))
-        rate = self._rate(now)
         if self._pace is None:
             self._pace = Cubic(max(1.0, rate), PACE_DIP, max(SECONDS, 5 / max(1.0, rate)), MOST_SECONDS)
         else:

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 from collections import deque
-from math import ceil, log
+from math import sqrt
+from typing import NamedTuple
 
 IN_A_ROW, SHARE = 3, 0.04
 """Refusals without an answer between them, or their share of the last calls, by which they are more than chance."""
 RECENT, LEAST = 256, 80
 """Calls of which the share is taken, at most and at least."""
-CUTS_IN_VAIN, AS_MANY = 6, 0.75
-"""Cuts, each soon after the last, that show refusals to be chance, where the later half finds at least such a part of
-the share that the earlier half found."""
-MOST = 0.5
-"""The largest share of calls that is ever taken for chance."""
-UNLIKELY = 1e-7
-"""A row of refusals that chance brings so seldom is none."""
+CUTS_IN_VAIN, SOON = 6, 1024
+"""Cuts that show refusals to be chance, each within so many calls of the last."""
+SLOWER, AS_MANY = 0.75, 0.75
+"""What the last of them must come to of the first one's pace, at most; and the later half of the earlier half's share,
+at least."""
+LOWEST, HIGHEST = 0.03, 0.5
+"""Between them is a share of calls that may be taken for chance."""
+DEVIATIONS = 5
+"""Standard deviations above what is likely, beyond which chance is none."""
 
 
 class Refusals:
     """Tells a rate that is too high from an endpoint that refuses now and then, whatever it is asked.
 
     To begin with, a refusal that stands alone among answers is chance, and more of them are not. But an endpoint may
-    refuse many by chance, and then no cut helps. That shows: each is soon followed by the next, with the same share of
-    calls refused. This share is then taken for chance, and so is a row of refusals as long as it makes likely. If yet
-    more are refused once calls are not held back, the proof was none, and the next one must be twice as long.
+    refuse many by chance, and then no cut helps. That shows: each is soon followed by the next, at a slower pace and
+    with the same share of calls refused. This share is then taken for chance. If yet more are refused once calls are
+    not held back, the proof was none, and the next one must be twice as long.
     """
 
     def __init__(self) -> None:
         self._row = 0
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._calls = self._refused = 0
-        self._share, self._longest_row = SHARE, IN_A_ROW
-        self._cuts, self._found = CUTS_IN_VAIN, list[float]()
+        self._chance: float | None = None
+        self._cuts, self._found = CUTS_IN_VAIN, list[_Found]()
 
     def answered(self, *, after_cut: bool) -> None:
         """Somebody was answered; `after_cut`: by a call that was sent after the last cut."""
@@ -40,31 +43,52 @@ class Refusals:
         self._recent.append(False)
         self._calls += after_cut
 
-    def refused(self, *, after_cut: bool) -> bool:
-        """Somebody was refused; return whether that is more than chance."""
+    def refused(self, under_way: int, *, after_cut: bool) -> bool:
+        """Somebody was refused while others are under way; return whether that is more than chance."""
         self._row += 1
         self._recent.append(True)
         self._calls += after_cut
         self._refused += after_cut
-        return self._row >= self._longest_row or sum(self._recent) > self._share * max(LEAST, len(self._recent))
+        refused, calls = sum(self._recent), len(self._recent)
+        if self._chance is None:
+            return self._row >= IN_A_ROW or refused > SHARE * max(LEAST, calls)
+        # A refusal comes sooner than an answer: those under way are mostly answers that are still to come.
+        return any(
+            found > likely + DEVIATIONS * sqrt(likely)
+            for found, likely in (
+                (self._row, self._chance * (self._row + under_way)),
+                (refused, self._chance * (calls + under_way)),
+            )
+        )
 
-    def cut(self) -> bool:
-        """Note that a cut is due; return whether cuts have shown to be in vain, so that there is to be none."""
-        calls, share = self._calls, self._refused / max(1, self._calls)
+    def cut(self, pace: float) -> bool:
+        """Note that a cut is due, at this pace (calls a second); return whether cuts have shown to be in vain, so that
+        there is to be none."""
+        found = _Found(self._refused, self._calls, pace)
         self._recent.clear()
         self._calls = self._refused = 0
-        if self._share > SHARE:
-            self._share, self._longest_row = SHARE, IN_A_ROW
-            self._cuts, self._found = 2 * self._cuts, []
+        if self._chance is not None:
+            self._chance, self._cuts, self._found = None, 2 * self._cuts, []
             return False
-        self._found = [*self._found, share] if 0 < calls <= RECENT and share <= MOST else []
+        self._found = [*self._found, found] if found.calls <= SOON and found.refused >= LOWEST * found.calls else []
         if len(self._found) < self._cuts:
             return False
         earlier, later = self._found[: self._cuts // 2], self._found[self._cuts // 2 :]
-        if sum(later) < AS_MANY * sum(earlier):
+        share, slower = _share(self._found), pace <= SLOWER * earlier[0].pace
+        if not slower or share > HIGHEST or _share(later) < AS_MANY * _share(earlier):
             self._found = later
             return False
-        self._share = min(MOST, 2 * sum(self._found) / len(self._found))
-        self._longest_row = ceil(log(UNLIKELY) / log(self._share))
-        self._found = []
+        self._chance, self._found = share, []
         return True
+
+
+class _Found(NamedTuple):
+    """What was found between two cuts."""
+
+    refused: int
+    calls: int
+    pace: float
+
+
+def _share(found: list[_Found]) -> float:
+    return sum(one.refused for one in found) / max(1, sum(one.calls for one in found))

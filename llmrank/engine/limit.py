@@ -119,9 +119,8 @@ class Limit:
         """Give the slot back: the call was answered with so many tokens (0: unknown)."""
         self._pauses = 0
         self._got_through = True
-        after_cut = slot.number >= self._cut_at
-        self._refusals.answered(after_cut=after_cut)
-        if after_cut:
+        self._refusals.answered()
+        if slot.number >= self._cut_at:
             self._clean += 1
             self._work += tokens + BASE_TOKENS
             self._seconds += self._clock.now() - slot.since
@@ -135,19 +134,19 @@ class Limit:
         Returns whether all calls wait; if not, it is chance, and this call is to wait by itself.
         """
         now = self._clock.now()
-        after_cut = slot.number >= self._cut_at
-        if not self._refusals.refused(self.under_way - 1, after_cut=after_cut):
+        place = slot.number - self._cut_at
+        if not self._refusals.refused(place, self.under_way - 1):
             self._release()
             return False
-        if after_cut:
-            self._cut_at = self._taken
+        if new := place >= 0:
+            calls, self._cut_at = self._taken - self._cut_at, self._taken
             # An endpoint that takes nothing at all says nothing of how much it takes.
             if self._got_through:
-                self._cut(now)
+                self._cut(now, calls)
         if wait is not None:
             # Other processes may have been told the same.
             self._opens = max(self._opens, now + wait * (1 + 0.1 * random()))
-        elif after_cut:
+        elif new:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._pauses)
             self._pauses += 1
             self._opens = max(self._opens, now + pause * (0.5 + 0.5 * random()))
@@ -200,10 +199,10 @@ class Limit:
         self._alarm_set = False
         self._admit()
 
-    def _cut(self, now: float) -> None:
+    def _cut(self, now: float, calls: int) -> None:
         self._got_through = False
         rate = self._rate(now)
-        if self._refusals.cut(rate if self._pace is None else self._pace.value):
+        if self._refusals.cut(calls, rate if self._pace is None else self._pace.value):
             self._pace, self._paced = None, False
             self._note("chance")
             return

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from llmrank.answers.title import Title, normalised, numbers, parse_title, without_article
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from llmrank.types import Item
 
@@ -74,8 +74,9 @@ class TitleIndex:
         text = _spaced(text)
         if len(text) > self.longest or len((query := parse_title(text)).name) < 2:
             return None
-        near = self._neighbours(query)
-        scores = {at: score for at in near if (score := self._nearness(query, self._titles[at]))}
+        names = tuple(map(_name, {without_article(query.name), without_article(query.whole)}))
+        near = self._neighbours(query, names)
+        scores = {at: score for at in near if (score := self._nearness(query, names, at))}
         if not scores:
             return None
         best = max(scores.values())
@@ -104,6 +105,11 @@ class TitleIndex:
         return _positions(
             (without_article(name), at) for at, title in enumerate(self._titles) for name in _names(title)
         )
+
+    @cached_property
+    def _called(self) -> list[tuple[_Name, ...]]:
+        """What each item may be called."""
+        return [tuple(map(_name, dict.fromkeys(map(without_article, _names(title))))) for title in self._titles]
 
     @cached_property
     def _first_words(self) -> frozenset[str]:
@@ -165,35 +171,54 @@ class TitleIndex:
 
     # --- fuzzy
 
-    def _neighbours(self, query: Title) -> set[int]:
-        """Return the items that could be near, found without comparing with each in turn."""
+    def _neighbours(self, query: Title, names: Sequence[_Name]) -> set[int]:
+        """Return the items that could be near to a title of these names, found without comparing with each in turn."""
         from rapidfuzz import process
         from rapidfuzz.distance import Indel
 
         near = set(self._by_year.get(query.year, ()))
-        for name in {without_article(query.name), without_article(query.whole)}:
+        for name in names:
             hits = process.extract(
-                name, self._keys, scorer=Indel.normalized_similarity, score_cutoff=_NEAR_SAME_YEAR, limit=20
+                name.text, self._keys, scorer=Indel.normalized_similarity, score_cutoff=_NEAR_SAME_YEAR, limit=20
             )
             near.update(at for key, _, _ in hits for at in self._names[key])
-            start = bisect_left(self._wholes, (name, -1))
+            start = bisect_left(self._wholes, (name.text, -1))
             near.update(at for _, at in self._wholes[start : start + 3])
         return near
 
-    def _nearness(self, query: Title, title: Title) -> float:
-        """Return how near two titles are, 0 to 1; 0 where the item is ruled out."""
+    def _nearness(self, query: Title, names: Sequence[_Name], at: int) -> float:
+        """Return how near a title of these names is to an item's, 0 to 1; 0 where the item is ruled out."""
+        title = self._titles[at]
         if not _agree(query, title):
             return 0.0
         same_year = bool(query.year) and query.year == title.year
-        ours = {without_article(name) for name in (query.name, query.whole)}
-        theirs = {without_article(name) for name in _names(title)}
-        pairs = [(a, b) for a in ours for b in theirs if numbers(a) == numbers(b)]
+        pairs = [(a, b) for a in names for b in self._called[at] if a.numbers == b.numbers]
         if near := max((_likeness(a, b, same_year) for a, b in pairs), default=0.0):
             return near
         if same_year:
             return _NEAR if _is_part(query, title) or _is_part(title, query) else 0.0
         cut = not title.year and _is_cut_short(without_article(query.name), without_article(title.whole))
         return _NEAR if cut else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A normalised name without its article, and what of it is compared."""
+
+    text: str
+    words: tuple[str, ...]
+    numbers: tuple[str, ...]
+    joined: str
+    """Without spaces."""
+    content: tuple[str, ...]
+    """The words without the small ones."""
+
+
+@lru_cache(maxsize=1024)
+def _name(text: str) -> _Name:
+    words = tuple(text.split())
+    content = tuple(word for word in words if word not in _SMALL_WORDS)
+    return _Name(text, words, numbers(text), "".join(words), content)
 
 
 def _agree(query: Title, title: Title) -> bool:
@@ -214,17 +239,17 @@ def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
     )
 
 
-def _likeness(a: str, b: str, same_year: bool) -> float:
+def _likeness(a: _Name, b: _Name, same_year: bool) -> float:
     """Return how like two names are, 0 where they are not near enough: the same year makes up for a lesser likeness."""
     from rapidfuzz.distance import Indel
 
-    if a.replace(" ", "") == b.replace(" ", "") or _content(a) == _content(b):
+    if a.joined == b.joined or a.content == b.content:
         return 0.99
-    likeness = Indel.normalized_similarity(a, b, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
-    return likeness if same_year or _is_misspelt(a.split(), b.split()) else 0.0
+    likeness = Indel.normalized_similarity(a.text, b.text, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
+    return likeness if likeness and (same_year or _is_misspelt(a.words, b.words)) else 0.0
 
 
-def _is_misspelt(words: list[str], others: list[str]) -> bool:
+def _is_misspelt(words: Sequence[str], others: Sequence[str]) -> bool:
     """Return whether the words differ by slips of spelling only: long words, a letter or two, no plural."""
     from rapidfuzz.distance import OSA
 
@@ -254,10 +279,6 @@ def _is_cut_short(name: str, whole: str) -> bool:
     rest = whole.removeprefix(f"{name} ")
     enough = name.count(" ") >= 3 and len(name) >= 0.6 * len(whole)
     return enough and rest != whole and not numbers(_SIZE.sub("", rest))
-
-
-def _content(name: str) -> list[str]:
-    return [word for word in name.split() if word not in _SMALL_WORDS]
 
 
 def _names(title: Title) -> tuple[str, ...]:

@@ -84,7 +84,9 @@ def _read_line(line: str, index: TitleIndex, numbered: bool, listed_lines: bool)
         return [Mention(_bare(body), match)]
     number = _NUMBER.match(body)
     body = body[number.end() :] if number else body
-    if match := _find(index, body) or (_find(index, whole) if number else None):  # (500) Days of Summer
+    if match := _find(index, body):
+        return [Mention(_bare(body), match)]
+    if number and index.begins_with(number[0]) and (match := _find(index, whole)):  # (500) Days of Summer
         return [Mention(_bare(body), match)]
     if not body or _ONLY_NUMBER.match(body):
         return []
@@ -110,11 +112,13 @@ def _inline_numbers(body: str, index: TitleIndex) -> list[Mention] | None:
     for found in _INLINE_NUMBER.finditer(body):
         if int(found[1]) == len(starts) + 2 and body.count("(", 0, found.start()) == body.count(")", 0, found.start()):
             starts.append(found)
+    if not starts:
+        return None
     cuts = [0, *(found.end() for found in starts)]
     ends = [*(found.start() for found in starts), len(body)]
     pieces = [body[start:end].strip() for start, end in zip(cuts, ends, strict=True)]
     parts = [mention for piece in pieces if piece for mention in _one(piece, index)]
-    return parts if len(starts) > 1 or (starts and all(mention.match for mention in parts)) else None
+    return parts if len(starts) > 1 or all(mention.match for mention in parts) else None
 
 
 def _quoted(body: str, index: TitleIndex) -> list[Mention] | None:

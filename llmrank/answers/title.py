@@ -14,7 +14,7 @@ _ALSO_KNOWN_AS = re.compile(r"^\s*(?:a\.?\s?k\.?\s?a\.?|also known as)(?=[\s:])\
 _OR = re.compile(r"[,:;]?\s+or\s*[:,]\s*|[,:]\s+or\s*$", re.IGNORECASE)
 _ARTICLES = r"the|an?|das|der|die|den|det|de|het|ein|eine|le|la|les|l'|l’|un|une|il|lo|gli|i|el|los|las|una|o|os|as"
 _ARTICLE_LAST = re.compile(rf"^([^:]*?\S|.*\S),\s*({_ARTICLES})(?=\s*(?::|$))", re.IGNORECASE)
-_LEADING_ARTICLE = re.compile(r"^(?:the|an?) (?=.)")
+_LEADING_ARTICLES = frozenset(("the", "a", "an"))
 _INITIALS = re.compile(r"\b(?:[^\W\d_][.*]){2,}")
 _PART = re.compile(r":\s|\s[-–—]\s")
 _APOSTROPHES = re.compile(r"['’‘`´ʼ]")
@@ -47,7 +47,7 @@ class Title:
     @property
     def whole(self) -> str:
         """Return the name with everything in parentheses, in one string."""
-        return " ".join((self.name, *self.aliases, *self.remarks))
+        return " ".join((self.name, *self.aliases, *self.remarks)) if self.aliases or self.remarks else self.name
 
 
 def normalised(text: str) -> str:
@@ -73,7 +73,8 @@ def normalised(text: str) -> str:
 
 def without_article(name: str) -> str:
     """Return a normalised name without its leading English article."""
-    return _LEADING_ARTICLE.sub("", name)
+    first, _, rest = name.partition(" ")
+    return rest if rest and first in _LEADING_ARTICLES else name
 
 
 def numbers(name: str) -> tuple[str, ...]:
@@ -105,8 +106,11 @@ def parse_title(text: str) -> Title:
         aliases.append(normalised(_article_first(main)))
         main = outside
     main = _article_first(main)
-    name = normalised(main) or " ".join(outside.casefold().split())
-    parts = tuple(without_article(part) for text in _PART.split(main) if (part := normalised(text)))
+    words = normalised(main)
+    name = words or " ".join(outside.casefold().split())
+    pieces = _PART.split(main)
+    named = map(normalised, pieces) if len(pieces) > 1 else (words,)
+    parts = tuple(without_article(part) for part in named if part)
     return Title(name, tuple(aliases), tuple(remarks), parts, year)
 
 

@@ -21,17 +21,24 @@ YEAR = re.compile(r" \(\d{4}\)$")
 
 
 def misspelt(title: str, random: Random) -> str:
-    """Return the title without its year and with one letter less."""
-    bare = YEAR.sub("", title)
-    place = random.randrange(len(bare))
-    return bare[:place] + bare[place + 1 :]
+    """Return the title with one letter less, its year untouched."""
+    place = random.randrange(len(without_year(title)))
+    return title[:place] + title[place + 1 :]
+
+
+def without_year(title: str) -> str:
+    """Return the title without its year."""
+    return YEAR.sub("", title)
 
 
 DRESSINGS: dict[str, Callable[[int, str, Random], str]] = {
     "as they are shown": lambda place, title, random: title,
-    "numbered, bold, without the year": lambda place, title, random: f"{place}. **{YEAR.sub('', title)}**",
-    "a letter missing in each, without the year": lambda place, title, random: f"{place}. {misspelt(title, random)}",
-    "of other films": lambda place, title, random: f"{place}. {title[::-1]}",
+    "numbered, bold, without years": lambda place, title, random: f"{place}. **{without_year(title)}**",
+    "a letter missing in each": lambda place, title, random: f"{place}. {misspelt(title, random)}",
+    "a letter missing in each, without years": lambda place, title, random: (
+        f"{place}. {without_year(misspelt(title, random))}"
+    ),
+    "of films that are not there": lambda place, title, random: f"{place}. {title[::-1]}",
 }
 
 

@@ -74,7 +74,7 @@ class TitleIndex:
         text = _spaced(text)
         if len(text) > self.longest or len((query := parse_title(text)).name) < 2:
             return None
-        names = tuple(map(_name, {without_article(query.name), without_article(query.whole)}))
+        names = tuple(map(_name, dict.fromkeys(map(without_article, (query.name, query.whole)))))
         near = self._neighbours(query, names)
         scores = {at: score for at in near if (score := self._nearness(query, names, at))}
         if not scores:
@@ -196,7 +196,9 @@ class TitleIndex:
         if near := max((_likeness(a, b, same_year) for a, b in pairs), default=0.0):
             return near
         if same_year:
-            return _NEAR if _is_part(query, title) or _is_part(title, query) else 0.0
+            ours, theirs = names[0].text, self._called[at][0].text
+            part = _is_part(query, title, ours, theirs) or _is_part(title, query, theirs, ours)
+            return _NEAR if part else 0.0
         cut = not title.year and _is_cut_short(without_article(query.name), without_article(title.whole))
         return _NEAR if cut else 0.0
 
@@ -265,13 +267,16 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str]) -> bool:
     return True
 
 
-def _is_part(shorter: Title, longer: Title) -> bool:
-    """Return whether one is the other without its series or its subtitle (`Star Wars (1977)`); same year presumed."""
-    if shorter.parts and set(shorter.parts) <= set(longer.parts):
+def _is_part(shorter: Title, longer: Title, name: str, rest: str) -> bool:
+    """Return whether one is the other without its series or its subtitle (`Star Wars (1977)`); same year presumed.
+
+    `name` and `rest` are their names without articles.
+    """
+    if shorter.parts and all(part in longer.parts for part in shorter.parts):
         return True
-    name, rest = without_article(shorter.name), without_article(longer.name)
-    follows = rest.removeprefix(f"{name} ")
-    return " " in name and follows != rest and not follows.split(" ", 1)[0].isdigit()
+    if " " not in name or not rest.startswith(f"{name} "):
+        return False
+    return not rest[len(name) + 1 :].split(" ", 1)[0].isdigit()
 
 
 def _is_cut_short(name: str, whole: str) -> bool:

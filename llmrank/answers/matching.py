@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from rapidfuzz import process
+from rapidfuzz.distance import OSA, Indel
+
 from llmrank.answers.title import Title, normalised, numbers, parse_title, without_article
 
 if TYPE_CHECKING:
@@ -173,9 +176,6 @@ class TitleIndex:
 
     def _neighbours(self, query: Title, names: Sequence[_Name]) -> set[int]:
         """Return the items that could be near to a title of these names, found without comparing with each in turn."""
-        from rapidfuzz import process
-        from rapidfuzz.distance import Indel
-
         near = set(self._by_year.get(query.year, ()))
         for name in names:
             hits = process.extract(
@@ -243,8 +243,6 @@ def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
 
 def _likeness(a: _Name, b: _Name, same_year: bool) -> float:
     """Return how like two names are, 0 where they are not near enough: the same year makes up for a lesser likeness."""
-    from rapidfuzz.distance import Indel
-
     if a.joined == b.joined or a.content == b.content:
         return 0.99
     likeness = Indel.normalized_similarity(a.text, b.text, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
@@ -253,8 +251,6 @@ def _likeness(a: _Name, b: _Name, same_year: bool) -> float:
 
 def _is_misspelt(words: Sequence[str], others: Sequence[str]) -> bool:
     """Return whether the words differ by slips of spelling only: long words, a letter or two, no plural."""
-    from rapidfuzz.distance import OSA
-
     if len(words) != len(others):
         return False
     shortest = 5 if len(words) > 1 else 7

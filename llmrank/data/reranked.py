@@ -17,6 +17,9 @@ from llmrank.errors import InputError, differences
 from llmrank.files import append_line, cannot_write
 from llmrank.types import Outcome, Ranking, Usage
 
+AT_ONCE = 65_536
+"""Rows for which numbers are held at once."""
+
 
 class RerankedWriter:
     """Writes each reranked row as it is done, in any order; `finish` makes the file, in the order of the input.
@@ -159,13 +162,17 @@ class RerankedWriter:
         """Yield the line number and the text of each row, in the order of the input; of a row done twice, the last."""
         import numpy as np
 
+        # Where the row of each line stands among those written; a later one takes the place of an earlier one.
+        places = np.full(len(self._done), -1, dtype=np.int64)
         lines = np.frombuffer(self._lines, dtype=np.uint64)
-        order = np.argsort(lines, kind="stable")
-        last = np.append(lines[order][1:] != lines[order][:-1], True) if len(order) else np.zeros(0, dtype=bool)
+        for start in range(0, len(lines), AT_ONCE):
+            some = lines[start : start + AT_ONCE]
+            places[some] = np.arange(start, start + len(some))
         with self._part.open("rb") as file:
-            for place in order[last]:
-                file.seek(self._offsets[place])
-                yield self._lines[place], file.readline().split(b"\t", 2)[2]
+            for line, place in enumerate(places):
+                if place >= 0:
+                    file.seek(self._offsets[place])
+                    yield line, file.readline().split(b"\t", 2)[2]
 
     def _rows(self) -> Iterator[CandidateRow]:
         for line, text in self._texts():

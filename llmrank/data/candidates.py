@@ -28,7 +28,9 @@ from llmrank.errors import InputError
 from llmrank.types import Case
 
 ROWS_AT_ONCE = 256
-ROW_GROUP = 1024
+MADE_AT_ONCE, ROW_GROUP = 1024, 8192
+"""Rows that are Python objects at the same time, and rows of a group in the file: the writer remembers each group, so
+few of them make a large file cost little memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +184,11 @@ def write_rows(
         replacing(path, overwrite=overwrite) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
-        while group := list(islice(rows, ROW_GROUP)):
-            writer.write_table(pa.Table.from_pylist(group, schema))
-            count += len(group)
+        made = (pa.Table.from_pylist(some, schema) for some in iter(lambda: list(islice(rows, MADE_AT_ONCE)), []))
+        while tables := list(islice(made, ROW_GROUP // MADE_AT_ONCE)):
+            group = pa.concat_tables(tables)
+            writer.write_table(group, row_group_size=ROW_GROUP)
+            count += group.num_rows
     return count
 
 

@@ -89,10 +89,10 @@ def _cached(usage: Mapping[str, Any]) -> str:
     """Return what the prefix cache saved, beside the least that has to be computed when nothing shared within a Case is
     computed twice; an endpoint that says nothing of a cache says 0."""
     text = f"{usage['cached_tokens']:,} from the prefix cache"
-    if not usage["cached_tokens"]:
-        return text
-    computed = usage["prompt_tokens"] - usage["cached_tokens"]
-    return f"{text}: {computed / usage['least_prompt_tokens']:.2f} times the least was computed"
+    computed, least = usage["prompt_tokens"] - usage["cached_tokens"], usage["least_prompt_tokens"]
+    # Less than that is what different Cases share, which is no part of the least.
+    said = usage["cached_tokens"] and 0 < least < computed
+    return f"{text}: {computed / least:.2f} times the least was computed" if said else text
 
 
 def verdict(metrics: Mapping[str, Any]) -> list[str]:

@@ -152,7 +152,9 @@ class TitleIndex:
         return _AMBIGUOUS if contradicted else Match((at,), "item_id")
 
     def _find_normalised(self, query: Title) -> Match | None:
-        positions = {at for name in (query.name, query.whole) for at in self._names.get(without_article(name), ())}
+        positions = set(self._names.get(without_article(query.name), ()))
+        if query.whole != query.name:
+            positions.update(self._names.get(without_article(query.whole), ()))
         found = [at for at in positions if _agree(query, self._titles[at])]
         if not found and query.year:  # Shichinin no samurai (Seven Samurai) (1954)
             others = {at for name in query.aliases for at in self._names.get(without_article(name), ())}
@@ -192,12 +194,16 @@ class TitleIndex:
         if not _agree(query, title):
             return 0.0
         same_year = bool(query.year) and query.year == title.year
-        pairs = [(a, b) for a in names for b in self._called[at] if a.numbers == b.numbers]
-        if near := max((_likeness(a, b, same_year) for a, b in pairs), default=0.0):
+        near = 0.0
+        for ours in names:
+            for theirs in self._called[at]:
+                if ours.numbers == theirs.numbers:
+                    near = max(near, _likeness(ours, theirs, same_year))
+        if near:
             return near
         if same_year:
-            ours, theirs = names[0].text, self._called[at][0].text
-            part = _is_part(query, title, ours, theirs) or _is_part(title, query, theirs, ours)
+            mine, its = names[0].text, self._called[at][0].text
+            part = _is_part(query, title, mine, its) or _is_part(title, query, its, mine)
             return _NEAR if part else 0.0
         cut = not title.year and _is_cut_short(without_article(query.name), without_article(title.whole))
         return _NEAR if cut else 0.0

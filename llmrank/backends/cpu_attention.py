@@ -3,7 +3,8 @@
 The prefix cache shares whole blocks, so of what a user's prompts have in common up to a block is computed again for
 each candidate: half a block on average. vLLM's CPU backend declares multiples of 32 to be its blocks. Its x86 kernels
 also work in 16 (`vec16`, which it takes for some head sizes), and choose that by the block size alone, so the
-declaration is all that has to change. Twenty candidates then cost 1.13 times the tokens that are different, not 1.33.
+declaration is all that has to change. Asking about twenty candidates then computes 1.14 times the tokens that are
+different, not 1.34 (results/benchmarks.md).
 
 This module is for vLLM's worker, which imports it for the sake of `WorkerExtension`: importing it registers the class.
 """

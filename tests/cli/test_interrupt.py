@@ -55,26 +55,36 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
     return process.returncode, stderr.decode()
 
 
+async def interrupted(folder: Path, stalling: Stalling, arguments: list[str], *signals: signal.Signals) -> str:
+    """Give the command, send it the signals once its calls hang, and return what it says before it ends with 130."""
+    process = await start(folder, *arguments)
+    await stalling.stalled(3)
+    for number in signals:
+        process.send_signal(number)
+    code, said = await ended(process)
+    assert code == 130 and "Traceback" not in said, said
+    return said
+
+
+async def gone_on_with(folder: Path, stalling: Stalling, arguments: list[str]) -> None:
+    """Give the same command again: it ends well, and asks only for what was not answered."""
+    asked, stalling.answered = stalling.asked, 1_000
+    code, said = await ended(await start(folder, *arguments))
+    assert code == 0, said
+    assert stalling.asked - asked == CASES - ANSWERED
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_once_leaves_a_readable_run_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
     write_candidates(tmp_path / "candidates.jsonl", CASES)
     stalling = Stalling(ANSWERED)
     async with ScriptedServer(answer=stalling) as server:
         arguments = asking(server.base_url, *EVAL, "--no-profile", concurrency=3)
-        process = await start(tmp_path, *arguments)
-        await stalling.stalled(3)
-        process.send_signal(number)
-        code, said = await ended(process)
-        assert code == 130, said
-        assert "the same command continues" in said and "Traceback" not in said
-        assert f"{ANSWERED}/{CASES} Cases" in said
+        said = await interrupted(tmp_path, stalling, arguments, number)
+        assert "the same command continues" in said and f"{ANSWERED}/{CASES} Cases" in said
         assert len(read_records(tmp_path / "run")) == ANSWERED
         assert read_manifest(tmp_path / "run")["origin"]["verb"] == "eval"
-        stalling.answered = 1_000
-        asked = stalling.asked
-        code, said = await ended(await start(tmp_path, *arguments))
-        assert code == 0, said
-        assert stalling.asked - asked == CASES - ANSWERED
+        await gone_on_with(tmp_path, stalling, arguments)
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["cases"] == CASES
 
 
@@ -83,16 +93,19 @@ async def test_once_while_reranking_keeps_what_was_done(tmp_path: Path) -> None:
     stalling = Stalling(ANSWERED)
     async with ScriptedServer(answer=stalling) as server:
         arguments = asking(server.base_url, *RERANK, "--no-profile", concurrency=3)
-        process = await start(tmp_path, *arguments)
-        await stalling.stalled(3)
-        process.send_signal(signal.SIGINT)
-        code, said = await ended(process)
-        assert code == 130 and "the same command continues" in said, said
-        asked, stalling.answered = stalling.asked, 1_000
-        code, said = await ended(await start(tmp_path, *arguments))
-        assert code == 0, said
-        assert stalling.asked - asked == CASES - ANSWERED
+        assert "the same command continues" in await interrupted(tmp_path, stalling, arguments, signal.SIGINT)
+        await gone_on_with(tmp_path, stalling, arguments)
     assert len((tmp_path / "reranked.jsonl").read_text().splitlines()) == CASES
+
+
+async def test_twice_while_calls_hang_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+    write_candidates(tmp_path / "candidates.jsonl", CASES)
+    stalling = Stalling(ANSWERED)
+    async with ScriptedServer(answer=stalling) as server:
+        arguments = asking(server.base_url, *EVAL, "--no-profile", concurrency=3)
+        await interrupted(tmp_path, stalling, arguments, signal.SIGINT, signal.SIGINT)
+        assert len(read_records(tmp_path / "run")) == ANSWERED
+        await gone_on_with(tmp_path, stalling, arguments)
 
 
 HELD_UP = """
@@ -123,21 +136,3 @@ async def test_twice_stops_at_once_whatever_is_still_being_closed() -> None:
     code, said = await ended(process)
     assert code == 130
     assert "once more stops at once" in said and "stopped at once" in said and "Traceback" not in said
-
-
-async def test_twice_while_calls_hang_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
-    write_candidates(tmp_path / "candidates.jsonl", CASES)
-    stalling = Stalling(ANSWERED)
-    async with ScriptedServer(answer=stalling) as server:
-        arguments = asking(server.base_url, *EVAL, "--no-profile", concurrency=3)
-        process = await start(tmp_path, *arguments)
-        await stalling.stalled(3)
-        for _ in range(2):
-            process.send_signal(signal.SIGINT)
-        code, said = await ended(process)
-        assert code == 130 and "Traceback" not in said, said
-        assert len(read_records(tmp_path / "run")) == ANSWERED
-        asked, stalling.answered = stalling.asked, 1_000
-        code, said = await ended(await start(tmp_path, *arguments))
-        assert code == 0, said
-        assert stalling.asked - asked == CASES - ANSWERED

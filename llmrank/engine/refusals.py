@@ -34,7 +34,7 @@ class Refusals:
     def __init__(self) -> None:
         self._row = 0
         self._recent: deque[bool] = deque(maxlen=RECENT)
-        self._places: list[int] = []
+        self._refused = self._places = 0
         self._chance: float | None = None
         self._cuts, self._found = CUTS_IN_VAIN, list[_Found]()
 
@@ -49,7 +49,8 @@ class Refusals:
         self._row += 1
         self._recent.append(True)
         if place >= 0:
-            self._places.append(place)
+            self._refused += 1
+            self._places += place
         refused, calls = sum(self._recent), len(self._recent)
         if self._chance is None:
             return self._row >= IN_A_ROW or refused > SHARE * max(LEAST, calls)
@@ -65,9 +66,9 @@ class Refusals:
     def cut(self, calls: int, pace: float) -> bool:
         """Note that a cut is due, after so many calls since the last, at this pace (calls a second); return whether
         cuts have shown to be in vain, so that there is to be none."""
-        found = _Found(len(self._places), calls, sum(self._places) / max(1, calls), pace)
+        found = _Found(self._refused, calls, self._places / max(1, calls), pace)
         self._recent.clear()
-        self._places = []
+        self._refused = self._places = 0
         if self._chance is not None:
             self._chance, self._cuts, self._found = None, 2 * self._cuts, []
             return False

@@ -1,4 +1,4 @@
-"""The errors a person meets: what is wrong, where, and the mend. Each knows the exit code of the command line."""
+"""The errors a person meets: what is wrong, where, and the hint. Each knows the exit code of the command line."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class InputError(LlmrankError):
         self,
         problem: str,
         *,
-        mend: str,
+        hint: str,
         path: Path | str | None = None,
         line: int | None = None,
         field: str | None = None,
         user: str | None = None,
     ) -> None:
-        self.problem, self.mend, self.path, self.line, self.field, self.user = problem, mend, path, line, field, user
+        self.problem, self.hint, self.path, self.line, self.field, self.user = problem, hint, path, line, field, user
         place = [
             f"{path}" if path is not None else "",
             f"line {line}" if line is not None else "",
@@ -38,7 +38,7 @@ class InputError(LlmrankError):
             f"user {user!r}" if user is not None else "",
         ]
         where = ", ".join(part for part in place if part)
-        super().__init__(f"{where}: {problem}\n  mend: {mend}" if where else f"{problem}\n  mend: {mend}")
+        super().__init__(f"{where}: {problem}\n  hint: {hint}" if where else f"{problem}\n  hint: {hint}")
 
 
 class MissingError(LlmrankError):
@@ -46,9 +46,9 @@ class MissingError(LlmrankError):
 
     exit_code = 3
 
-    def __init__(self, problem: str, *, mend: str) -> None:
-        self.problem, self.mend = problem, mend
-        super().__init__(f"{problem}\n  mend: {mend}")
+    def __init__(self, problem: str, *, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(f"{problem}\n  hint: {hint}")
 
 
 class TooManyErrorsError(LlmrankError):

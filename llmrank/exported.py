@@ -51,7 +51,7 @@ def export_store(store: Store, path: Path, *, overwrite: bool = False) -> int:
     """
     _check_name(path)
     if path.exists() and not overwrite:
-        raise InputError("the file is there already", path=path, mend="name another, or overwrite it with --force")
+        raise InputError("the file is there already", path=path, hint="name another, or overwrite it with --force")
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     count = 0
     try:
@@ -73,7 +73,7 @@ def export_store(store: Store, path: Path, *, overwrite: bool = False) -> int:
 
 
 def check_exported(path: Path) -> None:
-    """Read the whole file; raises InputError with file, line, field and mend for the first line that is wrong."""
+    """Read the whole file; raises InputError with file, line, field and hint for the first line that is wrong."""
     for _ in read_exported(path):
         pass
 
@@ -93,7 +93,7 @@ def import_store(store: Store, path: Path) -> tuple[int, int]:
 
 
 def read_exported(path: Path) -> Iterator[Stored]:
-    """Yield the rows of an exported Store, each checked; raises InputError with file, line, field and mend."""
+    """Yield the rows of an exported Store, each checked; raises InputError with file, line, field and hint."""
     _check_name(path)
     number = 0
     try:
@@ -102,17 +102,17 @@ def read_exported(path: Path) -> Iterator[Stored]:
                 if line.strip():
                     yield _stored(line, path, number)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        mend = "export it again: it is damaged or cut off"
-        raise InputError(f"no whole gzip file ({error})", path=path, line=number + 1, mend=mend) from error
+        hint = "export it again: it is damaged or cut off"
+        raise InputError(f"no whole gzip file ({error})", path=path, line=number + 1, hint=hint) from error
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, mend="name a file that is there") from error
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a file that is there") from error
 
 
 def _stored(line: bytes, path: Path, number: int) -> Stored:
     """Return a line as the Store keeps it: canonical, whatever the order of its fields and its spaces."""
 
-    def wrong(field: str | None, problem: str, mend: str = "export the Store again, or delete the line") -> InputError:
-        return InputError(problem, path=path, line=number, field=field, mend=mend)
+    def wrong(field: str | None, problem: str, hint: str = "export the Store again, or delete the line") -> InputError:
+        return InputError(problem, path=path, line=number, field=field, hint=hint)
 
     try:
         row = json.loads(line)
@@ -175,4 +175,4 @@ def _zipped(path: Path) -> bool:
 
 def _check_name(path: Path) -> None:
     if not path.name.lower().endswith((".jsonl", ".jsonl.gz")):
-        raise InputError("an exported Store is JSON lines", path=path, mend="name it .jsonl or .jsonl.gz")
+        raise InputError("an exported Store is JSON lines", path=path, hint="name it .jsonl or .jsonl.gz")

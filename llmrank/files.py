@@ -15,14 +15,14 @@ NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:
-    """Return the error that tells a person what the file system said, and the mend."""
+    """Return the error that tells a person what the file system said, and the hint."""
     if error.errno in NO_ROOM:
-        mend = "make room on the disk; the same command then continues"
+        hint = "make room on the disk; the same command then continues"
     elif error.errno in NOT_ALLOWED:
-        mend = "make the folder writable, or name another"
+        hint = "make the folder writable, or name another"
     else:
-        mend = "name another, in a folder that you can write to"
-    return InputError(f"cannot be written: {error.strerror or error}", path=path, mend=mend)
+        hint = "name another, in a folder that you can write to"
+    return InputError(f"cannot be written: {error.strerror or error}", path=path, hint=hint)
 
 
 def append_line(file: io.FileIO, line: bytes, path: Path) -> None:

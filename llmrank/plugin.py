@@ -38,16 +38,16 @@ class Plugin:
             return self.point.load()
 
     def error(
-        self, problem: str, *, mend: str = "", path: str | None = None, line: int | None = None, user: str | None = None
+        self, problem: str, *, hint: str = "", path: str | None = None, line: int | None = None, user: str | None = None
     ) -> InputError:
         """Return an error that says whose fault it is."""
         remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or take it off the path"
-        whose = f"mend it there, take another --{'answer' if self.point.group == 'llmrank.answers' else 'ranker'}"
-        return InputError(f"{self} {problem}", path=path, line=line, user=user, mend=mend or f"{whose}, {remove}")
+        whose = f"fix it there, take another --{'answer' if self.point.group == 'llmrank.answers' else 'ranker'}"
+        return InputError(f"{self} {problem}", path=path, line=line, user=user, hint=hint or f"{whose}, {remove}")
 
-    def blamed(self, doing: str, *, mend: str = "", user: str | None = None) -> _Blamed:
+    def blamed(self, doing: str, *, hint: str = "", user: str | None = None) -> _Blamed:
         """Return a context in which any exception becomes an InputError: `doing`, what was raised, and where."""
-        return _Blamed(self, doing, mend, user)
+        return _Blamed(self, doing, hint, user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class _Blamed:
 
     plugin: Plugin
     doing: str
-    mend: str
+    hint: str
     user: str | None
 
     def __enter__(self) -> None:
@@ -68,7 +68,7 @@ class _Blamed:
         if isinstance(error, Exception) and not isinstance(error, LlmrankError):
             path, line = next(reversed(list(self._frames(trace))), (None, None))
             problem = f"{self.doing}: {type(error).__name__}: {error}"
-            raise self.plugin.error(problem, mend=self.mend, path=path, line=line, user=self.user) from error
+            raise self.plugin.error(problem, hint=self.hint, path=path, line=line, user=self.user) from error
 
     def _frames(self, trace: TracebackType | None) -> Iterator[tuple[str, int]]:
         """Yield file and line of each frame in the package's own code, the innermost last."""
@@ -96,6 +96,6 @@ def find_plugin(group: str, name: str, ours: Collection[str] = ()) -> Plugin | N
         removable = " or ".join(f"`pip uninstall {one.point.dist.name}`" for one in plugins if one.point.dist)
         raise InputError(
             f"the {KINDS[group]} {name!r} is given by {' and by '.join(givers)}",
-            mend=f"give the entry point of group {group} a name of its own, or {removable}",
+            hint=f"give the entry point of group {group} a name of its own, or {removable}",
         )
     return plugins[0] if plugins else None

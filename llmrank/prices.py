@@ -102,7 +102,7 @@ class Prices:
                 f"no price for model {model!r}{nearest(model, self.models)}",
                 path=self.path,
                 field="models",
-                mend=f"add it, or choose with --model among: {', '.join(self.models)}",
+                hint=f"add it, or choose with --model among: {', '.join(self.models)}",
             )
         direct, batch = self.models[model]
         return Tariff(model, self.currency, self.dated, direct, batch)
@@ -145,27 +145,27 @@ class FileKeys(BaseModel):
 
 def read_prices(path: Path) -> Prices:
     """Return the prices in a YAML file of the form above; raises InputError with file and field."""
-    mend = "write date, currency, and models with input and output for each (money per million tokens)"
+    hint = "write date, currency, and models with input and output for each (money per million tokens)"
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, mend="name a price file") from error
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a price file") from error
     except UnicodeDecodeError as error:
-        raise InputError("not UTF-8", path=path, mend="save it as UTF-8") from error
+        raise InputError("not UTF-8", path=path, hint="save it as UTF-8") from error
     except yaml.YAMLError as error:
-        raise InputError(f"not YAML: {' '.join(str(error).split())}", path=path, mend=mend) from error
+        raise InputError(f"not YAML: {' '.join(str(error).split())}", path=path, hint=hint) from error
     if not isinstance(values, dict):
-        raise InputError("holds no prices", path=path, mend=mend)
+        raise InputError("holds no prices", path=path, hint=hint)
     try:
         content = FileKeys.model_validate(values)
     except ValidationError as error:
-        raise _explained(error, path, mend) from error
+        raise _explained(error, path, hint) from error
     return Prices(path, content.currency, content.dated, {name: one.prices() for name, one in content.models.items()})
 
 
-def _explained(error: ValidationError, path: Path, mend: str) -> InputError:
+def _explained(error: ValidationError, path: Path, hint: str) -> InputError:
     # Where a factor or a price may stand, the fault that lies deepest is the one that was meant.
     fault = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
     place = ".".join(str(part) for part in fault["loc"] if part not in (PriceKeys.__name__, "constrained-float"))
     problem = "unknown key" if fault["type"] == "extra_forbidden" else str(fault["msg"])
-    return InputError(problem, path=path, field=place or None, mend=mend)
+    return InputError(problem, path=path, field=place or None, hint=hint)

@@ -188,7 +188,7 @@ class Store:
         """
         self.path = path
         if read_only and not path.is_file():
-            raise InputError("no such store", mend="name the store file of an earlier run (--store)", path=path)
+            raise InputError("no such store", hint="name the store file of an earlier run (--store)", path=path)
         with _explained(path):
             if read_only:
                 # Without write access to the folder SQLite cannot share the file with a writer, so there is none.
@@ -350,5 +350,5 @@ def _explained(path: Path) -> Generator[None]:
             "disk I/O": "see whether the disk is full or out of reach; the same command then continues",
             "readonly": "make the file and its folder writable, or name another with --store",
         }
-        mend = next((mend for sign, mend in mends.items() if sign in text), "name a file in a folder you can write to")
-        raise InputError(f"the store cannot be used: {text}", mend=mend, path=path) from error
+        hint = next((hint for sign, hint in mends.items() if sign in text), "name a file in a folder you can write to")
+        raise InputError(f"the store cannot be used: {text}", hint=hint, path=path) from error

@@ -62,10 +62,18 @@ class Case:
     """Rating task: the item whose rating is asked."""
     rating: float | None = None
     """Rating task: the true rating, None when unknown."""
+    case_id: str = ""
+    """Names the Case among all of a run; the user id where the user has one Case only."""
+    gains: tuple[float, ...] | None = None
+    """Graded relevance, aligned with `relevant` and above zero; None: every relevant item counts 1."""
+
+    def __post_init__(self) -> None:
+        if not self.case_id:
+            object.__setattr__(self, "case_id", self.user_id)
 
     def blinded(self) -> Case:
-        """Return the Case without its labels: all that a ranker or a template may see."""
-        return replace(self, relevant=(), rating=None)
+        """Return the Case without its truth: all that a ranker or a template may see."""
+        return replace(self, relevant=(), gains=None, rating=None)
 
 
 # --- one model call -------------------------------------------------------------------------------------------------
@@ -188,7 +196,7 @@ class Question:
 
     items: tuple[Item, ...] = ()
     """The items offered, in the order shown."""
-    labels: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
     """The identifier shown beside each item (numbers, letters, …); empty when items were shown by title alone."""
     top: int | None = None
     """How many items the model was asked to return; None: all."""
@@ -218,7 +226,7 @@ class Answer:
 
 
 class AnswerFormat(Protocol):
-    """How a Response becomes an Answer. Pure: no I/O, no state, and it never sees a label."""
+    """How a Response becomes an Answer. Pure: no I/O, no state, and it never sees the truth."""
 
     @property
     def name(self) -> str:

@@ -112,7 +112,7 @@ def test_a_bad_line_is_named(tmp_path: Path, change: Callable[[dict[str, Any]], 
     bad = change(json.loads(lines[3]))
     lines[3] = bad if isinstance(bad, str) else json.dumps(bad)
     (tmp_path / "bad.jsonl").write_text("\n".join(lines) + "\n")
-    with pytest.raises(InputError, match=rf"bad\.jsonl, line 4.*{said}[\s\S]*mend:"):
+    with pytest.raises(InputError, match=rf"bad\.jsonl, line 4.*{said}[\s\S]*hint:"):
         check_exported(tmp_path / "bad.jsonl")
 
 

@@ -29,7 +29,7 @@ def test_no_answer_format_of_ours_can_be_taken_over(folder, name):
     install(folder, "usurper", FORMAT, f"answers:{name}=usurper:Titles")
     with pytest.raises(InputError, match=r"given by llmrank and by usurper 1\.0 \(usurper:Titles\)") as caught:
         answer_format(name)
-    assert "pip uninstall usurper" in caught.value.mend and answer_formats().count(name) == 1
+    assert "pip uninstall usurper" in caught.value.hint and answer_formats().count(name) == 1
 
 
 @pytest.mark.parametrize("name", [*BUILDERS, *BASELINES])
@@ -48,7 +48,7 @@ def test_two_packages_cannot_give_one_name(folder):
     install(folder, "second", FORMAT, "answers:haiku=second:Titles")
     with pytest.raises(InputError, match=r"'haiku' is given by (first|second) .* and by (first|second) ") as caught:
         answer_format("haiku")
-    assert "pip uninstall first" in caught.value.mend and "pip uninstall second" in caught.value.mend
+    assert "pip uninstall first" in caught.value.hint and "pip uninstall second" in caught.value.hint
 
 
 def test_the_linter_knows_what_is_installed(folder):

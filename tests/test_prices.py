@@ -73,7 +73,7 @@ def test_a_file_is_old_after_a_year(tmp_path: Path) -> None:
 def test_a_wrong_file_is_named_with_its_field(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(InputError) as raised:
         read(tmp_path, text)
-    assert "prices.yaml" in str(raised.value) and said in str(raised.value) and "mend" in str(raised.value)
+    assert "prices.yaml" in str(raised.value) and said in str(raised.value) and "hint" in str(raised.value)
 
 
 def test_no_such_file(tmp_path: Path) -> None:

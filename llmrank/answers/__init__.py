@@ -51,4 +51,4 @@ def answer_format(name: str) -> AnswerFormat:
         return ours[name]
     known = answer_formats()
     problem = f"there is no answer format {name!r}{nearest(name, known)}"
-    raise InputError(problem, field="answer", mend=f"use one of {', '.join(known)}")
+    raise InputError(problem, field="answer", hint=f"use one of {', '.join(known)}")

@@ -25,7 +25,7 @@ class ExpectedRating:
 
     def read(self, response: Response, question: Question) -> Answer:
         """Return the expectation in `value`, and the probability of each label in `scores`.
-        Labels asked for and not returned are counted (`missing`). Unparsed (`label_missing`) if there are none."""
+        Identifiers asked for and not returned are counted (`missing`). Unparsed (`label_missing`) if there are none."""
         low, high = question.scale
         given = {
             label: math.exp(p)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from llmrank.answers.label import Labels
+from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.outcome import answered, missing, unparsed
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -26,7 +26,7 @@ class LabelLogprobs:
         labels in `scores`, by item id. An item whose label the backend did not return is not ranked (`missing`).
         Unparsed (`label_missing`) if there are none."""
         given = logprobs(response)
-        labels = zip(Labels.of(question).labels, question.items, strict=False)
+        labels = zip(Identifiers.of(question).texts, question.items, strict=False)
         found = {item.item_id: given[label] for label, item in labels if label in given}
         if not found:
             return unparsed(response, "label", "label_missing")
@@ -40,7 +40,7 @@ class LabelLogprobs:
 
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return the labels of the items."""
-        return Labels.of(question).labels
+        return Identifiers.of(question).texts
 
     def structured(self, question: Question) -> Structured | None:
         """Return None: the text is not looked at."""

@@ -29,7 +29,7 @@ class PluginFormat:
         if lacking := [name for name in _METHODS if not callable(getattr(loaded, name, None))]:
             raise plugin.error(
                 f"has no {' and no '.join(f'`{name}`' for name in lacking)}",
-                mend="derive it from llmrank.answers.TextFormat and give it `read(self, response, question)`",
+                hint="derive it from llmrank.answers.TextFormat and give it `read(self, response, question)`",
             )
         return cls(plugin, cast(AnswerFormat, loaded))
 
@@ -41,19 +41,19 @@ class PluginFormat:
     def read(self, response: Response, question: Question) -> Answer:
         """Return the plugin's Answer; raises InputError where it raises, or where the Answer cannot be one."""
         text = f"the answer {response.text[:60]!r}"
-        mend = "return an Answer whatever the text (llmrank.answers.unparsed); the same command then continues"
-        with self.plugin.blamed(f"raised on {text}", mend=mend):
+        hint = "return an Answer whatever the text (llmrank.answers.unparsed); the same command then continues"
+        with self.plugin.blamed(f"raised on {text}", hint=hint):
             answer = cast(object, self.format.read(response, question))
         if not isinstance(answer, Answer):
-            raise self.plugin.error(f"made no Answer of {text}, but {answer!r:.60}", mend=mend)
+            raise self.plugin.error(f"made no Answer of {text}, but {answer!r:.60}", hint=hint)
         strange = set(answer.ranked) - {item.item_id for item in question.items}
         if strange or len(set(answer.ranked)) < len(answer.ranked):
             what = f"ranks {min(strange)!r}, which was not shown" if strange else "ranks an item twice"
             raise self.plugin.error(
-                f"{what}, in {text}", mend="put into `ranked` ids of `question.items` alone, each once"
+                f"{what}, in {text}", hint="put into `ranked` ids of `question.items` alone, each once"
             )
         if answer.value is not None and not math.isfinite(answer.value):
-            raise self.plugin.error(f"gives the value {answer.value}, in {text}", mend="give a number, or unparsed")
+            raise self.plugin.error(f"gives the value {answer.value}, in {text}", hint="give a number, or unparsed")
         return answer
 
     def labels(self, question: Question) -> tuple[str, ...]:

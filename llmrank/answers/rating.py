@@ -98,7 +98,7 @@ def rating_labels(question: Question) -> tuple[str, ...]:
     """Return the ratings of a question's scale: its labels, else the whole numbers, or halves where it has halves."""
     low, high = question.scale
     step = 1.0 if low.is_integer() and high.is_integer() else 0.5
-    return question.labels or tuple(f"{low + step * at:g}" for at in range(math.floor((high - low) / step) + 1))
+    return question.identifiers or tuple(f"{low + step * at:g}" for at in range(math.floor((high - low) / step) + 1))
 
 
 def _plain(text: str, question: Question) -> str:

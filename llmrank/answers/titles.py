@@ -42,7 +42,7 @@ def answered_titles(
     found: list[Mention], response: Response, question: Question, text: str, *, cut_off: bool = False
 ) -> Answer:
     """Return the Answer that these Mentions, in this order, give."""
-    named, repairs = place(found, title_index(question.items))
+    named, repairs = resolve_mentions(found, title_index(question.items))
     repairs["truncated"] = int(cut_off)
     if not named:
         return unparsed(response, text, "no_candidate_named", repairs)
@@ -51,7 +51,7 @@ def answered_titles(
     return answered(response, repairs, ranked=ranked, matches=Counter(named.values()))
 
 
-def place(found: list[Mention], index: TitleIndex) -> tuple[dict[int, str], Counter[str]]:
+def resolve_mentions(found: list[Mention], index: TitleIndex) -> tuple[dict[int, str], Counter[str]]:
     """Return the position of each named item with the stage of its match, in the order named, and the repairs.
 
     Exact and normalised matches claim their items first: a text that is only near such an item repeats it.

@@ -44,11 +44,11 @@ class BackendSettings:
         if kind not in KINDS:
             raise InputError(
                 f"unknown backend {self.kind!r}{nearest(kind, KINDS)}",
-                mend=f"choose {', '.join(KINDS)}",
+                hint=f"choose {', '.join(KINDS)}",
                 field="backend",
             )
         if kind == "replay" and not self.kind.partition(":")[2]:
-            raise InputError("replay of what?", mend="write replay:FILE or replay:RUN", field="backend")
+            raise InputError("replay of what?", hint="write replay:FILE or replay:RUN", field="backend")
         ignored = {
             "base_url": (self.base_url is not None and kind != "openai", "use --backend openai with a base URL"),
             "revision": (
@@ -61,9 +61,9 @@ class BackendSettings:
             ),
             "adapter": (self.adapter is not None and kind == "openai", "name the adapter's served name with --model"),
         }
-        for field, (wrong, mend) in ignored.items():
+        for field, (wrong, hint) in ignored.items():
             if wrong:
-                raise InputError(f"the {kind} backend takes no {field}", mend=mend, field=field)
+                raise InputError(f"the {kind} backend takes no {field}", hint=hint, field=field)
 
 
 async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backend:

@@ -204,7 +204,7 @@ class BatchBackend:
             raise InputError(
                 f"cannot be written: {error.strerror}",
                 path=batch.folder,
-                mend="make room, or make it writable; the same command then goes on with the batch",
+                hint="make room, or make it writable; the same command then goes on with the batch",
             ) from error
         finally:
             batch.release()
@@ -284,11 +284,11 @@ class BatchBackend:
                     raise
                 if batch.state.batch_id is None:
                     raise FatalBackendError(
-                        f"{self.identity['base_url']} takes no batches ({error.status_code})\n  mend: leave out --batch"
+                        f"{self.identity['base_url']} takes no batches ({error.status_code})\n  hint: leave out --batch"
                     ) from error
                 raise FatalBackendError(
                     f"{self.identity['base_url']} knows no {_name(batch)} ({error.status_code})\n"
-                    f"  mend: use the key with which it was begun; or delete {batch.folder} to ask again"
+                    f"  hint: use the key with which it was begun; or delete {batch.folder} to ask again"
                 ) from error
 
         found = await self._direct.through(sent)
@@ -387,7 +387,7 @@ def _failure(batch: OpenBatch, ended: Batch) -> BackendError:
     told = "; ".join(
         f"{f'line {fault.line}: ' if fault.line else ''}{fault.message or fault.code}" for fault in faults[:3]
     )
-    mend = "check --model and the sampling settings"
+    hint = "check --model and the sampling settings"
     if any(fault.code == "token_limit_exceeded" for fault in faults):
-        mend = "run it again when other batches have ended, or send smaller ones: --concurrency is the most in one"
-    return FatalBackendError(f"{_name(batch)} is refused as a whole: {told or 'no reason'}\n  mend: {mend}")
+        hint = "run it again when other batches have ended, or send smaller ones: --concurrency is the most in one"
+    return FatalBackendError(f"{_name(batch)} is refused as a whole: {told or 'no reason'}\n  hint: {hint}")

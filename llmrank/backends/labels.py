@@ -22,5 +22,5 @@ def single_token(label: str, encode: Callable[[str], list[int]], *, spaced: bool
             return ids[0]
     raise FatalBackendError(
         f"label {label!r} is {len(encode(label))} tokens of this model, and a label must be one\n"
-        "  mend: use letters as identifiers (--ids letters), or an answer format that reads text"
+        "  hint: use letters as identifiers (--ids letters), or an answer format that reads text"
     )

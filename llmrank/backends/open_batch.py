@@ -76,7 +76,7 @@ class OpenBatch:
             raise InputError(
                 f"the batch cannot be noted: {error.strerror}",
                 path=folder,
-                mend="choose a --store you can write beside",
+                hint="choose a --store you can write beside",
             ) from error
         opened.folder = folder
         return opened

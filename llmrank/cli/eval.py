@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from llmrank.measures import Measure
     from llmrank.rankers.order import Order
     from llmrank.run import RunFolder
-    from llmrank.run.metrics import Protocol
+    from llmrank.run.metrics import MetricSettings
     from llmrank.types import Ranker
 
 
@@ -86,7 +86,7 @@ def evaluate(
             "measures": [str(measure) for measure in chosen],
             "backend": dict(connection.backend.identity),
         }
-        protocol = make_protocol(cases, chosen, task)
+        protocol = metric_settings(cases, chosen, task)
         made = Origin("eval", origin_options(prompt_options, case_options), connection.store.path)
         with RunFolder(out or _default_folder(settings), settings, made) as folder:
             session = _run_session(folder, cases, ranker, connection, order, protocol)
@@ -104,16 +104,16 @@ def evaluate(
         )
         paid = connection.budget.money()
         show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked, paid=paid)
-    mend = "the same command asks for them again"
-    refuse_errors(failed, numbers["cases"], backend_options.max_error_rate, mend)
+    hint = "the same command asks for them again"
+    refuse_errors(failed, numbers["cases"], backend_options.max_error_rate, hint)
 
 
-def make_protocol(cases: CaseSet, measures: tuple[Measure, ...], task: Task) -> Protocol:
+def metric_settings(cases: CaseSet, measures: tuple[Measure, ...], task: Task) -> MetricSettings:
     """Return how the numbers of an evaluation are taken."""
-    from llmrank.run.metrics import Protocol
+    from llmrank.run.metrics import MetricSettings
     from llmrank.types import Case
 
-    return Protocol(
+    return MetricSettings(
         evaluation=cases.evaluation,
         target_forced=cases.target_forced,
         measures=measures,
@@ -124,7 +124,7 @@ def make_protocol(cases: CaseSet, measures: tuple[Measure, ...], task: Task) -> 
 
 
 def _run_session(
-    folder: RunFolder, cases: CaseSet, ranker: Ranker, connection: Connection, order: Order, protocol: Protocol
+    folder: RunFolder, cases: CaseSet, ranker: Ranker, connection: Connection, order: Order, protocol: MetricSettings
 ) -> dict[str, Any]:
     """Do the Cases that are still wanted, showing progress, and return what this session was.
 

@@ -14,7 +14,7 @@ from llmrank.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from llmrank.prompting.domain import DomainName
-    from llmrank.prompting.labels import Ids
+    from llmrank.prompting.identifiers import Ids
 
 Command = Callable[..., Any]
 
@@ -36,14 +36,14 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, mend="name a YAML file") from error
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a YAML file") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise InputError(
-            f"no YAML: {error.problem}", path=path, line=line, mend="write `option: value` lines"
+            f"no YAML: {error.problem}", path=path, line=line, hint="write `option: value` lines"
         ) from error
     if not isinstance(values, dict):
-        raise InputError("holds no `option: value` lines", path=path, mend="write for example `prompt: palr`")
+        raise InputError("holds no `option: value` lines", path=path, hint="write for example `prompt: palr`")
     names = {
         (declaration.removeprefix("--").split("/")[0]): one.name
         for one in context.command.params
@@ -56,7 +56,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
                 f"unknown option{nearest(str(key), names)}",
                 path=path,
                 field=str(key),
-                mend="see --help for the options",
+                hint="see --help for the options",
             )
     context.default_map = {names[str(key)]: value for key, value in values.items()} | dict(context.default_map or {})
 
@@ -76,7 +76,7 @@ def column_role(text: str) -> tuple[str, str]:
     """Return the role and the name in `ROLE=NAME`, a column of the user's own tables; raises InputError."""
     role, equals, name = text.partition("=")
     if not (role and equals and name):
-        raise InputError(f"{text!r} is not ROLE=NAME", field="--column", mend="write for example --column user=uid")
+        raise InputError(f"{text!r} is not ROLE=NAME", field="--column", hint="write for example --column user=uid")
     return role, name
 
 

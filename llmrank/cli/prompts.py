@@ -50,7 +50,7 @@ The user has {{{{ domain.past }}}}, {{{{ order }}}}:
 {{% endif %}}
 The candidates are:
 {{% for item in candidates %}}
-- {{% if item.label %}}[{{{{ item.label }}}}] {{% endif %}}"{{{{ item.title }}}}"
+- {{% if item.identifier %}}[{{{{ item.identifier }}}}] {{% endif %}}"{{{{ item.title }}}}"
 {{% endfor %}}
 
 Which {{{{ top }}}} of them will the user {{{{ domain.verb }}}} next? List them, the likeliest first, one a line.
@@ -120,7 +120,7 @@ def new_command(name: str) -> None:
 
     path = Path("prompts") / f"{name}.jinja"
     if path.exists():
-        raise InputError("is there already", path=path, mend=f"`llmrank prompts edit {name}`, or take another name")
+        raise InputError("is there already", path=path, hint=f"`llmrank prompts edit {name}`, or take another name")
     text = SKELETON.format(name=name)
     check(read_template(text, path))  # refuses a name that cannot be one before anything is written
     path.parent.mkdir(exist_ok=True)
@@ -220,7 +220,7 @@ def diff_command(name: str, count: int, case_options: CaseOptions) -> None:
     ours = find_template(name)
     shipped = shipped_folder() / ours.name
     if not shipped.is_file():
-        raise InputError(f"no template {ours.stem!r} comes with llmrank", mend="`llmrank prompts list` shows them all")
+        raise InputError(f"no template {ours.stem!r} comes with llmrank", hint="`llmrank prompts list` shows them all")
     original, template = load_template(shipped), load_template(ours)
     if original == template:
         click.echo(f"{ours} is the one that comes with llmrank, unchanged", err=True)
@@ -254,7 +254,7 @@ class _Asking:
 
     @classmethod
     def of(cls, options: PromptOptions, case_options: CaseOptions, profile: str | None = None) -> _Asking:
-        from llmrank.cli.asking import Room, load_prompt, make_profile, make_prompt, make_ranker, prompt_name
+        from llmrank.cli.asking import ContextWindow, load_prompt, make_profile, make_prompt, make_ranker, prompt_name
         from llmrank.cli.cases import load_cases
         from llmrank.prompting import load_template
         from llmrank.rankers.order import Order
@@ -264,7 +264,7 @@ class _Asking:
         task = "rating" if front.task == "rating" else "ranking"
         cases = load_cases(case_options, task, catalogue=front.candidates == "catalogue")
         if front.task == "profile":
-            prompt = make_profile(template, options, seed=seed, room=Room())
+            prompt = make_profile(template, options, seed=seed, room=ContextWindow())
         else:
             prompt = make_prompt(load_prompt(options), options, cases, seed=seed)
             # What is asked with this prompt, not what a first stage asks before it.
@@ -287,7 +287,7 @@ class _Asking:
             raise InputError(
                 f"{self.ranker.name} asks nothing about a list of {len(shown.candidates)}",
                 user=case.user_id,
-                mend="show more candidates",
+                hint="show more candidates",
             ) from stop
 
     def pair(self, user_id: str | None) -> tuple[Case, tuple[Message, ...], tuple[Message, ...] | None, str]:
@@ -296,7 +296,7 @@ class _Asking:
         place = next((place for place, case in enumerate(cases) if user_id in (None, case.user_id)), None)
         if place is None:
             raise InputError(
-                f"no user {user_id!r} among the Cases", field="--user", mend="name one of the data's users"
+                f"no user {user_id!r} among the Cases", field="--user", hint="name one of the data's users"
             )
         case, following = cases[place], cases[(place + 1) % len(cases)]
         calls = self.calls(case)

@@ -18,7 +18,7 @@ from llmrank.errors import InputError
 if TYPE_CHECKING:
     from llmrank.prompting import PromptTemplate
     from llmrank.run import CaseRecord
-    from llmrank.run.metrics import Protocol
+    from llmrank.run.metrics import MetricSettings
     from llmrank.run.rereading import Change, Reread
     from llmrank.store import Store
     from llmrank.types import Case, Response
@@ -43,7 +43,7 @@ def reparse(run: Path, write: bool, data: str | None, store: Path | None, as_jso
 
     manifest = read_manifest(run)
     if not (records := read_records(run)):
-        raise InputError("the Run holds no Case yet", path=run, mend="repeat the command that made it")
+        raise InputError("the Run holds no Case yet", path=run, hint="repeat the command that made it")
     with _reading(run, manifest, records, data=data, store=store) as reading:
         found = reread_all(records, reading.read)
     cases = [case for case in reading.cases if case.user_id in records]
@@ -56,7 +56,7 @@ def reparse(run: Path, write: bool, data: str | None, store: Path | None, as_jso
         return
     with RunFolder(run, manifest["settings"]) as folder:
         if folder.records != records:
-            raise InputError("the Run has changed meanwhile", path=run, mend="repeat the command")
+            raise InputError("the Run has changed meanwhile", path=run, hint="repeat the command")
         kept = folder.replace(found.after) if found.changes else None
         if len(cases) == len(reading.cases):
             started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -71,7 +71,7 @@ class _Reading:
     """All that is needed to read a Run again."""
 
     cases: Sequence[Case]
-    protocol: Protocol
+    protocol: MetricSettings
     read: Callable[[CaseRecord], CaseRecord]
 
 
@@ -90,7 +90,7 @@ def _reading(
         raise InputError(
             "this Run does not say how it was made",
             path=run,
-            mend="repeat the command that made it, at no call, with this llmrank; then reparse",
+            hint="repeat the command that made it, at no call, with this llmrank; then reparse",
         )
 
 
@@ -117,7 +117,7 @@ def _reading_of_eval(
 ) -> _Reading:
     from llmrank.cli.asking import make_prompt, make_ranker, options_of_first, with_options
     from llmrank.cli.cases import load_cases
-    from llmrank.cli.eval import make_protocol
+    from llmrank.cli.eval import metric_settings
     from llmrank.rankers.order import Order
     from llmrank.run.metrics import case_measures, parse_measures
     from llmrank.run.rereading import Answers, NotAnsweredError, as_fitted, renewed, reread
@@ -125,7 +125,7 @@ def _reading_of_eval(
 
     settings, options = manifest["settings"], manifest["origin"]["options"]
     if "template" not in settings:
-        raise InputError("this Run asked nobody", path=run, mend="name a Run of a ranker that asks a model")
+        raise InputError("this Run asked nobody", path=run, hint="name a Run of a ranker that asks a model")
     prompt_options = PromptOptions(**_known(PromptOptions, options["prompt"]))
     case_options = CaseOptions(**_known(CaseOptions, options["cases"]))
     case_options = replace(case_options, columns=tuple(case_options.columns), data=data or case_options.data)
@@ -171,14 +171,14 @@ def _reading_of_eval(
         ranked = reread(case, ranker, answers, arrange)
         return renewed(record, ranked, case_measures(case, ranked.ranking, measures))
 
-    return _Reading(found.cases, make_protocol(found, measures, task), read)
+    return _Reading(found.cases, metric_settings(found, measures, task), read)
 
 
 def _reading_of_score(run: Path, manifest: Mapping[str, Any], data: str | None) -> _Reading:
     from llmrank.answers import answer_format
-    from llmrank.cli.score import read_answer, score_protocol
+    from llmrank.cli.score import read_answer, score_metric_settings
     from llmrank.data.candidates import read_cases
-    from llmrank.engine import Exchange, Ranked
+    from llmrank.engine import CaseResult, Exchange
     from llmrank.files import sha256_of
     from llmrank.run.metrics import case_measures, parse_measures
     from llmrank.run.rereading import NotAnsweredError, renewed
@@ -187,7 +187,7 @@ def _reading_of_score(run: Path, manifest: Mapping[str, Any], data: str | None) 
     settings, options = manifest["settings"], manifest["origin"]["options"]
     path = Path(data or options["answers"])
     if not path.is_file():
-        raise InputError("there is no such file", path=path, mend="say with --data where the answers have moved to")
+        raise InputError("there is no such file", path=path, hint="say with --data where the answers have moved to")
     _refuse_other_data(run, settings, {"data_sha256": sha256_of(path)})
     cases = sorted(read_cases(path, allow_empty_history=options["allow_empty_history"]), key=lambda case: case.user_id)
     by_user = {case.user_id: case for case in cases}
@@ -201,10 +201,10 @@ def _reading_of_score(run: Path, manifest: Mapping[str, Any], data: str | None) 
         text = record.responses[0]
         reply = Failure(record.ranking.reason) if text is None else Response(text)
         ranking = read_answer(case, reply, form, ids=settings["ids"], top=settings["top"], scale=scale)
-        ranked = Ranked(case, ranking, (Exchange("", reply, stored=True),))
+        ranked = CaseResult(case, ranking, (Exchange("", reply, stored=True),))
         return renewed(record, ranked, case_measures(case, ranking, measures))
 
-    return _Reading(cases, score_protocol(cases, measures, settings["data"], scale), read)
+    return _Reading(cases, score_metric_settings(cases, measures, settings["data"], scale), read)
 
 
 def _refuse_other_data(run: Path, then: Mapping[str, Any], now: Mapping[str, object]) -> None:
@@ -213,7 +213,7 @@ def _refuse_other_data(run: Path, then: Mapping[str, Any], now: Mapping[str, obj
             f"the data ({then['data']}) is not what it was when the Run was made: other content",
             path=run,
             field="data",
-            mend="say with --data where the data of then is; or make a Run anew",
+            hint="say with --data where the data of then is; or make a Run anew",
         )
 
 

@@ -101,12 +101,12 @@ def rerank(
 
 def _refuse_what_one_process_does(backend: BackendOptions, scale: ScaleOptions) -> None:
     if backend.batch:
-        mend = "leave it out, or rerank the files one by one: a batch holds the rows of one"
-        raise InputError("parts are not asked through the Batch API", field="--batch", mend=mend)
+        hint = "leave it out, or rerank the files one by one: a batch holds the rows of one"
+        raise InputError("parts are not asked through the Batch API", field="--batch", hint=hint)
     bounds = {"requests": backend.max_requests, "total-tokens": backend.max_total_tokens, "cost": backend.max_cost}
     if scale.engine == "ray" and (given := [name for name, bound in bounds.items() if bound is not None]):
-        mend = "leave it out; or use --shard i/n, where each shard keeps the bound it is given"
-        raise InputError("actors have no common bound", field=f"--max-{given[0]}", mend=mend)
+        hint = "leave it out; or use --shard i/n, where each shard keeps the bound it is given"
+        raise InputError("actors have no common bound", field=f"--max-{given[0]}", hint=hint)
 
 
 def _divide(candidates: Path, output: Path, options: ScaleOptions, store: Path | None) -> list[Partition]:
@@ -126,7 +126,7 @@ def _divide(candidates: Path, output: Path, options: ScaleOptions, store: Path |
             "the actors share the files of a folder, and this is one file",
             path=candidates,
             field="--engine",
-            mend="divide it into a folder of files, or use --shard i/n",
+            hint="divide it into a folder of files, or use --shard i/n",
         )
     file_format(output)
     if shard is not None:

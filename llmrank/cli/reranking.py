@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from llmrank.cli.asking import FileHistories, asks_nobody, load_prompt, make_method
-from llmrank.cli.backend import Connection, reach, refuse_errors, room_of
+from llmrank.cli.backend import Connection, context_window, reach, refuse_errors
 from llmrank.cli.options import BackendOptions, PromptOptions
 from llmrank.cli.progress import Progress
 from llmrank.errors import EngineDiedError, InputError, LlmrankError, MissingError, TooManyErrorsError
@@ -22,7 +22,7 @@ from llmrank.types import Case, Failure, Ranker, Usage
 
 if TYPE_CHECKING:
     from llmrank.data.candidate_row import CandidateRow
-    from llmrank.engine import Budget, Caller, Ranked
+    from llmrank.engine import Budget, Caller, CaseResult
     from llmrank.rankers.order import Order
     from llmrank.types import Backend
 
@@ -73,7 +73,7 @@ class Reranking:
 
         histories = FileHistories(source, self.allow_empty_history)
         template = None if self.nobody else load_prompt(self.prompt)
-        method = make_method(template, self.prompt, histories, seed=self.seed, room=room_of(backend))
+        method = make_method(template, self.prompt, histories, seed=self.seed, room=context_window(backend))
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
         needs_of(method.ranker, 2).check(backend.capabilities)
         return method.ranker, {**method.settings, "backend": dict(backend.identity), "seed": self.seed}
@@ -126,7 +126,7 @@ class Reranking:
                         under_way[row.case.user_id] = row
                         yield row.case
 
-            def done(ranked: Ranked) -> None:
+            def done(ranked: CaseResult) -> None:
                 nonlocal usage, failed
                 lost = any(isinstance(exchange.reply, Failure) for exchange in ranked.exchanges)
                 failed += lost
@@ -155,7 +155,7 @@ class PartitionWorker:
         if not reranking.folder.is_dir():
             raise MissingError(
                 f"this machine has no folder {reranking.folder}",
-                mend="give the command in a folder that every machine of the cluster has, with the same content",
+                hint="give the command in a folder that every machine of the cluster has, with the same content",
             )
         os.chdir(reranking.folder)
         self._reranking, self._progress = reranking, progress

@@ -15,8 +15,8 @@ from llmrank.errors import InputError
 
 if TYPE_CHECKING:
     from llmrank.measures import Measure
-    from llmrank.prompting.labels import Ids
-    from llmrank.run.metrics import Protocol
+    from llmrank.prompting.identifiers import Ids
+    from llmrank.run.metrics import MetricSettings
     from llmrank.types import AnswerFormat, Case, Ranking, Reply
 
 
@@ -51,7 +51,7 @@ def score(
     """Parse and measure ANSWERS: candidate rows that carry a `response` (null where there was none)."""
     from llmrank.answers import answer_format
     from llmrank.data.candidates import read_answered
-    from llmrank.engine import Exchange, Ranked
+    from llmrank.engine import CaseResult, Exchange
     from llmrank.files import sha256_of
     from llmrank.run import CaseRecord, Origin, RunFolder
     from llmrank.run.metrics import case_measures, metrics, parse_measures
@@ -65,9 +65,9 @@ def score(
     for case, text in rows:
         reply = Failure("no answer") if text is None else Response(text)
         ranking = read_answer(case, reply, form, ids=ids, top=top, scale=scale)
-        ranked = Ranked(case, ranking, (Exchange("", reply, stored=True),))
+        ranked = CaseResult(case, ranking, (Exchange("", reply, stored=True),))
         records[case.user_id] = CaseRecord.of(ranked, case_measures(case, ranking, chosen))
-    numbers = metrics(cases, records, score_protocol(cases, chosen, answers.name, scale))
+    numbers = metrics(cases, records, score_metric_settings(cases, chosen, answers.name, scale))
     if out is not None:
         settings = {
             "data": answers.name,
@@ -88,15 +88,15 @@ def score(
     _show(numbers, answers, answer, out, as_json=as_json)
 
 
-def score_protocol(
+def score_metric_settings(
     cases: Sequence[Case], measures: tuple[Measure, ...], name: str, scale: tuple[float, float]
-) -> Protocol:
+) -> MetricSettings:
     """Return how the numbers of a file of answers, called `name`, are taken."""
     from llmrank.rankers.baselines import popularity_in_histories
-    from llmrank.run.metrics import Protocol
+    from llmrank.run.metrics import MetricSettings
 
     rating = cases[0].target is not None
-    return Protocol(
+    return MetricSettings(
         evaluation="ratings" if rating else f"recall-limited({name})",
         target_forced=False,
         measures=measures,
@@ -110,16 +110,18 @@ def read_answer(
     case: Case, reply: Reply, form: AnswerFormat, *, ids: Ids, top: int | None, scale: tuple[float, float]
 ) -> Ranking:
     """Return the Ranking that a Reply stands for, its items named as `ids` says, in the order of the row."""
-    from llmrank.engine.driver import settle
-    from llmrank.prompting.labels import labels
+    from llmrank.engine.driver import complete_with_recall_order
+    from llmrank.prompting.identifiers import identifiers
     from llmrank.rankers.listwise import from_answer
     from llmrank.rankers.pointwise import from_values
     from llmrank.types import Answer, Failure, Outcome, Question
 
     items = case.candidates if case.target is None else (case.target,)
-    question = Question(items, labels(ids, items), top, scale)
+    question = Question(items, identifiers(ids, items), top, scale)
     read = Answer(Outcome.ERROR, reply.reason) if isinstance(reply, Failure) else form.read(reply, question)
-    return settle(case, from_values(items, [read]) if case.target is not None else from_answer(case, read))
+    return complete_with_recall_order(
+        case, from_values(items, [read]) if case.target is not None else from_answer(case, read)
+    )
 
 
 def _is_rating(cases: list[Case], path: Path) -> bool:
@@ -128,7 +130,7 @@ def _is_rating(cases: list[Case], path: Path) -> bool:
         raise InputError(
             "some rows have a target (rating) and some have candidates (ranking)" if kinds else "there are no rows",
             path=path,
-            mend="score the two tasks apart" if kinds else "give at least one row",
+            hint="score the two tasks apart" if kinds else "give at least one row",
         )
     return kinds.pop()
 
@@ -139,7 +141,7 @@ def _show(numbers: Mapping[str, Any], answers: Path, answer: str, out: Path | No
     if as_json:
         click.echo(json.dumps(numbers, indent=2, ensure_ascii=False))
         return
-    unlabelled = numbers["cases"] - numbers["labelled_cases"]
-    notes = (f"{unlabelled} have no known truth: no measure counts them.",) if unlabelled else ()
+    unjudged = numbers["cases"] - numbers["judged_cases"]
+    notes = (f"{unjudged} have no known truth: no measure counts them.",) if unjudged else ()
     title = f"{answers.name}, read as {answer}"
     show_metrics(numbers, title=title, notes=notes, run=None if out is None else str(out), calls="all recorded")

@@ -95,7 +95,7 @@ def prune(store: Path | None, model: str | None, backend: str | None, before: da
     selection = Selection(model, backend, day)
     if selection == Selection():
         raise InputError(
-            "nothing says which answers are to go", mend="give --model, --backend or --before; or delete the file"
+            "nothing says which answers are to go", hint="give --model, --backend or --before; or delete the file"
         )
     path = _chosen(store)
     with Store(path, read_only=True) as opened:

@@ -46,9 +46,9 @@ def read_amazon(folder: Path) -> Rows:
     found = [path for path in sorted(folder.iterdir()) if re.search(r"\.(jsonl?|csv)(\.gz)?$", path.name)]
     reviews = [path for path in found if not path.name.startswith("meta_")]
     if meta is None or len(reviews) != 1:
-        mend = "one file of reviews, such as reviews_Beauty_5.json.gz, and its meta_Beauty.json.gz"
+        hint = "one file of reviews, such as reviews_Beauty_5.json.gz, and its meta_Beauty.json.gz"
         raise InputError(
-            f"{len(reviews)} files of reviews and {len(found) - len(reviews)} of metadata", path=folder, mend=mend
+            f"{len(reviews)} files of reviews and {len(found) - len(reviews)} of metadata", path=folder, hint=hint
         )
     events = replace(_events(reviews[0]), rating_scale=(1.0, 5.0))
     return Rows(_items(meta, [asin for asin in events.item.unique().to_pylist() if asin]), events)
@@ -93,10 +93,10 @@ def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
         record = json.loads(text) if text.startswith('{"') else ast.literal_eval(text)
     except (ValueError, SyntaxError) as error:
         raise InputError(
-            f"malformed metadata ({error})", path=path, line=number, mend="download the file again"
+            f"malformed metadata ({error})", path=path, line=number, hint="download the file again"
         ) from None
     if not isinstance(record, dict):
-        raise InputError("the line is no object", path=path, line=number, mend="download the file again")
+        raise InputError("the line is no object", path=path, line=number, hint="download the file again")
     return cast("dict[str, Any]", record)
 
 

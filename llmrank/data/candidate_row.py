@@ -112,15 +112,15 @@ class CandidateRow:
 
 
 def parse_row(raw: object, *, path: Path | str, line: int, allow_empty_history: bool = False) -> CandidateRow:
-    """Return the row, or raise the InputError that says which field is wrong, where, and how to mend it."""
+    """Return the row, or raise the InputError that says which field is wrong, where, and how to hint it."""
     user = _user_of(raw)
     try:
         fields = _checker().validate_python(raw)
     except ValidationError as error:
         _refuse(error, path, line, user)
 
-    def wrong(problem: str, field: str, mend: str) -> InputError:
-        return InputError(problem, path=path, line=line, field=field, user=fields["user_id"], mend=mend)
+    def wrong(problem: str, field: str, hint: str) -> InputError:
+        return InputError(problem, path=path, line=line, field=field, user=fields["user_id"], hint=hint)
 
     candidates, target = fields.get("candidates") or [], fields.get("target")
     history = [
@@ -240,21 +240,21 @@ def _refuse(error: ValidationError, path: Path | str, line: int, user: str | Non
     kind = first["type"]
     is_id = name.endswith("_id") or name in {"relevant", "missed"}
     if kind == "missing":
-        problem, mend = f"the {name} is missing", _MENDS["title" if name == "title" else "missing"]
+        problem, hint = f"the {name} is missing", _MENDS["title" if name == "title" else "missing"]
     elif kind == "string_pattern_mismatch":
-        problem, mend = f"the {name} is empty", _MENDS["title" if name == "title" else "id"]
+        problem, hint = f"the {name} is empty", _MENDS["title" if name == "title" else "id"]
     elif kind == "string_type":
         problem = (
             f"the {name} is missing (null)" if first["input"] is None else f"{shown} is no {'id' if is_id else 'text'}"
         )
-        mend = _MENDS["id" if is_id else "title" if name == "title" else "text"]
+        hint = _MENDS["id" if is_id else "title" if name == "title" else "text"]
     elif kind in {"float_type", "finite_number"}:
-        problem, mend = f"{shown} is no number", _MENDS["number"]
+        problem, hint = f"{shown} is no number", _MENDS["number"]
     elif kind == "string_unicode":
-        problem, mend = "the text is broken: half of a surrogate pair", "write the file again, as UTF-8"
+        problem, hint = "the text is broken: half of a surrogate pair", "write the file again, as UTF-8"
     elif kind in {"list_type", "dict_type", "model_type", "model_attributes_type"}:
         shape = "list" if kind == "list_type" else "object"
-        problem, mend = f"{shown} is no {shape}", _MENDS[shape]
+        problem, hint = f"{shown} is no {shape}", _MENDS[shape]
     else:
-        problem, mend = f"{shown}: {first['msg']}", "correct it"
-    raise InputError(problem, path=path, line=line, field=field or None, user=user, mend=mend) from None
+        problem, hint = f"{shown}: {first['msg']}", "correct it"
+    raise InputError(problem, path=path, line=line, field=field or None, user=user, hint=hint) from None

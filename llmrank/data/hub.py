@@ -29,13 +29,13 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
         configs = datasets.get_dataset_config_names(name)
         events = _pick(configs, EVENT_STEMS) or (configs[0] if len(configs) == 1 else None)
         if events is None:
-            mend = f"name one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
-            raise InputError(f"cannot tell which of {', '.join(configs)} are the interactions", path=name, mend=mend)
+            hint = f"name one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
+            raise InputError(f"cannot tell which of {', '.join(configs)} are the interactions", path=name, hint=hint)
         items = _pick(configs, ITEM_STEMS)
         tables = {config: _table(name, config) for config in (items, events) if config}
     except (OSError, DatasetsError, ValueError) as error:
         problem = f"{name} cannot be read from the hub ({type(error).__name__}: {str(error).splitlines()[0]})"
-        raise MissingError(problem, mend="check the name and the connection, or give a local folder") from error
+        raise MissingError(problem, hint="check the name and the connection, or give a local folder") from error
     return tables_to_rows(tables[items] if items else None, tables[events], columns)
 
 

@@ -31,23 +31,23 @@ def read_lists(path: Path) -> Iterator[Proposal]:
     for line, text in text_lines(path):
         user, tab, ids = text.partition("\t")
         if not tab or not user.strip():
-            raise InputError(f"no list: {text[:60]!r}", path=path, line=line, mend="write `user<TAB>item item …`")
+            raise InputError(f"no list: {text[:60]!r}", path=path, line=line, hint="write `user<TAB>item item …`")
         if (first := lines.setdefault(user.strip(), line)) != line:
-            mend = f"keep one line for each user; the first is {first}"
-            raise InputError("a second line for the user", path=path, line=line, user=user.strip(), mend=mend)
+            hint = f"keep one line for each user; the first is {first}"
+            raise InputError("a second line for the user", path=path, line=line, user=user.strip(), hint=hint)
         yield Proposal(line, user.strip(), tuple(ids.split()))
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a text file that are not blank, with their numbers; InputError where one is not in UTF-8."""
     if not path.is_file():
-        raise InputError("there is no such file", path=path, mend="check the name")
+        raise InputError("there is no such file", path=path, hint="check the name")
     with open_binary(path) as file:
         for line, content in enumerate(file, 1):
             try:
                 text = content.decode("utf-8-sig" if line == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 problem = f"not in UTF-8: byte 0x{content[error.start]:02x} at place {error.start + 1} of the line"
-                raise InputError(problem, path=path, line=line, mend="save it as UTF-8") from None
+                raise InputError(problem, path=path, line=line, hint="save it as UTF-8") from None
             if text.strip():
                 yield line, text.rstrip("\r\n")

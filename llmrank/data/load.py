@@ -15,7 +15,7 @@ from llmrank.data.fetch import ORIGIN, fetch
 from llmrank.data.hub import read_hub
 from llmrank.data.movielens import read_ml_1m, read_ml_100k
 from llmrank.data.recbole import read_recbole
-from llmrank.data.registry import KNOWN, Known, find_known
+from llmrank.data.registry import DATASETS, DatasetInfo, dataset_info
 from llmrank.data.rows import Rows, make_dataset
 from llmrank.data.sequences import find_sequences, read_sequences
 from llmrank.data.tables import EVENT_STEMS, find_table, read_tables
@@ -33,7 +33,7 @@ def load_dataset(
     """Return a Dataset.
 
     Args:
-        name_or_path: A name of `registry.KNOWN`, a folder with data of one's own, or `hf:owner/name`.
+        name_or_path: A name of `registry.DATASETS`, a folder with data of one's own, or `hf:owner/name`.
         folder: Where a named data set lies: its folder, or one that holds a folder of its name. None: `LLMRANK_DATA`
             says where; what is not there comes from the cache, and what is not in the cache is fetched.
         columns: For tables and the hub, which column is the `user`, `item`, `title`, `rating`, `timestamp` or
@@ -49,11 +49,11 @@ def load_dataset(
     if name_or_path.startswith("hf:"):
         rows = read_hub(name_or_path.removeprefix("hf:"), columns)
         dataset = make_dataset(name_or_path, rows, source=name_or_path)
-    elif name_or_path not in KNOWN and Path(name_or_path).is_dir():
+    elif name_or_path not in DATASETS and Path(name_or_path).is_dir():
         path = Path(name_or_path)
         dataset = make_dataset(path.resolve().name, read_folder(path, columns), source=str(path))
     else:
-        dataset = _load_known(find_known(name_or_path), folder, columns, say)
+        dataset = _load_known(dataset_info(name_or_path), folder, columns, say)
     return splits.k_core(dataset, k_core) if k_core > 1 else dataset
 
 
@@ -68,7 +68,7 @@ def read_folder(folder: Path, columns: Mapping[str, str] | None = None) -> Rows:
     """
     if (read := _layout(folder)) is not None:
         if columns:
-            raise InputError("column names can be given for tables only", path=folder, mend="leave --column out")
+            raise InputError("column names can be given for tables only", path=folder, hint="leave --column out")
         return read(folder)
     return read_tables(folder, columns or {})
 
@@ -87,7 +87,9 @@ def _layout(folder: Path) -> Callable[[Path], Rows] | None:
     return None
 
 
-def _load_known(known: Known, named: Path | None, columns: Mapping[str, str], say: Callable[[str], None]) -> Dataset:
+def _load_known(
+    known: DatasetInfo, named: Path | None, columns: Mapping[str, str], say: Callable[[str], None]
+) -> Dataset:
     folder = _named_folder(known, named) or fetch(known.name, say)
     origin = folder / ORIGIN
     source = origin.read_text(encoding="utf-8").strip() if origin.is_file() else str(folder)
@@ -100,16 +102,16 @@ def _load_known(known: Known, named: Path | None, columns: Mapping[str, str], sa
             f"this is not {known.name}: {counts[0]} users, {counts[1]} items with interactions and {counts[2]} "
             f"interactions in place of {known.users}, {known.items}, {known.interactions}"
         )
-        raise InputError(problem, path=folder, mend=f"get the whole of it, or use it as your own data: {folder}")
+        raise InputError(problem, path=folder, hint=f"get the whole of it, or use it as your own data: {folder}")
     return dataset
 
 
-def _named_folder(known: Known, named: Path | None) -> Path | None:
+def _named_folder(known: DatasetInfo, named: Path | None) -> Path | None:
     """The folder that the user names must hold the data; LLMRANK_DATA may hold some sets and not others."""
     names = (known.name, *known.folders)
     if named is not None:
         if not named.is_dir():
-            raise InputError("no such folder", path=named, mend="check the name")
+            raise InputError("no such folder", path=named, hint="check the name")
         return next((path for name in names if (path := named / name).is_dir()), named)
     if root := os.environ.get("LLMRANK_DATA"):
         places = [Path(root) / name for name in names] + [Path(root)] * (Path(root).name in names)

@@ -50,10 +50,10 @@ def read_ml_1m(folder: Path) -> Rows:
         return Rows(items, _ratings(read_table(official, names=names, delimiter=":", quoted=False)))
     found = sorted(folder.glob("*.parquet"))
     if len(found) != 1:
-        mend = (
+        hint = (
             "put ratings.dat beside movies.dat, or one Parquet file with columns user_id, movie_id, rating, timestamp"
         )
-        raise InputError(f"no ratings.dat, and {len(found)} Parquet files", path=folder, mend=mend)
+        raise InputError(f"no ratings.dat, and {len(found)} Parquet files", path=folder, hint=hint)
     return Rows(items, _ratings(read_table(found[0])))
 
 
@@ -66,14 +66,14 @@ def _fields(path: Path, separator: str, count: int) -> Iterator[list[str]]:
         fields = line.split(separator)
         if len(fields) != count:
             problem = f"{len(fields)} fields in place of {count}"
-            raise InputError(problem, path=path, line=number, mend="copy the file again, as GroupLens wrote it")
+            raise InputError(problem, path=path, line=number, hint="copy the file again, as GroupLens wrote it")
         yield fields
 
 
 def _text(path: Path) -> str:
     """GroupLens wrote Latin-1, which is never valid UTF-8 as soon as an accent occurs; some copies were converted."""
     if not path.is_file():
-        raise InputError("no such file", path=path, mend="give the folder as GroupLens packed it")
+        raise InputError("no such file", path=path, hint="give the folder as GroupLens packed it")
     data = path.read_bytes()
     try:
         return data.decode("utf-8")

@@ -24,7 +24,7 @@ def read_recbole(folder: Path) -> Rows:
     inter = _only(folder, "*.inter")
     item = inter.with_suffix(".item")
     if not item.is_file():
-        raise InputError("no items beside the interactions", path=item, mend="a file with item_id:token and a title")
+        raise InputError("no items beside the interactions", path=item, hint="a file with item_id:token and a title")
     return Rows(read_atomic_items(item), read_atomic_events(inter))
 
 
@@ -55,8 +55,8 @@ def _atomic(path: Path) -> tuple[Table, dict[str, str]]:
     for header in table.data.column_names:
         name, colon, kind = header.rpartition(":")
         if not colon or kind not in {"token", "token_seq", "float", "float_seq"}:
-            mend = "write it as name:token, name:token_seq, name:float or name:float_seq"
-            raise InputError("the column has no RecBole type", path=path, line=1, field=header, mend=mend)
+            hint = "write it as name:token, name:token_seq, name:float or name:float_seq"
+            raise InputError("the column has no RecBole type", path=path, line=1, field=header, hint=hint)
         kinds[name] = kind
     return replace(table, data=table.data.rename_columns(list(kinds))), kinds
 
@@ -72,6 +72,6 @@ def _only(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         raise InputError(
-            f"{len(found)} files {pattern} in place of one", path=folder, mend="keep one data set a folder"
+            f"{len(found)} files {pattern} in place of one", path=folder, hint="keep one data set a folder"
         )
     return found[0]

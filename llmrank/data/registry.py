@@ -36,7 +36,7 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class DatasetInfo:
     """A data set with a name."""
 
     name: str
@@ -62,9 +62,9 @@ _RESEARCH = "research only; no redistribution, no commercial use without permiss
 _AMAZON = "offered for research; no formal licence. J. McAuley et al., SIGIR 2015"
 
 
-def _amazon(name: str, category: str, users: int, items: int, interactions: int) -> Known:
+def _amazon(name: str, category: str, users: int, items: int, interactions: int) -> DatasetInfo:
     files = (f"reviews_{category}_5.json.gz", f"meta_{category}.json.gz")
-    return Known(
+    return DatasetInfo(
         name,
         f"Amazon Reviews 2014, {category}, 5-core",
         users,
@@ -81,11 +81,11 @@ def _amazon(name: str, category: str, users: int, items: int, interactions: int)
     )
 
 
-KNOWN: Mapping[str, Known] = MappingProxyType(
+DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
     {
         known.name: known
         for known in (
-            Known(
+            DatasetInfo(
                 "ml-100k",
                 "MovieLens 100K (1998)",
                 943,
@@ -113,7 +113,7 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
                     "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
                 },
             ),
-            Known(
+            DatasetInfo(
                 "ml-1m",
                 "MovieLens 1M (2003)",
                 6040,
@@ -131,7 +131,7 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
                 _MOVIELENS,
                 {"movies.dat": "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9"},
             ),
-            Known(
+            DatasetInfo(
                 "ml-latest-small",
                 "MovieLens latest small (2018-09)",
                 610,
@@ -158,13 +158,13 @@ KNOWN: Mapping[str, Known] = MappingProxyType(
 )
 
 
-def find_known(name: str) -> Known:
+def dataset_info(name: str) -> DatasetInfo:
     """Return the data set called `name`.
 
     Raises:
         InputError: there is none; the message has the nearest name.
     """
-    if name not in KNOWN:
-        mend = f"name one of {', '.join(KNOWN)}, a folder that is there, or hf:owner/name{nearest(name, KNOWN)}"
-        raise InputError(f"no data set or folder is called {name!r}", mend=mend)
-    return KNOWN[name]
+    if name not in DATASETS:
+        hint = f"name one of {', '.join(DATASETS)}, a folder that is there, or hf:owner/name{nearest(name, DATASETS)}"
+        raise InputError(f"no data set or folder is called {name!r}", hint=hint)
+    return DATASETS[name]

@@ -132,8 +132,8 @@ class RerankedWriter:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            mend = "wait until it has ended, or name another output"
-            raise InputError("another process is writing this file", path=self._part, mend=mend) from None
+            hint = "wait until it has ended, or name another output"
+            raise InputError("another process is writing this file", path=self._part, hint=hint) from None
 
     def _resume(self, header: bytes) -> None:
         end = 0
@@ -143,8 +143,8 @@ class RerankedWriter:
                     break  # cut off by a kill
                 if number == 0 and (found := _differences(line, header)):
                     problem = "an unfinished file was made with other settings:\n    " + "\n    ".join(found)
-                    mend = "go on with the settings of then, or begin again with --force"
-                    raise InputError(problem, path=self._part, mend=mend)
+                    hint = "go on with the settings of then, or begin again with --force"
+                    raise InputError(problem, path=self._part, hint=hint)
                 if number:
                     place, state, _ = line.split(b"\t", 2)
                     self._note(int(place), state.decode(), end)

@@ -100,7 +100,7 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
         line = rows.first_line + row
         if not item_id:
             raise InputError(
-                "an item without an id", path=rows.path, line=line, field=rows.id_field, mend="give it one"
+                "an item without an id", path=rows.path, line=line, field=rows.id_field, hint="give it one"
             )
         if (first := line_of.setdefault(item_id, line)) != line:
             raise InputError(
@@ -108,7 +108,7 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
                 path=rows.path,
                 line=line,
                 field=rows.id_field,
-                mend="keep one row for each item",
+                hint="keep one row for each item",
             )
     columns = list(rows.attributes.items())
     items: dict[str, Item] = {}
@@ -128,7 +128,7 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
     """
     items, events = make_items(rows.items), rows.events
     if not len(events.user):
-        raise InputError("no interactions", path=events.path, mend="give at least one")
+        raise InputError("no interactions", path=events.path, hint="give at least one")
     user_ids, user = _users(events)
     order = _chronological(user, events)
     item = _item_index(items, rows)
@@ -154,8 +154,8 @@ def content_hash(users: Sequence[str], items: Sequence[Item], interactions: Inte
 def _users(events: EventRows) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     found, code = _encode(events.user)
     if "" in found:
-        problem, mend = "an interaction without a user", "give it one, or remove it"
-        _refuse(code == found.index(""), events, events.user_field, problem, mend)
+        problem, hint = "an interaction without a user", "give it one, or remove it"
+        _refuse(code == found.index(""), events, events.user_field, problem, hint)
     user_ids = natural_order(found)
     index = {user_id: index for index, user_id in enumerate(user_ids)}
     return tuple(user_ids), np.array([index[user_id] for user_id in found], np.int32)[code]
@@ -169,8 +169,8 @@ def _item_index(items: Sequence[Item], rows: Rows) -> NDArray[np.int32]:
         first, count = found[code[unknown.argmax()]], int(unknown.sum())
         problem = f"item {first!r} is not in the items table" if first else "an interaction without an item"
         problem += f" ({count} interactions have this fault)" if count > 1 else ""
-        mend = f"add it to {rows.items.path}, or remove the interaction"
-        _refuse(unknown, rows.events, rows.events.item_field, problem, mend)
+        hint = f"add it to {rows.items.path}, or remove the interaction"
+        _refuse(unknown, rows.events, rows.events.item_field, problem, hint)
     return item
 
 
@@ -186,8 +186,8 @@ def _chronological(user: NDArray[np.int32], events: EventRows) -> NDArray[np.int
     if position is None:
         if time is None:
             return rows
-        mend = "fill it in, or remove the column to take the file's order"
-        _refuse(np.isnan(time), events, events.timestamp_field, "an interaction without a timestamp", mend)
+        hint = "fill it in, or remove the column to take the file's order"
+        _refuse(np.isnan(time), events, events.timestamp_field, "an interaction without a timestamp", hint)
         return np.argsort(time, kind="stable")
     # Positions order the events of a user; the known timestamps, carried forward along them, order the users among each
     # other. An event without a position goes where its timestamp puts it, or to the very beginning without one: it must
@@ -202,8 +202,8 @@ def _chronological(user: NDArray[np.int32], events: EventRows) -> NDArray[np.int
     return np.lexsort((rows, np.where(placed, position, unplaced), filled))
 
 
-def _refuse(bad: NDArray[np.bool_], events: EventRows, field: str, problem: str, mend: str) -> None:
+def _refuse(bad: NDArray[np.bool_], events: EventRows, field: str, problem: str, hint: str) -> None:
     if bad.any():
         row = int(bad.argmax())
         line = events.first_line + row if events.lines is None else int(events.lines[row])
-        raise InputError(problem, path=events.path, line=line, field=field, mend=mend)
+        raise InputError(problem, path=events.path, line=line, field=field, hint=hint)

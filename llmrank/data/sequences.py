@@ -28,8 +28,8 @@ def read_sequences(folder: Path) -> Rows:
     """
     path, table = find_sequences(folder), find_table(folder, ITEM_STEMS)
     if path is None or table is None:
-        mend = "put an items table (items.csv with an id and a title) beside one .txt of `user item item …` lines"
-        raise InputError("no sequence file with an items table", path=folder, mend=mend)
+        hint = "put an items table (items.csv with an id and a title) beside one .txt of `user item item …` lines"
+        raise InputError("no sequence file with an items table", path=folder, hint=hint)
     return Rows(read_item_rows(read_table(table), {}), read_sequence_file(path))
 
 
@@ -44,15 +44,15 @@ def read_sequence_file(path: Path) -> EventRows:
             try:
                 fields = raw.decode("utf-8").split()
             except UnicodeDecodeError:
-                raise InputError("not in UTF-8", path=path, line=number, mend="save it as UTF-8") from None
+                raise InputError("not in UTF-8", path=path, line=number, hint="save it as UTF-8") from None
             if not fields:
                 continue
             user, *sequence = fields
             if not sequence:
-                raise InputError("a user without items", path=path, line=number, user=user, mend="remove the line")
+                raise InputError("a user without items", path=path, line=number, user=user, hint="remove the line")
             if (first := line_of.setdefault(user, number)) != number:
-                mend = f"join it with line {first}, oldest first"
-                raise InputError("a second line for the user", path=path, line=number, user=user, mend=mend)
+                hint = f"join it with line {first}, oldest first"
+                raise InputError("a second line for the user", path=path, line=number, user=user, hint=hint)
             users.append(user)
             lengths.append(len(sequence))
             items += sequence

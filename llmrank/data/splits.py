@@ -37,13 +37,13 @@ def parse_split(text: str) -> Callable[[Dataset], Split]:
         problem = f"{value!r} does not fit {kind!r}"
     else:
         problem = f"no split is called {kind!r}{nearest(kind, [form.partition(':')[0] for form in _FORMS])}"
-    raise InputError(problem, field="split", mend=f"write it like one of {', '.join(_FORMS)}")
+    raise InputError(problem, field="split", hint=f"write it like one of {', '.join(_FORMS)}")
 
 
 def leave_last_out(dataset: Dataset, hold_out: int = 1) -> Split:
     """Hold out each user's last `hold_out` events; users with no more than that stay in training altogether."""
     if hold_out < 1:
-        raise InputError(f"cannot hold out {hold_out} events", field="split", mend="hold out 1 or more")
+        raise InputError(f"cannot hold out {hold_out} events", field="split", hint="hold out 1 or more")
     left, count = _left(dataset)
     name = "leave-last-out" if hold_out == 1 else f"leave-last-out({hold_out})"
     note = "Not a time split: other users' later events are in training."
@@ -62,8 +62,8 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
     times = dataset.interactions.timestamp
     unknown = len(dataset.interactions) if times is None else int(np.isnan(times).sum())
     if times is None or unknown:
-        mend = "use leave-last-out or user-ratio, which need the order alone"
-        raise InputError(f"{unknown} interactions of {dataset.name} have no timestamp", field="timestamp", mend=mend)
+        hint = "use leave-last-out or user-ratio, which need the order alone"
+        raise InputError(f"{unknown} interactions of {dataset.name} have no timestamp", field="timestamp", hint=hint)
     at = cutoff if isinstance(cutoff, (int, float)) else _seconds(cutoff)
     moment = datetime.fromtimestamp(at, UTC)
     label = f"{moment:%Y-%m-%d}" if at % 86400 == 0 else f"{moment:%Y-%m-%dT%H:%M:%S}"
@@ -71,14 +71,14 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
     if later.all() or not later.any():
         first, last = (datetime.fromtimestamp(float(time), UTC).date() for time in (times[0], times[-1]))
         side = "before" if later.all() else "after"
-        raise InputError(f"nothing happened {side} {label}", field="split", mend=f"cut between {first} and {last}")
+        raise InputError(f"nothing happened {side} {label}", field="split", hint=f"cut between {first} and {last}")
     return _split(dataset, later, f"time({label})", "Nothing after the cut-off is in training.")
 
 
 def user_ratio(dataset: Dataset, ratio: float) -> Split:
     """Train on the first floor(ratio × n) of each user's n events (at least one), test on the rest."""
     if not 0 < ratio < 1:
-        raise InputError(f"the ratio {ratio:g} is not between 0 and 1", field="split", mend="use for example 0.9")
+        raise InputError(f"the ratio {ratio:g} is not between 0 and 1", field="split", hint="use for example 0.9")
     left, count = _left(dataset)
     kept = np.maximum(1, np.floor(ratio * count + 1e-9))
     note = "Chronological within each user; not a time split: other users' later events are in training."
@@ -101,7 +101,7 @@ def k_core(dataset: Dataset, k: int) -> Dataset:
             break
         events = events.take(keep)
     if not len(events):
-        raise InputError(f"{dataset.name} has no {k}-core", field="k-core", mend="use a smaller k")
+        raise InputError(f"{dataset.name} has no {k}-core", field="k-core", hint="use a smaller k")
     users_kept, user = np.unique(events.user, return_inverse=True)
     items_kept, item = np.unique(events.item, return_inverse=True)
     users = tuple(dataset.users[index] for index in users_kept)
@@ -141,7 +141,7 @@ def _split(dataset: Dataset, held_out: NDArray[np.bool_], name: str, note: str) 
         note += f" {cold} users with {int((~known).sum())} events have no history and are left out."
         test = test.take(known)
     if not len(test):
-        raise InputError(f"{name} leaves nothing to test on", field="split", mend="hold out more, or use more data")
+        raise InputError(f"{name} leaves nothing to test on", field="split", hint="hold out more, or use more data")
     return Split(dataset, train, test, name, note + _ties(train, test) + _repeats(dataset, train, test))
 
 

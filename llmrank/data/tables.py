@@ -56,7 +56,7 @@ class Table:
             if asked in names:
                 return asked
             there = f"there are {', '.join(names)}{nearest(asked, names)}"
-            raise InputError(f"no such column; {there}", path=self.path, line=1, field=asked, mend="name one of these")
+            raise InputError(f"no such column; {there}", path=self.path, line=1, field=asked, hint="name one of these")
         usual = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(names)}
         return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
 
@@ -72,7 +72,7 @@ class Table:
                 path=self.path,
                 line=1,
                 field=role,
-                mend=f"name it: --column {role}=NAME (columns={{'{role}': NAME}}), or call it {ALIASES[role][1]}",
+                hint=f"name it: --column {role}=NAME (columns={{'{role}': NAME}}), or call it {ALIASES[role][1]}",
             )
         return name
 
@@ -104,7 +104,7 @@ class Table:
         for row, value in enumerate(values):
             if not _is_number(value):
                 line = self.first_line + row
-                raise InputError(f"{value!r} is no {what}", path=self.path, line=line, field=name, mend="correct it")
+                raise InputError(f"{value!r} is no {what}", path=self.path, line=line, field=name, hint="correct it")
         return np.array([float(value) if value else np.nan for value in values])
 
     def seconds(self, name: str) -> NDArray[np.float64]:
@@ -143,7 +143,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
         InputError: not there, not UTF-8, or malformed; with the line.
     """
     if not path.is_file():
-        raise InputError("no such file", path=path, mend="check the name")
+        raise InputError("no such file", path=path, hint="check the name")
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         if kind == "parquet":
@@ -214,8 +214,8 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
     """
     for role in columns:
         if role not in ALIASES:
-            mend = f"use one of {', '.join(ALIASES)}{nearest(role, ALIASES)}"
-            raise InputError(f"nothing is called {role!r}", field=role, mend=mend)
+            hint = f"use one of {', '.join(ALIASES)}{nearest(role, ALIASES)}"
+            raise InputError(f"nothing is called {role!r}", field=role, hint=hint)
     if items is None:
         item, title = events.require("item", columns), events.require("title", columns)
         first = dict(reversed(list(zip(events.texts(item).to_pylist(), events.texts(title).to_pylist(), strict=True))))
@@ -242,7 +242,7 @@ def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
         found = [path for extension in EXTENSIONS if (path := folder / f"{stem}{extension}").is_file()]
         if len(found) > 1:
             raise InputError(
-                f"the same table twice: {', '.join(path.name for path in found)}", path=folder, mend="keep one of them"
+                f"the same table twice: {', '.join(path.name for path in found)}", path=folder, hint="keep one of them"
             )
         if found:
             return found[0]
@@ -257,8 +257,8 @@ def read_tables(folder: Path, columns: Mapping[str, str]) -> Rows:
     """
     items, events = find_table(folder, ITEM_STEMS), find_table(folder, EVENT_STEMS)
     if events is None:
-        mend = f"call it one of {', '.join(EVENT_STEMS)}, in one of the formats {', '.join(EXTENSIONS)}"
-        raise InputError("no interactions table in this folder", path=folder, mend=mend)
+        hint = f"call it one of {', '.join(EVENT_STEMS)}, in one of the formats {', '.join(EXTENSIONS)}"
+        raise InputError("no interactions table in this folder", path=folder, hint=hint)
     return tables_to_rows(read_table(items) if items else None, read_table(events), columns)
 
 
@@ -298,35 +298,35 @@ def _header(path: Path, delimiter: str, quoted: bool) -> list[str]:
         except UnicodeDecodeError:
             raise _not_utf8(path, 1) from None
     if not line.strip():
-        raise InputError("the file is empty, or begins with an empty line", path=path, line=1, mend="give it a header")
+        raise InputError("the file is empty, or begins with an empty line", path=path, line=1, hint="give it a header")
     quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quoting=quoting))]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise InputError("two columns of one name", path=path, line=1, field=min(twice), mend="rename one of them")
+        raise InputError("two columns of one name", path=path, line=1, field=min(twice), hint="rename one of them")
     return names
 
 
 def _malformed(path: Path, kind: str, message: str) -> InputError:
     if kind == "parquet":
-        return InputError(f"no readable Parquet file ({message})", path=path, mend="write it again")
+        return InputError(f"no readable Parquet file ({message})", path=path, hint="write it again")
     with open_binary(path) as file:
         for number, line in enumerate(file, 1):
             try:
                 text = line.decode("utf-8")
                 if kind.startswith(("json", "ndjson")) and text.strip() and not isinstance(json.loads(text), dict):
-                    return InputError("the line is no JSON object", path=path, line=number, mend="one object a line")
+                    return InputError("the line is no JSON object", path=path, line=number, hint="one object a line")
             except UnicodeDecodeError:
                 return _not_utf8(path, number)
             except json.JSONDecodeError as error:
-                return InputError(f"malformed JSON: {error}", path=path, line=number, mend="one JSON object a line")
+                return InputError(f"malformed JSON: {error}", path=path, line=number, hint="one JSON object a line")
     row = re.search(r"Row #(\d+)", message)
-    mend = "give every row the same number of columns, and quote values that hold the separator"
-    return InputError(message.splitlines()[0], path=path, line=int(row[1]) if row else None, mend=mend)
+    hint = "give every row the same number of columns, and quote values that hold the separator"
+    return InputError(message.splitlines()[0], path=path, line=int(row[1]) if row else None, hint=hint)
 
 
 def _not_utf8(path: Path, line: int) -> InputError:
-    mend = "save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8"
-    return InputError("the file is not in UTF-8", path=path, line=line, mend=mend)
+    hint = "save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8"
+    return InputError("the file is not in UTF-8", path=path, line=line, hint=hint)
 
 
 def _is_text(column: Arrow) -> bool:

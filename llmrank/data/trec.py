@@ -24,8 +24,8 @@ def read_trec_run(path: Path) -> Iterator[Proposal]:
         rows = list(lines)
         first = rows[0][0]
         if user in done:
-            mend = "sort the run by user: sort -s -k1,1"
-            raise InputError("the user's lines do not stand together", path=path, line=first, user=user, mend=mend)
+            hint = "sort the run by user: sort -s -k1,1"
+            raise InputError("the user's lines do not stand together", path=path, line=first, user=user, hint=hint)
         done.add(user)
         rows.sort(key=lambda row: (-row[4], row[3]))
         yield Proposal(first, user, tuple(row[2] for row in rows), tuple(row[4] for row in rows))
@@ -53,7 +53,7 @@ def read_qrels(path: Path) -> dict[str, tuple[str, ...]]:
         fields = text.split()
         if len(fields) != 4 or math.isnan(relevance := _number(fields[3])):
             problem = f"no qrels line: {text[:60]!r}"
-            raise InputError(problem, path=path, line=line, mend="write `user 0 item relevance`")
+            raise InputError(problem, path=path, line=line, hint="write `user 0 item relevance`")
         if relevance > 0 and fields[2] not in relevant.setdefault(fields[0], []):
             relevant[fields[0]].append(fields[2])
     return {user: tuple(ids) for user, ids in relevant.items()}
@@ -76,7 +76,7 @@ def _run_lines(path: Path) -> Iterator[tuple[int, str, str, float, float]]:
         fields = text.split()
         if len(fields) != 6 or math.isnan(rank := _number(fields[3])) or math.isnan(score := _number(fields[4])):
             problem = f"no line of a TREC run: {text[:60]!r}"
-            raise InputError(problem, path=path, line=line, mend="write `user Q0 item rank score tag`")
+            raise InputError(problem, path=path, line=line, hint="write `user Q0 item rank score tag`")
         yield line, fields[0], fields[2], rank, score
 
 
@@ -89,6 +89,6 @@ def _number(text: str) -> float:
 
 def _word(text: str, path: Path, user: str) -> str:
     if not text or text.split() != [text]:
-        mend = "give ids without white space, or write a candidate file in place of a run"
-        raise InputError(f"the id {text!r} cannot stand in a TREC file", path=path, user=user, mend=mend)
+        hint = "give ids without white space, or write a candidate file in place of a run"
+        raise InputError(f"the id {text!r} cannot stand in a TREC file", path=path, user=user, hint=hint)
     return text

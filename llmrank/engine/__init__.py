@@ -3,7 +3,7 @@
 from llmrank.engine.budget import Bounds, Budget, Metered
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.clock import Clock
-from llmrank.engine.driver import Ranked, rank_all, rank_case, run_alone
+from llmrank.engine.driver import CaseResult, rank_all, rank_case, rank_without_model
 from llmrank.engine.dry_run import Estimate, estimate
 from llmrank.engine.retry import RetryPolicy
 
@@ -11,14 +11,14 @@ __all__ = [
     "Bounds",
     "Budget",
     "Caller",
+    "CaseResult",
     "Clock",
     "Estimate",
     "Exchange",
     "Metered",
-    "Ranked",
     "RetryPolicy",
     "estimate",
     "rank_all",
     "rank_case",
-    "run_alone",
+    "rank_without_model",
 ]

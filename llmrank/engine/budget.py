@@ -60,7 +60,7 @@ class Budget:
         self._of_batches = NOTHING
         self._under_way = 0
         self._reserved = NOTHING
-        self._turn, self._settled = asyncio.Lock(), asyncio.Event()
+        self._turn, self._released = asyncio.Lock(), asyncio.Event()
         self._reached = ""
 
     @property
@@ -94,7 +94,7 @@ class Budget:
         self.doubtful += doubtful
 
     async def reserve(self, request: Request) -> Usage:
-        """Return the most that the call can take, set aside until `settle`.
+        """Return the most that the call can take, set aside until `release`.
 
         Waits while calls under way may still make room, in the order of asking. Raises BoundReachedError when none is
         under way and the bound could be passed, and from then on always.
@@ -108,27 +108,27 @@ class Budget:
                     if not self._under_way:
                         self._reached = passed
                         break
-                    self._settled.clear()
-                    await self._settled.wait()
+                    self._released.clear()
+                    await self._released.wait()
             if self._reached:
                 raise BoundReachedError(
                     f"stopped before the call that could pass {self._reached}; spent: {self.requests} requests, "
                     f"{self.describe()}\n"
-                    "  mend: what was answered is saved; the same command goes on, with as much again or a higher bound"
+                    "  hint: what was answered is saved; the same command goes on, with as much again or a higher bound"
                 )
         self.requests += 1
         self._under_way += 1
         self._reserved += most
         return most
 
-    def settle(self, reserved: Usage, spent: Usage, doubtful: Usage, *, batch: bool) -> None:
+    def release(self, reserved: Usage, spent: Usage, doubtful: Usage, *, batch: bool) -> None:
         """Count a call that has ended, and free what was set aside for it; `batch` says by which price it is paid."""
         self._under_way -= 1
         self._reserved -= reserved
         self.spent += spent
         self._of_batches += spent if batch else NOTHING
         self.doubtful += doubtful
-        self._settled.set()
+        self._released.set()
 
     def _most(self, request: Request) -> Usage:
         if self._count_tokens is not None:
@@ -192,7 +192,7 @@ class Metered:
             doubtful = reserved if error.charged else NOTHING
             raise
         finally:
-            self._budget.settle(reserved, spent, doubtful, batch=batch)
+            self._budget.release(reserved, spent, doubtful, batch=batch)
 
     async def close(self) -> None:
         """Close the backend."""

@@ -14,7 +14,7 @@ from llmrank.types import Case, Ranker, Ranking, Request
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class CaseResult:
     """A Case, its Ranking, and the calls that led to it."""
 
     case: Case
@@ -26,7 +26,7 @@ class Ranked:
     """Share of its prompts that is not the beginning of another: what no prefix cache can save."""
 
 
-def settle(case: Case, ranking: Ranking) -> Ranking:
+def complete_with_recall_order(case: Case, ranking: Ranking) -> Ranking:
     """Return the Ranking with the items that the method did not place in the Case's own (recall) order.
 
     The measures take them as tied, so that the numbers owe nothing to the retriever; a list that is put to use is best
@@ -43,9 +43,9 @@ def settle(case: Case, ranking: Ranking) -> Ranking:
     return replace(ranking, order=head + tail)
 
 
-def run_alone(ranker: Ranker, case: Case) -> Ranking:
+def rank_without_model(ranker: Ranker, case: Case) -> Ranking:
     """Return the Ranking of a ranker that asks nobody; raises RuntimeError if it does ask."""
-    steps = ranker.rank(case if getattr(ranker, "sees_labels", False) else case.blinded())
+    steps = ranker.rank(case if getattr(ranker, "sees_truth", False) else case.blinded())
     try:
         next(steps)
     except StopIteration as stop:
@@ -53,14 +53,14 @@ def run_alone(ranker: Ranker, case: Case) -> Ranking:
     raise RuntimeError(f"the ranker {ranker.name!r} asks a model")
 
 
-async def rank_case(case: Case, ranker: Ranker, caller: Caller, arrange: Callable[[Case], Case]) -> Ranked:
+async def rank_case(case: Case, ranker: Ranker, caller: Caller, arrange: Callable[[Case], Case]) -> CaseResult:
     """Return the Case's Ranking; the ranker sees it arranged and, but for the oracle, without its labels."""
     started = time.monotonic()
     if case.recall_scores is None and getattr(ranker, "needs_recall_order", False):
         # Shuffled, and without scores, the order of the recall stage would be lost on it.
         case = replace(case, recall_scores=tuple(range(len(case.candidates), 0, -1)))
     shown = arrange(case)
-    steps = ranker.rank(shown if getattr(ranker, "sees_labels", False) else shown.blinded())
+    steps = ranker.rank(shown if getattr(ranker, "sees_truth", False) else shown.blinded())
     exchanges: list[Exchange] = []
     asked: list[Request] = []
     try:
@@ -73,7 +73,7 @@ async def rank_case(case: Case, ranker: Ranker, caller: Caller, arrange: Callabl
     except StopIteration as stop:
         ranking: Ranking = stop.value
     seconds = time.monotonic() - started
-    return Ranked(case, settle(case, ranking), tuple(exchanges), seconds, distinct_share(asked))
+    return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), seconds, distinct_share(asked))
 
 
 async def rank_all(
@@ -82,7 +82,7 @@ async def rank_all(
     caller: Caller,
     *,
     arrange: Callable[[Case], Case],
-    done: Callable[[Ranked], None],
+    done: Callable[[CaseResult], None],
 ) -> None:
     """Rank every Case, calling `done` with each as it ends (not in the order of the Cases).
 

@@ -113,7 +113,7 @@ class Retries:
                 raise FatalBackendError(
                     f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and the last answer "
                     f"{f'came {silent:.0f} s ago' if self.answers else 'is still to come'} ({fault})\n"
-                    "  mend: see to the endpoint, then give the same command again: what was answered is stored"
+                    "  hint: see to the endpoint, then give the same command again: what was answered is stored"
                 )
             wait = max(wait, LONGEST_WAIT * (0.5 + random()))
             self._tell(f"nobody is answered; it is tried for {self.policy.patience / 60:.0f} minutes ({fault})")

@@ -98,7 +98,7 @@ class Judgements:
                 raise InputError(
                     "fewer relevant ids than relevant candidates",
                     field="relevant",
-                    mend="count all relevant ids of a Case, among its candidates or not",
+                    hint="count all relevant ids of a Case, among its candidates or not",
                 )
             known = relevant.astype(np.int64)
         everyone = np.ones(cases, dtype=bool)
@@ -108,7 +108,7 @@ class Judgements:
         own = scores[case, column]
         if np.isnan(own).any():
             raise InputError(
-                "a relevant candidate has no score", field="scores", mend="give it one, or clear its relevance"
+                "a relevant candidate has no score", field="scores", hint="give it one, or clear its relevance"
             )
         above, size = np.empty_like(case), np.empty_like(case)
         step = max(1, COMPARED_AT_A_TIME // max(columns, 1))
@@ -129,7 +129,7 @@ class Judgements:
         return len(self.relevant)
 
     @property
-    def labelled(self) -> NDArray[np.bool_]:
+    def judged(self) -> NDArray[np.bool_]:
         """Per Case: whether any relevant id is known. The others have no value; report how many they are."""
         return self.relevant > 0
 
@@ -183,7 +183,7 @@ class Judgements:
 
 def per_case(judgements: Judgements, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return `values` with NaN for the Cases of which no relevant id is known."""
-    return np.where(judgements.labelled, values, np.nan)
+    return np.where(judgements.judged, values, np.nan)
 
 
 def tie_group(ranking: Ranking, place: int) -> tuple[int, int]:
@@ -206,10 +206,10 @@ def check_ranking(ranking: Ranking, case: int) -> None:
     """Raise InputError where a Ranking cannot be judged: the mistake is in the method, and must not become a number."""
     order, scores = ranking.order, ranking.scores
     if len(set(order)) != len(order):
-        raise InputError(f"ranking {case} names an item twice", field="order", mend="name every candidate once")
+        raise InputError(f"ranking {case} names an item twice", field="order", hint="name every candidate once")
     if scores is not None and (len(scores) != len(order) or not all(left >= right for left, right in pairwise(scores))):
         raise InputError(
             f"the scores of ranking {case} do not fall along its order",
             field="scores",
-            mend="give one number per item, in the order of the items, best first",
+            hint="give one number per item, in the order of the items, best first",
         )

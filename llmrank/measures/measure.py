@@ -29,9 +29,9 @@ class RankingMeasure(ABC):
 
     def __post_init__(self) -> None:
         if self.k is None and self.needs_cutoff:
-            raise InputError(f"{self.name} needs a cut-off", field="measure", mend=f"write it like {self.name}@10")
+            raise InputError(f"{self.name} needs a cut-off", field="measure", hint=f"write it like {self.name}@10")
         if self.k is not None and self.k < 1:
-            raise InputError(f"{self.name}@{self.k}: the cut-off must be 1 or more", field="measure", mend="raise it")
+            raise InputError(f"{self.name}@{self.k}: the cut-off must be 1 or more", field="measure", hint="raise it")
 
     def __str__(self) -> str:
         return self.name if self.k is None else f"{self.name}@{self.k}"
@@ -42,7 +42,7 @@ class RankingMeasure(ABC):
 
     def value(self, judgements: Judgements) -> float:
         """Return the mean over the Cases with a known relevant id; NaN when there are none."""
-        values = self.per_case(judgements)[judgements.labelled]
+        values = self.per_case(judgements)[judgements.judged]
         return float(values.mean()) if len(values) else float("nan")
 
     @abstractmethod

@@ -34,7 +34,7 @@ def parse_measure(text: str) -> Measure:
         for key, shown in known.items():
             closest = closest.replace(f"'{key}'", f"'{shown}'")
         raise InputError(
-            f"unknown measure {text!r}{closest}", field="measure", mend=f"use one of {', '.join(known.values())}"
+            f"unknown measure {text!r}{closest}", field="measure", hint=f"use one of {', '.join(known.values())}"
         )
     if match and name in RANKING and match["threshold"] is None:
         return RANKING[name](None if match["k"] is None else int(match["k"]))
@@ -44,4 +44,4 @@ def parse_measure(text: str) -> Measure:
         if name == "auc":
             return AUC(float(match["threshold"]))
     form = f"{known[name]}@10" if name in RANKING else "AUC or AUC(>=3.5)" if name == "auc" else known[name]
-    raise InputError(f"{text!r} is no form of {known[name]}", field="measure", mend=f"write it like {form}")
+    raise InputError(f"{text!r} is no form of {known[name]}", field="measure", hint=f"write it like {form}")

@@ -46,7 +46,7 @@ class Ratings:
                     f"the true rating {case.rating:g} lies outside the scale {scale[0]:g} to {scale[1]:g}",
                     user=case.user_id,
                     field="rating",
-                    mend="correct it, or give the scale that the ratings have",
+                    hint="correct it, or give the scale that the ratings have",
                 )
             past = [event.rating for event in case.history if event.rating is not None]
             ratings_sum, ratings_count = ratings_sum + sum(past), ratings_count + len(past)
@@ -71,7 +71,7 @@ class Ratings:
         return ~np.isnan(self.predicted)
 
     @property
-    def labelled(self) -> NDArray[np.bool_]:
+    def judged(self) -> NDArray[np.bool_]:
         """Per Case: whether the true rating is known. The others have no value; report how many they are."""
         return ~np.isnan(self.truth)
 

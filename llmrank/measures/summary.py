@@ -48,18 +48,18 @@ class MeasureSummary:
 def summarise(
     measures: Sequence[RankingMeasure], judgements: Judgements, users: Sequence[str] | None = None
 ) -> dict[str, MeasureSummary]:
-    """Return, by its name, each measure over the labelled Cases (how many are not: `(~judgements.labelled).sum()`).
+    """Return, by its name, each measure over the judged Cases (how many are not: `(~judgements.judged).sum()`).
 
     `users[case]` is needed only where a user has several Cases, so that the interval is over users.
     """
-    labelled = judgements.labelled
-    clusters = None if users is None else stats.clusters_of(users)[labelled]
+    judged = judgements.judged
+    clusters = None if users is None else stats.clusters_of(users)[judged]
     worst, best = judgements.worst(), judgements.best()
     summaries: dict[str, MeasureSummary] = {}
     for measure in measures:
         values = measure.per_case(judgements)
-        answered = values[labelled & judgements.answered]
-        interval = stats.mean_interval(values[labelled], clusters, bounds=(0.0, 1.0))
+        answered = values[judged & judgements.answered]
+        interval = stats.mean_interval(values[judged], clusters, bounds=(0.0, 1.0))
         summaries[str(measure)] = MeasureSummary(
             value=finite(interval.value),
             ci95=finite_pair(interval.low, interval.high),
@@ -74,8 +74,8 @@ def summarise_ratings(
     measures: Sequence[RatingMeasure], ratings: Ratings, users: Sequence[str] | None = None
 ) -> dict[str, MeasureSummary]:
     """Return, by its name, each measure over the Cases with a true rating; its interval is a bootstrap over users."""
-    clusters = stats.clusters_of(users if users is not None else range(len(ratings)))[ratings.labelled]
-    ratings = ratings.take(ratings.labelled)
+    clusters = stats.clusters_of(users if users is not None else range(len(ratings)))[ratings.judged]
+    ratings = ratings.take(ratings.judged)
     summaries: dict[str, MeasureSummary] = {}
     for measure in measures:
         replicas = stats.bootstrap(replicate(measure, ratings), clusters)
@@ -93,8 +93,8 @@ def summarise_ratings(
 def compare(
     measure: RankingMeasure, left: Judgements, right: Judgements, users: Sequence[str] | None = None
 ) -> stats.Difference:
-    """Return left minus right on the same Cases, in the same order, over those labelled in both; paired on users."""
-    both = left.labelled & right.labelled
+    """Return left minus right on the same Cases, in the same order, over those judged in both; paired on users."""
+    both = left.judged & right.judged
     clusters = None if users is None else stats.clusters_of(users)[both]
     return stats.paired_difference(measure.per_case(left)[both], measure.per_case(right)[both], clusters)
 
@@ -103,7 +103,7 @@ def compare_ratings(
     measure: RatingMeasure, left: Ratings, right: Ratings, users: Sequence[str] | None = None
 ) -> stats.Difference:
     """Return left minus right on the same Cases, in the same order, by a bootstrap of the same users for both."""
-    both = left.labelled & right.labelled
+    both = left.judged & right.judged
     clusters = stats.clusters_of(users if users is not None else range(len(left)))[both]
     left, right = left.take(both), right.take(both)
     of_left, of_right = replicate(measure, left), replicate(measure, right)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import KINDS, plugin_names
-from llmrank.prompting.labels import IDS
+from llmrank.prompting.identifiers import IDS
 from llmrank.prompting.library import SUFFIX, read_text, template_paths
 from llmrank.prompting.problem import Problem
 from llmrank.prompting.template import PromptTemplate, read_template
@@ -55,10 +55,10 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
     """Yield what does not go together in the front matter, and between it and the blocks."""
     front, names = template.front, template.names
 
-    def problem(key: str, message: str, mend: str) -> Problem:
+    def problem(key: str, message: str, hint: str) -> Problem:
         lines = template.text.split("\n")
         line = next((number for number, line in enumerate(lines, start=1) if line.startswith(f"{key}:")), 1)
-        return Problem(template.path, line, f"{key}: {message}", mend)
+        return Problem(template.path, line, f"{key}: {message}", hint)
 
     stem = template.path.name.removesuffix(SUFFIX)
     if front.name != stem:
@@ -93,11 +93,11 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
         yield problem("scale", "a rating is on the scale of the data, or it could not be measured", "leave it out")
     elif front.scale is not None and front.scale[0] >= front.scale[1]:
         yield problem("scale", "the lowest is not below the highest", "write for example `scale: [1, 10]`")
-    if front.ids != "titles" and "label" not in names:
-        yield problem("ids", f"{front.ids!r}, and no block shows `item.label`", "show it, or leave `ids` out")
-    if front.ids == "titles" and front.needs_labels:
+    if front.ids != "titles" and "identifier" not in names:
+        yield problem("ids", f"{front.ids!r}, and no block shows `item.identifier`", "show it, or leave `ids` out")
+    if front.ids == "titles" and front.needs_identifiers:
         yield problem(
-            "answer", f"{front.answer!r} reads labels, and items have none", "add `ids: numbers` or `ids: letters`"
+            "answer", f"{front.answer!r} reads identifiers, and items have none", "add `ids: numbers` or `ids: letters`"
         )
     if front.candidates == "catalogue" and (front.about_one_item or front.answer not in {"titles", "json"}):
         yield problem(
@@ -139,8 +139,8 @@ def _rendered(template: PromptTemplate) -> Iterator[Problem]:
         yield Problem.of(error, template.path, line)
         return
 
-    def problem(message: str, mend: str) -> Problem:
-        return Problem(template.path, line, message, mend)
+    def problem(message: str, hint: str) -> Problem:
+        return Problem(template.path, line, message, hint)
 
     text = _text(plain)
     if rendered(replace(case, relevant=(case.candidates[3].item_id,), rating=2.0)) != plain:
@@ -178,8 +178,8 @@ def _views(template: PromptTemplate) -> Iterator[View]:
     yield View(show_history=False)
     yield View(history=3, history_order="newest-first", domain="books")
     yield View(show_scores="score" in template.names)
-    for ids in IDS if "label" in template.names else ():
-        if ids != "titles" or not template.front.needs_labels:
+    for ids in IDS if "identifier" in template.names else ():
+        if ids != "titles" or not template.front.needs_identifiers:
             yield View(ids=ids)
 
 

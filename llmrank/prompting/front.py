@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llmrank.errors import InputError, nearest
 from llmrank.prompting.domain import DomainName
-from llmrank.prompting.labels import Ids
+from llmrank.prompting.identifiers import Ids
 from llmrank.types import Sampling
 
 
@@ -87,8 +87,8 @@ class FrontMatter(BaseModel):
         return self.task == "rating" or self.ranker == "pointwise"
 
     @property
-    def needs_labels(self) -> bool:
-        """Whether the answer names items by their labels, so that titles alone will not do."""
+    def needs_identifiers(self) -> bool:
+        """Whether the answer names items by their identifiers, so that titles alone will not do."""
         return self.answer in {"permutation", "choice", "label_logprobs"}
 
     @property
@@ -108,7 +108,7 @@ def split_front(text: str, path: Path) -> tuple[str, int]:
         "no front matter" if lines[0].rstrip() != "---" else "the front matter is not closed",
         path=path,
         line=1,
-        mend="begin the file with a line '---', the keys (name, task, …), and another line '---'",
+        hint="begin the file with a line '---', the keys (name, task, …), and another line '---'",
     )
 
 
@@ -121,16 +121,16 @@ def read_front(source: str, path: Path) -> FrontMatter:
         mark = error.problem_mark
         line = None if mark is None else mark.line + 2
         raise InputError(
-            f"not YAML: {error.problem}", path=path, line=line, mend="write one 'key: value' a line, texts in quotes"
+            f"not YAML: {error.problem}", path=path, line=line, hint="write one 'key: value' a line, texts in quotes"
         ) from error
     except yaml.YAMLError as error:
-        raise InputError(f"not YAML: {error}", path=path, mend="write one 'key: value' a line") from error
+        raise InputError(f"not YAML: {error}", path=path, hint="write one 'key: value' a line") from error
     if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
         raise InputError(
             "the front matter holds no keys",
             path=path,
             line=2,
-            mend="write one 'key: value' a line, at least name and task",
+            hint="write one 'key: value' a line, at least name and task",
         )
     lines = dict(_lines(root, path))
     try:
@@ -145,7 +145,7 @@ def _lines(node: yaml.MappingNode, path: Path, above: tuple[str, ...] = ()) -> I
     for key, value in cast("Sequence[tuple[yaml.Node, yaml.Node]]", node.value):
         name, line = str(cast(object, key.value)), key.start_mark.line + 2
         if name in seen:
-            raise InputError("given twice", path=path, line=line, field=name, mend="keep one of them")
+            raise InputError("given twice", path=path, line=line, field=name, hint="keep one of them")
         seen.add(name)
         yield (*above, name), line
         if isinstance(value, yaml.MappingNode):
@@ -159,16 +159,16 @@ def _explained(error: ValidationError, lines: Mapping[tuple[str, ...], int], pat
     key, keys = str(fault["loc"][-1]), place
     while keys and keys not in lines:
         keys = keys[:-1]
-    mend = "see the keys in `llmrank prompts show --variables`"
+    hint = "see the keys in `llmrank prompts show --variables`"
     problem = str(fault["msg"])
     if fault["type"] == "extra_forbidden":
         parts: dict[str, type[BaseModel]] = {"provenance": Provenance, "sampling": SamplingKeys}
         known = (parts[place[0]] if len(place) > 1 else FrontMatter).model_fields
         names = [field.alias or name for name, field in known.items()]
         problem = f"unknown key{nearest(key, names)}"
-        mend = f"use one of {', '.join(names)}"
+        hint = f"use one of {', '.join(names)}"
     elif fault["type"] == "missing":
-        mend = f"add the key {key!r}"
+        hint = f"add the key {key!r}"
     elif fault["type"] == "literal_error":
-        mend = f"use {fault['ctx']['expected']}"
-    return InputError(problem, path=path, line=lines.get(keys, 1), field=".".join(place), mend=mend)
+        hint = f"use {fault['ctx']['expected']}"
+    return InputError(problem, path=path, line=lines.get(keys, 1), field=".".join(place), hint=hint)

@@ -40,7 +40,7 @@ def find_template(name: str | Path) -> Path:
     if isinstance(name, Path) or name.endswith(SUFFIX) or "/" in name or "\\" in name:
         path = Path(name)
         if not path.is_file():
-            raise InputError("no such template file", path=path, mend="give the path of a .jinja file, or a name")
+            raise InputError("no such template file", path=path, hint="give the path of a .jinja file, or a name")
         return path
     for folder in folders():
         path = folder / f"{name}{SUFFIX}"
@@ -50,7 +50,7 @@ def find_template(name: str | Path) -> Path:
     raise InputError(
         f"unknown prompt {name!r}{nearest(name, known)}",
         field="--prompt",
-        mend="`llmrank prompts list` shows them; `llmrank prompts new NAME` begins one",
+        hint="`llmrank prompts list` shows them; `llmrank prompts new NAME` begins one",
     )
 
 
@@ -60,9 +60,9 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise InputError("not UTF-8", path=path, line=line, mend="save the file as UTF-8") from error
+        raise InputError("not UTF-8", path=path, line=line, hint="save the file as UTF-8") from error
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, mend="check the file's permissions") from error
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="check the file's permissions") from error
 
 
 def load_template(name: str | Path) -> PromptTemplate:

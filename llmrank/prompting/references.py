@@ -35,7 +35,7 @@ def references(block: nodes.Template, known: frozenset[str]) -> Iterator[Referen
 
 
 def fault(reference: Reference, attributes: tuple[str, ...], catalogue: bool) -> tuple[str, str] | None:
-    """Return what is wrong with a reference and the mend, or None."""
+    """Return what is wrong with a reference and the hint, or None."""
     name, kind = reference.name, reference.kind
     if kind is None:
         if catalogue and name in {"candidates", "n"}:
@@ -56,10 +56,10 @@ def fault(reference: Reference, attributes: tuple[str, ...], catalogue: bool) ->
     if kind == "unknown" or name in FIELDS[kind] or (kind in {"event", "item"} and name in attributes):
         return None
     fields = [*FIELDS[kind], *(attributes if kind in {"event", "item"} else ())]
-    mend = f"use one of {', '.join(fields)}"
+    hint = f"use one of {', '.join(fields)}"
     if kind in {"event", "item"}:
-        mend += f"; or declare it: `attributes: [{', '.join((*attributes, name))}]`"
-    return f"{place}: an {kind} has no {name!r}{nearest(name, fields)}", mend
+        hint += f"; or declare it: `attributes: [{', '.join((*attributes, name))}]`"
+    return f"{place}: an {kind} has no {name!r}{nearest(name, fields)}", hint
 
 
 def _walk(node: nodes.Node, scope: dict[str, str | None], known: frozenset[str]) -> Iterator[Reference]:

@@ -22,7 +22,7 @@ class ShotPool:
 
     @classmethod
     def of(cls, cases: Sequence[Case]) -> ShotPool:
-        """Return the pool of these Cases' histories; candidates, targets and labels of theirs are not looked at.
+        """Return the pool of these Cases' histories; their candidates, targets and truth are not looked at.
 
         The histories must be training data. Of a user with several Cases the longest history counts.
         """
@@ -73,7 +73,7 @@ class ShotPool:
                 f"{'two rated events' if task == 'rating' else 'two events'}",
                 user=case.user_id,
                 field="--shots",
-                mend=f"ask for --shots {len(chosen)}, or draw from more users",
+                hint=f"ask for --shots {len(chosen)}, or draw from more users",
             )
         return tuple(chosen)
 

@@ -16,7 +16,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from llmrank.errors import InputError, nearest
 from llmrank.prompting.domain import DOMAINS
 from llmrank.prompting.front import FrontMatter, read_front, split_front
-from llmrank.prompting.labels import labels
+from llmrank.prompting.identifiers import identifiers
 from llmrank.prompting.problem import Problem
 from llmrank.prompting.references import fault, references
 from llmrank.prompting.variables import VARIABLES, Shown, plain, show_event, show_item
@@ -119,7 +119,7 @@ class PromptTemplate:
         if self.front.candidates == "catalogue":
             return Question(items=items, top=top, scale=scale)
         top = None if top is None else min(top, len(items))
-        return Question(items, labels(view.ids or self.front.ids, items), top, scale)
+        return Question(items, identifiers(view.ids or self.front.ids, items), top, scale)
 
     def render(
         self,
@@ -132,15 +132,15 @@ class PromptTemplate:
     ) -> tuple[Message, ...]:
         """Return the messages; the system message first, where the template has one.
 
-        `question` says which items are shown, in which order and under which labels. `shots` are full Cases from
-        training data, whose answers are shown; of `case` itself no label is read. Raises InputError with the
+        `question` says which items are shown, in which order and under which identifiers. `shots` are full Cases from
+        training data, whose answers are shown; of `case` itself the truth is never read. Raises InputError with the
         template's line and the user where a block cannot be rendered.
         """
         if shots and "shot" not in self.blocks:
             raise InputError(
                 f"the template {self.name!r} has no block 'shot', and {len(shots)} solved examples are to be shown",
                 path=self.path,
-                mend="add `{% block shot %}…{% endblock %}` and show `shots` in the block user, or take --shots 0",
+                hint="add `{% block shot %}…{% endblock %}` and show `shots` in the block user, or take --shots 0",
             )
         context = self._context(case, question, view)
         context["profile"] = profile or ""
@@ -182,7 +182,7 @@ class PromptTemplate:
                 f"than the {limit} there are",
                 path=self.path,
                 user=case.user_id,
-                mend="show fewer candidates (-k) or shots, ask for a shorter answer, or take a model that holds more",
+                hint="show fewer candidates (-k) or shots, ask for a shorter answer, or take a model that holds more",
             )
         fits, fails = 0, most
         while fails - fits > 1:
@@ -220,8 +220,10 @@ class PromptTemplate:
         if view.show_scores and case.recall_scores is not None:
             scores = {item.item_id: score for item, score in zip(case.candidates, case.recall_scores, strict=True)}
         shown = [
-            show_item(item, attributes, label, scores.get(item.item_id))
-            for item, label in zip(question.items, question.labels or (None,) * len(question.items), strict=True)
+            show_item(item, attributes, identifier, scores.get(item.item_id))
+            for item, identifier in zip(
+                question.items, question.identifiers or (None,) * len(question.items), strict=True
+            )
         ]
         context |= {"candidates": shown, "n": len(shown), "top": question.top or len(shown)}
         if len(shown) == 1:
@@ -250,7 +252,7 @@ class PromptTemplate:
                 path=self.path,
                 line=line,
                 user=case.user_id,
-                mend="see `llmrank prompts check`; show what data may lack within `{% if event.genres %}…{% endif %}`",
+                hint="see `llmrank prompts check`; show what data may lack within `{% if event.genres %}…{% endif %}`",
             ) from error
 
     def _can_show(self, view: View, case: Case) -> None:
@@ -262,13 +264,13 @@ class PromptTemplate:
             raise self._unfit(
                 case, "the candidates have no recall scores", "give each its `score`, or leave --show-scores out"
             )
-        if view.ids == "titles" and self.front.needs_labels:
-            raise self._unfit(case, f"{self.front.answer!r} reads labels", "take other --ids, or another --answer")
-        if view.ids not in (None, "titles") and "label" not in self.names:
-            raise self._unfit(case, "it does not show labels", "add `{{ item.label }}`, or leave --ids out")
+        if view.ids == "titles" and self.front.needs_identifiers:
+            raise self._unfit(case, f"{self.front.answer!r} reads identifiers", "take other --ids, or another --answer")
+        if view.ids not in (None, "titles") and "identifier" not in self.names:
+            raise self._unfit(case, "it does not show identifiers", "add `{{ item.identifier }}`, or leave --ids out")
 
-    def _unfit(self, case: Case, problem: str, mend: str) -> InputError:
-        return InputError(f"template {self.name!r}: {problem}", path=self.path, user=case.user_id, mend=mend)
+    def _unfit(self, case: Case, problem: str, hint: str) -> InputError:
+        return InputError(f"template {self.name!r}: {problem}", path=self.path, user=case.user_id, hint=hint)
 
 
 def read_template(text: str, path: Path, strict: bool = True) -> PromptTemplate:
@@ -294,7 +296,7 @@ def read_template(text: str, path: Path, strict: bool = True) -> PromptTemplate:
         }
     except TemplateSyntaxError as error:
         raise InputError(
-            f"{error.message}", path=path, line=error.lineno, mend="write it as Jinja has it: {{ value }}, {% if … %}"
+            f"{error.message}", path=path, line=error.lineno, hint="write it as Jinja has it: {{ value }}, {% if … %}"
         ) from error
     lines = {block.name: block.lineno for block in tree.find_all(nodes.Block)}
     problems = [*_misplaced(tree, path), *_faults(trees, front, path)]

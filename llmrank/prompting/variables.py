@@ -41,7 +41,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "item": {
             "title": "",
             "item_id": "",
-            "label": "its identifier; absent under `ids: titles`",
+            "identifier": "its identifier; absent under `ids: titles`",
             "score": "its recall score, with --show-scores only",
         },
         "scale": {"low": "", "high": ""},
@@ -95,11 +95,13 @@ def show_event(event: Event, attributes: tuple[str, ...]) -> Shown:
     return Shown(values)
 
 
-def show_item(item: Item, attributes: tuple[str, ...], label: str | None = None, score: float | None = None) -> Shown:
-    """Return the item as shown: title, item_id, the declared attributes, and label and score where given."""
+def show_item(
+    item: Item, attributes: tuple[str, ...], identifier: str | None = None, score: float | None = None
+) -> Shown:
+    """Return the item as shown: title, item_id, the declared attributes, and identifier and score where given."""
     values = _values(item, attributes)
-    if label is not None:
-        values["label"] = label
+    if identifier is not None:
+        values["identifier"] = identifier
     if score is not None:
         values["score"] = f"{score:.4g}"
     return Shown(values)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llmrank.prompting.domain import DomainName
-from llmrank.prompting.labels import Ids
+from llmrank.prompting.identifiers import Ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,23 @@ A package adds its own through the entry point group `llmrank.rankers`: a functi
 returns a `llmrank.types.Ranker`. What such a ranker is written with stands here (docs/extending.md).
 """
 
-from llmrank.rankers.dialogue import Dialogue, showing, unasked
+from llmrank.rankers.calls import CaseCalls, trivial_ranking, with_candidates
 from llmrank.rankers.needs import Needs, prompt_needs
+from llmrank.rankers.outcomes import has_no_result
 from llmrank.rankers.prompt import Prompt
 from llmrank.rankers.registry import RankerOptions, build_ranker, ranker_names
-from llmrank.rankers.settle import is_lost
 from llmrank.rankers.steps import Steps
 
 __all__ = [
-    "Dialogue",
+    "CaseCalls",
     "Needs",
     "Prompt",
     "RankerOptions",
     "Steps",
     "build_ranker",
-    "is_lost",
+    "has_no_result",
     "prompt_needs",
     "ranker_names",
-    "showing",
-    "unasked",
+    "trivial_ranking",
+    "with_candidates",
 ]

@@ -65,7 +65,7 @@ class Oracle:
     """The relevant candidates first: the ceiling of the recall stage. The only ranker that is given the labels."""
 
     name: str = "oracle"
-    sees_labels: ClassVar[bool] = True
+    sees_truth: ClassVar[bool] = True
 
     def rank(self, case: Case) -> RankingSteps:
         """Return the relevant candidates first, the others tied below them. The Case must not be blinded."""
@@ -112,7 +112,7 @@ class RatingMeans:
         count = sum(map(len, users.values()))
         if not count:
             raise InputError(
-                "no ratings to take a mean of", field="rating", mend="give training data, or histories, with ratings"
+                "no ratings to take a mean of", field="rating", hint="give training data, or histories, with ratings"
             )
         return cls(sum(map(sum, users.values())) / count, means(items), means(users))
 

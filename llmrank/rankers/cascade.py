@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from llmrank.errors import InputError
-from llmrank.rankers.dialogue import showing
+from llmrank.rankers.calls import with_candidates
 from llmrank.rankers.needs import Needs, needs_of
-from llmrank.rankers.settle import is_lost, settled
+from llmrank.rankers.outcomes import has_no_result, merge_outcomes
 from llmrank.rankers.tie_groups import from_tie_groups, tie_groups, without
 from llmrank.types import Case, Ranker, RankingSteps
 
@@ -27,7 +27,7 @@ class Cascade:
 
     def __post_init__(self) -> None:
         if self.top < 2:
-            raise InputError(f"the top {self.top} leaves nothing to rank", field="--first-top", mend="use 2 or more")
+            raise InputError(f"the top {self.top} leaves nothing to rank", field="--first-top", hint="use 2 or more")
 
     @property
     def needs_recall_order(self) -> bool:
@@ -44,13 +44,15 @@ class Cascade:
         if len(case.candidates) <= self.top:
             return (yield from self.then.rank(case))
         first = yield from self.first.rank(case)
-        if is_lost(first):
+        if has_no_result(first):
             return first
         chosen = set(first.order[: self.top])
-        then = yield from self.then.rank(showing(case, [item for item in case.candidates if item.item_id in chosen]))
-        if is_lost(then):
+        then = yield from self.then.rank(
+            with_candidates(case, [item for item in case.candidates if item.item_id in chosen])
+        )
+        if has_no_result(then):
             # What the cheap one found stays the order to use; but the method gave no answer, and that is the Outcome.
-            return settled(first, [then])
+            return merge_outcomes(first, [then])
         rest = without(tie_groups(first), chosen)
-        ranking = settled(from_tie_groups([*tie_groups(then), *rest]), [first, then])
+        ranking = merge_outcomes(from_tie_groups([*tie_groups(then), *rest]), [first, then])
         return replace(ranking, history_dropped=max(first.history_dropped, then.history_dropped))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmrank.errors import InputError
-from llmrank.rankers.dialogue import Dialogue, unasked
+from llmrank.rankers.calls import CaseCalls, trivial_ranking
 from llmrank.rankers.needs import Needs, prompt_needs
 from llmrank.rankers.prompt import Prompt
 from llmrank.types import Case, RankingSteps
@@ -34,15 +34,15 @@ class FirstToken:
             raise InputError(
                 f"first_token ranks {MOST_LABELS} candidates at most, and the list has {n}",
                 field="--ranker",
-                mend="take --ranker sliding_window with the same prompt, or show fewer candidates (-k)",
+                hint="take --ranker sliding_window with the same prompt, or show fewer candidates (-k)",
             )
         return prompt_needs(self.prompt, int(n > 1), n)
 
     def rank(self, case: Case) -> RankingSteps:
         """Ask once and rank by the scores; raises InputError for more than 128 candidates."""
-        if ranking := unasked(case):
+        if ranking := trivial_ranking(case):
             return ranking
         self.needs(len(case.candidates))
-        dialogue = Dialogue(self.prompt, case)
-        [answer] = yield from dialogue.ask([case])
-        return dialogue.scored(answer.scores or {})
+        calls = CaseCalls(self.prompt, case)
+        [answer] = yield from calls.ask([case])
+        return calls.scored(answer.scores or {})

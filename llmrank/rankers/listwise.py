@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llmrank.rankers.dialogue import Dialogue, head_first, unasked
+from llmrank.rankers.calls import CaseCalls, partial_ranking, trivial_ranking
 from llmrank.rankers.needs import Needs, prompt_needs
+from llmrank.rankers.outcomes import merge_outcomes
 from llmrank.rankers.prompt import Prompt
-from llmrank.rankers.settle import settled
 from llmrank.types import Answer, Case, Ranking, RankingSteps
 
 
@@ -24,13 +24,13 @@ class Listwise:
 
     def rank(self, case: Case) -> RankingSteps:
         """Ask once, and rank what was named first; what was not named follows, tied."""
-        if ranking := unasked(case):
+        if ranking := trivial_ranking(case):
             return ranking
-        dialogue = Dialogue(self.prompt, case)
-        [answer] = yield from dialogue.ask([case])
-        return dialogue.ranked(answer.ranked)
+        calls = CaseCalls(self.prompt, case)
+        [answer] = yield from calls.ask([case])
+        return calls.ranked(answer.ranked)
 
 
 def from_answer(case: Case, answer: Answer, history_dropped: int = 0) -> Ranking:
     """Return the Ranking an Answer stands for: what it names, best first, then the rest in the order shown, tied."""
-    return replace(settled(head_first(case, answer.ranked), [answer]), history_dropped=history_dropped)
+    return replace(merge_outcomes(partial_ranking(case, answer.ranked), [answer]), history_dropped=history_dropped)

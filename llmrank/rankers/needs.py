@@ -41,7 +41,7 @@ class Needs:
             raise InputError(
                 f"the log-probabilities of {self.labels} labels are needed, and the backend {has}",
                 field="--ranker",
-                mend="show fewer candidates (-k, --window, --group), take an answer format that reads text, or "
+                hint="show fewer candidates (-k, --window, --group), take an answer format that reads text, or "
                 "--backend vllm",
             )
 

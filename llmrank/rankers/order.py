@@ -31,7 +31,7 @@ class Order:
         if match := re.fullmatch(r"target-at-(\d+)", text):
             return cls("target-at", seed, int(match[1]))
         raise InputError(
-            f"unknown order {text!r}", field="--order", mend="use shuffled, recall, reversed or target-at-P (P from 0)"
+            f"unknown order {text!r}", field="--order", hint="use shuffled, recall, reversed or target-at-P (P from 0)"
         )
 
     def __str__(self) -> str:

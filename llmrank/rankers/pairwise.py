@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
-from llmrank.rankers.dialogue import Dialogue, showing, unasked
+from llmrank.rankers.calls import CaseCalls, trivial_ranking, with_candidates
 from llmrank.rankers.needs import Needs, prompt_needs
+from llmrank.rankers.outcomes import has_no_result
 from llmrank.rankers.prompt import Prompt
-from llmrank.rankers.settle import is_lost
 from llmrank.rankers.sorting import bubble_groups, bubble_top, heap_groups, heap_top
 from llmrank.rankers.steps import Steps
 from llmrank.types import Answer, Case, Item, RankingSteps
@@ -28,7 +28,7 @@ class Pairwise:
 
     `all` compares all pairs and scores wins, a tie being half a win for each; `heap` and `bubble` place the `top` best,
     and leave tied items in the order they are in. A pair whose two answers contradict each other is counted
-    (`disagreement`), and so is an answer that cannot be read (`unread`, see `settle`): neither favours a side.
+    (`disagreement`), and so is an answer that cannot be read (`unread`): neither favours a side.
     """
 
     prompt: Prompt
@@ -38,12 +38,12 @@ class Pairwise:
 
     def __post_init__(self) -> None:
         if self.sort not in get_args(PairwiseSort):
-            mend = f"use {', '.join(get_args(PairwiseSort))}"
+            hint = f"use {', '.join(get_args(PairwiseSort))}"
             raise InputError(
-                f"unknown sort {self.sort!r}{nearest(self.sort, get_args(PairwiseSort))}", field="--sort", mend=mend
+                f"unknown sort {self.sort!r}{nearest(self.sort, get_args(PairwiseSort))}", field="--sort", hint=hint
             )
         if self.top < 1:
-            raise InputError(f"the top {self.top} is nothing", field="--top", mend="use 1 or more")
+            raise InputError(f"the top {self.top} is nothing", field="--top", hint="use 1 or more")
 
     def needs(self, n: int) -> Needs:
         """Return what a list of `n` takes. `all`: exactly n(n - 1) calls; the sorts: two per comparison, at most.
@@ -62,9 +62,9 @@ class Pairwise:
 
     def rank(self, case: Case) -> RankingSteps:
         """Compare, and rank by the wins or as sorted."""
-        if ranking := unasked(case):
+        if ranking := trivial_ranking(case):
             return ranking
-        pairs = _Pairs(Dialogue(self.prompt, case))
+        pairs = _Pairs(CaseCalls(self.prompt, case))
         if self.sort == "all":
             wins = {item.item_id: 0.0 for item in case.candidates}
             for place, item in enumerate(case.candidates):
@@ -72,19 +72,19 @@ class Pairwise:
                 for other, won in zip(others, (yield from pairs.compare(item, others)), strict=True):
                     wins[item.item_id] += won
                     wins[other.item_id] += 1 - won
-            return pairs.dialogue.scored(wins)
+            return pairs.calls.scored(wins)
         if self.sort == "heap":
             placed = yield from heap_top(case.candidates, self.top, 2, pairs.best)
         else:
             placed = yield from bubble_top(case.candidates, self.top, 2, pairs.best)
-        return pairs.dialogue.ranked([item.item_id for item in placed])
+        return pairs.calls.ranked([item.item_id for item in placed])
 
 
 class _Pairs:
     """The comparisons of a Case; a pair is asked about once."""
 
-    def __init__(self, dialogue: Dialogue) -> None:
-        self.dialogue = dialogue
+    def __init__(self, calls: CaseCalls) -> None:
+        self.calls = calls
         self._won: dict[tuple[str, str], float] = {}
 
     def compare(self, item: Item, others: Sequence[Item]) -> Steps[list[float]]:
@@ -92,9 +92,9 @@ class _Pairs:
         asked = [other for other in others if (item.item_id, other.item_id) not in self._won]
         if asked:
             shown = [pair for other in asked for pair in ((item, other), (other, item))]
-            answers = yield from self.dialogue.ask([showing(self.dialogue.case, pair) for pair in shown])
+            answers = yield from self.calls.ask([with_candidates(self.calls.case, pair) for pair in shown])
             for other, first, second in zip(asked, answers[::2], answers[1::2], strict=True):
-                won = self._settle(item, other, first, second)
+                won = self._winner(item, other, first, second)
                 self._won[item.item_id, other.item_id] = won
                 self._won[other.item_id, item.item_id] = 1 - won
         return [self._won[item.item_id, other.item_id] for other in others]
@@ -108,12 +108,12 @@ class _Pairs:
                 winner = place
         return winner
 
-    def _settle(self, item: Item, other: Item, first: Answer, second: Answer) -> float:
-        if is_lost(first) or is_lost(second):
+    def _winner(self, item: Item, other: Item, first: Answer, second: Answer) -> float:
+        if has_no_result(first) or has_no_result(second):
             return 0.5
         preferred = _preferred(first, (item, other))
         if preferred is None or preferred != _preferred(second, (other, item)):
-            self.dialogue.repairs["disagreement"] += 1
+            self.calls.repairs["disagreement"] += 1
             return 0.5
         return 1.0 if preferred == item.item_id else 0.0
 

@@ -23,13 +23,13 @@ class PluginRanker:
     def load(cls, plugin: Plugin, *arguments: object) -> PluginRanker:
         """Return the ranker that the entry point's callable builds from a prompt and the options."""
         build = plugin.load()
-        mend = "let the entry point name a function of (prompt, options) that returns a ranker"
+        hint = "let the entry point name a function of (prompt, options) that returns a ranker"
         if not callable(build):
-            raise plugin.error(f"is no callable, but {build!r:.60}", mend=mend)
-        with plugin.blamed("cannot be built", mend=mend):
+            raise plugin.error(f"is no callable, but {build!r:.60}", hint=hint)
+        with plugin.blamed("cannot be built", hint=hint):
             ranker = build(*arguments)
         if not callable(getattr(ranker, "rank", None)):
-            raise plugin.error(f"builds no ranker, but {ranker!r:.60}: it has no `rank`", mend=mend)
+            raise plugin.error(f"builds no ranker, but {ranker!r:.60}: it has no `rank`", hint=hint)
         return cls(plugin, cast(Ranker, ranker))
 
     @property
@@ -43,7 +43,7 @@ class PluginRanker:
         with self.plugin.blamed(f"raised in `needs({n})`"):
             needs = Needs() if says is None else cast(Callable[[int], object], says)(n)
         if not isinstance(needs, Needs):
-            raise self.plugin.error(f"needs {needs!r:.60}", mend="return llmrank.rankers.Needs")
+            raise self.plugin.error(f"needs {needs!r:.60}", hint="return llmrank.rankers.Needs")
         return needs
 
     def rank(self, case: Case) -> RankingSteps:
@@ -64,7 +64,7 @@ class PluginRanker:
             raise self.plugin.error(
                 f"yields {batch!r:.60}",
                 user=case.user_id,
-                mend="yield lists of Requests (see llmrank.rankers.Dialogue)",
+                hint="yield lists of Requests (see llmrank.rankers.CaseCalls)",
             )
         return cast("list[Request]", requests)
 
@@ -85,6 +85,6 @@ class PluginRanker:
         ):
             wrong = "gives scores that do not fall along its order"
         if wrong:
-            mend = "end with `return dialogue.ranked(ids)` or `.scored(scores)`, which add what is left out"
-            raise self.plugin.error(wrong, user=case.user_id, mend=mend)
+            hint = "end with `return calls.ranked(ids)` or `.scored(scores)`, which add what is left out"
+            raise self.plugin.error(wrong, user=case.user_id, hint=hint)
         return cast(Ranking, ranking)

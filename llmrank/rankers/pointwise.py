@@ -11,10 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from llmrank.rankers.dialogue import Dialogue, unasked
+from llmrank.rankers.calls import CaseCalls, trivial_ranking
 from llmrank.rankers.needs import Needs, prompt_needs
+from llmrank.rankers.outcomes import has_no_result, merge_outcomes
 from llmrank.rankers.prompt import Prompt
-from llmrank.rankers.settle import is_lost, settled
 from llmrank.types import NO_COUNTS, Answer, Case, Item, Outcome, Ranking, RankingSteps
 
 
@@ -31,14 +31,14 @@ class Pointwise:
 
     def rank(self, case: Case) -> RankingSteps:
         """Ask for every item side by side; an item whose answer cannot be read stays unscored, below all scored."""
-        if case.target is None and (ranking := unasked(case)):
+        if case.target is None and (ranking := trivial_ranking(case)):
             return ranking
         items = (case.target,) if case.target is not None else case.candidates
-        dialogue = Dialogue(self.prompt, case)
+        calls = CaseCalls(self.prompt, case)
         # Side by side and adjacent: what they share comes first in the prompt and is computed once.
-        answers = yield from dialogue.ask([replace(case, target=item) for item in items])
-        ranking = from_values(items, answers, dialogue.repairs)
-        return replace(ranking, history_dropped=dialogue.history_dropped)
+        answers = yield from calls.ask([replace(case, target=item) for item in items])
+        ranking = from_values(items, answers, calls.repairs)
+        return replace(ranking, history_dropped=calls.history_dropped)
 
 
 def from_values(items: Sequence[Item], answers: Sequence[Answer], repairs: Mapping[str, int] = NO_COUNTS) -> Ranking:
@@ -48,7 +48,7 @@ def from_values(items: Sequence[Item], answers: Sequence[Answer], repairs: Mappi
     """
     answers = [
         answer
-        if is_lost(answer) or answer.value is not None
+        if has_no_result(answer) or answer.value is not None
         else replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
         for answer in answers
     ]
@@ -56,4 +56,4 @@ def from_values(items: Sequence[Item], answers: Sequence[Answer], repairs: Mappi
     scores = {item_id: -math.inf if value is None else value for item_id, value in values.items()}
     order = tuple(sorted(scores, key=lambda item_id: -scores[item_id]))
     named = sum(value is not None for value in values.values())
-    return settled(Ranking(order, tuple(scores[item_id] for item_id in order), named), answers, repairs)
+    return merge_outcomes(Ranking(order, tuple(scores[item_id] for item_id in order), named), answers, repairs)

@@ -35,7 +35,7 @@ def no_shots(case: Case) -> Sequence[Case]:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PreparedRequest:
     """A Request, what is needed to read its answer, and how much of the history had to go."""
 
     request: Request
@@ -61,7 +61,9 @@ class Prompt:
     profile: Prompt | None = None
     """Asked first; its answer is shown to this prompt as `profile`."""
 
-    def ask(self, case: Case, *, top: int | None = None, profile: str | None = None, repeat: int = 0) -> Asked:
+    def ask(
+        self, case: Case, *, top: int | None = None, profile: str | None = None, repeat: int = 0
+    ) -> PreparedRequest:
         """Return the Request that shows the Case's candidates, in the order given, or its target.
 
         `top` is how many the model is to return; None: what the template says.
@@ -90,7 +92,7 @@ class Prompt:
             structured=constraint if self.template.front.constrain else None,
             repeat=repeat,
         )
-        return Asked(request, question, dropped)
+        return PreparedRequest(request, question, dropped)
 
     def read(self, reply: Reply, question: Question) -> Answer:
         """Return the Answer in a Reply; a Failure is an Answer with Outcome `error`, and is never parsed."""

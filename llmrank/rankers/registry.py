@@ -166,23 +166,23 @@ def check_prompt(name: str, prompt: Prompt) -> None:
         raise InputError(
             f"the prompt {template} asks about {asks}, and {name} does not",
             field="--ranker",
-            mend="take --ranker pointwise" if front.about_one_item else "take a prompt whose `ranker` is pointwise",
+            hint="take --ranker pointwise" if front.about_one_item else "take a prompt whose `ranker` is pointwise",
         )
     if front.candidates == "catalogue" and name != "listwise":
         raise InputError(
             f"the prompt {template} shows no list, and {name} ranks parts of one",
             field="--ranker",
-            mend="take --ranker listwise, or a prompt that shows the candidates",
+            hint="take --ranker listwise, or a prompt that shows the candidates",
         )
     if name == "first_token" and (prompt.view.ids or front.ids) == "titles":
         raise InputError(
-            f"first_token reads labels, and {template} shows none", field="--ids", mend="take --ids letters"
+            f"first_token reads labels, and {template} shows none", field="--ids", hint="take --ids letters"
         )
     if name == "first_token" and not prompt_needs(prompt, 1, 2).labels:
         raise InputError(
             f"first_token reads label log-probabilities, and the answer format {prompt.answer.name!r} reads text",
             field="--answer",
-            mend="take --answer label_logprobs",
+            hint="take --answer label_logprobs",
         )
 
 
@@ -191,5 +191,5 @@ def _builder(name: str) -> Build:
         return BUILDERS[name]
     known = [*ranker_names(), *BASELINES]
     raise InputError(
-        f"unknown ranker {name!r}{nearest(name, known)}", field="--ranker", mend=f"use one of {', '.join(known)}"
+        f"unknown ranker {name!r}{nearest(name, known)}", field="--ranker", hint=f"use one of {', '.join(known)}"
     )

@@ -12,9 +12,9 @@ from random import Random
 from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
-from llmrank.rankers.dialogue import showing
+from llmrank.rankers.calls import with_candidates
 from llmrank.rankers.needs import Needs, needs_of
-from llmrank.rankers.settle import is_lost, settled
+from llmrank.rankers.outcomes import has_no_result, merge_outcomes
 from llmrank.rankers.steps import Steps, side_by_side
 from llmrank.rankers.tie_groups import tie_groups
 from llmrank.types import Case, Ranker, Ranking, RankingSteps
@@ -38,12 +38,12 @@ class Repeated:
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
-            raise InputError(f"{self.repeats} repeats ask nothing", field="--repeats", mend="use 1 or more")
+            raise InputError(f"{self.repeats} repeats ask nothing", field="--repeats", hint="use 1 or more")
         if self.combine not in get_args(Combine):
             raise InputError(
                 f"unknown way to combine {self.combine!r}{nearest(self.combine, get_args(Combine))}",
                 field="--combine",
-                mend=f"use {', '.join(get_args(Combine))}",
+                hint=f"use {', '.join(get_args(Combine))}",
             )
 
     @property
@@ -63,11 +63,11 @@ class Repeated:
         for number in range(self.repeats):
             items = sorted(case.candidates, key=lambda item: item.item_id)
             Random(f"{self.seed}:{case.user_id}:{number}").shuffle(items)
-            steps.append(_numbered(self.ranker.rank(showing(case, items)), number, self.repeats))
+            steps.append(_numbered(self.ranker.rank(with_candidates(case, items)), number, self.repeats))
         rankings = yield from side_by_side(steps)
-        combined = combine([ranking for ranking in rankings if not is_lost(ranking)] or rankings, self.combine)
+        combined = combine([ranking for ranking in rankings if not has_no_result(ranking)] or rankings, self.combine)
         dropped = max(ranking.history_dropped for ranking in rankings)
-        return replace(settled(combined, rankings), history_dropped=dropped)
+        return replace(merge_outcomes(combined, rankings), history_dropped=dropped)
 
 
 def _numbered(steps: Steps[Ranking], number: int, repeats: int) -> Steps[Ranking]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
-from llmrank.rankers.dialogue import Dialogue, showing, unasked
+from llmrank.rankers.calls import CaseCalls, trivial_ranking, with_candidates
 from llmrank.rankers.needs import Needs, prompt_needs
+from llmrank.rankers.outcomes import has_no_result
 from llmrank.rankers.prompt import Prompt
-from llmrank.rankers.settle import is_lost
 from llmrank.rankers.sorting import bubble_groups, bubble_top, heap_groups, heap_top
 from llmrank.rankers.steps import Steps
 from llmrank.types import Case, Item, RankingSteps
@@ -23,7 +23,7 @@ class Setwise:
     """Places the `top` best, asking for the best of `group`; what is not placed is tied below.
 
     The best is named in the text or has the most probable label: the prompt's answer format says which. A group whose
-    answer cannot be read stays as it is, and is counted (`unread`, see `settle`).
+    answer cannot be read stays as it is, and is counted (`unread`).
     """
 
     prompt: Prompt
@@ -38,14 +38,14 @@ class Setwise:
             raise InputError(
                 f"unknown sort {self.sort!r}{nearest(self.sort, get_args(SetwiseSort))}",
                 field="--sort",
-                mend=f"use {', '.join(get_args(SetwiseSort))}",
+                hint=f"use {', '.join(get_args(SetwiseSort))}",
             )
         if (self.group < 3 and self.sort == "heap") or self.group < 2:
             raise InputError(
-                f"a group of {self.group} makes no {self.sort}", field="--group", mend="use 3 or more (bubble: 2)"
+                f"a group of {self.group} makes no {self.sort}", field="--group", hint="use 3 or more (bubble: 2)"
             )
         if self.top < 1:
-            raise InputError(f"the top {self.top} is nothing", field="--top", mend="use 1 or more")
+            raise InputError(f"the top {self.top} is nothing", field="--top", hint="use 1 or more")
 
     def needs(self, n: int) -> Needs:
         """Return what a list of `n` takes, at most: one call per level of every sift, or per group of every pass."""
@@ -57,20 +57,20 @@ class Setwise:
 
     def rank(self, case: Case) -> RankingSteps:
         """Sort, and return the top in its order."""
-        if ranking := unasked(case):
+        if ranking := trivial_ranking(case):
             return ranking
-        dialogue = Dialogue(self.prompt, case)
+        calls = CaseCalls(self.prompt, case)
         known: dict[tuple[str, ...], int] = {}
 
         def best(group: Sequence[Item]) -> Steps[int]:
             ids = tuple(item.item_id for item in group)
             if ids not in known:
-                [answer] = yield from dialogue.ask([showing(case, group)])
-                known[ids] = 0 if is_lost(answer) else ids.index(answer.ranked[0])
+                [answer] = yield from calls.ask([with_candidates(case, group)])
+                known[ids] = 0 if has_no_result(answer) else ids.index(answer.ranked[0])
             return known[ids]
 
         if self.sort == "heap":
             placed = yield from heap_top(case.candidates, self.top, self.group - 1, best)
         else:
             placed = yield from bubble_top(case.candidates, self.top, self.group, best)
-        return dialogue.ranked([item.item_id for item in placed])
+        return calls.ranked([item.item_id for item in placed])

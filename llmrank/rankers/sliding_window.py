@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmrank.errors import InputError
-from llmrank.rankers.dialogue import Dialogue, showing, unasked
+from llmrank.rankers.calls import CaseCalls, trivial_ranking, with_candidates
 from llmrank.rankers.needs import Needs, prompt_needs
 from llmrank.rankers.prompt import Prompt
 from llmrank.types import Case, RankingSteps
@@ -27,12 +27,12 @@ class SlidingWindow:
 
     def __post_init__(self) -> None:
         if self.window < 2:
-            raise InputError(f"a window of {self.window} ranks nothing", field="--window", mend="use 2 or more")
+            raise InputError(f"a window of {self.window} ranks nothing", field="--window", hint="use 2 or more")
         if not 1 <= self.step < self.window:
             raise InputError(
                 f"a step of {self.step} with a window of {self.window} carries nothing from window to window",
                 field="--step",
-                mend=f"use 1 to {self.window - 1}; half the window is usual",
+                hint=f"use 1 to {self.window - 1}; half the window is usual",
             )
 
     def needs(self, n: int) -> Needs:
@@ -46,15 +46,15 @@ class SlidingWindow:
     def rank(self, case: Case) -> RankingSteps:
         """Ask window by window. What a window's answer leaves out stays behind what it names, in its old order; what
         no answer ever names comes last, tied."""
-        if ranking := unasked(case):
+        if ranking := trivial_ranking(case):
             return ranking
         items = list(case.candidates)
-        dialogue = Dialogue(self.prompt, case)
+        calls = CaseCalls(self.prompt, case)
         named: set[str] = set()
         for start in self.windows(len(items)):
             shown = items[start : start + self.window]
-            [answer] = yield from dialogue.ask([showing(case, shown)])
+            [answer] = yield from calls.ask([with_candidates(case, shown)])
             place = {item_id: at for at, item_id in enumerate(answer.ranked)}
             items[start : start + self.window] = sorted(shown, key=lambda item: place.get(item.item_id, len(place)))
             named.update(answer.ranked)
-        return dialogue.ranked([item.item_id for item in items if item.item_id in named])
+        return calls.ranked([item.item_id for item in items if item.item_id in named])

@@ -9,7 +9,7 @@ from random import Random
 from typing import TypeVar
 
 from llmrank.errors import InputError
-from llmrank.rankers.dialogue import Dialogue, showing, unasked
+from llmrank.rankers.calls import CaseCalls, trivial_ranking, with_candidates
 from llmrank.rankers.needs import Needs, prompt_needs
 from llmrank.rankers.prompt import Prompt
 from llmrank.types import Case, Item, RankingSteps
@@ -37,9 +37,9 @@ class Tournament:
     def __post_init__(self) -> None:
         if self.group < 3:
             # In pairs, an odd number of items leaves one without anybody to be compared with.
-            raise InputError(f"groups of {self.group} leave an item alone", field="--group", mend="use 3 or more")
+            raise InputError(f"groups of {self.group} leave an item alone", field="--group", hint="use 3 or more")
         if self.rounds < 1:
-            raise InputError(f"{self.rounds} rounds ask nothing", field="--rounds", mend="use 1 or more")
+            raise InputError(f"{self.rounds} rounds ask nothing", field="--rounds", hint="use 1 or more")
 
     def needs(self, n: int) -> Needs:
         """Return what a list of `n` takes: exactly, in each round, the groups of all stages."""
@@ -56,9 +56,9 @@ class Tournament:
 
     def rank(self, case: Case) -> RankingSteps:
         """Play all rounds side by side, and rank by points."""
-        if ranking := unasked(case):
+        if ranking := trivial_ranking(case):
             return ranking
-        dialogue = Dialogue(self.prompt, case)
+        calls = CaseCalls(self.prompt, case)
         points = dict.fromkeys((item.item_id for item in case.candidates), 0.0)
         ordered = sorted(case.candidates, key=lambda item: item.item_id)
         playing = [list(ordered) for _ in range(self.rounds)]
@@ -68,8 +68,8 @@ class Tournament:
             for number, (items, draw) in enumerate(zip(playing, draws, strict=True)):
                 draw.shuffle(items)
                 groups += [(number, group) for group in dealt(items, self.group)]
-            answers = yield from dialogue.ask(
-                [showing(case, group) for _, group in groups], [len(group) // 2 for _, group in groups]
+            answers = yield from calls.ask(
+                [with_candidates(case, group) for _, group in groups], [len(group) // 2 for _, group in groups]
             )
             playing = [[] for _ in range(self.rounds)]
             for (number, group), answer in zip(groups, answers, strict=True):
@@ -82,7 +82,7 @@ class Tournament:
                 for item in unnamed:
                     points[item.item_id] += left / len(unnamed)
                 playing[number] += [*named, *unnamed[:left]]
-        return dialogue.scored(points)
+        return calls.scored(points)
 
 
 def dealt(items: Sequence[T], size: int) -> list[Sequence[T]]:

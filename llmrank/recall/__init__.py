@@ -43,13 +43,13 @@ def recall_model(name: str, **parameters: Any) -> RecallModel:  # noqa: ANN401 -
     if name not in models:
         raise InputError(
             f"there is no recall model {name!r}{nearest(name.lower().replace('-', ''), models)}",
-            mend=f"choose one of {', '.join(models)}",
+            hint=f"choose one of {', '.join(models)}",
         )
     model, known = models[name]
     for parameter in parameters:
         if parameter not in known:
             raise InputError(
                 f"the recall model {name!r} has no parameter {parameter!r}{nearest(parameter, known)}",
-                mend=f"it has {', '.join(known)}" if known else "it has none: leave it out",
+                hint=f"it has {', '.join(known)}" if known else "it has none: leave it out",
             )
     return model(**parameters)

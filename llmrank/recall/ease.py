@@ -29,7 +29,7 @@ class Ease:
 
     def __post_init__(self) -> None:
         if not self.l2 > 0:
-            raise InputError(f"l2 is {self.l2}", mend="give it a value above 0, 500 for MovieLens")
+            raise InputError(f"l2 is {self.l2}", hint="give it a value above 0, 500 for MovieLens")
 
     @property
     def name(self) -> str:
@@ -48,7 +48,7 @@ class Ease:
             raise InputError(
                 f"EASE inverts a dense matrix of items x items: {items:,} items need "
                 f"{3 * 8 * items**2 / 1e9:,.0f} GB, and {MOST_ITEMS:,} are the most it takes on",
-                mend="use --model itemknn, whose memory grows with items x neighbours, or keep fewer items (k-core)",
+                hint="use --model itemknn, whose memory grows with items x neighbours, or keep fewer items (k-core)",
             )
         known = preferences(split)
         gram = (known.matrix.T @ known.matrix).toarray()

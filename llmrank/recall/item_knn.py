@@ -32,7 +32,7 @@ class ItemKNN:
 
     def __post_init__(self) -> None:
         if self.neighbours < 1:
-            raise InputError(f"neighbours is {self.neighbours}", mend="give it a value of 1 or more")
+            raise InputError(f"neighbours is {self.neighbours}", hint="give it a value of 1 or more")
 
     @property
     def name(self) -> str:

@@ -88,7 +88,7 @@ class Fitted:
         `Preferences` states. What is said of a user does not depend on the other users asked for.
         """
         if k < 1:
-            raise InputError(f"k is {k}: there is nothing to propose", mend="give k (-k) a value of 1 or more")
+            raise InputError(f"k is {k}: there is nothing to propose", hint="give k (-k) a value of 1 or more")
         items = np.full((len(users), k), -1, dtype=np.int32)
         scores = np.full((len(users), k), -np.inf)
         for start in range(0, len(users), USERS_AT_ONCE):

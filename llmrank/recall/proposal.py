@@ -28,7 +28,7 @@ def candidates_for(
     index = {user_id: row for row, user_id in enumerate(split.dataset.users)}
     if unknown := [user_id for user_id in users if user_id not in index]:
         problem = f"{split.dataset.name} has no such user{nearest(unknown[0], index)}"
-        raise InputError(problem, user=unknown[0], mend="choose users with events in training")
+        raise InputError(problem, user=unknown[0], hint="choose users with events in training")
     fitted = model.fit(split)
     for start in range(0, len(users), USERS_AT_ONCE):
         batch = users[start : start + USERS_AT_ONCE]

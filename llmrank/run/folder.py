@@ -41,12 +41,12 @@ def read_manifest(run: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         manifest["settings"].keys()
     except FileNotFoundError as error:
-        raise InputError("this is no Run folder", path=run, mend="name a folder that --out named") from error
+        raise InputError("this is no Run folder", path=run, hint="name a folder that --out named") from error
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, mend="check the file's permissions") from error
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="check the file's permissions") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        mend = "choose another --out: what was answered is in the Store, and is not asked again"
-        raise InputError("this is no manifest of llmrank, or a damaged one", path=path, mend=mend) from error
+        hint = "choose another --out: what was answered is in the Store, and is not asked again"
+        raise InputError("this is no manifest of llmrank, or a damaged one", path=path, hint=hint) from error
     nothing: dict[str, Any] = {"origin": {}, "stores": [], "sessions": []}
     return manifest | {name: manifest.get(name, none) for name, none in nothing.items()}
 
@@ -104,7 +104,7 @@ class RunFolder:
             mine = False
         if not mine:
             raise InputError(
-                "another process is working on this Run", path=self.path, mend="wait for it, or choose another --out"
+                "another process is working on this Run", path=self.path, hint="wait for it, or choose another --out"
             )
 
     def _begin(self, origin: Origin | None) -> None:
@@ -115,7 +115,7 @@ class RunFolder:
             raise InputError(
                 "this folder holds a Run with other settings:\n    " + "\n    ".join(found),
                 path=self.path,
-                mend="choose another --out, or repeat the settings of before to continue that Run",
+                hint="choose another --out, or repeat the settings of before to continue that Run",
             )
         manifest = before | {"settings": self.settings}
         if origin is not None:
@@ -202,7 +202,7 @@ def _records(lines: Iterable[bytes], path: Path) -> tuple[dict[str, CaseRecord],
                 f"this line is no record of a Case: {error!r:.80}",
                 path=path,
                 line=number,
-                mend="delete the line: the same command asks for that Case again, from the Store where it can",
+                hint="delete the line: the same command asks for that Case again, from the Store where it can",
             ) from error
         records[record.user_id] = record
         complete += len(line)

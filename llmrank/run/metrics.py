@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmrank import stats
-from llmrank.engine import run_alone
+from llmrank.engine import rank_without_model
 from llmrank.errors import InputError
 from llmrank.measures import (
     MAE,
@@ -33,7 +33,7 @@ RATING_MEASURES = ("RMSE", "MAE", "AUC")
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
+class MetricSettings:
     """How the numbers were taken."""
 
     evaluation: str
@@ -58,7 +58,7 @@ def parse_measures(text: str | None, task: str) -> tuple[Measure, ...]:
     for measure in measures:
         if isinstance(measure, RatingMeasure) != (task == "rating"):
             raise InputError(
-                f"{measure} does not measure a {task}", field="--measures", mend=f"choose such as {', '.join(usual)}"
+                f"{measure} does not measure a {task}", field="--measures", hint=f"choose such as {', '.join(usual)}"
             )
     return measures
 
@@ -80,7 +80,7 @@ def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> 
 
 
 def metrics(
-    cases: Sequence[Case], records: Mapping[str, CaseRecord], protocol: Protocol, tariff: Tariff | None = None
+    cases: Sequence[Case], records: Mapping[str, CaseRecord], protocol: MetricSettings, tariff: Tariff | None = None
 ) -> dict[str, Any]:
     """Return the content of `metrics.json`. Every Case counts; the order of the Cases changes nothing.
 
@@ -116,7 +116,7 @@ def _label_mass(rankings: Sequence[Ranking]) -> dict[str, float | int] | None:
     return {"mean": sum(masses) / len(masses), "lowest": min(masses), "cases_with_low": low}
 
 
-def _ranking_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protocol: Protocol) -> dict[str, Any]:
+def _ranking_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protocol: MetricSettings) -> dict[str, Any]:
     measures = [measure for measure in protocol.measures if isinstance(measure, RankingMeasure)]
     relevant = [case.relevant for case in cases]
     judged = Judgements.from_rankings(rankings, relevant)
@@ -127,12 +127,12 @@ def _ranking_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protoco
         "oracle": judged.oracle(),
     }
     most = max((len(case.candidates) for case in cases), default=0)
-    recalled = judged.recalled()[judged.labelled]
+    recalled = judged.recalled()[judged.judged]
     return {
-        "labelled_cases": int(judged.labelled.sum()),
+        "judged_cases": int(judged.judged.sum()),
         "measures": {name: summary.to_dict() for name, summary in summarise(measures, judged).items()},
         "baselines": {
-            name: {str(m): m.value(other) if judged.labelled.any() else None for m in measures}
+            name: {str(m): m.value(other) if judged.judged.any() else None for m in measures}
             for name, other in beside.items()
         },
         "versus_recall_order": _versus({str(m): compare(m, judged, beside["recall_order"]) for m in measures}),
@@ -141,7 +141,7 @@ def _ranking_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protoco
     }
 
 
-def _rating_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protocol: Protocol) -> dict[str, Any]:
+def _rating_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protocol: MetricSettings) -> dict[str, Any]:
     measures = [measure for measure in protocol.measures if isinstance(measure, RatingMeasure)]
 
     def judged(which: Iterable[Ranking]) -> Ratings:
@@ -157,7 +157,7 @@ def _rating_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protocol
             for ranker in (GlobalMean(means), ItemMean(means), UserMean(means))
         }
     return {
-        "labelled_cases": int(ratings.labelled.sum()),
+        "judged_cases": int(ratings.judged.sum()),
         "measures": {name: summary.to_dict() for name, summary in summarise_ratings(measures, ratings).items()},
         "baselines": {name: {str(m): _number(m.value(other)) for m in measures} for name, other in beside.items()},
         **{
@@ -168,7 +168,7 @@ def _rating_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protocol
 
 
 def _ranked(cases: Sequence[Case], ranker: Ranker) -> list[Ranking]:
-    return [run_alone(ranker, case) for case in cases]
+    return [rank_without_model(ranker, case) for case in cases]
 
 
 def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, Any]:

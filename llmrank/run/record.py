@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from llmrank.engine import Ranked
+from llmrank.engine import CaseResult
 from llmrank.types import Failure, Outcome, Ranking, Reply, Usage
 
 
@@ -43,7 +43,7 @@ class CaseRecord:
         return self.ranking.outcome is Outcome.ERROR or None in self.responses
 
     @classmethod
-    def of(cls, ranked: Ranked, measures: Mapping[str, float]) -> CaseRecord:
+    def of(cls, ranked: CaseResult, measures: Mapping[str, float]) -> CaseRecord:
         """Return the record of a ranked Case."""
         case = ranked.case
         usage = sum((_usage(exchange.reply) for exchange in ranked.exchanges), Usage())

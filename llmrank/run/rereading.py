@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from llmrank.engine import Exchange, Ranked
-from llmrank.engine.driver import settle
+from llmrank.engine import CaseResult, Exchange
+from llmrank.engine.driver import complete_with_recall_order
 from llmrank.run.record import CaseRecord
 from llmrank.types import Case, Failure, Outcome, Ranker, Reply, Request, Response
 
@@ -49,14 +49,14 @@ class Answers:
         return self.record.ranking.reason.removeprefix("profile: ") or "no answer"
 
 
-def reread(case: Case, ranker: Ranker, answers: Answers, arrange: Callable[[Case], Case]) -> Ranked:
+def reread(case: Case, ranker: Ranker, answers: Answers, arrange: Callable[[Case], Case]) -> CaseResult:
     """Return the Case's Ranking as today's parser and method make it of the answers that were given.
 
     Raises NotAnsweredError where a Request has no answer.
     """
     record = answers.record
     shown = arrange(case)
-    steps = ranker.rank(shown if getattr(ranker, "sees_labels", False) else shown.blinded())
+    steps = ranker.rank(shown if getattr(ranker, "sees_truth", False) else shown.blinded())
     exchanges: list[Exchange] = []
     try:
         requests = next(steps)
@@ -67,7 +67,7 @@ def reread(case: Case, ranker: Ranker, answers: Answers, arrange: Callable[[Case
     except StopIteration as stop:
         # What did not fit the model's room was left out before `arrange`, so the ranker cannot have counted it.
         ranking = replace(stop.value, history_dropped=record.ranking.history_dropped)
-    return Ranked(case, settle(case, ranking), tuple(exchanges), record.seconds)
+    return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), record.seconds)
 
 
 def as_fitted(case: Case, shown: int | None, dropped: int) -> Case:
@@ -79,7 +79,7 @@ def as_fitted(case: Case, shown: int | None, dropped: int) -> Case:
     return replace(case, history=case.history[first + dropped :])
 
 
-def renewed(record: CaseRecord, ranked: Ranked, measures: Mapping[str, float]) -> CaseRecord:
+def renewed(record: CaseRecord, ranked: CaseResult, measures: Mapping[str, float]) -> CaseRecord:
     """Return the record with the new Ranking and measures. Texts and usage stay where the same was asked."""
     new = CaseRecord.of(ranked, measures)
     if new.requests == record.requests:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llmrank.engine import Caller, Ranked, rank_all
+from llmrank.engine import Caller, CaseResult, rank_all
 from llmrank.measures import Measure
 from llmrank.run.folder import RunFolder
 from llmrank.run.metrics import case_measures
@@ -24,7 +24,7 @@ async def work(
 ) -> None:
     """Rank every Case that the folder does not hold, or holds as failed; each is in the file when `done` is called."""
 
-    def keep(ranked: Ranked) -> None:
+    def keep(ranked: CaseResult) -> None:
         record = CaseRecord.of(ranked, case_measures(ranked.case, ranked.ranking, measures))
         folder.add(record)
         done(record)

@@ -117,7 +117,7 @@ def work_on_actors(
         import ray
         from ray.data import ActorPoolStrategy, DataContext, from_items
     except ImportError as error:
-        raise MissingError("Ray is not installed", mend="pip install 'llmrank[ray]'; or use --shard i/n") from error
+        raise MissingError("Ray is not installed", hint="pip install 'llmrank[ray]'; or use --shard i/n") from error
     started = not ray.is_initialized()
     if started:
         _join(ray)
@@ -172,5 +172,5 @@ def _join(ray: Any) -> None:  # noqa: ANN401 - the module
     except ConnectionError as error:
         raise MissingError(
             f"no Ray cluster answers at RAY_ADDRESS={address}",
-            mend="start it (ray start), correct RAY_ADDRESS, or unset it to run on this machine alone",
+            hint="start it (ray start), correct RAY_ADDRESS, or unset it to run on this machine alone",
         ) from error

@@ -88,21 +88,21 @@ def partition_folder(
             users would be missing).
     """
     if output.exists() and output.samefile(source):
-        raise InputError("the input and the output are one folder", path=output, mend="name another folder with -o")
+        raise InputError("the input and the output are one folder", path=output, hint="name another folder with -o")
     if output.is_file():
-        raise InputError("a folder is reranked into a folder, and this is a file", path=output, mend="name a folder")
+        raise InputError("a folder is reranked into a folder, and this is a file", path=output, hint="name a folder")
     if stores is not None and stores.is_file():
-        mend = "name a folder with --store: each input file has a Store of its own"
-        raise InputError("the Store of a folder is a folder, and this is a file", path=stores, mend=mend)
+        hint = "name a folder with --store: each input file has a Store of its own"
+        raise InputError("the Store of a folder is a folder, and this is a file", path=stores, hint=hint)
     # What other programs leave beside the data bears a name of this kind: _SUCCESS, _metadata, .crc.
     entries = sorted(entry for entry in source.iterdir() if not entry.name.startswith(("_", ".")))
     for entry in entries:
         if entry.is_dir():
-            mend = "name that folder as the input, or move its files up"
-            raise InputError("a folder within the input folder", path=entry, mend=mend)
+            hint = "name that folder as the input, or move its files up"
+            raise InputError("a folder within the input folder", path=entry, hint=hint)
         file_format(entry)
     if not entries:
-        raise InputError("the folder holds no candidate files", path=source, mend="write .parquet or .jsonl files")
+        raise InputError("the folder holds no candidate files", path=source, hint="write .parquet or .jsonl files")
     stores = stores or output / "_stores"
     mine: Sequence[Path] = entries if shard is None else entries[shard.number - 1 :: shard.count]
     settings = output / "_settings.json"
@@ -131,7 +131,7 @@ def agree(path: Path, settings: Mapping[str, object]) -> None:
         raise InputError(
             "the output was begun with other settings:\n    " + "\n    ".join(found),
             path=path,
-            mend="go on with the settings of then, name another output, or begin again with --force",
+            hint="go on with the settings of then, name another output, or begin again with --force",
         )
 
 

@@ -23,13 +23,13 @@ class Shard:
         """Return the shard that `2/4` names; raises InputError for anything else."""
         match = re.fullmatch(r"(\d+)/(\d+)", text.strip(), re.ASCII)
         if match is None:
-            raise InputError(f"{text!r} is not i/n", field="--shard", mend="write for example 2/4: the second of four")
+            raise InputError(f"{text!r} is not i/n", field="--shard", hint="write for example 2/4: the second of four")
         number, count = int(match[1]), int(match[2])
         if not 1 <= number <= count:
             raise InputError(
                 f"there is no shard {number} of {count}",
                 field="--shard",
-                mend=f"count from 1/{count} to {count}/{count}" if count else "divide into at least one: 1/1",
+                hint=f"count from 1/{count} to {count}/{count}" if count else "divide into at least one: 1/1",
             )
         return cls(number, count)
 

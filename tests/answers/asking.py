@@ -18,7 +18,7 @@ def read(name: str, text: str, question: Question, finish_reason: str = "stop") 
 
 
 def numbered(count: int, labels: str = "numbers", top: int | None = None) -> Question:
-    """A question about items `First film`…, labelled 1..n or A, B, C, …"""
+    """A question about items `First film`…, judged 1..n or A, B, C, …"""
     titles = [f"Film called {word}" for word in string.ascii_lowercase[:count]]
     names = tuple(string.ascii_uppercase if labels == "letters" else map(str, range(1, count + 1)))[:count]
     return Question(items(*titles), names, top)

@@ -100,7 +100,7 @@ def main() -> None:
         ours, beside = numbers["measures"]["NDCG@10"], numbers["baselines"]
         low, high = ours["ci95"]
         others = [f"{beside[name]['NDCG@10']:.4f}" for name in ("random", "recall_order", "popularity", "oracle")]
-        known = f"{numbers['labelled_cases']} of {numbers['cases']}"
+        known = f"{numbers['judged_cases']} of {numbers['cases']}"
         rows.append([model, known, f"{ours['value']:.4f}", f"{low:.4f} to {high:.4f}", *others])
     show(("NDCG@10", "truth known", "value", "95% interval", "random", "recall order", "popularity", "ceiling"), rows)
 

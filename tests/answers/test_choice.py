@@ -46,7 +46,7 @@ def test_what_is_no_choice_says_why(text: str, reason: str) -> None:
 def test_a_title_in_place_of_the_label() -> None:
     question = Question(items("Alien (1979)", "Heat (1995)"), ("A", "B"))
     answer = read("choice", "Heat (1995)", question)
-    assert (places(answer), answer.repairs) == ([2], {"title_for_label": 1})
+    assert (places(answer), answer.repairs) == ([2], {"title_for_identifier": 1})
 
 
 def test_numbers() -> None:

@@ -74,7 +74,7 @@ def test_there_are_eight_and_each_knows_its_name() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'titles'") as caught:
         answer_format("title")
-    assert "permutation" in caught.value.mend
+    assert "permutation" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -88,7 +88,7 @@ def test_unparsed_says_why(text: str, reason: str) -> None:
 def test_titles_in_place_of_labels_are_read_and_counted() -> None:
     question = Question(items("Alien (1979)", "Heat (1995)", "Fargo (1996)"), ("1", "2", "3"))
     answer = read("permutation", "1. Fargo (1996)\n2. Alien\n3. Heat", question)
-    assert (places(answer), answer.repairs) == ([3, 1, 2], {"title_for_label": 3})
+    assert (places(answer), answer.repairs) == ([3, 1, 2], {"title_for_identifier": 3})
 
 
 def test_item_ids_and_words_as_labels() -> None:

@@ -58,4 +58,4 @@ def test_a_broken_reading_is_an_error_that_names_the_package(outside, read, says
 def test_what_is_no_format_is_refused_with_the_mend(outside):
     with pytest.raises(InputError, match="has no `labels` and no `structured`") as caught:
         outside("return None", base="object")
-    assert "llmrank.answers.TextFormat" in caught.value.mend
+    assert "llmrank.answers.TextFormat" in caught.value.hint

@@ -2,7 +2,7 @@ import pytest
 
 from llmrank.answers.matching import title_index
 from llmrank.answers.mention import mentions
-from llmrank.answers.titles import place
+from llmrank.answers.titles import resolve_mentions
 from llmrank.types import Answer, Item, Outcome, Question
 from tests.answers.asking import items, places, read
 
@@ -216,7 +216,7 @@ def test_a_number_inside_a_title_does_not_begin_a_list() -> None:
 
 
 def test_a_remark_is_not_a_title_and_a_longer_title_is_not_a_remark() -> None:
-    named, repairs = place(
+    named, repairs = resolve_mentions(
         mentions("1. Alien: Covenant\n2. Alien - it is a classic horror film", title_index(FILMS)), title_index(FILMS)
     )
     assert (list(named), dict(repairs)) == ([3], {"not_a_candidate": 1})

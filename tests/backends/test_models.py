@@ -77,7 +77,7 @@ def test_what_is_wrong_with_a_folder_is_said(
     folder: Path, damage: Callable[[Path], object], message: str, tmp_path: Path
 ) -> None:
     damage(folder)
-    with pytest.raises(InputError, match=rf"{folder}.*: {message}[\s\S]*mend: ") as caught:
+    with pytest.raises(InputError, match=rf"{folder}.*: {message}[\s\S]*hint: ") as caught:
         resolve_model(str(folder), cache=tmp_path)
     assert caught.value.exit_code == 2
 

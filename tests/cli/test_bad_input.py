@@ -1,4 +1,4 @@
-"""Bad input of every kind: what is wrong, where, the mend, the exit code, and nothing written."""
+"""Bad input of every kind: what is wrong, where, the hint, the exit code, and nothing written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def lines(*rows: dict[str, Any] | str) -> bytes:
 
 ITEM = {"item_id": "181", "title": "Return of the Jedi (1983)"}
 WRONG_ROWS = {
-    "malformed line": (lines(row(), '{"user_id": "43", '), ["line 2", "mend"]),
+    "malformed line": (lines(row(), '{"user_id": "43", '), ["line 2", "hint"]),
     "missing title": (lines(row(candidates=[{"item_id": "181"}])), ["line 1", "candidates[0].title", "'42'"]),
     "duplicate candidate": (lines(row(candidates=[ITEM, ITEM])), ["line 1", "candidates[1]", "twice"]),
     "relevant is no item": (lines(row(relevant=["nowhere"])), ["line 1", "relevant", "nowhere"]),
@@ -53,7 +53,7 @@ WRONG_ROWS = {
         ["line 1", "UTF-8"],
     ),
     "repeated user": (lines(row(), row()), ["line 2", "'42'"]),
-    "empty file": (b"", ["mend"]),
+    "empty file": (b"", ["hint"]),
 }
 
 
@@ -67,7 +67,7 @@ def test_a_wrong_row_is_named_and_nothing_is_written(tmp_path: Path, wrong: str)
     ):
         ran = llmrank(tmp_path, *arguments, "--store", "store.sqlite")
         assert ran.returncode == 2, ran.stderr
-        assert "candidates.jsonl" in ran.stderr and "mend:" in ran.stderr and "Traceback" not in ran.stderr
+        assert "candidates.jsonl" in ran.stderr and "hint:" in ran.stderr and "Traceback" not in ran.stderr
         for part in said:
             assert part in ran.stderr
         assert [path.name for path in tmp_path.iterdir()] == ["candidates.jsonl"]
@@ -97,7 +97,7 @@ def test_a_wrong_option_is_answered_with_the_mend(tmp_path: Path, arguments: tup
     (tmp_path / "empty-folder").mkdir()
     ran = llmrank(tmp_path, *arguments, "--store", "store.sqlite")
     assert ran.returncode == 2, ran.stderr
-    assert "mend:" in ran.stderr and "Traceback" not in ran.stderr
+    assert "hint:" in ran.stderr and "Traceback" not in ran.stderr
     for part in said:
         assert part in ran.stderr
     assert {path.name for path in tmp_path.iterdir()} <= {"empty-folder"}
@@ -144,4 +144,4 @@ def test_an_unreachable_endpoint_exits_3_and_says_which(tmp_path: Path) -> None:
         OPENAI_API_KEY="sk-secret",
     )  # fmt: skip
     assert ran.returncode == 3, ran.stderr
-    assert url in ran.stderr and "mend" in ran.stderr and "sk-secret" not in ran.stderr
+    assert url in ran.stderr and "hint" in ran.stderr and "sk-secret" not in ran.stderr

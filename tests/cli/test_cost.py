@@ -146,7 +146,7 @@ async def test_what_cannot_be_is_said_before_anything_is_asked(
     (folder / "other.yaml").write_text(PRICES.replace(MODEL, "scripted-modl"))
     async with BatchServer() as server:
         _, err = await llmrank(folder, server, "eval", *arguments, code=2)
-        assert said in err and "mend" in err and server.calls == 0
+        assert said in err and "hint" in err and server.calls == 0
 
 
 async def test_old_prices_are_used_with_a_note(folder: Path) -> None:

@@ -139,4 +139,4 @@ def test_what_makes_no_method_is_refused(
     with serving() as server:
         there = ("--base-url", server.base_url, "--model", MODEL)
         ran = llmrank(tmp_path, "eval", "--data", str(candidates), *there, *arguments, code=2)
-        assert says in ran.stderr and "mend:" in ran.stderr and not server.seen
+        assert says in ran.stderr and "hint:" in ran.stderr and not server.seen

@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         {
             "user_id": row["user_id"],
             "history": row["history"],
-            "target": {"item_id": "t", "title": "Asked"},
+            "target": {"item_id": "t", "title": "PreparedRequest"},
             "rating": 3,
         }
         for row in rows
@@ -138,7 +138,7 @@ def test_render_of_one_item_prompts_shares_with_the_next_item_of_the_user(folder
     result = run("render", "pointwise-yes-no", "--user", "41", "--data", "cases.jsonl")
     assert result.stdout.count("Offer") == 1 and "the same user's next call" in result.stderr
     rating = run("render", "google-few-shot", "--user", "41", "--data", "ratings.jsonl", "--shots", "2").stdout
-    assert rating.count("Rating: 4\n\nMovies the user has rated") == 2 and "Title: Asked" in rating
+    assert rating.count("Rating: 4\n\nMovies the user has rated") == 2 and "Title: PreparedRequest" in rating
     assert "Rating: 3" not in rating
 
 

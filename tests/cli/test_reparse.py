@@ -152,7 +152,7 @@ def test_other_data_is_refused_and_data_that_moved_is_named(folder: Path, made: 
         text = (folder / "candidates.jsonl").read_text()
         (folder / "candidates.jsonl").write_text(text.replace("Film 1", "Movie 1"))
         ran = run(folder, "reparse", "run", "--data", "candidates.jsonl")
-        assert ran.returncode == 2 and "not what it was" in ran.stderr and "mend:" in ran.stderr
+        assert ran.returncode == 2 and "not what it was" in ran.stderr and "hint:" in ran.stderr
     finally:
         shutil.move(made[0] / "moved.jsonl", made[0] / "candidates.jsonl")
     (folder / "answers.jsonl").write_text((folder / "answers.jsonl").read_text().replace("Film 1", "Movie 1"))

@@ -56,7 +56,7 @@ def test_nothing_of_a_bad_file_is_imported(tmp_path: Path, llmrank: Llmrank) -> 
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     (tmp_path / "out.jsonl").write_text("\n".join([*lines[:-1], lines[-1].replace('"rank"', '"rink"')]))
     said = llmrank("import", "out.jsonl", "--store", "new.sqlite", code=2).stderr
-    assert "out.jsonl, line 6, field 'key'" in said and "mend:" in said
+    assert "out.jsonl, line 6, field 'key'" in said and "hint:" in said
     assert not (tmp_path / "new.sqlite").exists()
 
 

@@ -48,7 +48,7 @@ def obeys_permissions() -> None:
 
 def refused(ran: subprocess.CompletedProcess[str], *said: str) -> None:
     assert ran.returncode == 2, ran.stderr
-    assert "Traceback" not in ran.stderr and "mend:" in ran.stderr
+    assert "Traceback" not in ran.stderr and "hint:" in ran.stderr
     for text in said:
         assert text in ran.stderr
 

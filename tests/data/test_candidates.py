@@ -1,4 +1,4 @@
-"""The candidate file: what is written comes back, and what is wrong is named with its place and its mend."""
+"""The candidate file: what is written comes back, and what is wrong is named with its place and its hint."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def assert_refused(
         act()
     error = caught.value
     assert (error.path, error.line, error.field, error.user) == (path, line, field, user), str(error)
-    assert error.mend
+    assert error.hint
     assert says in str(error)
     assert error.exit_code == 2
     return error
@@ -226,7 +226,7 @@ def test_a_relevant_item_that_recall_missed_is_no_error(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "cases.jsonl", missed)
     assert [one.relevant for one in read_cases(path, items={"300"})] == [("300",)]
     error = assert_refused(lambda: read_cases(path), path, 1, "relevant", "42", "'300'")
-    assert "`missed`" in error.mend
+    assert "`missed`" in error.hint
 
 
 def test_what_recall_wrote_is_read_although_it_missed(tmp_path: Path) -> None:

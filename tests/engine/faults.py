@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.backends.openai import open_openai
-from llmrank.engine import Caller, Clock, Ranked, RetryPolicy, rank_all
+from llmrank.engine import Caller, CaseResult, Clock, RetryPolicy, rank_all
 from llmrank.errors import LlmrankError
 from llmrank.rankers.first_token import FirstToken
 from llmrank.rankers.listwise import Listwise
@@ -54,7 +54,7 @@ class Fault:
     """Whether it is a ranker that reads log-probabilities."""
 
 
-def labelled(**logprobs: float) -> Step:
+def judged(**logprobs: float) -> Step:
     """An answer with log-probabilities at its one token."""
     body = completion("A")
     top = [{"token": token, "logprob": value} for token, value in logprobs.items()]
@@ -110,7 +110,7 @@ FAULTS = (
         1,
     ),
     Fault("cut off", always(good("[2] > [", finish_reason="length")), "repaired", 1, "repaired", 1),
-    Fault("a label too few", lambda: labelled(A=-1.0, B=-0.5), "repaired", 1, "repaired", 1, labels=True),
+    Fault("a label too few", lambda: judged(A=-1.0, B=-0.5), "repaired", 1, "repaired", 1, labels=True),
     Fault("no log-probabilities", always(good("A")), "unparsed: label_missing", 1, "unparsed: label_missing", 1, True),
     Fault(
         "400, seed unsupported",
@@ -143,7 +143,7 @@ class Met:
 async def meet(fault: Fault, folder: Path, *, lasting: bool) -> Met:
     """Rank six Cases at an endpoint that does this to one of them; Cases are asked two at a time."""
     stricken = 0
-    well = labelled(A=-1.0, B=-0.5, C=-3.0) if fault.labels else good(ANSWER)
+    well = judged(A=-1.0, B=-0.5, C=-3.0) if fault.labels else good(ANSWER)
 
     def answer(body: Mapping[str, Any]) -> Step:
         nonlocal stricken
@@ -155,7 +155,7 @@ async def meet(fault: Fault, folder: Path, *, lasting: bool) -> Met:
     ranker = FirstToken(prompt("first-token")) if fault.labels else Listwise(prompt("rankgpt"))
     items = tuple(Item(f"i{place}", f"Film {place}") for place in range(3))
     cases = [Case(f"u{n}", (Event(Item("h", f"Seen by u{n}")),), items) for n in range(CASES)]
-    done: dict[str, Ranked] = {}
+    done: dict[str, CaseResult] = {}
     path = folder / f"{fault.name.replace('/', '-')}-{lasting}.sqlite"
     async with ScriptedServer(answer=answer) as server:
         # Where nothing is late on purpose, a busy machine must not make it so.

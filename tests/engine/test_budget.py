@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrank.engine import Bounds, Budget, Caller, Metered, Ranked, rank_all
+from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, rank_all
 from llmrank.errors import BackendError, BoundReachedError
 from llmrank.prices import Price, Tariff
 from llmrank.store import Store
@@ -86,9 +86,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def run(backend: Charging, store: Store, budget: Budget, users: int = 30) -> tuple[list[Ranked], str]:
+def run(backend: Charging, store: Store, budget: Budget, users: int = 30) -> tuple[list[CaseResult], str]:
     """Return the Cases that were done and what was said at the bound, if it was reached."""
-    done: list[Ranked] = []
+    done: list[CaseResult] = []
     todo = [Case(f"u{n:02}", (), candidates=(Item("a", "A"),)) for n in range(users)]
 
     async def work() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrank.engine import Caller, Ranked, estimate, rank_all, run_alone
+from llmrank.engine import Caller, CaseResult, estimate, rank_all, rank_without_model
 from llmrank.engine.dry_run import Share
 from llmrank.errors import BackendError, FatalBackendError
 from llmrank.rankers.baselines import Oracle
@@ -84,8 +84,10 @@ def cases(number: int) -> list[Case]:
     ]
 
 
-def run(backend: Counting, store: Store, todo: list[Case] | Iterator[Case], concurrency: int = 4) -> dict[str, Ranked]:
-    done: dict[str, Ranked] = {}
+def run(
+    backend: Counting, store: Store, todo: list[Case] | Iterator[Case], concurrency: int = 4
+) -> dict[str, CaseResult]:
+    done: dict[str, CaseResult] = {}
 
     async def work() -> None:
         caller = Caller(backend, store, concurrency)
@@ -157,7 +159,7 @@ def test_cases_are_taken_from_the_source_only_as_they_are_needed(store: Store) -
             most_ahead = max(most_ahead, taken - finished)
             yield case
 
-    def done(_: Ranked) -> None:
+    def done(_: CaseResult) -> None:
         nonlocal finished
         finished += 1
 
@@ -207,7 +209,7 @@ def test_what_was_not_named_follows_in_recall_order(store: Store) -> None:
     def reverse(case: Case) -> Case:
         return Case(case.user_id, case.history, candidates=case.candidates[::-1])
 
-    done: list[Ranked] = []
+    done: list[CaseResult] = []
 
     async def work() -> None:
         caller = Caller(Counting(), store, 1)
@@ -218,6 +220,6 @@ def test_what_was_not_named_follows_in_recall_order(store: Store) -> None:
 
 
 def test_only_the_oracle_sees_the_labels() -> None:
-    assert run_alone(Oracle(), cases(1)[0]).order == ("b0", "a0")
+    assert rank_without_model(Oracle(), cases(1)[0]).order == ("b0", "a0")
     with pytest.raises(RuntimeError, match="asks a model"):
-        run_alone(AsksEach(), cases(1)[0])
+        rank_without_model(AsksEach(), cases(1)[0])

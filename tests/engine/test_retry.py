@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from llmrank.engine import Caller, Ranked, RetryPolicy, rank_all
+from llmrank.engine import Caller, CaseResult, RetryPolicy, rank_all
 from llmrank.errors import FatalBackendError, TransientError
 from llmrank.store import Store
 from llmrank.types import Capabilities, Case, Failure, Item, Message, Outcome, Ranking, RankingSteps, Request, Response
@@ -75,7 +75,7 @@ class Ended:
 def run(
     store: Store, endpoint: Endpoint, cases: int, concurrency: int | None = 4, policy: RetryPolicy | None = None
 ) -> Ended:
-    done: list[Ranked] = []
+    done: list[CaseResult] = []
     taken = most = 0
     ok_at = 0.0
     said: list[str] = []
@@ -87,7 +87,7 @@ def run(
             most = max(most, taken - len(done))
             yield Case(f"u{n}", (), candidates=(Item("a", "A"), Item("b", "B")))
 
-    def keep(one: Ranked) -> None:
+    def keep(one: CaseResult) -> None:
         nonlocal ok_at
         done.append(one)
         if one.ranking.outcome is Outcome.OK:

@@ -63,7 +63,7 @@ def test_a_case_whose_relevant_ids_are_all_missed_is_zero_and_an_unknown_one_has
     for measure in (NDCG(1), HR(1), MRR(), Recall(5)):
         np.testing.assert_array_equal(measure.per_case(judgements), [0, np.nan, 0])
         assert measure.value(judgements) == 0
-    assert judgements.labelled.tolist() == [True, False, True]
+    assert judgements.judged.tolist() == [True, False, True]
 
 
 def test_a_repeated_relevant_id_counts_once():

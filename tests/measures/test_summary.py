@@ -36,7 +36,7 @@ def test_value_answered_only_and_bounds_are_told_apart():
 def test_unlabelled_cases_are_left_out_of_the_value_and_can_be_counted():
     judgements = Judgements.from_rankings([Ranking(ABCD)] * 3, [["a"], [], ["a"]])
     assert summarise([HR(1)], judgements)["HR@1"].value == 1
-    assert (~judgements.labelled).sum() == 1
+    assert (~judgements.judged).sum() == 1
     nothing = summarise([HR(1)], Judgements.from_rankings([Ranking(ABCD)], [[]]))["HR@1"]
     assert nothing.value is nothing.answered_only is nothing.worst is nothing.best is None
 

@@ -63,12 +63,12 @@ def test_what_the_data_lacks_is_false_and_printing_it_names_the_line_and_the_use
 
 
 def test_candidates_are_shown_in_the_order_given_with_the_labels_of_the_scheme():
-    body = "{% for item in candidates %}{{ item.label }}={{ item.title }} {% endfor %}"
+    body = "{% for item in candidates %}{{ item.identifier }}={{ item.title }} {% endfor %}"
     case = replace(listed(), candidates=(item(2), item(0), item(1)))
     assert shown(body, case, FRONT + "ids: numbers\n") == "1=Title 2 2=Title 0 3=Title 1 "
     assert shown(body, case, FRONT + "ids: numbers\n", view=View(ids="letters")) == "A=Title 2 B=Title 0 C=Title 1 "
     made = template(body, FRONT + "ids: item_id\n")
-    assert made.question(case).labels == ("i2", "i0", "i1")
+    assert made.question(case).identifiers == ("i2", "i0", "i1")
 
 
 def test_recall_scores_are_shown_only_when_asked_for():
@@ -103,9 +103,9 @@ def test_a_switch_that_the_template_cannot_follow_is_refused():
     for view, words in ((View(show_scores=True), "--show-scores"), (View(ids="letters"), "--ids")):
         with pytest.raises(InputError, match=words):
             template(CANDIDATES).question(listed(), view)
-    labelled = FRONT.replace("titles", "permutation") + "ids: numbers\n"
-    with pytest.raises(InputError, match="reads labels"):
-        template("{{ candidates[0].label }}", labelled).question(listed(), View(ids="titles"))
+    judged = FRONT.replace("titles", "permutation") + "ids: numbers\n"
+    with pytest.raises(InputError, match="reads identifiers"):
+        template("{{ candidates[0].identifier }}", judged).question(listed(), View(ids="titles"))
 
 
 def test_top_is_never_more_than_what_is_shown():
@@ -133,7 +133,7 @@ def test_a_case_of_the_wrong_kind_is_refused():
 def test_who_names_freely_sees_no_candidates_and_is_read_against_all():
     made = template("name {{ top }}", FRONT + "candidates: catalogue\ntop: 10\n")
     question = made.question(listed())
-    assert (len(question.items), question.labels, question.top) == (3, (), 10)
+    assert (len(question.items), question.identifiers, question.top) == (3, (), 10)
     assert made.render(listed(), question)[0].content == "name 10"
 
 
@@ -157,7 +157,8 @@ def test_shots_show_their_own_history_items_and_answer():
         shown(body, rated(), RATING, shots=[solved.blinded()])
     ranking = (
         "{% block user %}{% for shot in shots %}{{ shot }} | {% endfor %}{{ n }}{% endblock %}"
-        "{% block shot %}{{ n }}: {% for item in solved %}{{ item.label }} {{ item.title }}{% endfor %}{% endblock %}"
+        "{% block shot %}{{ n }}: {% for item in solved %}{{ item.identifier }} "
+        "{{ item.title }}{% endfor %}{% endblock %}"
     )
     solved = Case("other", events(5), (item(3), item(4)), relevant=("i4",))
     assert shown(ranking, listed(), FRONT + "ids: letters\n", shots=[solved]) == "2: B Title 4 | 3"
@@ -213,7 +214,7 @@ def test_a_template_cannot_leave_its_sandbox_and_its_faults_are_input_errors(bod
         ("{% block user %}{{ relevant }}{% endblock %}", 7, "truth"),
         ("{% block user %}{{ target.title }}{% endblock %}", 7, "not available"),
         ("{% block user %}{{ solved }}{% endblock %}", 7, "not available"),
-        ("{% block user %}{{ n }{% endblock %}", 7, "mend"),
+        ("{% block user %}{{ n }{% endblock %}", 7, "hint"),
         ("{% block user %}{% include 'x' %}{% endblock %}", 7, "stands alone"),
         ("{% block usr %}x{% endblock %}", 7, "did you mean 'user'"),
         ("hello\n{% block user %}x{% endblock %}", 7, "outside"),

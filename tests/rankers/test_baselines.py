@@ -76,12 +76,12 @@ def test_recall_order_by_score_whatever_order_is_shown():
 
 
 def test_only_the_oracle_sees_labels():
-    labelled = case(relevant="ce")
-    assert finished(Oracle(), labelled) == Ranking(tuple("cabd"), (1.0, 0.0, 0.0, 0.0))
-    assert Oracle.sees_labels
+    judged = case(relevant="ce")
+    assert finished(Oracle(), judged) == Ranking(tuple("cabd"), (1.0, 0.0, 0.0, 0.0))
+    assert Oracle.sees_truth
     for ranker in (Random(), Popularity({}), RecallOrder()):
-        assert not getattr(ranker, "sees_labels", False)
-        assert finished(ranker, labelled) == finished(ranker, labelled.blinded())
+        assert not getattr(ranker, "sees_truth", False)
+        assert finished(ranker, judged) == finished(ranker, judged.blinded())
 
 
 def test_the_three_means():

@@ -13,7 +13,7 @@ from tests.plugins import install
 from .oracle import OracleBackend, case, drive, prompt
 
 HEAD = """
-from llmrank.rankers import Dialogue, prompt_needs, showing
+from llmrank.rankers import CaseCalls, prompt_needs, with_candidates
 from llmrank.types import Ranking
 class Made:
     def __init__(self, prompt, options):
@@ -37,10 +37,10 @@ def outside(tmp_path, monkeypatch):
     return build
 
 
-HALF = """half = showing(case, case.candidates[: len(ids) // 2])
-dialogue = Dialogue(self.prompt, case)
-[answer] = yield from dialogue.ask([half])
-return dialogue.ranked(answer.ranked)"""
+HALF = """half = with_candidates(case, case.candidates[: len(ids) // 2])
+calls = CaseCalls(self.prompt, case)
+[answer] = yield from calls.ask([half])
+return calls.ranked(answer.ranked)"""
 
 
 def test_it_asks_and_ranks_and_is_wrapped_like_any_other(outside):
@@ -63,8 +63,8 @@ def test_recall_scores_reach_what_it_shows(outside):
 
 
 def test_it_cannot_ask_to_see_the_labels(outside):
-    ranker = outside(HALF, more="    sees_labels = True\n")
-    assert not getattr(ranker, "sees_labels", False)
+    ranker = outside(HALF, more="    sees_truth = True\n")
+    assert not getattr(ranker, "sees_truth", False)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_it_cannot_ask_to_see_the_labels(outside):
     [
         ("raise KeyError('films')\nyield", ["raised: KeyError: 'films'", "line 9"]),
         ("return Ranking(tuple(ids))", ["TypeError", "not an iterator"]),
-        ("yield None", ["yields None", "Dialogue"]),
+        ("yield None", ["yields None", "CaseCalls"]),
         ("yield []", ["yields []"]),
         ("return ids\nyield", ["returns no Ranking, but ['i0"]),
         ("return Ranking(tuple(ids[1:]))\nyield", ["each of the 4 candidates once: 1 missing, 0 that were not shown"]),
@@ -86,7 +86,7 @@ def test_a_broken_ranking_is_an_error_that_names_package_and_user(outside, rank,
     ranker = outside(rank)
     with pytest.raises(InputError) as caught:
         drive(ranker, case(4, user="42"), OracleBackend())
-    for part in [*says, "the ranker 'outside' of rankers_", "user '42'", "mend: "]:
+    for part in [*says, "the ranker 'outside' of rankers_", "user '42'", "hint: "]:
         assert part in str(caught.value)
 
 
@@ -101,4 +101,4 @@ def test_a_broken_ranking_is_an_error_that_names_package_and_user(outside, rank,
 def test_what_builds_no_ranker_is_refused_with_the_mend(outside, target, more, says):
     with pytest.raises(InputError, match=says) as caught:
         outside("yield", target=target, more=more)
-    assert "(prompt, options)" in caught.value.mend
+    assert "(prompt, options)" in caught.value.hint

@@ -113,7 +113,7 @@ def test_other_settings_are_refused_and_the_difference_is_named(tmp_path: Path) 
     before = (tmp_path / "manifest.json").read_text()
     with pytest.raises(InputError, match=r"seed: was 0, now 1") as raised:
         RunFolder(tmp_path, {"seed": 1, "prompt": "palr"})
-    assert "prompt" not in str(raised.value).split("mend")[0].replace("prompt: was", "")
+    assert "prompt" not in str(raised.value).split("hint")[0].replace("prompt: was", "")
     assert (tmp_path / "manifest.json").read_text() == before
 
 

@@ -153,7 +153,7 @@ def test_a_bound_stops_a_folder_and_the_same_command_goes_on(tmp_path: Path, rer
     write_folder(tmp_path / "in", ".jsonl", ".jsonl")
     bound = ("in", "-o", "out", "--concurrency", "1", "--max-requests")
     stopped = rerank(*bound, str(ROWS + 3), expected=5)
-    assert "--max-requests" in stopped.stderr and stopped.stderr.count("mend:") == 1
+    assert "--max-requests" in stopped.stderr and stopped.stderr.count("hint:") == 1
     assert [path.name for path in (tmp_path / "out").glob("*.jsonl")] == ["part-0.jsonl"]
     went_on = json.loads(rerank(*bound, "100", "--json").stdout)
     assert (went_on["rows"], went_on["calls"], went_on["spent"]["requests"]) == (ROWS, ROWS - 3, ROWS - 3)
@@ -171,11 +171,11 @@ def test_a_bound_stops_a_folder_and_the_same_command_goes_on(tmp_path: Path, rer
 def test_what_parts_cannot_keep_is_refused(tmp_path: Path, rerank: Command, more: tuple[str, ...], said: str) -> None:
     write_folder(tmp_path / "in", ".jsonl")
     refused = rerank("in", "-o", "out", *more, expected=2)
-    assert said in refused.stderr and "mend:" in refused.stderr
+    assert said in refused.stderr and "hint:" in refused.stderr
     assert not (tmp_path / "out").exists()
 
 
 def test_ray_is_for_folders(tmp_path: Path, rerank: Command) -> None:
     write_cases(tmp_path / "all.jsonl", cases(range(2)))
     refused = rerank("all.jsonl", "-o", "out.jsonl", "--engine", "ray", expected=2)
-    assert "one file" in refused.stderr and "mend:" in refused.stderr
+    assert "one file" in refused.stderr and "hint:" in refused.stderr

@@ -146,8 +146,8 @@ WORDS: tuple[str, ...] = (
 )
 
 
-def labels(scheme: Ids, items: Sequence[Item]) -> tuple[str, ...]:
-    """Return one label per item, in order; empty where the titles themselves are the identifiers.
+def identifiers(scheme: Ids, items: Sequence[Item]) -> tuple[str, ...]:
+    """Return one identifier per item, in order; empty where the titles themselves are the identifiers.
 
     Letters go on after Z as AA, AB, …. Raises InputError where `words` has fewer words than there are items.
     """
@@ -166,6 +166,6 @@ def labels(scheme: Ids, items: Sequence[Item]) -> tuple[str, ...]:
                 raise InputError(
                     f"the identifier scheme 'words' names {len(WORDS)} items, and {len(items)} are to be shown",
                     field="ids",
-                    mend="show fewer candidates, or take --ids numbers",
+                    hint="show fewer candidates, or take --ids numbers",
                 )
             return WORDS[: len(items)]

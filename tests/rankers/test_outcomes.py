@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmrank.rankers.settle import settled
+from llmrank.rankers.outcomes import merge_outcomes
 from llmrank.types import Answer, Outcome, Ranking
 
 OK, MENDED = Answer(Outcome.OK), Answer(Outcome.REPAIRED, repairs={"missing": 2}, matches={"exact": 3})
@@ -23,12 +23,12 @@ UNREAD, FAILED = Answer(Outcome.UNPARSED, "empty", {"not_a_candidate": 1}), Answ
     ],
 )
 def test_parts_amount_to_one_outcome(parts, outcome, reason, repairs):
-    ranking = settled(Ranking(("a", "b"), (2.0, 1.0)), parts)
+    ranking = merge_outcomes(Ranking(("a", "b"), (2.0, 1.0)), parts)
     assert (ranking.outcome, ranking.reason, dict(ranking.repairs)) == (outcome, reason, repairs)
     assert (ranking.named, ranking.scores) == ((0, None) if outcome in ("unparsed", "error") else (None, (2.0, 1.0)))
 
 
 def test_what_the_method_itself_mends_is_a_repair():
-    ranking = settled(Ranking(("a",)), [OK], {"disagreement": 1})
+    ranking = merge_outcomes(Ranking(("a",)), [OK], {"disagreement": 1})
     assert ranking.outcome is Outcome.REPAIRED and ranking.repairs == {"disagreement": 1}
-    assert settled(Ranking(("a",)), [MENDED, MENDED]).matches == {"exact": 6}
+    assert merge_outcomes(Ranking(("a",)), [MENDED, MENDED]).matches == {"exact": 6}

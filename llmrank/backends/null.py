@@ -8,7 +8,7 @@ from llmrank.errors import FatalBackendError
 from llmrank.types import Capabilities, Request, Response
 
 
-class Nobody:
+class NullBackend:
     """Can nothing, and answers nothing."""
 
     capabilities = Capabilities()
@@ -16,7 +16,7 @@ class Nobody:
 
     async def answer(self, request: Request) -> Response:
         """Raise FatalBackendError: a ranker that asks was taken for one that does not."""
-        raise FatalBackendError("there is nobody to ask\n  mend: name a backend")
+        raise FatalBackendError("there is nobody to ask\n  hint: name a backend")
 
     async def close(self) -> None:
         """Do nothing."""

@@ -14,17 +14,19 @@ from dataclasses import replace
 from llmrank.types import NO_COUNTS, Answer, Outcome, Ranking
 
 
-def is_lost(part: Answer | Ranking) -> bool:
+def has_no_result(part: Answer | Ranking) -> bool:
     """Return whether nothing can be taken from it."""
     return part.outcome in (Outcome.UNPARSED, Outcome.ERROR)
 
 
-def settled(ranking: Ranking, parts: Sequence[Answer | Ranking], repairs: Mapping[str, int] = NO_COUNTS) -> Ranking:
+def merge_outcomes(
+    ranking: Ranking, parts: Sequence[Answer | Ranking], repairs: Mapping[str, int] = NO_COUNTS
+) -> Ranking:
     """Return the Ranking with the Outcome, repairs, matches and label mass that its parts amount to.
 
     `repairs` are those of the method itself, beside those of its parts.
     """
-    lost = [part for part in parts if is_lost(part)]
+    lost = [part for part in parts if has_no_result(part)]
     failed = sum(part.outcome is Outcome.ERROR for part in lost)
     counts = sum((Counter(part.repairs) for part in parts), Counter(repairs))
     matches = dict(sum((Counter(part.matches) for part in parts), Counter[str]()))

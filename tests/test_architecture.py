@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scale": {"data", "files"},
     "measures": {"stats"},
     "run": {"engine", "measures", "stats", "rankers", "prices", "files"},
+    "finetune": {"data", "recall", "prompting", "rankers", "backends", "measures", "stats", "files"},
     "cli": {"*"},
     "__main__": {"cli"},
 }
@@ -46,6 +47,7 @@ HEAVY = {
     "pyarrow",
     "aiohttp",
     "ray",
+    "peft",
 }
 
 

@@ -86,45 +86,49 @@ def evaluate(
             "measures": [str(measure) for measure in chosen],
             "backend": dict(connection.backend.identity),
         }
-        protocol = metric_settings(cases, chosen, task)
+        how = metric_settings(cases, chosen, task)
         made = Origin("eval", origin_options(prompt_options, case_options), connection.store.path)
         with RunFolder(out or _default_folder(settings), settings, made) as folder:
-            session = _run_session(folder, cases, ranker, connection, order, protocol)
-            numbers = metrics(cases.cases, folder.records, protocol, connection.budget.tariff)
+            folder.keep_inputs(cases.cases, how)
+            session = _run_session(folder, cases, ranker, connection, order, how)
+            numbers = metrics(cases.cases, folder.records, how, connection.budget.tariff)
             folder.finish(numbers, session)
-            failed = sum(folder.wants(case.user_id) for case in cases.cases)
+            failed = sum(folder.wants(case.case_id) for case in cases.cases)
     if as_json:
-        click.echo(json.dumps(numbers, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(numbers.to_dict(), indent=2, ensure_ascii=False))
     else:
-        from llmrank.cli.table import show_metrics
+        from llmrank.report import console, show_metrics
 
-        asked = f"{session['calls']} asked now, the rest were stored"
+        made = f"{session['calls']} made now, the rest were stored"
         title = ", ".join(
             filter(None, (f"{method.title} on {settings['data']}", connection.backend.identity.get("model")))
         )
         paid = connection.budget.money()
-        show_metrics(numbers, title=title, notes=cases.notes, run=str(folder.path), calls=asked, paid=paid)
+        to = console()
+        where, width = str(folder.path), to.width
+        to.print(show_metrics(numbers, title=title, run=where, calls=made, paid=paid, width=width))
     hint = "the same command asks for them again"
-    refuse_errors(failed, numbers["cases"], backend_options.max_error_rate, hint)
+    refuse_errors(failed, numbers.cases, backend_options.max_error_rate, hint)
 
 
 def metric_settings(cases: CaseSet, measures: tuple[Measure, ...], task: Task) -> MetricSettings:
     """Return how the numbers of an evaluation are taken."""
     from llmrank.run.metrics import MetricSettings
-    from llmrank.types import Case
 
+    rated = any(event.rating is not None for history in cases.histories.values() for event in history)
     return MetricSettings(
         evaluation=cases.evaluation,
         target_forced=cases.target_forced,
         measures=measures,
         popularity=cases.popularity,
-        histories=[Case(user, history) for user, history in cases.histories.items()] if task == "rating" else (),
+        rating_means=cases.rating_means if task == "rating" and rated else None,
         scale=cases.scale,
+        notes=cases.notes,
     )
 
 
 def _run_session(
-    folder: RunFolder, cases: CaseSet, ranker: Ranker, connection: Connection, order: Order, protocol: MetricSettings
+    folder: RunFolder, cases: CaseSet, ranker: Ranker, connection: Connection, order: Order, how: MetricSettings
 ) -> dict[str, Any]:
     """Do the Cases that are still wanted, showing progress, and return what this session was.
 
@@ -134,7 +138,7 @@ def _run_session(
     from llmrank.run.session import work
 
     started, before = datetime.now(UTC), time.monotonic()
-    wanted = [case for case in cases.cases if folder.wants(case.user_id)]
+    wanted = [case for case in cases.cases if folder.wants(case.case_id)]
     caller = connection.caller()
 
     def session() -> dict[str, Any]:
@@ -159,7 +163,7 @@ def _run_session(
                         ranker,
                         caller,
                         arrange=order.arrange,
-                        measures=protocol.measures,
+                        measures=how.measures,
                         done=lambda record: progress.add(str(record.ranking.outcome)),
                     )
                 )

@@ -18,8 +18,8 @@ from llmrank.errors import InputError
 if TYPE_CHECKING:
     from llmrank.prompting import PromptTemplate
     from llmrank.run import CaseRecord
-    from llmrank.run.metrics import MetricSettings
-    from llmrank.run.rereading import Change, Reread
+    from llmrank.run.metrics import Metrics, MetricSettings
+    from llmrank.run.reparse import Change, ReparseResult
     from llmrank.store import Store
     from llmrank.types import Case, Response
 
@@ -39,14 +39,14 @@ def reparse(run: Path, write: bool, data: str | None, store: Path | None, as_jso
     """
     from llmrank.run import RunFolder, read_manifest, read_records
     from llmrank.run.metrics import metrics
-    from llmrank.run.rereading import reread_all
+    from llmrank.run.reparse import reparse_all
 
     manifest = read_manifest(run)
     if not (records := read_records(run)):
         raise InputError("the Run holds no Case yet", path=run, hint="repeat the command that made it")
     with _reading(run, manifest, records, data=data, store=store) as reading:
-        found = reread_all(records, reading.read)
-    cases = [case for case in reading.cases if case.user_id in records]
+        found = reparse_all(records, reading.read)
+    cases = [case for case in reading.cases if case.case_id in records]
     before, after = (metrics(cases, which, reading.protocol) for which in (found.before, found.after))
     if as_json:
         click.echo(json.dumps(_as_dict(run, found, before, after), indent=2, ensure_ascii=False))
@@ -120,7 +120,7 @@ def _reading_of_eval(
     from llmrank.cli.eval import metric_settings
     from llmrank.rankers.order import Order
     from llmrank.run.metrics import case_measures, parse_measures
-    from llmrank.run.rereading import Answers, NotAnsweredError, as_fitted, renewed, reread
+    from llmrank.run.reparse import Answers, NotAnsweredError, reparse_case, updated_record, with_fitted_history
     from llmrank.store import request_key
 
     settings, options = manifest["settings"], manifest["origin"]["options"]
@@ -152,24 +152,25 @@ def _reading_of_eval(
     order = Order.parse(prompt_options.order, case_options.seed)
     measures = parse_measures(",".join(settings["measures"]), task)
     identity = settings["backend"]
-    by_user = {case.user_id: case for case in found.cases}
+    by_case = {case.case_id: case for case in found.cases}
 
     def stored(key: str) -> Response | None:
         return next((response for one in stores if (response := one.get(key)) is not None), None)
 
     def arrange(case: Case) -> Case:
         shown = prompt.view.history if prompt.view.history is not None else template.front.history
-        return order.arrange(as_fitted(case, shown, records[case.user_id].ranking.history_dropped))
+        return order.arrange(with_fitted_history(case, shown, records[case.case_id].ranking.history_dropped))
 
     def read(record: CaseRecord) -> CaseRecord:
-        case = by_user.get(record.user_id)
+        case = by_case.get(record.case_id)
         if case is None:
             raise NotAnsweredError("today's llmrank draws other users")
-        if tuple(item.item_id for item in case.candidates) != record.candidates:
+        items = case.candidates if case.target is None else (case.target,)
+        if tuple(item.item_id for item in items) != record.candidates:
             raise NotAnsweredError("today's llmrank proposes other candidates")
         answers = Answers(record, lambda request: request_key(identity, request), stored)
-        ranked = reread(case, ranker, answers, arrange)
-        return renewed(record, ranked, case_measures(case, ranked.ranking, measures))
+        ranked = reparse_case(case, ranker, answers, arrange)
+        return updated_record(record, ranked, case_measures(case, ranked.ranking, measures))
 
     return _Reading(found.cases, metric_settings(found, measures, task), read)
 
@@ -181,7 +182,7 @@ def _reading_of_score(run: Path, manifest: Mapping[str, Any], data: str | None) 
     from llmrank.engine import CaseResult, Exchange
     from llmrank.files import sha256_of
     from llmrank.run.metrics import case_measures, parse_measures
-    from llmrank.run.rereading import NotAnsweredError, renewed
+    from llmrank.run.reparse import NotAnsweredError, updated_record
     from llmrank.types import Failure, Response
 
     settings, options = manifest["settings"], manifest["origin"]["options"]
@@ -190,19 +191,19 @@ def _reading_of_score(run: Path, manifest: Mapping[str, Any], data: str | None) 
         raise InputError("there is no such file", path=path, hint="say with --data where the answers have moved to")
     _refuse_other_data(run, settings, {"data_sha256": sha256_of(path)})
     cases = sorted(read_cases(path, allow_empty_history=options["allow_empty_history"]), key=lambda case: case.user_id)
-    by_user = {case.user_id: case for case in cases}
+    by_case = {case.case_id: case for case in cases}
     form, scale = answer_format(settings["answer"]), (settings["scale"][0], settings["scale"][1])
     task = "rating" if cases[0].target is not None else "ranking"
     measures = parse_measures(",".join(settings["measures"]), task)
 
     def read(record: CaseRecord) -> CaseRecord:
-        if (case := by_user.get(record.user_id)) is None:
+        if (case := by_case.get(record.case_id)) is None:
             raise NotAnsweredError("the answers have no such user")
         text = record.responses[0]
         reply = Failure(record.ranking.reason) if text is None else Response(text)
         ranking = read_answer(case, reply, form, ids=settings["ids"], top=settings["top"], scale=scale)
         ranked = CaseResult(case, ranking, (Exchange("", reply, stored=True),))
-        return renewed(record, ranked, case_measures(case, ranking, measures))
+        return updated_record(record, ranked, case_measures(case, ranking, measures))
 
     return _Reading(cases, score_metric_settings(cases, measures, settings["data"], scale), read)
 
@@ -230,33 +231,32 @@ def _template(text: str, run: Path) -> PromptTemplate:
     return read_template(text, run / "manifest.json", strict=False)
 
 
-def _as_dict(run: Path, found: Reread, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+def _as_dict(run: Path, found: ReparseResult, before: Metrics, after: Metrics) -> dict[str, Any]:
     return {
         "run": str(run),
         "cases": len(found.before),
         "changed": len(found.changes),
-        "outcomes": {"before": before["outcomes"], "after": after["outcomes"]},
-        "repairs": {"before": before["repairs"], "after": after["repairs"]},
+        "outcomes": {"before": before.outcomes, "after": after.outcomes},
+        "repairs": {"before": before.repairs, "after": after.repairs},
         "measures": {
-            name: {"before": summary["value"], "after": after["measures"][name]["value"]}
-            for name, summary in before["measures"].items()
+            name: {"before": summary.value, "after": after[name].value} for name, summary in before.measures.items()
         },
         "changes": [change.to_dict() for change in found.changes],
         "unreadable": dict(found.unreadable),
     }
 
 
-def _show(run: Path, found: Reread, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def _show(run: Path, found: ReparseResult, before: Metrics, after: Metrics) -> None:
     """Print the summary, then every Case that changed or could not be read."""
     alike = len(found.before) - len(found.changes) - len(found.unreadable)
     click.echo(f"{run}: {len(found.before)} Cases read again, nobody asked")
     lines = [
         ("Cases", f"{len(found.changes)} changed · {alike} as before · {len(found.unreadable)} cannot be read again"),
-        ("outcomes", _arrows(before["outcomes"], after["outcomes"])),
-        ("repairs", _arrows(before["repairs"], after["repairs"])),
+        ("outcomes", _arrows(before.outcomes, after.outcomes)),
+        ("repairs", _arrows(before.repairs, after.repairs)),
     ]
-    for name, summary in before["measures"].items():
-        old, new = summary["value"], after["measures"][name]["value"]
+    for name, summary in before.measures.items():
+        old, new = summary.value, after[name].value
         difference = "" if old is None or new is None else f"  ({new - old:+.4f})"
         lines.append((name, f"{_number(old)} → {_number(new)}{difference}"))
     for label, text in lines:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,7 @@ from llmrank.errors import InputError
 if TYPE_CHECKING:
     from llmrank.measures import Measure
     from llmrank.prompting.identifiers import Ids
-    from llmrank.run.metrics import MetricSettings
+    from llmrank.run.metrics import Metrics, MetricSettings
     from llmrank.types import AnswerFormat, Case, Ranking, Reply
 
 
@@ -66,8 +67,9 @@ def score(
         reply = Failure("no answer") if text is None else Response(text)
         ranking = read_answer(case, reply, form, ids=ids, top=top, scale=scale)
         ranked = CaseResult(case, ranking, (Exchange("", reply, stored=True),))
-        records[case.user_id] = CaseRecord.of(ranked, case_measures(case, ranking, chosen))
-    numbers = metrics(cases, records, score_metric_settings(cases, chosen, answers.name, scale))
+        records[case.case_id] = CaseRecord.of(ranked, case_measures(case, ranking, chosen))
+    how = score_metric_settings(cases, chosen, answers.name, scale)
+    numbers = metrics(cases, records, how)
     if out is not None:
         settings = {
             "data": answers.name,
@@ -81,8 +83,9 @@ def score(
         }
         made = Origin("score", {"answers": str(answers.resolve()), "allow_empty_history": allow_empty_history})
         with RunFolder(out, settings, made) as folder:
-            for user, record in records.items():
-                if folder.records.get(user) != record:
+            folder.keep_inputs(cases, how)
+            for case_id, record in records.items():
+                if folder.records.get(case_id) != record:
                     folder.add(record)
             folder.finish(numbers, {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0})
     _show(numbers, answers, answer, out, as_json=as_json)
@@ -92,16 +95,18 @@ def score_metric_settings(
     cases: Sequence[Case], measures: tuple[Measure, ...], name: str, scale: tuple[float, float]
 ) -> MetricSettings:
     """Return how the numbers of a file of answers, called `name`, are taken."""
-    from llmrank.rankers.baselines import popularity_in_histories
+    from llmrank.rankers.baselines import RatingMeans
     from llmrank.run.metrics import MetricSettings
 
     rating = cases[0].target is not None
+    events = [event for case in cases for event in case.history]
+    rated = rating and any(event.rating is not None for event in events)
     return MetricSettings(
         evaluation="ratings" if rating else f"recall-limited({name})",
         target_forced=False,
         measures=measures,
-        popularity={} if rating else popularity_in_histories(cases),
-        histories=cases,
+        popularity=Counter(event.item.item_id for event in events),
+        rating_means=RatingMeans.of_histories(cases) if rated else None,
         scale=scale,
     )
 
@@ -135,13 +140,12 @@ def _is_rating(cases: list[Case], path: Path) -> bool:
     return kinds.pop()
 
 
-def _show(numbers: Mapping[str, Any], answers: Path, answer: str, out: Path | None, *, as_json: bool) -> None:
-    from llmrank.cli.table import show_metrics
+def _show(numbers: Metrics, answers: Path, answer: str, out: Path | None, *, as_json: bool) -> None:
+    from llmrank.report import console, show_metrics
 
     if as_json:
-        click.echo(json.dumps(numbers, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(numbers.to_dict(), indent=2, ensure_ascii=False))
         return
-    unjudged = numbers["cases"] - numbers["judged_cases"]
-    notes = (f"{unjudged} have no known truth: no measure counts them.",) if unjudged else ()
+    to, run = console(), None if out is None else str(out)
     title = f"{answers.name}, read as {answer}"
-    show_metrics(numbers, title=title, notes=notes, run=None if out is None else str(out), calls="all recorded")
+    to.print(show_metrics(numbers, title=title, run=run, calls="all recorded", width=to.width))

@@ -1,11 +1,11 @@
-"""One line of `cases.jsonl`: a Case, how it was ranked, and what that was worth."""
+"""One line of `records.jsonl`: how a Case was ranked, what the model answered, and what that was worth."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from llmrank.engine import CaseResult
@@ -14,17 +14,16 @@ from llmrank.types import Failure, Outcome, Ranking, Reply, Usage
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """What a Run keeps of a Case; complete, so that measures, tables and comparisons need nothing else."""
+    """What a Run keeps of a Case besides the Case itself, which is in `cases.parquet`."""
 
+    case_id: str
     user_id: str
     candidates: tuple[str, ...]
-    """In recall order."""
-    relevant: tuple[str, ...]
-    target: str | None
-    rating: float | None
+    """Item ids in recall order; for ratings the target alone."""
     ranking: Ranking
+    """As `canonical` returns it: what the method placed, then the rest in recall order. The rest is tied."""
     measures: Mapping[str, float]
-    """Each measure's value for this Case; a Case without relevant items has none."""
+    """Each measure's value for this Case; empty where the truth is unknown."""
     requests: tuple[str, ...]
     """The Store keys of its Requests, in the order asked."""
     responses: tuple[str | None, ...]
@@ -35,11 +34,16 @@ class CaseRecord:
     finish_reasons: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
     least_prompt_tokens: int = 0
-    """What a perfect prefix cache would leave to compute within the Case (see `engine.prefix`)."""
+    """Prompt tokens that remain when each prefix shared within the Case is computed once (see `engine.prefix`)."""
+
+    @property
+    def placed(self) -> tuple[str, ...]:
+        """The item ids that the method placed, best first."""
+        return self.ranking.order[: self.ranking.named]
 
     @property
     def failed(self) -> bool:
-        """Whether a call of it got no answer, so that the Case is to be asked again."""
+        """Whether one of its calls got no answer, so that the Case has to be asked again."""
         return self.ranking.outcome is Outcome.ERROR or None in self.responses
 
     @classmethod
@@ -47,13 +51,13 @@ class CaseRecord:
         """Return the record of a ranked Case."""
         case = ranked.case
         usage = sum((_usage(exchange.reply) for exchange in ranked.exchanges), Usage())
+        items = case.candidates if case.target is None else (case.target,)
+        candidates = tuple(item.item_id for item in items)
         return cls(
+            case_id=case.case_id,
             user_id=case.user_id,
-            candidates=tuple(item.item_id for item in case.candidates),
-            relevant=case.relevant,
-            target=None if case.target is None else case.target.item_id,
-            rating=case.rating,
-            ranking=ranked.ranking,
+            candidates=candidates,
+            ranking=canonical(ranked.ranking, candidates),
             measures=measures,
             requests=tuple(exchange.key for exchange in ranked.exchanges),
             responses=tuple(_text(exchange.reply) for exchange in ranked.exchanges),
@@ -65,23 +69,23 @@ class CaseRecord:
         )
 
     def to_json(self) -> str:
-        """Return one line of JSON, without the line break."""
-        ranking = self.ranking
+        """Return one line of JSON, without the line break.
+
+        It holds what the method placed; `from_json` completes the order. Written out, that would look strict.
+        """
+        ranking, named = self.ranking, len(self.placed)
         row = {
+            "case_id": self.case_id,
             "user_id": self.user_id,
             "outcome": str(ranking.outcome),
             "reason": ranking.reason,
             "repairs": dict(ranking.repairs),
             "matches": dict(ranking.matches),
             "measures": dict(self.measures),
-            "ranking": ranking.order,
+            "placed": self.placed,
             # JSON has no infinity: an item that was not scored has no score.
-            "scores": ranking.scores and [None if math.isinf(score) else score for score in ranking.scores],
-            "named": ranking.named,
-            "relevant": self.relevant,
+            "scores": ranking.scores and [None if math.isinf(score) else score for score in ranking.scores[:named]],
             "candidates": self.candidates,
-            "target": self.target,
-            "rating": self.rating,
             "history_dropped": ranking.history_dropped,
             "label_mass": ranking.label_mass,
             "requests": self.requests,
@@ -96,13 +100,15 @@ class CaseRecord:
 
     @classmethod
     def from_json(cls, line: str) -> CaseRecord:
-        """Return the record that `to_json` wrote; raises ValueError or KeyError for anything else."""
+        """Return the record that `to_json` wrote; raises ValueError, KeyError or TypeError for anything else."""
         row: dict[str, Any] = json.loads(line)
-        scores = row["scores"]
+        placed, candidates, scores = tuple(row["placed"]), tuple(row["candidates"]), row["scores"]
+        if not set(placed) <= set(candidates):
+            raise ValueError("an item is placed that is no candidate")
         ranking = Ranking(
-            order=tuple(row["ranking"]),
+            order=placed,
             scores=None if scores is None else tuple(-math.inf if score is None else score for score in scores),
-            named=row["named"],
+            named=len(placed),
             outcome=Outcome(row["outcome"]),
             reason=row["reason"],
             repairs=row["repairs"],
@@ -111,21 +117,37 @@ class CaseRecord:
             label_mass=row["label_mass"],
         )
         return cls(
+            case_id=row["case_id"],
             user_id=row["user_id"],
-            candidates=tuple(row["candidates"]),
-            relevant=tuple(row["relevant"]),
-            target=row["target"],
-            rating=row["rating"],
-            ranking=ranking,
+            candidates=candidates,
+            ranking=canonical(ranking, candidates),
             measures=row["measures"],
             requests=tuple(row["requests"]),
             responses=tuple(row["responses"]),
             usage=Usage(**row["usage"]),
-            batch_usage=Usage(**row.get("batch_usage", {})),
+            batch_usage=Usage(**row["batch_usage"]),
             finish_reasons=tuple(row["finish_reasons"]),
             seconds=row["seconds"],
             least_prompt_tokens=row["least_prompt_tokens"],
         )
+
+
+def canonical(ranking: Ranking, candidates: tuple[str, ...]) -> Ranking:
+    """Return the Ranking as a record keeps it: worth the same, and the same after writing and reading.
+
+    What the method placed (for a scoring method, what it scored) comes first, `named` counts it, and the other
+    candidates follow in recall order, without a score.
+    """
+    named = ranking.named
+    if named is None and ranking.scores is not None:
+        named = sum(score != -math.inf for score in ranking.scores)
+    placed = ranking.order[:named]
+    known = set(placed)
+    rest = tuple(item_id for item_id in candidates if item_id not in known)
+    scores = None
+    if ranking.scores is not None and placed:
+        scores = (*ranking.scores[: len(placed)], *(-math.inf for _ in rest))
+    return replace(ranking, order=placed + rest, scores=scores, named=None if not rest else len(placed))
 
 
 def _text(reply: Reply) -> str | None:

@@ -1,4 +1,4 @@
-"""One session of work on a Run: ranks the Cases that are still wanted, and keeps each as it ends."""
+"""One session of work on a Run: rank the Cases that remain to be done, and keep each as it ends."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ async def work(
     measures: Sequence[Measure],
     done: Callable[[CaseRecord], None],
 ) -> None:
-    """Rank every Case that the folder does not hold, or holds as failed; each is in the file when `done` is called."""
+    """Rank every Case that is not in the folder, or is there as failed; each is in the file when `done` is called."""
 
     def keep(ranked: CaseResult) -> None:
         record = CaseRecord.of(ranked, case_measures(ranked.case, ranked.ranking, measures))
         folder.add(record)
         done(record)
 
-    wanted = (case for case in cases if folder.wants(case.user_id))
+    wanted = (case for case in cases if folder.wants(case.case_id))
     await rank_all(wanted, ranker, caller, arrange=arrange, done=keep)

@@ -1,44 +1,43 @@
-"""Reading the stored answers of a Run again, with today's parser and at no call, and what that changes."""
+"""Read the stored answers of a Run again with today's parser, without a model call, and say what changes."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
 from llmrank.run.record import CaseRecord
-from llmrank.types import Case, Failure, Outcome, Ranker, Reply, Request, Response
+from llmrank.types import Case, Failure, Ranker, Reply, Request, Response
 
 
 class NotAnsweredError(Exception):
-    """A Case cannot be read again: today's llmrank would ask something to which no answer is kept. Says why."""
+    """A Case cannot be read again: today's llmrank would ask something that has no stored answer. Says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Where the answers to a Case's Requests are found: in a Store, else in the Case's record."""
+    """Finds the answers to a Case's Requests: in a Store, else in the Case's record."""
 
     record: CaseRecord
     key_of: Callable[[Request], str]
     stored: Callable[[str], Response | None]
-    """Returns what the Run's Stores hold under a key."""
+    """Returns what the Run's Stores hold for a key."""
 
     def __call__(self, request: Request) -> Exchange:
-        """Return what was answered; raise NotAnsweredError where it is not kept, or not whole."""
+        """Return what was answered; raises NotAnsweredError where it is not stored, or not completely."""
         key = self.key_of(request)
         place = self.record.requests.index(key) if key in self.record.requests else None
         if place is not None and self.record.responses[place] is None:
-            # What failed then has no answer now, whatever was answered to others since.
+            # What failed then has no answer now, whatever other Cases were answered since.
             return Exchange(key, Failure(self._why_failed()), stored=True)
         reply: Reply | None = self.stored(key)
         if reply is None and place is None:
             known = len(self.record.requests)
-            raise NotAnsweredError(f"today's llmrank asks something else than the {known} requests that were answered")
+            raise NotAnsweredError(f"today's llmrank sends other requests than the {known} that were answered")
         if reply is None and request.labels:
-            raise NotAnsweredError("the Store lacks an answer, and the record keeps no log-probabilities")
+            raise NotAnsweredError("the Store lacks an answer, and the record holds no log-probabilities")
         if reply is None and place is not None:
             text = self.record.responses[place] or ""
             reply = Response(text, finish_reason=self.record.finish_reasons[place])
@@ -49,8 +48,8 @@ class Answers:
         return self.record.ranking.reason.removeprefix("profile: ") or "no answer"
 
 
-def reread(case: Case, ranker: Ranker, answers: Answers, arrange: Callable[[Case], Case]) -> CaseResult:
-    """Return the Case's Ranking as today's parser and method make it of the answers that were given.
+def reparse_case(case: Case, ranker: Ranker, answers: Answers, arrange: Callable[[Case], Case]) -> CaseResult:
+    """Return the Case's Ranking as today's parser and method derive it from the stored answers.
 
     Raises NotAnsweredError where a Request has no answer.
     """
@@ -65,22 +64,22 @@ def reread(case: Case, ranker: Ranker, answers: Answers, arrange: Callable[[Case
             exchanges += answered
             requests = steps.send([exchange.reply for exchange in answered])
     except StopIteration as stop:
-        # What did not fit the model's room was left out before `arrange`, so the ranker cannot have counted it.
+        # Events that did not fit the context window were left out before `arrange`, so the ranker has not counted them.
         ranking = replace(stop.value, history_dropped=record.ranking.history_dropped)
     return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), record.seconds)
 
 
-def as_fitted(case: Case, shown: int | None, dropped: int) -> Case:
-    """Return the Case with the history that fitted into the model: of its newest `shown` events (None: of all) those
-    after the oldest `dropped`."""
+def with_fitted_history(case: Case, shown: int | None, dropped: int) -> Case:
+    """Return the Case with the history that fitted into the context window: its newest `shown` events (None: all)
+    without the oldest `dropped` of them."""
     if not dropped:
         return case
     first = 0 if shown is None else max(0, len(case.history) - shown)
     return replace(case, history=case.history[first + dropped :])
 
 
-def renewed(record: CaseRecord, ranked: CaseResult, measures: Mapping[str, float]) -> CaseRecord:
-    """Return the record with the new Ranking and measures. Texts and usage stay where the same was asked."""
+def updated_record(record: CaseRecord, ranked: CaseResult, measures: Mapping[str, float]) -> CaseRecord:
+    """Return the record with the new Ranking and measures. Texts and usage stay if the Requests are the same."""
     new = CaseRecord.of(ranked, measures)
     if new.requests == record.requests:
         return replace(record, ranking=new.ranking, measures=measures)
@@ -89,19 +88,19 @@ def renewed(record: CaseRecord, ranked: CaseResult, measures: Mapping[str, float
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What reading again changed in one Case."""
+    """What changed in one Case."""
 
     before: CaseRecord
     after: CaseRecord
 
     @property
     def first_place(self) -> int | None:
-        """The first place, from 1, at which another item stands; None where the order is the same."""
+        """The first place, from 1, that holds another item; None where the order is the same."""
         pairs = zip(self.before.ranking.order, self.after.ranking.order, strict=True)
         return next((place for place, (old, new) in enumerate(pairs, 1) if old != new), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all that changed, as JSON values: each a pair of before and after."""
+        """Return everything that changed, as JSON values: each a pair of before and after."""
         old, new = self.before.ranking, self.after.ranking
         pairs: dict[str, tuple[Any, Any]] = {
             "outcome": (str(old.outcome), str(new.outcome)),
@@ -114,50 +113,46 @@ class Change:
                 _where_different(self.after.measures, self.before.measures),
             ),
         }
-        if self.before.target is not None:
+        if self.before.candidates == self.before.ranking.order[:1]:
             pairs["predicted"] = (_predicted(self.before), _predicted(self.after))
         changed = {name: list(pair) for name, pair in pairs.items() if pair[0] != pair[1]}
-        return {"user_id": self.before.user_id, "first_place": self.first_place, **changed}
+        return {
+            "case_id": self.before.case_id,
+            "user_id": self.before.user_id,
+            "first_place": self.first_place,
+            **changed,
+        }
 
 
 @dataclass(frozen=True, slots=True)
-class Reread:
-    """A Run read again."""
+class ReparseResult:
+    """The records of a Run before and after."""
 
     before: Mapping[str, CaseRecord]
     after: Mapping[str, CaseRecord]
-    """A Case that cannot be read again has its old record."""
+    """By case id; a Case that cannot be read again keeps its old record."""
     unreadable: Mapping[str, str]
-    """Why, by user."""
+    """Why a Case cannot be read again, by case id."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The Cases in which something is different now, by user."""
+        """The Cases in which something is different now, by case id."""
         return tuple(
-            Change(self.before[user], self.after[user])
-            for user in sorted(self.before)
-            if self.before[user] != self.after[user]
+            Change(self.before[case_id], self.after[case_id])
+            for case_id in sorted(self.before)
+            if self.before[case_id] != self.after[case_id]
         )
 
-    def outcomes(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Return how many Cases ended how, before and after."""
-        return _outcomes(self.before.values()), _outcomes(self.after.values())
 
-
-def reread_all(records: Mapping[str, CaseRecord], read: Callable[[CaseRecord], CaseRecord]) -> Reread:
-    """Return all records read again by `read`, which raises NotAnsweredError for those it cannot read."""
+def reparse_all(records: Mapping[str, CaseRecord], read: Callable[[CaseRecord], CaseRecord]) -> ReparseResult:
+    """Read all records again with `read`, which raises NotAnsweredError for those it cannot read."""
     after, unreadable = dict(records), dict[str, str]()
-    for user, record in records.items():
+    for case_id, record in records.items():
         try:
-            after[user] = read(record)
+            after[case_id] = read(record)
         except NotAnsweredError as error:
-            unreadable[user] = str(error)
-    return Reread(records, after, unreadable)
-
-
-def _outcomes(records: Iterable[CaseRecord]) -> dict[str, int]:
-    counts = Counter(record.ranking.outcome for record in records)
-    return {str(outcome): counts[outcome] for outcome in Outcome}
+            unreadable[case_id] = str(error)
+    return ReparseResult(records, after, unreadable)
 
 
 def _where_different(values: Mapping[str, float], others: Mapping[str, float]) -> dict[str, float]:

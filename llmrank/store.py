@@ -197,7 +197,8 @@ class Store:
                 self._db.execute("SELECT key FROM response LIMIT 1")
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+                # It is opened in one thread and used in the thread of a session's event loop, never in both at once.
+                self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
                 if alone:
                     self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._prepare()

@@ -30,7 +30,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"store", "rankers", "backends", "prices"},
     "scale": {"data", "files"},
     "measures": {"stats"},
-    "run": {"engine", "measures", "stats", "rankers", "prices", "files"},
+    "run": {"engine", "measures", "stats", "rankers", "prices", "files", "data"},
+    "report": {"run", "measures", "stats", "prices"},
+    "evaluation": {
+        *("run", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),
+        *("measures", "stats", "store", "exported", "prices", "files"),
+    },
     "cli": {"*"},
     "__main__": {"cli"},
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmrank.cli.options import column_role
+from llmrank.evaluation.cases import column_role
 
 if TYPE_CHECKING:
     from llmrank.data.describe import Description

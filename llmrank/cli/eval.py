@@ -43,7 +43,7 @@ def evaluate(measures: str | None, out: Path | None, dry_run: bool, as_json: boo
 
     The same command again continues a run that was stopped, and shows one that is done.
     """
-    from llmrank.cli.show import show_estimate, show_run
+    from llmrank.cli.output import show_estimate, show_run
     from llmrank.evaluation.evaluate import check_error_rate, compose
     from llmrank.progress import Progress
 

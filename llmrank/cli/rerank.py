@@ -59,12 +59,17 @@ def rerank(
     OUTPUT/_stores (or the folder --store). Files that are done are left alone. With --shard i/n the part of a file goes
     to a file of its own: `-o out.parquet --shard 2/4` writes out.2-of-4.parquet.
     """
-    from llmrank.cli.show import show_estimate
+    from llmrank.cli.output import show_estimate
     from llmrank.evaluation.rerank import RerankJob, estimate_rerank, rerank_files
     from llmrank.progress import Progress
 
-    records = [settings_from(record, values) for record in (PromptSettings, ModelSettings, Limits, ScaleSettings)]
-    job = RerankJob(*records, seed)
+    job = RerankJob(
+        settings_from(PromptSettings, values),
+        settings_from(ModelSettings, values),
+        settings_from(Limits, values),
+        settings_from(ScaleSettings, values),
+        seed,
+    )
     if dry_run:
         show_estimate(estimate_rerank(candidates, output, job, Progress()), as_json=as_json)
         return

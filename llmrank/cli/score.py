@@ -20,7 +20,7 @@ from llmrank.evaluation.settings import ScoreSettings
 @config_option
 def score(answers: Path, measures: str | None, out: Path | None, as_json: bool, **values: Any) -> None:  # noqa: ANN401
     """Parse and measure ANSWERS: candidate rows that carry a `response` (null where there was none)."""
-    from llmrank.cli.show import show_run
+    from llmrank.cli.output import show_run
     from llmrank.evaluation.score import score as score_answers
 
     run = score_answers(answers, settings=settings_from(ScoreSettings, values), measures=measures, out=out)

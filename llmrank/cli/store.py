@@ -26,7 +26,7 @@ _store_option = option(
 
 
 def _chosen(store: Path | None) -> Path:
-    from llmrank.cli.backend import default_store
+    from llmrank.evaluation.session import default_store
 
     return store or default_store()
 

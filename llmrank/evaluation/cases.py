@@ -82,19 +82,26 @@ def load_cases(
         InputError: there is no such data, or something in it is wrong.
         MissingError: the data cannot be fetched.
     """
-    if isinstance(data, CaseSettings):
-        return cases_of(data, task, catalogue=catalogue, say=say)
-    if data is None or isinstance(data, str | Path):
-        chosen = gather(CaseSettings, settings | {"data": data})
-        return cases_of(chosen, task, catalogue=catalogue, say=say)
+    return cases_of(data, gather(CaseSettings, settings), task, catalogue=catalogue, say=say)
+
+
+def cases_of(
+    data: Any,  # noqa: ANN401 - see `load_cases`
+    settings: CaseSettings,
+    task: Task,
+    *,
+    catalogue: bool = False,
+    say: Say = silent,
+) -> CaseSet:
+    """Return the Cases of `data` (None: what the settings name), as the settings describe them; see `load_cases`."""
     if isinstance(data, CaseSet):
         return data
-    chosen = gather(CaseSettings, settings)
-    return _from_list(list(data), chosen)
-
-
-def cases_of(settings: CaseSettings, task: Task, *, catalogue: bool = False, say: Say = silent) -> CaseSet:
-    """Return the Cases that the settings describe (see `load_cases`)."""
+    if isinstance(data, CaseSettings):
+        data, settings = None, data
+    if isinstance(data, str | Path):
+        data, settings = None, replace(settings, data=data)
+    if data is not None:
+        return _from_list(list(data), settings)
     path = Path(settings.data)
     if path.is_file():
         return _from_file(path, settings, task)

@@ -6,15 +6,16 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from llmrank.engine import CaseResult, Estimate, rank_all
 from llmrank.engine import estimate as count_requests
+from llmrank.engine.dry_run import Share
 from llmrank.errors import InputError, LlmrankError, TooManyErrorsError
-from llmrank.evaluation.cases import CaseSet, Source, cases_of, load_cases
+from llmrank.evaluation.cases import CaseSet, Source, cases_of
 from llmrank.evaluation.method import (
     Composer,
     ContextWindow,
@@ -32,9 +33,8 @@ from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
 from llmrank.rankers.needs import needs_of
-from llmrank.run import CaseRecord, Origin, RunFolder
+from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
-from llmrank.run.run import Run, load_run
 from llmrank.store import request_key
 from llmrank.types import Backend, Case, Ranker
 
@@ -69,9 +69,12 @@ class Evaluation:
                 "backend": dict(session.backend.identity),
             }
             origin = Origin("eval", {"prompt": flat(self.prompt)}, session.store.path)
+            how = metric_settings(self.cases, self.measures)
+            prompt = method.prompt
+            shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in self.cases}
             with RunFolder(out or default_folder(settings), settings, origin) as folder:
+                folder.keep_inputs(self.cases.cases, how, shots)
                 work = _rank_wanted(folder, self.cases.cases, method, self.measures, session, self.reporter)
-                how = metric_settings(self.cases, self.measures)
                 folder.finish(metrics(self.cases.cases, folder.records, how, session.budget.tariff), work)
         return load_run(folder.path)
 
@@ -119,6 +122,45 @@ class CostEstimate:
             stored=lambda request: session.store.get(request_key(identity, request)),
         )
         return cls(counted, count is not None, session.budget.tariff, session.budget.batch)
+
+    def __str__(self) -> str:
+        asked, left, share = self.counted.asked, self.counted.left, self.counted.cached_share
+        estimated = "" if self.exact else " (prompts estimated at 4 characters per token)"
+        lines = [f"{self.counted.cases} cases, {_requests(asked)}{estimated}. Dry run: no requests sent."]
+        if left != asked:
+            stored = asked.requests - left.requests
+            lines.append(f"The store has {stored:,} of the answers; left to ask: {_requests(left)}.")
+        if self.tariff is not None:
+            price = self.tariff.price(batch=self.batch)
+            how = " through the Batch API" if self.batch else ""
+            line = f"At most {self.tariff.show(price.cost(left.most()))}{how}"
+            if share:
+                cached = self.tariff.show(price.cost(left.most(share)))
+                line += f"; {cached} if, as in the stored answers, {share:.0%} of the prompt is cached"
+            lines.append(f"{line} (prices of {self.tariff.dated}).")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        asked, left, share = self.counted.asked, self.counted.left, self.counted.cached_share
+        price = self.tariff and self.tariff.price(batch=self.batch)
+        return {
+            "cases": self.counted.cases,
+            **asdict(asked),
+            "exact_prompt_tokens": self.exact,
+            "left": asdict(left),
+            "cached_share": share,
+            "most_cost": price and price.cost(left.most()),
+            "most_cost_with_prefix_cache": price and share and price.cost(left.most(share)),
+            "prices": self.tariff and self.tariff.to_dict(),
+        }
+
+
+def _requests(share: Share) -> str:
+    return (
+        f"{share.requests:,} requests, {share.prompt_tokens:,} prompt tokens, "
+        f"at most {share.most_completion_tokens:,} completion tokens"
+    )
 
 
 def _rank_wanted(
@@ -204,12 +246,7 @@ def compose(
         template = template_of(prompt_settings)
     task = task_of(prompt_settings, template)
     catalogue = template is not None and template.front.candidates == "catalogue"
-    if isinstance(cases, str | Path):
-        cases = replace(case_settings, data=cases)
-    if isinstance(cases, CaseSettings):
-        found = cases_of(cases, task, catalogue=catalogue, say=reporter.message)
-    else:
-        found = load_cases(cases, **flat(case_settings))
+    found = cases_of(cases, case_settings, task, catalogue=catalogue, say=reporter.message)
     if found.task != task:
         raise InputError(
             f"these are Cases for a {found.task}, and the prompt asks for a {task}",
@@ -221,7 +258,7 @@ def compose(
         prompt=prompt_settings,
         model=model_settings,
         limits=limits or own_limits,
-        measures=parse_measures(_measure_list(measures), task),
+        measures=parse_measures(measure_list(measures), task),
         template=template,
         ranker=None if isinstance(ranker, str) else ranker,
         backend=None if isinstance(backend, str) else backend,
@@ -282,7 +319,7 @@ def evaluate(
 
 def check_error_rate(run: Run, limits: Limits) -> None:
     """Raise TooManyErrorsError when a larger share of the Cases failed than the limits allow."""
-    refuse_errors(run.failed, len(run), limits.max_error_rate)
+    refuse_errors(sum(record.failed for record in run.records.values()), len(run), limits.max_error_rate)
 
 
 def refuse_errors(failed: int, cases: int, most: float) -> None:
@@ -296,14 +333,15 @@ def refuse_errors(failed: int, cases: int, most: float) -> None:
 
 def metric_settings(cases: CaseSet, measures: tuple[Measure, ...]) -> MetricSettings:
     """Return how the numbers of an evaluation are taken."""
-    rating = cases.task == "rating"
+    rating, training = cases.task == "rating", cases.training
     return MetricSettings(
         evaluation=cases.evaluation,
         target_forced=cases.target_forced,
         measures=measures,
-        popularity={} if rating else cases.training.popularity,
-        histories=cases.training.read() if rating else (),
-        scale=cases.training.scale,
+        popularity={} if rating else training.popularity,
+        rating_means=training.rating_means if rating and training.has_ratings else None,
+        scale=training.scale,
+        notes=cases.notes,
     )
 
 
@@ -313,5 +351,6 @@ def default_folder(settings: Mapping[str, object]) -> Path:
     return Path("results") / f"{settings['data']}-{settings['prompt']}-{digest}".replace("/", "_").replace(":", "_")
 
 
-def _measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:
+def measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:
+    """Return measures, however they are named, as one comma-separated list."""
     return measures if measures is None or isinstance(measures, str) else ",".join(str(one) for one in measures)

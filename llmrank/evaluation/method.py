@@ -58,6 +58,16 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredParts:
+    """What a finished Run keeps of its method, used in the place of what the settings name today."""
+
+    shots: Mapping[str, Sequence[Case]]
+    """The solved examples of each Case, by case id."""
+    profile: PromptTemplate | None = None
+    first: PromptTemplate | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Composer:
     """Makes the Method of an evaluation from its settings."""
 
@@ -65,6 +75,7 @@ class Composer:
     training: TrainingData
     seed: int = 0
     window: ContextWindow = ContextWindow()
+    stored: StoredParts | None = None
 
     def method(self, template: PromptTemplate | None) -> Method:
         """Return the method that asks with the template; without one, the baseline that the settings name.
@@ -93,6 +104,8 @@ class Composer:
         task = template_task(template)
 
         def shots(case: Case) -> Sequence[Case]:
+            if self.stored is not None:
+                return self.stored.shots.get(case.case_id, ())
             return self.training.shot_pool.choose(case, count, self.seed, task)
 
         profile = profile_name(template, settings)
@@ -110,7 +123,7 @@ class Composer:
             scale=self.training.scale,
             count_tokens=self.window.count_tokens,
             context_length=self.window.context_length,
-            profile=None if profile is None else self.profile(load_template(profile)),
+            profile=None if profile is None else self.profile(self._profile_template(profile)),
         )
 
     def profile(self, template: PromptTemplate) -> Prompt:
@@ -123,6 +136,10 @@ class Composer:
             count_tokens=self.window.count_tokens,
             context_length=self.window.context_length,
         )
+
+    def _profile_template(self, name: str) -> PromptTemplate:
+        stored = self.stored and self.stored.profile
+        return stored or load_template(name)
 
     @property
     def view(self) -> View:
@@ -152,7 +169,11 @@ class Composer:
                 field="--first",
                 hint="take one that orders candidates without the truth, such as recall_order or bm25",
             )
-        return None if first is None or first in BASELINES else template_of(self._settings_of_first())
+        if first is None or first in BASELINES:
+            return None
+        if self.stored is not None and self.stored.first is not None:
+            return with_settings(self.stored.first, self._settings_of_first())
+        return template_of(self._settings_of_first())
 
     def _settings_of_first(self) -> PromptSettings:
         settings = self.settings

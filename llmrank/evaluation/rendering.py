@@ -54,7 +54,9 @@ class Rendering:
         """
         template = load_template(str(prompt_name(settings)))
         front = template.front
-        cases = cases_of(case_settings, template_task(template), catalogue=front.candidates == "catalogue", say=say)
+        cases = cases_of(
+            None, case_settings, template_task(template), catalogue=front.candidates == "catalogue", say=say
+        )
         composer = Composer(settings, cases.training, case_settings.seed, window)
         order = Order.parse(settings.order, case_settings.seed)
         if front.task == "profile":

@@ -14,7 +14,7 @@ from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet
-from llmrank.evaluation.evaluate import default_folder, metric_settings
+from llmrank.evaluation.evaluate import default_folder, measure_list, metric_settings
 from llmrank.evaluation.settings import ScoreSettings, gather
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.files import sha256_of
@@ -22,9 +22,8 @@ from llmrank.measures import Measure
 from llmrank.prompting.identifiers import identifiers
 from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
-from llmrank.run import CaseRecord, Origin, RunFolder
+from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import case_measures, metrics, parse_measures
-from llmrank.run.run import Run, load_run
 from llmrank.types import Answer, Case, Failure, Outcome, Question, Ranking, Reply, Response
 
 
@@ -54,7 +53,7 @@ def score(
     rows = sorted(read_answered(path), key=lambda row: row[0].case_id)
     cases = [case for case, _ in rows]
     task = "rating" if _is_rating(cases, path) else "ranking"
-    chosen = parse_measures(measures, task)
+    chosen = parse_measures(measure_list(measures), task)
     unjudged = sum(not case.relevant and case.rating is None for case in cases)
     found = CaseSet(
         cases=tuple(cases),
@@ -72,7 +71,9 @@ def score(
         "prompt": how.answer,
         "measures": [str(measure) for measure in chosen],
     }
+    numbers_how = metric_settings(found, chosen)
     with RunFolder(default_folder(manifest) if out is None else Path(out), manifest, Origin("score", {})) as folder:
+        folder.keep_inputs(cases, numbers_how)
         for case, text in rows:
             reply: Reply = Failure("no answer") if text is None else Response(text)
             ranking = read_answer(case, reply, how)
@@ -80,7 +81,7 @@ def score(
             record = CaseRecord.of(result, case_measures(case, ranking, chosen))
             if folder.records.get(case.case_id) != record:
                 folder.add(record)
-        numbers = metrics(cases, folder.records, metric_settings(found, chosen))
+        numbers = metrics(cases, folder.records, numbers_how)
         folder.finish(numbers, {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0})
     return load_run(folder.path)
 

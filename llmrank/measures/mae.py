@@ -12,6 +12,7 @@ class MAE(RatingMeasure):
     """MAE, in units of the rating scale."""
 
     name = "MAE"
+    is_mean = True
 
     def _weighted(
         self, truth: NDArray[np.float64], predicted: NDArray[np.float64], weights: NDArray[np.floating]

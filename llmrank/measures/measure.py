@@ -26,6 +26,8 @@ class RankingMeasure(ABC):
     name: ClassVar[str]
     needs_cutoff: ClassVar[bool] = True
     lower_is_better: ClassVar[bool] = False
+    is_headline: ClassVar[bool] = False
+    """Whether a table's verdict is about this measure when it is among those chosen."""
 
     def __post_init__(self) -> None:
         if self.k is None and self.needs_cutoff:
@@ -56,6 +58,10 @@ class RatingMeasure(ABC):
 
     name: ClassVar[str]
     lower_is_better: ClassVar[bool] = True
+    is_headline: ClassVar[bool] = False
+    """Whether a table's verdict is about this measure when it is among those chosen."""
+    is_mean: ClassVar[bool] = False
+    """Whether it is the mean of `per_case`, so that paired tests of means apply."""
 
     def __str__(self) -> str:
         return self.name

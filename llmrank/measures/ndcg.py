@@ -17,6 +17,7 @@ class NDCG(RankingMeasure):
     """
 
     name = "NDCG"
+    is_headline = True
 
     def _expected(self, judgements: Judgements) -> NDArray[np.float64]:
         assert self.k is not None

@@ -1,4 +1,4 @@
-"""Measures by name: `NDCG@10`, `MRR`, `AUC(>=3.5)`."""
+"""Measures by name: `NDCG@10`, `MRR`, `AUC(>=3.5)`; and lists of them: `HR@1,NDCG@1..50`."""
 
 from __future__ import annotations
 
@@ -19,18 +19,42 @@ from llmrank.measures.rmse import RMSE
 RANKING = {measure.name.casefold(): measure for measure in (HR, Recall, Precision, NDCG, MRR, MAP)}
 RATING = {measure.name.casefold(): measure for measure in (RMSE, MAE, AUC)}
 NAME = re.compile(r"(?P<name>[A-Za-z]+)(?:@(?P<k>\d+)|\(>=(?P<threshold>\d+(?:\.\d+)?)\))?")
+RANGE = re.compile(r"(?P<name>[A-Za-z]+)@(?P<first>\d+)\.\.(?P<last>\d+)")
+MOST_CUTOFFS = 1000
+"""Cut-offs that one range may name."""
+
+
+def parse_measures(text: str) -> tuple[Measure, ...]:
+    """Return the measures in a comma-separated list; `NDCG@1..50` stands for NDCG at every cut-off from 1 to 50.
+
+    A measure named twice is kept once. Raises InputError as `parse_measure`, and for a list or a range that is empty.
+    """
+    measures: list[Measure] = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        if (match := RANGE.fullmatch(name)) is None:
+            measures.append(parse_measure(name))
+            continue
+        first, last = int(match["first"]), int(match["last"])
+        if not 1 <= first <= last < first + MOST_CUTOFFS:
+            hint = f"write it like {match['name']}@1..50, with at most {MOST_CUTOFFS} cut-offs"
+            raise InputError(f"{name!r} is not a valid range of cut-offs", field="measure", hint=hint)
+        measures += [parse_measure(f"{match['name']}@{k}") for k in range(first, last + 1)]
+    if not measures:
+        raise InputError("no measure is named", field="measure", hint="write for example NDCG@10,MRR")
+    return tuple(dict.fromkeys(measures))
 
 
 def parse_measure(text: str) -> Measure:
     """Return the measure of that name, in upper or lower case; `str` gives the name back.
 
-    Raises InputError, with the nearest known name, for an unknown name or for a cut-off too many or too few.
+    Raises InputError, with the nearest known name, for an unknown name or for a superfluous or missing cut-off.
     """
     match = NAME.fullmatch(text.strip())
     name = (match["name"] if match else re.split(r"[@(]", text.strip())[0]).casefold()
     known = {key: measure.name for key, measure in (RANKING | RATING).items()}
     if name not in known:
-        closest = nearest(name, known)
+        longer = [key for key in known if name and key.startswith(name)]
+        closest = f"; did you mean {known[longer[0]]!r}?" if len(longer) == 1 else nearest(name, known)
         for key, shown in known.items():
             closest = closest.replace(f"'{key}'", f"'{shown}'")
         raise InputError(
@@ -44,4 +68,4 @@ def parse_measure(text: str) -> Measure:
         if name == "auc":
             return AUC(float(match["threshold"]))
     form = f"{known[name]}@10" if name in RANKING else "AUC or AUC(>=3.5)" if name == "auc" else known[name]
-    raise InputError(f"{text!r} is no form of {known[name]}", field="measure", hint=f"write it like {form}")
+    raise InputError(f"{text!r} is not a valid form of {known[name]}", field="measure", hint=f"write it like {form}")

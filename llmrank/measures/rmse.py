@@ -12,6 +12,7 @@ class RMSE(RatingMeasure):
     """RMSE, in units of the rating scale."""
 
     name = "RMSE"
+    is_headline = True
 
     def _weighted(
         self, truth: NDArray[np.float64], predicted: NDArray[np.float64], weights: NDArray[np.floating]

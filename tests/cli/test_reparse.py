@@ -54,7 +54,7 @@ def goes_well(ran: CompletedProcess[str]) -> CompletedProcess[str]:
 
 def rewrite(run_folder: Path, users: set[str], change: Change) -> None:
     """Make a Run what an older parser would have left, by changing some of its records."""
-    path = run_folder / "cases.jsonl"
+    path = run_folder / "records.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(change(row) if row["user_id"] in users else row) + "\n" for row in rows))
 
@@ -63,11 +63,8 @@ def unparsed(row: dict[str, Any]) -> dict[str, Any]:
     measures = dict.fromkeys(row["measures"], 0.0)
     return (
         row
-        | {"outcome": "unparsed", "reason": "old_parser", "repairs": {}, "matches": {}, "named": 0}
-        | {
-            "ranking": row["candidates"],
-            "measures": measures,
-        }
+        | {"outcome": "unparsed", "reason": "old_parser", "repairs": {}, "matches": {}}
+        | {"placed": [], "scores": None, "measures": measures}
     )
 
 
@@ -94,7 +91,7 @@ def test_what_changed_is_shown_per_case_and_written_when_told_to(folder: Path, w
     numbers = json.loads((folder / which / "metrics.json").read_text())
     users = {"u1", "u4"}
     rewrite(folder / which, users, unparsed)
-    old = (folder / which / "cases.jsonl").read_bytes()
+    old = (folder / which / "records.jsonl").read_bytes()
     found = reparsed(folder, which)
     changes = {change["user_id"]: change for change in found["changes"]}
     assert set(changes) == {user for user in users if right[user].ranking.outcome != "unparsed"} and changes
@@ -106,9 +103,9 @@ def test_what_changed_is_shown_per_case_and_written_when_told_to(folder: Path, w
     said = goes_well(run(folder, "reparse", which)).stdout
     assert "2 changed · 10 as before" in said and "user u1: outcome unparsed →" in said and "NDCG@10" in said
     said = goes_well(run(folder, "reparse", which, "--write")).stdout
-    assert "cases.jsonl.before" in said
+    assert "records.jsonl.before" in said
     assert read_records(folder / which) == right
-    assert (folder / which / "cases.jsonl.before").read_bytes() == old
+    assert (folder / which / "records.jsonl.before").read_bytes() == old
     after = json.loads((folder / which / "metrics.json").read_text())
     assert without_usage(after) == without_usage(numbers)
     session = json.loads((folder / which / "manifest.json").read_text())["sessions"][-1]
@@ -206,7 +203,7 @@ def test_a_run_that_says_nothing_of_its_making_and_a_folder_that_is_none(folder:
 
 
 def test_a_run_that_is_under_way_is_read_as_far_as_it_is(folder: Path) -> None:
-    path = folder / "run" / "cases.jsonl"
+    path = folder / "run" / "records.jsonl"
     (folder / "run" / "metrics.json").unlink()
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:5]) + lines[5][:20])

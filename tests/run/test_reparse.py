@@ -9,7 +9,7 @@ import pytest
 
 from llmrank.prompting import View
 from llmrank.run import CaseRecord
-from llmrank.run.rereading import Answers, NotAnsweredError, as_fitted
+from llmrank.run.reparse import Answers, NotAnsweredError, with_fitted_history
 from llmrank.types import Event, Item, Message, Ranking, Request, Response, Usage
 from tests.rankers import oracle
 
@@ -28,7 +28,7 @@ def test_a_history_that_was_cut_is_cut_alike(history: int | None, order: str, ro
     tight = replace(roomy, count_tokens=count, context_length=room + roomy.sampling.max_tokens)
     asked = tight.ask(case)
     shown = roomy.template.front.history if history is None else history
-    assert roomy.ask(as_fitted(case, shown, asked.history_dropped)).request == asked.request
+    assert roomy.ask(with_fitted_history(case, shown, asked.history_dropped)).request == asked.request
     if room == 150 and history in (None, 30):
         assert asked.history_dropped > 0
 
@@ -36,7 +36,7 @@ def test_a_history_that_was_cut_is_cut_alike(history: int | None, order: str, ro
 def test_without_the_store_texts_serve_and_log_probabilities_do_not() -> None:
     request = Request((Message("user", "rank"),))
     record = CaseRecord(
-        *("u", ("1", "2"), (), None, None, Ranking(("1", "2")), {}),
+        *("u", "u", ("1", "2"), Ranking(("1", "2")), {}),
         requests=("k",),
         responses=("[2] > [1]",),
         usage=Usage(),
@@ -46,7 +46,7 @@ def test_without_the_store_texts_serve_and_log_probabilities_do_not() -> None:
     assert answers(request).reply == Response("[2] > [1]", "length")
     with pytest.raises(NotAnsweredError, match="no log-probabilities"):
         answers(replace(request, labels=("A", "B")))
-    with pytest.raises(NotAnsweredError, match="something else"):
+    with pytest.raises(NotAnsweredError, match="other requests"):
         replace(answers, key_of=lambda request: "other")(request)
     stored = Response("", label_logprobs={"A": -0.1})
     assert replace(answers, stored=lambda key: stored)(replace(request, labels=("A",))).reply == stored

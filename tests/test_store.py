@@ -22,7 +22,7 @@ from llmrank.errors import InputError
 from llmrank.store import (
     Selection,
     Store,
-    Stored,
+    StoredRow,
     canonical_json,
     decode_request,
     decode_response,
@@ -64,7 +64,8 @@ def test_a_response_comes_back_from_json() -> None:
 
 
 def test_the_key_is_the_sha256_of_the_canonical_json() -> None:
-    content = json.dumps({"backend": IDENTITY, **encode_request(REQUEST)}, sort_keys=True, separators=(",", ":"))
+    parts = {"backend": IDENTITY, "request": encode_request(REQUEST)}
+    content = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     assert request_key(IDENTITY, REQUEST) == hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -137,7 +138,7 @@ def held_on(path: Path, *days: str) -> Store:
         for repeat, day in enumerate(days):
             request = replace(REQUEST, repeat=repeat)
             texts = (canonical_json(value) for value in (identity, encode_request(request), encode_response(RESPONSE)))
-            store.add([Stored(request_key(identity, request), *texts, f"{day}T12:00:00+00:00")])
+            store.add([StoredRow(request_key(identity, request), *texts, f"{day}T12:00:00+00:00")])
     return store
 
 
@@ -187,7 +188,7 @@ def test_pruning_gives_the_room_back_while_another_process_has_the_file_open(tmp
 
 def test_rows_are_added_all_or_none(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
-        good = Stored("k", canonical_json(IDENTITY), "{}", "{}", "2026-03-01T00:00:00+00:00")
+        good = StoredRow("k", canonical_json(IDENTITY), "{}", "{}", "2026-03-01T00:00:00+00:00")
         with pytest.raises(InputError):
             store.add([good, replace(good, key="l", request={})])  # type: ignore[arg-type]
         assert store.get("k") is None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from llmrank.cli.cases import CaseSet
 from llmrank.cli.options import CaseOptions, PromptOptions
@@ -17,6 +17,7 @@ from llmrank.types import Case, Message, Ranker, Sampling
 if TYPE_CHECKING:
     from llmrank.prompting import PromptTemplate, ShotPool, View
     from llmrank.rankers.baselines import RatingMeans
+    from llmrank.rankers.options import Sort
     from llmrank.rankers.prompt import Prompt
 
 
@@ -252,7 +253,7 @@ def make_ranker(
     chosen = RankerOptions(
         window=options.window,
         step=options.step,
-        sort=options.sort,
+        sort=cast("Sort | None", options.sort),
         sort_top=options.sort_top,
         group=options.group,
         rounds=options.rounds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -20,12 +20,11 @@ from llmrank.cli.options import BackendOptions
 from llmrank.errors import InputError, TooManyErrorsError
 
 if TYPE_CHECKING:
-    from llmrank.engine import Budget, Caller
-    from llmrank.engine.dry_run import Share
-    from llmrank.rankers.needs import Needs
+    from llmrank.engine import Budget, Caller, StopSignal
+    from llmrank.engine.dry_run import Workload
     from llmrank.rankers.order import Order
     from llmrank.store import Store
-    from llmrank.types import Backend, Case, Ranker
+    from llmrank.types import Backend, Case, Needs, Ranker
 
 CONCURRENCY = {"vllm": 64, "openai": None, "replay": 1, "batch": 5000}
 """Calls under way at once unless --concurrency says otherwise: vLLM batches what is under way, and so does --batch.
@@ -53,12 +52,13 @@ class Connection:
         With `ask`, an endpoint is first asked whether it returns log-probabilities, if they are needed.
         """
         from llmrank.engine import Metered
+        from llmrank.rankers import check_capabilities
 
-        needs.check(self.backend.capabilities)
+        check_capabilities(needs, self.backend.capabilities)
         probe = getattr(self.backend, "probe", None)
         if ask and needs.labels and probe is not None:
             self.runner.run(probe(self.store, Metered(self.backend, self.budget).answer))
-            needs.check(self.backend.capabilities)
+            check_capabilities(needs, self.backend.capabilities)
 
     def caller(self) -> Caller:
         """Return what answers Requests, from the Store where it can."""
@@ -66,8 +66,8 @@ class Connection:
 
         return Caller(Metered(self.backend, self.budget), self.store, self.concurrency, say=_say)
 
-    def run(self, work: Coroutine[None, None, None]) -> None:
-        """Do the work; Ctrl-C ends it with KeyboardInterrupt, a second one at once."""
+    def run(self, work: Callable[[StopSignal], Coroutine[None, None, None]]) -> None:
+        """Do the work; Ctrl-C stops it in good order and raises KeyboardInterrupt."""
         from llmrank.cli.interrupt import interruptible
 
         # A hundred thousand objects of the libraries are here to stay: not to be looked through at each collection. At
@@ -199,33 +199,40 @@ def show_estimate(
         count_tokens=count or (lambda messages: sum(len(message.content) for message in messages) // 4),
         stored=lambda request: connection.store.get(request_key(connection.backend.identity, request)),
     )
-    asked, left, share, budget = counted.asked, counted.left, counted.cached_share, connection.budget
+    most_calls, left, share, budget = counted.most, counted.most_left, counted.cached_share, connection.budget
     price = budget.tariff and budget.tariff.price(batch=budget.batch)
-    most = price and price.cost(left.most())
-    cached = price and share and price.cost(left.most(share))
+    most = price and price.cost(left.usage())
+    likely = price and price.cost(counted.likely_left.usage())
+    cached = price and share and price.cost(left.usage(share))
     if as_json:
-        result = {"cases": counted.cases, **asdict(asked), "exact_prompt_tokens": exact, "left": asdict(left)}
+        result = {"cases": counted.cases, **asdict(most_calls), "exact_prompt_tokens": exact, "left": asdict(left)}
+        result |= {"likely": asdict(counted.likely), "likely_left": asdict(counted.likely_left), "likely_cost": likely}
         result |= {"cached_share": share, "most_cost": most, "most_cost_with_prefix_cache": cached}
         click.echo(json.dumps(result | {"prices": budget.tariff and budget.tariff.to_dict()}))
         return
     click.echo(
-        f"{counted.cases} Cases, {_share(asked)}{'' if exact else ' (prompts: a quarter of their characters)'}. "
-        "Nobody was asked."
+        f"{counted.cases} Cases, at most {_show(most_calls)}"
+        f"{'' if exact else ' (estimated at 4 characters per token)'}. Dry run: no requests sent."
     )
-    if left != asked:
-        click.echo(f"The store has {asked.requests - left.requests:,} of the answers; left to ask: {_share(left)}.")
+    if not counted.exact:
+        click.echo(f"Likely: {_show(counted.likely)}.")
+    if left != most_calls:
+        had = most_calls.requests - left.requests
+        click.echo(f"The Store has {had:,} of the answers; left to ask: at most {_show(left)}.")
     if budget.tariff is not None and most is not None:
         how = " through the Batch API" if budget.batch else ""
         line = f"At most {budget.tariff.show(most)}{how}"
+        if likely is not None and not counted.exact:
+            line += f", likely {budget.tariff.show(likely)}"
         if cached is not None and share:
             line += f"; {budget.tariff.show(cached)} if, as in the stored answers, {share:.0%} of the prompt is cached"
         click.echo(f"{line} (prices of {budget.tariff.dated}).")
 
 
-def _share(share: Share) -> str:
+def _show(work: Workload) -> str:
     return (
-        f"{share.requests:,} requests, {share.prompt_tokens:,} prompt tokens, "
-        f"at most {share.most_completion_tokens:,} completion tokens"
+        f"{work.requests:,} requests, {work.prompt_tokens:,} prompt tokens, "
+        f"{work.completion_tokens:,} completion tokens"
     )
 
 

@@ -61,7 +61,6 @@ def evaluate(
     from llmrank.cli.asking import asks_nobody, load_prompt, make_method, origin_options, task_of
     from llmrank.cli.backend import connect, refuse_errors, show_estimate
     from llmrank.cli.cases import load_cases
-    from llmrank.rankers.needs import needs_of
     from llmrank.rankers.order import Order
     from llmrank.run import Origin, RunFolder
     from llmrank.run.metrics import metrics, parse_measures
@@ -75,7 +74,7 @@ def evaluate(
         method = make_method(template, prompt_options, cases, seed=case_options.seed, room=connection.room())
         ranker = method.ranker
         longest = max((len(case.candidates) or 1 for case in cases.cases), default=0)
-        connection.check(needs_of(ranker, longest), ask=not dry_run)
+        connection.check(ranker.needs(longest), ask=not dry_run)
         if dry_run:
             show_estimate(cases.cases, ranker, order, connection, as_json=as_json)
             return
@@ -153,7 +152,7 @@ def _run_session(
             done = len(cases.cases) - len(wanted)
             with Progress(len(cases.cases), done, spent=connection.budget.describe) as progress:
                 connection.run(
-                    work(
+                    lambda stop: work(
                         folder,
                         wanted,
                         ranker,
@@ -161,10 +160,11 @@ def _run_session(
                         arrange=order.arrange,
                         measures=protocol.measures,
                         done=lambda record: progress.add(str(record.ranking.outcome)),
+                        stop=stop,
                     )
                 )
-    except (LlmrankError, KeyboardInterrupt) as stop:
-        folder.note(session() | {"stopped": type(stop).__name__})
+    except (LlmrankError, KeyboardInterrupt) as error:
+        folder.note(session() | {"stopped": type(error).__name__})
         raise
     return session()
 

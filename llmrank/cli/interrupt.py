@@ -1,4 +1,5 @@
-"""Ctrl-C: the first time the work under way is given up in good order, the second time the process ends at once."""
+"""Ctrl-C: the first stops new calls and lets those under way finish, the second stops at once, the third ends the
+process."""
 
 from __future__ import annotations
 
@@ -7,52 +8,53 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import FrameType
 
 import click
 
+from llmrank.engine.stop import StopSignal
+from llmrank.errors import StoppedError
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def interruptible(runner: asyncio.Runner, work: Coroutine[None, None, None]) -> None:
-    """Do the work; the first Ctrl-C (or SIGTERM) cancels it and raises KeyboardInterrupt, the next ends the process.
+def interruptible(runner: asyncio.Runner, work: Callable[[StopSignal], Coroutine[None, None, None]]) -> None:
+    """Do the work, which stops when the signal asks for it; then raise KeyboardInterrupt.
 
     What was answered lies in the Store and in the Run by then, line by line, so that nothing is left to save.
     """
+    stop = StopSignal()
     if threading.current_thread() is not threading.main_thread():
-        runner.run(work)
+        runner.run(work(stop))
         return
-    interrupted = False
+
+    def give_up(number: int, frame: FrameType | None) -> None:
+        if stop.at_once:
+            _end_process()
+        stop.request()
+        if stop.at_once:
+            line = "Interrupted again: stopping without waiting. Press Ctrl-C again to end the process."
+        else:
+            line = f"Interrupted: waiting up to {stop.seconds:.0f} s for the calls under way. Press Ctrl-C again to"
+            line += " stop at once."
+        click.echo(line, err=True)
 
     async def watched() -> None:
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-
-        def give_up(number: int, frame: FrameType | None) -> None:
-            nonlocal interrupted
-            interrupted = True
-            for one in SIGNALS:
-                signal.signal(one, _stop_at_once)
-            click.echo("interrupted: closing; once more stops at once", err=True)
-            if task is not None:
-                task.cancel()
-            loop.call_soon_threadsafe(lambda: None)  # wakes a loop that waits for the network
-
         before = [signal.signal(one, give_up) for one in SIGNALS]
         try:
-            await work
+            await work(stop)
         finally:
-            if not interrupted:
-                for one, handler in zip(SIGNALS, before, strict=True):
-                    signal.signal(one, handler)
+            for one, handler in zip(SIGNALS, before, strict=True):
+                signal.signal(one, handler)
 
     try:
         runner.run(watched())
-    except asyncio.CancelledError as error:
+    except StoppedError as error:
         raise KeyboardInterrupt from error
 
 
-def _stop_at_once(number: int, frame: FrameType | None) -> None:
+def _end_process() -> None:
     import multiprocessing
 
     # An engine's processes would go on without this one.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmrank.cli.cases import CaseSet
     from llmrank.rankers.order import Order
     from llmrank.rankers.prompt import Prompt
-    from llmrank.types import Case, Message, Ranker, Request
+    from llmrank.types import Case, Message, Ranker, Reply, Request
 
 SKELETON = """\
 ---
@@ -274,21 +274,26 @@ class _Asking:
 
     def calls(self, case: Case) -> list[Request]:
         """Return the calls that are made first about a Case, side by side; those for its profile are answered."""
+        from llmrank.engine import drive
         from llmrank.types import Response
 
         shown = self.order.arrange(case).blinded()
         if self.ranker is None:
             return [self.prompt.ask(shown).request]
-        steps = self.ranker.rank(shown)
-        try:
-            batch = next(steps)
-            return batch if self.prompt.profile is None else steps.send([Response(self.profile) for _ in batch])
-        except StopIteration as stop:
+        batches: list[list[Request]] = []
+
+        def answer(batch: list[Request]) -> list[Reply]:
+            batches.append(batch)
+            return [Response(self.profile) for _ in batch]
+
+        drive(self.ranker, shown, answer)
+        if not batches:
             raise InputError(
-                f"{self.ranker.name} asks nothing about a list of {len(shown.candidates)}",
+                f"{self.ranker.name} makes no calls for a list of {len(shown.candidates)}",
                 user=case.user_id,
                 hint="show more candidates",
-            ) from stop
+            )
+        return batches[0 if self.prompt.profile is None else 1]
 
     def pair(self, user_id: str | None) -> tuple[Case, tuple[Message, ...], tuple[Message, ...] | None, str]:
         """Return the user's Case, its first messages, those that are asked next after them, and whose they are."""

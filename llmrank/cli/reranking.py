@@ -69,13 +69,13 @@ class Reranking:
 
         Raises InputError for a prompt or method that does not fit the other, or that the backend cannot serve.
         """
-        from llmrank.rankers.needs import needs_of
+        from llmrank.rankers import check_capabilities
 
         histories = FileHistories(source, self.allow_empty_history)
         template = None if self.nobody else load_prompt(self.prompt)
         method = make_method(template, self.prompt, histories, seed=self.seed, room=context_window(backend))
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
-        needs_of(method.ranker, 2).check(backend.capabilities)
+        check_capabilities(method.ranker.needs(2), backend.capabilities)
         return method.ranker, {**method.settings, "backend": dict(backend.identity), "seed": self.seed}
 
     def rerank(
@@ -98,11 +98,10 @@ class Reranking:
         """
         from llmrank.data.reranked import RerankedWriter
         from llmrank.engine import rank_all
-        from llmrank.rankers.needs import needs_of
         from llmrank.scale.partition import agree
 
         ranker, settings = self.ranker(partition.source, connection.backend)
-        connection.check(needs_of(ranker, 2))
+        connection.check(ranker.needs(2))
         if partition.settings is not None:
             agree(partition.settings, settings)
         settings = {**settings, "candidates_sha256": sha256_of(partition.source)}
@@ -141,7 +140,9 @@ class Reranking:
                     shown.add(ranked.ranking.outcome)
 
             if len(writer) < rows:
-                connection.run(rank_all(wanted(), ranker, caller, arrange=self.order().arrange, done=done))
+                connection.run(
+                    lambda stop: rank_all(wanted(), ranker, caller, arrange=self.order().arrange, done=done, stop=stop)
+                )
             refuse_errors(failed, rows, self.backend.max_error_rate, "the same command asks for them again")
             writer.finish()
         return Result(partition.output, rows, dict(outcomes), caller.calls - calls, usage)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmrank.errors import InputError, differences
-from llmrank.files import append_line, cannot_write, json_bytes, write_json, write_whole
+from llmrank.files import append_line, cannot_write, claim, json_bytes, write_json, write_whole
 from llmrank.run.record import CaseRecord
 
 MANIFEST, CASES, METRICS = "manifest.json", "cases.jsonl", "metrics.json"
@@ -96,13 +94,8 @@ class RunFolder:
         self._lines.close()
 
     def _claim(self) -> None:
-        try:
-            fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # `replace` of another process may have put a new file under the name since it was opened.
-            mine = os.path.samestat(os.fstat(self._lines.fileno()), (self.path / CASES).stat())
-        except BlockingIOError:
-            mine = False
-        if not mine:
+        # `replace` of another process may have put a new file under the name since it was opened.
+        if not claim(self._lines, self.path / CASES):
             raise InputError(
                 "another process is working on this Run", path=self.path, hint="wait for it, or choose another --out"
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from llmrank.engine import CaseResult, Exchange
+from llmrank.engine import CaseResult, Exchange, drive
 from llmrank.engine.driver import complete_with_recall_order
 from llmrank.run.record import CaseRecord
 from llmrank.types import Case, Failure, Outcome, Ranker, Reply, Request, Response
@@ -55,18 +55,15 @@ def reread(case: Case, ranker: Ranker, answers: Answers, arrange: Callable[[Case
     Raises NotAnsweredError where a Request has no answer.
     """
     record = answers.record
-    shown = arrange(case)
-    steps = ranker.rank(shown if getattr(ranker, "sees_truth", False) else shown.blinded())
     exchanges: list[Exchange] = []
-    try:
-        requests = next(steps)
-        while True:
-            answered = [answers(request) for request in requests]
-            exchanges += answered
-            requests = steps.send([exchange.reply for exchange in answered])
-    except StopIteration as stop:
-        # What did not fit the model's room was left out before `arrange`, so the ranker cannot have counted it.
-        ranking = replace(stop.value, history_dropped=record.ranking.history_dropped)
+
+    def answer(batch: list[Request]) -> list[Reply]:
+        answered = [answers(request) for request in batch]
+        exchanges.extend(answered)
+        return [exchange.reply for exchange in answered]
+
+    # What did not fit the model was left out before `arrange`, so the ranker cannot have counted it.
+    ranking = replace(drive(ranker, arrange(case), answer), history_dropped=record.ranking.history_dropped)
     return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), record.seconds)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llmrank.engine import Caller, CaseResult, rank_all
+from llmrank.engine import Caller, CaseResult, StopSignal, rank_all
 from llmrank.measures import Measure
 from llmrank.run.folder import RunFolder
 from llmrank.run.metrics import case_measures
@@ -21,6 +21,7 @@ async def work(
     arrange: Callable[[Case], Case],
     measures: Sequence[Measure],
     done: Callable[[CaseRecord], None],
+    stop: StopSignal | None = None,
 ) -> None:
     """Rank every Case that the folder does not hold, or holds as failed; each is in the file when `done` is called."""
 
@@ -30,4 +31,4 @@ async def work(
         done(record)
 
     wanted = (case for case in cases if folder.wants(case.user_id))
-    await rank_all(wanted, ranker, caller, arrange=arrange, done=keep)
+    await rank_all(wanted, ranker, caller, arrange=arrange, done=keep, stop=stop)

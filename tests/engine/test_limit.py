@@ -6,8 +6,8 @@ import asyncio
 from random import Random
 
 import pytest
-
 from llmrank.engine.cubic import Cubic
+
 from llmrank.engine.limit import MOST, START, Limit, Slot
 
 from .simulated import Bucket, load, simulate

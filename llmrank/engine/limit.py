@@ -321,6 +321,11 @@ class _Chance:
         if position >= 0:
             self._refused += 1
             self._positions += position
+        elif self._cuts:
+            # Of a call that was under way at the last cut: it belongs to the time before.
+            last = self._cuts[-1]
+            where = max(0, last.calls + position) / last.calls
+            self._cuts[-1] = last._replace(refused=last.refused + 1, positions=last.positions + where)
         refused, calls = sum(self._recent), len(self._recent)
         if self._share is None:
             return self._row >= 3 or refused > 0.04 * max(80, calls)

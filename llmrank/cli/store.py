@@ -15,7 +15,7 @@ from llmrank.cli.options import json_option, option
 from llmrank.errors import InputError
 
 if TYPE_CHECKING:
-    from llmrank.store import Held, Stats
+    from llmrank.store import BackendStats, StoreStats
 
 _store_option = option(
     "--store",
@@ -58,8 +58,8 @@ def stats(store: Path | None, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 def export_to(file: Path, store: Path | None, force: bool) -> None:
     """Write all answers with their requests to FILE (.jsonl or .jsonl.gz), for `llmrank store import`."""
-    from llmrank.exported import export_store
     from llmrank.store import Store
+    from llmrank.store_export import export_store
 
     with Store(_chosen(store), read_only=True) as opened:
         count = export_store(opened, file, overwrite=force)
@@ -71,8 +71,8 @@ def export_to(file: Path, store: Path | None, force: bool) -> None:
 @_store_option
 def import_from(file: Path, store: Path | None) -> None:
     """Add the answers in FILE, an exported Store, to this one. Answers that it has already are kept."""
-    from llmrank.exported import check_exported, import_store
     from llmrank.store import Store
+    from llmrank.store_export import check_exported, import_store
 
     check_exported(file)
     with Store(_chosen(store)) as opened:
@@ -118,7 +118,7 @@ def prune(store: Path | None, model: str | None, backend: str | None, before: da
     click.echo(f"{_size(found.size)} on disk before, {_size(now)} now")
 
 
-def _show(backends: Sequence[Held]) -> None:
+def _show(backends: Sequence[BackendStats]) -> None:
     for held in backends:
         identity = dict(held.backend)
         name = identity.pop("model", "?")
@@ -131,7 +131,7 @@ def _show(backends: Sequence[Held]) -> None:
         )
 
 
-def _as_dict(stats: Stats) -> dict[str, object]:
+def _as_dict(stats: StoreStats) -> dict[str, object]:
     by_backend = [asdict(held) for held in stats.by_backend]
     return {"responses": stats.responses, "size": stats.size, "usage": asdict(stats.usage), "by_backend": by_backend}
 

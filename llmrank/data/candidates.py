@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import zlib
 from array import array
@@ -25,6 +24,7 @@ from pydantic_core import from_json
 
 from llmrank.data.candidate_row import CandidateRow, case_row, parse_row
 from llmrank.errors import InputError
+from llmrank.files import writing
 from llmrank.types import Case
 
 ROWS_AT_ONCE = 256
@@ -209,12 +209,8 @@ def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) 
 def replacing(path: Path, *, overwrite: bool) -> Generator[Path]:
     """Give a temporary path that takes the place of `path` when the block ends well, and goes when it does not."""
     check_free(path, overwrite=overwrite)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with writing(path) as temporary:
         yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow, case_row, parse_row
 from llmrank.data.candidates import check_free, file_format, write_lines, write_rows
 from llmrank.errors import InputError, differences
-from llmrank.files import append_line, cannot_write
+from llmrank.files import append_line, cannot_write, claim
 from llmrank.types import Outcome, Ranking, Usage
 
 AT_ONCE = 65_536
@@ -127,13 +127,9 @@ class RerankedWriter:
         self.close()
 
     def _claim(self) -> None:
-        import fcntl
-
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not claim(self._file, self._part):
             hint = "wait until it has ended, or name another output"
-            raise InputError("another process is writing this file", path=self._part, hint=hint) from None
+            raise InputError("another process is writing this file", path=self._part, hint=hint)
 
     def _resume(self, header: bytes) -> None:
         end = 0

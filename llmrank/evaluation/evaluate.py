@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llmrank.engine import CaseResult, Estimate, rank_all
+from llmrank.engine import Estimate, Workload
 from llmrank.engine import estimate as count_requests
-from llmrank.engine.dry_run import Share
-from llmrank.errors import InputError, LlmrankError, TooManyErrorsError
+from llmrank.errors import InputError, TooManyErrorsError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
 from llmrank.evaluation.method import (
     Composer,
@@ -26,15 +23,14 @@ from llmrank.evaluation.method import (
     template_of,
     with_settings,
 )
-from llmrank.evaluation.session import Session, versions
+from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import CaseSettings, Limits, ModelSettings, PromptSettings, flat, split_settings
 from llmrank.measures import Measure
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
-from llmrank.rankers.needs import needs_of
-from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
-from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
+from llmrank.run import Origin, Run, RunFolder, load_run
+from llmrank.run.metrics import MetricSettings, metrics, parse_measures
 from llmrank.store import request_key
 from llmrank.types import Backend, Case, Ranker
 
@@ -60,7 +56,7 @@ class Evaluation:
         """Rank every Case that the Run does not hold yet, and return the Run (see `evaluate`)."""
         with self._session() as session:
             method = self.method(session.window)
-            session.check(needs_of(method.ranker, self._longest))
+            session.check(method.ranker.needs(self._longest))
             settings: dict[str, object] = {
                 **method.settings,
                 **self.cases.settings,
@@ -82,7 +78,7 @@ class Evaluation:
         """Return what `run` would ask, what of it the Store has, and what the rest may cost. No request is sent."""
         with self._session() as session:
             method = self.method(session.window)
-            session.check(needs_of(method.ranker, self._longest), ask=False)
+            session.check(method.ranker.needs(self._longest), ask=False)
             return CostEstimate.of(self.cases, method, session)
 
     def method(self, window: ContextWindow) -> Method:
@@ -124,43 +120,48 @@ class CostEstimate:
         return cls(counted, count is not None, session.budget.tariff, session.budget.batch)
 
     def __str__(self) -> str:
-        asked, left, share = self.counted.asked, self.counted.left, self.counted.cached_share
-        estimated = "" if self.exact else " (prompts estimated at 4 characters per token)"
-        lines = [f"{self.counted.cases} cases, {_requests(asked)}{estimated}. Dry run: no requests sent."]
-        if left != asked:
-            stored = asked.requests - left.requests
-            lines.append(f"The store has {stored:,} of the answers; left to ask: {_requests(left)}.")
-        if self.tariff is not None:
-            price = self.tariff.price(batch=self.batch)
+        counted, tariff = self.counted, self.tariff
+        estimated = "" if self.exact else " (estimated at 4 characters per token)"
+        lines = [f"{counted.cases} cases, at most {_requests(counted.most)}{estimated}. Dry run: no requests sent."]
+        if not counted.exact:
+            lines.append(f"Likely: {_requests(counted.likely)}.")
+        if counted.most_left != counted.most:
+            stored = counted.most.requests - counted.most_left.requests
+            left = _requests(counted.most_left)
+            lines.append(f"The store has {stored:,} of the answers; left to ask: at most {left}.")
+        if tariff is not None:
+            price = tariff.price(batch=self.batch)
             how = " through the Batch API" if self.batch else ""
-            line = f"At most {self.tariff.show(price.cost(left.most()))}{how}"
-            if share:
-                cached = self.tariff.show(price.cost(left.most(share)))
+            line = f"At most {tariff.show(price.cost(counted.most_left.usage()))}{how}"
+            if not counted.exact:
+                line += f", likely {tariff.show(price.cost(counted.likely_left.usage()))}"
+            if share := counted.cached_share:
+                cached = tariff.show(price.cost(counted.most_left.usage(share)))
                 line += f"; {cached} if, as in the stored answers, {share:.0%} of the prompt is cached"
-            lines.append(f"{line} (prices of {self.tariff.dated}).")
+            lines.append(f"{line} (prices of {tariff.dated}).")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""
-        asked, left, share = self.counted.asked, self.counted.left, self.counted.cached_share
+        counted, share = self.counted, self.counted.cached_share
         price = self.tariff and self.tariff.price(batch=self.batch)
         return {
-            "cases": self.counted.cases,
-            **asdict(asked),
+            "cases": counted.cases,
+            **asdict(counted.most),
             "exact_prompt_tokens": self.exact,
-            "left": asdict(left),
+            "left": asdict(counted.most_left),
+            "likely": asdict(counted.likely),
+            "likely_left": asdict(counted.likely_left),
             "cached_share": share,
-            "most_cost": price and price.cost(left.most()),
-            "most_cost_with_prefix_cache": price and share and price.cost(left.most(share)),
+            "most_cost": price and price.cost(counted.most_left.usage()),
+            "likely_cost": price and price.cost(counted.likely_left.usage()),
+            "most_cost_with_prefix_cache": price and share and price.cost(counted.most_left.usage(share)),
             "prices": self.tariff and self.tariff.to_dict(),
         }
 
 
-def _requests(share: Share) -> str:
-    return (
-        f"{share.requests:,} requests, {share.prompt_tokens:,} prompt tokens, "
-        f"at most {share.most_completion_tokens:,} completion tokens"
-    )
+def _requests(work: Workload) -> str:
+    return f"{work.requests:,} requests, {work.prompt_tokens:,} prompt tokens, {work.completion_tokens:,} completion tokens"
 
 
 def _rank_wanted(
@@ -199,9 +200,11 @@ def _rank_wanted(
         return account()
     reporter.begin(len(cases), len(cases) - len(wanted), session.budget.describe)
     try:
-        session.run_to_end(rank_all(wanted, method.ranker, caller, arrange=method.order.arrange, done=keep))
-    except (LlmrankError, KeyboardInterrupt) as stop:
-        folder.note(account() | {"stopped": type(stop).__name__})
+        session.run_to_end(
+            lambda stop: rank_all(wanted, method.ranker, caller, arrange=method.order.arrange, done=keep, stop=stop)
+        )
+    except (LlmrankError, KeyboardInterrupt) as error:
+        folder.note(account() | {"stopped": type(error).__name__})
         raise
     finally:
         reporter.end()

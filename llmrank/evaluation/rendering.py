@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from llmrank.engine import drive
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, cases_of
 from llmrank.evaluation.method import Composer, ContextWindow, prompt_name, template_of, template_task
@@ -15,7 +16,7 @@ from llmrank.progress import Say, silent
 from llmrank.prompting import load_template
 from llmrank.rankers.order import Order
 from llmrank.rankers.prompt import Prompt
-from llmrank.types import Case, Message, Ranker, Request, Response
+from llmrank.types import Case, Message, Ranker, Reply, Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +78,20 @@ class Rendering:
         shown = self.order.arrange(case).blinded()
         if self.ranker is None:
             return [self.prompt.ask(shown).request]
-        steps = self.ranker.rank(shown)
-        try:
-            batch = next(steps)
-            return batch if self.prompt.profile is None else steps.send([self._profile(one) for one in batch])
-        except StopIteration as stop:
+        batches: list[list[Request]] = []
+
+        def answer(batch: list[Request]) -> Sequence[Reply]:
+            batches.append(batch)
+            return [self._profile(request) for request in batch]
+
+        drive(self.ranker, shown, answer)
+        if not batches:
             raise InputError(
                 f"{self.ranker.name} sends no request for a list of {len(shown.candidates)}",
                 user=case.user_id,
                 hint="show more candidates",
-            ) from stop
+            )
+        return batches[0 if self.prompt.profile is None else 1]
 
     def _profile(self, request: Request) -> Response:
         if self.profile is not None:

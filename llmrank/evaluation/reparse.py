@@ -168,7 +168,7 @@ def _reader(run: Run) -> Reader:
         arranged = method.order.arrange(_fitted(case, shown, record.ranking.history_dropped))
         exchanges: list[Exchange] = []
 
-        def answer(requests: Sequence[Request]) -> Sequence[Reply]:
+        def answer(requests: list[Request]) -> Sequence[Reply]:
             new = [_stored(record, request_key(identity, request)) for request in requests]
             exchanges.extend(new)
             return [exchange.reply for exchange in new]

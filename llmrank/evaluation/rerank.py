@@ -32,7 +32,6 @@ from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, S
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.files import sha256_of
 from llmrank.progress import Reporter, Silent, reporter_of
-from llmrank.rankers.needs import needs_of
 from llmrank.rankers.order import Order
 from llmrank.scale import Partition, Result, Shard, discard, partition_file, partition_folder
 from llmrank.scale.partition import agree
@@ -114,7 +113,7 @@ class RerankJob:
         Raises InputError for a method that the backend cannot serve.
         """
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
-        session.check(needs_of(method.ranker, 2), ask=False)
+        session.check(method.ranker.needs(2), ask=False)
         return {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
 
     def rerank(
@@ -129,7 +128,7 @@ class RerankJob:
         rows = self.count_rows(partition)
         method = self.method(partition.source, session.window)
         settings = self.settings(method, session)
-        session.check(needs_of(method.ranker, 2))
+        session.check(method.ranker.needs(2))
         if partition.settings is not None:
             agree(partition.settings, settings)
         settings["candidates_sha256"] = sha256_of(partition.source)
@@ -160,8 +159,9 @@ class RerankJob:
             if len(writer) < rows:
                 reporter.begin(rows, len(writer), session.budget.describe)
                 try:
+                    arrange = method.order.arrange
                     session.run_to_end(
-                        rank_all(wanted(), method.ranker, caller, arrange=method.order.arrange, done=done)
+                        lambda stop: rank_all(wanted(), method.ranker, caller, arrange=arrange, done=done, stop=stop)
                     )
                 finally:
                     reporter.end()
@@ -466,11 +466,14 @@ def _rerank_cases(cases: Sequence[Case], job: RerankJob, reporter: Reporter) -> 
 
     with job.open_session(reporter) as session:
         method = Composer(job.prompt, TrainingData(lambda: cases), job.seed, session.window).method(template)
-        session.check(needs_of(method.ranker, max((len(case.candidates) for case in cases), default=0)))
+        session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))
         reporter.begin(len(cases), 0, session.budget.describe)
         try:
             caller = session.caller()
-            session.run_to_end(rank_all(cases, method.ranker, caller, arrange=method.order.arrange, done=done))
+            arrange = method.order.arrange
+            session.run_to_end(
+                lambda stop: rank_all(cases, method.ranker, caller, arrange=arrange, done=done, stop=stop)
+            )
         finally:
             reporter.end()
     return [rankings[case.case_id] for case in cases]

@@ -19,7 +19,6 @@ from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, s
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
-from llmrank.rankers.needs import needs_of
 from llmrank.store import Store
 from llmrank.types import Backend, Case, Event, Item, Outcome, Ranking
 
@@ -92,7 +91,7 @@ class Reranker:
         try:
             nothing = TrainingData(lambda: ())
             self._method: Method = Composer(prompts, nothing, seed, self._session.window).method(template)
-            self._session.check(needs_of(self._method.ranker, 2))
+            self._session.check(self._method.ranker.needs(2))
             self._caller: Caller = self._session.caller()
         except BaseException:  # raised again: the backend must not stay open
             self._session.close()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import multiprocessing
 import threading
-from collections.abc import Coroutine, Mapping
-from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,15 +19,15 @@ from llmrank.backends import BackendSettings, open_backend
 from llmrank.backends.models import default_cache
 from llmrank.backends.null import NullBackend
 from llmrank.backends.open_batch import waiting_requests
-from llmrank.engine import Bounds, Budget, Caller, Metered
-from llmrank.errors import InputError
+from llmrank.engine import Bounds, Budget, Caller, Metered, StopSignal
+from llmrank.errors import InputError, StoppedError
 from llmrank.evaluation.method import ContextWindow
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.prices import read_prices
 from llmrank.progress import Say, silent
-from llmrank.rankers.needs import Needs
+from llmrank.rankers import check_capabilities
 from llmrank.store import Store
-from llmrank.types import Backend
+from llmrank.types import Backend, Needs
 
 Result = TypeVar("Result")
 
@@ -92,6 +93,7 @@ class Session:
             FatalBackendError: the endpoint refuses the key.
         """
         self._say = say
+        self._abandoned = False
         self._open_things = ExitStack()
         self._loop = EventLoop()
         self._open_things.callback(self._loop.close)
@@ -147,11 +149,11 @@ class Session:
 
         With `ask`, an endpoint is first asked whether it returns log-probabilities, if they are needed.
         """
-        needs.check(self.backend.capabilities)
+        check_capabilities(needs, self.backend.capabilities)
         probe = getattr(self.backend, "probe", None)
         if ask and needs.labels and probe is not None:
             self.run(probe(self.store, Metered(self.backend, self.budget).answer))
-            needs.check(self.backend.capabilities)
+            check_capabilities(needs, self.backend.capabilities)
 
     def caller(self) -> Caller:
         """Return what answers Requests, from the Store where it can."""
@@ -168,31 +170,46 @@ class Session:
         """Do short work in the session's event loop, and return what it comes to."""
         return self._loop.run(work)
 
-    def run_to_end(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do long work. The first Ctrl-C ends it in good order, the second at once; both raise KeyboardInterrupt.
+    def run_to_end(self, work: Callable[[StopSignal], Coroutine[Any, Any, None]]) -> None:
+        """Do long work, which stops when the signal asks for it; Ctrl-C then raises KeyboardInterrupt.
 
-        What was answered until then lies in the Store and in the Run, so nothing is lost.
+        The first Ctrl-C begins no new call and waits some seconds for those under way, the second cancels them, the
+        third waits for nothing. Every answer that has arrived is in the Store and in the Run by then.
         """
         # A hundred thousand objects of the libraries are here to stay: no collection need look through them. At the
         # end they are given back, or vLLM's bindings complain of leaks.
         gc.freeze()
-        future = self.submit(work)
+        stop = StopSignal()
+        future = self.submit(work(stop))
         try:
-            return future.result()
-        except KeyboardInterrupt:
-            self._say("Interrupted: stopping. Press Ctrl-C again to quit at once.")
-            self._wait_for_end(future)
-            raise
+            while True:
+                try:
+                    return future.result()
+                except KeyboardInterrupt:
+                    self._interrupt(stop)
+        except StoppedError as error:
+            raise KeyboardInterrupt from error
         finally:
             gc.unfreeze()
 
-    def _wait_for_end(self, future: Future[Any]) -> None:
-        future.cancel()
-        with suppress(CancelledError, KeyboardInterrupt):
-            future.result()
+    def _interrupt(self, stop: StopSignal) -> None:
+        if stop.at_once:
+            # An engine's processes would go on without this one, and closing would wait for them.
+            for child in multiprocessing.active_children():
+                child.kill()
+            self._abandoned = True
+            raise KeyboardInterrupt
+        stop.request()
+        self._say(
+            "Interrupted again: stopping without waiting. Press Ctrl-C again to quit at once."
+            if stop.at_once
+            else f"Interrupted: waiting up to {stop.seconds:.0f} s for the calls under way. "
+            "Press Ctrl-C again to stop at once."
+        )
 
     def _close_backend(self) -> None:
-        self.run(self.backend.close())
+        if not self._abandoned:
+            self.run(self.backend.close())
 
     def close(self) -> None:
         """Release the model or the connections, and close the Store that this session opened."""

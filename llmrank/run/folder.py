@@ -6,7 +6,6 @@ same command again continues it. Its files can be read by their owner only, sinc
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any
 
 from llmrank.data.candidates import write_cases
 from llmrank.errors import InputError, differences
-from llmrank.files import append_line, cannot_write, json_bytes, write_json, write_whole
+from llmrank.files import append_line, cannot_write, claim, json_bytes, write_json, write_whole
 from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.record import CaseRecord
 from llmrank.types import Case
@@ -129,16 +128,10 @@ class RunFolder:
 
     def _write(self, name: str, content: Mapping[str, Any]) -> None:
         write_json(self.path / name, content)
-        (self.path / name).chmod(PRIVATE_FILE)
 
     def _claim(self) -> None:
-        try:
-            fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # `replace` in another process may have put a new file under the name since it was opened.
-            mine = os.path.samestat(os.fstat(self._lines.fileno()), (self.path / RECORDS).stat())
-        except BlockingIOError:
-            mine = False
-        if not mine:
+        # `replace` in another process may have put a new file under the name since it was opened.
+        if not claim(self._lines, self.path / RECORDS):
             raise InputError(
                 "another process is working on this Run", path=self.path, hint="wait for it, or choose another --out"
             )

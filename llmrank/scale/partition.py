@@ -12,14 +12,13 @@ a network is what SQLite cannot do. Only one process at a time has a partition, 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmrank.data.candidates import file_format
 from llmrank.errors import InputError, differences
-from llmrank.files import cannot_write, json_bytes
+from llmrank.files import json_bytes, writing
 from llmrank.scale.shard import Shard
 from llmrank.types import Usage
 
@@ -115,18 +114,12 @@ def agree(path: Path, settings: Mapping[str, object]) -> None:
     Of several processes that come at once, one writes.
     """
     kept = json.loads(json.dumps(settings))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(json_bytes(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)))
-        os.link(temporary, path)
+        with writing(path, overwrite=False) as temporary:
+            temporary.write_bytes(json_bytes(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)))
+        return
     except FileExistsError:
         before = json.loads(path.read_bytes())
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    else:
-        return
-    finally:
-        temporary.unlink(missing_ok=True)
     if found := differences(before, kept):
         raise InputError(
             "the output was begun with other settings:\n    " + "\n    ".join(found),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from llmrank.run.reparse import Answers, NotAnsweredError, with_fitted_history
 
 from llmrank.prompting import View
 from llmrank.run import CaseRecord
-from llmrank.run.reparse import Answers, NotAnsweredError, with_fitted_history
 from llmrank.types import Event, Item, Message, Ranking, Request, Response, Usage
 from tests.rankers import oracle
 

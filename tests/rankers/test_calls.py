@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-from llmrank.rankers.steps import side_by_side
+import pytest
+
+from llmrank.rankers import CaseCalls, with_candidates
+from llmrank.rankers.calls import side_by_side
 from llmrank.types import Message, Request, Response
+
+from .oracle import case, prompt
 
 
 def asks(*sizes: int, name: str):
@@ -31,7 +36,26 @@ def test_open_batches_are_one_and_each_generator_hears_its_own_replies():
 
 def test_nothing_side_by_side_is_nothing():
     for generators in ([], [asks(name="a")]):
-        try:
+        with pytest.raises(StopIteration) as ended:
             next(side_by_side(generators))
-        except StopIteration as stop:
-            assert stop.value == [[] for _ in generators]
+        assert ended.value.value == [[] for _ in generators]
+
+
+class Counted(tuple):
+    """Candidates that count how often the whole list is gone through."""
+
+    passes = 0
+
+    def __iter__(self):
+        Counted.passes += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("views", [10, 20])
+def test_views_of_a_long_list_do_not_go_through_it_each_time(views):
+    whole = case(200, scores=True)
+    object.__setattr__(whole, "candidates", Counted(whole.candidates))
+    calls, Counted.passes = CaseCalls(prompt("rankgpt"), whole), 0
+    shown = [calls.view(tuple.__getitem__(whole.candidates, slice(at, at + 5))) for at in range(views)]
+    assert Counted.passes == 1
+    assert shown[3] == with_candidates(whole, shown[3].candidates)

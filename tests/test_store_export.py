@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from llmrank.errors import InputError
-from llmrank.exported import ROWS_AT_ONCE, check_exported, export_store, import_store
 from llmrank.store import Store, request_key
+from llmrank.store_export import ROWS_AT_ONCE, check_exported, export_store, import_store
 from tests.test_store import IDENTITY, REQUEST, RESPONSE
 
 OTHER = {"kind": "vllm", "model": "n", "revision": "1"}
@@ -85,12 +85,12 @@ def within(name: str, **values: Any) -> Callable[[dict[str, Any]], Any]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda row: "{", r"no JSON"),
-        (lambda row: [], r"no JSON object"),
+        (lambda row: "{", r"not valid JSON"),
+        (lambda row: [], r"not a JSON object"),
         (changed(received=...), r"field 'received': missing"),
-        (changed(received="yesterday"), r"field 'received': no moment"),
+        (changed(received="yesterday"), r"field 'received': not a time"),
         (changed(paid=1), r"field 'paid': unknown"),
-        (changed(backend={"kind": 1}), r"field 'backend'"),
+        (changed(backend={"kind": 1}), r"field 'backend\.kind'"),
         (changed(backend={**IDENTITY, "model": "other"}), r"field 'key': the key does not belong"),
         (within("request", repeat=7), r"field 'key': the key does not belong"),
         (within("request", messages=[["user", "other"]]), r"field 'key': the key does not belong"),
@@ -121,8 +121,8 @@ def test_a_gzip_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
         export_store(store, tmp_path / "a.jsonl.gz")
     whole = (tmp_path / "a.jsonl.gz").read_bytes()
     (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"no whole gzip file"):
+    with pytest.raises(InputError, match=r"corrupt gzip file"):
         check_exported(tmp_path / "a.jsonl.gz")
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b"notes\n"))
-    with pytest.raises(InputError, match="line 1: no JSON"):
+    with pytest.raises(InputError, match="line 1: not valid JSON"):
         check_exported(tmp_path / "a.jsonl.gz")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmrank.rankers.outcomes import merge_outcomes
+from llmrank.rankers.ranking import merge_outcomes
 from llmrank.types import Answer, Outcome, Ranking
 
 OK, MENDED = Answer(Outcome.OK), Answer(Outcome.REPAIRED, repairs={"missing": 2}, matches={"exact": 3})

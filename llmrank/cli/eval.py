@@ -95,7 +95,7 @@ def evaluate(
             folder.finish(numbers, session)
             failed = sum(folder.wants(case.case_id) for case in cases.cases)
     if as_json:
-        click.echo(json.dumps(numbers.to_dict(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"run": str(folder.path), **numbers.to_dict()}, indent=2, ensure_ascii=False))
     else:
         from llmrank.report import console, show_metrics
 

@@ -85,6 +85,7 @@ def test_three_runs_are_all_pairs_and_corrected_together(tmp_path: Path, plain: 
     two = compare(plain, edited, measures="MRR,NDCG@1..2")
     assert [one.p for one in two.results] == [one.p for one in found.results[:3]]
     assert "edited − plain" in str(found) and found.headline == "NDCG@1"
+    assert found.table(80).width <= 80
 
 
 def test_only_shared_cases_count_and_the_others_are_said(tmp_path: Path, plain: Run) -> None:
@@ -143,6 +144,17 @@ def test_what_is_not_comparable_is_refused_and_said(
         compare(plain, other)
 
 
+def test_the_order_of_relevant_items_and_gains_of_one_change_nothing(tmp_path: Path, plain: Run) -> None:
+    cases = [replace(one, relevant=one.relevant[::-1], gains=(1.0,) * len(one.relevant)) for one in CASES]
+    other = Run(make_run(tmp_path / "other", CASES, [shuffled(one, 2) for one in CASES]).path)
+    other.__dict__["cases"] = tuple(cases)
+    assert compare(plain, other).cases == 60
+    other = Run(other.path)
+    other.__dict__["cases"] = tuple(replace(one, gains=(2.0,) * len(one.relevant)) for one in CASES)
+    with pytest.raises(InputError, match="different relevant items"):
+        compare(plain, other)
+
+
 def test_the_same_candidates_under_another_name_are_comparable(tmp_path: Path, plain: Run) -> None:
     named = how("recall-limited(answers.jsonl)")
     other = make_run(tmp_path / "scored", CASES, [shuffled(one, 2) for one in CASES], metric_settings=named)
@@ -169,6 +181,7 @@ def test_the_users_that_changed_most_come_first(plain: Run, edited: Run) -> None
 
 def test_it_prints_as_text_markdown_latex_html_json_and_frame(plain: Run, edited: Run) -> None:
     found = compare(plain, edited)
+    assert f"{found.results[3].effect_size:+.2f}" in str(found)
     row = next(line for line in found.to_markdown().splitlines() if line.startswith("| NDCG@10"))
     one = found.results[3]
     assert f"{one.value:.4f}" in row and row.count("|") == found.to_markdown().splitlines()[0].count("|")

@@ -29,7 +29,7 @@ def show(run: Path, user: str | None, worst: int | None, measures: str | None, a
         return
     numbers = found.metrics if measures is None else found.measure(measures)
     if as_json:
-        click.echo(json.dumps(numbers.to_dict(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"run": str(run), **numbers.to_dict()}, indent=2, ensure_ascii=False))
     elif worst is not None:
         to.print(show_worst(found.worst(worst, numbers.headline), numbers.headline or ""))
     else:

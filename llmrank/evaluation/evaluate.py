@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llmrank.engine import Estimate, Workload
+from llmrank.engine import CaseResult, Estimate, Workload, rank_all
 from llmrank.engine import estimate as count_requests
-from llmrank.errors import InputError, TooManyErrorsError
+from llmrank.errors import InputError, LlmrankError, TooManyErrorsError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
 from llmrank.evaluation.method import (
     Composer,
@@ -23,14 +25,14 @@ from llmrank.evaluation.method import (
     template_of,
     with_settings,
 )
-from llmrank.evaluation.session import Session
+from llmrank.evaluation.session import Session, versions
 from llmrank.evaluation.settings import CaseSettings, Limits, ModelSettings, PromptSettings, flat, split_settings
 from llmrank.measures import Measure
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
-from llmrank.run import Origin, Run, RunFolder, load_run
-from llmrank.run.metrics import MetricSettings, metrics, parse_measures
+from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
+from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
 from llmrank.store import request_key
 from llmrank.types import Backend, Case, Ranker
 

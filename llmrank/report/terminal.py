@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 120
 """A pipe has no width of its own."""
-WIDE = 100
-"""Below so many columns the table stacks what stands beside a value under it."""
 SIGNIFICANT = 0.05
 REASONS = 4
 NAME_WIDTH, TITLE_WIDTH = 12, 40
@@ -48,10 +46,12 @@ def show_metrics(
         run: The Run's folder; None: it is not kept.
         calls: How many of the calls were made now, such as `80 made now, the rest were stored`.
         paid: The money of this session, where prices are known.
-        width: Columns of the terminal. Below 100 the table has fewer columns and more lines, never fewer digits.
+        width: Columns of the terminal. A table that does not fit has more lines, never fewer digits.
     """
     sentences = [Text(sentence, style="" if place else "bold") for place, sentence in enumerate(verdict(metrics))]
-    table = _wide_table(metrics) if width >= WIDE else _narrow_table(metrics)
+    tables = (_wide_table(metrics), _narrow_table(metrics), _list(metrics))
+    # Every cell keeps its line, so that what a table needs is what it asks for.
+    table = next((one for one in tables if Console(width=1000).measure(one).maximum <= width), tables[-1])
     lines = [_line(name, text, width) for name, text in _lines(metrics, run, calls, paid)]
     return Group(Text(printable(title)), *sentences, table, *lines)
 
@@ -139,6 +139,24 @@ def _narrow_table(metrics: Metrics) -> Table:
             f"{number(summary.answered_only)}\n{between((summary.worst, summary.best))}",
             *("\n".join(number(summary.baselines.get(name)) for name in names) for names in pairs),
         )
+    return table
+
+
+def _list(metrics: Metrics) -> Table:
+    """Return the table with a line for each number."""
+    table = Table(pad_edge=False, show_lines=True)
+    table.add_column("measure", no_wrap=True)
+    table.add_column("")
+    table.add_column("value", justify="right", no_wrap=True)
+    for measure, summary in metrics.measures.items():
+        numbers = {
+            "value": number(summary.value),
+            "95% CI": between(summary.ci95),
+            "answered only": number(summary.answered_only),
+            "worst to best": between((summary.worst, summary.best)),
+            **{_name(name): number(summary.baselines.get(name)) for name in _baselines(metrics)},
+        }
+        table.add_row(measure, "\n".join(numbers), "\n".join(numbers.values()))
     return table
 
 

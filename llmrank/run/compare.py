@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas
 
 SIGNIFICANT = 0.05
-DROPPED_FIRST = ("p (t test)", "wins/ties/losses", "p", "d_z")
+DROPPED_FIRST = ("p (t test)", "wins/ties/losses", "p", "d_z", "reference", "run")
 """Columns that a narrow table does without, in this order."""
 SHOWN_USERS, SHOWN_DIFF_LINES, SHOWN_VALUE = 5, 40, 60
 
@@ -117,7 +117,7 @@ class Comparison:
                 signed(one.difference) + ("*" if one.significant else ""),
                 between(one.ci95, sign=True),
                 *(p_value(p) for p in (one.p, one.p_holm, one.p_t)),
-                "–" if one.effect_size is None else signed(one.effect_size)[:-2],
+                signed(one.effect_size, 2),
                 f"{one.wins}/{one.ties}/{one.losses}" if one.wins + one.ties + one.losses else "–",
             )
             for one in self.results
@@ -146,7 +146,11 @@ class Comparison:
     def notes(self) -> list[str]:
         """Return what must be said beside the table, in sentences."""
         counted = f"{self.cases} Cases" + (f" of {self.users} users" if self.users != self.cases else "")
-        notes = [f"{counted}, {self.evaluation}; paired on users. * p (Holm) < .05."]
+        notes = [
+            f"{counted}, {self.evaluation}; paired on users. * p (Holm) < .05.",
+            "p: paired randomisation test; Holm: corrected for all measures and pairs; d_z: Cohen's effect size; "
+            "wins, ties and losses: users.",
+        ]
         notes += [
             f"{count} Cases of {name} are left out: another Run lacks them."
             for name, count in self.left_out.items()
@@ -341,7 +345,7 @@ def _refuse_other_cases(cases: Sequence[Case], name: str, other: Run, other_name
         return {
             "users": case.user_id,
             "candidates": {item.item_id for item in case.candidates},
-            "relevant items": (set(case.relevant), case.gains),
+            "relevant items": dict(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True)),
             "ratings": (case.target and case.target.item_id, case.rating),
         }
 

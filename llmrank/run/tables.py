@@ -83,9 +83,9 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}".replace("-", MINUS)
 
 
-def signed(value: float | None) -> str:
-    """Return a difference with its sign and four decimals, or a dash."""
-    return "–" if value is None else f"{value:+.4f}".replace("-", MINUS)
+def signed(value: float | None, decimals: int = 4) -> str:
+    """Return a difference with its sign, or a dash."""
+    return "–" if value is None else f"{value:+.{decimals}f}".replace("-", MINUS)
 
 
 def between(ends: tuple[float | None, float | None] | None, *, sign: bool = False) -> str:

@@ -168,7 +168,7 @@ def test_a_case_that_cannot_be_read_again_is_named_and_keeps_its_reading(folder:
     goes_well(run(folder, "store", "import", "s.jsonl", "--store", str(store)))
     found = reparsed(folder, "run", "--store", str(store))
     assert set(found["unreadable"]) == {"u2", "u3"} and found["changed"] == 0
-    assert "something else" in found["unreadable"]["u2"] and "other candidates" in found["unreadable"]["u3"]
+    assert "other requests" in found["unreadable"]["u2"] and "other candidates" in found["unreadable"]["u3"]
     said = goes_well(run(folder, "reparse", "run", "--store", str(store), "--write")).stdout
     assert "2 cannot be read again" in said and "user u2: cannot be read again" in said
     assert read_records(folder / "run")["u2"].ranking == before["u2"].ranking
@@ -194,12 +194,12 @@ def test_a_call_that_failed_stays_failed(folder: Path) -> None:
 
 def test_a_run_that_says_nothing_of_its_making_and_a_folder_that_is_none(folder: Path) -> None:
     manifest = json.loads((folder / "run" / "manifest.json").read_text())
-    (folder / "run" / "manifest.json").write_text(json.dumps({"settings": manifest["settings"]}))
+    (folder / "run" / "manifest.json").write_text(json.dumps({"format": 2, "settings": manifest["settings"]}))
     ran = run(folder, "reparse", "run")
     assert ran.returncode == 2 and "repeat the command that made it" in ran.stderr
     (folder / "other").mkdir()
     ran = run(folder, "reparse", "other")
-    assert ran.returncode == 2 and "no Run" in ran.stderr
+    assert ran.returncode == 2 and "not a Run folder" in ran.stderr
 
 
 def test_a_run_that_is_under_way_is_read_as_far_as_it_is(folder: Path) -> None:

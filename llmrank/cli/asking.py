@@ -31,7 +31,6 @@ class FileHistories:
     """The histories of a candidate file, for `rerank`: read only when shots or a baseline want them."""
 
     path: Path
-    allow_empty_history: bool = False
     scale: tuple[float, float] = (1.0, 5.0)
 
     @cached_property
@@ -58,7 +57,7 @@ class FileHistories:
     def _cases(self) -> Iterator[Case]:
         from llmrank.data.candidates import read_cases
 
-        return read_cases(self.path, allow_empty_history=self.allow_empty_history)
+        return read_cases(self.path, truth="ignored")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def _from_file(path: Path, options: CaseOptions, task: Task) -> CaseSet:
     from llmrank.data.candidates import read_cases
     from llmrank.data.cases import sample_users
 
-    everyone = {case.user_id: case for case in read_cases(path, allow_empty_history=options.allow_empty_history)}
+    everyone = {case.case_id: case for case in read_cases(path)}
     fitting = {user: case for user, case in everyone.items() if (case.target is not None) == (task == "rating")}
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")

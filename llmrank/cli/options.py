@@ -110,7 +110,6 @@ class CaseOptions:
     force_target: bool = False
     k_core: int = 0
     columns: tuple[str, ...] = ()
-    allow_empty_history: bool = False
 
 
 case_options = _grouped(
@@ -138,7 +137,6 @@ case_options = _grouped(
         "--k-core", default=0, show_default=True, type=click.IntRange(0), help="Keep users and items with k events."
     ),
     option("--column", "columns", multiple=True, help="Your tables' column names, e.g. --column user=member_id."),
-    option("--allow-empty-history", is_flag=True, help="Accept rows of a candidate file that have no history."),
 )
 
 

@@ -63,7 +63,8 @@ def recall(
 ) -> None:
     """Propose k candidates for each user and write them, with history and what came next, as a candidate file."""
     from llmrank.cli.progress import Progress
-    from llmrank.data.candidates import check_free, file_format, write_cases
+    from llmrank.data.candidate_writing import check_free, write_cases
+    from llmrank.data.candidates import file_format
     from llmrank.data.cases import sample_users
     from llmrank.data.load import load_dataset
     from llmrank.data.splits import parse_split

@@ -189,7 +189,7 @@ def _reading_of_score(run: Path, manifest: Mapping[str, Any], data: str | None) 
     if not path.is_file():
         raise InputError("there is no such file", path=path, hint="say with --data where the answers have moved to")
     _refuse_other_data(run, settings, {"data_sha256": sha256_of(path)})
-    cases = sorted(read_cases(path, allow_empty_history=options["allow_empty_history"]), key=lambda case: case.user_id)
+    cases = sorted(read_cases(path), key=lambda case: case.user_id)
     by_user = {case.user_id: case for case in cases}
     form, scale = answer_format(settings["answer"]), (settings["scale"][0], settings["scale"][1])
     task = "rating" if cases[0].target is not None else "ranking"

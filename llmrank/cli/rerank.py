@@ -31,6 +31,7 @@ from llmrank.types import Outcome, Usage
 if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
     from llmrank.cli.reranking import Reranking
+    from llmrank.data.candidates import CandidateFile
     from llmrank.engine import Budget
     from llmrank.scale import Partition, Result
 
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 @prompt_options
 @backend_options
 @option("--seed", default=0, show_default=True, help="For shuffles, shots and sampling.")
-@option("--allow-empty-history", is_flag=True, help="Accept rows that have no history.")
 @scale_options
 @click.option("--force", is_flag=True, help="Begin again, whatever is there.")
 @dry_run_option
@@ -55,7 +55,6 @@ def rerank(
     prompt_options: PromptOptions,
     backend_options: BackendOptions,
     seed: int,
-    allow_empty_history: bool,
     scale_options: ScaleOptions,
     force: bool,
     dry_run: bool,
@@ -73,29 +72,27 @@ def rerank(
     from llmrank.cli.asking import load_prompt
     from llmrank.cli.backend import connect
     from llmrank.cli.reranking import Reranking
-    from llmrank.data.candidates import check_free
 
-    reranking = Reranking(prompt_options, backend_options, seed, allow_empty_history, Path.cwd())
+    reranking = Reranking(prompt_options, backend_options, seed, Path.cwd())
     if not reranking.nobody:
         load_prompt(prompt_options)
     reranking.order()
     partitions = _divide(candidates, output, scale_options, backend_options.store)
     divided = candidates.is_dir() or scale_options.shard is not None
-    check_free(output, overwrite=force or divided)
     if divided:
         _refuse_what_one_process_does(backend_options, scale_options)
     if not partitions or (divided and not dry_run):
         results, budget = _rerank_partitions(reranking, partitions, scale_options, force=force)
         _show(results, budget, output, as_json=as_json)
         return
-    rows = [reranking.check(partition) for partition in partitions]
+    checked = [reranking.check(partition) for partition in partitions]
     # Parts have Stores of their own, which an estimate leaves as they are.
     options = replace(backend_options, store=None) if divided else backend_options
     with connect(options, nobody=reranking.nobody) as connection:
         if dry_run:
-            _estimate(reranking, partitions, connection, as_json=as_json)
+            _estimate(reranking, partitions, checked, connection, as_json=as_json)
             return
-        result = reranking.rerank(partitions[0], connection, rows[0], force=force)
+        result = reranking.rerank(partitions[0], connection, checked[0], force=force)
     _show([result], connection.budget, output, as_json=as_json)
 
 
@@ -134,12 +131,19 @@ def _divide(candidates: Path, output: Path, options: ScaleOptions, store: Path |
     return [Partition(candidates, output, store or default_store())]
 
 
-def _estimate(reranking: Reranking, partitions: Sequence[Partition], connection: Connection, *, as_json: bool) -> None:
+def _estimate(
+    reranking: Reranking,
+    partitions: Sequence[Partition],
+    checked: Sequence[CandidateFile],
+    connection: Connection,
+    *,
+    as_json: bool,
+) -> None:
     from llmrank.cli.backend import show_estimate
 
     # Shots from the other files may be longer or shorter; it is an estimate.
     ranker, _ = reranking.ranker(partitions[0].source, connection.backend)
-    cases = (row.case for row in chain.from_iterable(map(reranking.rows, partitions)))
+    cases = (row.case for row in chain.from_iterable(map(reranking.rows, partitions, checked)))
     show_estimate(cases, ranker, reranking.order(), connection, as_json=as_json)
 
 

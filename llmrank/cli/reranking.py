@@ -22,6 +22,7 @@ from llmrank.types import Case, Failure, Ranker, Usage
 
 if TYPE_CHECKING:
     from llmrank.data.candidate_row import CandidateRow
+    from llmrank.data.candidates import CandidateFile
     from llmrank.engine import Budget, Caller, CaseResult
     from llmrank.rankers.order import Order
     from llmrank.types import Backend
@@ -34,7 +35,6 @@ class Reranking:
     prompt: PromptOptions
     backend: BackendOptions
     seed: int
-    allow_empty_history: bool
     folder: Path
     """Where the command was given: what relative names (of prompts, of a model) are relative to."""
 
@@ -49,20 +49,16 @@ class Reranking:
 
         return Order.parse(self.prompt.order, self.seed)
 
-    def check(self, partition: Partition) -> int:
-        """Check every row of the source, and return how many there are to be done."""
-        from llmrank.data.candidates import check_candidates
+    def check(self, partition: Partition) -> CandidateFile:
+        """Check every row of the source, and return the file."""
+        from llmrank.data.candidates import CandidateFile
 
-        rows = check_candidates(partition.source, allow_empty_history=self.allow_empty_history).rows
-        return rows if partition.shard is None else sum(1 for _ in self.rows(partition))
+        return CandidateFile(partition.source, truth="ignored")
 
-    def rows(self, partition: Partition) -> Iterator[CandidateRow]:
-        """Return the partition's rows; `check` has been called."""
-        from llmrank.data.candidates import read_rows
-
+    def rows(self, partition: Partition, candidates: CandidateFile) -> Iterator[CandidateRow]:
+        """Return the partition's rows."""
         shard = partition.shard
-        rows = read_rows(partition.source, allow_empty_history=self.allow_empty_history, checked=True)
-        return rows if shard is None else (row for row in rows if shard.holds(row.case.user_id))
+        return iter(candidates) if shard is None else (row for row in candidates if shard.holds(row.case.user_id))
 
     def ranker(self, source: Path, backend: Backend) -> tuple[Ranker, dict[str, object]]:
         """Return the method, and all settings that can change a ranking; shots and popularity are the source's.
@@ -71,7 +67,7 @@ class Reranking:
         """
         from llmrank.rankers.needs import needs_of
 
-        histories = FileHistories(source, self.allow_empty_history)
+        histories = FileHistories(source)
         template = None if self.nobody else load_prompt(self.prompt)
         method = make_method(template, self.prompt, histories, seed=self.seed, room=context_window(backend))
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
@@ -82,7 +78,7 @@ class Reranking:
         self,
         partition: Partition,
         connection: Connection,
-        rows: int,
+        candidates: CandidateFile,
         *,
         caller: Caller | None = None,
         force: bool = False,
@@ -109,11 +105,14 @@ class Reranking:
         if partition.shard is not None:
             settings["shard"] = str(partition.shard)
         outcomes, usage, failed = Counter[str](), Usage(), 0
+        rows = len(candidates) if partition.shard is None else sum(1 for _ in self.rows(partition, candidates))
         under_way: dict[str, CandidateRow] = {}
         caller = caller or connection.caller()
         calls = caller.calls
         with ExitStack() as open_things:
-            writer = open_things.enter_context(RerankedWriter(partition.output, settings=settings, overwrite=force))
+            writer = open_things.enter_context(
+                RerankedWriter(partition.output, candidates, settings=settings, overwrite=force)
+            )
             shown = (
                 open_things.enter_context(Progress(rows, len(writer), spent=connection.budget.describe))
                 if progress
@@ -121,9 +120,9 @@ class Reranking:
             )
 
             def wanted() -> Iterator[Case]:
-                for row in self.rows(partition):
+                for row in self.rows(partition, candidates):
                     if row not in writer:
-                        under_way[row.case.user_id] = row
+                        under_way[row.case.case_id] = row
                         yield row.case
 
             def done(ranked: CaseResult) -> None:
@@ -134,13 +133,13 @@ class Reranking:
                     (exchange.reply.usage for exchange in ranked.exchanges if not isinstance(exchange.reply, Failure)),
                     Usage(),
                 )
-                writer.write(under_way.pop(ranked.case.user_id), ranked.ranking, spent, failed=lost)
+                writer.write(under_way.pop(ranked.case.case_id), ranked.ranking, spent, failed=lost)
                 outcomes[ranked.ranking.outcome] += 1
                 usage += spent
                 if shown is not None:
                     shown.add(ranked.ranking.outcome)
 
-            if len(writer) < rows:
+            if not writer.finished and len(writer) < rows:
                 connection.run(rank_all(wanted(), ranker, caller, arrange=self.order().arrange, done=done))
             refuse_errors(failed, rows, self.backend.max_error_rate, "the same command asks for them again")
             writer.finish()
@@ -204,13 +203,15 @@ class PartitionWorker:
 
         if partition.output.exists():  # whoever finished it died before saying so
             return Result(partition.output)
-        rows = self._reranking.check(partition)
+        candidates = self._reranking.check(partition)
         with Store(Path(":memory:") if self._reranking.nobody else partition.store, alone=True) as store:
             connection = self._reached.beside(store)
             if self._caller is None:
                 self._caller = connection.caller()
             self._caller.store = store
-            return self._reranking.rerank(partition, connection, rows, caller=self._caller, progress=self._progress)
+            return self._reranking.rerank(
+                partition, connection, candidates, caller=self._caller, progress=self._progress
+            )
 
     def close(self) -> None:
         """Close the backend."""

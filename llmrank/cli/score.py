@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 @option("--scale", default=(1.0, 5.0), show_default=True, type=(float, float), help="Lowest and highest rating.")
 @option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
 @option("--out", default=None, type=click.Path(path_type=Path), help="Keep the result as a Run in this folder.")
-@option("--allow-empty-history", is_flag=True, help="Accept rows that have no history.")
 @json_option
 @config_option
 def score(
@@ -45,7 +44,6 @@ def score(
     scale: tuple[float, float],
     measures: str | None,
     out: Path | None,
-    allow_empty_history: bool,
     as_json: bool,
 ) -> None:
     """Parse and measure ANSWERS: candidate rows that carry a `response` (null where there was none)."""
@@ -58,7 +56,7 @@ def score(
     from llmrank.types import Failure, Response
 
     form = answer_format(answer)
-    rows = sorted(read_answered(answers, allow_empty_history=allow_empty_history), key=lambda row: row[0].user_id)
+    rows = sorted(read_answered(answers), key=lambda row: row[0].user_id)
     cases = [case for case, _ in rows]
     chosen = parse_measures(measures, "rating" if _is_rating(cases, answers) else "ranking")
     records: dict[str, CaseRecord] = {}
@@ -79,7 +77,7 @@ def score(
             "measures": [str(measure) for measure in chosen],
             "users": len(cases),
         }
-        made = Origin("score", {"answers": str(answers.resolve()), "allow_empty_history": allow_empty_history})
+        made = Origin("score", {"answers": str(answers.resolve())})
         with RunFolder(out, settings, made) as folder:
             for user, record in records.items():
                 if folder.records.get(user) != record:

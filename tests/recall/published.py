@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
 from llmrank.data.foreign import read_histories
 from llmrank.data.lists import read_lists
+from numpy.typing import NDArray
+
 from llmrank.measures import NDCG, Judgements
 from tests.answers.recorded import data_folder
 from tests.tables import show

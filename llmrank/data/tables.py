@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -50,6 +50,13 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """What a column is called, in lower case without separators; the first that is there is taken."""
 
+LIKE: Mapping[str, tuple[str, ...]] = {
+    "timestamp": ("time", "date", "created", "when", "at"),
+    "rating": ("rating", "stars", "grade", "rate"),
+}
+"""Words in the names of columns that seem to be one, though they are called otherwise."""
+EARLIEST = 3e8
+"""Seconds since the epoch: numbers below it (1979) are no times."""
 _MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
 
 
@@ -76,6 +83,29 @@ class Table:
             raise InputError(f"no such column; {there}", path=self.path, line=1, field=asked, hint="name one of these")
         usual = {_plain(name): name for name in reversed(names)}
         return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
+
+    def like(self, role: str, taken: Collection[str]) -> str | None:
+        """Return the column that seems to play `role`, by its name and its values; None where none does.
+
+        Raises:
+            InputError: several do.
+        """
+        words = LIKE[role]
+        found: list[str] = []
+        for name in self.data.column_names:
+            if name in taken or not any(word in _plain(name) for word in words):
+                continue
+            try:
+                values = self.seconds(name) if role == "timestamp" else self.numbers(name)
+            except (InputError, pa.ArrowNotImplementedError):
+                continue
+            known = values[~np.isnan(values)]
+            if len(known) and (role == "rating" or float(known.min()) > EARLIEST):
+                found.append(name)
+        if len(found) > 1:
+            hint = f"name it: --column {role}={found[0]} (columns={{'{role}': '{found[0]}'}})"
+            raise InputError(f"{' and '.join(found)} may each be the {role}", path=self.path, field=role, hint=hint)
+        return found[0] if found else None
 
     def require(self, role: str, columns: Mapping[str, str]) -> str:
         """Return the column that plays `role`.
@@ -215,6 +245,11 @@ def read_event_rows(table: Table, columns: Mapping[str, str]) -> EventRows:
     """Return the interactions of a table; rating, timestamp and position where it has them."""
     user, item = table.require("user", columns), table.require("item", columns)
     rating, time, place = (table.find(role, columns) for role in ("rating", "timestamp", "position"))
+    notes: list[str] = []
+    if time is None and place is None and (time := table.like("timestamp", {user, item})) is not None:
+        notes.append(f"The column {time!r} is read as the timestamp.")
+    if rating is None and (rating := table.like("rating", {user, item, time or ""})) is not None:
+        notes.append(f"The column {rating!r} is read as the rating.")
     return EventRows(
         table.path,
         table.texts(user),
@@ -226,6 +261,7 @@ def read_event_rows(table: Table, columns: Mapping[str, str]) -> EventRows:
         user_field=user,
         item_field=item,
         timestamp_field=time or "timestamp",
+        notes=tuple(notes),
     )
 
 

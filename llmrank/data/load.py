@@ -60,7 +60,7 @@ def load_dataset(
 
 
 @dataclass(frozen=True, slots=True)
-class TestedUsers:
+class SplitUsers:
     """A dataset cut in two, and the users whose future is asked about."""
 
     split: Split
@@ -70,9 +70,9 @@ class TestedUsers:
     """How many users have both a history and a future; `users` are no more than these."""
 
 
-def tested_users(
+def split_users(
     dataset: Dataset, *, split: str = "leave-last-out", users: int = 0, seed: int = 0, file_order: bool = False
-) -> TestedUsers:
+) -> SplitUsers:
     """Return the split of a dataset, and the users to be tested: what `eval` and `recall` begin with.
 
     Args:
@@ -88,7 +88,7 @@ def tested_users(
     parted = splits.parse_split(split, file_order=file_order)(dataset)
     trained = set(parted.train.user.tolist())
     tested = {dataset.users[user] for user in set(parted.test.user.tolist()) & trained}
-    return TestedUsers(parted, sample_users(tested, users or len(tested), seed), len(tested))
+    return SplitUsers(parted, sample_users(tested, users or len(tested), seed), len(tested))
 
 
 def read_folder(folder: Path, columns: Mapping[str, str] | None = None) -> Rows:

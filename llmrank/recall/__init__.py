@@ -69,10 +69,8 @@ def recall_model(name: str, **parameters: Setting) -> RecallModel:
                 f"the recall model {name!r} has no parameter {parameter!r}{nearest(parameter, known)}",
                 hint=f"it has {', '.join(known)}" if known else "it has none: leave it out",
             )
-        if isinstance(value, bool) != (known[parameter] == "bool") or (
-            known[parameter] == "int" and value != int(value)
-        ):
-            raise InputError(
-                f"{parameter} is {value!r}", field=parameter, hint=f"give a value of type {known[parameter]}"
-            )
+        kinds = KINDS.get(known[parameter], (object,))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            hint = f"give a value of type {known[parameter]}"
+            raise InputError(f"{parameter} is {value!r}", field=parameter, hint=hint)
     return model(**parameters)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import pytest
 from llmrank.data.candidates import BadRowsError, CandidateFile
 from llmrank.data.external_formats import convert
 from llmrank.data.retriever_table import read_retriever_table
+from llmrank.data.tallrec import read_tallrec
 from llmrank.errors import InputError
+from llmrank.prompting.library import load_template
 from llmrank.types import Event, Item
 
 USERS, ITEMS = 6, 5
@@ -138,8 +142,6 @@ ENTRY: dict[str, Any] = {
 
 
 def test_an_entry_of_tallrec_is_a_rating_row_with_truth_0_or_1(tmp_path: Path) -> None:
-    import json
-
     path, out = tmp_path / "valid.json", tmp_path / "out.jsonl"
     path.write_text(json.dumps([ENTRY, {**ENTRY, "output": "No."}]))
     assert convert(path, "tallrec", out) == (2, [])
@@ -155,3 +157,12 @@ def test_an_entry_of_tallrec_is_a_rating_row_with_truth_0_or_1(tmp_path: Path) -
         with pytest.raises(InputError, match="entry 2 is not TALLRec's") as caught:
             convert(path, "tallrec", out, overwrite=True)
         assert caught.value.line == 2
+
+
+def test_the_prompt_of_a_published_entry_is_its_very_text(shared_data: Callable[[str], Path]) -> None:
+    path = shared_data("TALLRec") / "movie" / "valid.json"
+    template = load_template("tallrec")
+    for entry, case in zip(json.loads(path.read_text()), read_tallrec(path), strict=True):
+        (message,) = template.render(case.blinded(), template.question(case))
+        text = f"### Instruction:\n{entry['instruction']}\n\n### Input:\n{entry['input']}\n\n### Response:"
+        assert message.content.rstrip().endswith(text)

@@ -38,6 +38,7 @@ Examples:
 @settings_options(Limits, "cost")
 @settings_options(ScaleSettings, "scale")
 @option("--seed", default=0, show_default=True, help="For shuffles, shots and sampling.")
+@option("--skip-bad-rows", is_flag=True, help="Leave out rows that have faults, and count them.")
 @click.option("--force", is_flag=True, help="Begin again, whatever exists.")
 @dry_run_option
 @json_option
@@ -46,6 +47,7 @@ def rerank(
     candidates: Path,
     output: Path,
     seed: int,
+    skip_bad_rows: bool,
     force: bool,
     dry_run: bool,
     as_json: bool,
@@ -69,6 +71,7 @@ def rerank(
         settings_from(Limits, values),
         settings_from(ScaleSettings, values),
         seed,
+        skip_bad_rows,
     )
     if dry_run:
         show_estimate(estimate_rerank(candidates, output, job, Progress()), as_json=as_json)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
-from llmrank.data.candidates import read_cases
+from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
+from llmrank.data.candidates import Source as TableOrFile
 from llmrank.data.cases import histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
@@ -38,6 +39,8 @@ class CaseSet(Sequence[Case]):
     settings: Mapping[str, object]
     """Everything that can change the Cases, for the manifest."""
     seed: int = 0
+    domain: str | None = None
+    """What the items are, such as `movies`; None: unknown."""
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -101,6 +104,8 @@ def cases_of(
     if isinstance(data, str | Path):
         data, settings = None, replace(settings, data=data)
     if data is not None:
+        if isinstance(data, ArrowTable | DataFrame):
+            return _from_file(data, settings, task)
         return _from_list(list(data), settings)
     path = Path(settings.data)
     if path.is_file():
@@ -110,9 +115,14 @@ def cases_of(
     return _from_dataset(settings, task, catalogue=catalogue, say=say)
 
 
-def _from_file(path: Path, settings: CaseSettings, task: Task) -> CaseSet:
-    everyone = list(read_cases(path))
-    return _drawn(everyone, settings, task, name=path.name, path=path)
+def _from_file(source: TableOrFile, settings: CaseSettings, task: Task) -> CaseSet:
+    candidates = CandidateFile(source, skip_bad_rows=settings.skip_bad_rows)
+    name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
+    found = _drawn(list(candidates.cases()), settings, task, name=name, path=path)
+    skipped = candidates.summary.skipped_rows
+    note = (f"{skipped:,} rows with faults are left out.",) if skipped else ()
+    scale = candidates.summary.rating_scale
+    return replace(found, training=replace(found.training, scale=scale), notes=(*note, *found.notes))
 
 
 def _from_list(cases: list[Case], settings: CaseSettings) -> CaseSet:
@@ -151,17 +161,37 @@ def _drawn(everyone: Sequence[Case], settings: CaseSettings, task: Task, *, name
     )
 
 
-def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: Say) -> CaseSet:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A dataset, split, and the users that are drawn."""
+
+    split: Split
+    train: Mapping[str, tuple[Event, ...]]
+    """Training events by user."""
+    drawn: Sequence[str]
+    available: int
+    """Users that could be drawn: those with events on both sides of the cut."""
+
+
+def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: Say = silent) -> Prepared:
+    """Return the dataset that the settings name, split, and the users that they draw (0: all)."""
     from llmrank.data.load import load_dataset
     from llmrank.data.splits import parse_split
 
     columns = dict(column_role(text) for text in settings.columns)
+    cut = parse_split(settings.split, file_order=settings.file_order)
     dataset = load_dataset(str(settings.data), columns=columns, k_core=settings.k_core, say=say)
-    split = parse_split(settings.split)(dataset)
+    split = cut(dataset)
     train = histories(split)
     tested = {dataset.users[index] for index in set(split.test.user.tolist())} & set(train)
-    users = DEFAULT_USERS if settings.users is None else settings.users
-    drawn = sample_users(tested, users or len(tested), settings.seed)
+    users = default_users if settings.users is None else settings.users
+    return Prepared(split, train, sample_users(tested, users or len(tested), settings.seed), len(tested))
+
+
+def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: Say) -> CaseSet:
+    prepared = prepare(settings, say=say)
+    split, train, drawn = prepared.split, prepared.train, prepared.drawn
+    dataset = split.dataset
     manifest = _manifest(settings, len(drawn)) | {
         "data": dataset.name,
         "data_sha256": dataset.sha256,
@@ -188,8 +218,9 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
         evaluation=evaluation,
         task=task,
         target_forced=settings.force_target,
-        notes=(split.note, *_notes(cases, len(tested), settings)),
+        notes=(split.note, *_notes(cases, prepared.available, settings)),
         settings=manifest,
+        domain=dataset.domain,
         seed=settings.seed,
     )
 

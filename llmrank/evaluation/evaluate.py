@@ -163,7 +163,8 @@ class CostEstimate:
 
 
 def _requests(work: Workload) -> str:
-    return f"{work.requests:,} requests, {work.prompt_tokens:,} prompt tokens, {work.completion_tokens:,} completion tokens"
+    tokens = f"{work.prompt_tokens:,} prompt tokens, {work.completion_tokens:,} completion tokens"
+    return f"{work.requests:,} requests, {tokens}"
 
 
 def _rank_wanted(

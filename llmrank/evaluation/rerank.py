@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from llmrank.data.candidate_row import CandidateRow
-from llmrank.data.candidates import check_candidates, check_free, file_format, read_cases, read_rows
+from llmrank.data.candidates import CandidateFile, file_format
 from llmrank.data.reranked import RerankedWriter
 from llmrank.engine import Budget, Caller, CaseResult, rank_all
 from llmrank.errors import (
@@ -77,6 +77,8 @@ class RerankJob:
     limits: Limits = field(default_factory=Limits)
     scale: ScaleSettings = field(default_factory=ScaleSettings)
     seed: int = 0
+    skip_bad_rows: bool = False
+    """Leave out rows that have faults, and count them."""
     folder: Path = field(default_factory=Path.cwd)
     """Where the job was given: what relative names (of prompts, of a model) are relative to."""
 
@@ -91,21 +93,20 @@ class RerankJob:
             return Session.without_model(say=reporter.message)
         return Session(self.model, self.limits, store=store, say=reporter.message)
 
-    def method(self, source: Path, window: ContextWindow) -> Method:
+    def method(self, candidates: CandidateFile, window: ContextWindow) -> Method:
         """Return how the rows of a file are ranked; shots and popularity are drawn from the file itself."""
         template = template_of(self.prompt) if needs_model(self.prompt) else None
-        training = TrainingData(lambda: read_cases(source))
+        training = TrainingData(candidates.cases, candidates.summary.rating_scale)
         return Composer(self.prompt, training, self.seed, window).method(template)
 
-    def rows(self, partition: Partition) -> Iterator[CandidateRow]:
-        """Return the partition's rows, which have been checked."""
-        shard, rows = partition.shard, read_rows(partition.source, checked=True)
-        return rows if shard is None else (row for row in rows if shard.holds(row.case.user_id))
+    def check(self, partition: Partition) -> CandidateFile:
+        """Check every row of the source, and return the file. What is relevant is of no concern here."""
+        return CandidateFile(partition.source, truth="ignored", skip_bad_rows=self.skip_bad_rows)
 
-    def count_rows(self, partition: Partition) -> int:
-        """Check every row of the source, and return how many of them are the partition's."""
-        rows = check_candidates(partition.source).rows
-        return rows if partition.shard is None else sum(1 for _ in self.rows(partition))
+    def rows(self, partition: Partition, candidates: CandidateFile) -> Iterator[CandidateRow]:
+        """Return the partition's rows."""
+        shard = partition.shard
+        return iter(candidates) if shard is None else (row for row in candidates if shard.holds(row.case.user_id))
 
     def settings(self, method: Method, session: Session) -> dict[str, object]:
         """Return all settings that can change a ranking.
@@ -125,8 +126,11 @@ class RerankJob:
             InputError: the output exists, or was begun with other settings.
             TooManyErrorsError: more rows failed than the limits allow; the same call asks for them again.
         """
-        rows = self.count_rows(partition)
-        method = self.method(partition.source, session.window)
+        candidates = self.check(partition)
+        for note in candidates.summary.notes():
+            reporter.message(note)
+        rows = len(candidates) if partition.shard is None else sum(1 for _ in self.rows(partition, candidates))
+        method = self.method(candidates, session.window)
         settings = self.settings(method, session)
         session.check(method.ranker.needs(2))
         if partition.settings is not None:
@@ -137,10 +141,10 @@ class RerankJob:
         outcomes, usage, failed = Counter[str](), Usage(), 0
         under_way: dict[str, CandidateRow] = {}
         calls = caller.calls
-        with RerankedWriter(partition.output, settings=settings, overwrite=force) as writer:
+        with RerankedWriter(partition.output, candidates, settings=settings, overwrite=force) as writer:
 
             def wanted() -> Iterator[Case]:
-                for row in self.rows(partition):
+                for row in self.rows(partition, candidates):
                     if row not in writer:
                         under_way[row.case.case_id] = row
                         yield row.case
@@ -156,7 +160,7 @@ class RerankJob:
                 usage += spent
                 reporter.advance(str(result.ranking.outcome))
 
-            if len(writer) < rows:
+            if not writer.finished and len(writer) < rows:
                 reporter.begin(rows, len(writer), session.budget.describe)
                 try:
                     arrange = method.order.arrange
@@ -220,7 +224,8 @@ class PartitionWorker:
 
     def agree(self, partition: Partition) -> None:
         """Raise InputError if the job was begun with other settings than this worker's; make its folder if need be."""
-        settings = self._job.settings(self._job.method(partition.source, self._session.window), self._session)
+        method = self._job.method(self._job.check(partition), self._session.window)
+        settings = self._job.settings(method, self._session)
         if partition.settings is not None:
             partition.settings.parent.mkdir(exist_ok=True)
             agree(partition.settings, settings)
@@ -280,7 +285,7 @@ def rerank_files(
 ) -> Reranked:
     """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
     reporter = reporter or Silent()
-    partitions = _partitions(candidates, output, job, reporter, force=force)
+    partitions = _partitions(candidates, output, job, reporter)
     if candidates.is_dir() or job.scale.shard is not None:
         results, budget = _rerank_partitions(job, partitions, reporter, force=force)
         return _summary(output, results, budget)
@@ -295,21 +300,20 @@ def rerank_files(
 
 def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> CostEstimate:
     """Return what reranking would ask, what of it the Store has, and what the rest may cost. No request is sent."""
-    partitions = _partitions(candidates, output, job, reporter, force=True)
+    partitions = _partitions(candidates, output, job, reporter)
     divided = candidates.is_dir() or job.scale.shard is not None
-    for partition in partitions:
-        job.count_rows(partition)
+    checked = [job.check(partition) for partition in partitions]
     # Parts have Stores of their own, which an estimate leaves as they are.
     model = replace(job.model, store=None) if divided else job.model
     with replace(job, model=model).open_session(reporter) as session:
         # Shots from the other files may be longer or shorter; it is an estimate.
-        method = job.method(partitions[0].source, session.window)
+        method = job.method(checked[0], session.window)
         job.settings(method, session)
-        cases = (row.case for row in chain.from_iterable(map(job.rows, partitions)))
+        cases = (row.case for row in chain.from_iterable(map(job.rows, partitions, checked)))
         return CostEstimate.of(cases, method, session)
 
 
-def _partitions(candidates: Path, output: Path, job: RerankJob, reporter: Reporter, *, force: bool) -> list[Partition]:
+def _partitions(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> list[Partition]:
     """Return the parts of the job, once all that can be seen beforehand is seen to be right."""
     if needs_model(job.prompt):
         template_of(job.prompt)
@@ -318,7 +322,6 @@ def _partitions(candidates: Path, output: Path, job: RerankJob, reporter: Report
     if not partitions:
         reporter.message(f"there are more shards than files, and none is left for {job.scale.shard}")
     divided = candidates.is_dir() or job.scale.shard is not None
-    check_free(output, overwrite=force or divided)
     if divided:
         job.check_scale()
     return partitions
@@ -392,6 +395,7 @@ def rerank(
     prompt: str | Path | PromptSettings | None = None,
     model: str | ModelSettings | None = None,
     seed: int = 0,
+    skip_bad_rows: bool = False,
     force: bool = False,
     progress: bool | Reporter = True,
     **settings: Any,  # noqa: ANN401 - checked by name and type
@@ -404,6 +408,7 @@ def rerank(
     prompt: str | Path | PromptSettings | None = None,
     model: str | ModelSettings | None = None,
     seed: int = 0,
+    skip_bad_rows: bool = False,
     force: bool = False,
     progress: bool | Reporter = True,
     **settings: Any,  # noqa: ANN401 - checked by name and type
@@ -415,6 +420,7 @@ def rerank(
     prompt: str | Path | PromptSettings | None = None,
     model: str | ModelSettings | None = None,
     seed: int = 0,
+    skip_bad_rows: bool = False,
     force: bool = False,
     progress: bool | Reporter = True,
     **settings: Any,
@@ -430,6 +436,7 @@ def rerank(
         prompt: Name or path of a template, or all settings of the prompt.
         model: Name of the model, or all settings of the backend.
         seed: For shuffles, shots and sampling.
+        skip_bad_rows: Leave out rows that have faults, and count them.
         force: Begin again, whatever exists.
         progress: Whether to show a bar; or who is told instead.
         settings: Any field of `PromptSettings`, `ModelSettings`, `Limits` and `ScaleSettings`, by name.
@@ -448,7 +455,7 @@ def rerank(
         models = model
     elif model is not None:
         models = replace(models, model=model)
-    job, reporter = RerankJob(prompts, models, limits, scale, seed), reporter_of(progress)
+    job, reporter = RerankJob(prompts, models, limits, scale, seed, skip_bad_rows), reporter_of(progress)
     if isinstance(candidates, str | Path):
         if output is None:
             raise InputError("a file is reranked into a file", field="output", hint="name the file to write")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from llmrank.data.cases import event_counts
 from llmrank.prompting import ShotPool
 from llmrank.rankers.baselines import RatingMeans
 from llmrank.types import Case
@@ -23,12 +23,8 @@ class TrainingData:
 
     @cached_property
     def popularity(self) -> Mapping[str, int]:
-        """Training events per item id. Of a user with several Cases the longest history counts."""
-        longest: dict[str, Case] = {}
-        for case in self.read():
-            if (known := longest.get(case.user_id)) is None or len(case.history) > len(known.history):
-                longest[case.user_id] = case
-        return Counter(event.item.item_id for case in longest.values() for event in case.history)
+        """Training events per item id (see `event_counts`)."""
+        return event_counts(self.read())
 
     @cached_property
     def rating_means(self) -> RatingMeans:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from llmrank.data.candidates import replacing
+from llmrank.data.candidate_writing import replacing
 from llmrank.data.trec import write_qrels
 from llmrank.errors import InputError
 from llmrank.measures.judgements import tie_group

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from llmrank.data.candidates import write_cases
+from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError, differences
 from llmrank.files import append_line, cannot_write, claim, json_bytes, write_json, write_whole
 from llmrank.run.metrics import Metrics, MetricSettings

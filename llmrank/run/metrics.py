@@ -232,7 +232,7 @@ def task_of(cases: Sequence[Case]) -> Literal["ranking", "rating"]:
 
 def judge(cases: Sequence[Case], rankings: Sequence[Ranking]) -> Judgements:
     """Return the Rankings of these Cases, judged by what is relevant."""
-    return Judgements.from_rankings(rankings, [case.relevant for case in cases])
+    return Judgements.from_cases(rankings, cases)
 
 
 def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> dict[str, float]:

@@ -81,14 +81,14 @@ class Run:
     @cached_property
     def cases(self) -> tuple[Case, ...]:
         """All Cases, as they were evaluated, in a fixed order."""
-        return tuple(read_cases(self.path / CASES, allow_empty_history=True))
+        return tuple(read_cases(self.path / CASES, truth="read"))
 
     @cached_property
     def shots(self) -> Mapping[str, tuple[Case, ...]]:
         """The solved examples that each Case was shown, by case id; empty where none were."""
         found: dict[str, tuple[Case, ...]] = {}
         if (self.path / SHOTS).exists():
-            for shot in read_cases(self.path / SHOTS, allow_empty_history=True):
+            for shot in read_cases(self.path / SHOTS, truth="read"):
                 case_id = shot.case_id.rpartition(SHOT)[0]
                 found[case_id] = (*found.get(case_id, ()), shot)
         return found

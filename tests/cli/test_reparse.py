@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from llmrank.data.candidates import read_cases, write_answered
+from llmrank.data.candidate_row import case_row
+from llmrank.data.candidates import read_cases
 from llmrank.run import CaseRecord, read_records
 from tests.cli.command import asking, run
 from tests.deterministic_server import deterministic_server
@@ -36,7 +37,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Path, str]
         cases = read_cases(folder / "candidates.jsonl")
         records = read_records(folder / "run")
         answered = [(case, records[case.user_id].responses[-1]) for case in cases]
-        write_answered(folder / "answers.jsonl", [*answered[:-1], (answered[-1][0], None)])
+        rows = [{**case_row(case), "response": answer} for case, answer in answered]
+        rows[-1]["response"] = None
+        (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         goes_well(run(folder, "score", "answers.jsonl", "--answer", "titles", "--out", "scored"))
         yield folder, url
 

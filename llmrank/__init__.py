@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from llmrank import measures
     from llmrank.evaluation.cases import load_cases
     from llmrank.evaluation.evaluate import evaluate
-    from llmrank.evaluation.method import make_ranker
+    from llmrank.evaluation.method import load_prompt, make_ranker
     from llmrank.evaluation.rerank import rerank
     from llmrank.evaluation.reranker import Reranker
     from llmrank.evaluation.score import score
     from llmrank.evaluation.session import open_store
-    from llmrank.prompting import load_template as load_prompt
     from llmrank.run.compare import compare
     from llmrank.run.run import Run, load_run
     from llmrank.types import Case, Event, Item, Outcome, Ranking

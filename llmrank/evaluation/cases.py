@@ -17,7 +17,7 @@ from llmrank.evaluation.method import Task
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, gather
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say, silent
-from llmrank.types import Case, Item
+from llmrank.types import Case, Event, Item
 
 FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json")
 

@@ -165,7 +165,7 @@ def _reader(run: Run) -> Reader:
     shown = front.history if view.history is None else view.history
 
     def read(case: Case, record: CaseRecord) -> CaseResult:
-        arranged = method.order.arrange(_fitted(case, shown, record.ranking.history_dropped))
+        arranged = method.order.arrange(fitted_history(case, shown, record.ranking.history_dropped))
         exchanges: list[Exchange] = []
 
         def answer(requests: list[Request]) -> Sequence[Reply]:
@@ -216,7 +216,7 @@ def _stored(record: CaseRecord, key: str) -> Exchange:
     return Exchange(key, record.replies[record.requests.index(key)], stored=True)
 
 
-def _fitted(case: Case, shown: int | None, dropped: int) -> Case:
+def fitted_history(case: Case, shown: int | None, dropped: int) -> Case:
     """Return the Case with the history that fitted into the context window: its newest `shown` events (None: all)
     without the oldest `dropped` of them."""
     if not dropped:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import llmrank as lr
-from llmrank.data.candidates import write_cases
+from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import BoundReachedError, InputError
 from llmrank.evaluation.evaluate import compose
 from llmrank.evaluation.settings import Limits, PromptSettings

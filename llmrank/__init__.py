@@ -1,3 +1,79 @@
-"""llmrank: is a large language model a better ranker for your recommender than what you have?"""
+"""Is a large language model a better ranker for your recommender than what you have?
 
-__version__ = "0.1.0"
+>>> import llmrank as lr
+>>> cases = lr.load_cases("ml-100k", recall="ease", k=20, users=200)  # doctest: +SKIP
+>>> run = lr.evaluate(cases, prompt="palr", model="smollm2-135m-instruct")  # doctest: +SKIP
+>>> run.metrics["NDCG@10"].value  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.2.0"
+
+if TYPE_CHECKING:
+    from llmrank import measures
+    from llmrank.evaluation.cases import load_cases
+    from llmrank.evaluation.evaluate import evaluate
+    from llmrank.evaluation.method import load_prompt, make_ranker
+    from llmrank.evaluation.rerank import rerank
+    from llmrank.evaluation.reranker import Reranker
+    from llmrank.evaluation.score import score
+    from llmrank.evaluation.session import open_store
+    from llmrank.run.compare import compare
+    from llmrank.run.run import Run, load_run
+    from llmrank.types import Case, Event, Item, Outcome, Ranking
+
+__all__ = [
+    "Case",
+    "Event",
+    "Item",
+    "Outcome",
+    "Ranking",
+    "Reranker",
+    "Run",
+    "compare",
+    "evaluate",
+    "load_cases",
+    "load_prompt",
+    "load_run",
+    "make_ranker",
+    "measures",
+    "open_store",
+    "rerank",
+    "score",
+]
+
+_WHERE = {
+    "Case": "llmrank.types",
+    "Event": "llmrank.types",
+    "Item": "llmrank.types",
+    "Outcome": "llmrank.types",
+    "Ranking": "llmrank.types",
+    "Reranker": "llmrank.evaluation.reranker",
+    "Run": "llmrank.run.run",
+    "compare": "llmrank.run.compare",
+    "evaluate": "llmrank.evaluation.evaluate",
+    "load_cases": "llmrank.evaluation.cases",
+    "load_prompt": "llmrank.evaluation.method",
+    "load_run": "llmrank.run.run",
+    "make_ranker": "llmrank.evaluation.method",
+    "open_store": "llmrank.evaluation.session",
+    "rerank": "llmrank.evaluation.rerank",
+    "score": "llmrank.evaluation.score",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used (PEP 562), so that `import llmrank` loads nothing heavy."""
+    if name == "measures":
+        return import_module("llmrank.measures")
+    if name not in _WHERE:
+        raise AttributeError(f"module 'llmrank' has no attribute {name!r}")
+    return vars(import_module(_WHERE[name]))[name]
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -74,6 +74,12 @@ class BoundReachedError(LlmrankError):
     exit_code = 5
 
 
+class StoppedError(LlmrankError):
+    """The user asked the run to stop (exit code 130); what was answered is saved, and the same command continues."""
+
+    exit_code = 130
+
+
 class BackendError(LlmrankError):
     """A call got no answer. Its text is for people; it never becomes an answer."""
 
@@ -101,6 +107,13 @@ class TransientError(BackendError):
 
 class FatalBackendError(BackendError):
     """A failure that every further call would meet too (wrong key, no such model): the run stops at once."""
+
+
+class RequestRefusedError(FatalBackendError):
+    """An endpoint that this process has seen no answer from refuses a request.
+
+    Where the Store or the run has an answer from it, the request is at fault and not the endpoint: then it fails alone.
+    """
 
 
 class EngineDiedError(FatalBackendError):

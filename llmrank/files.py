@@ -6,10 +6,15 @@ import errno
 import hashlib
 import io
 import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from llmrank.errors import InputError
 
+PRIVATE = 0o600
+"""The mode of files that hold answers and histories: for their owner alone."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -40,25 +45,65 @@ def append_line(file: io.FileIO, line: bytes, path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
+@contextmanager
+def writing(path: Path, *, overwrite: bool = True, private: bool = False) -> Generator[Path]:
+    """Give an empty temporary file that takes the place of `path` when the block ends well, and goes when it does not.
+
+    The content is on the disk before the name changes. With `private` only the owner can read the file; without
+    `overwrite` a file that another process has made meanwhile stays.
+
+    Raises InputError where it cannot be written, FileExistsError where it must not be overwritten.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE if private else 0o666))
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        if overwrite:
+            temporary.replace(path)
+        else:
+            os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        # What the block itself met at another file is not this file's fault.
+        if error.filename not in (None, str(temporary), str(path)):
+            raise
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def claim(file: io.IOBase, path: Path | None = None) -> bool:
+    """Lock an open file and return True; return False if another process has it.
+
+    The lock is lost when the file is closed or its process dies. With `path`, False also if that name no longer belongs
+    to the open file, because another process has replaced it since.
+    """
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return path is None or os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file whole or not at all; raises InputError where it cannot be written."""
     write_whole(path, json_bytes(json.dumps(value, indent=2, ensure_ascii=False) + "\n"))
 
 
 def json_bytes(text: str) -> bytes:
-    """Return JSON in UTF-8; half a surrogate pair, which an endpoint may send, as the escape that JSON has for it."""
+    """Return JSON in UTF-8; half a surrogate pair, which an endpoint may send, becomes its JSON escape."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; raises InputError where it cannot be written."""
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
+    """Write a private file whole or not at all; raises InputError where it cannot be written."""
+    with writing(path, private=True) as temporary:
+        temporary.write_bytes(content)
 
 
 def sha256_of(path: Path) -> str:

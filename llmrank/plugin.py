@@ -9,8 +9,20 @@ from types import TracebackType
 
 from llmrank.errors import InputError, LlmrankError
 
-KINDS = {"llmrank.answers": "answer format", "llmrank.rankers": "ranker"}
+KINDS = {
+    "llmrank.answers": "answer format",
+    "llmrank.rankers": "ranker",
+    "llmrank.recall": "recall model",
+    "llmrank.measures": "measure",
+}
 """The entry point groups, and what each adds."""
+OPTIONS = {
+    "llmrank.answers": "--answer",
+    "llmrank.rankers": "--ranker",
+    "llmrank.recall": "--recall",
+    "llmrank.measures": "--measures",
+}
+"""The option that names what a group adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +54,7 @@ class Plugin:
     ) -> InputError:
         """Return an error that says whose fault it is."""
         remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or take it off the path"
-        whose = f"fix it there, take another --{'answer' if self.point.group == 'llmrank.answers' else 'ranker'}"
+        whose = f"fix it there, take another {OPTIONS[self.point.group]}"
         return InputError(f"{self} {problem}", path=path, line=line, user=user, hint=hint or f"{whose}, {remove}")
 
     def blamed(self, doing: str, *, hint: str = "", user: str | None = None) -> _Blamed:

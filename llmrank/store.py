@@ -1,29 +1,38 @@
 """Every Response ever received, keyed by the content of its Request: nothing paid for is asked twice.
 
-SQLite in WAL mode, JSON text; many processes may write one file at once. Errors are not Responses and never get in.
+SQLite in WAL mode, JSON text; many processes may write one file at once. Errors are not Responses and never get in. A
+question that a process is asking is claimed by a lock in the file `STORE-claims`, which the process loses when it dies.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import sqlite3
+import struct
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from llmrank.errors import InputError
+from llmrank.files import PRIVATE
 from llmrank.types import Message, Request, Response, Sampling, Structured, Usage
 
 BUSY_SECONDS = 60.0
 """How long a write waits for other processes."""
 
-SCHEMA = """
+VERSION = 2
+"""Of the form in which answers are kept; a file of another one is refused."""
+SCHEMA = f"""
+BEGIN IMMEDIATE;
+PRAGMA user_version = {VERSION};
 CREATE TABLE IF NOT EXISTS backend (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS response (
     key TEXT PRIMARY KEY,
@@ -32,7 +41,11 @@ CREATE TABLE IF NOT EXISTS response (
     response TEXT NOT NULL,
     received TEXT NOT NULL
 );
+COMMIT;
 """
+OPEN_FILE_LOCK: int | None = getattr(fcntl, "F_OFD_SETLK", None)
+"""The command for locks that belong to an open file and not to the process (Linux); elsewhere the process has them."""
+KEYS_AT_ONCE = 500
 _JOINED = "FROM response JOIN backend ON backend.id = backend"
 
 
@@ -42,10 +55,34 @@ def canonical_json(value: object) -> str:
 
 
 def request_key(identity: Mapping[str, str], request: Request) -> str:
-    """Return the sha256 (hex) of everything that can change the answer: the backend's identity, the messages, every
-    sampling field, labels, structured output, the repeat index."""
-    content = {"backend": dict(identity), **encode_request(request)}
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+    """Return the sha256 (hex) of everything that can change the answer: the canonical JSON of the backend's identity
+    (`backend`) and of all that `encode_request` returns (`request`)."""
+    return KeyedRequest(identity, request).key
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A Request with its Store key and the canonical JSON that the key is made of, so that it is encoded once."""
+
+    identity: Mapping[str, str]
+    """The backend's."""
+    request: Request
+    backend_json: str = field(init=False)
+    request_json: str = field(init=False)
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        backend = _identity_json(tuple(self.identity.items()))
+        request = canonical_json(encode_request(self.request))
+        object.__setattr__(self, "backend_json", backend)
+        object.__setattr__(self, "request_json", request)
+        content = f'{{"backend":{backend},"request":{request}}}'
+        object.__setattr__(self, "key", hashlib.sha256(content.encode()).hexdigest())
+
+
+@lru_cache(maxsize=64)
+def _identity_json(identity: tuple[tuple[str, str], ...]) -> str:
+    return canonical_json(dict(identity))
 
 
 def encode_request(request: Request) -> dict[str, Any]:
@@ -96,13 +133,16 @@ def encode_response(response: Response) -> dict[str, Any]:
 
 def decode_response(content: Mapping[str, Any]) -> Response:
     """Return the Response that `encode_response` wrote."""
-    response = Response(**content)
-    return replace(response, usage=Usage(**content["usage"]))
+    values: dict[str, Any] = {**content, "usage": Usage(**content["usage"])}
+    response = Response(**values)
+    if not isinstance(response.text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a file
+        raise TypeError("the text is no text")
+    return response
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which of a Store's Responses are meant: those to which all that is given applies."""
+    """Selects Responses of a Store: those that meet every condition given."""
 
     model: str | None = None
     backend: str | None = None
@@ -130,7 +170,7 @@ EVERYTHING = Selection()
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class BackendStats:
     """What a Store holds of one backend."""
 
     backend: Mapping[str, str]
@@ -144,10 +184,10 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class StoreStats:
     """What a Store holds."""
 
-    by_backend: tuple[Held, ...]
+    by_backend: tuple[BackendStats, ...]
     """In the order in which they first answered; only those with Responses."""
     size: int
     """Bytes on disk."""
@@ -164,7 +204,7 @@ class Stats:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRow:
     """One Response as it lies in a Store, with all that belongs to it; the values as canonical JSON."""
 
     key: str
@@ -189,6 +229,7 @@ class Store:
         self.path = path
         if read_only and not path.is_file():
             raise InputError("no such store", hint="name the store file of an earlier run (--store)", path=path)
+        self._shared = not (read_only or alone) and str(path) != ":memory:"
         with _explained(path):
             if read_only:
                 # Without write access to the folder SQLite cannot share the file with a writer, so there is none.
@@ -196,12 +237,30 @@ class Store:
                 self._db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS)
                 self._db.execute("SELECT key FROM response LIMIT 1")
             else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+                if str(path) != ":memory:":
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    # SQLite gives the files beside it the same mode.
+                    os.close(os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE))
+                # It is opened in one thread and used in the thread of a session's event loop, never in both at once.
+                self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
                 if alone:
                     self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._prepare()
+        self._check_version()
         self._backends: dict[str, int] = {}
+        self._damaged: set[str] = set()
+        self._claims: int | None = None
+
+    def _check_version(self) -> None:
+        with _explained(self.path):
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version != VERSION:
+            self._db.close()
+            raise InputError(
+                f"this Store was written by another version of llmrank (form {version}, and this one reads {VERSION})",
+                path=self.path,
+                hint="name a new file with --store",
+            )
 
     def _prepare(self) -> None:
         """Make the tables, unless they are there, in a file that processes can write side by side."""
@@ -217,28 +276,92 @@ class Store:
             reraise=True,
         ):
             with attempt:
+                tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+                if tables and "response" not in tables:
+                    raise sqlite3.DatabaseError("no such table: response")
                 self._db.execute("PRAGMA journal_mode = WAL")
                 # Each put is safe against a killed process; only a power cut can lose the last few.
                 self._db.execute("PRAGMA synchronous = NORMAL")
-                self._db.executescript(SCHEMA)
+                if not tables:
+                    self._db.executescript(SCHEMA)
 
     def get(self, key: str) -> Response | None:
         """Return the stored Response, or None."""
-        with _explained(self.path):
-            row = self._db.execute("SELECT response FROM response WHERE key = ?", (key,)).fetchone()
-        return None if row is None else decode_response(json.loads(row[0]))
+        return self.get_all([key]).get(key)
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, Response]:
+        """Return the stored Response of each key that has one.
+
+        A damaged row is taken for none: the question is asked again, and `put` then replaces the row.
+        """
+        found: dict[str, Response] = {}
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
+            marks = "?" if len(some) == 1 else ", ".join("?" * len(some))
+            # As bytes: text that is not UTF-8 would fail the whole query.
+            query = f"SELECT key, CAST(response AS BLOB) FROM response WHERE key IN ({marks})"
+            with _explained(self.path):
+                rows = self._db.execute(query, some).fetchall()
+            for key, content in rows:
+                try:
+                    found[key] = decode_response(json.loads(content))
+                except (ValueError, TypeError, KeyError):
+                    self._damaged.add(key)
+        return found
 
     def put(self, key: str, identity: Mapping[str, str], request: Request, response: Response) -> None:
         """Keep a Response; of two under one key the first stays."""
+        self.put_keyed(KeyedRequest(identity, request), response, key)
+
+    def put_keyed(self, keyed: KeyedRequest, response: Response, key: str = "") -> None:
+        """Keep the Response to a Request; of two under one key the first stays. `key` replaces the Request's own."""
+        key = key or keyed.key
         row = (
             key,
-            self._backend_id(canonical_json(dict(identity))),
-            canonical_json(encode_request(request)),
+            self._backend_id(keyed.backend_json),
+            keyed.request_json,
             canonical_json(encode_response(response)),
             timestamp(datetime.now(UTC)),
         )
+        insert = "INSERT OR REPLACE" if key in self._damaged else "INSERT OR IGNORE"
         with _explained(self.path):
-            self._db.execute("INSERT OR IGNORE INTO response VALUES (?, ?, ?, ?, ?)", row)
+            self._db.execute(f"{insert} INTO response VALUES (?, ?, ?, ?, ?)", row)
+        self._damaged.discard(key)
+
+    def has_answers(self, identity: Mapping[str, str]) -> bool:
+        """Return whether this backend has ever answered."""
+        query = "SELECT EXISTS (SELECT 1 FROM response JOIN backend ON backend.id = backend WHERE identity = ?)"
+        with _explained(self.path):
+            return bool(self._db.execute(query, (canonical_json(dict(identity)),)).fetchone()[0])
+
+    def claim(self, key: str) -> bool:
+        """Return whether the question is now this Store's to ask, until `release`; False: another process asks it.
+
+        A claim is lost with the process that holds it. A Store that no other process can have open claims nothing.
+        """
+        return not self._shared or self._lock(key, fcntl.F_WRLCK)
+
+    def release(self, key: str) -> None:
+        """Give up a claim, if there is one."""
+        if self._claims is not None:
+            self._lock(key, fcntl.F_UNLCK)
+
+    def _lock(self, key: str, kind: int) -> bool:
+        """Lock or unlock the byte that stands for the key, in a file that has none."""
+        start = int(hashlib.sha256(key.encode()).hexdigest()[:15], 16)
+        with _explained(self.path):
+            if self._claims is None:
+                path = self.path.with_name(f"{self.path.name}-claims")
+                self._claims = os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE)
+            try:
+                if OPEN_FILE_LOCK is None:
+                    lock = fcntl.LOCK_UN if kind == fcntl.F_UNLCK else fcntl.LOCK_EX | fcntl.LOCK_NB
+                    fcntl.lockf(self._claims, lock, 1, start)
+                else:
+                    fcntl.fcntl(self._claims, OPEN_FILE_LOCK, struct.pack("@hhqqi4x", kind, os.SEEK_SET, start, 1, 0))
+            except (BlockingIOError, PermissionError):
+                return False
+        return True
 
     def identities(self) -> list[dict[str, str]]:
         """Return the identity of every backend that has answers in this Store, oldest first."""
@@ -247,7 +370,7 @@ class Store:
             rows = self._db.execute(f"SELECT identity FROM backend WHERE {answered} ORDER BY id").fetchall()
         return [json.loads(row[0]) for row in rows]
 
-    def stats(self, selection: Selection = EVERYTHING) -> Stats:
+    def stats(self, selection: Selection = EVERYTHING) -> StoreStats:
         """Return counts, tokens and times of what is selected, and the size of it all; reads the whole file."""
         field = "coalesce(sum(json_extract(response, '$.usage.{}')), 0)"
         names = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
@@ -260,20 +383,22 @@ class Store:
                 values,
             ).fetchall()
         held = tuple(
-            Held(json.loads(identity), count, Usage(*tokens), oldest, newest)
+            BackendStats(json.loads(identity), count, Usage(*tokens), oldest, newest)
             for identity, count, oldest, newest, *tokens in rows
         )
         # What was written last may still lie in the file beside it.
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
-        return Stats(held, sum(file.stat().st_size for file in files if file.exists()))
+        return StoreStats(held, sum(file.stat().st_size for file in files if file.exists()))
 
-    def rows(self) -> Iterator[Stored]:
-        """Yield all that is stored, by key; what is written meanwhile is not in it."""
+    def rows(self) -> Iterator[StoredRow]:
+        """Yield all that is stored, by key; what is written meanwhile, and rows that are damaged, are not in it."""
+        whole = "json_valid(request) AND json_valid(response)"
+        columns = "SELECT key, identity, request, response, received"
         with _explained(self.path):
-            for row in self._db.execute(f"SELECT key, identity, request, response, received {_JOINED} ORDER BY key"):
-                yield Stored(*row)
+            for row in self._db.execute(f"{columns} {_JOINED} WHERE {whole} ORDER BY key"):
+                yield StoredRow(*row)
 
-    def add(self, rows: Sequence[Stored]) -> int:
+    def add(self, rows: Sequence[StoredRow]) -> int:
         """Keep rows that another Store held, all or none; return how many were new. A key that is known stays as it is.
 
         The caller has checked that each key belongs to its content.
@@ -299,8 +424,11 @@ class Store:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and give up what is claimed."""
         self._db.close()
+        if self._claims is not None:
+            os.close(self._claims)
+            self._claims = None
 
     def __enter__(self) -> Self:
         return self
@@ -341,8 +469,8 @@ def _explained(path: Path) -> Generator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         text = str(error)
-        mends = {
-            "not a database": "name another file with --store; this one was not written by llmrank",
+        hints = {
+            "not a database": "name another file with --store; llmrank did not write this one",
             "malformed": "the file is damaged: name a new one with --store",
             "no such table": "name a store file; this database holds something else",
             "locked": "another process has held the file for a minute: end it, or use another --store",
@@ -350,5 +478,5 @@ def _explained(path: Path) -> Generator[None]:
             "disk I/O": "see whether the disk is full or out of reach; the same command then continues",
             "readonly": "make the file and its folder writable, or name another with --store",
         }
-        hint = next((hint for sign, hint in mends.items() if sign in text), "name a file in a folder you can write to")
+        hint = next((hint for sign, hint in hints.items() if sign in text), "name a file in a folder you can write to")
         raise InputError(f"the store cannot be used: {text}", hint=hint, path=path) from error

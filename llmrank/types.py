@@ -275,18 +275,82 @@ class Ranking:
 RankingSteps = Generator[list[Request], Sequence[Reply], Ranking]
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a ranker needs to rank one list; the default needs no model."""
+
+    calls: int = 0
+    """The most calls that the method makes."""
+    likely: int | None = None
+    """How many calls to expect, where that is fewer than `calls`; None: the method makes exactly `calls`."""
+    labels: int = 0
+    """The most labels whose log-probabilities one call reads; 0 where the text of the answer can be read instead."""
+
+    @property
+    def likely_calls(self) -> int:
+        """How many calls to expect."""
+        return self.calls if self.likely is None else self.likely
+
+    def __add__(self, other: Needs) -> Needs:
+        likely = None if self.likely is other.likely is None else self.likely_calls + other.likely_calls
+        return Needs(self.calls + other.calls, likely, max(self.labels, other.labels))
+
+    def __mul__(self, times: int) -> Needs:
+        return Needs(self.calls * times, None if self.likely is None else self.likely * times, self.labels)
+
+
 class Ranker(Protocol):
-    """A method of ranking: a pure generator (sans I/O)."""
+    """A method of ranking: a pure generator (sans I/O). `BaseRanker` has the defaults."""
 
     @property
     def name(self) -> str:
-        """What it is called on the command line."""
+        """The method's name on the command line."""
+        ...
+
+    @property
+    def sees_truth(self) -> bool:
+        """Whether `rank` receives the Case with its ground truth: true for the oracle only."""
+        ...
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """Whether the method reads the order of the recall stage, which shuffling would hide from it."""
+        ...
+
+    def needs(self, n: int) -> Needs:
+        """Return what ranking a list of `n` candidates needs; calls nothing and takes no time that grows with a prompt.
+
+        Raises InputError where the method cannot rank so long a list.
+        """
         ...
 
     def rank(self, case: Case) -> RankingSteps:
         """Yield batches of Requests that can run side by side, receive their Replies in the same order, return the
-        Ranking. It sees the Case blinded, with its candidates in the order in which they are to be shown."""
+        Ranking. The Case comes without its truth, its candidates in the order in which they are shown."""
         ...
+
+
+class BaseRanker:
+    """The defaults of a Ranker: it never sees the truth, ignores the recall order, and makes no model calls.
+
+    A ranker inherits from it and overrides what differs.
+    """
+
+    __slots__ = ()
+
+    @property
+    def sees_truth(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """False."""
+        return False
+
+    def needs(self, n: int) -> Needs:
+        """Return Needs(): no model calls."""
+        return Needs()
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,9 +150,9 @@ def metrics_of(folder: Path) -> object:
     """Return what `eval` made in the folder: metrics.json but for the seconds, and the Cases but for theirs."""
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
     del metrics["usage"]["seconds"]
-    lines = (folder / "run" / "cases.jsonl").read_text().splitlines()
+    lines = (folder / "run" / "records.jsonl").read_text().splitlines()
     # A Run's keys are made with the server's address.
-    cases = {row["user_id"]: row | {"seconds": 0, "requests": len(row["requests"])} for row in map(json.loads, lines)}
+    cases = {row["case_id"]: row | {"seconds": 0, "requests": len(row["requests"])} for row in map(json.loads, lines)}
     return metrics, cases
 
 
@@ -168,7 +168,7 @@ def check_run(folder: Path) -> None:
         assert json.loads((run / "manifest.json").read_text())["origin"]["verb"] == "eval"
     if (run / "metrics.json").exists():
         assert json.loads((run / "metrics.json").read_text())["cases"]
-    if (run / "cases.jsonl").exists():
+    if (run / "records.jsonl").exists():
         read_records(run)
 
 

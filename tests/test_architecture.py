@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "plugin": {"errors"},
+    "progress": set(),
     "stats": set(),
     "files": set(),
     "prices": set(),
@@ -24,15 +25,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prompting": set(),
     "answers": set(),
     "rankers": {"prompting", "answers"},
-    "store": set(),
-    "exported": {"store", "files"},
-    "backends": {"store"},
+    "store": {"files"},
+    "store_export": {"store", "files"},
+    "backends": {"store", "files"},
     "engine": {"store", "rankers", "backends", "prices"},
     "scale": {"data", "files"},
     "measures": {"stats"},
-    "run": {"engine", "measures", "stats", "rankers", "prices", "files"},
+    "run": {"engine", "measures", "stats", "rankers", "prices", "files", "data"},
+    "report": {"run", "measures", "stats", "prices"},
     "finetune": {"data", "recall", "prompting", "rankers", "backends", "measures", "stats", "files"},
-    "cli": {"*"},
+    "evaluation": {
+        *("run", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),
+        *("measures", "stats", "store", "prices", "files", "progress"),
+    },
+    # The command line shows; what it shows is composed in `evaluation`. `doctor` and `models` look at what is installed.
+    "cli": {
+        *("evaluation", "run", "report", "prompting", "data", "store", "store_export", "prices", "progress"),
+        *("backends", "rankers", "answers"),
+    },
     "__main__": {"cli"},
 }
 HEAVY = {
@@ -70,10 +80,10 @@ def imports_of_ours(path: Path) -> set[str]:
 def test_imports_run_one_way(path: Path) -> None:
     here = room(path)
     if here == "__init__":
+        # Its public names are loaded lazily; the imports that it shows are for type checkers.
+        assert imports_of_ours(path) <= {"evaluation", "run", "types", "measures"}
         return
     allowed = MAY_IMPORT[here]
-    if "*" in allowed:
-        return
     wrong = imports_of_ours(path) - allowed - {here, "__version__"} - (EVERYWHERE if here not in EVERYWHERE else set())
     assert not wrong, f"{path.name} in {here}/ imports {sorted(wrong)}; it may import {sorted(allowed)}"
 

@@ -107,6 +107,53 @@ def test_p_agrees_with_scipy_and_with_students_t():
     assert paired_difference(left[:12], right[:12]).p == pytest.approx(theirs.pvalue, abs=0.015)
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=80))
+def test_the_paired_t_test_is_scipys(pairs):
+    left, right = np.array(pairs).T
+    if np.ptp(left - right) > 1e-6:
+        theirs = scipy_stats.ttest_rel(left, right)
+        ours = paired_difference(left, right, permutations=9)
+        assert ours.p_t == pytest.approx(theirs.pvalue, abs=1e-9)
+        assert ours.effect_size * math.sqrt(len(left)) == pytest.approx(theirs.statistic, rel=1e-9, abs=1e-9)
+        interval = theirs.confidence_interval(0.95)
+        assert (ours.low, ours.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
+
+
+def test_a_paired_t_test_without_variance():
+    same = paired_difference(np.ones(5), np.ones(5))
+    assert (same.p_t, same.effect_size, same.higher, same.equal, same.lower) == (1, 0, 0, 5, 0)
+    shifted = paired_difference(np.full(5, 0.3), np.full(5, 0.1))
+    assert shifted.p_t == 0 and shifted.effect_size == math.inf
+    assert math.isnan(paired_difference(np.ones(1), np.zeros(1)).p_t)
+
+
+def test_users_win_or_lose_as_a_whole():
+    clusters = np.array([0, 0, 1, 2, 2])
+    found = paired_difference(np.array([1, 0, 0.5, 0, 0]), np.array([0, 0.4, 0.5, 1, 0]), clusters)
+    assert (found.higher, found.equal, found.lower, found.users) == (1, 1, 1, 3)
+
+
+def test_with_equal_counts_the_clustered_t_test_is_that_of_the_users_means():
+    rng = np.random.default_rng(6)
+    left, right = rng.random((2, 40))
+    found = paired_difference(left, right, np.repeat(np.arange(10), 4))
+    means = (left - right).reshape(10, 4).mean(axis=1)
+    assert found.p_t == pytest.approx(scipy_stats.ttest_1samp(means, 0).pvalue, abs=1e-9)
+
+
+def test_under_the_null_both_tests_reject_five_times_in_a_hundred():
+    # As on ranking measures: most users have 0 with both methods, the others a few discrete values.
+    rng = np.random.default_rng(7)
+    rejected = []
+    for _ in range(1_000):
+        left, right = rng.choice([0, 0, 0, 0.2, 0.5, 1], (2, 80))
+        found = paired_difference(left, right, permutations=499)
+        rejected.append((found.p <= 0.05, found.p_t <= 0.05))
+    # 5% of 1,000 has a standard error of 0.7 points.
+    assert np.mean(rejected, axis=0) == pytest.approx([0.05, 0.05], abs=0.021)
+
+
 def test_p_is_uniform_when_there_is_no_difference():
     rng = np.random.default_rng(4)
     p = [paired_difference(*rng.random((2, 40)), permutations=499).p for _ in range(400)]

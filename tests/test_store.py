@@ -22,7 +22,7 @@ from llmrank.errors import InputError
 from llmrank.store import (
     Selection,
     Store,
-    Stored,
+    StoredRow,
     canonical_json,
     decode_request,
     decode_response,
@@ -64,7 +64,8 @@ def test_a_response_comes_back_from_json() -> None:
 
 
 def test_the_key_is_the_sha256_of_the_canonical_json() -> None:
-    content = json.dumps({"backend": IDENTITY, **encode_request(REQUEST)}, sort_keys=True, separators=(",", ":"))
+    parts = {"backend": IDENTITY, "request": encode_request(REQUEST)}
+    content = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     assert request_key(IDENTITY, REQUEST) == hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -137,7 +138,7 @@ def held_on(path: Path, *days: str) -> Store:
         for repeat, day in enumerate(days):
             request = replace(REQUEST, repeat=repeat)
             texts = (canonical_json(value) for value in (identity, encode_request(request), encode_response(RESPONSE)))
-            store.add([Stored(request_key(identity, request), *texts, f"{day}T12:00:00+00:00")])
+            store.add([StoredRow(request_key(identity, request), *texts, f"{day}T12:00:00+00:00")])
     return store
 
 
@@ -187,7 +188,7 @@ def test_pruning_gives_the_room_back_while_another_process_has_the_file_open(tmp
 
 def test_rows_are_added_all_or_none(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
-        good = Stored("k", canonical_json(IDENTITY), "{}", "{}", "2026-03-01T00:00:00+00:00")
+        good = StoredRow("k", canonical_json(IDENTITY), "{}", "{}", "2026-03-01T00:00:00+00:00")
         with pytest.raises(InputError):
             store.add([good, replace(good, key="l", request={})])  # type: ignore[arg-type]
         assert store.get("k") is None
@@ -344,3 +345,118 @@ def test_opened_alone_nobody_else_gets_in_and_no_memory_is_shared(
             Store(path)
     with Store(path) as store:
         assert store.get("key") is not None
+
+
+def test_a_damaged_row_is_asked_again_and_replaced(tmp_path: Path) -> None:
+    key = request_key(IDENTITY, REQUEST)
+    with Store(tmp_path / "s") as store:
+        store.put(key, IDENTITY, REQUEST, RESPONSE)
+        for damage in (b'{"text": "cut', b"\xff\xfe", b"[1]", b'{"text": 1, "usage": {}}', b'{"mood": "good"}'):
+            with sqlite3.connect(tmp_path / "s") as other:
+                other.execute("UPDATE response SET response = ?", (damage,))
+            assert store.get(key) is None
+            store.put(key, IDENTITY, REQUEST, RESPONSE)
+            assert store.get(key) == RESPONSE
+            store.put(key, IDENTITY, REQUEST, replace(RESPONSE, text="later"))
+            assert store.get(key) == RESPONSE, "the first good one stays"
+
+
+def test_many_keys_are_looked_up_at_once(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        for number in range(0, 1200, 2):
+            store.put(str(number), IDENTITY, REQUEST, replace(RESPONSE, text=str(number)))
+        found = store.get_all([str(number) for number in range(1200)])
+    assert {key: response.text for key, response in found.items()} == {str(n): str(n) for n in range(0, 1200, 2)}
+
+
+def test_a_store_is_its_owners_alone(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        store.put("k", IDENTITY, REQUEST, RESPONSE)
+        assert store.claim("l")
+        assert {path.name for path in tmp_path.iterdir()} == {"s", "s-wal", "s-shm", "s-claims"}
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_store_of_another_version_is_refused_in_a_line(tmp_path: Path) -> None:
+    Store(tmp_path / "s").close()
+    with sqlite3.connect(tmp_path / "s") as other:
+        other.execute("PRAGMA user_version = 0")
+    for read_only in (False, True):
+        with pytest.raises(InputError, match=r"another version of llmrank[\s\S]*name a new file with --store"):
+            Store(tmp_path / "s", read_only=read_only)
+
+
+def test_another_database_is_not_written_into(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "other") as other:
+        other.execute("CREATE TABLE t (x)")
+    with pytest.raises(InputError, match="something else"):
+        Store(tmp_path / "other")
+
+
+def test_which_backends_have_answered_is_known(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        assert not store.has_answers(IDENTITY)
+        store.put("k", IDENTITY, REQUEST, RESPONSE)
+        assert store.has_answers(dict(reversed(IDENTITY.items()))) and not store.has_answers({**IDENTITY, "model": "n"})
+
+
+def test_a_question_is_claimed_by_one_at_a_time(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store, Store(tmp_path / "s") as other:
+        assert store.claim("k") and not other.claim("k") and other.claim("l")
+        store.release("k")
+        assert other.claim("k")
+        other.release("k")
+        assert store.claim("k")
+        store.close()
+        assert other.claim("k"), "a closed Store holds nothing"
+
+
+ASKER = """
+import asyncio, sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from llmrank.engine import Caller
+from llmrank.store import Store
+from llmrank.types import Capabilities, Message, Request, Response
+
+class Endpoint:
+    identity, capabilities = {"kind": "k"}, Capabilities()
+    async def answer(self, request):
+        print(request.messages[0].content, flush=True)
+        await asyncio.sleep(float(sys.argv[3]))
+        return Response("fine")
+
+async def main():
+    with Store(Path(sys.argv[1])) as store:
+        caller = Caller(Endpoint(), store, 8)
+        questions = [Request((Message("user", str(number)),)) for number in range(int(sys.argv[2]))]
+        exchanges = await caller.ask(questions)
+        assert all(exchange.reply.text == "fine" for exchange in exchanges)
+
+asyncio.run(main())
+"""
+
+
+def ask_from_another_process(path: Path, questions: int, seconds: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", ASKER, str(path), str(questions), str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_on_one_store_ask_no_question_twice(tmp_path: Path) -> None:
+    askers = [ask_from_another_process(tmp_path / "s", 100, 0.05) for _ in range(2)]
+    asked = [asker.communicate(timeout=60)[0].split() for asker in askers]
+    assert [asker.returncode for asker in askers] == [0, 0]
+    assert sorted(map(int, asked[0] + asked[1])) == list(range(100))
+
+
+def test_what_a_killed_process_was_asking_is_asked_by_the_other(tmp_path: Path) -> None:
+    killed = ask_from_another_process(tmp_path / "s", 4, 600)
+    assert killed.stdout is not None
+    assert sorted(killed.stdout.readline() for _ in range(4)) == ["0\n", "1\n", "2\n", "3\n"]
+    other = ask_from_another_process(tmp_path / "s", 4, 0.0)
+    with pytest.raises(subprocess.TimeoutExpired):
+        other.wait(timeout=2)
+    killed.kill()
+    killed.wait()
+    killed.stdout.close()
+    assert sorted(other.communicate(timeout=60)[0].split()) == ["0", "1", "2", "3"] and other.returncode == 0

@@ -9,9 +9,7 @@ answers.sqlite.batches/9f2c…/
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +19,7 @@ from typing import IO, Any, Self
 from uuid import uuid4
 
 from llmrank.errors import InputError
+from llmrank.files import claim, write_whole
 from llmrank.store import canonical_json, decode_request, encode_request
 from llmrank.types import Request
 
@@ -98,12 +97,7 @@ class OpenBatch:
     def note(self, **changed: Any) -> None:  # noqa: ANN401 - the fields of State
         """Change the state; it is on the disk when this returns."""
         self.state = replace(self.state, **changed)
-        beside = self.folder / f"{STATE}.part"
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(canonical_json(asdict(self.state)))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.folder / STATE)
+        write_whole(self.folder / STATE, canonical_json(asdict(self.state)).encode())
 
     def forget(self) -> None:
         """Remove the folder: its answers are stored, or there will be none."""
@@ -166,9 +160,7 @@ def _held(folder: Path) -> IO[bytes] | None:
         lock = (folder / LOCK).open("ab")
     except FileNotFoundError:
         return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
+    if claim(lock, folder / LOCK):
+        return lock
+    lock.close()
+    return None

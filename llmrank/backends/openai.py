@@ -26,7 +26,14 @@ from llmrank.backends.labels import LABEL_LIMIT, single_token
 from llmrank.backends.models import Say, silent
 from llmrank.backends.retry_after import wait_of
 from llmrank.backends.unsupported import NAMES, refused_parameter
-from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError, nearest
+from llmrank.errors import (
+    BackendError,
+    FatalBackendError,
+    MissingError,
+    RequestRefusedError,
+    TransientError,
+    nearest,
+)
 from llmrank.store import Store, request_key
 from llmrank.types import Capabilities, Message, Request, Response, Sampling
 
@@ -281,7 +288,7 @@ class OpenAIBackend:
             raise FatalBackendError(self._no_such_model(served))
         if self._has_answered or status == 413 or ITS_OWN.search(f"{code} {said}"):
             raise BackendError(f"{self._url} refuses this request ({status}): {said}")
-        raise FatalBackendError(
+        raise RequestRefusedError(
             f"{self._url} refuses the request ({status}): {said}\n  hint: check --model and the sampling settings"
         )
 

@@ -5,27 +5,35 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 
 import click
 
 from llmrank import __version__
-from llmrank.errors import LlmrankError
+from llmrank.errors import LlmrankError, nearest
 
-VERBS = {
-    "eval": "evaluate",
-    "rerank": "rerank",
-    "score": "score",
-    "reparse": "reparse",
-    "recall": "recall",
-    "convert": "convert",
-    "prompts": "command",
-    "data": "data",
-    "models": "models",
-    "store": "store",
-    "doctor": "doctor",
-}
-"""Each verb, in the order of --help, and the name of its command in the module `llmrank.cli.<verb>`."""
+VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "eval": ("evaluate", "Rank real candidates with a model, and score the rankings."),
+        "compare": ("compare", "Compare Runs: which is better, by how much, how sure."),
+        "show": ("show", "Show a finished Run again, or one user's story."),
+        "export": ("export", "Write a Run as TREC, CSV, Parquet, LaTeX or Markdown."),
+        "rerank": ("rerank", "Rerank a candidate file, or a folder of them."),
+        "score": ("score", "Parse and measure the answers of any system."),
+        "reparse": ("reparse", "Read stored answers again with today's parser."),
+        "recall": ("recall", "Propose candidates, as a candidate file."),
+        "convert": ("convert", "Turn another recall stage's output into a candidate file."),
+        "prompts": ("command", "List, show, edit, render, check and compare templates."),
+        "data": ("data", "List, fetch and describe data sets."),
+        "models": ("models", "List and download models."),
+        "store": ("store", "Count, export, import and delete stored answers."),
+        "doctor": ("doctor", "Show what is installed, and what installs the rest."),
+    }
+)
+"""Each verb, in the order of --help: the name of its command in the module `llmrank.cli.<verb>`, and one line of help, so
+that --help need not load the modules."""
 
 
 class _Verbs(click.Group):
@@ -37,7 +45,21 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        return getattr(import_module(f"llmrank.cli.{cmd_name}"), VERBS[cmd_name])
+        return vars(import_module(f"llmrank.cli.{cmd_name}"))[VERBS[cmd_name][0]]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            words = {**{verb: verb for verb in VERBS}, **{command: verb for verb, (command, _) in VERBS.items()}}
+            near = nearest(args[0], words)
+            meant = f"; did you mean '{words[args[0]]}'?" if args[0] in words else near
+            ctx.fail(f"no verb {args[0]!r}{meant}")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -58,14 +80,15 @@ def main() -> None:
     # A job scheduler's SIGTERM is Ctrl-C: what was answered is saved, and the engine's processes end with this one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # A verb that ends with an exit code of its own (`context.exit(2)`) returns it here.
+        code: object = cli.main(standalone_mode=False)
+        if isinstance(code, int) and code:
+            sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was answered is saved, and the same command continues", err=True)
+        click.echo("Interrupted. Every answer is saved; the same command continues.", err=True)
         sys.exit(130)
     except LlmrankError as error:
         click.echo(f"error: {error}", err=True)
@@ -77,7 +100,7 @@ def main() -> None:
     except OSError as error:
         # Whatever the system refuses, and nothing nearer to it has explained: a full disk behind `> FILE`, for one.
         where = f"{error.filename}: " if error.filename else ""
-        hint = "see that there is room and that you may read and write there; the same command then continues"
+        hint = "check the free space and the permissions there; the same command then continues"
         click.echo(f"error: {where}{error.strerror or error}\n  hint: {hint}", err=True)
         # Python would try once more to write what is left for stdout, and complain in its own way.
         sys.stderr.flush()

@@ -17,14 +17,15 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--from",
     "source",
     required=True,
-    type=click.Choice(["trec", "lists", "rank_llm"]),
-    help="TREC run; `user<TAB>item item …` (LLMRank); rank_llm requests.",
+    type=click.Choice(["table", "trec", "lists", "rank_llm", "tallrec"]),
+    help="A retriever's table; TREC run; `user<TAB>item item …` (LLMRank); rank_llm requests; TALLRec's test set.",
 )
 @option("--items", type=_FILE, help="Table with ids and titles (CSV, Parquet, RecBole .item).")
 @option("--histories", type=_FILE, help="What the users did before: RecBole .inter, a sequence file, or a table.")
-@option("--qrels", type=_FILE, help="TREC qrels: what is relevant.")
+@option("--qrels", type=_FILE, help="What is relevant: TREC qrels, or a table of user, item (and gain).")
+@option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="For a table, such as --column user=uid.")
 @option("--drop-duplicates", is_flag=True, help="Keep the first of an item that is named twice.")
-@option("--allow-empty-history", is_flag=True, help="Accept users of whom nothing is known.")
+@option("--skip-bad-rows", is_flag=True, help="Go on without rows that have faults, and count them.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz.")
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
 @config_option
@@ -34,24 +35,28 @@ def convert(
     items: Path | None,
     histories: Path | None,
     qrels: Path | None,
+    columns: tuple[str, ...],
     drop_duplicates: bool,
-    allow_empty_history: bool,
+    skip_bad_rows: bool,
     output: Path,
     force: bool,
 ) -> None:
     """Write the file PROPOSED, of another recall stage, as a candidate file for eval and rerank."""
-    from llmrank.data.candidates import check_free, write_cases
-    from llmrank.data.foreign import read_foreign
+    from llmrank.data.external_formats import convert as write_converted
+    from llmrank.evaluation.cases import column_role
 
-    check_free(output, overwrite=force)
-    cases = read_foreign(
+    rows, notes = write_converted(
         proposed,
         source,
+        output,
+        overwrite=force,
         items=items,
         histories=histories,
-        qrels=qrels,
+        relevant=qrels,
+        columns=dict(column_role(text) for text in columns),
         drop_duplicates=drop_duplicates,
-        allow_empty_history=allow_empty_history,
+        skip_bad_rows=skip_bad_rows,
     )
-    rows = write_cases(output, cases, overwrite=force)
-    click.echo(f"{output}: {rows:,} users")
+    for note in notes:
+        click.echo(note, err=True)
+    click.echo(f"{output}: {rows:,} Cases")

@@ -1,4 +1,4 @@
-"""`llmrank data`: which data sets there are, bring one here, look into one."""
+"""`llmrank data`: list data sets, fetch one, describe one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from llmrank.cli.options import column_role
+from llmrank.evaluation.cases import column_role
 
 if TYPE_CHECKING:
     from llmrank.data.describe import Description
@@ -25,7 +25,7 @@ def data() -> None:
 @data.command(name="list")
 @_as_json
 def list_command(as_json: bool) -> None:
-    """List the data sets that have a name."""
+    """List the data sets that can be named."""
     from rich.console import Console
     from rich.table import Table
 
@@ -64,7 +64,7 @@ def list_command(as_json: bool) -> None:
 @click.argument("name")
 @_as_json
 def fetch_command(name: str, as_json: bool) -> None:
-    """Bring the data set NAME into the cache, whole and checked."""
+    """Download the data set NAME into the cache, and verify it."""
     from llmrank.data.fetch import fetch
     from llmrank.data.registry import dataset_info
 
@@ -78,7 +78,7 @@ def fetch_command(name: str, as_json: bool) -> None:
 
 @data.command(name="describe")
 @click.argument("name_or_folder")
-@click.option("--data", "folder", type=click.Path(path_type=Path), help="Where the named data set lies.")
+@click.option("--data", "folder", type=click.Path(path_type=Path), help="Folder that holds the named data set.")
 @click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="For example --column user=uid.")
 @click.option(
     "--k-core", default=0, show_default=True, help="Keep users and items with at least this many interactions."

@@ -1,4 +1,4 @@
-"""`llmrank doctor`: what is installed, what can run here, what is missing and the command that brings it."""
+"""`llmrank doctor`: what is installed, what can run here, and the command that installs what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llmrank.cli.options import json_option
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at."""
+    """One thing that was checked."""
 
     name: str
     state: str
@@ -28,7 +28,7 @@ class Finding:
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Say what is installed, what can run here, and what brings the rest."""
+    """Show what is installed, what can run here, and the command that installs what is missing."""
     findings = [_python(), *_vllm(), *_assets(), _endpoint(), _ray(), _machine()]
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -76,12 +76,12 @@ def _assets() -> list[Finding]:
     model = (
         Finding("default model", "good", f"{DEFAULT_MODEL} is in the cache")
         if DEFAULT_MODEL in models
-        else Finding("default model", "missing", "is fetched when first used", f"llmrank models fetch {DEFAULT_MODEL}")
+        else Finding("default model", "missing", "downloaded on first use", f"llmrank models fetch {DEFAULT_MODEL}")
     )
     data = (
         Finding("default data", "good", "ml-100k is in the cache")
         if cached("ml-100k")
-        else Finding("default data", "missing", "is fetched when first used", "llmrank data fetch ml-100k")
+        else Finding("default data", "missing", "downloaded on first use", "llmrank data fetch ml-100k")
     )
     return [model, data]
 

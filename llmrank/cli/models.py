@@ -1,4 +1,4 @@
-"""`llmrank models`: which models are here, and fetching one."""
+"""`llmrank models`: list the models in the cache, and download one."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def list_models(as_json: bool) -> None:
         return
     for row in rows:
         default = " (default)" if row["default"] else ""
-        click.echo(f"{row['model']}{default}: {row['folder'] or 'not fetched yet; `llmrank models fetch` brings it'}")
+        click.echo(f"{row['model']}{default}: {row['folder'] or 'not downloaded; run `llmrank models fetch`'}")
 
 
 @models.command("fetch")
 @click.argument("name", default="smollm2-135m-instruct")
 @option("--revision", default=None, help="Branch, tag or commit of a hub model.")
 def fetch_model(name: str, revision: str | None) -> None:
-    """Fetch model NAME (the default model, or a hub name owner/model) and print its folder."""
+    """Download model NAME (the default model, or a hub name owner/model) and print its folder."""
     from llmrank.backends.models import default_cache, resolve_model
 
     model = resolve_model(name, cache=default_cache(), revision=revision, say=lambda line: click.echo(line, err=True))

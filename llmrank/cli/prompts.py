@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from llmrank.cli.options import CaseOptions, PromptOptions, case_options, json_option, option, prompt_options
+from llmrank.cli.options import GroupedCommand, json_option, settings_from, settings_options
 from llmrank.errors import InputError
+from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings
 
-if TYPE_CHECKING:
-    from llmrank.cli.cases import CaseSet
-    from llmrank.rankers.order import Order
-    from llmrank.rankers.prompt import Prompt
-    from llmrank.types import Case, Message, Ranker, Request
+ESTIMATED = "estimated at 4 characters per token"
 
 SKELETON = """\
 ---
@@ -158,38 +155,52 @@ def check_command(context: click.Context, names: tuple[str, ...], everything: bo
     _report(context, list(template_paths().values()) if everything else [find_template(name) for name in names])
 
 
-@prompts.command(name="render")
+@prompts.command(name="render", cls=GroupedCommand)
 @click.argument("name", required=False)
-@click.option("--user", "user_id", help="Whose prompt; the first user's if not given.")
-@click.option("--profile", help="The user's profile, in the place of what the profile prompt would answer.")
-@option("--model", default="smollm2-135m-instruct", show_default=True, help="Whose tokens are counted.")
-@case_options
-@prompt_options
+@click.option("--user", "user_id", help="Whose prompt.  [default: the first user's]")
+@click.option("--profile", help="A profile to show in the place of the stored or future answer to the profile prompt.")
+@settings_options(PromptSettings, "prompt and method", without=["prompt"])
+@settings_options(CaseSettings, "data")
+@settings_options(ModelSettings, "model")
 @json_option
 def render_command(
     name: str | None,
     user_id: str | None,
     profile: str | None,
-    model: str,
-    case_options: CaseOptions,
-    prompt_options: PromptOptions,
     as_json: bool,
+    **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    """Print the exact messages of template NAME for a user, their tokens, and where the shared prefix ends.
+    """Print the messages that a run would send for template NAME and a user, their tokens, and the shared prefix.
 
-    Of a method that makes several calls, they are those of the first.
+    For a method that makes several calls, they are those of the first.
     """
+    from llmrank.evaluation.rendering import Rendering
+    from llmrank.evaluation.session import Session
+    from llmrank.progress import Progress
     from llmrank.prompting.transcript import shared_prefix, transcript
+    from llmrank.store import request_key
 
-    options = replace(prompt_options, prompt=name or prompt_options.prompt)
+    prompt = settings_from(PromptSettings, values | {"prompt": name})
+    cases = settings_from(CaseSettings, values)
     # A user may be any of the data's, so all of them are loaded.
-    cases = case_options if user_id is None else replace(case_options, users=0)
-    asking = _Asking.of(options, cases, profile)
-    case, messages, following, whose = asking.pair(user_id)
+    cases = cases if user_id is None else replace(cases, users=0)
+    say = Progress().message
+    with Session(settings_from(ModelSettings, values), say=say) as session:
+        identity, window = session.backend.identity, session.window
+        rendering = Rendering.of(
+            prompt,
+            cases,
+            window=window,
+            stored=lambda request: session.store.get(request_key(identity, request)),
+            profile=profile,
+            say=say,
+        )
+        case, messages, following, whose = rendering.pair(user_id)
+        exact = None if window.count_tokens is None else window.count_tokens(messages)
+    characters = sum(len(message.content) for message in messages)
+    tokens, counted_by = (exact, "counted by the model's tokenizer") if exact else (characters // 4, ESTIMATED)
     shared = "" if following is None else shared_prefix(messages, following)
-    text, path = transcript(messages), asking.prompt.template.path
-    count, counted_by = _token_count(model)
-    tokens = count(messages)
+    text, path = transcript(messages), rendering.path
     if as_json:
         result = {
             "template": str(path),
@@ -208,12 +219,14 @@ def render_command(
         click.echo(f"shared with {whose}: {share}, up to …{shared[-60:]!r}", err=True)
 
 
-@prompts.command(name="diff")
+@prompts.command(name="diff", cls=GroupedCommand)
 @click.argument("name")
 @click.option("--cases", "count", default=3, show_default=True, type=click.IntRange(1), help="Prompts to render.")
-@case_options
-def diff_command(name: str, count: int, case_options: CaseOptions) -> None:
+@settings_options(CaseSettings, "data", without=["users"])
+def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 - the settings
     """Show what the edited template NAME changes in rendered prompts, against the one that comes with llmrank."""
+    from llmrank.evaluation.method import ContextWindow
+    from llmrank.evaluation.rendering import Rendering
     from llmrank.prompting import find_template, load_template, shipped_folder
     from llmrank.prompting.transcript import difference
 
@@ -228,83 +241,17 @@ def diff_command(name: str, count: int, case_options: CaseOptions) -> None:
     old, new = original.front.model_dump(), template.front.model_dump()
     for key in (key for key in old if old[key] != new[key]):
         click.echo(f"{key}: {old[key]} -> {new[key]}")
-    cases = replace(case_options, users=count)
-    one, other = (_Asking.of(PromptOptions(prompt=str(path)), cases) for path in (shipped, ours))
+    cases = replace(settings_from(CaseSettings, values), users=count)
+    one, other = (Rendering.of(PromptSettings(prompt=path), cases, window=ContextWindow()) for path in (shipped, ours))
     changed = 0
-    for case, edited in zip(one.cases.cases, other.cases.cases, strict=True):
+    for case, edited in zip(one.cases, other.cases, strict=True):
         user = f"user {case.user_id}"
-        before, after = one.calls(case)[0].messages, other.calls(edited)[0].messages
+        before, after = one.requests(case)[0].messages, other.requests(edited)[0].messages
         lines = list(difference(before, after, (f"shipped, {user}", f"edited, {user}")))
         changed += bool(lines)
         for line in lines:
             click.echo(line)
-    click.echo(f"{changed} of {len(one.cases.cases)} rendered prompts differ", err=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """A prompt and the Cases it is rendered for, as a run with the same options would have them."""
-
-    prompt: Prompt
-    ranker: Ranker | None
-    """None for a prompt that asks for a profile."""
-    cases: CaseSet
-    order: Order
-    profile: str
-
-    @classmethod
-    def of(cls, options: PromptOptions, case_options: CaseOptions, profile: str | None = None) -> _Asking:
-        from llmrank.cli.asking import ContextWindow, load_prompt, make_profile, make_prompt, make_ranker, prompt_name
-        from llmrank.cli.cases import load_cases
-        from llmrank.prompting import load_template
-        from llmrank.rankers.order import Order
-
-        template = load_template(prompt_name(options))
-        front, seed, ranker = template.front, case_options.seed, None
-        task = "rating" if front.task == "rating" else "ranking"
-        cases = load_cases(case_options, task, catalogue=front.candidates == "catalogue")
-        if front.task == "profile":
-            prompt = make_profile(template, options, seed=seed, room=ContextWindow())
-        else:
-            prompt = make_prompt(load_prompt(options), options, cases, seed=seed)
-            # What is asked with this prompt, not what a first stage asks before it.
-            ranker = make_ranker(prompt, replace(options, first=None), cases, seed=seed)
-        answered = f"(what {front.profile} answers)" if profile is None else profile
-        return cls(prompt, ranker, cases, Order.parse(options.order, seed), answered)
-
-    def calls(self, case: Case) -> list[Request]:
-        """Return the calls that are made first about a Case, side by side; those for its profile are answered."""
-        from llmrank.types import Response
-
-        shown = self.order.arrange(case).blinded()
-        if self.ranker is None:
-            return [self.prompt.ask(shown).request]
-        steps = self.ranker.rank(shown)
-        try:
-            batch = next(steps)
-            return batch if self.prompt.profile is None else steps.send([Response(self.profile) for _ in batch])
-        except StopIteration as stop:
-            raise InputError(
-                f"{self.ranker.name} asks nothing about a list of {len(shown.candidates)}",
-                user=case.user_id,
-                hint="show more candidates",
-            ) from stop
-
-    def pair(self, user_id: str | None) -> tuple[Case, tuple[Message, ...], tuple[Message, ...] | None, str]:
-        """Return the user's Case, its first messages, those that are asked next after them, and whose they are."""
-        cases = self.cases.cases
-        place = next((place for place, case in enumerate(cases) if user_id in (None, case.user_id)), None)
-        if place is None:
-            raise InputError(
-                f"no user {user_id!r} among the Cases", field="--user", hint="name one of the data's users"
-            )
-        case, following = cases[place], cases[(place + 1) % len(cases)]
-        calls = self.calls(case)
-        if len(calls) > 1:
-            return case, calls[0].messages, calls[1].messages, "the same user's next call"
-        if len(cases) == 1:
-            return case, calls[0].messages, None, ""
-        return case, calls[0].messages, self.calls(following)[0].messages, f"the prompt of user {following.user_id}"
+    click.echo(f"{changed} of {len(one.cases)} rendered prompts differ", err=True)
 
 
 def _variables() -> Iterator[str]:
@@ -339,29 +286,3 @@ def _report(context: click.Context, paths: Sequence[Path]) -> None:
     click.echo(f"{len(paths)} checked, {len(problems)} problems", err=True)
     if problems:
         context.exit(2)
-
-
-def _token_count(model: str) -> tuple[Callable[[Sequence[Message]], int], str]:
-    """Return how to count a prompt's tokens, and who counts: the model's tokenizer if it is here, else an estimate."""
-    from importlib.util import find_spec
-
-    from llmrank.backends.models import cached_models, default_cache
-
-    named = Path(model).expanduser()
-    folder = (
-        named if named.is_dir() else next((one for one in cached_models(default_cache()) if one.name == model), None)
-    )
-    if folder is None or find_spec("transformers") is None:
-        return (
-            lambda messages: -(-sum(len(message.content) for message in messages) // 4),
-            f"an estimate, 4 characters a token: the tokenizer of {model} is not here",
-        )
-    from transformers import AutoTokenizer
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-
-    def count(messages: Sequence[Message]) -> int:
-        chat = [{"role": message.role, "content": message.content} for message in messages]
-        return len(tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False))
-
-    return count, f"tokenizer and chat template of {model}"

@@ -1,4 +1,4 @@
-"""`llmrank store`: what was answered and paid for; counted, carried elsewhere, taken in, thrown away."""
+"""`llmrank store`: count, export, import and delete stored answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llmrank.cli.options import json_option, option
 from llmrank.errors import InputError
 
 if TYPE_CHECKING:
-    from llmrank.store import Held, Stats
+    from llmrank.store import BackendStats, StoreStats
 
 _store_option = option(
     "--store",
@@ -26,21 +26,21 @@ _store_option = option(
 
 
 def _chosen(store: Path | None) -> Path:
-    from llmrank.cli.backend import default_store
+    from llmrank.evaluation.session import default_store
 
     return store or default_store()
 
 
 @click.group()
 def store() -> None:
-    """Keep, carry and clear the answers that were paid for."""
+    """Count, export, import and delete stored answers."""
 
 
 @store.command()
 @_store_option
 @json_option
 def stats(store: Path | None, as_json: bool) -> None:
-    """Show what a Store holds: answers, backends, tokens, size, oldest and newest."""
+    """Show what a Store holds: answers, backends, tokens, size, oldest and newest answer."""
     from llmrank.store import Store
 
     with Store(_chosen(store), read_only=True) as opened:
@@ -55,11 +55,11 @@ def stats(store: Path | None, as_json: bool) -> None:
 @store.command(name="export")
 @click.argument("file", type=click.Path(path_type=Path))
 @_store_option
-@click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 def export_to(file: Path, store: Path | None, force: bool) -> None:
     """Write all answers with their requests to FILE (.jsonl or .jsonl.gz), for `llmrank store import`."""
-    from llmrank.exported import export_store
     from llmrank.store import Store
+    from llmrank.store_export import export_store
 
     with Store(_chosen(store), read_only=True) as opened:
         count = export_store(opened, file, overwrite=force)
@@ -70,45 +70,45 @@ def export_to(file: Path, store: Path | None, force: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @_store_option
 def import_from(file: Path, store: Path | None) -> None:
-    """Add the answers in FILE, an exported Store, to this one. What is there already stays as it is."""
-    from llmrank.exported import check_exported, import_store
+    """Add the answers in FILE, an exported Store, to this one. Answers that it has already are kept."""
     from llmrank.store import Store
+    from llmrank.store_export import check_exported, import_store
 
     check_exported(file)
     with Store(_chosen(store)) as opened:
         new, known = import_store(opened, file)
-    click.echo(f"{_chosen(store)}: {_amount(new)} added, {known:,} were there already")
+    click.echo(f"{_chosen(store)}: {_amount(new)} added, {known:,} already there")
 
 
 @store.command()
 @_store_option
 # No environment variables: what a shell happens to hold must not choose what is deleted.
-@click.option("--model", default=None, help="Those of this model.")
-@click.option("--backend", default=None, help="Those of this kind (vllm, openai) or base URL.")
-@click.option("--before", default=None, type=click.DateTime(["%Y-%m-%d"]), help="Those received before this day (UTC).")
-@click.option("--yes", is_flag=True, help="Do it; without it nothing is deleted.")
+@click.option("--model", default=None, help="Answers of this model.")
+@click.option("--backend", default=None, help="Answers of this kind of backend (vllm, openai) or base URL.")
+@click.option(
+    "--before", default=None, type=click.DateTime(["%Y-%m-%d"]), help="Answers received before this day (UTC)."
+)
+@click.option("--yes", is_flag=True, help="Delete; without it nothing is deleted.")
 def prune(store: Path | None, model: str | None, backend: str | None, before: datetime | None, yes: bool) -> None:
-    """Delete answers to which all that is given applies. Shows what would go; --yes does it."""
+    """Delete the answers that match all given options. Shows what would be deleted; --yes deletes it."""
     from llmrank.store import Selection, Store
 
     day = None if before is None else before.replace(tzinfo=UTC)
     selection = Selection(model, backend, day)
     if selection == Selection():
         raise InputError(
-            "nothing says which answers are to go", hint="give --model, --backend or --before; or delete the file"
+            "no option says which answers to delete", hint="give --model, --backend or --before; or delete the file"
         )
     path = _chosen(store)
     with Store(path, read_only=True) as opened:
         found = opened.stats(selection)
         kept = opened.stats().responses - found.responses
     if not found.responses:
-        click.echo(f"{path}: no answer is meant by that; {kept:,} are kept")
+        click.echo(f"{path}: no stored answers match; nothing deleted ({kept:,} kept)")
         return
     _show(found.by_backend)
     if not yes:
-        click.echo(
-            f"{path}: {_amount(found.responses)} would go, {kept:,} would be kept. Nothing was deleted: add --yes."
-        )
+        click.echo(f"{path}: {_amount(found.responses)} would be deleted, {kept:,} kept. Add --yes to delete.")
         return
     with Store(path) as opened:
         gone = opened.prune(selection)
@@ -118,7 +118,7 @@ def prune(store: Path | None, model: str | None, backend: str | None, before: da
     click.echo(f"{_size(found.size)} on disk before, {_size(now)} now")
 
 
-def _show(backends: Sequence[Held]) -> None:
+def _show(backends: Sequence[BackendStats]) -> None:
     for held in backends:
         identity = dict(held.backend)
         name = identity.pop("model", "?")
@@ -131,7 +131,7 @@ def _show(backends: Sequence[Held]) -> None:
         )
 
 
-def _as_dict(stats: Stats) -> dict[str, object]:
+def _as_dict(stats: StoreStats) -> dict[str, object]:
     by_backend = [asdict(held) for held in stats.by_backend]
     return {"responses": stats.responses, "size": stats.size, "usage": asdict(stats.usage), "by_backend": by_backend}
 

@@ -27,6 +27,8 @@ _REVIEW = pa.schema(
         *((name, pa.int64()) for name in ("unixReviewTime", "timestamp")),
     ]
 )
+DOMAINS = {"Books": "books", "Movies": "movies", "Video_Games": "games"}
+"""By a word in the name of the category; the others are products."""
 _ASIN = re.compile(rb"""["'](?:parent_)?asin["']: *["']([^"']+)["']""")
 
 
@@ -51,7 +53,8 @@ def read_amazon(folder: Path) -> Rows:
             f"{len(reviews)} files of reviews and {len(found) - len(reviews)} of metadata", path=folder, hint=hint
         )
     events = replace(_events(reviews[0]), rating_scale=(1.0, 5.0))
-    return Rows(_items(meta, [asin for asin in events.item.unique().to_pylist() if asin]), events)
+    domain = next((domain for word, domain in DOMAINS.items() if word in meta.name), "products")
+    return Rows(_items(meta, [asin for asin in events.item.unique().to_pylist() if asin]), events, domain)
 
 
 def _events(path: Path) -> EventRows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -102,6 +103,23 @@ def rating_cases(split: Split, users: Sequence[str] | None = None) -> Iterator[C
             if event.rating is not None:
                 yield Case(user_id, history, target=event.item, rating=event.rating)
                 break
+
+
+def event_counts(cases: Iterable[Case]) -> Counter[str]:
+    """Return how many events of the histories each item has: the one popularity of llmrank, training events per item.
+
+    Only histories are counted, never candidates or relevant items, so nothing after a cut-off enters. Several Cases of
+    a user share their past: a later one adds only the events by which its history is longer.
+    """
+    counts: Counter[str] = Counter()
+    counted: dict[str, int] = {}
+    for case in cases:
+        start = 0
+        if case.case_id != case.user_id:  # only then may the user have several
+            start = counted.get(case.user_id, 0)
+            counted[case.user_id] = max(start, len(case.history))
+        counts.update(event.item.item_id for event in case.history[start:])
+    return counts
 
 
 def sample_users(users: Iterable[str], n: int, seed: int) -> list[str]:

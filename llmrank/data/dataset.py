@@ -52,6 +52,12 @@ class Dataset:
     """Where it was read from, for the manifest."""
     sha256: str
     """Over users, items and interactions: the same data hashes the same, wherever and however it was read."""
+    domain: str | None = None
+    """What the items are (`movies`, `books`, `products`, …); None: unknown, prompts then speak of items."""
+    file_order: bool = False
+    """Whether nothing but the order of the rows in a table says which event came first."""
+    notes: tuple[str, ...] = ()
+    """What was decided when it was read, and a reader of the numbers must know."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.data.registry import Archive, DatasetInfo, Files, dataset_info
-from llmrank.errors import MissingError
+from llmrank.errors import InputError, MissingError
+from llmrank.files import sha256_of, write_json
 
-ORIGIN = "origin.txt"
+ORIGIN, HASHES = "origin.txt", "sha256.json"
+"""Files of a fetched data set: where it came from; and the hash, size and time of each of its files."""
 # Seconds to connect, and between two packets. A blocked official site must not hold up the next origin for long.
 _TIMEOUT = (5, 60)
 
@@ -37,8 +40,8 @@ def cached(name: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
-    """Return the folder of a data set in the cache, fetching it first if it isn't there.
+def fetch(name: str, say: Callable[[str], None] = lambda line: None, *, force: bool = False) -> Path:
+    """Return the folder of a data set in the cache, fetching it first if it isn't there, or again with `force`.
 
     The files are gathered and checked in a folder of their own, which gets its name in one step when all are there: an
     interrupted download is never taken for a whole one.
@@ -48,17 +51,21 @@ def fetch(name: str, say: Callable[[str], None] = lambda line: None) -> Path:
         say: Receives a line about each step.
 
     Raises:
-        InputError: no data set has that name.
+        InputError: no data set has that name; or a file in the cache is not the one that was fetched.
         MissingError: no origin could give it; the message says what each one answered.
     """
-    return fetch_dataset(dataset_info(name), say)
+    return fetch_dataset(dataset_info(name), say, force=force)
 
 
-def fetch_dataset(known: DatasetInfo, say: Callable[[str], None]) -> Path:
+def fetch_dataset(known: DatasetInfo, say: Callable[[str], None], *, force: bool = False) -> Path:
     """Do what `fetch` does, for a data set that need not be in the registry."""
     name = known.name
     if (there := cached(name)) is not None:
-        return there
+        if not force:
+            check_cached(known, there)
+            return there
+        say(f"removing {there}")
+        shutil.rmtree(there)
     home = cache_folder() / "datasets"
     home.mkdir(parents=True, exist_ok=True)
     problems: list[str] = []
@@ -75,6 +82,7 @@ def fetch_dataset(known: DatasetInfo, say: Callable[[str], None]) -> Path:
                 problems.append(f"{origin}: {error}")
                 continue
             (whole / ORIGIN).write_text(f"{origin}\n", encoding="utf-8")
+            _note_hashes(whole, {})
             try:
                 whole.replace(home / name)
             except OSError:
@@ -86,6 +94,42 @@ def fetch_dataset(known: DatasetInfo, say: Callable[[str], None]) -> Path:
         f"{name} could not be fetched:\n  " + "\n  ".join(problems),
         hint=f"fetch it where there is a connection and name its folder ({wanted}) with --data or LLMRANK_DATA",
     )
+
+
+def check_cached(known: DatasetInfo, folder: Path) -> None:
+    """Raise InputError where a file of a fetched data set is missing or is not the one that was fetched.
+
+    A file whose size and time are as they were is not hashed again.
+    """
+    noted: dict[str, list[Any]] = {}
+    if (path := folder / HASHES).is_file():
+        noted = json.loads(path.read_bytes())
+    fresh: dict[str, list[Any]] = {}
+    for name in {**noted, **{name: None for name in known.sha256 if (folder / name).is_file()}}:
+        file = folder / name
+        sha256, *seen = noted.get(name, [known.sha256.get(name)])
+        stamp = _stamp(file) if file.is_file() else None
+        if stamp is not None and stamp != seen:
+            fresh[name] = [sha256_of(file), *stamp]
+        if stamp is None or (name in fresh and fresh[name][0] != known.sha256.get(name, sha256)):
+            problem = f"{name} is not the file that was fetched" if stamp else f"{name} is missing"
+            hint = f"fetch it again: llmrank data fetch {known.name} --force"
+            raise InputError(problem, path=folder, hint=hint)
+    if fresh or not noted:
+        _note_hashes(folder, noted | fresh)
+
+
+def _note_hashes(folder: Path, noted: dict[str, list[Any]]) -> None:
+    """Write down the hash, size and time of each file, where they are not noted yet."""
+    for file in sorted(folder.iterdir()):
+        if file.name not in noted and file.name not in (ORIGIN, HASHES):
+            noted[file.name] = [sha256_of(file), *_stamp(file)]
+    write_json(folder / HASHES, noted)
+
+
+def _stamp(file: Path) -> list[int]:
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 def check_files(known: DatasetInfo, folder: Path) -> None:

@@ -27,7 +27,9 @@ def read_ml_100k(folder: Path) -> Rows:
         titles.append(title)
         genres.append(", ".join(name for name, flag in zip(GENRES_100K, rest[4:], strict=True) if flag == "1"))
     items = ItemRows(str(folder / "u.item"), ids, titles, {"genres": genres})
-    return Rows(items, _ratings(read_table(folder / "u.data", names=("user", "item", "rating", "time"), quoted=False)))
+    return Rows(
+        items, _ratings(read_table(folder / "u.data", names=("user", "item", "rating", "time"), quoted=False)), "movies"
+    )
 
 
 def read_ml_1m(folder: Path) -> Rows:
@@ -47,14 +49,14 @@ def read_ml_1m(folder: Path) -> Rows:
     if (official := folder / "ratings.dat").is_file():
         # `::` read as a separator `:` with nothing between: the columns are numbers, so no colon is part of a value.
         names = ("user", "_1", "item", "_2", "rating", "_3", "time")
-        return Rows(items, _ratings(read_table(official, names=names, delimiter=":", quoted=False)))
+        return Rows(items, _ratings(read_table(official, names=names, delimiter=":", quoted=False)), "movies")
     found = sorted(folder.glob("*.parquet"))
     if len(found) != 1:
         hint = (
             "put ratings.dat beside movies.dat, or one Parquet file with columns user_id, movie_id, rating, timestamp"
         )
         raise InputError(f"no ratings.dat, and {len(found)} Parquet files", path=folder, hint=hint)
-    return Rows(items, _ratings(read_table(found[0])))
+    return Rows(items, _ratings(read_table(found[0])), "movies")
 
 
 def _ratings(table: Table) -> EventRows:

@@ -54,6 +54,8 @@ class DatasetInfo:
     """Of the files, where known."""
     folders: tuple[str, ...] = ()
     """Other names that its folder goes by."""
+    domain: str = "movies"
+    """What its items are: `movies`, `books`, `products`, `games`, …"""
 
 
 _GROUPLENS = "https://files.grouplens.org/datasets/movielens"
@@ -78,6 +80,7 @@ def _amazon(name: str, category: str, users: int, items: int, interactions: int)
         _AMAZON,
         "J. McAuley, UCSD. jmcauley.ucsd.edu/data/amazon",
         folders=(f"amazon-{name}-5core", f"amazon-{name}", category),
+        domain="books" if category == "Books" else "products",
     )
 
 

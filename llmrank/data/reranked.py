@@ -1,122 +1,142 @@
-"""The reranked file: a candidate file with what a ranker made of its rows, written so that a kill loses nothing."""
+"""The reranked file: a candidate file with what a ranker made of its rows, written so that a kill loses nothing.
+
+What the ranker says of a row is appended to `PATH.part` when the row is done. At the end the input is read once more,
+as it is, and each row gets its five fields. Nothing else of it is touched, whatever its columns are.
+"""
 
 from __future__ import annotations
 
 import json
-import os
+import zlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any, cast
 
-from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow, case_row, parse_row
-from llmrank.data.candidates import check_free, file_format, write_lines, write_rows
+from pydantic_core import from_json, to_json
+
+from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
+from llmrank.data.candidate_writing import check_free, write_lines, write_tables
+from llmrank.data.candidates import CandidateFile, RawRows, file_format
 from llmrank.errors import InputError, differences
-from llmrank.files import append_line, cannot_write
+from llmrank.files import append_line, cannot_write, write_json
 from llmrank.types import Outcome, Ranking, Usage
 
-AT_ONCE = 65_536
-"""Rows for which numbers are held at once."""
+ABSENT = -1
 
 
 class RerankedWriter:
     """Writes each reranked row as it is done, in any order; `finish` makes the file, in the order of the input.
 
-    Until then the rows stand in `PATH.part`, appended and flushed one by one. Opened again with the same settings, it
-    goes on: what is there is `in` the writer, but for rows with a failed call. Memory: 17 bytes a row,
-    and 8 more at the end.
+    Opened again with the same settings it continues: what is there is `in` the writer, except for rows with a failed
+    call. Memory: 9 bytes a row.
 
     ```python
-    with RerankedWriter(Path("reranked.parquet"), settings={...}) as writer:
-        for row in read_rows(Path("candidates.parquet")):
+    candidates = CandidateFile(Path("candidates.parquet"), truth="ignored")
+    with RerankedWriter(Path("reranked.parquet"), candidates, settings={...}) as writer:
+        for row in candidates:
             if row not in writer:
                 writer.write(row, *rerank(row.case))
         writer.finish()
     ```
     """
 
-    def __init__(self, path: Path, *, settings: Mapping[str, object], overwrite: bool = False) -> None:
-        """Open or go on.
+    def __init__(
+        self, path: Path, candidates: CandidateFile, *, settings: Mapping[str, object], overwrite: bool = False
+    ) -> None:
+        """Open, or continue.
 
         Args:
             path: `.parquet`, `.jsonl` or `.jsonl.gz`.
-            settings: All that decides the rows, the hash of the input file included; plain values, for JSON.
+            candidates: The rows.
+            settings: All that decides the rankings, the hash of the input file included; plain values, for JSON.
             overwrite: Begin again, whatever is there.
 
         Raises:
-            InputError: the file is there already; or an unfinished one, made with other settings, or being written by
-                another process.
+            InputError: the output is the input; or exists, and was made with other settings or by another program; or
+                an unfinished one is damaged, was made with other settings, or is being written by another process; or
+                the rows have no common Arrow type, where JSON lines become Parquet.
         """
-        self._path, self._part, self._overwrite = path, path.with_name(path.name + ".part"), overwrite
-        file_format(path)
-        check_free(path, overwrite=overwrite)
-        self._lines, self._offsets, self._done = array("Q"), array("Q"), bytearray()
-        header = ("settings\t" + json.dumps(settings, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        self._path, self._part, self._overwrite = path, unfinished(path), overwrite
+        self._candidates, self._format = candidates, file_format(path)
+        self._settings = json.loads(json.dumps(settings))
+        source = candidates.path if isinstance(candidates.path, Path) else None
+        check_free(path, overwrite=True, sources=[source])
+        self.finished = not overwrite and self._is_finished()
+        """Whether the output was there already, made from the same input with the same settings."""
+        self._offsets, self._done, self._end = array("q"), bytearray(), 0
+        self._file: Any = None
+        if self.finished:
+            remove_unfinished(path, only_if_free=True)  # left by a process that was killed at the very end
+            return
+        self._schema = self._output_schema()
         try:
             self._part.touch()
             self._file = self._part.open("r+b", buffering=0)
         except OSError as error:
             raise cannot_write(self._part, error) from error
         try:
-            self._claim()
+            claim_unfinished(self._file, self._part)
             if overwrite:
                 self._file.truncate(0)
-            self._resume(header)
+            self._resume()
         except InputError:
             self._file.close()
             raise
 
     def __contains__(self, row: CandidateRow) -> bool:
-        return row.line < len(self._done) and bool(self._done[row.line])
+        return self.finished or (row.line < len(self._done) and bool(self._done[row.line]))
 
     def __len__(self) -> int:
         """Return the number of rows that are done."""
-        return self._done.count(1)
+        return len(self._candidates) if self.finished else self._done.count(1)
 
     def write(self, row: CandidateRow, ranking: Ranking, usage: Usage, *, failed: bool = False) -> None:
-        """Add a row: what it had, `ranking`, `scores` (aligned with it, or null), `outcome`, `repairs`, `usage`.
+        """Add to a row `ranking`, `scores` (aligned with it, or null), `outcome`, `repairs` and `usage`.
 
-        `failed` says that a call got no answer, so that the row is to be done again when this is gone on with; a row
-        whose outcome is `error` always is. Raises InputError where the disk refuses it.
+        `failed` says that a call got no answer, so that the row is done again when this is continued; a row whose
+        outcome is `error` always is. Raises InputError where the disk refuses it.
         """
         added = {
-            "ranking": list(ranking.order),
-            "scores": None if ranking.scores is None else list(ranking.scores),
+            "ranking": ranking.order,
+            "scores": ranking.scores,
             "outcome": str(ranking.outcome),
             "repairs": dict(ranking.repairs),
-            "usage": asdict(usage),
+            "usage": usage,
         }
-        text = json.dumps({**row.raw, **added}, ensure_ascii=False, default=str)
-        state = "failed" if failed or ranking.outcome is Outcome.ERROR else "done"
-        offset = self._file.seek(0, os.SEEK_END)
-        append_line(self._file, f"{row.line}\t{state}\t{text}\n".encode(), self._part)
-        self._note(row.line, state, offset)
+        failed = failed or ranking.outcome is Outcome.ERROR
+        head = f"{row.line}\t{'failed' if failed else 'done'}\t"
+        offset = self._append(head.encode() + to_json(added, inf_nan_mode="constants"))
+        self._note(row.line, offset, failed=failed)
 
-    def finish(self) -> int:
+    def finish(self, progress: Callable[[int], None] = lambda rows: None) -> int:
         """Make the file out of the rows, in the order of the input, and return their number.
 
-        Raises InputError where it cannot be written; the rows are kept, and it can be tried again.
+        `progress` is called with the number of rows written, as they are. Raises InputError where the file cannot be
+        written; the rows are kept, and it can be tried again.
         """
+        if self.finished:
+            return len(self)
         try:
-            count = self._write_file()
+            with self._part.open("rb") as part:
+                if self._format == "parquet":
+                    tables = self._tables(part, progress)
+                    count = write_tables(self._path, tables, self._schema, overwrite=True)
+                else:
+                    count = write_lines(self._path, self._lines(part, progress), overwrite=True)
+            write_json(finished_settings(self._path), {"bytes": self._path.stat().st_size, "settings": self._settings})
         except OSError as error:
             raise cannot_write(self._path, error) from error
         self._file.close()
         self._part.unlink()
         return count
 
-    def _write_file(self) -> int:
-        if file_format(self._path) == "parquet":
-            extra = sorted({name for row in self._rows() for name in row.extra})
-            rows = (_parquet_row(row, extra) for row in self._rows())
-            return write_rows(self._path, rows, overwrite=self._overwrite, response=True, further=_fields(extra))
-        return write_lines(self._path, (text for _, text in self._texts()), overwrite=self._overwrite)
-
     def close(self) -> None:
-        """Close it; an unfinished one can be gone on with."""
-        self._file.close()
+        """Close it; an unfinished one can be continued."""
+        if self._file is not None:
+            self._file.close()
 
     def __enter__(self) -> RerankedWriter:
         return self
@@ -126,86 +146,256 @@ class RerankedWriter:
     ) -> None:
         self.close()
 
-    def _claim(self) -> None:
-        import fcntl
+    # --- what is done already ---------------------------------------------------------------------------------------
 
+    def _is_finished(self) -> bool:
+        if not self._path.exists():
+            return False
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            hint = "wait until it has ended, or name another output"
-            raise InputError("another process is writing this file", path=self._part, hint=hint) from None
+            before = json.loads(finished_settings(self._path).read_bytes())
+            ours = before["bytes"] == self._path.stat().st_size
+        except (OSError, ValueError, KeyError, TypeError):
+            ours, before = False, {}
+        if not ours and not self._part_is_whole():
+            raise InputError("file already exists", path=self._path, hint="name another, or overwrite it with --force")
+        if ours and (found := differences(before["settings"], self._settings)):
+            problem = "the file was made with other settings:\n    " + "\n    ".join(found)
+            hint = "name another output, or make it again with --force"
+            raise InputError(problem, path=self._path, hint=hint)
+        return ours
 
-    def _resume(self, header: bytes) -> None:
-        end = 0
+    def _part_is_whole(self) -> bool:
+        """Return whether an unfinished file with these settings lies beside the output: killed between the two."""
+        return self._part.exists() and self._part.open("rb").readline() == _line(b"settings\t" + self._header())
+
+    def _header(self) -> bytes:
+        return json.dumps(self._settings, sort_keys=True, ensure_ascii=False).encode()
+
+    def _resume(self) -> None:
         with self._part.open("rb") as file:
-            for number, line in enumerate(file):
+            for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     break  # cut off by a kill
-                if number == 0 and (found := _differences(line, header)):
-                    problem = "an unfinished file was made with other settings:\n    " + "\n    ".join(found)
-                    hint = "go on with the settings of then, or begin again with --force"
-                    raise InputError(problem, path=self._part, hint=hint)
-                if number:
-                    place, state, _ = line.split(b"\t", 2)
-                    self._note(int(place), state.decode(), end)
-                end += len(line)
-        self._file.truncate(end)
-        if not end:
-            append_line(self._file, header, self._part)
+                content = _content(line, self._part, number)
+                if number == 1:
+                    self._check_header(content)
+                else:
+                    place, state, _ = content.split(b"\t", 2)
+                    self._note(int(place), self._end, failed=state != b"done")
+                self._end += len(line)
+        self._file.truncate(self._end)
+        if not self._end:
+            self._append(b"settings\t" + self._header())
 
-    def _note(self, line: int, state: str, offset: int) -> None:
-        self._lines.append(line)
-        self._offsets.append(offset)
-        self._done.extend(bytes(max(0, line + 1 - len(self._done))))
-        self._done[line] = state == "done"
+    def _check_header(self, content: bytes) -> None:
+        if found := differences(json.loads(content.partition(b"\t")[2]), self._settings):
+            problem = "an unfinished file was made with other settings:\n    " + "\n    ".join(found)
+            hint = "continue with those settings, or begin again with --force"
+            raise InputError(problem, path=self._part, hint=hint)
 
-    def _texts(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the line number and the text of each row, in the order of the input; of a row done twice, the last."""
-        import numpy as np
+    def _append(self, content: bytes) -> int:
+        """Append a line, and return where it begins."""
+        begin, line = self._end, _line(content)
+        append_line(self._file, line, self._part)
+        self._end += len(line)
+        return begin
 
-        # Where the row of each line stands among those written; a later one takes the place of an earlier one.
-        places = np.full(len(self._done), -1, dtype=np.int64)
-        lines = np.frombuffer(self._lines, dtype=np.uint64)
-        for start in range(0, len(lines), AT_ONCE):
-            some = lines[start : start + AT_ONCE]
-            places[some] = np.arange(start, start + len(some))
-        with self._part.open("rb") as file:
-            for line, place in enumerate(places):
-                if place >= 0:
-                    file.seek(self._offsets[place])
-                    yield line, file.readline().split(b"\t", 2)[2]
+    def _note(self, line: int, offset: int, *, failed: bool) -> None:
+        if (more := line + 1 - len(self._offsets)) > 0:
+            self._offsets.extend([ABSENT] * more)
+            self._done.extend(bytes(more))
+        self._offsets[line], self._done[line] = offset, not failed
 
-    def _rows(self) -> Iterator[CandidateRow]:
-        for line, text in self._texts():
-            yield parse_row(json.loads(text), path=self._part, line=line, allow_empty_history=True)
+    # --- the file ---------------------------------------------------------------------------------------------------
+
+    def _batches(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[tuple[RawRows, list[Any]]]:
+        """Yield the rows that were written, as they stand in the input, with what was added to each."""
+        for rows in self._candidates.raw_rows():
+            offsets = [self._offsets[line] if line < len(self._offsets) else ABSENT for line in rows.lines]
+            there = [offset != ABSENT for offset in offsets]
+            if not all(there):
+                rows = rows.keep(there)  # the rows of another shard are not this file's
+            added: list[Any] = []
+            for offset in offsets:
+                if offset != ABSENT:
+                    part.seek(offset)
+                    content = _content(part.readline(), self._part, None)
+                    added.append(from_json(content.split(b"\t", 2)[2]))
+            if added:
+                yield rows, added
+            progress(len(added))
+
+    def _lines(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+        for rows, added in self._batches(part, progress):
+            if isinstance(rows.raw, list):
+                for line, fields in zip(rows.raw, added, strict=True):
+                    yield _joined(line, fields)
+            else:
+                for row, fields in zip(rows.raw.to_pylist(maps_as_pydicts="lossy"), added, strict=True):
+                    yield to_json({**row, **fields}, inf_nan_mode="null", fallback=str) + b"\n"
+
+    def _tables(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        new = _fields()
+        old = [field for field in self._schema if field.name not in RERANKED_FIELDS]
+        for rows, added in self._batches(part, progress):
+            if isinstance(rows.raw, list):
+                columns = _columns(rows.raw, {field.name: field.type for field in old})
+                kept = [columns[field.name] for field in old]
+            else:
+                kept = [rows.raw.column(field.name) for field in old]
+            for fields in added:
+                fields["repairs"] = list(fields["repairs"].items())
+            arrays = [pa.array([fields[field.name] for fields in added], field.type) for field in new]
+            yield pa.Table.from_arrays([*kept, *arrays], schema=self._schema)
+
+    def _output_schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the schema of a Parquet output; None for JSON lines. The columns of the input keep their types."""
+        if self._format == "jsonl":
+            return None
+        import pyarrow as pa
+
+        schema = self._candidates.schema() or _common_schema(self._candidates)
+        return pa.schema([*(field for field in schema if field.name not in RERANKED_FIELDS), *_fields()])
 
 
-def _differences(before: bytes, now: bytes) -> list[str]:
-    return differences(*(json.loads(line.partition(b"\t")[2]) for line in (before, now)))
+def unfinished(path: Path) -> Path:
+    """Return where the rows of an output stand until it is finished."""
+    return path.with_name(path.name + ".part")
 
 
-def _fields(extra: list[str]) -> list[Any]:
+def finished_settings(path: Path) -> Path:
+    """Return the file beside a finished output that says how it was made. Readers of folders pass over such names."""
+    return path.with_name(f"_{path.name}.settings.json")
+
+
+def claim_unfinished(file: IO[bytes], path: Path) -> None:
+    """Lock an open unfinished file for this process; raise InputError where another one is writing it."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        hint = "wait until it has ended, or name another output"
+        raise InputError("another process is writing this file", path=path, hint=hint) from None
+
+
+def remove_unfinished(path: Path, *, only_if_free: bool = False) -> None:
+    """Remove what stands of an output until it is finished.
+
+    Raises InputError where another process is writing it, or with `only_if_free` leaves it then.
+    """
+    part = unfinished(path)
+    if not part.exists():
+        return
+    with part.open("rb") as file:
+        try:
+            claim_unfinished(file, part)
+        except InputError:
+            if only_if_free:
+                return
+            raise
+        part.unlink(missing_ok=True)
+
+
+def _line(content: bytes) -> bytes:
+    """Return a line of an unfinished file: its checksum, then what it says."""
+    return b"%08x\t%b\n" % (zlib.crc32(content), content)
+
+
+def _content(line: bytes, path: Path, number: int | None) -> bytes:
+    """Return what a line says; raise InputError where it is not as it was written."""
+    content = line[9:-1]
+    if line[:9] != b"%08x\t" % zlib.crc32(content) or not line.endswith(b"\n"):
+        hint = "begin again with --force: answers that are in the Store cost nothing twice"
+        raise InputError("the unfinished file is damaged", path=path, line=number, hint=hint)
+    return content
+
+
+def _joined(line: bytes, fields: Mapping[str, object]) -> bytes:
+    """Return a line of JSON with further fields at its end. The line stays as it is, to the digit."""
+    added = to_json(fields, inf_nan_mode="null") + b"\n"
+    if any(f'"{name}"'.encode() in line for name in RERANKED_FIELDS):  # it was reranked before
+        row = {name: value for name, value in from_json(line).items() if name not in RERANKED_FIELDS}
+        line = to_json(row)
+    return line.rstrip()[:-1] + b", " + added[1:]
+
+
+def _fields() -> list[Any]:
     import pyarrow as pa
 
     text, count = pa.string(), pa.int64()
-    usage = pa.struct([pa.field(name, count) for name in asdict(Usage())])
     return [
-        *(pa.field(name, text) for name in extra),
         pa.field("ranking", pa.list_(text)),
         pa.field("scores", pa.list_(pa.float64())),
         pa.field("outcome", text),
         pa.field("repairs", pa.map_(text, count)),
-        pa.field("usage", usage),
+        pa.field("usage", pa.struct([pa.field(name, count) for name in asdict(Usage())])),
     ]
 
 
-def _parquet_row(row: CandidateRow, extra: list[str]) -> dict[str, object]:
-    """Return a row for Parquet: attributes as text, and fields that are not ours as text (JSON if they were none)."""
-    foreign = {name: row.raw.get(name) for name in extra}
-    texts = {
-        name: value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for name, value in foreign.items()
-    }
-    ours = {name: row.raw[name] for name in RERANKED_FIELDS}
-    missed = {"missed": list(row.missed)} if row.missed else {}
-    return {**case_row(row.case, nested=True), **missed, "response": row.response, **texts, **ours}
+# --- JSON lines as Parquet ------------------------------------------------------------------------------------------
+
+
+def _common_schema(candidates: CandidateFile) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return the Arrow types that hold all rows of a file of JSON lines; InputError where there are none."""
+    import pyarrow as pa
+
+    schema = None
+    for rows in candidates.raw_rows():
+        try:
+            found = pa.schema([pa.field(name, column.type) for name, column in _columns(rows.raw, {}).items()])
+            schema = found if schema is None else pa.unify_schemas([schema, found], promote_options="permissive")
+        except (pa.ArrowException, OverflowError) as error:
+            problem = f"the rows have no common Parquet type ({str(error).splitlines()[0]})"
+            hint = "name the output .jsonl, or give each field one type in all rows"
+            raise InputError(problem, path=candidates.path, line=rows.lines[0], hint=hint) from error
+    return schema
+
+
+def _columns(lines: Sequence[bytes], types: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of JSON lines as Arrow arrays, of the types given or of those that fit."""
+    import pyarrow as pa
+
+    rows = [_with_text_ids(from_json(line)) for line in lines]
+    names = types or dict.fromkeys(name for row in rows for name in row if name not in RERANKED_FIELDS)
+    columns: dict[str, Any] = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        kind = types.get(name)
+        if name == "relevant" and (any(isinstance(value, dict) for value in values) or _is_map(kind)):
+            kind = pa.map_(pa.string(), pa.float64())
+            values = [_gain_pairs(value) for value in values]
+        columns[name] = pa.array(values, kind)
+    return columns
+
+
+def _is_map(kind: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
+    import pyarrow as pa
+
+    return kind is not None and pa.types.is_map(kind)
+
+
+def _gain_pairs(value: Any) -> list[tuple[str, float]] | None:  # noqa: ANN401 - JSON
+    if value is None:
+        return None
+    return [(item_id, float(gain)) for item_id, gain in (value.items() if isinstance(value, dict) else ())] or [
+        (str(item_id), 1.0) for item_id in value
+    ]
+
+
+def _with_text_ids(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row whose ids are text: JSON may have numbers for some of them, and an Arrow column has one type."""
+    for name in ("user_id", "case_id"):
+        if isinstance(row.get(name), int):
+            row[name] = str(row[name])
+    for name in ("history", "candidates"):
+        for entry in row.get(name) or ():
+            entry["item_id"] = str(entry["item_id"])
+    if row.get("target"):
+        row["target"]["item_id"] = str(row["target"]["item_id"])
+    relevant = cast("Any", row.get("relevant"))
+    if isinstance(relevant, list) and all(isinstance(item_id, str | int) for item_id in relevant):
+        row["relevant"] = [str(item_id) for item_id in relevant]
+    return row

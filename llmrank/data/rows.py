@@ -53,6 +53,10 @@ class EventRows:
     first_line: int = 1
     lines: NDArray[np.int64] | None = None
     """Line number of each row, where a line holds several."""
+    ordered: bool = False
+    """Whether the format itself lists events oldest first."""
+    notes: tuple[str, ...] = ()
+    """What was decided about its columns."""
     user_field: str = "user_id"
     item_field: str = "item_id"
     timestamp_field: str = "timestamp"
@@ -64,6 +68,8 @@ class Rows:
 
     items: ItemRows
     events: EventRows
+    domain: str | None = None
+    """What the items are, where the layout tells: `movies`, `books`, `products`, …"""
 
 
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
@@ -138,7 +144,18 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
         scale = None
     elif scale is None:
         scale = float(np.nanmin(events.rating)), float(np.nanmax(events.rating))
-    return Dataset(name, user_ids, items, interactions, scale, source, content_hash(user_ids, items, interactions))
+    return Dataset(
+        name,
+        user_ids,
+        items,
+        interactions,
+        scale,
+        source,
+        content_hash(user_ids, items, interactions),
+        rows.domain,
+        file_order=events.timestamp is None and events.position is None and not events.ordered,
+        notes=events.notes,
+    )
 
 
 def content_hash(users: Sequence[str], items: Sequence[Item], interactions: Interactions) -> str:

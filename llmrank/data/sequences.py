@@ -61,5 +61,6 @@ def read_sequence_file(path: Path) -> EventRows:
         str(path),
         pa.chunked_array([pa.array(users, pa.string()).take(owner)]),
         pa.chunked_array([pa.array(items, pa.string())]),
+        ordered=True,
         lines=np.repeat(np.array(list(line_of.values()), np.int64), lengths),
     )

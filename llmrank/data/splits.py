@@ -16,12 +16,29 @@ from llmrank.errors import InputError, nearest
 _FORMS = ("leave-last-out", "time:1998-03-01", "user-ratio:0.9")
 
 
-def parse_split(text: str) -> Callable[[Dataset], Split]:
+def parse_split(text: str, *, file_order: bool = False) -> Callable[[Dataset], Split]:
     """Return the split that `text` names: `leave-last-out`, `leave-last-out:2`, `time:1998-03-01`, `user-ratio:0.9`.
+
+    The split raises InputError for a dataset without any order of its events, unless `file_order` takes the order of
+    the rows for it.
 
     Raises:
         InputError: it is none of these.
     """
+    if text.partition(":")[0] in ("leave-last-out", "user-ratio") and not file_order:
+        cut = parse_split(text, file_order=True)
+
+        def checked(dataset: Dataset) -> Split:
+            if dataset.file_order:
+                hint = (
+                    "name the column: --column timestamp=NAME; or, if the rows stand oldest first, say so with "
+                    "--file-order (file_order=True)"
+                )
+                problem = f"{dataset.name} has no timestamps, so which of a user's events is the last is unknown"
+                raise InputError(problem, field="timestamp", hint=hint)
+            return cut(dataset)
+
+        return checked
     kind, _, value = text.partition(":")
     try:
         if kind == "leave-last-out":

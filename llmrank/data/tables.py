@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,16 +23,40 @@ ITEM_STEMS = ("items", "item", "movies", "books", "products", "articles", "catal
 EVENT_STEMS = ("interactions", "ratings", "events", "reviews", "clicks")
 EXTENSIONS = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")
 
+ROLES = ("user", "item", "title", "rating", "timestamp", "position")
+"""What a column of a data set may be."""
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "user": ("user", "userid", "reviewerid", "uid", "customerid", "visitorid"),
     "item": ("item", "itemid", "movieid", "parentasin", "asin", "bookid", "productid", "articleid", "isbn", "iid"),
-    "title": ("title", "movietitle", "itemtitle", "booktitle", "producttitle", "productname", "itemname", "name"),
+    "title": (
+        "title",
+        "movietitle",
+        "itemtitle",
+        "booktitle",
+        "producttitle",
+        "productname",
+        "itemname",
+        "name",
+        "titles",
+    ),
     "rating": ("rating", "overall", "stars", "score"),
     "timestamp": ("timestamp", "unixreviewtime", "unixtime", "time", "ts", "datetime", "date"),
     "position": ("position", "seq", "sequence"),
+    "items": ("items", "itemids", "candidates", "candidateids", "recommendations", "recs"),
+    "score": ("score", "scores", "similarity", "prediction", "predictedscore", "recallscore"),
+    "rank": ("rank", "ranks"),
+    "relevant": ("relevant", "relevance", "label", "gain", "clicked", "purchased", "isrelevant"),
+    "gain": ("gain", "relevance", "grade", "label", "relevant"),
 }
 """What a column is called, in lower case without separators; the first that is there is taken."""
 
+LIKE: Mapping[str, tuple[str, ...]] = {
+    "timestamp": ("time", "date", "created", "when", "at"),
+    "rating": ("rating", "stars", "grade", "rate"),
+}
+"""Words in the names of columns that seem to be one, though they are called otherwise."""
+EARLIEST = 3e8
+"""Seconds since the epoch: numbers below it (1979) are no times."""
 _MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
 
 
@@ -57,8 +81,31 @@ class Table:
                 return asked
             there = f"there are {', '.join(names)}{nearest(asked, names)}"
             raise InputError(f"no such column; {there}", path=self.path, line=1, field=asked, hint="name one of these")
-        usual = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(names)}
+        usual = {_plain(name): name for name in reversed(names)}
         return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
+
+    def like(self, role: str, taken: Collection[str]) -> str | None:
+        """Return the column that seems to play `role`, by its name and its values; None where none does.
+
+        Raises:
+            InputError: several do.
+        """
+        words = LIKE[role]
+        found: list[str] = []
+        for name in self.data.column_names:
+            if name in taken or not any(word in _plain(name) for word in words):
+                continue
+            try:
+                values = self.seconds(name) if role == "timestamp" else self.numbers(name)
+            except (InputError, pa.ArrowNotImplementedError):
+                continue
+            known = values[~np.isnan(values)]
+            if len(known) and (role == "rating" or float(known.min()) > EARLIEST):
+                found.append(name)
+        if len(found) > 1:
+            hint = f"name it: --column {role}={found[0]} (columns={{'{role}': '{found[0]}'}})"
+            raise InputError(f"{' and '.join(found)} may each be the {role}", path=self.path, field=role, hint=hint)
+        return found[0] if found else None
 
     def require(self, role: str, columns: Mapping[str, str]) -> str:
         """Return the column that plays `role`.
@@ -130,6 +177,14 @@ class Table:
         return times / next((factor for limit, factor in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)) if largest > limit), 1)
 
 
+def table_roles(names: Iterable[str]) -> dict[str, str]:
+    """Return which of the columns play which role in a retriever's table, by their usual names."""
+    usual = {_plain(name): name for name in names}
+    roles = ("user", "item", "title", "score", "rank")
+    found = {role: next((usual[alias] for alias in ALIASES[role] if alias in usual), None) for role in roles}
+    return {role: name for role, name in found.items() if name is not None}
+
+
 def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str = "", quoted: bool = True) -> Table:
     """Read a table, its format told by the file's extension; text columns of CSV stay text (ids keep their zeros).
 
@@ -190,6 +245,11 @@ def read_event_rows(table: Table, columns: Mapping[str, str]) -> EventRows:
     """Return the interactions of a table; rating, timestamp and position where it has them."""
     user, item = table.require("user", columns), table.require("item", columns)
     rating, time, place = (table.find(role, columns) for role in ("rating", "timestamp", "position"))
+    notes: list[str] = []
+    if time is None and place is None and (time := table.like("timestamp", {user, item})) is not None:
+        notes.append(f"The column {time!r} is read as the timestamp.")
+    if rating is None and (rating := table.like("rating", {user, item, time or ""})) is not None:
+        notes.append(f"The column {rating!r} is read as the rating.")
     return EventRows(
         table.path,
         table.texts(user),
@@ -201,6 +261,7 @@ def read_event_rows(table: Table, columns: Mapping[str, str]) -> EventRows:
         user_field=user,
         item_field=item,
         timestamp_field=time or "timestamp",
+        notes=tuple(notes),
     )
 
 
@@ -213,8 +274,8 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
         InputError: a required column is not there, or `columns` names one that is in neither table.
     """
     for role in columns:
-        if role not in ALIASES:
-            hint = f"use one of {', '.join(ALIASES)}{nearest(role, ALIASES)}"
+        if role not in ROLES:
+            hint = f"use one of {', '.join(ROLES)}{nearest(role, ROLES)}"
             raise InputError(f"nothing is called {role!r}", field=role, hint=hint)
     if items is None:
         item, title = events.require("item", columns), events.require("title", columns)
@@ -274,6 +335,27 @@ def open_binary(path: Path) -> IO[bytes]:
     return io.BufferedReader(gzip.open(path)) if path.suffix == ".gz" else path.open("rb")  # type: ignore[arg-type]
 
 
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file that are not blank, with their numbers.
+
+    Raises:
+        InputError: there is no such file, or it is not text in UTF-8.
+    """
+    if not path.is_file():
+        raise InputError("there is no such file", path=path, hint="check the name")
+    with open_binary(path) as file:
+        for line, content in enumerate(file, 1):
+            if line == 1:
+                _refuse_parquet(path, content)
+            try:
+                text = content.decode("utf-8-sig" if line == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                problem = f"not in UTF-8: byte 0x{content[error.start]:02x} at place {error.start + 1} of the line"
+                raise InputError(problem, path=path, line=line, hint="save it as UTF-8") from None
+            if text.strip():
+                yield line, text.rstrip("\r\n")
+
+
 def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quoted: bool) -> Table:
     import pyarrow.csv as pv
 
@@ -293,8 +375,10 @@ def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quo
 
 def _header(path: Path, delimiter: str, quoted: bool) -> list[str]:
     with open_binary(path) as file:
+        content = file.readline()
+        _refuse_parquet(path, content)
         try:
-            line = file.readline().decode("utf-8-sig")
+            line = content.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise _not_utf8(path, 1) from None
     if not line.strip():
@@ -324,6 +408,11 @@ def _malformed(path: Path, kind: str, message: str) -> InputError:
     return InputError(message.splitlines()[0], path=path, line=int(row[1]) if row else None, hint=hint)
 
 
+def _refuse_parquet(path: Path, first: bytes) -> None:
+    if first.startswith(b"PAR1"):
+        raise InputError("this is a Parquet file, and no text", path=path, hint="name it .parquet")
+
+
 def _not_utf8(path: Path, line: int) -> InputError:
     hint = "save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8"
     return InputError("the file is not in UTF-8", path=path, line=line, hint=hint)
@@ -331,6 +420,10 @@ def _not_utf8(path: Path, line: int) -> InputError:
 
 def _is_text(column: Arrow) -> bool:
     return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _looks_dated(column: Arrow) -> bool:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from llmrank.data.candidates import replacing
-from llmrank.data.lists import Proposal, text_lines
+from llmrank.data.candidate_writing import replacing
+from llmrank.data.tables import text_lines
 from llmrank.errors import InputError
-from llmrank.types import Case
+from llmrank.types import Case, Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The candidates of a user, by id."""
+
+    line: int
+    user_id: str
+    item_ids: tuple[str, ...]
+    """Best first."""
+    scores: tuple[float, ...] | None = None
 
 
 def read_trec_run(path: Path) -> Iterator[Proposal]:
-    """Yield each user's items, best first: by score, as trec_eval reads a run, and of equal scores by the rank column.
+    """Yield each user's items, best first: by score, as trec_eval reads a run, and equal scores by the rank column.
 
     Raises:
         InputError: a line is malformed, or a user's lines do not stand together; with the line.
@@ -32,43 +44,82 @@ def read_trec_run(path: Path) -> Iterator[Proposal]:
 
 
 def write_trec_run(
-    path: Path, rankings: Iterable[tuple[str, Sequence[str]]], *, tag: str = "llmrank", overwrite: bool = False
+    path: Path,
+    rankings: Iterable[tuple[str, Ranking]],
+    *,
+    ties: bool = False,
+    tag: str = "llmrank",
+    overwrite: bool = False,
 ) -> None:
-    """Write (user id, item ids best first) pairs as a run. Scores fall by 1 from the number of items: none are equal.
+    """Write (case id, Ranking) pairs as a run.
+
+    Args:
+        path: The file.
+        rankings: In the order in which they are to stand.
+        ties: Give items that the method did not tell apart (equal scores, or not placed at all) the same score, so that
+            a tool that handles ties scores the method and not the order in which the list was completed. By default
+            scores fall strictly, and every tool reads the same order. Either way scores are whole numbers from 1 up.
+        tag: Name of the run, the last column.
+        overwrite: Replace a file that is there.
 
     Raises:
-        InputError: the file is there already; or an id holds white space, which a run cannot hold.
+        InputError: the file exists already; or an id holds white space, which a run cannot hold.
     """
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        for user, order in rankings:
-            for rank, item_id in enumerate(order, 1):
-                word = f"{_word(user, path, user)} Q0 {_word(item_id, path, user)}"
-                file.write(f"{word} {rank} {len(order) - rank + 1} {tag}\n")
+        for name, ranking in rankings:
+            places = _tied(ranking) if ties else range(len(ranking.order))
+            for rank, (item_id, place) in enumerate(zip(ranking.order, places, strict=True), 1):
+                word = f"{_word(name, path, name)} Q0 {_word(item_id, path, name)}"
+                file.write(f"{word} {rank} {len(ranking.order) - place} {tag}\n")
 
 
-def read_qrels(path: Path) -> dict[str, tuple[str, ...]]:
-    """Return the relevant item ids (relevance above 0) of each user, in file order."""
-    relevant: dict[str, list[str]] = {}
+def read_qrels(path: Path) -> dict[str, dict[str, float]]:
+    """Return the gain of each user's relevant items (relevance above 0), in file order.
+
+    Raises:
+        InputError: a line is malformed, or judges an item of a user again and otherwise.
+    """
+    judged: dict[str, dict[str, float]] = {}
     for line, text in text_lines(path):
         fields = text.split()
-        if len(fields) != 4 or math.isnan(relevance := _number(fields[3])):
+        if len(fields) != 4 or not math.isfinite(relevance := _number(fields[3])):
             problem = f"no qrels line: {text[:60]!r}"
             raise InputError(problem, path=path, line=line, hint="write `user 0 item relevance`")
-        if relevance > 0 and fields[2] not in relevant.setdefault(fields[0], []):
-            relevant[fields[0]].append(fields[2])
-    return {user: tuple(ids) for user, ids in relevant.items()}
+        if judged.setdefault(fields[0], {}).setdefault(fields[2], relevance) != relevance:
+            problem, hint = f"item {fields[2]!r} has two different relevances", "keep one line for it"
+            raise InputError(problem, path=path, line=line, user=fields[0], hint=hint)
+    return {user: {item_id: gain for item_id, gain in ids.items() if gain > 0} for user, ids in judged.items()}
 
 
 def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -> None:
-    """Write what is relevant for each Case, with relevance 1.
+    """Write what is relevant for each Case, under its case id, with its gain: 1 where the Case has none.
+
+    trec_eval reads whole numbers: other gains are written as they are, for tools that read them.
 
     Raises:
-        InputError: the file is there already; or an id holds white space.
+        InputError: the file exists already; or an id holds white space.
     """
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for case in cases:
-            for item_id in case.relevant:
-                file.write(f"{_word(case.user_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)} 1\n")
+            for item_id, gain in relevant_gains(case).items():
+                words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"
+                file.write(f"{words} {gain:g}\n")
+
+
+def relevant_gains(case: Case) -> Mapping[str, float]:
+    """Return the gain of each relevant item of a Case."""
+    return dict(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True))
+
+
+def _tied(ranking: Ranking) -> Iterator[int]:
+    """Yield, per item, how many stand above its tie group."""
+    named = len(ranking.order) if ranking.named is None else ranking.named
+    above = 0
+    for place in range(len(ranking.order)):
+        scores = ranking.scores
+        same = place > named or (0 < place < named and scores is not None and scores[place] == scores[place - 1])
+        above = above if same else place
+        yield above
 
 
 def _run_lines(path: Path) -> Iterator[tuple[int, str, str, float, float]]:
@@ -89,6 +140,6 @@ def _number(text: str) -> float:
 
 def _word(text: str, path: Path, user: str) -> str:
     if not text or text.split() != [text]:
-        hint = "give ids without white space, or write a candidate file in place of a run"
+        hint = "give ids without white space, or write a candidate file instead of a run"
         raise InputError(f"the id {text!r} cannot stand in a TREC file", path=path, user=user, hint=hint)
     return text

@@ -1,11 +1,12 @@
-"""The engine: between rankers, which ask nobody, and backends, which know no ranker."""
+"""The engine: between rankers, which make no calls, and backends, which know no ranker."""
 
 from llmrank.engine.budget import Bounds, Budget, Metered
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.clock import Clock
-from llmrank.engine.driver import CaseResult, rank_all, rank_case, rank_without_model
-from llmrank.engine.dry_run import Estimate, estimate
+from llmrank.engine.driver import CaseResult, drive, rank_all, rank_case, rank_without_model
+from llmrank.engine.dry_run import Estimate, Workload, estimate, planned_calls, refuse_large_plan
 from llmrank.engine.retry import RetryPolicy
+from llmrank.engine.stop import StopSignal
 
 __all__ = [
     "Bounds",
@@ -17,8 +18,13 @@ __all__ = [
     "Exchange",
     "Metered",
     "RetryPolicy",
+    "StopSignal",
+    "Workload",
+    "drive",
     "estimate",
+    "planned_calls",
     "rank_all",
     "rank_case",
     "rank_without_model",
+    "refuse_large_plan",
 ]

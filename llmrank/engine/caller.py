@@ -10,9 +10,19 @@ from llmrank.backends.models import Say, silent
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
 from llmrank.engine.retry import Retries, RetryPolicy, Tries, own_wait
-from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, TransientError
-from llmrank.store import Store, request_key
+from llmrank.errors import (
+    BackendError,
+    BoundReachedError,
+    FatalBackendError,
+    RequestRefusedError,
+    StoppedError,
+    TransientError,
+)
+from llmrank.store import KeyedRequest, Store
 from llmrank.types import Backend, Failure, Reply, Request, Response
+
+CLAIM_WAITS = (0.02, 0.05, 0.1, 0.25)
+"""Seconds between looks for an answer that another process is waiting for; the last one is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +32,13 @@ class Exchange:
     key: str
     reply: Reply
     stored: bool
-    """Whether the Reply came from the Store, at no call."""
+    """Whether the Reply came from the Store, or from a call made for another Case: at no further call."""
 
 
 @dataclass
 class Caller:
     """Bounds the calls under way, tries again after faults that pass, stores every Response the moment it arrives, and
-    asks no question twice."""
+    asks no question twice: neither for two Cases nor, with one Store, in two processes."""
 
     backend: Backend
     store: Store
@@ -39,33 +49,63 @@ class Caller:
     say: Say = silent
     """Told of long waits."""
     calls: int = 0
-    """Questions that the backend has been asked; one that is sent again is counted in `account`."""
+    """Questions that the backend has been asked; one that is sent again counts once here, and in `account`."""
     limit: Limit = field(init=False)
     changed: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    """Set when there may be more room for Cases than there was."""
+    """Set when there may be more capacity for Cases than there was."""
     _retries: Retries = field(init=False)
     _waiting: int = field(init=False, default=0)
-    _under_way: dict[str, asyncio.Task[Reply]] = field(init=False, default_factory=dict[str, "asyncio.Task[Reply]"])
+    _halted: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _under_way: dict[str, asyncio.Future[Reply | None]] = field(
+        init=False, default_factory=dict[str, "asyncio.Future[Reply | None]"]
+    )
 
     def __post_init__(self) -> None:
         self.limit = Limit(self.concurrency, self.clock)
         self._retries = Retries(self.policy, self.clock, self.say)
 
     @property
-    def room(self) -> int:
-        """How many Cases may be under way: as many as calls, and some in the place of those that wait for a retry."""
+    def capacity(self) -> int:
+        """How many Cases may be under way: as many as calls, and some in place of those that wait for a retry."""
         return self.limit.size + min(self._waiting, self.limit.size + 8)
 
     async def ask(self, requests: Sequence[Request]) -> list[Exchange]:
         """Return one Exchange per Request, in order.
 
-        Raises FatalBackendError when the backend fails in a way that every further call would meet too; any other
-        failure of a call becomes a `Failure` and is stored nowhere.
+        Raises FatalBackendError when the backend fails in a way that every further call would meet too, and
+        StoppedError for a call that would begin after `halt`; any other failure of a call becomes a `Failure` and is
+        stored nowhere.
         """
+        prepared = [KeyedRequest(self.backend.identity, request) for request in requests]
+        found = self.store.get_all([one.key for one in prepared])
+        if len(found) == len(prepared):
+            return [Exchange(one.key, found[one.key], stored=True) for one in prepared]
         asker = asyncio.current_task()
-        if len(requests) == 1:
-            return [await self._ask_one(requests[0], asker)]
-        return list(await asyncio.gather(*(self._ask_one(request, asker) for request in requests)))
+        if len(prepared) == 1:
+            return [await self._ask_one(prepared[0], asker)]
+        return list(
+            await asyncio.gather(
+                *(
+                    self._ask_one(one, asker) if (reply := found.get(one.key)) is None else _known(one.key, reply)
+                    for one in prepared
+                )
+            )
+        )
+
+    @property
+    def halted(self) -> bool:
+        """Whether no further call begins."""
+        return self._halted.is_set()
+
+    def halt(self) -> None:
+        """Begin no further call: those that wait for a slot or a retry raise StoppedError. Calls under way go on."""
+        self._halted.set()
+        self.limit.close(self.stopped())
+        self.changed.set()
+
+    def stopped(self) -> StoppedError:
+        """Return the error of a run that was asked to stop."""
+        return StoppedError("stopped; what was answered is saved, and the same command continues")
 
     def account(self) -> dict[str, object]:
         """Return how the calls went, for the manifest: retries by kind, the limit's history, what is not sent."""
@@ -75,26 +115,46 @@ class Caller:
             "endpoint": dict(getattr(self.backend, "concessions", {})),
         }
 
-    async def _ask_one(self, request: Request, asker: object) -> Exchange:
-        key = request_key(self.backend.identity, request)
-        if (stored := self.store.get(key)) is not None:
-            return Exchange(key, stored, stored=True)
+    async def _ask_one(self, question: KeyedRequest, asker: object) -> Exchange:
+        """Return the answer to a question that was not in the Store a moment ago."""
+        key = question.key
         # Two Cases may ask the same question at the same moment: the second waits for the first one's answer.
-        if (task := self._under_way.get(key)) is None:
-            task = asyncio.create_task(self._call(key, request, asker))
-            self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
-            return Exchange(key, await task, stored=False)
-        return Exchange(key, await asyncio.shield(task), stored=True)
+        while (other := self._under_way.get(key)) is not None:
+            if (reply := await asyncio.shield(other)) is not None:
+                return Exchange(key, reply, stored=True)
+            # The first was given up before it was answered; the first to wake asks again.
+        answer = asyncio.get_running_loop().create_future()
+        self._under_way[key] = answer
+        reply = None
+        try:
+            # The Store may have the answer now: of another process, or of a Case that ended meanwhile.
+            if (reply := await self._claim(key)) is not None:
+                return Exchange(key, reply, stored=True)
+            reply = await self._call(question, asker)
+            return Exchange(key, reply, stored=False)
+        finally:
+            self.store.release(key)
+            del self._under_way[key]
+            answer.set_result(reply)
 
-    async def _call(self, key: str, request: Request, asker: object) -> Reply:
+    async def _claim(self, key: str) -> Response | None:
+        """Return once the question is ours to ask (None), or with its answer if another process gets it first."""
+        looks = 0
+        while not self.store.claim(key):
+            await self._pause(CLAIM_WAITS[min(looks, len(CLAIM_WAITS) - 1)])
+            looks += 1
+            if (reply := self.store.get(key)) is not None:
+                return reply
+        return self.store.get(key)
+
+    async def _call(self, question: KeyedRequest, asker: object) -> Reply:
         answers = self._retries.answers
-        reply = await self._send(request)
+        reply = await self._send(question.request)
         self.calls += 1
         if isinstance(reply, TransientError):
-            reply = await self._send_again(request, reply, Tries(asker, self.clock.now(), answers))
+            reply = await self._send_again(question.request, reply, Tries(asker, self.clock.now(), answers))
         if isinstance(reply, Response):
-            self.store.put(key, self.backend.identity, request, reply)
+            self.store.put_keyed(question, reply)
         return reply
 
     async def _send_again(self, request: Request, fault: TransientError, tries: Tries) -> Response | Failure:
@@ -109,12 +169,15 @@ class Caller:
         return reply
 
     async def _pause(self, seconds: float) -> None:
+        """Wait; another Case may begin meanwhile. Raises StoppedError as soon as the caller is halted."""
         self._waiting += 1
         self.changed.set()
         try:
-            await self.clock.sleep(seconds)
+            await self.clock.sleep(seconds, self._halted)
         finally:
             self._waiting -= 1
+        if self.halted:
+            raise self.stopped()
 
     async def _send(self, request: Request, *, first: bool = False) -> Response | Failure | TransientError:
         """Send once; a fault that may pass is returned, not raised. Raises FatalBackendError."""
@@ -130,6 +193,12 @@ class Caller:
             else:
                 self.limit.faulted(slot)
             return fault
+        except RequestRefusedError as error:
+            self.limit.leave(slot)
+            # An endpoint that has answered, now or in an earlier run, refuses this one request.
+            if not self._retries.answers and not self.store.has_answers(self.backend.identity):
+                raise
+            return Failure(str(error))
         except (FatalBackendError, BoundReachedError, asyncio.CancelledError):
             self.limit.leave(slot)
             raise
@@ -142,3 +211,7 @@ class Caller:
         if self.limit.size > size:
             self.changed.set()
         return response
+
+
+async def _known(key: str, reply: Response) -> Exchange:
+    return Exchange(key, reply, stored=True)

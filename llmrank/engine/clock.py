@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The event loop's time, in seconds; a test lets it run faster, so that a wait of minutes takes none."""
+    """The event loop's time, in seconds; a test can let it run faster, so that minutes of waiting take none."""
 
     speed: float = 1.0
 
@@ -17,9 +17,13 @@ class Clock:
         """Return the seconds since some moment in the past."""
         return asyncio.get_running_loop().time() * self.speed
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds / self.speed)
+    async def sleep(self, seconds: float, until: asyncio.Event) -> None:
+        """Wait so many seconds, or until the event is set."""
+        try:
+            async with asyncio.timeout(seconds / self.speed):
+                await until.wait()
+        except TimeoutError:
+            return
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Call `act` after so many seconds."""

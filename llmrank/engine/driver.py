@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.prefix import distinct_share
-from llmrank.errors import BoundReachedError, LlmrankError
-from llmrank.types import Case, Ranker, Ranking, Request
+from llmrank.engine.stop import StopSignal
+from llmrank.errors import BoundReachedError, LlmrankError, StoppedError
+from llmrank.types import Case, Outcome, Ranker, Ranking, RankingSteps, Reply, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class CaseResult:
     """A Case, its Ranking, and the calls that led to it."""
 
     case: Case
-    """As it came, with its labels and its candidates in recall order."""
+    """As it came, with its truth and its candidates in recall order."""
     ranking: Ranking
     exchanges: tuple[Exchange, ...] = ()
     seconds: float = 0.0
@@ -26,11 +27,35 @@ class CaseResult:
     """Share of its prompts that is not the beginning of another: what no prefix cache can save."""
 
 
+def drive(ranker: Ranker, case: Case, answer: Callable[[list[Request]], Sequence[Reply]]) -> Ranking:
+    """Return the Ranking of a Case whose candidates are in the order to be shown.
+
+    `answer` returns the Replies to a batch of Requests, in order; what it raises ends the drive. The ranker does not
+    see the truth, unless it is the oracle.
+    """
+    steps = _start(ranker, case)
+    try:
+        batch = next(steps)
+        while True:
+            batch = steps.send(answer(batch))
+    except StopIteration as stop:
+        return stop.value
+
+
+def rank_without_model(ranker: Ranker, case: Case) -> Ranking:
+    """Return the Ranking of a ranker that makes no model calls; raises RuntimeError if it makes one."""
+
+    def refuse(batch: list[Request]) -> Sequence[Reply]:
+        raise RuntimeError(f"the ranker {ranker.name!r} asks a model")
+
+    return drive(ranker, case, refuse)
+
+
 def complete_with_recall_order(case: Case, ranking: Ranking) -> Ranking:
     """Return the Ranking with the items that the method did not place in the Case's own (recall) order.
 
-    The measures take them as tied, so that the numbers owe nothing to the retriever; a list that is put to use is best
-    continued in its order. Raises AssertionError if the Ranking is no permutation of the candidates.
+    Measures treat these items as tied, so the recall order cannot inflate a score; for use in production it is the best
+    tie-break. Raises AssertionError if the Ranking is no permutation of the candidates.
     """
     if case.target is not None:
         return ranking
@@ -43,35 +68,37 @@ def complete_with_recall_order(case: Case, ranking: Ranking) -> Ranking:
     return replace(ranking, order=head + tail)
 
 
-def rank_without_model(ranker: Ranker, case: Case) -> Ranking:
-    """Return the Ranking of a ranker that asks nobody; raises RuntimeError if it does ask."""
-    steps = ranker.rank(case if getattr(ranker, "sees_truth", False) else case.blinded())
-    try:
-        next(steps)
-    except StopIteration as stop:
-        return stop.value
-    raise RuntimeError(f"the ranker {ranker.name!r} asks a model")
+async def rank_case(
+    case: Case, ranker: Ranker, caller: Caller, arrange: Callable[[Case], Case], *, deadline: float | None = None
+) -> CaseResult:
+    """Return the Case's Ranking; the ranker sees it arranged and, unless it is the oracle, without its truth.
 
-
-async def rank_case(case: Case, ranker: Ranker, caller: Caller, arrange: Callable[[Case], Case]) -> CaseResult:
-    """Return the Case's Ranking; the ranker sees it arranged and, but for the oracle, without its labels."""
+    `deadline` is how many seconds all calls of the Case may take together; None: any time. When it passes, open calls
+    are cancelled and the Ranking is the recall order with outcome `error` and reason `deadline`.
+    """
     started = time.monotonic()
-    if case.recall_scores is None and getattr(ranker, "needs_recall_order", False):
-        # Shuffled, and without scores, the order of the recall stage would be lost on it.
+    if case.recall_scores is None and ranker.needs_recall_order:
+        # Shuffling a Case without scores would hide the order of the recall stage.
         case = replace(case, recall_scores=tuple(range(len(case.candidates), 0, -1)))
-    shown = arrange(case)
-    steps = ranker.rank(shown if getattr(ranker, "sees_truth", False) else shown.blinded())
+    steps = _start(ranker, arrange(case))
     exchanges: list[Exchange] = []
     asked: list[Request] = []
+    timer = asyncio.timeout(deadline)
     try:
-        requests = next(steps)
-        while True:
-            asked += requests
-            answered = await caller.ask(requests)
-            exchanges.extend(answered)
-            requests = steps.send([exchange.reply for exchange in answered])
+        async with timer:
+            requests = next(steps)
+            while True:
+                asked += requests
+                answered = await caller.ask(requests)
+                exchanges += answered
+                requests = steps.send([exchange.reply for exchange in answered])
     except StopIteration as stop:
         ranking: Ranking = stop.value
+    except TimeoutError:
+        if not timer.expired():
+            raise
+        items = case.candidates if case.target is None else (case.target,)
+        ranking = Ranking(tuple(item.item_id for item in items), named=0, outcome=Outcome.ERROR, reason="deadline")
     seconds = time.monotonic() - started
     return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), seconds, distinct_share(asked))
 
@@ -83,39 +110,73 @@ async def rank_all(
     *,
     arrange: Callable[[Case], Case],
     done: Callable[[CaseResult], None],
+    deadline: float | None = None,
+    stop: StopSignal | None = None,
 ) -> None:
     """Rank every Case, calling `done` with each as it ends (not in the order of the Cases).
 
-    The next Case is taken from the iterator only when the caller has room for it, so memory does not grow with their
-    number. Raises what `caller.ask` and `done` raise, after stopping the others; but at a bound (BoundReachedError) the
-    Cases under way that need no further call are done first.
+    A Case is taken from the iterator only when the caller has capacity for it, so memory does not grow with their
+    number. `deadline` is for each Case (see `rank_case`).
+
+    Raises:
+        BoundReachedError: the next call could pass a bound; Cases that need no further call are done first.
+        StoppedError: `stop` asked for it; the calls under way were given its time, and Cases that they complete are
+            done.
+        LlmrankError: what `caller.ask` and `done` raise, after the other Cases are cancelled.
     """
     waiting = iter(cases)
-    under_way = 0
-    stopped: list[BoundReachedError] = []
+    working: set[asyncio.Task[None]] = set()
+    ended: list[LlmrankError] = []
 
     async def work(case: Case) -> None:
-        nonlocal under_way
         try:
-            done(await rank_case(case, ranker, caller, arrange))
-        except BoundReachedError as error:
-            stopped.append(error)
-        under_way -= 1
+            done(await rank_case(case, ranker, caller, arrange, deadline=deadline))
+        except (BoundReachedError, StoppedError) as error:
+            ended.append(error)
+
+    def worked(task: asyncio.Task[None]) -> None:
+        working.discard(task)
         caller.changed.set()
+
+    async def watch(stop: StopSignal) -> None:
+        await stop.wait(1)
+        caller.halt()
+        try:
+            async with asyncio.timeout(stop.seconds):
+                await stop.wait(2)
+        except TimeoutError:
+            pass
+        for task in working:
+            task.cancel()
+        ended.append(caller.stopped())
 
     try:
         async with asyncio.TaskGroup() as group:
-            while True:
-                while under_way >= caller.room:
+            watching = None if stop is None else group.create_task(watch(stop))
+            while not ended and not caller.halted:
+                if len(working) >= caller.capacity:
                     caller.changed.clear()
                     await caller.changed.wait()
-                if stopped or (case := next(waiting, None)) is None:
+                elif (case := next(waiting, None)) is None:
                     break
-                under_way += 1
-                group.create_task(work(case))
+                else:
+                    task = group.create_task(work(case))
+                    working.add(task)
+                    task.add_done_callback(worked)
+            while working:
+                caller.changed.clear()
+                await caller.changed.wait()
+            if caller.halted and next(waiting, None) is not None:
+                ended.append(caller.stopped())
+            if watching is not None:
+                watching.cancel()
     except BaseExceptionGroup as failures:
         # One clear error for the person, not a group of the same one from every worker.
         first = failures.exceptions[0]
         raise first if isinstance(first, LlmrankError) else failures from None
-    if stopped:
-        raise stopped[0]
+    if ended:
+        raise ended[0]
+
+
+def _start(ranker: Ranker, case: Case) -> RankingSteps:
+    return ranker.rank(case if ranker.sees_truth else case.blinded())

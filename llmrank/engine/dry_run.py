@@ -1,32 +1,49 @@
-"""Counts what a run would ask, without asking anybody."""
+"""Counts what a run would ask, without asking: an upper bound, and what to expect."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from llmrank.types import Case, Message, Ranker, Request, Response, Usage
+from llmrank.engine.driver import drive
+from llmrank.errors import InputError
+from llmrank.rankers.calls import with_candidates
+from llmrank.types import Case, Item, Message, Ranker, Reply, Request, Response, Usage
+
+MOST_RENDERED = 200
+"""Calls of one Case up to which each prompt is rendered; of a Case with more, a part of its list is, and counts for the
+whole."""
+LARGE_PLAN = 1_000_000
+"""Calls above which a plan is not begun unasked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Workload:
     """A number of Requests, and their tokens."""
 
     requests: int = 0
     prompt_tokens: int = 0
-    most_completion_tokens: int = 0
-    """If every answer used all the tokens it may."""
+    completion_tokens: int = 0
+    """If every answer uses all the tokens that it may."""
 
-    def __add__(self, other: Share) -> Share:
-        return Share(
+    def __add__(self, other: Workload) -> Workload:
+        return Workload(
             self.requests + other.requests,
             self.prompt_tokens + other.prompt_tokens,
-            self.most_completion_tokens + other.most_completion_tokens,
+            self.completion_tokens + other.completion_tokens,
         )
 
-    def most(self, cached_share: float = 0.0) -> Usage:
-        """Return the most that it can take, when that share of the prompts comes from the prefix cache."""
-        return Usage(self.prompt_tokens, int(self.prompt_tokens * cached_share), self.most_completion_tokens)
+    def __sub__(self, other: Workload) -> Workload:
+        """Return what is left when the other is done; never below zero."""
+        return Workload(
+            max(0, self.requests - other.requests),
+            max(0, self.prompt_tokens - other.prompt_tokens),
+            max(0, self.completion_tokens - other.completion_tokens),
+        )
+
+    def usage(self, cached_share: float = 0.0) -> Usage:
+        """Return the tokens when that share of the prompts comes from the prefix cache."""
+        return Usage(self.prompt_tokens, int(self.prompt_tokens * cached_share), self.completion_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +51,35 @@ class Estimate:
     """What a run would ask for."""
 
     cases: int
-    asked: Share
-    """Every Request of the run."""
-    left: Share
-    """Those that the Store has no answer to: what is still to be paid."""
+    most: Workload
+    """At most: the calls that the method can make, each with the longest prompt that was rendered for its Case."""
+    likely: Workload
+    """What to expect."""
+    most_left: Workload
+    """At most what the Store has no answer to: what is still to be paid."""
+    likely_left: Workload
     cached_share: float | None
     """The share of the prompt that came from the prefix cache in the answers that the Store has; None: it has none."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether the run will ask exactly this."""
+        return self.most == self.likely
+
+
+def planned_calls(cases: Iterable[Case], ranker: Ranker) -> int:
+    """Return the most calls that the Cases can take, without rendering a prompt."""
+    return sum(1 if case.target is not None else ranker.needs(len(case.candidates)).calls for case in cases)
+
+
+def refuse_large_plan(calls: int, *, most: int = LARGE_PLAN) -> None:
+    """Raise InputError for a plan of more calls than `most`."""
+    if calls > most:
+        raise InputError(
+            f"this would make up to {calls:,} calls, more than {most:,}",
+            hint="set a bound (--max-requests, --max-cost), confirm with --yes, or choose a method or list that needs "
+            "fewer calls",
+        )
 
 
 def estimate(
@@ -50,29 +90,80 @@ def estimate(
     count_tokens: Callable[[Sequence[Message]], int],
     stored: Callable[[Request], Response | None] = lambda _: None,
 ) -> Estimate:
-    """Return the Requests and tokens of a run in which every answer that is not stored were empty.
+    """Return the Requests and tokens of a run; what is not stored is taken to be answered with an empty text.
 
-    A method whose later questions depend on earlier answers may ask more or fewer, and a prompt that shows an earlier
-    answer (a profile) is longer by it. A question that two Cases share is counted twice.
+    The bound on calls comes from `Ranker.needs`. A prompt that shows an earlier answer (a profile) is longer by it, and
+    a question that two Cases share is counted twice. Raises InputError where the method cannot rank a list.
     """
-    ranked, asked, left, known = 0, Share(), Share(), Usage()
+    count, known = 0, Usage()
+    most, likely, most_left, likely_left = Workload(), Workload(), Workload(), Workload()
     for case in cases:
-        ranked += 1
-        steps = ranker.rank(arrange(case).blinded())
-        try:
-            requests = next(steps)
-            while True:
-                replies: list[Response] = []
-                for request in requests:
-                    one = Share(1, count_tokens(request.messages), request.sampling.max_tokens)
-                    asked += one
-                    if (response := stored(request)) is None:
-                        left += one
-                    else:
-                        known += response.usage
-                    replies.append(response or Response(""))
-                requests = steps.send(replies)
-        except StopIteration:
-            continue
+        count += 1
+        shown = arrange(case)
+        needs = ranker.needs(len(shown.candidates))
+        small = case.target is not None or needs.calls <= MOST_RENDERED
+        seen = _Seen(count_tokens, stored)
+        drive(ranker, shown if small else _part(shown, ranker), seen.answer)
+        known += seen.usage
+        if case.target is not None or (small and needs.likely is None):
+            bound = expected = seen.asked
+        else:
+            # Any group of items may be shown: the longest ones bound every prompt.
+            longest = _Seen(count_tokens, lambda _: None)
+            drive(ranker, _part(_longest_first(shown), ranker), longest.answer)
+            bound = _times(needs.calls, max(seen.longest, longest.longest), seen.most_tokens)
+            mean = seen.asked.prompt_tokens / max(1, seen.asked.requests)
+            expected = _times(needs.likely_calls, mean, seen.most_tokens)
+        most, most_left = most + bound, most_left + (bound - seen.held)
+        likely, likely_left = likely + expected, likely_left + (expected - seen.held)
     cached_share = known.cached_tokens / known.prompt_tokens if known.prompt_tokens else None
-    return Estimate(ranked, asked, left, cached_share)
+    return Estimate(count, most, likely, most_left, likely_left, cached_share)
+
+
+@dataclass
+class _Seen:
+    """Answers Requests from the Store or with an empty text, and counts them."""
+
+    count_tokens: Callable[[Sequence[Message]], int]
+    stored: Callable[[Request], Response | None]
+    asked: Workload = field(default_factory=Workload)
+    held: Workload = field(default_factory=Workload)
+    """What the Store has an answer to."""
+    usage: Usage = field(default_factory=Usage)
+    """Of those answers."""
+    longest: int = 0
+    """Tokens of the longest prompt."""
+    most_tokens: int = 0
+    """The most tokens that one answer may take."""
+
+    def answer(self, batch: list[Request]) -> Sequence[Reply]:
+        replies: list[Reply] = []
+        for request in batch:
+            one = Workload(1, self.count_tokens(request.messages), request.sampling.max_tokens)
+            self.asked += one
+            self.longest = max(self.longest, one.prompt_tokens)
+            self.most_tokens = max(self.most_tokens, one.completion_tokens)
+            if (response := self.stored(request)) is not None:
+                self.held += one
+                self.usage += response.usage
+            replies.append(response or Response(""))
+        return replies
+
+
+def _part(case: Case, ranker: Ranker) -> Case:
+    """Return the Case with as much of the head of its list as takes few calls."""
+    n = len(case.candidates)
+    while n > 2 and ranker.needs(n).calls > MOST_RENDERED:
+        n = n * 2 // 3
+    return with_candidates(case, case.candidates[:n])
+
+
+def _longest_first(case: Case) -> Case:
+    def length(item: Item) -> int:
+        return len(item.title) + sum(map(len, item.attributes.values()))
+
+    return with_candidates(case, sorted(case.candidates, key=length, reverse=True)[:MOST_RENDERED])
+
+
+def _times(calls: int, prompt_tokens: float, completion_tokens: int) -> Workload:
+    return Workload(calls, round(calls * prompt_tokens), calls * completion_tokens)

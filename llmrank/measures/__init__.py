@@ -17,13 +17,20 @@ from llmrank.measures.judgements import Judgements
 from llmrank.measures.mae import MAE
 from llmrank.measures.measure import Measure, RankingMeasure, RatingMeasure
 from llmrank.measures.ndcg import NDCG
-from llmrank.measures.parse import parse_measure
+from llmrank.measures.parse import parse_measure, parse_measures
 from llmrank.measures.precision import Precision
 from llmrank.measures.ratings import Ratings
 from llmrank.measures.recall import Recall
 from llmrank.measures.reciprocal_rank import MRR
 from llmrank.measures.rmse import RMSE
-from llmrank.measures.summary import MeasureSummary, compare, compare_ratings, summarise, summarise_ratings
+from llmrank.measures.summary import (
+    MeasureSummary,
+    VersusBaseline,
+    compare,
+    compare_ratings,
+    summarise,
+    summarise_ratings,
+)
 
 __all__ = [
     "AUC",
@@ -41,9 +48,11 @@ __all__ = [
     "RatingMeasure",
     "Ratings",
     "Recall",
+    "VersusBaseline",
     "compare",
     "compare_ratings",
     "parse_measure",
+    "parse_measures",
     "summarise",
     "summarise_ratings",
 ]

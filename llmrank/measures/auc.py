@@ -17,30 +17,37 @@ class AUC(RatingMeasure):
     """The chance that a Case the user liked (true rating at or above `threshold`) is predicted higher than one they
     did not, over all Cases together; equal predictions count one half (Mann-Whitney).
 
+    Without a threshold it is three quarters up the scale: 4 on a scale of 1 to 5, and 1 where ratings are 0 or 1.
+
     Unanswered at its worst is a liked Case below all others and a disliked one above. Undefined (NaN) when the Cases
     are all liked or all not.
     """
 
-    threshold: float = 4.0
+    threshold: float | None = None
     name = "AUC"
     lower_is_better = False
 
     def __str__(self) -> str:
-        return self.name if self.threshold == AUC().threshold else f"{self.name}(>={self.threshold:g})"
+        return self.name if self.threshold is None else f"{self.name}(>={self.threshold:g})"
+
+    def liked(self, truth: NDArray[np.float64], scale: tuple[float, float]) -> NDArray[np.bool_]:
+        """Return which true ratings say that the user liked the item."""
+        low, high = scale
+        return truth >= (low + 0.75 * (high - low) if self.threshold is None else self.threshold)
 
     def per_case(self, ratings: Ratings) -> NDArray[np.float64]:
         """Return NaN for every Case: one Case alone has no AUC."""
         return np.full(len(ratings), np.nan)
 
-    def _extreme(self, ratings: Ratings, unanswered: Literal["worst", "best"]) -> NDArray[np.float64]:
-        above = (ratings.truth >= self.threshold) == (unanswered == "best")
+    def extreme(self, ratings: Ratings, unanswered: Literal["worst", "best"]) -> NDArray[np.float64]:
+        """Return below all others for a liked Case, above them for a disliked one; or the reverse."""
+        above = self.liked(ratings.truth, ratings.scale) == (unanswered == "best")
         return np.where(above, np.inf, -np.inf)
 
-    def _weighted(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], weights: NDArray[np.floating]
-    ) -> NDArray[np.float64]:
-        values, group = np.unique(predicted, return_inverse=True)
-        liked = truth >= self.threshold
+    def weighted(self, ratings: Ratings, weights: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the measure for each row of `weights`."""
+        values, group = np.unique(ratings.predicted, return_inverse=True)
+        liked = self.liked(ratings.truth, ratings.scale)
         positives = weights_by_group(weights[:, liked], group[liked], len(values))
         negatives = weights_by_group(weights[:, ~liked], group[~liked], len(values))
         pairs = positives.sum(axis=1) * negatives.sum(axis=1)

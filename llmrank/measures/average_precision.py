@@ -23,7 +23,8 @@ class MAP(RankingMeasure):
     name = "MAP"
     needs_cutoff = False
 
-    def _expected(self, judgements: Judgements) -> NDArray[np.float64]:
+    def expected(self, judgements: Judgements) -> NDArray[np.float64]:
+        """Return the expected value per Case."""
         above, size, hits, within = judgements.above, judgements.size, judgements.hits, judgements.within(self.k)
         harmonic = np.concatenate(([0.0], np.cumsum(1 / np.arange(1, (above + within).max(initial=0) + 1))))
         slope = (hits - 1) / np.maximum(size - 1, 1)

@@ -18,7 +18,8 @@ class HR(RankingMeasure):
 
     name = "HR"
 
-    def _expected(self, judgements: Judgements) -> NDArray[np.float64]:
+    def expected(self, judgements: Judgements) -> NDArray[np.float64]:
+        """Return the expected value per Case."""
         first = judgements.first()
         size, hits, within = judgements.size[first], judgements.hits[first], judgements.within(self.k)[first]
         miss = np.ones(len(size))

@@ -1,24 +1,22 @@
 """Rankings, judged: where the relevant items of many Cases stand, and with what they are tied.
 
 Every measure here depends on the relevant items alone, so nothing else is kept: one entry for each tie group that
-holds a relevant item. An untied relevant item is a group of one.
+holds a relevant item. An untied relevant item is a group of one. Where relevance is graded, the gain of each relevant
+item is kept beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.errors import InputError
-from llmrank.types import Outcome, Ranking
-
-COMPARED_AT_A_TIME = 1 << 20
-"""Scores compared in one step, so that memory does not grow with the number of Cases."""
+from llmrank.types import Case, Outcome, Ranking
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,86 +41,78 @@ class Judgements:
     """Per group: how many items are tied in it."""
     hits: NDArray[np.int64]
     """Per group: how many of them are relevant, at least 1."""
+    gain: NDArray[np.float64] | None = None
+    """Per relevant candidate, in the order of the groups, and within a group from the highest gain down: its gain.
+    None: relevance is binary, and every gain is 1."""
+    ideal: NDArray[np.float64] | None = None
+    """Per relevant id, Case after Case, and within a Case from the highest down: its gain. None: as for `gain`."""
 
     @classmethod
-    def from_rankings(cls, rankings: Iterable[Ranking], relevant: Iterable[Collection[str]]) -> Self:
+    def from_cases(cls, rankings: Iterable[Ranking], cases: Iterable[Case]) -> Self:
+        """Judge each Ranking by the relevant ids of its Case, and their gains where it has them."""
+        return cls.from_rankings(
+            rankings,
+            (
+                case.relevant if case.gains is None else dict(zip(case.relevant, case.gains, strict=True))
+                for case in cases
+            ),
+        )
+
+    @classmethod
+    def from_rankings(
+        cls, rankings: Iterable[Ranking], relevant: Iterable[Collection[str] | Mapping[str, float]]
+    ) -> Self:
         """Judge each Ranking by its Case's relevant ids (which need not be among the candidates).
 
-        Raises InputError for a Ranking that names an item twice or whose scores are not aligned, not numbers, or rise.
+        Args:
+            rankings: One per Case.
+            relevant: Per Case the relevant ids, or a map from id to gain (above 0).
+
+        Raises:
+            InputError: a Ranking names an item twice, or its scores are not aligned, not numbers, or rise.
         """
         known: list[int] = []
         candidates: list[int] = []
         answered: list[bool] = []
         groups: list[tuple[int, int, int, int]] = []
+        gains: list[float] = []
+        ideal: list[float] = []
         for case, (ranking, ids) in enumerate(zip(rankings, relevant, strict=True)):
-            wanted = set(ids)
+            wanted: Mapping[str, float] = ids if isinstance(ids, Mapping) else dict.fromkeys(ids, 1.0)
             check_ranking(ranking, case)
             n = len(ranking.order)
             is_answered = ranking.outcome in (Outcome.OK, Outcome.REPAIRED)
             places = [place for place, item_id in enumerate(ranking.order) if item_id in wanted]
             if is_answered:
-                tied: dict[tuple[int, int], int] = {}
+                tied: dict[tuple[int, int], list[float]] = {}
                 for place in places:
-                    group = tie_group(ranking, place)
-                    tied[group] = tied.get(group, 0) + 1
-                groups += [(case, above, size, hits) for (above, size), hits in tied.items()]
-            elif places:
-                groups.append((case, n - len(places), len(places), len(places)))
+                    tied.setdefault(tie_group(ranking, place), []).append(wanted[ranking.order[place]])
+                for (above, size), found in tied.items():
+                    groups.append((case, above, size, len(found)))
+                    gains += sorted(found, reverse=True)
+            elif places:  # at its worst: the relevant items last, and of these the highest gain at the very end
+                found = sorted(wanted[ranking.order[place]] for place in places)
+                if found[0] == found[-1]:
+                    groups.append((case, n - len(found), len(found), len(found)))
+                else:
+                    groups += [(case, n - len(found) + place, 1, 1) for place in range(len(found))]
+                gains += found
             known.append(len(wanted))
+            ideal += sorted(wanted.values(), reverse=True)
             candidates.append(n)
             answered.append(is_answered)
-        columns = np.array(groups, dtype=np.int64).reshape(-1, 4).T
+        case, above, size, hits = np.array(groups, dtype=np.int64).reshape(-1, 4).T
+        binary = all(gain == 1 for gain in ideal)
         return cls(
-            np.array(known, dtype=np.int64), np.array(candidates, dtype=np.int64), np.array(answered, bool), *columns
-        )
-
-    @classmethod
-    def from_arrays(
-        cls,
-        relevance: NDArray[np.bool_],
-        scores: NDArray[np.floating] | None = None,
-        relevant: NDArray[np.integer] | None = None,
-    ) -> Self:
-        """Judge a whole matrix at once; no sorting, and no more memory than the relevant items need.
-
-        `relevance[case, column]` says whether that candidate is relevant. Without `scores` the columns are the ranks,
-        best first, and there are no ties. With `scores[case, column]` the columns may stand in any order, higher is
-        better, equal is tied, and NaN fills up rows that have fewer candidates. `relevant[case]` counts all relevant
-        ids where some are not among the candidates.
-        """
-        cases, columns = relevance.shape
-        case, column = np.nonzero(relevance)
-        known = relevance.sum(axis=1, dtype=np.int64)
-        if relevant is not None:
-            if (relevant < known).any():
-                raise InputError(
-                    "fewer relevant ids than relevant candidates",
-                    field="relevant",
-                    hint="count all relevant ids of a Case, among its candidates or not",
-                )
-            known = relevant.astype(np.int64)
-        everyone = np.ones(cases, dtype=bool)
-        if scores is None:
-            alone = np.ones_like(case)
-            return cls(known, np.full(cases, columns), everyone, case, column, alone, alone)
-        own = scores[case, column]
-        if np.isnan(own).any():
-            raise InputError(
-                "a relevant candidate has no score", field="scores", hint="give it one, or clear its relevance"
-            )
-        above, size = np.empty_like(case), np.empty_like(case)
-        step = max(1, COMPARED_AT_A_TIME // max(columns, 1))
-        for first in range(0, len(case), step):
-            part = slice(first, first + step)
-            rows, score = scores[case[part]], own[part, None]
-            above[part] = np.count_nonzero(rows > score, axis=1)
-            size[part] = np.count_nonzero(rows == score, axis=1)
-        order = np.lexsort((above, case))
-        case, above, size = case[order], above[order], size[order]
-        head = np.flatnonzero(np.diff(case, prepend=-1) | np.diff(above, prepend=-1))
-        hits = np.diff(head, append=len(case))
-        return cls(
-            known, np.count_nonzero(~np.isnan(scores), axis=1), everyone, case[head], above[head], size[head], hits
+            np.array(known, dtype=np.int64),
+            np.array(candidates, dtype=np.int64),
+            np.array(answered, bool),
+            case,
+            above,
+            size,
+            hits,
+            None if binary else np.array(gains),
+            None if binary else np.array(ideal),
         )
 
     def __len__(self) -> int:
@@ -135,11 +125,30 @@ class Judgements:
 
     def worst(self) -> Self:
         """Return the Judgements with every tie broken against the relevant items."""
-        return replace(self, above=self.above + self.size - self.hits, size=self.hits)
+        return replace(self, above=self.above + self.size - self.hits, size=self.hits)._by_gain(rising=True)
 
     def best(self) -> Self:
         """Return the Judgements with every tie broken for the relevant items, and unanswered Cases at their best."""
-        return replace(self, above=np.where(self.answered[self.case], self.above, 0), size=self.hits)
+        if self.gain is None:
+            return replace(self, above=np.where(self.answered[self.case], self.above, 0), size=self.hits)
+        best = replace(self, size=self.hits)._by_gain()
+        ideal = self.oracle()
+        unanswered = ~self.answered
+        keep, take = ~unanswered[best.case], unanswered[ideal.case]
+        order = np.argsort(np.concatenate((best.case[keep], ideal.case[take])), kind="stable")
+        assert best.gain is not None and ideal.gain is not None
+
+        def merged(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate((ours[keep], theirs[take]))[order]
+
+        return replace(
+            best,
+            case=merged(best.case, ideal.case),
+            above=merged(best.above, ideal.above),
+            size=merged(best.size, ideal.size),
+            hits=merged(best.hits, ideal.hits),
+            gain=merged(best.gain, ideal.gain),
+        )
 
     def random(self) -> Self:
         """Return the Judgements with all candidates of a Case tied: any measure of it is the exact value of chance."""
@@ -147,20 +156,49 @@ class Judgements:
 
     def oracle(self) -> Self:
         """Return the Judgements with all relevant candidates on top: the most that any reranking can reach."""
-        return self._in_one_group(self.sum(self.hits).astype(np.int64))
+        return self._in_one_group(self.sum(self.hits).astype(np.int64))._by_gain()
 
     def _in_one_group(self, size: NDArray[np.int64]) -> Self:
         """Return the Judgements with the relevant candidates of each Case in one group, on top, of `size[case]`."""
         hits = self.sum(self.hits).astype(np.int64)
         case = np.flatnonzero(hits)
         everyone = np.ones(len(self), dtype=bool)
-        return replace(self, answered=everyone, case=case, above=np.zeros_like(case), size=size[case], hits=hits[case])
+        gain = self.gain
+        if gain is not None:
+            of_case = np.repeat(self.case, self.hits)
+            gain = gain[np.lexsort((-gain, of_case))]
+        return replace(
+            self,
+            answered=everyone,
+            case=case,
+            above=np.zeros_like(case),
+            size=size[case],
+            hits=hits[case],
+            gain=gain,
+        )
+
+    def _by_gain(self, *, rising: bool = False) -> Self:
+        """Return graded Judgements whose groups hold relevant items alone, with these in the order of their gains."""
+        if self.gain is None:
+            return self
+        start = np.repeat(np.cumsum(self.hits) - self.hits, self.hits)
+        above = np.repeat(self.above, self.hits) + np.arange(len(self.gain)) - start
+        group = np.repeat(np.arange(len(self.hits)), self.hits)
+        gain = self.gain[np.lexsort((self.gain, group))] if rising else self.gain
+        one = np.ones(len(gain), dtype=np.int64)
+        return replace(self, case=self.case[group], above=above, size=one, hits=one, gain=gain)
 
     def recalled(self) -> NDArray[np.float64]:
         """Return, per Case, the share of its relevant ids that are candidates: the recall of the list; NaN: unknown."""
         return per_case(self, self.sum(self.hits) / np.maximum(self.relevant, 1))
 
     # --- what the measures are computed with ------------------------------------------------------------------------
+
+    def gains(self) -> NDArray[np.float64]:
+        """Return, per group, the sum of the gains of its relevant items."""
+        if self.gain is None:
+            return self.hits.astype(np.float64)
+        return np.add.reduceat(self.gain, np.cumsum(self.hits) - self.hits) if len(self.hits) else np.zeros(0)
 
     def within(self, k: int | None) -> NDArray[np.int64]:
         """Return, per group, how many of its places lie within the first `k`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,6 +13,9 @@ from llmrank.errors import InputError
 from llmrank.measures.judgements import Judgements, per_case
 from llmrank.measures.ratings import Ratings
 
+ROUNDING = 1e-9
+"""How far a sum of fractions may pass 1."""
+
 Unanswered = Literal["worst", "best", "imputed", "dropped"]
 """What stands for a rating that is not there: the end of the scale that measures worst, or best; the user's mean; or
 nothing, which leaves the Case out."""
@@ -20,12 +23,14 @@ nothing, which leaves the Case out."""
 
 @dataclass(frozen=True)
 class RankingMeasure(ABC):
-    """A measure of rankings, at a cut-off `k` (None: the whole list). Relevance is binary."""
+    """A measure of rankings, at a cut-off `k` (None: the whole list). A subclass has a `name`, and `expected`."""
 
     k: int | None = None
     name: ClassVar[str]
     needs_cutoff: ClassVar[bool] = True
     lower_is_better: ClassVar[bool] = False
+    is_headline: ClassVar[bool] = False
+    """Whether a table's verdict is about this measure when it is among those chosen."""
 
     def __post_init__(self) -> None:
         if self.k is None and self.needs_cutoff:
@@ -37,8 +42,16 @@ class RankingMeasure(ABC):
         return self.name if self.k is None else f"{self.name}@{self.k}"
 
     def per_case(self, judgements: Judgements) -> NDArray[np.float64]:
-        """Return, per Case, the expected value over random tie-breaking, in [0, 1]; NaN: no relevant id is known."""
-        return per_case(judgements, self._expected(judgements))
+        """Return, per Case, the expected value over random tie-breaking, in [0, 1]; NaN: no relevant id is known.
+
+        Raises InputError where a measure of another package gives something else.
+        """
+        values = per_case(judgements, np.asarray(self.expected(judgements), dtype=np.float64))
+        known = values[judgements.judged]
+        if len(values) != len(judgements) or not bool(((known >= -ROUNDING) & (known <= 1 + ROUNDING)).all()):
+            problem = f"the measure {self} ({type(self).__module__}) gave no number between 0 and 1 for some Case"
+            raise InputError(problem, field="measure", hint="correct its method `expected`, or leave the measure out")
+        return values
 
     def value(self, judgements: Judgements) -> float:
         """Return the mean over the Cases with a known relevant id; NaN when there are none."""
@@ -46,7 +59,7 @@ class RankingMeasure(ABC):
         return float(values.mean()) if len(values) else float("nan")
 
     @abstractmethod
-    def _expected(self, judgements: Judgements) -> NDArray[np.float64]:
+    def expected(self, judgements: Judgements) -> NDArray[np.float64]:
         """Return the expected value per Case; anything finite where no relevant id is known."""
 
 
@@ -56,6 +69,10 @@ class RatingMeasure(ABC):
 
     name: ClassVar[str]
     lower_is_better: ClassVar[bool] = True
+    is_headline: ClassVar[bool] = False
+    """Whether a table's verdict is about this measure when it is among those chosen."""
+    is_mean: ClassVar[bool] = False
+    """Whether it is the mean of `per_case`, so that paired tests of means apply."""
 
     def __str__(self) -> str:
         return self.name
@@ -74,26 +91,27 @@ class RatingMeasure(ABC):
         """Return the measure once for each row of `weights[replica, case]`, every Case counted as often as it says."""
         predicted = self.filled(ratings, unanswered)
         known = ~np.isnan(ratings.truth) & ~np.isnan(predicted)
-        return self._weighted(ratings.truth[known], predicted[known], weights[:, known])
+        return self.weighted(replace(ratings, predicted=predicted).take(known), weights[:, known])
 
     def filled(self, ratings: Ratings, unanswered: Unanswered) -> NDArray[np.float64]:
         """Return the predictions with the missing ones filled in; NaN where they are to be dropped."""
         if unanswered == "dropped":
             return ratings.predicted
-        fill = ratings.user_mean if unanswered == "imputed" else self._extreme(ratings, unanswered)
+        fill = ratings.user_mean if unanswered == "imputed" else self.extreme(ratings, unanswered)
         return np.where(ratings.answered, ratings.predicted, fill)
 
-    def _extreme(self, ratings: Ratings, unanswered: Literal["worst", "best"]) -> NDArray[np.float64]:
+    def extreme(self, ratings: Ratings, unanswered: Literal["worst", "best"]) -> NDArray[np.float64]:
         """Return, per Case, the prediction that measures worst (the end of the scale farther away) or best."""
         low, high = ratings.scale
         truth = ratings.truth
         return truth if unanswered == "best" else np.where(truth - low > high - truth, low, high)
 
     @abstractmethod
-    def _weighted(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], weights: NDArray[np.floating]
-    ) -> NDArray[np.float64]:
-        """Return the measure for each row of `weights`; NaN where it is undefined."""
+    def weighted(self, ratings: Ratings, weights: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the measure for each row of `weights[replica, case]`; NaN where it is undefined.
+
+        Every Case of `ratings` has a truth and a prediction.
+        """
 
 
 Measure = RankingMeasure | RatingMeasure

@@ -10,22 +10,34 @@ from llmrank.measures.measure import RankingMeasure
 
 
 class NDCG(RankingMeasure):
-    """NDCG@k with gain 1 for a relevant item and discount 1 / log2(rank + 1) (Järvelin & Kekäläinen 2002).
+    """NDCG@k with the item's gain (1 where relevance is binary) and discount 1 / log2(rank + 1), as trec_eval's
+    ndcg_cut (Järvelin & Kekäläinen 2002).
 
-    It is divided by the ideal that can be achieved: all relevant items (at most k) on top, those that the recall stage
-    missed included. Tied items share the mean discount of their places (McSherry & Najork 2008).
+    It is divided by the ideal that can be achieved: the relevant items (at most k) on top, highest gain first, those
+    that the recall stage missed included. Tied items share the mean discount of their places, and the mean gain
+    (McSherry & Najork 2008).
     """
 
     name = "NDCG"
+    is_headline = True
 
-    def _expected(self, judgements: Judgements) -> NDArray[np.float64]:
+    def expected(self, judgements: Judgements) -> NDArray[np.float64]:
+        """Return the expected value per Case."""
         assert self.k is not None
         top = np.minimum(judgements.above, self.k)
         bottom = top + judgements.within(self.k)
-        ideal = np.minimum(judgements.relevant, self.k)
-        gain = discounts_up_to(max(bottom.max(initial=0), ideal.max(initial=1)))
-        found = judgements.hits / judgements.size * (gain[bottom] - gain[top])
-        return judgements.sum(found) / gain[np.maximum(ideal, 1)]
+        relevant = np.minimum(judgements.relevant, self.k)
+        discounts = discounts_up_to(max(bottom.max(initial=0), relevant.max(initial=1)))
+        found = judgements.sum(judgements.gains() / judgements.size * (discounts[bottom] - discounts[top]))
+        if judgements.ideal is None:
+            return found / discounts[np.maximum(relevant, 1)]
+        case = np.repeat(np.arange(len(judgements)), judgements.relevant)
+        start = np.cumsum(judgements.relevant) - judgements.relevant
+        rank = np.arange(len(case)) - start[case]
+        within = rank < self.k
+        gain = judgements.ideal[within] * np.diff(discounts)[rank[within]]
+        ideal = np.bincount(case[within], gain, minlength=len(judgements))
+        return found / np.where(ideal > 0, ideal, 1.0)
 
 
 def discounts_up_to(depth: int) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ class Precision(RankingMeasure):
 
     name = "Precision"
 
-    def _expected(self, judgements: Judgements) -> NDArray[np.float64]:
+    def expected(self, judgements: Judgements) -> NDArray[np.float64]:
+        """Return the expected value per Case."""
         assert self.k is not None
         return judgements.sum(judgements.hits * (judgements.within(self.k) / judgements.size)) / self.k

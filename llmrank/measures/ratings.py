@@ -56,6 +56,7 @@ class Ratings:
         overall = ratings_sum / ratings_count if ratings_count else sum(scale) / 2
         user_mean = np.array(means, dtype=np.float64)
         user_mean[np.isnan(user_mean)] = overall
+        user_mean = np.clip(user_mean, *scale)  # histories may have another scale: truths of 0 and 1 beside 5 stars
         return cls(np.array(truth, dtype=np.float64), np.array(predicted, dtype=np.float64), user_mean, scale)
 
     def __len__(self) -> int:

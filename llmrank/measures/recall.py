@@ -14,6 +14,7 @@ class Recall(RankingMeasure):
 
     name = "Recall"
 
-    def _expected(self, judgements: Judgements) -> NDArray[np.float64]:
+    def expected(self, judgements: Judgements) -> NDArray[np.float64]:
+        """Return the expected value per Case."""
         found = judgements.hits * (judgements.within(self.k) / judgements.size)
         return judgements.sum(found) / np.maximum(judgements.relevant, 1)

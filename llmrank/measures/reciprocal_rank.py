@@ -19,7 +19,8 @@ class MRR(RankingMeasure):
     name = "MRR"
     needs_cutoff = False
 
-    def _expected(self, judgements: Judgements) -> NDArray[np.float64]:
+    def expected(self, judgements: Judgements) -> NDArray[np.float64]:
+        """Return the expected value per Case."""
         first = judgements.first()
         above, size, hits = judgements.above[first], judgements.size[first], judgements.hits[first]
         places = np.minimum(judgements.within(self.k)[first], size - hits + 1)

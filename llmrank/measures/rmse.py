@@ -6,16 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.measures.measure import RatingMeasure
+from llmrank.measures.ratings import Ratings
 
 
 class RMSE(RatingMeasure):
     """RMSE, in units of the rating scale."""
 
     name = "RMSE"
+    is_headline = True
 
-    def _weighted(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], weights: NDArray[np.floating]
-    ) -> NDArray[np.float64]:
+    def weighted(self, ratings: Ratings, weights: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the measure for each row of `weights`."""
         total = weights.sum(axis=1)
-        squared = weights @ (predicted - truth) ** 2
+        squared = weights @ (ratings.predicted - ratings.truth) ** 2
         return np.sqrt(np.divide(squared, total, out=np.full(len(total), np.nan), where=total > 0))

@@ -1,4 +1,4 @@
-"""Baselines: rankers that ask nobody, and return at once. What a model must beat to be worth its tokens."""
+"""Baselines: rankers that make no model calls. A model must beat them to be worth its tokens."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 from llmrank.errors import InputError
-from llmrank.types import Case, Outcome, Ranking, RankingSteps
+from llmrank.types import BaseRanker, Case, Outcome, Ranking, RankingSteps
 
 # --- ranking --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Random:
+class Random(BaseRanker):
     """A seeded shuffle per Case. What chance scores needs no draw: `Judgements.random()` has its exact expectation."""
 
     seed: int = 0
     name: str = "random"
 
     def rank(self, case: Case) -> RankingSteps:
-        """Return the sorted ids as `Random(f"{seed}:{user_id}")` shuffles them, whatever order they come in."""
+        """Return the sorted ids as `Random(f"{seed}:{case_id}")` shuffles them, whatever order they come in."""
         yield from ()
         order = sorted(item.item_id for item in case.candidates)
-        random.Random(f"{self.seed}:{case.user_id}").shuffle(order)
+        random.Random(f"{self.seed}:{case.case_id}").shuffle(order)
         return Ranking(tuple(order))
 
 
 @dataclass(frozen=True, slots=True)
-class Popularity:
+class Popularity(BaseRanker):
     """Most interactions first; items with the same count are tied."""
 
     counts: Mapping[str, int]
@@ -45,12 +45,15 @@ class Popularity:
 
 
 @dataclass(frozen=True, slots=True)
-class RecallOrder:
+class RecallOrder(BaseRanker):
     """What the recall stage proposed, unchanged: the ranking that a reranker must improve on."""
 
     name: str = "recall_order"
-    needs_recall_order: ClassVar[bool] = True
-    """A Case without recall scores must come as the recall stage left it, not shuffled: only its order tells."""
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """True: in a Case without recall scores only the order tells."""
+        return True
 
     def rank(self, case: Case) -> RankingSteps:
         """Return the candidates by recall score, equal ones tied; where there are no scores, as they come."""
@@ -61,11 +64,15 @@ class RecallOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Oracle:
-    """The relevant candidates first: the ceiling of the recall stage. The only ranker that is given the labels."""
+class Oracle(BaseRanker):
+    """The relevant candidates first: the ceiling of the recall stage. The only ranker that sees the truth."""
 
     name: str = "oracle"
-    sees_truth: ClassVar[bool] = True
+
+    @property
+    def sees_truth(self) -> bool:
+        """True."""
+        return True
 
     def rank(self, case: Case) -> RankingSteps:
         """Return the relevant candidates first, the others tied below them. The Case must not be blinded."""
@@ -84,7 +91,7 @@ def by_score(case: Case, scores: Iterable[float]) -> Ranking:
 def popularity_in_histories(cases: Iterable[Case]) -> Counter[str]:
     """Return how many histories hold each item: the popularity that a candidate file knows, with no training data.
 
-    Only histories are counted, never candidates or labels, so nothing after any cut-off enters. It takes one pass over
+    Only histories are counted, never candidates or the truth, so nothing after a cut-off enters. It takes one pass over
     all Cases before the first can be ranked.
     """
     return Counter(item_id for case in cases for item_id in {event.item.item_id for event in case.history})
@@ -131,7 +138,7 @@ class RatingMeans:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalMean:
+class GlobalMean(BaseRanker):
     """The mean of all training ratings, for everybody and everything."""
 
     means: RatingMeans
@@ -144,7 +151,7 @@ class GlobalMean:
 
 
 @dataclass(frozen=True, slots=True)
-class ItemMean:
+class ItemMean(BaseRanker):
     """The mean of the target's training ratings; of an item without any, the overall mean."""
 
     means: RatingMeans
@@ -158,7 +165,7 @@ class ItemMean:
 
 
 @dataclass(frozen=True, slots=True)
-class UserMean:
+class UserMean(BaseRanker):
     """The mean of the user's training ratings; else of the ratings in the history shown; else the overall mean."""
 
     means: RatingMeans

@@ -1,4 +1,4 @@
-"""BM25 on titles: the history's titles as the query, the candidates' titles as the documents; asks nobody."""
+"""BM25 on titles: the history's titles as the query, the candidates' titles as the documents; no model calls."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass
 
 from llmrank.rankers.baselines import by_score
-from llmrank.rankers.needs import Needs
-from llmrank.types import Case, RankingSteps
+from llmrank.types import BaseRanker, Case, RankingSteps
 
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class BM25:
+class BM25(BaseRanker):
     """Scores what words of the titles say alone (Robertson and Zaragoza 2009, with Lucene's idf).
 
     The documents are the Case's own candidates: a word that many of them have, such as "the", counts for little. A word
@@ -23,10 +22,6 @@ class BM25:
     k1: float = 1.5
     b: float = 0.75
     name: str = "bm25"
-
-    def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: nothing."""
-        return Needs()
 
     def rank(self, case: Case) -> RankingSteps:
         """Return the candidates by score, equal ones tied."""

@@ -10,17 +10,15 @@ import math
 from dataclasses import dataclass, replace
 
 from llmrank.errors import InputError
-from llmrank.rankers.calls import with_candidates
-from llmrank.rankers.needs import Needs, needs_of
-from llmrank.rankers.outcomes import has_no_result, merge_outcomes
-from llmrank.rankers.steps import side_by_side
-from llmrank.types import Case, Item, Ranker, Ranking, RankingSteps
+from llmrank.rankers.calls import side_by_side, with_candidates
+from llmrank.rankers.ranking import has_no_result, merge_outcomes
+from llmrank.types import BaseRanker, Case, Item, Needs, Ranker, Ranking, RankingSteps
 
 PLACEHOLDER = "N/A"
 
 
 @dataclass(frozen=True, slots=True)
-class Calibrated:
+class Calibrated(BaseRanker):
     """Ranks by P(item | list) - strength x (P(item | empty list) - 1/n), with one more call per list for the prior.
 
     Probabilities are those of `ranker`'s scores (natural logarithms), normalised over the candidates.
@@ -40,9 +38,19 @@ class Calibrated:
         """The method's own name, marked."""
         return f"{self.ranker.name}-calibrated"
 
+    @property
+    def sees_truth(self) -> bool:
+        """Whether the ranker does."""
+        return self.ranker.sees_truth
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """Whether the ranker does."""
+        return self.ranker.needs_recall_order
+
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: what the ranker needs, twice."""
-        return needs_of(self.ranker, n) * 2
+        """Return the needs of a list of `n`: those of the ranker, twice."""
+        return self.ranker.needs(n) * 2
 
     def rank(self, case: Case) -> RankingSteps:
         """Rank the list and its empty twin side by side; raises InputError for a method without scores."""

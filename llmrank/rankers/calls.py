@@ -1,29 +1,46 @@
-"""Collects the calls made for one Case and derives the Outcome of its Ranking from their answers."""
+"""Collects the calls made for one Case and derives its Ranking from their answers."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from llmrank.rankers.outcomes import has_no_result, merge_outcomes
 from llmrank.rankers.prompt import Prompt
-from llmrank.rankers.steps import Steps
-from llmrank.types import Answer, Case, Failure, Item, Outcome, Ranking
+from llmrank.rankers.ranking import has_no_result, merge_outcomes, partial_ranking
+from llmrank.types import Answer, Case, Failure, Item, Outcome, Ranking, Reply, Request
+
+T = TypeVar("T")
+Steps = Generator[list[Request], Sequence[Reply], T]
+"""Yields batches of Requests, receives their Replies in the same order, returns a T."""
 
 
 @dataclass(slots=True)
 class CaseCalls:
-    """The calls about one Case. The profile, where the prompt wants one, is asked for once, before all else."""
+    """The calls about one Case. A prompt that wants a profile of the user asks for it once, before all else."""
 
     prompt: Prompt
     case: Case
     answers: list[Answer] = field(default_factory=list[Answer])
     repairs: Counter[str] = field(default_factory=Counter[str])
-    """What the method had to repair, beside what is repaired in the answers."""
+    """What the method had to repair, in addition to what is repaired in the answers."""
     history_dropped: int = 0
     _profile: Answer | str | None = None
+    _scores: Mapping[str, float] | None = None
+
+    def view(self, items: Sequence[Item]) -> Case:
+        """Return the Case with these of its candidates alone, in this order: what one call shows.
+
+        It takes time in proportion to `items`, not to the Case's candidates.
+        """
+        if self.case.recall_scores is None:
+            return replace(self.case, candidates=tuple(items))
+        if self._scores is None:
+            self._scores = _scores_of(self.case)
+        scores = tuple(self._scores[item.item_id] for item in items)
+        return replace(self.case, candidates=tuple(items), recall_scores=scores)
 
     def ask(self, shown: Sequence[Case], tops: Sequence[int] | None = None) -> Steps[list[Answer]]:
         """Ask about each of `shown`, views of the Case, side by side, and return the Answers.
@@ -61,32 +78,60 @@ class CaseCalls:
         return self.finish(Ranking(order, tuple(everyone[item_id] for item_id in order), named=len(scores)))
 
     def finish(self, ranking: Ranking) -> Ranking:
-        """Return the Ranking with what all the answers amount to."""
+        """Return the Ranking with the Outcome that all the answers add up to."""
         return replace(merge_outcomes(ranking, self.answers, self.repairs), history_dropped=self.history_dropped)
 
 
-def trivial_ranking(case: Case) -> Ranking | None:
-    """Return the Ranking of a Case with no or one candidate, which needs no call; None where there is a choice."""
-    return Ranking(tuple(item.item_id for item in case.candidates)) if len(case.candidates) < 2 else None
-
-
-def partial_ranking(case: Case, placed: Sequence[str]) -> Ranking:
-    """Return the Ranking that begins with `placed`; the rest follows in the order shown, tied."""
-    known = set(placed)
-    rest = [item.item_id for item in case.candidates if item.item_id not in known]
-    return Ranking((*placed, *rest), named=len(placed))
-
-
 def with_candidates(case: Case, items: Sequence[Item]) -> Case:
-    """Return the Case with these of its candidates alone, in this order, and their recall scores."""
+    """Return the Case with these of its candidates alone, in this order, and their recall scores.
+
+    For many views of one long list, `CaseCalls.view` is faster.
+    """
     if case.recall_scores is None:
         return replace(case, candidates=tuple(items))
-    scores = {item.item_id: score for item, score in zip(case.candidates, case.recall_scores, strict=True)}
+    scores = _scores_of(case)
     return replace(case, candidates=tuple(items), recall_scores=tuple(scores[item.item_id] for item in items))
 
 
 def require_decision(answer: Answer) -> Answer:
-    """Return the Answer; a readable one that says nothing (no item, no value) as unparsed: it is no decision."""
+    """Return the Answer; a readable one that names no item and no value becomes unparsed: it decides nothing."""
     if has_no_result(answer) or answer.ranked or answer.value is not None:
         return answer
     return replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
+
+
+def transformed(steps: Steps[T], change: Callable[[list[Request]], list[Request]]) -> Steps[T]:
+    """Return the steps with every batch changed by `change` before it is yielded."""
+    replies: Sequence[Reply] | None = None
+    while True:
+        try:
+            batch = next(steps) if replies is None else steps.send(replies)
+        except StopIteration as stop:
+            return stop.value
+        replies = yield change(batch)
+
+
+def side_by_side(generators: Sequence[Steps[T]]) -> Steps[list[T]]:
+    """Return what each generator returns, in order; batches that are open at the same time are yielded as one."""
+    results: dict[int, T] = {}
+    answers: dict[int, Sequence[Reply] | None] = dict.fromkeys(range(len(generators)))
+    while answers:
+        batches: dict[int, list[Request]] = {}
+        for number, replies in answers.items():
+            try:
+                batches[number] = next(generators[number]) if replies is None else generators[number].send(replies)
+            except StopIteration as stop:
+                results[number] = stop.value
+        if not batches:
+            break
+        replies = yield [request for batch in batches.values() for request in batch]
+        answers, start = {}, 0
+        for number, batch in batches.items():
+            answers[number] = replies[start : start + len(batch)]
+            start += len(batch)
+    return [results[number] for number in range(len(generators))]
+
+
+def _scores_of(case: Case) -> dict[str, float]:
+    scores = case.recall_scores or ()
+    return {item.item_id: score for item, score in zip(case.candidates, scores, strict=True)}

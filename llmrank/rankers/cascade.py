@@ -1,4 +1,4 @@
-"""Cascade: a cheap ranker for the whole list, a dear one for its top."""
+"""Cascade: a cheap ranker preselects for an expensive one."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from dataclasses import dataclass, replace
 
 from llmrank.errors import InputError
 from llmrank.rankers.calls import with_candidates
-from llmrank.rankers.needs import Needs, needs_of
-from llmrank.rankers.outcomes import has_no_result, merge_outcomes
-from llmrank.rankers.tie_groups import from_tie_groups, tie_groups, without
-from llmrank.types import Case, Ranker, RankingSteps
+from llmrank.rankers.options import DEFAULTS
+from llmrank.rankers.ranking import from_tie_groups, has_no_result, merge_outcomes, tie_groups, without
+from llmrank.types import BaseRanker, Case, Needs, Ranker, RankingSteps
 
 
 @dataclass(frozen=True, slots=True)
-class Cascade:
+class Cascade(BaseRanker):
     """`then` ranks the `top` of what `first` returns; the others follow as `first` has them.
 
-    A list of at most `top` is left to `then` alone. The top is shown to `then` in the order in which the Case has it,
-    so that the opinion of `first` is not passed on. When either says nothing, its Outcome is the Case's.
+    `then` alone ranks a list of at most `top`. It sees the top in the order of the Case, so that the opinion of `first`
+    is not passed on. When either has no result, its Outcome is the Case's.
     """
 
     first: Ranker
     then: Ranker
-    top: int = 20
+    top: int = DEFAULTS.first_top
     name: str = "cascade"
 
     def __post_init__(self) -> None:
@@ -31,16 +30,21 @@ class Cascade:
 
     @property
     def needs_recall_order(self) -> bool:
-        """Whether `first` does."""
-        return getattr(self.first, "needs_recall_order", False)
+        """Whether either does."""
+        return self.first.needs_recall_order or self.then.needs_recall_order
+
+    @property
+    def sees_truth(self) -> bool:
+        """Whether either does."""
+        return self.first.sees_truth or self.then.sees_truth
 
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: what both need, each for its list."""
-        then = needs_of(self.then, min(n, self.top))
-        return then if n <= self.top else needs_of(self.first, n) + then
+        """Return the needs of a list of `n`: those of both, each for its list."""
+        then = self.then.needs(min(n, self.top))
+        return then if n <= self.top else self.first.needs(n) + then
 
     def rank(self, case: Case) -> RankingSteps:
-        """Rank with the one, then the top with the other."""
+        """Rank with `first`, then its top with `then`."""
         if len(case.candidates) <= self.top:
             return (yield from self.then.rank(case))
         first = yield from self.first.rank(case)
@@ -51,7 +55,7 @@ class Cascade:
             with_candidates(case, [item for item in case.candidates if item.item_id in chosen])
         )
         if has_no_result(then):
-            # What the cheap one found stays the order to use; but the method gave no answer, and that is the Outcome.
+            # The order of `first` is still the one to use, but the method has no result, and that is the Outcome.
             return merge_outcomes(first, [then])
         rest = without(tie_groups(first), chosen)
         ranking = merge_outcomes(from_tie_groups([*tie_groups(then), *rest]), [first, then])

@@ -6,35 +6,41 @@ LlamaRec (2311.02089 §3.3, the verbalizer) and FIRST (2406.15657 §3).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmrank.errors import InputError
-from llmrank.rankers.calls import CaseCalls, trivial_ranking
-from llmrank.rankers.needs import Needs, prompt_needs
-from llmrank.rankers.prompt import Prompt
-from llmrank.types import Case, RankingSteps
+from llmrank.rankers.calls import CaseCalls
+from llmrank.rankers.prompt import Prompt, prompt_needs
+from llmrank.rankers.ranking import trivial_ranking
+from llmrank.types import BaseRanker, Case, Needs, RankingSteps
 
 MOST_LABELS = 128
-"""As many as a backend returns by id in one call."""
+"""The most labels whose log-probabilities a backend returns in one call."""
 
 
 @dataclass(frozen=True, slots=True)
-class FirstToken:
+class FirstToken(BaseRanker):
     """One call; the scores are natural-log probabilities, comparable within a Case only.
 
     A candidate whose label the backend does not return stays unscored. Lists of more than 128 are refused: a
     `sliding_window` over the same prompt ranks them.
     """
 
+    answers: ClassVar[frozenset[str]] = frozenset({"label_logprobs"})
+    """The answer formats that the method can read."""
     prompt: Prompt
     name: str = "first_token"
 
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: exactly one call, with a label per candidate; raises InputError over 128."""
+        """Return the needs of a list of `n`: exactly one call, with a label per candidate.
+
+        Raises InputError for more than 128 candidates.
+        """
         if n > MOST_LABELS:
             raise InputError(
                 f"first_token ranks {MOST_LABELS} candidates at most, and the list has {n}",
                 field="--ranker",
-                hint="take --ranker sliding_window with the same prompt, or show fewer candidates (-k)",
+                hint="use --ranker sliding_window with the same prompt, or show fewer candidates (-k)",
             )
         return prompt_needs(self.prompt, int(n > 1), n)
 

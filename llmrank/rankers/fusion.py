@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
-from llmrank.rankers.needs import Needs, needs_of
-from llmrank.rankers.outcomes import has_no_result
-from llmrank.types import Case, Ranker, Ranking, RankingSteps
+from llmrank.rankers.ranking import has_no_result
+from llmrank.types import BaseRanker, Case, Needs, Ranker, Ranking, RankingSteps
 
 RecallTerm = Literal["scores", "ranks"]
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, math.inf)
@@ -80,21 +79,30 @@ def recall_terms(case: Case, term: RecallTerm) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
+class Fused(BaseRanker):
     """Ranks with `ranker` and adds the recall stage's opinion; its Outcome is the ranker's."""
 
     ranker: Ranker
     fusion: Fusion
-    needs_recall_order: bool = True
 
     @property
     def name(self) -> str:
         """The method's own name, with the weight."""
         return f"{self.ranker.name}+recall"
 
+    @property
+    def sees_truth(self) -> bool:
+        """Whether the ranker does."""
+        return self.ranker.sees_truth
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """True."""
+        return True
+
     def needs(self, n: int) -> Needs:
-        """Return what the ranker needs."""
-        return needs_of(self.ranker, n)
+        """Return the needs of the ranker."""
+        return self.ranker.needs(n)
 
     def rank(self, case: Case) -> RankingSteps:
         """Rank, and fuse. A rating Case has no recall stage, and is left to the ranker."""

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from llmrank.rankers.calls import CaseCalls, partial_ranking, trivial_ranking
-from llmrank.rankers.needs import Needs, prompt_needs
-from llmrank.rankers.outcomes import merge_outcomes
-from llmrank.rankers.prompt import Prompt
-from llmrank.types import Answer, Case, Ranking, RankingSteps
+from llmrank.rankers.calls import CaseCalls
+from llmrank.rankers.prompt import Prompt, prompt_needs
+from llmrank.rankers.ranking import merge_outcomes, partial_ranking, trivial_ranking
+from llmrank.types import Answer, BaseRanker, Case, Needs, Ranking, RankingSteps
 
 
 @dataclass(frozen=True, slots=True)
-class Listwise:
+class Listwise(BaseRanker):
     """One call, or two where the prompt wants a profile of the user first (PALR §2.1)."""
 
+    answers: ClassVar[frozenset[str]] = frozenset({"titles", "permutation", "json"})
+    """The answer formats that the method can read."""
     prompt: Prompt
     name: str = "listwise"
 
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: exactly one call, and one for the profile."""
+        """Return the needs of a list of `n`: exactly one call, and one for the profile."""
         return prompt_needs(self.prompt, int(n > 1), n)
 
     def rank(self, case: Case) -> RankingSteps:
-        """Ask once, and rank what was named first; what was not named follows, tied."""
+        """Ask once, and rank first what the answer names; the rest follows, tied."""
         if ranking := trivial_ranking(case):
             return ranking
         calls = CaseCalls(self.prompt, case)
@@ -32,5 +34,5 @@ class Listwise:
 
 
 def from_answer(case: Case, answer: Answer, history_dropped: int = 0) -> Ranking:
-    """Return the Ranking an Answer stands for: what it names, best first, then the rest in the order shown, tied."""
+    """Return the Ranking of an Answer: what it names, best first, then the rest in the order shown, tied."""
     return replace(merge_outcomes(partial_ranking(case, answer.ranked), [answer]), history_dropped=history_dropped)

@@ -6,9 +6,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmrank.rankers.calls import trivial_ranking
-from llmrank.rankers.needs import Needs
-from llmrank.types import Case, Event, Failure, Item, Message, Outcome, Ranking, RankingSteps, Request, Sampling
+from llmrank.rankers.ranking import trivial_ranking
+from llmrank.types import (
+    BaseRanker,
+    Case,
+    Event,
+    Failure,
+    Item,
+    Message,
+    Needs,
+    Outcome,
+    Ranking,
+    RankingSteps,
+    Request,
+    Sampling,
+)
 
 _ARTICLE = re.compile(r"(?P<rest>.+), (?P<article>The|A|An)(?P<year> \(\d{4}\))?")
 
@@ -31,7 +43,7 @@ def history_message(history: Sequence[Event]) -> Message:
 
 
 @dataclass(frozen=True, slots=True)
-class NextTitle:
+class NextTitle(BaseRanker):
     """One call whose labels are the candidates' lines; the scores are natural-log probabilities among the candidates.
 
     It needs a backend that reads labels of more than one token: a model that was trained to continue title sequences.

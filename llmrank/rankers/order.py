@@ -15,8 +15,8 @@ from llmrank.types import Case
 class Order:
     """A way of arranging candidates before they are shown.
 
-    `shuffled` hides the retriever's opinion; `recall` and `reversed` show what it is worth to the model; `target-at-P`
-    puts the first relevant candidate at place P (from 0), a probe for position bias: the only one that reads the label.
+    `shuffled` hides the retriever's order; `recall` and `reversed` show what it is worth to the model; `target-at-P`
+    puts the first relevant candidate at position P (from 0), a probe for position bias: only this one reads the truth.
     """
 
     mode: Literal["shuffled", "recall", "reversed", "target-at"] = "shuffled"
@@ -40,14 +40,14 @@ class Order:
     def arrange(self, case: Case) -> Case:
         """Return the Case with its candidates, and their recall scores, in the order to be shown.
 
-        The shuffle is drawn per Case from `Random(f"{seed}:{user_id}")`: it depends on neither the order of the Cases
-        nor what else was drawn.
+        The shuffle of a Case is drawn from `Random(f"{seed}:{case_id}")`, so it depends neither on the order of the
+        Cases nor on other draws.
         """
         places = list(range(len(case.candidates)))
         if self.mode == "reversed":
             places.reverse()
         elif self.mode != "recall":
-            Random(f"{self.seed}:{case.user_id}").shuffle(places)
+            Random(f"{self.seed}:{case.case_id}").shuffle(places)
         if self.mode == "target-at":
             relevant = set(case.relevant)
             targets = [place for place in places if case.candidates[place].item_id in relevant]

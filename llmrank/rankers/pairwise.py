@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, get_args
 
 from llmrank.errors import InputError, nearest
-from llmrank.rankers.calls import CaseCalls, trivial_ranking, with_candidates
-from llmrank.rankers.needs import Needs, prompt_needs
-from llmrank.rankers.outcomes import has_no_result
-from llmrank.rankers.prompt import Prompt
-from llmrank.rankers.sorting import bubble_groups, bubble_top, heap_groups, heap_top
-from llmrank.rankers.steps import Steps
-from llmrank.types import Answer, Case, Item, RankingSteps
-
-PairwiseSort = Literal["all", "heap", "bubble"]
+from llmrank.rankers.calls import CaseCalls, Steps
+from llmrank.rankers.options import DEFAULTS, Sort
+from llmrank.rankers.prompt import Prompt, prompt_needs
+from llmrank.rankers.ranking import has_no_result, trivial_ranking
+from llmrank.rankers.sorting import bubble_groups, bubble_top, heap_groups, heap_top, likely_questions
+from llmrank.types import Answer, BaseRanker, Case, Item, Needs, RankingSteps
 
 
 @dataclass(frozen=True, slots=True)
-class Pairwise:
+class Pairwise(BaseRanker):
     """An item beats another when it is preferred whichever is shown first; anything else is a tie.
 
     `all` compares all pairs and scores wins, a tie being half a win for each; `heap` and `bubble` place the `top` best,
@@ -31,34 +28,39 @@ class Pairwise:
     (`disagreement`), and so is an answer that cannot be read (`unread`): neither favours a side.
     """
 
+    answers: ClassVar[frozenset[str]] = frozenset({"choice", "label_logprobs", "yes_no"})
+    """The answer formats that the method can read."""
     prompt: Prompt
-    sort: PairwiseSort = "all"
-    top: int = 10
+    sort: Sort = "all"
+    top: int = DEFAULTS.sort_top
     name: str = "pairwise"
 
     def __post_init__(self) -> None:
-        if self.sort not in get_args(PairwiseSort):
-            hint = f"use {', '.join(get_args(PairwiseSort))}"
+        if self.sort not in get_args(Sort):
+            hint = f"use {', '.join(get_args(Sort))}"
             raise InputError(
-                f"unknown sort {self.sort!r}{nearest(self.sort, get_args(PairwiseSort))}", field="--sort", hint=hint
+                f"unknown sort {self.sort!r}{nearest(self.sort, get_args(Sort))}", field="--sort", hint=hint
             )
         if self.top < 1:
-            raise InputError(f"the top {self.top} is nothing", field="--top", hint="use 1 or more")
+            raise InputError(f"a sort cannot fill {self.top} places", field="--top", hint="use 1 or more")
 
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes. `all`: exactly n(n - 1) calls; the sorts: two per comparison, at most.
+        """Return the needs of a list of `n`. `all`: exactly n(n - 1) calls; the sorts: at most two per comparison.
 
         A bubble pass compares n - 1 pairs, the next n - 2, …; a heap takes two comparisons per level of a sift. No pair
         is asked about twice, so there may be fewer.
         """
-        match self.sort:
-            case "all":
-                pairs = n * (n - 1) // 2
-            case "heap":
-                pairs = min(2 * heap_groups(n, self.top, children=2), n * (n - 1) // 2)
-            case "bubble":
-                pairs = bubble_groups(n, self.top, size=2)
-        return prompt_needs(self.prompt, 2 * pairs if n > 1 else 0, 2, exact=self.sort == "all")
+        if n < 2:
+            return Needs()
+        likely, every_pair = None, n * (n - 1) // 2
+        if self.sort == "all":
+            pairs = every_pair
+        else:
+            heap = self.sort == "heap"
+            groups = 2 * heap_groups(n, self.top, children=2) if heap else bubble_groups(n, self.top, size=2)
+            pairs = min(groups, every_pair)
+            likely = 2 * min(pairs, likely_questions(n, self.top, 3 if heap else 2, heap=heap, pairs=True))
+        return prompt_needs(self.prompt, 2 * pairs, 2, likely=likely)
 
     def rank(self, case: Case) -> RankingSteps:
         """Compare, and rank by the wins or as sorted."""
@@ -92,7 +94,7 @@ class _Pairs:
         asked = [other for other in others if (item.item_id, other.item_id) not in self._won]
         if asked:
             shown = [pair for other in asked for pair in ((item, other), (other, item))]
-            answers = yield from self.calls.ask([with_candidates(self.calls.case, pair) for pair in shown])
+            answers = yield from self.calls.ask([self.calls.view(pair) for pair in shown])
             for other, first, second in zip(asked, answers[::2], answers[1::2], strict=True):
                 won = self._winner(item, other, first, second)
                 self._won[item.item_id, other.item_id] = won

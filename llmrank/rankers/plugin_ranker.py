@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
 from llmrank.plugin import Plugin
-from llmrank.rankers.needs import Needs
-from llmrank.types import Case, Ranker, Ranking, RankingSteps, Reply, Request
+from llmrank.rankers.calls import transformed
+from llmrank.types import BaseRanker, Case, Needs, Ranker, Ranking, RankingSteps, Request
 
 
 @dataclass(frozen=True, slots=True)
-class PluginRanker:
+class PluginRanker(BaseRanker):
     """Passes on what the plugin's ranker asks; what breaks the contract is an InputError that names the package."""
 
     plugin: Plugin
@@ -28,8 +27,10 @@ class PluginRanker:
             raise plugin.error(f"is no callable, but {build!r:.60}", hint=hint)
         with plugin.blamed("cannot be built", hint=hint):
             ranker = build(*arguments)
-        if not callable(getattr(ranker, "rank", None)):
-            raise plugin.error(f"builds no ranker, but {ranker!r:.60}: it has no `rank`", hint=hint)
+        for name in ("rank", "needs", "needs_recall_order"):
+            if not hasattr(ranker, name):
+                problem = f"builds no ranker, but {ranker!r:.60}: it has no `{name}`"
+                raise plugin.error(problem, hint=f"{hint}; let it inherit from llmrank.types.BaseRanker")
         return cls(plugin, cast(Ranker, ranker))
 
     @property
@@ -37,26 +38,25 @@ class PluginRanker:
         """The entry point's name."""
         return self.plugin.name
 
+    @property
+    def needs_recall_order(self) -> bool:
+        """Whether the plugin's ranker does. It never sees the truth, whatever it says of itself."""
+        return bool(self.ranker.needs_recall_order)
+
     def needs(self, n: int) -> Needs:
-        """Return what the plugin's ranker says it needs; nothing if it does not say."""
-        says = getattr(self.ranker, "needs", None)
+        """Return what the plugin's ranker says it needs."""
         with self.plugin.blamed(f"raised in `needs({n})`"):
-            needs = Needs() if says is None else cast(Callable[[int], object], says)(n)
+            needs = cast(object, self.ranker.needs(n))
         if not isinstance(needs, Needs):
-            raise self.plugin.error(f"needs {needs!r:.60}", hint="return llmrank.rankers.Needs")
+            raise self.plugin.error(f"needs {needs!r:.60}", hint="return llmrank.types.Needs")
         return needs
 
     def rank(self, case: Case) -> RankingSteps:
-        """Ask what the plugin asks, and return its Ranking; raises InputError for one that leaves the contract."""
+        """Ask what the plugin asks, and return its Ranking; raises InputError for one that breaks the contract."""
         with self.plugin.blamed("raised", user=case.user_id):
             steps = self.ranker.rank(case)
-            replies: Sequence[Reply] | None = None
-            while True:
-                try:
-                    batch = cast(object, next(steps) if replies is None else steps.send(replies))
-                except StopIteration as stop:
-                    return self._checked(cast(object, stop.value), case)
-                replies = yield self._requests(batch, case)
+            ranking = yield from transformed(steps, lambda batch: self._requests(batch, case))
+            return self._checked(ranking, case)
 
     def _requests(self, batch: object, case: Case) -> list[Request]:
         requests = cast("list[object]", batch) if isinstance(batch, list) else []

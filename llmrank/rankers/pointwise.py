@@ -10,23 +10,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from llmrank.rankers.calls import CaseCalls, trivial_ranking
-from llmrank.rankers.needs import Needs, prompt_needs
-from llmrank.rankers.outcomes import has_no_result, merge_outcomes
-from llmrank.rankers.prompt import Prompt
-from llmrank.types import NO_COUNTS, Answer, Case, Item, Outcome, Ranking, RankingSteps
+from llmrank.rankers.calls import CaseCalls
+from llmrank.rankers.prompt import Prompt, prompt_needs
+from llmrank.rankers.ranking import has_no_result, merge_outcomes, trivial_ranking
+from llmrank.types import NO_COUNTS, Answer, BaseRanker, Case, Item, Needs, Outcome, Ranking, RankingSteps
 
 
 @dataclass(frozen=True, slots=True)
-class Pointwise:
+class Pointwise(BaseRanker):
     """One call per item; equal numbers are ties."""
 
+    answers: ClassVar[frozenset[str]] = frozenset({"rating", "expected_rating", "yes_no"})
+    """The answer formats that the method can read."""
     prompt: Prompt
     name: str = "pointwise"
 
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: exactly one call per candidate. A rating Case takes what one call takes."""
+        """Return the needs of a list of `n`: exactly one call per candidate. A rating Case needs one call."""
         return prompt_needs(self.prompt, n if n > 1 else 0, 1)
 
     def rank(self, case: Case) -> RankingSteps:
@@ -35,7 +37,7 @@ class Pointwise:
             return ranking
         items = (case.target,) if case.target is not None else case.candidates
         calls = CaseCalls(self.prompt, case)
-        # Side by side and adjacent: what they share comes first in the prompt and is computed once.
+        # Adjacent, so that the prefix which the prompts share is computed once.
         answers = yield from calls.ask([replace(case, target=item) for item in items])
         ranking = from_values(items, answers, calls.repairs)
         return replace(ranking, history_dropped=calls.history_dropped)

@@ -1,17 +1,21 @@
-"""A prompt made ready to ask: a template with its view, its shots, its answer format, and the room it has."""
+"""A prompt ready to ask with: a template, its view, its shots, its answer format, and the context window."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from llmrank.errors import InputError
 from llmrank.prompting import PromptTemplate, View
 from llmrank.types import (
     Answer,
     AnswerFormat,
+    Capabilities,
     Case,
     Failure,
+    Item,
     Message,
+    Needs,
     Outcome,
     Question,
     Reply,
@@ -20,11 +24,11 @@ from llmrank.types import (
 )
 
 FRAME_TOKENS = 16
-"""More than what any chat template puts around one message."""
+"""More than any chat template adds around one message."""
 
 
 def most_tokens(texts: Iterable[str]) -> int:
-    """Return at least as many tokens as these messages have: no tokenizer makes more of a text than its bytes."""
+    """Return an upper bound on the tokens of these messages: a text has no more tokens than bytes."""
     # An answer that is shown again may hold half a surrogate pair, which has no UTF-8.
     return sum(len(text.encode("utf-8", "surrogatepass")) + FRAME_TOKENS for text in texts)
 
@@ -36,7 +40,7 @@ def no_shots(case: Case) -> Sequence[Case]:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """A Request, what is needed to read its answer, and how much of the history had to go."""
+    """A Request, the Question that its answer is read with, and how much history was left out."""
 
     request: Request
     question: Question
@@ -57,7 +61,7 @@ class Prompt:
     scale: tuple[float, float] = (1.0, 5.0)
     count_tokens: Callable[[Sequence[Message]], int] | None = None
     context_length: int | None = None
-    """Tokens that the model holds, prompt and answer together; None: unknown, nothing is dropped."""
+    """Tokens of prompt and answer together that fit the model; None: unknown, so no history is dropped."""
     profile: Prompt | None = None
     """Asked first; its answer is shown to this prompt as `profile`."""
 
@@ -75,15 +79,15 @@ class Prompt:
         messages = self.template.render(case, question, view=self.view, shots=shots, profile=profile)
         dropped = 0
         if self.count_tokens is not None and self.context_length is not None:
-            room = self.context_length - self.sampling.max_tokens
-            # Most prompts are seen to fit without counting.
-            if most_tokens(message.content for message in messages) > room:
+            limit = self.context_length - self.sampling.max_tokens
+            # The upper bound shows that most prompts fit, without counting.
+            if most_tokens(message.content for message in messages) > limit:
                 fitted = self.template.fit(
-                    case, question, count=self.count_tokens, limit=room, view=self.view, shots=shots, profile=profile
+                    case, question, count=self.count_tokens, limit=limit, view=self.view, shots=shots, profile=profile
                 )
                 messages, dropped = fitted.messages, fitted.dropped
         labels, constraint = self.answer.labels(question), self.answer.structured(question)
-        # Labels without a text to constrain: only their log-probabilities at the first token are read.
+        # Labels without a constraint on the text: only the log-probabilities at the first token are read.
         sampling = replace(self.sampling, max_tokens=1) if labels and constraint is None else self.sampling
         request = Request(
             messages,
@@ -99,3 +103,33 @@ class Prompt:
         if isinstance(reply, Failure):
             return Answer(Outcome.ERROR, reason=reply.reason)
         return self.answer.read(reply, question)
+
+
+def prompt_needs(prompt: Prompt, calls: int, shown: int, *, likely: int | None = None) -> Needs:
+    """Return the Needs of at most `calls` calls that show at most `shown` items each, plus one call for the profile if
+    the prompt wants one.
+
+    `likely` is how many calls to expect; None: exactly `calls`.
+    """
+    if not calls:
+        return Needs()
+    items = tuple(Item(str(number), str(number)) for number in range(shown))
+    # Only the number of items matters; a pointwise template shows its target.
+    case = Case("", (), () if prompt.template.front.about_one_item else items, target=items[0])
+    question = prompt.template.question(case, replace(prompt.view, show_scores=False), scale=prompt.scale)
+    # A format that can constrain the text can also read it: `yes_no` prefers log-probabilities but works without.
+    labels = () if prompt.answer.structured(question) is not None else prompt.answer.labels(question)
+    profile = int(prompt.profile is not None)
+    return Needs(calls + profile, None if likely is None else likely + profile, len(labels))
+
+
+def check_capabilities(needs: Needs, capabilities: Capabilities) -> None:
+    """Raise InputError if the backend returns fewer label log-probabilities than the ranker reads."""
+    if needs.labels > capabilities.label_logprobs:
+        has = f"returns {capabilities.label_logprobs}" if capabilities.label_logprobs else "returns none"
+        raise InputError(
+            f"the log-probabilities of {needs.labels} labels are needed, and the backend {has}",
+            field="--ranker",
+            hint="show fewer candidates (-k, --window, --group), choose an answer format that reads text, or use "
+            "--backend vllm",
+        )

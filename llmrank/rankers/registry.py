@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import cast
+from typing import Any
 
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import find_plugin, plugin_names
@@ -24,13 +24,13 @@ from llmrank.rankers.bm25 import BM25
 from llmrank.rankers.cascade import Cascade
 from llmrank.rankers.first_token import FirstToken
 from llmrank.rankers.listwise import Listwise
-from llmrank.rankers.needs import prompt_needs
-from llmrank.rankers.pairwise import Pairwise, PairwiseSort
+from llmrank.rankers.options import DEFAULTS, RankerOptions
+from llmrank.rankers.pairwise import Pairwise
 from llmrank.rankers.plugin_ranker import PluginRanker
 from llmrank.rankers.pointwise import Pointwise
-from llmrank.rankers.prompt import Prompt
-from llmrank.rankers.repeated import Combine, Repeated
-from llmrank.rankers.setwise import Setwise, SetwiseSort
+from llmrank.rankers.prompt import Prompt, prompt_needs
+from llmrank.rankers.repeated import Repeated
+from llmrank.rankers.setwise import Setwise
 from llmrank.rankers.sliding_window import SlidingWindow
 from llmrank.rankers.tournament import Tournament
 from llmrank.types import Ranker
@@ -47,33 +47,7 @@ USUAL_PROMPTS: Mapping[str, str] = MappingProxyType(
         "tournament": "tourrank",
     }
 )
-"""The template that each method asks with, unless another is named."""
-
-
-@dataclass(frozen=True, slots=True)
-class RankerOptions:
-    """What the methods can be told. None: the method's own default. Each method reads what it knows."""
-
-    window: int = 20
-    """`sliding_window`: items shown at a time."""
-    step: int = 10
-    """`sliding_window`: how far each window lies before the last."""
-    sort: str | None = None
-    """`pairwise`: all (default), heap, bubble; `setwise`: heap (default), bubble."""
-    group: int | None = None
-    """Items shown at a time: `setwise` 4, `tournament` 20 unless given."""
-    sort_top: int = 10
-    """`pairwise` and `setwise`: how many places a sort fills."""
-    rounds: int = 2
-    """`tournament`: how many are played."""
-    repeats: int = 1
-    """Orders in which the method is asked; more than one are combined."""
-    combine: Combine = "borda"
-    first: Ranker | None = None
-    """A cheap ranker for the whole list, whose top alone the method ranks."""
-    first_top: int = 20
-    seed: int = 0
-    """For groups and repeats."""
+"""The template that each method uses unless another is named."""
 
 
 Build = Callable[[Prompt, RankerOptions], Ranker]
@@ -85,30 +59,41 @@ BUILDERS: Mapping[str, Build] = MappingProxyType(
         "sliding_window": lambda prompt, options: SlidingWindow(prompt, options.window, options.step),
         "first_token": lambda prompt, options: FirstToken(prompt),
         "pointwise": lambda prompt, options: Pointwise(prompt),
-        "pairwise": lambda prompt, options: Pairwise(
-            prompt, cast(PairwiseSort, options.sort or "all"), options.sort_top
-        ),
-        "setwise": lambda prompt, options: Setwise(
-            prompt,
-            cast(SetwiseSort, options.sort or "heap"),
-            4 if options.group is None else options.group,
-            options.sort_top,
-        ),
+        "pairwise": lambda prompt, options: Pairwise(prompt, **_given(options, "sort"), top=options.sort_top),
+        "setwise": lambda prompt, options: Setwise(prompt, **_given(options, "sort", "group"), top=options.sort_top),
         "tournament": lambda prompt, options: Tournament(
-            prompt, 20 if options.group is None else options.group, options.rounds, options.seed
+            prompt, **_given(options, "group"), rounds=options.rounds, seed=options.seed
         ),
     }
 )
+ANSWERS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "listwise": Listwise.answers,
+        "sliding_window": SlidingWindow.answers,
+        "first_token": FirstToken.answers,
+        "pointwise": Pointwise.answers,
+        "pairwise": Pairwise.answers,
+        "setwise": Setwise.answers,
+        "tournament": Tournament.answers,
+    }
+)
+"""The answer formats that each method of this package can read."""
+
+
+def _given(options: RankerOptions, *names: str) -> dict[str, Any]:
+    """Return the options of these names that are set."""
+    values = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def ranker_names() -> list[str]:
-    """Return the names of all rankers that ask with a prompt, those of other packages last."""
+    """Return the names of all rankers that use a prompt, those of other packages last."""
     return list(dict.fromkeys((*BUILDERS, *plugin_names(GROUP))))
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What the baselines are made of, read when it is wanted: nothing from after the cut-off."""
+    """What the baselines are built from, read on demand: nothing from after the cut-off."""
 
     popularity: Callable[[], Mapping[str, int]]
     """How many training events each item has."""
@@ -128,24 +113,21 @@ BASELINES: Mapping[str, Callable[[TrainingData, int], Ranker]] = MappingProxyTyp
         "user_mean": lambda training, seed: UserMean(training.rating_means()),
     }
 )
-"""The rankers that ask nobody, made of the training data and a seed."""
+"""The rankers that make no model calls, built from the training data and a seed."""
 RATING_BASELINES = frozenset({"global_mean", "item_mean", "user_mean"})
 
 
 def build_baseline(name: str, training: TrainingData, seed: int) -> Ranker:
-    """Return the ranker of that name that asks nobody; raises InputError where a package gives that name too."""
+    """Return the baseline of that name; raises InputError where a package adds a ranker of that name too."""
     find_plugin(GROUP, name, BASELINES)
     return BASELINES[name](training, seed)
 
 
-def build_ranker(name: str, prompt: Prompt, options: RankerOptions | None = None) -> Ranker:
-    """Return the ranker of that name that asks with the prompt, repeated and behind a cheaper one where the options say
-    so.
+def build_ranker(name: str, prompt: Prompt, options: RankerOptions = DEFAULTS) -> Ranker:
+    """Return the ranker of that name with the prompt; the options may repeat it and put a cheaper ranker before it.
 
-    Raises InputError for a name that nobody or more than one package gives, a prompt that the method cannot ask with,
-    and an option out of range.
+    Raises InputError for an unknown or ambiguous name, a prompt that the method cannot use, and an option out of range.
     """
-    options = options or RankerOptions()
     plugin = find_plugin(GROUP, name, {*BUILDERS, *BASELINES})
     build = _builder(name) if plugin is None else partial(PluginRanker.load, plugin)
     if name in BUILDERS:
@@ -159,30 +141,32 @@ def build_ranker(name: str, prompt: Prompt, options: RankerOptions | None = None
 
 
 def check_prompt(name: str, prompt: Prompt) -> None:
-    """Raise InputError where a method of this package cannot ask with the prompt."""
+    """Raise InputError where a method of this package cannot use the prompt."""
     front, template = prompt.template.front, repr(prompt.template.name)
     if front.about_one_item != (name == "pointwise"):
         asks = "one item at a time" if front.about_one_item else "several items at a time"
         raise InputError(
             f"the prompt {template} asks about {asks}, and {name} does not",
             field="--ranker",
-            hint="take --ranker pointwise" if front.about_one_item else "take a prompt whose `ranker` is pointwise",
+            hint="use --ranker pointwise" if front.about_one_item else "use a prompt whose `ranker` is pointwise",
         )
     if front.candidates == "catalogue" and name != "listwise":
         raise InputError(
             f"the prompt {template} shows no list, and {name} ranks parts of one",
             field="--ranker",
-            hint="take --ranker listwise, or a prompt that shows the candidates",
+            hint="use --ranker listwise, or a prompt that shows the candidates",
         )
     if name == "first_token" and (prompt.view.ids or front.ids) == "titles":
         raise InputError(
-            f"first_token reads labels, and {template} shows none", field="--ids", hint="take --ids letters"
+            f"first_token needs identifiers beside the items, and {template} shows none",
+            field="--ids",
+            hint="use --ids letters",
         )
     if name == "first_token" and not prompt_needs(prompt, 1, 2).labels:
         raise InputError(
             f"first_token reads label log-probabilities, and the answer format {prompt.answer.name!r} reads text",
             field="--answer",
-            hint="take --answer label_logprobs",
+            hint="use --answer label_logprobs",
         )
 
 

@@ -12,33 +12,32 @@ from random import Random
 from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
-from llmrank.rankers.calls import with_candidates
-from llmrank.rankers.needs import Needs, needs_of
-from llmrank.rankers.outcomes import has_no_result, merge_outcomes
-from llmrank.rankers.steps import Steps, side_by_side
-from llmrank.rankers.tie_groups import tie_groups
-from llmrank.types import Case, Ranker, Ranking, RankingSteps
+from llmrank.rankers.calls import Steps, side_by_side, transformed, with_candidates
+from llmrank.rankers.options import DEFAULTS, Combine
+from llmrank.rankers.ranking import has_no_result, merge_outcomes, tie_groups
+from llmrank.types import BaseRanker, Case, Needs, Ranker, Ranking, RankingSteps, Request
 
-Combine = Literal["borda", "reciprocal_rank", "kemeny"]
+MOST_PAIRED = 2000
+"""Candidates up to which `kemeny` combines: it compares every pair."""
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class Repeated(BaseRanker):
     """Ranks with `ranker` in `repeats` orders, side by side.
 
-    Each order is a shuffle of its own, `Random(f"{seed}:{user_id}:{number}")` over the sorted ids, so the result does
+    Each order is a shuffle of its own, `Random(f"{seed}:{case_id}:{number}")` over the sorted ids, so the result does
     not depend on the order in which the candidates came. Rankings that say nothing are counted (`unread`, `failed`) and
     left out of the combination.
     """
 
     ranker: Ranker
     repeats: int = 3
-    combine: Combine = "borda"
-    seed: int = 0
+    combine: Combine = DEFAULTS.combine
+    seed: int = DEFAULTS.seed
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
-            raise InputError(f"{self.repeats} repeats ask nothing", field="--repeats", hint="use 1 or more")
+            raise InputError(f"{self.repeats} repeats make no calls", field="--repeats", hint="use 1 or more")
         if self.combine not in get_args(Combine):
             raise InputError(
                 f"unknown way to combine {self.combine!r}{nearest(self.combine, get_args(Combine))}",
@@ -51,9 +50,28 @@ class Repeated:
         """The method's own name, and how often it is repeated."""
         return f"{self.ranker.name}-x{self.repeats}"
 
+    @property
+    def sees_truth(self) -> bool:
+        """Whether the ranker does."""
+        return self.ranker.sees_truth
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """Whether the ranker does."""
+        return self.ranker.needs_recall_order
+
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: what the ranker needs, as many times."""
-        return needs_of(self.ranker, n) * self.repeats
+        """Return the needs of a list of `n`: those of the ranker, as many times.
+
+        Raises InputError where `kemeny` has too many candidates to compare.
+        """
+        if self.combine == "kemeny" and n > MOST_PAIRED:
+            raise InputError(
+                f"kemeny combines at most {MOST_PAIRED:,} candidates, and the list has {n:,}",
+                field="--combine",
+                hint="use --combine borda",
+            )
+        return self.ranker.needs(n) * self.repeats
 
     def rank(self, case: Case) -> RankingSteps:
         """Rank the shuffled Cases and combine what was returned. A rating Case has no order, and is asked once."""
@@ -62,7 +80,7 @@ class Repeated:
         steps: list[RankingSteps] = []
         for number in range(self.repeats):
             items = sorted(case.candidates, key=lambda item: item.item_id)
-            Random(f"{self.seed}:{case.user_id}:{number}").shuffle(items)
+            Random(f"{self.seed}:{case.case_id}:{number}").shuffle(items)
             steps.append(_numbered(self.ranker.rank(with_candidates(case, items)), number, self.repeats))
         rankings = yield from side_by_side(steps)
         combined = combine([ranking for ranking in rankings if not has_no_result(ranking)] or rankings, self.combine)
@@ -72,13 +90,11 @@ class Repeated:
 
 def _numbered(steps: Steps[Ranking], number: int, repeats: int) -> Steps[Ranking]:
     """Return the steps with their Requests numbered, so that two equal orders are two questions, not one answer."""
-    try:
-        batch = next(steps)
-        while True:
-            replies = yield [replace(request, repeat=request.repeat * repeats + number) for request in batch]
-            batch = steps.send(replies)
-    except StopIteration as stop:
-        return stop.value
+
+    def change(batch: list[Request]) -> list[Request]:
+        return [replace(request, repeat=request.repeat * repeats + number) for request in batch]
+
+    return transformed(steps, change)
 
 
 def combine(rankings: Sequence[Ranking], how: Combine) -> Ranking:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llmrank.errors import InputError
-from llmrank.rankers.calls import CaseCalls, trivial_ranking, with_candidates
-from llmrank.rankers.needs import Needs, prompt_needs
-from llmrank.rankers.prompt import Prompt
-from llmrank.types import Case, RankingSteps
+from llmrank.rankers.calls import CaseCalls
+from llmrank.rankers.options import DEFAULTS
+from llmrank.rankers.prompt import Prompt, prompt_needs
+from llmrank.rankers.ranking import trivial_ranking
+from llmrank.types import BaseRanker, Case, Needs, RankingSteps
 
 
 @dataclass(frozen=True, slots=True)
-class SlidingWindow:
+class SlidingWindow(BaseRanker):
     """Ranks the last `window` candidates, moves `step` towards the front, and so on: each window carries its best
     `window - step` into the next, so that with true answers these stand at the head in their true order.
 
@@ -20,9 +22,11 @@ class SlidingWindow:
     as wide as the others.
     """
 
+    answers: ClassVar[frozenset[str]] = frozenset({"titles", "permutation", "json"})
+    """The answer formats that the method can read."""
     prompt: Prompt
-    window: int = 20
-    step: int = 10
+    window: int = DEFAULTS.window
+    step: int = DEFAULTS.step
     name: str = "sliding_window"
 
     def __post_init__(self) -> None:
@@ -36,7 +40,7 @@ class SlidingWindow:
             )
 
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: exactly 1 + ceil((n - window) / step) calls, 1 if it fits a window."""
+        """Return the needs of a list of `n`: exactly 1 + ceil((n - window) / step) calls, 1 if it fits a window."""
         return prompt_needs(self.prompt, len(self.windows(n)), min(n, self.window))
 
     def windows(self, n: int) -> list[int]:
@@ -44,8 +48,8 @@ class SlidingWindow:
         return [] if n < 2 else [*range(n - self.window, 0, -self.step), 0]
 
     def rank(self, case: Case) -> RankingSteps:
-        """Ask window by window. What a window's answer leaves out stays behind what it names, in its old order; what
-        no answer ever names comes last, tied."""
+        """Ask window by window. What an answer leaves out follows what it names, in its old order; what no answer names
+        comes last, tied."""
         if ranking := trivial_ranking(case):
             return ranking
         items = list(case.candidates)
@@ -53,8 +57,8 @@ class SlidingWindow:
         named: set[str] = set()
         for start in self.windows(len(items)):
             shown = items[start : start + self.window]
-            [answer] = yield from calls.ask([with_candidates(case, shown)])
-            place = {item_id: at for at, item_id in enumerate(answer.ranked)}
-            items[start : start + self.window] = sorted(shown, key=lambda item: place.get(item.item_id, len(place)))
+            [answer] = yield from calls.ask([calls.view(shown)])
+            ranks = {item_id: rank for rank, item_id in enumerate(answer.ranked)}
+            items[start : start + self.window] = sorted(shown, key=lambda item: ranks.get(item.item_id, len(ranks)))
             named.update(answer.ranked)
         return calls.ranked([item.item_id for item in items if item.item_id in named])

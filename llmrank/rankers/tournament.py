@@ -6,32 +6,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from llmrank.errors import InputError
-from llmrank.rankers.calls import CaseCalls, trivial_ranking, with_candidates
-from llmrank.rankers.needs import Needs, prompt_needs
-from llmrank.rankers.prompt import Prompt
-from llmrank.types import Case, Item, RankingSteps
+from llmrank.rankers.calls import CaseCalls
+from llmrank.rankers.options import DEFAULTS
+from llmrank.rankers.prompt import Prompt, prompt_needs
+from llmrank.rankers.ranking import trivial_ranking
+from llmrank.types import BaseRanker, Case, Item, Needs, RankingSteps
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Tournament:
+class Tournament(BaseRanker):
     """In every stage a group of q sends q // 2 on, until one item is left; an item's score is the stages it passed,
     summed over `rounds` tournaments with other groups. Equal points are ties.
 
     The paper's stages for 100 documents are 100, 50, 20, 10, 5, 2 in 13 calls; halving to the end also takes 13, and
-    is defined for every length. Groups are drawn per Case and round, `Random(f"{seed}:{user_id}:round:{number}")`, from
+    is defined for every length. Groups are drawn per Case and round, `Random(f"{seed}:{case_id}:round:{number}")`, from
     the sorted ids. Places that an answer leaves open give their points in equal shares to those it did not name, and
     are filled in the order of the draw; `unread` or `missing` counts them.
     """
 
+    answers: ClassVar[frozenset[str]] = frozenset({"titles", "permutation", "json"})
+    """The answer formats that the method can read."""
     prompt: Prompt
     group: int = 20
-    rounds: int = 2
-    seed: int = 0
+    rounds: int = DEFAULTS.rounds
+    seed: int = DEFAULTS.seed
     name: str = "tournament"
 
     def __post_init__(self) -> None:
@@ -39,10 +42,10 @@ class Tournament:
             # In pairs, an odd number of items leaves one without anybody to be compared with.
             raise InputError(f"groups of {self.group} leave an item alone", field="--group", hint="use 3 or more")
         if self.rounds < 1:
-            raise InputError(f"{self.rounds} rounds ask nothing", field="--rounds", hint="use 1 or more")
+            raise InputError(f"{self.rounds} rounds make no calls", field="--rounds", hint="use 1 or more")
 
     def needs(self, n: int) -> Needs:
-        """Return what a list of `n` takes: exactly, in each round, the groups of all stages."""
+        """Return the needs of a list of `n`: exactly the groups of all stages, in each round."""
         calls = sum(len(sizes) for sizes in self.stages(n))
         return prompt_needs(self.prompt, self.rounds * calls, min(n, self.group))
 
@@ -62,14 +65,14 @@ class Tournament:
         points = dict.fromkeys((item.item_id for item in case.candidates), 0.0)
         ordered = sorted(case.candidates, key=lambda item: item.item_id)
         playing = [list(ordered) for _ in range(self.rounds)]
-        draws = [Random(f"{self.seed}:{case.user_id}:round:{number}") for number in range(self.rounds)]
+        draws = [Random(f"{self.seed}:{case.case_id}:round:{number}") for number in range(self.rounds)]
         while len(playing[0]) > 1:
             groups: list[tuple[int, Sequence[Item]]] = []
             for number, (items, draw) in enumerate(zip(playing, draws, strict=True)):
                 draw.shuffle(items)
                 groups += [(number, group) for group in dealt(items, self.group)]
             answers = yield from calls.ask(
-                [with_candidates(case, group) for _, group in groups], [len(group) // 2 for _, group in groups]
+                [calls.view(group) for _, group in groups], [len(group) // 2 for _, group in groups]
             )
             playing = [[] for _ in range(self.rounds)]
             for (number, group), answer in zip(groups, answers, strict=True):

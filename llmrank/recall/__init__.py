@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from types import MappingProxyType
 
 from llmrank.errors import InputError, nearest
+from llmrank.plugin import find_plugin, plugin_names
 from llmrank.recall.ease import Ease
 from llmrank.recall.item_knn import ItemKNN
-from llmrank.recall.model import Fitted, RecallModel
+from llmrank.recall.model import Fitted, RecallModel, Setting
 from llmrank.recall.popularity import Popularity
 from llmrank.recall.proposal import Coverage, candidates_for, recall_settings
 from llmrank.recall.random import RandomRecall
@@ -22,34 +23,54 @@ __all__ = [
     "Popularity",
     "RandomRecall",
     "RecallModel",
+    "Setting",
     "candidates_for",
+    "recall_class",
     "recall_model",
     "recall_settings",
 ]
 
 
-def recall_model(name: str, **parameters: Any) -> RecallModel:  # noqa: ANN401 - each model checks its own
-    """Return the model of that name: random (seed), popularity, itemknn (neighbours), ease (l2), ease-rectools (l2).
+GROUP = "llmrank.recall"
+KINDS: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
+MODELS: Mapping[str, type[RecallModel]] = MappingProxyType(
+    {model.name: model for model in (RandomRecall, Popularity, ItemKNN, Ease)}
+)
 
-    InputError, naming the nearest, for a model or a parameter that there is not.
+
+def recall_class(name: str) -> type[RecallModel]:
+    """Return the class of the model of that name, llmrank's or one that another package adds.
+
+    Raises InputError, naming the nearest, for a model that there is not; and for a package's that is none.
     """
-    models: dict[str, tuple[Callable[..., RecallModel], tuple[str, ...]]] = {
-        "random": (RandomRecall, ("seed",)),
-        "popularity": (Popularity, ()),
-        "itemknn": (ItemKNN, ("neighbours",)),
-        "ease": (Ease, ("l2",)),
-        "ease-rectools": (partial(Ease, transposed=True), ("l2",)),
-    }
-    if name not in models:
-        raise InputError(
-            f"there is no recall model {name!r}{nearest(name.lower().replace('-', ''), models)}",
-            hint=f"choose one of {', '.join(models)}",
-        )
-    model, known = models[name]
-    for parameter in parameters:
+    plugin = find_plugin(GROUP, name, MODELS)
+    if plugin is None:
+        if name not in MODELS:
+            known = [*MODELS, *plugin_names(GROUP)]
+            problem = f"there is no recall model {name!r}{nearest(name.lower().replace('-', ''), known)}"
+            raise InputError(problem, hint=f"choose one of {', '.join(known)}")
+        return MODELS[name]
+    loaded = plugin.load()
+    if not (isinstance(loaded, type) and issubclass(loaded, RecallModel) and is_dataclass(loaded)):
+        raise plugin.error("is no dataclass that is a subclass of RecallModel")
+    return loaded
+
+
+def recall_model(name: str, **parameters: Setting) -> RecallModel:
+    """Return the model of that name: random (seed), popularity, itemknn (neighbours), ease (l2), or a package's.
+
+    Raises InputError, naming the nearest, for a model or a parameter that there is not, or a value of another type.
+    """
+    model = recall_class(name)
+    known = {field.name: str(field.type) for field in fields(model)}
+    for parameter, value in parameters.items():
         if parameter not in known:
             raise InputError(
                 f"the recall model {name!r} has no parameter {parameter!r}{nearest(parameter, known)}",
                 hint=f"it has {', '.join(known)}" if known else "it has none: leave it out",
             )
+        kinds = KINDS.get(known[parameter], (object,))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            hint = f"give a value of type {known[parameter]}"
+            raise InputError(f"{parameter} is {value!r}", field=parameter, hint=hint)
     return model(**parameters)

@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
-from llmrank.recall.model import Fitted, preferences
+from llmrank.recall.model import Fitted, RecallModel, preferences
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 MOST_ITEMS = 20_000
 """Beyond this many items the dense inverse takes more than 10 GB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ease:
+@dataclass(frozen=True)
+class Ease(RecallModel):
     """EASE (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", eq. 8), on binary interactions.
 
     With G = X'X and P = (G + l2 I)^-1, the weights are B_ij = -P_ij / P_jj off the diagonal and 0 on it, and the scores
-    X B. `transposed` scores with X B' instead, as RecTools' EASEModel does: only for comparing with its figures.
+    X B.
     """
 
+    name = "ease"
     l2: float = 500.0
-    transposed: bool = False
 
     def __post_init__(self) -> None:
         if not self.l2 > 0:
             raise InputError(f"l2 is {self.l2}", hint="give it a value above 0, 500 for MovieLens")
-
-    @property
-    def name(self) -> str:
-        """`ease`, or `ease-rectools` if transposed."""
-        return "ease-rectools" if self.transposed else "ease"
-
-    @property
-    def settings(self) -> Mapping[str, int | float | str | bool]:
-        """The regularisation."""
-        return {"l2": self.l2}
 
     def fit(self, split: Split) -> Fitted:
         """Return the model; InputError for a catalogue too large for a dense items x items inverse."""
@@ -51,15 +44,18 @@ class Ease:
                 hint="use --model itemknn, whose memory grows with items x neighbours, or keep fewer items (k-core)",
             )
         known = preferences(split)
-        gram = (known.matrix.T @ known.matrix).toarray()
-        gram[np.diag_indices_from(gram)] += self.l2
-        inverse = np.linalg.inv(gram)
-        weights = -inverse / np.diag(inverse)
-        np.fill_diagonal(weights, 0.0)
-        if self.transposed:
-            weights = np.ascontiguousarray(weights.T)
+        weights = self.weights(known.matrix)
 
         def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
             return known.matrix[rows] @ weights
 
         return Fitted(known, score)
+
+    def weights(self, matrix: csr_matrix) -> NDArray[np.float64]:
+        """Return B, items x items: `[i, j]` is what having item i adds to the score of item j."""
+        gram = (matrix.T @ matrix).toarray()
+        gram[np.diag_indices_from(gram)] += self.l2
+        inverse = np.linalg.inv(gram)
+        weights = -inverse / np.diag(inverse)
+        np.fill_diagonal(weights, 0.0)
+        return weights

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
-from llmrank.recall.model import Fitted, preferences, top_columns
+from llmrank.recall.model import Fitted, RecallModel, Setting, preferences, top_columns
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 ITEMS_AT_ONCE = 512
 
 
-@dataclass(frozen=True, slots=True)
-class ItemKNN:
+@dataclass(frozen=True)
+class ItemKNN(RecallModel):
     """Each item that a user has votes for its nearest neighbours, with the cosine of their tf-idf vectors.
 
     The vectors are rows of the item x user matrix; a user's weight is idf = ln(items / (1 + items the user has)), over
@@ -28,6 +28,7 @@ class ItemKNN:
     the item itself, here `neighbours` does not, so neighbours = K - 1 gives the same. Items nobody votes for score 0.
     """
 
+    name = "itemknn"
     neighbours: int = 100
 
     def __post_init__(self) -> None:
@@ -35,12 +36,7 @@ class ItemKNN:
             raise InputError(f"neighbours is {self.neighbours}", hint="give it a value of 1 or more")
 
     @property
-    def name(self) -> str:
-        """`itemknn`."""
-        return "itemknn"
-
-    @property
-    def settings(self) -> Mapping[str, int | float | str | bool]:
+    def settings(self) -> Mapping[str, Setting]:
         """The number of neighbours and the weighting."""
         return {"neighbours": self.neighbours, "weighting": "tf-idf"}
 

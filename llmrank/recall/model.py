@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,29 +20,31 @@ USERS_AT_ONCE = 1024
 """Users scored together: bounds the dense scores at this many times the catalogue."""
 
 
-class RecallModel(Protocol):
-    """What proposes candidates. A frozen value: its fields are its settings."""
+Setting = int | float | str | bool
+
+
+@dataclass(frozen=True)
+class RecallModel(ABC):
+    """What proposes candidates. A subclass is a frozen dataclass: its fields are its settings, each with a default."""
+
+    name: ClassVar[str]
+    """The name that `recall_model` knows it by."""
 
     @property
-    def name(self) -> str:
-        """The name that `recall_model` knows it by."""
-        ...
-
-    @property
-    def settings(self) -> Mapping[str, int | float | str | bool]:
+    def settings(self) -> Mapping[str, Setting]:
         """Everything that can change what it proposes, for the manifest."""
-        ...
+        return asdict(self)
 
+    @abstractmethod
     def fit(self, split: Split) -> Fitted:
         """Return the model fitted to `split.train`, and to nothing else."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preferences:
     """Who has which item in training, once each, with the items in tie order.
 
-    Tie order is the more popular item first (training users who have it), then the smaller item id as text. It depends
+    Tie order is the more popular item first (training events), then the smaller item id as text. It depends
     on the training data alone, so equal scores never favour a target; and it does not depend on the order of the rows
     in the files.
     """
@@ -51,7 +54,7 @@ class Preferences:
     items: NDArray[np.int32]
     """Column of `matrix` -> index into `Dataset.items`."""
     popularity: NDArray[np.int64]
-    """Training users who have the item, by column: never rising."""
+    """Training events of the item, by column: never rising."""
 
 
 def preferences(split: Split) -> Preferences:
@@ -62,7 +65,7 @@ def preferences(split: Split) -> Preferences:
     shape = (len(dataset.users), len(dataset.items))
     matrix = csr_matrix((np.ones(len(train)), (train.user, train.item)), shape=shape)
     matrix.data[:] = 1.0  # building the matrix summed the repeats
-    popularity = np.bincount(matrix.indices, minlength=shape[1])
+    popularity = np.bincount(train.item, minlength=shape[1])
     ids = [item.item_id for item in dataset.items]
     order = np.array(sorted(range(len(ids)), key=lambda index: (-popularity[index], ids[index])), dtype=np.int32)
     matrix = matrix[:, order].tocsr()

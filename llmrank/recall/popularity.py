@@ -1,30 +1,21 @@
-"""Recall by popularity: the same list for everybody, less what they have."""
+"""Recall by popularity: the same list for all users, without what each one has."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
-from llmrank.recall.model import Fitted, preferences
+from llmrank.recall.model import Fitted, RecallModel, preferences
 
 
-@dataclass(frozen=True, slots=True)
-class Popularity:
-    """An item's score is the number of training users who have it."""
+@dataclass(frozen=True)
+class Popularity(RecallModel):
+    """An item's score is the number of its training events."""
 
-    @property
-    def name(self) -> str:
-        """`popularity`."""
-        return "popularity"
-
-    @property
-    def settings(self) -> Mapping[str, int | float | str | bool]:
-        """There are none."""
-        return {}
+    name = "popularity"
 
     def fit(self, split: Split) -> Fitted:
         """Return the model."""

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
-from llmrank.recall.model import Fitted, preferences
+from llmrank.recall.model import Fitted, RecallModel, preferences
 
 
-@dataclass(frozen=True, slots=True)
-class RandomRecall:
+@dataclass(frozen=True)
+class RandomRecall(RecallModel):
     """Every item scored by a draw from [0, 1), seeded by `f"{seed}:{user_id}"`: no user's draw depends on another's."""
 
+    name = "random"
     seed: int = 0
-
-    @property
-    def name(self) -> str:
-        """`random`."""
-        return "random"
-
-    @property
-    def settings(self) -> Mapping[str, int | float | str | bool]:
-        """The seed."""
-        return {"seed": self.seed}
 
     def fit(self, split: Split) -> Fitted:
         """Return the model; the training data says only what has been seen."""

@@ -1,6 +1,24 @@
-"""The Run: a folder that holds the settings, one line per Case, and the numbers."""
+"""The Run: a folder with the settings, the Cases, one line per Case and the numbers; and the object that reads it."""
 
+from llmrank.run.compare import Comparison, compare
+from llmrank.run.export import export
 from llmrank.run.folder import Origin, RunFolder, read_manifest, read_records
+from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.record import CaseRecord
+from llmrank.run.run import CaseStory, Run, load_run
 
-__all__ = ["CaseRecord", "Origin", "RunFolder", "read_manifest", "read_records"]
+__all__ = [
+    "CaseRecord",
+    "CaseStory",
+    "Comparison",
+    "MetricSettings",
+    "Metrics",
+    "Origin",
+    "Run",
+    "RunFolder",
+    "compare",
+    "export",
+    "load_run",
+    "read_manifest",
+    "read_records",
+]

@@ -1,64 +1,92 @@
-"""The Run folder: settings, one line per Case as it ends, and the numbers. The same command again continues it."""
+"""The Run folder: the settings, the Cases, one line per Case as it ends, and the numbers.
+
+It is complete in itself: it can be shown, measured and compared where there is no data set, no Store and no model. The
+same command again continues it. Its files can be read by their owner only, since answers may quote a user's history.
+"""
 
 from __future__ import annotations
 
-import fcntl
+import io
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError, differences
-from llmrank.files import append_line, cannot_write, json_bytes, write_json, write_whole
+from llmrank.files import append_line, cannot_write, claim, json_bytes, write_json, write_whole
+from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.record import CaseRecord
+from llmrank.types import Case
 
-MANIFEST, CASES, METRICS = "manifest.json", "cases.jsonl", "metrics.json"
+MANIFEST, CASES, RECORDS, METRICS = "manifest.json", "cases.parquet", "records.jsonl", "metrics.json"
+EVALUATION = "evaluation.json"
+"""How the numbers are taken: `MetricSettings`."""
+FORMAT = 2
+"""The version of the folder's format; 0.1.0 wrote none."""
+SHOTS = "shots.parquet"
+"""The solved examples that each Case was shown; only where there are any."""
+SHOT = "#shot-"
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How a Run was made and where its answers lie. It is no part of what is compared: a Run goes on with a Store, or
-    data, that has moved."""
+    """How a Run was made and where its answers are.
+
+    It is not compared when a Run is continued, so that the Store or the data may have moved.
+    """
 
     verb: str
     """`eval` or `score`."""
     options: Mapping[str, Any]
-    """All that is needed to make the same Cases and the same Requests again; plain values, for JSON."""
+    """What is needed to make the same Cases and the same Requests again; plain values, for JSON."""
     store: Path | None = None
-    """The Store that answers go into; None where nobody is asked."""
+    """The Store that answers go into; None where no model is called."""
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
     """Return the manifest of a Run folder: `settings`, which are compared when the Run is continued, `origin` (the verb
-    and its options), `stores` (every one that answers went into, the latest first) and `sessions`.
+    and its options), `stores` (every Store that answers went into, the latest first) and `sessions`.
 
-    Raises InputError where there is none, or one that cannot be read.
+    Raises InputError where there is no manifest, where it cannot be read, and for a Run of another format.
     """
     path = run / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         manifest["settings"].keys()
-    except FileNotFoundError as error:
-        raise InputError("this is no Run folder", path=run, hint="name a folder that --out named") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError("not a Run folder", path=run, hint="name a folder that --out named") from error
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path=path, hint="check the file's permissions") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        hint = "choose another --out: what was answered is in the Store, and is not asked again"
-        raise InputError("this is no manifest of llmrank, or a damaged one", path=path, hint=hint) from error
-    nothing: dict[str, Any] = {"origin": {}, "stores": [], "sessions": []}
-    return manifest | {name: manifest.get(name, none) for name, none in nothing.items()}
+        hint = "choose another --out; stored answers are not paid for again"
+        raise InputError("not a manifest of llmrank, or a damaged one", path=path, hint=hint) from error
+    if manifest.get("format") != FORMAT:
+        made = "llmrank 0.1.0" if "format" not in manifest else "a newer llmrank"
+        raise InputError(
+            f"this Run was made by {made}, in a format that this version does not read",
+            path=run,
+            hint="repeat its command with another --out; stored answers are not paid for again",
+        )
+    return {"origin": {}, "stores": [], "sessions": []} | manifest
 
 
 def read_records(run: Path) -> dict[str, CaseRecord]:
-    """Return the records of a Run by user; of a Case done twice, the last. A last line that a kill cut is left out.
+    """Return the records of a Run by case id; the last one of a Case that was done twice. A last line that a kill cut
+    short is left out.
 
     Raises InputError for a line that is no record.
     """
-    path = run / CASES
-    with path.open("rb") as file:
-        return _records(file, path)[0]
+    path = run / RECORDS
+    try:
+        with path.open("rb") as file:
+            return _records(file, path)[0]
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a complete Run folder") from error
 
 
 class RunFolder:
@@ -67,14 +95,14 @@ class RunFolder:
     def __init__(self, path: Path, settings: Mapping[str, Any], origin: Origin | None = None) -> None:
         """Create the folder, or continue the Run in it.
 
-        Raises InputError when the folder holds a Run with other settings (naming each difference), when another
+        Raises InputError when the folder holds a Run with other settings (it names each difference), when another
         process has it open, or when it cannot be read or written.
         """
         self.path = path
         self.settings = json.loads(json.dumps(settings))
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lines = (path / CASES).open("ab", buffering=0)
+            path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            self._lines = self._open()
         except OSError as error:
             raise cannot_write(path, error) from error
         try:
@@ -92,30 +120,35 @@ class RunFolder:
         self.close()
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         self._lines.close()
 
+    def _open(self) -> io.FileIO:
+        return io.FileIO(os.open(self.path / RECORDS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE), "ab")
+
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        write_json(self.path / name, content)
+
     def _claim(self) -> None:
-        try:
-            fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # `replace` of another process may have put a new file under the name since it was opened.
-            mine = os.path.samestat(os.fstat(self._lines.fileno()), (self.path / CASES).stat())
-        except BlockingIOError:
-            mine = False
-        if not mine:
+        # `replace` in another process may have put a new file under the name since it was opened.
+        if not claim(self._lines, self.path / RECORDS):
             raise InputError(
                 "another process is working on this Run", path=self.path, hint="wait for it, or choose another --out"
             )
 
     def _begin(self, origin: Origin | None) -> None:
-        """Write the manifest, or compare with the one that is there and note what has moved since."""
+        """Write the manifest, or compare with the existing one and note what has moved since."""
         known = (self.path / MANIFEST).exists()
-        before = read_manifest(self.path) if known else {"settings": self.settings}
+        if not known and (self.path / "cases.jsonl").exists():
+            hint = "choose another --out"
+            raise InputError("this folder holds the records of a Run of llmrank 0.1.0", path=self.path, hint=hint)
+        new: dict[str, Any] = {"format": FORMAT, "settings": self.settings}
+        before = read_manifest(self.path) if known else new
         if found := differences(before["settings"], self.settings):
             raise InputError(
                 "this folder holds a Run with other settings:\n    " + "\n    ".join(found),
                 path=self.path,
-                hint="choose another --out, or repeat the settings of before to continue that Run",
+                hint="choose another --out, or repeat the earlier settings to continue that Run",
             )
         manifest = before | {"settings": self.settings}
         if origin is not None:
@@ -124,48 +157,78 @@ class RunFolder:
                 store = self._shortest(origin.store)
                 manifest["stores"] = [store, *(other for other in manifest.get("stores", ()) if other != store)]
         if not known or manifest != before:
-            write_json(self.path / MANIFEST, manifest)
+            self._write(MANIFEST, manifest)
 
     def _shortest(self, store: Path) -> str:
-        """Return a Store's path: relative inside the Run, so that both can be moved together."""
+        """Return a Store's path, relative if it is inside the Run, so that both can be moved together."""
         here, there = self.path.resolve(), store.resolve()
         return str(there.relative_to(here) if there.is_relative_to(here) else there)
 
     def _read_records(self) -> dict[str, CaseRecord]:
-        """Return the records by user; a last line that a kill cut short is dropped from the file."""
-        path = self.path / CASES
+        """Return the records by case id; a last line that a kill cut short is dropped from the file."""
+        path = self.path / RECORDS
         with path.open("rb") as file:
             records, complete = _records(file, path)
         self._lines.truncate(complete)
         return records
 
-    def wants(self, user_id: str) -> bool:
-        """Return whether the Case is still to be done: not yet ranked, or with a call that got no answer."""
-        record = self.records.get(user_id)
+    def keep_inputs(
+        self,
+        cases: Iterable[Case],
+        settings: MetricSettings,
+        shots: Mapping[str, Sequence[Case]] = MappingProxyType({}),
+    ) -> None:
+        """Write the Cases, their shots, and what the baselines know of the training data, unless they exist already.
+
+        Call it before the first Case is ranked. Raises InputError where the files cannot be written.
+        """
+        if (self.path / EVALUATION).exists():
+            return
+        cases = tuple(cases)
+        try:
+            write_cases(self.path / CASES, cases, overwrite=True)
+            (self.path / CASES).chmod(PRIVATE_FILE)
+        except OSError as error:
+            raise cannot_write(self.path / CASES, error) from error
+        if any(shots.values()):
+            # The user who solves an example is not the one it is shown to: the id says both.
+            solved = (
+                replace(shot, case_id=f"{case_id}{SHOT}{number}")
+                for case_id, chosen in shots.items()
+                for number, shot in enumerate(chosen)
+            )
+            write_cases(self.path / SHOTS, solved, overwrite=True)
+            (self.path / SHOTS).chmod(PRIVATE_FILE)
+        self._write(EVALUATION, settings.for_cases(cases).to_dict())
+
+    def wants(self, case_id: str) -> bool:
+        """Return whether the Case remains to be done: not yet ranked, or with a call that got no answer."""
+        record = self.records.get(case_id)
         return record is None or record.failed
 
     def add(self, record: CaseRecord) -> None:
-        """Append one Case; it is in the file when this returns. Raises InputError where the disk refuses it."""
-        append_line(self._lines, json_bytes(record.to_json() + "\n"), self.path / CASES)
-        self.records[record.user_id] = record
+        """Append one record; it is in the file when this returns. Raises InputError where it cannot be written."""
+        append_line(self._lines, json_bytes(record.to_json() + "\n"), self.path / RECORDS)
+        self.records[record.case_id] = record
 
     def replace(self, records: Mapping[str, CaseRecord]) -> Path:
-        """Put other records in the place of those there are; return the file in which the old ones are kept.
+        """Replace all records; return the file in which the old ones are kept.
 
         The file of records changes whole or not at all. Raises InputError where it cannot be written.
         """
-        path = self.path / CASES
-        kept = self._keep(CASES)
+        path = self.path / RECORDS
+        kept = self._keep(RECORDS)
         self._keep(METRICS)
         write_whole(path, b"".join(json_bytes(record.to_json() + "\n") for record in records.values()))
+        path.chmod(PRIVATE_FILE)
         self._lines.close()
-        self._lines = path.open("ab", buffering=0)
+        self._lines = self._open()
         self._claim()
         self.records = dict(records)
         return kept
 
     def _keep(self, name: str) -> Path:
-        """Give a file a second name, `NAME.before`, or the next one that is free: what was kept before stays."""
+        """Give a file a second name, `NAME.before`, or the next one that is free, so that earlier ones are kept."""
         kept = self.path / f"{name}.before"
         number = 2
         while kept.exists():
@@ -177,19 +240,19 @@ class RunFolder:
                 raise cannot_write(kept, error) from error
         return kept
 
-    def finish(self, metrics: Mapping[str, Any], session: Mapping[str, Any]) -> None:
-        """Write the numbers, and note in the manifest when and how this session worked."""
-        write_json(self.path / METRICS, metrics)
+    def finish(self, metrics: Metrics, session: Mapping[str, Any]) -> None:
+        """Write the numbers, and note this session in the manifest."""
+        self._write(METRICS, metrics.to_dict())
         self.note(session)
 
     def note(self, session: Mapping[str, Any]) -> None:
-        """Note in the manifest when and how this session worked, and what it spent; also of one that was stopped."""
+        """Note in the manifest when and how this session worked, and what it spent, whether it ended or was stopped."""
         manifest = read_manifest(self.path)
-        write_json(self.path / MANIFEST, manifest | {"sessions": [*manifest["sessions"], session]})
+        self._write(MANIFEST, manifest | {"sessions": [*manifest["sessions"], session]})
 
 
 def _records(lines: Iterable[bytes], path: Path) -> tuple[dict[str, CaseRecord], int]:
-    """Return the records by user, and how many bytes their complete lines take."""
+    """Return the records by case id, and how many bytes their complete lines take."""
     records: dict[str, CaseRecord] = {}
     complete = 0
     for number, line in enumerate(lines, 1):
@@ -199,11 +262,11 @@ def _records(lines: Iterable[bytes], path: Path) -> tuple[dict[str, CaseRecord],
             record = CaseRecord.from_json(line.decode())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
-                f"this line is no record of a Case: {error!r:.80}",
+                f"not a record of a Case: {error!r:.80}",
                 path=path,
                 line=number,
-                hint="delete the line: the same command asks for that Case again, from the Store where it can",
+                hint="delete the line; the same command then does that Case again, from the Store where it can",
             ) from error
-        records[record.user_id] = record
+        records[record.case_id] = record
         complete += len(line)
     return records, complete

@@ -3,70 +3,242 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, Self
 
 from llmrank import stats
 from llmrank.engine import rank_without_model
-from llmrank.errors import InputError
+from llmrank.errors import InputError, nearest
 from llmrank.measures import (
     MAE,
     Judgements,
     Measure,
+    MeasureSummary,
     RankingMeasure,
     RatingMeasure,
     Ratings,
+    VersusBaseline,
     compare,
     compare_ratings,
     parse_measure,
     summarise,
     summarise_ratings,
 )
+from llmrank.measures import parse_measures as parse_measure_list
+from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
 from llmrank.rankers.baselines import GlobalMean, ItemMean, Popularity, RatingMeans, RecallOrder, UserMean
 from llmrank.run.record import CaseRecord
 from llmrank.types import Case, Outcome, Ranker, Ranking, Usage
 
-RANKING_MEASURES = ("HR@1", "HR@10", "NDCG@5", "NDCG@10", "MRR")
-RATING_MEASURES = ("RMSE", "MAE", "AUC")
+RANKING_MEASURES = "HR@1,HR@10,NDCG@5,NDCG@10,MRR"
+RATING_MEASURES = "RMSE,MAE,AUC"
+USUAL_CUTOFF = 10
+"""Of several headline measures, the verdict is about the one with this cut-off."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricSettings:
-    """How the numbers were taken."""
+    """How the numbers are taken, and what the baselines know of the training data."""
 
     evaluation: str
-    """`full`, `recall-limited(…)`, `sampled(…)`, or `ratings`."""
+    """`full`, `recall-limited(…)`, `sampled(…)`, or `ratings`. Results of different kinds are not comparable."""
     target_forced: bool
+    """Whether the first relevant item was put into every list of candidates."""
     measures: tuple[Measure, ...]
     popularity: Mapping[str, int]
-    """Training events per item, for the popularity baseline."""
-    histories: Iterable[Case]
-    """Training events of all users, for the rating means."""
+    """Training events per item, for the popularity baseline; an item without an entry has none."""
+    rating_means: RatingMeans | None = None
+    """Means of the training ratings, for the rating baselines; None where no rating is known."""
     scale: tuple[float, float] = (1.0, 5.0)
+    """Lowest and highest rating."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know, in sentences."""
+
+    def for_cases(self, cases: Sequence[Case]) -> Self:
+        """Return the settings with only what the baselines need for these Cases, small enough to keep in a Run."""
+        items = {item.item_id for case in cases for item in (*case.candidates, *filter(None, (case.target,)))}
+        users = {case.user_id for case in cases}
+        means = self.rating_means and RatingMeans(
+            self.rating_means.overall,
+            {item: mean for item, mean in self.rating_means.by_item.items() if item in items},
+            {user: mean for user, mean in self.rating_means.by_user.items() if user in users},
+        )
+        popularity = {item: count for item, count in self.popularity.items() if item in items}
+        return replace(self, popularity=popularity, rating_means=means)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of `evaluation.json`, in an order that does not depend on how it was counted."""
+        means = self.rating_means
+        return {
+            "evaluation": self.evaluation,
+            "target_forced": self.target_forced,
+            "notes": list(self.notes),
+            "measures": [str(measure) for measure in self.measures],
+            "scale": list(self.scale),
+            "popularity": dict(sorted(self.popularity.items())),
+            "rating_means": means
+            and {
+                "overall": means.overall,
+                "by_item": dict(sorted(means.by_item.items())),
+                "by_user": dict(sorted(means.by_user.items())),
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` wrote; raises KeyError or TypeError for anything else."""
+        means = content["rating_means"]
+        return cls(
+            evaluation=content["evaluation"],
+            target_forced=content["target_forced"],
+            measures=tuple(parse_measure(name) for name in content["measures"]),
+            popularity=content["popularity"],
+            rating_means=None if means is None else RatingMeans(**means),
+            scale=(content["scale"][0], content["scale"][1]),
+            notes=tuple(content["notes"]),
+        )
 
 
-def parse_measures(text: str | None, task: str) -> tuple[Measure, ...]:
-    """Return the measures named in a comma-separated list; None: the usual ones of the task.
+@dataclass(frozen=True, slots=True)
+class LabelMass:
+    """How much of the first token's probability the labels got, over the Cases for which labels were read."""
 
-    Raises InputError for an unknown one, or one that does not fit the task.
+    mean: float
+    lowest: float
+    cases_with_low: int
+    """Cases whose mass was so low that their answer is counted as repaired."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSummary:
+    """What all answers of a Run used, whether they were paid for in this Run or before."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Prompt tokens from the prefix cache; 0 where the endpoint does not report it."""
+    least_prompt_tokens: int = 0
+    """Prompt tokens that remain when each prefix shared within a Case is computed once."""
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    seconds: float = 0.0
+    """Sum over the Cases of the time each took, waiting included."""
+    cost: float | None = None
+    """Money at the tariff; None where no prices are given."""
+    currency: str | None = None
+    prices_dated: str | None = None
+    """The date of the prices, ISO format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The numbers of a Run. `metrics["NDCG@10"].value`; iterating gives the names of the measures."""
+
+    evaluation: str
+    """The kind of evaluation, as in `MetricSettings`."""
+    target_forced: bool
+    cases: int
+    """All Cases; the denominator of every measure where the truth of all is known."""
+    users: int
+    judged_cases: int
+    """Cases with a known relevant item, or a known rating: the denominator of every measure."""
+    answered_cases: int
+    """Cases with a readable answer (`ok` or `repaired`); the others count as worst."""
+    measures: Mapping[str, MeasureSummary]
+    headline: str | None
+    """The measure that the verdict is about; None where there is no measure."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the numbers must know, in sentences."""
+    recall: float | None = None
+    """Mean share of a Case's relevant items that are among its candidates; None for ratings."""
+    candidates: int = 0
+    """The length of the longest list of candidates."""
+    outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Cases by outcome; all four are there, and they add up to `cases`."""
+    reasons: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Cases by outcome and reason, the most frequent first."""
+    repairs: Mapping[str, int] = field(default_factory=dict[str, int])
+    matches: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Titles by how they were matched: `exact`, `normalised`, `fuzzy`."""
+    history_dropped: int = 0
+    """Events left out because the prompt would not have fitted the context window."""
+    label_mass: LabelMass | None = None
+    """None where no labels were read."""
+    usage: UsageSummary = UsageSummary()
+
+    def __getitem__(self, name: str) -> MeasureSummary:
+        if name not in self.measures:
+            raise InputError(
+                f"the Run has no measure {name!r}{nearest(name, self.measures)}",
+                field="measure",
+                hint=f"use one of {', '.join(self.measures)}; or compute it with run.measure({name!r})",
+            )
+        return self.measures[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.measures)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.measures
+
+    def __len__(self) -> int:
+        return len(self.measures)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of `metrics.json`."""
+        content = {name.name: getattr(self, name.name) for name in fields(self)}
+        return content | {
+            "notes": list(self.notes),
+            "measures": {name: summary.to_dict() for name, summary in self.measures.items()},
+            "label_mass": self.label_mass and asdict(self.label_mass),
+            "usage": asdict(self.usage),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` wrote; raises KeyError or TypeError for anything else."""
+        mass = content["label_mass"]
+        values: dict[str, Any] = {name.name: content[name.name] for name in fields(cls)}
+        values["notes"] = tuple(content["notes"])
+        values["measures"] = {name: MeasureSummary.from_dict(entry) for name, entry in content["measures"].items()}
+        values["label_mass"] = None if mass is None else LabelMass(**mass)
+        values["usage"] = UsageSummary(**content["usage"])
+        return cls(**values)
+
+
+def parse_measures(text: str | None, task: Literal["ranking", "rating"]) -> tuple[Measure, ...]:
+    """Return the measures in a comma-separated list (`NDCG@1..50` names fifty); None: the usual ones of the task.
+
+    Raises InputError for an unknown measure, or for one of the other task.
     """
     usual = RATING_MEASURES if task == "rating" else RANKING_MEASURES
-    names = usual if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
-    measures = tuple(parse_measure(name) for name in names)
+    measures = parse_measure_list(usual if text is None else text)
     for measure in measures:
         if isinstance(measure, RatingMeasure) != (task == "rating"):
             raise InputError(
-                f"{measure} does not measure a {task}", field="--measures", hint=f"choose such as {', '.join(usual)}"
+                f"{measure} does not measure a {task}",
+                field="--measures",
+                hint=f"choose for example {usual.replace(',', ', ')}",
             )
     return measures
+
+
+def task_of(cases: Sequence[Case]) -> Literal["ranking", "rating"]:
+    """Return what the Cases ask for."""
+    return "rating" if cases and cases[0].target is not None else "ranking"
+
+
+def judge(cases: Sequence[Case], rankings: Sequence[Ranking]) -> Judgements:
+    """Return the Rankings of these Cases, judged by what is relevant."""
+    return Judgements.from_cases(rankings, cases)
 
 
 def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> dict[str, float]:
     """Return each measure's value for one Case; nothing where the truth is unknown.
 
-    Of a rating Case it is the absolute error, as `MAE`.
+    For a rating Case it is the absolute error, as `MAE`.
     """
     if case.target is not None:
         if case.rating is None:
@@ -75,131 +247,148 @@ def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> 
         return {"MAE": float(MAE().per_case(ratings)[0])}
     if not case.relevant:
         return {}
-    judgements = Judgements.from_rankings([ranking], [case.relevant])
-    return {str(m): float(m.per_case(judgements)[0]) for m in measures if isinstance(m, RankingMeasure)}
+    judged = judge([case], [ranking])
+    return {str(m): float(m.per_case(judged)[0]) for m in measures if isinstance(m, RankingMeasure)}
 
 
 def metrics(
-    cases: Sequence[Case], records: Mapping[str, CaseRecord], protocol: MetricSettings, tariff: Tariff | None = None
-) -> dict[str, Any]:
-    """Return the content of `metrics.json`. Every Case counts; the order of the Cases changes nothing.
+    cases: Sequence[Case], records: Mapping[str, CaseRecord], settings: MetricSettings, tariff: Tariff | None = None
+) -> Metrics:
+    """Return the numbers of a Run. Every Case counts; the order of the Cases changes nothing.
 
-    `usage.cost` is what all the answers cost at the tariff, whether they were paid in this Run or before.
+    Args:
+        cases: All Cases, each with a record.
+        records: By case id.
+        settings: How the numbers are taken.
+        tariff: For `usage.cost`: what all the answers cost, whether they were paid for in this Run or before.
     """
-    cases = sorted(cases, key=lambda case: case.user_id)
-    done = [records[case.user_id] for case in cases]
+    cases = sorted(cases, key=lambda case: (case.user_id, case.case_id))
+    done = [records[case.case_id] for case in cases]
     rankings = [record.ranking for record in done]
-    rating = bool(cases) and cases[0].target is not None
-    numbers = _rating_numbers(cases, rankings, protocol) if rating else _ranking_numbers(cases, rankings, protocol)
+    summaries = _rating_summaries if task_of(cases) == "rating" else _ranking_summaries
     outcomes = Counter(ranking.outcome for ranking in rankings)
+    return Metrics(
+        evaluation=settings.evaluation,
+        target_forced=settings.target_forced,
+        cases=len(cases),
+        users=len({case.user_id for case in cases}),
+        answered_cases=outcomes[Outcome.OK] + outcomes[Outcome.REPAIRED],
+        headline=headline(settings.measures),
+        notes=settings.notes,
+        **summaries(cases, rankings, settings),
+        outcomes={str(outcome): outcomes[outcome] for outcome in Outcome},
+        reasons=_sorted(Counter(f"{r.outcome}: {r.reason}" for r in rankings if r.reason)),
+        repairs=_total(ranking.repairs for ranking in rankings),
+        matches=_total(ranking.matches for ranking in rankings),
+        history_dropped=sum(ranking.history_dropped for ranking in rankings),
+        label_mass=_label_mass(rankings),
+        usage=_usage(done, tariff),
+    )
+
+
+def headline(measures: Sequence[Measure]) -> str | None:
+    """Return the name of the measure that the verdict is about: NDCG@10 or RMSE where they are among those chosen."""
+    ordered = sorted(measures, key=lambda m: (not m.is_headline, getattr(m, "k", None) != USUAL_CUTOFF))
+    return str(ordered[0]) if ordered else None
+
+
+def users_of(cases: Sequence[Case]) -> list[str] | None:
+    """Return whose each Case is, for intervals over users; None where every user has one Case."""
+    users = [case.user_id for case in cases]
+    return users if len(set(users)) < len(users) else None
+
+
+def ranked_by(cases: Sequence[Case], ranker: Ranker) -> list[Ranking]:
+    """Return what a ranker that asks no model makes of each Case."""
+    return [rank_without_model(ranker, case) for case in cases]
+
+
+def _ranking_summaries(cases: Sequence[Case], rankings: Sequence[Ranking], settings: MetricSettings) -> dict[str, Any]:
+    measures = [measure for measure in settings.measures if isinstance(measure, RankingMeasure)]
+    users, judged = users_of(cases), judge(cases, rankings)
+    baselines = {
+        "random": judged.random(),
+        "popularity": judge(cases, ranked_by(cases, Popularity(settings.popularity))),
+        "recall_order": judge(cases, ranked_by(cases, RecallOrder())),
+        "ceiling": judged.oracle(),
+    }
+    versus = {
+        name: _versus({str(m): compare(m, judged, baselines[name], users) for m in measures})
+        for name in ("recall_order", "popularity", "random")
+    }
+    recalled = judged.recalled()[judged.judged]
     return {
-        "cases": len(cases),
-        "evaluation": protocol.evaluation,
-        "target_forced": protocol.target_forced,
-        **numbers,
-        "outcomes": {str(outcome): outcomes[outcome] for outcome in Outcome},
-        "reasons": _sorted(Counter(f"{r.outcome}: {r.reason}" for r in rankings if r.reason)),
-        "repairs": _total(ranking.repairs for ranking in rankings),
-        "matches": _total(ranking.matches for ranking in rankings),
-        "history_dropped": sum(ranking.history_dropped for ranking in rankings),
-        "label_mass": _label_mass(rankings),
-        "usage": _usage(done, tariff),
+        "judged_cases": int(judged.judged.sum()),
+        "measures": {
+            str(m): replace(
+                summary,
+                baselines={name: finite(m.value(other)) for name, other in baselines.items()},
+                versus={name: found[str(m)] for name, found in versus.items()},
+            )
+            for m, summary in zip(measures, summarise(measures, judged, users).values(), strict=True)
+        },
+        "recall": float(recalled.mean()) if len(recalled) else None,
+        "candidates": max((len(case.candidates) for case in cases), default=0),
     }
 
 
-def _label_mass(rankings: Sequence[Ranking]) -> dict[str, float | int] | None:
-    """Return the mean and the lowest of the Cases' label masses; None where no labels were read."""
+def _rating_summaries(cases: Sequence[Case], rankings: Sequence[Ranking], settings: MetricSettings) -> dict[str, Any]:
+    measures = [measure for measure in settings.measures if isinstance(measure, RatingMeasure)]
+    users, ratings = users_of(cases), Ratings.from_rankings(rankings, cases, settings.scale)
+    means = settings.rating_means
+    rankers = () if means is None else (UserMean(means), ItemMean(means), GlobalMean(means))
+    baselines = {
+        ranker.name: Ratings.from_rankings(ranked_by(cases, ranker), cases, settings.scale) for ranker in rankers
+    }
+    versus = {
+        name: _versus({str(m): compare_ratings(m, ratings, other, users) for m in measures})
+        for name, other in baselines.items()
+    }
+    return {
+        "judged_cases": int(ratings.judged.sum()),
+        "measures": {
+            str(m): replace(
+                summary,
+                baselines={name: finite(m.value(other)) for name, other in baselines.items()},
+                versus={name: found[str(m)] for name, found in versus.items()},
+            )
+            for m, summary in zip(measures, summarise_ratings(measures, ratings, users).values(), strict=True)
+        },
+    }
+
+
+def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, VersusBaseline]:
+    """Return the differences from one baseline, by measure; the p-values are corrected for testing several measures."""
+    corrected = stats.holm([difference.p for difference in differences.values()])
+    return {
+        name: VersusBaseline(finite(found.difference), finite_pair(found.low, found.high), found.p, p_holm)
+        for (name, found), p_holm in zip(differences.items(), corrected, strict=True)
+    }
+
+
+def _label_mass(rankings: Sequence[Ranking]) -> LabelMass | None:
     masses = [ranking.label_mass for ranking in rankings if ranking.label_mass is not None]
     if not masses:
         return None
     low = sum("low_label_mass" in ranking.repairs for ranking in rankings)
-    return {"mean": sum(masses) / len(masses), "lowest": min(masses), "cases_with_low": low}
+    return LabelMass(sum(masses) / len(masses), min(masses), low)
 
 
-def _ranking_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protocol: MetricSettings) -> dict[str, Any]:
-    measures = [measure for measure in protocol.measures if isinstance(measure, RankingMeasure)]
-    relevant = [case.relevant for case in cases]
-    judged = Judgements.from_rankings(rankings, relevant)
-    beside = {
-        "random": judged.random(),
-        "popularity": Judgements.from_rankings(_ranked(cases, Popularity(protocol.popularity)), relevant),
-        "recall_order": Judgements.from_rankings(_ranked(cases, RecallOrder()), relevant),
-        "oracle": judged.oracle(),
-    }
-    most = max((len(case.candidates) for case in cases), default=0)
-    recalled = judged.recalled()[judged.judged]
-    return {
-        "judged_cases": int(judged.judged.sum()),
-        "measures": {name: summary.to_dict() for name, summary in summarise(measures, judged).items()},
-        "baselines": {
-            name: {str(m): m.value(other) if judged.judged.any() else None for m in measures}
-            for name, other in beside.items()
-        },
-        "versus_recall_order": _versus({str(m): compare(m, judged, beside["recall_order"]) for m in measures}),
-        "versus_random": _versus({str(m): compare(m, judged, beside["random"]) for m in measures}),
-        "ceiling": {f"recall@{most}": float(recalled.mean()) if len(recalled) else None},
-    }
-
-
-def _rating_numbers(cases: Sequence[Case], rankings: Sequence[Ranking], protocol: MetricSettings) -> dict[str, Any]:
-    measures = [measure for measure in protocol.measures if isinstance(measure, RatingMeasure)]
-
-    def judged(which: Iterable[Ranking]) -> Ratings:
-        return Ratings.from_rankings(which, cases, protocol.scale)
-
-    ratings = judged(rankings)
-    beside: dict[str, Ratings] = {}
-    histories = list(protocol.histories)
-    if any(event.rating is not None for case in histories for event in case.history):
-        means = RatingMeans.of_histories(histories)
-        beside = {
-            ranker.name: judged(_ranked(cases, ranker))
-            for ranker in (GlobalMean(means), ItemMean(means), UserMean(means))
-        }
-    return {
-        "judged_cases": int(ratings.judged.sum()),
-        "measures": {name: summary.to_dict() for name, summary in summarise_ratings(measures, ratings).items()},
-        "baselines": {name: {str(m): _number(m.value(other)) for m in measures} for name, other in beside.items()},
-        **{
-            f"versus_{name}": _versus({str(m): compare_ratings(m, ratings, other) for m in measures})
-            for name, other in beside.items()
-        },
-    }
-
-
-def _ranked(cases: Sequence[Case], ranker: Ranker) -> list[Ranking]:
-    return [rank_without_model(ranker, case) for case in cases]
-
-
-def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, Any]:
-    """Return differences with their intervals; the p-values corrected (Holm) for being several."""
-    corrected = stats.holm([difference.p for difference in differences.values()])
-    return {
-        name: {
-            "difference": _number(difference.difference),
-            "ci95": [_number(difference.low), _number(difference.high)],
-            "p": difference.p,
-            "p_holm": p_holm,
-        }
-        for (name, difference), p_holm in zip(differences.items(), corrected, strict=True)
-    }
-
-
-def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> dict[str, Any]:
+def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> UsageSummary:
     usage = sum((record.usage for record in records), Usage())
     of_batches = sum((record.batch_usage for record in records), Usage())
-    return {
-        "requests": sum(len(record.requests) for record in records),
-        "prompt_tokens": usage.prompt_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "least_prompt_tokens": sum(record.least_prompt_tokens for record in records),
-        "completion_tokens": usage.completion_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "seconds": round(sum(record.seconds for record in records), 3),
-        "cost": None if tariff is None else round(tariff.cost(usage, of_batches), 9),
-        "currency": None if tariff is None else tariff.currency,
-        "prices_dated": None if tariff is None else tariff.dated.isoformat(),
-    }
+    return UsageSummary(
+        requests=sum(len(record.requests) for record in records),
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+        least_prompt_tokens=sum(record.least_prompt_tokens for record in records),
+        completion_tokens=usage.completion_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        seconds=round(sum(record.seconds for record in records), 3),
+        cost=None if tariff is None else round(tariff.cost(usage, of_batches), 9),
+        currency=None if tariff is None else tariff.currency,
+        prices_dated=None if tariff is None else tariff.dated.isoformat(),
+    )
 
 
 def _scale_around(case: Case) -> tuple[float, float]:
@@ -214,7 +403,3 @@ def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _number(value: float) -> float | None:
-    return value if value == value and abs(value) != float("inf") else None

@@ -3,7 +3,7 @@
 A part is always a whole output file of its own, so that doing it twice is harmless and what is done can be left alone.
 """
 
-from llmrank.scale.partition import Partition, Result, discard, partition_file, partition_folder
+from llmrank.scale.partition import Partition, Result, discard, documents, partition_file, partition_folder
 from llmrank.scale.shard import Shard
 
-__all__ = ["Partition", "Result", "Shard", "discard", "partition_file", "partition_folder"]
+__all__ = ["Partition", "Result", "Shard", "discard", "documents", "partition_file", "partition_folder"]

@@ -12,14 +12,15 @@ a network is what SQLite cannot do. Only one process at a time has a partition, 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmrank.data.candidates import file_format
+from llmrank.data.reranked import claim_unfinished, finished_settings, unfinished
 from llmrank.errors import InputError, differences
-from llmrank.files import cannot_write, json_bytes
+from llmrank.files import json_bytes, writing
 from llmrank.scale.shard import Shard
 from llmrank.types import Usage
 
@@ -40,7 +41,7 @@ class Partition:
     @property
     def unfinished(self) -> Path:
         """Where the rows stand until all are there (`RerankedWriter`)."""
-        return self.output.with_name(self.output.name + ".part")
+        return unfinished(self.output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ def partition_folder(
     input files, and the Stores lie in `stores`, or in `_stores` of the output folder.
 
     Raises:
-        InputError: there is nothing in the folder, or something in it that is no candidate file (left out silently, its
-            users would be missing).
+        InputError: there is nothing in the folder, or something in it that may be data and is no candidate file (left
+            out silently, its users would be missing). Documents are passed over (`documents`).
     """
     if output.exists() and output.samefile(source):
         raise InputError("the input and the output are one folder", path=output, hint="name another folder with -o")
@@ -95,7 +96,10 @@ def partition_folder(
         hint = "name a folder with --store: each input file has a Store of its own"
         raise InputError("the Store of a folder is a folder, and this is a file", path=stores, hint=hint)
     # What other programs leave beside the data bears a name of this kind: _SUCCESS, _metadata, .crc.
-    entries = sorted(entry for entry in source.iterdir() if not entry.name.startswith(("_", ".")))
+    others = set(documents(source))
+    entries = sorted(
+        entry for entry in source.iterdir() if not entry.name.startswith(("_", ".")) and entry not in others
+    )
     for entry in entries:
         if entry.is_dir():
             hint = "name that folder as the input, or move its files up"
@@ -109,24 +113,31 @@ def partition_folder(
     return [Partition(entry, output / entry.name, stores / f"{entry.name}.sqlite", settings) for entry in mine]
 
 
+def documents(source: Path) -> list[Path]:
+    """Return the files of a folder that tell people about the data and are none: README.txt, LICENSE, notes.md, …"""
+    return sorted(
+        entry
+        for entry in source.iterdir()
+        if entry.is_file()
+        and (
+            entry.suffix.lower() in {".md", ".rst", ".html", ".pdf", ".log"}
+            or entry.name.lower().startswith(("readme", "licen", "source", "changelog"))
+        )
+    )
+
+
 def agree(path: Path, settings: Mapping[str, object]) -> None:
     """Keep the job's settings in the file; raise InputError if others are kept there already.
 
     Of several processes that come at once, one writes.
     """
     kept = json.loads(json.dumps(settings))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(json_bytes(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)))
-        os.link(temporary, path)
+        with writing(path, overwrite=False) as temporary:
+            temporary.write_bytes(json_bytes(json.dumps(kept, indent=1, sort_keys=True, ensure_ascii=False)))
+        return
     except FileExistsError:
         before = json.loads(path.read_bytes())
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    else:
-        return
-    finally:
-        temporary.unlink(missing_ok=True)
     if found := differences(before, kept):
         raise InputError(
             "the output was begun with other settings:\n    " + "\n    ".join(found),
@@ -136,8 +147,16 @@ def agree(path: Path, settings: Mapping[str, object]) -> None:
 
 
 def discard(partitions: Sequence[Partition]) -> None:
-    """Remove what was made of the partitions, to begin again; the Stores stay."""
-    for partition in partitions:
-        for path in (partition.output, partition.unfinished, partition.settings):
-            if path is not None:
-                path.unlink(missing_ok=True)
+    """Remove what was made of the partitions, to begin again; the Stores stay.
+
+    Raises InputError where another process is writing one of them, before anything is removed.
+    """
+    with ExitStack() as claimed:
+        for partition in partitions:
+            if partition.unfinished.exists():
+                claim_unfinished(claimed.enter_context(partition.unfinished.open("rb")), partition.unfinished)
+        for partition in partitions:
+            made = (partition.output, partition.unfinished, partition.settings, finished_settings(partition.output))
+            for path in made:
+                if path is not None:
+                    path.unlink(missing_ok=True)

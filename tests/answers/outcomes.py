@@ -97,9 +97,9 @@ def main() -> None:
     rows: list[list[str]] = []
     for model in MODELS:
         numbers = scored(model, data)
-        ours, beside = numbers["measures"]["NDCG@10"], numbers["baselines"]
+        ours, beside = numbers["measures"]["NDCG@10"], numbers["measures"]["NDCG@10"]["baselines"]
         low, high = ours["ci95"]
-        others = [f"{beside[name]['NDCG@10']:.4f}" for name in ("random", "recall_order", "popularity", "oracle")]
+        others = [f"{beside[name]:.4f}" for name in ("random", "recall_order", "popularity", "ceiling")]
         known = f"{numbers['judged_cases']} of {numbers['cases']}"
         rows.append([model, known, f"{ours['value']:.4f}", f"{low:.4f} to {high:.4f}", *others])
     show(("NDCG@10", "truth known", "value", "95% interval", "random", "recall order", "popularity", "ceiling"), rows)

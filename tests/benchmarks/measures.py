@@ -67,7 +67,8 @@ def relevance(columns: Columns) -> NDArray[np.bool_]:
 def llmrank(scores: Scores, columns: Columns, *, ranked: bool = False, ties: bool = False) -> Laps:
     """Judge by the scores, or with `ranked` by columns that stand in order, as ranx needs them; with `ties` of 5
     levels of scores."""
-    from llmrank.measures import Judgements, RankingMeasure, parse_measure
+    from llmrank.measures import RankingMeasure, parse_measure
+    from tests.measures.arrays import judged_arrays
 
     measures = [measure for name in NAMES if isinstance(measure := parse_measure(name), RankingMeasure)]
     matrix = relevance(columns)
@@ -76,9 +77,9 @@ def llmrank(scores: Scores, columns: Columns, *, ranked: bool = False, ties: boo
     started = time.perf_counter()
     if ranked:
         order = np.argsort(-scores, axis=1)
-        judgements = Judgements.from_arrays(np.take_along_axis(matrix, order, axis=1))
+        judgements = judged_arrays(np.take_along_axis(matrix, order, axis=1))
     else:
-        judgements = Judgements.from_arrays(matrix, scores)
+        judgements = judged_arrays(matrix, scores)
     judged = time.perf_counter()
     means = [float(measure.per_case(judgements).mean()) for measure in measures]
     return judged - started, time.perf_counter() - judged, means

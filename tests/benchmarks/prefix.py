@@ -47,7 +47,7 @@ def computed(run: Path, store: Path, encode: Callable[[Sequence[dict[str, str]]]
     with sqlite3.connect(store) as database:
         asked = dict(database.execute("SELECT key, json_extract(request, '$.messages') FROM response").fetchall())
     bound = 0
-    for line in (run / "cases.jsonl").read_text().splitlines():
+    for line in (run / "records.jsonl").read_text().splitlines():
         chats = [json.loads(asked[key]) for key in json.loads(line)["requests"]]
         prompts = [encode([{"role": role, "content": text} for role, text in chat]) for chat in chats]
         shared = shared_tokens(prompts)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.backends.models import default_cache, fetch_default_model
+from llmrank.run import read_records
 from tests.fixtures_vllm import serving
 
 CANDIDATES = 10
@@ -88,10 +89,9 @@ def found(folder: Path, name: str) -> Ran | None:
     out = run_folder(folder, name)
     if not (out / "seconds.json").exists():
         return None
-    rows = [json.loads(line) for line in (out / "cases.jsonl").read_text().splitlines()]
     return Ran(
         json.loads((out / "metrics.json").read_text()),
-        {row["user_id"]: row["ranking"] for row in rows},
+        {name: record.ranking.order for name, record in read_records(out).items()},
         json.loads((out / "seconds.json").read_text()),
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from llmrank.data.candidates import write_cases
+from llmrank.data.candidate_writing import write_cases
 from llmrank.types import Case, Event, Item
 from tests.scale.answering_server import MODEL, answering
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from llmrank.data.candidates import read_cases, write_answered
+from llmrank.data.candidate_row import case_row
+from llmrank.data.candidates import read_cases
 from llmrank.run import CaseRecord, read_records
 from tests.cli.command import asking, run
 from tests.deterministic_server import deterministic_server
@@ -36,7 +37,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Path, str]
         cases = read_cases(folder / "candidates.jsonl")
         records = read_records(folder / "run")
         answered = [(case, records[case.user_id].responses[-1]) for case in cases]
-        write_answered(folder / "answers.jsonl", [*answered[:-1], (answered[-1][0], None)])
+        rows = [{**case_row(case), "response": answer} for case, answer in answered]
+        rows[-1]["response"] = None
+        (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         goes_well(run(folder, "score", "answers.jsonl", "--answer", "titles", "--out", "scored"))
         yield folder, url
 
@@ -54,7 +57,7 @@ def goes_well(ran: CompletedProcess[str]) -> CompletedProcess[str]:
 
 def rewrite(run_folder: Path, users: set[str], change: Change) -> None:
     """Make a Run what an older parser would have left, by changing some of its records."""
-    path = run_folder / "cases.jsonl"
+    path = run_folder / "records.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("".join(json.dumps(change(row) if row["user_id"] in users else row) + "\n" for row in rows))
 
@@ -63,11 +66,8 @@ def unparsed(row: dict[str, Any]) -> dict[str, Any]:
     measures = dict.fromkeys(row["measures"], 0.0)
     return (
         row
-        | {"outcome": "unparsed", "reason": "old_parser", "repairs": {}, "matches": {}, "named": 0}
-        | {
-            "ranking": row["candidates"],
-            "measures": measures,
-        }
+        | {"outcome": "unparsed", "reason": "old_parser", "repairs": {}, "matches": {}}
+        | {"placed": [], "scores": None, "measures": measures}
     )
 
 
@@ -94,7 +94,7 @@ def test_what_changed_is_shown_per_case_and_written_when_told_to(folder: Path, w
     numbers = json.loads((folder / which / "metrics.json").read_text())
     users = {"u1", "u4"}
     rewrite(folder / which, users, unparsed)
-    old = (folder / which / "cases.jsonl").read_bytes()
+    old = (folder / which / "records.jsonl").read_bytes()
     found = reparsed(folder, which)
     changes = {change["user_id"]: change for change in found["changes"]}
     assert set(changes) == {user for user in users if right[user].ranking.outcome != "unparsed"} and changes
@@ -106,9 +106,9 @@ def test_what_changed_is_shown_per_case_and_written_when_told_to(folder: Path, w
     said = goes_well(run(folder, "reparse", which)).stdout
     assert "2 changed · 10 as before" in said and "user u1: outcome unparsed →" in said and "NDCG@10" in said
     said = goes_well(run(folder, "reparse", which, "--write")).stdout
-    assert "cases.jsonl.before" in said
+    assert "records.jsonl.before" in said
     assert read_records(folder / which) == right
-    assert (folder / which / "cases.jsonl.before").read_bytes() == old
+    assert (folder / which / "records.jsonl.before").read_bytes() == old
     after = json.loads((folder / which / "metrics.json").read_text())
     assert without_usage(after) == without_usage(numbers)
     session = json.loads((folder / which / "manifest.json").read_text())["sessions"][-1]
@@ -171,7 +171,7 @@ def test_a_case_that_cannot_be_read_again_is_named_and_keeps_its_reading(folder:
     goes_well(run(folder, "store", "import", "s.jsonl", "--store", str(store)))
     found = reparsed(folder, "run", "--store", str(store))
     assert set(found["unreadable"]) == {"u2", "u3"} and found["changed"] == 0
-    assert "something else" in found["unreadable"]["u2"] and "other candidates" in found["unreadable"]["u3"]
+    assert "other requests" in found["unreadable"]["u2"] and "other candidates" in found["unreadable"]["u3"]
     said = goes_well(run(folder, "reparse", "run", "--store", str(store), "--write")).stdout
     assert "2 cannot be read again" in said and "user u2: cannot be read again" in said
     assert read_records(folder / "run")["u2"].ranking == before["u2"].ranking
@@ -197,16 +197,16 @@ def test_a_call_that_failed_stays_failed(folder: Path) -> None:
 
 def test_a_run_that_says_nothing_of_its_making_and_a_folder_that_is_none(folder: Path) -> None:
     manifest = json.loads((folder / "run" / "manifest.json").read_text())
-    (folder / "run" / "manifest.json").write_text(json.dumps({"settings": manifest["settings"]}))
+    (folder / "run" / "manifest.json").write_text(json.dumps({"format": 2, "settings": manifest["settings"]}))
     ran = run(folder, "reparse", "run")
     assert ran.returncode == 2 and "repeat the command that made it" in ran.stderr
     (folder / "other").mkdir()
     ran = run(folder, "reparse", "other")
-    assert ran.returncode == 2 and "no Run" in ran.stderr
+    assert ran.returncode == 2 and "not a Run folder" in ran.stderr
 
 
 def test_a_run_that_is_under_way_is_read_as_far_as_it_is(folder: Path) -> None:
-    path = folder / "run" / "cases.jsonl"
+    path = folder / "run" / "records.jsonl"
     (folder / "run" / "metrics.json").unlink()
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:5]) + lines[5][:20])

@@ -11,7 +11,7 @@ import pytest
 
 from llmrank.store import Store
 from tests.cli.command import run
-from tests.test_exported import content, filled
+from tests.test_store_export import content, filled
 
 Llmrank = Callable[..., CompletedProcess[str]]
 

@@ -60,18 +60,18 @@ def goes_well(ran: subprocess.CompletedProcess[str]) -> None:
 @pytest.mark.parametrize(
     ("size", "which"),
     [
-        pytest.param(40_000, "cases.jsonl", id="the Run, its Store being full of answers"),
+        pytest.param(40_000, "records.jsonl", id="the Run, its Store being full of answers"),
         pytest.param(400_000, "store.sqlite", id="the Store"),
     ],
 )
 def test_a_full_disk_stops_a_run_that_then_goes_on(folder: Path, url: str, size: int, which: str) -> None:
-    if which == "cases.jsonl":
+    if which == "records.jsonl":
         goes_well(run(folder, *asking(url, *EVAL[:-1], "first")))
     ran = run(folder, *asking(url, *EVAL), before=no_file_grows_beyond(size))
     refused(ran, which, "the same command then continues")
     done = read_records(folder / "run")
     assert 0 < len(done) < CASES
-    assert (folder / "run" / "cases.jsonl").read_bytes().endswith(b"}\n"), "no half line is left"
+    assert (folder / "run" / "records.jsonl").read_bytes().endswith(b"}\n"), "no half line is left"
     goes_well(run(folder, *asking(url, *EVAL)))
     assert {user: record for user, record in read_records(folder / "run").items() if user in done} == done
     goes_well(run(folder, *asking(url, *EVAL[:-1], "undisturbed", store="other.sqlite")))
@@ -138,7 +138,7 @@ def test_a_store_that_can_only_be_read_is_replayed(folder: Path, url: str) -> No
 def test_of_two_processes_on_one_run_the_second_is_refused(folder: Path, url: str) -> None:
     arguments = asking(url, *EVAL, concurrency=2)
     with subprocess.Popen(command(*arguments), cwd=folder, env=environment(), stderr=subprocess.DEVNULL) as first:
-        while not (folder / "run" / "cases.jsonl").exists():
+        while not (folder / "run" / "records.jsonl").exists():
             assert first.poll() is None
         refused(run(folder, *arguments), "another process is working on this Run")
         assert first.wait() == 0
@@ -171,7 +171,7 @@ def test_a_file_that_is_no_store_is_refused_and_kept(folder: Path, url: str) -> 
 
 @pytest.mark.parametrize(
     ("file", "said"),
-    [("cases.jsonl", ["cases.jsonl, line 2", "no record"]), ("manifest.json", ["manifest.json", "damaged"])],
+    [("records.jsonl", ["records.jsonl, line 2", "not a record"]), ("manifest.json", ["manifest.json", "damaged"])],
 )
 def test_a_damaged_run_is_named_and_left_as_it_is(folder: Path, url: str, file: str, said: list[str]) -> None:
     goes_well(run(folder, *asking(url, *EVAL)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from llmrank.data.candidates import (
-    check_candidates,
-    read_answered,
-    read_cases,
-    read_rows,
-    write_answered,
-    write_cases,
-)
+from llmrank.data.candidate_columns import read_columns
+from llmrank.data.candidate_row import case_row, parse_row
+from llmrank.data.candidate_writing import parquet_schema, write_cases
+from llmrank.data.candidates import BadRowsError, CandidateFile, read_answered, read_cases
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
 
@@ -58,7 +55,7 @@ cases = st.lists(case(), min_size=1, max_size=4, unique_by=lambda one: one.user_
 def test_cases_come_back_as_they_went(written: list[Case], suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"cases{suffix}"
     assert write_cases(path, written, overwrite=True) == len(written)
-    assert list(read_cases(path)) == written
+    assert list(read_cases(path, truth="read")) == written
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -70,13 +67,16 @@ def test_the_same_cases_give_the_same_bytes(suffix: str, tmp_path: Path) -> None
     assert one.read_bytes() == two.read_bytes()
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_answers_travel_with_their_cases(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"answered{suffix}"
-    rated = Case("2", (Event(Item("a", "A")),), target=Item("b", "B"), rating=4.0)
-    answered = [(Case("1", (Event(Item("a", "A")),), (Item("b", "B"),)), "1. B\n"), (rated, None)]
-    write_answered(path, answered)
-    assert list(read_answered(path)) == answered
+    rated = {"user_id": "2", "target": GOOD["candidates"][0], "rating": 4, "response": None}
+    rows = [{**GOOD, "response": "1. B\n"}, rated]
+    if suffix == ".jsonl":
+        write_lines(path, *rows)
+    else:
+        pq.write_table(pa.Table.from_pylist([{**dict.fromkeys([*GOOD, *rated]), **row} for row in rows]), path)
+    assert [(case.user_id, answer) for case, answer in read_answered(path)] == [("42", "1. B\n"), ("2", None)]
 
 
 def test_a_file_without_responses_is_no_answered_file(tmp_path: Path) -> None:
@@ -144,10 +144,9 @@ WRONG = {
     "null candidates": (changed(candidates=None), "candidates", "42", "there are no candidates"),
     "candidates as ids": (changed(candidates=["181"]), "candidates[0]", "42", "'181' is no object"),
     "candidates as an object": (changed(candidates={"1": "a"}), "candidates", "42", "no list"),
-    "no history": (changed(history=[]), "history", "42", "--allow-empty-history"),
-    "history left out": ({k: v for k, v in GOOD.items() if k != "history"}, "history", "42", "no history"),
-    "unknown relevant": (changed(relevant=["999"]), "relevant", "42", "'999' is no item"),
-    "empty relevant": (changed(relevant=[""]), "relevant[0]", "42", "the relevant is empty"),
+    "title of 200,000 characters": (candidate(title="a" * 200_000), "candidates[1].title", "42", "200,000 characters"),
+    "empty relevant": (changed(relevant=[""]), "relevant[0]", "42", "the relevant id is empty"),
+    "gain as text": (changed(relevant={"181": "2"}), "relevant.181", "42", "the gain '2' is no number"),
     "relevant as text": (changed(relevant="181"), "relevant", "42", "'181' is no list"),
     "relevant twice": (changed(relevant=["181", "181"]), "relevant[1]", "42", "named twice"),
     "misspelt field": ({**changed(), "relevants": ["181"], "relevant": None}, "relevants", "42", "no such field"),
@@ -199,7 +198,7 @@ def test_junk_is_refused_and_nothing_but_refused(junk: bytes | dict[str, Any], t
     ("line", "says"),
     [
         (b'{"user_id": "42", "history": [', "malformed JSON"),
-        (b'{"user_id": "42", "rating": NaN}', "malformed JSON"),
+        (b'{"user_id": "42", "rating": NaN}', "NaN is not JSON"),
         (b'{"user_id": "\\ud800"}', "malformed JSON"),
         (b'["42"]', "no JSON object"),
         ('{"user_id": "Amélie"}'.encode("latin-1"), "byte 0xe9 at place 16"),
@@ -211,34 +210,254 @@ def test_a_line_that_is_no_json_in_utf_8_is_named(line: bytes, says: str, tmp_pa
     assert_refused(lambda: read_cases(path), path, 2, None, None, says)
 
 
-def test_a_second_row_of_a_user_is_named_with_the_first(tmp_path: Path) -> None:
+def test_a_second_row_of_a_case_is_named_with_the_first(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "cases.jsonl", GOOD, OTHER, {**GOOD, "user_id": 42})
-    assert_refused(lambda: read_cases(path), path, 3, "user_id", "42", "the first is 1")
+    assert_refused(lambda: read_cases(path), path, 3, "user_id", "42", "duplicate case (first seen on line 1)")
+    path = write_lines(tmp_path / "cases.jsonl", {**GOOD, "case_id": "7"}, OTHER)
+    assert_refused(lambda: read_cases(path), path, 2, "user_id", "7", "duplicate case (first seen on line 1)")
 
 
-def test_a_relevant_item_that_recall_missed_is_no_error(tmp_path: Path) -> None:
-    """It is known from another row, from `missed`, or from an items table."""
-    missed = changed(relevant=["300"])
-    elsewhere = {**OTHER, "candidates": [{"item_id": 300, "title": "Air Force One (1997)"}]}
-    for rows in ([missed, elsewhere], [elsewhere, missed], [{**missed, "missed": ["300"]}]):
-        path = write_lines(tmp_path / "cases.jsonl", *rows)
-        assert ("300",) in [one.relevant for one in read_cases(path)]
-    path = write_lines(tmp_path / "cases.jsonl", missed)
-    assert [one.relevant for one in read_cases(path, items={"300"})] == [("300",)]
-    error = assert_refused(lambda: read_cases(path), path, 1, "relevant", "42", "'300'")
-    assert "`missed`" in error.hint
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_user_may_have_several_cases(suffix: str, tmp_path: Path) -> None:
+    path, items = tmp_path / f"cases{suffix}", (Item("a", "A"), Item("b", "B"))
+    write_cases(path, [Case("7", (), items, case_id="7-1"), Case("7", (), items, case_id="7-2"), Case("8", (), items)])
+    assert [(one.user_id, one.case_id) for one in read_cases(path)] == [("7", "7-1"), ("7", "7-2"), ("8", "8")]
 
 
-def test_what_recall_wrote_is_read_although_it_missed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_relevant_item_that_recall_missed_is_normal_and_counted(suffix: str, tmp_path: Path) -> None:
+    path, items = tmp_path / f"cases{suffix}", (Item("a", "A"), Item("b", "B"))
+    cases = [Case("1", (), items, None, ("a", "x")), Case("2", (), items, None, ("y",)), Case("3", (), items)]
+    write_cases(path, cases)
+    found = CandidateFile(path)
+    assert list(found.cases()) == cases
+    summary = found.summary
+    assert (summary.relevant, summary.missed, summary.empty_histories, summary.rows_with_truth) == (3, 2, 3, 2)
+    assert any("2 of 3 relevant ids (66.7%)" in note for note in summary.notes())
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_relevant_ids_of_another_kind_are_refused_unless_they_do_not_matter(suffix: str, tmp_path: Path) -> None:
+    path, items = tmp_path / f"cases{suffix}", (Item("a", "A"), Item("b", "B"))
+    write_cases(path, [Case(str(user), (), items, None, ("181",)) for user in range(3)])
+    assert_refused(lambda: read_cases(path), path, None, "relevant", None, "none of the 3 relevant ids is a candidate")
+    assert [case.relevant for case in read_cases(path, truth="read")] == [("181",)] * 3
+    assert [case.relevant for case in read_cases(path, truth="ignored")] == [()] * 3
+
+
+def test_reranking_does_not_care_what_stands_in_relevant(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "cases.jsonl", changed(relevant=17, rating="none"), OTHER)
+    assert [case.relevant for case in read_cases(path, truth="ignored")] == [(), ()]
+    pq.write_table(pa.Table.from_pylist([changed(relevant=[[1.5]])]), tmp_path / "cases.parquet")
+    assert len(CandidateFile(tmp_path / "cases.parquet", truth="ignored")) == 1
+
+
+MAP, PAIR = pa.map_(pa.string(), pa.float64()), pa.struct({"item_id": pa.string(), "gain": pa.int32()})
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (MAP, [[("a", 2.0), ("x", 1.0), ("b", 0.0)], None, [("b", 1.0)]]),
+        (
+            pa.list_(PAIR),
+            [[{"item_id": "a", "gain": 2}, {"item_id": "x", "gain": 1}], [], [{"item_id": "b", "gain": 1}]],
+        ),
+        (
+            pa.struct({"a": pa.float64(), "x": pa.float64(), "b": pa.float64()}),
+            [{"a": 2.0, "x": 1.0, "b": None}, None, {"a": None, "x": None, "b": 1.0}],
+        ),
+    ],
+    ids=["map", "list of structs", "struct"],
+)
+def test_gains_are_read_from_every_form_that_parquet_has_for_them(kind: Any, values: list[Any], tmp_path: Path) -> None:
     path = tmp_path / "cases.parquet"
-    write_cases(path, [Case("1", (Event(Item("a", "A")),), (Item("b", "B"),), None, ("c",))])
-    assert next(iter(read_cases(path))).relevant == ("c",)
-    assert next(read_rows(path)).missed == ("c",)
+    candidates = [[{"item_id": "a", "title": "A"}, {"item_id": "b", "title": "B"}]] * 3
+    table = {"user_id": ["1", "2", "3"], "candidates": candidates, "relevant": pa.array(values, kind)}
+    pq.write_table(pa.table(table), path)
+    assert [(case.relevant, case.gains) for case in read_cases(path)] == [
+        (("a", "x"), (2.0, 1.0)),
+        ((), None),
+        (("b",), None),
+    ]
 
 
-def test_an_empty_history_may_be_let_in(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "cases.jsonl", changed(history=[]))
-    assert [one.history for one in read_cases(path, allow_empty_history=True)] == [()]
+def test_gains_in_json_are_a_map_and_those_of_nothing_count_for_nothing(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "cases.jsonl", changed(relevant={"181": 2, "172": 0, "9": 0.5}))
+    (case,) = read_cases(path)
+    assert (case.relevant, case.gains) == (("181", "9"), (2.0, 0.5))
+
+
+def test_a_map_of_gains_that_comes_late_in_parquet_must_be_announced(tmp_path: Path) -> None:
+    items = (Item("a", "A"),)
+    cases = [
+        *(Case(str(user), (), items, None, ("a",)) for user in range(2000)),
+        Case("x", (), items, None, ("a",), gains=(2.0,)),
+    ]
+    with pytest.raises(InputError, match="graded=True"):
+        write_cases(tmp_path / "cases.parquet", cases)
+    assert not list(tmp_path.iterdir())
+    write_cases(tmp_path / "cases.parquet", cases, graded=True)
+    assert list(read_cases(tmp_path / "cases.parquet")) == cases
+
+
+def test_an_empty_history_is_normal(tmp_path: Path) -> None:
+    lacking = {name: value for name, value in OTHER.items() if name != "history"}
+    path = write_lines(tmp_path / "cases.jsonl", changed(history=[]), lacking)
+    assert [one.history for one in read_cases(path)] == [(), ()]
+    assert CandidateFile(path).summary.empty_histories == 2
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_all_faults_are_listed_and_the_other_rows_can_be_used(suffix: str, tmp_path: Path) -> None:
+    bad = [
+        {**GOOD, "user_id": str(user), "candidates": [{"item_id": "1", "title": "", "score": 1.0}]}
+        for user in range(100, 130)
+    ]
+    rows = [GOOD, *bad, OTHER, {**GOOD, "user_id": "7"}]
+    path = write_lines(tmp_path / "cases.jsonl", *rows)
+    if suffix == ".parquet":
+        path = tmp_path / "cases.parquet"
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    with pytest.raises(BadRowsError) as caught:
+        CandidateFile(path)
+    message = str(caught.value)
+    assert caught.value.count == 31 and len(caught.value.faults) == 20
+    assert "31 rows have faults; the first 20:" in message and "--skip-bad-rows" in message
+    assert "line 2, field 'candidates[0].title', user '100': the title is empty" in message
+    assert "line 21," in message and "line 22," not in message
+    found = CandidateFile(path, skip_bad_rows=True)
+    assert [(row.line, row.case.user_id) for row in found] == [(1, "42"), (32, "7")]
+    assert (found.summary.rows, found.summary.skipped_rows) == (2, 31)
+    assert "31 rows with faults are left out." in found.summary.notes()
+
+
+def test_a_file_without_a_good_row_is_refused_even_when_bad_rows_are_skipped(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "cases.jsonl", candidate(title=""))
+    with pytest.raises(InputError, match="the title is empty"):
+        CandidateFile(path, skip_bad_rows=True)
+
+
+def test_a_file_that_changes_after_it_was_checked_is_not_read_on(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "cases.jsonl", GOOD)
+    found = CandidateFile(path)
+    write_lines(path, GOOD, OTHER)
+    with pytest.raises(InputError, match="has changed"):
+        list(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.jsonl", b"PAR1\x15\x04\xe9", "this is a Parquet file"),
+        ("a.jsonl", b"\x1f\x8b\x08\x00", "this is a gzip file"),
+        ("a.jsonl", b"[\n{}]", "JSON array"),
+        ("a.jsonl", b'{\n  "user_id": 1\n}', "on several lines"),
+        ("a.jsonl", b"user_id,item_id,score\n1,2,0.5\n", "--from table"),
+        ("a.jsonl", b'{"user_id": 1, "item_id": 2, "score": 0.5}\n', "--from table"),
+        ("a.parquet", b'{"user_id": 1}', "no Parquet file"),
+        ("a.csv", b"user_id,item_id\n", "--from table"),
+        ("a.json", b"[]", "jq"),
+    ],
+)
+def test_a_file_of_another_format_is_told_what_it_is(name: str, content: bytes, says: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_cases(tmp_path / name)
+    assert says in str(caught.value)
+
+
+def test_a_long_table_in_parquet_is_told_how_to_become_candidates(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(
+        pa.table({"customer_id": ["1", "1"], "sku": ["a", "b"], "item_id": ["a", "b"], "score": [1.0, 2.0]}), path
+    )
+    with pytest.raises(InputError, match="looks like a long table") as caught:
+        read_cases(path)
+    assert "--from table" in caught.value.hint
+
+
+# --- tables in memory ------------------------------------------------------------------------------------------------
+
+
+def test_a_table_in_memory_is_read_and_checked_like_a_file(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist([GOOD, OTHER])
+    path = tmp_path / "cases.parquet"
+    pq.write_table(table, path)
+    assert list(read_cases(table)) == list(read_cases(path))
+    assert list(read_cases(table.to_pandas())) == list(read_cases(path))
+    assert list(read_cases(table.to_reader())) == list(read_cases(path))
+    assert_refused(
+        lambda: read_cases(pa.Table.from_pylist([OTHER, candidate(title=" ")])),
+        "the table",
+        2,
+        "candidates[1].title",
+        "42",
+        "the title is empty",
+    )
+
+
+# --- columns and rows are read alike ---------------------------------------------------------------------------------
+
+
+@given(written=cases)
+@settings(max_examples=100, deadline=None)
+def test_columns_and_rows_are_read_alike(written: list[Case]) -> None:
+    rows = [case_row(one, nested=True) for one in written]
+    for row in rows:
+        row["price"] = {"net": 1.5}
+    table = pa.Table.from_pylist(
+        rows, pa.schema([*parquet_schema(), pa.field("price", pa.struct({"net": pa.float64()}))])
+    )
+    (batch,) = table.to_batches()
+    columns = read_columns(batch, "read")
+    assert columns is not None
+    by_row = [parse_row(row, path="", line=1, truth="read").case for row in batch.to_pylist()]
+    assert list(columns.cases({})) == by_row == written
+
+
+PLACES = [
+    *("user_id", "case_id", "history", "candidates", "relevant", "target", "rating", "response", "relevants"),
+    *("candidates.item_id", "candidates.title", "candidates.score", "candidates.attributes", "candidates.year"),
+    *("history.item_id", "history.title", "history.rating", "history.timestamp"),
+]
+odd = st.sampled_from(
+    [None, "", " ", "\u2003", "a", 0, 7, 2.5, float("nan"), True, [], ["a"], [""], {}, {"a": 1.0}, "a" * 20_001]
+)
+
+
+@given(
+    path=st.sampled_from(PLACES),
+    value=odd,
+    truth=st.sampled_from(["read", "ignored"]),
+)
+@settings(max_examples=600, deadline=None)
+def test_what_the_columns_accept_the_rows_accept_and_read_alike(path: str, value: Any, truth: Any) -> None:
+    row = json.loads(json.dumps(GOOD))
+    outer, _, inner = path.partition(".")
+    if inner:
+        row[outer][0][inner] = value
+    else:
+        row[outer] = value
+    try:
+        (batch,) = pa.Table.from_pylist([row]).to_batches()
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return
+    if (columns := read_columns(batch, truth)) is not None:
+        (raw,) = batch.to_pylist()
+        assert list(columns.cases({})) == [parse_row(raw, path="", line=1, truth=truth).case]
+
+
+def test_times_of_parquet_become_seconds(tmp_path: Path) -> None:
+    when = datetime(1997, 9, 20, 12, tzinfo=UTC)
+    event = {"item_id": "50", "title": "Star Wars (1977)"}
+    for moment in (when, when.replace(tzinfo=None)):
+        table = pa.Table.from_pylist([changed(history=[{**event, "timestamp": moment}])])
+        (columns,) = [read_columns(batch, "read") for batch in table.to_batches()]
+        assert columns is not None
+        (case,) = columns.cases({})
+        assert case.history[0].timestamp == when.timestamp()
+        assert parse_row(table.to_pylist()[0], path="", line=1).case == case
 
 
 def test_ids_may_be_whole_numbers_and_attributes_become_text(tmp_path: Path) -> None:
@@ -273,7 +492,7 @@ def test_a_file_cut_off_anywhere_is_never_taken_for_a_whole_one(name: str, tmp_p
 def test_names_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     there = write_lines(tmp_path / "cases.jsonl", GOOD)
     assert_refused(lambda: read_cases(tmp_path / "no.jsonl"), tmp_path / "no.jsonl", None, None, None, "no such file")
-    for name in ("cases.csv", "cases.parquet.gz"):
+    for name in ("cases.feather", "cases.parquet.gz"):
         path = tmp_path / name
         path.touch()
         assert_refused(lambda path=path: read_cases(path), path, None, None, None, "Parquet or JSON lines")
@@ -329,13 +548,19 @@ def test_parquet_errors_name_the_row(tmp_path: Path) -> None:
     assert_refused(lambda: read_cases(path), path, 2, None, None, "byte 0xe9")
 
 
-def test_the_summary_counts_what_a_reader_of_the_numbers_must_know(tmp_path: Path) -> None:
-    seen = {**OTHER, "candidates": GOOD["candidates"] + GOOD["history"], "relevant": None}
-    seen["candidates"][2] = {**seen["candidates"][2], "score": 0.1}
-    rated = {"user_id": 1, "history": GOOD["history"], "target": GOOD["candidates"][0], "rating": 4}
-    found = check_candidates(write_lines(tmp_path / "cases.jsonl", GOOD, seen, rated))
-    assert (found.rows, found.ranking_rows, found.rating_rows, found.labelled_rows) == (3, 2, 1, 2)
-    assert (found.candidates, found.seen_candidates) == (5, 1)
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_the_summary_counts_what_a_reader_of_the_numbers_must_know(suffix: str, tmp_path: Path) -> None:
+    seen = {**OTHER, "candidates": [*GOOD["candidates"], {"item_id": "50", "title": "Star Wars (1977)", "score": 0.1}]}
+    seen["relevant"] = None
+    rated = {"user_id": "1", "history": GOOD["history"], "target": {"item_id": "181", "title": "Jedi"}, "rating": 1}
+    rows = [GOOD, seen, rated, {**rated, "user_id": "2", "rating": 0}]
+    path = write_lines(tmp_path / "cases.jsonl", *rows)
+    if suffix == ".parquet":
+        path = tmp_path / "cases.parquet"
+        pq.write_table(pa.Table.from_pylist([{**dict.fromkeys([*GOOD, *rated]), **row} for row in rows]), path)
+    found = CandidateFile(path).summary
+    assert (found.rows, found.rating_rows, found.rows_with_truth, found.rows_with_seen) == (4, 2, 3, 1)
+    assert found.rating_scale == (0.0, 1.0)
 
 
 def test_gzip_is_told_by_the_suffix(tmp_path: Path) -> None:

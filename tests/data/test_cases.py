@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrank.data.cases import held_out, histories, ranking_cases, rating_cases, sample_users
+from llmrank.data.cases import event_counts, held_out, histories, ranking_cases, rating_cases, sample_users
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out, user_ratio
 from llmrank.errors import InputError
-from llmrank.types import Item
+from llmrank.types import Case, Event, Item
 
 
 def toy(ratings: list[float] | None = None) -> Split:
@@ -88,3 +88,9 @@ def test_a_sample_depends_on_the_set_and_the_seed_alone(users: set[str], n: int,
 def test_seeds_differ() -> None:
     users = [str(number) for number in range(100)]
     assert len({tuple(sample_users(users, 10, seed)) for seed in range(10)}) == 10
+
+
+def test_popularity_counts_training_events_once_even_where_a_user_has_several_cases() -> None:
+    a, b = Event(Item("a", "A")), Event(Item("b", "B"))
+    cases = [Case("1", (a, a, b)), Case("2", (a,), case_id="2-1"), Case("2", (a, b), case_id="2-2")]
+    assert event_counts(cases) == {"a": 3, "b": 2}

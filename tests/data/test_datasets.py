@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmrank.data.dataset import Dataset
-from llmrank.data.load import load_dataset
+from llmrank.data.load import load_dataset, split_users
 from llmrank.errors import InputError
 
 Find = Callable[[str], Path]
@@ -350,3 +350,21 @@ def test_unknown_names_get_the_nearest(tmp_path: Path) -> None:
         load_dataset("beuty")
     with pytest.raises(InputError, match="no such folder"):
         load_dataset("ml-1m", folder=tmp_path / "nowhere")
+
+
+def test_columns_that_seem_to_be_times_are_read_and_an_order_that_nobody_states_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("item_id,title\n1,One\n2,Two\n3,Three\n")
+    events = tmp_path / "interactions.csv"
+    events.write_text("user_id,item_id,ordered_at,qty\nu,1,2024-03-02,1\nu,2,2024-03-01,2\nu,3,2024-02-01,1\n")
+    dataset = load_dataset(str(tmp_path))
+    assert dataset.notes == ("The column 'ordered_at' is read as the timestamp.",)
+    assert [dataset.items[index].item_id for index in dataset.interactions.item.tolist()] == ["3", "2", "1"]
+    assert split_users(dataset).users == ["u"] and dataset.domain is None
+    events.write_text("user_id,item_id,created,paid_date\nu,1,2024-03-02,2024-03-03\nu,2,2024-03-01,2024-03-02\n")
+    with pytest.raises(InputError, match="created and paid_date may each be the timestamp"):
+        load_dataset(str(tmp_path))
+    events.write_text("user_id,item_id\nu,1\nu,2\n")
+    with pytest.raises(InputError, match="has no timestamps") as caught:
+        split_users(load_dataset(str(tmp_path)))
+    assert "--file-order" in caught.value.hint
+    assert split_users(load_dataset(str(tmp_path)), file_order=True).available == 1

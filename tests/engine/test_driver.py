@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from llmrank.engine import Caller, CaseResult, estimate, rank_all, rank_without_model
-from llmrank.engine.dry_run import Share
+from llmrank.engine import Caller, CaseResult, Workload, estimate, rank_all, rank_without_model
 from llmrank.errors import BackendError, FatalBackendError
 from llmrank.rankers.baselines import Oracle
 from llmrank.store import Store, request_key
 from llmrank.types import (
+    BaseRanker,
     Capabilities,
     Case,
     Failure,
     Item,
     Message,
+    Needs,
     Outcome,
     Ranking,
     RankingSteps,
@@ -57,13 +58,16 @@ class Counting:
 
 
 @dataclass(frozen=True)
-class AsksEach:
+class AsksEach(BaseRanker):
     """Asks about each candidate, then once more about the first; keeps the order given."""
 
     name: str = "asks_each"
 
+    def needs(self, n: int) -> Needs:
+        return Needs(n + 1)
+
     def rank(self, case: Case) -> RankingSteps:
-        assert case.relevant == (), "a ranker must not see the labels"
+        assert case.relevant == (), "a ranker must not see the truth"
         replies = yield [ask(item.item_id) for item in case.candidates]
         [last] = yield [ask(f"again {case.candidates[0].item_id}")]
         failed = [reply for reply in [*replies, last] if isinstance(reply, Failure)]
@@ -175,7 +179,8 @@ def test_a_dry_run_counts_what_a_run_asks(store: Store) -> None:
     backend = Counting()
     run(backend, store, cases(5))
     asked = sum(backend.asked.values())
-    assert counted.cases == 5 and counted.asked == counted.left == Share(asked, asked, asked * 400)
+    assert counted.cases == 5 and counted.exact
+    assert counted.most == counted.most_left == Workload(asked, counted.most.prompt_tokens, asked * 400)
     assert counted.cached_share is None
 
 
@@ -189,14 +194,14 @@ def test_a_dry_run_knows_what_the_store_has(store: Store) -> None:
         count_tokens=len,
         stored=lambda request: store.get(request_key(backend.identity, request)),
     )
-    assert (counted.asked.requests, counted.left.requests) == (15, 9)
+    assert (counted.most.requests, counted.most_left.requests, counted.likely_left.requests) == (15, 9, 9)
     assert counted.cached_share == 0.3
-    assert counted.left.most(counted.cached_share) == Usage(9, 2, 9 * 400)
+    assert counted.most_left.usage(counted.cached_share) == Usage(9, 2, 9 * 400)
 
 
 def test_what_was_not_named_follows_in_recall_order(store: Store) -> None:
     @dataclass(frozen=True)
-    class NamesOne:
+    class NamesOne(BaseRanker):
         name: str = "names_one"
 
         def rank(self, case: Case) -> RankingSteps:
@@ -219,7 +224,7 @@ def test_what_was_not_named_follows_in_recall_order(store: Store) -> None:
     assert done[0].ranking.order == ("e", "a", "b", "c", "d")
 
 
-def test_only_the_oracle_sees_the_labels() -> None:
+def test_only_the_oracle_sees_the_truth() -> None:
     assert rank_without_model(Oracle(), cases(1)[0]).order == ("b0", "a0")
     with pytest.raises(RuntimeError, match="asks a model"):
         rank_without_model(AsksEach(), cases(1)[0])

@@ -15,7 +15,19 @@ import pytest
 from llmrank.engine import Caller, CaseResult, RetryPolicy, rank_all
 from llmrank.errors import FatalBackendError, TransientError
 from llmrank.store import Store
-from llmrank.types import Capabilities, Case, Failure, Item, Message, Outcome, Ranking, RankingSteps, Request, Response
+from llmrank.types import (
+    BaseRanker,
+    Capabilities,
+    Case,
+    Failure,
+    Item,
+    Message,
+    Outcome,
+    Ranking,
+    RankingSteps,
+    Request,
+    Response,
+)
 
 from .simulated import simulate
 
@@ -44,7 +56,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class AsksOnce:
+class AsksOnce(BaseRanker):
     name: str = "asks_once"
 
     def rank(self, case: Case) -> RankingSteps:

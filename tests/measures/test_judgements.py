@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from llmrank.errors import InputError
 from llmrank.measures import HR, MRR, NDCG, Judgements, Recall
 from llmrank.types import Outcome, Ranking
+from tests.measures.arrays import judged_arrays
 
 
 def judge(ranking: Ranking, *relevant: str) -> Judgements:
@@ -98,22 +99,15 @@ def test_arrays_and_rankings_are_judged_alike(rows):
         rankings.append(Ranking(tuple(map(str, order)), tuple(float(row[i][0]) for i in order)))
         relevant.append([str(i) for i, (_, hit) in enumerate(row) if hit])
     left = Judgements.from_rankings(rankings, relevant)
-    right = Judgements.from_arrays(relevance, scores)
+    right = judged_arrays(relevance, scores)
     for column in ("relevant", "candidates", "answered", "case", "above", "size", "hits"):
         np.testing.assert_array_equal(getattr(left, column), getattr(right, column), column)
 
 
 def test_arrays_without_scores_are_in_ranked_order():
-    judgements = Judgements.from_arrays(np.array([[False, True], [True, False]]), relevant=np.array([2, 1]))
+    judgements = judged_arrays(np.array([[False, True], [True, False]]), relevant=np.array([2, 1]))
     assert MRR().per_case(judgements).tolist() == [0.5, 1.0]
     assert Recall(2).per_case(judgements).tolist() == [0.5, 1.0]
-
-
-def test_arrays_that_contradict_themselves_are_an_error():
-    with pytest.raises(InputError, match="fewer relevant ids"):
-        Judgements.from_arrays(np.array([[True, True]]), relevant=np.array([1]))
-    with pytest.raises(InputError, match="no score"):
-        Judgements.from_arrays(np.array([[True, False]]), np.array([[np.nan, 1.0]]))
 
 
 def test_no_cases_at_all():

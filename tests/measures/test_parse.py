@@ -1,7 +1,7 @@
 import pytest
 
 from llmrank.errors import InputError
-from llmrank.measures import AUC, HR, MAE, MAP, MRR, NDCG, RMSE, Precision, Recall, parse_measure
+from llmrank.measures import AUC, HR, MAE, MAP, MRR, NDCG, RMSE, Precision, Recall, parse_measure, parse_measures
 
 EVERY = [HR(1), Recall(50), Precision(7), NDCG(10), MRR(), MRR(10), MAP(), MAP(100), RMSE(), MAE(), AUC(), AUC(3.5)]
 
@@ -24,6 +24,7 @@ def test_measures_are_values():
     [
         ("NDGC@10", "did you mean 'NDCG'"),
         ("recal@5", "did you mean 'Recall'"),
+        ("P@10", "did you mean 'Precision'"),
         ("xyzzy", "use one of HR, Recall, Precision, NDCG, MRR, MAP, RMSE, MAE, AUC"),
         ("NDCG", "NDCG@10"),
         ("HR", "HR@10"),
@@ -42,4 +43,17 @@ def test_a_wrong_name_says_what_is_right(text, said):
     with pytest.raises(InputError) as error:
         parse_measure(text)
     assert said in str(error.value)
+    assert error.value.field == "measure"
+
+
+def test_a_range_names_every_cutoff_once():
+    assert parse_measures("MRR, NDCG@1..3,NDCG@2") == (MRR(), NDCG(1), NDCG(2), NDCG(3))
+    assert len(parse_measures("ndcg@1..50")) == 50
+    assert parse_measures("HR@7..7") == (HR(7),)
+
+
+@pytest.mark.parametrize("text", ["NDCG@5..1", "NDCG@0..3", "NDCG@1..100000", "RMSE@1..3", "NDCG@1...3", "", " , "])
+def test_a_wrong_list_says_what_is_right(text):
+    with pytest.raises(InputError, match="hint:") as error:
+        parse_measures(text)
     assert error.value.field == "measure"

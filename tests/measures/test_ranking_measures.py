@@ -12,6 +12,7 @@ from sklearn.metrics import ndcg_score
 
 from llmrank.measures import HR, MAP, MRR, NDCG, Judgements, Precision, Recall
 from llmrank.types import Ranking
+from tests.measures.arrays import judged_arrays
 
 CUTOFFS = (1, 3, 5, 10, 20)
 EVERY = [cls(k) for cls in (HR, Recall, Precision, NDCG, MRR, MAP) for k in CUTOFFS] + [MRR(), MAP()]
@@ -61,7 +62,7 @@ def test_without_ties_they_agree_with_trec_eval(cases):
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=25), st.sampled_from(CUTOFFS))
 def test_with_ties_ndcg_agrees_with_scikit_learn(items, k):
     scores, hits = (np.array([column], float) for column in zip(*items, strict=True))
-    judgements = Judgements.from_arrays(hits.astype(bool), scores)
+    judgements = judged_arrays(hits.astype(bool), scores)
     if hits.any():
         assert NDCG(k).value(judgements) == pytest.approx(ndcg_score(hits, scores, k=k), abs=1e-9)
     else:

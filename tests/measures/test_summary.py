@@ -1,16 +1,21 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats as scipy_stats
 
 from llmrank.measures import (
     AUC,
     HR,
+    MAE,
     MRR,
     NDCG,
     RMSE,
     Judgements,
+    MeasureSummary,
     Ratings,
+    VersusBaseline,
     compare,
     compare_ratings,
     summarise,
@@ -42,13 +47,18 @@ def test_unlabelled_cases_are_left_out_of_the_value_and_can_be_counted():
 
 
 def test_the_entry_for_metrics_json():
-    entry = summarise([NDCG(10)], Judgements.from_rankings([Ranking(ABCD)] * 5, [["a"]] * 5))["NDCG@10"].to_dict()
-    assert list(entry) == ["value", "ci95", "answered_only", "worst", "best"]
-    json.dumps(entry, allow_nan=False)
+    summary = summarise([NDCG(10)], Judgements.from_rankings([Ranking(ABCD)] * 5, [["a"]] * 5))["NDCG@10"]
+    versus = {"chance": VersusBaseline(0.5, (0.4, 0.6), 0.01, 0.02), "nothing": VersusBaseline(None, None, 1.0, 1.0)}
+    summary = replace(summary, baselines={"ceiling": 0.5, "chance": None}, versus=versus)
+    entry = json.loads(json.dumps(summary.to_dict(), allow_nan=False))
+    assert MeasureSummary.from_dict(entry) == summary
+    assert "imputed" not in entry and not entry["lower_is_better"]
+    assert entry["share_of_ceiling"] == summary.share_of_ceiling == 2
     rated = Ratings(np.array([4.0, 1.0]), np.array([4.0, np.nan]), np.array([3.0, 3.0]), (1, 5))
-    entry = summarise_ratings([RMSE()], rated)["RMSE"].to_dict()
-    assert list(entry) == ["value", "ci95", "answered_only", "worst", "best", "imputed"]
-    json.dumps(entry, allow_nan=False)
+    summary = summarise_ratings([RMSE()], rated)["RMSE"]
+    entry = json.loads(json.dumps(summary.to_dict(), allow_nan=False))
+    assert MeasureSummary.from_dict(entry) == summary and summary.share_of_ceiling is None
+    assert entry["lower_is_better"] and entry["imputed"] == pytest.approx(2**0.5)
 
 
 def test_the_interval_is_over_users_not_cases():
@@ -70,6 +80,19 @@ def test_compare_is_paired_and_signed():
     assert compare(MRR(), bad, good).difference == -difference.difference
     same = compare(MRR(), good, good)
     assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
+
+
+def test_a_mean_of_ratings_has_the_tests_of_means_and_others_a_bootstrap():
+    rng = np.random.default_rng(3)
+    truth, left, right = rng.integers(1, 6, 60).astype(float), rng.uniform(1, 5, 60), rng.uniform(1, 5, 60)
+    ours, theirs = (Ratings(truth, guess, np.full(60, 3.0), (1, 5)) for guess in (left, right))
+    found = compare_ratings(MAE(), ours, theirs)
+    errors = np.abs(left - truth), np.abs(right - truth)
+    assert found.p_t == pytest.approx(scipy_stats.ttest_rel(*errors).pvalue, abs=1e-9)
+    assert (found.higher, found.lower) == ((errors[0] > errors[1]).sum(), (errors[0] < errors[1]).sum())
+    squared = compare_ratings(RMSE(), ours, theirs)
+    assert np.isnan(squared.p_t) and (squared.higher, squared.lower) == (found.higher, found.lower)
+    assert compare_ratings(AUC(), ours, theirs).higher == compare_ratings(AUC(), ours, theirs).lower == 0
 
 
 def test_compare_ratings_draws_the_same_users_for_both():

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from llmrank import engine
 from llmrank.answers import answer_format
 from llmrank.prompting import View, load_template
 from llmrank.rankers.prompt import Prompt
@@ -97,13 +97,10 @@ class OracleBackend:
 def drive(ranker: Ranker, case: Case, backend: OracleBackend) -> tuple[Ranking, list[list[Request]]]:
     """Run the generator; return the Ranking and the batches it asked for."""
     batches: list[list[Request]] = []
-    steps = ranker.rank(case)
-    try:
-        batch: list[Request] = next(steps)
-        while True:
-            assert batch, "an empty batch costs a turn and asks nothing"
-            batches.append(batch)
-            replies: Sequence[Reply] = [backend.reply(request) for request in batch]
-            batch = steps.send(replies)
-    except StopIteration as stop:
-        return stop.value, batches
+
+    def answer(batch: list[Request]) -> list[Reply]:
+        assert batch, "an empty batch costs a turn and asks nothing"
+        batches.append(batch)
+        return [backend.reply(request) for request in batch]
+
+    return engine.drive(ranker, case, answer), batches

@@ -78,9 +78,9 @@ def test_recall_order_by_score_whatever_order_is_shown():
 def test_only_the_oracle_sees_labels():
     judged = case(relevant="ce")
     assert finished(Oracle(), judged) == Ranking(tuple("cabd"), (1.0, 0.0, 0.0, 0.0))
-    assert Oracle.sees_truth
+    assert Oracle().sees_truth
     for ranker in (Random(), Popularity({}), RecallOrder()):
-        assert not getattr(ranker, "sees_truth", False)
+        assert not ranker.sees_truth
         assert finished(ranker, judged) == finished(ranker, judged.blinded())
 
 

@@ -7,7 +7,7 @@ from llmrank.rankers.baselines import Popularity
 from llmrank.rankers.cascade import Cascade
 from llmrank.rankers.first_token import FirstToken
 from llmrank.rankers.listwise import Listwise
-from llmrank.rankers.tie_groups import tie_groups
+from llmrank.rankers.ranking import tie_groups
 from llmrank.types import Outcome, Ranking
 
 from .oracle import OracleBackend, case, drive, prompt

@@ -12,7 +12,7 @@ from llmrank.errors import InputError
 from llmrank.rankers.calibration import Calibrated
 from llmrank.rankers.fusion import WEIGHTS, Fused, Fusion, choose_fusion
 from llmrank.rankers.next_title import NextTitle, history_message, item_text
-from llmrank.types import Case, Event, Failure, Item, Outcome, Ranking, RankingSteps, Response
+from llmrank.types import BaseRanker, Case, Event, Failure, Item, Outcome, Ranking, RankingSteps, Response
 
 ITEMS = tuple(Item(str(n), f"Film {n}") for n in range(5))
 CASE = Case(
@@ -21,7 +21,7 @@ CASE = Case(
 MODEL = Ranking(("4", "3", "2", "1", "0"), (-0.1, -1.0, -2.0, -3.0, -4.0))
 
 
-class Fixed:
+class Fixed(BaseRanker):
     name = "fixed"
 
     def __init__(self, ranking: Ranking) -> None:
@@ -99,7 +99,7 @@ def test_next_title_without_an_answer_places_nothing() -> None:
         assert stop.value.value.outcome is outcome and stop.value.value.named == 0
 
 
-class Biased:
+class Biased(BaseRanker):
     """Likes the first place by a factor of ten, and item 3 by a factor of two."""
 
     name = "biased"

@@ -7,7 +7,7 @@ import pytest
 
 from llmrank.errors import InputError
 from llmrank.rankers.pairwise import Pairwise
-from llmrank.rankers.tie_groups import tie_groups
+from llmrank.rankers.ranking import tie_groups
 from llmrank.types import Outcome, Response
 
 from .oracle import OracleBackend, case, drive, prompt, truth
@@ -89,9 +89,10 @@ def test_an_unreadable_comparison_is_half_a_win_for_each():
 def test_both_orders_of_a_pair_are_asked_side_by_side():
     _, batches = drive(Pairwise(PROMPT, "heap", 2), case(7), OracleBackend())
     for batch in batches:
-        first, second = (request.messages[-1].content for request in batch)
-        films = [line.split('"')[1] for line in first.splitlines() if line.startswith("Movie ")]
-        assert films == [line.split('"')[1] for line in second.splitlines() if line.startswith("Movie ")][::-1]
+        # While the heap is built, the pairs of all parents of a level are in one batch.
+        texts = [request.messages[-1].content for request in batch]
+        films = [[line.split('"')[1] for line in text.splitlines() if line.startswith("Movie ")] for text in texts]
+        assert films[::2] == [pair[::-1] for pair in films[1::2]]
 
 
 @pytest.mark.parametrize("sort", ["heap", "bubble"])

@@ -6,7 +6,7 @@ import pytest
 
 from llmrank.errors import InputError
 from llmrank.rankers import RankerOptions, build_ranker, ranker_names
-from llmrank.rankers.needs import needs_of
+from llmrank.rankers.repeated import Repeated
 from llmrank.types import Outcome, Ranker
 from tests.plugins import install
 
@@ -14,8 +14,8 @@ from .oracle import OracleBackend, case, drive, prompt
 
 HEAD = """
 from llmrank.rankers import CaseCalls, prompt_needs, with_candidates
-from llmrank.types import Ranking
-class Made:
+from llmrank.types import BaseRanker, Ranking
+class Made(BaseRanker):
     def __init__(self, prompt, options):
         self.prompt = prompt
     def rank(self, case):
@@ -46,12 +46,12 @@ return calls.ranked(answer.ranked)"""
 def test_it_asks_and_ranks_and_is_wrapped_like_any_other(outside):
     needs = "    def needs(self, n):\n        return prompt_needs(self.prompt, 1, n // 2)\n"
     ranker = outside(HALF, more=needs)
-    assert ranker.name == "outside" == ranker_names()[-1] and needs_of(ranker, 10).calls == 1
+    assert ranker.name == "outside" == ranker_names()[-1] and ranker.needs(10).calls == 1
     ranking, batches = drive(ranker, case(10), OracleBackend())
     shown = sorted(item.item_id for item in case(10).candidates[:5])
     assert len(batches) == 1 and ranking.named == 5 and list(ranking.order[:5]) == shown
     repeated = build_ranker("outside", prompt("rankgpt"), RankerOptions(repeats=3))
-    assert needs_of(repeated, 10).calls == 3
+    assert repeated.needs(10).calls == 3
     assert drive(repeated, case(10), OracleBackend())[0].outcome is Outcome.OK
 
 
@@ -63,8 +63,9 @@ def test_recall_scores_reach_what_it_shows(outside):
 
 
 def test_it_cannot_ask_to_see_the_labels(outside):
-    ranker = outside(HALF, more="    sees_truth = True\n")
-    assert not getattr(ranker, "sees_truth", False)
+    ranker = outside(HALF, more="    sees_truth = True\n    needs_recall_order = True\n")
+    assert not ranker.sees_truth and not Repeated(ranker).sees_truth
+    assert ranker.needs_recall_order and Repeated(ranker).needs_recall_order
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,11 @@ def test_a_broken_ranking_is_an_error_that_names_package_and_user(outside, rank,
         ("made", "made = 7\n", "is no callable, but 7"),
         ("made", "def made(prompt):\n    pass\n", "cannot be built: TypeError"),
         ("made", "def made(prompt, options):\n    pass\n", "builds no ranker, but None"),
+        (
+            "Bare",
+            "class Bare:\n    def __init__(self, *given): ...\n    def rank(self, case): ...\n",
+            "it has no `needs`",
+        ),
     ],
 )
 def test_what_builds_no_ranker_is_refused_with_the_mend(outside, target, more, says):

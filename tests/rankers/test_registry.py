@@ -4,7 +4,6 @@ import pytest
 
 from llmrank.errors import InputError
 from llmrank.rankers.baselines import Popularity, RatingMeans
-from llmrank.rankers.needs import AskingRanker, needs_of
 from llmrank.rankers.registry import BASELINES, BUILDERS, USUAL_PROMPTS, RankerOptions, TrainingData, build_ranker
 from llmrank.types import Outcome
 
@@ -24,14 +23,14 @@ PROMPTS = {
 @pytest.mark.parametrize("name", BUILDERS)
 def test_each_is_built_by_name_with_its_defaults(name):
     ranker = build_ranker(name, prompt(PROMPTS[name]))
-    assert ranker.name == name and isinstance(ranker, AskingRanker)
+    assert ranker.name == name and ranker.needs(20).calls > 0
     ranking, _ = drive(ranker, case(12), OracleBackend())
     assert ranking.outcome is Outcome.OK and ranking.order[0] == "i000"
 
 
 def test_options_reach_their_methods():
     options = RankerOptions(window=6, step=2, sort="bubble", group=5, sort_top=2, rounds=4)
-    calls = {name: needs_of(build_ranker(name, prompt(PROMPTS[name]), options), 20).calls for name in BUILDERS}
+    calls = {name: build_ranker(name, prompt(PROMPTS[name]), options).needs(20).calls for name in BUILDERS}
     assert calls == {
         "listwise": 1,
         "sliding_window": 8,
@@ -50,7 +49,7 @@ def test_every_method_has_a_usual_prompt_that_it_can_ask():
 def test_repeats_and_a_first_stage_wrap_the_method():
     options = RankerOptions(repeats=3, combine="kemeny", first=Popularity({"i000": 2}), first_top=5)
     ranker = build_ranker("listwise", prompt("rankgpt"), options)
-    assert needs_of(ranker, 30).calls == 3
+    assert ranker.needs(30).calls == 3
     assert drive(ranker, case(30), OracleBackend())[0].order[0] == "i000"
 
 
@@ -58,7 +57,7 @@ def test_repeats_and_a_first_stage_wrap_the_method():
 def test_a_baseline_needs_no_prompt_and_no_call(name):
     training = TrainingData(dict, lambda: RatingMeans(3.0, {}, {}))
     ranker = BASELINES[name](training, 0)
-    assert ranker.name == name and needs_of(ranker, 50).calls == 0
+    assert ranker.name == name and ranker.needs(50).calls == 0
 
 
 @pytest.mark.parametrize(

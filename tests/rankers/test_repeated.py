@@ -60,12 +60,15 @@ def test_repeats_outweigh_noise():
 
 
 def test_a_lost_repeat_is_counted_and_left_out():
+    repaired = []
     for seed in range(6):
         one = case(10, user=str(seed))
         ranking, _ = drive(Repeated(Listwise(RANKGPT), 5), one, OracleBackend(unreadable=0.3, failures=0.2))
-        if ranking.outcome is Outcome.REPAIRED:
-            assert ranking.order == tuple(sorted(ranking.order)), "those that answered agree"
-            assert set(ranking.repairs) <= {"unread", "failed"}
+        repaired += [ranking] if ranking.outcome is Outcome.REPAIRED else []
+    assert len(repaired) >= 4, "the seeds lose some of five answers, and seldom all or none"
+    for ranking in repaired:
+        assert ranking.order == tuple(sorted(ranking.order)), "those that answered agree"
+        assert ranking.repairs and set(ranking.repairs) <= {"unread", "failed"}
 
 
 def test_a_rating_is_asked_once():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from llmrank.errors import InputError
+from llmrank.rankers import check_capabilities
 from llmrank.rankers.setwise import Setwise
 from llmrank.types import Capabilities, Outcome, Response
 
@@ -51,9 +52,9 @@ def test_log_probabilities_are_needed_only_where_they_are_read():
     assert Setwise(PROMPT).needs(50).labels == 0
     needs = Setwise(prompt("setwise", "label_logprobs"), group=8).needs(50)
     assert needs.labels == 8
-    needs.check(Capabilities(label_logprobs=8))
+    check_capabilities(needs, Capabilities(label_logprobs=8))
     with pytest.raises(InputError, match="8 labels are needed, and the backend returns 5"):
-        needs.check(Capabilities(label_logprobs=5))
+        check_capabilities(needs, Capabilities(label_logprobs=5))
 
 
 @pytest.mark.parametrize(("sort", "group"), [("heap", 2), ("bubble", 1), ("quick", 4)])

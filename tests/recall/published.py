@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from llmrank.data.foreign import read_histories
-from llmrank.data.lists import read_lists
+from llmrank.data.external_formats import read_histories, read_lists
 from llmrank.measures import NDCG, Judgements
 from tests.answers.recorded import data_folder
+from tests.measures.arrays import judged_arrays
 from tests.tables import show
 
 DEPTHS = (1, 5, 10, 20)
@@ -125,7 +125,7 @@ def by_popularity(sequences: Sequences, negatives: Lists, popularity: Mapping[st
     scores = np.array([[popularity.get(item, 0) for item in row] for row in rows], dtype=np.float64)
     relevance = np.zeros(scores.shape, dtype=bool)
     relevance[:, -1] = True
-    return Judgements.from_arrays(relevance, scores)
+    return judged_arrays(relevance, scores)
 
 
 def expected(popularity: Mapping[str, int], items: int, targets: Sequence[str]) -> tuple[Values, Values]:
@@ -166,7 +166,7 @@ def bounds(sequences: Sequences, negatives: Lists, ranked: Lists) -> tuple[Value
             known = target < len(place) or most
             ranks.append(sum(place.get(item, len(place)) < target for item in others) if known else len(others))
         relevance = np.arange(BUDGET) == np.array(ranks)[:, None]
-        judged.append(ndcg(Judgements.from_arrays(relevance)))
+        judged.append(ndcg(judged_arrays(relevance)))
     return judged[0], judged[1]
 
 
@@ -240,7 +240,7 @@ def order_of(name: str, sequences: Sequences, proposals: Lists) -> list[str]:
     for at, (user, items) in enumerate(proposals.items()):
         if (target := sequences.target(user)) in items:
             relevance[at, items.index(target)] = True
-    judged = Judgements.from_arrays(relevance, relevant=np.ones(len(proposals), dtype=np.int64))
+    judged = judged_arrays(relevance, relevant=np.ones(len(proposals), dtype=np.int64))
     found = int(relevance.sum())
     first_half = int(relevance[:, : relevance.shape[1] // 2].sum())
     values = (f"{100 * NDCG(10).value(judgements):.2f}" for judgements in (judged, judged.random()))

@@ -12,19 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrank.errors import InputError
-from llmrank.run import CaseRecord, Origin, RunFolder, read_manifest, read_records
+from llmrank.run import CaseRecord, Metrics, Origin, RunFolder, read_manifest, read_records
 from llmrank.types import Outcome, Ranking, Usage
 
+NUMBERS = Metrics("full", False, 1, 1, 1, 1, {}, None)
 texts = st.text(st.characters(exclude_categories=("Cs",)))
 
 
 def record(user_id: str, outcome: Outcome = Outcome.OK, response: str | None = "x") -> CaseRecord:
     return CaseRecord(
+        case_id=user_id,
         user_id=user_id,
         candidates=("1", "2"),
-        relevant=("2",),
-        target=None,
-        rating=None,
         ranking=Ranking(("2", "1"), (1.5, -math.inf), 1, outcome, "why", {"missing": 1}, {"exact": 1}, label_mass=0.25),
         measures={"NDCG@10": 1.0},
         requests=("k",),
@@ -54,7 +53,7 @@ def test_a_line_cut_by_a_kill_is_dropped_and_the_rest_kept(tmp_path: Path, cut: 
     with RunFolder(tmp_path / "run", {"seed": 0}) as folder:
         for user in ("a", "b", "c"):
             folder.add(record(user))
-    path = tmp_path / "run" / "cases.jsonl"
+    path = tmp_path / "run" / "records.jsonl"
     path.write_bytes(path.read_bytes()[:-cut])
     with RunFolder(tmp_path / "run", {"seed": 0}) as folder:
         assert [user for user in "abc" if folder.wants(user)] == ["c"]
@@ -96,15 +95,15 @@ def test_where_it_came_from_is_noted_and_never_compared(tmp_path: Path) -> None:
 def test_records_are_replaced_whole_and_the_old_ones_kept(tmp_path: Path) -> None:
     with RunFolder(tmp_path, {}) as folder:
         folder.add(record("a"))
-        folder.finish({"cases": 1}, {})
-        first = (tmp_path / "cases.jsonl").read_bytes()
-        assert folder.replace({"a": record("a", Outcome.UNPARSED)}) == tmp_path / "cases.jsonl.before"
-        assert folder.replace({"a": record("a", response="y")}) == tmp_path / "cases.jsonl.before-2"
+        folder.finish(NUMBERS, {})
+        first = (tmp_path / "records.jsonl").read_bytes()
+        assert folder.replace({"a": record("a", Outcome.UNPARSED)}) == tmp_path / "records.jsonl.before"
+        assert folder.replace({"a": record("a", response="y")}) == tmp_path / "records.jsonl.before-2"
         with pytest.raises(InputError, match="another process"):
             RunFolder(tmp_path, {})
         folder.add(record("b"))
-    assert (tmp_path / "cases.jsonl.before").read_bytes() == first
-    assert json.loads((tmp_path / "metrics.json.before").read_text()) == {"cases": 1}
+    assert (tmp_path / "records.jsonl.before").read_bytes() == first
+    assert json.loads((tmp_path / "metrics.json.before").read_text()) == NUMBERS.to_dict()
     assert {user: one.responses for user, one in read_records(tmp_path).items()} == {"a": ("y",), "b": ("x",)}
 
 
@@ -122,7 +121,7 @@ def test_two_processes_on_one_run_are_refused(tmp_path: Path) -> None:
         RunFolder(tmp_path, {})
 
 
-def test_a_folder_that_is_a_file_is_refused_with_a_mend(tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_is_refused_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(InputError, match=r"taken: cannot be written: File exists[\s\S]*name another"):
         RunFolder(tmp_path / "taken", {})
@@ -131,8 +130,8 @@ def test_a_folder_that_is_a_file_is_refused_with_a_mend(tmp_path: Path) -> None:
 def test_finishing_writes_the_numbers_and_notes_the_session(tmp_path: Path) -> None:
     for calls in (3, 0):
         with RunFolder(tmp_path, {"seed": 0}) as folder:
-            folder.finish({"cases": 1}, {"calls": calls})
+            folder.finish(NUMBERS, {"calls": calls})
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert [session["calls"] for session in manifest["sessions"]] == [3, 0]
-    assert json.loads((tmp_path / "metrics.json").read_text()) == {"cases": 1}
+    assert Metrics.from_dict(json.loads((tmp_path / "metrics.json").read_text())) == NUMBERS
     assert not list(tmp_path.glob("*.part"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrank.data.candidates import write_cases
+from llmrank.data.candidate_writing import write_cases
 from llmrank.scale import Partition
 from llmrank.scale.actors import work_on_actors
 from tests.scale.answering_server import MODEL, Endpoint, answering

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from llmrank.data.candidates import CandidateFile
 from llmrank.data.reranked import RerankedWriter
 from llmrank.errors import InputError
-from llmrank.scale import Partition, Shard, discard, partition_file, partition_folder
+from llmrank.scale import Partition, Shard, discard, documents, partition_file, partition_folder
 from llmrank.scale.actors import ATTEMPTS, begun, forget
 from llmrank.scale.partition import agree
 
@@ -49,6 +50,12 @@ def test_what_is_no_candidate_file_is_not_left_out_silently(tmp_path: Path, stra
         partition_folder(source, tmp_path / "out")
 
 
+def test_documents_beside_the_data_are_passed_over_and_known(tmp_path: Path) -> None:
+    source = folder(tmp_path, "a.parquet", "README.txt", "notes.md", "LICENSE")
+    assert [partition.source.name for partition in partition_folder(source, tmp_path / "out")] == ["a.parquet"]
+    assert [path.name for path in documents(source)] == ["LICENSE", "README.txt", "notes.md"]
+
+
 def test_folders_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
     source, file = folder(tmp_path), tmp_path / "file"
     file.touch()
@@ -74,11 +81,17 @@ def test_all_parts_are_made_with_the_same_settings(tmp_path: Path) -> None:
 
 def test_two_processes_cannot_write_one_part(tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    with RerankedWriter(output, settings={}):
+    (tmp_path / "in.jsonl").write_text('{"user_id": 1, "candidates": [{"item_id": 1, "title": "A"}]}')
+    candidates = CandidateFile(tmp_path / "in.jsonl")
+    partition = Partition(tmp_path / "in.jsonl", output, tmp_path / "store")
+    with RerankedWriter(output, candidates, settings={}):
         for force in (False, True):
             with pytest.raises(InputError, match="another process is writing"):
-                RerankedWriter(output, settings={}, overwrite=force)
-    RerankedWriter(output, settings={}).close()
+                RerankedWriter(output, candidates, settings={}, overwrite=force)
+        with pytest.raises(InputError, match="another process is writing"):
+            discard([partition])
+        assert partition.unfinished.exists()
+    RerankedWriter(output, candidates, settings={}).close()
 
 
 def test_a_partition_that_makes_no_headway_is_given_up_and_one_that_does_is_not(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from llmrank.data.candidates import read_rows, write_cases
+from llmrank.data.candidate_writing import write_cases
 from llmrank.types import Case, Event, Item
+from tests.data.test_reranked import read_back
 from tests.scale.answering_server import MODEL, Endpoint, answering
 
 ITEMS = [Item(str(number), f"Item number {number}") for number in range(60)]
@@ -56,7 +57,7 @@ def write_folder(folder: Path, *suffixes: str) -> None:
 
 def rankings(*paths: Path) -> list[tuple[str, Any]]:
     """Return the users with their rankings, in the order of the rows."""
-    return [(row.case.user_id, row.raw["ranking"]) for path in paths for row in read_rows(path)]
+    return [(str(row["user_id"]), row["ranking"]) for path in paths for row in read_back(path)]
 
 
 def test_a_folder_gives_the_rankings_of_its_files_and_what_is_done_is_left_alone(

@@ -1,0 +1,36 @@
+"""`llmrank show`: a finished Run again, or one user's story."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from llmrank.cli.options import json_option, option
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@option("--user", default=None, help="Show the whole story of this user (or case id).")
+@option("--worst", default=None, type=click.IntRange(1), help="Show so many Cases that lost most against recall order.")
+@option(
+    "--measures", default=None, help="Compute these instead, such as NDCG@1..50,MRR; no model and no data is needed."
+)
+@json_option
+def show(run: Path, user: str | None, worst: int | None, measures: str | None, as_json: bool) -> None:
+    """Show RUN again. The folder alone is needed: no data set, no Store, no model."""
+    from llmrank.report import console, show_metrics, show_worst
+    from llmrank.run import load_run
+
+    found, to = load_run(run), console()
+    if user is not None:
+        click.echo(found[user].record.to_json() if as_json else str(found[user]))
+        return
+    numbers = found.metrics if measures is None else found.measure(measures)
+    if as_json:
+        click.echo(json.dumps({"run": str(run), **numbers.to_dict()}, indent=2, ensure_ascii=False))
+    elif worst is not None:
+        to.print(show_worst(found.worst(worst, numbers.headline), numbers.headline or ""))
+    else:
+        to.print(show_metrics(numbers, title=found.title, run=str(run), width=to.width))

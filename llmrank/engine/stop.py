@@ -1,0 +1,50 @@
+"""A request to stop: from a signal handler, another thread, or a button in a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+STOP_SECONDS = 10.0
+"""Seconds that calls under way have to finish after a request to stop."""
+
+
+class StopSignal:
+    """Stops `rank_all` in good order.
+
+    The first request begins no new call and gives the calls under way `seconds` to finish, so that their answers are
+    stored. The second cancels them at once.
+    """
+
+    def __init__(self, seconds: float = STOP_SECONDS) -> None:
+        self.seconds = seconds
+        self._requests = 0
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    @property
+    def requested(self) -> bool:
+        """Whether the run is to stop."""
+        return self._requests > 0
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it is to stop without waiting for the calls under way."""
+        return self._requests > 1
+
+    def request(self) -> None:
+        """Ask the run to stop. Safe to call from a signal handler and from any thread, any number of times."""
+        self._requests += 1
+        for loop, changed in tuple(self._waiting):
+            with suppress(RuntimeError):  # the loop is closed: the run has ended
+                loop.call_soon_threadsafe(changed.set)
+
+    async def wait(self, requests: int = 1) -> None:
+        """Return when there have been so many requests."""
+        waiter = (asyncio.get_running_loop(), asyncio.Event())
+        self._waiting.append(waiter)
+        try:
+            while self._requests < requests:
+                await waiter[1].wait()
+                waiter[1].clear()
+        finally:
+            self._waiting.remove(waiter)

@@ -1,0 +1,1 @@
+"""How an evaluation is composed: settings, Cases, method and session, and the verbs that put them together."""

@@ -1,0 +1,318 @@
+"""Where Cases come from: a dataset through a split and a recall model, a candidate file, a table, or a list."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, overload
+
+from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
+from llmrank.data.candidates import Source as TableOrFile
+from llmrank.data.cases import histories, rating_cases, sample_users
+from llmrank.data.dataset import Split
+from llmrank.errors import InputError
+from llmrank.evaluation.method import Task
+from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, gather
+from llmrank.evaluation.training_data import TrainingData
+from llmrank.progress import Say, silent
+from llmrank.types import Case, Event, Item
+
+FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json")
+
+
+@dataclass(frozen=True)
+class CaseSet(Sequence[Case]):
+    """The Cases of an evaluation, and what must be known about them to believe the numbers."""
+
+    cases: tuple[Case, ...]
+    """By case id, whatever the order of the input."""
+    training: TrainingData
+    """What happened before the cut-off, also to users who were not drawn."""
+    evaluation: str
+    """`full`, `recall-limited(…)`, `sampled(n, sampler, seed)`, or `ratings`: different kinds are not comparable."""
+    task: Task
+    target_forced: bool
+    notes: tuple[str, ...]
+    """What a reader of the numbers must know; shown with them."""
+    settings: Mapping[str, object]
+    """Everything that can change the Cases, for the manifest."""
+    seed: int = 0
+    domain: str | None = None
+    """What the items are, such as `movies`; None: unknown."""
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Case]: ...
+    def __getitem__(self, index: int | slice) -> Case | Sequence[Case]:
+        return self.cases[index]
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self.cases)
+
+    def __repr__(self) -> str:
+        return f"CaseSet({len(self)} cases of {self.settings['data']}, {self.evaluation})"
+
+
+Source = CaseSet | CaseSettings | str | Path | Sequence[Case]
+"""What can be evaluated: Cases, their settings, the name of a dataset, or the path of a candidate file."""
+
+
+def load_cases(
+    data: Any = None,  # noqa: ANN401 - also any table that speaks Arrow
+    *,
+    task: Task = "ranking",
+    catalogue: bool = False,
+    say: Say = silent,
+    **settings: Any,  # noqa: ANN401 - checked by `gather`
+) -> CaseSet:
+    """Return the Cases of a dataset, a candidate file, a table, or a list of Cases.
+
+    Args:
+        data: Dataset name, folder, `hf:owner/name`, path of a candidate file, a table with the columns of one (pandas,
+            polars, pyarrow), or a list of Case. None: MovieLens-100K.
+        task: `rating` makes Cases with a target, whose rating is asked.
+        catalogue: Whether every item that the user has not had is a candidate.
+        say: Told what is being fetched and fitted.
+        settings: Fields of `CaseSettings`, such as `recall="ease"`, `k=20`, `users=200`, `seed=1`.
+
+    Raises:
+        InputError: there is no such data, or something in it is wrong.
+        MissingError: the data cannot be fetched.
+    """
+    return cases_of(data, gather(CaseSettings, settings), task, catalogue=catalogue, say=say)
+
+
+def cases_of(
+    data: Any,  # noqa: ANN401 - see `load_cases`
+    settings: CaseSettings,
+    task: Task,
+    *,
+    catalogue: bool = False,
+    say: Say = silent,
+) -> CaseSet:
+    """Return the Cases of `data` (None: what the settings name), as the settings describe them; see `load_cases`."""
+    if isinstance(data, CaseSet):
+        return data
+    if isinstance(data, CaseSettings):
+        data, settings = None, data
+    if isinstance(data, str | Path):
+        data, settings = None, replace(settings, data=data)
+    if data is not None:
+        if isinstance(data, ArrowTable | DataFrame):
+            return _from_file(data, settings, task)
+        return _from_list(list(data), settings)
+    path = Path(settings.data)
+    if path.is_file():
+        return _from_file(path, settings, task)
+    if path.suffix in FILE_SUFFIXES:
+        raise InputError("there is no such file", path=path, field="data", hint="name a candidate file that exists")
+    return _from_dataset(settings, task, catalogue=catalogue, say=say)
+
+
+def _from_file(source: TableOrFile, settings: CaseSettings, task: Task) -> CaseSet:
+    candidates = CandidateFile(source, skip_bad_rows=settings.skip_bad_rows)
+    name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
+    found = _drawn(list(candidates.cases()), settings, task, name=name, path=path)
+    skipped = candidates.summary.skipped_rows
+    note = (f"{skipped:,} rows with faults are left out.",) if skipped else ()
+    scale = candidates.summary.rating_scale
+    return replace(found, training=replace(found.training, scale=scale), notes=(*note, *found.notes))
+
+
+def _from_list(cases: list[Case], settings: CaseSettings) -> CaseSet:
+    rating = bool(cases) and all(case.target is not None for case in cases)
+    return _drawn(cases, settings, "rating" if rating else "ranking", name="cases", path=None)
+
+
+def _drawn(everyone: Sequence[Case], settings: CaseSettings, task: Task, *, name: str, path: Path | None) -> CaseSet:
+    """Return the Cases of the users that are drawn, of those that fit the task."""
+    fitting = [case for case in everyone if (case.target is not None) == (task == "rating")]
+    if not fitting:
+        asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
+        raise InputError(
+            f"the prompt asks for {asks}, and no row has {needs}",
+            path=path,
+            field=needs,
+            hint="choose a prompt of the other task (`llmrank prompts list`), or add the field to the rows",
+        )
+    users = {case.user_id for case in fitting}
+    drawn = set(sample_users(users, settings.users or len(users), settings.seed))
+    cases = sorted((case for case in fitting if case.user_id in drawn), key=lambda case: case.case_id)
+    cases = [_cut(case, settings.k) for case in cases]
+    if settings.force_target:
+        known = {event.item.item_id: event.item for case in everyone for event in case.history}
+        known |= {item.item_id: item for case in everyone for item in case.candidates}
+        cases = [_force_target(case, known) for case in cases]
+    return CaseSet(
+        cases=tuple(cases),
+        training=TrainingData(lambda: everyone),
+        evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
+        task=task,
+        target_forced=settings.force_target,
+        notes=tuple(_notes(cases, len(users), settings)),
+        settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": _hash(everyone)},
+        seed=settings.seed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A dataset, split, and the users that are drawn."""
+
+    split: Split
+    train: Mapping[str, tuple[Event, ...]]
+    """Training events by user."""
+    drawn: Sequence[str]
+    available: int
+    """Users that could be drawn: those with events on both sides of the cut."""
+
+
+def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: Say = silent) -> Prepared:
+    """Return the dataset that the settings name, split, and the users that they draw (0: all)."""
+    from llmrank.data.load import load_dataset
+    from llmrank.data.splits import parse_split
+
+    columns = dict(column_role(text) for text in settings.columns)
+    cut = parse_split(settings.split, file_order=settings.file_order)
+    dataset = load_dataset(str(settings.data), columns=columns, k_core=settings.k_core, say=say)
+    split = cut(dataset)
+    train = histories(split)
+    tested = {dataset.users[index] for index in set(split.test.user.tolist())} & set(train)
+    users = default_users if settings.users is None else settings.users
+    return Prepared(split, train, sample_users(tested, users or len(tested), settings.seed), len(tested))
+
+
+def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: Say) -> CaseSet:
+    prepared = prepare(settings, say=say)
+    split, train, drawn = prepared.split, prepared.train, prepared.drawn
+    dataset = split.dataset
+    manifest = _manifest(settings, len(drawn)) | {
+        "data": dataset.name,
+        "data_sha256": dataset.sha256,
+        "split": split.name,
+        "k_core": settings.k_core,
+    }
+    if task == "rating":
+        cases = sorted(rating_cases(split, drawn), key=lambda case: case.case_id)
+        evaluation = "ratings"
+    elif catalogue:
+        cases = _catalogue_cases(split, drawn)
+        evaluation = "full"
+    else:
+        cases, evaluation, recall = _recalled(split, drawn, settings, say)
+        manifest["recall"] = recall
+    if settings.force_target:
+        cases = [_force_target(case, {item.item_id: item for item in dataset.items}) for case in cases]
+    return CaseSet(
+        cases=tuple(cases),
+        training=TrainingData(
+            lambda: (Case(user_id, history) for user_id, history in train.items()),
+            scale=dataset.rating_scale or (1.0, 5.0),
+        ),
+        evaluation=evaluation,
+        task=task,
+        target_forced=settings.force_target,
+        notes=(split.note, *_notes(cases, prepared.available, settings)),
+        settings=manifest,
+        domain=dataset.domain,
+        seed=settings.seed,
+    )
+
+
+def _recalled(
+    split: Split, users: Sequence[str], settings: CaseSettings, say: Say
+) -> tuple[list[Case], str, Mapping[str, object]]:
+    from llmrank.recall import candidates_for, recall_model, recall_settings
+
+    k = settings.k or DEFAULT_CANDIDATES
+    model = recall_model(settings.recall, **({"seed": settings.seed} if settings.recall == "random" else {}))
+    say(f"fitting {model.name} on {len(split.train):,} training events")
+    cases = list(candidates_for(split, model, k, users))
+    if settings.recall == "random" and settings.force_target:
+        evaluation = f"sampled({k - 1}, uniform, seed {settings.seed})"
+    else:
+        evaluation = f"recall-limited({model.name}@{k})"
+    return cases, evaluation, recall_settings(model, k)
+
+
+def _catalogue_cases(split: Split, users: Sequence[str]) -> list[Case]:
+    """Return Cases whose candidates are all items that the user has not had, in catalogue order."""
+    from llmrank.data.cases import held_out
+
+    train, test = histories(split), held_out(split)
+    cases: list[Case] = []
+    for user in users:
+        seen = {event.item.item_id for event in train[user]}
+        relevant = tuple(dict.fromkeys(event.item.item_id for event in test[user]))
+        unseen = tuple(item for item in split.dataset.items if item.item_id not in seen)
+        cases.append(Case(user, train[user], candidates=unseen, relevant=relevant))
+    return cases
+
+
+def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
+    """Return the Case with its first relevant item in the place of the last candidate, unless one is there."""
+    if not case.relevant or not case.candidates:
+        return case
+    if {item.item_id for item in case.candidates} & set(case.relevant):
+        return case
+    item = items.get(case.relevant[0])
+    if item is None:
+        raise InputError(
+            f"the title of {case.relevant[0]!r} is not in the file, so it cannot be shown",
+            user=case.user_id,
+            field="relevant",
+            hint="add the item to the candidates of a row, or leave out --force-target",
+        )
+    return replace(case, candidates=(*case.candidates[:-1], item))
+
+
+def _cut(case: Case, k: int | None) -> Case:
+    scores = case.recall_scores
+    return replace(case, candidates=case.candidates[:k], recall_scores=None if scores is None else scores[:k])
+
+
+def column_role(text: str) -> tuple[str, str]:
+    """Return the role and the name in `ROLE=NAME`, a column of the user's own tables; raises InputError."""
+    role, equals, name = text.partition("=")
+    if not (role and equals and name):
+        raise InputError(f"{text!r} is not ROLE=NAME", field="--column", hint="write for example --column user=uid")
+    return role, name
+
+
+def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Iterator[str]:
+    users = len({case.user_id for case in cases})
+    if users < available:
+        yield f"{users} of {available} users, drawn by seed {settings.seed}."
+    if users < len(cases):
+        yield f"{len(cases)} cases of {users} users: intervals and tests are over users."
+    if settings.force_target:
+        yield "What the user did next was put into every list, so these numbers do not measure the whole system."
+    if new := sum(not case.history for case in cases):
+        yield f"{new} cases have no history."
+    seen = sum(bool({e.item.item_id for e in c.history} & {i.item_id for i in c.candidates}) for c in cases)
+    if seen:
+        yield f"{seen} cases offer items that the user already has."
+    missed = sum(bool(c.relevant) and not {i.item_id for i in c.candidates} & set(c.relevant) for c in cases)
+    if missed:
+        yield f"{missed} cases have no relevant item among their candidates (missed by recall): they count as zero."
+    unjudged = sum(not case.relevant and case.target is None for case in cases)
+    if unjudged:
+        yield f"{unjudged} cases have no relevant item: they are ranked, and no measure counts them."
+
+
+def _manifest(settings: CaseSettings, users: int) -> dict[str, object]:
+    return {"users": users, "seed": settings.seed, "k": settings.k, "force_target": settings.force_target}
+
+
+def _hash(cases: Iterable[Case]) -> str:
+    """Return a hash of the Cases that does not depend on the order of the rows."""
+    digest = hashlib.sha256()
+    for line in sorted(repr(case) for case in cases):
+        digest.update(line.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()

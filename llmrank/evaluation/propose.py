@@ -1,0 +1,106 @@
+"""The recall stage alone: candidates for the users of a dataset, written as a candidate file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmrank.data.candidate_writing import check_free, write_cases
+from llmrank.data.candidates import file_format
+from llmrank.evaluation.cases import prepare
+from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
+from llmrank.progress import Reporter, reporter_of
+from llmrank.recall import Coverage, Setting, candidates_for, recall_model, recall_settings
+from llmrank.types import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A candidate file that was written, and how much of what the users did next is in it."""
+
+    out: Path
+    rows: int
+    data: str
+    data_sha256: str
+    split: str
+    note: str
+    recall: Mapping[str, object]
+    """The model and its settings."""
+    measures: Mapping[str, float]
+    """`HR@10`, and `recall@k`, the ceiling: no ranking of these candidates can find more."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return {
+            "out": str(self.out),
+            "rows": self.rows,
+            "data": self.data,
+            "data_sha256": self.data_sha256,
+            "split": self.split,
+            "note": self.note,
+            "recall": dict(self.recall),
+            "measures": dict(self.measures),
+        }
+
+    def __str__(self) -> str:
+        settings = ", ".join(f"{name} {value}" for name, value in self.recall.items())
+        lines = [f"{self.out}: {self.rows:,} users of {self.data}, {settings}"]
+        lines += [f"{name:10} {value:.4f}" for name, value in self.measures.items()]
+        lines[-1] += "  the ceiling: no ranking of these candidates can find more"
+        return "\n".join([*lines, f"{self.split}: {self.note}"])
+
+
+def propose(
+    settings: CaseSettings,
+    out: Path,
+    *,
+    parameters: Mapping[str, Setting] | None = None,
+    keep_seen: bool = False,
+    overwrite: bool = False,
+    progress: bool | Reporter = True,
+) -> Proposed:
+    """Propose candidates for each user of a dataset and write them, with history and what came next.
+
+    Args:
+        settings: Which dataset, split, users and recall model; `users` None: all of them.
+        out: `.parquet`, `.jsonl` or `.jsonl.gz`.
+        parameters: Of the recall model, such as `{"l2": 300.0}`.
+        keep_seen: Whether to propose items that the user has had already.
+        overwrite: Replace a file that exists.
+        progress: Whether to show a bar; or who is told instead.
+
+    Raises InputError for an unknown dataset, split, model or parameter, and for a file that exists.
+    """
+    reporter = reporter_of(progress)
+    file_format(out)
+    check_free(out, overwrite=overwrite)
+    seed = {"seed": settings.seed} if settings.recall == "random" else {}
+    model, k = recall_model(settings.recall, **seed, **(parameters or {})), settings.k or DEFAULT_CANDIDATES
+    prepared = prepare(settings, default_users=0, say=reporter.message)
+    split, users = prepared.split, prepared.drawn
+    reporter.message(f"{model.name}: {len(split.train):,} training events, {len(split.dataset.items):,} items")
+    first, ceiling = Coverage(min(10, k)), Coverage(k)
+    reporter.begin(len(users), 0, str)
+
+    def counted() -> Iterator[Case]:
+        cases = candidates_for(split, model, k, users, exclude_seen=not keep_seen)
+        for case in ceiling.watch(first.watch(cases)):
+            yield case
+            reporter.advance("written")
+
+    try:
+        rows = write_cases(out, counted(), overwrite=overwrite)
+    finally:
+        reporter.end()
+    return Proposed(
+        out,
+        rows,
+        split.dataset.name,
+        split.dataset.sha256,
+        split.name,
+        split.note,
+        recall_settings(model, k, exclude_seen=not keep_seen),
+        {f"HR@{first.k}": first.hit_rate, f"recall@{k}": ceiling.recall},
+    )

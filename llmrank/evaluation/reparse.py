@@ -1,0 +1,229 @@
+"""Reparse: the stored answers of a Run read again with today's parser, without a model call, and what that changes.
+
+The Run's folder alone is needed: its Cases, its template, its shots, and its answers are all in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from llmrank.engine import CaseResult, Exchange
+from llmrank.engine.driver import complete_with_recall_order, drive
+from llmrank.errors import InputError
+from llmrank.evaluation.method import Composer, Method, StoredParts, with_settings
+from llmrank.evaluation.score import read_answer
+from llmrank.evaluation.settings import PromptSettings, ScoreSettings, gather, settings_of
+from llmrank.evaluation.training_data import TrainingData
+from llmrank.prompting import PromptTemplate, read_template
+from llmrank.run import CaseRecord, Metrics, Run, RunFolder, load_run, read_manifest
+from llmrank.run.metrics import case_measures, metrics
+from llmrank.store import request_key
+from llmrank.types import Case, Reply, Request
+
+
+class NotAnsweredError(Exception):
+    """A Case cannot be read again: today's llmrank would send something that has no stored answer. Says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed in one Case."""
+
+    before: CaseRecord
+    after: CaseRecord
+
+    @property
+    def first_position(self) -> int | None:
+        """The first position, from 1, that holds another item; None where the order is the same."""
+        pairs = zip(self.before.ranking.order, self.after.ranking.order, strict=True)
+        return next((position for position, (old, new) in enumerate(pairs, 1) if old != new), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that changed, as JSON values: each a pair of before and after."""
+        old, new = self.before.ranking, self.after.ranking
+        pairs: dict[str, tuple[Any, Any]] = {
+            "outcome": (str(old.outcome), str(new.outcome)),
+            "reason": (old.reason, new.reason),
+            "repairs": (dict(old.repairs), dict(new.repairs)),
+            "matches": (dict(old.matches), dict(new.matches)),
+            "named": (old.named, new.named),
+            "measures": (
+                _where_different(self.before.measures, self.after.measures),
+                _where_different(self.after.measures, self.before.measures),
+            ),
+        }
+        if len(old.order) == 1:
+            pairs["predicted"] = (old.scores and old.scores[0], new.scores and new.scores[0])
+        changed = {name: list(pair) for name, pair in pairs.items() if pair[0] != pair[1]}
+        return {
+            "case_id": self.before.case_id,
+            "user_id": self.before.user_id,
+            "first_position": self.first_position,
+            **changed,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Reparsed:
+    """A Run before and after."""
+
+    run: Path
+    records: Mapping[str, CaseRecord]
+    """As they were, by case id."""
+    changes: tuple[Change, ...]
+    """The Cases in which something is different now, by case id."""
+    unreadable: Mapping[str, str]
+    """Why a Case cannot be read again, by case id; it keeps its old reading."""
+    before: Metrics
+    after: Metrics
+    kept: Path | None = None
+    """Where the old records are kept; None where nothing was written."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return {
+            "run": str(self.run),
+            "cases": len(self.records),
+            "changed": len(self.changes),
+            "outcomes": {"before": dict(self.before.outcomes), "after": dict(self.after.outcomes)},
+            "repairs": {"before": dict(self.before.repairs), "after": dict(self.after.repairs)},
+            "measures": {
+                name: {"before": summary.value, "after": self.after[name].value}
+                for name, summary in self.before.measures.items()
+            },
+            "changes": [change.to_dict() for change in self.changes],
+            "unreadable": dict(self.unreadable),
+        }
+
+
+def reparse(run: Run | str | Path, *, write: bool = False) -> Reparsed:
+    """Read the stored answers of a Run again with today's parser, and return what changes.
+
+    The Run's own template and settings are used, whatever has been edited since.
+
+    Args:
+        run: A Run, or its folder.
+        write: Whether to put the new reading into the Run; the old one is kept beside it.
+
+    Raises InputError for a Run that holds no Case or made no model calls, and where it cannot be written.
+    """
+    found = run if isinstance(run, Run) else load_run(run)
+    records, cases = found.records, {case.case_id: case for case in found.done}
+    if not records:
+        raise InputError("the Run holds no Case yet", path=found.path, hint="repeat the command that made it")
+    read = _reader(found)
+    after, unreadable = dict(records), dict[str, str]()
+    for case_id, record in records.items():
+        try:
+            result = read(cases[case_id], record)
+        except NotAnsweredError as error:
+            unreadable[case_id] = str(error)
+            continue
+        measures = case_measures(result.case, result.ranking, found.metric_settings.measures)
+        after[case_id] = replace(record, ranking=CaseRecord.of(result, measures).ranking, measures=measures)
+    changes = tuple(
+        Change(records[case_id], after[case_id]) for case_id in sorted(records) if records[case_id] != after[case_id]
+    )
+    numbers = [metrics(found.done, which, found.metric_settings) for which in (records, after)]
+    done = Reparsed(found.path, records, changes, unreadable, numbers[0], numbers[1])
+    return replace(done, kept=_write(found, done, after)) if write else done
+
+
+def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | None:
+    with RunFolder(run.path, read_manifest(run.path)["settings"]) as folder:
+        if folder.records != done.records:
+            raise InputError("the Run has changed meanwhile", path=run.path, hint="repeat the command")
+        kept = folder.replace(after) if done.changes else None
+        if len(run.done) == len(run.cases):
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            usage = run.metrics.usage
+            session = {"started": started, "reparsed": len(done.records), "changed": len(done.changes)}
+            folder.finish(replace(done.after, usage=usage), session)
+    return kept
+
+
+Reader = Callable[[Case, CaseRecord], CaseResult]
+
+
+def _reader(run: Run) -> Reader:
+    """Return what reads a Case of the Run again; it raises NotAnsweredError where that cannot be done."""
+    manifest = read_manifest(run.path)
+    settings, origin = manifest["settings"], manifest["origin"]
+    if origin.get("verb") == "score":
+        return _reader_of_answers(settings)
+    if "template" not in settings:
+        raise InputError(
+            "this Run made no model calls", path=run.path, hint="name a Run of a ranker that asks with a prompt"
+        )
+    method, identity = _method_of(run, settings, origin["options"]["prompt"]), settings["backend"]
+    assert method.prompt is not None
+    view, front = method.prompt.view, method.prompt.template.front
+    shown = front.history if view.history is None else view.history
+
+    def read(case: Case, record: CaseRecord) -> CaseResult:
+        arranged = method.order.arrange(fitted_history(case, shown, record.ranking.history_dropped))
+        exchanges: list[Exchange] = []
+
+        def answer(requests: list[Request]) -> Sequence[Reply]:
+            new = [_stored(record, request_key(identity, request)) for request in requests]
+            exchanges.extend(new)
+            return [exchange.reply for exchange in new]
+
+        ranking = drive(method.ranker, arranged, answer)
+        # What did not fit the context window was left out before, so the ranker has not counted it.
+        ranking = replace(ranking, history_dropped=record.ranking.history_dropped)
+        return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), record.seconds)
+
+    return read
+
+
+def _reader_of_answers(settings: Mapping[str, Any]) -> Reader:
+    names = [setting.name for setting in settings_of(ScoreSettings)]
+    how = gather(ScoreSettings, {name: settings[name] for name in names})
+
+    def read(case: Case, record: CaseRecord) -> CaseResult:
+        reply = record.replies[0]
+        return CaseResult(case, read_answer(case, reply, how), (Exchange("", reply, stored=True),))
+
+    return read
+
+
+def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any]) -> Method:
+    """Return the method as it was when the Run was made: its own templates, its own shots."""
+
+    def template(name: str) -> PromptTemplate | None:
+        # Today's linter may know more mistakes than that of then; the answers are there all the same.
+        text = settings.get(name)
+        return None if text is None else read_template(text, run.path / "manifest.json", strict=False)
+
+    known = {setting.name for setting in settings_of(PromptSettings)}
+    made = gather(PromptSettings, {name: value for name, value in prompt.items() if name in known})
+    parts = StoredParts(run.shots, profile=template("profile_template"), first=template("first_template"))
+    training = TrainingData(lambda: (), run.metric_settings.scale)
+    own = template("template")
+    assert own is not None
+    return Composer(made, training, settings["seed"], stored=parts).method(with_settings(own, made))
+
+
+def _stored(record: CaseRecord, key: str) -> Exchange:
+    if key not in record.requests:
+        known = len(record.requests)
+        raise NotAnsweredError(f"today's llmrank sends other requests than the {known} that were answered")
+    return Exchange(key, record.replies[record.requests.index(key)], stored=True)
+
+
+def fitted_history(case: Case, shown: int | None, dropped: int) -> Case:
+    """Return the Case with the history that fitted into the context window: its newest `shown` events (None: all)
+    without the oldest `dropped` of them."""
+    if not dropped:
+        return case
+    first = 0 if shown is None else max(0, len(case.history) - shown)
+    return replace(case, history=case.history[first + dropped :])
+
+
+def _where_different(values: Mapping[str, float], others: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value != others.get(name)}

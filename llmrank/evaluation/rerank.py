@@ -1,0 +1,486 @@
+"""Reranking: candidate files in, reranked files out, or Cases in and Rankings out. No ground truth is looked at."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, overload
+
+from llmrank.data.candidate_row import CandidateRow
+from llmrank.data.candidates import CandidateFile, file_format
+from llmrank.data.reranked import RerankedWriter
+from llmrank.engine import Budget, Caller, CaseResult, rank_all
+from llmrank.errors import (
+    EngineDiedError,
+    InputError,
+    LlmrankError,
+    MissingError,
+    TooManyErrorsError,
+    UnfinishedError,
+)
+from llmrank.evaluation.evaluate import CostEstimate, refuse_errors
+from llmrank.evaluation.method import Composer, ContextWindow, Method, needs_model, template_of
+from llmrank.evaluation.session import Session, default_store
+from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, ScaleSettings, split_settings
+from llmrank.evaluation.training_data import TrainingData
+from llmrank.files import sha256_of
+from llmrank.progress import Reporter, Silent, reporter_of
+from llmrank.rankers.order import Order
+from llmrank.scale import Partition, Result, Shard, discard, partition_file, partition_folder
+from llmrank.scale.partition import agree
+from llmrank.store import Store
+from llmrank.types import Case, Failure, Outcome, Ranking, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """What `rerank` did this time."""
+
+    output: Path
+    rows: int
+    outcomes: Mapping[str, int]
+    """How the rows ended that were ranked this time."""
+    calls: int
+    usage: Usage
+    budget: Budget
+
+    def __str__(self) -> str:
+        counts = counted(self.outcomes)
+        return f"{self.output}: {self.rows} rows. This time: {counts}; {self.calls} calls, {self.budget.describe()}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return {
+            "rows": self.rows,
+            "output": str(self.output),
+            "outcomes": dict(self.outcomes),
+            "calls": self.calls,
+            **self.budget.to_dict(),
+            "prompt_tokens": self.usage.prompt_tokens,
+            "completion_tokens": self.usage.completion_tokens,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RerankJob:
+    """How rows are reranked, whichever they are. It can be sent to another process, and means the same there."""
+
+    prompt: PromptSettings = field(default_factory=PromptSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    limits: Limits = field(default_factory=Limits)
+    scale: ScaleSettings = field(default_factory=ScaleSettings)
+    seed: int = 0
+    skip_bad_rows: bool = False
+    """Leave out rows that have faults, and count them."""
+    folder: Path = field(default_factory=Path.cwd)
+    """Where the job was given: what relative names (of prompts, of a model) are relative to."""
+
+    @property
+    def order(self) -> Order:
+        """In which order candidates are shown."""
+        return Order.parse(self.prompt.order, self.seed)
+
+    def open_session(self, reporter: Reporter, store: Store | None = None) -> Session:
+        """Return an open session; one without a model where the method makes no calls."""
+        if not needs_model(self.prompt):
+            return Session.without_model(say=reporter.message)
+        return Session(self.model, self.limits, store=store, say=reporter.message)
+
+    def method(self, candidates: CandidateFile, window: ContextWindow) -> Method:
+        """Return how the rows of a file are ranked; shots and popularity are drawn from the file itself."""
+        template = template_of(self.prompt) if needs_model(self.prompt) else None
+        training = TrainingData(candidates.cases, candidates.summary.rating_scale)
+        return Composer(self.prompt, training, self.seed, window).method(template)
+
+    def check(self, partition: Partition) -> CandidateFile:
+        """Check every row of the source, and return the file. What is relevant is of no concern here."""
+        return CandidateFile(partition.source, truth="ignored", skip_bad_rows=self.skip_bad_rows)
+
+    def rows(self, partition: Partition, candidates: CandidateFile) -> Iterator[CandidateRow]:
+        """Return the partition's rows."""
+        shard = partition.shard
+        return iter(candidates) if shard is None else (row for row in candidates if shard.holds(row.case.user_id))
+
+    def settings(self, method: Method, session: Session) -> dict[str, object]:
+        """Return all settings that can change a ranking.
+
+        Raises InputError for a method that the backend cannot serve.
+        """
+        # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
+        session.check(method.ranker.needs(2), ask=False)
+        return {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
+
+    def rerank(
+        self, partition: Partition, session: Session, caller: Caller, reporter: Reporter, *, force: bool = False
+    ) -> Result:
+        """Rerank the partition's rows, or what is left of them, and return what was done.
+
+        Raises:
+            InputError: the output exists, or was begun with other settings.
+            TooManyErrorsError: more rows failed than the limits allow; the same call asks for them again.
+        """
+        candidates = self.check(partition)
+        for note in candidates.summary.notes():
+            reporter.message(note)
+        rows = len(candidates) if partition.shard is None else sum(1 for _ in self.rows(partition, candidates))
+        method = self.method(candidates, session.window)
+        settings = self.settings(method, session)
+        session.check(method.ranker.needs(2))
+        if partition.settings is not None:
+            agree(partition.settings, settings)
+        settings["candidates_sha256"] = sha256_of(partition.source)
+        if partition.shard is not None:
+            settings["shard"] = str(partition.shard)
+        outcomes, usage, failed = Counter[str](), Usage(), 0
+        under_way: dict[str, CandidateRow] = {}
+        calls = caller.calls
+        with RerankedWriter(partition.output, candidates, settings=settings, overwrite=force) as writer:
+
+            def wanted() -> Iterator[Case]:
+                for row in self.rows(partition, candidates):
+                    if row not in writer:
+                        under_way[row.case.case_id] = row
+                        yield row.case
+
+            def done(result: CaseResult) -> None:
+                nonlocal usage, failed
+                replies = [exchange.reply for exchange in result.exchanges]
+                lost = any(isinstance(reply, Failure) for reply in replies)
+                failed += lost
+                spent = sum((reply.usage for reply in replies if not isinstance(reply, Failure)), Usage())
+                writer.write(under_way.pop(result.case.case_id), result.ranking, spent, failed=lost)
+                outcomes[result.ranking.outcome] += 1
+                usage += spent
+                reporter.advance(str(result.ranking.outcome))
+
+            if not writer.finished and len(writer) < rows:
+                reporter.begin(rows, len(writer), session.budget.describe)
+                try:
+                    arrange = method.order.arrange
+                    session.run_to_end(
+                        lambda stop: rank_all(wanted(), method.ranker, caller, arrange=arrange, done=done, stop=stop)
+                    )
+                finally:
+                    reporter.end()
+            refuse_errors(failed, rows, self.limits.max_error_rate)
+            writer.finish()
+        return Result(partition.output, rows, dict(outcomes), caller.calls - calls, usage)
+
+    def divide(self, candidates: Path, output: Path) -> list[Partition]:
+        """Return the parts that this job is to do: for a file without a shard, the one that it is."""
+        shard = None if self.scale.shard is None else Shard.parse(self.scale.shard)
+        if candidates.is_dir():
+            return partition_folder(candidates, output, shard=shard, stores=self.model.store)
+        if self.scale.engine == "ray":
+            raise InputError(
+                "the actors share the files of a folder, and this is one file",
+                path=candidates,
+                field="--engine",
+                hint="divide it into a folder of files, or use --shard i/n",
+            )
+        file_format(output)
+        if shard is not None:
+            return [partition_file(candidates, output, shard, self.model.store)]
+        return [Partition(candidates, output, self.model.store or default_store())]
+
+    def check_scale(self) -> None:
+        """Raise InputError for settings that only a job of one process can keep."""
+        if self.model.batch:
+            hint = "leave it out, or rerank the files one by one: a batch holds the rows of one"
+            raise InputError("parts are not asked through the Batch API", field="--batch", hint=hint)
+        limits = self.limits
+        bounds = {"requests": limits.max_requests, "total-tokens": limits.max_total_tokens, "cost": limits.max_cost}
+        if self.scale.engine == "ray" and (given := [name for name, bound in bounds.items() if bound is not None]):
+            hint = "leave it out; or use --shard i/n, where each shard keeps the bound it is given"
+            raise InputError("actors have no common bound", field=f"--max-{given[0]}", hint=hint)
+
+
+class PartitionWorker:
+    """One backend, and partitions one after another; each with the Store that belongs to it."""
+
+    def __init__(self, job: RerankJob, reporter: Reporter) -> None:
+        """Open the backend. Raises what `Session` raises; MissingError if the job's folder is missing."""
+        if not job.folder.is_dir():
+            raise MissingError(
+                f"this machine has no folder {job.folder}",
+                hint="give the command in a folder that every machine of the cluster has, with the same content",
+            )
+        os.chdir(job.folder)
+        self._job, self._reporter = job, reporter
+        self._session = job.open_session(reporter, Store(Path(":memory:")))
+        self._caller: Caller | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """What this worker spends."""
+        return self._session.budget
+
+    def agree(self, partition: Partition) -> None:
+        """Raise InputError if the job was begun with other settings than this worker's; make its folder if need be."""
+        method = self._job.method(self._job.check(partition), self._session.window)
+        settings = self._job.settings(method, self._session)
+        if partition.settings is not None:
+            partition.settings.parent.mkdir(exist_ok=True)
+            agree(partition.settings, settings)
+
+    def work(self, partition: Partition) -> Result:
+        """Do what is left of the partition; what is wrong with it stands in the Result.
+
+        Raises EngineDiedError, after which this worker is of no more use.
+        """
+        budget = self.budget
+        requests, spent, doubtful = budget.requests, budget.spent, budget.doubtful
+        try:
+            result = self._rerank(partition)
+        except EngineDiedError:
+            raise
+        except LlmrankError as error:
+            # What is wrong with a file or its rows says nothing about the others; a refused key does.
+            stops = not isinstance(error, InputError | TooManyErrorsError)
+            result = Result(partition.output, error=str(error), exit_code=error.exit_code, stops=stops)
+        return replace(
+            result,
+            requests=budget.requests - requests,
+            spent=budget.spent - spent,
+            doubtful=budget.doubtful - doubtful,
+        )
+
+    def _rerank(self, partition: Partition) -> Result:
+        if partition.output.exists():  # whoever finished it died before saying so
+            return Result(partition.output)
+        path = partition.store if needs_model(self._job.prompt) else Path(":memory:")
+        with Store(path, alone=True) as store:
+            if self._caller is None:
+                self._caller = self._session.caller()
+            self._session.store = self._caller.store = store
+            return self._job.rerank(partition, self._session, self._caller, self._reporter)
+
+    def close(self) -> None:
+        """Close the backend."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def counted(outcomes: Mapping[str, int]) -> str:
+    """Return how many Cases ended how, on one line."""
+    return " · ".join(f"{outcome} {outcomes.get(outcome, 0)}" for outcome in Outcome)
+
+
+def rerank_files(
+    candidates: Path, output: Path, job: RerankJob, *, force: bool = False, reporter: Reporter | None = None
+) -> Reranked:
+    """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
+    reporter = reporter or Silent()
+    partitions = _partitions(candidates, output, job, reporter)
+    if candidates.is_dir() or job.scale.shard is not None:
+        results, budget = _rerank_partitions(job, partitions, reporter, force=force)
+        return _summary(output, results, budget)
+    store = Store(partitions[0].store) if needs_model(job.prompt) else None
+    with ExitStack() as stack:
+        if store is not None:
+            stack.enter_context(store)
+        session = stack.enter_context(job.open_session(reporter, store))
+        result = job.rerank(partitions[0], session, session.caller(), reporter, force=force)
+        return _summary(output, [result], session.budget)
+
+
+def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> CostEstimate:
+    """Return what reranking would ask, what of it the Store has, and what the rest may cost. No request is sent."""
+    partitions = _partitions(candidates, output, job, reporter)
+    divided = candidates.is_dir() or job.scale.shard is not None
+    checked = [job.check(partition) for partition in partitions]
+    # Parts have Stores of their own, which an estimate leaves as they are.
+    model = replace(job.model, store=None) if divided else job.model
+    with replace(job, model=model).open_session(reporter) as session:
+        # Shots from the other files may be longer or shorter; it is an estimate.
+        method = job.method(checked[0], session.window)
+        job.settings(method, session)
+        cases = (row.case for row in chain.from_iterable(map(job.rows, partitions, checked)))
+        return CostEstimate.of(cases, method, session)
+
+
+def _partitions(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> list[Partition]:
+    """Return the parts of the job, once all that can be seen beforehand is seen to be right."""
+    if needs_model(job.prompt):
+        template_of(job.prompt)
+    _ = job.order
+    partitions = job.divide(candidates, output)
+    if not partitions:
+        reporter.message(f"there are more shards than files, and none is left for {job.scale.shard}")
+    divided = candidates.is_dir() or job.scale.shard is not None
+    if divided:
+        job.check_scale()
+    return partitions
+
+
+def _summary(output: Path, results: Sequence[Result], budget: Budget) -> Reranked:
+    return Reranked(
+        output,
+        rows=sum(result.rows for result in results),
+        outcomes=sum((Counter(result.outcomes) for result in results), Counter[str]()),
+        calls=sum(result.calls for result in results),
+        usage=sum((result.usage for result in results), Usage()),
+        budget=budget,
+    )
+
+
+def _rerank_partitions(
+    job: RerankJob, partitions: Sequence[Partition], reporter: Reporter, *, force: bool
+) -> tuple[Sequence[Result], Budget]:
+    """Return the Results of the partitions that were not done yet, and what was spent; report how each ended.
+
+    Raises UnfinishedError: once the others are done, for what is wrong with some; at once, for what is wrong with all.
+    """
+    from llmrank.scale.actors import work_on_actors
+
+    if not partitions:
+        return [], Budget()
+    ahead: list[Partition] = []
+    results: list[Result] = []
+
+    def follow(worked: Iterable[Result]) -> None:
+        for result in worked:
+            if result.stops:
+                raise UnfinishedError(result.error, result.exit_code)
+            results.append(result)
+            place = f"[{len(partitions) - len(ahead) + len(results)}/{len(partitions)}] {result.output}"
+            reporter.message(f"{place}: {result.error or f'{result.rows} rows, {counted(result.outcomes)}'}")
+
+    with PartitionWorker(job, reporter) as worker:
+        if force:
+            discard(partitions)
+        worker.agree(partitions[0])
+        ahead += [partition for partition in partitions if not partition.output.exists()]
+        if len(ahead) < len(partitions):
+            reporter.message(f"{len(partitions) - len(ahead)} of {len(partitions)} files are done already")
+        if job.scale.engine == "local":
+            follow(map(worker.work, ahead))
+    if job.scale.engine == "ray" and ahead:
+        opened = partial(PartitionWorker, job, Silent())
+        follow(work_on_actors(ahead, opened, actors=job.scale.actors, gpus=job.scale.gpus_per_actor))
+        for result in results:
+            worker.budget.add(result.requests, result.spent, result.doubtful)
+    failed = [result for result in results if result.error]
+    if len(results) < len(ahead) or failed:
+        seen = {result.output for result in results}
+        lost = [str(partition.output) for partition in ahead if partition.output not in seen]
+        first = failed[0].error if failed else f"{lost[0]}: its actors died, or failed (see above)"
+        raise UnfinishedError(
+            f"{len(failed) + len(lost)} of {len(partitions)} files are not finished; the same command continues with "
+            f"them. The first: {first}",
+            failed[0].exit_code if failed else 4,
+        )
+    return results, worker.budget
+
+
+@overload
+def rerank(
+    candidates: str | Path,
+    output: str | Path,
+    *,
+    prompt: str | Path | PromptSettings | None = None,
+    model: str | ModelSettings | None = None,
+    seed: int = 0,
+    skip_bad_rows: bool = False,
+    force: bool = False,
+    progress: bool | Reporter = True,
+    **settings: Any,  # noqa: ANN401 - checked by name and type
+) -> Reranked: ...
+@overload
+def rerank(
+    candidates: Iterable[Case],
+    output: None = None,
+    *,
+    prompt: str | Path | PromptSettings | None = None,
+    model: str | ModelSettings | None = None,
+    seed: int = 0,
+    skip_bad_rows: bool = False,
+    force: bool = False,
+    progress: bool | Reporter = True,
+    **settings: Any,  # noqa: ANN401 - checked by name and type
+) -> list[Ranking]: ...
+def rerank(
+    candidates: str | Path | Iterable[Case],
+    output: str | Path | None = None,
+    *,
+    prompt: str | Path | PromptSettings | None = None,
+    model: str | ModelSettings | None = None,
+    seed: int = 0,
+    skip_bad_rows: bool = False,
+    force: bool = False,
+    progress: bool | Reporter = True,
+    **settings: Any,
+) -> Reranked | list[Ranking]:
+    """Rerank a candidate file into a file, a folder of them into a folder, or Cases into Rankings.
+
+    Files: each row comes out again with `ranking`, `scores`, `outcome`, `repairs`, `usage`. What a model did not place
+    follows in recall order. The same call continues a job that was stopped.
+
+    Args:
+        candidates: Path of a candidate file or a folder of them; or Cases.
+        output: Path to write; None for Cases, whose Rankings are returned in their order.
+        prompt: Name or path of a template, or all settings of the prompt.
+        model: Name of the model, or all settings of the backend.
+        seed: For shuffles, shots and sampling.
+        skip_bad_rows: Leave out rows that have faults, and count them.
+        force: Begin again, whatever exists.
+        progress: Whether to show a bar; or who is told instead.
+        settings: Any field of `PromptSettings`, `ModelSettings`, `Limits` and `ScaleSettings`, by name.
+
+    Raises:
+        InputError: something in the input is wrong, or the output exists and was made with other settings.
+        TooManyErrorsError: more rows failed than `max_error_rate` allows; the same call asks for them again.
+    """
+    made: list[Any] = split_settings(settings, PromptSettings, ModelSettings, Limits, ScaleSettings)
+    prompts, models, limits, scale = made
+    if isinstance(prompt, PromptSettings):
+        prompts = prompt
+    elif prompt is not None:
+        prompts = replace(prompts, prompt=prompt)
+    if isinstance(model, ModelSettings):
+        models = model
+    elif model is not None:
+        models = replace(models, model=model)
+    job, reporter = RerankJob(prompts, models, limits, scale, seed, skip_bad_rows), reporter_of(progress)
+    if isinstance(candidates, str | Path):
+        if output is None:
+            raise InputError("a file is reranked into a file", field="output", hint="name the file to write")
+        return rerank_files(Path(candidates), Path(output), job, force=force, reporter=reporter)
+    return _rerank_cases(list(candidates), job, reporter)
+
+
+def _rerank_cases(cases: Sequence[Case], job: RerankJob, reporter: Reporter) -> list[Ranking]:
+    template = template_of(job.prompt) if needs_model(job.prompt) else None
+    rankings: dict[str, Ranking] = {}
+
+    def done(result: CaseResult) -> None:
+        rankings[result.case.case_id] = result.ranking
+        reporter.advance(str(result.ranking.outcome))
+
+    with job.open_session(reporter) as session:
+        method = Composer(job.prompt, TrainingData(lambda: cases), job.seed, session.window).method(template)
+        session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))
+        reporter.begin(len(cases), 0, session.budget.describe)
+        try:
+            caller = session.caller()
+            arrange = method.order.arrange
+            session.run_to_end(
+                lambda stop: rank_all(cases, method.ranker, caller, arrange=arrange, done=done, stop=stop)
+            )
+        finally:
+            reporter.end()
+    return [rankings[case.case_id] for case in cases]

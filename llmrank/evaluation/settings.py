@@ -1,0 +1,271 @@
+"""The settings of an evaluation, as frozen records.
+
+Every default, choice, range and help text is written here, or in the records that these hold (`View`, `RankerOptions`),
+and nowhere else. Command-line options, environment variables, `--config` keys and their help are derived from the
+fields (see `settings_of`); the Python functions take the records, or the same names as keyword arguments (`gather`).
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import lru_cache
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+
+from annotated_types import Ge, Le
+from pydantic import TypeAdapter, ValidationError
+
+from llmrank.backends import DEFAULT_MODEL
+from llmrank.errors import InputError, nearest
+from llmrank.prompting import View
+from llmrank.prompting.identifiers import Ids
+from llmrank.rankers.registry import RankerOptions
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
+
+DEFAULT_DATA = "ml-100k"
+DEFAULT_USERS = 40
+DEFAULT_CANDIDATES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSettings:
+    """Where the Cases come from."""
+
+    data: str | Path = DEFAULT_DATA
+    """Dataset name, folder, hf:owner/name, or candidate file."""
+    recall: str = "ease"
+    """Recall model that proposes the candidates: ease, itemknn, popularity, random."""
+    k: Annotated[int, Ge(1)] | None = None
+    """Candidates per user.  [default: 50; for a candidate file all]"""
+    split: str = "leave-last-out"
+    """leave-last-out, time:YYYY-MM-DD, or user-ratio:0.9."""
+    users: Annotated[int, Ge(0)] | None = None
+    """Users drawn by the seed; 0: all.  [default: 40; for a candidate file all]"""
+    seed: int = 0
+    """Seed of everything that is drawn: users, shuffles, shots, sampling."""
+    force_target: bool = False
+    """Put what the user did next into every list (printed with the numbers)."""
+    k_core: Annotated[int, Ge(0)] = 0
+    """Keep users and items with at least this many events."""
+    columns: tuple[str, ...] = ()
+    """Column of your own tables, as ROLE=NAME: --column user=member_id."""
+    file_order: bool = False
+    """Take the order of the file as the order of events, for data without timestamps."""
+    skip_bad_rows: bool = False
+    """Leave out rows of a candidate file that are wrong, and count them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSettings:
+    """What is asked, how it is shown, and by which method."""
+
+    prompt: str | Path | None = None
+    """Template name or path (see `llmrank prompts list`).  [default: palr, or the usual one of --ranker]"""
+    ranker: str | None = None
+    """Method, if not the template's own. These make no model calls: random, popularity, recall_order, bm25, oracle;
+    global_mean, item_mean, user_mean."""
+    answer: str | None = None
+    """Answer format, if not the template's own."""
+    shots: Annotated[int, Ge(0)] | None = None
+    """Solved examples shown, from training data only."""
+    top: Annotated[int, Ge(1)] | None = None
+    """How many items the model is asked for."""
+    order: str = "shuffled"
+    """Order in which candidates are shown: shuffled, recall, reversed, target-at-P."""
+    no_profile: bool = False
+    """Leave out the first call, which asks for a profile of the user."""
+    temperature: Annotated[float, Ge(0)] | None = None
+    """Sampling temperature, if not the template's own (usually 0)."""
+    max_tokens: Annotated[int, Ge(1)] | None = None
+    """Longest answer in tokens, if not the template's own."""
+    first: str | None = None
+    """A cheap ranker preselects for an expensive one: the method ranks only the top of this one."""
+    first_prompt: str | Path | None = None
+    """Template of --first, where it needs one.  [default: its usual one]"""
+    view: View = field(default_factory=View)
+    options: RankerOptions = field(default_factory=RankerOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which backend answers, and with which model."""
+
+    model: str = DEFAULT_MODEL
+    """Model folder, hub name, or the name that an endpoint serves."""
+    backend: str | None = None
+    """vllm, openai, or replay:STORE_OR_RUN.  [default: openai if --base-url is given, else vllm]"""
+    base_url: str | None = None
+    """OpenAI-compatible endpoint (or OPENAI_BASE_URL); its key: OPENAI_API_KEY."""
+    revision: str | None = None
+    """Revision of a hub model."""
+    adapter: Path | None = None
+    """LoRA adapter folder."""
+    concurrency: Annotated[int, Ge(1)] | None = None
+    """Maximum concurrent calls.  [default: 64 for vLLM in process; adapts automatically for endpoints]"""
+    store: Path | None = None
+    """File that keeps every answer ever received.  [default: one for all runs, in the cache folder]"""
+    batch: bool = False
+    """Ask through the endpoint's Batch API: cheaper, within a day; --concurrency is the most in one batch."""
+    prices: Path | None = None
+    """YAML file: date, currency, and models: {NAME: {input, cached_input, output, batch}}, per million tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run may cost, and how many of its Cases may fail."""
+
+    max_requests: Annotated[int, Ge(0)] | None = None
+    """Stop before more than this many calls are sent (exit code 5; the same command continues)."""
+    max_total_tokens: Annotated[int, Ge(0)] | None = None
+    """Stop before prompts and answers take more tokens together."""
+    max_cost: Annotated[float, Ge(0)] | None = None
+    """Stop before the calls cost more, in the currency of --prices."""
+    max_error_rate: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Share of failed Cases up to which the exit code is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleSettings:
+    """How a large rerank job is divided."""
+
+    engine: Literal["local", "ray"] = "local"
+    """This process, or Ray actors (extra `ray`), which share the files of a folder."""
+    shard: str | None = None
+    """i/n: do only the i-th of n parts, e.g. 2/4; of a folder, every n-th file."""
+    actors: Annotated[int, Ge(1)] | None = None
+    """ray: processes, each with a model or --concurrency calls of its own.  [default: one per GPU, or per CPU]"""
+    gpus_per_actor: Annotated[float, Ge(0)] | None = None
+    """ray: GPUs of an actor.  [default: 1 where there are GPUs]"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSettings:
+    """How recorded answers are read."""
+
+    answer: str = "titles"
+    """How they answer: titles, permutation, json, rating, yes_no, …"""
+    ids: Ids = "numbers"
+    """How the answers name candidates; numbers and letters count by their position in the row."""
+    top: Annotated[int, Ge(1)] | None = None
+    """How many items were asked for.  [default: all]"""
+    scale: tuple[float, float] = (1.0, 5.0)
+    """Lowest and highest rating."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One field of a settings record, as the command line and `gather` see it."""
+
+    name: str
+    kind: Any
+    """Its type, with `Annotated` bounds."""
+    default: Any
+    help: str
+    inside: str | None = None
+    """The field of the record that holds it, for a record within a record."""
+
+
+ELSEWHERE = frozenset({"seed", "first", "labels"})
+"""Fields of the inner records that are no settings of their own: one seed serves all, and `first` is built by name."""
+
+
+def settings_of(record: type) -> tuple[Setting, ...]:
+    """Return the settings of a record, those of the records that it holds among them."""
+    return tuple(_settings(record, None))
+
+
+def _settings(record: type, inside: str | None) -> Iterator[Setting]:
+    hints, texts = get_type_hints(record, include_extras=True), field_docs(record)
+    for one in fields(record):
+        kind = hints[one.name]
+        if is_dataclass(kind) and isinstance(kind, type):
+            yield from _settings(kind, one.name)
+        elif inside is None or one.name not in ELSEWHERE:
+            yield Setting(one.name, kind, one.default, texts.get(one.name, ""), inside)
+
+
+def field_docs(record: type) -> dict[str, str]:
+    """Return the docstring under each field of a dataclass, on one line."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for above, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(above, ast.AnnAssign) and isinstance(above.target, ast.Name) and isinstance(below, ast.Expr):
+            text = below.value.value if isinstance(below.value, ast.Constant) else None
+            if isinstance(text, str):
+                # Two spaces before a bracketed default are kept.
+                found[above.target.id] = " ".join(line.strip() for line in text.splitlines())
+    return found
+
+
+def gather(record: type[Record], values: Mapping[str, Any], *, field_name: Callable[[str], str] = str) -> Record:
+    """Return the record with these values in the place of its defaults; a value of None leaves the default.
+
+    `field_name` says how an error names a setting: on the command line it is an option.
+
+    Raises InputError for a name that is no setting of the record, and for a value out of range or of the wrong type.
+    """
+    known = {setting.name: setting for setting in settings_of(record)}
+    own: dict[str, Any] = {}
+    inner: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        if (setting := known.get(name)) is None:
+            raise InputError(
+                f"unknown setting{nearest(name, known)}", field=field_name(name), hint=f"use one of {', '.join(known)}"
+            )
+        if value is not None:
+            checked = _checked(setting, value, field_name(name))
+            (own if setting.inside is None else inner.setdefault(setting.inside, {}))[name] = checked
+    made = record(**own)
+    held = {name: replace(attrgetter(name)(made), **changed) for name, changed in inner.items()}
+    return replace(made, **held) if held else made
+
+
+def split_settings(values: Mapping[str, Any], *records: type) -> list[Any]:
+    """Return each record, filled from the values that are its settings (`gather`).
+
+    Raises InputError for a name that is a setting of none of them.
+    """
+    names = [{setting.name for setting in settings_of(record)} for record in records]
+    for name in values:
+        if not any(name in some for some in names):
+            known = sorted(set().union(*names))
+            raise InputError(
+                f"unknown setting{nearest(name, known)}", field=name, hint=f"use one of {', '.join(known)}"
+            )
+    return [
+        gather(record, {name: value for name, value in values.items() if name in own})
+        for record, own in zip(records, names, strict=True)
+    ]
+
+
+def flat(record: object) -> dict[str, Any]:
+    """Return the settings of a record by name, as plain values that JSON can hold."""
+    found: dict[str, Any] = {}
+    for setting in settings_of(type(record)):
+        holder = record if setting.inside is None else attrgetter(setting.inside)(record)
+        value = attrgetter(setting.name)(holder)
+        found[setting.name] = str(value) if isinstance(value, Path) else value
+    return found
+
+
+def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401 - of the setting's type
+    try:
+        return _adapter(setting.kind).validate_python(value)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=setting.help) from error
+
+
+@lru_cache(maxsize=256)
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type
+    return TypeAdapter(kind)

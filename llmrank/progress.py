@@ -1,0 +1,143 @@
+"""Progress of long work: a bar with an ETA in a terminal and in a notebook, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+if TYPE_CHECKING:
+    from tqdm.std import tqdm
+
+Say = Callable[[str], None]
+"""Takes one line for people: what is being done, or waited for."""
+
+LINE_EVERY = 10.0
+"""Seconds between lines where nothing can be redrawn."""
+TEXT_FROM = 100
+"""Columns from which the bar has room for outcomes and tokens; below, it keeps the count and the ETA."""
+
+
+def silent(line: str) -> None:
+    """Say nothing."""
+
+
+class Reporter(Protocol):
+    """Who is told how far the work is."""
+
+    def message(self, line: str) -> None:
+        """Show one line: what is being done, or waited for."""
+        ...
+
+    def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
+        """Begin to count `total` Cases, of which `done` are done; `spent` says what the calls have taken so far."""
+        ...
+
+    def advance(self, outcome: str) -> None:
+        """Count one Case."""
+        ...
+
+    def end(self) -> None:
+        """Stop counting, and sum up."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def message(self, line: str) -> None:
+        """Show nothing."""
+
+    def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
+        """Show nothing."""
+
+    def advance(self, outcome: str) -> None:
+        """Show nothing."""
+
+    def end(self) -> None:
+        """Show nothing."""
+
+
+class Progress:
+    """Shows messages and progress on stderr."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[NoReturn] | None = None
+        self._outcomes = Counter[str]()
+        self._total = self._done = 0
+        self._spent: Callable[[], str] = str
+        self._started = self._last = 0.0
+
+    def message(self, line: str) -> None:
+        """Show one line, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.clear()
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where lines are shown
+        if self._bar is not None:
+            self._bar.refresh()
+
+    def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
+        """Begin to count."""
+        self._total, self._done, self._spent = total, done, spent
+        self._outcomes.clear()
+        self._started = self._last = time.monotonic()
+        if in_notebook():
+            from tqdm.notebook import tqdm as notebook_bar
+
+            self._bar = notebook_bar(total=total, initial=done, unit="case")
+        elif sys.stderr.isatty():
+            from tqdm import tqdm as terminal_bar
+
+            self._bar = terminal_bar(
+                total=total,
+                initial=done,
+                dynamic_ncols=True,
+                leave=False,
+                # What stands on the right is cut first in a narrow terminal.
+                bar_format="Cases {n_fmt}/{total_fmt} {bar:20} {elapsed}, {remaining} left{postfix}",
+            )
+
+    def advance(self, outcome: str) -> None:
+        """Count one Case."""
+        self._done += 1
+        self._outcomes[outcome] += 1
+        if self._bar is not None:
+            if (self._bar.ncols or TEXT_FROM) >= TEXT_FROM:
+                self._bar.set_postfix_str(self._counts(), refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._last > LINE_EVERY:
+            self._last = time.monotonic()
+            self._sum_up()
+
+    def end(self) -> None:
+        """Take the bar away, and show how far the work came."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        self._sum_up()
+
+    def _counts(self) -> str:
+        counts = " · ".join(f"{outcome} {count}" for outcome, count in sorted(self._outcomes.items()))
+        return "; ".join(part for part in (counts or "nothing new", self._spent()) if part)
+
+    def _sum_up(self) -> None:
+        passed = time.monotonic() - self._started
+        new = sum(self._outcomes.values())
+        left = f", {passed / new * (self._total - self._done):.0f} s left" if new and self._done < self._total else ""
+        self.message(f"{self._done}/{self._total} Cases, {passed:.0f} s{left}: {self._counts()}")
+
+
+def in_notebook() -> bool:
+    """Return whether this is a Jupyter kernel, where a bar is a widget."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def reporter_of(progress: bool | Reporter) -> Reporter:
+    """Return the Reporter that `progress=` names: True a bar, False nothing."""
+    if isinstance(progress, bool):
+        return Progress() if progress else Silent()
+    return progress

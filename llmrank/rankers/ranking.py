@@ -1,0 +1,91 @@
+"""How a Ranking is put together: which items are placed, which are tied, and which Outcome its parts add up to.
+
+One rule decides the Outcome of a Case that was answered in several parts. A part is lost when it is unparsed or its
+call failed. If every part is lost, the Case is `error` (all calls failed) or `unparsed`, and nothing in it is placed.
+If some are lost, the Case is `repaired` and counts them: `unread` (nothing could be read from the answer) and `failed`
+(the call got no answer). No part is asked again or guessed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from llmrank.types import NO_COUNTS, Answer, Case, Outcome, Ranking
+
+
+def trivial_ranking(case: Case) -> Ranking | None:
+    """Return the Ranking of a Case with no or one candidate, which needs no call; None where there is a choice."""
+    return Ranking(tuple(item.item_id for item in case.candidates)) if len(case.candidates) < 2 else None
+
+
+def partial_ranking(case: Case, placed: Sequence[str]) -> Ranking:
+    """Return the Ranking that begins with `placed`; the rest follows in the order shown, tied."""
+    known = set(placed)
+    rest = [item.item_id for item in case.candidates if item.item_id not in known]
+    return Ranking((*placed, *rest), named=len(placed))
+
+
+# --- outcomes -------------------------------------------------------------------------------------------------------
+
+
+def has_no_result(part: Answer | Ranking) -> bool:
+    """Return whether the part is unparsed or failed, so that nothing can be taken from it."""
+    return part.outcome in (Outcome.UNPARSED, Outcome.ERROR)
+
+
+def merge_outcomes(
+    ranking: Ranking, parts: Sequence[Answer | Ranking], repairs: Mapping[str, int] = NO_COUNTS
+) -> Ranking:
+    """Return the Ranking with the Outcome, repairs, matches and label mass that its parts add up to.
+
+    `repairs` are those of the method itself, in addition to those of its parts.
+    """
+    lost = [part for part in parts if has_no_result(part)]
+    failed = sum(part.outcome is Outcome.ERROR for part in lost)
+    counts, matches = Counter(repairs), Counter[str]()
+    for part in parts:
+        counts.update(part.repairs)
+        matches.update(part.matches)
+    masses = [part.label_mass for part in parts if part.label_mass is not None]
+    mass, reason = min(masses, default=None), lost[0].reason if lost else ""
+    if parts and len(lost) == len(parts):
+        outcome = Outcome.ERROR if failed == len(lost) else Outcome.UNPARSED
+        ranking = replace(ranking, scores=None, named=0)
+    else:
+        counts.update({"unread": len(lost) - failed, "failed": failed})
+        repaired = +counts or any(part.outcome is Outcome.REPAIRED for part in parts)
+        outcome = Outcome.REPAIRED if repaired else Outcome.OK
+    return replace(
+        ranking, outcome=outcome, reason=reason, repairs=dict(+counts), matches=dict(matches), label_mass=mass
+    )
+
+
+# --- ties -----------------------------------------------------------------------------------------------------------
+
+
+def tie_groups(ranking: Ranking) -> list[tuple[str, ...]]:
+    """Return the items in groups, best first: those with equal scores, and those that the method did not place."""
+    if ranking.scores is not None:
+        scored = zip(ranking.scores, ranking.order, strict=True)
+        return [tuple(item_id for _, item_id in group) for _, group in groupby(scored, key=lambda pair: pair[0])]
+    named = len(ranking.order) if ranking.named is None else ranking.named
+    head, tail = ranking.order[:named], ranking.order[named:]
+    return [*((item_id,) for item_id in head), *([tail] if tail else [])]
+
+
+def without(groups: Iterable[tuple[str, ...]], taken: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the groups without the items taken, leaving out groups that become empty."""
+    gone = set(taken)
+    kept = (tuple(item_id for item_id in group if item_id not in gone) for group in groups)
+    return [group for group in kept if group]
+
+
+def from_tie_groups(groups: Sequence[tuple[str, ...]]) -> Ranking:
+    """Return the Ranking of the groups; where there are ties, the score is minus the group's position, from 0."""
+    order = tuple(item_id for group in groups for item_id in group)
+    if len(order) == len(groups):
+        return Ranking(order)
+    return Ranking(order, tuple(-float(position) for position, group in enumerate(groups) for _ in group))

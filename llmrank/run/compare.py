@@ -1,0 +1,412 @@
+"""Which of two Runs is better: paired on the users that both have, with everything that differs beside it."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from difflib import unified_diff
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from llmrank import stats
+from llmrank.errors import InputError
+from llmrank.measures import Measure, RankingMeasure, Ratings, compare_ratings
+from llmrank.measures import compare as compare_judged
+from llmrank.measures.summary import finite, finite_pair
+from llmrank.run.metrics import headline, judge, parse_measures, task_of, users_of
+from llmrank.run.run import Run, case_values
+from llmrank.run.tables import TextTable, between, equals, number, optional, p_value, printable, signed
+from llmrank.types import Case
+
+if TYPE_CHECKING:
+    import pandas
+
+SIGNIFICANT = 0.05
+DROPPED_FIRST = ("p (t test)", "wins/ties/losses", "p", "d_z", "reference", "run")
+"""Columns that a narrow table does without, in this order."""
+SHOWN_USERS, SHOWN_DIFF_LINES, SHOWN_VALUE = 5, 40, 60
+
+
+@dataclass(frozen=True, slots=True)
+class PairedResult:
+    """One measure of two Runs. Every difference is `run` minus `reference`, on the same Cases."""
+
+    measure: str
+    reference: str
+    """Name of the Run that comes first."""
+    run: str
+    reference_value: float | None
+    value: float | None
+    difference: float | None
+    ci95: tuple[float, float] | None
+    """95% interval of the difference over users, by Student's t; for RMSE and AUC by a bootstrap of users."""
+    p: float
+    """Two-sided p-value of the paired randomisation test; for RMSE and AUC of the bootstrap."""
+    p_holm: float
+    """`p`, corrected (Holm) for all measures and pairs of this comparison."""
+    p_t: float | None
+    """Two-sided p-value of the paired t test; None for RMSE and AUC, and for fewer than two users."""
+    effect_size: float | None
+    """Cohen's d_z; None where `p_t` is."""
+    wins: int
+    """Users for whom `run` is better. All three are 0 for AUC, which a single user does not have."""
+    ties: int
+    losses: int
+    lower_is_better: bool
+
+    @property
+    def significant(self) -> bool:
+        """Whether the corrected p-value is below .05."""
+        return self.p_holm < SIGNIFICANT
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChange:
+    """One Case in two Runs, by the headline measure."""
+
+    case_id: str
+    user_id: str
+    reference_value: float
+    value: float
+
+    @property
+    def difference(self) -> float:
+        """`value` minus `reference_value`."""
+        return self.value - self.reference_value
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found. It prints as a table that can be published."""
+
+    runs: tuple[str, ...]
+    """Names of the Runs: their folders."""
+    evaluation: str
+    """The kind of evaluation that they share."""
+    cases: int
+    """Cases that all Runs have; every number is over these."""
+    users: int
+    left_out: Mapping[str, int]
+    """Cases of each Run that another one lacks, by the Run's name."""
+    results: tuple[PairedResult, ...]
+    """A row per pair and measure."""
+    settings: Mapping[str, tuple[object, ...]]
+    """Settings that differ, each with its value in every Run; None where a Run does not have it. No texts."""
+    template_diff: str
+    """Unified diff of the prompts' templates from the first Run to each other; empty where they are the same."""
+    headline: str
+    changes: tuple[CaseChange, ...]
+    """The Cases of the first two Runs by how much the headline measure changed, largest first; unchanged are absent."""
+
+    def table(self, width: int | None = None) -> TextTable:
+        """Return the results as a table; with `width` it drops columns, never digits, until it fits."""
+        several = len(self.runs) > 2
+        values = ("reference", "run") if several else self.runs
+        test = ("difference", "95% CI", "p", "p (Holm)", "p (t test)", "d_z", "wins/ties/losses")
+        header = (*(("runs",) if several else ()), "measure", *values, *test)
+        rows = [
+            (
+                *((f"{one.run} − {one.reference}",) if several else ()),
+                one.measure + (" (lower is better)" if one.lower_is_better else ""),
+                number(one.reference_value),
+                number(one.value),
+                signed(one.difference) + ("*" if one.significant else ""),
+                between(one.ci95, sign=True),
+                *(p_value(p) for p in (one.p, one.p_holm, one.p_t)),
+                signed(one.effect_size, 2),
+                f"{one.wins}/{one.ties}/{one.losses}" if one.wins + one.ties + one.losses else "–",
+            )
+            for one in self.results
+        ]
+        table = TextTable(header, tuple(rows))
+        for column in DROPPED_FIRST:
+            table = table if width is None or table.width <= width else table.without(column)
+        return table
+
+    def verdict(self) -> list[str]:
+        """Return what the headline measure says of each pair, in sentences."""
+        sentences: list[str] = []
+        for one in self.results:
+            if one.measure == self.headline and one.difference is not None:
+                better = (one.difference < 0) == one.lower_is_better
+                said = (
+                    f"{one.run} is {'better' if better else 'worse'} than"
+                    if one.significant
+                    else "no significant difference from"
+                )
+                subject = "" if one.significant else f"{one.run} has "
+                numbers = f"{signed(one.difference)}, 95% CI {between(one.ci95, sign=True)}, {equals(one.p_holm)}"
+                sentences.append(f"{one.measure}: {subject}{said} {one.reference} ({numbers})")
+        return sentences
+
+    def notes(self) -> list[str]:
+        """Return what must be said beside the table, in sentences."""
+        counted = f"{self.cases} Cases" + (f" of {self.users} users" if self.users != self.cases else "")
+        notes = [
+            f"{counted}, {self.evaluation}; paired on users. * p (Holm) < .05.",
+            "p: paired randomisation test; Holm: corrected for all measures and pairs; d_z: Cohen's effect size; "
+            "wins, ties and losses: users.",
+        ]
+        notes += [
+            f"{count} Cases of {name} are left out: another Run lacks them."
+            for name, count in self.left_out.items()
+            if count
+        ]
+        return notes
+
+    def to_markdown(self) -> str:
+        """Return the table as a Markdown pipe table, with its notes."""
+        return self.table().to_markdown() + "\n" + "\n".join(self.notes()) + "\n"
+
+    def to_latex(self) -> str:
+        """Return the table as a LaTeX `tabular` (package booktabs); the notes come first, as comments."""
+        return "".join(f"% {note}\n" for note in self.notes()) + self.table().to_latex()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a row per result; raises MissingError without pandas."""
+        frame = optional("pandas", "pandas", "a DataFrame")
+        return frame.DataFrame([asdict(one) for one in self.results])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return asdict(self) | {"changes": [asdict(one) | {"difference": one.difference} for one in self.changes]}
+
+    def plot(self) -> Any:  # noqa: ANN401 - matplotlib has no types
+        """Return a matplotlib figure of the differences and their intervals; raises MissingError without matplotlib."""
+        pyplot = optional("matplotlib.pyplot", "matplotlib", "a plot")
+        figure, axes = pyplot.subplots(figsize=(7, 1 + 0.4 * len(self.results)), layout="constrained")
+        several = len(self.runs) > 2
+        for place, one in enumerate(reversed(self.results)):
+            if one.difference is not None and one.ci95 is not None:
+                errors = [[one.difference - one.ci95[0]], [one.ci95[1] - one.difference]]
+                axes.errorbar(one.difference, place, xerr=errors, fmt="o", capsize=3, color="C0")
+        names = [f"{one.measure}: {one.run} − {one.reference}" if several else one.measure for one in self.results]
+        axes.set_yticks(range(len(names)), names[::-1])
+        axes.axvline(0, color="0.6", linewidth=1)
+        axes.set_xlabel("difference" if several else f"{self.runs[1]} − {self.runs[0]}, with 95% interval")
+        return figure
+
+    def _lines(self) -> Iterator[str]:
+        yield from self.notes()
+        if self.settings:
+            yield ""
+            yield "Settings that differ"
+            for name, values in self.settings.items():
+                yield f"  {name}: {' → '.join(printable(_shown(value)) for value in values)}"
+        if self.template_diff:
+            lines = self.template_diff.splitlines()
+            yield ""
+            yield from map(printable, lines[:SHOWN_DIFF_LINES])
+            if len(lines) > SHOWN_DIFF_LINES:
+                yield f"… {len(lines) - SHOWN_DIFF_LINES} more lines"
+        if self.changes:
+            yield ""
+            yield f"Users whose {self.headline} changed most, from {self.runs[0]} to {self.runs[1]}"
+            for one in self.changes[:SHOWN_USERS]:
+                name = one.case_id if one.case_id == one.user_id else f"{one.user_id} ({one.case_id})"
+                values = f"{number(one.reference_value)} → {number(one.value)}"
+                yield f"  {printable(name)}: {values} ({signed(one.difference)})"
+
+    def text(self, width: int | None = None) -> str:
+        """Return everything as plain text; the table has at most `width` characters a line."""
+        return "\n".join([*self.verdict(), "", str(self.table(width)), "", *self._lines()])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        verdict = "".join(f"<p><b>{html.escape(sentence)}</b></p>" for sentence in self.verdict())
+        return f"{verdict}{self.table().to_html()}<pre>{html.escape(chr(10).join(self._lines()))}</pre>"
+
+
+def compare(run: Run, other: Run, *more: Run, measures: str | Sequence[Measure] | None = None) -> Comparison:
+    """Compare Runs, each pair of them, on the Cases that all have.
+
+    Args:
+        run: The reference; a difference is the later Run minus the earlier one.
+        other: What is compared with it.
+        more: Further Runs.
+        measures: A comma-separated list such as `NDCG@10,MRR`, or the measures; None: those that all Runs chose.
+
+    Raises:
+        InputError: the Runs are of different evaluation kinds, splits, rating scales or candidates (it says which), or
+            they have no Case in common.
+    """
+    runs = (run, other, *more)
+    names = _names(runs)
+    for later, name in zip(runs[1:], names[1:], strict=True):
+        _refuse_other_kind(runs[0], names[0], later, name)
+    shared = set.intersection(*({case.case_id for case in one.done} for one in runs))
+    if not shared:
+        raise InputError("the Runs have no Case in common", path=run.path, hint="compare Runs on the same data")
+    cases = [case for case in run.done if case.case_id in shared]
+    for later, name in zip(runs[1:], names[1:], strict=True):
+        _refuse_other_cases(cases, names[0], later, name)
+    chosen = _chosen(runs, measures)
+    main = next(measure for measure in chosen if str(measure) == headline(chosen))
+    named = list(zip(names, runs, strict=True))
+    results = [
+        _paired(measure, *first, *second, cases) for first, second in combinations(named, 2) for measure in chosen
+    ]
+    corrected = stats.holm([one.p for one in results])
+    return Comparison(
+        runs=names,
+        evaluation=run.metric_settings.evaluation,
+        cases=len(cases),
+        users=len({case.user_id for case in cases}),
+        left_out={name: len(one.done) - len(cases) for name, one in named},
+        results=tuple(replace(one, p_holm=p) for one, p in zip(results, corrected, strict=True)),
+        settings=_different_settings(runs),
+        template_diff=_template_diff(runs, names),
+        headline=str(main),
+        changes=_changes(main, runs[0], runs[1], cases),
+    )
+
+
+def _paired(
+    measure: Measure, reference_name: str, reference: Run, name: str, run: Run, cases: Sequence[Case]
+) -> PairedResult:
+    """Return one measure of two Runs on the same Cases, its p-value not yet corrected."""
+    pair = [[one.records[case.case_id].ranking for case in cases] for one in (reference, run)]
+    users = users_of(cases)
+    if isinstance(measure, RankingMeasure):
+        before, after = (judge(cases, rankings) for rankings in pair)
+        values, found = (measure.value(before), measure.value(after)), compare_judged(measure, after, before, users)
+    else:
+        old, new = (Ratings.from_rankings(rankings, cases, reference.metric_settings.scale) for rankings in pair)
+        values, found = (measure.value(old), measure.value(new)), compare_ratings(measure, new, old, users)
+    wins, losses = (found.lower, found.higher) if measure.lower_is_better else (found.higher, found.lower)
+    return PairedResult(
+        measure=str(measure),
+        reference=reference_name,
+        run=name,
+        reference_value=finite(values[0]),
+        value=finite(values[1]),
+        difference=finite(found.difference),
+        ci95=finite_pair(found.low, found.high),
+        p=found.p,
+        p_holm=found.p,
+        p_t=finite(found.p_t),
+        effect_size=finite(found.effect_size),
+        wins=wins,
+        ties=found.equal,
+        losses=losses,
+        lower_is_better=measure.lower_is_better,
+    )
+
+
+def _chosen(runs: Sequence[Run], measures: str | Sequence[Measure] | None) -> tuple[Measure, ...]:
+    if isinstance(measures, str):
+        return parse_measures(measures, task_of(runs[0].cases))
+    others = [set(one.metric_settings.measures) for one in runs[1:]]
+    shared = [m for m in runs[0].metric_settings.measures if all(m in other for other in others)]
+    chosen = tuple(shared if measures is None else measures)
+    if not chosen:
+        raise InputError("the Runs have no measure in common", field="measures", hint="name some, such as NDCG@10,MRR")
+    return chosen
+
+
+def _names(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Return a name for each Run: the shortest ends of their paths that are all different."""
+    paths = [run.path.resolve() for run in runs]
+    if len(set(paths)) < len(paths):
+        raise InputError("a Run is named twice", path=runs[0].path, hint="name different Runs")
+    parts = 1
+    while len(set(names := tuple("/".join(path.parts[-parts:]) for path in paths))) < len(paths):
+        parts += 1
+    return names
+
+
+def _refuse_other_kind(run: Run, name: str, other: Run, other_name: str) -> None:
+    def kind(one: Run) -> str:
+        return one.metric_settings.evaluation.partition("(")[0]
+
+    for what, mine, theirs in (
+        ("evaluation kinds", kind(run), kind(other)),
+        ("splits", run.settings.get("split"), other.settings.get("split")),
+        ("rating scales", run.metric_settings.scale, other.metric_settings.scale),
+    ):
+        if mine != theirs and None not in (mine, theirs):
+            raise InputError(
+                f"results of different {what} are not comparable: {name} has {mine}, {other_name} has {theirs}",
+                path=other.path,
+                hint="evaluate both on the same Cases, for example on one candidate file",
+            )
+
+
+def _refuse_other_cases(cases: Sequence[Case], name: str, other: Run, other_name: str) -> None:
+    """Raise InputError if the other Run's Cases have other candidates, or another truth."""
+
+    def compared(case: Case) -> dict[str, object]:
+        return {
+            "users": case.user_id,
+            "candidates": {item.item_id for item in case.candidates},
+            "relevant items": dict(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True)),
+            "ratings": (case.target and case.target.item_id, case.rating),
+        }
+
+    theirs = {case.case_id: compared(case) for case in other.done}
+    for case in cases:
+        for what, mine in compared(case).items():
+            if mine != theirs[case.case_id][what]:
+                raise InputError(
+                    f"results on different {what} are not comparable: {name} and {other_name} differ, first in Case "
+                    f"{case.case_id!r}",
+                    path=other.path,
+                    hint="evaluate both with the same data, split, recall model and -k, or on one candidate file",
+                )
+
+
+def _different_settings(runs: Sequence[Run]) -> dict[str, tuple[object, ...]]:
+    flat = [dict(_flat(one.settings)) for one in runs]
+    names = sorted({name for one in flat for name in one})
+    values = {name: tuple(one.get(name) for one in flat) for name in names}
+    return {
+        name: given
+        for name, given in values.items()
+        if any(value != given[0] for value in given)
+        and not name.endswith("_sha256")
+        and not any(isinstance(value, str) and "\n" in value for value in given)
+    }
+
+
+def _flat(settings: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{within}{name}.")  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            yield f"{within}{name}", value
+
+
+def _template_diff(runs: Sequence[Run], names: Sequence[str]) -> str:
+    lines: list[str] = []
+    for later, name in zip(runs[1:], names[1:], strict=True):
+        for key in ("template", "profile_template", "first_template"):
+            before, after = (str(one.settings.get(key) or "").splitlines() for one in (runs[0], later))
+            if bool(before) == bool(after):
+                lines += unified_diff(before, after, f"{names[0]}: {key}", f"{name}: {key}", lineterm="", n=2)
+            else:
+                lines.append(f"only {names[0] if before else name} has a {key.replace('_', ' ')}")
+    return "\n".join(lines)
+
+
+def _changes(measure: Measure, run: Run, other: Run, cases: Sequence[Case]) -> tuple[CaseChange, ...]:
+    before, after = (
+        case_values(measure, cases, [one.records[case.case_id] for case in cases], run.metric_settings)
+        for one in (run, other)
+    )
+    size = np.nan_to_num(np.abs(after - before))
+    order = [place for place in np.argsort(-size, kind="stable").tolist() if size[place] > stats.TIE]
+    return tuple(
+        CaseChange(cases[place].case_id, cases[place].user_id, float(before[place]), float(after[place]))
+        for place in order
+    )
+
+
+def _shown(value: object) -> str:
+    text = "not set" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN_VALUE else f"{text[: SHOWN_VALUE - 1]}…"

@@ -1,0 +1,363 @@
+"""The Run as an object: everything a finished evaluation holds, read from its folder and nothing else."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.data.candidates import read_cases
+from llmrank.errors import InputError, nearest
+from llmrank.measures import Measure, RankingMeasure, Ratings, parse_measure
+from llmrank.rankers.baselines import RecallOrder
+from llmrank.rankers.order import Order
+from llmrank.run.folder import CASES, EVALUATION, METRICS, SHOT, SHOTS, read_manifest, read_records
+from llmrank.run.metrics import Metrics, MetricSettings, judge, metrics, parse_measures, ranked_by, task_of
+from llmrank.run.record import CaseRecord
+from llmrank.run.tables import TextTable, between, number, optional, printable
+from llmrank.types import Case, Item
+
+if TYPE_CHECKING:
+    import pandas
+
+    from llmrank.run.export import ExportFormat
+
+T = TypeVar("T")
+HISTORY_SHOWN = 10
+"""Newest events that a printed story shows."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or interrupted evaluation. `print(run)` shows its numbers, `print(run["42"])` one user's story."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.path.resolve().name
+
+    @property
+    def title(self) -> str:
+        """What was evaluated, in words: prompt or ranker, data, and model."""
+        known, model = self.settings, (self.settings.get("backend") or {}).get("model")
+        method = known.get("prompt") or known.get("ranker") or f"answers read as {known.get('answer')}"
+        return f"{method} on {known.get('data')}" + (f", {model}" if model else "")
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that can change the result: data, split, prompt with its text, method, model, seed, versions."""
+        return read_manifest(self.path)["settings"]
+
+    @cached_property
+    def sessions(self) -> Sequence[Mapping[str, Any]]:
+        """What each session of work on the Run did and spent, the latest last."""
+        return read_manifest(self.path)["sessions"]
+
+    @cached_property
+    def metric_settings(self) -> MetricSettings:
+        """How the numbers were taken, and what the baselines know of the training data."""
+        return _read(self.path / EVALUATION, MetricSettings.from_dict)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The numbers; raises InputError where the Run is not finished."""
+        if not (self.path / METRICS).exists():
+            raise InputError(
+                f"the Run is not finished: {len(self.done)} of {len(self.cases)} Cases are done",
+                path=self.path,
+                hint="repeat the command that made it: it continues the Run",
+            )
+        return _read(self.path / METRICS, Metrics.from_dict)
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """All Cases, as they were evaluated, in a fixed order."""
+        return tuple(read_cases(self.path / CASES, truth="read"))
+
+    @cached_property
+    def shots(self) -> Mapping[str, tuple[Case, ...]]:
+        """The solved examples that each Case was shown, by case id; empty where none were."""
+        found: dict[str, tuple[Case, ...]] = {}
+        if (self.path / SHOTS).exists():
+            for shot in read_cases(self.path / SHOTS, truth="read"):
+                case_id = shot.case_id.rpartition(SHOT)[0]
+                found[case_id] = (*found.get(case_id, ()), shot)
+        return found
+
+    @cached_property
+    def records(self) -> Mapping[str, CaseRecord]:
+        """How each Case was ranked and what was answered, by case id; Cases that are not done are absent."""
+        return read_records(self.path)
+
+    @cached_property
+    def done(self) -> tuple[Case, ...]:
+        """The Cases that have a record, in the order of `cases`."""
+        return tuple(case for case in self.cases if case.case_id in self.records)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __iter__(self) -> Iterator[CaseStory]:
+        return (self._story(case) for case in self.done)
+
+    def __getitem__(self, name: str) -> CaseStory:
+        """Return the story of a Case, by its case id, or by its user id where the user has one Case.
+
+        Raises InputError for an unknown name, for a user with several Cases, and for a Case that is not done.
+        """
+        found = [case for case in self.cases if case.case_id == name] or [c for c in self.cases if c.user_id == name]
+        if not found:
+            known = nearest(name, [case.case_id for case in self.cases])
+            hint = f"the first of its Cases is {self.cases[0].case_id!r}" if self.cases else "it has no Cases"
+            raise InputError(f"the Run has no Case or user {name!r}{known}", path=self.path, hint=hint)
+        if len(found) > 1:
+            ids = ", ".join(case.case_id for case in found[:5])
+            raise InputError(f"the user has {len(found)} Cases", path=self.path, user=name, hint=f"name one: {ids}")
+        if found[0].case_id not in self.records:
+            hint = "repeat the command that made the Run: it continues"
+            raise InputError("this Case is not done yet", path=self.path, user=name, hint=hint)
+        return self._story(found[0])
+
+    def measure(self, measures: str | Sequence[Measure]) -> Metrics:
+        """Return the numbers for other measures, computed from what is stored; no model and no data set is needed.
+
+        Args:
+            measures: A comma-separated list such as `NDCG@1..50,MRR`, or the measures.
+
+        Raises:
+            InputError: an unknown measure, one of the other task, or a Run that is not finished.
+        """
+        chosen = parse_measures(measures, task_of(self.cases)) if isinstance(measures, str) else tuple(measures)
+        stored = self.metrics  # also tells that the Run is finished
+        return replace(
+            metrics(self.cases, self.records, replace(self.metric_settings, measures=chosen)), usage=stored.usage
+        )
+
+    def per_case(self, measure: str | Measure) -> NDArray[np.float64]:
+        """Return the measure for each Case of `cases`, float64[cases]; NaN: the truth is unknown, or it is not done.
+
+        For RMSE and MAE it is the absolute error; AUC has no value for a single Case (NaN).
+        """
+        values = np.full(len(self.cases), np.nan)
+        places = [place for place, case in enumerate(self.cases) if case.case_id in self.records]
+        values[places] = case_values(
+            parse_measure(measure) if isinstance(measure, str) else measure,
+            self.done,
+            [self.records[case.case_id] for case in self.done],
+            self.metric_settings,
+        )
+        return values
+
+    def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
+        """Return the Cases that lost most against recall order, each with the measure minus that of recall order.
+
+        Args:
+            count: How many.
+            measure: A ranking measure; None: the Run's headline.
+
+        Raises:
+            InputError: the Run is about ratings.
+        """
+        if task_of(self.cases) == "rating":
+            raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
+        chosen = parse_measure(measure or self.metrics.headline or "NDCG@10")
+        assert isinstance(chosen, RankingMeasure)
+        ours = judge(self.done, [self.records[case.case_id].ranking for case in self.done])
+        lost = chosen.per_case(ours) - chosen.per_case(judge(self.done, ranked_by(self.done, RecallOrder())))
+        order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]
+        return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
+
+    def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""
+        import pyarrow as pa
+
+        names = [str(measure) for measure in self.metric_settings.measures]
+        rows = [
+            {
+                "case_id": case.case_id,
+                "user_id": case.user_id,
+                "outcome": str(record.ranking.outcome),
+                "reason": record.ranking.reason,
+                "placed": list(record.placed),
+                "candidates": list(record.candidates),
+                "relevant": list(case.relevant),
+                "rating": case.rating,
+                "predicted": record.ranking.scores[0] if case.target and record.ranking.scores else None,
+                "repairs": sum(record.ranking.repairs.values()),
+                "responses": list(record.responses),
+                "prompt_tokens": record.usage.prompt_tokens,
+                "completion_tokens": record.usage.completion_tokens,
+                "seconds": record.seconds,
+            }
+            for case, record in ((case, self.records[case.case_id]) for case in self.done)
+        ]
+        done = [place for place, case in enumerate(self.cases) if case.case_id in self.records]
+        texts, numbers, counts = pa.list_(pa.string()), ("rating", "predicted", "seconds"), ("repairs", "prompt_tokens")
+        kinds = dict.fromkeys(("placed", "candidates", "relevant", "responses"), texts)
+        kinds |= dict.fromkeys(numbers, pa.float64()) | dict.fromkeys((*counts, "completion_tokens"), pa.int64())
+        columns = ["case_id", "user_id", "outcome", "reason", "placed", "candidates", "relevant", "rating", "predicted"]
+        columns += ["repairs", "responses", "prompt_tokens", "completion_tokens", "seconds"]
+        table = pa.Table.from_pylist(
+            rows, pa.schema([pa.field(name, kinds.get(name, pa.string())) for name in columns])
+        )
+        for name in names:
+            table = table.append_column(name, pa.array(self.per_case(name)[done], from_pandas=True))
+        return table
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return `to_arrow` as a DataFrame; raises MissingError without pandas."""
+        optional("pandas", "pandas", "a DataFrame")
+        return self.to_arrow().to_pandas()
+
+    def export(self, path: str | Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002
+        """Write the Run in another format and return the files; see `llmrank.run.export`."""
+        from llmrank.run.export import export
+
+        return export(self, Path(path), format, overwrite=overwrite)
+
+    def table(self) -> TextTable:
+        """Return the numbers as a table to publish: a row per measure, the baselines beside it."""
+        return metrics_table(self.metrics)
+
+    def _story(self, case: Case) -> CaseStory:
+        order = self.settings.get("order")
+        shown = case if order is None else Order.parse(order, self.settings["seed"]).arrange(case)
+        return CaseStory(case, shown.candidates, self.records[case.case_id])
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.metrics.cases} Cases, {self.metrics.evaluation}\n{self.table()}"
+
+    def _repr_html_(self) -> str:
+        title = f"{self.name}: {self.metrics.cases} Cases, {self.metrics.evaluation}"
+        return f"<p>{html.escape(title)}</p>{self.table().to_html()}"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStory:
+    """One Case from beginning to end: what the user did, what was shown, what was answered, and how it was ranked."""
+
+    case: Case
+    shown: tuple[Item, ...]
+    """The candidates in the order shown; where the method asked several times, in the order of the first time."""
+    record: CaseRecord
+
+    def table(self) -> TextTable:
+        """Return the ranking: a row per candidate that was placed, and per relevant item wherever it is."""
+        titles = {item.item_id: item.title for item in (*self.case.candidates, *filter(None, (self.case.target,)))}
+        ranking, relevant = self.record.ranking, set(self.case.relevant)
+        rows: list[tuple[str, ...]] = []
+        for place, item_id in enumerate(ranking.order):
+            placed = place < len(self.record.placed)
+            if placed or item_id in relevant:
+                score = ranking.scores[place] if ranking.scores and placed else None
+                rank = str(place + 1) if placed else "not placed"
+                rows.append(
+                    (printable(titles[item_id]), rank, number(score), "◀ relevant" if item_id in relevant else "")
+                )
+        missed = [item_id for item_id in self.case.relevant if item_id not in titles]
+        rows += [(f"{printable(item_id)} (item id)", "not a candidate", "–", "◀ relevant") for item_id in missed]
+        return TextTable(("title", "rank", "score", ""), tuple(rows))
+
+    def _parts(self) -> list[tuple[str, str]]:
+        case, record, ranking = self.case, self.record, self.record.ranking
+        events = case.history[-HISTORY_SHOWN:]
+        history = [event.item.title + ("" if event.rating is None else f" ({event.rating:g})") for event in events]
+        total = (
+            f"newest {len(events)} of {len(case.history)} events" if len(events) < len(case.history) else "all events"
+        )
+        parts = [(f"history, oldest first ({total})", "\n".join(history) or "none")]
+        if case.target is not None:
+            truth = "unknown" if case.rating is None else f"{case.rating:g}"
+            parts.append(("item to rate", f"{case.target.title}; true rating {truth}"))
+        else:
+            shown = [f"{place}. {item.title}" for place, item in enumerate(self.shown, 1)]
+            parts.append(("candidates, in the order shown", "\n".join(shown)))
+        for place, (text, finish) in enumerate(zip(record.responses, record.finish_reasons, strict=False), 1):
+            parts.append((f"answer {place} ({finish})", "no answer" if text is None else text))
+        read = [str(ranking.outcome) + (f": {ranking.reason}" if ranking.reason else "")]
+        read += [
+            f"{name}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}"
+            for name, counts in (("repairs", ranking.repairs), ("titles matched", ranking.matches))
+            if counts
+        ]
+        parts.append(("outcome", "\n".join(read)))
+        if record.measures:
+            parts.append(("measures", "   ".join(f"{name} {number(value)}" for name, value in record.measures.items())))
+        return [(title, printable(text)) for title, text in parts]
+
+    @property
+    def title(self) -> str:
+        """The user, and the Case where it has a name of its own."""
+        case = self.case
+        return printable(f"user {case.user_id}" + ("" if case.case_id == case.user_id else f", case {case.case_id}"))
+
+    def __str__(self) -> str:
+        lines = [self.title]
+        for title, text in [*self._parts(), ("ranking", str(self.table()))]:
+            lines += [f"  {title}", *(f"    {line}" for line in text.splitlines() or [""])]
+        unplaced = len(self.record.candidates) - len(self.record.placed)
+        return "\n".join(
+            [*lines, *([f"    {unplaced} candidates are not placed: they are tied last"] if unplaced else [])]
+        )
+
+    def _repr_html_(self) -> str:
+        parts = [
+            f"<dt>{html.escape(title)}</dt><dd><pre>{html.escape(text)}</pre></dd>" for title, text in self._parts()
+        ]
+        return f"<h4>{html.escape(self.title)}</h4><dl>{''.join(parts)}</dl>{self.table().to_html()}"
+
+
+def load_run(path: str | Path) -> Run:
+    """Return the Run in a folder; raises InputError where there is none, or one of another format."""
+    run = Run(Path(path))
+    read_manifest(run.path)
+    return run
+
+
+def case_values(
+    measure: Measure, cases: Sequence[Case], records: Sequence[CaseRecord], settings: MetricSettings
+) -> NDArray[np.float64]:
+    """Return the measure for each Case; NaN where the truth is unknown."""
+    rankings = [record.ranking for record in records]
+    if isinstance(measure, RankingMeasure):
+        return measure.per_case(judge(cases, rankings))
+    return measure.per_case(Ratings.from_rankings(rankings, cases, settings.scale))
+
+
+def metrics_table(numbers: Metrics) -> TextTable:
+    """Return the numbers as a table to publish: a row per measure, the baselines beside it."""
+    beside = list(dict.fromkeys(name for summary in numbers.measures.values() for name in summary.baselines))
+    rows = [
+        (
+            name,
+            number(summary.value),
+            between(summary.ci95),
+            number(summary.answered_only),
+            *(number(summary.baselines.get(baseline)) for baseline in beside),
+        )
+        for name, summary in numbers.measures.items()
+    ]
+    header = ("measure", "value", "95% CI", "answered only", *(name.replace("_", " ") for name in beside))
+    return TextTable(header, tuple(rows))
+
+
+def _read(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> T:
+    try:
+        return parse(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a complete Run folder") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        hint = "repeat the command that made the Run: it writes the file again"
+        raise InputError(f"damaged, or of another version: {error!r:.80}", path=path, hint=hint) from error

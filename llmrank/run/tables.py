@@ -1,0 +1,134 @@
+"""A small table as plain text, Markdown, LaTeX or HTML, and how numbers are written in one."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from llmrank.errors import MissingError
+
+MINUS = "\N{MINUS SIGN}"
+LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    MINUS: "$-$",
+    "–": "--",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """Cells of text; the first column is aligned to the left, the others to the right."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def widths(self) -> list[int]:
+        """Characters of each column."""
+        return [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+
+    @property
+    def width(self) -> int:
+        """Characters of a line."""
+        return sum(self.widths) + 2 * (len(self.header) - 1)
+
+    def without(self, column: str) -> TextTable:
+        """Return the table without a column."""
+        kept = [place for place, name in enumerate(self.header) if name != column]
+        header, *rows = [tuple(row[place] for place in kept) for row in (self.header, *self.rows)]
+        return TextTable(header, tuple(rows))
+
+    def __str__(self) -> str:
+        """Return the table as plain text."""
+        lines, widths = [self.header, *self.rows], self.widths
+        text = [
+            "  ".join(_aligned(cell, width, place) for place, (cell, width) in enumerate(_with(line, widths)))
+            for line in lines
+        ]
+        return "\n".join(line.rstrip() for line in [text[0], "  ".join("─" * width for width in widths), *text[1:]])
+
+    def to_markdown(self) -> str:
+        """Return a pipe table."""
+        rule = [":---", *["---:"] * (len(self.header) - 1)]
+        cells = [[cell.replace("|", "\\|") for cell in row] for row in (self.header, *self.rows)]
+        return "\n".join(f"| {' | '.join(row)} |" for row in [cells[0], rule, *cells[1:]]) + "\n"
+
+    def to_latex(self) -> str:
+        """Return a `tabular` with the rules of the package booktabs."""
+        header, *rows = [" & ".join(map(_latex, row)) + r" \\" for row in (self.header, *self.rows)]
+        columns = "l" + "r" * (len(self.header) - 1)
+        lines = [f"\\begin{{tabular}}{{{columns}}}", r"\toprule", header, r"\midrule", *rows]
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+    def to_html(self) -> str:
+        """Return a `<table>`; all text is escaped."""
+        rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self.rows]
+        header = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def number(value: float | None) -> str:
+    """Return a value with four decimals, or a dash."""
+    return "–" if value is None else f"{value:.4f}".replace("-", MINUS)
+
+
+def signed(value: float | None, decimals: int = 4) -> str:
+    """Return a difference with its sign, or a dash."""
+    return "–" if value is None else f"{value:+.{decimals}f}".replace("-", MINUS)
+
+
+def between(ends: tuple[float | None, float | None] | None, *, sign: bool = False) -> str:
+    """Return an interval or a range."""
+    show = signed if sign else number
+    return "–" if ends is None else f"{show(ends[0])} to {show(ends[1])}"
+
+
+def p_value(p: float | None) -> str:
+    """Return a p-value as journals print it: two digits, more for small ones, none below .001."""
+    if p is None:
+        return "–"
+    if p < 0.001:
+        return "< .001"
+    return f"{p:.3f}"[1:] if p < 0.0995 else "1.00" if p >= 0.995 else f"{p:.2f}"[1:]
+
+
+def equals(p: float | None) -> str:
+    """Return `p = .23`, or `p < .001`."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def printable(text: str) -> str:
+    """Return foreign text (titles, answers) without characters that could control a terminal."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def optional(name: str, package: str, purpose: str) -> ModuleType:
+    """Return an optional package, imported; raises MissingError with the command that installs it."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise MissingError(f"{purpose} needs {package}", hint=f"pip install {package}") from error
+
+
+def _with(line: Sequence[str], widths: Sequence[int]) -> Iterable[tuple[str, int]]:
+    return zip(line, widths, strict=True)
+
+
+def _aligned(cell: str, width: int, place: int) -> str:
+    return cell.rjust(width) if place else cell.ljust(width)
+
+
+def _latex(cell: str) -> str:
+    return "".join(LATEX_SPECIAL.get(character, character) for character in cell)

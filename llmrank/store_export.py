@@ -1,0 +1,162 @@
+"""The exported Store: JSON lines (also gzipped), each a Response with its Request and all that its key is made of.
+
+A line: `{"key": …, "backend": {identity}, "request": {…}, "response": {…}, "received": "2026-11-24T18:00:00+00:00"}`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import datetime
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, Literal, cast, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from llmrank.errors import InputError
+from llmrank.files import writing
+from llmrank.store import (
+    Store,
+    StoredRow,
+    canonical_json,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+    request_key,
+    timestamp,
+)
+from llmrank.types import Response, Usage
+
+ROWS_AT_ONCE = 1000
+"""Rows of one transaction: other processes that write into the Store wait no longer than it takes."""
+
+
+def export_store(store: Store, path: Path, *, overwrite: bool = False) -> int:
+    """Write all that the Store holds, by key, and return how many Responses that is. The file appears whole or not.
+
+    Raises InputError where the file already exists, has another suffix than `.jsonl` or `.jsonl.gz`, or cannot be
+    written.
+    """
+    _check_name(path)
+    if path.exists() and not overwrite:
+        raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
+    count = 0
+    with writing(path, private=True) as temporary, _opened(temporary, "wb", zipped=_zipped(path)) as file:
+        for row in store.rows():
+            # The values are JSON already: they are put together as they are.
+            line = (
+                f'{{"key":"{row.key}","backend":{row.backend},"request":{row.request},'
+                f'"response":{row.response},"received":"{row.received}"}}\n'
+            )
+            file.write(line.encode())
+            count += 1
+    return count
+
+
+def check_exported(path: Path) -> None:
+    """Read the whole file; raises InputError with file, line, field and hint for the first line that is wrong."""
+    for _ in read_exported(path):
+        pass
+
+
+def import_store(store: Store, path: Path) -> tuple[int, int]:
+    """Add the rows of a file that the Store does not have; return how many Responses were new, and how many known.
+
+    `check_exported` has passed the file, so that nothing is taken from a bad one.
+
+    An import that was killed is completed by the same call.
+    """
+    new = total = 0
+    rows = read_exported(path)
+    while batch := list(islice(rows, ROWS_AT_ONCE)):
+        new += store.add(batch)
+        total += len(batch)
+    return new, total - new
+
+
+def read_exported(path: Path) -> Iterator[StoredRow]:
+    """Yield the rows of an exported Store, each checked; raises InputError with file, line, field and hint."""
+    _check_name(path)
+    number = 0
+    try:
+        with _opened(path, "rb", zipped=_zipped(path)) as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _row(line, path, number)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        hint = "export it again"
+        problem = f"truncated or corrupt gzip file ({error})"
+        raise InputError(problem, path=path, line=number + 1, hint=hint) from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name an existing file") from error
+
+
+def _row(line: bytes, path: Path, number: int) -> StoredRow:
+    """Return a line as the Store keeps it: canonical, whatever the order of its fields and its spaces."""
+
+    def wrong(field: str | None, problem: str, hint: str = "export the Store again, or delete the line") -> InputError:
+        return InputError(problem, path=path, line=number, field=field, hint=hint)
+
+    try:
+        # Not by pydantic: an answer may hold half a surrogate pair, which it refuses.
+        content = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise wrong(None, f"not valid JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise wrong(None, "the line is not a JSON object")
+    try:
+        row = _line_model().model_validate(content).model_dump()
+    except ValidationError as invalid:
+        first = invalid.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][:2])
+        if first["type"] == "extra_forbidden":
+            hint = "import it with the version of llmrank that exported it, or delete the field"
+            raise wrong(field, "unknown field", hint) from None
+        raise wrong(field, "missing" if first["type"] == "missing" else first["msg"]) from None
+    try:
+        request = decode_request(row["request"])
+        key, request_text = request_key(row["backend"], request), canonical_json(encode_request(request))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise wrong("request", f"not a Request: {error!r:.80}") from None
+    if key != row["key"]:
+        problem = f"the key does not belong to this request and backend (theirs is {key[:12]}…)"
+        raise wrong("key", problem, "restore the line as it was exported: an answer under a wrong key would be trusted")
+    response = canonical_json(encode_response(decode_response(row["response"])))
+    try:
+        received = timestamp(datetime.fromisoformat(row["received"]))
+    except ValueError:
+        raise wrong("received", "not a time", "write it such as 2026-11-24T18:00:00+00:00") from None
+    return StoredRow(key, canonical_json(row["backend"]), request_text, response, received)
+
+
+@cache
+def _line_model() -> type[BaseModel]:
+    """Return the form of a line: every field of a Response and its Usage is there, of its type, and no other."""
+    forbid = ConfigDict(extra="forbid", strict=True)
+
+    def model(kind: type, **replaced: Any) -> type[BaseModel]:  # noqa: ANN401 - types
+        hints = get_type_hints(kind) | replaced
+        form: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(kind)}
+        return create_model(kind.__name__, __config__=forbid, **form)
+
+    response = model(Response, usage=model(Usage))
+    return model(StoredRow, backend=dict[str, str], request=dict[str, Any], response=response)
+
+
+def _opened(path: Path, mode: Literal["rb", "wb"], *, zipped: bool) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path, mode)) if zipped else path.open(mode)
+
+
+def _zipped(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def _check_name(path: Path) -> None:
+    if not path.name.lower().endswith((".jsonl", ".jsonl.gz")):
+        raise InputError("an exported Store is JSON lines", path=path, hint="name it .jsonl or .jsonl.gz")

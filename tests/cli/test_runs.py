@@ -1,0 +1,105 @@
+"""`show`, `compare` and `export`: a Run alone in an empty folder, through the real executable."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.cli.command import asking, run
+from tests.deterministic_server import deterministic_server
+from tests.killing import EVAL, write_candidates
+
+CASES = 12
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+    folder = tmp_path_factory.mktemp("made")
+    write_candidates(folder / "candidates.jsonl", CASES)
+    with deterministic_server(folder / "log") as url:
+        first = goes_well(run(folder, *asking(url, *EVAL)))
+        goes_well(run(folder, *asking(url, *EVAL[:-1], "plain", "--no-profile")))
+    (folder / "stdout").write_text(first.stdout)
+    yield folder
+
+
+@pytest.fixture
+def alone(made: Path, tmp_path: Path) -> Path:
+    """A folder with the Runs and nothing else: no data, no Store, no server."""
+    for name in ("run", "plain"):
+        shutil.copytree(made / name, tmp_path / "alone" / name)
+    return tmp_path / "alone"
+
+
+def goes_well(ran: CompletedProcess[str]) -> CompletedProcess[str]:
+    assert ran.returncode == 0, ran.stderr
+    return ran
+
+
+def test_show_prints_what_eval_printed(made: Path, alone: Path) -> None:
+    shown, before = goes_well(run(alone, "show", "run")).stdout, (made / "stdout").read_text()
+
+    def without_calls(text: str) -> list[str]:
+        return [line for line in text.splitlines() if not line.startswith(("calls", "    "))]
+
+    assert without_calls(shown) == without_calls(before)
+    numbers = json.loads((alone / "run" / "metrics.json").read_text())
+    assert json.loads(goes_well(run(alone, "show", "run", "--json")).stdout) == {"run": "run", **numbers}
+
+
+def test_show_one_user_the_worst_and_other_measures(alone: Path) -> None:
+    story = goes_well(run(alone, "show", "run", "--user", "u3")).stdout
+    for part in ("user u3", "history", "candidates, in the order shown", "answer 1", "◀ relevant"):
+        assert part in story
+    row = json.loads(goes_well(run(alone, "show", "run", "--user", "u3", "--json")).stdout)
+    assert row["case_id"] == "u3" and "placed" in row
+    assert "Cases that lost most NDCG@10" in goes_well(run(alone, "show", "run", "--worst", "3")).stdout
+    curve = json.loads(goes_well(run(alone, "show", "run", "--measures", "NDCG@1..5", "--json")).stdout)
+    assert list(curve["measures"]) == [f"NDCG@{k}" for k in range(1, 6)]
+
+
+def test_compare_in_every_form(alone: Path) -> None:
+    text = goes_well(run(alone, "compare", "run", "plain")).stdout
+    assert text.startswith("NDCG@10: ") and "wins/ties/losses" in text and "profile: palr-profile → not set" in text
+    assert "| NDCG@10 |" in goes_well(run(alone, "compare", "run", "plain", "--to", "markdown")).stdout
+    assert r"\toprule" in goes_well(run(alone, "compare", "run", "plain", "--to", "latex")).stdout
+    found = json.loads(goes_well(run(alone, "compare", "run", "plain", "--measures", "MRR", "--json")).stdout)
+    assert [one["measure"] for one in found["results"]] == ["MRR"] and found["cases"] == CASES
+
+
+@pytest.mark.parametrize("form", ["trec", "csv", "parquet", "latex", "markdown"])
+def test_export_says_what_it_wrote_and_overwrites_nothing(alone: Path, form: str) -> None:
+    ran = goes_well(run(alone, "export", "run", "--to", form, "-o", f"out.{form}"))
+    written = ran.stdout.split()
+    assert written == ([f"out.{form}", "out.qrels"] if form == "trec" else [f"out.{form}"])
+    assert all((alone / name).stat().st_size for name in written)
+    assert run(alone, "export", "run", "--to", form, "-o", f"out.{form}").returncode == 2
+    goes_well(run(alone, "export", "run", "--to", form, "-o", f"out.{form}", "--force"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", "nowhere"), "not a Run folder"),
+        (("show", "run", "--user", "u99"), "did you mean"),
+        (("show", "run", "--measures", "NDCG@5..1"), "not a valid range"),
+        (("compare", "run"), "at least two Runs"),
+        (("compare", "run", "run"), "named twice"),
+    ],
+)
+def test_a_mistake_ends_with_code_2_and_a_hint(alone: Path, arguments: tuple[str, ...], said: str) -> None:
+    ran = run(alone, *arguments)
+    assert ran.returncode == 2 and said in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_runs_on_other_candidates_are_refused(alone: Path, made: Path, tmp_path: Path) -> None:
+    shutil.copy(made / "candidates.jsonl", tmp_path)
+    there = ("--data", "candidates.jsonl", "--users", "0", "-k", "9", "--out", "other")
+    goes_well(run(tmp_path, "eval", "--ranker", "random", *there))
+    ran = run(tmp_path, "compare", "alone/run", "other")
+    assert ran.returncode == 2 and "candidates are not comparable" in ran.stderr and "hint:" in ran.stderr

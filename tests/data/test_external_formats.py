@@ -1,0 +1,252 @@
+"""Other people's formats: what they say is what the Cases say, and a run that is written keeps its order."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ir_measures
+import pytest
+
+from llmrank.data.candidate_writing import write_cases
+from llmrank.data.candidates import BadRowsError, read_cases
+from llmrank.data.external_formats import (
+    convert,
+    proposed_cases,
+    read_external,
+    read_histories,
+    read_items,
+    read_lists,
+)
+from llmrank.data.trec import Proposal, read_qrels, read_trec_run, write_qrels, write_trec_run
+from llmrank.errors import InputError
+from llmrank.types import Case, Event, Item, Ranking
+
+ITEMS = "item_id,title,year\n1,Alien,1979\n2,Brazil,1985\n3,Cube,1997\n4,Dune,1984\n5, ,1999\n"
+HISTORIES = "user_id,item_id,rating,timestamp\n7,4,5,20\n7,3,4,10\n8,3,1,5\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Callable[..., dict[str, Path]]:
+    def write(**texts: str) -> dict[str, Path]:
+        names = {"items": "items.csv", "histories": "interactions.csv"}
+        for name, content in {"items": ITEMS, "histories": HISTORIES, **texts}.items():
+            (tmp_path / names.get(name, name)).write_text(content, encoding="utf-8")
+        return {name: tmp_path / names.get(name, name) for name in {"items": "", "histories": "", **texts}}
+
+    return write
+
+
+def test_a_trec_run_is_read_by_score_then_by_rank(files: Callable[..., dict[str, Path]]) -> None:
+    run = "7 Q0 1 1 0.5 x\n7 Q0 2 3 0.9 x\n\n7 Q0 3 2 0.5 x\n8 Q0 2 2 0.0 x\n8 Q0 1 1 0.0 x\n"
+    there = files(run=run, qrels="7 0 2 1\n7 0 9 0\n8 0 4 2\n")
+    there["qrels"].write_text("7 0 2 1\n7 0 9 0\n8 0 4 2\n8 0 1 1\n9 0 1 1\n")
+    conversion = read_external(
+        there["run"], "trec", items=there["items"], histories=there["histories"], relevant=there["qrels"]
+    )
+    cases = list(conversion.cases)
+    assert [[item.title for item in case.candidates] for case in cases] == [
+        ["Brazil", "Alien", "Cube"],
+        ["Alien", "Brazil"],
+    ]
+    assert cases[0].recall_scores == (0.9, 0.5, 0.5)
+    assert (cases[0].relevant, cases[0].gains) == (("2",), None)
+    assert (cases[1].relevant, cases[1].gains) == (("4", "1"), (2.0, 1.0))
+    assert conversion.graded
+    assert conversion.notes() == [
+        "1 relevant items are no candidates: they count against the score",
+        "1 users have relevant items and no candidates: they are left out",
+    ]
+    assert cases[0].history == (
+        Event(Item("3", "Cube", {"year": "1997"}), 4.0, 10.0),
+        Event(Item("4", "Dune", {"year": "1984"}), 5.0, 20.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "line", "says"),
+    [
+        ("7 Q0 1 1 0.5\n", 1, "no line of a TREC run"),
+        ("7 Q0 1 1 high x\n", 1, "no line of a TREC run"),
+        ("7 Q0 1 1 2 x\n8 Q0 1 1 1 x\n7 Q0 2 2 1 x\n", 3, "do not stand together"),
+        ("7 Q0 1 1 2 x\n7 Q0 9 2 1 x\n", 1, "'9' is not in the items table"),
+        ("7 Q0 1 1 2 x\n7 Q0 1 2 1 x\n", 1, "'1' is a candidate twice"),
+        ("7 Q0 5 1 2 x\n", 1, "'5' has no title"),
+    ],
+)
+def test_a_wrong_run_is_named_with_its_line(
+    run: str, line: int, says: str, files: Callable[..., dict[str, Path]]
+) -> None:
+    there = files(run=run)
+    with pytest.raises(InputError, match=says) as caught:
+        list(read_external(there["run"], "trec", items=there["items"], histories=there["histories"]).cases)
+    assert caught.value.line == line
+    assert caught.value.path == there["run"]
+
+
+def test_ids_alone_need_an_items_table_and_formats_have_names(files: Callable[..., dict[str, Path]]) -> None:
+    there = files(run="7 Q0 1 1 2 x\n")
+    with pytest.raises(InputError, match="--items"):
+        read_external(there["run"], "trec")
+    with pytest.raises(InputError, match="did you mean 'rank_llm'"):
+        read_external(there["run"], "rankllm")
+
+
+def test_lists_keep_their_order_and_duplicates_are_refused_or_dropped(files: Callable[..., dict[str, Path]]) -> None:
+    there = files(lists="7\t3 1 2\n8\t2 1 2\n")
+    options = {"items": there["items"], "histories": there["histories"]}
+    with pytest.raises(InputError, match="'2' is a candidate twice") as caught:
+        list(read_external(there["lists"], "lists", **options).cases)
+    assert caught.value.line == 2
+    cases = list(read_external(there["lists"], "lists", **options, drop_duplicates=True).cases)
+    assert [[item.item_id for item in case.candidates] for case in cases] == [["3", "1", "2"], ["2", "1"]]
+    for wrong in ("7 3 1 2\n", "7\t1\n7\t2\n"):
+        there["lists"].write_text(wrong)
+        with pytest.raises(InputError, match=r"no list|duplicate user"):
+            list(read_lists(there["lists"]))
+
+
+def test_rank_llm_requests_bring_their_titles(files: Callable[..., dict[str, Path]]) -> None:
+    request = {
+        "query": {"qid": 7, "text": "space films"},
+        "candidates": [
+            {"docid": 1, "score": 2.5, "doc": {"title": "Alien", "year": 1979}},
+            {"docid": "x", "score": 1, "doc": {"segment": "A man wakes up in a maze."}},
+        ],
+    }
+    there = files(requests=json.dumps(request) + "\n")
+    (case,) = read_external(there["requests"], "rank_llm").cases
+    assert case.history == (Event(Item("query:7", "space films")),)
+    assert case.candidates == (Item("1", "Alien", {"year": "1979"}), Item("x", "A man wakes up in a maze."))
+    assert case.recall_scores == (2.5, 1.0)
+    (case,) = read_external(there["requests"], "rank_llm", items=there["items"], histories=there["histories"]).cases
+    assert [event.item.title for event in case.history] == ["Cube", "Dune"]
+    del request["candidates"][1]["doc"]["segment"]
+    bad: Any
+    for bad in (request, {"query": {}}, {"query": {"qid": 1, "text": "a"}, "candidates": [{"docid": 1}]}, []):
+        there["requests"].write_text(json.dumps(bad))
+        with pytest.raises(InputError) as caught:
+            list(read_external(there["requests"], "rank_llm").cases)
+        assert caught.value.line == 1
+
+
+def test_histories_are_read_from_every_format_alike(tmp_path: Path, files: Callable[..., dict[str, Path]]) -> None:
+    items = files()["items"]
+    (tmp_path / "a.inter").write_text("user_id:token\titem_id:token\ttimestamp:float\n7\t4\t20\n7\t3\t10\n")
+    (tmp_path / "b.inter").write_text("user_id:token\titem_id_list:token_seq\titem_id:token\n7\t3 4\t1\n")
+    (tmp_path / "c.txt").write_text("7 3 4\n")
+    for name, targets in (("a.inter", {}), ("b.inter", {"7": {"1": 1.0}}), ("c.txt", {})):
+        past, relevant = read_histories(tmp_path / name, items)
+        assert [event.item.title for event in past["7"]] == ["Cube", "Dune"]
+        assert relevant == targets
+
+
+def test_a_written_run_keeps_its_order_in_trec_eval(tmp_path: Path) -> None:
+    """Ties would be broken by item id, backwards: whichever way the ids run, the first item must stay the first."""
+    for ids in ([f"{n:03}" for n in range(30)], [f"{n:03}" for n in reversed(range(30))]):
+        run, qrels = tmp_path / "run", tmp_path / "qrels"
+        case = Case("u", (), (), relevant=(ids[3],))
+        write_trec_run(run, [("u", Ranking(tuple(ids)))], overwrite=True)
+        write_qrels(qrels, [case], overwrite=True)
+        measured = ir_measures.calc_aggregate(
+            [ir_measures.RR], ir_measures.read_trec_qrels(str(qrels)), ir_measures.read_trec_run(str(run))
+        )
+        assert measured[ir_measures.RR] == 0.25
+        assert [proposal.item_ids for proposal in read_trec_run(run)] == [tuple(ids)]
+        assert read_qrels(qrels) == {"u": {ids[3]: 1.0}}
+
+
+@pytest.mark.parametrize("named", [None, 2, 0])
+def test_ties_are_written_as_equal_scores_on_request(named: int | None, tmp_path: Path) -> None:
+    """ranx and trec_eval break ties by their own rules: what the method did not tell apart must reach them as a tie."""
+    ranking = Ranking(tuple("abcd"), (3.0, 2.0, 2.0, 1.0) if named is None else None, named)
+    write_trec_run(tmp_path / "run", [("u", ranking)], ties=True)
+    write_trec_run(tmp_path / "strict", [("u", ranking)])
+    scores = [next(read_trec_run(tmp_path / name)).scores for name in ("run", "strict")]
+    assert scores == [{None: (4, 3, 3, 1), 2: (4, 3, 2, 2), 0: (4, 4, 4, 4)}[named], (4, 3, 2, 1)]
+
+
+def test_grades_go_to_qrels_and_come_back(tmp_path: Path) -> None:
+    cases = [
+        Case("u", (), (), relevant=("a", "b"), gains=(2.0, 1.0), case_id="u-1"),
+        Case("v", (), (), relevant=("c",)),
+    ]
+    write_qrels(tmp_path / "qrels", cases)
+    assert (tmp_path / "qrels").read_text() == "u-1 0 a 2\nu-1 0 b 1\nv 0 c 1\n"
+    assert read_qrels(tmp_path / "qrels") == {"u-1": {"a": 2.0, "b": 1.0}, "v": {"c": 1.0}}
+
+
+def test_faults_are_listed_or_left_out_and_counted(files: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
+    there = files(run="7 Q0 1 1 2 x\n7 Q0 5 2 1 x\n8 Q0 9 1 1 x\n10 Q0 1 1 1 x\n")
+    options: Any = {"items": there["items"], "histories": there["histories"]}
+    with pytest.raises(BadRowsError, match="2 rows have faults"):
+        convert(there["run"], "trec", tmp_path / "out.jsonl", **options)
+    assert not (tmp_path / "out.jsonl").exists()
+    rows, notes = convert(there["run"], "trec", tmp_path / "out.jsonl", **options, skip_bad_rows=True)
+    assert rows == 2
+    assert set(notes) == {
+        "2 candidates without a title are left out",
+        "1 users without candidates are left out",
+        "1 Cases have an empty history",
+    }
+    assert [case.user_id for case in read_cases(tmp_path / "out.jsonl")] == ["7", "10"]
+
+
+def test_the_output_of_a_conversion_is_none_of_its_inputs(files: Callable[..., dict[str, Path]]) -> None:
+    there = files(run="7 Q0 1 1 2 x\n")
+    copy = there["run"].with_name("run.jsonl")
+    there["run"].rename(copy)
+    with pytest.raises(InputError, match="the output is the input"):
+        convert(copy, "trec", copy, items=there["items"], overwrite=True)
+
+
+def test_ids_with_white_space_cannot_stand_in_a_run(tmp_path: Path) -> None:
+    for user, item in (("a b", "1"), ("a", "1\t2"), ("a", "")):
+        with pytest.raises(InputError, match="candidate file instead"):
+            write_trec_run(tmp_path / "run", [(user, Ranking((item,)))])
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="--force"):
+        (tmp_path / "run").touch()
+        write_trec_run(tmp_path / "run", [])
+
+
+# --- real files ------------------------------------------------------------------------------------------------------
+
+
+def test_llmrank_games_lists_with_titles_histories_and_targets(
+    shared_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Figures of the data's own record: 6,000 users, 100 candidates, the target in 0.324 of the lists of SASRec."""
+    folder = shared_data("LLMRank") / "Games-6k"
+    cases = list(
+        read_external(
+            folder / "Games-6k.sasrec",
+            "lists",
+            items=folder / "Games-6k.item",
+            histories=folder / "Games-6k.test.inter",
+        ).cases
+    )
+    assert len(cases) == 6000
+    assert {len(case.candidates) for case in cases} == {100}
+    assert all(len(case.relevant) == 1 for case in cases)
+    found = sum(case.relevant[0] in {item.item_id for item in case.candidates} for case in cases)
+    assert round(found / 6000, 3) == 0.324
+    assert cases[0].candidates[0] == read_items(folder / "Games-6k.item")[cases[0].candidates[0].item_id]
+    write_cases(tmp_path / "games.parquet", cases[:500])
+    assert list(read_cases(tmp_path / "games.parquet")) == cases[:500]
+
+
+def test_llmrank_ml_1m_lists_over_the_real_catalogue(shared_data: Callable[[str], Path]) -> None:
+    folder = shared_data("LLMRank") / "ml-1m"
+    items = read_items(folder / "ml-1m.item")
+    proposals = list(read_lists(folder / "ml-1m.rabmbepobpgrsa_3"))
+    assert len(proposals) == 200
+    options: Any = {"histories": {}, "relevant": {}, "left_out": Counter()}
+    with pytest.raises(InputError, match="twice"):
+        list(proposed_cases(folder, proposals, items, **options))
+    cases = list(proposed_cases(folder, proposals, items, **options, drop_duplicates=True))
+    assert sum(len(case.candidates) < 21 for case in cases) == 146  # lists with duplicates, says the record
+    assert all(isinstance(proposal, Proposal) for proposal in proposals)

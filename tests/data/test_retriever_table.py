@@ -1,0 +1,168 @@
+"""A retriever's table as companies have it becomes a candidate file, and loses nothing silently."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pv
+import pyarrow.parquet as pq
+import pytest
+
+from llmrank.data.candidates import BadRowsError, CandidateFile
+from llmrank.data.external_formats import convert
+from llmrank.data.retriever_table import read_retriever_table
+from llmrank.data.tallrec import read_tallrec
+from llmrank.errors import InputError
+from llmrank.prompting.library import load_template
+from llmrank.types import Event, Item
+
+USERS, ITEMS = 6, 5
+PRICES = pa.array([Decimal(f"{n}.50") for n in range(ITEMS)], pa.decimal128(8, 2))
+
+
+def write_catalogue(folder: Path) -> Path:
+    titles = [f"Lip balm {n}" for n in range(ITEMS)]
+    pq.write_table(
+        pa.table({"sku": [f"s{n}" for n in range(ITEMS)], "name": titles, "price": PRICES}), folder / "i.parquet"
+    )
+    renamed = pq.read_table(folder / "i.parquet").rename_columns(["item_id", "title", "price"])
+    pq.write_table(renamed, folder / "items.parquet")
+    return folder / "items.parquet"
+
+
+def long_table() -> pa.Table:
+    rows = [(f"u{u}", f"s{(u + n) % ITEMS}", 1.0 - n / 10) for u in range(USERS) for n in range(3)]
+    users, items, scores = zip(*reversed(rows), strict=True)
+    return pa.table({"customer_id": users, "item_id": items, "similarity": scores, "in_stock": [True] * len(rows)})
+
+
+def test_a_long_table_with_items_histories_and_qrels(tmp_path: Path) -> None:
+    items, table = write_catalogue(tmp_path), tmp_path / "long.parquet"
+    pq.write_table(long_table(), table)
+    (tmp_path / "events.csv").write_text("user_id,item_id,timestamp\nu0,s4,20\nu0,s3,10\nu1,gone,1\nx,s1,1\n")
+    (tmp_path / "qrels").write_text("u0 0 s1 2\nu1 0 s4 1\nu9 0 s0 1\n")
+    out = tmp_path / "out.parquet"
+    rows, notes = convert(
+        table, "table", out, items=items, histories=tmp_path / "events.csv", relevant=tmp_path / "qrels"
+    )
+    assert rows == USERS
+    assert set(notes) == {
+        "1 events of the histories are left out: their items have no title",
+        "5 Cases have an empty history",
+        "4 Cases have no relevant item: no measure counts them",
+        "1 relevant items are no candidates: they count against the score",
+        "1 users have relevant items and no candidates: they are left out",
+    }
+    cases = {case.user_id: case for case in CandidateFile(out).cases()}
+    first = cases["u0"]
+    assert [item.item_id for item in first.candidates] == ["s0", "s1", "s2"]
+    assert first.recall_scores == pytest.approx((1.0, 0.9, 0.8))
+    assert first.candidates[1].title == "Lip balm 1"
+    assert [event.item.title for event in first.history] == ["Lip balm 3", "Lip balm 4"]
+    assert (first.relevant, first.gains) == (("s1",), (2.0,))
+    assert cases["u1"].relevant == ("s4",)
+    raw = pq.read_table(out)
+    assert raw.schema.field("candidates").type.value_type.field("price").type == PRICES.type
+    given = next(row for row in raw.to_pylist() if row["user_id"] == "u0")["candidates"]
+    assert [(one["price"], one["in_stock"]) for one in given] == [(Decimal(f"{n}.50"), True) for n in range(3)]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_wide_table_is_the_same_as_the_long_one(suffix: str, tmp_path: Path) -> None:
+    items, table = write_catalogue(tmp_path), tmp_path / f"wide{suffix}"
+    users = [f"u{u}" for u in range(USERS)]
+    ids = [[f"s{(u + n) % ITEMS}" for n in range(3)] for u in range(USERS)]
+    scores = [[1.0, 0.9, 0.8]] * USERS
+    if suffix == ".csv":
+        texts = {"user_id": users, "items": [" ".join(one) for one in ids], "score": [str(one) for one in scores]}
+        pv.write_csv(pa.table(texts), table)
+    else:
+        pq.write_table(pa.table({"user_id": users, "items": ids, "score": scores}), table)
+    wide = CandidateFile(read_retriever_table(table, items=items, left_out=Counter()))
+    long = CandidateFile(read_retriever_table(long_table(), items=items, columns={}, left_out=Counter()))
+    plain = {case.user_id: [item.item_id for item in case.candidates] for case in wide.cases()}
+    assert plain == {case.user_id: [item.item_id for item in case.candidates] for case in long.cases()}
+    assert next(wide.cases()).recall_scores == (1.0, 0.9, 0.8)
+
+
+def test_faults_are_listed_with_their_lines_or_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text(
+        "user,item,title,score\nu,1,One,0.5\nu,2, ,0.4\nu,1,One,0.3\n,3,Three,0.2\nu,4,Four,\nu,5,Five,.1\n"
+    )
+    with pytest.raises(BadRowsError) as caught:
+        read_retriever_table(path, left_out=Counter())
+    assert [(fault.line, fault.field) for fault in caught.value.faults] == [
+        (3, "title"),
+        (4, "item"),
+        (5, "user"),
+        (6, "score"),
+    ]
+    left_out = Counter[str]()
+    table = read_retriever_table(path, skip_bad_rows=True, left_out=left_out)
+    (case,) = CandidateFile(table).cases()
+    assert [item.item_id for item in case.candidates] == ["1", "5"]
+    assert left_out["rows are left out: the title is missing"] == 1
+
+
+def test_roles_are_named_where_names_do_not_tell(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("who,what,called,closeness\nu,1,One,0.1\nu,2,Two,0.9\n")
+    with pytest.raises(InputError, match="--column user=NAME"):
+        read_retriever_table(path, left_out=Counter())
+    roles = {"user": "who", "item": "what", "title": "called", "score": "closeness"}
+    (case,) = CandidateFile(read_retriever_table(path, columns=roles, left_out=Counter())).cases()
+    assert [item.title for item in case.candidates] == ["Two", "One"]
+    with pytest.raises(InputError, match="nothing is called 'users'"):
+        read_retriever_table(path, columns={"users": "who"}, left_out=Counter())
+
+
+def test_a_candidate_file_needs_no_conversion(tmp_path: Path) -> None:
+    path = tmp_path / "cases.parquet"
+    rows = [{"user_id": "u", "item_id": "x", "candidates": [{"item_id": "a", "title": "A"}]}]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    with pytest.raises(InputError, match="candidate file already"):
+        read_retriever_table(path, left_out=Counter())
+
+
+# --- TALLRec ---------------------------------------------------------------------------------------------------------
+
+ENTRY: dict[str, Any] = {
+    "instruction": 'Given …, answering "Yes." or "No.".',
+    "input": 'User Preference: "Alien (1979)", "I, Robot (2004)"\nUser Unpreference: \n'
+    'Whether the user will like the target movie "Say "Yes" (2000)"?',
+    "output": "Yes.",
+}
+
+
+def test_an_entry_of_tallrec_is_a_rating_row_with_truth_0_or_1(tmp_path: Path) -> None:
+    path, out = tmp_path / "valid.json", tmp_path / "out.jsonl"
+    path.write_text(json.dumps([ENTRY, {**ENTRY, "output": "No."}]))
+    assert convert(path, "tallrec", out) == (2, [])
+    found = CandidateFile(out)
+    first, second = found.cases()
+    titles = ("Alien (1979)", "I, Robot (2004)")
+    assert first.history == tuple(Event(Item(title, title), 5.0) for title in titles)
+    assert first.target == Item('Say "Yes" (2000)', 'Say "Yes" (2000)')
+    assert (first.rating, second.rating) == (1.0, 0.0)
+    assert found.summary.rating_scale == (0.0, 1.0)
+    for wrong in ({**ENTRY, "output": "Maybe."}, {**ENTRY, "input": "?"}, "text"):
+        path.write_text(json.dumps([ENTRY, wrong]))
+        with pytest.raises(InputError, match="entry 2 is not TALLRec's") as caught:
+            convert(path, "tallrec", out, overwrite=True)
+        assert caught.value.line == 2
+
+
+def test_the_prompt_of_a_published_entry_is_its_very_text(shared_data: Callable[[str], Path]) -> None:
+    path = shared_data("TALLRec") / "movie" / "valid.json"
+    template = load_template("tallrec")
+    for entry, case in zip(json.loads(path.read_text()), read_tallrec(path), strict=True):
+        (message,) = template.render(case.blinded(), template.question(case))
+        text = f"### Instruction:\n{entry['instruction']}\n\n### Input:\n{entry['input']}\n\n### Response:"
+        assert message.content.rstrip().endswith(text)

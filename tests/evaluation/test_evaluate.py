@@ -1,0 +1,224 @@
+"""An evaluation from Python: the same Run as from the command line, whoever calls it, and wherever."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llmrank as lr
+from llmrank.data.candidate_writing import write_cases
+from llmrank.errors import BoundReachedError, InputError
+from llmrank.evaluation.evaluate import compose
+from llmrank.evaluation.settings import Limits, PromptSettings
+from tests.cli.command import run as run_command
+from tests.evaluation.serving import cases, serving
+from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
+
+ANSWER = good("[2] > [1] > [3] > [4] > [5]")
+
+
+class Listening:
+    """A Reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.outcomes: list[str] = []
+        self.begun: list[tuple[int, int]] = []
+        self.ended = 0
+
+    def message(self, line: str) -> None:
+        self.lines.append(line)
+
+    def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
+        self.begun.append((total, done))
+
+    def advance(self, outcome: str) -> None:
+        self.outcomes.append(outcome)
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+def evaluate(folder: Path, server: ScriptedServer, **more: Any) -> lr.Run:
+    settings: dict[str, Any] = {"prompt": "rankgpt", "order": "recall", "progress": False, "out": folder / "run"} | more
+    return lr.evaluate(
+        settings.pop("cases", cases()),
+        model=MODEL,
+        base_url=server.base_url,
+        store=folder / "store.sqlite",
+        **settings,
+    )
+
+
+def test_an_evaluation_returns_its_run(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        run = evaluate(tmp_path, server)
+    assert run.metrics["HR@1"].value == 1.0 and len(run.per_case("NDCG@10")) == 6
+    assert run.metrics.outcomes["ok"] == 6 and server.calls == 6
+
+
+async def test_it_works_inside_a_running_event_loop(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        assert evaluate(tmp_path, server).metrics["HR@1"].value == 1.0
+
+
+def test_the_same_call_again_asks_nothing(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        first = evaluate(tmp_path, server)
+        again = evaluate(tmp_path, server)
+        assert server.calls == 6
+    assert first.metrics == again.metrics
+
+
+def test_a_run_from_python_and_from_the_command_line_are_byte_equal(tmp_path: Path) -> None:
+    write_cases(tmp_path / "cases.parquet", cases())
+    (tmp_path / "python").mkdir()
+    with serving(ScriptedServer(ANSWER)) as server:
+        ran = run_command(
+            tmp_path,
+            *("eval", "--data", "cases.parquet", "--prompt", "rankgpt", "--ids", "numbers", "--out", "command/run"),
+            *("--model", MODEL, "--base-url", server.base_url, "--store", "command.sqlite"),
+        )
+        assert ran.returncode == 0, ran.stderr
+        run = lr.evaluate(
+            tmp_path / "cases.parquet",
+            prompt="rankgpt",
+            ids="numbers",
+            model=MODEL,
+            base_url=server.base_url,
+            out=tmp_path / "python" / "run",
+            store=tmp_path / "python.sqlite",
+            progress=False,
+        )
+    assert run.metrics.outcomes["ok"] == 6
+    one, other = tmp_path / "command" / "run", tmp_path / "python" / "run"
+    assert sorted(path.name for path in one.iterdir()) == sorted(path.name for path in other.iterdir())
+    for name in ("cases.parquet", "evaluation.json"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert settled(one / "metrics.json") == settled(other / "metrics.json")
+    assert records(one) == records(other)
+    manifests = [json.loads((run / "manifest.json").read_text())["settings"] for run in (one, other)]
+    assert manifests[0] == manifests[1]
+
+
+def settled(path: Path) -> dict[str, Any]:
+    """Return the metrics without what a clock measures."""
+    content = json.loads(path.read_text())
+    content["usage"].pop("seconds")
+    return content
+
+
+def records(run: Path) -> list[dict[str, Any]]:
+    """Return the records by case, without what a clock measures."""
+    rows = [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()]
+    return sorted(({**row, "seconds": 0} for row in rows), key=lambda row: row["case_id"])
+
+
+def test_a_reporter_of_ones_own_is_told_of_every_case(tmp_path: Path) -> None:
+    listening = Listening()
+    with serving(ScriptedServer(ANSWER)) as server:
+        evaluate(tmp_path, server, progress=listening)
+    assert listening.begun == [(6, 0)] and listening.outcomes == ["ok"] * 6 and listening.ended == 1
+
+
+def test_progress_false_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        evaluate(tmp_path, server)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_ranker_of_ones_own(tmp_path: Path) -> None:
+    with serving(ScriptedServer(good("B"))) as server:
+        ranker = lr.make_ranker("setwise", group=5, sort_top=1)
+        run = evaluate(tmp_path, server, prompt=None, ranker=ranker)
+    assert run.metrics.outcomes["unparsed"] == 0 and server.calls
+
+
+def test_a_baseline_needs_no_model(tmp_path: Path) -> None:
+    run = lr.evaluate(cases(), ranker="recall_order", out=tmp_path / "run", progress=False)
+    assert run.metrics["MRR"].value == 0.5 and run.metrics.usage.requests == 0
+
+
+def test_a_backend_of_ones_own_is_asked_and_closed(tmp_path: Path) -> None:
+    from tests.evaluation.backends import Constant
+
+    backend = Constant("[2] > [1] > [3] > [4] > [5]")
+    run = lr.evaluate(
+        cases(),
+        prompt="rankgpt",
+        order="recall",
+        backend=backend,
+        out=tmp_path / "run",
+        store=tmp_path / "s.sqlite",
+        progress=False,
+    )
+    assert run.metrics["HR@1"].value == 1.0 and backend.asked == 6 and backend.closed
+
+
+def test_a_template_object_is_a_prompt(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        template = lr.load_prompt("rankgpt")
+        assert evaluate(tmp_path, server, prompt=template).metrics["HR@1"].value == 1.0
+
+
+def test_all_settings_of_a_prompt_at_once(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="rankgpt", top=3))
+        assert run.settings["top"] == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"windw": 3}, "did you mean 'window'"),
+        ({"prompt": "palrr"}, "did you mean 'palr'"),
+        ({"ranker": "setwize"}, "did you mean 'setwise'"),
+        ({"prompt": "google-zero-shot"}, "rating"),
+        ({"measures": "RMSE"}, "RMSE"),
+        ({"order": "sorted"}, "order"),
+    ],
+)
+def test_wrong_arguments_are_named_before_anything_is_asked(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        with pytest.raises(InputError, match=said):
+            evaluate(tmp_path, server, **wrong)
+        assert server.calls == 0
+
+
+def test_a_bound_stops_and_the_same_call_continues(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        with pytest.raises(BoundReachedError):
+            evaluate(tmp_path, server, limits=Limits(max_requests=2), concurrency=1)
+        assert server.calls == 2
+        assert evaluate(tmp_path, server, concurrency=1).metrics.outcomes["ok"] == 6
+        assert server.calls == 6
+
+
+def test_an_estimate_sends_nothing_and_knows_the_store(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        arguments: dict[str, Any] = {
+            "prompt": "rankgpt", "order": "recall", "model": MODEL, "base_url": server.base_url,
+            "store": tmp_path / "store.sqlite", "progress": False,
+        }  # fmt: skip
+        before = compose(cases(), **arguments).estimate().counted
+        assert server.calls == 0
+        evaluate(tmp_path, server)
+        after = compose(cases(), **arguments).estimate().counted
+    assert before.left.requests == 6 and after.left.requests == 0
+
+
+def test_failed_cases_are_asked_again_by_the_same_call(tmp_path: Path) -> None:
+    failing = {"u1", "u3"}
+
+    def answer(body: Mapping[str, Any]) -> Step:
+        return refused(400, "content filter") if any(f"Seen by {user}" in str(body) for user in failing) else ANSWER
+
+    with serving(ScriptedServer(answer=answer)) as server:
+        run = evaluate(tmp_path, server)
+        assert run.metrics.outcomes["error"] == 2 and sum(record.failed for record in run.records.values()) == 2
+        failing.clear()
+        assert evaluate(tmp_path, server).metrics.outcomes["ok"] == 6

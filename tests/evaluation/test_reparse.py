@@ -1,0 +1,86 @@
+"""Reading again asks exactly what was asked, also where the history had been cut to fit the model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import llmrank as lr
+from llmrank.errors import InputError
+from llmrank.evaluation.reparse import fitted_history, reparse
+from llmrank.prompting import View
+from llmrank.types import Event, Item, Message
+from tests.evaluation.serving import cases, serving
+from tests.rankers import oracle
+from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good
+
+SEEN = tuple(Event(Item(f"s{number}", f"Seen {number}"), 4.0) for number in range(3))
+
+
+def count(messages: Sequence[Message]) -> int:
+    return sum(len(message.content.split()) for message in messages)
+
+
+@pytest.mark.parametrize("history", [None, 0, 7, 30])
+@pytest.mark.parametrize("order", ["oldest-first", "newest-first", "shuffled"])
+@pytest.mark.parametrize("room", [150, 170, 200, 10_000])
+def test_a_history_that_was_cut_is_cut_alike(history: int | None, order: str, room: int) -> None:
+    events = tuple(Event(Item(f"h{number}", f"Seen before {number}")) for number in range(40))
+    case = replace(oracle.case(10), history=events)
+    roomy = replace(oracle.prompt("rankgpt"), view=View(history=history, history_order=order))  # type: ignore[arg-type]
+    tight = replace(roomy, count_tokens=count, context_length=room + roomy.sampling.max_tokens)
+    asked = tight.ask(case)
+    shown = roomy.template.front.history if history is None else history
+    assert roomy.ask(fitted_history(case, shown, asked.history_dropped)).request == asked.request
+    if room == 150 and history in (None, 30):
+        assert asked.history_dropped > 0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "more"),
+    [
+        ("rankgpt", {}),
+        ("rankgpt", {"shots": 1}),
+        ("palr", {}),
+        ("pointwise-rating", {}),
+        ("setwise", {"first": "bm25", "first_top": 3}),
+        ("rankgpt", {"first": "pairwise", "first_top": 3}),
+    ],
+)
+def test_a_run_alone_in_an_empty_folder_is_read_again(tmp_path: Path, prompt: str, more: dict[str, object]) -> None:
+    several = [replace(case, history=(*case.history, *SEEN)) for case in cases()]
+    with serving(ScriptedServer(good("[2] > [1] > [3]"))) as server:
+        run = lr.evaluate(
+            several, prompt=prompt, model=MODEL, base_url=server.base_url, store=tmp_path / "store.sqlite",
+            out=tmp_path / "made" / "run", progress=False, **more,
+        )  # fmt: skip
+        (tmp_path / "store.sqlite").unlink()
+        shutil.copytree(run.path, tmp_path / "alone" / "run")
+        shutil.rmtree(run.path)
+    done = reparse(tmp_path / "alone" / "run")
+    assert not done.changes and not done.unreadable and len(done.records) == 6
+
+
+def test_log_probabilities_are_in_the_run(tmp_path: Path) -> None:
+    body = completion("A")
+    top = [{"token": letter, "logprob": -float(place)} for place, letter in enumerate("BADCE")]
+    body["choices"][0]["logprobs"] = {"content": [{"token": "B", "logprob": -0.1, "top_logprobs": top}]}
+    with serving(ScriptedServer(Step(body=json.dumps(body)))) as server:
+        run = lr.evaluate(
+            cases(), prompt="first-token", order="recall", model=MODEL, base_url=server.base_url,
+            store=tmp_path / "store.sqlite", out=tmp_path / "run", progress=False,
+        )  # fmt: skip
+    assert run.metrics["HR@1"].value == 1.0
+    done = reparse(run)
+    assert not done.changes and not done.unreadable
+
+
+def test_a_run_without_model_calls_has_nothing_to_read_again(tmp_path: Path) -> None:
+    run = lr.evaluate(cases(), ranker="bm25", out=tmp_path / "run", progress=False)
+    with pytest.raises(InputError, match="no model calls"):
+        reparse(run)

@@ -1,0 +1,56 @@
+"""The session works where the caller's thread runs an event loop of its own, and ends what it began."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from llmrank.errors import InputError
+from llmrank.evaluation.session import EventLoop, Session, open_store
+from llmrank.evaluation.settings import Limits, ModelSettings
+
+
+def loops() -> int:
+    return sum(thread.name == "llmrank" for thread in threading.enumerate())
+
+
+async def test_work_is_waited_for_inside_a_running_event_loop() -> None:
+    async def work() -> int:
+        await asyncio.sleep(0)
+        return 7
+
+    loop = EventLoop()
+    assert loop.run(work()) == 7
+    loop.close()
+
+
+def test_a_session_ends_its_thread() -> None:
+    before = loops()
+    with Session.without_model() as session:
+        assert loops() == before + 1
+        assert session.backend.identity is not None
+    assert loops() == before
+
+
+def test_a_session_that_cannot_open_ends_its_thread() -> None:
+    before = loops()
+    with pytest.raises(InputError, match="price"):
+        Session(ModelSettings(), Limits(max_cost=1.0))
+    assert loops() == before
+
+
+def test_a_failure_in_the_loop_is_raised_where_it_is_waited_for() -> None:
+    async def work() -> None:
+        raise InputError("wrong", hint="right")
+
+    loop = EventLoop()
+    with pytest.raises(InputError, match="wrong"):
+        loop.run(work())
+    loop.close()
+
+
+def test_open_store_makes_a_file(tmp_path) -> None:
+    with open_store(tmp_path / "store.sqlite") as store:
+        assert store.stats().responses == 0

@@ -1,0 +1,139 @@
+"""Settings: written once, and the same for the command line, the environment, a file, and Python."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from llmrank.cli.options import DECLARATIONS, option_name, settings_from, settings_options
+from llmrank.errors import InputError
+from llmrank.evaluation.settings import (
+    CaseSettings,
+    Limits,
+    ModelSettings,
+    PromptSettings,
+    ScaleSettings,
+    ScoreSettings,
+    flat,
+    gather,
+    settings_of,
+    split_settings,
+)
+from llmrank.prompting import View
+from llmrank.rankers.registry import RankerOptions
+
+RECORDS = (CaseSettings, PromptSettings, ModelSettings, Limits, ScaleSettings, ScoreSettings)
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_every_setting_has_a_help_text(record: type) -> None:
+    assert [setting.name for setting in settings_of(record) if not setting.help] == []
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_record_gathered_from_nothing_has_its_defaults(record: type) -> None:
+    assert gather(record, {}) == record()
+    assert gather(record, {setting.name: None for setting in settings_of(record)}) == record()
+
+
+def test_no_name_is_a_setting_of_two_records_of_one_verb() -> None:
+    for records in ((CaseSettings, PromptSettings, ModelSettings, Limits), (PromptSettings, ModelSettings, Limits)):
+        names = [setting.name for record in records for setting in settings_of(record)]
+        assert len(names) == len(set(names))
+
+
+def test_settings_within_a_record_reach_the_record_that_holds_them() -> None:
+    made = gather(PromptSettings, {"ids": "letters", "window": 7, "shots": 2})
+    assert (made.view.ids, made.options.window, made.shots) == ("letters", 7, 2)
+    assert flat(made)["window"] == 7 and flat(made)["history"] is None
+
+
+def test_inner_settings_are_those_of_their_records() -> None:
+    names = {setting.name for setting in settings_of(PromptSettings)}
+    elsewhere = {"seed", "first", "labels"}
+    assert {one.name for one in fields(View)} - elsewhere <= names
+    assert {one.name for one in fields(RankerOptions)} - elsewhere <= names
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"windw": 3}, "did you mean 'window'"),
+        ({"window": 1}, "window"),
+        ({"shots": -1}, "shots"),
+        ({"ids": "roman"}, "ids"),
+        ({"temperature": "hot"}, "temperature"),
+    ],
+)
+def test_a_wrong_setting_is_named(values: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        gather(PromptSettings, values)
+
+
+def test_a_setting_of_no_record_is_refused_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'base_url'"):
+        split_settings({"base_urll": "x"}, PromptSettings, ModelSettings)
+
+
+def command() -> tuple[click.Command, dict[str, object]]:
+    got: dict[str, object] = {}
+
+    @click.command()
+    @settings_options(CaseSettings, "data")
+    @settings_options(PromptSettings, "prompt")
+    def verb(**values: object) -> None:
+        got["prompt"] = settings_from(PromptSettings, values)
+        got["cases"] = settings_from(CaseSettings, values)
+        assert not values
+
+    return verb, got
+
+
+def test_options_and_variables_are_derived_from_the_fields() -> None:
+    verb, got = command()
+    line = [
+        "--no-history",
+        "--ids",
+        "words",
+        "--window",
+        "9",
+        "--column",
+        "user=uid",
+        "--column",
+        "item=iid",
+        "-k",
+        "7",
+    ]
+    ran = CliRunner().invoke(verb, line, env={"LLMRANK_USERS": "12", "LLMRANK_SORT_TOP": "3"}, catch_exceptions=False)
+    assert ran.exit_code == 0
+    prompt, cases = got["prompt"], got["cases"]
+    assert isinstance(prompt, PromptSettings) and isinstance(cases, CaseSettings)
+    assert (prompt.view.show_history, prompt.view.ids, prompt.options.window) == (False, "words", 9)
+    assert (cases.columns, cases.k, cases.users, prompt.options.sort_top) == (("user=uid", "item=iid"), 7, 12, 3)
+
+
+def test_without_options_the_command_line_has_the_defaults_of_the_records() -> None:
+    verb, got = command()
+    assert CliRunner().invoke(verb, [], catch_exceptions=False).exit_code == 0
+    assert got == {"prompt": PromptSettings(), "cases": CaseSettings()}
+
+
+def test_help_shows_what_stands_at_the_field() -> None:
+    verb, _ = command()
+    shown = " ".join(CliRunner().invoke(verb, ["--help"], terminal_width=200).output.split())
+    for setting in (*settings_of(CaseSettings), *settings_of(PromptSettings)):
+        assert option_name(setting.name) in shown
+        assert " ".join(setting.help.split()) in shown
+
+
+def test_renamed_options_are_those_of_settings() -> None:
+    names = {setting.name for record in RECORDS for setting in settings_of(record)}
+    assert set(DECLARATIONS) <= names
+
+
+def test_paths_are_kept_as_text_for_json() -> None:
+    assert flat(ModelSettings(store=Path("a/b.sqlite")))["store"] == "a/b.sqlite"

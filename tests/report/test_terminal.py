@@ -1,0 +1,149 @@
+"""The table on a terminal: the verdict first, every digit at every width, and nothing that controls the terminal."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from llmrank.measures import MeasureSummary, VersusBaseline
+from llmrank.report import show_metrics, show_worst, verdict
+from llmrank.run import Metrics
+from llmrank.run.metrics import LabelMass, UsageSummary
+from llmrank.run.tables import TextTable, number, p_value, signed
+from llmrank.types import Outcome
+from tests.run.making import case, make_run, shuffled
+
+VERSUS = {
+    "recall_order": VersusBaseline(-0.095, (-0.1927, 0.0028), 0.06, 0.2252),
+    "random": VersusBaseline(0.0712, (0.0512, 0.0912), 0.0001, 0.0004),
+    "nothing": VersusBaseline(None, None, 1.0, 1.0),
+}
+BASELINES = {"random": 0.0386, "popularity": 0.095, "recall_order": 0.1312, "ceiling": 0.425}
+SUMMARY = MeasureSummary(0.0362, (0.002, 0.1547), 0.0905, 0.025, 0.344, baselines=BASELINES, versus=VERSUS)
+NUMBERS = Metrics(
+    "recall-limited(ease@50)",
+    False,
+    40,
+    40,
+    38,
+    16,
+    {"HR@1": replace(SUMMARY, value=None, ci95=None), "NDCG@10": SUMMARY},
+    "NDCG@10",
+    ("Not a time split: " + "other users' later events are in training. " * 4,),
+    0.425,
+    50,
+    {"ok": 0, "repaired": 16, "unparsed": 24, "error": 0},
+    {"unparsed: refusal": 24},
+    {"missing": 122},
+    {"exact": 3},
+    7,
+    LabelMass(0.93, 0.1, 2),
+    UsageSummary(80, 56_631, 5_664, 30_000, 7_209, 0, 1.5, 0.0123, "EUR", "2026-11-01"),
+)
+
+
+def printed(what: RenderableType, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, force_terminal=False)
+    console.print(what)
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 99, 100, 110, 120, 200])
+def test_every_digit_is_there_at_every_width(width: int) -> None:
+    lines = printed(show_metrics(NUMBERS, title="palr on ml-100k", run="results/x", width=width), width)
+    text = "\n".join(lines)
+    assert max(map(len, lines)) <= width
+    for shown in ("0.0362", "0.0020 to 0.1547", "0.0905", "0.0250 to 0.3440", "0.0386", "0.0950", "0.1312", "0.4250"):
+        assert shown in text, f"{shown} is cut at {width} columns"
+    for name in (
+        "measure",
+        "value",
+        "95% CI",
+        "answered only",
+        "worst to best",
+        "random",
+        "popularity",
+        "recall order",
+        "ceiling",
+    ):
+        assert name in text, f"{name} is cut at {width} columns"
+    assert "…" not in text and "results/x" in text
+
+
+def test_the_verdict_comes_before_the_numbers_and_is_bold() -> None:
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system="truecolor", highlight=False)
+    console.print(show_metrics(NUMBERS, title="palr"))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    sentence = "NDCG@10: no significant difference from recall order (−0.0950, 95% CI −0.1927 to +0.0028, p = .23)"
+    assert f"\x1b[1m{sentence}" in text and text.index(sentence) < text.index("0.0362")
+
+
+def test_the_verdict_names_what_is_better_and_what_is_not_known() -> None:
+    assert verdict(NUMBERS)[1:] == [
+        "NDCG@10: better than random (+0.0712, 95% CI +0.0512 to +0.0912, p < .001)",
+        "24 of 40 Cases have no readable answer; they count as worst.",
+    ]
+    worse = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, lower_is_better=True)})
+    assert verdict(worse)[1].startswith("NDCG@10: worse than random")
+    assert verdict(replace(NUMBERS, headline=None, answered_cases=40)) == []
+
+
+def test_what_must_stand_beside_the_numbers() -> None:
+    lines = printed(show_metrics(NUMBERS, title="palr", calls="3 made now", paid="0.01 EUR"), 120)
+    text = " ".join(" ".join(lines).split())
+    for shown in (
+        "40, recall-limited(ease@50)",
+        "2 have no known truth",
+        "Not a time split",
+        "42.5% of relevant items are among the candidates; NDCG@10 reaches 9% of its ceiling",
+        "ok 0 · repaired 16 · unparsed 24 · error 0",
+        "unparsed: refusal 24",
+        "7 oldest events, to fit the context window",
+        "mean 0.930, lowest 0.100; too low in 2 Cases",
+        "80 (3 made now), 56,631 prompt tokens (5,664 from the prefix cache: 1.70 times the least was computed)",
+        "0.0123 EUR for these answers, 0.01 EUR now, prices of 2026-11-01",
+    ):
+        assert shown in text
+
+
+def test_a_baseline_of_any_name_has_a_column() -> None:
+    summary = replace(SUMMARY, baselines=BASELINES | {"bm25_plus": 0.2}, versus={"bm25_plus": VERSUS["random"]})
+    numbers = replace(NUMBERS, measures={"NDCG@10": summary})
+    for width in (80, 120):
+        text = "\n".join(printed(show_metrics(numbers, title="palr", width=width), 140))
+        assert "bm25 plus" in text and "0.2000" in text and "better than bm25 plus" in text
+
+
+def test_foreign_text_controls_nothing() -> None:
+    numbers = replace(NUMBERS, notes=("[/bold] \x1b[31mred",))
+    text = "\n".join(printed(show_metrics(numbers, title="[/x]\x1b[2J"), 120))
+    assert "[/x]" in text and "[/bold]" in text and "\x1b" not in text
+
+
+def test_the_cases_that_lost_most(tmp_path: Path) -> None:
+    cases = [case(f"u{user:02}") for user in range(12)]
+    rankings = [shuffled(one, 1, named=8, outcome=Outcome.REPAIRED) for one in cases]
+    run = make_run(tmp_path, cases, rankings)
+    worst = run.worst(4)
+    for width in (80, 120):
+        text = "\n".join(printed(show_worst(worst, "NDCG@10"), width))
+        for story, lost in worst:
+            assert story.case.case_id in text and f"{lost:.4f}".replace("-", "−") in text
+        assert "not placed" in text
+    assert "No Case" in printed(show_worst([], "MRR"), 80)[0]
+
+
+def test_how_numbers_are_written() -> None:
+    assert [p_value(p) for p in (0.0004, 0.034, 0.0994, 0.0996, 0.2252, 0.994, 1.0, None)] == [
+        *("< .001", ".034", ".099", ".10", ".23", ".99", "1.00", "–")
+    ]
+    assert (number(0.25), number(None), signed(-0.5), signed(0.5)) == ("0.2500", "–", "−0.5000", "+0.5000")
+    table = TextTable(("a|b", "c"), (("x_y & 50%", "−1"),))
+    assert table.to_markdown() == "| a\\|b | c |\n| :--- | ---: |\n| x_y & 50% | −1 |\n"
+    assert r"x\_y \& 50\% & $-$1 \\" in table.to_latex()
+    assert str(table) == "a|b         c\n─────────  ──\nx_y & 50%  −1"
+    assert table.width == 13 and str(table.without("c")) == "a|b\n─────────\nx_y & 50%"

@@ -1,0 +1,193 @@
+"""The Run as an object: its folder is all that it needs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llmrank.errors import InputError, MissingError
+from llmrank.measures import MAE, NDCG
+from llmrank.rankers.baselines import RatingMeans
+from llmrank.rankers.order import Order
+from llmrank.run import Run, RunFolder, load_run
+from llmrank.run.metrics import metrics, parse_measures
+from llmrank.types import Case, Event, Item, Outcome, Ranking
+from tests.run.making import SETTINGS, UNPARSED, case, how, make_run, record, shuffled
+
+CASES = [case(f"u{user:02}") for user in range(12)]
+RANKINGS = [shuffled(one, 1) for one in CASES]
+RANKINGS[3] = replace(RANKINGS[3], **UNPARSED)
+RANKINGS[4] = replace(RANKINGS[4], named=5, outcome=Outcome.REPAIRED, repairs={"missing": 15}, matches={"exact": 5})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    make_run(tmp_path / "made", CASES, RANKINGS, metric_settings=how(popularity={"i1": 3}, notes=("A note.",)))
+    shutil.move(tmp_path / "made", tmp_path / "moved")
+    return load_run(tmp_path / "moved")
+
+
+def test_what_was_evaluated_is_read_back(run: Run) -> None:
+    assert list(run.cases) == CASES and len(run) == 12
+    assert run.settings == SETTINGS and run.name == "moved"
+    assert run.metric_settings.notes == ("A note.",)
+    assert [run.records[one.case_id] for one in CASES] == [record(o, r) for o, r in zip(CASES, RANKINGS, strict=True)]
+    assert run.metrics == metrics(CASES, run.records, run.metric_settings)
+    assert run.title == "mine on made"
+
+
+def test_its_files_are_for_their_owner_alone(run: Run) -> None:
+    with RunFolder(run.path, SETTINGS) as folder:
+        folder.replace(dict(run.records))
+    files = sorted(path.name for path in run.path.iterdir())
+    assert files == [
+        *("cases.parquet", "evaluation.json", "manifest.json", "metrics.json", "metrics.json.before"),
+        *("records.jsonl", "records.jsonl.before"),
+    ]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in run.path.iterdir()} == {0o600}
+
+
+def test_inputs_are_written_once_and_a_half_written_folder_is_completed(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, SETTINGS) as folder:
+        folder.keep_inputs(CASES, how())
+        before = (tmp_path / "cases.parquet").read_bytes()
+        folder.keep_inputs(CASES[:2], how())
+        assert (tmp_path / "cases.parquet").read_bytes() == before
+        (tmp_path / "evaluation.json").unlink()
+        (tmp_path / "cases.parquet").write_bytes(before[:100])
+        folder.keep_inputs(CASES, how())
+    assert (tmp_path / "cases.parquet").read_bytes() == before
+
+
+def test_values_per_case_are_those_of_the_records(run: Run) -> None:
+    values = run.per_case("NDCG@10")
+    assert values.dtype == np.float64 and values.shape == (12,)
+    assert values.tolist() == [run.records[one.case_id].measures["NDCG@10"] for one in CASES]
+    assert values.mean() == pytest.approx(run.metrics["NDCG@10"].value)
+    assert run.per_case(NDCG(3)).shape == (12,)
+
+
+def test_a_measure_is_computed_from_what_is_stored(run: Run) -> None:
+    curve = run.measure("NDCG@1..20,NDCG@10")
+    assert list(curve) == [f"NDCG@{k}" for k in range(1, 21)]
+    assert curve["NDCG@10"].value == run.metrics["NDCG@10"].value
+    assert curve["NDCG@10"].baselines == run.metrics["NDCG@10"].baselines
+    assert curve.usage == run.metrics.usage and curve.headline == "NDCG@10"
+    with pytest.raises(InputError, match="does not measure a ranking"):
+        run.measure("RMSE")
+
+
+def test_an_interrupted_run_has_records_and_no_numbers(tmp_path: Path) -> None:
+    run = make_run(tmp_path, CASES, RANKINGS[:5], finish=False)
+    assert (
+        len(run.done) == 5 and np.isnan(run.per_case("MRR")[5:]).all() and not np.isnan(run.per_case("MRR")[:5]).any()
+    )
+    with pytest.raises(InputError, match="5 of 12 Cases are done"):
+        _ = run.metrics
+    with pytest.raises(InputError, match="not done yet"):
+        run["u07"]
+    assert [story.case.user_id for story in run] == [one.user_id for one in CASES[:5]]
+
+
+def test_the_story_of_a_user(run: Run) -> None:
+    story = run["u04"]
+    assert story.case == CASES[4] and story.record == run.records["u04"] and story.shown == CASES[4].candidates
+    text = str(story)
+    for shown in ("user u04", "Seen", "1. Film", "an answer", "repaired", "missing 15", "exact 5", "◀ relevant"):
+        assert shown in text
+    assert "15 candidates are not placed" in text
+    missed = next(one for one in CASES if "missed" in one.relevant)
+    assert "missed (item id)" in str(run[missed.user_id]) and "not a candidate" in str(run[missed.user_id])
+
+
+def test_candidates_are_shown_in_the_order_that_the_model_saw(tmp_path: Path) -> None:
+    run = make_run(tmp_path, CASES, RANKINGS, settings=SETTINGS | {"order": "shuffled", "seed": 7})
+    assert run["u01"].shown == Order("shuffled", 7).arrange(CASES[1]).candidates != CASES[1].candidates
+
+
+def test_in_a_notebook_foreign_text_is_escaped_and_on_a_terminal_harmless(tmp_path: Path) -> None:
+    bad = "<script>alert(1)</script>\x1b[2J\u202e"
+    one = replace(CASES[0], candidates=(Item("a", bad), Item("b", "Film")), recall_scores=None, relevant=("a",))
+    run = make_run(tmp_path, [one], [Ranking(("a", "b"))])
+    with RunFolder(tmp_path, SETTINGS) as folder:
+        folder.add(record(one, Ranking(("a", "b")), bad))
+    story = Run(tmp_path)["u00"]
+    for shown in (story._repr_html_(), run._repr_html_()):
+        assert "<script>" not in shown and "<table>" in shown
+    assert "\x1b" not in str(story) and "\u202e" not in str(story) and "alert(1)" in str(story)
+
+
+def test_an_unknown_user_is_named_with_the_nearest(run: Run) -> None:
+    with pytest.raises(InputError, match="did you mean 'u0") as raised:
+        run["uu4"]
+    assert "the first of its Cases is 'u00'" in str(raised.value)
+
+
+def test_the_cases_that_lost_most_against_recall_order(run: Run) -> None:
+    worst = run.worst(3)
+    assert len(worst) == 3 and [lost for _, lost in worst] == sorted(lost for _, lost in worst)
+    recalled = NDCG(10)
+    for story, lost in worst:
+        order = Ranking(tuple(item.item_id for item in story.case.candidates))
+        assert lost == pytest.approx(
+            run.per_case(recalled)[run.cases.index(story.case)] - record(story.case, order).measures["NDCG@10"]
+        )
+        assert lost < 0
+    assert len(run.worst(99)) < 12
+
+
+def test_as_a_table_of_arrow_and_pandas(run: Run) -> None:
+    table = run.to_arrow()
+    assert table.num_rows == 12 and table["case_id"].to_pylist() == [one.case_id for one in CASES]
+    assert table["NDCG@10"].to_pylist() == run.per_case("NDCG@10").tolist()
+    assert len(table["placed"][4].as_py()) == 5 and table["placed"][3].as_py() == []
+    frame = run.to_pandas()
+    assert frame.shape == (12, table.num_columns) and frame["outcome"].value_counts()["unparsed"] == 1
+
+
+def test_without_pandas_the_hint_says_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingError, match="pip install pandas"):
+        run.to_pandas()
+
+
+def test_ratings(tmp_path: Path) -> None:
+    history = (Event(Item("h", "Seen"), 4.0),)
+    cases = [Case(f"u{n}", history, target=Item("t", "Film"), rating=float(n)) for n in (1, 3, 5)]
+    rankings = [Ranking(("t",), (2.0,)), Ranking(("t",), (3.0,)), Ranking(("t",), outcome=Outcome.UNPARSED)]
+    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=RatingMeans.of_histories(cases))
+    run = make_run(tmp_path, cases, rankings, metric_settings=settings)
+    assert run.per_case(MAE()).tolist() == [1, 0, 4]
+    assert run.to_arrow()["predicted"].to_pylist()[:2] == [2.0, 3.0]
+    assert "true rating 5" in str(run["u5"])
+    with pytest.raises(InputError, match="no recall order"):
+        run.worst()
+
+
+def test_no_folder_and_a_run_of_another_version(tmp_path: Path, run: Run) -> None:
+    with pytest.raises(InputError, match="not a Run folder"):
+        load_run(tmp_path / "nowhere")
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    del manifest["format"]
+    (run.path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"made by llmrank 0\.1\.0"):
+        load_run(run.path)
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "cases.jsonl").write_text("{}\n")
+    with pytest.raises(InputError, match=r"llmrank 0\.1\.0"):
+        RunFolder(old, {})
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "evaluation.json"])
+def test_a_damaged_file_is_named(run: Run, name: str) -> None:
+    (run.path / name).write_text('{"cases": 1}')
+    with pytest.raises(InputError, match=f"{name}: damaged"):
+        _ = (run.metrics, run.metric_settings)

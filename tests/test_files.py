@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmrank.errors import InputError
+from llmrank.files import claim, write_whole, writing
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("before")
+    with pytest.raises(KeyError), writing(path) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    assert path.read_text() == "before" and [*tmp_path.iterdir()] == [path]
+    with writing(path) as temporary:
+        temporary.write_text("after")
+        assert path.read_text() == "before"
+    assert path.read_text() == "after" and [*tmp_path.iterdir()] == [path]
+
+
+def test_a_private_file_is_its_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_whole(tmp_path / "private", b"history")
+        with writing(tmp_path / "output"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "output").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_another_process_has_made_stays(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("theirs")
+    with pytest.raises(FileExistsError), writing(path, overwrite=False) as temporary:
+        temporary.write_text("mine")
+    assert path.read_text() == "theirs" and [*tmp_path.iterdir()] == [path]
+
+
+def test_only_what_the_file_itself_meets_is_its_fault(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere/a: cannot be written"), writing(tmp_path / "nowhere" / "a"):
+        pass
+    with pytest.raises(FileNotFoundError), writing(tmp_path / "a"):
+        (tmp_path / "input").read_bytes()
+
+
+HOLDER = """
+import sys, time
+from llmrank.files import claim
+file = open(sys.argv[1], "ab")
+print(claim(file), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_claim_is_lost_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None and holder.stdout.readline() == "True\n"
+    with path.open("ab") as file:
+        assert not claim(file, path)
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+        assert claim(file, path)
+        path.rename(tmp_path / "moved")
+        assert not claim(file, path), "the name is another file's by now"

@@ -12,8 +12,10 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from llmrank.backends.models import default_cache, resolve_model
@@ -33,6 +35,7 @@ from llmrank.stats import holm, mean_interval, paired_difference
 from llmrank.types import Case, Ranking
 
 K = 50
+CHOOSERS = 800
 MODEL = "smollm2-135m-instruct"
 FOLDERS = {"beauty": "amazon-beauty-5core"}
 Values = NDArray[np.float64]
@@ -59,9 +62,12 @@ def spread(hit: NDArray[np.bool_], given: Values) -> Values:
 
 
 def choose(model: TitleModel, cases: Sequence[Case]) -> FusionChoice:
+    """Choose on at most `CHOOSERS` validation users whose item the recall stage found."""
     hits = [case for case, there in zip(cases, found(cases), strict=True) if there]
-    rankings = rank_titles(model, hits)
     share = len(hits) / len(cases)
+    Random(0).shuffle(hits)
+    hits = hits[:CHOOSERS]
+    rankings = rank_titles(model, hits)
     return choose_fusion(hits, rankings, lambda fused: share * float(values(hits, fused, NDCG(10)).mean()))
 
 
@@ -116,7 +122,9 @@ def show_group(label: str, gain: Values) -> None:
 
 def evaluate(name: str, data: Path, adapter: Path) -> None:
     base = resolve_model(MODEL, cache=default_cache())
-    model = load_adapter(adapter, base.folder)
+    model = load_adapter(
+        adapter, base.folder, dtype=torch.bfloat16
+    )  # three times as fast here; the order hardly changes
     card = json.loads((adapter / "card.json").read_text("utf-8"))
     split = leave_last_out(load_dataset(str(data / FOLDERS.get(name, name))))
     choice = choose(model, all_cases(validation_split(split)))

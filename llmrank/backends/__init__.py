@@ -1,4 +1,5 @@
-"""Backends: what answers Requests. `vllm` in this process, `openai` at any compatible URL, `replay` from a Store."""
+"""Backends: what answers Requests. `vllm` in this process, `openai` at any compatible URL, `replay` from a Store,
+`titles` with an adapter that continues title sequences."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_MODEL", "BackendSettings", "open_backend"]
 
-KINDS = ("vllm", "openai", "replay")
+KINDS = ("vllm", "openai", "replay", "titles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class BackendSettings:
     """Which backend, and which model."""
 
     kind: str = "vllm"
-    """`vllm`, `openai`, or `replay:PATH` with a Store file, or a Run folder, which knows where its Stores are."""
+    """`vllm`, `openai`, `titles`, or `replay:PATH` with a Store file, or a Run folder, which knows where its Stores
+    are."""
     model: str = DEFAULT_MODEL
     """A folder, a hub name, or the name that an endpoint serves; of a replayed Store, which model's answers."""
     base_url: str | None = None
@@ -30,7 +32,7 @@ class BackendSettings:
     revision: str | None = None
     """`vllm`: branch, tag or commit of a hub model."""
     adapter: Path | None = None
-    """`vllm`: folder of a LoRA adapter."""
+    """`vllm`: folder of a LoRA adapter. `titles`: folder or name of an adapter that llmrank trained."""
     timeout: float = 600.0
     """`openai`: seconds after which a call without an answer is given up and retried."""
     batch_store: Path | None = None
@@ -49,6 +51,8 @@ class BackendSettings:
             )
         if kind == "replay" and not self.kind.partition(":")[2]:
             raise InputError("replay of what?", hint="write replay:FILE or replay:RUN", field="backend")
+        if kind == "titles" and self.adapter is None:
+            raise InputError("the titles backend needs an adapter", hint="name one with --adapter", field="adapter")
         ignored = {
             "base_url": (self.base_url is not None and kind != "openai", "use --backend openai with a base URL"),
             "revision": (
@@ -87,6 +91,10 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
         from llmrank.backends.batch import BatchBackend
 
         return BatchBackend(direct, settings.batch_store, say=say)
+    if kind == "titles":
+        from llmrank.backends.titles import open_titles
+
+        return open_titles(settings.adapter or "", settings.model, cache=settings.cache, say=say)
     from llmrank.backends.vllm import open_vllm
 
     return await open_vllm(

@@ -185,6 +185,12 @@ def save_adapter(folder: Path, body: nn.Module, projection: Projection, card: Ma
     from safetensors.torch import save_file
 
     cast(Any, body).save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)
+    # PEFT notes where the base model lay on this machine; what matters is which one it was.
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    base = cast("Mapping[str, str]", card["base"])["name"]
+    config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     tensors = {"mean": projection.mean, "into": projection.into, "out": projection.out}
     save_file(
         {name: one.detach().to(torch.bfloat16).contiguous() for name, one in tensors.items()}, folder / PROJECTION

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from llmrank.answers import answer_format
+from llmrank.backends.models import Model
 from llmrank.data.dataset import Interactions, Split
 from llmrank.data.splits import leave_last_out
 from llmrank.data.validation import validation_split
 from llmrank.errors import InputError
+from llmrank.finetune import export_sft, finetune
 from llmrank.finetune.export import right_answer, sft_examples, training_cases, write_sft
 from llmrank.finetune.sequences import check_no_futures, title_sequences
 from llmrank.prompting import View, load_template
@@ -20,6 +22,7 @@ from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.prompt import Prompt
 from llmrank.recall import recall_model
 from llmrank.types import Case, Response
+from tests.finetune.test_train import SETTINGS
 
 
 def prompt(name: str = "palr-recommend-retrieval") -> Prompt:
@@ -86,3 +89,22 @@ def test_the_right_answer_is_read_as_the_right_item(split: Split, name: str) -> 
 def test_no_examples_are_an_error(split: Split, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no examples"):
         write_sft([], tmp_path / "sft.jsonl", "trl", split)
+
+
+def test_the_whole_way_from_a_folder_to_an_adapter_and_to_a_file(
+    tiny_model: Model, split: Split, tmp_path: Path
+) -> None:
+    folder = tmp_path / "circle"
+    folder.mkdir()
+    dataset = split.dataset
+    events = zip(dataset.interactions.user, dataset.interactions.item, dataset.interactions.timestamp, strict=True)
+    (folder / "items.csv").write_text("item,title\n" + "".join(f"{i.item_id},{i.title}\n" for i in dataset.items))
+    (folder / "interactions.csv").write_text(
+        "user,item,timestamp\n" + "".join(f"{dataset.users[u]},{i},{t}\n" for u, i, t in events)
+    )
+    settings = replace(SETTINGS, epochs=0.5)
+    card = finetune(folder, tmp_path / "out", model=str(tiny_model.folder), recall="random", k=20, settings=settings)
+    assert card["data"]["name"] == "circle" and (tmp_path / "out" / "adapter_model.safetensors").is_file()
+    written = export_sft(folder, prompt(), tmp_path / "sft.jsonl", recall="random")
+    assert written["data_sha256"] == card["data"]["sha256"]
+    assert "/" not in (tmp_path / "out" / "adapter_config.json").read_text().replace(tiny_model.name, "")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmrank.backends.models import DEFAULT_MODEL, Say, default_cache, fingerprint, resolve_model, silent
 from llmrank.errors import FatalBackendError, MissingError
@@ -28,8 +28,10 @@ class TitleBackend:
     itself, so the same Request has the same answer.
     """
 
-    def __init__(self, model: TitleModel, identity: Mapping[str, str]) -> None:
+    def __init__(self, model: TitleModel, identity: Mapping[str, str], card: Mapping[str, Any]) -> None:
         self._model, self._identity = model, identity
+        self.card = card
+        """What the adapter says of itself; its `fusion` has the weight and the term chosen on validation Cases."""
         self._turn = asyncio.Lock()
         self.context_length: int | None = None
 
@@ -87,7 +89,7 @@ def open_titles(
     that is not installed.
     """
     try:
-        from llmrank.backends.title_model import load_adapter
+        from llmrank.backends.title_model import load_adapter, read_card
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
     folder = shipped_adapter(str(adapter)) or Path(adapter)
@@ -101,4 +103,4 @@ def open_titles(
         "adapter_sha256": fingerprint(folder),
         "dtype": "float32",
     }
-    return TitleBackend(loaded, identity)
+    return TitleBackend(loaded, identity, read_card(folder))

@@ -40,7 +40,8 @@ def finetune(
     settings: TitleTraining | None = None,
     say: Say = silent,
 ) -> Mapping[str, Any]:
-    """Train an adapter that continues users' sequences of titles, and return its card.
+    """Train an adapter that continues users' sequences of titles, choose how it is fused with the recall stage, and
+    return its card.
 
     Trained on the training side of `split` without each user's last training event; that event is the validation
     target, ranked among the `k` candidates of a recall stage that has not seen it either.
@@ -61,13 +62,14 @@ def finetune(
         MissingError: a package, a model or a dataset is missing.
     """
     from llmrank.finetune.sequences import title_sequences
-    from llmrank.finetune.train import train_titles
+    from llmrank.finetune.train import choose_title_fusion, train_titles
 
     inner = validation_split(parse_split(split)(load_dataset(str(data), say=say)))
     cases = validation_cases(inner, recall, k)
     Random(0).shuffle(cases)
     base = resolve_model(model, cache=default_cache(), say=say)
-    return train_titles(base, title_sequences(inner), cases[:validation_users], out, settings, say=say)
+    card = train_titles(base, title_sequences(inner), cases[:validation_users], out, settings, say=say)
+    return card if "fusion" in card else choose_title_fusion(out, base, cases[:validation_users], recall, say=say)
 
 
 def validation_cases(inner: Split, recall: str = "ease", k: int = 50) -> list[Case]:

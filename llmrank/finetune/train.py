@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from llmrank.backends.models import Model, fingerprint
 from llmrank.backends.title_model import (
+    CARD,
     KIND,
     PROJECTION,
     Projection,
@@ -28,6 +29,7 @@ from llmrank.backends.title_model import (
     TitleShape,
     batches_by_length,
     last_states,
+    load_adapter,
     load_tensors,
     open_base,
     open_body,
@@ -36,9 +38,10 @@ from llmrank.backends.title_model import (
     shape_fields,
 )
 from llmrank.errors import InputError, MissingError
-from llmrank.files import cannot_write, write_whole
+from llmrank.files import cannot_write, write_json, write_whole
 from llmrank.finetune.sequences import TitleSequences
 from llmrank.measures import NDCG, Judgements
+from llmrank.rankers.fusion import choose_fusion
 from llmrank.rankers.next_title import item_text
 from llmrank.types import Case, Ranking
 
@@ -125,7 +128,7 @@ def train_titles(
     """
     settings = settings or TitleTraining()
     identity = _identity(model, sequences, settings)
-    if (out / "card.json").is_file():
+    if (out / CARD).is_file():
         card = read_card(out)
         if {name: card.get(name) for name in identity} != identity:
             hint = "name another folder, or remove this one"
@@ -456,6 +459,35 @@ def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
         order = tuple(case.candidates[place].item_id for place in best)
         found.append(Ranking(order, tuple(scores[place] for place in best)))
     return found
+
+
+def choose_title_fusion(
+    out: Path, model: Model, validation: Sequence[Case], recall: str, *, say: Say = lambda line: None
+) -> Mapping[str, Any]:
+    """Choose on validation Cases how much the recall stage counts beside an adapter; add it to the card and return that.
+
+    The card's `fusion` has `weight`, `term` and the whole `curve`: [term, weight, NDCG@10] for all that was tried.
+    """
+    rankings = rank_titles(load_adapter(out, model.folder), validation)
+
+    def value(fused: Sequence[Ranking]) -> float:
+        judged = Judgements.from_rankings(fused, [case.relevant for case in validation])
+        return float(NDCG(10).per_case(judged).mean())
+
+    choice = choose_fusion(validation, rankings, value)
+    best = choice.best.fusion
+    say(f"fusion: {best.weight:g} x recall {best.term}, validation NDCG@10 {choice.best.value:.4f}")
+    fusion = {
+        "weight": best.weight,
+        "term": best.term,
+        "recall": recall,
+        "measure": "NDCG@10",
+        "cases": len(validation),
+        "curve": [[point.fusion.term, str(point.fusion.weight), round(point.value, 5)] for point in choice.curve],
+    }
+    card = read_card(out) | {"fusion": fusion}
+    write_json(out / CARD, card)
+    return card
 
 
 def validation_ndcg(model: TitleModel, cases: Sequence[Case]) -> float:

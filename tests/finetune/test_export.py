@@ -18,6 +18,7 @@ from llmrank.finetune.export import right_answer, sft_examples, training_cases, 
 from llmrank.finetune.sequences import check_no_futures, title_sequences
 from llmrank.prompting import View, load_template
 from llmrank.rankers.calls import with_candidates
+from llmrank.rankers.fusion import WEIGHTS
 from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.prompt import Prompt
 from llmrank.recall import recall_model
@@ -104,6 +105,7 @@ def test_the_whole_way_from_a_folder_to_an_adapter_and_to_a_file(
     )
     settings = replace(SETTINGS, epochs=0.5)
     card = finetune(folder, tmp_path / "out", model=str(tiny_model.folder), recall="random", k=20, settings=settings)
+    assert card["fusion"]["weight"] >= 0 and len(card["fusion"]["curve"]) == 2 * len(WEIGHTS)
     assert card["data"]["name"] == "circle" and (tmp_path / "out" / "adapter_model.safetensors").is_file()
     written = export_sft(folder, prompt(), tmp_path / "sft.jsonl", recall="random")
     assert written["data_sha256"] == card["data"]["sha256"]

@@ -40,6 +40,8 @@ RESPONSE_TYPES: Mapping[str, tuple[type, ...]] = {
     "reasoning": TEXT,
     "seconds": NUMBER,
     "batch": (bool,),
+    "model": TEXT,
+    "system_fingerprint": TEXT,
 }
 
 

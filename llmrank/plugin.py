@@ -9,13 +9,13 @@ from types import TracebackType
 
 from llmrank.errors import InputError, LlmrankError
 
-KINDS = {"llmrank.answers": "answer format", "llmrank.rankers": "ranker"}
+KINDS = {"llmrank.answers": "answer format", "llmrank.rankers": "ranker", "llmrank.backends": "backend"}
 """The entry point groups, and what each adds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A ranker or an answer format of another package."""
+    """What another package adds: an answer format, a ranker or a backend."""
 
     point: EntryPoint
 
@@ -42,7 +42,8 @@ class Plugin:
     ) -> InputError:
         """Return an error that says whose fault it is."""
         remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or take it off the path"
-        whose = f"fix it there, take another --{'answer' if self.point.group == 'llmrank.answers' else 'ranker'}"
+        option = self.point.group.removeprefix("llmrank.").removesuffix("s")
+        whose = f"fix it there, choose another --{option}"
         return InputError(f"{self} {problem}", path=path, line=line, user=user, hint=hint or f"{whose}, {remove}")
 
     def blamed(self, doing: str, *, hint: str = "", user: str | None = None) -> _Blamed:

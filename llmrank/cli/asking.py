@@ -12,7 +12,7 @@ from llmrank.cli.cases import CaseSet
 from llmrank.cli.options import CaseOptions, PromptOptions
 from llmrank.errors import InputError
 from llmrank.plugin import find_plugin
-from llmrank.types import Case, Message, Ranker, Sampling
+from llmrank.types import Case, Message, Ranker, Request, Sampling
 
 if TYPE_CHECKING:
     from llmrank.prompting import PromptTemplate, ShotPool, View
@@ -65,8 +65,9 @@ class FileHistories:
 class ContextWindow:
     """How much the model holds, and how it counts; unknown for an endpoint that does not say."""
 
-    count_tokens: Callable[[Sequence[Message]], int] | None = None
+    count_tokens: Callable[[Sequence[Message]], int | None] | None = None
     context_length: int | None = None
+    holds: Callable[[Request], bool | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ def make_prompt(
         scale=cases.scale,
         count_tokens=room.count_tokens,
         context_length=room.context_length,
+        holds=room.holds,
         profile=profile,
     )
 
@@ -230,6 +232,7 @@ def make_profile(template: PromptTemplate, options: PromptOptions, *, seed: int,
         sampling=replace(template.front.sampling, seed=seed),
         count_tokens=room.count_tokens,
         context_length=room.context_length,
+        holds=room.holds,
     )
 
 

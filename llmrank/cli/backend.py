@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import Coroutine, Generator, Iterable
+from collections.abc import Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llmrank.rankers.needs import Needs
     from llmrank.rankers.order import Order
     from llmrank.store import Store
-    from llmrank.types import Backend, Case, Ranker
+    from llmrank.types import Backend, Case, Message, Ranker
 
 CONCURRENCY = {"vllm": 64, "openai": None, "replay": 1, "batch": 5000}
 """Calls under way at once unless --concurrency says otherwise: vLLM batches what is under way, and so does --batch.
@@ -50,14 +50,15 @@ class Connection:
     def check(self, needs: Needs, *, ask: bool = True) -> None:
         """Raise InputError if the backend cannot do what the ranker needs.
 
-        With `ask`, an endpoint is first asked whether it returns log-probabilities, if they are needed.
+        With `ask`, the backend first finds out whether it answers and, if need be, returns log-probabilities.
         """
+        from llmrank.backends.base import store_first
         from llmrank.engine import Metered
 
         needs.check(self.backend.capabilities)
-        probe = getattr(self.backend, "probe", None)
-        if ask and needs.labels and probe is not None:
-            self.runner.run(probe(self.store, Metered(self.backend, self.budget).answer))
+        if ask:
+            metered = Metered(self.backend, self.budget)
+            self.runner.run(metered.probe(store_first(metered, self.store), labels=needs.labels > 0))
             needs.check(self.backend.capabilities)
 
     def caller(self) -> Caller:
@@ -92,7 +93,7 @@ class Connection:
 
 def context_window(backend: Backend) -> ContextWindow:
     """Return how much the backend's model holds; unknown where it does not say."""
-    return ContextWindow(getattr(backend, "count_tokens", None), getattr(backend, "context_length", None))
+    return ContextWindow(backend.count_tokens, backend.context_length, backend.holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def reach(options: BackendOptions, *, nobody: bool = False) -> Generator[Reached
     from llmrank.prices import read_prices
 
     if nobody:
-        from llmrank.backends.null import NullBackend
+        from llmrank.backends.base import NullBackend
 
         with asyncio.Runner() as runner:
             yield Reached(NullBackend(), 1, runner, Budget())
@@ -164,7 +165,7 @@ def reach(options: BackendOptions, *, nobody: bool = False) -> Generator[Reached
                 Bounds(options.max_requests, options.max_total_tokens, options.max_cost),
                 tariff,
                 batch=options.batch,
-                count_tokens=getattr(backend, "count_tokens", None),
+                count_tokens=backend.count_tokens,
             )
             yield Reached(backend, concurrency, runner, budget)
         finally:
@@ -189,14 +190,21 @@ def show_estimate(
     from llmrank.engine import estimate
     from llmrank.store import request_key
 
-    count = connection.room().count_tokens
-    exact = count is not None
+    exact = True
+
+    def count(messages: Sequence[Message]) -> int:
+        nonlocal exact
+        counted = connection.backend.count_tokens(messages)
+        if counted is None:
+            # About four characters of English a token; said below.
+            exact, counted = False, sum(len(message.content) for message in messages) // 4
+        return counted
+
     counted = estimate(
         cases,
         ranker,
         arrange=order.arrange,
-        # About four characters of English a token; said below.
-        count_tokens=count or (lambda messages: sum(len(message.content) for message in messages) // 4),
+        count_tokens=count,
         stored=lambda request: connection.store.get(request_key(connection.backend.identity, request)),
     )
     asked, left, share, budget = counted.asked, counted.left, counted.cached_share, connection.budget

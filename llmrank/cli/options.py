@@ -257,6 +257,7 @@ class BackendOptions:
     backend: str | None = None
     model: str = "smollm2-135m-instruct"
     base_url: str | None = None
+    timeout: float = 600.0
     revision: str | None = None
     adapter: str | None = None
     concurrency: int | None = None
@@ -282,6 +283,13 @@ backend_options = _grouped(
     ),
     option(
         "--base-url", default=None, help="OpenAI-compatible endpoint (or OPENAI_BASE_URL); its key: OPENAI_API_KEY."
+    ),
+    option(
+        "--timeout",
+        default=600.0,
+        show_default=True,
+        type=click.FloatRange(0, min_open=True),
+        help="Seconds after which a call to an endpoint is given up, and sent again.",
     ),
     option("--revision", default=None, help="Revision of a hub model."),
     option("--adapter", default=None, help="LoRA adapter folder."),

@@ -9,6 +9,7 @@ import pytest
 from llmrank.backends import BackendSettings, backend_names, open_backend
 from llmrank.errors import InputError, LlmrankError
 from llmrank.types import Capabilities, Message, Request
+from tests.conftest import ROOT
 from tests.plugins import install
 
 REQUEST = Request((Message("user", "rank"),))
@@ -93,3 +94,13 @@ async def test_no_backend_of_ours_can_be_taken_over(tmp_path: Path, monkeypatch:
     with pytest.raises(InputError, match="given by llmrank and by usurper"):
         await open_backend(BackendSettings("openai"))
     assert backend_names().count("openai") == 1
+
+
+async def test_the_example_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    source = next(block for block in page.split("```python\n")[1:] if "class Echo" in block).partition("```")[0]
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = f"documented_{tmp_path.name}"
+    install(tmp_path, package, source, f"backends:documented={package}:Echo")
+    backend = await open_backend(BackendSettings("documented", model="m"))
+    assert (await backend.answer(REQUEST)).text == "RANK" and backend.identity["model"] == "m"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher, get_close_matches
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+
+UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+"""Characters that move the cursor, colour, reorder or hide text, and halves of surrogate pairs, which have no UTF-8."""
+
+
+def safe_for_console(text: str) -> str:
+    """Return foreign text as it can be shown in a terminal or a log: what could act on the screen is escaped (`\\x1b`).
+
+    Line breaks and tabs stay. A library with a markup of its own (rich) needs its own escape on top.
+    """
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str, most: int = 300) -> str:
+    """Return foreign text in one line of at most `most` characters, safe for a console."""
+    line = " ".join(text[: 4 * most].split())
+    return safe_for_console(line if len(line) <= most else f"{line[: most - 1]}…")
 
 
 class LlmrankError(Exception):

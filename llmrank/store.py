@@ -128,6 +128,8 @@ def encode_response(response: Response) -> dict[str, Any]:
         "reasoning": response.reasoning,
         "seconds": response.seconds,
         "batch": response.batch,
+        "model": response.model,
+        "system_fingerprint": response.system_fingerprint,
     }
 
 

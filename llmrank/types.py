@@ -7,7 +7,7 @@ A `Case` is one evaluation instance. A `PromptTemplate` renders it into `Message
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -166,6 +166,10 @@ class Response:
     seconds: float = 0.0
     batch: bool = False
     """Whether it came through a Batch API, which has its own price."""
+    model: str = ""
+    """The model that answered, as the endpoint names it; empty when it does not say."""
+    system_fingerprint: str = ""
+    """The endpoint's name for its configuration; empty when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,15 +362,12 @@ class Capabilities:
     """What a backend can do."""
 
     label_logprobs: int = 0
-    """How many labels at a time; 0: none."""
-    structured: frozenset[str] = field(default_factory=frozenset[str])
-    """Which kinds of `Structured` it enforces."""
-    seed: bool = True
-    chat: bool = True
+    """For how many labels it returns log-probabilities in one call; 0: for none."""
 
 
 class Backend(Protocol):
-    """Something that answers Requests."""
+    """Something that answers Requests. `llmrank.backends.BaseBackend` has a default for everything but `identity` and
+    `answer`; `WrappedBackend` passes everything on."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -376,6 +377,33 @@ class Backend(Protocol):
     @property
     def identity(self) -> Mapping[str, str]:
         """What of it can change an answer (kind, base URL, model, revision, adapter), for the Store's key."""
+        ...
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that the model holds, prompt and answer together; None when that is unknown."""
+        ...
+
+    @property
+    def concessions(self) -> Mapping[str, object]:
+        """What was done differently from what was asked, as JSON values for the manifest; empty when nothing was."""
+        ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int | None:
+        """Return how many tokens the prompt has; None when the backend cannot count them."""
+        ...
+
+    def holds(self, request: Request) -> bool | None:
+        """Return whether the answer is there (a replay); None for a backend that answers any Request."""
+        ...
+
+    async def probe(self, ask: Callable[[Request], Awaitable[Response]], *, labels: bool) -> None:
+        """Find out before a run whether the backend answers and, with `labels`, whether it returns log-probabilities;
+        `capabilities` then says so.
+
+        `ask` answers from the Store where it can. Raises what `ask` raises; `MissingError` when what comes back is no
+        answer.
+        """
         ...
 
     async def answer(self, request: Request) -> Response:

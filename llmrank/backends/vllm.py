@@ -19,7 +19,7 @@ from pathlib import Path
 from platform import machine
 from typing import TYPE_CHECKING, Any, cast
 
-from llmrank.backends.labels import LABEL_LIMIT, single_token
+from llmrank.backends.base import LABEL_LIMIT, BaseBackend, single_token
 from llmrank.backends.models import Model, Say, fingerprint, resolve_model, silent
 from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError
 from llmrank.types import Capabilities, Message, Request, Response, Structured, Usage
@@ -47,7 +47,7 @@ SETTINGS = {
 """Environment of the engine's processes; a value already in the environment wins."""
 
 
-class VllmBackend:
+class VllmBackend(BaseBackend):
     """One vLLM engine; `answer` may be called many times at once, and the engine batches the calls.
 
     The model is loaded when the first question is asked: counting tokens, or a run whose every answer is stored, needs
@@ -66,7 +66,7 @@ class VllmBackend:
         self._starting = asyncio.Lock()
         self._numbers = count()
         self._label_ids: dict[str, int] = {}
-        self.context_length = _context_length(model.folder)
+        self._context_length = _context_length(model.folder)
 
     @cached_property
     def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers has many kinds
@@ -80,8 +80,13 @@ class VllmBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """128 labels by token id, every kind of structured output; chat if the tokenizer has a chat template."""
-        return Capabilities(LABEL_LIMIT, frozenset({"choice", "regex", "json_schema"}), seed=True, chat=self._chat)
+        """128 labels, by token id."""
+        return Capabilities(LABEL_LIMIT)
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that the model holds, prompt and answer together; None when its configuration does not say."""
+        return self._context_length
 
     @property
     def identity(self) -> Mapping[str, str]:

@@ -112,7 +112,7 @@ class Caller:
         return {
             "retries": dict(self._retries.counts),
             "limit": [asdict(change) for change in self.limit.history],
-            "endpoint": dict(getattr(self.backend, "concessions", {})),
+            "endpoint": dict(self.backend.concessions),
         }
 
     async def _ask_one(self, question: KeyedRequest, asker: object) -> Exchange:

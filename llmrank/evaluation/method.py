@@ -23,7 +23,7 @@ from llmrank.rankers.registry import (
     build_baseline,
     build_ranker,
 )
-from llmrank.types import Backend, Case, Message, Ranker
+from llmrank.types import Backend, Case, Message, Ranker, Request
 
 Task = Literal["ranking", "rating"]
 
@@ -32,14 +32,16 @@ Task = Literal["ranking", "rating"]
 class ContextWindow:
     """How much the model holds, and how it counts; unknown for an endpoint that does not say."""
 
-    count_tokens: Callable[[Sequence[Message]], int] | None = None
+    count_tokens: Callable[[Sequence[Message]], int | None] | None = None
     context_length: int | None = None
     """Tokens, prompt and answer together."""
+    holds: Callable[[Request], bool | None] | None = None
+    """Replay: whether a Request was answered."""
 
     @classmethod
     def of(cls, backend: Backend) -> ContextWindow:
         """Return what the backend says of its model."""
-        return cls(getattr(backend, "count_tokens", None), getattr(backend, "context_length", None))
+        return cls(backend.count_tokens, backend.context_length, backend.holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class Composer:
             scale=self.training.scale,
             count_tokens=self.window.count_tokens,
             context_length=self.window.context_length,
+            holds=self.window.holds,
             profile=None if profile is None else self.profile(self._profile_template(profile)),
         )
 
@@ -135,6 +138,7 @@ class Composer:
             sampling=replace(template.front.sampling, seed=self.seed),
             count_tokens=self.window.count_tokens,
             context_length=self.window.context_length,
+            holds=self.window.holds,
         )
 
     def _profile_template(self, name: str) -> PromptTemplate:

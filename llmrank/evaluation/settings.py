@@ -17,7 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import TypeAdapter, ValidationError
 
 from llmrank.backends import DEFAULT_MODEL
@@ -113,6 +113,8 @@ class ModelSettings:
     """Maximum concurrent calls.  [default: 64 for vLLM in process; adapts automatically for endpoints]"""
     store: Path | None = None
     """File that keeps every answer ever received.  [default: one for all runs, in the cache folder]"""
+    timeout: Annotated[float, Gt(0)] = 600.0
+    """Seconds after which a call to an endpoint is given up, and sent again."""
     batch: bool = False
     """Ask through the endpoint's Batch API: cheaper, within a day; --concurrency is the most in one batch."""
     prices: Path | None = None

@@ -171,7 +171,7 @@ class PromptTemplate:
             messages = self.render(case, question, view=shown, shots=shots, profile=profile)
             return Fitted(messages, most - events, count(messages))
 
-        most = self._shown(case, view)
+        most = self.shown_events(case, view)
         best = kept(most)
         if best.tokens <= limit:
             return best
@@ -194,7 +194,7 @@ class PromptTemplate:
                 fails = middle
         return best
 
-    def _shown(self, case: Case, view: View) -> int:
+    def shown_events(self, case: Case, view: View) -> int:
         """Return how many events of the Case are shown."""
         if not view.show_history:
             return 0
@@ -203,7 +203,7 @@ class PromptTemplate:
 
     def _context(self, case: Case, question: Question, view: View) -> dict[str, object]:
         attributes = self.front.attributes
-        count = self._shown(case, view)
+        count = self.shown_events(case, view)
         events = case.history[len(case.history) - count :]
         history = [show_event(event, attributes) for event in events]
         context: dict[str, object] = {

@@ -59,9 +59,11 @@ class Prompt:
     shots: Callable[[Case], Sequence[Case]] = no_shots
     """Chooses the solved examples for a Case, from training data only."""
     scale: tuple[float, float] = (1.0, 5.0)
-    count_tokens: Callable[[Sequence[Message]], int] | None = None
+    count_tokens: Callable[[Sequence[Message]], int | None] | None = None
     context_length: int | None = None
     """Tokens of prompt and answer together that fit the model; None: unknown, so no history is dropped."""
+    holds: Callable[[Request], bool | None] | None = None
+    """Replay: whether a Request was answered. Where it was not, a shorter history may have been sent."""
     profile: Prompt | None = None
     """Asked first; its answer is shown to this prompt as `profile`."""
 
@@ -78,25 +80,43 @@ class Prompt:
         shots = self.shots(case)
         messages = self.template.render(case, question, view=self.view, shots=shots, profile=profile)
         dropped = 0
-        if self.count_tokens is not None and self.context_length is not None:
-            limit = self.context_length - self.sampling.max_tokens
-            # The upper bound shows that most prompts fit, without counting.
-            if most_tokens(message.content for message in messages) > limit:
-                fitted = self.template.fit(
-                    case, question, count=self.count_tokens, limit=limit, view=self.view, shots=shots, profile=profile
-                )
-                messages, dropped = fitted.messages, fitted.dropped
+        room = None if self.context_length is None else self.context_length - self.sampling.max_tokens
+        # The upper bound shows that most prompts fit, without counting.
+        too_long = room is not None and most_tokens(message.content for message in messages) > room
+        if room is not None and too_long and (count := self._counter(messages)) is not None:
+            fitted = self.template.fit(
+                case, question, count=count, limit=room, view=self.view, shots=shots, profile=profile
+            )
+            messages, dropped = fitted.messages, fitted.dropped
+        request = self._request(messages, question, repeat)
+        if self.holds is not None and self.holds(request) is False:
+            most = self.template.shown_events(case, self.view)
+            for events in range(most - 1, -1, -1):
+                shown = replace(self.view, history=events)
+                messages = self.template.render(case, question, view=shown, shots=shots, profile=profile)
+                shorter = self._request(messages, question, repeat)
+                if self.holds(shorter):
+                    return PreparedRequest(shorter, question, most - events)
+        return PreparedRequest(request, question, dropped)
+
+    def _counter(self, messages: Sequence[Message]) -> Callable[[Sequence[Message]], int] | None:
+        """Return what counts tokens; None where the backend cannot."""
+        count = self.count_tokens
+        if count is None or count(messages) is None:
+            return None
+        return lambda messages: count(messages) or 0
+
+    def _request(self, messages: tuple[Message, ...], question: Question, repeat: int) -> Request:
         labels, constraint = self.answer.labels(question), self.answer.structured(question)
         # Labels without a constraint on the text: only the log-probabilities at the first token are read.
         sampling = replace(self.sampling, max_tokens=1) if labels and constraint is None else self.sampling
-        request = Request(
+        return Request(
             messages,
             sampling,
             labels=labels,
             structured=constraint if self.template.front.constrain else None,
             repeat=repeat,
         )
-        return PreparedRequest(request, question, dropped)
 
     def read(self, reply: Reply, question: Question) -> Answer:
         """Return the Answer in a Reply; a Failure is an Answer with Outcome `error`, and is never parsed."""

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from llmrank.errors import InputError
-from llmrank.types import Message, Request, Response, Sampling, Structured, Usage
+from llmrank.types import Message, Request, Response, Sampling, Structured, Thinking, Usage
 
 BUSY_SECONDS = 60.0
 """How long a write waits for other processes."""
@@ -43,7 +43,7 @@ def canonical_json(value: object) -> str:
 
 def request_key(identity: Mapping[str, str], request: Request) -> str:
     """Return the sha256 (hex) of everything that can change the answer: the backend's identity, the messages, every
-    sampling field, labels, structured output, the repeat index."""
+    sampling field, labels, structured output, thinking, extra body, the repeat index."""
     content = {"backend": dict(identity), **encode_request(request)}
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
@@ -65,6 +65,8 @@ def encode_request(request: Request) -> dict[str, Any]:
         },
         "labels": list(request.labels),
         "structured": [structured.kind, structured.spec] if structured else None,
+        "thinking": [request.thinking.on, request.thinking.budget],
+        "extra_body": json.loads(request.extra_body or "{}"),
         "repeat": request.repeat,
     }
 
@@ -77,6 +79,8 @@ def decode_request(content: Mapping[str, Any]) -> Request:
         sampling=replace(sampling, stop=tuple(sampling.stop)),
         labels=tuple(content["labels"]),
         structured=Structured(*content["structured"]) if content["structured"] else None,
+        thinking=Thinking(*content["thinking"]),
+        extra_body=canonical_json(content["extra_body"]) if content["extra_body"] else "",
         repeat=content["repeat"],
     )
 

@@ -11,11 +11,12 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "llmrank"
 
-EVERYWHERE = {"types", "errors", "plugin"}
+EVERYWHERE = {"types", "errors", "plugin", "progress"}
 MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "errors": set(),
     "plugin": {"errors"},
+    "progress": set(),
     "stats": set(),
     "files": set(),
     "prices": set(),
@@ -26,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rankers": {"prompting", "answers"},
     "store": set(),
     "exported": {"store", "files"},
-    "backends": {"store"},
+    "backends": {"store", "files"},
     "engine": {"store", "rankers", "backends", "prices"},
     "scale": {"data", "files"},
     "measures": {"stats"},

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmrank.backends.models import DEFAULT_MODEL, Say, default_cache, silent
+from llmrank.backends.models import DEFAULT_MODEL
 from llmrank.errors import InputError, nearest
+from llmrank.files import cache_folder
+from llmrank.progress import Say, silent
 
 if TYPE_CHECKING:
     from llmrank.types import Backend
@@ -36,7 +38,9 @@ class BackendSettings:
     batch_store: Path | None = None
     """`openai`: ask through the Batch API; the Store that keeps what batches bring, and beside which they are noted."""
     cache: Path | None = None
-    """Where fetched models lie; None: the user's cache folder."""
+    """The folder of fetched models; None: the user's cache folder."""
+    verbose: bool = False
+    """`vllm`: show the engine's own log lines on stderr."""
 
     def check(self) -> None:
         """Raise InputError for a kind that does not exist, or a setting that the kind would ignore."""
@@ -91,8 +95,9 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
 
     return await open_vllm(
         settings.model,
-        cache=settings.cache or default_cache(),
+        cache=settings.cache or cache_folder(),
         revision=settings.revision,
         adapter=settings.adapter,
+        verbose=settings.verbose,
         say=say,
     )

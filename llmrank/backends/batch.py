@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llmrank.backends.models import Say, silent
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
 from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
+from llmrank.progress import Say, silent
 from llmrank.store import Store, request_key
 from llmrank.types import Capabilities, Request, Response
 

@@ -10,11 +10,13 @@ temperature that the endpoint ignores, never share one.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmrank.backends.models import Say
-from llmrank.types import Message, Request, Structured
+from llmrank.backends.thinking import BUDGETS, SWITCHES, effort, template_arguments
+from llmrank.progress import Say
+from llmrank.types import Message, Request, Structured, Thinking
 
 TOP_LOGPROBS = 20
 """The most that an endpoint which is not vLLM returns."""
@@ -63,10 +65,31 @@ class Dialect:
             body |= {"logprob_token_ids": list(label_ids), "return_tokens_as_token_ids": True}
         if request.structured is not None:
             body |= self._constraint(request.structured)
+        body |= self._thinking(request.thinking)
+        if request.extra_body:
+            extra: dict[str, Any] = json.loads(request.extra_body)
+            if "chat_template_kwargs" in body and isinstance(own := extra.get("chat_template_kwargs"), dict):
+                extra["chat_template_kwargs"] = {**body["chat_template_kwargs"], **own}
+            body |= extra
         if self.left_out:
             gone = {*self.left_out, "top_logprobs"} if "logprobs" in self.left_out else self.left_out
             body = {name: value for name, value in body.items() if name not in gone}
         return body
+
+    def _thinking(self, thinking: Thinking) -> dict[str, Any]:
+        """Return what switches reasoning: the chat template's variables for vLLM, elsewhere `reasoning_effort`.
+
+        A budget goes to vLLM as it is; elsewhere it becomes the effort that stands for it.
+        """
+        if not self.is_vllm:
+            named = effort(thinking)
+            return {"reasoning_effort": named if thinking.on else self.replaced.get("reasoning_effort", named)}
+        arguments = template_arguments(frozenset(SWITCHES) | frozenset(BUDGETS), thinking)
+        if not thinking.on:
+            # A template without a switch of its own may take the effort for an order to reason.
+            del arguments["reasoning_effort"]
+        budget = {} if thinking.budget is None else {"thinking_token_budget": thinking.budget}
+        return {"chat_template_kwargs": arguments, **budget}
 
     def _messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
         """Return the messages as the endpoint takes them: what was meant for the system goes by another role, or in
@@ -95,8 +118,16 @@ class Dialect:
         elif name == "system":
             developer = "developer" in said and "system" not in self.replaced
             self._replace(name, "developer" if developer else "user")
+        elif name == "reasoning_effort" and (milder := self._milder_effort(said)):
+            self._replace(name, milder)
         else:
             self.leave_out(name, "refuses it")
+
+    def _milder_effort(self, said: str) -> str | None:
+        """Return the least effort among those that a refusal of `none` names, or None where it names none."""
+        if "reasoning_effort" in self.replaced:
+            return None
+        return next((name for name in ("minimal", "low") if re.search(rf"\b{name}\b", said)), None)
 
     def leave_out(self, name: str, why: str) -> None:
         """From now on send nothing of the kind; `why` is told."""

@@ -23,12 +23,13 @@ from llmrank.backends.completion import cut_at, read_completion, unreadable
 from llmrank.backends.dialect import TOP_LOGPROBS, Dialect
 from llmrank.backends.error_body import ErrorBody
 from llmrank.backends.labels import LABEL_LIMIT, single_token
-from llmrank.backends.models import Say, silent
 from llmrank.backends.retry_after import wait_of
+from llmrank.backends.thinking import THINKING_TAIL, ends_in_thinking
 from llmrank.backends.unsupported import NAMES, refused_parameter
 from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError, nearest
+from llmrank.progress import Say, silent
 from llmrank.store import Store, request_key
-from llmrank.types import Capabilities, Message, Request, Response, Sampling
+from llmrank.types import Capabilities, Message, Request, Response, Sampling, Thinking
 
 if TYPE_CHECKING:
     import httpx2
@@ -70,6 +71,8 @@ class OpenAIBackend:
         """The form in which the endpoint takes a Request."""
         self._tokenizes = self._has_answered = False
         self._label_ids: dict[str, int] = {}
+        self._answers_at_once: set[Thinking] = set()
+        """With which `thinking` a prompt was seen not to end in a thinking turn."""
         self.context_length: int | None = None
         """Tokens of prompt and answer together; None when the endpoint does not say."""
 
@@ -144,6 +147,7 @@ class OpenAIBackend:
         exhausted quota, or a request that the endpoint refuses before it answered any; BackendError for everything else
         that is no answer.
         """
+        await self._check_thinking(request)
         ids = await self._ids_of(request.labels)
         started = time.monotonic()
         while True:
@@ -175,14 +179,42 @@ class OpenAIBackend:
                 self._label_ids[label] = single_token(label, forms.__getitem__, spaced=False)
         return [self._label_ids[label] for label in labels]
 
+    async def label_tokens(self, texts: Sequence[str]) -> dict[str, int] | None:
+        """Return the token id of every text that is a single token of the model; None if the server does not tell."""
+        if not self._tokenizes:
+            return None
+        tokens = await asyncio.gather(*map(self._tokenize, texts))
+        return {text: ids[0] for text, ids in zip(texts, tokens, strict=True) if len(ids) == 1}
+
+    async def _check_thinking(self, request: Request) -> None:
+        """Raise FatalBackendError where labels are read and the answer would begin with the model's reasoning."""
+        if not request.labels or request.thinking in self._answers_at_once:
+            return
+        wrong = request.thinking.on
+        if self._tokenizes and not wrong:
+            sent = self.dialect.body(request)
+            asked = {name: sent[name] for name in ("messages", "chat_template_kwargs") if name in sent}
+            body = await self._post_tokenize({**asked, "add_generation_prompt": True, "return_token_strs": True})
+            texts = [text for text in body.get("token_strs") or () if isinstance(text, str)][-THINKING_TAIL:]
+            # Byte-level tokenizers write a space and a line break as these.
+            wrong = ends_in_thinking("".join(texts).replace("Ġ", " ").replace("Ċ", "\n").replace("▁", " "))
+        if wrong:
+            raise FatalBackendError(
+                f"the first token of the answer is read, and {self._model} would begin with its reasoning\n"
+                "  hint: write `thinking: off`; a model whose reasoning cannot be switched off needs an answer format "
+                "that reads text"
+            )
+        self._answers_at_once.add(request.thinking)
+
     async def _tokenize(self, text: str) -> list[int]:
+        tokens = (await self._post_tokenize({"prompt": text, "add_special_tokens": False})).get("tokens")
+        return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
+
+    async def _post_tokenize(self, content: Mapping[str, Any]) -> dict[str, Any]:
         import httpx2
 
         url = f"{str(self._client.base_url).rstrip('/').removesuffix('/v1')}/tokenize"
-        content = {"model": self._model, "prompt": text, "add_special_tokens": False}
-        body = await self._post(httpx2.URL(url), content)
-        tokens = body.get("tokens")
-        return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
+        return await self._post(httpx2.URL(url), {"model": self._model, **content})
 
     async def _get_models(self) -> list[dict[str, Any]]:
         import httpx2

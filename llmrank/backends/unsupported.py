@@ -15,6 +15,9 @@ NAMES = {
     "stop": r"""['"`]stop['"`]|\bstop(?=:| sequences| is not)|(?:: |-> )stop\b""",
     "response_format": r"\bresponse_?format\b|json_?schema|structured outputs?\b",
     "logprobs": r"\b(?:top_?)?logprobs\b|\blog ?probabilities\b",
+    "reasoning_effort": r"\breasoning[_ .]?effort\b|\bthinking (?:mode|budget)\b",
+    "chat_template_kwargs": r"\bchat_?template_?kwargs\b",
+    "thinking_token_budget": r"\bthinking_?token_?budget\b",
     "temperature": r"\btemperature\b",
     "max_tokens": r"\bmax_?tokens\b",
     "max_completion_tokens": r"\bmax_?completion_?tokens\b",
@@ -24,9 +27,10 @@ NAMES = {
 """The parameters that can be left out or replaced, and how messages name them (`system`: the role)."""
 REFUSED = re.compile(
     r"unsupported|deprecated|unrecogni[sz]ed|unexpected|unavailable|unknown (?:name|parameter|field|argument)"
-    r"|\bnot (?:currently |yet )?(?:be )?(?:supported|available|enabled|permitted|allowed|implemented|recogni[sz]ed)"
+    r"|\bnot (?:currently |yet )?(?:be )?(?:supported|available|enabled|permitted|allowed|implemented|configured"
+    r"|recogni[sz]ed)"
     r"|(?:does|do|did)(?: not|n['’]t) (?:\w+ )?(?:support|accept|allow)"
-    r"|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default|only \S+ is allowed|may only be",
+    r"|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default|only \S+ is allowed|only works|may only be",
     re.IGNORECASE,
 )
 """Words that say a parameter is not taken at all, or only at its default; not that its value is out of range."""
@@ -49,6 +53,6 @@ def refused_parameter(message: str, param: str, code: str, sent: Collection[str]
     if not named:
         return None
     refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(said)
-    if refused or (named[0] in ("system", "response_format") and WRONG_VALUE.search(said)):
+    if refused or (named[0] in ("system", "response_format", "reasoning_effort") and WRONG_VALUE.search(said)):
         return named[0]
     return None

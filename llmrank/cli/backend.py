@@ -177,9 +177,9 @@ def _say(line: str) -> None:
 
 def default_store() -> Path:
     """Return the file that keeps every answer unless --store names another: one for all Runs of this user."""
-    from llmrank.backends.models import default_cache
+    from llmrank.files import cache_folder
 
-    return default_cache() / "answers.sqlite"
+    return cache_folder() / "answers.sqlite"
 
 
 def show_estimate(

@@ -345,11 +345,12 @@ def _token_count(model: str) -> tuple[Callable[[Sequence[Message]], int], str]:
     """Return how to count a prompt's tokens, and who counts: the model's tokenizer if it is here, else an estimate."""
     from importlib.util import find_spec
 
-    from llmrank.backends.models import cached_models, default_cache
+    from llmrank.backends.models import cached_models
+    from llmrank.files import cache_folder
 
     named = Path(model).expanduser()
     folder = (
-        named if named.is_dir() else next((one for one in cached_models(default_cache()) if one.name == model), None)
+        named if named.is_dir() else next((one for one in cached_models(cache_folder()) if one.name == model), None)
     )
     if folder is None or find_spec("transformers") is None:
         return (

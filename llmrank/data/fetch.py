@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 
 from llmrank.data.registry import Archive, DatasetInfo, Files, dataset_info
 from llmrank.errors import MissingError
+from llmrank.files import cache_folder
 
 ORIGIN = "origin.txt"
 # Seconds to connect, and between two packets. A blocked official site must not hold up the next origin for long.
@@ -22,13 +22,6 @@ _TIMEOUT = (5, 60)
 
 class OriginError(Exception):
     """One origin could not give the files; the next one is tried."""
-
-
-def cache_folder() -> Path:
-    """Return the folder for what can be fetched again: `LLMRANK_CACHE`, else the platform's user cache."""
-    import platformdirs
-
-    return Path(os.environ.get("LLMRANK_CACHE") or platformdirs.user_cache_dir("llmrank"))
 
 
 def cached(name: str) -> Path | None:

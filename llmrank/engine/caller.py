@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from llmrank.backends.models import Say, silent
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
 from llmrank.engine.retry import Retries, RetryPolicy, Tries, own_wait
 from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, TransientError
+from llmrank.progress import Say, silent
 from llmrank.store import Store, request_key
 from llmrank.types import Backend, Failure, Reply, Request, Response
 

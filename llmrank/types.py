@@ -306,6 +306,10 @@ class Ranker(Protocol):
         ...
 
 
+LABEL_LIMIT = 128
+"""The most labels whose log-probabilities a backend returns in one call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a backend can do."""

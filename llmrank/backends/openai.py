@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from llmrank.backends.completion import cut_at, read_completion, unreadable
 from llmrank.backends.dialect import TOP_LOGPROBS, Dialect
 from llmrank.backends.error_body import ErrorBody
-from llmrank.backends.labels import LABEL_LIMIT, single_token
+from llmrank.backends.labels import single_token
 from llmrank.backends.retry_after import wait_of
 from llmrank.backends.thinking import THINKING_TAIL, ends_in_thinking
 from llmrank.backends.unsupported import NAMES, refused_parameter
 from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError, nearest
 from llmrank.progress import Say, silent
 from llmrank.store import Store, request_key
-from llmrank.types import Capabilities, Message, Request, Response, Sampling, Thinking
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Sampling, Thinking
 
 if TYPE_CHECKING:
     import httpx2

@@ -19,7 +19,7 @@ from pathlib import Path
 from platform import machine
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from llmrank.backends.labels import LABEL_LIMIT, single_token
+from llmrank.backends.labels import single_token
 from llmrank.backends.models import Model, fingerprint, resolve_model
 from llmrank.backends.thinking import (
     CLOSING,
@@ -32,7 +32,7 @@ from llmrank.backends.thinking import (
 )
 from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError, nearest
 from llmrank.progress import Say, sign_of_life, silent
-from llmrank.types import Capabilities, Message, Request, Response, Structured, Usage
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Structured, Usage
 
 if TYPE_CHECKING:
     from vllm import SamplingParams

@@ -67,6 +67,8 @@ class ContextWindow:
 
     count_tokens: Callable[[Sequence[Message]], int] | None = None
     context_length: int | None = None
+    labels: Callable[[], tuple[str, ...]] = tuple
+    """Chooses labels that are single tokens of the model; none where its tokenizer is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +136,12 @@ def load_prompt(options: PromptOptions) -> PromptTemplate:
 
     Raises InputError for an unknown name, a file that cannot be read, or one that the linter refuses.
     """
+    from llmrank.answers import answer_format
     from llmrank.prompting import check, load_template
 
     template = with_options(load_template(prompt_name(options)), options)
     front = template.front
-    if problems := check(template):
+    if problems := check(template, answer_format, make_view(options, seed=0)):
         raise problems[0].error()
     if front.task == "profile":
         raise InputError(
@@ -151,9 +154,7 @@ def load_prompt(options: PromptOptions) -> PromptTemplate:
 
 def with_options(template: PromptTemplate, options: PromptOptions) -> PromptTemplate:
     """Return the template with what the options say in the place of its own keys."""
-    changed = {"top": options.top, "ranker": options.ranker, "answer": options.answer}
-    front = template.front.model_copy(update={key: value for key, value in changed.items() if value is not None})
-    return replace(template, front=front)
+    return template.override(ranker=options.ranker, answer=options.answer, top=options.top)
 
 
 def make_view(options: PromptOptions, seed: int) -> View:
@@ -201,8 +202,10 @@ def make_prompt(
         profile = make_profile(profile_template or load_template(name), options, seed=seed, room=room)
     return Prompt(
         template=template,
-        answer=answer_format(front.answer or "titles"),
-        view=make_view(options, seed),
+        answer=answer_format(template.answer_for(options.ids)),
+        view=replace(
+            make_view(options, seed), labels=room.labels() if front.answer_for(options.ids) == "label_logprobs" else ()
+        ),
         sampling=_sampling(front.sampling, options, seed),
         shots=shots if count else no_shots,
         scale=cases.scale,
@@ -325,6 +328,8 @@ def prompt_settings(
         "order": options.order,
         "shots": template.front.shots if options.shots is None else options.shots,
         "sampling": asdict(prompt.sampling),
+        "thinking": asdict(template.front.thinking),
+        "extra_body": dict(template.front.extra_body),
     }
     if first is not None:
         settings["first_template"] = first.text

@@ -45,7 +45,7 @@ class Connection:
 
     def room(self) -> ContextWindow:
         """Return how much the model holds; unknown for a backend that does not say."""
-        return context_window(self.backend)
+        return context_window(self.backend, self.runner)
 
     def check(self, needs: Needs, *, ask: bool = True) -> None:
         """Raise InputError if the backend cannot do what the ranker needs.
@@ -90,9 +90,16 @@ class Connection:
         return found
 
 
-def context_window(backend: Backend) -> ContextWindow:
+def context_window(backend: Backend, runner: asyncio.Runner) -> ContextWindow:
     """Return how much the backend's model holds; unknown where it does not say."""
-    return ContextWindow(getattr(backend, "count_tokens", None), getattr(backend, "context_length", None))
+    from llmrank.prompting import find_labels
+
+    tokens = getattr(backend, "label_tokens", None)
+
+    def labels() -> tuple[str, ...]:
+        return () if tokens is None else runner.run(find_labels(tokens))
+
+    return ContextWindow(getattr(backend, "count_tokens", None), getattr(backend, "context_length", None), labels)
 
 
 @dataclass(frozen=True, slots=True)

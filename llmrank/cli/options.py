@@ -13,8 +13,8 @@ import click
 from llmrank.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from llmrank.prompting.domain import DomainName
     from llmrank.prompting.identifiers import Ids
+    from llmrank.prompting.view import DomainName
 
 Command = Callable[..., Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,17 +70,12 @@ command = prompts
 @json_option
 def list_command(as_json: bool) -> None:
     """List the templates that can be named."""
-    from llmrank.prompting import load_template, template_paths
+    from llmrank.prompting import describe_templates
 
     rows: list[dict[str, Any]] = []
-    for name, path in template_paths().items():
-        try:
-            front = load_template(path).front
-        except InputError as error:
-            rows.append({"name": name, "description": f"broken: {error.problem}", "path": str(path)})
-            continue
-        keys = front.model_dump(include={"task", "ranker", "answer", "description"})
-        rows.append({"name": name, **keys, **front.provenance.model_dump(), "path": str(path)})
+    for one in describe_templates():
+        row = asdict(one) | {"path": str(one.path)}
+        rows.append(row | {"description": f"broken: {one.problem}"} if one.problem else row)
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -179,7 +174,7 @@ def render_command(
 
     Of a method that makes several calls, they are those of the first.
     """
-    from llmrank.prompting.transcript import shared_prefix, transcript
+    from llmrank.prompting import shared_prefix, transcript
 
     options = replace(prompt_options, prompt=name or prompt_options.prompt)
     # A user may be any of the data's, so all of them are loaded.
@@ -214,8 +209,7 @@ def render_command(
 @case_options
 def diff_command(name: str, count: int, case_options: CaseOptions) -> None:
     """Show what the edited template NAME changes in rendered prompts, against the one that comes with llmrank."""
-    from llmrank.prompting import find_template, load_template, shipped_folder
-    from llmrank.prompting.transcript import difference
+    from llmrank.prompting import difference, find_template, load_template, shipped_folder
 
     ours = find_template(name)
     shipped = shipped_folder() / ours.name
@@ -309,7 +303,7 @@ class _Asking:
 
 def _variables() -> Iterator[str]:
     from llmrank.answers import answer_formats
-    from llmrank.prompting.domain import DOMAINS
+    from llmrank.prompting import DOMAINS
     from llmrank.prompting.front import FrontMatter
     from llmrank.prompting.variables import FIELDS, VARIABLES
     from llmrank.rankers import ranker_names
@@ -331,9 +325,10 @@ def _variables() -> Iterator[str]:
 
 def _report(context: click.Context, paths: Sequence[Path]) -> None:
     """Print the problems of the templates; leave with exit code 2 if there are any."""
+    from llmrank.answers import answer_format
     from llmrank.prompting import check_file
 
-    problems = [problem for path in paths for problem in check_file(path)]
+    problems = [problem for path in paths for problem in check_file(path, answer_format)]
     for problem in problems:
         click.echo(problem)
     click.echo(f"{len(paths)} checked, {len(problems)} problems", err=True)

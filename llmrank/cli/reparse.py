@@ -115,7 +115,7 @@ def _reading_of_eval(
     records: Mapping[str, CaseRecord],
     data: str | None,
 ) -> _Reading:
-    from llmrank.cli.asking import make_prompt, make_ranker, options_of_first, with_options
+    from llmrank.cli.asking import ContextWindow, make_prompt, make_ranker, options_of_first, with_options
     from llmrank.cli.cases import load_cases
     from llmrank.cli.eval import metric_settings
     from llmrank.rankers.order import Order
@@ -139,6 +139,7 @@ def _reading_of_eval(
         prompt_options,
         found,
         seed=case_options.seed,
+        room=ContextWindow(labels=lambda: tuple(settings["view"].get("labels", ()))),
         profile_template=None if profile is None else _template(profile, run),
     )
     first = settings.get("first_template")

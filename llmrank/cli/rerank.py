@@ -138,7 +138,7 @@ def _estimate(reranking: Reranking, partitions: Sequence[Partition], connection:
     from llmrank.cli.backend import show_estimate
 
     # Shots from the other files may be longer or shorter; it is an estimate.
-    ranker, _ = reranking.ranker(partitions[0].source, connection.backend)
+    ranker, _ = reranking.ranker(partitions[0].source, connection)
     cases = (row.case for row in chain.from_iterable(map(reranking.rows, partitions)))
     show_estimate(cases, ranker, reranking.order(), connection, as_json=as_json)
 

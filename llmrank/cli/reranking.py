@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from llmrank.cli.asking import FileHistories, asks_nobody, load_prompt, make_method
-from llmrank.cli.backend import Connection, context_window, reach, refuse_errors
+from llmrank.cli.backend import Connection, Reached, context_window, reach, refuse_errors
 from llmrank.cli.options import BackendOptions, PromptOptions
 from llmrank.cli.progress import Progress
 from llmrank.errors import EngineDiedError, InputError, LlmrankError, MissingError, TooManyErrorsError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from llmrank.data.candidate_row import CandidateRow
     from llmrank.engine import Budget, Caller, CaseResult
     from llmrank.rankers.order import Order
-    from llmrank.types import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Reranking:
         rows = read_rows(partition.source, allow_empty_history=self.allow_empty_history, checked=True)
         return rows if shard is None else (row for row in rows if shard.holds(row.case.user_id))
 
-    def ranker(self, source: Path, backend: Backend) -> tuple[Ranker, dict[str, object]]:
+    def ranker(self, source: Path, reached: Reached | Connection) -> tuple[Ranker, dict[str, object]]:
         """Return the method, and all settings that can change a ranking; shots and popularity are the source's.
 
         Raises InputError for a prompt or method that does not fit the other, or that the backend cannot serve.
@@ -72,8 +71,10 @@ class Reranking:
         from llmrank.rankers.needs import needs_of
 
         histories = FileHistories(source, self.allow_empty_history)
-        template = None if self.nobody else load_prompt(self.prompt)
-        method = make_method(template, self.prompt, histories, seed=self.seed, room=context_window(backend))
+        template, backend = None if self.nobody else load_prompt(self.prompt), reached.backend
+        method = make_method(
+            template, self.prompt, histories, seed=self.seed, room=context_window(backend, reached.runner)
+        )
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
         needs_of(method.ranker, 2).check(backend.capabilities)
         return method.ranker, {**method.settings, "backend": dict(backend.identity), "seed": self.seed}
@@ -101,7 +102,7 @@ class Reranking:
         from llmrank.rankers.needs import needs_of
         from llmrank.scale.partition import agree
 
-        ranker, settings = self.ranker(partition.source, connection.backend)
+        ranker, settings = self.ranker(partition.source, connection)
         connection.check(needs_of(ranker, 2))
         if partition.settings is not None:
             agree(partition.settings, settings)
@@ -172,7 +173,7 @@ class PartitionWorker:
         """Raise InputError if the job was begun with other settings than this worker's; make its folder if need be."""
         from llmrank.scale.partition import agree
 
-        _, settings = self._reranking.ranker(partition.source, self._reached.backend)
+        _, settings = self._reranking.ranker(partition.source, self._reached)
         if partition.settings is not None:
             partition.settings.parent.mkdir(exist_ok=True)
             agree(partition.settings, settings)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from llmrank.errors import InputError
 from llmrank.prompting import PromptTemplate, View
 from llmrank.types import (
     Answer,
     AnswerFormat,
     Case,
     Failure,
+    Item,
     Message,
     Outcome,
     Question,
@@ -61,6 +63,17 @@ class Prompt:
     profile: Prompt | None = None
     """Asked first; its answer is shown to this prompt as `profile`."""
 
+    def __post_init__(self) -> None:
+        """Refuse a template that lets the model reason where the first token of its answer is read."""
+        one = Question((Item("1", "1"),), ("1",))
+        if self.template.front.thinking.on and self.answer.labels(one) and self.answer.structured(one) is None:
+            raise InputError(
+                f"the answer format {self.answer.name!r} reads the first token, so the model cannot reason first",
+                path=self.template.path,
+                field="thinking",
+                hint="use --thinking off, or an answer format that reads text",
+            )
+
     def ask(
         self, case: Case, *, top: int | None = None, profile: str | None = None, repeat: int = 0
     ) -> PreparedRequest:
@@ -74,8 +87,11 @@ class Prompt:
         shots = self.shots(case)
         messages = self.template.render(case, question, view=self.view, shots=shots, profile=profile)
         dropped = 0
+        front = self.template.front
+        # A budget is for the reasoning alone; `max_tokens` is for the answer.
+        sampling = replace(self.sampling, max_tokens=self.sampling.max_tokens + (front.thinking.budget or 0))
         if self.count_tokens is not None and self.context_length is not None:
-            room = self.context_length - self.sampling.max_tokens
+            room = self.context_length - sampling.max_tokens
             # Most prompts are seen to fit without counting.
             if most_tokens(message.content for message in messages) > room:
                 fitted = self.template.fit(
@@ -84,12 +100,17 @@ class Prompt:
                 messages, dropped = fitted.messages, fitted.dropped
         labels, constraint = self.answer.labels(question), self.answer.structured(question)
         # Labels without a text to constrain: only their log-probabilities at the first token are read.
-        sampling = replace(self.sampling, max_tokens=1) if labels and constraint is None else self.sampling
+        if labels and constraint is None:
+            sampling = replace(sampling, max_tokens=1)
+        elif front.thinking.on:
+            labels = ()  # the text is read: its first token belongs to the reasoning
         request = Request(
             messages,
             sampling,
             labels=labels,
-            structured=constraint if self.template.front.constrain else None,
+            structured=constraint if front.constrain else None,
+            thinking=front.thinking,
+            extra_body=front.extra_body_text,
             repeat=repeat,
         )
         return PreparedRequest(request, question, dropped)

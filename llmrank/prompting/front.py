@@ -57,8 +57,8 @@ def _thinking(value: object) -> Thinking:
     """Return what a template, or an option, says of reasoning. YAML reads a bare `off` as false, and `on` as true."""
     if isinstance(value, Thinking):
         return value
-    if value in (True, False, "on", "off"):
-        return Thinking(value in (True, "on"))
+    if isinstance(value, bool) or value in ("on", "off"):
+        return Thinking(value is True or value == "on")
     budget = cast("dict[str, object]", value).get("budget") if isinstance(value, dict) else value
     named = not isinstance(value, dict) or len(cast("dict[str, object]", value)) == 1
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1 or not named:

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from llmrank.errors import InputError
 from llmrank.files import PRIVATE
-from llmrank.types import Message, Request, Response, Sampling, Structured, Usage
+from llmrank.types import Message, Request, Response, Sampling, Structured, Thinking, Usage
 
 BUSY_SECONDS = 60.0
 """How long a write waits for other processes."""
@@ -102,6 +102,8 @@ def encode_request(request: Request) -> dict[str, Any]:
         },
         "labels": list(request.labels),
         "structured": [structured.kind, structured.spec] if structured else None,
+        "thinking": [request.thinking.on, request.thinking.budget],
+        "extra_body": json.loads(request.extra_body or "{}"),
         "repeat": request.repeat,
     }
 
@@ -114,6 +116,8 @@ def decode_request(content: Mapping[str, Any]) -> Request:
         sampling=replace(sampling, stop=tuple(sampling.stop)),
         labels=tuple(content["labels"]),
         structured=Structured(*content["structured"]) if content["structured"] else None,
+        thinking=Thinking(*content["thinking"]),
+        extra_body=canonical_json(content["extra_body"]) if content["extra_body"] else "",
         repeat=content["repeat"],
     )
 

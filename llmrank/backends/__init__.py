@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from llmrank.backends.base import BaseBackend, WrappedBackend, store_first
-from llmrank.backends.models import DEFAULT_MODEL, Say, default_cache, silent
+from llmrank.backends.models import DEFAULT_MODEL
 from llmrank.errors import InputError, nearest
+from llmrank.files import cache_folder
 from llmrank.plugin import Plugin, find_plugin, plugin_names
+from llmrank.progress import Say, silent
 from llmrank.types import Request, Response
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ class BackendSettings:
     """`openai`: send through the Batch API; the Store that keeps the answers, and beside which batches are noted."""
     cache: Path | None = None
     """Folder of fetched models; None: the user's cache folder."""
+    verbose: bool = False
+    """`vllm`: show the engine's own log lines on stderr."""
 
     @property
     def name(self) -> str:
@@ -142,9 +146,10 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
 
     return await open_vllm(
         settings.model,
-        cache=settings.cache or default_cache(),
+        cache=settings.cache or cache_folder(),
         revision=settings.revision,
         adapter=settings.adapter,
+        verbose=settings.verbose,
         say=say,
     )
 

@@ -8,9 +8,6 @@ from llmrank.errors import FatalBackendError
 from llmrank.store import Store, request_key
 from llmrank.types import Backend, Capabilities, Message, Request, Response
 
-LABEL_LIMIT = 128
-"""For how many token ids vLLM returns log-probabilities in one call."""
-
 Ask = Callable[[Request], Awaitable[Response]]
 
 
@@ -41,6 +38,10 @@ class BaseBackend:
 
     def holds(self, request: Request) -> bool | None:
         """Return None: it answers any Request."""
+        return None
+
+    async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
+        """Return None: the model's tokenizer is not known."""
         return None
 
     async def probe(self, ask: Ask, *, labels: bool) -> None:
@@ -83,6 +84,10 @@ class WrappedBackend:
     def holds(self, request: Request) -> bool | None:
         """Return what the backend says."""
         return self._backend.holds(request)
+
+    async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
+        """Return what the backend's tokenizer says."""
+        return await self._backend.label_tokens(texts)
 
     async def probe(self, ask: Ask, *, labels: bool) -> None:
         """Let the backend find out what it can do."""
@@ -140,5 +145,5 @@ def single_token(label: str, encode: Callable[[str], list[int]], *, spaced: bool
             return ids[0]
     raise FatalBackendError(
         f"label {label!r} is {len(encode(label))} tokens of this model; a label must be a single token\n"
-        "  hint: use letters as identifiers (--ids letters), or an answer format that reads text"
+        "  hint: use --ids letters (they are chosen for the model), or an answer format that reads text"
     )

@@ -19,10 +19,10 @@ from urllib.parse import quote
 from llmrank.backends.base import WrappedBackend
 from llmrank.backends.completion import said, unreadable
 from llmrank.backends.endpoint import Reply
-from llmrank.backends.models import Say, silent
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
 from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError, one_line
+from llmrank.progress import Say, silent
 from llmrank.store import Store, request_key
 from llmrank.types import Request, Response
 

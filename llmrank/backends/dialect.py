@@ -14,8 +14,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from llmrank.backends.models import Say
-from llmrank.types import Message, Request, Structured
+from llmrank.backends.thinking import BUDGETS, SWITCHES, effort, template_arguments
+from llmrank.progress import Say
+from llmrank.types import Message, Request, Structured, Thinking
 
 TOP_LOGPROBS = 20
 """The most that an endpoint which is not vLLM returns."""
@@ -32,6 +33,9 @@ NAMES = {
     "response_format": r"\bresponse_?format\b|json_?schema|structured outputs?\b",
     "logprobs": r"\b(?:top_?)?logprobs\b|\blog ?probabilities\b",
     "temperature": r"\btemperature\b",
+    "reasoning_effort": r"\breasoning[_ .]?effort\b|\bthinking (?:mode|budget)\b",
+    "chat_template_kwargs": r"\bchat_?template_?kwargs\b",
+    "thinking_token_budget": r"\bthinking_?token_?budget\b",
     "max_tokens": r"\bmax_?tokens\b",
     "max_completion_tokens": r"\bmax_?completion_?tokens\b",
     "system": r"""['"`]system['"`]|\bsystem (?:role|message|prompt|instruction)s?\b|\bdeveloper instructions?\b"""
@@ -40,9 +44,10 @@ NAMES = {
 """The parameters that can be left out or replaced, and how messages name them (`system`: the role)."""
 REFUSED = re.compile(
     r"unsupported|deprecated|unrecogni[sz]ed|unexpected|unavailable|unknown (?:name|parameter|field|argument)"
-    r"|\bnot (?:currently |yet )?(?:be )?(?:supported|available|enabled|permitted|allowed|implemented|recogni[sz]ed)"
+    r"|\bnot (?:currently |yet )?(?:be )?(?:supported|available|enabled|permitted|allowed|implemented|configured"
+    r"|recogni[sz]ed)"
     r"|(?:does|do|did)(?: not|n['’]t) (?:\w+ )?(?:support|accept|allow)"
-    r"|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default|only \S+ is allowed|may only be",
+    r"|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default|only \S+ is allowed|only works|may only be",
     re.IGNORECASE,
 )
 """Words that say a parameter is not taken at all, or only at its default; not that its value is out of range."""
@@ -94,10 +99,31 @@ class Dialect:
             body |= {"logprob_token_ids": list(label_ids), "return_tokens_as_token_ids": True}
         if request.structured is not None:
             body |= self._constraint(request.structured)
+        body |= self._thinking(request.thinking)
+        if request.extra_body:
+            extra: dict[str, Any] = json.loads(request.extra_body)
+            if "chat_template_kwargs" in body and isinstance(own := extra.get("chat_template_kwargs"), dict):
+                extra["chat_template_kwargs"] = {**body["chat_template_kwargs"], **own}
+            body |= extra
         if self.left_out:
             gone = {*self.left_out, "top_logprobs"} if "logprobs" in self.left_out else self.left_out
             body = {name: value for name, value in body.items() if name not in gone}
         return body
+
+    def _thinking(self, thinking: Thinking) -> dict[str, Any]:
+        """Return what switches reasoning: the chat template's variables for vLLM, elsewhere `reasoning_effort`.
+
+        A budget goes to vLLM as it is; elsewhere it becomes the effort that stands for it.
+        """
+        if not self.is_vllm:
+            named = effort(thinking)
+            return {"reasoning_effort": named if thinking.on else self.replaced.get("reasoning_effort", named)}
+        arguments = template_arguments(frozenset(SWITCHES) | frozenset(BUDGETS), thinking)
+        if not thinking.on:
+            # A template without a switch of its own may take the effort for an order to reason.
+            del arguments["reasoning_effort"]
+        budget = {} if thinking.budget is None else {"thinking_token_budget": thinking.budget}
+        return {"chat_template_kwargs": arguments, **budget}
 
     def _messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
         """Return the messages as the endpoint takes them. A system message that it refuses gets another role, or goes
@@ -126,8 +152,16 @@ class Dialect:
         elif name == "system":
             developer = "developer" in said and "system" not in self.replaced
             self._replace(name, "developer" if developer else "user")
+        elif name == "reasoning_effort" and (milder := self._milder_effort(said)):
+            self._replace(name, milder)
         else:
             self.leave_out(name, "refuses")
+
+    def _milder_effort(self, said: str) -> str | None:
+        """Return the least effort among those that a refusal of `none` names, or None where it names none."""
+        if "reasoning_effort" in self.replaced:
+            return None
+        return next((name for name in ("minimal", "low") if re.search(rf"\b{name}\b", said)), None)
 
     def leave_out(self, name: str, why: str) -> None:
         """Send the parameter no more; `why` is said."""
@@ -169,6 +203,6 @@ def refused_parameter(message: str, param: str, code: str, sent: Collection[str]
     if not named:
         return None
     refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(said)
-    if refused or (named[0] in ("system", "response_format") and WRONG_VALUE.search(said)):
+    if refused or (named[0] in ("system", "response_format", "reasoning_effort") and WRONG_VALUE.search(said)):
         return named[0]
     return None

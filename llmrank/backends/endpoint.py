@@ -28,8 +28,8 @@ from urllib.parse import quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llmrank import __version__
-from llmrank.backends.models import Say, silent
 from llmrank.errors import InputError, TransientError, one_line
+from llmrank.progress import Say, silent
 
 if TYPE_CHECKING:
     import aiohttp

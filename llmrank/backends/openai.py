@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
-from llmrank.backends.base import LABEL_LIMIT, Ask, BaseBackend, single_token
+from llmrank.backends.base import Ask, BaseBackend, single_token
 from llmrank.backends.completion import cut_at, read_completion, refusal_in, unreadable
 from llmrank.backends.dialect import NAMES, TOP_LOGPROBS, Dialect, refused_parameter
 from llmrank.backends.endpoint import Address, Endpoint, ErrorBody, Reply, wait_of
-from llmrank.backends.models import Say, silent
+from llmrank.backends.thinking import THINKING_TAIL, ends_in_thinking
 from llmrank.errors import (
     BackendError,
     FatalBackendError,
@@ -29,7 +29,8 @@ from llmrank.errors import (
     one_line,
     safe_for_console,
 )
-from llmrank.types import Capabilities, Message, Request, Response, Sampling
+from llmrank.progress import Say, silent
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Sampling, Thinking
 
 Result = TypeVar("Result")
 
@@ -69,6 +70,8 @@ class OpenAIBackend(BaseBackend):
         self._context_length: int | None = None
         self._served: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
         self._deciding = asyncio.Lock()
+        self._answers_at_once: set[Thinking] = set()
+        """With which `thinking` a prompt was seen not to end in a thinking turn."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -196,6 +199,7 @@ class OpenAIBackend(BaseBackend):
             ) from refusal
 
     async def _ask(self, request: Request) -> Response:
+        await self._check_thinking(request)
         ids = await self._ids_of(request.labels)
         started = time.monotonic()
         while True:
@@ -285,11 +289,42 @@ class OpenAIBackend(BaseBackend):
                 self._label_ids[label] = single_token(label, forms.__getitem__, spaced=False)
         return [self._label_ids[label] for label in labels]
 
+    async def label_tokens(self, texts: Sequence[str]) -> dict[str, int] | None:
+        """Return the token id of every text that is a single token of the model; None if the server does not tell."""
+        if not self._tokenizes:
+            return None
+        tokens = await asyncio.gather(*map(self._tokenize, texts))
+        return {text: ids[0] for text, ids in zip(texts, tokens, strict=True) if len(ids) == 1}
+
+    async def _check_thinking(self, request: Request) -> None:
+        """Raise FatalBackendError where labels are read and the answer would begin with the model's reasoning."""
+        if not request.labels or request.thinking in self._answers_at_once:
+            return
+        wrong = request.thinking.on
+        if self._tokenizes and not wrong:
+            sent = self.dialect.body(request)
+            asked = {name: sent[name] for name in ("messages", "chat_template_kwargs") if name in sent}
+            body = await self._post_tokenize({**asked, "add_generation_prompt": True, "return_token_strs": True})
+            texts = [text for text in body.get("token_strs") or () if isinstance(text, str)][-THINKING_TAIL:]
+            # Byte-level tokenizers write a space and a line break as these.
+            wrong = ends_in_thinking("".join(texts).replace("Ġ", " ").replace("Ċ", "\n").replace("▁", " "))
+        if wrong:
+            raise FatalBackendError(
+                f"the first token of the answer is read, and {self._model} would begin with its reasoning\n"
+                "  hint: write `thinking: off`; a model whose reasoning cannot be switched off needs an answer format "
+                "that reads text"
+            )
+        self._answers_at_once.add(request.thinking)
+
     async def _tokenize(self, text: str) -> list[int]:
-        content = {"model": self._model, "prompt": text, "add_special_tokens": False}
-        reply = await self.endpoint.call("POST", f"{self._url.removesuffix('/v1')}/tokenize", content)
-        tokens = (await self.read_object(reply)).get("tokens")
+        tokens = (await self._post_tokenize({"prompt": text, "add_special_tokens": False})).get("tokens")
         return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
+
+    async def _post_tokenize(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        reply = await self.endpoint.call(
+            "POST", f"{self._url.removesuffix('/v1')}/tokenize", {"model": self._model, **content}
+        )
+        return await self.read_object(reply)
 
     # --- refusals ---
 

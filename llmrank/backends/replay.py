@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmrank.backends.base import LABEL_LIMIT, BaseBackend
+from llmrank.backends.base import BaseBackend
 from llmrank.backends.models import DEFAULT_MODEL
 from llmrank.errors import BackendError, InputError
 from llmrank.store import Store, request_key
-from llmrank.types import Capabilities, Request, Response
+from llmrank.types import LABEL_LIMIT, Capabilities, Request, Response
 
 
 class ReplayBackend(BaseBackend):

@@ -32,8 +32,8 @@ VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "doctor": ("doctor", "Show what is installed, and what installs the rest."),
     }
 )
-"""Each verb, in the order of --help: the name of its command in the module `llmrank.cli.<verb>`, and one line of help, so
-that --help need not load the modules."""
+"""Each verb, in the order of --help: the name of its command in the module `llmrank.cli.<verb>`, and one line of help.
+They stand here so that --help loads none of the modules."""
 
 
 class _Verbs(click.Group):

@@ -177,7 +177,7 @@ def render_command(
     from llmrank.evaluation.rendering import Rendering
     from llmrank.evaluation.session import Session
     from llmrank.progress import Progress
-    from llmrank.prompting.transcript import shared_prefix, transcript
+    from llmrank.prompting import shared_prefix, transcript
     from llmrank.store import request_key
 
     prompt = settings_from(PromptSettings, values | {"prompt": name})
@@ -227,8 +227,7 @@ def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 
     """Show what the edited template NAME changes in rendered prompts, against the one that comes with llmrank."""
     from llmrank.evaluation.method import ContextWindow
     from llmrank.evaluation.rendering import Rendering
-    from llmrank.prompting import find_template, load_template, shipped_folder
-    from llmrank.prompting.transcript import difference
+    from llmrank.prompting import difference, find_template, load_template, shipped_folder
 
     ours = find_template(name)
     shipped = shipped_folder() / ours.name
@@ -256,7 +255,7 @@ def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 
 
 def _variables() -> Iterator[str]:
     from llmrank.answers import answer_formats
-    from llmrank.prompting.domain import DOMAINS
+    from llmrank.prompting import DOMAINS
     from llmrank.prompting.front import FrontMatter
     from llmrank.prompting.variables import FIELDS, VARIABLES
     from llmrank.rankers import ranker_names

@@ -85,7 +85,7 @@ class Evaluation:
 
     def method(self, window: ContextWindow) -> Method:
         """Return how the Cases are ranked."""
-        made = Composer(self.prompt, self.cases.training, self.cases.seed, window)
+        made = Composer(self.prompt, self.cases.training, self.cases.seed, window, domain=self.cases.domain)
         return made.method(self.template) if self.ranker is None else made.method_of(self.ranker)
 
     @property
@@ -255,7 +255,7 @@ def compose(
         model_settings = replace(model_settings, model=model)
     template = None
     if isinstance(prompt, PromptTemplate):
-        template = check_prompt(with_settings(prompt, prompt_settings))
+        template = check_prompt(with_settings(prompt, prompt_settings), prompt_settings.view)
     elif needs_model(prompt_settings) and (ranker is None or isinstance(ranker, str)):
         template = template_of(prompt_settings)
     task = task_of(prompt_settings, template)

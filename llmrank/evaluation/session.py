@@ -17,14 +17,15 @@ from typing import Any, Self, TypeVar
 
 from llmrank.backends import BackendSettings, open_backend, store_first
 from llmrank.backends.base import NullBackend
-from llmrank.backends.models import default_cache
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, Metered, StopSignal
 from llmrank.errors import InputError, StoppedError
 from llmrank.evaluation.method import ContextWindow
 from llmrank.evaluation.settings import Limits, ModelSettings
+from llmrank.files import cache_folder
 from llmrank.prices import read_prices
 from llmrank.progress import Say, silent
+from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
 from llmrank.store import Store
 from llmrank.types import Backend, Needs
@@ -117,6 +118,7 @@ class Session:
                 revision=model.revision,
                 adapter=model.adapter,
                 timeout=model.timeout,
+                verbose=model.verbose,
                 batch_store=path if model.batch else None,
             )
             settings.check()
@@ -127,7 +129,7 @@ class Session:
         tariff = prices and prices.tariff(backend.identity.get("model", model.model))
         if tariff is not None and tariff.is_old(date.today()):
             self._say(f"{model.prices}: the prices are dated {tariff.dated}, more than a year ago")
-        self.window = ContextWindow.of(backend)
+        self.window = ContextWindow.of(backend, lambda: self.run(find_labels(backend.label_tokens)))
         self.budget = Budget(
             Bounds(limits.max_requests, limits.max_total_tokens, limits.max_cost),
             tariff,
@@ -232,7 +234,7 @@ def backend_kind(model: ModelSettings) -> str:
 
 def default_store() -> Path:
     """Return the file that keeps every answer unless another is named: one for all Runs of this user."""
-    return default_cache() / "answers.sqlite"
+    return cache_folder() / "answers.sqlite"
 
 
 def versions() -> dict[str, str]:

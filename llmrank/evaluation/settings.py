@@ -87,6 +87,10 @@ class PromptSettings:
     """Sampling temperature, if not the template's own (usually 0)."""
     max_tokens: Annotated[int, Ge(1)] | None = None
     """Longest answer in tokens, if not the template's own."""
+    thinking: str | None = None
+    """Reasoning of the model: off, on, or a budget in tokens, if not the template's own (usually off)."""
+    extra_body: str | None = None
+    """JSON object with further fields of each call's body, for what an endpoint knows and llmrank does not."""
     first: str | None = None
     """A cheap ranker preselects for an expensive one: the method ranks only the top of this one."""
     first_prompt: str | Path | None = None
@@ -117,6 +121,8 @@ class ModelSettings:
     """Seconds after which a call to an endpoint is given up, and sent again."""
     batch: bool = False
     """Ask through the endpoint's Batch API: cheaper, within a day; --concurrency is the most in one batch."""
+    verbose: bool = False
+    """Show vLLM's own log."""
     prices: Path | None = None
     """YAML file: date, currency, and models: {NAME: {input, cached_input, output, batch}}, per million tokens."""
 

@@ -17,9 +17,9 @@ from aiohttp import web
 
 from llmrank.backends.base import store_first
 from llmrank.backends.endpoint import Address
-from llmrank.backends.models import silent
 from llmrank.backends.openai import OpenAIBackend, open_openai
 from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError
+from llmrank.progress import silent
 from llmrank.store import Store
 from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured, Usage
 from tests.backends.test_completion import with_top
@@ -108,6 +108,7 @@ async def test_every_sampling_field_is_sent() -> None:
                 "presence_penalty": 0.1,
                 "frequency_penalty": 0.2,
                 "stop": ["\n"],
+                "reasoning_effort": "none",
             }
         ]
 
@@ -303,13 +304,22 @@ async def test_an_endpoint_that_refuses_everything_gets_what_it_takes() -> None:
             "messages": [{"role": "user", "content": "be brief\n\nrank these"}],
             "max_completion_tokens": 400,
         }
-        left_out = ["frequency_penalty", "logprobs", "n", "presence_penalty", "response_format", "seed", "stop"]
+        left_out = [
+            "frequency_penalty",
+            "logprobs",
+            "n",
+            "presence_penalty",
+            "reasoning_effort",
+            "response_format",
+            "seed",
+            "stop",
+        ]
         assert backend.concessions == {
             "left_out": [*left_out, "temperature", "top_p"],
             "replaced": {"system": "user", "max_tokens": "max_completion_tokens"},
         }
         assert backend.capabilities == Capabilities(0)
-        assert len(said) == len(set(said)) == 11
+        assert len(said) == len(set(said)) == 12
 
 
 async def test_the_role_developer_in_place_of_system() -> None:
@@ -321,7 +331,16 @@ async def test_the_role_developer_in_place_of_system() -> None:
 
 
 def server_names() -> tuple[str, ...]:
-    return ("n", "temperature", "top_p", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+    return (
+        "n",
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "reasoning_effort",
+    )
 
 
 async def test_without_any_name_for_the_most_tokens_none_is_sent() -> None:
@@ -438,7 +457,9 @@ class Tokenizing(ScriptedServer):
 
         async def tokenize(request: web.Request) -> web.Response:
             self.tokenized.append(await request.json())
-            return web.json_response({"tokens": [ord(character) for character in self.tokenized[-1]["prompt"].strip()]})
+            return web.json_response(
+                {"tokens": [ord(character) for character in self.tokenized[-1].get("prompt", "").strip()]}
+            )
 
         return [*super().routes(), web.post("/tokenize", tokenize)]
 
@@ -450,4 +471,4 @@ async def test_the_token_ids_of_labels_are_asked_of_the_server() -> None:
         await backend.answer(replace(REQUEST, labels=("A", "B")))
         await backend.close()
         assert server.seen[0]["logprob_token_ids"] == [65, 66]
-        assert server.tokenized[0] == {"model": MODEL, "prompt": "A", "add_special_tokens": False}
+        assert {"model": MODEL, "prompt": "A", "add_special_tokens": False} in server.tokenized

@@ -344,7 +344,7 @@ FIRST: tuple[Written, ...] = (
     _y(43, "Yes.", "ok 1"),
     _y(43, "**No**, the user prefers comedies.", "ok 0"),
     _y(43, "The answer is: yes", "ok 1"),
-    _y(43, "No doubt: yes!", "unparsed ambiguous"),
+    _y(43, "No doubt: yes!", "ok 1"),
     _y(43, "I think the user will enjoy it. Answer: Yes", "ok 1"),
     # --- choices
     _c(13, "答案：Ｂ", "ok 2"),

@@ -11,8 +11,8 @@ import pytest
 
 from llmrank.answers import answer_format
 from llmrank.answers.matching import title_index
-from llmrank.answers.mention import mentions
 from llmrank.types import Item, Outcome, Question, Response
+from tests.answers.asking import mentions
 from tests.answers.recorded import MODELS, ratings, rerank, shown
 
 Shared = Callable[[str], Path]

@@ -25,7 +25,7 @@ class Notation(NamedTuple):
     example: str
 
 
-_DRESS = r"[*_#\s\"'>~]*+"
+_DRESS = r"[*_#\s>~]*+"
 _HAN = "一二三四五六七八九十"
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _RANK_WORD = (
@@ -193,8 +193,7 @@ def _list_end(lines: list[Line], at: int) -> int:
                     break
             elif line.kind == first.kind and line.indent <= first.indent:
                 if line.value is not None and last.value is not None and last.value > 1 >= line.value:
-                    falls = last.value == line.value + 1 and (first is last or (first.value or 0) > last.value)
-                    if not falls:
+                    if first.value is not None and first.value <= 1:
                         break
                 last = line
             elif line.kind != "bullet" and line.indent <= first.indent:

@@ -18,6 +18,7 @@ from llmrank.answers.matching import Match, TitleIndex
 Mentions = list[Mention]
 
 _QUOTES = "\"“”„«»'‘’`"
+_ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
 _INLINE_NUMBER = re.compile(r"(?:^|[\s,;|])[(\[]?#?(\d{1,3})[.):\]]{1,2}\s?")
 _BETWEEN_QUOTES = re.compile(
     rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и)\b) ?){{1,3}}[{_QUOTES}]|[\"”] ?[\"“]"
@@ -141,7 +142,7 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
             return Listing(mentions)
     if any(line.kind == "roman" and line.value == 2 for line in lines):
         counted = []  # `I.` may be a letter or a numeral: the order is that of the lines
-    entries = [line for line in lines if line.indent <= first.indent and _is_level(line, first)]
+    entries = [line for line in lines if (line.indent <= first.indent and _is_level(line, first)) or _is_title(line, index)]
     found = [_entry(line, line.body, index, marked=True) for line in entries]
     if not any(one.match for mentions in found for one in mentions):
         taken = {line.number for line in entries}
@@ -164,6 +165,10 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
 def _is_level(line: Line, first: Line) -> bool:
     """Return whether a line is an entry as the first one is, and no remark below an entry."""
     return line.kind == first.kind or line.kind not in ("none", "bullet")
+
+
+def _is_title(line: Line, index: TitleIndex) -> bool:
+    return line.kind == "none" and index.exact(line.text) is not None
 
 
 def _scored(bodies: list[str], found: list[Mentions], listing: Listing) -> None:
@@ -227,9 +232,11 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     body = _RATED.sub(r"\1", body[-400:]) if "/" in body[-12:] and len(body) <= 400 else body
     if match := _find(index, body):
         return [Mention(_bare(body), match)]
-    if line.value is not None and index.begins_with(line.text.split(maxsplit=1)[0]) and (match := _find(index, line.text)):
-        return [Mention(_bare(line.text), match)]  # (500) Days of Summer
-    if not any(map(str.isalpha, body[:400])):
+    if line.value is not None:
+        whole = line.text.lstrip("-–—•·*_#> ")
+        if whole and index.begins_with(whole.split(maxsplit=1)[0]) and (match := _find(index, whole)):
+            return [Mention(_bare(whole), match)]  # (500) Days of Summer
+    if not body or _ONLY_NUMBER.fullmatch(body):
         return []
     for dressing in DRESSINGS:
         if (parts := dressing.read(body, index)) is not None:
@@ -268,7 +275,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if letters and not head:
         listing.intro = before
     if not any(one.match for one in mentions):
-        return None if listed else listing
+        return None if listed and (letters > 3 or _is_sentence(text)) else listing
     sentence = (letters > 3 and not head and not colon) or (not letters and _VERB.match(after) is not None)
     if sentence:
         listing.weak = True

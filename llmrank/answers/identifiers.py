@@ -182,7 +182,7 @@ class _Reader:
             else:
                 found += [Block("text", [line]) for line in pairs]
             pairs = []
-            if block.kind == "list" and block.lines[0].kind == "bracket" and not self._numbered_by_brackets(block.lines):
+            if block.kind == "list" and block.lines[0].text.startswith(("[", "**[")) and not self._numbered_by_brackets(block.lines):
                 found += [Block("text", [line]) for line in block.lines]
             elif block.kind != "text" or block.lines:
                 found.append(block)

@@ -74,9 +74,9 @@ def read_ranking(response: Response, question: Question, prefer: str) -> Answer:
     if prefer == "titles":
         reading = read_titles(blocks, text, question)
         with_titles = True
-        if question.identifiers and reading.named < len(question.items):
+        if question.identifiers and (reading.ambiguous or reading.named < len(question.items)):
             other = read_identifiers(blocks, text, question)
-            if other.named > reading.named:
+            if other.named > reading.named or (reading.ambiguous and other.named == reading.named):
                 reading, with_titles = other, False
     else:
         reading = read_identifiers(blocks, text, question)

@@ -37,6 +37,7 @@ _IDIOM = re.compile(
     r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer|information|question)\b",
     re.IGNORECASE,
 )
+_PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
 _READ = 20_000
 """Characters that are read of a verdict."""
 
@@ -94,4 +95,6 @@ def _verdicts(text: str) -> set[bool]:
         found = [one for one in map(_ENDS.search, (lines[0][-80:], lines[-1][-80:])) if one] if lines else []
         if found and re.search(r"\b(?:not|n['’]t|never)\b", short[-80:], re.IGNORECASE):
             return set()
+        if found and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:
+            return {True, False}
     return {one[1].casefold() in _YES for one in found}

@@ -129,6 +129,11 @@ def split(text: str) -> list[Block]:
     return blocks
 
 
+def word_set(words: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(words.split())
+
+
 # --- lines and lists
 
 
@@ -192,9 +197,9 @@ def _list_end(lines: list[Line], at: int) -> int:
                 if line.indent <= first.indent and not _goes_on(lines, end, last):
                     break
             elif line.kind == first.kind and line.indent <= first.indent:
-                if line.value is not None and last.value is not None and last.value > 1 >= line.value:
-                    if first.value is not None and first.value <= 1:
-                        break
+                begins_anew = line.value is not None and last.value is not None and last.value > 1 >= line.value
+                if begins_anew and first.value is not None and first.value <= 1:
+                    break
                 last = line
             elif line.kind != "bullet" and line.indent <= first.indent:
                 if {line.kind, first.kind} == {"letter", "roman"} or first.kind == "bullet":
@@ -258,14 +263,17 @@ def _table(lines: list[Line]) -> Block:
     return Block("table", rows=rows, header=header)
 
 
-RANK_HEADS = frozenset(
-    ["rank", "ranking", "position", "pos", "place", "#", "no", "no.", "nr", "nr.", "number", "order", "top", "rang", "platz", "puesto", "posición", "rango", "lugar", "posto", "posizione", "排名", "名次", "顺序", "順位", "순위", "место"]
+RANK_HEADS = word_set(
+    "rank ranking position pos place # no no. nr nr. number order top rang platz puesto posición rango lugar "
+    "posto posizione 排名 名次 顺序 順位 순위 место"
 )
-SCORE_HEADS = frozenset(
-    ["score", "scores", "rating", "ratings", "relevance", "probability", "likelihood", "confidence", "points", "match", "%", "percent", "percentage", "fit", "note", "punktzahl", "bewertung", "puntuación", "punteggio", "评分", "分数", "得分", "スコア"]
+SCORE_HEADS = word_set(
+    "score scores rating ratings relevance probability likelihood confidence points match % percent percentage "
+    "fit note punktzahl bewertung puntuación punteggio 评分 分数 得分 スコア"
 )
-ITEM_HEADS = frozenset(
-    ["title", "titles", "movie", "movies", "film", "films", "item", "items", "id", "ids", "identifier", "candidate", "candidates", "name", "product", "book", "option", "passage", "document", "titre", "título", "titolo", "titel", "película", "filme", "电影", "片名", "映画", "фильм"]
+ITEM_HEADS = word_set(
+    "title titles movie movies film films item items id ids identifier candidate candidates name product book "
+    "option passage document titre título titolo titel película filme 电影 片名 映画 фильм"
 )
 
 

@@ -14,9 +14,11 @@ from llmrank.answers.ranking import read_titles, resolve_mentions
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
-    r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option|go with|would be"
+    r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer"
+    r"|option|go with|would be"
     r"|it is|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
-    r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist|est|es))*+"
+    r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist"
+    r"|est|es))*+"
     r"[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from llmrank.answers.blocks import Block, Line, head_role
@@ -42,7 +43,9 @@ class Listing:
     @property
     def named(self) -> dict[int, None]:
         """Return the positions of the named items, in order, each once."""
-        return {mention.match.positions[0]: None for mention in self.mentions if mention.match and mention.match.positions}
+        return {
+            mention.match.positions[0]: None for mention in self.mentions if mention.match and mention.match.positions
+        }
 
 
 class Phrase(NamedTuple):
@@ -61,34 +64,44 @@ PHRASES = (
     Phrase("left out", _words(
         r"\b(?:not|n['’]t|never|nicht|nie|ne|pas|no|não|non|niet|не|nie)\b[^.:\n]{0,30}\b(?:includ|recommend|rank|select|chos|list|suggest"
         r"|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)",
-        r"\bnot (?:a (?:good )?(?:fit|match)|suitable|relevant)|\bexclu|\bleft out|\bleav(?:e|ing) out|\bomit|\bavoid|\breject"
+        r"\bnot (?:a (?:good )?(?:fit|match)|suitable|relevant)|\bexclu|\bleft out|\bleav(?:e|ing) out|\bomit"
+        r"|\bavoid|\breject"
         r"|\bskip(?:ped)?\b|\bweggelassen|\bausgeschlossen|\bécart|\bdescart|\bignor|\bdiscard"
         r"|未入选|不推荐|不推薦|除外|пропущен|исключ"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
-        r"\b(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft|guess"
-        r"|order|version|pass|thoughts?|impression)", r"\b(?:first )?draft\b", r"\berster? (?:versuch|entwurf)", r"\bvorläufig",
+        r"\b(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list"
+        r"|draft|guess"
+        r"|order|version|pass|thoughts?|impression)", r"\b(?:first )?draft\b", r"\berster? (?:versuch"
+        r"|entwurf)", r"\bvorläufig",
         r"\bpremi(?:er|ère) (?:essai|jet|version)|\bprovisoire", r"\bprimer (?:intento|borrador)|\bprovisional",
         r"\bprim[ao] (?:bozza|tentativo)", r"\bчернов|\bпервая попытка", r"初稿|初步|草稿|仮|暫定|暂定"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
-        r"\bfinal|\banswers?\b|\bin conclusion|\bconclusion\b|\bmy (?:own )?(?:ranking|order|list|recommendation|pick|choice)"
-        r"|\bresult\b|\boutput\b|\btherefore|\bthus\b|\bso the (?:order|ranking)|\bin summary|\bsummary\b|\brevis|\bupdated?\b"
-        r"|\bcorrect(?:ed|ion)|\bon reflection|\bon second thought|\bactually\b|\brather:|\bbetter:|\breconsider|\bultimate",
+        r"\bfinal|\banswers?\b|\bin conclusion|\bconclusion\b|\bmy (?:own )?(?:ranking|order|list|recommendation"
+        r"|pick|choice)"
+        r"|\bresult\b|\boutput\b|\btherefore|\bthus\b|\bso the (?:order|ranking)|\bin summary|\bsummary\b"
+        r"|\brevis|\bupdated?\b"
+        r"|\bcorrect(?:ed|ion)|\bon reflection|\bon second thought|\bactually\b|\brather:|\bbetter:|\breconsider"
+        r"|\bultimate",
         r"\bendgültig|\bantwort|\bergebnis|\bmeine (?:rangliste|reihenfolge|empfehlung)|\bfazit|\büberarbeitet",
         r"\bréponse|\bdéfinitif|\bdéfinitive|\bmon classement|\bma liste|\brésultat|\bconclusion",
-        r"\brespuesta|\bdefinitiv|\bresultado|\bmi (?:lista|clasificación|ranking)|\bresposta|\bresultado|\bminha lista",
-        r"\brisposta|\brisultato|\bdefinitiv|\bla mia (?:lista|classifica)", r"\bantwoord|\beindlijst|\bodpowied|\bostatecz|\bwynik",
+        r"\brespuesta|\bdefinitiv|\bresultado|\bmi (?:lista|clasificación|ranking)|\bresposta|\bresultado"
+        r"|\bminha lista",
+        r"\brisposta|\brisultato|\bdefinitiv|\bla mia (?:lista|classifica)", r"\bantwoord|\beindlijst|\bodpowied"
+        r"|\bostatecz|\bwynik",
         r"\bsonuç|\bcevap|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
-        r"\brank|\brecommend|\border\b|\bordered|\bsorted|\btop\b|\bpicks?\b|\bhere (?:are|is)\b|\bsuggest|\bbest to worst"
+        r"\brank|\brecommend|\border\b|\bordered|\bsorted|\btop\b|\bpicks?\b|\bhere (?:are|is)\b|\bsuggest"
+        r"|\bbest to worst"
         r"|\brangliste|\breihenfolge|\bempf|\bclassement|\brecommand|\bclasific|\brecomend|\bclassific|\bconsigl|рейтинг|рекоменд"
         r"|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
         ("Here are my picks:", "Reihenfolge:")),
     Phrase("given", _words(
         r"\bcandidates?\b|\bgiven\b|\bprovided\b|\bproposed\b|\bavailable\b|\boptions?\b|\bwatched\b|\bhistory\b|\bliked\b|\bseen\b"
-        r"|\brated\b|\benjoyed\b|\boriginal\b|\binput\b|\bshuffled\b|\bpreviously\b|\bdiscuss|\bgo through\b|\bconsider|\banaly[sz]"
+        r"|\brated\b|\benjoyed\b|\boriginal\b|\binput\b|\bshuffled\b|\bpreviously\b|\bdiscuss|\bgo through\b"
+        r"|\bconsider|\banaly[sz]"
         r"|\bthoughts\b|\bexplanations?\b|\breason|\bwhy\b|\bkandidat|\bvorgeschlagen|\bgesehen|\bverlauf|\bproposé|\bvus?\b|\bhistorique|\bcandidat"
         r"|\bpropuest|\bvist[ao]s?\b|\bhistorial|\bhistórico|кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청"),
         ("Candidates:", "You have watched:", "Les films proposés :")),
@@ -99,21 +112,29 @@ _UP = (
     r"worst|least|lowest|bottom|weakest|schlechtesten|niedrigsten|pire|moins|peor|menor|menos|pior|peggiore|meno|slechtste|minst"
     r"|худшего|najgorsz\w+"
 )
-_DOWN = r"best|most|highest|top|strongest|besten|höchsten|meilleur|plus|mejor|mayor|más|melhor|maior|mais|migliore|più|beste|meest|лучшему"
+_DOWN = (
+    r"best|most|highest|top|strongest|besten|höchsten|meilleur|plus|mejor|mayor|más|melhor|maior|mais"
+    r"|migliore|più|beste|meest|лучшему"
+)
 _TO = r"to|through|zum|zur|bis|au|à|a|ao|para|al|alla|naar|tot|к|do|→|->|-|–|—"
 WORST_FIRST = re.compile(
     rf"\b(?:{_UP})\b(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{_TO}) ?(?:[^\s.:;]{{1,8}} )?(?:{_DOWN})\b"
     r"|\b(?:in )?(?:ascending|increasing) order\b(?! of (?:rank|position|place))|\breverse(?:d)? (?:order|ranking)"
-    r"|\bworst (?:first|is first|one first)|\bbest (?:is )?(?:last|at the (?:end|bottom))|\baufsteigend|\bordre (?:dé)?croissant(?<!dé.{9})"
+    r"|\bworst (?:first|is first|one first)|\bbest (?:is )?(?:last|at the (?:end|bottom))|\baufsteigend"
+    r"|\bordre (?:dé)?croissant(?<!dé.{9})"
     r"|\borden ascendente|\bordine crescente|\bordem crescente|\bleast (?:\w+ )?first|по возрастанию"
     r"|从差到好|由差到好|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优|升序|昇順|低い順|悪い順|오름차순|낮은 순",
     re.IGNORECASE,
 )
 """A list that says so has its best entry last: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
-COUNTDOWN = re.compile(r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.I)
+COUNTDOWN = re.compile(
+    r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.I
+)
 _BEST_FIRST = re.compile(
-    rf"\b(?:{_DOWN})\b(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{_TO}) ?(?:[^\s.:;]{{1,8}} )?(?:{_UP})\b|\bdescending|\bbest first"
-    r"|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend|décroissant|descendente|decrescente|降序|由高到低|从高到低|高い順",
+    rf"\b(?:{_DOWN})\b(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{_TO}) ?(?:[^\s.:;]{{1,8}} )?(?:{_UP})\b|\bdescending"
+    rf"|\bbest first"
+    r"|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend|décroissant|descendente|decrescente|降序"
+    r"|由高到低|从高到低|高い順",
     re.IGNORECASE,
 )
 
@@ -131,8 +152,8 @@ def gather(
 ) -> list[Listing]:
     """Return the listings that blocks hold, in order, each with what introduces it.
 
-    `text`, `lines` and `cell` read a line of text, the lines of a list, and a cell of a table or a JSON value. Lines of one
-    entry each make one listing as long as the space between them stays the same.
+    `text`, `lines` and `cell` read a line of text, the lines of a list, and a cell of a table or a JSON value. Lines
+    of one entry each make one listing as long as the space between them stays the same.
     """
     listings: list[Listing] = []
     intro: list[str] = []
@@ -191,8 +212,8 @@ _NUMBER = re.compile(
 _ORDINALS = {
     word: float(at)
     for at, words in enumerate(
-        ("first one", "second two", "third three", "fourth four", "fifth five", "sixth six", "seventh seven", "eighth eight",
-         "ninth nine", "tenth ten"), 1)
+        ("first one", "second two", "third three", "fourth four", "fifth five", "sixth six", "seventh seven",
+         "eighth eight", "ninth nine", "tenth ten"), 1)
     for word in words.split()
 }  # fmt: skip
 
@@ -258,7 +279,13 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         other = 1 - item
         numbers = [_number(text) for text in columns[other]]
         if all(number is not None for number in numbers):
-            role = said[1] if other == 1 and said[1] in ("score",) else "rank" if block.header[1] == "ranks" else roles[other]
+            role = (
+                said[1]
+                if other == 1 and said[1] in ("score",)
+                else "rank"
+                if block.header[1] == "ranks"
+                else roles[other]
+            )
             order = by_number(columns[other], "rank" if other == 0 and is_permutation(columns[0]) else role)
     elif counted := [at for at in free if is_permutation(columns[at])]:
         order = by_number(columns[counted[0]], "rank")
@@ -308,8 +335,8 @@ class Numbers:
 
 def directed(listing: Listing, numbers: Numbers) -> None:
     """Turn a listing so that the best entry comes first, as its numbers say."""
-    values = numbers.values
-    falls = len(values) > 1 and all(one == after + 1 for one, after in zip(values, values[1:], strict=False))
+    values: Sequence[int] = numbers.values
+    falls = len(values) > 1 and all(one == after + 1 for one, after in pairwise(values))
     if falls and values[-1] == 1:
         listing.mentions.reverse()
         listing.ordered = True

@@ -1,12 +1,14 @@
 """Stage 5 for titles: the items that an entry of a list, a cell, or a line of text names.
 
-An entry is looked up as a whole first, because titles hold commas, quotes, colons, dashes and digits. Only an entry that
-is no title as a whole is taken apart, at the marks that it sets itself (see `DRESSINGS`). A part counts as a title outside
-the list only where the text shows that it is meant as one.
+An entry is looked up as a whole first, because titles hold commas, quotes, colons, dashes and digits. Only an entry
+that
+is no title as a whole is taken apart, at the marks that it sets itself (see `DRESSINGS`). A part counts as a title
+outside the list only where the text shows that it is meant as one.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -30,20 +32,24 @@ _AFTER_YEAR = re.compile(
     r"[\"'”’*_]{0,4}+ ?(?:\d(?:\.\d)? ?/ ?\d{1,2})? ?(?P<mark>[,;|/><→&\t]{1,4}+|\b(?:and|und|et|y)\b)? ?(?:and )?"
 )
 _RATED = re.compile(r"(\((?:18|19|20)\d\d\)) \d(?:\.\d)? ?/ ?\d{1,2}\W{0,4}$")
-_COMMA = re.compile(r" ?(?:[,;] (?:and |& )?| \| | / | (?:>|<|→|=>|->) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )")
+_COMMA = re.compile(
+    r" ?(?:[,;] (?:and |& )?| \| | / | (?:>|<|→|=>|->) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )"
+)
 _REMARK = re.compile(
     r" [-–—]{1,3} |: | \(|[.!?] |, | (?=(?:because|since|which|is|was|would|has|scores?|for its?|due to)\b)"
     r"| (?=[★⭐]|\d(?:\.\d)?/\d)"
 )
 _EDITION = re.compile(
-    r"[ :,(–—-]{1,5}(?:the )?(?:director['’]s cut|(?:extended|special|theatrical|final|original|uncut|remastered|criterion)"
+    r"[ :,(–—-]{1,5}(?:the )?(?:director['’]s cut|(?:extended|special|theatrical|final|original|uncut|remastered"
+    r"|criterion)"
     r"(?: (?:edition|version|cut|collection))?)\W{0,3}$",
     re.IGNORECASE,
 )
 _COMPARES = re.compile(r"\b(?:like|similar|reminiscent|because|since|than|loved|liked|enjoyed|watched|rated)\b")
 _LEAD_IN = re.compile(
     r"\b(?:recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?|starts? with"
-    r"|begin with|followed by|then|first|next|finally|lastly|second|third|last|is|are|be|include|including|also|and|output"
+    r"|begin with|followed by|then|first|next|finally|lastly|second|third|last|is|are|be|include|including|also"
+    r"|and|output"
     r"|answer|movies?|items?|put|place|would be):? |: ",
     re.IGNORECASE,
 )
@@ -58,14 +64,19 @@ _CHATTER = re.compile(
     re.IGNORECASE,
 )
 _RECOMMENDS = re.compile(
-    r"\b(?:recommend|suggest|would (?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)|['’]d (?:pick|choose|watch|rank"
-    r"|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)|best|top (?:pick|choice)|should (?:watch|try|see)|rank|start with"
-    r"|followed by|order is|picks?|choose|answer|empfehl|würde|recommand|recomiend|recomend|consigli|output|try|рекоменд)",
+    r"\b(?:recommend|suggest|would (?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)|['’]d (?:pick"
+    r"|choose|watch|rank"
+    r"|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)|best|top (?:pick|choice)|should (?:watch|try"
+    r"|see)|rank|start with"
+    r"|followed by|order is|picks?|choose|answer|empfehl|würde|recommand|recomiend|recomend|consigli|output|try"
+    r"|рекоменд)",
     re.IGNORECASE,
 )
 _DECLINES = re.compile(
-    r"\b(?:not|n['’]t|never|avoid|skip|unlike|except|instead|rather than|cannot|sorry|unable|nicht|pas|keine?|não|niet|не"
-    r"|because you|since you|you (?:liked|loved|watched|enjoyed|rated)|the user (?:liked|loved|watched|enjoyed|rated)|error"
+    r"\b(?:not|n['’]t|never|avoid|skip|unlike|except|instead|rather than|cannot|sorry|unable|nicht|pas|keine?"
+    r"|não|niet|не"
+    r"|because you|since you|you (?:liked|loved|watched|enjoyed|rated)|the user (?:liked|loved|watched|enjoyed"
+    r"|rated)|error"
     r"|before|after|worse|better than|do you|would you like me|want me)\b|\?\W{0,3}$",
     re.IGNORECASE,
 )
@@ -100,7 +111,7 @@ class Dressing(NamedTuple):
 
 def titles_of(blocks: Sequence[Block], index: TitleIndex) -> list[Listing]:
     """Return the listings of titles that the blocks of an answer hold, in order."""
-    listed = any(block.kind != "text" for block in blocks)
+    listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
     return gather(
         _alike(blocks),
         lambda line: _text_line(line, index, listed),
@@ -115,7 +126,13 @@ def _alike(blocks: Sequence[Block]) -> list[Block]:
     shape = ""
     for block in blocks:
         text = block.lines[0].text if block.kind == "text" else ""
-        now = "scored" if text and _SCORED.search(text[-40:]) else "parts" if text and _TWO_PARTS.search(text[:400]) else ""
+        now = (
+            "scored"
+            if text and _SCORED.search(text[-40:])
+            else "parts"
+            if text and _TWO_PARTS.search(text[:400])
+            else ""
+        )
         if now and now == shape:
             if found[-1].kind == "text":
                 found[-1] = Block("list", [*found[-1].lines])
@@ -134,7 +151,7 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     counted = [line.value for line in lines if line.kind == first.kind and line.indent <= first.indent]
     if first.kind in ("letter", "roman") and (len(counted) < 2 or counted[:2] not in ([1, 2], [2, 1])):
         falls = len(counted) > 1 and all(
-            one is not None and two is not None and one == two + 1 for one, two in zip(counted, counted[1:], strict=False)
+            one is not None and two is not None and one == two + 1 for one, two in itertools.pairwise(counted)
         )
         if not falls:
             entries = [line for line in lines if line.indent <= first.indent]
@@ -142,7 +159,9 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
             return Listing(mentions)
     if any(line.kind == "roman" and line.value == 2 for line in lines):
         counted = []  # `I.` may be a letter or a numeral: the order is that of the lines
-    entries = [line for line in lines if (line.indent <= first.indent and _is_level(line, first)) or _is_title(line, index)]
+    entries = [
+        line for line in lines if (line.indent <= first.indent and _is_level(line, first)) or _is_title(line, index)
+    ]
     found = [_entry(line, line.body, index, marked=True) for line in entries]
     if not any(one.match for mentions in found for one in mentions):
         taken = {line.number for line in entries}
@@ -181,7 +200,9 @@ def _scored(bodies: list[str], found: list[Mentions], listing: Listing) -> None:
         return
     ranks = all(_SAYS_RANK.search(body[-40:]) for body in bodies)
     rated = all("/" in text or "out" in text for text in texts) and len(set(texts)) < len(texts)
-    if (rated or not all(score and bodies[at][-40:][: score.start()].strip() for at, score in enumerate(scores))) and not ranks:
+    if (
+        rated or not all(score and bodies[at][-40:][: score.start()].strip() for at, score in enumerate(scores))
+    ) and not ranks:
         return
     order = by_number(texts, "rank" if ranks else "")
     if order is None:
@@ -307,7 +328,7 @@ def _around(text: str, mentions: Mentions) -> tuple[list[str], str, str]:
         else:
             before, after = text[:found], text[found + len(mention.text) :][:100]
         at = found + len(mention.text)
-    return ([*gaps, text[at:]] if not gaps else gaps), before, after
+    return (gaps if gaps else [*gaps, text[at:]]), before, after
 
 
 def _pieces(text: str, mentions: Mentions) -> list[str]:

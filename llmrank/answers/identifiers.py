@@ -1,7 +1,9 @@
-"""Stage 5 for identifiers (numbers, letters, item ids, words): the items that a list, a table or a chain names by them."""
+"""Stage 5 for identifiers (numbers, letters, item ids, words): the items that a list, a table or a chain names by
+them."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,19 +19,28 @@ _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")
 _BRACKETS = re.compile(r"\[([^\[\]\n]{0,2000})(?:\]|$)", re.MULTILINE)
 _SEPARATOR = re.compile(r"[\s,;<>→|=\[\](){}\"'`“”«»*_~/&#.-]*+")
 _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over)\b)[a-z]{2}")
-_FILLER = ITEM_HEADS | RANK_HEADS | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
+_FILLER = (
+    ITEM_HEADS
+    | RANK_HEADS
+    | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
+)
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
 _PAIR = re.compile(
     r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→|[:=,|–—-])\s?"
-    r"(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%|/ ?\d{1,3}|points?|stars?))?)"
+    r"(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
+    r"|/ ?\d{1,3}|points?|stars?))?)"
     r"[.,;)\]*]{0,3}$"
 )
-_IN_ORDER = re.compile(r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I)
+_IN_ORDER = re.compile(
+    r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
+)
 _DENIED = re.compile(
-    r"\b(?:not|n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*|instead|rather than|unlike|worse|except|error"
+    r"\b(?:not|n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*|instead|rather than|unlike|worse"
+    r"|except|error"
     r"|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
 _SAYS = re.compile(
-    r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option|rank|are|top"
+    r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be"
+    r"|option|rank|are|top"
     r"|passages?|items?|candidates?|:)[^\w]{0,6}$", re.I)  # fmt: skip
 
 
@@ -144,10 +155,10 @@ def uses_brackets(text: str, identifiers: Identifiers) -> bool:
 
 def _is_measure(text: str, start: int, end: int) -> bool:
     """Return whether a number is part of another: `3/10`, `85%`, `7.5`."""
-    after = text[end : end + 2]
-    return after[:1] == "%" or (after[:1] in ("/", ".", ",") and after[1:].isdigit() and text[start - 1 : start] in ("", " ") and after[:1] != ",") or (
-        text[start - 1 : start] in (".", "/") and text[start - 2 : start - 1].isdigit()
-    )  # fmt: skip
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    if after[:1] == "%" or (before[-1:] in (".", "/") and before[:-1].isdigit()):
+        return True
+    return after[:1] in ("/", ".") and after[1:].isdigit() and before[-1:] in ("", " ")
 
 
 def _is_pronoun(match: re.Match[str], text: str) -> bool:
@@ -182,7 +193,11 @@ class _Reader:
             else:
                 found += [Block("text", [line]) for line in pairs]
             pairs = []
-            if block.kind == "list" and block.lines[0].text.startswith(("[", "**[")) and not self._numbered_by_brackets(block.lines):
+            if (
+                block.kind == "list"
+                and block.lines[0].text.startswith(("[", "**["))
+                and not self._numbered_by_brackets(block.lines)
+            ):
                 found += [Block("text", [line]) for line in block.lines]
             elif block.kind != "text" or block.lines:
                 found.append(block)
@@ -192,7 +207,10 @@ class _Reader:
         """Return whether `[1] 3`, `[2] 1` have list numbers in their brackets."""
         marked = [line for line in lines if line.kind == "bracket"]
         inside = [words_of(line.body, self.identifiers, False)[:1] for line in marked]
-        named = all(words and words[0].kind == "identifier" and len(line.body) < 12 for words, line in zip(inside, marked, strict=True))
+        named = all(
+            words and words[0].kind == "identifier" and len(line.body) < 12
+            for words, line in zip(inside, marked, strict=True)
+        )
         return named and len(marked) > 1 and counts([str(line.value) for line in marked])
 
     def words(self, text: str) -> list[Word]:
@@ -309,14 +327,17 @@ class _Reader:
         listing = Listing([self.mention(word, line.number) for word in run], before)
         if alone:
             starts = not any(map(str.isalnum, before)) and (
-                not others or run[0].bracketed or not self.identifiers.are_numbers or text[run[0].end : run[0].end + 1] in ".):"
+                not others
+                or run[0].bracketed
+                or not self.identifiers.are_numbers
+                or text[run[0].end : run[0].end + 1] in ".):"
             )
             listing.weak = bool(others) and not (starts or re.search(r"[:：]\W{0,4}$", before))
             if listing.weak:
                 return self._sentence(line, named, others)
             if others and not run[0].bracketed and self.identifiers.are_numbers and len(named) == 1 and not starts:
                 return Listing([])  # `I like 3 of them`
-        gaps = [text[one.end : two.start] for one, two in zip(run, run[1:], strict=False)] or [text[run[-1].end :][:4]]
+        gaps = [text[one.end : two.start] for one, two in itertools.pairwise(run)] or [text[run[-1].end :][:4]]
         less, more = any("<" in gap for gap in gaps), any(">" in gap for gap in gaps)
         listing.falling, listing.ambiguous = less and not more, less and more
         if len(run) > 1 and _DENIED.search(before[-60:]):
@@ -327,9 +348,16 @@ class _Reader:
     def _sentence(self, line: Line, named: list[Word], others: list[Word]) -> Listing:
         text = line.text
         first = named[0]
-        if _DENIED.search(text[:2000]) or (not first.bracketed and self.identifiers.are_numbers and not _SAYS.search(text[:first.start][-40:])):
+        if _DENIED.search(text[:2000]) or (
+            not first.bracketed and self.identifiers.are_numbers and not _SAYS.search(text[: first.start][-40:])
+        ):
             return Listing([])
-        if self.identifiers.are_numbers and not first.bracketed and others and re.match(r"\s+[a-z]", text[first.end : first.end + 4]):
+        if (
+            self.identifiers.are_numbers
+            and not first.bracketed
+            and others
+            and re.match(r"\s+[a-z]", text[first.end : first.end + 4])
+        ):
             return Listing([])
         several = len({word.text for word in named}) > 1
         listing = Listing([self.mention(word, line.number) for word in named], weak=True)

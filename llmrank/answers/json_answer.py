@@ -19,8 +19,8 @@ from llmrank.types import Answer, Outcome, Question, Response, Structured
 
 @dataclass(frozen=True, slots=True)
 class Json(TextFormat):
-    """Reads JSON, fenced or not: an array, or an object of ranks or scores. Elements are identifiers, item ids or titles, or
-    objects that hold one.
+    """Reads JSON, fenced or not: an array, or an object of ranks or scores. Elements are identifiers, item ids or
+    titles, or objects that hold one.
 
     What is no JSON (cut off, single quotes) is read as a permutation or as titles, and counted (repair `not_json`).
     """
@@ -58,7 +58,9 @@ class Json(TextFormat):
 
 
 def _listings(blocks: list[Block], question: Question, *, numbers: bool) -> list[Listing]:
-    return gather(blocks, lambda _: None, lambda _: Listing([]), lambda name, line: _named(name, line, question, numbers))
+    return gather(
+        blocks, lambda _: None, lambda _: Listing([]), lambda name, line: _named(name, line, question, numbers)
+    )
 
 
 def _named(name: str, line: int, question: Question, numbers: bool) -> list[Mention]:

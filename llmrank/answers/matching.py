@@ -173,7 +173,9 @@ class TitleIndex:
             return None
         title = self._titles[next(iter(positions))]
         near = title.year.isdigit() and abs(int(title.year) - int(query.year)) == 1
-        same = without_article(query.name) in map(without_article, _names(title)) and not (query.remarks or title.remarks)
+        same = without_article(query.name) in map(without_article, _names(title)) and not (
+            query.remarks or title.remarks
+        )
         return Match(tuple(positions), "normalised") if near and same else None
 
     def _find_trailing_year(self, text: str) -> Match | None:

@@ -86,14 +86,10 @@ def _table() -> dict[int, str]:
     for first, end in _RANGES:
         for code in range(first, end):
             sign = chr(code)
-            plain = unicodedata.normalize("NFKC", sign)
-            value = unicodedata.numeric(sign, None)
-            if value is not None and not 0x1D400 <= code < 0x1D800 and not 0xFF01 <= code < 0xFF5F:
-                digit = unicodedata.decimal(sign, None)
-                plain = str(digit) if digit is not None else plain if code >= 0x2160 else f" {value:g}. "
-            table[code] = plain
-    table.update({code: f" {unicodedata.numeric(chr(code)):g}. " for code in (*range(0x2460, 0x249C), *range(0x2776, 0x2794))
-                  if unicodedata.numeric(chr(code), None) is not None})  # fmt: skip
+            digit, value = unicodedata.decimal(sign, None), unicodedata.numeric(sign, None)
+            circled = value is not None and (0x2460 <= code < 0x249C or 0x2776 <= code < 0x2794)
+            table[code] = f" {value:g}. " if circled else str(digit) if digit is not None else ""
+            table[code] = table[code] or unicodedata.normalize("NFKC", sign)
     table.update({ord(sign): plain for sign, plain in _SIGNS.items()})
     return table
 

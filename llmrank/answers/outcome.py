@@ -23,11 +23,15 @@ def is_refusal(response: Response, text: str) -> bool:
 
 
 _ERROR = re.compile(
-    r"^\W{0,4}(?:[\w.]{0,40}(?:error|exception|fault)\b|http(?:/\d(?:\.\d)?)? ?\d{3}\b|traceback\b|[45]\d\d [A-Z][a-z]+ |bad gateway"
+    r"^\W{0,4}(?:[\w.]{0,40}(?:error|exception|fault)\b|http(?:/\d(?:\.\d)?)? ?\d{3}\b|traceback\b"
+    r"|[45]\d\d [A-Z][a-z]+ |bad gateway"
     r"|gateway time-?out|service unavailable|internal server|too many requests|unauthorized|forbidden|not found\b)"
-    r"|\berror code\b|[{,] ?['\"](?:error|detail|code|status|message)['\"] ?:|\brate[- ]?limit|\bquota\b|\btimed? ?out\b|\bupstream\b"
-    r"|\bcontext length\b|\bmax(?:imum)? tokens\b|\bapi[- ]?key\b|\bretry(?:ing)? (?:in|after)\b|\btry again (?:in|later)\b"
-    r"|\bconnection (?:error|refused|reset|aborted)|\boverloaded\b|\bstatus code\b|\bserver (?:is )?(?:error|busy|unavailable)",
+    r"|\berror code\b|[{,] ?['\"](?:error|detail|code|status|message)['\"] ?:|\brate[- ]?limit|\bquota\b"
+    r"|\btimed? ?out\b|\bupstream\b"
+    r"|\bcontext length\b|\bmax(?:imum)? tokens\b|\bapi[- ]?key\b|\bretry(?:ing)? (?:in|after)\b"
+    r"|\btry again (?:in|later)\b"
+    r"|\bconnection (?:error|refused|reset|aborted)|\boverloaded\b|\bstatus code\b|\bserver (?:is )?(?:error"
+    r"|busy|unavailable)",
     re.IGNORECASE,
 )
 

@@ -61,8 +61,8 @@ def chosen(listings: list[Listing], text: str, question: Question) -> Reading:
 def read_ranking(response: Response, question: Question, prefer: str) -> Answer:
     """Return the Answer that a response is: `prefer` says whether titles or identifiers were asked for.
 
-    Identifiers are read in an answer that was to name titles only where identifiers were shown; titles in one that was to
-    name identifiers are counted (repair `title_for_identifier`).
+    Identifiers are read in an answer that was to name titles only where identifiers were shown; titles in one that
+    was to name identifiers are counted (repair `title_for_identifier`).
     """
     raw = without_reasoning(response.text)
     if not raw or not raw.strip():

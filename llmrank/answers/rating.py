@@ -36,11 +36,15 @@ _FOREIGN = (
     ("vier", "quatre", "cuatro", "quattro", "quatro", "四", "четыре"),
     ("fünf", "cinq", "cinco", "cinque", "五", "пять"),
 )
-_VALUES = {word: at for at, word in enumerate(_WORDS)}
-_VALUES |= {word: at for at, words in enumerate(_FOREIGN, 1) for word in words}
+_VALUES = {word: at for at, words in enumerate(_FOREIGN, 1) for word in words} | {
+    word: at for at, word in enumerate(_WORDS)
+}
 _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w|%|[.,]\d|:\d)"
-_STARS = r"stars?|sterne?n?|étoiles?|estrellas?|estrelas?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟]|[星点点分]|points?|pts"
+_STARS = (
+    r"stars?|sterne?n?|étoiles?|estrellas?|estrelas?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟]|[星点点分]"
+    r"|points?|pts"
+)
 _DIGITS = rf"(?<![\w.,/])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分]))"
 _WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
 _ALONE = rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half)?)(?!\w|(?<=[一二三四五])\B[^星点分])"
@@ -58,18 +62,29 @@ _LABEL = (
 _EDGE = rf"[^\w{_RANGE_MARK}−-]*+"
 _ONLY = re.compile(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*+{_EITHER_ALONE}{_UNIT}?\W*+", re.IGNORECASE)
 _BEGINS = re.compile(
-    rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)", re.IGNORECASE
+    rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)",
+    re.IGNORECASE,
 )
 _LIST_LINE = re.compile(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*+", re.IGNORECASE)
-_NAME = r"\b(?:ratings?|scores?|rate(?! limit)|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say|assign|bewert\w*|note|calific\w*)\b"
+_NAME = (
+    r"\b(?:ratings?|scores?|rate(?! limit)|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say"
+    r"|assign|bewert\w*|note|calific\w*)\b"
+)
 _NAMED = (
     re.compile(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?", re.IGNORECASE),
     re.compile(rf"{_NAME}(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?", re.IGNORECASE),
-    re.compile(rf"^(?:[^\s:=→]{{1,30}} ){{0,3}}[^\s:=→]{{0,30}} ?[:=→-] ?{_DIGITS}{_UNIT}?[^\w\n]*+$", re.IGNORECASE | re.MULTILINE),
+    re.compile(
+        rf"^(?:[^\s:=→]{{1,30}} ){{0,3}}[^\s:=→]{{0,30}} ?[:=→-] ?{_DIGITS}{_UNIT}?[^\w\n]*+$",
+        re.IGNORECASE | re.MULTILINE,
+    ),
 )
 _UNITED = re.compile(rf"{_EITHER}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
-_LOOSE = re.compile(rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W*+$|[.!]|,? (?:maybe|probably|perhaps|i (?:think|guess)|for)\b)", re.I)
+_LOOSE = re.compile(
+    rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W*+$|[.!]|,? (?:maybe|probably|perhaps"
+    rf"|i (?:think|guess)|for)\b)",
+    re.I,
+)
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?")
 _RANGE = re.compile(
     rf"{_DIGITS}(?: ?[-–—~] ?| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) )(?P<until>{_NUMBER}){_END}", re.IGNORECASE

@@ -15,8 +15,8 @@ class Titles(TextFormat):
 
     Repairs counted: `missing`, `duplicate`, `not_a_candidate` (a title that is none of the items, as often as it
     stands in the raw answer), `ambiguous` (it could be several of them), `truncated`. Items whose titles are the same
-    are taken in the order shown, one for each time the title is named. Where identifiers were shown beside the titles, an
-    answer may name those instead.
+    are taken in the order shown, one for each time the title is named. Where identifiers were shown beside the
+    titles, an answer may name those instead.
     """
 
     name: str = "titles"

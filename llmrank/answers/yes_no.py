@@ -9,17 +9,19 @@ import math
 import re
 from dataclasses import dataclass
 
+from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
 from llmrank.answers.normalise import normalise, without_reasoning
 from llmrank.answers.outcome import answered, looks_like_error, unparsed
 from llmrank.types import Answer, Question, Response, Structured
 
-_YES = frozenset("yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep".split())
-_NO = frozenset("no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope".split())
+_YES = word_set("yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep")
+_NO = word_set("no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope")
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
 _BEGINS = re.compile(
     rf"[\W_]*+(?:the user )?({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n]| [-–—]"
-    r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with|given)\b))",
+    r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with"
+    r"|given)\b))",
     re.IGNORECASE,
 )
 _NAMED = re.compile(
@@ -34,7 +36,8 @@ _ENDS = re.compile(
 )
 _BOTH = re.compile(r"[\W_]*+(?:yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?:yes|no)\b", re.IGNORECASE)
 _IDIOM = re.compile(
-    r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer|information|question)\b",
+    r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
+    r"|information|question)\b",
     re.IGNORECASE,
 )
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
@@ -56,7 +59,9 @@ class YesNo:
         both, `empty`, `truncated`, `refusal`, `no_yes_or_no`)."""
         if response.label_logprobs is not None:
             given = {label.casefold(): math.exp(p) for label, p in logprobs(response).items()}
-            yes, no = (sum(given[label] for label in labels if label in given) for labels in (("yes", "true"), ("no", "false")))
+            yes, no = (
+                sum(given[label] for label in labels if label in given) for labels in (("yes", "true"), ("no", "false"))
+            )
             if not yes or not no:  # a missing one is not replaced by a guess
                 return unparsed(response, "label", "label_missing")
             repairs = {"low_label_mass": int(yes + no < self.least_mass)}

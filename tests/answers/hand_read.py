@@ -1,8 +1,10 @@
 """Odd and malformed answers, each with the reading that a careful person gives it.
 
-The readings were decided before any reader saw the answers. `reading` is `ok` or `repaired` with the places of the items
+The readings were decided before any reader saw the answers. `reading` is `ok` or `repaired` with the places of the
+items
 from 1, best first (or the rating, or 1 and 0 for yes and no), or `unparsed` with its reason where only one fits.
 """
+# ruff: noqa: E501 (an answer is easier to read in one line)
 
 from __future__ import annotations
 

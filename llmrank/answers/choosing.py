@@ -335,9 +335,9 @@ class Numbers:
 
 def directed(listing: Listing, numbers: Numbers) -> None:
     """Turn a listing so that the best entry comes first, as its numbers say."""
-    values: Sequence[int] = numbers.values
+    values = numbers.values
     falls = len(values) > 1 and all(one == after + 1 for one, after in pairwise(values))
-    if falls and values[-1] == 1:
+    if falls and min(values) == 1:
         listing.mentions.reverse()
         listing.ordered = True
     elif numbers.named and len(set(values)) == len(values) == len(listing.mentions):

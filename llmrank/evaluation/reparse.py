@@ -208,11 +208,6 @@ def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any])
         profile=template("profile_template"),
         first=template("first_template"),
     )
-        run.shots,
-        tuple(settings["view"].get("labels", ())),
-        profile=template("profile_template"),
-        first=template("first_template"),
-    )
     training = TrainingData(lambda: (), run.metric_settings.scale)
     own = template("template")
     assert own is not None

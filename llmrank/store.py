@@ -486,3 +486,28 @@ def _explained(path: Path) -> Generator[None]:
         }
         hint = next((hint for sign, hint in hints.items() if sign in text), "name a file in a folder you can write to")
         raise InputError(f"the store cannot be used: {text}", hint=hint, path=path) from error
+
+
+class ForgetfulStore(Store):
+    """A Store that keeps no answer, for a service: its memory does not grow, and no history is written anywhere."""
+
+    def __init__(self) -> None:
+        """Open nothing on the disk."""
+        super().__init__(Path(":memory:"))
+        self._answered = False
+
+    def get(self, key: str) -> Response | None:
+        """Return None."""
+        return None
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, Response]:
+        """Return nothing."""
+        return {}
+
+    def put_keyed(self, keyed: KeyedRequest, response: Response, key: str = "") -> None:
+        """Keep only that something was answered."""
+        self._answered = True
+
+    def has_answers(self, identity: Mapping[str, str]) -> bool:
+        """Return whether anything was answered."""
+        return self._answered

@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The command line shows what `evaluation` composes. `doctor` and `models` look at what is installed.
     "cli": {
         *("evaluation", "run", "report", "prompting", "data", "store", "store_export", "prices", "progress"),
-        *("backends", "rankers", "answers"),
+        *("backends", "rankers", "answers", "files"),
     },
     "__main__": {"cli"},
 }

@@ -23,6 +23,8 @@ DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "extra_body": ("--extra-body", "extra_body"),
 }
 """Options that are not called like their setting."""
+HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}
+"""The help of options that turn off what is on by default."""
 NO_VARIABLE = frozenset({"data"})
 """LLMRANK_DATA is the folder in which datasets lie, so that a name still chooses among them."""
 
@@ -98,8 +100,10 @@ def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
     attributes: dict[str, Any] = {"help": setting.help, "default": None}
     kind, least, most = _bare(setting.kind)
     if kind is bool:
-        # A switch that is on by default is turned off: --no-history.
         attributes |= {"is_flag": True, "flag_value": not setting.default}
+        if setting.default:
+            # A switch that is on by default is turned off: --no-history.
+            attributes["help"] = HELP_OFF[setting.name]
     elif get_origin(kind) is Literal:
         attributes["type"] = click.Choice([str(choice) for choice in get_args(kind)])
     elif get_origin(kind) is tuple and get_args(kind)[1] is ...:

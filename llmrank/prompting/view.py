@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 from llmrank.prompting.identifiers import Ids
 
@@ -43,12 +45,14 @@ def find_domain(name: str | None) -> DomainName | None:
 class View:
     """What is shown; None means what the template says. Recorded in the Run."""
 
-    history: int | None = None
+    history: Annotated[int, Ge(0)] | None = None
     """How many of the newest events are shown."""
     history_order: Literal["oldest-first", "newest-first", "shuffled"] = "oldest-first"
+    """Order in which the history is shown."""
     show_scores: bool = False
     """Whether the recall score stands beside each candidate."""
     show_history: bool = True
+    """Whether the history is shown."""
     ids: Ids | None = None
     """How items are named: by title alone, or with numbers, letters, item ids or words beside them."""
     seed: int = 0

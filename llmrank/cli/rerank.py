@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
     from llmrank.cli.reranking import Reranking
     from llmrank.data.candidates import CandidateFile
+    from llmrank.data.reranked import check_output
     from llmrank.engine import Budget
     from llmrank.scale import Partition, Result
 
@@ -79,6 +80,8 @@ def rerank(
     reranking.order()
     partitions = _divide(candidates, output, scale_options, backend_options.store)
     divided = candidates.is_dir() or scale_options.shard is not None
+    if not (force or divided):
+        check_output(output)
     if divided:
         _refuse_what_one_process_does(backend_options, scale_options)
     if not partitions or (divided and not dry_run):

@@ -45,9 +45,8 @@ WRONG_ROWS = {
     "malformed line": (lines(row(), '{"user_id": "43", '), ["line 2", "hint"]),
     "missing title": (lines(row(candidates=[{"item_id": "181"}])), ["line 1", "candidates[0].title", "'42'"]),
     "duplicate candidate": (lines(row(candidates=[ITEM, ITEM])), ["line 1", "candidates[1]", "twice"]),
-    "relevant is no item": (lines(row(relevant=["nowhere"])), ["line 1", "relevant", "nowhere"]),
+    "relevant is no item": (lines(row(relevant=["nowhere"])), ["relevant", "nowhere", "'181'"]),
     "empty candidates": (lines(row(candidates=[])), ["line 1", "candidates", "'42'"]),
-    "no history": (lines(row(history=[])), ["line 1", "history", "--allow-empty-history"]),
     "wrong encoding": (
         b'{"user_id": "42", "history": [{"item_id": "1", "title": "Am\xe9lie"}]}\n',
         ["line 1", "UTF-8"],

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from llmrank.cli.backend import Connection
     from llmrank.cli.reranking import Reranking
     from llmrank.data.candidates import CandidateFile
-    from llmrank.data.reranked import check_output
     from llmrank.engine import Budget
     from llmrank.scale import Partition, Result
 
@@ -73,6 +72,7 @@ def rerank(
     from llmrank.cli.asking import load_prompt
     from llmrank.cli.backend import connect
     from llmrank.cli.reranking import Reranking
+    from llmrank.data.reranked import check_output
 
     reranking = Reranking(prompt_options, backend_options, seed, Path.cwd())
     if not reranking.nobody:
@@ -203,6 +203,7 @@ def _rerank_partitions(
 
 
 def _show(results: Sequence[Result], budget: Budget, output: Path, *, as_json: bool) -> None:
+    output = results[0].output if len(results) == 1 else output  # a shard's file has a name of its own
     rows, calls = sum(result.rows for result in results), sum(result.calls for result in results)
     outcomes = sum((Counter(result.outcomes) for result in results), Counter[str]())
     usage = sum((result.usage for result in results), Usage())

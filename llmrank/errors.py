@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher, get_close_matches
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from pydantic import BaseModel, ValidationError
+
+
+UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+"""Characters that move the cursor, colour, reorder or hide text, and halves of surrogate pairs, which have no UTF-8."""
+
+
+def safe_for_console(text: str) -> str:
+    """Return foreign text as it can be shown in a terminal or a log: what could act on the screen is escaped (`\\x1b`).
+
+    Line breaks and tabs stay. A library with a markup of its own (rich) needs its own escape on top.
+    """
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str, most: int = 300) -> str:
+    """Return foreign text in one line of at most `most` characters, safe for a console."""
+    line = " ".join(text[: 4 * most].split())
+    return safe_for_console(line if len(line) <= most else f"{line[: most - 1]}…")
 
 
 class LlmrankError(Exception):
@@ -124,6 +147,47 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
     matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def from_validation(
+    error: ValidationError,
+    model: type[BaseModel],
+    *,
+    path: Path | str | None = None,
+    lines: Mapping[tuple[str, ...], int] | None = None,
+    hint: str,
+    not_keys: Collection[str] = (),
+) -> InputError:
+    """Return what pydantic found as an error with file, line and field; of several faults the one that lies deepest.
+
+    `lines` has the line of each key, `hint` is said where nothing better is known. Where a value may be of several
+    kinds, pydantic puts their names (`not_keys`) among the keys.
+    """
+    fault: Any = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
+    place = tuple(str(part) for part in fault["loc"] if part not in not_keys)
+    problem, key = str(fault["msg"]).removeprefix("Value error, "), place[-1] if place else ""
+    if fault["type"] == "extra_forbidden":
+        known = _keys_at(model, place[:-1])
+        problem, hint = f"unknown key{nearest(key, known)}", f"use one of {', '.join(known)}" if known else hint
+    elif fault["type"] == "missing":
+        hint = f"add the key {key!r}"
+    elif fault["type"] == "literal_error":
+        hint = f"use {fault['ctx']['expected']}"
+    line = None
+    if lines is not None:
+        line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), 1)
+    return InputError(problem, path=path, line=line, field=".".join(place) or None, hint=hint)
+
+
+def _keys_at(model: type[BaseModel], place: tuple[str, ...]) -> list[str]:
+    """Return the keys that a model has at a place within it; none where no model stands there."""
+    for key in place:
+        field = next((field for name, field in model.model_fields.items() if key in (name, field.alias)), None)
+        annotation = None if field is None else field.annotation
+        if not (isinstance(annotation, type) and hasattr(annotation, "model_fields")):
+            return []
+        model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 DIFF_LINES = 12

@@ -8,7 +8,7 @@ import io
 import json
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llmrank.errors import InputError
@@ -104,6 +104,41 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a private file whole or not at all; raises InputError where it cannot be written."""
     with writing(path, private=True) as temporary:
         temporary.write_bytes(content)
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be fetched or made again: `LLMRANK_CACHE`, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("LLMRANK_CACHE") or user_cache_path("llmrank"))
+
+
+def remembered_sha256(path: Path, memory: Path) -> str:
+    """Return the hash (hex) of a whole file, from `memory` (a JSON file) if the file has not changed since.
+
+    A file counts as unchanged while its size and its times of modification and of change are the same. A memory that
+    cannot be read or written costs time, and nothing else.
+    """
+    status, name = path.stat(), str(path.resolve())
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    known = _remembered(memory)
+    if (entry := known.get(name)) and entry[:-1] == stamp:
+        return str(entry[-1])
+    digest = sha256_of(path)
+    # Read again: another process may have added to it while this one was hashing.
+    known = {there: entry for there, entry in _remembered(memory).items() if Path(there).exists()}
+    with suppress(OSError, InputError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        write_json(memory, {**known, name: [*stamp, digest]})
+    return digest
+
+
+def _remembered(memory: Path) -> dict[str, list[int | str]]:
+    try:
+        known = json.loads(memory.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def sha256_of(path: Path) -> str:

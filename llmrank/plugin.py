@@ -14,6 +14,7 @@ KINDS = {
     "llmrank.rankers": "ranker",
     "llmrank.recall": "recall model",
     "llmrank.measures": "measure",
+    "llmrank.backends": "backend",
 }
 """The entry point groups, and what each adds."""
 OPTIONS = {
@@ -21,13 +22,14 @@ OPTIONS = {
     "llmrank.rankers": "--ranker",
     "llmrank.recall": "--recall",
     "llmrank.measures": "--measures",
+    "llmrank.backends": "--backend",
 }
 """The option that names what a group adds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A ranker or an answer format of another package."""
+    """What another package adds: an answer format, a ranker or a backend."""
 
     point: EntryPoint
 
@@ -54,7 +56,7 @@ class Plugin:
     ) -> InputError:
         """Return an error that says whose fault it is."""
         remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or take it off the path"
-        whose = f"fix it there, take another {OPTIONS[self.point.group]}"
+        whose = f"fix it there, choose another {OPTIONS[self.point.group]}"
         return InputError(f"{self} {problem}", path=path, line=line, user=user, hint=hint or f"{whose}, {remove}")
 
     def blamed(self, doing: str, *, hint: str = "", user: str | None = None) -> _Blamed:

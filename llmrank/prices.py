@@ -18,11 +18,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, from_validation, nearest
 from llmrank.types import Usage
+from llmrank.yaml_text import read_yaml
 
 MILLION = 1_000_000
 OLD_DAYS = 365
@@ -147,25 +147,16 @@ def read_prices(path: Path) -> Prices:
     """Return the prices in a YAML file of the form above; raises InputError with file and field."""
     hint = "write date, currency, and models with input and output for each (money per million tokens)"
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a price file") from error
     except UnicodeDecodeError as error:
         raise InputError("not UTF-8", path=path, hint="save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"not YAML: {' '.join(str(error).split())}", path=path, hint=hint) from error
-    if not isinstance(values, dict):
-        raise InputError("holds no prices", path=path, hint=hint)
+    values, lines = read_yaml(text, path)
     try:
         content = FileKeys.model_validate(values)
     except ValidationError as error:
-        raise _explained(error, path, hint) from error
+        # Where a factor or a price may stand, pydantic names the two kinds.
+        kinds = (PriceKeys.__name__, "constrained-float")
+        raise from_validation(error, FileKeys, path=path, lines=lines, hint=hint, not_keys=kinds) from error
     return Prices(path, content.currency, content.dated, {name: one.prices() for name, one in content.models.items()})
-
-
-def _explained(error: ValidationError, path: Path, hint: str) -> InputError:
-    # Where a factor or a price may stand, the fault that lies deepest is the one that was meant.
-    fault = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
-    place = ".".join(str(part) for part in fault["loc"] if part not in (PriceKeys.__name__, "constrained-float"))
-    problem = "unknown key" if fault["type"] == "extra_forbidden" else str(fault["msg"])
-    return InputError(problem, path=path, field=place or None, hint=hint)

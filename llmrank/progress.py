@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 if TYPE_CHECKING:
@@ -22,6 +24,29 @@ TEXT_FROM = 100
 
 def silent(line: str) -> None:
     """Say nothing."""
+
+
+@contextmanager
+def sign_of_life(say: Say, doing: str, *, every: float = 10.0, at_once: bool = True) -> Generator[None]:
+    """Say what is being done, and every `every` seconds for how long it has been going on, while the block runs.
+
+    Without `at_once` the first line comes after `every` seconds: what is done by then is not worth one.
+    """
+    started, done = time.monotonic(), Event()
+
+    def tick() -> None:
+        while not done.wait(every):
+            say(f"{doing}: {time.monotonic() - started:.0f} s so far")
+
+    if at_once:
+        say(doing)
+    thread = Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 class Reporter(Protocol):

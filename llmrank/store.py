@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from llmrank.errors import InputError
 from llmrank.files import PRIVATE
-from llmrank.types import Message, Request, Response, Sampling, Structured, Usage
+from llmrank.types import Message, Request, Response, Sampling, Structured, Thinking, Usage
 
 BUSY_SECONDS = 60.0
 """How long a write waits for other processes."""
@@ -102,6 +102,8 @@ def encode_request(request: Request) -> dict[str, Any]:
         },
         "labels": list(request.labels),
         "structured": [structured.kind, structured.spec] if structured else None,
+        "thinking": [request.thinking.on, request.thinking.budget],
+        "extra_body": json.loads(request.extra_body or "{}"),
         "repeat": request.repeat,
     }
 
@@ -114,6 +116,8 @@ def decode_request(content: Mapping[str, Any]) -> Request:
         sampling=replace(sampling, stop=tuple(sampling.stop)),
         labels=tuple(content["labels"]),
         structured=Structured(*content["structured"]) if content["structured"] else None,
+        thinking=Thinking(*content["thinking"]),
+        extra_body=canonical_json(content["extra_body"]) if content["extra_body"] else "",
         repeat=content["repeat"],
     )
 
@@ -128,6 +132,8 @@ def encode_response(response: Response) -> dict[str, Any]:
         "reasoning": response.reasoning,
         "seconds": response.seconds,
         "batch": response.batch,
+        "model": response.model,
+        "system_fingerprint": response.system_fingerprint,
     }
 
 
@@ -480,3 +486,28 @@ def _explained(path: Path) -> Generator[None]:
         }
         hint = next((hint for sign, hint in hints.items() if sign in text), "name a file in a folder you can write to")
         raise InputError(f"the store cannot be used: {text}", hint=hint, path=path) from error
+
+
+class ForgetfulStore(Store):
+    """A Store that keeps no answer, for a service: its memory does not grow, and no history is written anywhere."""
+
+    def __init__(self) -> None:
+        """Open nothing on the disk."""
+        super().__init__(Path(":memory:"))
+        self._answered = False
+
+    def get(self, key: str) -> Response | None:
+        """Return None."""
+        return None
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, Response]:
+        """Return nothing."""
+        return {}
+
+    def put_keyed(self, keyed: KeyedRequest, response: Response, key: str = "") -> None:
+        """Keep only that something was answered."""
+        self._answered = True
+
+    def has_answers(self, identity: Mapping[str, str]) -> bool:
+        """Return whether anything was answered."""
+        return self._answered

@@ -7,7 +7,7 @@ A `Case` is one evaluation instance. A `PromptTemplate` renders it into `Message
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -112,6 +112,18 @@ class Structured:
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """Whether the model reasons before it answers, and for how long at most."""
+
+    on: bool = False
+    budget: int | None = None
+    """The most tokens of reasoning; None: no limit but that of the whole answer. Only with `on`."""
+
+    def __str__(self) -> str:
+        return f"{self.budget} tokens" if self.budget is not None else "on" if self.on else "off"
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One model call."""
 
@@ -120,6 +132,10 @@ class Request:
     labels: tuple[str, ...] = ()
     """Label texts whose log-probabilities at the first answer token are wanted."""
     structured: Structured | None = None
+    thinking: Thinking = Thinking()
+    """Off unless the prompt says otherwise. With a budget, `sampling.max_tokens` covers the reasoning too."""
+    extra_body: str = ""
+    """Further fields of the call's body: a JSON object with sorted keys, as text, which is hashable; empty: none."""
     repeat: int = 0
     """Number of this repetition of the same question, so that repeats are asked anew and not served from the Store."""
 
@@ -132,6 +148,7 @@ class Usage:
     cached_tokens: int = 0
     """Prompt tokens that the backend took from its prefix cache; 0 where it does not say."""
     completion_tokens: int = 0
+    """Tokens that the model wrote, its reasoning among them."""
     reasoning_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
@@ -162,10 +179,14 @@ class Response:
     label_logprobs: Mapping[str, float] | None = None
     """Natural-log probability of each label asked for; a label the backend did not return is absent."""
     reasoning: str = ""
-    """Reasoning that the endpoint returned apart from the text."""
+    """What the model wrote before its answer, where the backend tells the two apart."""
     seconds: float = 0.0
     batch: bool = False
     """Whether it came through a Batch API, which has its own price."""
+    model: str = ""
+    """The model that answered, as the endpoint names it; empty when it does not say."""
+    system_fingerprint: str = ""
+    """The endpoint's name for its configuration; empty when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,20 +374,21 @@ class BaseRanker:
         return Needs()
 
 
+LABEL_LIMIT = 128
+"""The most labels whose log-probabilities a backend returns in one call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a backend can do."""
 
     label_logprobs: int = 0
-    """How many labels at a time; 0: none."""
-    structured: frozenset[str] = field(default_factory=frozenset[str])
-    """Which kinds of `Structured` it enforces."""
-    seed: bool = True
-    chat: bool = True
+    """For how many labels it returns log-probabilities in one call; 0: for none."""
 
 
 class Backend(Protocol):
-    """Something that answers Requests."""
+    """Something that answers Requests. `llmrank.backends.BaseBackend` has a default for everything but `identity` and
+    `answer`; `WrappedBackend` passes everything on."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -376,6 +398,37 @@ class Backend(Protocol):
     @property
     def identity(self) -> Mapping[str, str]:
         """What of it can change an answer (kind, base URL, model, revision, adapter), for the Store's key."""
+        ...
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that the model holds, prompt and answer together; None when that is unknown."""
+        ...
+
+    @property
+    def concessions(self) -> Mapping[str, object]:
+        """What was done differently from what was asked, as JSON values for the manifest; empty when nothing was."""
+        ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int | None:
+        """Return how many tokens the prompt has; None when the backend cannot count them."""
+        ...
+
+    def holds(self, request: Request) -> bool | None:
+        """Return whether the answer is there (a replay); None for a backend that answers any Request."""
+        ...
+
+    async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
+        """Return the token id of every text that is a single token of the model; None if its tokenizer is unknown."""
+        ...
+
+    async def probe(self, ask: Callable[[Request], Awaitable[Response]], *, labels: bool) -> None:
+        """Find out before a run whether the backend answers and, with `labels`, whether it returns log-probabilities;
+        `capabilities` then says so.
+
+        `ask` answers from the Store where it can. Raises what `ask` raises; `MissingError` when what comes back is no
+        answer.
+        """
         ...
 
     async def answer(self, request: Request) -> Response:

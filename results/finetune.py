@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llmrank.backends.models import default_cache, resolve_model
+from llmrank.backends.models import resolve_model
 from llmrank.backends.title_model import TitleModel, load_adapter
 from llmrank.data.dataset import Split
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out
 from llmrank.data.validation import validation_split
 from llmrank.engine.driver import rank_without_model
+from llmrank.files import cache_folder
 from llmrank.finetune.train import rank_titles
 from llmrank.measures import HR, NDCG, Judgements, RankingMeasure
 from llmrank.rankers.baselines import Popularity, RecallOrder
@@ -120,7 +121,7 @@ def show_group(label: str, gain: Values) -> None:
 
 
 def evaluate(name: str, data: Path, adapter: Path) -> None:
-    base = resolve_model(MODEL, cache=default_cache())
+    base = resolve_model(MODEL, cache=cache_folder())
     model = load_adapter(
         adapter, base.folder, dtype=torch.bfloat16
     )  # three times as fast here; the order hardly changes
@@ -177,8 +178,8 @@ per item, so a film that nobody has rated is scored like any other. The adapter 
 Protocol: leave-last-out. EASE proposes 50 candidates from each user's training events; an item that it misses counts 0.
 The adapter is trained on the training events without the last one of each user, which is the validation target. The
 weights that are kept, and the weight of the fusion, are chosen on validation targets, with lists of an EASE that has
-not seen these targets. After that the test lists are ranked once. Intervals are 95% over users, differences are paired on
-users (randomisation test), and p-values are corrected for the methods of a table (Holm). Scores are computed in
+not seen these targets. After that the test lists are ranked once. Intervals are 95% over users, differences are paired
+on users (randomisation test), and p-values are corrected for the methods of a table (Holm). Scores are computed in
 bfloat16.
 """
 

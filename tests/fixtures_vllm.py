@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from llmrank.backends.models import DEFAULT_MODEL, default_cache, fetch_default_model
+from llmrank.backends.models import DEFAULT_MODEL, fetch_default_model
 from llmrank.backends.vllm import VllmBackend, open_vllm
+from llmrank.files import cache_folder
 
 START_SECONDS = 600
 KV_CACHE_GIB = "1"
@@ -28,7 +29,7 @@ KV_CACHE_GIB = "1"
 @pytest.fixture(scope="session")
 def default_model() -> Path:
     """Folder of the default model, fetched if need be."""
-    return fetch_default_model(cache=default_cache())
+    return fetch_default_model(cache=cache_folder())
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,6 @@
-"""A real HTTP server on the loopback that does what real endpoints do, fault by fault, as the test scripts it."""
+"""A real HTTP server on the loopback that does what real endpoints do, fault by fault, as the test scripts it.
+
+A step with `raw` bytes goes past the HTTP library: what stands on the wire is what the test wrote, however wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from aiohttp import web
 
@@ -27,6 +29,19 @@ class Step:
     """Cut the connection in the middle of the body."""
     trickle: float = 0.0
     """Seconds between one byte of the body and the next."""
+    raw: tuple[bytes, ...] | None = None
+    """What is sent in the place of HTTP."""
+    pause: float = 0.0
+    """Seconds between one part of `raw` and the next."""
+    then: Literal["close", "reset", "hold", "repeat"] = "close"
+    """What becomes of the connection after `raw`: closed, reset, silent, or the last part sent again and again."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether a client must lose patience."""
+        return bool(self.hang or self.trickle or self.pause) or (
+            self.raw is not None and self.then in ("hold", "repeat")
+        )
 
 
 def completion(content: Any = "fine", *, finish_reason: str | None = "stop", **message: Any) -> dict[str, Any]:
@@ -49,6 +64,20 @@ def completion(content: Any = "fine", *, finish_reason: str | None = "stop", **m
             "completion_tokens_details": {"reasoning_tokens": 2},
         },
     }
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def raw(*parts: bytes, then: Literal["close", "reset", "hold", "repeat"] = "close", pause: float = 0.0) -> Step:
+    """Return a step that sends these bytes."""
+    return Step(raw=parts, then=then, pause=pause)
+
+
+def framed(body: bytes, *headers: str, length: int | None = None) -> Step:
+    """Return a step that sends a body with headers of its own, and a length that may be wrong."""
+    lines = [*headers, f"Content-Length: {len(body) if length is None else length}"]
+    return raw(HEAD + "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n" + body)
 
 
 def good(content: Any = "fine", **more: Any) -> Step:
@@ -107,6 +136,8 @@ class ScriptedServer:
 
     async def _play(self, step: Step, request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(step.hang)
+        if step.raw is not None:
+            return await self._play_raw(step, step.raw, request)
         headers = {"Content-Type": "application/json", **step.headers}
         if step.trickle:
             slow = web.StreamResponse(status=step.status, headers=headers)
@@ -125,3 +156,21 @@ class ScriptedServer:
         assert request.transport is not None
         request.transport.abort()
         return response
+
+    async def _play_raw(self, step: Step, parts: tuple[bytes, ...], request: web.Request) -> web.StreamResponse:
+        transport = request.transport
+        assert transport is not None
+        for number, part in enumerate(parts):
+            await asyncio.sleep(step.pause if number else 0)
+            transport.write(part)
+        while step.then == "repeat" and not transport.is_closing():
+            transport.write(parts[-1])
+            await asyncio.sleep(0.001)
+        if step.then == "hold":
+            await asyncio.sleep(3600)
+        if step.then == "reset":
+            transport.abort()
+        else:
+            transport.close()
+        # The library has nothing to add: the connection is gone.
+        return web.Response()

@@ -30,7 +30,7 @@ from llmrank.store import (
     encode_response,
     request_key,
 )
-from llmrank.types import Message, Request, Response, Sampling, Structured, Usage
+from llmrank.types import Message, Request, Response, Sampling, Structured, Thinking, Usage
 
 IDENTITY = {"kind": "openai", "base_url": "http://host/v1", "model": "m"}
 REQUEST = Request((Message("system", "be brief"), Message("user", "rank")), Sampling(), ("A", "B"))
@@ -50,6 +50,8 @@ requests = st.builds(
     ),
     labels=st.lists(text).map(tuple),
     structured=st.none() | st.builds(Structured, st.sampled_from(["choice", "regex", "json_schema"]), text),
+    thinking=st.builds(Thinking, st.booleans(), st.none() | st.integers(1, 9999)),
+    extra_body=st.sampled_from(["", '{"a":1}', '{"a":{"b":[null,"c"]}}']),
     repeat=st.integers(0, 9),
 )
 
@@ -79,6 +81,9 @@ CHANGES = [
     (IDENTITY, replace(REQUEST, labels=("B", "A"))),
     (IDENTITY, replace(REQUEST, structured=Structured("regex", "[AB]"))),
     (IDENTITY, replace(REQUEST, repeat=1)),
+    (IDENTITY, replace(REQUEST, thinking=Thinking(True))),
+    (IDENTITY, replace(REQUEST, thinking=Thinking(True, 1024))),
+    (IDENTITY, replace(REQUEST, extra_body='{"min_p":0.1}')),
     *(
         (IDENTITY, replace(REQUEST, sampling=replace(Sampling(), **change)))
         for change in [

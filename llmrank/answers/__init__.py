@@ -13,12 +13,11 @@ from llmrank.answers.choice import Choice
 from llmrank.answers.expected_rating import ExpectedRating
 from llmrank.answers.json_answer import Json
 from llmrank.answers.label_logprobs import LabelLogprobs
-from llmrank.answers.outcome import answered, missing, unparsed
+from llmrank.answers.normalise import without_reasoning
+from llmrank.answers.outcome import TextFormat, answered, missing, unparsed
 from llmrank.answers.permutation import Permutation
 from llmrank.answers.plugin_format import PluginFormat
 from llmrank.answers.rating import Rating
-from llmrank.answers.reasoning import without_reasoning
-from llmrank.answers.text_format import TextFormat
 from llmrank.answers.titles import Titles
 from llmrank.answers.yes_no import YesNo
 from llmrank.errors import InputError, nearest

@@ -5,22 +5,26 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from llmrank.answers.expression import Word, identifier_words
-from llmrank.answers.identifiers import Identifiers
+from llmrank.answers.blocks import split
+from llmrank.answers.identifiers import Identifiers, Word, uses_brackets, words_of
 from llmrank.answers.matching import title_index
-from llmrank.answers.mention import mentions
-from llmrank.answers.outcome import answered, unparsed
-from llmrank.answers.reasoning import without_reasoning
-from llmrank.answers.text_format import TextFormat
-from llmrank.answers.titles import resolve_mentions
+from llmrank.answers.normalise import normalise, without_reasoning
+from llmrank.answers.outcome import TextFormat, answered, unparsed
+from llmrank.answers.ranking import read_titles, resolve_mentions
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
-    r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option)"
-    r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier))*"
+    r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer"
+    r"|option|go with|would be"
+    r"|it is|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
+    r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist"
+    r"|est|es))*+"
     r"[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
+_DENIED = re.compile(r"\b(?:not|n['’]t|never|nor|neither|nicht|pas|no|не)\b[^.;\n]{0,20}$", re.IGNORECASE)
+_READ = 20_000
+"""Characters that are read of a choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +38,23 @@ class Choice(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the one item in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
         `no_candidate_named`)."""
-        text = without_reasoning(response.text)
-        if not text or not text.strip():
-            return unparsed(response, text, "empty")
+        raw = without_reasoning(response.text)
+        if not raw or not raw.strip():
+            return unparsed(response, raw, "empty")
+        text = normalise(raw[:_READ])
+        if response.finish_reason in ("refusal", "content_filter"):
+            return unparsed(response, text, "refusal")
         identifiers = Identifiers.of(question)
-        words = identifier_words(text, identifiers)
-        if not words and identifiers.are_letters and len(text.strip(" .()[]\n")) == 1:
-            words = identifier_words(text.upper(), identifiers)
+        words = _identifiers_in(text, identifiers)
+        if not words and identifiers.are_letters and len(text.strip(" .()[]*\n")) == 1:
+            words = _identifiers_in(text.upper(), identifiers)
         plainest = _plainest(words, text)
         if len({word.text for word in plainest}) > 1:
             return unparsed(response, text, "ambiguous")
         positions = [word.position for word in plainest[:1]]
         if not positions:
             index = title_index(question.items)
-            named, repairs = resolve_mentions(mentions(text, index), index)
+            named, repairs = resolve_mentions(read_titles(split(text), text, question).mentions, index)
             if len(named) > 1:
                 return unparsed(response, text, "ambiguous", repairs)
             if named:
@@ -63,6 +70,14 @@ class Choice(TextFormat):
         """Return the identifiers as the choices."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
+
+
+def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
+    """Return every identifier in the text that is not ruled out (`not A`), in order."""
+    words = words_of(text, identifiers, uses_brackets(text, identifiers))
+    found = [word for word in words if word.kind == "identifier"]
+    kept = [word for word in found if not _DENIED.search(text[max(0, word.start - 40) : word.start])]
+    return kept if kept or not found else []
 
 
 def _plainest(words: list[Word], text: str) -> list[Word]:

@@ -1,14 +1,47 @@
-"""The identifiers shown beside the items (numbers, letters, item ids, words), as an answer writes them."""
+"""Stage 5 for identifiers (numbers, letters, item ids, words): the items that a list, a table or a chain names by
+them."""
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Literal, NamedTuple
 
+from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role
+from llmrank.answers.choosing import Listing, Mention, Numbers, by_number, counts, directed, gather, read_rows
+from llmrank.answers.matching import Match
 from llmrank.types import Question
 
-_TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*")
+_TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")
+_BRACKETS = re.compile(r"\[([^\[\]\n]{0,2000})(?:\]|$)", re.MULTILINE)
+_SEPARATOR = re.compile(r"[\s,;<>→|=\[\](){}\"'`“”«»*_~/&#.-]*+")
+_SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over)\b)[a-z]{2}")
+_FILLER = (
+    ITEM_HEADS
+    | RANK_HEADS
+    | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
+)
+_INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
+_PAIR = re.compile(
+    r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→|[:=,|–—-])\s?"
+    r"(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
+    r"|/ ?\d{1,3}|points?|stars?))?)"
+    r"[.,;)\]*]{0,3}$"
+)
+_IN_ORDER = re.compile(
+    r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
+)
+_DENIED = re.compile(
+    r"\b(?:not|n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*|instead|rather than|unlike|worse"
+    r"|except|error"
+    r"|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
+_SAYS = re.compile(
+    r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be"
+    r"|option|rank|are|top"
+    r"|passages?|items?|candidates?|:)[^\w]{0,6}$", re.I)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,3 +101,339 @@ class Identifiers:
 def _shared(identifiers: tuple[str, ...]) -> Identifiers:
     """Return the Identifiers; for lists that are judged alike the same object, so that its tables are built once."""
     return Identifiers(identifiers)
+
+
+class Word(NamedTuple):
+    """A word of an answer: an identifier, a word that may stand between identifiers, or one that ends a run of them.
+
+    A tuple, which is cheap to make: an answer has one for each of its words.
+    """
+
+    text: str
+    start: int
+    kind: Literal["identifier", "filler", "other"]
+    position: int | None = None
+    """Of the item with this identifier; None: it looks like an identifier, but no item has it."""
+    bracketed: bool = False
+
+    @property
+    def end(self) -> int:
+        """Where the word ends in the text."""
+        return self.start + len(self.text)
+
+
+def words_of(text: str, identifiers: Identifiers, bracketed_only: bool) -> list[Word]:
+    """Return the words of a text. Once identifiers stand in square brackets, only those count."""
+    words: list[Word] = []
+    brackets = [found.span(1) for found in _BRACKETS.finditer(text)] if "[" in text else []
+    at = 0
+    for match in identifiers.token.finditer(text):
+        word, (start, end) = match[0], match.span()
+        while at < len(brackets) and brackets[at][1] < end:
+            at += 1
+        bracketed = at < len(brackets) and brackets[at][0] <= start
+        position = identifiers.find(word)
+        is_identifier = position is not None or identifiers.is_of_kind(word)
+        if is_identifier and identifiers.are_numbers and _is_measure(text, start, end):
+            is_identifier, position = False, None
+        if is_identifier and (bracketed or (not bracketed_only and not _is_pronoun(match, text))):
+            words.append(Word(word, start, "identifier", position, bracketed))
+        else:
+            filler = is_identifier or word.casefold() in _FILLER
+            words.append(Word(word, start, "filler" if filler else "other"))
+    return words
+
+
+def uses_brackets(text: str, identifiers: Identifiers) -> bool:
+    """Return whether an answer puts identifiers in square brackets."""
+    return "[" in text and any(
+        identifiers.find(word) is not None or identifiers.is_of_kind(word)
+        for found in _BRACKETS.finditer(text)
+        for word in found[1][:200].replace(",", " ").split()
+    )
+
+
+def _is_measure(text: str, start: int, end: int) -> bool:
+    """Return whether a number is part of another: `3/10`, `85%`, `7.5`."""
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    if after[:1] == "%" or (before[-1:] in (".", "/") and before[:-1].isdigit()):
+        return True
+    return after[:1] in ("/", ".") and after[1:].isdigit() and before[-1:] in ("", " ")
+
+
+def _is_pronoun(match: re.Match[str], text: str) -> bool:
+    """Return whether this is the `I` or the `A` of a sentence and no letter of a list."""
+    return match[0] in ("I", "A") and _SENTENCE.match(text, match.end()) is not None
+
+
+def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers) -> list[Listing]:
+    """Return the listings of identifiers that the blocks of an answer hold, in order."""
+    bracketed = any(uses_brackets(line.text, identifiers) for block in blocks for line in block.lines)
+    reader = _Reader(identifiers, bracketed)
+    return gather(reader.prepared(blocks), reader.text, reader.list, reader.cell)
+
+
+class _Reader:
+    """Reads blocks by the identifiers in them."""
+
+    def __init__(self, identifiers: Identifiers, bracketed_only: bool) -> None:
+        self.identifiers = identifiers
+        self.bracketed_only = bracketed_only
+
+    def prepared(self, blocks: Sequence[Block]) -> list[Block]:
+        """Return the blocks with runs of pairs as tables, and lines that begin with `[3]` as lines of text."""
+        found: list[Block] = []
+        pairs: list[Line] = []
+        for block in [*blocks, Block("text")]:
+            if block.kind == "text" and block.lines and self.is_pair(block.lines[0].text):
+                pairs += block.lines
+                continue
+            if len(pairs) > 1:
+                found.append(self.table(pairs))
+            else:
+                found += [Block("text", [line]) for line in pairs]
+            pairs = []
+            if (
+                block.kind == "list"
+                and block.lines[0].text.startswith(("[", "**["))
+                and not self._numbered_by_brackets(block.lines)
+            ):
+                found += [Block("text", [line]) for line in block.lines]
+            elif block.kind != "text" or block.lines:
+                found.append(block)
+        return found
+
+    def _numbered_by_brackets(self, lines: list[Line]) -> bool:
+        """Return whether `[1] 3`, `[2] 1` have list numbers in their brackets."""
+        marked = [line for line in lines if line.kind == "bracket"]
+        inside = [words_of(line.body, self.identifiers, False)[:1] for line in marked]
+        named = all(
+            words and words[0].kind == "identifier" and len(line.body) < 12
+            for words, line in zip(inside, marked, strict=True)
+        )
+        return named and len(marked) > 1 and counts([str(line.value) for line in marked])
+
+    def words(self, text: str) -> list[Word]:
+        return words_of(text, self.identifiers, self.bracketed_only)
+
+    def mention(self, word: Word, line: int) -> Mention:
+        match = Match((word.position,), "identifier") if word.position is not None else None
+        return Mention(word.text, match, line)
+
+    def cell(self, text: str, line: int) -> list[Mention]:
+        """Return the one identifier of a cell."""
+        if len(text) > 80:
+            return []
+        whole = text.strip(" *_`\"'[]().#")
+        position = self.identifiers.find(whole)
+        if position is not None or self.identifiers.is_of_kind(whole):
+            return [self.mention(Word(whole, 0, "identifier", position), line)]
+        found = [word for word in words_of(text, self.identifiers, False) if word.kind != "filler"]
+        fits = bool(found) and found[0].kind == "identifier" and (len(found) == 1 or found[1].kind == "other")
+        return [self.mention(found[0], line)] if fits else []
+
+    # --- lists
+
+    def list(self, lines: list[Line]) -> Listing:
+        first = lines[0]
+        lines = [line for line in lines if line.indent <= first.indent and line.kind != "none"]
+        if first.kind != "bullet":
+            lines = [line for line in lines if line.kind != "bullet"]
+        bodies = [line.body for line in lines]
+        if self._marks_are_identifiers(first, lines, bodies):
+            return self._marked(lines, bodies)
+        if len(lines) > 1 and all(map(self.is_pair, bodies)) and not self.bracketed_only:
+            paired = read_rows(self.table(lines), self.cell)
+            if paired.mentions and (first.kind == "bullet" or any(head_role(body.split(" ")[0]) for body in bodies)):
+                return paired
+        listing = Listing([])
+        values: list[int] = []
+        for line, body in zip(lines, bodies, strict=True):
+            words = words_of(_without_numbers(body), self.identifiers, self.bracketed_only and first.kind != "bracket")
+            run = _longest(body, words)
+            leading = _leading(words, self.bracketed_only)
+            found = run if len(run) > 1 and not (leading and any(word.kind == "other" for word in words)) else leading
+            listing.mentions += [self.mention(word, line.number) for word in found]
+            if line.value is not None and len(found) == 1:
+                values.append(line.value)
+        if len(values) == len(listing.mentions) > 1:
+            directed(listing, Numbers(tuple(values), first.kind == "rank"))
+        return listing
+
+    def _marks_are_identifiers(self, first: Line, lines: list[Line], bodies: list[str]) -> bool:
+        named = sum(bool(_leading(self.words(body), self.bracketed_only)) for body in bodies)
+        if named * 2 > len(bodies) or self.bracketed_only:
+            return False
+        if first.kind == "number" and self.identifiers.are_numbers:
+            values = [line.value for line in lines]
+            counted = values == [*range(1, len(values) + 1)] or set(values) == {1}
+            falls = len(values) > 1 and values == [*range(len(values), 0, -1)]
+            return not counted and not falls
+        return first.kind in ("letter", "roman") and self.identifiers.are_letters
+
+    def _marked(self, lines: list[Line], bodies: list[str]) -> Listing:
+        """Read `[3] Heat`, `C. Heat`, `A: 3/10`: the marks are the identifiers."""
+        marks = [_mark_text(line) for line in lines]
+        found = [Word(mark, 0, "identifier", self.identifiers.find(mark)) for mark in marks]
+        if self.identifiers.are_letters:
+            found = [word._replace(position=self.identifiers.find(word.text.upper())) for word in found]
+        listing = Listing([self.mention(word, line.number) for word, line in zip(found, lines, strict=True)])
+        if len(bodies) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?: ?points?)?$", body) for body in bodies):
+            order = by_number(bodies, "")
+            listing.ambiguous = order is None
+            listing.mentions = [listing.mentions[at] for at in order or range(len(bodies))]
+            listing.ordered = True
+        return listing
+
+    # --- pairs: `1 -> 3`, `Item 2: Rank 3`, `A: 7.5`
+
+    def is_pair(self, text: str) -> bool:
+        if len(text) > 80 or self.bracketed_only or (found := _PAIR.match(text)) is None:
+            return False
+        return bool(self.cell(found["one"], 0) or self.cell(found["two"], 0))
+
+    def table(self, lines: list[Line]) -> Block:
+        """Return pairs as a table, its columns named where the lines name them."""
+        found = [pair for line in lines if (pair := _PAIR.match(line.body if line.kind == "bullet" else line.text))]
+        rows = [Row((pair["one"], pair["two"]), line.number) for pair, line in zip(found, lines, strict=False)]
+        roles = {(_role(pair["one"]), _role(pair["two"])) for pair in found}
+        header = roles.pop() if len(roles) == 1 else ("", "")
+        if not any(header):
+            scores = not all(pair["two"].strip("[]()#. ").isdigit() for pair in found)
+            header = ("item", "score") if scores else ("", "") if self.identifiers.are_numbers else ("pair", "")
+        return Block("table", rows=rows, header=header)
+
+    # --- a line of text
+
+    def text(self, line: Line) -> Listing:
+        text = line.text
+        words = self.words(_without_numbers(text))
+        named = [word for word in words if word.kind == "identifier"]
+        if not named and self.identifiers.are_letters and not re.search(r"\w\w", text[:2000]):
+            words = self.words(text.upper())  # `c > a > b`
+            named = [word for word in words if word.kind == "identifier"]
+        if not named:
+            return Listing([])
+        inline = self._inline_pairs(line)
+        if inline is not None:
+            return inline
+        run = _longest(text, words)
+        parts = _leading_of_parts(text, words, self.bracketed_only) if ">" in text or "<" in text else []
+        if len({word.text for word in parts}) > len({word.text for word in run}):
+            run = parts
+        others = [word for word in words if word.kind == "other"]
+        alone = len({word.text for word in run}) == 1
+        before = text[: run[0].start]
+        listing = Listing([self.mention(word, line.number) for word in run], before)
+        if alone:
+            starts = not any(map(str.isalnum, before)) and (
+                not others
+                or run[0].bracketed
+                or not self.identifiers.are_numbers
+                or text[run[0].end : run[0].end + 1] in ".):"
+            )
+            listing.weak = bool(others) and not (starts or re.search(r"[:：]\W{0,4}$", before))
+            if listing.weak:
+                return self._sentence(line, named, others)
+            if others and not run[0].bracketed and self.identifiers.are_numbers and len(named) == 1 and not starts:
+                return Listing([])  # `I like 3 of them`
+        gaps = [text[one.end : two.start] for one, two in itertools.pairwise(run)] or [text[run[-1].end :][:4]]
+        less, more = any("<" in gap for gap in gaps), any(">" in gap for gap in gaps)
+        listing.falling, listing.ambiguous = less and not more, less and more
+        if len(run) > 1 and _DENIED.search(before[-60:]):
+            listing.weak = True
+            return Listing([])
+        return listing
+
+    def _sentence(self, line: Line, named: list[Word], others: list[Word]) -> Listing:
+        text = line.text
+        first = named[0]
+        if _DENIED.search(text[:2000]) or (
+            not first.bracketed and self.identifiers.are_numbers and not _SAYS.search(text[: first.start][-40:])
+        ):
+            return Listing([])
+        if (
+            self.identifiers.are_numbers
+            and not first.bracketed
+            and others
+            and re.match(r"\s+[a-z]", text[first.end : first.end + 4])
+        ):
+            return Listing([])
+        several = len({word.text for word in named}) > 1
+        listing = Listing([self.mention(word, line.number) for word in named], weak=True)
+        listing.ambiguous = several and not _IN_ORDER.search(text[:2000])
+        return listing
+
+    def _inline_pairs(self, line: Line) -> Listing | None:
+        """Read `1:3, 2:1, 3:2` and `A=0.9, B=0.4` in one line."""
+        if len(line.text) > 4000 or not re.search(r"[:=→]|->", line.text) or self.bracketed_only:
+            return None
+        head, _, tail = line.text.rpartition(": ") if re.match(r"[A-Za-z ]{3,40}: ", line.text) else ("", "", line.text)
+        pieces = [piece.strip() for piece in re.split(r"[,;|] ", tail)]
+        if len(pieces) < 2 or not all(map(self.is_pair, pieces)):
+            return None
+        listing = read_rows(self.table([Line(line.number, piece, body=piece) for piece in pieces]), self.cell)
+        listing.intro = head
+        return listing
+
+
+def _mark_text(line: Line) -> str:
+    head = line.text[: len(line.text) - len(line.body)]
+    return head.strip(" *_#()[].:\t\"'>~") if line.kind != "number" else str(line.value)
+
+
+def _role(text: str) -> str:
+    if re.search(r"\d(?:st|nd|rd|th)\b", text):
+        return "rank"
+    found = re.match(r"\W{0,4}([A-Za-z]{2,12})[ _]?[#\[(]{0,2}\w", text)
+    return head_role(found[1]) if found else ""
+
+
+def _without_numbers(text: str) -> str:
+    """Return a line with the numbers of its entries blanked (`1. [3] 2. [1]`), if they count 1, 2, 3."""
+    found = list(_INLINE.finditer(text))
+    if len(found) < 2 or [int(one[1]) for one in found] != [*range(1, len(found) + 1)]:
+        return text
+    return _INLINE.sub(lambda one: " " * len(one[0]), text)
+
+
+def _longest(text: str, words: list[Word]) -> list[Word]:
+    """Return the unbroken run that names the most items."""
+    runs: list[list[Word]] = [[]]
+    end = 0
+    for word in words:
+        if word.kind == "other" or not _SEPARATOR.fullmatch(text, end, word.start):
+            runs.append([])
+        if word.kind == "identifier":
+            runs[-1].append(word)
+        end = word.end
+    return max(runs, key=_worth)
+
+
+def _leading(words: list[Word], bracketed_only: bool) -> list[Word]:
+    """Return the first identifier of a line, if no other word stands before it."""
+    for word in words:
+        if word.kind == "identifier":
+            return [word]
+        if word.kind == "other" and not bracketed_only:
+            return []
+    return []
+
+
+def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> list[Word]:
+    """Return the first identifier of each part between `>` or `<`, if no other word stands before it."""
+    ends = [*(found.start() for found in re.finditer(r"[<>]", text)), len(text)]
+    leading: list[Word] = []
+    part, taken = 0, False
+    for word in words:
+        while word.start >= ends[part]:
+            part, taken = part + 1, False
+        if not taken and word.kind == "identifier":
+            leading.append(word)
+        taken = taken or word.kind == "identifier" or (word.kind == "other" and not bracketed_only)
+    return leading
+
+
+def _worth(found: list[Word]) -> tuple[int, int]:
+    different = len({word.text for word in found})
+    return different, different - len(found)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, replace
 
+from llmrank.answers.blocks import Block, split
+from llmrank.answers.choosing import Listing, Mention, gather
+from llmrank.answers.entries import title_in_cell
 from llmrank.answers.identifiers import Identifiers
-from llmrank.answers.json_value import find_json, listed
-from llmrank.answers.matching import Match, TitleIndex, title_index
-from llmrank.answers.mention import Mention
-from llmrank.answers.outcome import missing
-from llmrank.answers.permutation import Permutation, ordered
-from llmrank.answers.reasoning import without_reasoning
-from llmrank.answers.text_format import TextFormat
-from llmrank.answers.titles import Titles, answered_titles
+from llmrank.answers.matching import Match, title_index
+from llmrank.answers.normalise import normalise, without_reasoning
+from llmrank.answers.outcome import TextFormat, missing, unparsed
+from llmrank.answers.ranking import by_identifier, by_title, chosen, read_ranking
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
 
 @dataclass(frozen=True, slots=True)
 class Json(TextFormat):
-    """Reads a JSON array, fenced or not. Elements are identifiers, item ids or titles, or objects that hold one.
+    """Reads JSON, fenced or not: an array, or an object of ranks or scores. Elements are identifiers, item ids or
+    titles, or objects that hold one.
 
     What is no JSON (cut off, single quotes) is read as a permutation or as titles, and counted (repair `not_json`).
     """
@@ -28,20 +29,24 @@ class Json(TextFormat):
 
     def read(self, response: Response, question: Question) -> Answer:
         """Return the items in `ranked`, with the repairs and reasons of `permutation` and `titles`."""
-        text = without_reasoning(response.text) or ""
-        names = listed(find_json(text))
-        if not names:
-            answer = (Permutation() if question.identifiers else Titles()).read(response, question)
+        text = normalise(without_reasoning(response.text) or "")
+        blocks = [block for block in split(text) if block.kind in ("json", "text")]
+        listings = _listings(blocks, question, numbers=bool(question.identifiers))
+        if not question.identifiers and not any(listing.named for listing in listings):
+            listings = _listings(blocks, question, numbers=True)
+        if not any(listing.mentions for listing in listings):
+            answer = read_ranking(response, question, "identifiers" if question.identifiers else "titles")
             if answer.outcome is Outcome.UNPARSED:
                 return answer
             return replace(answer, outcome=Outcome.REPAIRED, repairs={**answer.repairs, "not_json": 1})
-        identifiers, index = Identifiers.of(question), title_index(question.items)
-        if all(identifiers.find(name) is not None or identifiers.is_of_kind(name) for name in names) and (
-            question.identifiers or not any(index.exact(name) for name in names)
-        ):
-            return ordered([(name, identifiers.find(name)) for name in names], response, question, text)
-        found = [Mention(name, _find(name, identifiers, index, question)) for name in names]
-        return answered_titles(found, response, question, text)
+        reading = chosen(listings, text, question)
+        if reading.ambiguous:
+            return unparsed(response, text, "ambiguous")
+        of_kind = Identifiers.of(question).is_of_kind
+        cut = response.finish_reason == "length"
+        if all(one.match.stage == "identifier" if one.match else of_kind(one.text) for one in reading.mentions):
+            return by_identifier(reading.mentions, response, question, text, cut)
+        return by_title(reading.mentions, response, question, text, cut, Counter())
 
     def structured(self, question: Question) -> Structured | None:
         """Return the schema of `{"ranking": [...]}`: as many as asked for, from the identifiers or titles."""
@@ -52,9 +57,22 @@ class Json(TextFormat):
         return Structured("json_schema", json.dumps(schema, ensure_ascii=False)) if names else None
 
 
-def _find(name: str, identifiers: Identifiers, index: TitleIndex, question: Question) -> Match | None:
-    ids = [at for at, item in enumerate(question.items) if item.item_id == name]
-    at = identifiers.find(name) if question.identifiers else None
-    if at is None and ids and not index.exact(name):
-        at = ids[0]
-    return Match((at,), "item_id") if at is not None else index.find(name)
+def _listings(blocks: list[Block], question: Question, *, numbers: bool) -> list[Listing]:
+    return gather(
+        blocks, lambda _: None, lambda _: Listing([]), lambda name, line: _named(name, line, question, numbers)
+    )
+
+
+def _named(name: str, line: int, question: Question, numbers: bool) -> list[Mention]:
+    """Return what a JSON value names: an identifier (`3`, `Item 3`), an item id, or a title."""
+    identifiers, index = Identifiers.of(question), title_index(question.items)
+    if question.identifiers or not index.exact(name):
+        words = name.split()
+        last = words[-1].strip("#[]()") if len(words) == 2 else name
+        if numbers and ((at := identifiers.find(name)) is not None or (at := identifiers.find(last)) is not None):
+            return [Mention(name, Match((at,), "identifier"), line)]
+        if ids := [at for at, item in enumerate(question.items) if item.item_id == name]:
+            return [Mention(name, Match((ids[0],), "item_id"), line)]
+        if numbers and identifiers.is_of_kind(name):
+            return [Mention(name, None, line)]
+    return title_in_cell(name, index, line)

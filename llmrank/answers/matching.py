@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
 
+from llmrank.answers.normalise import folded
 from llmrank.answers.title import Title, normalised, numbers, parse_title, without_article
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from llmrank.types import Item
 
-Stage = Literal["exact", "item_id", "normalised", "fuzzy"]
+Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
 
 _MARGIN = 0.05
 _NEAR = 0.9
@@ -52,7 +53,7 @@ class TitleIndex:
 
     def __init__(self, items: tuple[Item, ...]) -> None:
         self._items = items
-        self._exact = _positions((_spaced(item.title), at) for at, item in enumerate(items))
+        self._exact = _positions((_spaced(folded(item.title)), at) for at, item in enumerate(items))
         self._item_ids = {item.item_id: at for at, item in enumerate(items) if _is_telling(item.item_id)}
         self.longest = max((len(item.title) for item in items), default=0) * 5 // 4 + 40
 
@@ -100,7 +101,7 @@ class TitleIndex:
 
     @cached_property
     def _titles(self) -> list[Title]:
-        return [parse_title(_spaced(item.title)) for item in self._items]
+        return [parse_title(_spaced(folded(item.title))) for item in self._items]
 
     @cached_property
     def _names(self) -> dict[str, tuple[int, ...]]:
@@ -160,11 +161,22 @@ class TitleIndex:
             others = {at for name in query.aliases for at in self._names.get(without_article(name), ())}
             found = [at for at in others if self._titles[at].year == query.year]
         if not found:
-            return None
+            return self._find_other_year(query, positions)
         # Several: those that agree in most ways win.
         best = max(_agreement(query, self._titles[at]) for at in found)
         found = [at for at in found if _agreement(query, self._titles[at]) == best]
         return Match(tuple(sorted(found)), "normalised") if self._same_title(found) else _AMBIGUOUS
+
+    def _find_other_year(self, query: Title, positions: set[int]) -> Match | None:
+        """Return the one item of this name if the years are one apart: catalogues differ in festival and release."""
+        if len(positions) != 1 or not query.year.isdigit():
+            return None
+        title = self._titles[next(iter(positions))]
+        near = title.year.isdigit() and abs(int(title.year) - int(query.year)) == 1
+        same = without_article(query.name) in map(without_article, _names(title)) and not (
+            query.remarks or title.remarks
+        )
+        return Match(tuple(positions), "normalised") if near and same else None
 
     def _find_trailing_year(self, text: str) -> Match | None:
         year = _TRAILING_YEAR.search(text)
@@ -202,9 +214,7 @@ class TitleIndex:
         if near:
             return near
         if same_year:
-            mine, its = names[0].text, self._called[at][0].text
-            part = _is_part(query, title, mine, its) or _is_part(title, query, its, mine)
-            return _NEAR if part else 0.0
+            return _NEAR if _is_part(query, title) or _is_part(title, query) else 0.0
         cut = not title.year and _is_cut_short(without_article(query.name), without_article(title.whole))
         return _NEAR if cut else 0.0
 
@@ -248,37 +258,36 @@ def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
 
 
 def _likeness(a: _Name, b: _Name, same_year: bool) -> float:
-    """Return how like two names are, 0 where they are not near enough: the same year makes up for a lesser likeness."""
+    """Return how like two names are, 0 where a word of one is no plausible misspelling of its counterpart."""
     if a.joined == b.joined or a.content == b.content:
         return 0.99
-    likeness = Indel.normalized_similarity(a.text, b.text, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
-    return likeness if likeness and (same_year or _is_misspelt(a.words, b.words)) else 0.0
+    if not _is_misspelt(a.words, b.words, same_year):
+        return 0.0
+    return Indel.normalized_similarity(a.text, b.text, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
 
 
-def _is_misspelt(words: Sequence[str], others: Sequence[str]) -> bool:
-    """Return whether the words differ by slips of spelling only: long words, a letter or two, no plural."""
+def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -> bool:
+    """Return whether the words differ by slips of spelling only: a letter or two of a long word, no plural.
+
+    The same year makes up for shorter words; no year at all asks for longer ones.
+    """
     if len(words) != len(others):
         return False
-    shortest = 5 if len(words) > 1 else 7
+    shortest = 4 if same_year else 5 if len(words) > 1 else 7
     for a, b in zip(words, others, strict=True):
         if a == b:
             continue
         short, long = sorted((a, b), key=len)
-        if len(short) < shortest or long in (f"{short}s", f"{short}es") or OSA.distance(a, b) > len(short) // 4:
+        if len(long) < shortest or long in (f"{short}s", f"{short}es") or OSA.distance(a, b) > max(1, len(short) // 4):
+            return False
+        if len(short) < shortest and (not same_year or len(short) == len(long)):
             return False
     return True
 
 
-def _is_part(shorter: Title, longer: Title, name: str, rest: str) -> bool:
-    """Return whether one is the other without its series or its subtitle (`Star Wars (1977)`); same year presumed.
-
-    `name` and `rest` are their names without articles.
-    """
-    if shorter.parts and all(part in longer.parts for part in shorter.parts):
-        return True
-    if " " not in name or not rest.startswith(f"{name} "):
-        return False
-    return not rest[len(name) + 1 :].split(" ", 1)[0].isdigit()
+def _is_part(shorter: Title, longer: Title) -> bool:
+    """Return whether one is the other without its series or its subtitle (`Star Wars (1977)`); same year presumed."""
+    return bool(shorter.parts) and all(part in longer.parts for part in shorter.parts)
 
 
 def _is_cut_short(name: str, whole: str) -> bool:

@@ -1,11 +1,58 @@
-"""The Answer that a reading ends in, with its one Outcome."""
+"""Stage 6: the Answer that a reading ends in, with its one Outcome; and what formats that read plain text share."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from llmrank.answers.refusal import is_refusal
-from llmrank.types import Answer, Outcome, Response
+from llmrank.types import Answer, Outcome, Question, Response, Structured
+
+_REFUSAL = re.compile(
+    r"\b(?:i(?:['’]m| am) (?:sorry|unable|not able|afraid)|i (?:can(?:['’]t|not| not)|could(?:n['’]t| not)|won['’]t)"
+    r"|(?:sorry|apologi[sz]e|unfortunately|apologies)\b[^.\n]{0,80}"
+    r"\b(?:can(?:['’]t|not)|unable|not able|do not|don['’]t)"
+    r"|as an? (?:ai|artificial|large language|language model)|it is (?:not possible|impossible) (?:for me )?to"
+    r"|not enough information|without more information)\b",
+    re.IGNORECASE,
+)
+
+
+def is_refusal(response: Response, text: str) -> bool:
+    """Return whether the endpoint or the opening of the text (its first 400 characters) declines to answer."""
+    return response.finish_reason in ("refusal", "content_filter") or _REFUSAL.search(text[:400]) is not None
+
+
+_ERROR = re.compile(
+    r"^\W{0,4}(?:[\w.]{0,40}(?:error|exception|fault)\b|http(?:/\d(?:\.\d)?)? ?\d{3}\b|traceback\b"
+    r"|[45]\d\d [A-Z][a-z]+ |bad gateway"
+    r"|gateway time-?out|service unavailable|internal server|too many requests|unauthorized|forbidden|not found\b)"
+    r"|\berror code\b|[{,] ?['\"](?:error|detail|code|status|message)['\"] ?:|\brate[- ]?limit|\bquota\b"
+    r"|\btimed? ?out\b|\bupstream\b"
+    r"|\bcontext length\b|\bmax(?:imum)? tokens\b|\bapi[- ]?key\b|\bretry(?:ing)? (?:in|after)\b"
+    r"|\btry again (?:in|later)\b"
+    r"|\bconnection (?:error|refused|reset|aborted)|\boverloaded\b|\bstatus code\b|\bserver (?:is )?(?:error"
+    r"|busy|unavailable)",
+    re.IGNORECASE,
+)
+
+
+def looks_like_error(text: str) -> bool:
+    """Return whether a text is the message of an endpoint's failure and no answer: its first 300 characters tell."""
+    return _ERROR.search(text[:300]) is not None
+
+
+class TextFormat:
+    """Base of the formats that read the text alone: they need no log-probabilities, and are not constrained."""
+
+    __slots__ = ()
+
+    def labels(self, question: Question) -> tuple[str, ...]:
+        """Return nothing: no log-probabilities are read."""
+        return ()
+
+    def structured(self, question: Question) -> Structured | None:
+        """Return None: no constraint makes every answer readable."""
+        return None
 
 
 def unparsed(response: Response, text: str | None, reason: str, repairs: Mapping[str, int] | None = None) -> Answer:

@@ -7,7 +7,9 @@ order of how plainly they are given as the rating, and the plainest kind decides
 2. the text begins with it: `4. The user likes crime`;
 3. the text calls it the rating: `the predicted rating is 4`, `I'd give it a 4`, `Seven (1995): 4`;
 4. it has the unit of a rating: `4 stars`, `4 out of 5`, `★★★★`;
-5. any number on the scale (Kang et al. 2023, arXiv:2305.06474, take the first; two different ones are ambiguous here).
+5. a text of a few words that ends in a number on the scale: `probably a 4` (two different ones are ambiguous).
+
+A sentence about something else, such as the message of an error, holds no rating.
 
 Within a kind, different values or a range (`between 3 and 4`) are `ambiguous`. A value off the scale is `out_of_range`;
 one on another scale (`8/10` where 1 to 5 was asked) is `other_scale`: it is never converted, for that would be a guess.
@@ -20,43 +22,80 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from llmrank.answers.outcome import answered, unparsed
-from llmrank.answers.reasoning import without_reasoning
-from llmrank.answers.refusal import is_refusal
-from llmrank.answers.text_format import TextFormat
+from llmrank.answers.normalise import folded, normalise, without_reasoning
+from llmrank.answers.outcome import TextFormat, answered, is_refusal, looks_like_error, unparsed
 from llmrank.answers.title import parse_title
 from llmrank.types import Answer, Question, Response, Structured
 
 _RANGE_MARK = "\x00"
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_FOREIGN = (
+    ("eins", "un", "uno", "um", "一", "один"),
+    ("zwei", "deux", "dos", "due", "dois", "二", "два"),
+    ("drei", "trois", "tres", "tre", "três", "三", "три"),
+    ("vier", "quatre", "cuatro", "quattro", "quatro", "四", "четыре"),
+    ("fünf", "cinq", "cinco", "cinque", "五", "пять"),
+)
+_VALUES = {word: at for at, words in enumerate(_FOREIGN, 1) for word in words} | {
+    word: at for at, word in enumerate(_WORDS)
+}
 _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w|%|[.,]\d|:\d)"
-_DIGITS = rf"(?<![\w.,/])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER}){_END}"
+_STARS = (
+    r"stars?|sterne?n?|étoiles?|estrellas?|estrelas?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟]|[星点点分]"
+    r"|points?|pts"
+)
+_DIGITS = rf"(?<![\w.,/])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分]))"
 _WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
+_ALONE = rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half)?)(?!\w|(?<=[一二三四五])\B[^星点分])"
 _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
-_UNIT = r"(?: ?(?:/|out of|of) ?(?P<of>\d{1,3}|five|ten)(?![\w/]|\.\d)(?: stars?\b)?|[ -]?(?:stars?\b|[★⭐]))"
-_LABEL = r"(?:my|the|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of)"
+_EITHER_ALONE = rf"(?:{_DIGITS}|{_ALONE})"
+_UNIT = (
+    rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van) ?(?P<of>\d{{1,3}}|five|ten)(?![\w/]|\.\d)(?: ?(?:{_STARS})(?!\w))?"
+    rf"|[ -]?(?:{_STARS})(?!\w))"
+)
+_LABEL = (
+    r"(?:my|the|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of|bewertung|note"
+    r"|nota|calificación|puntuación|valutazione|voto|evaluation|évaluation|estimate|评分|評分|得分|оценка|評価|평점)"
+)
 
-_EDGE = rf"[^\w{_RANGE_MARK}−-]*"
-_ONLY = re.compile(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*{_EITHER}{_UNIT}?\W*", re.IGNORECASE)
-_BEGINS = re.compile(rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)", re.IGNORECASE)
-_LIST_LINE = re.compile(rf"\W*\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*", re.IGNORECASE)
-_NAME = r"\b(?:ratings?|scores?|rate|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say|assign)\b"
+_EDGE = rf"[^\w{_RANGE_MARK}−-]*+"
+_ONLY = re.compile(rf"{_EDGE}(?:{_LABEL}\b{_EDGE})*+{_EITHER_ALONE}{_UNIT}?\W*+", re.IGNORECASE)
+_BEGINS = re.compile(
+    rf"{_EDGE}{_EITHER}{_UNIT}?(?: ?[.,;:!(\n]| [-–—]| (?:because|since|as)\b)(?! ?[A-Z]\w+ (?:[A-Z]\w+ )?requests)",
+    re.IGNORECASE,
+)
+_LIST_LINE = re.compile(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*+", re.IGNORECASE)
+_NAME = (
+    r"\b(?:ratings?|scores?|rate(?! limit)|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say"
+    r"|assign|bewert\w*|note|calific\w*)\b"
+)
 _NAMED = (
     re.compile(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?", re.IGNORECASE),
     re.compile(rf"{_NAME}(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?", re.IGNORECASE),
-    re.compile(rf"[:=→] ?{_DIGITS}{_UNIT}?[^\w\n]*$", re.IGNORECASE | re.MULTILINE),
+    re.compile(
+        rf"^(?:[^\s:=→]{{1,30}} ){{0,3}}[^\s:=→]{{0,30}} ?[:=→-] ?{_DIGITS}{_UNIT}?[^\w\n]*+$",
+        re.IGNORECASE | re.MULTILINE,
+    ),
 )
 _UNITED = re.compile(rf"{_EITHER}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
-_ANY_WORD = re.compile(_WORD, re.IGNORECASE)
-_SYMBOLS = re.compile(r"[★⭐]+(½)?")
-_RANGE = re.compile(rf"{_DIGITS}(?: ?[-–—~] ?| (?:to|or|and) )(?P<until>{_NUMBER}){_END}", re.IGNORECASE)
+_LOOSE = re.compile(
+    rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W*+$|[.!]|,? (?:maybe|probably|perhaps"
+    rf"|i (?:think|guess)|for)\b)",
+    re.I,
+)
+_SYMBOLS = re.compile(r"[★⭐🌟]++(½)?")
+_RANGE = re.compile(
+    rf"{_DIGITS}(?: ?[-–—~] ?| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) )(?P<until>{_NUMBER}){_END}", re.IGNORECASE
+)
 _NO_RATING = re.compile(
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system)\b"
     r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
     re.IGNORECASE,
 )
+_SHORT = 8
+"""Words of a text in which a number at the end is the rating though nothing calls it so (`Probably a 4`)."""
 _READ = 20_000
 """Characters that are read: a rating stands near the beginning or not at all."""
 
@@ -73,11 +112,14 @@ class Rating(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the rating in `value`; unparsed (`empty`, `truncated`, `refusal`, `no_rating`, `ambiguous`,
         `out_of_range`, `other_scale`)."""
-        text = without_reasoning(response.text)
-        if not text or not text.strip():
-            return unparsed(response, text, "empty")
+        raw = without_reasoning(response.text)
+        if not raw or not raw.strip():
+            return unparsed(response, raw, "empty")
+        text = normalise(raw[:_READ])
+        if looks_like_error(text):
+            return unparsed(response, text, "no_rating")
         low, high = question.scale
-        given = _plainest(_plain(text[:_READ], question), question.scale, is_refusal(response, text))
+        given = _plainest(_plain(text, question), question.scale, is_refusal(response, text))
         if not given:
             return unparsed(response, text, "no_rating")
         (value, of), *others = given
@@ -105,7 +147,7 @@ def _plain(text: str, question: Question) -> str:
     """Return the text without titles, years and mentions of the scale, and with a mark for each other range."""
     low, high = question.scale
     for item in question.items[:4]:
-        for title in (item.title, parse_title(item.title).name):
+        for title in (folded(item.title), parse_title(item.title).name):
             if len(title) > 2 or not title.isdigit():
                 text = re.sub(re.escape(title), " ", text, flags=re.IGNORECASE)
     text = _SYMBOLS.sub(lambda found: f" {len(found[0].rstrip('½')) + (0.5 if found[1] else 0):g} stars", text)
@@ -132,8 +174,13 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
         return given
     if declined:
         return []
-    given = _given(_ANY.finditer(text)) or _given(found for found in _ANY_WORD.finditer(text) if found[1] != "one")
-    return [one for one in given if not scale[0] > one[0] and not one[0] > scale[1]] or given[:1]
+    if len(text[:1000].split()) > _SHORT:
+        return []
+    given = [one for one in _given(_ANY.finditer(text)) if scale[0] <= one[0] <= scale[1]]
+    return given if len(given) > 1 else _given(_LOOSE.finditer(text)) or _given(_ONLY_DIGITS.finditer(text))
+
+
+_ONLY_DIGITS = re.compile(rf"^{_DIGITS}{_UNIT}?$")
 
 
 def _given(matches: Iterable[re.Match[str]]) -> list[Given]:
@@ -153,4 +200,4 @@ def _number(text: str) -> float:
         return math.nan
     half = 0.5 if text.endswith(("½", " 1/2", "half")) else 0.0
     first = re.split(r"(?<=.)[ ½]", text.casefold().replace("−", "-").replace(",", "."), maxsplit=1)[0]
-    return (_WORDS.index(first) if first in _WORDS else float(first)) + half
+    return _VALUES[first] + half if first in _VALUES else float(first) + half

@@ -9,17 +9,40 @@ import math
 import re
 from dataclasses import dataclass
 
+from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
-from llmrank.answers.outcome import answered, unparsed
-from llmrank.answers.reasoning import without_reasoning
+from llmrank.answers.normalise import normalise, without_reasoning
+from llmrank.answers.outcome import answered, looks_like_error, unparsed
 from llmrank.types import Answer, Question, Response, Structured
 
-_WORD = re.compile(r"\b(yes|no|true|false)\b", re.IGNORECASE)
-_YES = frozenset(("yes", "true"))
-_NO = frozenset(("no", "false"))
-_NO_ANSWER = re.compile(
-    r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false|no (?:doubt|one|more|other|longer|information))\b", re.IGNORECASE
+_YES = word_set("yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep")
+_NO = word_set("no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope")
+_EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
+_BEGINS = re.compile(
+    rf"[\W_]*+(?:the user )?({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n]| [-–—]"
+    r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with"
+    r"|given)\b))",
+    re.IGNORECASE,
 )
+_NAMED = re.compile(
+    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
+    rf"|答え|回答)[\"'*_]{{0,3}}(?: (?:is|would be|to this is|ist|est|es))?[\s:=*_\"'({{\[<“-]{{0,6}}({_EITHER})(?!\w)",
+    re.IGNORECASE,
+)
+_ENDS = re.compile(
+    rf"(?:\b(?:say|is|be|a|an|definitely|likely|probably|think|so|clear|strong|therefore|thus|would|overall)\b|[:,→=-])"
+    rf"[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$",
+    re.IGNORECASE,
+)
+_BOTH = re.compile(r"[\W_]*+(?:yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?:yes|no)\b", re.IGNORECASE)
+_IDIOM = re.compile(
+    r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
+    r"|information|question)\b",
+    re.IGNORECASE,
+)
+_PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
+_READ = 20_000
+"""Characters that are read of a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +59,23 @@ class YesNo:
         both, `empty`, `truncated`, `refusal`, `no_yes_or_no`)."""
         if response.label_logprobs is not None:
             given = {label.casefold(): math.exp(p) for label, p in logprobs(response).items()}
-            yes, no = (sum(given[label] for label in labels if label in given) for labels in (_YES, _NO))
+            yes, no = (
+                sum(given[label] for label in labels if label in given) for labels in (("yes", "true"), ("no", "false"))
+            )
             if not yes or not no:  # a missing one is not replaced by a guess
                 return unparsed(response, "label", "label_missing")
             repairs = {"low_label_mass": int(yes + no < self.least_mass)}
             return answered(
                 Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no}, label_mass=yes + no
             )
-        text = without_reasoning(response.text)
-        if not text or not text.strip():
-            return unparsed(response, text, "empty")
-        plain = _NO_ANSWER.sub(" ", text).lstrip(" \t\n*_\"'`([{")
-        begins = _WORD.match(plain)
-        words = [found[1].casefold() in _YES for found in ([begins] if begins else _WORD.finditer(plain))]
-        if len(set(words)) != 1:
-            return unparsed(response, text, "ambiguous" if words else "no_yes_or_no")
-        return answered(response, {}, value=float(words[0]))
+        raw = without_reasoning(response.text)
+        if not raw or not raw.strip():
+            return unparsed(response, raw, "empty")
+        text = normalise(raw[:_READ])
+        verdicts = _verdicts(_IDIOM.sub(" ", text))
+        if len(verdicts) != 1:
+            return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
+        return answered(response, {}, value=float(verdicts.pop()))
 
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return `Yes` and `No`."""
@@ -60,3 +84,22 @@ class YesNo:
     def structured(self, question: Question) -> Structured | None:
         """Return `Yes` and `No` as the choices."""
         return Structured("choice", "Yes\nNo")
+
+
+def _verdicts(text: str) -> set[bool]:
+    """Return the verdicts that a text gives: what it calls its answer, what it begins with, or what it ends in."""
+    if looks_like_error(text):
+        return set()
+    if _BOTH.match(text):
+        return {True, False}
+    begins = _BEGINS.match(text)
+    found = [*_NAMED.finditer(text), *([begins] if begins else [])]
+    if not found:
+        short = text.strip()
+        lines = short.splitlines()
+        found = [one for one in map(_ENDS.search, (lines[0][-80:], lines[-1][-80:])) if one] if lines else []
+        if found and re.search(r"\b(?:not|n['’]t|never)\b", short[-80:], re.IGNORECASE):
+            return set()
+        if found and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:
+            return {True, False}
+    return {one[1].casefold() in _YES for one in found}

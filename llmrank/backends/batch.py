@@ -10,21 +10,21 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
-from llmrank.backends.models import Say, silent
+from llmrank.backends.base import WrappedBackend
+from llmrank.backends.completion import said, unreadable
+from llmrank.backends.endpoint import Reply
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
-from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
+from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError, one_line
+from llmrank.progress import Say, silent
 from llmrank.store import Store, request_key
-from llmrank.types import Capabilities, Request, Response
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai.types import Batch
+from llmrank.types import Request, Response
 
 Result = TypeVar("Result")
 
@@ -43,7 +43,49 @@ TOKEN = "llmrank"
 """The key of a batch's metadata under which it says who it is."""
 
 
-class BatchBackend:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the endpoint says of a batch; what makes no sense in it is left out."""
+
+    batch_id: str
+    status: str
+    output_file_id: str | None
+    error_file_id: str | None
+    done: int | None
+    """Requests that are worked off; None when it does not say."""
+    errors: tuple[Mapping[str, Any], ...]
+    token: str
+    """What our metadata say."""
+    created_at: float
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Self:
+        """Return the batch in a JSON object; raise TransientError when it has no id or no status."""
+        batch_id, status = body.get("id"), body.get("status")
+        if not (isinstance(batch_id, str) and isinstance(status, str)):
+            raise unreadable("the endpoint answered with something that is no batch")
+        output, error_file = body.get("output_file_id"), body.get("error_file_id")
+        errors, metadata, created = body.get("errors"), body.get("metadata"), body.get("created_at")
+        faults = errors.get("data") if isinstance(errors, dict) else None
+        return cls(
+            batch_id=batch_id,
+            status=one_line(status, 40),
+            output_file_id=output if isinstance(output, str) else None,
+            error_file_id=error_file if isinstance(error_file, str) else None,
+            done=_done(body.get("request_counts")),
+            errors=tuple(fault for fault in faults if isinstance(fault, dict)) if isinstance(faults, list) else (),
+            token=str(metadata.get(TOKEN, "")) if isinstance(metadata, dict) else "",
+            created_at=created if isinstance(created, int | float) else inf,
+        )
+
+
+def _done(counts: object) -> int | None:
+    done = [counts.get(name) for name in ("completed", "failed")] if isinstance(counts, dict) else []
+    good = [count for count in done if isinstance(count, int) and 0 <= count <= MOST_REQUESTS]
+    return sum(good) if len(good) == 2 else None
+
+
+class BatchBackend(WrappedBackend):
     """Collects Requests into batches; `answer` returns when the batch with its Request has ended.
 
     A batch goes off when nothing new has come for a second, or at the API's limits, so a method that asks in several
@@ -61,6 +103,7 @@ class BatchBackend:
     def __init__(self, direct: OpenAIBackend, store: Path, *, say: Say = silent, quiet: float = QUIET) -> None:
         """`direct` knows the endpoint, the form of a Request and the meaning of a refusal; `store` is the Store's file.
         The batches of earlier commands are taken up when it is first asked."""
+        super().__init__(direct)
         self._direct, self._store_path, self._say, self._quiet = direct, store, say, quiet
         self._store: Store | None = None
         self._awaited: dict[str, asyncio.Future[Response]] = {}
@@ -69,21 +112,6 @@ class BatchBackend:
         self._next_bytes = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._first, self._has_answered = asyncio.Lock(), False
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Those of the endpoint."""
-        return self._direct.capabilities
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """That of direct calls, so that both share their answers."""
-        return self._direct.identity
-
-    @property
-    def context_length(self) -> int | None:
-        """That of the endpoint."""
-        return self._direct.context_length
 
     async def answer(self, request: Request) -> Response:
         """Return the Response from the batch that the Request is put into, or that it is in since an earlier command.
@@ -114,7 +142,7 @@ class BatchBackend:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._store is not None:
             self._store.close()
-        await self._direct.close()
+        await super().close()
 
     # --- into batches ---
 
@@ -194,9 +222,14 @@ class BatchBackend:
             results = await self._collect(batch, await self._ended(batch))
             batch.forget()
             return results
-        except TransientError as error:
-            # It may exist. Another try is for the next command, which finds it; here it would be asked anew.
-            raise BackendError(f"{_name(batch)}: {error}") from error
+        except BackendError as error:
+            if not batch.state.create_sent:
+                # Refused before it was created: there is none, and nothing waits in it.
+                batch.forget()
+            if isinstance(error, TransientError):
+                # It may exist. Another try is for the next command, which finds it; here it would be asked anew.
+                raise BackendError(f"{_name(batch)}: {error}") from error
+            raise
         except asyncio.CancelledError:
             self._say(f"{_name(batch)} is noted in {batch.folder}: the same command goes on with it")
             raise
@@ -215,15 +248,12 @@ class BatchBackend:
             if batch.state.file_id is None:
                 batch.note(file_id=await self._patiently(lambda: self._upload(batch)))
             created = await self._patiently(lambda: self._create(batch))
-            batch.note(batch_id=created.id)
+            batch.note(batch_id=created.batch_id)
             batch.input.unlink(missing_ok=True)
         wait, said = FIRST_WAIT, ""
         while True:
-            found: Batch = await self._patiently(
-                lambda: self._send(batch, lambda client: client.batches.retrieve(_id(batch)))
-            )
-            counts = found.request_counts
-            done = f"{counts.completed + counts.failed:,}" if counts else "?"
+            found = await self._patiently(lambda: self._look(batch))
+            done = "?" if found.done is None else f"{found.done:,}"
             if (now := f"{_name(batch)}: {found.status}, {done} of {batch.state.count:,} requests") != said:
                 self._say(now)
                 said = now
@@ -246,25 +276,33 @@ class BatchBackend:
                 wait = min(LONGEST_WAIT, wait * GROWTH)
 
     async def _upload(self, batch: OpenBatch) -> str:
-        uploaded = await self._send(batch, lambda client: client.files.create(file=batch.input, purpose="batch"))
-        return uploaded.id
+        import aiohttp
+
+        with batch.input.open("rb") as file:
+            form = aiohttp.FormData({"purpose": "batch"})
+            form.add_field("file", file, filename=batch.input.name, content_type="application/jsonl")
+            uploaded = await self._object(batch, await self._direct.endpoint.call("POST", "files", data=form))
+        if not isinstance(file_id := uploaded.get("id"), str):
+            raise unreadable(f"{self.identity['base_url']} took a file and gave it no id")
+        return file_id
+
+    async def _look(self, batch: OpenBatch) -> Batch:
+        reply = await self._direct.endpoint.call("GET", f"batches/{quote(_id(batch), safe='')}")
+        return Batch.of(await self._object(batch, reply))
 
     async def _create(self, batch: OpenBatch) -> Batch:
         """Return the created batch; one that was created without our hearing of it is found, not created again."""
-        if batch.state.create_sent and (lost := await self._send(batch, lambda client: _find(client, batch))):
+        if batch.state.create_sent and (lost := await self._find(batch)):
             return lost
         batch.note(create_sent=True)
-
-        async def create(client: AsyncOpenAI) -> Batch:
-            return await client.batches.create(
-                completion_window="24h",
-                endpoint="/v1/chat/completions",
-                input_file_id=str(batch.state.file_id),
-                metadata={TOKEN: batch.token},
-            )
-
+        content = {
+            "completion_window": "24h",
+            "endpoint": "/v1/chat/completions",
+            "input_file_id": str(batch.state.file_id),
+            "metadata": {TOKEN: batch.token},
+        }
         try:
-            return await self._send(batch, create)
+            return Batch.of(await self._object(batch, await self._direct.endpoint.call("POST", "batches", content)))
         except TransientError:
             raise
         except BackendError:
@@ -272,31 +310,41 @@ class BatchBackend:
             batch.forget()
             raise
 
-    async def _send(self, batch: OpenBatch, call: Callable[[AsyncOpenAI], Awaitable[Any]]) -> Any:  # noqa: ANN401
-        """Return what the SDK returns; a 404 here says something of the batch, and not of the model."""
-        from openai import APIStatusError
+    async def _find(self, batch: OpenBatch) -> Batch | None:
+        """Return the endpoint's batch that says it is this one, or None; newest first, so the search is short."""
+        after = ""
+        while True:
+            reply = await self._direct.endpoint.call("GET", f"batches?limit=100{after}")
+            page = await self._object(batch, reply)
+            entries = page.get("data")
+            listed = [Batch.of(one) for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+            for found in listed:
+                if found.token == batch.token:
+                    return found
+                if found.created_at < batch.state.begun - SEARCHED:
+                    return None
+            last = f"&after={quote(listed[-1].batch_id, safe='')}" if listed else ""
+            if not page.get("has_more") or last in ("", after):
+                return None
+            after = last
 
-        async def sent(client: AsyncOpenAI) -> Any:  # noqa: ANN401
-            try:
-                return await call(client)
-            except APIStatusError as error:
-                if error.status_code not in (404, 405):
-                    raise
-                if batch.state.batch_id is None:
-                    raise FatalBackendError(
-                        f"{self.identity['base_url']} takes no batches ({error.status_code})\n  hint: leave out --batch"
-                    ) from error
+    async def _object(self, batch: OpenBatch, reply: Reply) -> dict[str, Any]:
+        """Return the JSON object of a reply; a 404 here says something of the batch, and not of the model."""
+        if reply.status in (404, 405):
+            if batch.state.batch_id is None:
                 raise FatalBackendError(
-                    f"{self.identity['base_url']} knows no {_name(batch)} ({error.status_code})\n"
-                    f"  hint: use the key with which it was begun; or delete {batch.folder} to ask again"
-                ) from error
-
-        found = await self._direct.through(sent)
-        if isinstance(found, str):  # what the SDK makes of an answer that is no JSON
-            raise TransientError(
-                f"{self.identity['base_url']} answered with something that is no JSON", kind="unreadable"
+                    f"{self.identity['base_url']} takes no batches ({reply.status})\n  hint: leave out --batch"
+                )
+            raise FatalBackendError(
+                f"{self.identity['base_url']} knows no {_name(batch)} ({reply.status})\n"
+                f"  hint: use the key with which it was begun; or delete {batch.folder} to ask again"
             )
-        return found
+        try:
+            return await self._direct.read_object(reply)
+        except (TransientError, FatalBackendError):
+            raise
+        except BackendError as error:
+            raise FatalBackendError(f"{error}\n  hint: leave out --batch, or check --model") from error
 
     # --- and back ---
 
@@ -307,7 +355,7 @@ class BatchBackend:
         results: dict[str, Response | BackendError] = {}
         # Answers first: once one is answered, a refusal is the fault of the Request that met it.
         for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
-            for number, line in enumerate(_lines(await self._download(batch, file_id))):
+            for number, line in enumerate(self._lines(await self._download(batch, file_id))):
                 key = str(line.get("custom_id"))
                 if key not in requests or isinstance(results.get(key), Response):
                     continue
@@ -322,26 +370,26 @@ class BatchBackend:
     async def _download(self, batch: OpenBatch, file_id: str) -> Path:
         path = batch.folder / "output.jsonl"
 
-        async def download(client: AsyncOpenAI) -> None:
-            import httpx2
+        async def download() -> None:
+            reply = await self._direct.endpoint.download(f"files/{quote(file_id, safe='')}/content", path)
+            if reply is not None:
+                await self._object(batch, reply)
+                raise unreadable(f"{self.identity['base_url']} did not send the file {one_line(file_id, 60)}")
 
-            try:
-                async with client.files.with_streaming_response.content(file_id) as content:
-                    await content.stream_to_file(path)
-            except httpx2.TransportError as error:
-                # Once the headers have come, the SDK hands on its HTTP library's own errors.
-                raise TransientError(f"the download of {file_id} was cut off ({error})", kind="connection") from error
-
-        await self._patiently(lambda: self._send(batch, download))
+        await self._patiently(download)
         return path
+
+    def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
+        with path.open("rb") as file:
+            for text in file:
+                # A line that is none leaves its Request without an answer, as if it were missing.
+                if isinstance(line := self._direct.endpoint.read_json(text), dict):
+                    yield line
 
     async def _result(self, request: Request, line: Mapping[str, Any]) -> Response | BackendError:
         answered, error = line.get("response"), line.get("error")
         if not isinstance(answered, dict):
-            told = error if isinstance(error, dict) else {}
-            return BackendError(
-                f"the batch brought no answer: {told.get('message') or told.get('code') or 'no reason'}"
-            )
+            return BackendError(f"the batch brought no answer: {said(error)}")
         status, body = answered.get("status_code"), answered.get("body")
         try:
             response = await self._direct.read_line(
@@ -361,33 +409,15 @@ def _id(batch: OpenBatch) -> str:
     return batch.state.batch_id
 
 
-async def _find(client: AsyncOpenAI, batch: OpenBatch) -> Batch | None:
-    """Return the endpoint's batch that says it is this one, or None; newest first, so the search is short."""
-    async for found in client.batches.list(limit=100):
-        if (found.metadata or {}).get(TOKEN) == batch.token:
-            return found
-        if found.created_at < batch.state.begun - SEARCHED:
-            return None
-    return None
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for text in file:
-            with suppress(ValueError):  # then its Request has no answer, as if the line were missing
-                if isinstance(line := json.loads(text), dict):
-                    yield line
-
-
 def _failure(batch: OpenBatch, ended: Batch) -> BackendError:
     """Return what is to be said of a Request that an ended batch says nothing of."""
     if ended.status != "failed":
         return BackendError(f"{_name(batch)} ended ({ended.status}) without an answer to it")
-    faults = ended.errors.data if ended.errors and ended.errors.data else []
     told = "; ".join(
-        f"{f'line {fault.line}: ' if fault.line else ''}{fault.message or fault.code}" for fault in faults[:3]
+        f"line {fault['line']}: {said(fault)}" if isinstance(fault.get("line"), int) else said(fault)
+        for fault in ended.errors[:3]
     )
     hint = "check --model and the sampling settings"
-    if any(fault.code == "token_limit_exceeded" for fault in faults):
+    if any(fault.get("code") == "token_limit_exceeded" for fault in ended.errors):
         hint = "run it again when other batches have ended, or send smaller ones: --concurrency is the most in one"
     return FatalBackendError(f"{_name(batch)} is refused as a whole: {told or 'no reason'}\n  hint: {hint}")

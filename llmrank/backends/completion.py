@@ -1,68 +1,147 @@
-"""A chat completion: what an OpenAI-compatible endpoint answers, and the Response in it."""
+"""A chat completion: what an OpenAI-compatible endpoint answers, and the Response in it.
+
+Nothing in it is believed. What is no answer raises; a field that makes no sense is left out and counted.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from llmrank.errors import TransientError
+from llmrank.errors import TransientError, one_line
 from llmrank.types import Response, Usage
+
+MOST_TOKENS = 100_000_000
+"""More than any call takes; a count beyond it makes no sense."""
+MOST_LOGPROBS = 1000
+"""How many of the likeliest tokens are looked at."""
+ROUNDING = 1e-3
+"""By how much a log-probability may lie above zero."""
 
 
 def read_completion(
-    body: Mapping[str, Any], labels: Sequence[str] = (), label_ids: Sequence[int] = (), *, seconds: float = 0.0
+    body: Mapping[str, Any],
+    labels: Sequence[str] = (),
+    label_ids: Sequence[int] = (),
+    *,
+    seconds: float = 0.0,
+    faults: Counter[str] | None = None,
 ) -> Response:
     """Return the Response in a chat completion.
 
     No content is an empty text: the model did answer, with nothing. A refusal's words are the text, with the finish
-    reason `refusal`. Raises TransientError when there is no choice, or no message in it.
+    reason `refusal`. `faults` counts the fields that made no sense, by name. Raises TransientError for what is no
+    answer: an error in the place of a choice or within it, no choice, no message, content that is no text.
     """
-    error = body.get("error")
+    faults = Counter() if faults is None else faults
+    if error := body.get("error"):
+        raise unreadable(f"the endpoint returned an error and no answer: {said(error)}")
     choices = body.get("choices")
-    if error or not isinstance(choices, list) or not choices:
-        detail = error.get("message") if isinstance(error, dict) else error
-        raise unreadable(f"the endpoint returned no choice{f': {str(detail)[:300]}' if detail else ''}")
-    choice = choices[0]
-    message = choice.get("message") if isinstance(choice, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict):
+        raise unreadable("the endpoint returned no choice")
+    reason = choice.get("finish_reason")
+    if (error := choice.get("error")) or reason == "error":
+        raise unreadable(f"the endpoint failed within its answer: {said(error)}")
+    message = choice.get("message")
     if not isinstance(message, dict):
         raise unreadable("the endpoint returned a choice without a message")
-    content = message.get("content")
+    content, thought = message.get("content"), ""
     if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        content, thought = _joined(content)
     if content is not None and not isinstance(content, str):
         raise unreadable(f"the endpoint returned content that is no text ({type(content).__name__})")
-    refusal = message.get("refusal")
+    if reason is not None and not (isinstance(reason, str) and len(reason) <= 64):
+        faults["finish_reason"] += 1
+        reason = None
+    refusal = _text(message.get("refusal"), "refusal", faults)
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     return Response(
-        text=content or (refusal if isinstance(refusal, str) else ""),
-        finish_reason="refusal" if refusal and not content else str(choice.get("finish_reason") or "unknown"),
-        usage=_usage(body.get("usage")),
-        label_logprobs=_label_logprobs(choice.get("logprobs"), labels, label_ids) if labels else None,
-        reasoning=reasoning if isinstance(reasoning, str) else "",
+        text=content or refusal,
+        finish_reason="refusal" if refusal and not content else one_line(reason or "unknown"),
+        usage=_usage(body.get("usage"), faults),
+        label_logprobs=_label_logprobs(choice.get("logprobs"), labels, label_ids, faults) if labels else None,
+        reasoning=_text(reasoning, "reasoning", faults) or thought,
         seconds=seconds,
+        model=one_line(_text(body.get("model"), "model", faults), 200),
+        system_fingerprint=one_line(_text(body.get("system_fingerprint"), "system_fingerprint", faults), 200),
     )
 
 
-def _usage(usage: Any) -> Usage:  # noqa: ANN401 - whatever the endpoint sent
-    def number(value: Any, *path: str) -> int:  # noqa: ANN401
+def said(error: object) -> str:
+    """Return what an error that stands in an answer says."""
+    message = error.get("message") or error.get("code") if isinstance(error, dict) else error
+    return one_line(str(message)) if isinstance(message, str | int) and message is not True else "it does not say why"
+
+
+def refusal_in(body: Mapping[str, Any]) -> tuple[int, dict[str, Any]] | None:
+    """Return the error that stands in an answer, and the HTTP status that it names as its code: so a gateway passes on
+    what a provider refused. None where there is no such error."""
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    for place in (body, choice):
+        error = place.get("error") if isinstance(place, dict) else None
+        code = error.get("code") if isinstance(error, dict) else None
+        if isinstance(error, dict) and isinstance(code, int) and 400 <= code < 600:
+            return code, error
+    return None
+
+
+def _joined(parts: Sequence[object]) -> tuple[str, str]:
+    """Return the text of content that comes in parts, and the reasoning among them, which is no part of the answer."""
+    text, thought = list[str](), list[str]()
+    for part in parts:
+        if isinstance(part, dict):
+            kind, words = part.get("type"), part.get("text")
+            if kind in ("thinking", "reasoning"):
+                inner = part.get("thinking") or part.get("reasoning") or words
+                thought += [inner] if isinstance(inner, str) else _joined(inner)[:1] if isinstance(inner, list) else []
+            elif kind in (None, "text", "output_text", "refusal") and isinstance(words, str):
+                text.append(words)
+    return "".join(text), "".join(thought)
+
+
+def _text(value: object, name: str, faults: Counter[str]) -> str:
+    if isinstance(value, str):
+        return value
+    faults[name] += value is not None
+    return ""
+
+
+def _usage(usage: object, faults: Counter[str]) -> Usage:
+    """Return the token counts; none where the two that are paid for make no sense, so that a budget does not trust the
+    rest."""
+    wrong = False
+
+    def number(*path: str) -> int:
+        nonlocal wrong
+        value: Any = usage
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
-        return value if isinstance(value, int) else 0
+        if value is None:
+            return 0
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
+            return value
+        wrong = True
+        return 0
 
-    return Usage(
-        number(usage, "prompt_tokens"),
-        number(usage, "prompt_tokens_details", "cached_tokens"),
-        number(usage, "completion_tokens"),
-        number(usage, "completion_tokens_details", "reasoning_tokens"),
-    )
+    prompt, completion = number("prompt_tokens"), number("completion_tokens")
+    unpaid = wrong or not (usage is None or isinstance(usage, dict))
+    cached = number("prompt_tokens_details", "cached_tokens")
+    reasoning = number("completion_tokens_details", "reasoning_tokens")
+    if cached > prompt:
+        wrong, cached = True, 0
+    faults["usage"] += unpaid or wrong
+    return Usage() if unpaid else Usage(prompt, cached, completion, reasoning)
 
 
 def _label_logprobs(
-    logprobs: Any,  # noqa: ANN401
-    labels: Sequence[str],
-    label_ids: Sequence[int],
+    logprobs: object, labels: Sequence[str], label_ids: Sequence[int], faults: Counter[str]
 ) -> dict[str, float] | None:
     """Return the log-probability of each label at the first token: by id where ids were asked for; else by text, where
     the forms of a label with and without a space are added up. None if the endpoint returned none at all."""
@@ -71,11 +150,19 @@ def _label_logprobs(
         return None
     first = content[0]
     entries = first.get("top_logprobs") if isinstance(first, dict) else None
-    pairs: list[tuple[str, float]] = [
-        (str(entry["token"]), float(entry["logprob"]))
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict) and "token" in entry and isinstance(entry.get("logprob"), int | float)
-    ]
+    pairs: list[tuple[str, float]] = []
+    for entry in entries[:MOST_LOGPROBS] if isinstance(entries, list) else []:
+        token, value = (entry.get("token"), entry.get("logprob")) if isinstance(entry, dict) else (None, None)
+        # A number of four hundred digits is no float; -inf has no place in JSON, and says nothing of the others.
+        if (
+            isinstance(token, str)
+            and isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and -1e6 <= value <= ROUNDING
+        ):
+            pairs.append((token, min(0.0, float(value))))
+        else:
+            faults["logprobs"] += 1
     if label_ids:
         by_id = dict(pairs)
         named = zip(labels, label_ids, strict=True)
@@ -83,7 +170,7 @@ def _label_logprobs(
     found: dict[str, float] = {}
     for token, logprob in pairs:
         if (label := token.strip()) in labels:
-            found[label] = _log_sum(found.get(label, -math.inf), logprob)
+            found[label] = min(0.0, _log_sum(found.get(label, -math.inf), logprob))
     return found
 
 

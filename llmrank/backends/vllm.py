@@ -10,19 +10,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager, redirect_stderr, redirect_stdout
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from platform import machine
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from llmrank.backends.labels import LABEL_LIMIT, single_token
-from llmrank.backends.models import Model, Say, fingerprint, resolve_model, silent
-from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError
-from llmrank.types import Capabilities, Message, Request, Response, Structured, Usage
+from llmrank.backends.base import BaseBackend, single_token
+from llmrank.backends.models import Model, fingerprint, resolve_model
+from llmrank.backends.thinking import (
+    CLOSING,
+    OPENING,
+    THINKING_TAIL,
+    ends_in_thinking,
+    split_reasoning,
+    template_arguments,
+    template_variables,
+)
+from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError, nearest
+from llmrank.progress import Say, sign_of_life, silent
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Structured, Usage
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
@@ -38,6 +48,11 @@ CPU_BLOCK, SMALL_BLOCK = 32, 16
 """Tokens in a KV block on a CPU: the smallest, so that the most of a shared prefix is found again; and the smallest on
 x86 (see `cpu_attention`)."""
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+EXTRA_SAMPLING = (
+    *("min_p", "repetition_penalty", "min_tokens", "stop_token_ids", "bad_words", "ignore_eos", "logit_bias"),
+    *("allowed_token_ids", "skip_special_tokens", "spaces_between_special_tokens", "include_stop_str_in_output"),
+)
+"""What `extra_body` may add to the sampling of an engine in this process; `chat_template_kwargs` beside it."""
 
 SETTINGS = {
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
@@ -47,17 +62,22 @@ SETTINGS = {
 """Environment of the engine's processes; a value already in the environment wins."""
 
 
-class VllmBackend:
-    """One vLLM engine; `answer` may be called many times at once, and the engine batches the calls.
+class VllmBackend(BaseBackend):
+    """One vLLM engine. `answer` may be called many times at once; the engine batches the calls.
 
-    The model is loaded when the first question is asked: counting tokens, or a run whose every answer is stored, needs
-    no engine.
+    The engine starts at the first question. Counting tokens, choosing labels, and a run whose answers are all stored
+    need the tokenizer only.
     """
 
-    def __init__(self, model: Model, dtype: str, adapter: Path | None = None, say: Say = silent) -> None:
-        self._model, self._dtype, self._say = model, dtype, say
+    def __init__(
+        self, model: Model, dtype: str, adapter: Path | None = None, say: Say = silent, *, verbose: bool = False
+    ) -> None:
+        """`verbose` shows the engine's own log on stderr; otherwise it goes into a file, kept if the engine fails."""
+        self._model, self._dtype, self._say, self._verbose = model, dtype, say, verbose
         self._adapter, self._adapter_settings = adapter, _adapter_settings(adapter)
         self._identity = {"kind": "vllm", "model": model.name, "revision": model.revision, "dtype": dtype}
+        if model.commit is not None:
+            self._identity["commit"] = model.commit
         if adapter is not None:
             self._identity["adapter"] = f"{adapter.resolve()}@{fingerprint(adapter)}"
         self._engine: AsyncLLM | None = None
@@ -66,7 +86,7 @@ class VllmBackend:
         self._starting = asyncio.Lock()
         self._numbers = count()
         self._label_ids: dict[str, int] = {}
-        self.context_length = _context_length(model.folder)
+        self._context_length = _context_length(model.folder)
 
     @cached_property
     def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers has many kinds
@@ -75,52 +95,76 @@ class VllmBackend:
         return AutoTokenizer.from_pretrained(self._model.folder)
 
     @cached_property
+    def _chat_template(self) -> str:
+        """Return the model's chat template, an empty text if it has none."""
+        return (self._tokenizer.get_chat_template() or "") if self._tokenizer.chat_template else ""
+
+    @property
     def _chat(self) -> bool:
-        return bool(getattr(self._tokenizer, "chat_template", None))
+        return bool(self._chat_template)
+
+    @cached_property
+    def _template_variables(self) -> frozenset[str]:
+        return template_variables(self._chat_template)
 
     @property
     def capabilities(self) -> Capabilities:
-        """128 labels by token id, every kind of structured output; chat if the tokenizer has a chat template."""
-        return Capabilities(LABEL_LIMIT, frozenset({"choice", "regex", "json_schema"}), seed=True, chat=self._chat)
+        """128 labels, by token id."""
+        return Capabilities(LABEL_LIMIT)
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that the model holds, prompt and answer together; None when its configuration does not say."""
+        return self._context_length
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """Kind, model, revision (hash of its files), number format, and adapter if there is one."""
+        """Kind, model, revision (hash of its files), number format; the commit on the hub and the adapter, if any."""
         return self._identity
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Return the number of prompt tokens, the chat template's own among them."""
-        return len(self._prompt(messages))
+        """Return the number of prompt tokens, those of the chat template included."""
+        return len(self._prompt(Request(tuple(messages))))
+
+    async def label_tokens(self, texts: Sequence[str]) -> dict[str, int]:
+        """Return the token id of every text that is a single token where this model's answer begins."""
+        prefix = "" if self._chat else " "
+        tokens = {text: self._encode(prefix + text) for text in texts}
+        return {text: ids[0] for text, ids in tokens.items() if len(ids) == 1}
 
     def label_ids(self, labels: Sequence[str]) -> list[int]:
-        """Return the token id of each label; raises FatalBackendError naming one that is no single token."""
+        """Return the token id of each label; raises FatalBackendError with the name of one that is several tokens."""
         for label in labels:
             if label not in self._label_ids:
                 self._label_ids[label] = single_token(label, self._encode, spaced=not self._chat)
         ids = [self._label_ids[label] for label in labels]
         if len(set(ids)) < len(ids) or len(ids) > LABEL_LIMIT:
             raise FatalBackendError(
-                f"{len(ids)} labels are {len(set(ids))} different tokens, and at most {LABEL_LIMIT} can be asked for\n"
-                "  hint: give every item a label of its own, or show fewer"
+                f"{len(ids)} labels are {len(set(ids))} different tokens; the limit is {LABEL_LIMIT} different ones\n"
+                "  hint: use --ids letters (they are chosen for the model), or show fewer candidates (-k)"
             )
         return ids
 
     async def answer(self, request: Request) -> Response:
-        """Return the model's Response.
+        """Return the model's Response; reasoning before the answer is split off, and its tokens are counted.
 
         Raises BackendError when the prompt does not fit, EngineDiedError when the engine died, FatalBackendError when a
-        label is no single token.
+        label is several tokens, when the prompt leaves the model in a thinking turn though thinking is off or labels
+        are read, and for an `extra_body` that the engine does not know.
         """
+        self.check(request)
         engine = await self._started()
         from vllm import TokensPrompt
         from vllm.exceptions import VLLMError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         started = time.monotonic()
-        prompt = self._prompt(request.messages)
+        prompt = self._prompt(request)
+        opened = self._opens_thinking(request, prompt)
         if self.context_length is not None and len(prompt) >= self.context_length:
             raise BackendError(
-                f"the prompt has {len(prompt)} tokens; {self._model.name} holds {self.context_length}, answer included"
+                f"the prompt has {len(prompt)} tokens; prompt and answer together may have {self.context_length} in "
+                f"{self._model.name}"
             )
         ids = self.label_ids(request.labels)
         try:
@@ -140,17 +184,31 @@ class VllmBackend:
             raise BackendError(f"vLLM refused the request: {error}") from error
         output = final.outputs[0]
         first = output.logprobs[0] if ids and output.logprobs else {}
+        written = len(output.token_ids)
+        end, text = split_reasoning(output.text, opened)
+        # The same text may be one token more or less where it is tokenized on its own.
+        reasoned = 0 if end == 0 else written if not text else min(written, len(self._encode(output.text[:end])))
         return Response(
-            text=output.text,
+            text=text,
             finish_reason=output.finish_reason or "unknown",
-            usage=Usage(len(prompt), final.num_cached_tokens or 0, len(output.token_ids)),
+            usage=Usage(len(prompt), final.num_cached_tokens or 0, written, reasoned),
             label_logprobs={
                 label: first[token].logprob for label, token in zip(request.labels, ids, strict=True) if token in first
             }
             if ids
             else None,
+            reasoning=_without_tags(output.text[:end]),
             seconds=time.monotonic() - started,
         )
+
+    def check(self, request: Request) -> None:
+        """Raise FatalBackendError for a Request that no answer of this model can serve; the engine is not needed.
+
+        That is one whose labels are several tokens each, or whose prompt leaves the model in a thinking turn though
+        thinking is off or labels are read.
+        """
+        self.label_ids(request.labels)
+        self._opens_thinking(request, self._prompt(request))
 
     async def close(self) -> None:
         """End the engine and its processes."""
@@ -165,11 +223,14 @@ class VllmBackend:
             if self._failure is not None:
                 raise self._failure
             if self._engine is None:
-                self._say(f"loading {self._model.name} into vLLM")
                 before = time.monotonic()
-                self._log = _new_log()
+                self._log = None if self._verbose else _new_log()
                 try:
-                    self._engine = _start(self._model, self._dtype, self._adapter_settings, self._log)
+                    with (
+                        _output_to(self._log) as person,
+                        sign_of_life(_aloud(self._say, person), f"loading {self._model.name} into vLLM"),
+                    ):
+                        self._engine = self._start()
                 except FatalBackendError as error:
                     # Many calls may be waiting for the engine; none of them has it started once more.
                     self._failure = error
@@ -177,10 +238,72 @@ class VllmBackend:
                     await asyncio.sleep(0)
                     self._log = None  # kept, for the person to read
                     raise
-                # What goes wrong in this process from here on is raised, so it need not be logged as well.
-                logging.getLogger("vllm").setLevel(logging.CRITICAL)
                 self._say(f"loaded in {time.monotonic() - before:.0f} s")
             return self._engine
+
+    def _start(self) -> AsyncLLM:
+        """Return a running engine; raises MissingError or FatalBackendError with the reason why there is none."""
+        with _environment({**SETTINGS, **_threads()}):
+            try:
+                from huggingface_hub.errors import StrictDataclassError
+                from vllm.config.reasoning import ReasoningConfig
+                from vllm.engine.arg_utils import AsyncEngineArgs
+                from vllm.exceptions import VLLMError
+                from vllm.v1.engine.async_llm import AsyncLLM
+            except ImportError as error:
+                raise MissingError(
+                    f"vLLM cannot be loaded ({error})", hint="`llmrank doctor` says what is wrong with the installation"
+                ) from error
+            if self._log is not None:
+                _log_into(self._log)
+            opening, closing = OPENING.search(self._chat_template), CLOSING.search(self._chat_template)
+            reasoning: dict[str, Any] = {}
+            if opening and closing:
+                # With it the engine ends a reasoning that has used up its budget.
+                ends = ReasoningConfig(reasoning_start_str=opening[0], reasoning_end_str=closing[0])
+                reasoning = {"reasoning_config": ends}
+            try:
+                # It gets no local name: vLLM keeps this frame alive (in a traceback), which must not keep the engine.
+                return AsyncLLM.from_engine_args(
+                    AsyncEngineArgs(
+                        model=str(self._model.folder),
+                        dtype=cast(Any, self._dtype),
+                        generation_config="vllm",
+                        enable_prefix_caching=True,
+                        max_model_len=-1,
+                        max_logprobs=LABEL_LIMIT,
+                        seed=0,
+                        disable_log_stats=True,
+                        use_tqdm_on_load=False,
+                        **(cpu_settings(self._model.folder) if _on_cpu() else {}),
+                        **self._adapter_settings,
+                        **reasoning,
+                    )
+                )
+            except (RuntimeError, ValueError, VLLMError, StrictDataclassError) as error:
+                reason = " ".join(str(error).split())[:300]
+                log = "its log stands above" if self._log is None else f"its log says why: {self._log}"
+                raise FatalBackendError(
+                    f"vLLM does not start with {self._model.name}: {reason}\n  hint: {log}"
+                ) from error
+
+    def _opens_thinking(self, request: Request, prompt: Sequence[int]) -> bool:
+        """Return whether the prompt leaves the model in a thinking turn; raise FatalBackendError where it must not."""
+        if not self._chat:
+            return False
+        opened = ends_in_thinking(self._tokenizer.decode(prompt[-THINKING_TAIL:]))
+        if request.labels and (opened or request.thinking.on):
+            raise FatalBackendError(
+                f"the first token of the answer is read, and {self._model.name} would begin with its reasoning\n"
+                "  hint: write `thinking: off`; a model whose reasoning cannot be switched off needs an answer format "
+                "that reads text"
+            )
+        if opened and not request.thinking.on:
+            raise FatalBackendError(
+                f"thinking cannot be switched off: the chat template of {self._model.name} opens a thinking turn\n"
+                "  hint: let the model reason, with --thinking on or a budget such as --thinking 1024"
+            )
+        return opened
 
     def _lora(self) -> LoRARequest | None:
         from vllm.lora.request import LoRARequest
@@ -190,16 +313,19 @@ class VllmBackend:
     def _encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False))
 
-    def _prompt(self, messages: Sequence[Message]) -> list[int]:
+    def _prompt(self, request: Request) -> list[int]:
         """Return the prompt's token ids; of a model without a chat template, the texts with a blank line between."""
         from jinja2.exceptions import TemplateError
 
+        messages = request.messages
         if not self._chat:
             return list(self._tokenizer.encode("\n\n".join(message.content for message in messages)))
         chat = [{"role": message.role, "content": message.content} for message in messages]
+        arguments = template_arguments(self._template_variables, request.thinking)
+        arguments |= _extra(request).get("chat_template_kwargs", {})
         try:
             ids: list[int] = self._tokenizer.apply_chat_template(
-                chat, tokenize=True, add_generation_prompt=True, return_dict=False
+                chat, tokenize=True, add_generation_prompt=True, return_dict=False, **arguments
             )
         except TemplateError as error:
             raise FatalBackendError(
@@ -212,14 +338,20 @@ class VllmBackend:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        sampling = request.sampling
+        sampling, extra = request.sampling, _extra(request)
+        extra.pop("chat_template_kwargs", None)
+        if unknown := sorted(extra.keys() - set(EXTRA_SAMPLING)):
+            raise FatalBackendError(
+                f"vLLM in this process takes no {unknown[0]!r} from `extra_body`"
+                f"{nearest(unknown[0], EXTRA_SAMPLING)}\n  hint: use chat_template_kwargs, {', '.join(EXTRA_SAMPLING)}"
+            )
+        more: dict[str, Any] = {"min_p": 0.0, "repetition_penalty": 1.0} | extra
+        budget = request.thinking.budget if OPENING.search(self._chat_template) else None
         return SamplingParams(
             n=1,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
-            min_p=0.0,
-            repetition_penalty=1.0,
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
             max_tokens=sampling.max_tokens,
@@ -229,7 +361,9 @@ class VllmBackend:
             logprobs=len(label_ids) or None,
             logprob_token_ids=label_ids or None,
             structured_outputs=self._constraint(request.structured),
+            thinking_token_budget=budget,
             output_kind=RequestOutputKind.FINAL_ONLY,
+            **more,
         )
 
     def _constraint(self, structured: Structured | None) -> StructuredOutputsParams | None:
@@ -247,9 +381,15 @@ class VllmBackend:
 
 
 async def open_vllm(
-    name: str, *, cache: Path, revision: str | None = None, adapter: Path | None = None, say: Say = silent
+    name: str,
+    *,
+    cache: Path,
+    revision: str | None = None,
+    adapter: Path | None = None,
+    verbose: bool = False,
+    say: Say = silent,
 ) -> VllmBackend:
-    """Return a backend for the model, which is fetched now if need be, and loaded when it is first asked.
+    """Return a backend for the model, which is fetched now if it is not here, and loaded at the first question.
 
     Call it from a program whose main module is guarded by `if __name__ == "__main__"`: vLLM starts processes by spawn.
     Raises MissingError when vLLM is not installed or the model is nowhere, InputError when a folder is no model.
@@ -261,7 +401,7 @@ async def open_vllm(
         )
     model = resolve_model(name, cache=cache, revision=revision, say=say)
     # float32 on a CPU: in bfloat16 a greedy answer depends on which others are in the batch.
-    return VllmBackend(model, "float32" if _on_cpu() else "auto", adapter, say)
+    return VllmBackend(model, "float32" if _on_cpu() else "auto", adapter, say, verbose=verbose)
 
 
 def _on_cpu() -> bool:
@@ -283,42 +423,6 @@ def _new_log() -> Path:
     handle, name = tempfile.mkstemp(prefix="llmrank-vllm-", suffix=".log")
     os.close(handle)
     return Path(name)
-
-
-def _start(model: Model, dtype: str, adapter_settings: Mapping[str, Any], log: Path) -> AsyncLLM:
-    """Return a running engine; raises MissingError or FatalBackendError saying why there is none."""
-    with _environment({**SETTINGS, **_threads()}), _output_to(log):
-        try:
-            from huggingface_hub.errors import StrictDataclassError
-            from vllm.engine.arg_utils import AsyncEngineArgs
-            from vllm.exceptions import VLLMError
-            from vllm.v1.engine.async_llm import AsyncLLM
-        except ImportError as error:
-            raise MissingError(
-                f"vLLM cannot be loaded ({error})", hint="`llmrank doctor` says what is wrong with the installation"
-            ) from error
-        try:
-            # No local name for it: vLLM keeps this frame alive (through a traceback), which must not keep the engine.
-            return AsyncLLM.from_engine_args(
-                AsyncEngineArgs(
-                    model=str(model.folder),
-                    dtype=cast(Any, dtype),
-                    generation_config="vllm",
-                    enable_prefix_caching=True,
-                    max_model_len=-1,
-                    max_logprobs=LABEL_LIMIT,
-                    seed=0,
-                    disable_log_stats=True,
-                    use_tqdm_on_load=False,
-                    **(cpu_settings(model.folder) if _on_cpu() else {}),
-                    **adapter_settings,
-                )
-            )
-        except (RuntimeError, ValueError, VLLMError, StrictDataclassError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise FatalBackendError(
-                f"vLLM does not start with {model.name}: {reason}\n  hint: its log says why: {log}"
-            ) from error
 
 
 def cpu_settings(model: Path) -> dict[str, Any]:
@@ -361,25 +465,69 @@ def _adapter_settings(folder: Path | None) -> dict[str, Any]:
 
 
 @contextmanager
-def _output_to(log: Path) -> Generator[None]:
-    """Point stdout and stderr at the log for as long as the block runs; processes started in it stay there.
+def _output_to(log: Path | None) -> Generator[TextIO]:
+    """Point stdout and stderr at the log while the block runs, and yield a stream that still reaches the person.
 
-    stdout is the result of a command and stderr its progress: the engine's hundred lines belong to neither.
+    stdout is the result of a command and stderr its progress: the engine's hundred lines belong to neither. Processes
+    started in the block keep the redirection. Python's own streams are redirected too: in a notebook they are not those
+    of the process. Without a log, what goes to stdout goes to stderr.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    with log.open("ab") as file:
-        for number in (1, 2):
-            os.dup2(file.fileno(), number)
+    with ExitStack() as stack:
+        person = sys.stderr
+        if log is None:
+            os.dup2(2, 1)
+            stack.enter_context(redirect_stdout(sys.stderr))
+        else:
+            if _number(person) == 2:
+                person = stack.enter_context(os.fdopen(os.dup(2), "w", encoding="utf-8", buffering=1))
+            file = stack.enter_context(log.open("a", encoding="utf-8", buffering=1))
+            for number in (1, 2):
+                os.dup2(file.fileno(), number)
+            stack.enter_context(redirect_stdout(file))
+            stack.enter_context(redirect_stderr(file))
+        try:
+            yield person
+        finally:
+            for number, copy in zip((1, 2), saved, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def _number(stream: TextIO) -> int | None:
     try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, copy in zip((1, 2), saved, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
+        return stream.fileno()
+    except OSError:  # a notebook's stream, or a test's, is no file
+        return None
+
+
+def _aloud(say: Say, stream: TextIO) -> Say:
+    """Return a `say` whose lines go to the stream, whatever stderr is when it is called."""
+
+    def said(line: str) -> None:
+        with redirect_stderr(stream):
+            say(line)
+
+    return said
+
+
+def _log_into(log: Path) -> None:
+    """Let vLLM's logger in this process write into the log, and nowhere else."""
+    logger = logging.getLogger("vllm")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    logger.addHandler(logging.FileHandler(log, delay=True))
+
+
+def _extra(request: Request) -> dict[str, Any]:
+    """Return the fields of `extra_body`."""
+    return json.loads(request.extra_body) if request.extra_body else {}
+
+
+def _without_tags(reasoning: str) -> str:
+    return CLOSING.sub("", OPENING.sub("", reasoning)).strip()
 
 
 @contextmanager

@@ -32,8 +32,12 @@ VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "doctor": ("doctor", "Show what is installed, and what installs the rest."),
     }
 )
-"""Each verb, in the order of --help: the name of its command in the module `llmrank.cli.<verb>`, and one line of help, so
-that --help need not load the modules."""
+"""Each verb, in the order of --help: the name of its command in the module `llmrank.cli.<verb>`, and one line of help.
+They stand here so that --help loads none of the modules."""
+
+
+FOLDERS = frozenset({"LLMRANK_DATA", "LLMRANK_CACHE"})
+"""Environment variables that are no options: the folders of data sets and of what can be fetched again."""
 
 
 class _Verbs(click.Group):
@@ -74,12 +78,21 @@ def cli() -> None:
     """
 
 
+def _check_environment() -> None:
+    """Raise InputError for a variable LLMRANK_… that sets no option: mistyped, it would be ignored in silence."""
+    if any(name.startswith("LLMRANK_") and name not in FOLDERS for name in os.environ):
+        from llmrank.cli.options import check_variables
+
+        check_variables(FOLDERS)
+
+
 def main() -> None:
     """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 5 a bound reached, 130
     interrupted."""
     # A job scheduler's SIGTERM is Ctrl-C: what was answered is saved, and the engine's processes end with this one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        _check_environment()
         # A verb that ends with an exit code of its own (`context.exit(2)`) returns it here.
         code: object = cli.main(standalone_mode=False)
         if isinstance(code, int) and code:

@@ -69,10 +69,11 @@ def _vllm() -> list[Finding]:
 
 
 def _assets() -> list[Finding]:
-    from llmrank.backends.models import DEFAULT_MODEL, cached_models, default_cache
+    from llmrank.backends.models import DEFAULT_MODEL, cached_models
     from llmrank.data.fetch import cached
+    from llmrank.files import cache_folder
 
-    models = [folder.name for folder in cached_models(default_cache())]
+    models = [folder.name for folder in cached_models(cache_folder())]
     model = (
         Finding("default model", "good", f"{DEFAULT_MODEL} is in the cache")
         if DEFAULT_MODEL in models

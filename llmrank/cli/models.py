@@ -18,9 +18,10 @@ def models() -> None:
 @json_option
 def list_models(as_json: bool) -> None:
     """Show the default model and the models in the cache."""
-    from llmrank.backends.models import DEFAULT_MODEL, cached_models, default_cache
+    from llmrank.backends.models import DEFAULT_MODEL, cached_models
+    from llmrank.files import cache_folder
 
-    folders = {folder.name: folder for folder in cached_models(default_cache())}
+    folders = {folder.name: folder for folder in cached_models(cache_folder())}
     rows = [
         {"model": name, "default": name == DEFAULT_MODEL, "folder": str(folders[name]) if name in folders else None}
         for name in dict.fromkeys([DEFAULT_MODEL, *folders])
@@ -38,7 +39,8 @@ def list_models(as_json: bool) -> None:
 @option("--revision", default=None, help="Branch, tag or commit of a hub model.")
 def fetch_model(name: str, revision: str | None) -> None:
     """Download model NAME (the default model, or a hub name owner/model) and print its folder."""
-    from llmrank.backends.models import default_cache, resolve_model
+    from llmrank.backends.models import resolve_model
+    from llmrank.files import cache_folder
 
-    model = resolve_model(name, cache=default_cache(), revision=revision, say=lambda line: click.echo(line, err=True))
+    model = resolve_model(name, cache=cache_folder(), revision=revision, say=lambda line: click.echo(line, err=True))
     click.echo(model.folder)

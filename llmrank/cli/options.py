@@ -12,7 +12,17 @@ import click
 from annotated_types import Ge, Le
 
 from llmrank.errors import InputError, nearest
-from llmrank.evaluation.settings import Setting, gather, settings_of
+from llmrank.evaluation.settings import (
+    CaseSettings,
+    Limits,
+    ModelSettings,
+    PromptSettings,
+    ScaleSettings,
+    ScoreSettings,
+    Setting,
+    gather,
+    settings_of,
+)
 
 Command = Callable[..., Any]
 
@@ -23,6 +33,13 @@ DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "extra_body": ("--extra-body", "extra_body"),
 }
 """Options that are not called like their setting."""
+HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}
+"""The help of options that turn off what is on by default."""
+VERBS_OWN = (
+    *("measures", "out", "output", "config", "json", "dry-run", "seed", "skip-bad-rows", "force", "to", "worst"),
+    *("neighbours", "l2", "keep-seen", "items", "histories", "qrels", "from", "drop-duplicates", "user"),
+)
+"""Options of single verbs that a variable sets."""
 NO_VARIABLE = frozenset({"data"})
 """LLMRANK_DATA is the folder in which datasets lie, so that a name still chooses among them."""
 
@@ -98,8 +115,10 @@ def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
     attributes: dict[str, Any] = {"help": setting.help, "default": None}
     kind, least, most = _bare(setting.kind)
     if kind is bool:
-        # A switch that is on by default is turned off: --no-history.
         attributes |= {"is_flag": True, "flag_value": not setting.default}
+        if setting.default:
+            # A switch that is on by default is turned off: --no-history.
+            attributes["help"] = HELP_OFF[setting.name]
     elif get_origin(kind) is Literal:
         attributes["type"] = click.Choice([str(choice) for choice in get_args(kind)])
     elif get_origin(kind) is tuple and get_args(kind)[1] is ...:
@@ -194,12 +213,14 @@ dry_run_option = click.option(
 )
 
 
-def check_variables(known: Iterable[str]) -> None:
-    """Raise InputError for an environment variable that looks like an option and is none."""
-    names = {variable(name) for name in known} | {"LLMRANK_DATA", "LLMRANK_CONFIG", "LLMRANK_CACHE"}
+def check_variables(others: Iterable[str]) -> None:
+    """Raise InputError for an environment variable LLMRANK_… that sets no option and is none of `others`."""
+    records = (CaseSettings, PromptSettings, ModelSettings, Limits, ScaleSettings, ScoreSettings)
+    options = [option_name(setting.name).removeprefix("--") for record in records for setting in settings_of(record)]
+    known = {variable(name) for name in (*options, *VERBS_OWN)} | set(others)
     for name in sorted(os.environ):
-        if name.startswith("LLMRANK_") and name not in names and (near := nearest(name, names)):
+        if name.startswith("LLMRANK_") and name not in known:
             raise InputError(
-                f"no option is set by the environment variable {name}{near}",
+                f"the environment variable {name} sets no option{nearest(name, known)}",
                 hint=f"correct its name, or `unset {name}`",
             )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from llmrank.cli.options import GroupedCommand, json_option, settings_from, settings_options
 from llmrank.errors import InputError
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings
+
+if TYPE_CHECKING:
+    from llmrank.prompting import TemplateInfo
 
 ESTIMATED = "estimated at 4 characters per token"
 
@@ -64,31 +67,32 @@ command = prompts
 
 
 @prompts.command(name="list")
+@click.option("--task", default=None, help="Only those of a task: ranking, rating, profile.")
+@click.option("--ranker", default=None, help="Only those of a method.")
+@click.option("--long", "long", is_flag=True, help="With answer format, wording, paper and path.")
 @json_option
-def list_command(as_json: bool) -> None:
-    """List the templates that can be named."""
-    from llmrank.prompting import load_template, template_paths
+def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool) -> None:
+    """List the templates that can be named, one a line."""
+    from llmrank.prompting import describe_templates
 
-    rows: list[dict[str, Any]] = []
-    for name, path in template_paths().items():
-        try:
-            front = load_template(path).front
-        except InputError as error:
-            rows.append({"name": name, "description": f"broken: {error.problem}", "path": str(path)})
-            continue
-        keys = front.model_dump(include={"task", "ranker", "answer", "description"})
-        rows.append({"name": name, **keys, **front.provenance.model_dump(), "path": str(path)})
+    found = describe_templates(task=task, ranker=ranker)
     if as_json:
+        rows = [{**asdict(info), "path": str(info.path)} for info in found]
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
+    name, method = (max((len(text) for text in texts), default=0) for texts in zip(*map(_columns, found), strict=True))
+    for info in found:
+        about = f"broken: {info.problem}" if info.problem else info.description
+        click.echo(f"{info.name:{name}}  {_columns(info)[1]:{method}}  {about}")
+        if long and not info.problem:
+            click.echo(
+                f"{'':{name}}  answer {info.answer or 'none'}; wording {info.wording}; {info.paper or 'no paper'}"
+            )
+            click.echo(f"{'':{name}}  {info.origin}: {info.path}")
 
-    columns = ("name", "task", "ranker", "answer", "wording", "description")
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(str(row.get(column) or "") for column in columns))
-    Console().print(table)
+
+def _columns(info: TemplateInfo) -> tuple[str, str]:
+    return info.name, info.ranker or info.task
 
 
 @prompts.command(name="show")
@@ -177,7 +181,7 @@ def render_command(
     from llmrank.evaluation.rendering import Rendering
     from llmrank.evaluation.session import Session
     from llmrank.progress import Progress
-    from llmrank.prompting.transcript import shared_prefix, transcript
+    from llmrank.prompting import shared_prefix, transcript
     from llmrank.store import request_key
 
     prompt = settings_from(PromptSettings, values | {"prompt": name})
@@ -227,8 +231,7 @@ def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 
     """Show what the edited template NAME changes in rendered prompts, against the one that comes with llmrank."""
     from llmrank.evaluation.method import ContextWindow
     from llmrank.evaluation.rendering import Rendering
-    from llmrank.prompting import find_template, load_template, shipped_folder
-    from llmrank.prompting.transcript import difference
+    from llmrank.prompting import difference, find_template, load_template, shipped_folder
 
     ours = find_template(name)
     shipped = shipped_folder() / ours.name
@@ -256,7 +259,7 @@ def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 
 
 def _variables() -> Iterator[str]:
     from llmrank.answers import answer_formats
-    from llmrank.prompting.domain import DOMAINS
+    from llmrank.prompting import DOMAINS
     from llmrank.prompting.front import FrontMatter
     from llmrank.prompting.variables import FIELDS, VARIABLES
     from llmrank.rankers import ranker_names

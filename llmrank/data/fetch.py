@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 
 from llmrank.data.registry import Archive, DatasetInfo, Files, dataset_info
 from llmrank.errors import InputError, MissingError
-from llmrank.files import sha256_of, write_json
+from llmrank.files import cache_folder, sha256_of, write_json
 
 ORIGIN, HASHES = "origin.txt", "sha256.json"
 """Files of a fetched data set: where it came from; and the hash, size and time of each of its files."""
@@ -25,13 +24,6 @@ _TIMEOUT = (5, 60)
 
 class OriginError(Exception):
     """One origin could not give the files; the next one is tried."""
-
-
-def cache_folder() -> Path:
-    """Return the folder for what can be fetched again: `LLMRANK_CACHE`, else the platform's user cache."""
-    import platformdirs
-
-    return Path(os.environ.get("LLMRANK_CACHE") or platformdirs.user_cache_dir("llmrank"))
 
 
 def cached(name: str) -> Path | None:

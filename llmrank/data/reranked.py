@@ -260,6 +260,13 @@ class RerankedWriter:
         return pa.schema([*(field for field in schema if field.name not in RERANKED_FIELDS), *_fields()])
 
 
+def check_output(path: Path) -> None:
+    """Raise InputError where an output exists that no reranking left, so that nothing is loaded or paid in vain."""
+    if path.exists() and not finished_settings(path).exists() and not unfinished(path).exists():
+        raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
+    check_free(path, overwrite=True)
+
+
 def unfinished(path: Path) -> Path:
     """Return where the rows of an output stand until it is finished."""
     return path.with_name(path.name + ".part")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from llmrank.backends.base import WrappedBackend
 from llmrank.errors import BackendError, BoundReachedError
 from llmrank.prices import Tariff
 from llmrank.rankers.prompt import most_tokens
-from llmrank.types import Backend, Capabilities, Message, Request, Response, Usage
+from llmrank.types import Backend, Message, Request, Response, Usage
 
 NOTHING = Usage()
 
@@ -47,7 +48,7 @@ class Budget:
         tariff: Tariff | None = None,
         *,
         batch: bool = False,
-        count_tokens: Callable[[Sequence[Message]], int] | None = None,
+        count_tokens: Callable[[Sequence[Message]], int | None] | None = None,
     ) -> None:
         """`batch` says that calls go through a Batch API, at its price."""
         self.bounds, self.tariff, self.batch = bounds, tariff, batch
@@ -131,9 +132,8 @@ class Budget:
         self._released.set()
 
     def _most(self, request: Request) -> Usage:
-        if self._count_tokens is not None:
-            prompt = self._count_tokens(request.messages)
-        else:
+        prompt = None if self._count_tokens is None else self._count_tokens(request.messages)
+        if prompt is None:
             # A schema is part of what some endpoints charge for.
             texts = [
                 *(message.content for message in request.messages),
@@ -157,26 +157,12 @@ class Budget:
         return ""
 
 
-class Metered:
+class Metered(WrappedBackend):
     """A backend whose calls a Budget counts."""
 
     def __init__(self, backend: Backend, budget: Budget) -> None:
-        self._backend, self._budget = backend, budget
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Those of the backend."""
-        return self._backend.capabilities
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """That of the backend."""
-        return self._backend.identity
-
-    @property
-    def concessions(self) -> Mapping[str, object]:
-        """Those to the endpoint, where there are any."""
-        return getattr(self._backend, "concessions", {})
+        super().__init__(backend)
+        self._budget = budget
 
     async def answer(self, request: Request) -> Response:
         """Return the Response; raises BoundReachedError when the call could pass a bound, else as the backend does."""
@@ -193,7 +179,3 @@ class Metered:
             raise
         finally:
             self._budget.release(reserved, spent, doubtful, batch=batch)
-
-    async def close(self) -> None:
-        """Close the backend."""
-        await self._backend.close()

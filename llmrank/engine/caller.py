@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from llmrank.backends.models import Say, silent
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
 from llmrank.engine.retry import Retries, RetryPolicy, Tries, own_wait
@@ -18,6 +17,7 @@ from llmrank.errors import (
     StoppedError,
     TransientError,
 )
+from llmrank.progress import Say, silent
 from llmrank.store import KeyedRequest, Store
 from llmrank.types import Backend, Failure, Reply, Request, Response
 
@@ -112,7 +112,7 @@ class Caller:
         return {
             "retries": dict(self._retries.counts),
             "limit": [asdict(change) for change in self.limit.history],
-            "endpoint": dict(getattr(self.backend, "concessions", {})),
+            "endpoint": dict(self.backend.concessions),
         }
 
     async def _ask_one(self, question: KeyedRequest, asker: object) -> Exchange:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from math import inf
 from random import random
 
-from llmrank.backends.models import Say, silent
 from llmrank.engine.clock import Clock
 from llmrank.errors import FatalBackendError, TransientError
+from llmrank.progress import Say, silent
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds: the first wait of our own choosing doubles up to the longest."""

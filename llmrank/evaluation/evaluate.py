@@ -34,7 +34,7 @@ from llmrank.prompting import PromptTemplate
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
 from llmrank.store import request_key
-from llmrank.types import Backend, Case, Ranker
+from llmrank.types import Backend, Case, Message, Ranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Evaluation:
 
     def method(self, window: ContextWindow) -> Method:
         """Return how the Cases are ranked."""
-        made = Composer(self.prompt, self.cases.training, self.cases.seed, window)
+        made = Composer(self.prompt, self.cases.training, self.cases.seed, window, domain=self.cases.domain)
         return made.method(self.template) if self.ranker is None else made.method_of(self.ranker)
 
     @property
@@ -111,15 +111,23 @@ class CostEstimate:
     @classmethod
     def of(cls, cases: Iterable[Case], method: Method, session: Session) -> CostEstimate:
         """Return the estimate for these Cases; the Store is read, and no request is sent."""
-        count, identity = session.window.count_tokens, session.backend.identity
+        backend, exact = session.backend, True
+
+        def count(messages: Sequence[Message]) -> int:
+            nonlocal exact
+            if (counted := backend.count_tokens(messages)) is not None:
+                return counted
+            exact = False
+            return sum(len(message.content) for message in messages) // 4
+
         counted = count_requests(
             cases,
             method.ranker,
             arrange=method.order.arrange,
-            count_tokens=count or (lambda messages: sum(len(message.content) for message in messages) // 4),
-            stored=lambda request: session.store.get(request_key(identity, request)),
+            count_tokens=count,
+            stored=lambda request: session.store.get(request_key(backend.identity, request)),
         )
-        return cls(counted, count is not None, session.budget.tariff, session.budget.batch)
+        return cls(counted, exact, session.budget.tariff, session.budget.batch)
 
     def __str__(self) -> str:
         counted, tariff = self.counted, self.tariff
@@ -247,7 +255,7 @@ def compose(
         model_settings = replace(model_settings, model=model)
     template = None
     if isinstance(prompt, PromptTemplate):
-        template = check_prompt(with_settings(prompt, prompt_settings))
+        template = check_prompt(with_settings(prompt, prompt_settings), prompt_settings.view)
     elif needs_model(prompt_settings) and (ranker is None or isinstance(ranker, str)):
         template = template_of(prompt_settings)
     task = task_of(prompt_settings, template)

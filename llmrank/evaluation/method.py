@@ -12,7 +12,15 @@ from llmrank.errors import InputError
 from llmrank.evaluation.settings import PromptSettings, flat, gather
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.plugin import find_plugin
-from llmrank.prompting import PromptTemplate, View, check, load_template
+from llmrank.prompting import (
+    PromptTemplate,
+    View,
+    check,
+    find_domain,
+    load_template,
+    parse_extra_body,
+    parse_thinking,
+)
 from llmrank.rankers import registry
 from llmrank.rankers.order import Order
 from llmrank.rankers.prompt import Prompt, no_shots
@@ -23,7 +31,7 @@ from llmrank.rankers.registry import (
     build_baseline,
     build_ranker,
 )
-from llmrank.types import Backend, Case, Message, Ranker
+from llmrank.types import Backend, Case, Message, Ranker, Request
 
 Task = Literal["ranking", "rating"]
 
@@ -32,14 +40,18 @@ Task = Literal["ranking", "rating"]
 class ContextWindow:
     """How much the model holds, and how it counts; unknown for an endpoint that does not say."""
 
-    count_tokens: Callable[[Sequence[Message]], int] | None = None
+    count_tokens: Callable[[Sequence[Message]], int | None] | None = None
     context_length: int | None = None
     """Tokens, prompt and answer together."""
+    holds: Callable[[Request], bool | None] | None = None
+    """Replay: whether a Request was answered."""
+    labels: Callable[[], tuple[str, ...]] = tuple
+    """Chooses labels that are single tokens of the model; none where its tokenizer is not known."""
 
     @classmethod
-    def of(cls, backend: Backend) -> ContextWindow:
+    def of(cls, backend: Backend, labels: Callable[[], tuple[str, ...]]) -> ContextWindow:
         """Return what the backend says of its model."""
-        return cls(getattr(backend, "count_tokens", None), getattr(backend, "context_length", None))
+        return cls(backend.count_tokens, backend.context_length, backend.holds, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ class StoredParts:
 
     shots: Mapping[str, Sequence[Case]]
     """The solved examples of each Case, by case id."""
+    labels: tuple[str, ...] = ()
     profile: PromptTemplate | None = None
     first: PromptTemplate | None = None
 
@@ -76,6 +89,8 @@ class Composer:
     seed: int = 0
     window: ContextWindow = ContextWindow()
     stored: StoredParts | None = None
+    domain: str | None = None
+    """What the data says its items are, such as `movies`."""
 
     def method(self, template: PromptTemplate | None) -> Method:
         """Return the method that asks with the template; without one, the baseline that the settings name.
@@ -111,8 +126,8 @@ class Composer:
         profile = profile_name(template, settings)
         return Prompt(
             template=template,
-            answer=answer_format(front.answer or "titles"),
-            view=self.view,
+            answer=answer_format(template.answer_for(settings.view.ids)),
+            view=self._labelled_view(template),
             sampling=replace(
                 front.sampling,
                 seed=self.seed,
@@ -123,6 +138,7 @@ class Composer:
             scale=self.training.scale,
             count_tokens=self.window.count_tokens,
             context_length=self.window.context_length,
+            holds=self.window.holds,
             profile=None if profile is None else self.profile(self._profile_template(profile)),
         )
 
@@ -135,6 +151,7 @@ class Composer:
             sampling=replace(template.front.sampling, seed=self.seed),
             count_tokens=self.window.count_tokens,
             context_length=self.window.context_length,
+            holds=self.window.holds,
         )
 
     def _profile_template(self, name: str) -> PromptTemplate:
@@ -143,8 +160,15 @@ class Composer:
 
     @property
     def view(self) -> View:
-        """What of a Case is shown."""
-        return replace(self.settings.view, seed=self.seed)
+        """What of a Case is shown, in the words of the data's domain unless another is named."""
+        domain = self.settings.view.domain or find_domain(self.domain)
+        return replace(self.settings.view, seed=self.seed, domain=domain)
+
+    def _labelled_view(self, template: PromptTemplate) -> View:
+        """Return the view; where label log-probabilities are read, with labels that this model has as single tokens."""
+        if template.front.answer_for(self.settings.view.ids) != "label_logprobs":
+            return self.view
+        return replace(self.view, labels=self.stored.labels if self.stored else self.window.labels())
 
     def _ranker(self, prompt: Prompt, first: PromptTemplate | None) -> Ranker:
         front = prompt.template.front
@@ -214,6 +238,8 @@ class Composer:
             "order": self.settings.order,
             "shots": template.front.shots if self.settings.shots is None else self.settings.shots,
             "sampling": asdict(prompt.sampling),
+            "thinking": asdict(template.front.thinking),
+            "extra_body": dict(template.front.extra_body),
         }
         if first is not None:
             settings["first_template"] = first.text
@@ -295,12 +321,12 @@ def template_of(settings: PromptSettings) -> PromptTemplate:
     Raises InputError for an unknown name, a file that cannot be read, one that the linter refuses, or a template that
     asks for a profile.
     """
-    return check_prompt(with_settings(load_template(str(prompt_name(settings))), settings))
+    return check_prompt(with_settings(load_template(str(prompt_name(settings))), settings), settings.view)
 
 
-def check_prompt(template: PromptTemplate) -> PromptTemplate:
+def check_prompt(template: PromptTemplate, view: View | None = None) -> PromptTemplate:
     """Return the template; raises InputError if the linter refuses it, or if it asks for a profile."""
-    if problems := check(template):
+    if problems := check(template, answer_format, view or View()):
         raise problems[0].error()
     if template.front.task == "profile":
         raise InputError(
@@ -319,9 +345,13 @@ def prompt_name(settings: PromptSettings) -> str | Path:
 
 def with_settings(template: PromptTemplate, settings: PromptSettings) -> PromptTemplate:
     """Return the template with what the settings say in the place of its own keys."""
-    changed = {"top": settings.top, "ranker": settings.ranker, "answer": settings.answer}
-    front = template.front.model_copy(update={key: value for key, value in changed.items() if value is not None})
-    return replace(template, front=front)
+    return template.override(
+        ranker=settings.ranker,
+        answer=settings.answer,
+        top=settings.top,
+        thinking=None if settings.thinking is None else parse_thinking(settings.thinking),
+        extra_body=None if settings.extra_body is None else parse_extra_body(settings.extra_body),
+    )
 
 
 def profile_name(template: PromptTemplate, settings: PromptSettings) -> str | None:

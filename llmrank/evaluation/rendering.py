@@ -58,7 +58,7 @@ class Rendering:
         cases = cases_of(
             None, case_settings, template_task(template), catalogue=front.candidates == "catalogue", say=say
         )
-        composer = Composer(settings, cases.training, case_settings.seed, window)
+        composer = Composer(settings, cases.training, case_settings.seed, window, domain=cases.domain)
         order = Order.parse(settings.order, case_settings.seed)
         if front.task == "profile":
             return cls(composer.profile(template), None, cases, order, stored, profile)

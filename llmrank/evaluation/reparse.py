@@ -202,7 +202,12 @@ def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any])
 
     known = {setting.name for setting in settings_of(PromptSettings)}
     made = gather(PromptSettings, {name: value for name, value in prompt.items() if name in known})
-    parts = StoredParts(run.shots, profile=template("profile_template"), first=template("first_template"))
+    parts = StoredParts(
+        run.shots,
+        labels=tuple(settings["view"].get("labels", ())),
+        profile=template("profile_template"),
+        first=template("first_template"),
+    )
     training = TrainingData(lambda: (), run.metric_settings.scale)
     own = template("template")
     assert own is not None

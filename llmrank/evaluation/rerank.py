@@ -15,7 +15,7 @@ from typing import Any, Self, overload
 
 from llmrank.data.candidate_row import CandidateRow
 from llmrank.data.candidates import CandidateFile, file_format
-from llmrank.data.reranked import RerankedWriter
+from llmrank.data.reranked import RerankedWriter, check_output
 from llmrank.engine import Budget, Caller, CaseResult, rank_all
 from llmrank.errors import (
     EngineDiedError,
@@ -285,7 +285,7 @@ def rerank_files(
 ) -> Reranked:
     """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
     reporter = reporter or Silent()
-    partitions = _partitions(candidates, output, job, reporter)
+    partitions = _partitions(candidates, output, job, reporter, force=force)
     if candidates.is_dir() or job.scale.shard is not None:
         results, budget = _rerank_partitions(job, partitions, reporter, force=force)
         return _summary(output, results, budget)
@@ -300,7 +300,7 @@ def rerank_files(
 
 def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> CostEstimate:
     """Return what reranking would ask, what of it the Store has, and what the rest may cost. No request is sent."""
-    partitions = _partitions(candidates, output, job, reporter)
+    partitions = _partitions(candidates, output, job, reporter, force=True)
     divided = candidates.is_dir() or job.scale.shard is not None
     checked = [job.check(partition) for partition in partitions]
     # Parts have Stores of their own, which an estimate leaves as they are.
@@ -313,7 +313,7 @@ def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Re
         return CostEstimate.of(cases, method, session)
 
 
-def _partitions(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> list[Partition]:
+def _partitions(candidates: Path, output: Path, job: RerankJob, reporter: Reporter, *, force: bool) -> list[Partition]:
     """Return the parts of the job, once all that can be seen beforehand is seen to be right."""
     if needs_model(job.prompt):
         template_of(job.prompt)
@@ -322,6 +322,8 @@ def _partitions(candidates: Path, output: Path, job: RerankJob, reporter: Report
     if not partitions:
         reporter.message(f"there are more shards than files, and none is left for {job.scale.shard}")
     divided = candidates.is_dir() or job.scale.shard is not None
+    if not (force or divided):
+        check_output(output)
     if divided:
         job.check_scale()
     return partitions

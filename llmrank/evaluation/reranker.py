@@ -19,7 +19,7 @@ from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, s
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
-from llmrank.store import Store
+from llmrank.store import ForgetfulStore
 from llmrank.types import Backend, Case, Event, Item, Outcome, Ranking
 
 ItemLike = Item | Mapping[str, object] | str
@@ -84,7 +84,7 @@ class Reranker:
             if needs_model(prompts)
             else None
         )
-        store = Store(Path(":memory:")) if models.store is None else None
+        store = ForgetfulStore() if models.store is None else None
         self._session = Session(
             models, limits, backend=None if isinstance(backend, str) else backend, store=store, say=say
         )

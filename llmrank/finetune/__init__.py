@@ -10,11 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from llmrank.backends.models import DEFAULT_MODEL, default_cache, resolve_model, silent
+from llmrank.backends.models import DEFAULT_MODEL, resolve_model, silent
 from llmrank.data.dataset import Split
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import parse_split
 from llmrank.data.validation import validation_split
+from llmrank.files import cache_folder
 from llmrank.recall import candidates_for, recall_model
 from llmrank.types import Case
 
@@ -67,7 +68,7 @@ def finetune(
     inner = validation_split(parse_split(split)(load_dataset(str(data), say=say)))
     cases = validation_cases(inner, recall, k)
     Random(0).shuffle(cases)
-    base = resolve_model(model, cache=default_cache(), say=say)
+    base = resolve_model(model, cache=cache_folder(), say=say)
     card = train_titles(base, title_sequences(inner), cases[:validation_users], out, settings, say=say)
     return card if "fusion" in card else choose_title_fusion(out, base, cases[:validation_users], recall, say=say)
 

@@ -464,7 +464,7 @@ def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
 def choose_title_fusion(
     out: Path, model: Model, validation: Sequence[Case], recall: str, *, say: Say = lambda line: None
 ) -> Mapping[str, Any]:
-    """Choose on validation Cases how much the recall stage counts beside an adapter; add it to the card and return that.
+    """Choose on validation Cases how much the recall stage counts, add that to the card, and return the card.
 
     The card's `fusion` has `weight`, `term` and the whole `curve`: [term, weight, NDCG@10] for all that was tried.
     """

@@ -1,27 +1,49 @@
 """Prompt templates: find them, read them, check them, render them, and choose the solved examples they show."""
 
-from llmrank.prompting.check import check, check_file
-from llmrank.prompting.front import FrontMatter
-from llmrank.prompting.library import find_template, load_template, load_templates, shipped_folder, template_paths
-from llmrank.prompting.problem import Problem
-from llmrank.prompting.shots import ShotPool, choose_shots
-from llmrank.prompting.template import Fitted, PromptTemplate, read_template
-from llmrank.prompting.view import View
+from llmrank.prompting.check import check, check_file, difference, shared_prefix, transcript
+from llmrank.prompting.front import FrontMatter, parse_extra_body, parse_thinking
+from llmrank.prompting.identifiers import choose_labels, find_labels, label_pool
+from llmrank.prompting.library import (
+    TemplateInfo,
+    describe_templates,
+    find_template,
+    load_template,
+    shipped_folder,
+    template_origin,
+    template_paths,
+    template_title,
+)
+from llmrank.prompting.shots import ShotPool
+from llmrank.prompting.template import Fitted, Problem, PromptTemplate, read_template
+from llmrank.prompting.view import DOMAINS, DomainName, View, find_domain
 
 __all__ = [
+    "DOMAINS",
+    "DomainName",
     "Fitted",
     "FrontMatter",
     "Problem",
     "PromptTemplate",
     "ShotPool",
+    "TemplateInfo",
     "View",
     "check",
     "check_file",
-    "choose_shots",
+    "choose_labels",
+    "describe_templates",
+    "difference",
+    "find_domain",
+    "find_labels",
     "find_template",
+    "label_pool",
     "load_template",
-    "load_templates",
+    "parse_extra_body",
+    "parse_thinking",
     "read_template",
+    "shared_prefix",
     "shipped_folder",
+    "template_origin",
     "template_paths",
+    "template_title",
+    "transcript",
 ]

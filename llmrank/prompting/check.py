@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import unified_diff
+from itertools import product
 from pathlib import Path
 
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import KINDS, plugin_names
-from llmrank.prompting.identifiers import IDS
+from llmrank.prompting.identifiers import IDS, WORDS, Ids
 from llmrank.prompting.library import SUFFIX, read_text, template_paths
-from llmrank.prompting.problem import Problem
-from llmrank.prompting.template import PromptTemplate, read_template
+from llmrank.prompting.template import Problem, PromptTemplate, read_template
 from llmrank.prompting.view import View
-from llmrank.types import Case, Event, Item, Message
+from llmrank.types import AnswerFormat, Case, Event, Item, Message, Outcome, Question, Response
 
 ANSWERS: Mapping[str, frozenset[str]] = {
     "listwise": frozenset({"titles", "permutation", "json"}),
@@ -24,31 +27,56 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "setwise": frozenset({"choice", "label_logprobs"}),
     "tournament": frozenset({"titles", "permutation", "json"}),
 }
-"""The answer formats that fit each ranker. A ranker or a format from outside the package is nobody's business here."""
+"""The answer formats that fit each ranker; of rankers and formats from other packages nothing is known here."""
 RATINGS = frozenset({"rating", "expected_rating"})
+FIRST_TOKEN = frozenset({"label_logprobs", "expected_rating"})
+"""The answer formats that read the first token of the answer, and nothing else."""
 HISTORY = 40
 
 
-def check(template: PromptTemplate) -> list[Problem]:
+Formats = Callable[[str], AnswerFormat]
+"""Returns the answer format of a name; `llmrank.answers.answer_format`."""
+
+
+def check(template: PromptTemplate, formats: Formats | None = None, view: View | None = None) -> list[Problem]:
     """Return what is wrong with a template, in the order of its lines; empty when all is well.
 
     Found by reading: undefined variables, undeclared attributes, a look at the truth, text outside the blocks, settings
     that do not go together. Found by rendering Cases with marked data: the truth in the prompt, events that should be
-    hidden, candidates not shown or not in the order given, data that is taken for granted.
+    hidden, candidates not shown or not in the order given, data that is taken for granted. With `formats`, an answer
+    that does what the prompt asks for must be read back in full. It is rendered under every combination of options, or
+    under one `view` alone.
     """
     problems = {*template.problems, *_settings(template)}
     if not template.problems:
-        problems.update(_rendered(template))
+        problems.update(_rendered(template, view))
+        if formats is not None and not problems:
+            problems.update(_read_back(template, formats, view))
     return sorted(problems)
 
 
-def check_file(path: Path) -> list[Problem]:
-    """Return what is wrong with a template file; what cannot be read at all is the one Problem."""
+def check_file(path: Path, formats: Formats | None = None) -> list[Problem]:
+    """Return what is wrong with a template file; what cannot be read at all is the only Problem."""
     try:
         template = read_template(read_text(path), path, strict=False)
     except InputError as error:
         return [Problem.of(error, path)]
-    return check(template)
+    return check(template, formats)
+
+
+def transcript(messages: Sequence[Message]) -> str:
+    """Return the messages as one text, each under its role."""
+    return "\n\n".join(f"[{message.role}]\n{message.content}" for message in messages)
+
+
+def shared_prefix(one: Sequence[Message], other: Sequence[Message]) -> str:
+    """Return the longest text with which both transcripts begin: what a prefix cache can share."""
+    return _shared(transcript(one), transcript(other))
+
+
+def difference(before: Sequence[Message], after: Sequence[Message], names: tuple[str, str]) -> Iterator[str]:
+    """Yield the unified diff of two transcripts, line by line; nothing where they are equal."""
+    return unified_diff(transcript(before).split("\n"), transcript(after).split("\n"), *names, n=1, lineterm="")
 
 
 def _settings(template: PromptTemplate) -> Iterator[Problem]:
@@ -57,6 +85,8 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
 
     def problem(key: str, message: str, hint: str) -> Problem:
         lines = template.text.split("\n")
+        if key in template.overridden:
+            return Problem(template.path, 1, message, hint, f"--{key.replace('_', '-')}")
         line = next((number for number, line in enumerate(lines, start=1) if line.startswith(f"{key}:")), 1)
         return Problem(template.path, line, f"{key}: {message}", hint)
 
@@ -66,7 +96,7 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
     if front.task == "profile":
         if front.ranker or front.answer:
             key = "ranker" if front.ranker else "answer"
-            yield problem(key, "a profile is shown as it comes, and ranks nothing", f"leave {key!r} out")
+            yield problem(key, "a profile prompt ranks nothing; its answer is shown as it comes", f"leave {key!r} out")
         return
     if front.ranker is None or front.answer is None:
         key = "ranker" if front.ranker is None else "answer"
@@ -78,33 +108,47 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
     if front.task == "rating":
         fitting = RATINGS
         if front.ranker in ANSWERS and front.ranker != "pointwise":
-            yield problem("ranker", f"{front.ranker!r} ranks, and this is a rating prompt", "write `ranker: pointwise`")
+            yield problem("ranker", f"{front.ranker!r} ranks, but this is a rating prompt", "write `ranker: pointwise`")
     if fitting is None and front.ranker not in added and (close := nearest(front.ranker, ANSWERS)):
         yield problem("ranker", f"unknown ranker {front.ranker!r}{close}", f"use one of {', '.join(ANSWERS)}")
-    stray = front.answer in known or (front.answer not in added and nearest(front.answer, known))
-    if fitting is not None and front.answer not in fitting and stray:
-        what = f"{front.ranker} {front.task}" if front.task == "ranking" else "rating"
-        yield problem(
-            "answer",
-            f"{front.answer!r} does not fit a {what} prompt{nearest(front.answer, fitting)}",
-            f"use one of {', '.join(sorted(fitting))}",
-        )
+    answers = [front.answer] if isinstance(front.answer, str) else list(front.answer.values())
+    for answer in dict.fromkeys(answers):
+        stray = answer in known or (answer not in added and nearest(answer, known))
+        if fitting is not None and answer not in fitting and stray:
+            what = f"{front.ranker} {front.task}" if front.task == "ranking" else "rating"
+            # Whoever chose another ranker must hear of that option.
+            key = "ranker" if "ranker" in template.overridden and "answer" not in template.overridden else "answer"
+            yield problem(
+                key,
+                f"the answer format {answer!r} does not fit a {what} prompt{nearest(answer, fitting)}",
+                f"use one of {', '.join(sorted(fitting))}",
+            )
+    if front.answer_for() is None:
+        yield problem("answer", f"no format for `ids: {front.ids}`", f"add `{front.ids}: …` to the map")
+    if front.thinking.on and FIRST_TOKEN & {*answers}:
+        yield problem("thinking", "the first token is read, so the model cannot reason first", "write `thinking: off`")
+    if front.thinking.on and front.constrain:
+        yield problem("constrain", "a constraint would forbid the reasoning", "write `thinking: off`, or leave it out")
     if front.scale is not None and front.task == "rating":
-        yield problem("scale", "a rating is on the scale of the data, or it could not be measured", "leave it out")
+        yield problem("scale", "a rating prompt uses the scale of the data", "leave it out")
     elif front.scale is not None and front.scale[0] >= front.scale[1]:
         yield problem("scale", "the lowest is not below the highest", "write for example `scale: [1, 10]`")
     if front.ids != "titles" and "identifier" not in names:
-        yield problem("ids", f"{front.ids!r}, and no block shows `item.identifier`", "show it, or leave `ids` out")
-    if front.ids == "titles" and front.needs_identifiers:
+        yield problem("ids", f"{front.ids!r}, but no block shows `item.identifier`", "show it, or leave `ids` out")
+    if front.ids == "titles" and front.needs_identifiers():
         yield problem(
-            "answer", f"{front.answer!r} reads identifiers, and items have none", "add `ids: numbers` or `ids: letters`"
+            "answer",
+            f"{front.answer_for()!r} reads identifiers, and items have none",
+            "add `ids: numbers` or `ids: letters`",
         )
-    if front.candidates == "catalogue" and (front.about_one_item or front.answer not in {"titles", "json"}):
+    if front.candidates == "catalogue" and (front.about_one_item or front.answer_for() not in {"titles", "json"}):
         yield problem(
-            "candidates", "who names freely answers with titles", "write `answer: titles`, `ranker: listwise`"
+            "candidates",
+            "a model that names items freely answers with titles",
+            "write `answer: titles`, `ranker: listwise`",
         )
     if front.shots and "shot" not in template.blocks:
-        yield problem("shots", f"{front.shots}, and there is no block 'shot'", "add `{% block shot %}…{% endblock %}`")
+        yield problem("shots", f"{front.shots}, but there is no block 'shot'", "add `{% block shot %}…{% endblock %}`")
     if "shot" in template.blocks and "shots" not in names:
         yield Problem(
             template.path, template.lines["shot"], "no block shows `shots`", "loop over `shots` in block user"
@@ -117,10 +161,10 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
                 "profile", f"unknown prompt {front.profile!r}{nearest(front.profile, paths)}", "name a template"
             )
         elif "task: profile" not in read_text(paths[front.profile]):
-            yield problem("profile", f"{front.profile!r} is no profile prompt", "name a template with `task: profile`")
+            yield problem("profile", f"{front.profile!r} is not a profile prompt", "name one with `task: profile`")
 
 
-def _rendered(template: PromptTemplate) -> Iterator[Problem]:
+def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[Problem]:
     """Yield what shows only in the rendered prompt."""
     front, case, view = template.front, _case(template), View()
     line = template.lines["user"]
@@ -131,8 +175,11 @@ def _rendered(template: PromptTemplate) -> Iterator[Problem]:
 
     try:
         plain = rendered(case)
-        for shown in _views(template):
-            rendered(case, shown, 2 if "shot" in template.blocks else 0)
+        for shown, shots in product(
+            [only] if only else _views(template), (0, 1) if "shot" in template.blocks else (0,)
+        ):
+            rendered(case, shown, shots)
+        rendered(case, View(history=3, history_order="newest-first", domain="books"))
         for bare in (_bare(case), replace(case, history=())):
             rendered(bare)
     except InputError as error:
@@ -142,7 +189,7 @@ def _rendered(template: PromptTemplate) -> Iterator[Problem]:
     def problem(message: str, hint: str) -> Problem:
         return Problem(template.path, line, message, hint)
 
-    text = _text(plain)
+    text = transcript(plain)
     if rendered(replace(case, relevant=(case.candidates[3].item_id,), rating=2.0)) != plain:
         yield problem("the prompt changes with the truth", "show only the history and the candidates")
     limit = len(case.history) if front.history is None else front.history
@@ -169,18 +216,90 @@ def _rendered(template: PromptTemplate) -> Iterator[Problem]:
     turned = replace(case, candidates=case.candidates[::-1])
     if places != sorted(places):
         yield problem("the candidates are not in the order given", "loop over `candidates` without sorting")
-    elif _masked(_text(rendered(turned)), case) != _masked(text, case):
+    elif _masked(transcript(rendered(turned)), case) != _masked(text, case):
         yield problem("another order of the candidates changes more than their order", "treat all candidates alike")
 
 
 def _views(template: PromptTemplate) -> Iterator[View]:
-    """Yield the renderings that a user can switch to."""
-    yield View(show_history=False)
-    yield View(history=3, history_order="newest-first", domain="books")
-    yield View(show_scores="score" in template.names)
+    """Yield every combination of what options change: identifier scheme, history, scores."""
+    front, schemes = template.front, list[Ids | None]([None])
     for ids in IDS if "identifier" in template.names else ():
-        if ids != "titles" or not template.front.needs_identifiers:
-            yield View(ids=ids)
+        if front.answer_for(ids) is not None and not (ids == "titles" and front.needs_identifiers(ids)):
+            schemes.append(ids)
+    for ids, history, scores in product(
+        schemes, (True, False), (False, True) if "score" in template.names else (False,)
+    ):
+        yield View(ids=ids, show_history=history, show_scores=scores)
+
+
+def _read_back(template: PromptTemplate, formats: Formats, only: View | None) -> Iterator[Problem]:
+    """Yield where an answer that does what the prompt asks for is not read back in full."""
+    front = template.front
+    if front.task == "profile" or front.ranker not in ANSWERS:
+        return
+    case = _case(template, named=True)
+    where = "answer" if "answer" in template.overridden else ""
+    line = next((n for n, text in enumerate(template.text.split("\n"), 1) if text.startswith("answer:")), 1)
+    for view in [only] if only else _views(template):
+        name = template.answer_for(view.ids)
+        form = formats(name)
+        for text, question, wanted in _obedient(template, name, form, case, view):
+            answer = form.read(text, question)
+            got = answer.ranked or answer.value
+            if answer.outcome is not Outcome.OK or got != wanted:
+                said = answer.reason or ", ".join(answer.repairs) or f"{got!r:.60}"
+                scheme = view.ids or front.ids
+                yield Problem(
+                    template.path,
+                    line,
+                    f"answer: with `ids: {scheme}` the prompt asks for {text.text!r:.60}, which the format {name!r} "
+                    f"does not read in full ({answer.outcome}: {said})",
+                    "let the format follow the identifiers, as in `answer: {titles: titles, numbers: permutation}`",
+                    f"--{where}" if where else "",
+                )
+                break
+
+
+def _obedient(
+    template: PromptTemplate, name: str, form: AnswerFormat, case: Case, view: View
+) -> Iterator[tuple[Response, Question, object]]:
+    """Yield answers as the prompt asks for them, each with its Question and what is to be read: ids, or a value.
+
+    One has the form that the format is named for; the other is what a solved example shows as its answer.
+    """
+    question = template.question(case, view)
+    count = min(question.top or len(question.items), len(question.items))
+    items = question.items[:count]
+    ids, named = tuple(item.item_id for item in items), question.identifiers[:count] or [item.title for item in items]
+    labels = form.labels(question)
+    even = Response("", label_logprobs={label: -math.log(len(labels)) for label in labels}) if labels else Response("")
+    low, high = question.scale
+    match name:
+        case "titles":
+            yield Response("\n".join(f"{n}. {item.title}" for n, item in enumerate(items, 1))), question, ids
+        case "permutation":
+            yield Response(" > ".join(f"[{identifier}]" for identifier in named)), question, ids
+        case "json":
+            yield Response(json.dumps({"ranking": list(named)})), question, ids
+        case "choice":
+            yield Response(named[0]), question, ids[:1]
+        case "yes_no":
+            yield Response("Yes"), question, 1.0
+        case "rating":
+            yield Response(f"{high:g}"), question, high
+        case "label_logprobs":
+            yield even, question, tuple(item.item_id for item in question.items)
+        case _:
+            pass
+    if "shot" not in template.blocks or name == "expected_rating":
+        return
+    if template.front.task == "rating":
+        solved, other, wanted = replace(case, rating=high), replace(case, rating=low), high
+    else:
+        solved, other, wanted = replace(case, relevant=ids), replace(case, relevant=()), ids
+    texts = [template.render_shot(one, view=view) for one in (solved, other)]
+    unscored = replace(view, show_scores=False)
+    yield Response(texts[0][len(_shared(*texts)) :]), template.question(case, unscored), wanted
 
 
 def _item(template: PromptTemplate, kind: str, number: int) -> Item:
@@ -188,10 +307,14 @@ def _item(template: PromptTemplate, kind: str, number: int) -> Item:
     return Item(f"{kind[0]}{number:03}x", f"Marked {kind} <{number}>", marks)
 
 
-def _case(template: PromptTemplate) -> Case:
-    """Return a Case in which every text is marked, so that it can be found again."""
+def _case(template: PromptTemplate, *, named: bool = False) -> Case:
+    """Return a Case in which every text is marked, so that it can be found again; `named`: candidates with titles."""
     count = max(HISTORY, 2 * (template.front.history or 0))
     items = tuple(_item(template, "candidate", number) for number in range(12))
+    if named:
+        items = tuple(
+            replace(one, title=f"The {WORDS[2 * n]} {WORDS[2 * n + 1]}".title()) for n, one in enumerate(items)
+        )
     case = Case(
         user_id="marked user",
         history=tuple(Event(_item(template, "event", n), 1.0 + n % 5, 8.7e8 + n * 86_400) for n in range(count)),
@@ -222,8 +345,9 @@ def _solved(template: PromptTemplate, number: int) -> Case:
     return replace(case, user_id=f"example {number}", history=case.history[: 5 + number])
 
 
-def _text(messages: tuple[Message, ...]) -> str:
-    return "\n\n".join(f"{message.role}: {message.content}" for message in messages)
+def _shared(one: str, other: str) -> str:
+    length = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    return one[: min(len(one), len(other)) if length is None else length]
 
 
 def _masked(text: str, case: Case) -> str:

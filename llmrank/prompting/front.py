@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Literal, cast
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+)
 
-from llmrank.errors import InputError, nearest
-from llmrank.prompting.domain import DomainName
-from llmrank.prompting.identifiers import Ids
-from llmrank.types import Sampling
+from llmrank.errors import InputError, from_validation
+from llmrank.prompting.identifiers import IDS, Ids
+from llmrank.prompting.view import DomainName
+from llmrank.types import Sampling, Thinking
+from llmrank.yaml_text import read_yaml
 
 
 class Provenance(BaseModel):
@@ -23,8 +33,8 @@ class Provenance(BaseModel):
     paper: str = ""
     """`arXiv:2305.07622`, with the section or figure."""
     wording: Literal["verbatim", "transcribed", "reconstructed", "own"] = "own"
-    """`verbatim`: read in a copy of the source; `transcribed`: in somebody's copy of it; `reconstructed`: the parts are
-    the paper's, the words ours; `own`: no paper's."""
+    """`verbatim`: from the source itself; `transcribed`: from somebody's copy of it; `reconstructed`: the parts are the
+    paper's, the words are ours; `own`: from no paper."""
     note: str = ""
 
 
@@ -43,6 +53,44 @@ class SamplingKeys(BaseModel):
     frequency_penalty: float = Field(0.0, ge=-2, le=2)
 
 
+def _thinking(value: object) -> Thinking:
+    """Return what a template, or an option, says of reasoning. YAML reads a bare `off` as false, and `on` as true."""
+    if isinstance(value, Thinking):
+        return value
+    if isinstance(value, bool) or value in ("on", "off"):
+        return Thinking(value is True or value == "on")
+    budget = cast("dict[str, object]", value).get("budget") if isinstance(value, dict) else value
+    named = not isinstance(value, dict) or len(cast("dict[str, object]", value)) == 1
+    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1 or not named:
+        raise ValueError("write off, on, or {budget: N} with the most tokens of reasoning")
+    return Thinking(True, budget)
+
+
+def _answer(value: object) -> object:
+    """Refuse a map of answer formats that names an unknown identifier scheme, or none."""
+    if isinstance(value, dict):
+        schemes = list(cast("dict[object, object]", value))
+        if wrong := [scheme for scheme in schemes if scheme not in IDS]:
+            raise ValueError(f"{wrong[0]!r} is no identifier scheme; use {', '.join(IDS)}")
+        if not schemes:
+            raise ValueError("write a format, or one for each identifier scheme")
+    return value
+
+
+RESERVED = frozenset({*SamplingKeys.model_fields, "model", "messages", "n", "stream", "logprobs", "top_logprobs"})
+"""Fields of a call's body that llmrank sets itself."""
+
+
+def _extra_body(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if own := sorted(RESERVED & value.keys()):
+        raise ValueError(f"{own[0]!r} is set by llmrank itself; write it under `sampling`, or leave it out")
+    return value
+
+
+ExtraBody = Annotated[dict[str, JsonValue], AfterValidator(_extra_body)]
+_EXTRA: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(ExtraBody)
+
+
 class FrontMatter(BaseModel):
     """The keys of the front matter; any other key is an error."""
 
@@ -55,29 +103,35 @@ class FrontMatter(BaseModel):
     task: Literal["ranking", "rating", "profile"]
     ranker: str | None = None
     """The method that asks with it: `listwise`, `pointwise`, …; none for a profile."""
-    answer: str | None = None
-    """The answer format that reads the response; none for a profile, whose answer is shown as it comes."""
+    answer: Annotated[str | Mapping[Ids, str] | None, BeforeValidator(_answer)] = None
+    """The answer format that reads the response, or one per identifier scheme (see `answer_for`); none for a profile,
+    whose answer is shown as it comes."""
     history: int | None = Field(None, ge=0)
-    """How many of the newest events are shown; none given: all."""
+    """How many of the newest events are shown; not given: all."""
     top: int | None = Field(None, ge=1)
-    """How many items the model is asked to return; none given: all that are shown."""
+    """How many items the model is asked to return; not given: all that are shown."""
     ids: Ids = "titles"
     """How items are named."""
     scale: tuple[float, float] | None = None
-    """The lowest and the highest number that a ranking prompt asks for; none given: the ratings' of the data, as a
-    rating prompt always has it."""
+    """The lowest and the highest number that a ranking prompt asks for; not given: the rating scale of the data, which
+    a rating prompt always uses."""
     candidates: Literal["list", "catalogue"] = "list"
-    """`catalogue`: no list is shown, and the model names freely."""
+    """`catalogue`: no list is shown, and the model names items freely."""
     attributes: tuple[str, ...] = ()
-    """The item attributes that the template shows (genres, brand, …); an item without one must be allowed for."""
+    """The item attributes that the template shows (genres, brand, …); it must allow for items that lack one."""
     profile: str | None = None
     """The template that asks for the user's profile first."""
     shots: int = Field(0, ge=0)
     """How many solved examples, unless `--shots` says otherwise."""
     constrain: bool = False
-    """Whether a backend that can is to enforce the form of the answer."""
+    """Whether a backend that can enforce the form of the answer does so."""
+    thinking: Annotated[Thinking, BeforeValidator(_thinking)] = Thinking()
+    """Whether the model reasons before it answers: `off` (unless said otherwise), `on`, or `{budget: N}`. A budget is
+    added to `max_tokens`, which is for the answer; `on` has no bound but `max_tokens`, for both together."""
+    extra_body: ExtraBody = Field(default_factory=dict[str, JsonValue])
+    """Further fields of each call's body, for what an endpoint knows and llmrank does not."""
     domain: DomainName = "items"
-    """Whose words are used, unless `--domain` says otherwise."""
+    """Whose words are used where neither the data nor `--domain` says so."""
     provenance: Provenance = Provenance()
     sampling_keys: SamplingKeys = Field(alias="sampling", default_factory=lambda: SamplingKeys.model_validate({}))
 
@@ -86,19 +140,27 @@ class FrontMatter(BaseModel):
         """Whether one item is asked about at a time: its `target`."""
         return self.task == "rating" or self.ranker == "pointwise"
 
-    @property
-    def needs_identifiers(self) -> bool:
-        """Whether the answer names items by their identifiers, so that titles alone will not do."""
-        return self.answer in {"permutation", "choice", "label_logprobs"}
+    def answer_for(self, ids: Ids | None = None) -> str | None:
+        """Return the answer format for an identifier scheme (None: the template's own); None where it has none."""
+        return self.answer if self.answer is None or isinstance(self.answer, str) else self.answer.get(ids or self.ids)
+
+    def needs_identifiers(self, ids: Ids | None = None) -> bool:
+        """Return whether the answer names items by their identifiers, so that titles alone will not do."""
+        return self.answer_for(ids) in {"permutation", "choice", "label_logprobs"}
 
     @property
     def sampling(self) -> Sampling:
         """How the model draws its answer, every field explicit."""
         return Sampling(**self.sampling_keys.model_dump())
 
+    @property
+    def extra_body_text(self) -> str:
+        """The extra body as a Request carries it: JSON with sorted keys, empty where there is none."""
+        return json.dumps(self.extra_body, sort_keys=True, separators=(",", ":")) if self.extra_body else ""
+
 
 def split_front(text: str, path: Path) -> tuple[str, int]:
-    """Return the YAML of the front matter and the number of the line on which the Jinja part begins."""
+    """Return the YAML of the front matter and the line on which the Jinja part begins; raises InputError."""
     lines = text.split("\n")
     if lines[0].rstrip() == "---":
         for number, line in enumerate(lines[1:], start=2):
@@ -113,62 +175,30 @@ def split_front(text: str, path: Path) -> tuple[str, int]:
 
 
 def read_front(source: str, path: Path) -> FrontMatter:
-    """Return the front matter; raises InputError with file, line and key."""
-    try:
-        root = yaml.compose(source, Loader=yaml.SafeLoader)
-        values = cast(object, yaml.safe_load(source))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = None if mark is None else mark.line + 2
-        raise InputError(
-            f"not YAML: {error.problem}", path=path, line=line, hint="write one 'key: value' a line, texts in quotes"
-        ) from error
-    except yaml.YAMLError as error:
-        raise InputError(f"not YAML: {error}", path=path, hint="write one 'key: value' a line") from error
-    if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
-        raise InputError(
-            "the front matter holds no keys",
-            path=path,
-            line=2,
-            hint="write one 'key: value' a line, at least name and task",
-        )
-    lines = dict(_lines(root, path))
+    """Return the front matter, which begins on line 2; raises InputError with file, line and key."""
+    values, lines = read_yaml(source, path, first_line=2)
     try:
         return FrontMatter.model_validate(values)
     except ValidationError as error:
-        raise _explained(error, lines, path) from error
+        hint = "see the keys in `llmrank prompts show --variables`"
+        raise from_validation(error, FrontMatter, path=path, lines=lines, hint=hint) from error
 
 
-def _lines(node: yaml.MappingNode, path: Path, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield the line of every key in the file (the YAML begins on line 2); a key given twice is an error."""
-    seen: set[str] = set()
-    for key, value in cast("Sequence[tuple[yaml.Node, yaml.Node]]", node.value):
-        name, line = str(cast(object, key.value)), key.start_mark.line + 2
-        if name in seen:
-            raise InputError("given twice", path=path, line=line, field=name, hint="keep one of them")
-        seen.add(name)
-        yield (*above, name), line
-        if isinstance(value, yaml.MappingNode):
-            yield from _lines(value, path, (*above, name))
+def parse_thinking(text: str) -> Thinking:
+    """Return what `--thinking` says: `off`, `on`, or the most tokens of reasoning; raises InputError."""
+    try:
+        return _thinking(int(text) if text.isdecimal() else text)
+    except ValueError as error:
+        raise InputError(
+            str(error), field="--thinking", hint="for example --thinking off, or --thinking 1024"
+        ) from error
 
 
-def _explained(error: ValidationError, lines: Mapping[tuple[str, ...], int], path: Path) -> InputError:
-    """Return the first fault as an InputError: where it stands, and what would be right."""
-    fault: Any = error.errors(include_url=False)[0]
-    place = tuple(str(part) for part in fault["loc"])
-    key, keys = str(fault["loc"][-1]), place
-    while keys and keys not in lines:
-        keys = keys[:-1]
-    hint = "see the keys in `llmrank prompts show --variables`"
-    problem = str(fault["msg"])
-    if fault["type"] == "extra_forbidden":
-        parts: dict[str, type[BaseModel]] = {"provenance": Provenance, "sampling": SamplingKeys}
-        known = (parts[place[0]] if len(place) > 1 else FrontMatter).model_fields
-        names = [field.alias or name for name, field in known.items()]
-        problem = f"unknown key{nearest(key, names)}"
-        hint = f"use one of {', '.join(names)}"
-    elif fault["type"] == "missing":
-        hint = f"add the key {key!r}"
-    elif fault["type"] == "literal_error":
-        hint = f"use {fault['ctx']['expected']}"
-    return InputError(problem, path=path, line=lines.get(keys, 1), field=".".join(place), hint=hint)
+def parse_extra_body(text: str) -> dict[str, JsonValue]:
+    """Return what `--extra-body` says, a JSON object; raises InputError."""
+    hint = """for example --extra-body '{"min_p": 0.1}'"""
+    try:
+        return _EXTRA.validate_python(_EXTRA.validate_json(text))
+    except ValidationError as error:
+        problem = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
+        raise InputError(problem, field="--extra-body", hint=hint) from error

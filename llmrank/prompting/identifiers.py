@@ -1,171 +1,116 @@
-"""The identifiers by which a prompt, and so an answer, names its items."""
+"""The identifiers by which a prompt and its answer name items, and the labels that suit a model's tokenizer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import count, islice, product
-from string import ascii_uppercase
+from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, get_args
 
 from llmrank.errors import InputError
-from llmrank.types import Item
+from llmrank.types import LABEL_LIMIT, Item
 
 Ids = Literal["titles", "numbers", "letters", "item_id", "words"]
 IDS: tuple[Ids, ...] = get_args(Ids)
 
-# Short, common, unlike each other, and none of them a rank, a number or a judgement.
-WORDS: tuple[str, ...] = (
-    "apple",
-    "river",
-    "stone",
-    "cloud",
-    "tiger",
-    "lemon",
-    "piano",
-    "garden",
-    "window",
-    "bridge",
-    "candle",
-    "forest",
-    "silver",
-    "mountain",
-    "table",
-    "rabbit",
-    "ocean",
-    "ladder",
-    "butter",
-    "engine",
-    "orange",
-    "castle",
-    "paper",
-    "needle",
-    "basket",
-    "winter",
-    "dragon",
-    "pocket",
-    "mirror",
-    "cotton",
-    "hammer",
-    "island",
-    "jacket",
-    "kettle",
-    "lantern",
-    "marble",
-    "napkin",
-    "olive",
-    "pencil",
-    "quilt",
-    "ribbon",
-    "saddle",
-    "tunnel",
-    "umbrella",
-    "velvet",
-    "wagon",
-    "yellow",
-    "zebra",
-    "anchor",
-    "barrel",
-    "camel",
-    "desert",
-    "eagle",
-    "falcon",
-    "ginger",
-    "harbor",
-    "insect",
-    "jungle",
-    "kitten",
-    "lizard",
-    "magnet",
-    "nectar",
-    "onion",
-    "parrot",
-    "rocket",
-    "salmon",
-    "temple",
-    "uncle",
-    "valley",
-    "walnut",
-    "yogurt",
-    "arrow",
-    "bottle",
-    "carpet",
-    "donkey",
-    "elbow",
-    "feather",
-    "guitar",
-    "helmet",
-    "iron",
-    "jewel",
-    "knife",
-    "ladle",
-    "meadow",
-    "nest",
-    "oyster",
-    "pepper",
-    "queen",
-    "radio",
-    "spider",
-    "tomato",
-    "urn",
-    "violin",
-    "whale",
-    "yard",
-    "acorn",
-    "bread",
-    "copper",
-    "daisy",
-    "emerald",
-    "fox",
-    "glove",
-    "honey",
-    "ink",
-    "jar",
-    "key",
-    "leaf",
-    "moon",
-    "nut",
-    "owl",
-    "plum",
-    "rose",
-    "ship",
-    "tree",
-    "van",
-    "wolf",
-    "barn",
-    "crown",
-    "drum",
-    "flute",
-    "goat",
-    "hat",
-    "kite",
-    "lamp",
-    "mouse",
-    "nail",
-    "oven",
-    "shell",
-)
+_WORDS = """
+apple river stone cloud tiger lemon piano garden window bridge candle forest silver mountain table rabbit ocean ladder
+butter engine orange castle paper needle basket winter dragon pocket mirror cotton hammer island jacket kettle lantern
+marble napkin olive pencil quilt ribbon saddle tunnel umbrella velvet wagon yellow zebra anchor barrel camel desert
+eagle falcon ginger harbor insect jungle kitten lizard magnet nectar onion parrot rocket salmon temple uncle valley
+walnut yogurt arrow bottle carpet donkey elbow feather guitar helmet iron jewel knife ladle meadow nest oyster pepper
+queen radio spider tomato urn violin whale yard acorn bread copper daisy emerald fox glove honey ink jar key leaf moon
+nut owl plum rose ship tree van wolf barn crown drum flute goat hat kite lamp mouse nail oven shell
+"""
+WORDS: tuple[str, ...] = tuple(_WORDS.split())
+"""Short, common, unlike each other, and none of them a rank, a number or a judgement."""
+SLICE = 256
+"""How many candidate labels an endpoint is asked about at a time."""
 
 
-def identifiers(scheme: Ids, items: Sequence[Item]) -> tuple[str, ...]:
+def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) -> tuple[str, ...]:
     """Return one identifier per item, in order; empty where the titles themselves are the identifiers.
 
-    Letters go on after Z as AA, AB, …. Raises InputError where `words` has fewer words than there are items.
+    Letters go on after Z as AA, AB, …. `labels`, where given, stand in the place of letters and of words. Raises
+    InputError where a scheme has fewer identifiers than there are items.
     """
+    if labels and scheme in ("letters", "words"):
+        if len(items) > len(labels):
+            raise InputError(
+                f"{len(items)} candidates need as many labels, and this model has {len(labels)} that are single tokens",
+                field="-k",
+                hint=f"use -k {len(labels)}, --first recall_order --first-top {len(labels)}, or "
+                "--ranker sliding_window --prompt rankgpt",
+            )
+        return tuple(labels[: len(items)])
     match scheme:
         case "titles":
             return ()
         case "numbers":
-            return tuple(str(place) for place in range(1, len(items) + 1))
+            return tuple(str(number) for number in range(1, len(items) + 1))
         case "letters":
-            lettered = ("".join(letters) for length in count(1) for letters in product(ascii_uppercase, repeat=length))
-            return tuple(islice(lettered, len(items)))
+            return tuple(islice(_letters(), len(items)))
         case "item_id":
             return tuple(item.item_id for item in items)
         case "words":
             if len(items) > len(WORDS):
                 raise InputError(
-                    f"the identifier scheme 'words' names {len(WORDS)} items, and {len(items)} are to be shown",
-                    field="ids",
-                    hint="show fewer candidates, or take --ids numbers",
+                    f"--ids words names at most {len(WORDS)} items, and {len(items)} are to be shown",
+                    field="--ids",
+                    hint="use --ids numbers, or show fewer candidates (-k)",
                 )
             return WORDS[: len(items)]
+
+
+def label_pool(scheme: Ids = "letters") -> Iterator[str]:
+    """Yield candidate labels, several thousand, those that suit the scheme first: letters, two-letter codes, words,
+    digits, longer codes."""
+    codes = ["".join(letters) for letters in product(ascii_uppercase, repeat=2)]
+    groups: list[Sequence[str]] = [ascii_uppercase, codes, WORDS, "0123456789"]
+    if scheme == "words":
+        groups.insert(0, groups.pop(2))
+    groups += [[code.lower() for code in codes], [code.capitalize() for code in codes], ascii_lowercase]
+    groups += [["".join(letters) for letters in product(ascii_uppercase, "AEIOUY", ascii_uppercase)]]
+    return (label for group in groups for label in group)
+
+
+def choose_labels(
+    token: Callable[[str], int | None], n: int = LABEL_LIMIT, scheme: Ids = "letters", pool: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Return the first `n` labels of the pool that are single tokens of a model, each a different token.
+
+    `token` returns the id of the token that a text is where the model's answer begins, None where it is several.
+    Fewer than `n` come back where the pool does not hold more; the first m of n are those that m would bring.
+    """
+    chosen: dict[int, str] = {}
+    for label in label_pool(scheme) if pool is None else pool:
+        if len(chosen) == n:
+            break
+        if (number := token(label)) is not None:
+            chosen.setdefault(number, label)
+    return tuple(chosen.values())
+
+
+async def find_labels(
+    tokens: Callable[[Sequence[str]], Awaitable[Mapping[str, int] | None]],
+    n: int = LABEL_LIMIT,
+    scheme: Ids = "letters",
+) -> tuple[str, ...]:
+    """Return `choose_labels` for a backend that is asked (`backend.label_tokens`), a slice of the pool at a time.
+
+    Empty where the backend does not know the model's tokenizer.
+    """
+    known: dict[str, int] = {}
+    pool = label_pool(scheme)
+    while part := list(islice(pool, SLICE)):
+        told = await tokens(part)
+        if told is None:
+            return ()
+        known |= {label: told[label] for label in part if label in told}
+        if len(set(known.values())) >= n:
+            break
+    return choose_labels(known.get, n, pool=tuple(known))
+
+
+def _letters() -> Iterator[str]:
+    return ("".join(letters) for length in count(1) for letters in product(ascii_uppercase, repeat=length))

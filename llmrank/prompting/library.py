@@ -1,9 +1,10 @@
-"""Where templates are found: an explicit path, ./prompts, the user's config folder, the package."""
+"""Where templates are found (a path, ./prompts, the user's config folder, the package), and what there is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from llmrank.errors import InputError, nearest
 from llmrank.prompting.template import PromptTemplate, read_template
@@ -20,7 +21,7 @@ def shipped_folder() -> Path:
 
 
 def folders() -> tuple[Path, ...]:
-    """Return the folders that are searched, first found first."""
+    """Return the folders that are searched, in this order."""
     from platformdirs import user_config_path
 
     return Path("prompts"), user_config_path("llmrank") / "prompts", shipped_folder()
@@ -50,7 +51,7 @@ def find_template(name: str | Path) -> Path:
     raise InputError(
         f"unknown prompt {name!r}{nearest(name, known)}",
         field="--prompt",
-        hint="`llmrank prompts list` shows them; `llmrank prompts new NAME` begins one",
+        hint="`llmrank prompts list` shows them; `llmrank prompts new NAME` starts one",
     )
 
 
@@ -74,7 +75,60 @@ def load_template(name: str | Path) -> PromptTemplate:
     return read_template(read_text(path), path)
 
 
-def load_templates() -> Iterator[PromptTemplate]:
-    """Yield every template that can be named, sorted by name."""
-    for path in template_paths().values():
-        yield read_template(read_text(path), path)
+Origin = Literal["shipped", "edited", "own"]
+"""`shipped`: as it comes with llmrank; `edited`: another text under the name of one that does; `own`: the user's."""
+
+
+def template_origin(template: PromptTemplate) -> Origin:
+    """Return whether a template is one that comes with llmrank, an edited one, or the user's own."""
+    shipped = shipped_folder() / f"{template.name}{SUFFIX}"
+    if not shipped.is_file():
+        return "own"
+    return "shipped" if read_text(shipped) == template.text else "edited"
+
+
+def template_title(template: PromptTemplate) -> str:
+    """Return what results call a template: its name, and of an edited one also its path and the start of its hash."""
+    if template_origin(template) != "edited":
+        return template.name
+    return f"{template.name} (edited: {template.path}, {template.sha256[:8]})"
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateInfo:
+    """What a list of templates shows of one."""
+
+    name: str
+    path: Path
+    origin: Origin | None = None
+    task: str = ""
+    ranker: str = ""
+    answer: str = ""
+    """The answer format, or those of its identifier schemes, each once."""
+    description: str = ""
+    paper: str = ""
+    wording: str = ""
+    note: str = ""
+    problem: str = ""
+    """Why it cannot be read; then the other fields are empty."""
+
+
+def describe_templates(*, task: str | None = None, ranker: str | None = None) -> list[TemplateInfo]:
+    """Return every template that can be named, sorted by name, or those of a task and of a ranker alone; a broken file
+    is in the list too, with what is wrong."""
+    found: list[TemplateInfo] = []
+    for name, path in template_paths().items():
+        try:
+            template = load_template(path)
+        except InputError as error:
+            found.append(TemplateInfo(name, path, problem=error.problem))
+            continue
+        front, answer = template.front, template.front.answer or ""
+        formats = answer if isinstance(answer, str) else ", ".join(dict.fromkeys(answer.values()))
+        about = (front.task, front.ranker or "", formats, front.description)
+        found.append(
+            TemplateInfo(name, path, template_origin(template), *about, *front.provenance.model_dump().values())
+        )
+        if task not in (None, front.task) or ranker not in (None, front.ranker):
+            found.pop()
+    return found

@@ -69,18 +69,18 @@ class ShotPool:
                 chosen.append(replace(solved, candidates=tuple(shown), relevant=(last.item.item_id,)))
         if len(chosen) < count:
             raise InputError(
-                f"{count} solved examples are wanted, and only {len(chosen)} other users in the training data have "
+                f"{count} solved examples are wanted, but only {len(chosen)} other users in the training data have "
                 f"{'two rated events' if task == 'rating' else 'two events'}",
                 user=case.user_id,
                 field="--shots",
-                hint=f"ask for --shots {len(chosen)}, or draw from more users",
+                hint=f"use --shots {len(chosen)}, or more users",
             )
         return tuple(chosen)
 
     def _negatives(self, history: Sequence[Event], count: int, random: Random) -> list[Item]:
         seen = {event.item.item_id for event in history}
         free = len(self.items) - len(seen)
-        if free < 2 * count:  # a small catalogue: no sense in drawing until an unseen one comes up
+        if free < 2 * count:  # in a small catalogue it would take long until an unseen one comes up
             unseen = [item for item in self.items if item.item_id not in seen]
             return random.sample(unseen, min(count, len(unseen)))
         drawn: list[Item] = []
@@ -90,13 +90,6 @@ class ShotPool:
                 seen.add(item.item_id)
                 drawn.append(item)
         return drawn
-
-
-def choose_shots(
-    pool: Sequence[Case], case: Case, count: int, seed: int, task: Literal["ranking", "rating"], candidates: int = 10
-) -> tuple[Case, ...]:
-    """Return `ShotPool.of(pool).choose(…)`; for many Cases, build the pool once."""
-    return ShotPool.of(pool).choose(case, count, seed, task, candidates)
 
 
 def _identity(history: Sequence[Event]) -> tuple[str, ...]:

@@ -3,72 +3,69 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
-from jinja2.runtime import LoopContext
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 
 from llmrank.errors import InputError, nearest
-from llmrank.prompting.domain import DOMAINS
+from llmrank.prompting.environment import Environment
 from llmrank.prompting.front import FrontMatter, read_front, split_front
-from llmrank.prompting.identifiers import identifiers
-from llmrank.prompting.problem import Problem
+from llmrank.prompting.identifiers import Ids, identifiers
 from llmrank.prompting.references import fault, references
 from llmrank.prompting.variables import VARIABLES, Shown, plain, show_event, show_item
-from llmrank.prompting.view import View
-from llmrank.types import Case, Item, Message, Question
+from llmrank.prompting.view import DOMAINS, View
+from llmrank.types import Case, Item, Message, Question, Thinking
+from llmrank.yaml_text import MOST_CHARACTERS
 
 BLOCKS = ("system", "user", "shot")
 PLAIN_VIEW = View()
 ORDERS = {"oldest-first": "oldest first", "newest-first": "newest first", "shuffled": "in no particular order"}
 # What a wrong expression in a template can raise (`{{ n + title }}`, a macro that calls itself, …).
-TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+TEMPLATE_FAULTS = (
+    *(TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
+    *(RecursionError, MemoryError),
+)
 
 
-class _Absent(StrictUndefined):
-    """What the data does not hold: false for an item or event, so that a template can ask; printing it is an error."""
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One finding about a template: what is wrong, and where."""
 
-    __slots__ = ()
+    path: Path
+    line: int
+    message: str
+    hint: str
+    option: str = ""
+    """The option to blame, such as `--ranker`, where what is wrong does not stand in the file."""
 
-    def __bool__(self) -> bool:
-        return False if isinstance(self._undefined_obj, Shown) else super().__bool__()
+    @classmethod
+    def of(cls, error: InputError, path: Path, line: int = 1) -> Problem:
+        """Return the Problem that an error reports."""
+        message = error.problem if error.field is None else f"{error.field}: {error.problem}"
+        return cls(path, error.line or line, message, error.hint)
 
+    def error(self) -> InputError:
+        """Return the Problem as an error to be raised."""
+        if self.option:
+            return InputError(self.message, field=self.option, hint=self.hint)
+        return InputError(self.message, path=self.path, line=self.line, hint=self.hint)
 
-class _Environment(SandboxedEnvironment):
-    """Sandboxed, deterministic, and without escaping: the text is for a model, not for a browser."""
-
-    def __init__(self) -> None:
-        super().__init__(undefined=_Absent, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-        del self.globals["lipsum"], self.filters["random"]
-
-    def getattr(self, obj: object, attribute: str) -> object:
-        """Return a field; of an event or an item nothing but what is shown, and that quickly."""
-        if type(obj) is Shown:
-            value = obj.values.get(attribute)
-            return self.undefined(obj=obj, name=attribute) if value is None else value
-        if type(obj) is LoopContext and attribute[:1] != "_":
-            return getattr(obj, attribute)
-        return super().getattr(obj, attribute)
-
-    def getitem(self, obj: object, argument: object) -> object:
-        """Return an element, or a field by its name (filters such as `map(attribute="title")` ask so)."""
-        if type(obj) is Shown:
-            return self.getattr(obj, str(argument))
-        return super().getitem(obj, argument)
+    def __str__(self) -> str:
+        return f"{self.option or f'{self.path}:{self.line}'}: {self.message}\n  hint: {self.hint}"
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Messages that fit the room there is."""
+    """Messages that fit the model's context."""
 
     messages: tuple[Message, ...]
     dropped: int
-    """How many events of those that the view shows were left out, oldest first."""
+    """How many of the events that the view shows were left out, oldest first."""
     tokens: int
 
 
@@ -88,13 +85,45 @@ class PromptTemplate:
     """All variables and fields that the blocks mention."""
     problems: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
     """What reading alone finds wrong; always empty in a template that `load_template` returned."""
+    overridden: Mapping[str, object] = field(default_factory=dict[str, object])
+    """The front-matter keys that options have replaced (see `override`)."""
 
-    def __reduce__(self) -> tuple[Callable[..., PromptTemplate], tuple[str, Path, bool]]:
+    def __reduce__(self) -> tuple[Callable[..., PromptTemplate], tuple[str, Path, bool, Mapping[str, object]]]:
         # Compiled code cannot be sent to another process; the text can.
-        return read_template, (self.text, self.path, False)
+        return read_template, (self.text, self.path, False, self.overridden)
 
     def __hash__(self) -> int:
         return hash(self.sha256)
+
+    def override(
+        self,
+        *,
+        ranker: str | None = None,
+        answer: str | None = None,
+        top: int | None = None,
+        thinking: Thinking | None = None,
+        extra_body: Mapping[str, object] | None = None,
+    ) -> PromptTemplate:
+        """Return the template with what options say in the place of its own keys; None leaves a key as it is."""
+        named = {"ranker": ranker, "answer": answer, "top": top, "thinking": thinking, "extra_body": extra_body}
+        changed = {key: value for key, value in named.items() if value is not None}
+        front = self.front.model_copy(update=changed)
+        return replace(self, front=front, overridden={**self.overridden, **changed})
+
+    def answer_for(self, ids: Ids | None = None) -> str:
+        """Return the answer format under an identifier scheme (None: the template's own).
+
+        Raises InputError for a scheme under which the template says no format, and for a profile prompt.
+        """
+        if (answer := self.front.answer_for(ids)) is None:
+            known = ", ".join(self.front.answer) if isinstance(self.front.answer, Mapping) else ""
+            raise InputError(
+                f"the template {self.name!r} names no answer format for --ids {ids or self.front.ids}",
+                path=self.path,
+                field="answer",
+                hint=f"use --ids {known}" if known else "add `answer: …`",
+            )
+        return answer
 
     def question(self, case: Case, view: View = PLAIN_VIEW, *, scale: tuple[float, float] = (1.0, 5.0)) -> Question:
         """Return what the prompt offers for this Case.
@@ -106,6 +135,7 @@ class PromptTemplate:
         if self.front.task == "profile":
             return Question(scale=scale)
         self._can_show(view, case)
+        ids = view.ids or self.front.ids
         scale = self.front.scale or scale
         if self.front.about_one_item:
             if case.target is None:
@@ -119,7 +149,9 @@ class PromptTemplate:
         if self.front.candidates == "catalogue":
             return Question(items=items, top=top, scale=scale)
         top = None if top is None else min(top, len(items))
-        return Question(items, identifiers(view.ids or self.front.ids, items), top, scale)
+        # Identifiers whose log-probabilities are read are labels that are single tokens of the model.
+        labels = view.labels if self.front.answer_for(ids) == "label_logprobs" else ()
+        return Question(items, identifiers(ids, items, labels), top, scale)
 
     def render(
         self,
@@ -144,10 +176,14 @@ class PromptTemplate:
             )
         context = self._context(case, question, view)
         context["profile"] = profile or ""
-        context["shots"] = [self._render("shot", self._solved(shot, question, view), shot) for shot in shots]
+        context["shots"] = [self.render_shot(shot, view=view, scale=question.scale) for shot in shots]
         return tuple(
             Message(role, self._render(role, context, case)) for role in ("system", "user") if role in self.blocks
         )
+
+    def render_shot(self, shot: Case, *, view: View = PLAIN_VIEW, scale: tuple[float, float] = (1.0, 5.0)) -> str:
+        """Return a solved example as the block `shot` shows it; raises InputError as `render` does."""
+        return self._render("shot", self._solved(shot, view, scale), shot)
 
     def fit(
         self,
@@ -171,7 +207,7 @@ class PromptTemplate:
             messages = self.render(case, question, view=shown, shots=shots, profile=profile)
             return Fitted(messages, most - events, count(messages))
 
-        most = self._shown(case, view)
+        most = self.shown_events(case, view)
         best = kept(most)
         if best.tokens <= limit:
             return best
@@ -194,7 +230,7 @@ class PromptTemplate:
                 fails = middle
         return best
 
-    def _shown(self, case: Case, view: View) -> int:
+    def shown_events(self, case: Case, view: View) -> int:
         """Return how many events of the Case are shown."""
         if not view.show_history:
             return 0
@@ -203,7 +239,7 @@ class PromptTemplate:
 
     def _context(self, case: Case, question: Question, view: View) -> dict[str, object]:
         attributes = self.front.attributes
-        count = self._shown(case, view)
+        count = self.shown_events(case, view)
         events = case.history[len(case.history) - count :]
         history = [show_event(event, attributes) for event in events]
         context: dict[str, object] = {
@@ -230,10 +266,10 @@ class PromptTemplate:
             context["target"] = shown[0]
         return context
 
-    def _solved(self, shot: Case, question: Question, view: View) -> dict[str, object]:
+    def _solved(self, shot: Case, view: View, scale: tuple[float, float]) -> dict[str, object]:
         """Return the context of a solved example: its own history and items, and `solved`."""
-        unscored = replace(view, show_scores=False)  # nobody recalled an example's candidates
-        context = self._context(shot, self.question(shot, unscored, scale=question.scale), unscored)
+        unscored = replace(view, show_scores=False)  # no model has recalled an example's candidates
+        context = self._context(shot, self.question(shot, unscored, scale=scale), unscored)
         if self.front.task == "rating":
             if shot.rating is None:
                 raise self._unfit(shot, "a solved example without a rating", "choose shots among rated events")
@@ -243,12 +279,13 @@ class PromptTemplate:
 
     def _render(self, block: str, context: Mapping[str, object], case: Case) -> str:
         template = self.blocks[block]
+        environment: Any = template.environment
         try:
-            return "".join(template.root_render_func(template.new_context(dict(context)))).strip("\n")
+            return environment.render(template.root_render_func(template.new_context(dict(context)))).strip("\n")
         except TEMPLATE_FAULTS as error:
             line = _line_of(error, template) or self.lines[block]
             raise InputError(
-                f"block {block!r}: {error}",
+                f"block {block!r}: {_said(error)}",
                 path=self.path,
                 line=line,
                 user=case.user_id,
@@ -264,8 +301,9 @@ class PromptTemplate:
             raise self._unfit(
                 case, "the candidates have no recall scores", "give each its `score`, or leave --show-scores out"
             )
-        if view.ids == "titles" and self.front.needs_identifiers:
-            raise self._unfit(case, f"{self.front.answer!r} reads identifiers", "take other --ids, or another --answer")
+        if view.ids == "titles" and self.front.needs_identifiers("titles"):
+            answer = self.front.answer_for("titles")
+            raise self._unfit(case, f"{answer!r} reads identifiers", "use other --ids, or another --answer")
         if view.ids not in (None, "titles") and "identifier" not in self.names:
             raise self._unfit(case, "it does not show identifiers", "add `{{ item.identifier }}`, or leave --ids out")
 
@@ -273,45 +311,55 @@ class PromptTemplate:
         return InputError(f"template {self.name!r}: {problem}", path=self.path, user=case.user_id, hint=hint)
 
 
-def read_template(text: str, path: Path, strict: bool = True) -> PromptTemplate:
-    """Return the template in a text; `path` is for messages.
+def read_template(
+    text: str, path: Path, strict: bool = True, overridden: Mapping[str, object] | None = None
+) -> PromptTemplate:
+    """Return the template in a text; `path` is for messages, `overridden` as in the PromptTemplate.
 
     Raises InputError with file and line for what cannot be read at all (front matter, Jinja syntax) and, when `strict`,
     for an undefined variable, an undeclared attribute, or a look at the truth.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise InputError(f"longer than {MOST_CHARACTERS:,} characters", path=path, hint="shorten the template")
     source, first = split_front(text, path)
     front = read_front(source, path)
-    environment = _Environment()
+    environment = Environment()
     # Empty lines in the place of the front matter, so that line numbers are the file's.
     body = "\n" * (first - 1) + "\n".join(text.split("\n")[first - 1 :])
     try:
         tree = environment.parse(body)
         trees = {block.name: _alone(tree, block) for block in tree.find_all(nodes.Block)}
+        problems = [*_misplaced(tree, path), *_faults(trees, front, path)]
+        names = frozenset(
+            _name(node) for block in trees.values() for node in block.find_all((nodes.Name, nodes.Getattr))
+        )
+        metered = environment.instrument(environment.parse(body))
         compiled = {
-            name: Template.from_code(
-                environment, environment.compile(block, filename=f"{path} {name}"), environment.globals
+            block.name: Template.from_code(
+                environment,
+                environment.compile(_alone(metered, block), filename=f"{path} {block.name}"),
+                environment.globals,
             )
-            for name, block in trees.items()
-            if name in BLOCKS
+            for block in metered.find_all(nodes.Block)
+            if block.name in BLOCKS
         }
     except TemplateSyntaxError as error:
         raise InputError(
             f"{error.message}", path=path, line=error.lineno, hint="write it as Jinja has it: {{ value }}, {% if … %}"
         ) from error
+    except (RecursionError, MemoryError, SyntaxError) as error:
+        # Python gives up on what is nested too deeply, each part of it in its own way.
+        raise InputError(
+            "nested too deeply", path=path, line=_deepest(body), hint="write it as simpler parts"
+        ) from error
     lines = {block.name: block.lineno for block in tree.find_all(nodes.Block)}
-    problems = [*_misplaced(tree, path), *_faults(trees, front, path)]
     if "user" not in compiled and not problems:
         problems.append(Problem(path, first, "no block 'user'", "add `{% block user %}…{% endblock %}`"))
     if problems and strict:
         raise min(problems).error()
-    names = frozenset(
-        name
-        for block in trees.values()
-        for node in block.find_all((nodes.Name, nodes.Getattr))
-        for name in [_name(node)]
-    )
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return PromptTemplate(front.name, path, text, digest, front, compiled, lines, names, tuple(sorted(problems)))
+    made = PromptTemplate(front.name, path, text, digest, front, compiled, lines, names, tuple(sorted(problems)))
+    return replace(made, front=front.model_copy(update=dict(overridden)), overridden=overridden) if overridden else made
 
 
 def available(front: FrontMatter, block: str) -> frozenset[str]:
@@ -387,6 +435,24 @@ def _faults(trees: Mapping[str, nodes.Template], front: FrontMatter, path: Path)
 
 def _name(node: nodes.Name | nodes.Getattr) -> str:
     return node.name if isinstance(node, nodes.Name) else node.attr
+
+
+def _said(error: BaseException) -> str:
+    """Return an error's own words; of some, Python says nothing."""
+    if isinstance(error, RecursionError):
+        return "it calls itself without an end"
+    return str(error) or type(error).__name__
+
+
+def _deepest(body: str) -> int:
+    """Return the line on which most brackets and blocks are open; of equal ones the longest."""
+    depth, deepest, line = 0, (0, 0), 1
+    for number, text in enumerate(body.split("\n"), start=1):
+        depth += sum(map(text.count, "([{")) + len(re.findall(r"{%[-+]?\s*(?:if|for|call|filter|with|set)\b", text))
+        if (depth, len(text)) > deepest:
+            deepest, line = (depth, len(text)), number
+        depth -= sum(map(text.count, ")]}")) + len(re.findall(r"{%[-+]?\s*end", text))
+    return line
 
 
 def _line_of(error: BaseException, template: Template) -> int | None:

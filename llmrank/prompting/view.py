@@ -1,27 +1,64 @@
-"""The switches of a rendering: what of a Case is shown, with the wording of the template left as it is."""
+"""The switches of a rendering: what of a Case is shown and in which words; the template's wording stays as it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from llmrank.prompting.domain import DomainName
+from annotated_types import Ge
+
 from llmrank.prompting.identifiers import Ids
+
+DomainName = Literal["movies", "books", "games", "music", "news", "beauty", "products", "items"]
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The words of a domain, so that one template speaks of movies, books or products."""
+
+    name: str
+    item: str
+    items: str
+    verb: str
+    past: str
+    gerund: str
+
+
+DOMAINS: dict[DomainName, Domain] = {
+    "movies": Domain("Movies", "movie", "movies", "watch", "watched", "watching"),
+    "books": Domain("Books", "book", "books", "read", "read", "reading"),
+    "games": Domain("Games", "game", "games", "play", "played", "playing"),
+    "music": Domain("Music", "song", "songs", "listen to", "listened to", "listening"),
+    "news": Domain("News", "article", "articles", "read", "read", "reading"),
+    "beauty": Domain("Beauty", "product", "products", "purchase", "purchased", "purchasing"),
+    "products": Domain("Products", "product", "products", "purchase", "purchased", "purchasing"),
+    "items": Domain("Items", "item", "items", "select", "selected", "selecting"),
+}
+
+
+def find_domain(name: str | None) -> DomainName | None:
+    """Return the domain of that name, as a data set states it; None where llmrank has no words for it."""
+    return name if name in DOMAINS else None
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown; None means as the template says. Recorded in the Run."""
+    """What is shown; None means what the template says. Recorded in the Run."""
 
-    history: int | None = None
+    history: Annotated[int, Ge(0)] | None = None
     """How many of the newest events are shown."""
     history_order: Literal["oldest-first", "newest-first", "shuffled"] = "oldest-first"
+    """Order in which the history is shown."""
     show_scores: bool = False
     """Whether the recall score stands beside each candidate."""
     show_history: bool = True
+    """Whether the history is shown."""
     ids: Ids | None = None
     """How items are named: by title alone, or with numbers, letters, item ids or words beside them."""
     seed: int = 0
     """For a shuffled history: drawn per user from `Random(f"{seed}:{user_id}")`."""
     domain: DomainName | None = None
-    """Whose words are used: movie/watched, book/read, …"""
+    """Whose words are used: what --domain says, else the domain of the data; None: what the template says."""
+    labels: tuple[str, ...] = ()
+    """Labels chosen for the model (`choose_labels`). A prompt whose answer is read from label log-probabilities shows
+    them as identifiers, in place of letters or words; empty: the model's tokenizer is not known."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 from llmrank.types import Ranker
 
@@ -15,26 +17,26 @@ Combine = Literal["borda", "reciprocal_rank", "kemeny"]
 class RankerOptions:
     """The options of all methods; each method reads those that it knows. None: the method's own default."""
 
-    window: int = 20
+    window: Annotated[int, Ge(2)] = 20
     """`sliding_window`: items shown in one call."""
-    step: int = 10
+    step: Annotated[int, Ge(1)] = 10
     """`sliding_window`: how many positions a window moves towards the front."""
     sort: Sort | None = None
     """`pairwise`: compare all pairs (`all`, the default) or sort by `heap` or `bubble`; `setwise`: `heap` (the default)
     or `bubble`."""
-    group: int | None = None
+    group: Annotated[int, Ge(2)] | None = None
     """Items shown in one call of `setwise` (default 4) or `tournament` (default 20)."""
-    sort_top: int = 10
+    sort_top: Annotated[int, Ge(1)] = 10
     """`pairwise` and `setwise`: how many places a sort fills; the other candidates are tied below."""
-    rounds: int = 2
+    rounds: Annotated[int, Ge(1)] = 2
     """`tournament`: how many tournaments are played, each with other groups."""
-    repeats: int = 1
+    repeats: Annotated[int, Ge(1)] = 1
     """How many times the method ranks the list, each time in another order; the rankings are then combined."""
     combine: Combine = "borda"
     """How the rankings of several repeats are combined."""
     first: Ranker | None = None
     """A cheap ranker that preselects: the method ranks only its top."""
-    first_top: int = 20
+    first_top: Annotated[int, Ge(2)] = 20
     """How many candidates the cheap ranker leaves to the method."""
     seed: int = 0
     """Draws the groups of `tournament` and the orders of repeats."""

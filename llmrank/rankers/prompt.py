@@ -59,11 +59,24 @@ class Prompt:
     shots: Callable[[Case], Sequence[Case]] = no_shots
     """Chooses the solved examples for a Case, from training data only."""
     scale: tuple[float, float] = (1.0, 5.0)
-    count_tokens: Callable[[Sequence[Message]], int] | None = None
+    count_tokens: Callable[[Sequence[Message]], int | None] | None = None
     context_length: int | None = None
     """Tokens of prompt and answer together that fit the model; None: unknown, so no history is dropped."""
+    holds: Callable[[Request], bool | None] | None = None
+    """Replay: whether a Request was answered. Where it was not, a shorter history may have been sent."""
     profile: Prompt | None = None
     """Asked first; its answer is shown to this prompt as `profile`."""
+
+    def __post_init__(self) -> None:
+        """Refuse a template that lets the model reason where the first token of its answer is read."""
+        one = Question((Item("1", "1"),), ("1",))
+        if self.template.front.thinking.on and self.answer.labels(one) and self.answer.structured(one) is None:
+            raise InputError(
+                f"the answer format {self.answer.name!r} reads the first token, so the model cannot reason first",
+                path=self.template.path,
+                field="thinking",
+                hint="use --thinking off, or an answer format that reads text",
+            )
 
     def ask(
         self, case: Case, *, top: int | None = None, profile: str | None = None, repeat: int = 0
@@ -78,25 +91,54 @@ class Prompt:
         shots = self.shots(case)
         messages = self.template.render(case, question, view=self.view, shots=shots, profile=profile)
         dropped = 0
-        if self.count_tokens is not None and self.context_length is not None:
-            limit = self.context_length - self.sampling.max_tokens
-            # The upper bound shows that most prompts fit, without counting.
-            if most_tokens(message.content for message in messages) > limit:
-                fitted = self.template.fit(
-                    case, question, count=self.count_tokens, limit=limit, view=self.view, shots=shots, profile=profile
-                )
-                messages, dropped = fitted.messages, fitted.dropped
+        limit = None if self.context_length is None else self.context_length - self._sampling.max_tokens
+        # The upper bound shows that most prompts fit, without counting.
+        too_long = limit is not None and most_tokens(message.content for message in messages) > limit
+        if limit is not None and too_long and (count := self._counter(messages)) is not None:
+            fitted = self.template.fit(
+                case, question, count=count, limit=limit, view=self.view, shots=shots, profile=profile
+            )
+            messages, dropped = fitted.messages, fitted.dropped
+        request = self._request(messages, question, repeat)
+        if self.holds is not None and self.holds(request) is False:
+            most = self.template.shown_events(case, self.view)
+            for events in range(most - 1, -1, -1):
+                shown = replace(self.view, history=events)
+                messages = self.template.render(case, question, view=shown, shots=shots, profile=profile)
+                shorter = self._request(messages, question, repeat)
+                if self.holds(shorter):
+                    return PreparedRequest(shorter, question, most - events)
+        return PreparedRequest(request, question, dropped)
+
+    @property
+    def _sampling(self) -> Sampling:
+        """Return the sampling with room for the reasoning: a budget is for that alone, `max_tokens` for the answer."""
+        return replace(self.sampling, max_tokens=self.sampling.max_tokens + (self.template.front.thinking.budget or 0))
+
+    def _counter(self, messages: Sequence[Message]) -> Callable[[Sequence[Message]], int] | None:
+        """Return what counts tokens; None where the backend cannot."""
+        count = self.count_tokens
+        if count is None or count(messages) is None:
+            return None
+        return lambda messages: count(messages) or 0
+
+    def _request(self, messages: tuple[Message, ...], question: Question, repeat: int) -> Request:
+        front, sampling = self.template.front, self._sampling
         labels, constraint = self.answer.labels(question), self.answer.structured(question)
         # Labels without a constraint on the text: only the log-probabilities at the first token are read.
-        sampling = replace(self.sampling, max_tokens=1) if labels and constraint is None else self.sampling
-        request = Request(
+        if labels and constraint is None:
+            sampling = replace(sampling, max_tokens=1)
+        elif front.thinking.on:
+            labels = ()  # the text is read: its first token belongs to the reasoning
+        return Request(
             messages,
             sampling,
             labels=labels,
-            structured=constraint if self.template.front.constrain else None,
+            structured=constraint if front.constrain else None,
+            thinking=front.thinking,
+            extra_body=front.extra_body_text,
             repeat=repeat,
         )
-        return PreparedRequest(request, question, dropped)
 
     def read(self, reply: Reply, question: Question) -> Answer:
         """Return the Answer in a Reply; a Failure is an Answer with Outcome `error`, and is never parsed."""

@@ -29,9 +29,6 @@ def candidates_for(
     if unknown := [user_id for user_id in users if user_id not in index]:
         problem = f"{split.dataset.name} has no such user{nearest(unknown[0], index)}"
         raise InputError(problem, user=unknown[0], hint="choose users with events in training")
-    if k > len(split.dataset.items):
-        problem = f"{k:,} candidates are asked for, and {split.dataset.name} has {len(split.dataset.items):,} items"
-        raise InputError(problem, field="-k", hint="ask for fewer: every one of them stands in each prompt")
     fitted = model.fit(split)
     for start in range(0, len(users), USERS_AT_ONCE):
         batch = users[start : start + USERS_AT_ONCE]

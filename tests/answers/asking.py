@@ -5,6 +5,11 @@ from __future__ import annotations
 import string
 
 from llmrank.answers import answer_format
+from llmrank.answers.blocks import split
+from llmrank.answers.choosing import Mention
+from llmrank.answers.entries import titles_of
+from llmrank.answers.matching import TitleIndex
+from llmrank.answers.normalise import normalise
 from llmrank.types import Answer, Item, Question, Response
 
 
@@ -27,3 +32,10 @@ def numbered(count: int, labels: str = "numbers", top: int | None = None) -> Que
 def places(answer: Answer) -> list[int]:
     """Numbers of the ranked items, from 1."""
     return [int(item_id[1:]) for item_id in answer.ranked]
+
+
+def mentions(text: str, index: TitleIndex) -> list[Mention]:
+    """Every title that any list of an answer names, in the order of its lines, before one list is chosen."""
+    listings = titles_of(split(normalise(text)), index)
+    strong = [listing for listing in listings if not listing.weak] or listings
+    return sorted((mention for listing in strong for mention in listing.mentions), key=lambda one: one.line)

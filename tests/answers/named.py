@@ -10,11 +10,11 @@ from typing import Literal
 
 from llmrank.answers import answer_format
 from llmrank.answers.matching import title_index
-from llmrank.answers.mention import mentions
 from llmrank.types import Question, Response
+from tests.answers.asking import mentions
 from tests.answers.recorded import Row, shown
 
-Stage = Literal["exact", "item_id", "normalised", "fuzzy", "ambiguous", "outside"]
+Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy", "ambiguous", "outside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,11 @@ def named(row: Row) -> list[Named]:
     if answer_format("titles").read(Response(text), Question(items)).repairs.get("truncated"):
         mentioned.pop()
     found: list[Named] = []
-    at = 0
     for mention in mentioned:
-        at = text.index(mention.text, at) + len(mention.text)
-        line = text.count("\n", 0, at) + 1
         match = mention.match or index.nearest(mention.text)
         if match is None:
-            found.append(Named(mention.text, line, "outside", None))
+            found.append(Named(mention.text, mention.line, "outside", None))
         else:
-            found.append(
-                Named(mention.text, line, match.stage, items[match.positions[0]].item_id if match.positions else None)
-            )
+            item_id = items[match.positions[0]].item_id if match.positions else None
+            found.append(Named(mention.text, mention.line, match.stage, item_id))
     return found

@@ -98,7 +98,7 @@ def test_titles_and_scales_are_known(text: str, question: Question, value: float
         ("The user would love it", "no_rating"),
         ("1-5", "no_rating"),
         ("80%", "no_rating"),
-        ("Error code: 429", "out_of_range"),
+        ("Error code: 429", "no_rating"),
     ],
 )
 def test_what_is_no_rating_says_why(text: str, reason: str) -> None:

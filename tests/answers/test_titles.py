@@ -1,10 +1,9 @@
 import pytest
 
 from llmrank.answers.matching import title_index
-from llmrank.answers.mention import mentions
-from llmrank.answers.titles import resolve_mentions
+from llmrank.answers.ranking import resolve_mentions
 from llmrank.types import Answer, Item, Outcome, Question
-from tests.answers.asking import items, places, read
+from tests.answers.asking import items, mentions, places, read
 
 FILMS = items(
     "Toy Story (1995)",

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from llmrank.backends import batch as batch_module
-from llmrank.backends.batch import BatchBackend
+from llmrank.backends.base import store_first
+from llmrank.backends.batch import Batch, BatchBackend
 from llmrank.backends.open_batch import OpenBatch, take_open_batches, waiting_requests
 from llmrank.backends.openai import open_openai
 from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
@@ -254,3 +256,39 @@ async def test_two_processes_on_one_store_do_not_follow_the_same_batch(tmp_path:
     assert taken.requests() == {"k": QUESTIONS[0]} and taken.keys == ("k",) and taken.token == first.token
     taken.forget()
     assert not list(take_open_batches(path, identity)) and waiting_requests(path, identity) == 0
+
+
+async def test_a_batch_refused_before_it_exists_leaves_no_waiting_requests(tmp_path: Path) -> None:
+    class NoFiles(BatchServer):
+        async def _upload(self, request: web.Request) -> web.Response:
+            return web.json_response({"error": {"message": "no files here"}}, status=self.refusal)
+
+    for status, said in ((404, "leave out --batch"), (403, "refuses the key"), (400, "leave out --batch")):
+        async with NoFiles() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+            server.refusal = status
+            responses = await ask(backend, [replace(question, repeat=status) for question in QUESTIONS])
+            assert all(isinstance(one, FatalBackendError) for one in responses[1:]) and said in str(responses[1])
+            assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == 0
+    assert not list((tmp_path / "s.sqlite.batches").iterdir())
+
+
+async def test_a_batch_keeps_what_its_endpoint_can_and_takes(tmp_path: Path) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        with Store(tmp_path / "s.sqlite") as store:
+            await backend.probe(store_first(backend, store), labels=True)
+        assert server.calls == 1 and server.seen[0]["logprobs"]
+        # The server returns none.
+        assert backend.capabilities.label_logprobs == 0 and backend.concessions["left_out"] == ["logprobs"]
+
+
+@pytest.mark.parametrize("odd", [{}, {"id": 3, "status": []}, {"id": "b"}, {"object": "batch", "status": "completed"}])
+def test_what_is_no_batch_is_unreadable(odd: dict[str, object]) -> None:
+    with pytest.raises(TransientError, match="no batch"):
+        Batch.of(odd)
+
+
+def test_of_a_batch_what_makes_no_sense_is_left_out() -> None:
+    odd = {"output_file_id": 3, "request_counts": {"completed": 10**30, "failed": "x"}, "errors": {"data": [1]}}
+    found = Batch.of({"id": "b", "status": "\x1b[2J", "metadata": [], "created_at": "now", **odd})
+    assert (found.output_file_id, found.done, found.errors, found.token) == (None, None, (), "")
+    assert found.status == "\\x1b[2J"

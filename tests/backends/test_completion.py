@@ -10,7 +10,7 @@ import pytest
 
 from llmrank.backends.completion import read_completion
 from llmrank.types import Response, Usage
-from tests.scripted_server import completion
+from tests.scripted_server import MODEL, completion
 
 READ: dict[str, tuple[dict[str, Any], Response]] = {
     "null content": (completion(None), Response("", "stop")),
@@ -31,7 +31,7 @@ READ: dict[str, tuple[dict[str, Any], Response]] = {
 
 @pytest.mark.parametrize(("body", "expected"), READ.values(), ids=READ)
 def test_odd_but_real_completions(body: dict[str, Any], expected: Response) -> None:
-    assert read_completion(body) == replace(expected, usage=Usage(10, 4, 5, 2))
+    assert read_completion(body) == replace(expected, usage=Usage(10, 4, 5, 2), model=MODEL)
 
 
 @pytest.mark.parametrize("usage", [None, {}, [], {"prompt_tokens": None, "prompt_tokens_details": None}])

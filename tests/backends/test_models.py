@@ -13,15 +13,16 @@ from click.testing import CliRunner
 
 from llmrank.backends.models import (
     DEFAULT_MODEL,
+    NOTED,
     cached_models,
     check_model_folder,
-    default_cache,
     fetch_default_model,
     fingerprint,
     resolve_model,
 )
 from llmrank.cli.models import models
 from llmrank.errors import InputError, MissingError
+from llmrank.files import cache_folder, remembered_sha256, sha256_of
 
 
 def write_safetensors(path: Path, content: bytes) -> None:
@@ -42,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_is_its_own_model(folder: Path, tmp_path: Path) -> None:
     model = resolve_model(str(folder), cache=tmp_path / "cache")
     assert (model.name, model.folder, model.revision) == (str(folder), folder, fingerprint(folder))
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "models").exists()
 
 
 def cut(path: Path) -> None:
@@ -105,9 +106,44 @@ def test_the_revision_follows_the_content(folder: Path, tmp_path: Path) -> None:
     assert len({before, changed, fingerprint(folder)}) == 3
 
 
+@pytest.mark.parametrize("place", [0, 5_000_000, 9_999_999])
+def test_one_altered_byte_of_the_weights_is_another_revision(folder: Path, tmp_path: Path, place: int) -> None:
+    before = fingerprint(folder, tmp_path)
+    weights = folder / "model.safetensors"
+    with weights.open("r+b") as file:
+        file.seek(200 + place)
+        byte = file.read(1)
+        file.seek(200 + place)
+        file.write(bytes([byte[0] ^ 1]))
+    assert fingerprint(folder, tmp_path) != before
+
+
+def test_the_hash_of_weights_is_remembered_until_they_change(folder: Path, tmp_path: Path) -> None:
+    memory, weights = tmp_path / "hashes.json", folder / "model.safetensors"
+    digest = remembered_sha256(weights, memory)
+    assert digest == sha256_of(weights)
+    known = json.loads(memory.read_text())
+    memory.write_text(json.dumps({name: [*stamp[:-1], "remembered"] for name, stamp in known.items()}))
+    assert remembered_sha256(weights, memory) == "remembered"
+    os.utime(weights, ns=(0, 0))
+    assert remembered_sha256(weights, memory) == digest
+    memory.write_text("[damaged")
+    assert remembered_sha256(weights, memory) == digest
+
+
+def test_damaged_weights_of_the_default_model_are_refused(folder: Path, tmp_path: Path) -> None:
+    cached = tmp_path / "models" / DEFAULT_MODEL
+    shutil.copytree(folder, cached)
+    (cached / NOTED).write_text(sha256_of(cached / "model.safetensors"))
+    assert resolve_model(DEFAULT_MODEL, cache=tmp_path).folder == cached
+    write_safetensors(cached / "model.safetensors", bytes(range(255, -1, -1)) * 40_000)
+    with pytest.raises(InputError, match="not those that were fetched"):
+        resolve_model(DEFAULT_MODEL, cache=tmp_path)
+
+
 def test_the_default_model_is_what_was_published() -> None:
-    folder = fetch_default_model(cache=default_cache())
-    assert folder in cached_models(default_cache())
+    folder = fetch_default_model(cache=cache_folder())
+    assert folder in cached_models(cache_folder())
     assert check_model_folder(folder) == folder
     from transformers import AutoTokenizer
 

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from llmrank.backends.models import silent
-from llmrank.backends.openai import OpenAIBackend, open_openai, public_url
+from llmrank.backends.base import store_first
+from llmrank.backends.endpoint import Address
+from llmrank.backends.openai import OpenAIBackend, open_openai
 from llmrank.errors import BackendError, FatalBackendError, MissingError, TransientError
+from llmrank.progress import silent
 from llmrank.store import Store
 from llmrank.types import Capabilities, Message, Request, Response, Sampling, Structured, Usage
 from tests.backends.test_completion import with_top
@@ -48,7 +50,7 @@ async def opened(
 async def test_an_answer_with_its_usage() -> None:
     async with opened(good("[2] > [1]")) as (server, backend):
         response = await backend.answer(REQUEST)
-        assert replace(response, seconds=0.0) == Response("[2] > [1]", "stop", Usage(10, 4, 5, 2))
+        assert replace(response, seconds=0.0) == Response("[2] > [1]", "stop", Usage(10, 4, 5, 2), model=MODEL)
         assert response.seconds > 0
         assert server.authorization == [f"Bearer {KEY}"]
 
@@ -66,9 +68,7 @@ class Recording(ScriptedServer):
         return [web.post("/v1/chat/completions", complete), web.get("/v1/models", self._models)]
 
 
-async def test_the_headers_are_those_of_the_sdk_and_a_cookie_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    from openai import AsyncOpenAI
-
+async def test_the_headers_and_a_cookie_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
@@ -77,16 +77,9 @@ async def test_the_headers_are_those_of_the_sdk_and_a_cookie_comes_back(monkeypa
         await backend.answer(REQUEST)
         await backend.answer(REQUEST)
         await backend.close()
-        async with AsyncOpenAI(base_url=server.base_url, api_key="none", timeout=600.0) as sdk:
-            await sdk.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}])
-        first, second, of_sdk = server.headers
-        assert first["Authorization"] == "Bearer none" and first["OpenAI-Organization"] == "org-1"
-        # The length and packing of a body are each client's own, and so is what the SDK says of its retries.
-        own = {"Content-Length", "Accept-Encoding", "Connection", "x-stainless-retry-count", "x-stainless-read-timeout"}
-        ours, theirs = (
-            {name: value for name, value in headers.items() if name not in own} for headers in (first, of_sdk)
-        )
-        assert ours == theirs
+        first, second = server.headers
+        assert first["Authorization"] == "Bearer none" and first["User-Agent"].startswith("llmrank/")
+        assert (first["OpenAI-Organization"], first["OpenAI-Project"]) == ("org-1", "proj-1")
         assert "Cookie" not in first and second["Cookie"] == "node=7"
 
 
@@ -115,6 +108,7 @@ async def test_every_sampling_field_is_sent() -> None:
                 "presence_penalty": 0.1,
                 "frequency_penalty": 0.2,
                 "stop": ["\n"],
+                "reasoning_effort": "none",
             }
         ]
 
@@ -126,7 +120,6 @@ async def test_a_json_schema_is_sent_and_other_constraints_are_not() -> None:
         schema = {"name": "answer", "schema": {"type": "object"}, "strict": True}
         assert server.seen[0]["response_format"] == {"type": "json_schema", "json_schema": schema}
         assert "response_format" not in server.seen[1]
-        assert backend.capabilities.structured == {"json_schema"}
 
 
 def http_date() -> str:
@@ -184,10 +177,17 @@ async def test_a_fault_that_may_pass_is_one_call_and_no_answer(step: Step, kind:
 FATAL = {
     "401": (refused(401, f"Incorrect API key provided: {KEY}"), r"refuses the key \(401\)[\s\S]*OPENAI_API_KEY"),
     "403": (refused(403, f"key {KEY} has no access"), r"refuses the key \(403\)"),
-    "404": (refused(404, "no such model"), rf"serves no model[\s\S]*choose with --model among: {MODEL}"),
+    "404 page": (Step(404, PAGE), r"answered 404 at /chat/completions[\s\S]*correct --base-url"),
+    "302": (
+        Step(302, "", {"Location": "https://login.example/"}),
+        r"redirects to https://login.example/[\s\S]*--base-url",
+    ),
     "402": (refused(402, "pay first"), "quota is used up"),
     "quota": (refused(429, "You exceeded your quota", code="insufficient_quota"), "quota is used up"),
+}
+REFUSED = {
     "400": (refused(400, f"malformed; key was {KEY}"), r"\(400\): malformed; key was \[key\]"),
+    "404": (refused(404, "no provider"), r"\(404\): no provider"),
     "422": (refused(422, "bad field"), r"\(422\): bad field"),
 }
 
@@ -200,6 +200,38 @@ async def test_what_every_call_would_meet_stops_at_once(step: Step, message: str
         assert server.calls == 1
         assert KEY not in str(caught.value)
         assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(("step", "message"), REFUSED.values(), ids=REFUSED)
+async def test_what_a_short_question_meets_too_stops_at_once(step: Step, message: str) -> None:
+    async with opened(step) as (server, backend):
+        with pytest.raises(FatalBackendError, match=message) as caught:
+            await backend.answer(REQUEST)
+        assert [body["messages"][-1]["content"] for body in server.seen] == ["rank these", "Answer with A or B."]
+        assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(("step", "message"), REFUSED.values(), ids=REFUSED)
+async def test_what_a_short_question_does_not_meet_is_the_requests_own_fault_in_every_session(
+    step: Step, message: str
+) -> None:
+    def answer(body: Mapping[str, Any]) -> Step:
+        return step if body["messages"][-1]["content"] == "rank these" else good()
+
+    async with opened(answer=answer) as (server, backend):
+        for _ in range(2):
+            with pytest.raises(BackendError, match=message) as caught:
+                await backend.answer(REQUEST)
+            assert not isinstance(caught.value, FatalBackendError)
+        assert server.calls == 3, "it is found out once"
+
+
+async def test_a_model_that_is_not_served_is_named_with_those_that_are() -> None:
+    async with ScriptedServer(refused(404, "no such model")) as server:
+        backend = await open_openai(server.base_url, "scripted", api_key=KEY)
+        with pytest.raises(FatalBackendError, match=rf"no model 'scripted'; did you mean[\s\S]*among: {MODEL}"):
+            await backend.answer(REQUEST)
+        await backend.close()
 
 
 @pytest.mark.parametrize(
@@ -272,13 +304,22 @@ async def test_an_endpoint_that_refuses_everything_gets_what_it_takes() -> None:
             "messages": [{"role": "user", "content": "be brief\n\nrank these"}],
             "max_completion_tokens": 400,
         }
-        left_out = ["frequency_penalty", "logprobs", "n", "presence_penalty", "response_format", "seed", "stop"]
+        left_out = [
+            "frequency_penalty",
+            "logprobs",
+            "n",
+            "presence_penalty",
+            "reasoning_effort",
+            "response_format",
+            "seed",
+            "stop",
+        ]
         assert backend.concessions == {
             "left_out": [*left_out, "temperature", "top_p"],
             "replaced": {"system": "user", "max_tokens": "max_completion_tokens"},
         }
-        assert backend.capabilities == Capabilities(0, frozenset(), seed=False)
-        assert len(said) == len(set(said)) == 11
+        assert backend.capabilities == Capabilities(0)
+        assert len(said) == len(set(said)) == 12
 
 
 async def test_the_role_developer_in_place_of_system() -> None:
@@ -290,7 +331,16 @@ async def test_the_role_developer_in_place_of_system() -> None:
 
 
 def server_names() -> tuple[str, ...]:
-    return ("n", "temperature", "top_p", "max_tokens", "seed", "presence_penalty", "frequency_penalty")
+    return (
+        "n",
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "reasoning_effort",
+    )
 
 
 async def test_without_any_name_for_the_most_tokens_none_is_sent() -> None:
@@ -299,20 +349,20 @@ async def test_without_any_name_for_the_most_tokens_none_is_sent() -> None:
         assert not {"max_tokens", "max_completion_tokens"} & server.seen[-1].keys()
 
 
-async def test_a_refusal_that_names_nothing_is_sent_once() -> None:
+async def test_a_refusal_that_names_nothing_changes_nothing() -> None:
     async with opened(refused(400, "the temperature outside is out of range")) as (server, backend):
         with pytest.raises(FatalBackendError, match="out of range"):
             await backend.answer(REQUEST)
-        assert server.calls == 1 and backend.concessions == {"left_out": [], "replaced": {}}
+        assert server.calls == 2 and backend.concessions == {"left_out": [], "replaced": {}}
 
 
 async def test_one_call_of_one_token_shows_that_there_are_log_probabilities(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         async with opened(Step(body=json.dumps(with_top(("A", -1.0))))) as (server, backend):
-            await backend.probe(store, backend.answer)
+            await backend.probe(store_first(backend, store), labels=True)
             assert server.calls == 1 and server.seen[0]["max_tokens"] == 1
             again = await open_openai(server.base_url, MODEL, api_key=KEY)
-            await again.probe(store, again.answer)
+            await again.probe(store_first(again, store), labels=True)
             await again.close()
             assert server.calls == 1, "the second session has it from the Store"
             assert backend.capabilities.label_logprobs == again.capabilities.label_logprobs == 20
@@ -322,8 +372,8 @@ async def test_an_endpoint_that_ignores_the_wish_for_log_probabilities_is_found_
     said: list[str] = []
     with Store(tmp_path / "store.sqlite") as store:
         async with opened(said=said) as (server, backend):
-            await backend.probe(store, backend.answer)
-            await backend.probe(store, backend.answer)
+            await backend.probe(store_first(backend, store), labels=True)
+            await backend.probe(store_first(backend, store), labels=True)
             assert backend.capabilities.label_logprobs == 0 and server.calls == len(said) == 1
             # What wants them and does without is not refused: the text is there to read.
             assert (await backend.answer(replace(REQUEST, labels=("A", "B")))).label_logprobs is None
@@ -334,7 +384,7 @@ async def test_an_endpoint_that_ignores_the_wish_for_log_probabilities_is_found_
 async def test_a_probe_that_is_refused_is_an_answer_too(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         async with opened(answer=takes(*server_names())) as (server, backend):
-            await backend.probe(store, backend.answer)
+            await backend.probe(store_first(backend, store), labels=True)
             assert backend.capabilities.label_logprobs == 0 and server.calls == 2
 
 
@@ -392,10 +442,11 @@ async def test_the_environment_names_endpoint_and_key(monkeypatch: pytest.Monkey
         ("http://user:pass@host:8000/v1/", "http://host:8000/v1"),
         ("https://host/v1?key=secret", "https://host/v1"),
         ("https://host/openai/v1", "https://host/openai/v1"),
+        ("https://[::1]:8000/v1", "https://[::1]:8000/v1"),
     ],
 )
 def test_an_url_is_shown_without_secrets(url: str, shown: str) -> None:
-    assert public_url(url) == shown
+    assert Address.of(url).public == shown
 
 
 class Tokenizing(ScriptedServer):
@@ -406,7 +457,9 @@ class Tokenizing(ScriptedServer):
 
         async def tokenize(request: web.Request) -> web.Response:
             self.tokenized.append(await request.json())
-            return web.json_response({"tokens": [ord(character) for character in self.tokenized[-1]["prompt"].strip()]})
+            return web.json_response(
+                {"tokens": [ord(character) for character in self.tokenized[-1].get("prompt", "").strip()]}
+            )
 
         return [*super().routes(), web.post("/tokenize", tokenize)]
 
@@ -418,4 +471,4 @@ async def test_the_token_ids_of_labels_are_asked_of_the_server() -> None:
         await backend.answer(replace(REQUEST, labels=("A", "B")))
         await backend.close()
         assert server.seen[0]["logprob_token_ids"] == [65, 66]
-        assert server.tokenized[0] == {"model": MODEL, "prompt": "A", "add_special_tokens": False}
+        assert {"model": MODEL, "prompt": "A", "add_special_tokens": False} in server.tokenized

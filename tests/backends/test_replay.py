@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from llmrank.backends import BackendSettings, open_backend
+from llmrank.backends import BackendSettings, BaseBackend, open_backend
+from llmrank.engine import Caller, CaseResult, rank_case
 from llmrank.errors import BackendError, InputError
+from llmrank.rankers.listwise import Listwise
+from llmrank.rankers.pairwise import Pairwise
+from llmrank.rankers.prompt import Prompt
 from llmrank.run import Origin, RunFolder
 from llmrank.store import Store, request_key
-from llmrank.types import Message, Request, Response, Usage
+from llmrank.types import Backend, Case, Event, Item, Message, Ranker, Request, Response, Usage
+from tests.rankers.oracle import prompt
 
 REQUEST = Request((Message("user", "rank"),), labels=("A",))
 RESPONSE = Response("[1]", usage=Usage(5, 0, 2), label_logprobs={"A": -0.5})
@@ -113,6 +119,9 @@ async def test_an_empty_or_missing_store(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         (BackendSettings("vlm"), "unknown backend 'vlm'; did you mean 'vllm'"),
+        (BackendSettings("ollama"), "unknown backend 'ollama'\n  hint: .*--base-url http://localhost:11434/v1"),
+        (BackendSettings("LM-Studio"), "--base-url http://localhost:1234/v1"),
+        (BackendSettings("openai", timeout=0), "no number of seconds"),
         (BackendSettings("replay"), "replay:FILE"),
         (BackendSettings("vllm", base_url="http://x/v1"), "takes no base_url"),
         (BackendSettings("openai", adapter=Path("a")), "takes no adapter"),
@@ -122,3 +131,48 @@ async def test_an_empty_or_missing_store(tmp_path: Path) -> None:
 async def test_settings_that_make_no_sense(settings: BackendSettings, message: str) -> None:
     with pytest.raises(InputError, match=message):
         await open_backend(settings)
+
+
+class Small(BaseBackend):
+    """A model that holds 120 tokens, a word each."""
+
+    identity = {"kind": "small", "model": "m"}  # noqa: RUF012
+    context_length = 120
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return sum(len(message.content.split()) for message in messages)
+
+    async def answer(self, request: Request) -> Response:
+        return Response("[2] > [1]")
+
+
+@pytest.mark.parametrize("ranker", [Listwise, Pairwise])
+async def test_a_replay_asks_what_the_run_asked_where_histories_were_shortened(
+    ranker: Callable[[Prompt], Ranker], tmp_path: Path
+) -> None:
+    items = (Item("a", "Film a"), Item("b", "Film b"))
+    cases = [
+        Case(f"u{size}", tuple(Event(Item(f"h{n}", f"A long title of film {n}")) for n in range(size)), items)
+        for size in (1, 5, 19)
+    ]
+    path = tmp_path / "s.sqlite"
+
+    async def ranked(backend: Backend, store: Path) -> list[CaseResult]:
+        with Store(store) as opened:
+            caller = Caller(backend, opened)
+            made = replace(
+                prompt("rankgpt" if ranker is Listwise else "pairwise"),
+                count_tokens=backend.count_tokens,
+                context_length=backend.context_length,
+                holds=backend.holds,
+            )
+            made = replace(made, sampling=replace(made.sampling, max_tokens=1))
+            return [await rank_case(case, ranker(made), caller, lambda case: case) for case in cases]
+
+    first = await ranked(Small(), path)
+    replay = await open_backend(BackendSettings(f"replay:{path}"))
+    again = await ranked(replay, tmp_path / "other.sqlite")
+    await replay.close()
+    assert [one.ranking for one in again] == [one.ranking for one in first]
+    assert [one.exchanges[0].key for one in again] == [one.exchanges[0].key for one in first]
+    assert first[0].ranking.history_dropped == 0 < first[2].ranking.history_dropped

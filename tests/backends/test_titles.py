@@ -91,7 +91,7 @@ def test_another_prompt_is_refused_with_what_to_do(tiny_model: Model, adapter: P
 
 
 def test_the_backend_opens_by_its_kind(tiny_model: Model, adapter: Path, tmp_path: Path) -> None:
-    settings = BackendSettings("titles", str(tiny_model.folder), adapter=adapter)
+    settings = BackendSettings(f"titles:{adapter}", str(tiny_model.folder))
     identity = asyncio.run(open_backend(settings)).identity
     assert identity["kind"] == "titles" and identity["adapter"] == adapter.name
     with pytest.raises(InputError, match="needs an adapter"):

@@ -100,12 +100,13 @@ def generate(folder: Path) -> None:
     os.environ["VLLM_CPU_OMP_THREADS_BIND"] = ",".join(map(str, sorted(os.sched_getaffinity(0))))
     from vllm import LLM, SamplingParams, TokensPrompt
 
-    from llmrank.backends.labels import single_token
-    from llmrank.backends.models import default_cache, fetch_default_model
+    from llmrank.backends.base import single_token
+    from llmrank.backends.models import fetch_default_model
     from llmrank.backends.vllm import cpu_settings
+    from llmrank.files import cache_folder
 
     asked = [request for request, _ in questions(folder / "store.sqlite")]
-    model = fetch_default_model(cache=default_cache())
+    model = fetch_default_model(cache=cache_folder())
     engine = LLM(
         model=str(model),
         dtype="float32",

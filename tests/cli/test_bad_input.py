@@ -45,9 +45,7 @@ WRONG_ROWS = {
     "malformed line": (lines(row(), '{"user_id": "43", '), ["line 2", "hint"]),
     "missing title": (lines(row(candidates=[{"item_id": "181"}])), ["line 1", "candidates[0].title", "'42'"]),
     "duplicate candidate": (lines(row(candidates=[ITEM, ITEM])), ["line 1", "candidates[1]", "twice"]),
-    "relevant is no item": (lines(row(relevant=["nowhere"])), ["line 1", "relevant", "nowhere"]),
     "empty candidates": (lines(row(candidates=[])), ["line 1", "candidates", "'42'"]),
-    "no history": (lines(row(history=[])), ["line 1", "history", "--allow-empty-history"]),
     "wrong encoding": (
         b'{"user_id": "42", "history": [{"item_id": "1", "title": "Am\xe9lie"}]}\n',
         ["line 1", "UTF-8"],
@@ -71,6 +69,14 @@ def test_a_wrong_row_is_named_and_nothing_is_written(tmp_path: Path, wrong: str)
         for part in said:
             assert part in ran.stderr
         assert [path.name for path in tmp_path.iterdir()] == ["candidates.jsonl"]
+
+
+def test_relevant_ids_of_another_kind_are_refused_by_eval(tmp_path: Path) -> None:
+    (tmp_path / "candidates.jsonl").write_bytes(lines(row(relevant=["nowhere"])))
+    ran = llmrank(tmp_path, "eval", "--data", "candidates.jsonl", "--out", "run", "--store", "store.sqlite")
+    assert ran.returncode == 2, ran.stderr
+    assert all(part in ran.stderr for part in ("candidates.jsonl", "relevant", "nowhere", "'181'", "hint:"))
+    assert [path.name for path in tmp_path.iterdir()] == ["candidates.jsonl"]
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ def test_a_trec_run_gets_titles_scores_and_what_is_relevant(tmp_path: Path) -> N
     (tmp_path / "qrels").write_text("7 0 b 1\n")
     arguments = [
         str(tmp_path / "run.trec"), "--from", "trec", "--items", str(tmp_path / "items.csv"), "--qrels",
-        str(tmp_path / "qrels"), "--allow-empty-history", "-o", str(tmp_path / "out.jsonl"),
+        str(tmp_path / "qrels"), "-o", str(tmp_path / "out.jsonl"),
     ]  # fmt: skip
     ran = CliRunner().invoke(convert, arguments, catch_exceptions=False)
-    assert ran.exit_code == 0 and "1 users" in ran.output
+    assert ran.exit_code == 0 and "1 Cases have an empty history" in ran.output
     row = json.loads((tmp_path / "out.jsonl").read_text())
     assert [(item["title"], item["score"]) for item in row["candidates"]] == [
         ("Matrix, The (1999)", 0.9),
@@ -38,4 +38,4 @@ def test_llmrank_lists_of_real_users(tmp_path: Path, shared_data: Callable[[str]
     arguments = [str(games / "Games-6k.sasrec"), "--from", "lists", "--items", str(games / "Games-6k.item")]
     arguments += ["--histories", str(games / "Games-6k.test.inter"), "-o", str(tmp_path / "games.parquet")]
     ran = CliRunner().invoke(convert, arguments, catch_exceptions=False)
-    assert ran.exit_code == 0 and "6,000 users" in ran.output
+    assert ran.exit_code == 0 and "6,000 Cases" in ran.output

@@ -70,7 +70,7 @@ async def test_what_an_endpoint_refuses_is_said_once_and_kept_in_the_manifest(fo
     async with ScriptedServer(answer=without_temperature) as server:
         ran = await llmrank(folder, server, *command)
         assert ran.code == 0, ran.stderr
-        assert ran.stderr.count("temperature is left out from now on") == 1
+        assert ran.stderr.count("sending no temperature from now on") == 1
         first = session(folder, 0)
         assert first["endpoint"] == {"left_out": ["temperature"], "replaced": {}}
         assert first["calls"] == USERS and first["retries"] == {}

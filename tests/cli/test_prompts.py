@@ -113,7 +113,7 @@ def test_check_names_file_and_line_and_fails(folder: Path):
 
 def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path):
     result = run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--profile", "WAR")
-    assert result.stdout.startswith("[user]\nTask Instruction: Recommend 5 other movies")
+    assert result.stdout.startswith("[user]\nTask Instruction: Recommend 5 other items")
     assert '"Seen 43"' in result.stdout and '"Seen 23"' not in result.stdout and "WAR" in result.stdout
     assert "an estimate" in result.stderr and "the prompt of user 43" in result.stderr
     value = json.loads(run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--json").stdout)
@@ -138,7 +138,7 @@ def test_render_of_one_item_prompts_shares_with_the_next_item_of_the_user(folder
     result = run("render", "pointwise-yes-no", "--user", "41", "--data", "cases.jsonl")
     assert result.stdout.count("Offer") == 1 and "the same user's next call" in result.stderr
     rating = run("render", "google-few-shot", "--user", "41", "--data", "ratings.jsonl", "--shots", "2").stdout
-    assert rating.count("Rating: 4\n\nMovies the user has rated") == 2 and "Title: PreparedRequest" in rating
+    assert rating.count("Rating: 4\n\nItems the user has rated") == 2 and "Title: PreparedRequest" in rating
     assert "Rating: 3" not in rating
 
 

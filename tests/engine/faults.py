@@ -5,6 +5,7 @@ Six Cases are ranked; the endpoint does the fault to one of them, once or for go
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from llmrank.rankers.listwise import Listwise
 from llmrank.store import Store
 from llmrank.types import Case, Event, Item
 from tests.rankers.oracle import prompt
-from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good, refused
+from tests.scripted_server import HEAD, MODEL, ScriptedServer, Step, completion, framed, good, raw, refused
 
 CASES = 6
 STRICKEN = "Seen by u2"
@@ -54,7 +55,7 @@ class Fault:
     """Whether it is a ranker that reads log-probabilities."""
 
 
-def judged(**logprobs: float) -> Step:
+def judged(**logprobs: Any) -> Step:
     """An answer with log-probabilities at its one token."""
     body = completion("A")
     top = [{"token": token, "logprob": value} for token, value in logprobs.items()]
@@ -75,7 +76,37 @@ def always(step: Step) -> Callable[[], Step]:
     return lambda: step
 
 
-OK, GIVEN_UP = "ok", "error: "
+OK, GIVEN_UP, UNPARSED = "ok", "error: ", "unparsed: empty"
+GOOD = json.dumps(completion(ANSWER)).encode()
+WHOLE = HEAD + f"Content-Length: {len(GOOD)}\r\n\r\n".encode() + GOOD
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+TEXT = {"type": "text", "text": ANSWER}
+
+
+def passing(name: str, step: Step, reason: str) -> Fault:
+    """A fault that is tried again, and given up after six calls; `|` stands between reasons that are as good."""
+    return Fault(name, always(step), OK, 2, GIVEN_UP + reason, 6)
+
+
+def harmless(name: str, step: Step) -> Fault:
+    """Odd, and an answer all the same."""
+    return Fault(name, always(step), OK, 1, OK, 1)
+
+
+def within(error: object) -> Step:
+    """An error in the place of a choice's text."""
+    body = completion("")
+    body["choices"][0]["error"] = error
+    return Step(body=json.dumps(body))
+
+
+def logprobs_of(top: object) -> Step:
+    """An answer whose likeliest tokens are no such thing."""
+    body = completion("A")
+    body["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": -1.0, "top_logprobs": top}]}
+    return Step(body=json.dumps(body))
+
+
 FAULTS = (
     Fault("429, Retry-After: 20", throttled("20"), OK, 2, GIVEN_UP + "answered 429", 6),
     Fault("429, Retry-After: a date", throttled_until, OK, 2, GIVEN_UP + "answered 429", 6),
@@ -86,10 +117,10 @@ FAULTS = (
     Fault("502, a page", always(Step(502, PAGE)), OK, 2, GIVEN_UP + "answered 502", 6),
     Fault("503", always(refused(503, headers={"Retry-After": "10"})), OK, 2, GIVEN_UP + "answered 503", 6),
     Fault("silence", always(replace(good(), hang=2)), OK, 2, GIVEN_UP + "gave no answer within", 6),
-    Fault("reset in the body", always(Step(reset=True)), OK, 2, GIVEN_UP + "no connection", 6),
+    Fault("reset in the body", always(Step(reset=True)), OK, 2, GIVEN_UP + "broke", 6),
     Fault("slow trickle", always(replace(good(), trickle=0.05)), OK, 2, GIVEN_UP + "gave no answer within", 6),
     Fault("invalid JSON", always(Step(body='{"choices": [{"m')), OK, 2, GIVEN_UP + "that is no JSON", 6),
-    Fault("a proxy's page", always(Step(body=PAGE)), OK, 2, GIVEN_UP + "that is no JSON", 6),
+    Fault("a proxy's page", always(Step(body=PAGE)), OK, 2, GIVEN_UP + "a web page and not JSON (Sign in", 6),
     Fault("no choices", always(Step(body='{"choices": []}')), OK, 2, GIVEN_UP + "returned no choice", 6),
     Fault("null content", always(good(None)), "unparsed: empty", 1, "unparsed: empty", 1),
     Fault("a refusal", always(good(None, refusal="I can't")), "unparsed: refusal", 1, "unparsed: refusal", 1),
@@ -121,7 +152,170 @@ FAULTS = (
         2,
     ),
     Fault("401", always(refused(401)), "stops: refuses the key", 1, "stops: refuses the key", 1),
-    Fault("404, no such model", always(refused(404)), "stops: serves no model", 1, "stops: serves no model", 1),
+    Fault("404", always(refused(404)), GIVEN_UP + "refuses this request (404)", 1, GIVEN_UP + "(404)", 1),
+    # --- what is no HTTP, or breaks off ---
+    passing("body shorter than its length", framed(GOOD, length=len(GOOD) + 100), "broke"),
+    passing("body longer than its length", framed(GOOD, length=len(GOOD) - 10), "no JSON|not valid HTTP"),
+    harmless("more after the body", framed(GOOD + b"HTTP/1.1 500 No\r\n\r\n", length=len(GOOD))),
+    passing("negative length", framed(GOOD, length=-5), "not valid HTTP"),
+    passing("length that is no number", raw(HEAD + b"Content-Length: many\r\n\r\n" + GOOD), "not valid HTTP"),
+    passing("two lengths", framed(GOOD, "Content-Length: 3"), "not valid HTTP"),
+    passing("bad chunk", raw(CHUNKED + b"zz\r\n" + GOOD), "valid HTTP|broke"),
+    passing("chunk of negative size", raw(CHUNKED + b"-5\r\nhello\r\n"), "valid HTTP|broke"),
+    passing("chunks cut off", raw(CHUNKED + b'5\r\n{"cho\r\n'), "broke"),
+    passing(
+        "chunks without end", raw(CHUNKED, b"10000\r\n" + b" " * 0x10000 + b"\r\n", then="repeat"), "longer|within"
+    ),
+    passing("huge header", framed(GOOD, "X-Pad: " + "x" * 100_000), "not valid HTTP"),
+    passing("ten thousand headers", framed(GOOD, *[f"X-{n}: 1" for n in range(10_000)]), "not valid HTTP"),
+    passing("banner of another protocol", raw(b"220 smtp.example ESMTP ready\r\n"), "not valid HTTP"),
+    passing("SSH banner, then silence", raw(b"SSH-2.0-OpenSSH_9.6\r\n", then="hold"), "valid HTTP|within"),
+    passing("HTTP/0.9", raw(b"<html>It works [3] > [1]</html>"), "not valid HTTP"),
+    passing("binary noise", raw(bytes(range(256)) * 8), "not valid HTTP"),
+    passing("TLS alert in plain", raw(b"\x15\x03\x01\x00\x02\x02\x28"), "not valid HTTP"),
+    passing("status line cut off", raw(b"HTTP/1.1 20"), "broke|valid HTTP"),
+    passing("status of four digits", raw(b"HTTP/1.1 2000 OK\r\n\r\n" + GOOD), "valid HTTP|broke"),
+    passing("NUL in a header", framed(GOOD, "X-Nul: a\0b"), "not valid HTTP"),
+    passing("closed before anything", raw(), "broke"),
+    passing("reset before anything", raw(then="reset"), "broke"),
+    passing("reset within the headers", raw(HEAD, then="reset"), "broke"),
+    passing("silence on the wire", raw(then="hold"), "gave no answer within"),
+    passing("headers, then silence", raw(HEAD, then="hold"), "gave no answer within"),
+    passing("one byte of a header at a time", raw(*(bytes([b]) for b in HEAD), pause=0.1), "gave no answer within"),
+    passing("100 Continue without end", raw(b"HTTP/1.1 100 Continue\r\n\r\n", then="repeat"), "gave no answer within"),
+    harmless("fifty times 103, then the answer", raw(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50 + WHOLE)),
+    passing("101 Switching Protocols", raw(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"), ""),
+    passing("garbage as gzip", framed(GOOD, "Content-Encoding: gzip"), "not valid HTTP"),
+    passing("gzip cut off", framed(gzip.compress(GOOD)[:-20], "Content-Encoding: gzip"), "cut off"),
+    harmless("gzip", framed(gzip.compress(GOOD), "Content-Encoding: gzip")),
+    passing("gzip bomb", framed(gzip.compress(bytes(64 << 20)), "Content-Encoding: gzip"), "longer than 8 MiB"),
+    passing("brotli", framed(GOOD, "Content-Encoding: br"), "not asked for"),
+    passing("a body of 20 MB", framed(b'"' + b"x" * 20_000_000 + b'"'), "longer than 8 MiB"),
+    harmless("a thousand cookies", framed(GOOD, *[f"Set-Cookie: c{n}=\x1b[31m" for n in range(100)])),
+    # --- what is no JSON, or odd JSON ---
+    passing("204", Step(204), "an empty body"),
+    passing("empty body", Step(), "an empty body"),
+    passing("stream of events", Step(body='data: {"choices": []}\n\ndata: [DONE]\n\n'), "a stream of events"),
+    passing("trailing comma", Step(body=json.dumps(completion(ANSWER))[:-1] + ",}"), "no JSON"),
+    passing("two JSON values", Step(body=json.dumps(completion(ANSWER)) * 2), "no JSON"),
+    passing("Latin-1", framed(json.dumps(completion("Amélie")).encode().replace(b"\\u00e9", b"\xe9")), "no JSON"),
+    passing("nested 100,000 deep", Step(body="[" * 100_000 + "]" * 100_000), "no JSON"),
+    passing("number of 10,000 digits", Step(body='{"choices": ' + "9" * 10_000 + "}"), "no JSON"),
+    passing("JSON list", Step(body=json.dumps([completion(ANSWER)])), "JSON that is a list"),
+    passing("JSON text", Step(body=json.dumps(ANSWER)), "JSON that is a str"),
+    harmless("byte order mark", framed(b"\xef\xbb\xbf" + GOOD)),
+    harmless("UTF-16", framed(GOOD.decode().encode("utf-16"))),
+    harmless("another content type", replace(good(ANSWER), headers={"Content-Type": "text/html"})),
+    harmless("NaN elsewhere", Step(body=json.dumps({**completion(ANSWER), "cost": float("nan")}))),
+    harmless("no model", Step(body=json.dumps({**completion(ANSWER), "model": None}))),
+    harmless("a model that is no name", Step(body=json.dumps({**completion(ANSWER), "model": {"a": [1]}}))),
+    harmless("another model", Step(body=json.dumps({**completion(ANSWER), "model": "\x1b[31mother"}))),
+    # --- what is no answer ---
+    *(
+        passing(
+            f"choices: {json.dumps(choices)[:30]}",
+            Step(body=json.dumps({**completion(), "choices": choices})),
+            "no choice",
+        )
+        for choices in (None, [], {}, "[3] > [1]", [None], ["[3] > [1]"], [[]], 3)
+    ),
+    *(
+        passing(
+            f"message: {message}", Step(body=json.dumps({**completion(), "choices": [{"message": message}]})), "message"
+        )
+        for message in (None, [], "[3] > [1]", 3)
+    ),
+    passing("content: a number", good(3), "content that is no text"),
+    passing("content: an object", good({"text": "[3]"}), "content that is no text"),
+    passing("finish reason error", good("[3] >", finish_reason="error"), "failed within its answer"),
+    passing("error in the choice", within({"message": "provider went away, [3]"}), "provider went away"),
+    passing(
+        "error beside the choices", Step(body=json.dumps({**completion("[3]"), "error": "overloaded"})), "overloaded"
+    ),
+    passing("error in a 200", Step(body=json.dumps({"error": {"message": "busy [3]"}})), "busy [3]"),
+    Fault(
+        "429 as a code in a 200", always(within({"code": 429, "message": "slow"})), OK, 2, GIVEN_UP + "answered 429", 6
+    ),
+    passing("503 as a code in a 200", within({"code": 503, "message": "away"}), "answered 503"),
+    harmless("finish reason: an object", good(ANSWER, finish_reason={"a": 1})),
+    Fault("tool calls only", always(good(None, tool_calls=[{"id": "1"}])), UNPARSED, 1, UNPARSED, 1),
+    Fault("parts without text", always(good([{"type": "image_url"}, 3, None])), UNPARSED, 1, UNPARSED, 1),
+    Fault("legacy text", always(Step(body='{"choices": [{"text": "[3] > [1]"}]}')), OK, 2, GIVEN_UP + "message", 6),
+    harmless("thinking parts", good([{"type": "thinking", "thinking": [{"type": "text", "text": "[3] first"}]}, TEXT])),
+    # --- fields that make no sense ---
+    *(
+        harmless(f"usage: {json.dumps(usage)[:40]}", Step(body=json.dumps({**completion(ANSWER), "usage": usage})))
+        for usage in (
+            None,
+            [],
+            "many",
+            {"prompt_tokens": 1e30},
+            {"prompt_tokens": 10**30},
+            {"completion_tokens": -5},
+            {"prompt_tokens": "7"},
+            {"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": 9}},
+        )
+    ),
+    *(
+        Fault(f"log-probability {name}", always(step), "repaired", 1, "repaired", 1, True)
+        for name, step in {
+            "of 400 digits": judged(A=-1.0, B=-0.5, C=-(10**400)),
+            "not a number": judged(A=-1.0, B=-0.5, C=float("nan")),
+            "infinite": judged(A=-1.0, B=-0.5, C=float("-inf")),
+            "above zero": judged(A=-1.0, B=-0.5, C=3.0),
+            "as a text": judged(A=-1.0, B=-0.5, C="-1.0"),
+        }.items()
+    ),
+    *(
+        Fault(
+            f"log-probabilities {name}", always(step), "unparsed: label_missing", 1, "unparsed: label_missing", 1, True
+        )
+        for name, step in {
+            "for nothing": logprobs_of([]),
+            "as a text": logprobs_of("A"),
+            "as an object": logprobs_of([{"A": -1.0}]),
+            "of nobody": logprobs_of([None, 3, {"token": None, "logprob": None}]),
+        }.items()
+    ),
+    # --- refusals in other words ---
+    *(
+        Fault(f"429, Retry-After: {text[:30]}", throttled(text), OK, 2, GIVEN_UP + "answered 429", 6)
+        for text in ("Thu, 01 Jan 2026 12:00:00 +9999999", "31 Feb 99999", "9" * 400, "-1", "NaN", "Thu, ,", "12:00:61")
+    ),
+    *(
+        Fault(
+            f"{status}: {text[:40]}",
+            always(refused(status, text)),
+            GIVEN_UP + "refuses this",
+            1,
+            GIVEN_UP + "refuses this",
+            1,
+        )
+        for status, text in (
+            (413, "payload too large"),
+            (400, "prompt is too long: 210000 tokens > 200000 maximum"),
+            (400, "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."),
+            (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000"),
+            (400, "the request exceeds the available context size, try increasing it"),
+            (400, "Input is too long for requested model."),
+            (403, "Your input was flagged by moderation"),
+            (400, "DataInspectionFailed: Input data may contain inappropriate content."),
+            (400, "something of its own: [3]"),
+        )
+    ),
+    passing("425", refused(425), "answered 425"),
+    passing("599", refused(599), "answered 599"),
+    passing("500, nested 100,000 deep", Step(500, '{"error":' * 100_000), "answered 500"),
+    passing("500, a message that is no text", Step(500, json.dumps({"error": {"message": [[[3]]]}})), "answered 500"),
+    passing(
+        "302 to a page",
+        Step(302, PAGE, {"Location": "https://login.example/[3]"}),
+        "redirects to https://login.example",
+    ),
+    passing("303 without a place", Step(303), "redirects to nowhere"),
+    passing("308 to what is no URL", Step(308, "", {"Location": "http://[::1"}), "not valid HTTP"),
+    passing("404, a proxy's page", Step(404, PAGE), "answered 404"),
+    Fault("402", always(refused(402)), "stops: quota is used up", 1, "stops: quota is used up", 1),
 )
 
 
@@ -156,11 +350,11 @@ async def meet(fault: Fault, folder: Path, *, lasting: bool) -> Met:
     items = tuple(Item(f"i{place}", f"Film {place}") for place in range(3))
     cases = [Case(f"u{n}", (Event(Item("h", f"Seen by u{n}")),), items) for n in range(CASES)]
     done: dict[str, CaseResult] = {}
-    path = folder / f"{fault.name.replace('/', '-')}-{lasting}.sqlite"
+    path = folder / f"{lasting}.sqlite"
+    path.unlink(missing_ok=True)
     async with ScriptedServer(answer=answer) as server:
         # Where nothing is late on purpose, a busy machine must not make it so.
-        late = bool(fault.step().hang or fault.step().trickle)
-        timeout = TIMEOUT if late else 60.0
+        timeout = TIMEOUT if fault.step().slow else 60.0
         backend = await open_openai(server.base_url, MODEL, timeout=timeout, api_key="sk-secret")
         with Store(path) as store:
             caller = Caller(backend, store, 2, RetryPolicy(patience=PATIENCE), Clock(SPEED))

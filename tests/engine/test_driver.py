@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from llmrank.backends import BaseBackend
 from llmrank.engine import Caller, CaseResult, Workload, estimate, rank_all, rank_without_model
 from llmrank.errors import BackendError, FatalBackendError
 from llmrank.rankers.baselines import Oracle
 from llmrank.store import Store, request_key
 from llmrank.types import (
     BaseRanker,
-    Capabilities,
     Case,
     Failure,
     Item,
@@ -32,7 +32,7 @@ from llmrank.types import (
 
 
 @dataclass
-class Counting:
+class Counting(BaseBackend):
     """A backend that counts what it is asked, and fails where it is told to."""
 
     fails: Mapping[str, Exception] = field(default_factory=dict[str, Exception])
@@ -40,8 +40,7 @@ class Counting:
     under_way: int = 0
     most_under_way: int = 0
     usage: Usage = field(default_factory=Usage)
-    capabilities: Capabilities = field(default_factory=Capabilities)
-    identity: Mapping[str, str] = field(default_factory=lambda: {"kind": "counting"})
+    identity = {"kind": "counting"}  # noqa: RUF012
 
     async def answer(self, request: Request) -> Response:
         text = request.messages[0].content
@@ -53,8 +52,6 @@ class Counting:
         if text in self.fails:
             raise self.fails[text]
         return Response(text.upper(), usage=self.usage)
-
-    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True)

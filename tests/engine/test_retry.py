@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +12,12 @@ from random import Random
 
 import pytest
 
+from llmrank.backends import BaseBackend
 from llmrank.engine import Caller, CaseResult, RetryPolicy, rank_all
 from llmrank.errors import FatalBackendError, TransientError
 from llmrank.store import Store
 from llmrank.types import (
     BaseRanker,
-    Capabilities,
     Case,
     Failure,
     Item,
@@ -35,13 +35,12 @@ DOWN = TransientError("no connection", kind="connection")
 
 
 @dataclass
-class Endpoint:
+class Endpoint(BaseBackend):
     """Answers in a second, unless `fault` says what goes wrong with this user's call at this moment."""
 
     fault: Callable[[str, float], TransientError | None]
     asked: Counter[str] = field(default_factory=Counter[str])
-    capabilities: Capabilities = field(default_factory=Capabilities)
-    identity: Mapping[str, str] = field(default_factory=lambda: {"kind": "simulated"})
+    identity = {"kind": "simulated"}  # noqa: RUF012
 
     async def answer(self, request: Request) -> Response:
         text = request.messages[0].content
@@ -51,8 +50,6 @@ class Endpoint:
             raise fault
         await asyncio.sleep(1.0)
         return Response(text)
-
-    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llmrank.types import Capabilities, Request, Response
+from llmrank.backends import BaseBackend
+from llmrank.types import Request, Response
 
 
-class Constant:
+class Constant(BaseBackend):
     """Answers everything alike."""
 
     def __init__(self, text: str) -> None:
         self.text, self.asked, self.closed = text, 0, False
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities()
 
     @property
     def identity(self) -> Mapping[str, str]:

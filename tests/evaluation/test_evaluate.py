@@ -208,7 +208,7 @@ def test_an_estimate_sends_nothing_and_knows_the_store(tmp_path: Path) -> None:
         assert server.calls == 0
         evaluate(tmp_path, server)
         after = compose(cases(), **arguments).estimate().counted
-    assert before.left.requests == 6 and after.left.requests == 0
+    assert before.most_left.requests == 6 and after.most_left.requests == 0
 
 
 def test_failed_cases_are_asked_again_by_the_same_call(tmp_path: Path) -> None:

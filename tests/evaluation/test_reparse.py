@@ -45,7 +45,7 @@ def test_a_history_that_was_cut_is_cut_alike(history: int | None, order: str, ro
     ("prompt", "more"),
     [
         ("rankgpt", {}),
-        ("rankgpt", {"shots": 1}),
+        ("palr", {"shots": 1}),
         ("palr", {}),
         ("pointwise-rating", {}),
         ("setwise", {"first": "bm25", "first_top": 3}),

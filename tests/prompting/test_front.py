@@ -28,7 +28,7 @@ def test_the_keys_become_values_and_every_sampling_field_is_explicit():
         (GOOD + "top: 3\ntop: 4\n", 7, "top", "given twice"),
         ("name: mine\n", 1, "task", "add the key 'task'"),
         ("name: My Prompt\ntask: ranking\n", 2, "name", "pattern"),
-        ("name: [mine\ntask: ranking\n", 3, None, "not YAML"),
+        ("name: [mine\ntask: ranking\n", 3, None, "not valid YAML"),
         ("just words\n", 2, None, "no keys"),
         ("", 2, None, "no keys"),
     ],

@@ -3,7 +3,15 @@ from pathlib import Path
 import pytest
 
 from llmrank.errors import InputError
-from llmrank.prompting import find_template, load_template, load_templates, shipped_folder, template_paths
+from llmrank.prompting import (
+    describe_templates,
+    find_template,
+    load_template,
+    shipped_folder,
+    template_origin,
+    template_paths,
+    template_title,
+)
 
 from .cases import FRONT
 
@@ -32,8 +40,32 @@ def test_an_unknown_name_brings_the_nearest():
 
 
 def test_all_can_be_loaded_and_say_where_their_words_come_from():
-    templates = list(load_templates())
-    assert {"palr", "google-few-shot", "liu2023-zero-shot", "rankgpt", "tallrec"} <= {one.name for one in templates}
-    for one in templates:
-        assert one.front.description and (one.front.provenance.paper or one.front.provenance.wording == "own")
-        assert one.front.provenance.note
+    templates = {one.name: one for one in describe_templates()}
+    assert {"palr", "google-few-shot", "liu2023-zero-shot", "rankgpt", "tallrec"} <= templates.keys()
+    for one in templates.values():
+        assert one.description and one.note and (one.paper or one.wording == "own")
+        assert (one.origin, one.problem) == ("shipped", "")
+    assert (templates["palr"].ranker, templates["palr"].answer) == ("listwise", "titles, permutation")
+
+
+def test_a_list_can_be_narrowed_to_a_task_and_a_ranker():
+    assert {one.task for one in describe_templates(task="rating")} == {"rating"}
+    assert {one.name for one in describe_templates(ranker="first_token")} == {"first-token", "llamarec"}
+
+
+def test_an_edited_template_is_told_from_the_one_whose_name_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = load_template("palr")
+    assert (template_origin(shipped), template_title(shipped)) == ("shipped", "palr")
+    path = tmp_path / "prompts" / "palr.jinja"
+    path.parent.mkdir()
+    path.write_text(shipped.text)
+    assert template_origin(load_template("palr")) == "shipped"
+    path.write_text(shipped.text + "{# mine #}\n")
+    edited = load_template("palr")
+    assert template_title(edited) == f"palr (edited: prompts/palr.jinja, {edited.sha256[:8]})"
+    (tmp_path / "prompts" / "mine.jinja").write_text(f"---\n{FRONT}---\n{{% block user %}}x{{% endblock %}}\n")
+    assert template_title(load_template("mine")) == "mine"
+    (tmp_path / "prompts" / "broken.jinja").write_text("no front matter")
+    [broken] = [one for one in describe_templates() if one.name == "broken"]
+    assert broken.problem == "no front matter"

@@ -7,7 +7,7 @@ import pytest
 from llmrank.prompting import View, load_template, template_paths
 from llmrank.types import Case, Event, Item
 
-PLAIN = View()
+PLAIN = View(domain="movies")
 FILMS = ("Pink Floyd - The Wall", "Canadian Bacon", "G.I. Jane")
 CANDIDATES = ("The Blues Brothers", "Platoon", "Almost Famous")
 CASE = Case(
@@ -149,7 +149,7 @@ def test_other_domains_have_their_words():
 LIKED = 'Liked movies: "Pink Floyd - The Wall".'
 DISLIKED = 'Disliked movies: "Canadian Bacon", "G.I. Jane".'
 SCORED = replace(CASE, recall_scores=(9.5, 11.0, 0.25))
-HINTED = View(show_scores=True)
+HINTED = View(show_scores=True, domain="movies")
 
 
 def test_recranker_pointwise_is_as_transcribed():

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrank.errors import InputError
-from llmrank.prompting import ShotPool, choose_shots
+from llmrank.prompting import ShotPool
 from llmrank.types import Case, Event, Item
 
 from .cases import events, item
@@ -26,8 +26,8 @@ def test_shots_are_other_users_past_and_do_not_depend_on_the_pools_order(
     cases = pool()
     shuffled = random.sample(cases, len(cases))
     case = Case(f"u{user}", events(3))
-    shots = choose_shots(cases, case, 3, seed, task, candidates=5)
-    assert shots == choose_shots(shuffled, case, 3, seed, task, candidates=5)
+    shots = ShotPool.of(cases).choose(case, 3, seed, task, candidates=5)
+    assert shots == ShotPool.of(shuffled).choose(case, 3, seed, task, candidates=5)
     assert len({shot.user_id for shot in shots} | {case.user_id}) == 4
     histories = {one.user_id: one.history for one in cases}
     for shot in shots:
@@ -45,22 +45,22 @@ def test_shots_are_other_users_past_and_do_not_depend_on_the_pools_order(
 
 def test_the_seed_decides_and_the_answer_has_no_fixed_place():
     case = Case("nobody", ())
-    drawn = {tuple(shot.user_id for shot in choose_shots(pool(), case, 3, seed, "ranking")) for seed in range(20)}
+    drawn = {tuple(shot.user_id for shot in ShotPool.of(pool()).choose(case, 3, seed, "ranking")) for seed in range(20)}
     assert len(drawn) > 10
     places = {
         [one.item_id for one in shot.candidates].index(shot.relevant[0])
         for seed in range(40)
-        for shot in choose_shots(pool(), case, 1, seed, "ranking", candidates=4)
+        for shot in ShotPool.of(pool()).choose(case, 1, seed, "ranking", candidates=4)
     }
     assert places == {0, 1, 2, 3}
 
 
 def test_too_few_users_is_an_error_that_says_how_many_there_are():
-    with pytest.raises(InputError, match="ask for --shots 1"):
-        choose_shots(pool(2), Case("u0", ()), 2, 0, "ranking")
+    with pytest.raises(InputError, match="use --shots 1"):
+        ShotPool.of(pool(2)).choose(Case("u0", ()), 2, 0, "ranking")
     with pytest.raises(InputError, match="two rated events"):
-        choose_shots(pool(ratings=False), Case("x", ()), 1, 0, "rating")
-    assert choose_shots([], Case("x", ()), 0, 0, "rating") == ()
+        ShotPool.of(pool(ratings=False)).choose(Case("x", ()), 1, 0, "rating")
+    assert ShotPool.of([]).choose(Case("x", ()), 0, 0, "rating") == ()
 
 
 def test_of_a_user_with_several_cases_the_longest_history_counts():

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrank.prompting.transcript import difference, shared_prefix, transcript
+from llmrank.prompting import difference, shared_prefix, transcript
 from llmrank.types import Message
 
 

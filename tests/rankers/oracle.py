@@ -40,7 +40,9 @@ def prompt(name: str, answer: str | None = None, **changes: object) -> Prompt:
     """A shipped template, ready to ask."""
     template = load_template(name)
     view = View(**{key: changes.pop(key) for key in ("ids", "show_scores") if key in changes})  # type: ignore[arg-type]
-    return Prompt(template, answer_format(answer or template.front.answer), view, template.front.sampling, **changes)
+    return Prompt(
+        template, answer_format(answer or template.answer_for(view.ids)), view, template.front.sampling, **changes
+    )
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ def test_a_folder_gives_the_rankings_of_its_files_and_what_is_done_is_left_alone
     assert [files[0].stat().st_mtime_ns, files[2].stat().st_mtime_ns] == [before[0], before[2]]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *(path.name for path in files),
+        *(f"_{path.name}.settings.json" for path in files),
         "_settings.json",
         "_stores",
     }
@@ -103,7 +104,7 @@ def test_a_wrong_file_does_not_keep_the_others_and_is_named(tmp_path: Path, rera
     write_folder(tmp_path / "in", ".jsonl", ".jsonl", ".jsonl")
     wrong = tmp_path / "in" / "part-1.jsonl"
     right = wrong.read_text()
-    wrong.write_text(right.replace("Item number", " ", 1).replace('"title": "', '"titel": "', 1))
+    wrong.write_text(right.replace("Item number", " ", 1).replace('"title":"', '"titel":"', 1))
     ran = rerank("in", "-o", "out", expected=2)
     assert "1 of 3 files" in ran.stderr and "part-1.jsonl, line 1" in ran.stderr and "title" in ran.stderr
     assert {path.name for path in (tmp_path / "out").glob("*.jsonl")} == {"part-0.jsonl", "part-2.jsonl"}

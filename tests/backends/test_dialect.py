@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmrank.backends.unsupported import NAMES, refused_parameter
+from llmrank.backends.dialect import NAMES, refused_parameter
 
 REAL = [
     (

@@ -1,0 +1,401 @@
+"""Stage 2: a normalised answer in blocks: lists, tables, JSON values, and lines of text.
+
+Nothing here knows the candidates. A block carries what introduces it, and of each entry its number, where it has one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, cast
+
+from llmrank.answers.normalise import one_line
+
+Kind = Literal["number", "bracket", "bullet", "letter", "roman", "rank", "none"]
+
+
+class Notation(NamedTuple):
+    """One way to mark the entries of a list."""
+
+    kind: Kind
+    name: str
+    pattern: re.Pattern[str]
+    """Of the beginning of a line; group 1 is the number."""
+    example: str
+
+
+_DRESS = r"[*_#\s>~]*+"
+_HAN = "一二三四五六七八九十"
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_RANK_WORD = (
+    r"rank|ranked|ranking|position|place|top|pick|choice|platz|rang|puesto|posición|lugar|posto|posizione|posição|место"
+    r"|plaats|miejsce|sıra|順位|名次|第"
+)
+
+NOTATIONS = (
+    Notation("rank", "a word for the rank", re.compile(
+        rf"{_DRESS}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+", re.I),
+        "Rank 1: Heat"),
+    Notation("rank", "an ordinal number", re.compile(
+        rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
+        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+", re.I), "1st: Heat"),
+    Notation("rank", "an ordinal number in words", re.compile(
+        rf"{_DRESS}({'|'.join(_ORDINALS)})(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—])[*_\s]*+",
+        re.I), "First: Heat"),
+    Notation("bracket", "a number in square brackets", re.compile(
+        rf"{_DRESS}\[(\d{{1,4}})\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
+    Notation("number", "a number", re.compile(
+        rf"{_DRESS}(?:\(?#?(\d{{1,4}})[*_]*+(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|:(?=\s|\[)|,(?= ?[^\d\s])|"
+        rf"(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
+    Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
+        "#1 Heat"),
+    Notation("number", "a Chinese numeral", re.compile(rf"[*_\s]*+第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+"),
+        "一、Heat"),
+    Notation("roman", "a Roman numeral", re.compile(rf"{_DRESS}\(?([IVXLivxl]{{1,7}})[.):](?=\s)[*_\s]*+"), "II. Heat"),
+    Notation("letter", "a letter", re.compile(rf"{_DRESS}[(\[]?([A-Za-z])(?:[.)\]:]|\]:)(?=\s)[*_\s]*+"), "B) Heat"),
+    Notation("bullet", "a bullet", re.compile(
+        r"\s*+(?:[-–—•·▪►▶‣◦○●+>→✓✔✅☑⭐★]|\*(?!\*))\s++(?:\[[ xX]?\]\s++)?"), "- Heat"),
+)  # fmt: skip
+"""How the entries of a list are marked, in the order in which they are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an answer."""
+
+    number: int
+    """From 1."""
+    text: str
+    """Without the spaces around it."""
+    indent: int = 0
+    kind: Kind = "none"
+    value: int | None = None
+    """The number of the entry; of a letter its place in the alphabet."""
+    body: str = ""
+    """Without its mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of a table or of a JSON value."""
+
+    cells: tuple[str, ...]
+    line: int
+
+
+@dataclass(slots=True)
+class Block:
+    """Lines or rows that belong together."""
+
+    kind: Literal["list", "text", "table", "json"]
+    lines: list[Line] = field(default_factory=list[Line])
+    rows: list[Row] = field(default_factory=list[Row])
+    header: tuple[str, ...] = ()
+    """The headings of the columns, in lower case; for a JSON object `key` and the name of the object."""
+
+
+_FENCE = re.compile(r"(?:```|~~~|-{3,}+$|={3,}+$|\*{3,}+$|_{3,}+$)")
+_RULE = re.compile(r"\|?(?:\s*+:?-{1,200}+:?\s*+\|?)++$")
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
+_INSIDE = re.compile(r"\[\s?(\d{1,3})[.):]\s?([^\[\]\n]{1,300})\][,;]?")
+
+
+def split(text: str) -> list[Block]:
+    """Return the blocks of a normalised text. The time is linear in its length."""
+    values: list[Block] = []
+    if "[" in text or "{" in text:
+        text = _take_json(text, values)
+    if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
+        text = _INSIDE.sub(r"\n\1. \2\n", text)  # [1. Fargo], [2. Heat]
+    blocks: list[Block] = []
+    lines = [_line(number, raw) for number, raw in enumerate(text.split("\n"), 1)]
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        end = at + 1
+        if line.text == _MARK and values:
+            blocks.append(values.pop(0))
+        elif line.text and not _FENCE.match(line.text):
+            if (row_end := _table_end(lines, at)) > at:
+                end = row_end
+                blocks.append(_table(lines[at:end]))
+            elif line.kind != "none":
+                end = _list_end(lines, at)
+                blocks.append(Block("list", [one for one in lines[at:end] if one.text]))
+            else:
+                blocks.append(Block("text", [line]))
+        at = end
+    return blocks
+
+
+def word_set(words: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(words.split())
+
+
+# --- lines and lists
+
+
+def _line(number: int, raw: str) -> Line:
+    text = one_line(raw)
+    first = text[:1]
+    if not text or (first.isalpha() and len(text) > 1 and text[1].isalpha() and not _may_rank(text)):
+        return Line(number, text, 0, "none", None, text)
+    indent = len(raw) - len(raw.lstrip())
+    kind, value, end = marker(text)
+    return Line(number, text, indent, kind, value, text[end:])
+
+
+_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *_ORDINALS)) | {"ii", "iv", "vi"}
+
+
+def _may_rank(text: str) -> bool:
+    return text[:2].casefold() in _RANK_STARTS or text[0] in _HAN + "第" or text[1] in "xXvV"
+
+
+def marker(text: str) -> tuple[Kind, int | None, int]:
+    """Return the kind and the number of the mark with which a line begins, and where the mark ends."""
+    head = text[:60]
+    for notation in NOTATIONS:
+        if found := notation.pattern.match(head):
+            if notation.kind == "bullet":
+                kind, value, end = marker(head[found.end() :])
+                inner = kind in ("number", "bracket", "rank")
+                return (kind, value, found.end() + end) if inner else ("bullet", None, found.end())
+            value = _value(notation.kind, found[1])
+            if value is not None:
+                return notation.kind, value, found.end()
+    return "none", None, 0
+
+
+def _value(kind: Kind, text: str) -> int | None:
+    if text.isdigit():
+        return int(text)
+    low = text.casefold()
+    if low in _ORDINALS:
+        return _ORDINALS.index(low) + 1
+    if text[0] in _HAN:
+        tens, _, ones = text.rpartition("十") if "十" in text else ("", "", text)
+        high = 0 if "十" not in text else 10 * (_HAN.index(tens) + 1 if tens else 1)
+        return high + (_HAN.index(ones) + 1 if ones else 0)
+    if kind == "letter":
+        return ord(low) - ord("a") + 1
+    digits = [_ROMAN[sign] for sign in low]
+    total = sum(-one if one < after else one for one, after in zip(digits, [*digits[1:], 0], strict=True))
+    return total if 0 < total < 90 else None
+
+
+def _list_end(lines: list[Line], at: int) -> int:
+    """Return the end of the list that begins here: where its numbers begin anew, or text stands between two blocks."""
+    first, last = lines[at], lines[at]
+    end = at + 1
+    while end < len(lines):
+        line = lines[end]
+        if line.text and not _FENCE.match(line.text):
+            if line.kind == "none":
+                if line.indent <= first.indent and not _goes_on(lines, end, last):
+                    break
+            elif line.kind == first.kind and line.indent <= first.indent:
+                begins_anew = line.value is not None and last.value is not None and last.value > 1 >= line.value
+                if begins_anew and first.value is not None and first.value <= 1:
+                    break
+                last = line
+            elif line.kind != "bullet" and line.indent <= first.indent:
+                if {line.kind, first.kind} == {"letter", "roman"} or first.kind == "bullet":
+                    last = line
+                else:
+                    break
+            elif line.indent <= first.indent and not _goes_on(lines, end, last):
+                break
+        end += 1
+    return end
+
+
+_LOOK = 6
+
+
+def _goes_on(lines: list[Line], at: int, last: Line) -> bool:
+    """Return whether an unmarked line is a remark within a numbered list: the next number follows soon."""
+    if last.value is None or last.kind == "bracket":
+        return False
+    after = (line for line in lines[at + 1 : at + _LOOK] if line.kind == last.kind)
+    return any(line.value in (last.value + 1, last.value - 1) for line in after if line.value is not None)
+
+
+# --- tables
+
+
+def _table_end(lines: list[Line], at: int) -> int:
+    first = lines[at].text
+    pipes = first.count("|")
+    if not pipes:
+        return at
+    end, rows = at, 0
+    while end < len(lines):
+        text = lines[end].text
+        if text:
+            if "|" not in text or text.startswith("|") != first.startswith("|"):
+                break
+            if not first.startswith("|") and text.count("|") != pipes and not _RULE.match(text):
+                break
+            rows += 1
+        end += 1
+    while end > at and not lines[end - 1].text:
+        end -= 1
+    return end if rows > 1 or (rows == 1 and first.startswith("|") and pipes > 1) else at
+
+
+def _table(lines: list[Line]) -> Block:
+    rows: list[Row] = []
+    header: tuple[str, ...] = ()
+    for line in lines:
+        if not line.text:
+            continue
+        if _RULE.match(line.text):
+            if len(rows) == 1 and not header:
+                header = tuple(cell.casefold() for cell in rows.pop().cells)
+            continue
+        cells = line.text.strip().strip("|").split("|", 20)[:20]
+        rows.append(Row(tuple(cell.strip() for cell in cells), line.number))
+    if not header and len(rows) > 1 and is_header(rows[0].cells):
+        header = tuple(cell.casefold() for cell in rows.pop(0).cells)
+    return Block("table", rows=rows, header=header)
+
+
+RANK_HEADS = word_set(
+    "rank ranking position pos place # no no. nr nr. number order top rang platz puesto posición rango lugar "
+    "posto posizione 排名 名次 顺序 順位 순위 место"
+)
+SCORE_HEADS = word_set(
+    "score scores rating ratings relevance probability likelihood confidence points match % percent percentage "
+    "fit note punktzahl bewertung puntuación punteggio 评分 分数 得分 スコア"
+)
+ITEM_HEADS = word_set(
+    "title titles movie movies film films item items id ids identifier candidate candidates name product book "
+    "option passage document titre título titolo titel película filme 电影 片名 映画 фильм"
+)
+
+
+def head_role(head: str) -> Literal["rank", "score", "item", ""]:
+    """Return what a heading, a JSON key or a word before a number says of its column."""
+    head = head.strip(" *_:`\"'().").casefold()
+    words = re.split(r"[\s_\-/()]+", head, maxsplit=6) if len(head) < 60 else []
+    for word in (head, *words):
+        if word in RANK_HEADS:
+            return "rank"
+        if word in SCORE_HEADS:
+            return "score"
+        if word in ITEM_HEADS:
+            return "item"
+    return ""
+
+
+def is_header(cells: tuple[str, ...]) -> bool:
+    """Return whether a row names the columns of a table."""
+    return len(cells) > 1 and sum(bool(head_role(cell)) for cell in cells) > len(cells) // 2
+
+
+# --- JSON
+
+_MARK = "\x02json\x02"
+_OPENING = re.compile(r"[\[{](?=\s{0,80}[\[{\"\d\]}-])")
+_TRIES = 24
+"""Brackets tried before giving up, so that the time stays linear in a text full of them."""
+_DEPTH = 200
+_LIST_KEYS = (
+    *("ranking", "ranked", "ranked_items", "final_ranking", "order", "titles", "recommendations", "answer", "scores"),
+    *("ranks", "candidates", "items", "movies", "results"),
+)
+_NAME_KEYS = (
+    *("label", "item_id", "id", "title", "name", "identifier", "item", "movie", "movie_title", "film", "product"),
+    *("candidate", "index", "number"),
+)
+_RANK_KEYS = ("rank", "position", "place", "ranking", "order")
+_SCORE_KEYS = ("score", "rating", "relevance", "probability", "confidence")
+_KEY_NUMBER = re.compile(r"(?:(?P<word>[A-Za-z ]{0,20}?)[ _#-]*+)(?P<number>\d{1,4})(?:st|nd|rd|th)?$")
+
+
+def _take_json(text: str, values: list[Block]) -> str:
+    """Return the text with a mark in the place of each JSON value that lists anything; add the values in order."""
+    decoder = json.JSONDecoder()
+    parts: list[str] = []
+    at = start = 0
+    for _ in range(_TRIES):
+        if (found := _OPENING.search(text, at)) is None:
+            break
+        at = found.start()
+        if sum(map(text[at : at + _DEPTH].count, "[{")) >= _DEPTH // 2:
+            break  # nested beyond reason
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at += 1
+            continue
+        if (block := _json_block(cast("object", value))) and not _is_identifier(value):
+            parts += [text[start:at], f"\n{_MARK}\n"]
+            values.append(block)
+            start = end
+        at = end
+    return "".join((*parts, text[start:]))
+
+
+def _is_identifier(value: object) -> bool:
+    """Return whether a value is the `[3]` of an expression (`[3] > [1]`)."""
+    return isinstance(value, list) and len(cast("list[object]", value)) == 1 and isinstance(value[0], int)
+
+
+def _json_block(value: object) -> Block | None:
+    """Return what a JSON value lists: an array, an object of ranks or scores, or one of them within an object."""
+    if isinstance(value, dict):
+        table = {str(key): inner for key, inner in cast("dict[object, object]", value).items()}
+        low = {key.casefold(): key for key in table}
+        for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
+            if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
+                block.header = block.header or ("", key.casefold())
+                if not block.header[1]:
+                    block.header = (block.header[0], key.casefold())
+                return block
+        cells = [(key, inner) for key, inner in table.items() if isinstance(inner, str | int | float)]
+        cells = [(key, inner) for key, inner in cells if not isinstance(inner, bool)]
+        listed = isinstance(table.get(low.get("ranking", "")), str)
+        if len(cells) < 2 or listed:
+            return None
+        return Block("json", rows=[Row((key, _text(inner)), 0) for key, inner in cells], header=("key", ""))
+    if not isinstance(value, list):
+        return None
+    elements = cast("list[object]", value)
+    if elements and all(isinstance(one, list) and len(cast("list[object]", one)) == 2 for one in elements):
+        pairs = [tuple(map(_text, cast("list[object]", one))) for one in elements]
+        return Block("json", rows=[Row(pair, 0) for pair in pairs], header=("pair", ""))
+    if elements and all(isinstance(one, dict) for one in elements):
+        return _objects([cast("dict[object, object]", one) for one in elements])
+    names = [_text(one) for one in elements if isinstance(one, str | int | float) and not isinstance(one, bool)]
+    return Block("json", rows=[Row((name,), 0) for name in names]) if names else None
+
+
+def _objects(elements: list[dict[object, object]]) -> Block | None:
+    tables = [{str(key).casefold(): inner for key, inner in element.items()} for element in elements]
+    if all(len(table) == 1 for table in tables) and not any(key in _NAME_KEYS for table in tables for key in table):
+        pairs = [next(iter(table.items())) for table in tables]
+        return Block("json", rows=[Row((key, _text(value)), 0) for key, value in pairs], header=("pair", ""))
+
+    def column(keys: tuple[str, ...]) -> list[str]:
+        return [next((_text(table[key]) for key in keys if key in table), "") for table in tables]
+
+    names, ranks, scores = column(_NAME_KEYS), column(_RANK_KEYS), column(_SCORE_KEYS)
+    if not any(names):
+        return None
+    if all(ranks):
+        rows = [Row((rank, name), 0) for rank, name in zip(ranks, names, strict=True)]
+        return Block("json", rows=rows, header=("rank", "item"))
+    if all(scores):
+        rows = [Row((score, name), 0) for score, name in zip(scores, names, strict=True)]
+        return Block("json", rows=rows, header=("score", "item"))
+    return Block("json", rows=[Row((name,), 0) for name in names if name])
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e9:
+        return f"{value:.0f}"
+    return str(value) if isinstance(value, str | int | float) else ""

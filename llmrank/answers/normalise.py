@@ -1,0 +1,164 @@
+"""Stage 1: the answer without reasoning, HTML, and the many Unicode forms of one sign.
+
+The text keeps its lines. The titles of the items pass through `folded` too, so that both sides are written alike.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import sys
+import unicodedata
+from functools import lru_cache
+
+LIMIT = 400_000
+"""Characters of an answer that are read: some 100,000 tokens. What follows is treated as cut off."""
+
+_TAG = re.compile(r"[<\[◁](/?)(?:think|thinking|thought|reasoning)[>\]▷]", re.IGNORECASE)
+_ANSWER = re.compile(r"<answer>", re.IGNORECASE)
+_ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
+_CHANNEL = "<|message|>"
+
+SIGNS = (
+    ("full-width and mathematical letters and digits", "［３］＞［１］", "[3]>[1]"),
+    ("numbers in circles and keycaps", "② ⑴ 3️⃣", "2. 1. 3."),
+    ("medals", "🥇 🥈 🥉", "1. 2. 3."),
+    ("brackets and quotation marks of East Asia", "【３】《Heat》「Heat」", '[3]"Heat""Heat"'),
+    ("commas and colons of East Asia", "Heat、Fargo：", "Heat, Fargo:"),
+    ("arrows and signs of order", "A ≻ B ➜ C ≺ D", "A > B → C < D"),
+    ("digits of other scripts", "٣", "3"),
+)
+"""What is written in another form: what it is called, an example, and how it is then read."""
+
+_RANGES = (
+    *((0xFF01, 0xFF5F), (0xFFE0, 0xFFE7), (0x1D400, 0x1D800), (0x0660, 0x066A), (0x06F0, 0x06FA)),
+    *((0x0966, 0x0970), (0x09E6, 0x09F0), (0x0E50, 0x0E5A), (0x2000, 0x2010), (0x2460, 0x249C)),
+    *((0x24B6, 0x24EB), (0x2776, 0x2794), (0x2160, 0x2180)),
+)
+_SIGNS = {
+    **dict.fromkeys("\u00a0\u202f\u205f\u3000\u1680", " "),
+    **dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f\u00ad", ""),
+    **dict.fromkeys("\u2028\u2029\u0085", "\n"),
+    **dict.fromkeys("【〔〖", "["), **dict.fromkeys("】〕〗", "]"), **dict.fromkeys("《》『』「」〈〉", '"'),
+    **dict.fromkeys("≻≫➤⊳", ">"), **dict.fromkeys("≺≪⊲", "<"), **dict.fromkeys("⇒⟶➔➜➝➞➡⟹⇨", "→"), "−": "-",
+    "、": ", ", "，": ", ", "；": "; ", "：": ": ", "。": ". ", "！": "! ", "？": "? ",
+    "№": "#", "\u20e3": ". ", "🥇": " 1. ", "🥈": " 2. ", "🥉": " 3. ", "🔟": " 10. ", "🏆": "", "⟨": "<", "⟩": ">",
+}  # fmt: skip
+_HTML = re.compile(
+    r"<(/?)(ol|ul|li|p|br|div|table|thead|tbody|tr|td|th|b|strong|i|em|u|span|h[1-6]|a|code|pre|s|del|strike|hr)\b"
+    r"([^<>]{0,200})>",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]\w{1,31});")
+_STRUCK = re.compile(r"~~[^~\n]{1,300}~~|<(s|del|strike)>[^<>]{1,300}</\1>", re.IGNORECASE)
+_LATEX = re.compile(r"\\(?:(succ|gt|rightarrow|to)\b ?|(?:boxed|text|textbf|mathbf|mathrm) ?\{)")
+_SPACES = re.compile(r"[ \t\f\v]{2,}+")
+
+
+def normalise(text: str) -> str:
+    """Return a text without HTML, LaTeX and what is struck out, its signs written in one way."""
+    text = text[:LIMIT]
+    if "&" in text:
+        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+    text = folded(text)
+    if "~~" in text or "</" in text:
+        text = _STRUCK.sub("", text)
+    if "<" in text:
+        text = _without_html(text)
+    if "\\" in text:
+        text = _LATEX.sub(lambda found: " > " if found[1] else "", text).replace("\\_", "_").replace("\\*", "*")
+    return text
+
+
+def folded(text: str) -> str:
+    """Return a text whose signs are written in one way (see `SIGNS`)."""
+    return text if text.isascii() else text.translate(_table())
+
+
+def one_line(text: str) -> str:
+    """Return a text with one space where there were several."""
+    return _SPACES.sub(" ", text).strip() if "  " in text or "\t" in text else text.strip()
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[int, str]:
+    table: dict[int, str] = {}
+    for first, end in _RANGES:
+        for code in range(first, end):
+            sign = chr(code)
+            digit, value = unicodedata.decimal(sign, None), unicodedata.numeric(sign, None)
+            circled = value is not None and (0x2460 <= code < 0x249C or 0x2776 <= code < 0x2794)
+            table[code] = f" {value:g}. " if circled else str(digit) if digit is not None else ""
+            table[code] = table[code] or unicodedata.normalize("NFKC", sign)
+    table.update({ord(sign): plain for sign, plain in _SIGNS.items()})
+    return table
+
+
+def _without_html(text: str) -> str:
+    parts: list[str] = []
+    numbers: list[int | None] = []
+    at = cell = 0
+    for tag in _HTML.finditer(text):
+        name, closes = tag[2].lower(), bool(tag[1])
+        parts.append(text[at : tag.start()])
+        at = tag.end()
+        if name in ("ol", "ul"):
+            if closes:
+                del numbers[-1:]
+            else:
+                numbers.append(0 if name == "ol" else None)
+            parts.append("\nCounting down:\n" if "reversed" in tag[3] and not closes else "\n")
+        elif name == "li" and not closes:
+            indent = "   " * (len(numbers) - 1)
+            if numbers and (last := numbers[-1]) is not None:
+                numbers[-1] = last + 1
+                parts.append(f"\n{indent}{last + 1}. ")
+            else:
+                parts.append(f"\n{indent}- ")
+        elif name == "tr":
+            cell = 0
+            parts.append(" |\n" if closes else "\n")
+        elif name in ("td", "th"):
+            cell += not closes
+            parts.append("" if closes else "| ")
+        elif name in ("p", "br", "div", "table", "hr", "pre") or name[0] == "h":
+            parts.append("\n")
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def without_reasoning(text: str) -> str | None:
+    """Return the answer alone: what follows the last `</think>`, inside `<answer>` where there is one.
+
+    None when the reasoning never ends, so that there is no answer. A template may have opened the reasoning already:
+    then the text begins inside it, and only the closing tag is seen.
+    """
+    if "<" not in text and "[" not in text and "◁" not in text:
+        return text
+    if _CHANNEL in text:
+        text = text[text.rindex(_CHANNEL) + len(_CHANNEL) :]
+    parts: list[str] = []
+    depth, start = 0, 0
+    for tag in _TAG.finditer(text):
+        if not tag[1]:
+            if depth == 0:
+                parts.append(text[start : tag.start()])
+            depth += 1
+        elif depth == 0:  # opened by the template
+            parts.clear()
+            start = tag.end()
+        else:
+            depth -= 1
+            start = tag.end()
+    if depth == 0:
+        parts.append(text[start:])
+    answer = "".join(parts)
+    if depth and not answer.strip():
+        return None
+    at = 0
+    while (opening := _ANSWER.search(answer, at)) is not None:
+        end = _ANSWER_END.search(answer, opening.end())
+        if (inside := answer[opening.end() : end.start() if end else sys.maxsize]).strip() or end is None:
+            return inside if inside.strip() else answer
+        at = end.end()
+    return answer

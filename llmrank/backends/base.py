@@ -1,0 +1,149 @@
+"""What backends share: the defaults of the Protocol, a wrapper that passes everything on, and single-token labels."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from llmrank.errors import FatalBackendError
+from llmrank.store import Store, request_key
+from llmrank.types import Backend, Capabilities, Message, Request, Response
+
+Ask = Callable[[Request], Awaitable[Response]]
+
+
+class BaseBackend:
+    """The defaults of a Backend: no log-probabilities, an unknown context length, nothing to probe or to close.
+
+    A backend inherits from it, adds `identity` and `answer`, and overrides what differs.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Text only."""
+        return Capabilities()
+
+    @property
+    def context_length(self) -> int | None:
+        """Unknown."""
+        return None
+
+    @property
+    def concessions(self) -> Mapping[str, object]:
+        """None."""
+        return {}
+
+    def count_tokens(self, messages: Sequence[Message]) -> int | None:
+        """Return None: it cannot count."""
+        return None
+
+    def holds(self, request: Request) -> bool | None:
+        """Return None: it answers any Request."""
+        return None
+
+    async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
+        """Return None: the model's tokenizer is not known."""
+        return None
+
+    async def probe(self, ask: Ask, *, labels: bool) -> None:
+        """Do nothing: `capabilities` are known."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class WrappedBackend:
+    """A backend in front of another one. It passes everything on; a subclass overrides what it changes."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the backend."""
+        return self._backend.capabilities
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """That of the backend."""
+        return self._backend.identity
+
+    @property
+    def context_length(self) -> int | None:
+        """That of the backend."""
+        return self._backend.context_length
+
+    @property
+    def concessions(self) -> Mapping[str, object]:
+        """Those of the backend."""
+        return self._backend.concessions
+
+    def count_tokens(self, messages: Sequence[Message]) -> int | None:
+        """Return what the backend counts."""
+        return self._backend.count_tokens(messages)
+
+    def holds(self, request: Request) -> bool | None:
+        """Return what the backend says."""
+        return self._backend.holds(request)
+
+    async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
+        """Return what the backend's tokenizer says."""
+        return await self._backend.label_tokens(texts)
+
+    async def probe(self, ask: Ask, *, labels: bool) -> None:
+        """Let the backend find out what it can do."""
+        await self._backend.probe(ask, labels=labels)
+
+    async def answer(self, request: Request) -> Response:
+        """Return the backend's Response."""
+        return await self._backend.answer(request)
+
+    async def close(self) -> None:
+        """Close the backend."""
+        await self._backend.close()
+
+
+class NullBackend(BaseBackend):
+    """The backend of a baseline, which makes no model calls."""
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """No model."""
+        return {"kind": "nobody"}
+
+    async def answer(self, request: Request) -> Response:
+        """Raise FatalBackendError: a ranker that makes model calls was run as a baseline."""
+        raise FatalBackendError("this run has no model to ask\n  hint: name a backend with --model or --base-url")
+
+
+def store_first(backend: Backend, store: Store) -> Ask:
+    """Return a function for `probe`: it answers from the Store, else it asks the backend and stores the Response.
+
+    A Response without the log-probabilities that were asked for is not stored: another day the endpoint may have them.
+    """
+
+    async def ask(request: Request) -> Response:
+        key = request_key(backend.identity, request)
+        if (stored := store.get(key)) is not None:
+            return stored
+        response = await backend.answer(request)
+        if not request.labels or response.label_logprobs:
+            store.put(key, backend.identity, request, response)
+        return response
+
+    return ask
+
+
+def single_token(label: str, encode: Callable[[str], list[int]], *, spaced: bool) -> int:
+    """Return the id of the one token that reads `label`; raise FatalBackendError when the model has no such token.
+
+    After a chat template the answer begins without a space, so the bare form comes first; `spaced` (a model without a
+    chat template, whose prompt ends with a word) prefers the form with a leading space.
+    """
+    forms = (f" {label}", label) if spaced else (label, f" {label}")
+    for form in forms:
+        if len(ids := encode(form)) == 1:
+            return ids[0]
+    raise FatalBackendError(
+        f"label {label!r} is {len(encode(label))} tokens of this model; a label must be a single token\n"
+        "  hint: use --ids letters (they are chosen for the model), or an answer format that reads text"
+    )

@@ -1,0 +1,214 @@
+"""The sandbox in which templates run: no way out, and no more work or text than a prompt can need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from types import BuiltinMethodType
+from typing import Any, cast
+
+from jinja2 import StrictUndefined, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.filters import make_attrgetter
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import SandboxedEnvironment
+
+from llmrank.prompting.variables import Shown
+
+MOST_STEPS = 2_000_000
+"""Turns of loops, calls, and pieces of text made, for one block; a prompt of 5,000 candidates takes about a tenth."""
+MOST_TEXT = 5_000_000
+"""Characters of one text."""
+MOST_NUMBER = 1_000_000
+"""The highest number that a function or a filter takes: a width, a count."""
+MOST_BITS = 4096
+"""The length of a whole number that arithmetic may make."""
+_METHODS = """
+append capitalize casefold count endswith extend find get index insert isalpha isdigit items join keys lower lstrip
+pop removeprefix removesuffix replace rsplit rstrip sort split splitlines startswith strip title upper update values
+"""
+METHODS = frozenset(_METHODS.split())
+"""The methods of texts, lists and maps that a template may call."""
+NO_FILTERS = ("attr", "center", "indent", "pprint", "random", "urlize", "wordwrap", "xmlattr")
+"""Filters that would get around the bounds, or are for web pages."""
+
+
+class Absent(StrictUndefined):
+    """What the data does not hold: false for an item or event, so that a template can ask; printing it is an error."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False if isinstance(self._undefined_obj, Shown) else super().__bool__()
+
+
+class Environment(SandboxedEnvironment):
+    """Sandboxed, bounded, deterministic, and without escaping: the text is for a model, not for a browser."""
+
+    # Jinja computes constant expressions when it compiles, unless their operators are intercepted.
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+
+    def __init__(self) -> None:
+        super().__init__(undefined=Absent, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+        del self.globals["lipsum"]
+        for name in NO_FILTERS:
+            del self.filters[name]
+        self.filters = {name: self._bounded(name, function) for name, function in self.filters.items()}
+        self.filters |= {"_metered": self._metered, "_joined": self._joined, "join": self._joined}
+        self.steps = 0
+        """Steps taken since a block began."""
+
+    def render(self, pieces: Iterable[str]) -> str:
+        """Return the text of a block from its pieces; raises SecurityError where it takes too much work or text."""
+        self.steps, length, parts = 0, 0, list[str]()
+        for piece in pieces:
+            length += len(piece)
+            if length > MOST_TEXT:
+                raise SecurityError(f"the text is longer than {MOST_TEXT:,} characters")
+            parts.append(piece)
+        return "".join(parts)
+
+    def instrument(self, tree: nodes.Template) -> nodes.Template:
+        """Return the tree with every loop metered, and every joined text bounded, before it is compiled."""
+        for loop in list(tree.find_all(nodes.For)):
+            loop.iter = self._filter("_metered", loop.iter)
+        for cut in list(tree.find_all(nodes.Getitem)):
+            if isinstance(cut.arg, nodes.Slice):
+                cut.node = self._filter("_metered", cut.node)
+        for joined in [*tree.find_all(nodes.Concat)]:
+            joined.nodes = [self._filter("_joined", nodes.List(joined.nodes, lineno=joined.lineno))]
+        tree.set_environment(self)
+        return tree
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        """Return a field; of an event or an item nothing but what is shown, and that quickly."""
+        if type(obj) is Shown:
+            value = obj.values.get(attribute)
+            return self.undefined(obj=obj, name=attribute) if value is None else value
+        if type(obj) is LoopContext and attribute[:1] != "_":
+            return getattr(obj, attribute)
+        if isinstance(obj, str) and attribute not in METHODS:
+            return self.unsafe_undefined(obj, attribute)
+        return super().getattr(obj, attribute)
+
+    def getitem(self, obj: object, argument: object) -> object:
+        """Return an element, or a field by its name (filters such as `map(attribute="title")` ask so)."""
+        if type(obj) is Shown:
+            return self.getattr(obj, str(argument))
+        return super().getitem(obj, argument)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 - as Jinja has it
+        """Return whether a template may have it: of texts, lists and maps only the methods named above."""
+        builtin = isinstance(value, BuiltinMethodType)
+        return super().is_safe_attribute(obj, attr, value) and (not builtin or attr in METHODS)
+
+    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, N805
+        """Call what a template calls, within the bounds."""
+        self, owner = __self, getattr(__obj, "__self__", None)
+        self._spend(1)
+        self._check(args, kwargs)
+        if isinstance(owner, str) and isinstance(__obj, BuiltinMethodType):
+            args = _checked_text_method(__obj.__name__, owner, args)
+        if isinstance(__obj, LoopContext) and args:
+            args = (self._metered(args[0]), *args[1:])
+        result = super(Environment, self).call(__context, __obj, *args, **kwargs)
+        if isinstance(owner, list) and len(owner) > MOST_NUMBER:  # pyright: ignore[reportUnknownArgumentType]
+            raise SecurityError(f"a list has more than {MOST_NUMBER:,} elements")
+        return self._made(result)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
+        """Compute what a template computes, unless its result would be too large."""
+        sizes = [len(one) for one in (left, right) if isinstance(one, str | list | tuple)]  # pyright: ignore
+        numbers = [one for one in (left, right) if isinstance(one, int)]
+        if operator == "*" and sizes and numbers:
+            self._spend(_text_steps(sizes[0] * max(0, numbers[0])))
+        elif operator in ("*", "**") and len(numbers) == 2:
+            longest = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
+            if longest > MOST_BITS:
+                raise SecurityError(f"a number has more than {MOST_BITS} bits")
+        elif operator == "+" and sizes:
+            self._spend(_text_steps(sum(sizes)))
+        elif operator == "%" and isinstance(left, str):
+            _check_format(left)
+        return super().call_binop(context, operator, left, right)
+
+    def _bounded(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the filter, within the bounds."""
+
+        @wraps(function)  # also what Jinja notes in a function that wants the context
+        def bounded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            self._spend(1)
+            self._check(args, kwargs)
+            texts = [one for one in args if isinstance(one, str)]
+            if name == "format" and texts:
+                _check_format(texts[0])
+            elif name == "replace" and len(texts) > 2:
+                _checked_text_method("replace", texts[0], tuple(texts[1:]))
+            elif name == "sum" and any(isinstance(one, list | tuple) for one in (*args[1:], *kwargs.values())):
+                raise SecurityError("sum adds numbers only")
+            return self._made(function(*args, **kwargs))
+
+        return bounded
+
+    def _metered(self, value: Any) -> Any:  # noqa: ANN401
+        """Return what a loop goes through, each turn of which is a step."""
+        if isinstance(value, str | list | tuple | dict | range):
+            self._spend(len(value))  # pyright: ignore[reportUnknownArgumentType]
+            return value  # pyright: ignore[reportUnknownVariableType]
+        return self._counted(value) if isinstance(value, Iterator) else value
+
+    def _counted(self, values: Iterator[Any]) -> Iterator[Any]:
+        for value in values:
+            self._spend(1)
+            yield value
+
+    def _joined(self, value: Iterable[Any], d: str = "", attribute: str | None = None) -> str:
+        """Return texts joined by `d`, as Jinja's filter `join` does."""
+        texts = [str(one) for one in (value if attribute is None else map(make_attrgetter(self, attribute), value))]
+        self._spend(_text_steps(sum(map(len, texts)) + len(d) * len(texts)))
+        return d.join(texts)
+
+    def _filter(self, name: str, node: nodes.Node) -> nodes.Filter:
+        return nodes.Filter(cast(nodes.Expr, node), name, [], [], None, None, lineno=node.lineno)
+
+    def _check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        for value in (*args, *kwargs.values()):
+            if type(value) is int and abs(value) > MOST_NUMBER:
+                raise SecurityError(f"{value:.3g} is more than {MOST_NUMBER:,}")
+
+    def _made(self, value: Any) -> Any:  # noqa: ANN401
+        """Return a value that a function or a filter made, its size counted."""
+        if isinstance(value, str):
+            self._spend(_text_steps(len(value)))
+        elif isinstance(value, list):
+            self._spend(len(value))  # pyright: ignore[reportUnknownArgumentType]
+        return value  # pyright: ignore[reportUnknownVariableType]
+
+    def _spend(self, steps: int) -> None:
+        self.steps += steps
+        if self.steps > MOST_STEPS:
+            raise SecurityError(f"the block takes more than {MOST_STEPS:,} steps")
+
+
+def _text_steps(length: int) -> int:
+    """Return how many steps it takes to make a text; raises SecurityError for one that is too long."""
+    if length > MOST_TEXT:
+        raise SecurityError(f"the text is longer than {MOST_TEXT:,} characters")
+    return 1 + length // 64
+
+
+def _checked_text_method(name: str, text: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of a method of a text; raises SecurityError where its result would be too long."""
+    if name == "replace" and len(args) > 1:
+        _text_steps(len(text) + text.count(str(args[0])) * len(str(args[1])))
+    if name == "join" and args:
+        values = [str(value) for value in args[0]]
+        _text_steps(sum(map(len, values)) + len(text) * len(values))
+        return (values,)
+    return args
+
+
+def _check_format(text: str) -> None:
+    if re.search(r"\d{5,}|\*", text):
+        raise SecurityError(f"a width in {text!r:.40} is too large")

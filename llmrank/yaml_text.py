@@ -1,0 +1,87 @@
+"""YAML from people and from strangers: plain values with the line of every key, and nothing that could blow up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
+
+from llmrank.errors import InputError
+
+MOST_CHARACTERS = 1_000_000
+MOST_LEVELS = 32
+HINT = "write one 'key: value' per line, with quotes around text that holds : or #"
+
+Lines = dict[tuple[str, ...], int]
+"""The line on which each key stands, by the keys above it and itself."""
+
+
+def read_yaml(source: str, path: Path, *, first_line: int = 1) -> tuple[dict[Any, Any], Lines]:
+    """Return the mapping in a YAML text and the lines of its keys; `first_line` is the line on which the text begins.
+
+    Raises InputError with file and line for what is not valid YAML or not a mapping, for a key given twice, and for
+    what no file needs: aliases, more than 32 levels, more than a million characters.
+    """
+    if len(source) > MOST_CHARACTERS:
+        raise InputError(f"longer than {MOST_CHARACTERS:,} characters", path=path, hint="shorten the file")
+    loader = _Loader(source)
+    try:
+        root = loader.get_single_node()
+        lines = dict(_lines(root, path, first_line)) if isinstance(root, yaml.MappingNode) else None
+        values = None if lines is None else cast(object, loader.construct_document(root))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = None if mark is None else mark.line + first_line
+        raise InputError(f"not valid YAML: {error.problem}", path=path, line=line, hint=HINT) from error
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"not valid YAML: {problem}", path=path, line=first_line, hint=HINT) from error
+    finally:
+        loader.dispose()
+    if lines is None or not isinstance(values, dict):
+        raise InputError("holds no keys", path=path, line=first_line, hint=HINT)
+    return cast("dict[Any, Any]", values), lines
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, without aliases, bounded in depth, and with a line for every value it cannot read."""
+
+    levels = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - as PyYAML has it
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise ComposerError(
+                None, None, "an alias (*name) is not allowed here; write the value out", event.start_mark
+            )
+        self.levels += 1
+        if self.levels > MOST_LEVELS:
+            raise ComposerError(None, None, f"nested more than {MOST_LEVELS} levels deep", event.start_mark)
+        node = super().compose_node(parent, index)
+        self.levels -= 1
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401 - any value
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:  # `!!int "abc"`, a date that does not exist
+            text = f"{node.value!r:.40}" if isinstance(node, yaml.ScalarNode) else "the value"
+            raise ConstructorError(None, None, f"{text} cannot be read ({error!s:.80})", node.start_mark) from error
+
+
+def _lines(
+    node: yaml.MappingNode, path: Path, first_line: int, above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], int]]:
+    seen: set[str] = set()
+    for key, value in cast("Sequence[tuple[yaml.Node, yaml.Node]]", node.value):
+        name, line = str(cast(object, key.value)), key.start_mark.line + first_line
+        if name in seen:
+            raise InputError("given twice", path=path, line=line, field=name, hint="keep one of them")
+        seen.add(name)
+        yield (*above, name), line
+        if isinstance(value, yaml.MappingNode):
+            yield from _lines(value, path, first_line, (*above, name))

@@ -1,0 +1,499 @@
+"""The HTTP border: what comes in is bounded, decoded, cleared of secrets; what fails is a fault of one call."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import html
+import json
+import tracemalloc
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmrank.backends.base import store_first
+from llmrank.backends.endpoint import Address, Endpoint, ErrorBody, Secrets, wait_of
+from llmrank.backends.openai import open_openai, other_bases
+from llmrank.errors import (
+    BackendError,
+    FatalBackendError,
+    InputError,
+    LlmrankError,
+    MissingError,
+    TransientError,
+    safe_for_console,
+)
+from llmrank.store import Store
+from llmrank.types import Message, Request
+from tests.scripted_server import MODEL, ScriptedServer, Step, completion, framed, good, raw, refused
+
+KEY = "sk-proj-A1b2/C3d4+E5f6&G7"
+REQUEST = Request((Message("user", "rank these"),))
+
+BODIES = {
+    "openai": (
+        '{"error": {"message": "no", "param": "seed", "code": "unsupported", "type": "invalid"}}',
+        ErrorBody("no", "seed", "unsupported", "invalid"),
+    ),
+    "the object itself": ('{"message": "no", "code": 400, "param": null}', ErrorBody("no", code="400")),
+    "a text as error": ('{"error": "no such model"}', ErrorBody("no such model")),
+    "a text": ('"busy"', ErrorBody("busy")),
+    "another form": ('{"detail": [{"loc": ["seed"]}]}', ErrorBody('{"detail": [{"loc": ["seed"]}]}')),
+    "no message": ('{"error": {"code": "x"}}', ErrorBody('{"error": {"code": "x"}}', code="x")),
+    "null": ('{"error": null}', ErrorBody('{"error": null}')),
+    "list": ("[1]", ErrorBody("[1]")),
+    "page": ("<html>busy</html>", ErrorBody("<html>busy</html>")),
+    "nothing": ("", ErrorBody("")),
+}
+
+
+@pytest.mark.parametrize(("text", "body"), BODIES.values(), ids=BODIES)
+def test_what_an_error_says(text: str, body: ErrorBody) -> None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    assert ErrorBody.read(value, text) == body
+
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "1m30s"}, 90.0),
+        ({"retry-after": "1h0m5s"}, 3605.0),
+        ({"retry-after": "250ms"}, 0.25),
+        ({"retry-after": "Thu, 01 Jan 2026 12:00:20 GMT"}, 20.0),
+        ({"retry-after": "Thu, 01 Jan 2026 11:00:00 GMT"}, 0.0),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_the_forms_of_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert wait_of(headers, NOW) == seconds
+
+
+@given(st.text(max_size=30))
+def test_any_header_is_read_or_left(text: str) -> None:
+    wait = wait_of({"retry-after": text}, NOW)
+    assert wait is None or wait >= 0
+
+
+# --- secrets ---
+
+ECHOES: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "JSON-escaped": lambda key: "".join(f"\\u{ord(c):04x}" for c in key),
+    "JSON-escaped once": lambda key: json.dumps(key).replace("/", "\\/")[1:-1],
+    "escaped twice": lambda key: json.dumps(json.dumps("".join(f"\\u{ord(c):04X}" for c in key))),
+    "URL-encoded": lambda key: quote(key, safe=""),
+    "URL-encoded throughout": lambda key: "".join(f"%{ord(c):02x}" for c in key),
+    "URL-encoded twice": lambda key: quote(quote(key, safe=""), safe=""),
+    "as entities": html.escape,
+    "as numbered entities": lambda key: "".join(f"&#{ord(c)};" for c in key),
+    "as hexadecimal entities": lambda key: "".join(f"&#x{ord(c):X};" for c in key),
+    "split by a tag": lambda key: f"{key[:9]}<wbr>{key[9:]}",
+    "split by tags": lambda key: "<b></b>".join(key),
+    "split by a tag with attributes": lambda key: f'{key[:5]}<span class="x">{key[5:]}</span>',
+    "split by line breaks": lambda key: f"{key[:8]}\n{key[8:]}",
+    "split by invisible characters": lambda key: "\u200b".join(key),
+    "in base64": lambda key: base64.b64encode(key.encode()).decode(),
+    "as a header": lambda key: f"Authorization: Bearer {key}",
+}
+
+
+def remains(text: str) -> bool:
+    """Whether a person could read the key: without tags, spaces and escapes."""
+    plain = html.unescape(text)
+    return KEY in plain or KEY[4:] in plain.replace("\n", "") or ECHOES["in base64"](KEY)[:-2] in plain
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_a_secret_is_masked_in_every_encoding(echo: Callable[[str], str]) -> None:
+    masked = Secrets(KEY).mask(f"Incorrect key <b>{echo(KEY)}</b>, see the page")
+    assert "[key]" in masked and not remains(masked)
+    assert masked.endswith("</b>, see the page") and masked.startswith("Incorrect key <b>")
+
+
+@given(st.text(alphabet="sk-proj<>&%\\u0123 \n", max_size=200))
+def test_what_holds_no_secret_is_left_as_it_is(text: str) -> None:
+    assert Secrets(KEY).mask(text) == text
+    assert KEY not in Secrets(KEY).mask(text + KEY + text)
+
+
+@pytest.mark.parametrize("key", ["", "none", "EMPTY", "sk", "x", "ollama"])
+def test_a_word_that_is_no_secret_is_left_in_answers(key: str) -> None:
+    assert Secrets(key).mask(f"{key}, none of these; EMPTY x ollama sk") == f"{key}, none of these; EMPTY x ollama sk"
+
+
+def test_masking_takes_time_in_proportion_to_the_text() -> None:
+    def steps(size: int) -> int:
+        calls = 0
+
+        class Counted(str):
+            def __contains__(self, part: object) -> bool:
+                nonlocal calls
+                calls += 1
+                return super().__contains__(part)  # type: ignore[arg-type]
+
+        Secrets(KEY).mask(Counted("<" + KEY[:8] * size))
+        return calls
+
+    assert steps(2000) == steps(1000)
+
+
+PLACES: dict[str, Callable[[str], Step]] = {
+    "the answer": lambda echo: good(f"my key is {echo}"),
+    "a part of the answer": lambda echo: good([{"type": "text", "text": echo}]),
+    "the reasoning": lambda echo: good("fine", reasoning_content=echo),
+    "the finish reason": lambda echo: good("fine", finish_reason=echo),
+    "the model": lambda echo: Step(body=json.dumps({**completion(), "model": echo})),
+    "the fingerprint": lambda echo: Step(body=json.dumps({**completion(), "system_fingerprint": echo})),
+    "a refusal": lambda echo: good(None, refusal=echo),
+    "an error in a 200": lambda echo: Step(body=json.dumps({"error": {"message": echo}})),
+    "an error in a choice": lambda echo: (
+        good("", error=None)
+        if not echo
+        else Step(
+            body=json.dumps({"choices": [{"error": {"message": echo, "code": echo}, "message": {"content": ""}}]})
+        )
+    ),
+    "a page": lambda echo: Step(body=f"<html><body>{echo}</body></html>"),
+    "a 400": lambda echo: refused(400, f"bad header {echo}"),
+    "a 400's parameter": lambda echo: refused(400, "no", param=echo, code=echo, type=echo),
+    "a 401": lambda echo: refused(401, echo),
+    "a 404": lambda echo: refused(404, echo),
+    "a 500 page": lambda echo: Step(500, f"<p>{echo}</p>"),
+    "a 413 text": lambda echo: Step(413, echo),
+    "a redirect": lambda echo: Step(302, "", {"Location": f"https://h/?key={quote(echo)}"}),
+    "a content type": lambda echo: Step(body="no", headers={"Content-Type": f"text/plain-{quote(echo, safe='')}"}),
+    "an encoding": lambda echo: Step(body="no", headers={"Content-Encoding": quote(echo, safe="")}),
+    "a banner": lambda echo: raw(f"{echo} is no HTTP\r\n".encode()),
+    "a header that is none": lambda echo: raw(f"HTTP/1.1 200 OK\r\n{echo}\r\n\r\n".encode()),
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+async def test_the_key_is_in_no_answer_and_no_error_wherever_it_is_echoed(
+    place: Callable[[str], Step], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    for number, echo in enumerate(ECHOES.values()):
+        async with ScriptedServer(place(echo(KEY))) as server:
+            backend = await open_openai(server.base_url, MODEL, api_key=KEY, say=said.append)
+            with Store(tmp_path / f"{number}.sqlite") as store:
+                try:
+                    seen = repr(await store_first(backend, store)(REQUEST))
+                except BackendError as error:
+                    seen = str(error)
+                assert not remains(seen) and not remains(repr(backend.concessions))
+            assert not remains((tmp_path / f"{number}.sqlite").read_bytes().decode("latin-1"))
+            await backend.close()
+    assert not remains(" ".join(said))
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+async def test_the_key_is_in_no_error_of_the_list_of_models(echo: Callable[[str], str]) -> None:
+    listed = {"data": [{"id": f"m-{echo(KEY)}", "owned_by": "vllm"}]}
+    for models in (Step(body=json.dumps(listed)), refused(500, echo(KEY)), refused(401, echo(KEY))):
+        async with ScriptedServer(models=models) as server:
+            with pytest.raises(LlmrankError) as caught:
+                await open_openai(server.base_url, MODEL, api_key=KEY)
+            assert not remains(str(caught.value))
+
+
+@pytest.mark.parametrize("key", ["sk-abc\n", "sk-abc\r\nHost: x", "sk-ключ", "sk abc", "sk-“abc”", "sk-\x00"])
+async def test_a_key_that_no_header_can_hold_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(InputError, match="the API key holds a") as caught:
+        await open_openai("http://localhost:1/v1", MODEL, api_key=key)
+    assert key not in str(caught.value) and "abc" not in str(caught.value)
+
+
+async def test_user_and_password_of_the_url_are_sent_and_seen_nowhere() -> None:
+    async with ScriptedServer(good("the password is hunter2!"), refused(400, "hunter2! is wrong")) as server:
+        url = server.base_url.replace("http://", "http://me:hunter2%21@")
+        backend = await open_openai(url, MODEL, api_key=KEY)
+        assert (await backend.answer(REQUEST)).text == "the password is [key]"
+        with pytest.raises(BackendError, match=r"\[key\] is wrong"):
+            await backend.answer(REQUEST)
+        await backend.close()
+        assert server.authorization[0] == f"Basic {base64.b64encode(b'me:hunter2!').decode()}"
+        assert backend.identity["base_url"] == server.base_url
+
+
+@pytest.mark.parametrize("url", ["h:8000/v1", "ftp://h/v1", "http://", "http://h:99999/v1", "http://[::1/v1", "h"])
+def test_what_is_no_base_url_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match="base URL") as caught:
+        Address.of(url)
+    assert "--base-url http" in caught.value.hint
+
+
+async def test_a_query_of_the_base_url_goes_with_every_call() -> None:
+    class Queried(ScriptedServer):
+        async def _complete(self, request: Any) -> Any:
+            self.query = request.query_string
+            return await super()._complete(request)
+
+    async with Queried() as server:
+        backend = await open_openai(f"{server.base_url}?api-version=2026-01-01", MODEL, api_key=KEY)
+        await backend.answer(REQUEST)
+        await backend.close()
+        assert server.query == "api-version=2026-01-01" and "?" not in backend.identity["base_url"]
+
+
+# --- bounds ---
+
+
+async def test_a_gzip_bomb_takes_no_more_memory_than_an_answer_may() -> None:
+    bomb = framed(gzip.compress(bytes(300 << 20)), "Content-Encoding: gzip")
+    async with ScriptedServer(bomb) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        tracemalloc.start()
+        with pytest.raises(TransientError, match="longer than 8 MiB"):
+            await backend.answer(REQUEST)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        await backend.close()
+        assert peak < 40 << 20
+
+
+async def test_the_cookies_of_an_endpoint_do_not_pile_up() -> None:
+    count = iter(range(10**6))
+
+    def answer(_: Mapping[str, Any]) -> Step:
+        return Step(body=json.dumps(completion()), headers={"Set-Cookie": f"c{next(count)}=1; Path=/"})
+
+    async with ScriptedServer(answer=answer) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        for _ in range(150):
+            await backend.answer(REQUEST)
+        assert len(backend.endpoint._session.cookie_jar) <= 65  # pyright: ignore[reportPrivateUsage]
+        await backend.close()
+
+
+# --- redirects ---
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_redirect_on_the_same_host_is_followed_with_the_body(status: int) -> None:
+    async with ScriptedServer(Step(status, "", {"Location": "/v1/chat/completions"}), good("there")) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        assert (await backend.answer(REQUEST)).text == "there"
+        await backend.close()
+        assert server.seen[0] == server.seen[1] and set(server.authorization) == {f"Bearer {KEY}"}
+
+
+async def test_the_key_goes_to_no_other_host_and_no_post_becomes_a_get() -> None:
+    async with ScriptedServer() as other:
+        elsewhere = f"{other.base_url}/chat/completions"
+        for step in (Step(307, "", {"Location": elsewhere}), Step(302, "", {"Location": "/v1/chat/completions"})):
+            async with ScriptedServer(step, good()) as server:
+                backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+                with pytest.raises(FatalBackendError, match="redirects to"):
+                    await backend.answer(REQUEST)
+                await backend.close()
+                assert (server.calls, other.calls) == (1, 0)
+
+
+async def test_a_circle_of_redirects_ends() -> None:
+    async with ScriptedServer(Step(308, "", {"Location": "/v1/chat/completions"})) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        with pytest.raises(TransientError, match="in a circle"):
+            await backend.answer(REQUEST)
+        await backend.close()
+        assert server.calls == 3
+
+
+# --- connections ---
+
+
+async def test_tls_to_a_plain_port_is_a_clear_line() -> None:
+    async with ScriptedServer() as server:
+        with pytest.raises(MissingError, match="no connection to https://"):
+            await open_openai(server.base_url.replace("http:", "https:"), MODEL, api_key=KEY)
+
+
+async def test_a_refused_connection_costs_nothing_and_recovers() -> None:
+    async with ScriptedServer() as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        address = server.base_url.removeprefix("http://").partition("/")[0].partition(":")
+    with pytest.raises(TransientError, match=r"no connection|broke"):
+        await backend.answer(REQUEST)
+    with pytest.raises(TransientError, match="no connection") as caught:
+        await backend.answer(REQUEST)
+    assert not caught.value.charged
+    back = await asyncio.start_server(
+        lambda _, writer: writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), address[0], int(address[2])
+    )
+    with pytest.raises(TransientError, match="no choice"):
+        await backend.answer(REQUEST)
+    back.close()
+    await backend.close()
+
+
+async def test_a_proxy_that_the_environment_names_is_used_and_one_of_another_kind_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with ScriptedServer() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.base_url.removesuffix("/v1"))
+        monkeypatch.setenv("no_proxy", "")
+        backend = await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
+        assert (await backend.answer(REQUEST)).text == "fine"
+        await backend.close()
+    monkeypatch.setenv("http_proxy", "socks5://h:1")
+    with pytest.raises(InputError, match="not an HTTP proxy"):
+        await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
+    monkeypatch.setenv("no_proxy", "model.invalid")
+    with pytest.raises(MissingError):
+        await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
+
+
+async def test_what_is_waited_for_is_said_and_only_when_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmrank.backends.endpoint.LONG_WAIT", 0.05)
+    said: list[str] = []
+    async with ScriptedServer(models=Step(body='{"data": []}', hang=0.3)) as server:
+        await (await open_openai(server.base_url, MODEL, timeout=7, say=said.append)).close()
+        assert said == [
+            f"waiting for {server.base_url}: the list of its models (for at most 7 s; --timeout changes that)"
+        ]
+    said.clear()
+    async with ScriptedServer() as server:
+        await (await open_openai(server.base_url, MODEL, say=said.append)).close()
+        await asyncio.sleep(0.1)
+    assert not said
+
+
+async def test_a_silent_endpoint_is_given_up_after_the_timeout() -> None:
+    async with ScriptedServer(models=raw(then="hold")) as server:
+        with pytest.raises(MissingError, match=r"no answer within 0\.2 s"):
+            await open_openai(server.base_url, MODEL, timeout=0.2)
+
+
+# --- which endpoint it is ---
+
+
+def test_the_bases_that_may_be_meant() -> None:
+    assert other_bases("http://h:1") == ["http://h:1/v1"]
+    assert other_bases("http://h/v1/chat/completions")[0] == "http://h/v1"
+    assert other_bases("http://h/api") == ["http://h/api/v1", "http://h/v1"]
+    assert other_bases("http://h/v1") == []
+
+
+@pytest.mark.parametrize("wrong", ["", "/v1/chat/completions", "/v1/models", "/v1/completions", "/api"])
+async def test_a_wrong_path_is_told_with_the_right_one(wrong: str) -> None:
+    async with ScriptedServer() as server:
+        host = server.base_url.removesuffix("/v1")
+        with pytest.raises(InputError, match="is not the base URL of this endpoint") as caught:
+            await open_openai(host + wrong, MODEL, api_key=KEY)
+        assert caught.value.hint == f"use --base-url {server.base_url}"
+
+
+async def test_pages_in_the_place_of_answers_are_refused_by_the_first_question(tmp_path: Path) -> None:
+    page = Step(body="<html><title>Sign in</title></html>")
+    async with ScriptedServer(page, models=page) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        with Store(tmp_path / "s") as store, pytest.raises(MissingError, match="a web page and not JSON") as caught:
+            await backend.probe(store_first(backend, store), labels=False)
+        await backend.close()
+        assert server.calls == 2 and "--base-url" in caught.value.hint
+
+
+async def test_an_endpoint_that_lists_models_is_asked_nothing_beforehand(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        with Store(tmp_path / "s") as store:
+            await backend.probe(store_first(backend, store), labels=False)
+        await backend.close()
+        assert not server.calls
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        Step(body="[" * 100_000), Step(body='{"data": [3, null, {"id": null}, {"id": {"a": 1}}, []]}'),
+        Step(body='{"data": 3}'), Step(204), Step(302, "", {"Location": "/x"}),
+        Step(body=json.dumps({"data": [{"id": MODEL, "max_model_len": -1}]})),
+        Step(body=json.dumps({"data": [{"id": MODEL, "max_model_len": 10**30, "owned_by": ["vllm"]}]})),
+    ],
+)  # fmt: skip
+async def test_any_list_of_models_is_read(models: Step) -> None:
+    async with ScriptedServer(models=models) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        assert backend.context_length is None and (await backend.answer(REQUEST)).text == "fine"
+        await backend.close()
+
+
+@pytest.mark.parametrize(
+    "models", [raw(b"220 smtp\r\n"), raw(), framed(b"{}", length=9), refused(500), refused(429), raw(then="reset")]
+)
+async def test_a_list_of_models_that_does_not_come_is_no_endpoint(models: Step) -> None:
+    async with ScriptedServer(models=models) as server:
+        with pytest.raises(MissingError, match="no endpoint answers at"):
+            await open_openai(server.base_url, MODEL, api_key=KEY)
+
+
+async def test_a_served_name_acts_on_no_terminal() -> None:
+    models = Step(body=json.dumps({"data": [{"id": "\x1b[2Jevil\n  hint: rm", "owned_by": "vllm"}]}))
+    async with ScriptedServer(models=models) as server:
+        with pytest.raises(FatalBackendError) as caught:
+            await open_openai(server.base_url, MODEL, api_key=KEY)
+        assert "\x1b" not in str(caught.value) and str(caught.value).count("\n") == 1
+
+
+def test_what_could_act_on_a_screen_is_escaped() -> None:
+    assert safe_for_console("a\tb\n\x1b[31m\x9b\u202e\u200b\ud800\x00é日👩\u200d🚀") == (
+        "a\tb\n\\x1b[31m\\x9b\\u202e\\u200b\\ud800\\x00é日👩\u200d🚀"
+    )
+
+
+async def test_another_model_or_configuration_is_told_once_and_recorded() -> None:
+    said: list[str] = []
+    bodies = [
+        {**completion(), "model": model, "system_fingerprint": name}
+        for model, name in [("a", "f1"), ("a", "f2"), ("b", "f3"), ("a", "f1"), ("b", "f4")]
+    ]
+    async with ScriptedServer(*[Step(body=json.dumps(body)) for body in bodies]) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY, say=said.append)
+        answers = [await backend.answer(REQUEST) for _ in bodies]
+        await backend.close()
+        assert [(one.model, one.system_fingerprint) for one in answers][1:3] == [("a", "f2"), ("b", "f3")]
+        assert backend.concessions["served"] == {"model": ["a", "b"], "system_fingerprint": ["f1", "f2", "f3", "f4"]}
+        assert [line.removeprefix(server.base_url) for line in said] == [
+            " now answers with system_fingerprint 'f2'; before it was 'f1'",
+            " now answers with model 'b'; before it was 'a'",
+        ]
+
+
+async def test_fields_that_make_no_sense_are_counted() -> None:
+    body = {**completion(), "usage": {"prompt_tokens": -3, "completion_tokens": 5}, "model": 7}
+    async with ScriptedServer(Step(body=json.dumps(body))) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        await backend.answer(REQUEST)
+        response = await backend.answer(REQUEST)
+        await backend.close()
+        assert (response.usage.prompt_tokens, response.usage.completion_tokens) == (0, 0), (
+            "a budget trusts no half of it"
+        )
+        assert backend.concessions["ignored"] == {"usage": 2, "model": 2}
+
+
+async def test_an_endpoint_is_closed_when_it_cannot_be_opened() -> None:
+    endpoint = Endpoint(Address.of("http://127.0.0.1:1/v1"), KEY, timeout=1.0)
+    await endpoint.close()
+    with pytest.raises(TransientError):
+        await endpoint.call("GET", "models")

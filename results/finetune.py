@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,6 +121,13 @@ def show_group(label: str, gain: Values) -> None:
         print(f"| {label} | {len(gain)} | {one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}] |")
 
 
+def learning_curve(card: Mapping[str, Any]) -> str:
+    """Return how validation NDCG@10, over the users whose item is in the list, grows with what was learned from."""
+    points = ", ".join(f"{one['targets'] / 1000:.0f}k: {one['NDCG@10']:.3f}" for one in card["curve"])
+    over = "over users whose item is in the list, by events learned from"
+    return f"\nValidation NDCG@10 of the model alone, {over}: {points}."
+
+
 def evaluate(name: str, data: Path, adapter: Path) -> None:
     base = resolve_model(MODEL, cache=cache_folder())
     model = load_adapter(
@@ -153,7 +161,7 @@ def evaluate(name: str, data: Path, adapter: Path) -> None:
     start = f", started from an adapter of {card['start']['data']['name']}" if card.get("start") else ""
     print(
         f"Adapter: {card['shape']['layers']} layers, r = {card['shape']['rank']}, "
-        f"{card['best_targets']:,} targets in {card['minutes']} minutes on {card['threads']} thread(s), "
+        f"{card['best_targets']:,} targets in {card['minutes']} minutes on {card['threads']} threads, "
         f"seed {card['settings']['seed']}{start}. {len(cases):,} users; the recall stage finds "
         f"the item of {hit.mean():.1%}."
     )
@@ -164,6 +172,7 @@ def evaluate(name: str, data: Path, adapter: Path) -> None:
     table([(n, spread(hit, values(hits, r, NDCG(10))), spread(hit, values(hits, r, HR(10)))) for n, r in methods])
     first, last = (values(hits, methods[at][1], NDCG(10)) for at in (0, -1))
     groups(split, hits, last - first)
+    print(learning_curve(card))
     points = ", ".join(f"{p.fusion.weight:g}: {p.value:.4f}" for p in choice.curve if p.fusion.term == fusion.term)
     print(f"\nValidation curve over the weight (recall {fusion.term}): {points}.\n", flush=True)
 

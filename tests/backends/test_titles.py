@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 
 import llmrank as lr
 from llmrank.backends import BackendSettings, open_backend
-from llmrank.backends.models import Model
-from llmrank.backends.title_model import TitleModel, load_adapter
-from llmrank.backends.titles import open_titles
+from llmrank.backends.models import DEFAULT_MODEL, Model
+from llmrank.backends.title_model import TitleModel, load_adapter, read_card
+from llmrank.backends.titles import open_titles, shipped_adapter
 from llmrank.data.dataset import Split
 from llmrank.data.validation import validation_split
 from llmrank.errors import FatalBackendError, InputError
@@ -104,3 +105,15 @@ def test_the_lines_of_items_and_of_labels_are_the_same(split: Split) -> None:
     case = hits(split)[0]
     [request] = next(NextTitle().rank(case.blinded()))
     assert request.messages[0].content.split("\n") == [item_text(event.item) for event in case.history]
+
+
+def test_the_shipped_adapter_is_whole_small_and_names_no_place_of_a_machine() -> None:
+    folder = shipped_adapter("ml-1m")
+    assert folder is not None
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2.5 * 2**20
+    card = read_card(folder)
+    assert card["base"]["name"] == DEFAULT_MODEL and card["data"]["split"] == "leave-last-out"
+    assert Fusion(card["fusion"]["weight"], card["fusion"]["term"]).weight > 0
+    for path in folder.glob("*.json"):
+        assert not re.search(r'"/|\\\\|~/', path.read_text("utf-8"))
+    assert shipped_adapter("no-such") is None

@@ -16,7 +16,7 @@ from typing import Any, Self, overload
 from llmrank.data.candidate_row import CandidateRow
 from llmrank.data.candidates import CandidateFile, file_format
 from llmrank.data.reranked import RerankedWriter, check_output
-from llmrank.engine import Budget, Caller, CaseResult, rank_all
+from llmrank.engine import Budget, Caller, CaseResult, rank_all, rank_alone
 from llmrank.errors import (
     EngineDiedError,
     InputError,
@@ -164,9 +164,15 @@ class RerankJob:
                 reporter.begin(rows, len(writer), session.budget.describe)
                 try:
                     arrange = method.order.arrange
-                    session.run_to_end(
-                        lambda stop: rank_all(wanted(), method.ranker, caller, arrange=arrange, done=done, stop=stop)
-                    )
+                    if not needs_model(self.prompt):
+                        for case in wanted():  # no calls to wait for: no event loop
+                            done(rank_alone(case, method.ranker, arrange))
+                    else:
+                        session.run_to_end(
+                            lambda stop: rank_all(
+                                wanted(), method.ranker, caller, arrange=arrange, done=done, stop=stop
+                            )
+                        )
                 finally:
                     reporter.end()
             refuse_errors(failed, rows, self.limits.max_error_rate)

@@ -31,6 +31,7 @@ from llmrank.measures import Measure
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
+from llmrank.rankers.order import Order
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
 from llmrank.store import request_key
@@ -259,6 +260,7 @@ def compose(
         template = check_prompt(with_settings(prompt, prompt_settings), prompt_settings.view)
     elif needs_model(prompt_settings) and (ranker is None or isinstance(ranker, str)):
         template = template_of(prompt_settings)
+    Order.parse(prompt_settings.order)  # refuses a wrong one before anything is loaded
     tasks = tasks_of(prompt_settings, template)
     catalogue = template is not None and template.front.candidates == "catalogue"
     found = cases_of(cases, case_settings, tasks, catalogue=catalogue, say=reporter.message)

@@ -99,7 +99,7 @@ PHRASES = (
         r"|\bbest to worst"
         r"|\brangliste|\breihenfolge|\bempf|\bclassement|\brecommand|\bclasific|\brecomend|\bclassific|\bconsigl|рейтинг|рекоменд"
         r"|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
-        ("Here are my picks:", "Reihenfolge:")),
+        ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
         r"\bcandidates?\b|\bgiven\b|\bprovided\b|\bproposed\b|\bavailable\b|\boptions?\b|\bwatched\b|\bhistory\b|\bliked\b|\bseen\b"
         r"|\brated\b|\benjoyed\b|\boriginal\b|\binput\b|\bshuffled\b|\bpreviously\b|\bdiscuss|\bgo through\b"

@@ -81,7 +81,7 @@ _NAMED = (
 _UNITED = re.compile(rf"{_EITHER}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
 _LOOSE = re.compile(
-    rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W{0, 9}$|[.!]|,? (?:maybe|probably|perhaps"
+    rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps"
     rf"|i (?:think|guess)|for)\b)",
     re.I,
 )

@@ -46,7 +46,8 @@ NOTATIONS = (
     Notation("bracket", "a number in square brackets", re.compile(
         rf"{_DRESS}\[(\d{{1,4}})\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
-        rf"{_DRESS}(?:\(?#?(\d{{1,4}})[*_]*+(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)|,(?= ?[^\d\s])|"
+        rf"{_DRESS}(?:\(?#?(\d{{1,4}})[*_]*+(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
+        rf"|,(?= ?[^\d\s])|"
         rf"(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),

@@ -280,7 +280,9 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if text.endswith(":"):
         return None  # what introduces the list may name what the user liked
     head = ""
-    if ". " in text and len(text) < 4000 and _DECLINES.search(text):  # I recommend Heat. I do not recommend Fargo.
+    if (
+        ". " in text and len(text) < 600 and text.count(", ") < 6 and _DECLINES.search(text)
+    ):  # I recommend Heat. I do not recommend Fargo.
         text = " ".join(one for one in re.split(r"(?<=[.!?]) ", text) if not _DECLINES.search(one))
         line = Line(line.number, text, body=text)
     found = _read(line, text, index, marked=False)

@@ -128,13 +128,11 @@ def _alike(blocks: Sequence[Block]) -> list[Block]:
     shape = ""
     for block in blocks:
         text = block.lines[0].text if block.kind == "text" else ""
-        now = (
-            "scored"
-            if text and _SCORED.search(text[-40:])
-            else "parts"
-            if text and _TWO_PARTS.search(text[:400])
-            else ""
-        )
+        now = ""
+        if text and any(map(str.isdigit, text[-4:])) and not (text[-1] == ")" and text[-5:-1].isdigit()):
+            now = "scored" if _SCORED.search(text[-40:]) else ""
+        if not now and (" - " in text or not text.isascii() or ">" in text or "|" in text):
+            now = "parts" if _TWO_PARTS.search(text[:400]) else ""
         if now and now == shape:
             if found[-1].kind == "text":
                 found[-1] = Block("list", [*found[-1].lines])

@@ -162,6 +162,8 @@ class TitleIndex:
             found = [at for at in others if self._titles[at].year == query.year]
         if not found:
             return self._find_other_year(query, positions)
+        if len(found) == 1:
+            return Match((found[0],), "normalised")
         # Several: those that agree in most ways win.
         best = max(_agreement(query, self._titles[at]) for at in found)
         found = [at for at in found if _agreement(query, self._titles[at]) == best]
@@ -278,11 +280,16 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         if a == b:
             continue
         short, long = sorted((a, b), key=len)
-        if len(long) < shortest or long in (f"{short}s", f"{short}es") or OSA.distance(a, b) > max(1, len(short) // 4):
+        alone = len(words) == 1
+        if OSA.distance(a, b) > max(1, len(short) // 4):
             return False
+        if same_year and not alone and (a in _SMALL_WORDS or b in _SMALL_WORDS):
+            continue
         swapped = len(a) == len(b) and sorted(a) != sorted(b)
-        if a[0] != b[0] or (swapped and len(a) < (8 if len(words) == 1 else 5)):
-            return False  # Gamer and Amer, Twister and Twisted
+        plural = long in (f"{short}s", f"{short}es") and (alone or not same_year)
+        first = a[0] != b[0] and (alone or not same_year or swapped)
+        if plural or first or len(long) < shortest or (swapped and len(a) < (8 if alone else 5)):
+            return False  # Alien and Aliens, Gamer and Amer, Twister and Twisted
         if len(short) < shortest and (not same_year or swapped):
             return False
     return True

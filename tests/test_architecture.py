@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "prices": set(),
     "data": {"files"},
-    "recall": {"data"},
+    "recall": {"data", "files"},
     "prompting": set(),
     "answers": set(),
     "rankers": {"prompting", "answers"},
@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 HEAVY = {
     "torch",
+    "implicit",
     "vllm",
     "openai",
     "datasets",

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
 from llmrank.errors import InputError, nearest
+from llmrank.recall.bert4rec import BERT4Rec
+from llmrank.recall.bpr import BPR
 from llmrank.recall.ease import Ease
+from llmrank.recall.hstu import HSTU
+from llmrank.recall.ials import IALS
 from llmrank.recall.item_knn import ItemKNN
 from llmrank.recall.model import Fitted, RecallModel
 from llmrank.recall.popularity import Popularity
 from llmrank.recall.proposal import Coverage, candidates_for, recall_settings
 from llmrank.recall.random import RandomRecall
+from llmrank.recall.sasrec import SASRec
+from llmrank.recall.training import TrainedModel
 
 __all__ = [
+    "TRAINED",
     "Coverage",
     "Ease",
     "Fitted",
@@ -22,14 +30,19 @@ __all__ = [
     "Popularity",
     "RandomRecall",
     "RecallModel",
+    "TrainedModel",
     "candidates_for",
     "recall_model",
     "recall_settings",
 ]
 
+TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU)
+"""The models that are trained in epochs; they need the extra `recall`."""
+
 
 def recall_model(name: str, **parameters: Any) -> RecallModel:  # noqa: ANN401 - each model checks its own
-    """Return the model of that name: random (seed), popularity, itemknn (neighbours), ease (l2), ease-rectools (l2).
+    """Return the model of that name: random (seed), popularity, itemknn (neighbours), ease (l2), ease-rectools (l2), or
+    one of `TRAINED`, whose parameters are its fields.
 
     InputError, naming the nearest, for a model or a parameter that there is not.
     """
@@ -39,6 +52,7 @@ def recall_model(name: str, **parameters: Any) -> RecallModel:  # noqa: ANN401 -
         "itemknn": (ItemKNN, ("neighbours",)),
         "ease": (Ease, ("l2",)),
         "ease-rectools": (partial(Ease, transposed=True), ("l2",)),
+        **{model.registered: (model, tuple(field.name for field in fields(model))) for model in TRAINED},
     }
     if name not in models:
         raise InputError(

@@ -8,8 +8,10 @@ from functools import partial
 from typing import Any
 
 from llmrank.errors import InputError, nearest
+from llmrank.recall.autoint import AutoInt
 from llmrank.recall.bert4rec import BERT4Rec
 from llmrank.recall.bpr import BPR
+from llmrank.recall.bst import BST
 from llmrank.recall.ease import Ease
 from llmrank.recall.hstu import HSTU
 from llmrank.recall.ials import IALS
@@ -36,7 +38,7 @@ __all__ = [
     "recall_settings",
 ]
 
-TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU)
+TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt)
 """The models that are trained in epochs; they need the extra `recall`."""
 
 

@@ -20,7 +20,7 @@ class BERT4Rec(SequentialModel):
     mask_probability: float = 0.2
     epochs: int = 400
     """The Cloze task learns from a fraction of the positions, so it takes more epochs."""
-    patience: int = 30
+    patience: int = 20
 
     @property
     def hidden_share(self) -> float:

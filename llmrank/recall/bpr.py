@@ -20,6 +20,8 @@ class BPR(TrainedModel):
     """
 
     registered: ClassVar[str] = "bpr"
+    refit: bool = True
+    """The factors of a user must know the newest events too."""
     dimension: int = 64
     learning_rate: float = 0.05
     regularization: float = 0.01

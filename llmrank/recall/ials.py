@@ -70,12 +70,13 @@ class IALS(TrainedModel):
     """iALS (Hu, Koren and Volinsky 2008), as the library implicit solves it."""
 
     registered: ClassVar[str] = "ials"
+    refit: bool = True
+    """The factors of a user must know the newest events too."""
     dimension: int = 64
     alpha: float = 1.0
     """Weight of an interaction, against 1 for the lack of one."""
     regularization: float = 0.01
     epochs: int = 50
-    patience: int = 5
 
     def learner(self, split: Split) -> FactorLearner:
         """Return an untrained model."""

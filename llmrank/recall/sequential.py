@@ -31,13 +31,15 @@ class SequentialModel(TrainedModel):
     """What the next-item models share: item embeddings that are also the output weights, learned positions, and
     cross-entropy over the whole catalogue."""
 
+    refit: bool = False
+    """The user's newest events are the input of a recommendation, whether the model was trained on them or not."""
     dimension: int = 64
     blocks: int = 2
     heads: int = 2
     length: int = 100
     """Events that the model sees, the newest. Longer sequences are cut into pieces of this length for training."""
     dropout: float = 0.2
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     batch: int = 64
     """Sequences per step."""
     negatives: int = 1024

@@ -46,6 +46,8 @@ class Epoch:
     best: bool
     """Whether no epoch before had a higher validation measure."""
     seconds: float
+    cpu_seconds: float
+    """Of all threads: what it takes on a machine that has nothing else to do."""
 
     def __str__(self) -> str:
         measured = "" if self.validation is None else f", validation NDCG@{VALIDATION_K} {self.validation:.4f}"
@@ -83,17 +85,17 @@ class TrainedModel(ABC):
     """A recall model that is trained in epochs.
 
     The last training event of up to `validation_users` users is held out of training, and training stops when NDCG@10
-    on these events has not risen for `patience` epochs. The test split is never looked at. With `refit` the model is
-    then trained anew on all training events, for the number of epochs that was best.
+    on these events has not risen for `patience` epochs. The test split is never looked at. Without `refit` the best of
+    these epochs is the model; with `refit` it is trained anew on all training events, for as many epochs.
     """
 
     registered: ClassVar[str]
     epochs: int = 100
     """At most; exactly this many without validation."""
-    patience: int = 10
+    patience: int = 5
     validation_users: int = 1000
     """0: no validation and no early stopping."""
-    refit: bool = True
+    refit: bool
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -160,7 +162,7 @@ class _Progress:
     best_value: float = -1.0
     best_state: dict[str, Any] | None = None
     history: list[list[Any]] = field(default_factory=list[list[Any]])
-    """Stage, number, loss, validation measure and seconds of every epoch."""
+    """Stage, number, loss, validation measure, seconds and CPU seconds of every epoch."""
 
 
 class _Training:
@@ -203,7 +205,7 @@ class _Training:
         return learner
 
     def _epoch(self, learner: Learner, at_most: int, validate: Callable[[], float | None]) -> None:
-        now, started = self.now, time.perf_counter()
+        now, started, busy = self.now, time.perf_counter(), time.process_time()
         loss = learner.epoch(now.epoch + 1)
         if not math.isfinite(loss):
             raise InputError(
@@ -218,10 +220,10 @@ class _Training:
             now.best_epoch, now.best_value, now.best_state = now.epoch, value, now.state
         elif value is None and now.stage == "search":
             now.best_epoch = now.epoch  # no validation: patience never runs out
-        seconds = time.perf_counter() - started
-        now.history.append([now.stage, now.epoch, loss, value, seconds])
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        now.history.append([now.stage, now.epoch, loss, value, seconds, busy])
         self._write()
-        self.on_epoch(Epoch(self.model.name, now.stage, now.epoch, at_most, loss, value, best, seconds))
+        self.on_epoch(Epoch(self.model.name, now.stage, now.epoch, at_most, loss, value, best, seconds, busy))
 
     def _read(self) -> _Progress:
         if self.path is None or not self.path.exists():

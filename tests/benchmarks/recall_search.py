@@ -23,7 +23,6 @@ from llmrank.recall import recall_model
 from llmrank.recall.training import Epoch, TrainedModel, hold_out, ndcg
 from tests.benchmarks.machine import heading, table
 
-SEARCH_PATIENCE = 5
 Settings = Mapping[str, float]
 
 GRID: Mapping[str, Mapping[str, tuple[float, ...]]] = {
@@ -50,7 +49,7 @@ def tried(split: Split, name: str, settings: Settings, checkpoint: Path) -> dict
     started = time.process_time()
     model = recall_model(name, **settings)
     if isinstance(model, TrainedModel):
-        model = recall_model(name, **settings, refit=False, patience=SEARCH_PATIENCE)
+        model = recall_model(name, **settings, refit=False)
         assert isinstance(model, TrainedModel)
         epochs: list[Epoch] = []
         model.fit(split, checkpoint=checkpoint, on_epoch=lambda epoch: (epochs.append(epoch), print(epoch, flush=True)))

@@ -32,6 +32,8 @@ SEQUENTIAL = ("hstu", "sasrec", "bert4rec")
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "ials": {"dimension": 8, "epochs": 3},
     "bpr": {"dimension": 8, "epochs": 6},
+    "bst": {"dimension": 16, "heads": 2, "length": 4, "epochs": 3, "learning_rate": 0.005, "batch": 64},
+    "autoint": {"dimension": 8, "length": 2, "epochs": 3, "learning_rate": 0.005, "batch": 64},
     "sasrec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
     "bert4rec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
     "hstu": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
@@ -51,7 +53,7 @@ def ring(users: int = USERS, *, shift: int = 0) -> Split:
 
 
 def model_of(name: str, **changes: Any) -> TrainedModel:
-    model = recall_model(name, **{**SMALL[name], **changes})
+    model = recall_model(name, **{**SMALL[name], "refit": True, **changes})
     assert isinstance(model, TrainedModel)
     return model
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
+from llmrank.data.dataset import Split
 from llmrank.errors import InputError, nearest
 from llmrank.recall.autoint import AutoInt
 from llmrank.recall.bert4rec import BERT4Rec
@@ -20,6 +22,7 @@ from llmrank.recall.model import Fitted, RecallModel
 from llmrank.recall.popularity import Popularity
 from llmrank.recall.proposal import Coverage, candidates_for, recall_settings
 from llmrank.recall.random import RandomRecall
+from llmrank.recall.ratings import MF, MLP
 from llmrank.recall.sasrec import SASRec
 from llmrank.recall.training import TrainedModel
 
@@ -36,10 +39,20 @@ __all__ = [
     "candidates_for",
     "recall_model",
     "recall_settings",
+    "tuned_model",
 ]
 
-TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt)
-"""The models that are trained in epochs; they need the extra `recall`."""
+TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, MF, MLP)
+"""The models that are trained in epochs; they need the extra `recall`. MF and MLP predict ratings."""
+
+TUNED: Mapping[str, tuple[tuple[int, Mapping[str, float]], ...]] = MappingProxyType(
+    {
+        "ease": ((0, {"l2": 100.0}), (500_000, {"l2": 500.0})),
+        "ials": ((0, {"dimension": 32}), (500_000, {"dimension": 64})),
+    }
+)
+"""Model -> from how many training events on -> settings that `tests/benchmarks/recall_search.py` found; otherwise the
+model's own defaults are those."""
 
 
 def recall_model(name: str, **parameters: Any) -> RecallModel:  # noqa: ANN401 - each model checks its own
@@ -69,3 +82,15 @@ def recall_model(name: str, **parameters: Any) -> RecallModel:  # noqa: ANN401 -
                 hint=f"it has {', '.join(known)}" if known else "it has none: leave it out",
             )
     return model(**parameters)
+
+
+def tuned_model(name: str, split: Split, **parameters: Any) -> RecallModel:  # noqa: ANN401 - each model checks its own
+    """Return the recall model of that name with the settings for as much data as `split.train` has.
+
+    `parameters` come before the tuned settings. Raises InputError as `recall_model` does.
+    """
+    found: Mapping[str, float] = {}
+    for least, settings in TUNED.get(name, ()):
+        if len(split.train) >= least:
+            found = settings
+    return recall_model(name, **{**found, **parameters})

@@ -23,7 +23,7 @@ class BPR(TrainedModel):
     refit: bool = True
     """The factors of a user must know the newest events too."""
     dimension: int = 64
-    learning_rate: float = 0.05
+    learning_rate: float = 0.02
     regularization: float = 0.01
     epochs: int = 300
     patience: int = 20

@@ -72,7 +72,7 @@ class IALS(TrainedModel):
     registered: ClassVar[str] = "ials"
     refit: bool = True
     """The factors of a user must know the newest events too."""
-    dimension: int = 64
+    dimension: int = 32
     alpha: float = 1.0
     """Weight of an interaction, against 1 for the lack of one."""
     regularization: float = 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
 from llmrank.recall.model import Fitted, RecallModel
+from llmrank.recall.ratings import RatingModel
 from llmrank.recall.training import OnEpoch, TrainedModel
 from llmrank.types import Case
 
@@ -61,6 +63,36 @@ def trained_scores(
         on_epoch: Called after every epoch of a trained model.
     """
     return {model.name: rescore(fit_kept(model, split, folder, on_epoch), split, cases) for model in models}
+
+
+def trained_ratings(
+    models: Sequence[RatingModel],
+    split: Split,
+    cases: Sequence[Case],
+    *,
+    folder: Path | None = None,
+    on_epoch: OnEpoch = lambda epoch: None,
+) -> Mapping[str, tuple[float, ...]]:
+    """Return, by the name of the model, the rating that it predicts for the target of each Case.
+
+    The arguments are those of `trained_scores`. A user or a target without training ratings gets the mean rating.
+
+    Raises:
+        InputError: a Case without a target, or of a user or with a target that the dataset does not know.
+    """
+    asked: list[Case] = []
+    for case in cases:
+        if case.target is None:
+            raise InputError("the Case has no target to rate", user=case.user_id, hint="use Cases of the rating task")
+        asked.append(replace(case, candidates=(case.target,)))
+    scores = trained_scores(models, split, asked, folder=folder, on_epoch=on_epoch)
+    for case, *found in zip(asked, *scores.values(), strict=True):
+        if (-np.inf,) in found:
+            problem = f"{split.dataset.name} has no item {case.candidates[0].item_id!r}"
+            raise InputError(
+                problem, user=case.user_id, hint="take Cases of the data set that the models are trained on"
+            )
+    return {name: tuple(rating for (rating,) in lists) for name, lists in scores.items()}
 
 
 def fit_kept(model: RecallModel, split: Split, folder: Path | None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError, MissingError, differences
 from llmrank.files import write_whole
-from llmrank.recall.model import Fitted, Preferences, preferences
+from llmrank.recall.model import Fitted, preferences
 
 VALIDATION_K = 10
 LEAST_EVENTS = 3
 """A user needs this many training events to give one to validation."""
 LEAST_VALIDATION_USERS = 10
-MAY_BE_ZERO = frozenset({"validation_users", "seed", "dropout", "regularization"})
+MAY_BE_ZERO = frozenset({"validation_users", "seed", "dropout", "regularization", "weight_decay"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ class Epoch:
     """From 1."""
     at_most: int
     loss: float
+    quality_name: str
     validation: float | None
-    """NDCG@10 on the validation events, over the full catalogue; None without validation."""
+    """The measure `quality_name` on the validation events, over the full catalogue; None without validation."""
     best: bool
     """Whether no epoch before had a higher validation measure."""
     seconds: float
@@ -50,7 +51,7 @@ class Epoch:
     """Of all threads: what it takes on a machine that has nothing else to do."""
 
     def __str__(self) -> str:
-        measured = "" if self.validation is None else f", validation NDCG@{VALIDATION_K} {self.validation:.4f}"
+        measured = "" if self.validation is None else f", validation {self.quality_name} {self.validation:.4f}"
         mark = " (best)" if self.best else ""
         where = f"{self.model} {self.stage}: epoch {self.number} of at most {self.at_most}"
         return f"{where}, loss {self.loss:.4f}{measured}{mark}, {self.seconds:.1f} s"
@@ -84,12 +85,13 @@ class Learner(Protocol):
 class TrainedModel(ABC):
     """A recall model that is trained in epochs.
 
-    The last training event of up to `validation_users` users is held out of training, and training stops when NDCG@10
+    The last training event of up to `validation_users` users is held out of training, and training stops when `quality`
     on these events has not risen for `patience` epochs. The test split is never looked at. Without `refit` the best of
     these epochs is the model; with `refit` it is trained anew on all training events, for as many epochs.
     """
 
     registered: ClassVar[str]
+    quality_name: ClassVar[str] = f"NDCG@{VALIDATION_K}"
     epochs: int = 100
     """At most; exactly this many without validation."""
     patience: int = 5
@@ -128,6 +130,24 @@ class TrainedModel(ABC):
     def learner(self, split: Split) -> Learner:
         """Return an untrained model for `split.train`; MissingError where its library is not installed."""
 
+    def fitted(self, learner: Learner, split: Split) -> Fitted:
+        """Return the learner as a fitted model, with its fallbacks for items and users without training events."""
+        known = preferences(split)
+        counts = known.popularity.astype(np.float64)
+        has_events = np.diff(known.matrix.indptr) > 0
+
+        def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
+            dense = learner.scores(rows)[:, known.items].astype(np.float64)
+            dense[:, counts == 0] = dense.min(axis=1, keepdims=True) - 1
+            dense[~has_events[rows]] = counts
+            return dense
+
+        return Fitted(known, score)
+
+    def quality(self, fitted: Fitted, wanted: Interactions) -> float:
+        """Return the measure that validation goes by; more is better."""
+        return ndcg(fitted, wanted)
+
     def fit(self, split: Split, *, checkpoint: Path | None = None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
         """Return the model trained on `split.train`.
 
@@ -159,7 +179,7 @@ class _Progress:
     state: dict[str, Any] | None = None
     """After that epoch; None before the first."""
     best_epoch: int = 0
-    best_value: float = -1.0
+    best_value: float = -math.inf
     best_state: dict[str, Any] | None = None
     history: list[list[Any]] = field(default_factory=list[list[Any]])
     """Stage, number, loss, validation measure, seconds and CPU seconds of every epoch."""
@@ -175,13 +195,13 @@ class _Training:
 
     def run(self) -> Fitted:
         model, now = self.model, self.now
-        known = preferences(self.split)
         if now.stage == "search":
             inner = hold_out(self.split, model.validation_users, model.seed) if model.validation_users else self.split
-            learner, left = self._learner(inner), preferences(inner)
+            learner = self._learner(inner)
+            left = model.fitted(learner, inner)
 
             def validate() -> float | None:
-                return ndcg(fitted(learner, left), inner.test) if model.validation_users else None
+                return model.quality(left, inner.test) if model.validation_users else None
 
             while now.epoch < model.epochs and now.epoch - now.best_epoch < model.patience:
                 self._epoch(learner, model.epochs, validate)
@@ -196,7 +216,7 @@ class _Training:
         if now.stage != "done":
             now.stage, now.best_state = "done", None
             self._write()
-        return fitted(learner, known)
+        return model.fitted(learner, self.split)
 
     def _learner(self, split: Split) -> Learner:
         learner = self.model.learner(split)
@@ -223,7 +243,8 @@ class _Training:
         seconds, busy = time.perf_counter() - started, time.process_time() - busy
         now.history.append([now.stage, now.epoch, loss, value, seconds, busy])
         self._write()
-        self.on_epoch(Epoch(self.model.name, now.stage, now.epoch, at_most, loss, value, best, seconds, busy))
+        name, measure = self.model.name, self.model.quality_name
+        self.on_epoch(Epoch(name, now.stage, now.epoch, at_most, loss, measure, value, best, seconds, busy))
 
     def _read(self) -> _Progress:
         if self.path is None or not self.path.exists():
@@ -244,20 +265,6 @@ class _Training:
         library("torch").save({"identity": self.identity, "progress": asdict(self.now)}, buffer)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.path, buffer.getvalue())
-
-
-def fitted(learner: Learner, known: Preferences) -> Fitted:
-    """Return the learner as a fitted model, with its fallbacks for items and users without training events."""
-    counts = known.popularity.astype(np.float64)
-    has_events = np.diff(known.matrix.indptr) > 0
-
-    def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
-        dense = learner.scores(rows)[:, known.items].astype(np.float64)
-        dense[:, counts == 0] = dense.min(axis=1, keepdims=True) - 1
-        dense[~has_events[rows]] = counts
-        return dense
-
-    return Fitted(known, score)
 
 
 def hold_out(split: Split, most: int, seed: int) -> Split:

@@ -25,13 +25,13 @@ import numpy as np
 from llmrank.data.dataset import Split
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out
-from llmrank.recall import recall_model
-from llmrank.recall.model import Fitted, RecallModel, preferences
-from llmrank.recall.training import Epoch, TrainedModel, fitted, read_checkpoint
+from llmrank.recall import tuned_model
+from llmrank.recall.model import Fitted, RecallModel
+from llmrank.recall.training import Epoch, TrainedModel, read_checkpoint
 from tests.benchmarks.machine import heading, table
 
-MODELS = ("random", "popularity", "itemknn", "ease", "ials", "bpr", "bert4rec", "sasrec", "hstu")
-SEEDED = ("random", "ials", "bpr", "bert4rec", "sasrec", "hstu")
+MODELS = ("random", "popularity", "itemknn", "ease", "ials", "bpr", "autoint", "bst", "bert4rec", "sasrec", "hstu")
+SEEDED = frozenset(MODELS) - {"popularity", "itemknn", "ease"}
 MEASURES = ("HR@10", "NDCG@10", "recall@20", "recall@50")
 Record = Mapping[str, Any]
 
@@ -73,7 +73,7 @@ def trained(model: RecallModel, split: Split, checkpoint: Path, most: float) -> 
     except OutOfTimeError:
         learner = model.learner(split)
         learner.restore(read_checkpoint(checkpoint)["progress"]["best_state"])
-        found, stopped = fitted(learner, preferences(split)), True
+        found, stopped = model.fitted(learner, split), True
     progress = read_checkpoint(checkpoint)["progress"]
     fit = sum(line[5] for line in progress["history"])
     return found, {"fit": fit, "epochs": progress["best_epoch"], "stopped": stopped}
@@ -81,8 +81,8 @@ def trained(model: RecallModel, split: Split, checkpoint: Path, most: float) -> 
 
 def one(data: str, name: str, seed: int, folder: Path, most: float) -> None:
     """Fit, measure and print a record."""
-    model = recall_model(name, **({"seed": seed} if name in SEEDED else {}))
     split = leave_last_out(load_dataset(data))
+    model = tuned_model(name, split, **({"seed": seed} if name in SEEDED else {}))
     found, how = trained(model, split, folder / f"{data}-{name}-{seed}.pt", most)
     record = {"data": data, "model": name, "seed": seed, **how, **measured(found, split)}
     print(json.dumps(record | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}))

@@ -10,6 +10,7 @@ import numpy as np
 
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
+from llmrank.recall import tuned_model
 from llmrank.recall.model import Fitted, RecallModel
 from llmrank.recall.ratings import RatingModel
 from llmrank.recall.training import OnEpoch, TrainedModel
@@ -46,7 +47,7 @@ def rescore(fitted: Fitted, split: Split, cases: Sequence[Case]) -> Scores:
 
 
 def trained_scores(
-    models: Sequence[RecallModel],
+    models: Sequence[RecallModel | str],
     split: Split,
     cases: Sequence[Case],
     *,
@@ -56,13 +57,14 @@ def trained_scores(
     """Fit each model on the training part of the split and return its scores for the candidates of each Case, by name.
 
     Args:
-        models: From `recall_model`.
+        models: Names, for the settings tuned to the size of the data; or models, each of another name.
         split: The split that the Cases come from.
         cases: With candidates.
         folder: Where trained models keep their checkpoints; the same call later loads them. None: they are not kept.
         on_epoch: Called after every epoch of a trained model.
     """
-    return {model.name: rescore(fit_kept(model, split, folder, on_epoch), split, cases) for model in models}
+    chosen = [tuned_model(model, split) if isinstance(model, str) else model for model in models]
+    return {model.name: rescore(fit_kept(model, split, folder, on_epoch), split, cases) for model in chosen}
 
 
 def trained_ratings(

@@ -309,7 +309,7 @@ def test_candidates_are_scored_in_their_own_order(tmp_path: Path) -> None:
         Case("u3", (), candidates=(items[5], Item("other", "Of another catalogue"), items[2], items[ITEMS])),
         Case("u0", (), candidates=tuple(reversed(items))),
     ]
-    models = [model_of("ials"), recall_model("popularity")]
+    models = [model_of("ials"), "popularity"]
     epochs: list[Epoch] = []
     found = trained_scores(models, split, cases, folder=tmp_path, on_epoch=epochs.append)
     assert list(found) == ["ials", "popularity"]

@@ -45,14 +45,17 @@ __all__ = [
 TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, MF, MLP)
 """The models that are trained in epochs; they need the extra `recall`. MF and MLP predict ratings."""
 
-TUNED: Mapping[str, tuple[tuple[int, Mapping[str, float]], ...]] = MappingProxyType(
+TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, float]], ...]] = MappingProxyType(
     {
-        "ease": ((0, {"l2": 100.0}), (500_000, {"l2": 500.0})),
-        "ials": ((0, {"dimension": 32}), (500_000, {"dimension": 64})),
+        "ease": ((0, 0, {"l2": 100.0}), (500_000, 0, {"l2": 500.0})),
+        "ials": ((500_000, 0, {"dimension": 64}),),
+        # Of a large catalogue every step sees a small part: more steps in an epoch take no longer and learn more.
+        "sasrec": ((0, 5_000, {"batch": 16}),),
+        "hstu": ((0, 5_000, {"batch": 16}),),
     }
 )
-"""Model -> from how many training events on -> settings that `tests/benchmarks/recall_search.py` found; otherwise the
-model's own defaults are those."""
+"""Model -> from how many training events and items on -> settings that `tests/benchmarks/recall_search.py` found. Where
+nothing fits, the model's own defaults are the best found."""
 
 
 def recall_model(name: str, **parameters: Any) -> RecallModel:  # noqa: ANN401 - each model checks its own
@@ -90,7 +93,7 @@ def tuned_model(name: str, split: Split, **parameters: Any) -> RecallModel:  # n
     `parameters` come before the tuned settings. Raises InputError as `recall_model` does.
     """
     found: Mapping[str, float] = {}
-    for least, settings in TUNED.get(name, ()):
-        if len(split.train) >= least:
+    for events, items, settings in TUNED.get(name, ()):
+        if len(split.train) >= events and len(split.dataset.items) >= items:
             found = settings
     return recall_model(name, **{**found, **parameters})

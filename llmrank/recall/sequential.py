@@ -33,6 +33,7 @@ class SequentialModel(TrainedModel):
 
     refit: bool = False
     """The user's newest events are the input of a recommendation, whether the model was trained on them or not."""
+    patience: int = 10
     dimension: int = 64
     blocks: int = 2
     heads: int = 2

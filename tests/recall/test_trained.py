@@ -357,6 +357,8 @@ def test_tuned_settings_follow_the_size_of_the_data_and_yield_to_what_is_given()
     assert tuned_model("ease", split).settings["l2"] == 100
     assert tuned_model("ease", many).settings["l2"] == 500
     assert tuned_model("ease", many, l2=7.0).settings["l2"] == 7
+    wide = replace(split, dataset=replace(split.dataset, items=split.dataset.items * 200))
+    assert (tuned_model("hstu", split).settings["batch"], tuned_model("hstu", wide).settings["batch"]) == (64, 16)
     assert tuned_model("popularity", split) == recall_model("popularity")
 
 

@@ -59,7 +59,10 @@ def trained(model: RecallModel, split: Split, checkpoint: Path, most: float) -> 
     if not isinstance(model, TrainedModel):
         started = time.process_time()
         return model.fit(split), {"fit": time.process_time() - started, "epochs": 0, "stopped": False}
-    spent = sum(line[5] for line in read_checkpoint(checkpoint)["progress"]["history"]) if checkpoint.exists() else 0.0
+    spent, done = 0.0, False
+    if checkpoint.exists():
+        before = read_checkpoint(checkpoint)["progress"]
+        spent, done = sum(line[5] for line in before["history"]), before["stage"] == "done"
 
     def watch(epoch: Epoch) -> None:
         nonlocal spent
@@ -69,6 +72,8 @@ def trained(model: RecallModel, split: Split, checkpoint: Path, most: float) -> 
             raise OutOfTimeError
 
     try:
+        if spent > most and not done:
+            raise OutOfTimeError
         found, stopped = model.fit(split, checkpoint=checkpoint, on_epoch=watch), False
     except OutOfTimeError:
         learner = model.learner(split)

@@ -136,7 +136,7 @@ def _drawn(
 ) -> CaseSet:
     """Return the Cases of the users that are drawn, of those that fit the task."""
     found = {case.target is not None for case in everyone}
-    task = next((one for one in tasks if (one == "rating") in found), tasks[0])
+    task: Task = next((one for one in tasks if (one == "rating") in found), tasks[0])
     fitting = [case for case in everyone if (case.target is not None) == (task == "rating")]
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")

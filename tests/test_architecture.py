@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measures": {"stats"},
     "run": {"engine", "measures", "stats", "rankers", "prices", "files", "data"},
     "report": {"run", "measures", "stats", "prices"},
+    "finetune": {"data", "recall", "prompting", "rankers", "backends", "measures", "stats", "files"},
     "evaluation": {
         *("run", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),
         *("measures", "stats", "store", "prices", "files", "progress"),
@@ -58,6 +59,7 @@ HEAVY = {
     "pyarrow",
     "aiohttp",
     "ray",
+    "peft",
 }
 
 

@@ -1,5 +1,6 @@
-"""Backends: what answers Requests. `vllm` in this process, `openai` at any compatible URL, `replay` from a Store, and
-those that other packages add through the entry point group `llmrank.backends`."""
+"""Backends: what answers Requests. `vllm` in this process, `openai` at any compatible URL, `replay` from a Store,
+`titles` with an adapter that continues title sequences, and those that other packages add through the entry point group
+`llmrank.backends`."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ __all__ = [
     "store_first",
 ]
 
-KINDS = ("vllm", "openai", "replay")
+KINDS = ("vllm", "openai", "replay", "titles")
 GROUP = "llmrank.backends"
 SERVERS = {
     "ollama": "http://localhost:11434/v1",
@@ -47,7 +48,8 @@ class BackendSettings:
     """Which backend, and which model."""
 
     kind: str = "vllm"
-    """`vllm`, `openai`, `replay:PATH` with a Store file or a Run folder, or `NAME` or `NAME:ARGUMENT` of a plugin."""
+    """`vllm`, `openai`, `replay:PATH` with a Store file or a Run folder, `titles:ADAPTER` with the name or folder of an
+    adapter that llmrank trained, or `NAME` or `NAME:ARGUMENT` of a plugin."""
     model: str = DEFAULT_MODEL
     """A folder, a hub name, or the name that an endpoint serves; for a replayed Store, the model that answered."""
     base_url: str | None = None
@@ -55,7 +57,7 @@ class BackendSettings:
     revision: str | None = None
     """`vllm`: branch, tag or commit of a hub model."""
     adapter: Path | None = None
-    """`vllm`: folder of a LoRA adapter."""
+    """`vllm`: folder of a LoRA adapter. `titles`: in the place of its argument."""
     timeout: float = 600.0
     """`openai`: seconds after which a call without an answer is given up; it is then tried again."""
     batch_store: Path | None = None
@@ -85,6 +87,10 @@ class BackendSettings:
         if name == "replay" and not self.argument:
             raise InputError(
                 "replay needs the answers to replay", hint="write replay:FILE or replay:RUN", field="backend"
+            )
+        if name == "titles" and not (self.argument or self.adapter):
+            raise InputError(
+                "titles needs an adapter", hint="write titles:FOLDER, with what finetune wrote", field="backend"
             )
         if not 0 < self.timeout < float("inf"):
             raise InputError(f"{self.timeout:g} is no number of seconds", hint="give more than 0", field="timeout")
@@ -142,6 +148,10 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
         from llmrank.backends.batch import BatchBackend
 
         return BatchBackend(direct, settings.batch_store, say=say)
+    if settings.name == "titles":
+        from llmrank.backends.titles import open_titles
+
+        return open_titles(settings.argument or settings.adapter or "", settings.model, cache=settings.cache, say=say)
     from llmrank.backends.vllm import open_vllm
 
     return await open_vllm(

@@ -1,0 +1,273 @@
+"""A small language model that continues sequences of titles.
+
+The first layers of the model read each title, and the mean of its tokens' hidden states stands for the item. The same
+model, with a LoRA adapter, reads the history as a sequence of such vectors, one position per event, and the state at
+the last position is compared with the candidates. An item therefore costs one position in place of the ten or more
+tokens of its title, and a title that nobody has seen yet is scored like any other. The construction is that of HLLM
+(2409.12740 §3), with one small model in both places.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from llmrank.backends.models import fingerprint
+from llmrank.errors import InputError, MissingError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+CARD = "card.json"
+"""What an adapter was trained on and how, beside its weights."""
+PROJECTION = "projection.safetensors"
+KIND = "next_title"
+TITLE_TOKENS = 40
+"""Tokens of a title that are read; a longer one is cut, which only product names of shops are."""
+TITLES_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class TitleShape:
+    """How much of the language model is used."""
+
+    layers: int = 4
+    """Decoder layers that read the history."""
+    item_layers: int = 8
+    """Decoder layers that read a title."""
+    rank: int = 4
+    """Rank of the LoRA adapter, on all linear layers."""
+    window: int = 128
+    """Newest events of a history that are read."""
+
+
+class TitleReader:
+    """Reads titles with the language model as it came, and keeps what it has read."""
+
+    def __init__(self, decoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, layers: int) -> None:
+        self._decoder, self._tokenizer, self._layers = decoder, tokenizer, layers
+        self._known: dict[str, Tensor] = {}
+
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """Return float32[texts, 2, width]: the mean of the token embeddings, and of the hidden states after `layers`.
+
+        The first token's hidden state is left out: models use it as a sink, and it says nothing of the title.
+        """
+        new = sorted({text for text in texts if text not in self._known}, key=len)
+        for start in range(0, len(new), TITLES_AT_ONCE):
+            batch = new[start : start + TITLES_AT_ONCE]
+            self._known.update(zip(batch, self._read(batch), strict=True))
+        return torch.stack([self._known[text] for text in texts])
+
+    @torch.inference_mode()
+    def _read(self, texts: Sequence[str]) -> Tensor:
+        ids = [self._tokenizer.encode(text, add_special_tokens=False)[:TITLE_TOKENS] or [0] for text in texts]
+        width = max(map(len, ids))
+        tokens = torch.tensor([[*one, *[0] * (width - len(one))] for one in ids])
+        # Padding on the right is never seen by what stands before it, so no attention mask is needed.
+        there = torch.tensor([[float(at < len(one)) for at in range(width)] for one in ids])
+        states = self._decoder(input_ids=tokens, output_hidden_states=True, use_cache=False).hidden_states
+        deep = there.clone()
+        deep[:, 0] = (there.sum(1) == 1).float()
+        # The last of `hidden_states` has passed the final norm; what is wanted has not.
+        shallow, hidden = states[0].float(), states[self._layers].float()
+        return torch.stack([_mean(shallow, there), _mean(hidden, deep)], 1).clone()
+
+
+def _mean(states: Tensor, weights: Tensor) -> Tensor:
+    return (states * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
+
+
+class Projection(nn.Module):
+    """From what was read of a title to the item as an input and as an output: two linear maps around a mean.
+
+    There is no parameter per item.
+    """
+
+    mean: Tensor
+
+    def __init__(self, mean: Tensor, into: Tensor, out: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.into, self.out = nn.Parameter(into), nn.Parameter(out)
+
+    def forward(self, read: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the inputs [items, width] and the outputs [items, width + 1], whose last column is the bias."""
+        hidden = read[:, 1] - self.mean
+        return read[:, 0] + hidden @ self.into.T, hidden @ self.out.T
+
+
+def open_base(folder: Path, layers: int, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return the first `layers` decoder layers of a language model, and its tokenizer.
+
+    Raises InputError if it has fewer, MissingError where the packages are not installed.
+    """
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError as error:
+        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    decoder = cast("PreTrainedModel", AutoModel.from_pretrained(folder, dtype=dtype)).eval()
+    there = len(_layers(decoder))
+    if there < layers:
+        hint = f"use at most {there} layers"
+        raise InputError(f"the model has {there} layers, and {layers} are wanted", path=folder, hint=hint)
+    # One more than is read: the last hidden state is returned after the final norm.
+    cut_layers(decoder, min(there, layers + 1))
+    return decoder, cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder))
+
+
+def _layers(decoder: PreTrainedModel) -> nn.ModuleList:
+    return cast(nn.ModuleList, decoder.layers)
+
+
+def cut_layers(decoder: PreTrainedModel, layers: int) -> None:
+    """Keep the first `layers` decoder layers."""
+    decoder.layers = _layers(decoder)[:layers]
+    cast(Any, decoder.config).num_hidden_layers = layers
+
+
+def open_body(folder: Path, layers: int, dtype: torch.dtype) -> PreTrainedModel:
+    """Return the decoder layers that read the history. They take vectors, so the token embeddings are left out."""
+    decoder, _ = open_base(folder, layers, dtype)
+    cut_layers(decoder, layers)
+    width = int(cast(Any, decoder.config).hidden_size)
+    decoder.set_input_embeddings(nn.Embedding(1, width, dtype=dtype))
+    return decoder
+
+
+def last_states(body: nn.Module, inputs: Tensor) -> Tensor:
+    """Return float32[rows, positions, width], of unit mean square: what the model says after each event."""
+    states: Tensor = body(inputs_embeds=inputs, use_cache=False).last_hidden_state
+    return functional.rms_norm(states.float(), (states.shape[-1],))
+
+
+class TitleModel:
+    """A trained model: scores candidates by their titles."""
+
+    def __init__(
+        self, reader: TitleReader, body: nn.Module, projection: Projection, window: int, dtype: torch.dtype
+    ) -> None:
+        self.reader, self.body, self.projection = reader, body, projection
+        self._window, self._dtype = window, dtype
+
+    @torch.inference_mode()
+    def scores(self, history: Sequence[str], candidates: Sequence[str]) -> list[float]:
+        """Return a score for each candidate: the log-probability of being next, up to a constant of the user.
+
+        The history is read once, however many candidates there are. An empty history is read as one empty event.
+        """
+        newest = history[-self._window :]
+        texts = [*newest, *candidates]
+        inputs, outputs = self.projection(self.reader.read(texts)) if texts else (torch.empty(0), torch.empty(0))
+        seen = inputs[: len(newest)] if newest else torch.zeros(1, self.projection.mean.shape[0])
+        state = last_states(self.body, seen[None].to(self._dtype))[0, -1]
+        wanted = outputs[len(newest) :]
+        return cast("list[float]", (wanted[:, :-1] @ state + wanted[:, -1]).tolist())
+
+
+def save_adapter(folder: Path, body: nn.Module, projection: Projection, card: Mapping[str, object]) -> None:
+    """Write the adapter in the PEFT format, the projection and the card into `folder`; bfloat16.
+
+    Raises OSError where the disk refuses.
+    """
+    from safetensors.torch import save_file
+
+    cast(Any, body).save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)
+    # PEFT notes where the base model lay on this machine; what matters is which one it was.
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    base = cast("Mapping[str, str]", card["base"])["name"]
+    config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    tensors = {"mean": projection.mean, "into": projection.into, "out": projection.out}
+    save_file(
+        {name: one.detach().to(torch.bfloat16).contiguous() for name, one in tensors.items()}, folder / PROJECTION
+    )
+    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return what an adapter folder says of itself; raises InputError where it holds no such adapter."""
+    path = folder / CARD
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        kind = card["kind"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "this folder holds no adapter that llmrank trained", path=folder, hint="name what `llmrank finetune` wrote"
+        ) from error
+    if kind != KIND:
+        raise InputError(f"an adapter of the kind {kind!r}", path=path, field="kind", hint=f"name one of {KIND!r}")
+    return cast("dict[str, Any]", card)
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file as float32; raises InputError where it is not whole."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return {name: one.float() for name, one in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"the adapter is not whole: {error}", path=path, hint="copy it again, or train it again"
+        ) from error
+
+
+def load_adapter(folder: Path, base: Path, *, dtype: torch.dtype = torch.float32) -> TitleModel:
+    """Return the model of an adapter folder on its base model.
+
+    Raises InputError if the adapter was trained on another base model or is not whole, MissingError for a package that
+    is not installed.
+    """
+    card = read_card(folder)
+    if (there := fingerprint(base)) != card["base"]["revision"]:
+        raise InputError(
+            f"trained on {card['base']['name']} (revision {card['base']['revision']}), not on this model ({there})",
+            path=folder,
+            hint=f"use --model {card['base']['name']}",
+        )
+    shape = TitleShape(**card["shape"])
+    try:
+        peft = import_module("peft")
+    except ImportError as error:
+        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+    tensors = load_tensors(folder / PROJECTION)
+    try:
+        body = peft.PeftModel.from_pretrained(open_body(base, shape.layers, dtype), str(folder)).merge_and_unload()
+        projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"the adapter is not whole: {error}", path=folder, hint="copy it again, or train it again"
+        ) from error
+    decoder, tokenizer = open_base(base, shape.item_layers, dtype)
+    return TitleModel(TitleReader(decoder, tokenizer, shape.item_layers), body.eval(), projection, shape.window, dtype)
+
+
+def shape_fields(shape: TitleShape) -> dict[str, int]:
+    """Return the shape as it stands in a card."""
+    return asdict(shape)
+
+
+def batches_by_length(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield indices, the shortest first, in batches whose padded size is at most `most` (one sequence is always)."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: (lengths[index], index)):
+        if batch and lengths[index] * (len(batch) + 1) > most:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

@@ -1,0 +1,104 @@
+"""Titles: a fine-tuned model in this process that answers which of several titles comes next."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmrank.backends.base import BaseBackend
+from llmrank.backends.models import DEFAULT_MODEL, Say, fingerprint, resolve_model, silent
+from llmrank.errors import FatalBackendError, MissingError
+from llmrank.files import cache_folder
+from llmrank.types import Capabilities, Request, Response, Usage
+
+if TYPE_CHECKING:
+    from llmrank.backends.title_model import TitleModel
+
+MOST_TITLES = 4096
+SHIPPED = "adapters"
+"""Folder of the package with the adapters that come with it."""
+
+
+class TitleBackend(BaseBackend):
+    """Answers Requests of one user message, a line per event, whose labels are the titles to choose from.
+
+    The label log-probabilities are normalised over the labels. The model is float32, and a Request is answered by
+    itself, so the same Request has the same answer.
+    """
+
+    def __init__(self, model: TitleModel, identity: Mapping[str, str], card: Mapping[str, Any]) -> None:
+        self._model, self._identity = model, identity
+        self.card = card
+        """What the adapter says of itself; its `fusion` has the weight and the term chosen on validation Cases."""
+        self._turn = asyncio.Lock()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Label log-probabilities, and nothing else: it writes no text."""
+        return Capabilities(label_logprobs=MOST_TITLES)
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """The model, its revision, and the adapter's content."""
+        return self._identity
+
+    async def answer(self, request: Request) -> Response:
+        """Return the log-probability of each label; raises FatalBackendError for a Request of another kind."""
+        if len(request.messages) != 1 or not request.labels:
+            raise FatalBackendError(
+                "this model continues a list of titles, and answers no other prompt\n"
+                "  hint: use --ranker next_title, or another model for this prompt"
+            )
+        started = time.monotonic()
+        async with self._turn:
+            found = await asyncio.to_thread(self._answer, request)
+        history = request.messages[0].content
+        return Response(
+            "",
+            usage=Usage(prompt_tokens=len(history.splitlines()) + len(request.labels)),
+            label_logprobs=found,
+            seconds=time.monotonic() - started,
+        )
+
+    def _answer(self, request: Request) -> dict[str, float]:
+        import torch
+
+        history = [line for line in request.messages[0].content.split("\n") if line]
+        scores = torch.tensor(self._model.scores(history, request.labels), dtype=torch.float64)
+        return dict(zip(request.labels, torch.log_softmax(scores, 0).tolist(), strict=True))
+
+
+def shipped_adapter(name: str) -> Path | None:
+    """Return the folder of an adapter that comes with the package, or None."""
+    folder = Path(str(resources.files("llmrank") / SHIPPED / name))
+    return folder if (folder / "card.json").is_file() else None
+
+
+def open_titles(
+    adapter: Path | str, model: str = DEFAULT_MODEL, *, cache: Path | None = None, say: Say = silent
+) -> TitleBackend:
+    """Return the backend of an adapter: a folder, or the name of one that comes with the package.
+
+    Raises InputError for a folder without an adapter, or with one of another base model; MissingError for a package
+    that is not installed.
+    """
+    try:
+        from llmrank.backends.title_model import load_adapter, read_card
+    except ImportError as error:
+        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+    folder = shipped_adapter(str(adapter)) or Path(adapter)
+    base = resolve_model(model, cache=cache or cache_folder(), say=say)
+    loaded = load_adapter(folder, base.folder)
+    identity = {
+        "kind": "titles",
+        "model": base.name,
+        "revision": base.revision,
+        "adapter": folder.name,
+        "adapter_sha256": fingerprint(folder),
+        "dtype": "float32",
+    }
+    return TitleBackend(loaded, identity, read_card(folder))

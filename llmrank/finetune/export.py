@@ -1,0 +1,144 @@
+"""Training files for other trainers, from the same templates as inference: the prompts are byte-equal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from llmrank.data.dataset import Split
+from llmrank.data.validation import validation_split
+from llmrank.errors import InputError
+from llmrank.files import json_bytes, write_json, write_whole
+from llmrank.finetune.sequences import check_no_futures
+from llmrank.rankers.prompt import Prompt
+from llmrank.recall import candidates_for
+from llmrank.recall.model import RecallModel
+from llmrank.types import Case, Message, Question
+
+SftFormat = Literal["trl", "openai"]
+
+
+@dataclass(frozen=True, slots=True)
+class SftExample:
+    """A prompt and the answer that is right."""
+
+    user_id: str
+    messages: tuple[Message, ...]
+    completion: str
+
+
+def training_cases(split: Split, model: RecallModel, k: int) -> list[Case]:
+    """Return a solved Case for each user whose last training event the recall stage proposes.
+
+    The recall stage is fitted without the training targets (all of them are held out at once): fitted on them it would
+    put them first, and the model would learn to take the first place. The test side of the split is not looked at.
+
+    Raises:
+        InputError: training events lie after the cut-off, or no target is among its candidates.
+    """
+    check_no_futures(split)
+    inner = validation_split(split)
+    users = sorted(inner.dataset.users[user] for user in set(inner.test.user.tolist()))
+    cases = [
+        case
+        for case in candidates_for(inner, model, k, users)
+        if set(case.relevant) & {item.item_id for item in case.candidates}
+    ]
+    if not cases:
+        raise InputError(
+            f"none of {len(users)} training targets is among its {k} candidates",
+            field="-k",
+            hint="show more candidates, or use another recall model",
+        )
+    return cases
+
+
+def sft_examples(
+    cases: Iterable[Case], prompt: Prompt, arrange: Callable[[Case], Case] = lambda case: case
+) -> Iterator[SftExample]:
+    """Yield an example for each solved Case, asked exactly as an evaluation asks it.
+
+    Args:
+        cases: With their truth: relevant items, or a target with its rating.
+        prompt: Of the evaluation that the model is trained for.
+        arrange: The order in which the candidates are shown; use the evaluation's.
+
+    Raises:
+        InputError: an answer format whose right answer is not known here.
+    """
+    for case in cases:
+        shown = arrange(case)
+        asked = prompt.ask(shown.blinded())
+        right = right_answer(prompt.answer.name, asked.question, case)
+        yield SftExample(case.user_id, asked.request.messages, right)
+
+
+def right_answer(answer: str, question: Question, case: Case) -> str:
+    """Return the text of the right answer in an answer format."""
+    relevant = [item for item in question.items if item.item_id in set(case.relevant)]
+    identifiers = {
+        item.item_id: identifier for item, identifier in zip(question.items, question.identifiers, strict=False)
+    }
+    if answer in ("rating", "expected_rating") and case.rating is not None:
+        return f"{case.rating:g}"
+    if answer == "titles" and relevant:
+        return ", ".join(f'"{item.title}"' for item in relevant)
+    if answer == "json" and relevant:
+        return json.dumps([identifiers.get(item.item_id, item.title) for item in relevant], ensure_ascii=False)
+    if answer == "permutation" and relevant and identifiers:
+        rest = [item for item in question.items if item not in relevant]
+        return " > ".join(f"[{identifiers[item.item_id]}]" for item in (*relevant, *rest))
+    if answer in ("label_logprobs", "choice") and relevant and identifiers:
+        return identifiers[relevant[0].item_id]
+    if answer == "yes_no" and case.rating is not None:
+        middle = (question.scale[0] + question.scale[1]) / 2
+        return "Yes" if case.rating > middle else "No"
+    raise InputError(
+        f"no right answer is known for the answer format {answer!r} here",
+        field="answer",
+        user=case.user_id,
+        hint="use titles, json, permutation, label_logprobs or choice to rank, rating or yes_no with ratings",
+    )
+
+
+def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, split: Split) -> Mapping[str, object]:
+    """Write examples as JSON lines and a card beside them, and return the card.
+
+    `trl`: `prompt` and `completion`, both lists of messages, with `user_id` and the hash of the data. `openai`:
+    `messages` alone, as that interface takes no other key; the card has the hash.
+
+    Raises:
+        InputError: no examples, or the file cannot be written.
+    """
+    lines: list[str] = []
+    for example in examples:
+        prompt = [{"role": message.role, "content": message.content} for message in example.messages]
+        completion = [{"role": "assistant", "content": example.completion}]
+        row: dict[str, object] = (
+            {"messages": prompt + completion}
+            if form == "openai"
+            else {
+                "prompt": prompt,
+                "completion": completion,
+                "user_id": example.user_id,
+                "split": split.name,
+                "data_sha256": split.dataset.sha256,
+            }
+        )
+        lines.append(json.dumps(row, ensure_ascii=False))
+    if not lines:
+        raise InputError("there are no examples to write", path=path, hint="use more users or longer candidate lists")
+    write_whole(path, json_bytes("\n".join(lines) + "\n"))
+    card = {
+        "format": form,
+        "examples": len(lines),
+        "data": split.dataset.name,
+        "data_sha256": split.dataset.sha256,
+        "split": split.name,
+        "note": "Targets are users' last training events; nothing of the test side is in this file.",
+    }
+    write_json(path.with_name(path.name + ".card.json"), card)
+    return card

@@ -1,0 +1,84 @@
+"""Calibration: what a prompt makes of the places in a list, whatever stands there, is taken off the scores.
+
+CapCal (2604.10150), with a fixed strength. Models prefer some places and labels; what they prefer is seen when the same
+prompt is asked with every candidate's text replaced by the same placeholder.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from llmrank.errors import InputError
+from llmrank.rankers.calls import side_by_side, with_candidates
+from llmrank.rankers.ranking import has_no_result, merge_outcomes
+from llmrank.types import BaseRanker, Case, Item, Needs, Ranker, Ranking, RankingSteps
+
+PLACEHOLDER = "N/A"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated(BaseRanker):
+    """Ranks by P(item | list) - strength x (P(item | empty list) - 1/n), with one more call per list for the prior.
+
+    Probabilities are those of `ranker`'s scores (natural logarithms), normalised over the candidates.
+    """
+
+    ranker: Ranker
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength < math.inf:
+            raise InputError(
+                f"the strength {self.strength} is no number from 0", field="calibrate", hint="use 0.5 or 1"
+            )
+
+    @property
+    def name(self) -> str:
+        """The method's own name, marked."""
+        return f"{self.ranker.name}-calibrated"
+
+    @property
+    def sees_truth(self) -> bool:
+        """Whether the ranker does."""
+        return self.ranker.sees_truth
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """Whether the ranker does."""
+        return self.ranker.needs_recall_order
+
+    def needs(self, n: int) -> Needs:
+        """Return the needs of a list of `n`: those of the ranker, twice."""
+        return self.ranker.needs(n) * 2
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Rank the list and its empty twin side by side; raises InputError for a method without scores."""
+        if case.target is not None or len(case.candidates) < 2:
+            return (yield from self.ranker.rank(case))
+        empty = with_candidates(case, [Item(item.item_id, PLACEHOLDER) for item in case.candidates])
+        ranking, prior = yield from side_by_side([self.ranker.rank(case), self.ranker.rank(empty)])
+        if has_no_result(ranking):
+            return ranking
+        if has_no_result(prior):
+            return merge_outcomes(ranking, [ranking, prior])
+        seen, expected = _probabilities(ranking), _probabilities(prior)
+        uniform = 1 / len(expected)
+        scores = {
+            item_id: seen[item_id] - self.strength * (expected[item_id] - uniform) if seen[item_id] else -math.inf
+            for item_id in ranking.order
+        }
+        order = tuple(sorted(ranking.order, key=lambda item_id: -scores[item_id]))
+        return replace(ranking, order=order, scores=tuple(scores[item_id] for item_id in order))
+
+
+def _probabilities(ranking: Ranking) -> dict[str, float]:
+    if ranking.scores is None:
+        raise InputError(
+            "the method ranks without scores, so there is nothing to calibrate",
+            field="calibrate",
+            hint="use a method with scores: first_token, pointwise",
+        )
+    top = max(ranking.scores)
+    parts = [math.exp(score - top) for score in ranking.scores]
+    return {item_id: part / math.fsum(parts) for item_id, part in zip(ranking.order, parts, strict=True)}

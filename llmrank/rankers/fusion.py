@@ -1,0 +1,150 @@
+"""Fusion with the recall stage: what a method scores, plus a weight times what the recall stage scored.
+
+The method's scores are natural-log probabilities. The recall stage counts with the log-softmax of its scores, or with
+-log(60 + rank), which needs no scores (the 60 is that of reciprocal rank fusion, Cormack et al. 2009). The weight is
+chosen on validation Cases and then kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from llmrank.errors import InputError, nearest
+from llmrank.rankers.ranking import has_no_result
+from llmrank.types import BaseRanker, Case, Needs, Ranker, Ranking, RankingSteps
+
+RecallTerm = Literal["scores", "ranks"]
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, math.inf)
+"""What is tried: 0 is the model alone, infinity the recall order alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How much the recall stage counts."""
+
+    weight: float
+    term: RecallTerm = "scores"
+
+    def __post_init__(self) -> None:
+        if not self.weight >= 0:
+            raise InputError(
+                f"the weight {self.weight} is below 0", field="fuse", hint="use 0 or more, or `validation`"
+            )
+        if self.term not in get_args(RecallTerm):
+            raise InputError(
+                f"unknown recall term {self.term!r}{nearest(self.term, get_args(RecallTerm))}",
+                field="fuse",
+                hint=f"use {' or '.join(get_args(RecallTerm))}",
+            )
+
+    def fuse(self, case: Case, ranking: Ranking) -> Ranking:
+        """Return the Ranking by score + weight x recall term. One without an answer comes back as it is.
+
+        The recall scores of the Case are used, or the order of its candidates where it has none. An infinite weight
+        gives the recall order; its ties stay ties, and the method does not break them.
+
+        Raises InputError for a method without scores.
+        """
+        if has_no_result(ranking) or len(ranking.order) < 2:
+            return ranking
+        if ranking.scores is None:
+            raise InputError(
+                "the method ranks without scores, so nothing can be added to them",
+                field="fuse",
+                hint="use a method with scores: first_token, pointwise, next_title",
+            )
+        recalled = recall_terms(case, self.term)
+        infinite = math.isinf(self.weight)
+        total = {
+            item_id: recalled[item_id] if infinite else score + self.weight * recalled[item_id]
+            for item_id, score in zip(ranking.order, ranking.scores, strict=True)
+        }
+        order = tuple(sorted(ranking.order, key=lambda item_id: -total[item_id]))
+        return replace(ranking, order=order, scores=tuple(total[item_id] for item_id in order), named=None)
+
+
+def recall_terms(case: Case, term: RecallTerm) -> dict[str, float]:
+    """Return what the recall stage says of each candidate, by item id: higher is better, equal scores are equal."""
+    given = case.recall_scores or tuple(float(-place) for place in range(len(case.candidates)))
+    ids = [item.item_id for item in case.candidates]
+    if term == "ranks":
+        better = sorted(given, reverse=True)
+        return {item_id: -math.log(60 + 1 + better.index(score)) for item_id, score in zip(ids, given, strict=True)}
+    top = max(given)
+    total = top + math.log(math.fsum(math.exp(score - top) for score in given))
+    return {item_id: score - total for item_id, score in zip(ids, given, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Fused(BaseRanker):
+    """Ranks with `ranker` and adds the recall stage's opinion; its Outcome is the ranker's."""
+
+    ranker: Ranker
+    fusion: Fusion
+
+    @property
+    def name(self) -> str:
+        """The method's own name, with the weight."""
+        return f"{self.ranker.name}+recall"
+
+    @property
+    def sees_truth(self) -> bool:
+        """Whether the ranker does."""
+        return self.ranker.sees_truth
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """True."""
+        return True
+
+    def needs(self, n: int) -> Needs:
+        """Return the needs of the ranker."""
+        return self.ranker.needs(n)
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Rank, and fuse. A rating Case has no recall stage, and is left to the ranker."""
+        ranking = yield from self.ranker.rank(case)
+        return ranking if case.target is not None else self.fusion.fuse(case, ranking)
+
+
+@dataclass(frozen=True, slots=True)
+class FusionPoint:
+    """What one weight is worth on the validation Cases."""
+
+    fusion: Fusion
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class FusionChoice:
+    """What was chosen, and all that it was chosen from."""
+
+    best: FusionPoint
+    curve: tuple[FusionPoint, ...]
+
+
+def choose_fusion(
+    cases: Sequence[Case],
+    rankings: Sequence[Ranking],
+    value: Callable[[Sequence[Ranking]], float],
+    weights: Sequence[float] = WEIGHTS,
+) -> FusionChoice:
+    """Return the weight and the recall term that are worth most on validation Cases; of equal ones the smaller weight.
+
+    Args:
+        cases: Validation Cases: what is relevant in them must be no part of the test.
+        rankings: The method's Rankings of them, with scores.
+        value: What fused Rankings of these Cases are worth; higher is better.
+        weights: What is tried, for both terms.
+    """
+    curve: list[FusionPoint] = []
+    for term in get_args(RecallTerm):
+        for weight in weights:
+            fusion = Fusion(weight, term)
+            fused = [fusion.fuse(case, ranking) for case, ranking in zip(cases, rankings, strict=True)]
+            curve.append(FusionPoint(fusion, value(fused)))
+    best = max(curve, key=lambda point: (point.value, -point.fusion.weight))
+    return FusionChoice(best, tuple(curve))

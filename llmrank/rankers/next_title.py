@@ -1,0 +1,71 @@
+"""Next title: one call, all candidates ranked by the probability that their title comes next in the user's history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llmrank.rankers.ranking import trivial_ranking
+from llmrank.types import (
+    BaseRanker,
+    Case,
+    Event,
+    Failure,
+    Item,
+    Message,
+    Needs,
+    Outcome,
+    Ranking,
+    RankingSteps,
+    Request,
+    Sampling,
+)
+
+_ARTICLE = re.compile(r"(?P<rest>.+), (?P<article>The|A|An)(?P<year> \(\d{4}\))?")
+
+
+def item_text(item: Item) -> str:
+    """Return the line that stands for an item: its title, with the article in front, and its genres where it has any.
+
+    `Usual Suspects, The (1995)` becomes `The Usual Suspects (1995): Crime, Thriller`.
+    """
+    title = " ".join(item.title.split())
+    if found := _ARTICLE.fullmatch(title):
+        title = f"{found['article']} {found['rest']}{found['year'] or ''}"
+    genres = " ".join(item.attributes.get("genres", "").split())
+    return f"{title}: {genres}" if genres else title
+
+
+def history_message(history: Sequence[Event]) -> Message:
+    """Return the history as a message, a line for each event, oldest first."""
+    return Message("user", "\n".join(item_text(event.item) for event in history))
+
+
+@dataclass(frozen=True, slots=True)
+class NextTitle(BaseRanker):
+    """One call whose labels are the candidates' lines; the scores are natural-log probabilities among the candidates.
+
+    It needs a backend that reads labels of more than one token: a model that was trained to continue title sequences.
+    """
+
+    name: str = "next_title"
+
+    def needs(self, n: int) -> Needs:
+        """Return what a list of `n` takes: one call, with a label per candidate."""
+        return Needs(int(n > 1), labels=n if n > 1 else 0)
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Ask once and rank by the scores; candidates with the same line are tied."""
+        if ranking := trivial_ranking(case):
+            return ranking
+        texts = {item.item_id: item_text(item) for item in case.candidates}
+        labels = tuple(dict.fromkeys(texts.values()))
+        [reply] = yield [Request((history_message(case.history),), Sampling(max_tokens=1), labels=labels)]
+        if isinstance(reply, Failure):
+            return Ranking(tuple(texts), named=0, outcome=Outcome.ERROR, reason=reply.reason)
+        found = reply.label_logprobs or {}
+        if any(label not in found for label in labels):
+            return Ranking(tuple(texts), named=0, outcome=Outcome.UNPARSED, reason="label_missing")
+        order = tuple(sorted(texts, key=lambda item_id: -found[texts[item_id]]))
+        return Ranking(order, tuple(found[texts[item_id]] for item_id in order))

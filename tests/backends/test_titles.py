@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("peft", reason="the extra `finetune` is not installed")
+
+import llmrank as lr
+from llmrank.backends import BackendSettings, open_backend
+from llmrank.backends.models import Model
+from llmrank.backends.title_model import TitleModel, load_adapter
+from llmrank.backends.titles import open_titles
+from llmrank.data.dataset import Split
+from llmrank.data.validation import validation_split
+from llmrank.errors import FatalBackendError, InputError
+from llmrank.finetune.sequences import title_sequences
+from llmrank.finetune.train import rank_titles, train_titles
+from llmrank.rankers.fusion import Fused, Fusion
+from llmrank.rankers.next_title import NextTitle, item_text
+from llmrank.types import Message, Request
+from tests.finetune.conftest import split as split
+from tests.finetune.conftest import tiny_model as tiny_model
+from tests.finetune.test_train import SETTINGS, hits
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model: Model, split: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("adapter")
+    inner = validation_split(split)
+    train_titles(tiny_model, title_sequences(inner), hits(inner), folder, SETTINGS)
+    return folder
+
+
+def test_an_evaluation_with_a_trained_adapter_is_a_run_like_any_other(
+    tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
+) -> None:
+    cases = hits(split)
+    runs = {
+        name: lr.evaluate(
+            cases,
+            ranker=ranker,
+            backend=open_titles(adapter, str(tiny_model.folder)),
+            store=tmp_path / "store.sqlite",
+            out=tmp_path / name,
+            progress=False,
+        )
+        for name, ranker in (("alone", NextTitle()), ("fused", Fused(NextTitle(), Fusion(1.0))))
+    }
+    model = load_adapter(adapter, tiny_model.folder)
+    expected = [ranking.order[0] for ranking in rank_titles(model, cases)]
+    alone = runs["alone"].records
+    assert [alone[case.case_id].ranking.order[0] for case in cases] == expected
+    assert runs["alone"].metrics["NDCG@10"].value > 0.6  # 0.45 is chance for one of ten
+    assert len(runs["fused"].per_case("NDCG@10")) == len(cases)
+
+
+def test_the_labels_share_one_probability_and_the_order_shown_changes_nothing(tiny_model: Model, adapter: Path) -> None:
+    backend = open_titles(adapter, str(tiny_model.folder))
+    labels = ("Aa film (1970): Drama", "Bb film (1971): Drama", "a title nobody saw")
+    message = Message("user", "Aa film (1970): Drama\nBb film (1971): Drama")
+
+    def ask(labels: tuple[str, ...]) -> dict[str, float]:
+        return dict(asyncio.run(backend.answer(Request((message,), labels=labels))).label_logprobs or {})
+
+    found = ask(labels)
+    assert math.fsum(map(math.exp, found.values())) == pytest.approx(1)
+    assert ask(labels[::-1]) == pytest.approx(found, abs=1e-5)
+    empty = asyncio.run(backend.answer(Request((Message("user", ""),), labels=labels)))
+    assert len(empty.label_logprobs or {}) == 3
+
+
+def test_the_history_is_read_once_however_many_candidates_there_are(tiny_model: Model, adapter: Path) -> None:
+    model: TitleModel = load_adapter(adapter, tiny_model.folder)
+    positions: list[int] = []
+    model.body.register_forward_hook(
+        lambda module, args, kwargs, output: positions.append(kwargs["inputs_embeds"].shape[1]), with_kwargs=True
+    )
+    history = [f"film {n}" for n in range(20)]
+    model.scores(history, ["one", "two"])
+    model.scores(history, [f"candidate {n}" for n in range(200)])
+    assert positions == [8, 8]  # the newest events, as many as the adapter's window
+
+
+def test_another_prompt_is_refused_with_what_to_do(tiny_model: Model, adapter: Path) -> None:
+    backend = open_titles(adapter, str(tiny_model.folder))
+    with pytest.raises(FatalBackendError, match="--ranker next_title"):
+        asyncio.run(backend.answer(Request((Message("user", "Rank these films."),))))
+
+
+def test_the_backend_opens_by_its_kind(tiny_model: Model, adapter: Path, tmp_path: Path) -> None:
+    settings = BackendSettings(f"titles:{adapter}", str(tiny_model.folder))
+    identity = asyncio.run(open_backend(settings)).identity
+    assert identity["kind"] == "titles" and identity["adapter"] == adapter.name
+    with pytest.raises(InputError, match="needs an adapter"):
+        BackendSettings("titles").check()
+    with pytest.raises(InputError, match="no adapter that llmrank trained"):
+        open_titles(tmp_path, str(tiny_model.folder))
+
+
+def test_the_lines_of_items_and_of_labels_are_the_same(split: Split) -> None:
+    case = hits(split)[0]
+    [request] = next(NextTitle().rank(case.blinded()))
+    assert request.messages[0].content.split("\n") == [item_text(event.item) for event in case.history]

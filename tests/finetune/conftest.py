@@ -1,0 +1,59 @@
+"""A language model of 40,000 weights, and users whose next film follows from the last one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from llmrank.backends.models import Model, fingerprint
+from llmrank.data.dataset import Dataset, Interactions, Split
+from llmrank.data.splits import leave_last_out
+from llmrank.types import Item
+
+FILMS = 24
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Return the folder of a random model with three layers, as a real one is laid out."""
+    pytest.importorskip("peft", reason="the extra `finetune` is not installed")
+    torch = pytest.importorskip("torch")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-model")
+    letters = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocab=letters, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(letters),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        initializer_range=0.2,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return Model(str(folder), folder, fingerprint(folder))
+
+
+@pytest.fixture(scope="session")
+def split() -> Split:
+    """Return 120 users who go through 24 films in a circle, each from a film of their own."""
+    draw = np.random.default_rng(0)
+    items = tuple(
+        Item(str(n), f"{chr(65 + n)}{chr(97 + n)} film (19{70 + n})", {"genres": "Drama"}) for n in range(FILMS)
+    )
+    users, films, times = [], [], []
+    for user in range(120):
+        start, length = int(draw.integers(FILMS)), int(draw.integers(6, 14))
+        users += [user] * length
+        films += [(start + step) % FILMS for step in range(length)]
+        times += [1000.0 * user + step for step in range(length)]
+    events = Interactions(np.array(users, np.int32), np.array(films, np.int32), None, np.array(times))
+    dataset = Dataset("circle", tuple(f"u{n}" for n in range(120)), items, events, None, "made here", "0" * 64)
+    return leave_last_out(dataset)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+import resource
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llmrank.backends.models import Model
+from llmrank.data.dataset import Split
+from llmrank.data.validation import validation_split
+from llmrank.errors import InputError
+from llmrank.recall import candidates_for, recall_model
+from llmrank.types import Case
+
+pytest.importorskip("peft", reason="the extra `finetune` is not installed")
+
+
+from llmrank.backends.title_model import PROJECTION, TitleShape, load_adapter
+from llmrank.finetune.sequences import title_sequences
+from llmrank.finetune.train import CHECKPOINT, TitleTraining, rank_titles, train_titles, windows
+
+SETTINGS = TitleTraining(
+    TitleShape(layers=2, item_layers=2, rank=2, window=8),
+    epochs=6,
+    learning_rate=1e-2,
+    warm_up=5,
+    events=64,
+    dtype="float32",
+    validations=2,
+)
+
+
+def hits(split: Split) -> list[Case]:
+    cases = candidates_for(split, recall_model("random", seed=0), 10, split.dataset.users)
+    return [case for case in cases if set(case.relevant) & {item.item_id for item in case.candidates}]
+
+
+def test_the_loss_falls_and_the_trained_model_ranks_better_than_chance(
+    tiny_model: Model, split: Split, tmp_path: Path
+) -> None:
+    inner = validation_split(split)
+    lines: list[str] = []
+    card = train_titles(
+        tiny_model, title_sequences(inner), hits(inner), tmp_path / "adapter", SETTINGS, say=lines.append
+    )
+    first, last = card["curve"][0], card["curve"][-1]
+    assert last["loss"] < first["loss"] < np.log(24)
+    assert card["data"]["split"] == "leave-last-out"
+    assert any("NDCG@10" in line for line in lines)
+    # The test users' last events were in no training; the adapter read back ranks them nearly first.
+    cases = hits(split)
+    ranked = rank_titles(load_adapter(tmp_path / "adapter", tiny_model.folder), cases)
+    places = [ranking.order.index(case.relevant[0]) for case, ranking in zip(cases, ranked, strict=True)]
+    assert np.mean(places) < 2.5  # chance is 4.5 of 10
+    assert not (tmp_path / "adapter" / CHECKPOINT).exists()
+    assert {"adapter_config.json", "adapter_model.safetensors", "card.json"} <= {
+        path.name for path in (tmp_path / "adapter").iterdir()
+    }
+
+
+def test_a_killed_training_continues_to_the_same_adapter(tiny_model: Model, split: Split, tmp_path: Path) -> None:
+    inner = validation_split(split)
+    sequences, cases = title_sequences(inner), hits(inner)
+    settings = replace(SETTINGS, checkpoint_seconds=0.0, epochs=2)
+    whole = tmp_path / "whole"
+    train_titles(tiny_model, sequences, cases, whole, settings)
+
+    class KilledError(Exception):
+        pass
+
+    steps = 0
+
+    def step_counted(line: str) -> None:
+        nonlocal steps
+        steps += 1
+        if "validation NDCG" in line and steps < 10:
+            raise KilledError
+
+    cut = tmp_path / "cut"
+    with pytest.raises(KilledError):
+        train_titles(tiny_model, sequences, cases, cut, settings, say=step_counted)
+    assert (cut / CHECKPOINT).is_file() and not (cut / "card.json").exists()
+    lines: list[str] = []
+    train_titles(tiny_model, sequences, cases, cut, settings, say=lines.append)
+    assert any(line.startswith("continuing after") for line in lines)
+    for name in (PROJECTION, "adapter_model.safetensors"):
+        assert (whole / name).read_bytes() == (cut / name).read_bytes()
+
+
+def test_a_finished_training_is_not_done_again_and_another_one_is_refused(
+    tiny_model: Model, split: Split, tmp_path: Path
+) -> None:
+    inner = validation_split(split)
+    sequences, cases, settings = title_sequences(inner), hits(inner), replace(SETTINGS, epochs=0.5)
+    card = train_titles(tiny_model, sequences, cases, tmp_path, settings)
+    assert train_titles(tiny_model, sequences, cases, tmp_path, settings) == json.loads(json.dumps(card))
+    with pytest.raises(InputError, match="another training"):
+        train_titles(tiny_model, sequences, cases, tmp_path, replace(settings, seed=1))
+
+
+def test_too_few_validation_cases_a_loss_that_is_no_number_and_a_full_disk_are_named(
+    tiny_model: Model, split: Split, tmp_path: Path
+) -> None:
+    inner = validation_split(split)
+    sequences, cases = title_sequences(inner), hits(inner)
+    with pytest.raises(InputError, match="1 of 1 validation Cases"):
+        train_titles(tiny_model, sequences, cases[:1], tmp_path / "few", SETTINGS)
+    with pytest.raises(InputError, match=r"the loss is (nan|inf)"):
+        train_titles(tiny_model, sequences, cases, tmp_path / "nan", replace(SETTINGS, learning_rate=1e30))
+    # The kernel refuses to let a file grow beyond the limit, as it does on a full disk.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="cannot be written: File too large\n  hint: make room"):
+            train_titles(tiny_model, sequences, cases, tmp_path / "full", replace(SETTINGS, epochs=0.5))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_an_adapter_of_another_base_model_and_a_broken_one_are_refused(
+    tiny_model: Model, split: Split, tmp_path: Path
+) -> None:
+    inner = validation_split(split)
+    train_titles(tiny_model, title_sequences(inner), hits(inner), tmp_path, replace(SETTINGS, epochs=0.5))
+    card = json.loads((tmp_path / "card.json").read_text())
+    (tmp_path / "card.json").write_text(json.dumps(card | {"base": {"name": "other", "revision": "abc"}}))
+    with pytest.raises(InputError, match="trained on other"):
+        load_adapter(tmp_path, tiny_model.folder)
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    (tmp_path / PROJECTION).write_bytes((tmp_path / PROJECTION).read_bytes()[:100])
+    with pytest.raises(InputError, match="not whole"):
+        load_adapter(tmp_path, tiny_model.folder)
+
+
+def test_every_event_but_the_first_is_a_target_once() -> None:
+    sequences = [np.arange(length, dtype=np.int32) for length in (2, 9, 10, 50)]
+    pieces = list(windows(sequences, 8, np.random.default_rng(0)))
+    assert max(map(len, pieces)) <= 9
+    targets = sorted(int(event) for piece in pieces for event in piece[1:])
+    assert targets == sorted(event for one in sequences for event in range(1, len(one)))

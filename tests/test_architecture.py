@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "prices": {"yaml_text"},
     "data": {"files"},
-    "recall": {"data"},
+    "recall": {"data", "files"},
     "prompting": {"yaml_text"},
     "answers": set(),
     "rankers": {"prompting", "answers"},
@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 HEAVY = {
     "torch",
+    "implicit",
     "vllm",
     "openai",
     "datasets",

@@ -46,7 +46,8 @@ NOTATIONS = (
     Notation("bracket", "a number in square brackets", re.compile(
         rf"{_DRESS}\[(\d{{1,4}})\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
-        rf"{_DRESS}(?:\(?#?(\d{{1,4}})[*_]*+(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|:(?=\s|\[)|,(?= ?[^\d\s])|"
+        rf"{_DRESS}(?:\(?#?(\d{{1,4}})[*_]*+(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
+        rf"|,(?= ?[^\d\s])|"
         rf"(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
@@ -137,8 +138,12 @@ def word_set(words: str) -> frozenset[str]:
 # --- lines and lists
 
 
+_TABS = re.compile(r"\t++")
+_TABBED = re.compile(r"\w(?:[^\t]{0,300}[\w)])?\t")
+
+
 def _line(number: int, raw: str) -> Line:
-    text = one_line(raw)
+    text = one_line(_TABS.sub(" | ", raw.strip()) if "\t" in raw and _TABBED.match(raw.strip()) else raw)
     first = text[:1]
     if not text or (first.isalpha() and len(text) > 1 and text[1].isalpha() and not _may_rank(text)):
         return Line(number, text, 0, "none", None, text)

@@ -72,19 +72,21 @@ PHRASES = (
     Phrase("first try", _words(
         r"\b(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list"
         r"|draft|guess"
-        r"|order|version|pass|thoughts?|impression)", r"\b(?:first )?draft\b", r"\berster? (?:versuch"
-        r"|entwurf)", r"\bvorläufig",
+        r"|order|version|pass|thoughts?|impression)", r"\b(?:first )?draft\b", r"\bentwurf|\bbrouillon|\bbozza"
+        r"|\bborrador|\brascunho|\berster versuch", r"\bvorläufig",
         r"\bpremi(?:er|ère) (?:essai|jet|version)|\bprovisoire", r"\bprimer (?:intento|borrador)|\bprovisional",
         r"\bprim[ao] (?:bozza|tentativo)", r"\bчернов|\bпервая попытка", r"初稿|初步|草稿|仮|暫定|暂定"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
-        r"\bfinal|\banswers?\b|\bin conclusion|\bconclusion\b|\bmy (?:own )?(?:ranking|order|list|recommendation"
+        r"\bfinal|\banswers?\b|\bverdict\b|\bdecision\b|\bbottom line|\bin the end\b|\boverall\b|\bin conclusion"
+        r"|\bconclusion\b|\bmy (?:own )?(?:ranking|order|list|recommendation"
         r"|pick|choice)"
         r"|\bresult\b|\boutput\b|\btherefore|\bthus\b|\bso the (?:order|ranking)|\bin summary|\bsummary\b"
         r"|\brevis|\bupdated?\b"
         r"|\bcorrect(?:ed|ion)|\bon reflection|\bon second thought|\bactually\b|\brather:|\bbetter:|\breconsider"
         r"|\bultimate",
-        r"\bendgültig|\bantwort|\bergebnis|\bmeine (?:rangliste|reihenfolge|empfehlung)|\bfazit|\büberarbeitet",
+        r"\bendgültig|\bendfassung|\burteil|\bantwort|\bergebnis|\bmeine (?:rangliste|reihenfolge|empfehlung)"
+        r"|\bfazit|\büberarbeitet",
         r"\bréponse|\bdéfinitif|\bdéfinitive|\bmon classement|\bma liste|\brésultat|\bconclusion",
         r"\brespuesta|\bdefinitiv|\bresultado|\bmi (?:lista|clasificación|ranking)|\bresposta|\bresultado"
         r"|\bminha lista",
@@ -97,7 +99,7 @@ PHRASES = (
         r"|\bbest to worst"
         r"|\brangliste|\breihenfolge|\bempf|\bclassement|\brecommand|\bclasific|\brecomend|\bclassific|\bconsigl|рейтинг|рекоменд"
         r"|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
-        ("Here are my picks:", "Reihenfolge:")),
+        ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
         r"\bcandidates?\b|\bgiven\b|\bprovided\b|\bproposed\b|\bavailable\b|\boptions?\b|\bwatched\b|\bhistory\b|\bliked\b|\bseen\b"
         r"|\brated\b|\benjoyed\b|\boriginal\b|\binput\b|\bshuffled\b|\bpreviously\b|\bdiscuss|\bgo through\b"
@@ -174,12 +176,13 @@ def gather(
         else:
             plain = None
             listing = lines(block.lines) if block.kind == "list" else read_rows(block, cell)
-        if listing is None or not listing.mentions or listing.weak:
-            intro = [*intro[-4:], said]
         if listing is not None and listing.mentions:
             listing.intro = "\n".join((*intro, listing.intro))[-400:]
             listings.append(listing)
-            intro = intro if listing.weak else []
+            if not listing.weak:
+                intro = []
+                continue
+        intro = [*intro[-4:], said]
     return listings
 
 

@@ -25,6 +25,8 @@ _INLINE_NUMBER = re.compile(r"(?:^|[\s,;|])[(\[]?#?(\d{1,3})[.):\]]{1,2}\s?")
 _BETWEEN_QUOTES = re.compile(
     rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и)\b) ?){{1,3}}[{_QUOTES}]|[\"”] ?[\"“]"
 )
+_OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
+"""JSON that breaks off."""
 _FIRST_QUOTE = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
 _CLOSED = re.compile(r"[\W_]{0,6}?(?:\*\*|__|[\"“„«])(?P<inside>[^\n]{1,300}?)(?:\*\*|__|[\"”“»])(?!\w)")
 _YEAR = re.compile(r"[(\[](?:18|19|20)\d\d(?: ?[-–] ?\d{0,4})?[)\]]")
@@ -126,13 +128,11 @@ def _alike(blocks: Sequence[Block]) -> list[Block]:
     shape = ""
     for block in blocks:
         text = block.lines[0].text if block.kind == "text" else ""
-        now = (
-            "scored"
-            if text and _SCORED.search(text[-40:])
-            else "parts"
-            if text and _TWO_PARTS.search(text[:400])
-            else ""
-        )
+        now = ""
+        if text and any(map(str.isdigit, text[-4:])) and not (text[-1] == ")" and text[-5:-1].isdigit()):
+            now = "scored" if _SCORED.search(text[-40:]) else ""
+        if not now and (" - " in text or not text.isascii() or ">" in text or "|" in text):
+            now = "parts" if _TWO_PARTS.search(text[:400]) else ""
         if now and now == shape:
             if found[-1].kind == "text":
                 found[-1] = Block("list", [*found[-1].lines])
@@ -278,6 +278,11 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if text.endswith(":"):
         return None  # what introduces the list may name what the user liked
     head = ""
+    if (
+        ". " in text and len(text) < 600 and text.count(", ") < 6 and _DECLINES.search(text)
+    ):  # I recommend Heat. I do not recommend Fargo.
+        text = " ".join(one for one in re.split(r"(?<=[.!?]) ", text) if not _DECLINES.search(one))
+        line = Line(line.number, text, body=text)
     found = _read(line, text, index, marked=False)
     if not found and (mark := _last_colon(text)):
         rest = Line(line.number, text[mark:].strip(), body=text[mark:].strip())
@@ -375,7 +380,7 @@ def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
     skipped = 1 if first is None or first[1] != "1" else 0
     for found in _INLINE_NUMBER.finditer(body):
         depth += body.count("(", at, found.start()) - body.count(")", at, found.start())
-        at = found.start()
+        at = found.end()
         if int(found[1]) == len(starts) + 1 + skipped and depth == 0:
             starts.append(found)
     if len(starts) < 2 - skipped:
@@ -389,6 +394,8 @@ def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
 
 def _quoted(body: str, index: TitleIndex) -> Mentions | None:
     """`"A", "B" and "C"`, as PALR asks; quotes inside a title stay."""
+    if opened := _OPENED.match(body):
+        body = body[opened.end() - 1 :]
     if len(body) < 4 or not _BETWEEN_QUOTES.search(body):
         return None
     first = _FIRST_QUOTE.search(body)

@@ -28,7 +28,7 @@ Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
 _MARGIN = 0.05
 _NEAR = 0.9
 _NEAR_SAME_YEAR = 0.8
-_SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for"))
+_SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for", "vol", "part"))
 _SIZE = re.compile(r"(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|g|grams?|kg|lbs?|inch(?:es)?|count|ct|pack|pc|pcs)\b")
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
@@ -162,6 +162,8 @@ class TitleIndex:
             found = [at for at in others if self._titles[at].year == query.year]
         if not found:
             return self._find_other_year(query, positions)
+        if len(found) == 1:
+            return Match((found[0],), "normalised")
         # Several: those that agree in most ways win.
         best = max(_agreement(query, self._titles[at]) for at in found)
         found = [at for at in found if _agreement(query, self._titles[at]) == best]
@@ -278,16 +280,27 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         if a == b:
             continue
         short, long = sorted((a, b), key=len)
-        if len(long) < shortest or long in (f"{short}s", f"{short}es") or OSA.distance(a, b) > max(1, len(short) // 4):
+        alone = len(words) == 1
+        if OSA.distance(a, b) > max(1, len(short) // 4):
             return False
-        if len(short) < shortest and (not same_year or len(short) == len(long)):
+        if same_year and not alone and (a in _SMALL_WORDS or b in _SMALL_WORDS):
+            continue
+        swapped = len(a) == len(b) and sorted(a) != sorted(b)
+        plural = long in (f"{short}s", f"{short}es") and (alone or not same_year)
+        first = a[0] != b[0] and (alone or not same_year or swapped)
+        if plural or first or len(long) < shortest or (swapped and len(a) < (8 if alone else 5)):
+            return False  # Alien and Aliens, Gamer and Amer, Twister and Twisted
+        if len(short) < shortest and (not same_year or swapped):
             return False
     return True
 
 
 def _is_part(shorter: Title, longer: Title) -> bool:
-    """Return whether one is the other without its series or its subtitle (`Star Wars (1977)`); same year presumed."""
-    return bool(shorter.parts) and all(part in longer.parts for part in shorter.parts)
+    """Return whether one is the other without its series or episode (`Star Wars (1977)`); same year presumed.
+
+    A title of two parts may be another film: `Kung Fu Panda` and `Kung Fu Panda: Secrets of the Furious Five`.
+    """
+    return bool(shorter.parts) and len(longer.parts) > 2 and all(part in longer.parts for part in shorter.parts)
 
 
 def _is_cut_short(name: str, whole: str) -> bool:

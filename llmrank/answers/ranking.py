@@ -51,11 +51,31 @@ def chosen(listings: list[Listing], text: str, question: Question) -> Reading:
     if listing is None:
         return Reading([])
     mentions = listing.mentions
-    if listing.falling or (not listing.ordered and says_worst_first(text)):
-        mentions = mentions[::-1]
-    if COUNTDOWN.search(text) and not listing.ordered and not listing.falling:
+    said = _beside(listings, text)
+    turned = says_worst_first(said) or COUNTDOWN.search(said) is not None
+    if listing.falling or (turned and not listing.ordered):
         mentions = mentions[::-1]
     return Reading(mentions, listing.ambiguous)
+
+
+def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
+    """Return the titles of an answer that is titles as they were shown and nothing else, each once: the common case."""
+    found: list[Mention] = []
+    seen: set[int] = set()
+    for number, line in enumerate(text.strip().split("\n"), 1):
+        match = index.exact(line)
+        if match is None or match.positions[0] in seen:
+            return None
+        seen.add(match.positions[0])
+        found.append(Mention(line.strip(), match, number))
+    return found
+
+
+def _beside(listings: list[Listing], text: str) -> str:
+    """Return what an answer says beside the entries of its lists: lines that are no entry, introductions."""
+    entries = Counter(mention.line for listing in listings for mention in listing.mentions)
+    lines = (line for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
+    return "\n".join((*lines, *(listing.intro for listing in listings if listing.intro)))
 
 
 def read_ranking(response: Response, question: Question, prefer: str) -> Answer:
@@ -68,6 +88,8 @@ def read_ranking(response: Response, question: Question, prefer: str) -> Answer:
     if not raw or not raw.strip():
         return unparsed(response, raw, "empty")
     text = normalise(raw)
+    if prefer == "titles" and (plain := _titles_alone(text, title_index(question.items))):
+        return by_title(plain, response, question, text, response.finish_reason == "length", Counter())
     blocks = split(text)
     cut = response.finish_reason == "length" or len(raw) > LIMIT
     repairs: Counter[str] = Counter()

@@ -81,7 +81,7 @@ _NAMED = (
 _UNITED = re.compile(rf"{_EITHER}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
 _LOOSE = re.compile(
-    rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W*+$|[.!]|,? (?:maybe|probably|perhaps"
+    rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps"
     rf"|i (?:think|guess)|for)\b)",
     re.I,
 )
@@ -176,8 +176,11 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
         return []
     if len(text[:1000].split()) > _SHORT:
         return []
-    given = [one for one in _given(_ANY.finditer(text)) if scale[0] <= one[0] <= scale[1]]
-    return given if len(given) > 1 else _given(_LOOSE.finditer(text)) or _given(_ONLY_DIGITS.finditer(text))
+    low, high = scale
+    given = [one for one in _given(_ANY.finditer(text)) if math.isnan(one[0]) or low <= one[0] <= high]
+    if len(given) > 1 or any(math.isnan(value) for value, _ in given):
+        return given
+    return _given(_LOOSE.finditer(text)) or _given(_ONLY_DIGITS.finditer(text))
 
 
 _ONLY_DIGITS = re.compile(rf"^{_DIGITS}{_UNIT}?$")

@@ -62,13 +62,14 @@ def list_command(as_json: bool) -> None:
 
 @data.command(name="fetch")
 @click.argument("name")
+@click.option("--force", is_flag=True, help="Download it again, whatever the cache holds.")
 @_as_json
-def fetch_command(name: str, as_json: bool) -> None:
+def fetch_command(name: str, force: bool, as_json: bool) -> None:
     """Download the data set NAME into the cache, and verify it."""
     from llmrank.data.fetch import fetch
     from llmrank.data.registry import dataset_info
 
-    folder = fetch(name, lambda line: click.echo(line, err=True))
+    folder = fetch(name, lambda line: click.echo(line, err=True), force=force)
     if as_json:
         click.echo(json.dumps({"name": name, "folder": str(folder)}))
         return

@@ -3,7 +3,7 @@
 from llmrank.engine.budget import Bounds, Budget, Metered
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.clock import Clock
-from llmrank.engine.driver import CaseResult, drive, rank_all, rank_case, rank_without_model
+from llmrank.engine.driver import CaseResult, drive, rank_all, rank_alone, rank_case, rank_without_model
 from llmrank.engine.dry_run import Estimate, Workload, estimate, planned_calls, refuse_large_plan
 from llmrank.engine.retry import RetryPolicy
 from llmrank.engine.stop import StopSignal
@@ -24,6 +24,7 @@ __all__ = [
     "estimate",
     "planned_calls",
     "rank_all",
+    "rank_alone",
     "rank_case",
     "rank_without_model",
     "refuse_large_plan",

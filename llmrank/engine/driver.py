@@ -68,6 +68,19 @@ def complete_with_recall_order(case: Case, ranking: Ranking) -> Ranking:
     return replace(ranking, order=head + tail)
 
 
+def rank_alone(case: Case, ranker: Ranker, arrange: Callable[[Case], Case]) -> CaseResult:
+    """Return the Case's Ranking by a ranker that makes no model calls, as `rank_case` does for others."""
+    shown = arrange(_with_recall_order(case, ranker))
+    return CaseResult(case, complete_with_recall_order(case, rank_without_model(ranker, shown)))
+
+
+def _with_recall_order(case: Case, ranker: Ranker) -> Case:
+    if case.recall_scores is None and ranker.needs_recall_order:
+        # Shuffling a Case without scores would hide the order of the recall stage.
+        return replace(case, recall_scores=tuple(range(len(case.candidates), 0, -1)))
+    return case
+
+
 async def rank_case(
     case: Case, ranker: Ranker, caller: Caller, arrange: Callable[[Case], Case], *, deadline: float | None = None
 ) -> CaseResult:
@@ -77,9 +90,7 @@ async def rank_case(
     are cancelled and the Ranking is the recall order with outcome `error` and reason `deadline`.
     """
     started = time.monotonic()
-    if case.recall_scores is None and ranker.needs_recall_order:
-        # Shuffling a Case without scores would hide the order of the recall stage.
-        case = replace(case, recall_scores=tuple(range(len(case.candidates), 0, -1)))
+    case = _with_recall_order(case, ranker)
     steps = _start(ranker, arrange(case))
     exchanges: list[Exchange] = []
     asked: list[Request] = []

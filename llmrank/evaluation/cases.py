@@ -66,7 +66,7 @@ Source = CaseSet | CaseSettings | str | Path | Sequence[Case]
 def load_cases(
     data: Any = None,  # noqa: ANN401 - also any table that speaks Arrow
     *,
-    task: Task = "ranking",
+    task: Task | tuple[Task, ...] = "ranking",
     catalogue: bool = False,
     say: Say = silent,
     **settings: Any,  # noqa: ANN401 - checked by `gather`
@@ -76,7 +76,7 @@ def load_cases(
     Args:
         data: Dataset name, folder, `hf:owner/name`, path of a candidate file, a table with the columns of one (pandas,
             polars, pyarrow), or a list of Case. None: MovieLens-100K.
-        task: `rating` makes Cases with a target, whose rating is asked.
+        task: `rating` makes Cases with a target, whose rating is asked; of several tasks the first that the data has.
         catalogue: Whether every item that the user has not had is a candidate.
         say: Told what is being fetched and fitted.
         settings: Fields of `CaseSettings`, such as `recall="ease"`, `k=20`, `users=200`, `seed=1`.
@@ -85,13 +85,14 @@ def load_cases(
         InputError: there is no such data, or something in it is wrong.
         MissingError: the data cannot be fetched.
     """
-    return cases_of(data, gather(CaseSettings, settings), task, catalogue=catalogue, say=say)
+    tasks = (task,) if isinstance(task, str) else task
+    return cases_of(data, gather(CaseSettings, settings), tasks, catalogue=catalogue, say=say)
 
 
 def cases_of(
     data: Any,  # noqa: ANN401 - see `load_cases`
     settings: CaseSettings,
-    task: Task,
+    tasks: tuple[Task, ...],
     *,
     catalogue: bool = False,
     say: Say = silent,
@@ -105,20 +106,20 @@ def cases_of(
         data, settings = None, replace(settings, data=data)
     if data is not None:
         if isinstance(data, ArrowTable | DataFrame):
-            return _from_file(data, settings, task)
+            return _from_file(data, settings, tasks)
         return _from_list(list(data), settings)
     path = Path(settings.data)
     if path.is_file():
-        return _from_file(path, settings, task)
+        return _from_file(path, settings, tasks)
     if path.suffix in FILE_SUFFIXES:
         raise InputError("there is no such file", path=path, field="data", hint="name a candidate file that exists")
-    return _from_dataset(settings, task, catalogue=catalogue, say=say)
+    return _from_dataset(settings, tasks[0], catalogue=catalogue, say=say)
 
 
-def _from_file(source: TableOrFile, settings: CaseSettings, task: Task) -> CaseSet:
+def _from_file(source: TableOrFile, settings: CaseSettings, tasks: tuple[Task, ...]) -> CaseSet:
     candidates = CandidateFile(source, skip_bad_rows=settings.skip_bad_rows)
     name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
-    found = _drawn(list(candidates.cases()), settings, task, name=name, path=path)
+    found = _drawn(list(candidates.cases()), settings, tasks, name=name, path=path)
     skipped = candidates.summary.skipped_rows
     note = (f"{skipped:,} rows with faults are left out.",) if skipped else ()
     scale = candidates.summary.rating_scale
@@ -127,11 +128,15 @@ def _from_file(source: TableOrFile, settings: CaseSettings, task: Task) -> CaseS
 
 def _from_list(cases: list[Case], settings: CaseSettings) -> CaseSet:
     rating = bool(cases) and all(case.target is not None for case in cases)
-    return _drawn(cases, settings, "rating" if rating else "ranking", name="cases", path=None)
+    return _drawn(cases, settings, ("rating" if rating else "ranking",), name="cases", path=None)
 
 
-def _drawn(everyone: Sequence[Case], settings: CaseSettings, task: Task, *, name: str, path: Path | None) -> CaseSet:
+def _drawn(
+    everyone: Sequence[Case], settings: CaseSettings, tasks: tuple[Task, ...], *, name: str, path: Path | None
+) -> CaseSet:
     """Return the Cases of the users that are drawn, of those that fit the task."""
+    found = {case.target is not None for case in everyone}
+    task: Task = next((one for one in tasks if (one == "rating") in found), tasks[0])
     fitting = [case for case in everyone if (case.target is not None) == (task == "rating")]
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
@@ -232,6 +237,11 @@ def _recalled(
 
     k = settings.k or DEFAULT_CANDIDATES
     model = recall_model(settings.recall, **({"seed": settings.seed} if settings.recall == "random" else {}))
+    if settings.k is not None and settings.k > len(split.dataset.items):
+        problem = (
+            f"{settings.k:,} candidates are asked for, and {split.dataset.name} has {len(split.dataset.items):,} items"
+        )
+        raise InputError(problem, field="-k", hint="ask for fewer: every candidate stands in each prompt")
     say(f"fitting {model.name} on {len(split.train):,} training events")
     cases = list(candidates_for(split, model, k, users))
     if settings.recall == "random" and settings.force_target:
@@ -287,7 +297,9 @@ def column_role(text: str) -> tuple[str, str]:
 
 def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Iterator[str]:
     users = len({case.user_id for case in cases})
-    if users < available:
+    if settings.users is not None and settings.users > available:
+        yield f"All {available:,} users: there are no {settings.users:,}."
+    elif users < available:
         yield f"{users} of {available} users, drawn by seed {settings.seed}."
     if users < len(cases):
         yield f"{len(cases)} cases of {users} users: intervals and tests are over users."

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llmrank.engine import CaseResult, Estimate, Workload, rank_all
+from llmrank.engine import CaseResult, Estimate, Workload, planned_calls, rank_all, refuse_large_plan
 from llmrank.engine import estimate as count_requests
 from llmrank.errors import InputError, LlmrankError, TooManyErrorsError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
@@ -21,7 +21,7 @@ from llmrank.evaluation.method import (
     Method,
     check_prompt,
     needs_model,
-    task_of,
+    tasks_of,
     template_of,
     with_settings,
 )
@@ -31,6 +31,7 @@ from llmrank.measures import Measure
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
+from llmrank.rankers.order import Order
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
 from llmrank.store import request_key
@@ -58,6 +59,7 @@ class Evaluation:
         """Rank every Case that the Run does not hold yet, and return the Run (see `evaluate`)."""
         with self._session() as session:
             method = self.method(session.window)
+            check_plan(self.cases, method, self.limits)
             session.check(method.ranker.needs(self._longest))
             settings: dict[str, object] = {
                 **method.settings,
@@ -258,21 +260,22 @@ def compose(
         template = check_prompt(with_settings(prompt, prompt_settings), prompt_settings.view)
     elif needs_model(prompt_settings) and (ranker is None or isinstance(ranker, str)):
         template = template_of(prompt_settings)
-    task = task_of(prompt_settings, template)
+    Order.parse(prompt_settings.order)  # refuses a wrong one before anything is loaded
+    tasks = tasks_of(prompt_settings, template)
     catalogue = template is not None and template.front.candidates == "catalogue"
-    found = cases_of(cases, case_settings, task, catalogue=catalogue, say=reporter.message)
-    if found.task != task:
+    found = cases_of(cases, case_settings, tasks, catalogue=catalogue, say=reporter.message)
+    if found.task not in tasks:
         raise InputError(
-            f"these are Cases for a {found.task}, and the prompt asks for a {task}",
+            f"these are Cases for a {found.task}, and the prompt asks for a {tasks[0]}",
             field="prompt",
-            hint=f"load the Cases with task={task!r}, or choose a prompt of the other task",
+            hint=f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task",
         )
     return Evaluation(
         cases=found,
         prompt=prompt_settings,
         model=model_settings,
         limits=limits or own_limits,
-        measures=parse_measures(measure_list(measures), task),
+        measures=parse_measures(measure_list(measures), found.task),
         template=template,
         ranker=None if isinstance(ranker, str) else ranker,
         backend=None if isinstance(backend, str) else backend,
@@ -329,6 +332,13 @@ def evaluate(
         **settings,
     )
     return evaluation.run(None if out is None else Path(out))
+
+
+def check_plan(cases: Iterable[Case], method: Method, limits: Limits) -> None:
+    """Raise InputError for a plan of very many calls that nothing bounds and nobody has confirmed."""
+    bounds = (limits.max_requests, limits.max_total_tokens, limits.max_cost)
+    if not limits.yes and all(bound is None for bound in bounds):
+        refuse_large_plan(planned_calls(cases, method.ranker))
 
 
 def check_error_rate(run: Run, limits: Limits) -> None:

@@ -365,8 +365,14 @@ def template_task(template: PromptTemplate) -> Task:
     return "rating" if template.front.task == "rating" else "ranking"
 
 
-def task_of(settings: PromptSettings, template: PromptTemplate | None) -> Task:
-    """Return the task: the template's, or the baseline's."""
-    if template is not None:
-        return template_task(template)
-    return "rating" if settings.ranker in RATING_BASELINES else "ranking"
+def tasks_of(settings: PromptSettings, template: PromptTemplate | None) -> tuple[Task, ...]:
+    """Return the tasks that the method can do: the template's, or the baseline's.
+
+    A prompt that asks about one item, yes or no, ranks candidates by the answers, and rates a single target as well
+    (TALLRec's test set, with truth 0 or 1).
+    """
+    if template is None:
+        return ("rating",) if settings.ranker in RATING_BASELINES else ("ranking",)
+    if template.front.about_one_item and template.answer_for(settings.view.ids) == "yes_no":
+        return ("ranking", "rating")
+    return (template_task(template),)

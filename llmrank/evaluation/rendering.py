@@ -10,7 +10,7 @@ from typing import Self
 from llmrank.engine import drive
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, cases_of
-from llmrank.evaluation.method import Composer, ContextWindow, prompt_name, template_of, template_task
+from llmrank.evaluation.method import Composer, ContextWindow, prompt_name, tasks_of, template_of
 from llmrank.evaluation.settings import CaseSettings, PromptSettings
 from llmrank.progress import Say, silent
 from llmrank.prompting import load_template
@@ -56,7 +56,7 @@ class Rendering:
         template = load_template(str(prompt_name(settings)))
         front = template.front
         cases = cases_of(
-            None, case_settings, template_task(template), catalogue=front.candidates == "catalogue", say=say
+            None, case_settings, tasks_of(settings, template), catalogue=front.candidates == "catalogue", say=say
         )
         composer = Composer(settings, cases.training, case_settings.seed, window, domain=cases.domain)
         order = Order.parse(settings.order, case_settings.seed)

@@ -16,7 +16,7 @@ from typing import Any, Self, overload
 from llmrank.data.candidate_row import CandidateRow
 from llmrank.data.candidates import CandidateFile, file_format
 from llmrank.data.reranked import RerankedWriter, check_output
-from llmrank.engine import Budget, Caller, CaseResult, rank_all
+from llmrank.engine import Budget, Caller, CaseResult, rank_all, rank_alone
 from llmrank.errors import (
     EngineDiedError,
     InputError,
@@ -118,15 +118,29 @@ class RerankJob:
         return {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
 
     def rerank(
-        self, partition: Partition, session: Session, caller: Caller, reporter: Reporter, *, force: bool = False
+        self,
+        partition: Partition,
+        candidates: CandidateFile,
+        session: Session,
+        caller: Caller,
+        reporter: Reporter,
+        *,
+        force: bool = False,
     ) -> Result:
         """Rerank the partition's rows, or what is left of them, and return what was done.
+
+        Args:
+            partition: What is read and written.
+            candidates: Its source, checked.
+            session: Who is asked.
+            caller: One of the session's, which may have asked before and then knows what the endpoint accepts.
+            reporter: Told of each row.
+            force: Begin again, whatever exists.
 
         Raises:
             InputError: the output exists, or was begun with other settings.
             TooManyErrorsError: more rows failed than the limits allow; the same call asks for them again.
         """
-        candidates = self.check(partition)
         for note in candidates.summary.notes():
             reporter.message(note)
         rows = len(candidates) if partition.shard is None else sum(1 for _ in self.rows(partition, candidates))
@@ -164,9 +178,15 @@ class RerankJob:
                 reporter.begin(rows, len(writer), session.budget.describe)
                 try:
                     arrange = method.order.arrange
-                    session.run_to_end(
-                        lambda stop: rank_all(wanted(), method.ranker, caller, arrange=arrange, done=done, stop=stop)
-                    )
+                    if not needs_model(self.prompt):
+                        for case in wanted():  # no calls to wait for: no event loop
+                            done(rank_alone(case, method.ranker, arrange))
+                    else:
+                        session.run_to_end(
+                            lambda stop: rank_all(
+                                wanted(), method.ranker, caller, arrange=arrange, done=done, stop=stop
+                            )
+                        )
                 finally:
                     reporter.end()
             refuse_errors(failed, rows, self.limits.max_error_rate)
@@ -255,12 +275,13 @@ class PartitionWorker:
     def _rerank(self, partition: Partition) -> Result:
         if partition.output.exists():  # whoever finished it died before saying so
             return Result(partition.output)
+        candidates = self._job.check(partition)
         path = partition.store if needs_model(self._job.prompt) else Path(":memory:")
         with Store(path, alone=True) as store:
             if self._caller is None:
                 self._caller = self._session.caller()
             self._session.store = self._caller.store = store
-            return self._job.rerank(partition, self._session, self._caller, self._reporter)
+            return self._job.rerank(partition, candidates, self._session, self._caller, self._reporter)
 
     def close(self) -> None:
         """Close the backend."""
@@ -289,12 +310,13 @@ def rerank_files(
     if candidates.is_dir() or job.scale.shard is not None:
         results, budget = _rerank_partitions(job, partitions, reporter, force=force)
         return _summary(output, results, budget)
+    checked = job.check(partitions[0])
     store = Store(partitions[0].store) if needs_model(job.prompt) else None
     with ExitStack() as stack:
         if store is not None:
             stack.enter_context(store)
         session = stack.enter_context(job.open_session(reporter, store))
-        result = job.rerank(partitions[0], session, session.caller(), reporter, force=force)
+        result = job.rerank(partitions[0], checked, session, session.caller(), reporter, force=force)
         return _summary(output, [result], session.budget)
 
 

@@ -108,7 +108,9 @@ class Session:
         kind = backend_kind(model)
         prices = None if model.prices is None else read_prices(model.prices)
         if limits.max_cost is not None and prices is None:
-            raise InputError("a bound on money needs prices", field="max_cost", hint="name a price file as `prices`")
+            raise InputError(
+                "a bound on money needs prices", field="max_cost", hint="name a price file: --prices, or prices="
+            )
         path = model.store or default_store()
         if backend is None:
             settings = BackendSettings(

@@ -137,6 +137,8 @@ class Limits:
     """Stop before prompts and answers take more tokens together."""
     max_cost: Annotated[float, Ge(0)] | None = None
     """Stop before the calls cost more, in the currency of --prices."""
+    yes: bool = False
+    """Begin a plan of more than a million calls without a bound."""
     max_error_rate: Annotated[float, Ge(0), Le(1)] = 0.0
     """Share of failed Cases up to which the exit code is 0."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from llmrank.errors import InputError
-from llmrank.types import BaseRanker, Case, Outcome, Ranking, RankingSteps
+from llmrank.types import BaseRanker, Case, Item, Outcome, Ranking, RankingSteps
 
 # --- ranking --------------------------------------------------------------------------------------------------------
 
@@ -79,6 +79,38 @@ class Oracle(BaseRanker):
         yield from ()
         relevant = set(case.relevant)
         return by_score(case, [item.item_id in relevant for item in case.candidates])
+
+
+@dataclass(frozen=True, slots=True)
+class Scored(BaseRanker):
+    """Scores computed before the run, such as those of a trained recommender, make the ranking or the rating."""
+
+    scores: Mapping[str, Mapping[str, float]]
+    """Case id -> item id -> score, or predicted rating of the target; -inf is unscored."""
+    name: str
+
+    @classmethod
+    def of(cls, name: str, cases: Sequence[Case], scores: Sequence[Sequence[float]]) -> Self:
+        """Return the ranker of scores that are aligned with the Cases and their candidates (or with their target)."""
+        return cls(
+            {
+                case.case_id: {item.item_id: score for item, score in zip(_asked(case), found, strict=True)}
+                for case, found in zip(cases, scores, strict=True)
+            },
+            name,
+        )
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Return the candidates by their score, in whatever order they come; or the target with its rating."""
+        yield from ()
+        known = self.scores[case.case_id]
+        if case.target is not None:
+            return rated(case, known[case.target.item_id])
+        return by_score(case, [known[item.item_id] for item in case.candidates])
+
+
+def _asked(case: Case) -> tuple[Item, ...]:
+    return case.candidates if case.target is None else (case.target,)
 
 
 def by_score(case: Case, scores: Iterable[float]) -> Ranking:

@@ -6,16 +6,27 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from types import MappingProxyType
 
+from llmrank.data.dataset import Split
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import find_plugin, plugin_names
+from llmrank.recall.autoint import AutoInt
+from llmrank.recall.bert4rec import BERT4Rec
+from llmrank.recall.bpr import BPR
+from llmrank.recall.bst import BST
 from llmrank.recall.ease import Ease
+from llmrank.recall.hstu import HSTU
+from llmrank.recall.ials import IALS
 from llmrank.recall.item_knn import ItemKNN
 from llmrank.recall.model import Fitted, RecallModel, Setting
 from llmrank.recall.popularity import Popularity
 from llmrank.recall.proposal import Coverage, candidates_for, recall_settings
 from llmrank.recall.random import RandomRecall
+from llmrank.recall.ratings import MF, MLP
+from llmrank.recall.sasrec import SASRec
+from llmrank.recall.training import TrainedModel
 
 __all__ = [
+    "TRAINED",
     "Coverage",
     "Ease",
     "Fitted",
@@ -24,17 +35,34 @@ __all__ = [
     "RandomRecall",
     "RecallModel",
     "Setting",
+    "TrainedModel",
     "candidates_for",
     "recall_class",
     "recall_model",
     "recall_settings",
+    "tuned_model",
 ]
+
+TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, MF, MLP)
+"""The models that are trained in epochs; they need the extra `recall`. MF and MLP predict ratings."""
+
+TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = MappingProxyType(
+    {
+        "ease": ((0, 0, {"l2": 100.0}), (500_000, 0, {"l2": 500.0})),
+        "ials": ((500_000, 0, {"dimension": 64}),),
+        # Of a large catalogue every step sees a small part: more steps in an epoch take no longer and learn more.
+        "sasrec": ((0, 5_000, {"batch": 16}),),
+        "hstu": ((0, 5_000, {"batch": 16}),),
+    }
+)
+"""Model -> from how many training events and items on -> settings that `tests/benchmarks/recall_search.py` found. Where
+nothing fits, the model's own defaults are the best found."""
 
 
 GROUP = "llmrank.recall"
 KINDS: Mapping[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 MODELS: Mapping[str, type[RecallModel]] = MappingProxyType(
-    {model.name: model for model in (RandomRecall, Popularity, ItemKNN, Ease)}
+    {model.name: model for model in (RandomRecall, Popularity, ItemKNN, Ease, *TRAINED)}
 )
 
 
@@ -74,3 +102,15 @@ def recall_model(name: str, **parameters: Setting) -> RecallModel:
             hint = f"give a value of type {known[parameter]}"
             raise InputError(f"{parameter} is {value!r}", field=parameter, hint=hint)
     return model(**parameters)
+
+
+def tuned_model(name: str, split: Split, **parameters: Setting) -> RecallModel:
+    """Return the recall model of that name with the settings for as much data as `split.train` has.
+
+    `parameters` come before the tuned settings. Raises InputError as `recall_model` does.
+    """
+    found: Mapping[str, Setting] = {}
+    for events, items, settings in TUNED.get(name, ()):
+        if len(split.train) >= events and len(split.dataset.items) >= items:
+            found = settings
+    return recall_model(name, **{**found, **parameters})

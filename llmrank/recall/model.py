@@ -106,6 +106,13 @@ class Fitted:
             scores[rows, :width] = best
         return items, scores
 
+    def score_items(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the scores of some items for one user, in the order of `items` (indices into `Dataset.items`)."""
+        dense = self.score(np.array([user], dtype=np.int32))[0]
+        scores = np.empty_like(dense)
+        scores[self.preferences.items] = dense
+        return scores[items]
+
 
 def top_columns(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:
     """Return the columns of the min(k, columns) highest scores of each row, best first; of equal ones the earlier."""

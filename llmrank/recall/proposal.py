@@ -10,7 +10,7 @@ import numpy as np
 from llmrank.data.cases import ranking_cases
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError, nearest
-from llmrank.recall.model import RecallModel
+from llmrank.recall.model import Fitted, RecallModel
 from llmrank.types import Case
 
 USERS_AT_ONCE = 8192
@@ -18,18 +18,26 @@ USERS_AT_ONCE = 8192
 
 
 def candidates_for(
-    split: Split, model: RecallModel, k: int, users: Sequence[str], *, exclude_seen: bool = True
+    split: Split,
+    model: RecallModel,
+    k: int,
+    users: Sequence[str],
+    *,
+    exclude_seen: bool = True,
+    fitted: Fitted | None = None,
 ) -> Iterator[Case]:
     """Yield a Case with the model's k best candidates for each of the user ids, in that order.
 
     Candidates stand in recall order with their scores. What the users did next is never forced into them: the share
     that is there is the ceiling of every ranking of them (`Coverage`). `recall_settings` is the record of the choices.
+    `fitted` is the model where it has been fitted before, as `rescoring.fit_kept` does with progress and a checkpoint;
+    None: it is fitted here.
     """
     index = {user_id: row for row, user_id in enumerate(split.dataset.users)}
     if unknown := [user_id for user_id in users if user_id not in index]:
         problem = f"{split.dataset.name} has no such user{nearest(unknown[0], index)}"
         raise InputError(problem, user=unknown[0], hint="choose users with events in training")
-    fitted = model.fit(split)
+    fitted = fitted or model.fit(split)
     for start in range(0, len(users), USERS_AT_ONCE):
         batch = users[start : start + USERS_AT_ONCE]
         rows = np.array([index[user_id] for user_id in batch], dtype=np.int32)

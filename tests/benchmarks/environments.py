@@ -23,6 +23,8 @@ class Other:
 OTHERS = {
     "ranx": Other(further=("ranx==0.3.21",)),
     "llmranker": Other(further=("llmranker==0.3.0",)),
+    "rectools": Other(further=("rectools==0.19.0",)),
+    "lenskit": Other(further=("lenskit==2025.8.1",)),
     "rank-llm": Other(
         alone=("rank-llm==0.25.7",),
         further=(

@@ -121,9 +121,12 @@ async def test_a_dry_run_says_what_is_left_to_pay(folder: Path) -> None:
         assert "8 requests" in out and "The store has" not in out and "At most" in out and "cached" not in out
         await llmrank(folder, server, "eval", *priced, "--max-requests", "3", code=5)
         out, _ = await llmrank(folder, server, "eval", *priced, "--dry-run")
-        assert "The store has 3 of the answers; left to ask: 5 requests" in out and "40% of the prompt is cached" in out
+        assert (
+            "The store has 3 of the answers; left to ask: at most 5 requests" in out
+            and "40% of the prompt is cached" in out
+        )
         told = json.loads((await llmrank(folder, server, "eval", *priced, "--dry-run", "--json"))[0])
-        most = told["left"]["prompt_tokens"] * 1000 + told["left"]["most_completion_tokens"] * 2000
+        most = told["left"]["prompt_tokens"] * 1000 + told["left"]["completion_tokens"] * 2000
         assert told["most_cost"] == pytest.approx(most / 1_000_000)
         batch = json.loads((await llmrank(folder, server, "eval", *priced, "--dry-run", "--json", "--batch"))[0])
         assert batch["most_cost"] == pytest.approx(told["most_cost"] / 2)
@@ -153,7 +156,7 @@ async def test_old_prices_are_used_with_a_note(folder: Path) -> None:
     (folder / "prices.yaml").write_text(PRICES.replace("2026-11-01", "2020-01-01"))
     async with BatchServer() as server:
         out, err = await llmrank(folder, server, "eval", "--prices", "prices.yaml", "--no-profile")
-        assert "prices.yaml: the prices are of 2020-01-01, more than a year ago" in err and "2020-01-01" in out
+        assert "prices.yaml: the prices are dated 2020-01-01, more than a year ago" in err and "2020-01-01" in out
 
 
 @pytest.fixture(scope="module")

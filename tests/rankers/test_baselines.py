@@ -13,6 +13,7 @@ from llmrank.rankers.baselines import (
     Random,
     RatingMeans,
     RecallOrder,
+    Scored,
     UserMean,
     popularity_in_histories,
 )
@@ -106,3 +107,14 @@ def test_means_of_histories_where_there_is_no_training_data():
     assert means == RatingMeans(3.0, {"a": 3.0, "b": 3.0}, {"u": 3.0, "v": 3.0})
     with pytest.raises(InputError, match="no ratings"):
         RatingMeans.of_histories([case()])
+
+
+def test_scores_from_before_the_run_follow_their_items_whatever_the_order_shown():
+    cases = [case("u", "abc"), case("v", "cb"), Case("w", (), target=ITEMS["a"])]
+    ranker = Scored.of("sasrec", cases, [(0.1, 0.3, float("-inf")), (2.0, 2.0), (3.5,)])
+    assert ranker.name == "sasrec"
+    assert finished(ranker, case("u", "cab")) == Ranking(("b", "a", "c"), (0.3, 0.1, float("-inf")))
+    assert finished(ranker, case("v", "bc")).scores == (2.0, 2.0)
+    assert finished(ranker, cases[2]) == Ranking(("a",), (3.5,))
+    with pytest.raises(ValueError, match="zip"):
+        Scored.of("sasrec", cases[:1], [(0.1, 0.3)])

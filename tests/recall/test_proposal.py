@@ -32,6 +32,11 @@ def test_cases_carry_candidates_in_recall_order_and_the_target_is_never_forced_i
     assert [item.item_id for item in cases[1].candidates] == ["c", "d"]
 
 
+def test_a_model_fitted_before_is_not_fitted_again() -> None:
+    other = list(candidates_for(split(), recall_model("random"), 2, ["u1", "u0"], fitted=Popularity().fit(split())))
+    assert other == list(candidates_for(split(), Popularity(), 2, ["u1", "u0"]))
+
+
 def test_seen_items_are_kept_on_request_and_the_policy_is_on_record() -> None:
     seen = list(candidates_for(split(), Popularity(), 4, ["u2"], exclude_seen=False))
     assert [item.item_id for item in seen[0].candidates] == ["a", "b", "c", "d"]

@@ -1,0 +1,32 @@
+"""Recall by BERT4Rec, a bidirectional transformer that fills gaps in the user's sequence of items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from llmrank.recall.sasrec import transformer
+from llmrank.recall.sequential import SequentialModel
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BERT4Rec(SequentialModel):
+    """BERT4Rec (Sun et al. 2019): the Cloze task in training; a hidden item after the last event in recommending."""
+
+    name: ClassVar[str] = "bert4rec"
+    mask_probability: float = 0.2
+    epochs: int = 400
+    """The Cloze task learns from a fraction of the positions, so it takes more epochs."""
+    patience: int = 20
+
+    @property
+    def hidden_share(self) -> float:
+        """The share of events that the Cloze task hides."""
+        return self.mask_probability
+
+    def body(self) -> nn.Module:
+        """Return torch's transformer layers, which see the whole sequence."""
+        return transformer(self, causal=False)

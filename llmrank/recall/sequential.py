@@ -1,0 +1,221 @@
+"""Next-item models over a user's sequence of items: the training loop that HSTU, SASRec and BERT4Rec share."""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.data.dataset import Split
+from llmrank.errors import InputError
+from llmrank.recall.training import Learner, TrainedModel, library
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    Body = Callable[[Tensor, Tensor, Tensor], Tensor]
+    """Embeddings (sequences x length x dimension), which positions hold an event, and the seconds since the first."""
+
+USERS_AT_ONCE = 256
+INITIAL_DEVIATION = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequentialModel(TrainedModel):
+    """What the next-item models share: item embeddings that are also the output weights, learned positions, and
+    cross-entropy over the whole catalogue."""
+
+    refit: bool = False
+    """The user's newest events are the input of a recommendation, whether the model was trained on them or not."""
+    patience: int = 10
+    dimension: int = 64
+    blocks: int = 2
+    heads: int = 2
+    length: int = 100
+    """Events that the model sees, the newest. Longer sequences are cut into pieces of this length for training."""
+    dropout: float = 0.2
+    learning_rate: float = 0.003
+    batch: int = 64
+    """Sequences per step."""
+    negatives: int = 1024
+    """In a catalogue of more than twice as many items, each step compares with this many items, drawn uniformly, and
+    the loss estimates the cross-entropy over the whole catalogue from them (sampled softmax)."""
+
+    @property
+    def hidden_share(self) -> float:
+        """The share of events that the Cloze task hides; 0: predict the next event at every position."""
+        return 0.0
+
+    @abstractmethod
+    def body(self) -> nn.Module:
+        """Return the layers between the embeddings and the output; called with a `Body`'s arguments."""
+
+    def learner(self, split: Split) -> Learner:
+        """Return an untrained model."""
+        return SequentialLearner(self, split)
+
+
+class SequentialLearner:
+    """A sequential model while it is trained, by Adam."""
+
+    def __init__(self, model: SequentialModel, split: Split) -> None:
+        torch = library("torch")
+        self.model, self.items = model, len(split.dataset.items)
+        self.sequences, self.times = sequences(split)
+        self.spans = np.array([span for user in range(len(self.sequences)) for span in self._pieces(user)], np.int64)
+        if not len(self.spans):
+            raise InputError("no user has two training events: there is no next item to learn", hint="use more data")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(model.seed)
+            self.network = network(model, self.items)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=model.learning_rate, betas=(0.9, 0.98))
+
+    def _pieces(self, user: int) -> Iterator[tuple[int, int, int]]:
+        """Yield user, start and end of each piece, counted back from the newest event."""
+        cloze = self.model.hidden_share > 0
+        length, overlap = self.model.length, 0 if cloze else 1  # the last event of a piece is only a target
+        end = len(self.sequences[user])
+        while end > overlap:
+            start = max(0, end - length - overlap)
+            yield user, start, end
+            end = start + overlap if start else 0
+
+    def epoch(self, number: int) -> float:
+        """Train on every piece once; pieces of similar length share a step."""
+        torch, model = library("torch"), self.model
+        rng = np.random.default_rng((model.seed, number))
+        order = rng.permutation(len(self.spans))
+        group = model.batch * 8
+        steps: list[NDArray[np.int64]] = []
+        for start in range(0, len(order), group):
+            some = order[start : start + group]
+            some = some[np.argsort(self.spans[some, 2] - self.spans[some, 1], kind="stable")]
+            steps += [some[at : at + model.batch] for at in range(0, len(some), model.batch)]
+        total, count = 0.0, 0
+        self.network.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(rng.integers(2**62)))
+            for step in rng.permutation(len(steps)):
+                inputs, times, targets = self._examples(self.spans[steps[step]], rng)
+                wanted = targets > 0
+                hidden = self.network(torch.from_numpy(inputs), torch.from_numpy(times))
+                loss = self._loss(hidden[torch.from_numpy(wanted)], torch.from_numpy(targets[wanted] - 1), rng)
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+                total += float(loss.detach()) * int(wanted.sum())
+                count += int(wanted.sum())
+        return total / count
+
+    def _loss(self, hidden: Tensor, targets: Tensor, rng: np.random.Generator) -> Tensor:
+        """Return the mean cross-entropy of the targets (from 0), estimated where the catalogue is large."""
+        torch, negatives = library("torch"), self.model.negatives
+        if self.items <= 2 * negatives:
+            return torch.nn.functional.cross_entropy(self.network.logits(hidden), targets)
+        drawn = torch.from_numpy(rng.choice(self.items, negatives, replace=False))
+        others = self.network.logits(hidden, drawn) + math.log((self.items - 1) / negatives)
+        others = others.masked_fill(targets[:, None] == drawn, -math.inf)
+        own = (hidden * self.network.embedding(targets + 1)).sum(1) + self.network.bias[targets]
+        return (torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own).mean()
+
+    def _examples(
+        self, spans: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return inputs, times and targets, all pieces x longest, padded on the right with 0; items count from 1."""
+        cloze = self.model.hidden_share > 0
+        width = int((spans[:, 2] - spans[:, 1]).max()) - (0 if cloze else 1)
+        inputs, times, targets = (np.zeros((len(spans), width), np.int64) for _ in range(3))
+        for row, (user, start, end) in enumerate(spans.tolist()):
+            items, when = self.sequences[user][start:end], self.times[user][start:end]
+            if cloze:
+                hidden = rng.random(len(items)) < self.model.hidden_share
+                if not hidden.any():
+                    hidden[-1] = True  # the position that recommending asks for
+                inputs[row, : len(items)] = np.where(hidden, self.items + 1, items)
+                targets[row, : len(items)] = np.where(hidden, items, 0)
+                times[row, : len(items)] = when - when[0]
+            else:
+                inputs[row, : len(items) - 1], targets[row, : len(items) - 1] = items[:-1], items[1:]
+                times[row, : len(items) - 1] = when[:-1] - when[0]
+        return inputs, times, targets
+
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the logits of the event that follows each user's sequence; 0 for a user without one."""
+        torch = library("torch")
+        cloze = self.model.hidden_share > 0
+        keep = self.model.length - (1 if cloze else 0)
+        found = np.zeros((len(users), self.items))
+        lengths = np.array([min(len(self.sequences[user]), keep) for user in users])
+        order = np.argsort(lengths, kind="stable")
+        order = order[lengths[order] > 0]
+        self.network.eval()
+        with torch.inference_mode():
+            for at in range(0, len(order), USERS_AT_ONCE):
+                rows = order[at : at + USERS_AT_ONCE]
+                last = lengths[rows] - (0 if cloze else 1)
+                inputs, times = (np.zeros((len(rows), int(last.max()) + 1), np.int64) for _ in range(2))
+                for row, (user, end) in enumerate(zip(users[rows], last, strict=True)):
+                    items, when = self.sequences[user][-keep:], self.times[user][-keep:]
+                    inputs[row, : len(items)], times[row, : len(items)] = items, when - when[0]
+                    if cloze:
+                        inputs[row, end], times[row, end] = self.items + 1, when[-1] - when[0]
+                hidden = self.network(torch.from_numpy(inputs), torch.from_numpy(times))
+                hidden = hidden[torch.arange(len(rows)), torch.from_numpy(last)]
+                found[rows] = self.network.logits(hidden).numpy()
+        return found
+
+    def state(self) -> dict[str, Any]:
+        """Return copies of the weights and of Adam's moments."""
+        return copy.deepcopy({"weights": dict(self.network.state_dict()), "adam": self.optimizer.state_dict()})
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over weights and moments."""
+        self.network.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["adam"]))
+
+
+def sequences(split: Split) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Return each user's training items, counted from 1 and oldest first, and their times in seconds (0: unknown)."""
+    train, users = split.train, len(split.dataset.users)
+    rows = np.argsort(train.user, kind="stable")
+    cuts = np.cumsum(np.bincount(train.user, minlength=users))[:-1]
+    when = np.zeros(len(train)) if train.timestamp is None else np.nan_to_num(train.timestamp)
+    return np.split(train.item[rows].astype(np.int64) + 1, cuts), np.split(when[rows].astype(np.int64), cuts)
+
+
+def network(model: SequentialModel, items: int) -> Any:  # noqa: ANN401 - a torch module, made where torch is loaded
+    """Return embeddings, body and output as one torch module; 0 is padding and items + 1 the Cloze task's mask."""
+    torch = library("torch")
+    nn = torch.nn
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = nn.Embedding(items + 2, model.dimension, padding_idx=0)
+            self.position = nn.Embedding(model.length, model.dimension)
+            for table in (self.embedding, self.position):
+                nn.init.normal_(table.weight, std=INITIAL_DEVIATION)
+            with torch.no_grad():
+                self.embedding.weight[0].zero_()
+            self.dropout = nn.Dropout(model.dropout)
+            self.body = model.body()
+            self.norm = nn.LayerNorm(model.dimension)
+            self.bias = nn.Parameter(torch.zeros(items))
+
+        def forward(self, inputs: Tensor, times: Tensor) -> Tensor:
+            places = torch.arange(inputs.shape[1])
+            embedded = self.dropout(self.embedding(inputs) + self.position(places))
+            return self.norm(self.body(embedded, inputs > 0, times))
+
+        def logits(self, hidden: Tensor, some: Tensor | None = None) -> Tensor:
+            if some is None:
+                return torch.addmm(self.bias, hidden, self.embedding.weight[1 : items + 1].T)
+            return torch.addmm(self.bias[some], hidden, self.embedding(some + 1).T)
+
+    return Network()

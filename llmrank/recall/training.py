@@ -1,0 +1,314 @@
+"""Training in epochs: validation, early stopping, checkpoints and progress, the same for every trained recall model."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import math
+import pickle
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.data.dataset import Interactions, Split
+from llmrank.errors import InputError, MissingError, differences
+from llmrank.files import write_whole
+from llmrank.recall.model import Fitted, RecallModel, preferences
+
+VALIDATION_K = 10
+LEAST_EVENTS = 3
+"""A user needs this many training events to give one to validation."""
+LEAST_VALIDATION_USERS = 10
+MAY_BE_ZERO = frozenset({"validation_users", "seed", "dropout", "regularization", "weight_decay"})
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the training data, finished."""
+
+    model: str
+    stage: str
+    """`search` looks for the best number of epochs on the validation events; `refit` trains on all training events."""
+    number: int
+    """From 1."""
+    at_most: int
+    loss: float
+    quality_name: str
+    validation: float | None
+    """The measure `quality_name` on the validation events, over the full catalogue; None without validation."""
+    best: bool
+    """Whether no epoch before had a higher validation measure."""
+    seconds: float
+    cpu_seconds: float
+    """Of all threads: what it takes on a machine that has nothing else to do."""
+
+    def __str__(self) -> str:
+        measured = "" if self.validation is None else f", validation {self.quality_name} {self.validation:.4f}"
+        mark = " (best)" if self.best else ""
+        where = f"{self.model} {self.stage}: epoch {self.number} of at most {self.at_most}"
+        return f"{where}, loss {self.loss:.4f}{measured}{mark}, {self.seconds:.1f} s"
+
+
+OnEpoch = Callable[[Epoch], None]
+
+
+class Learner(Protocol):
+    """A model while it is trained. All randomness of an epoch comes from the seed and the epoch's number, so a training
+    that continues from a checkpoint ends in the same model."""
+
+    def epoch(self, number: int) -> float:
+        """Pass over the training data once (numbers start at 1) and return the mean loss."""
+        ...
+
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return a fresh array, users x items in the order of `Dataset.items`; higher is better."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next epoch depends on: numbers, and torch tensors that nothing changes later."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over a state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel(RecallModel):
+    """A recall model that is trained in epochs.
+
+    The last training event of up to `validation_users` users is held out of training, and training stops when `quality`
+    on these events has not risen for `patience` epochs. The test split is never looked at. Without `refit` the best of
+    these epochs is the model; with `refit` it is trained anew on all training events, for as many epochs.
+    """
+
+    quality_name: ClassVar[str] = f"NDCG@{VALIDATION_K}"
+    epochs: int = 100
+    """At most; exactly this many without validation."""
+    patience: int = 5
+    validation_users: int = 1000
+    """0: no validation and no early stopping."""
+    refit: bool
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in self.settings.items():
+            if isinstance(value, str | bool) or value > 0 or (value == 0 and name in MAY_BE_ZERO):
+                continue
+            least = "0 or more" if name in MAY_BE_ZERO else "more than 0"
+            raise InputError(f"{name} of {self.name} is {value}", hint=f"give it a value of {least}")
+
+    def identity(self, split: Split) -> Mapping[str, int | float | str | bool]:
+        """Return everything that decides what the trained model is: name, training events, settings."""
+        return {"model": self.name, "data": _events_hash(split), **self.settings}
+
+    def file_name(self, split: Split) -> str:
+        """Return a name for the checkpoint, which no other settings and no other training events give."""
+        content = json.dumps(self.identity(split), sort_keys=True)
+        return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}.pt"
+
+    @abstractmethod
+    def learner(self, split: Split) -> Learner:
+        """Return an untrained model for `split.train`; MissingError where its library is not installed."""
+
+    def fitted(self, learner: Learner, split: Split) -> Fitted:
+        """Return the learner as a fitted model, with its fallbacks for items and users without training events."""
+        known = preferences(split)
+        counts = known.popularity.astype(np.float64)
+        has_events = np.diff(known.matrix.indptr) > 0
+
+        def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
+            dense = learner.scores(rows)[:, known.items].astype(np.float64)
+            dense[:, counts == 0] = dense.min(axis=1, keepdims=True) - 1
+            dense[~has_events[rows]] = counts
+            return dense
+
+        return Fitted(known, score)
+
+    def quality(self, fitted: Fitted, wanted: Interactions) -> float:
+        """Return the measure that validation goes by; more is better."""
+        return ndcg(fitted, wanted)
+
+    def fit(self, split: Split, *, checkpoint: Path | None = None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
+        """Return the model trained on `split.train`.
+
+        The fitted model scores items without training events below all others, and proposes the popular items to users
+        without training events.
+
+        Args:
+            split: Only its training events are used.
+            checkpoint: A file that is written after every epoch. If it exists, training continues from it and ends in
+                the same model; from the file of a finished training the model is loaded.
+            on_epoch: Called after every epoch.
+
+        Raises:
+            InputError: too few training events; the loss is not a number; the checkpoint belongs to other training
+                events or settings, or cannot be read or written.
+            MissingError: the library of the model is not installed.
+        """
+        return _Training(self, split, checkpoint, on_epoch).run()
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What a checkpoint holds."""
+
+    stage: str = "search"
+    """`search`, `refit` or `done`."""
+    epoch: int = 0
+    """Epochs of this stage that are finished."""
+    state: dict[str, Any] | None = None
+    """After that epoch; None before the first."""
+    best_epoch: int = 0
+    best_value: float = -math.inf
+    best_state: dict[str, Any] | None = None
+    history: list[list[Any]] = field(default_factory=list[list[Any]])
+    """Stage, number, loss, validation measure, seconds and CPU seconds of every epoch."""
+
+
+class _Training:
+    def __init__(self, model: TrainedModel, split: Split, checkpoint: Path | None, on_epoch: OnEpoch) -> None:
+        self.model, self.split, self.path, self.on_epoch = model, split, checkpoint, on_epoch
+        if not len(split.train):
+            raise InputError(f"{split.dataset.name} has no training events", hint="check the split")
+        self.identity = dict(model.identity(split))
+        self.now = self._read()
+
+    def run(self) -> Fitted:
+        model, now = self.model, self.now
+        if now.stage == "search":
+            inner = hold_out(self.split, model.validation_users, model.seed) if model.validation_users else self.split
+            learner = self._learner(inner)
+            left = model.fitted(learner, inner)
+
+            def validate() -> float | None:
+                return model.quality(left, inner.test) if model.validation_users else None
+
+            while now.epoch < model.epochs and now.epoch - now.best_epoch < model.patience:
+                self._epoch(learner, model.epochs, validate)
+            if model.refit and model.validation_users:
+                now.stage, now.epoch, now.state = "refit", 0, None
+            else:
+                now.stage, now.state = "done", now.best_state or now.state
+            self._write()
+        learner = self._learner(self.split)
+        while now.stage == "refit" and now.epoch < now.best_epoch:
+            self._epoch(learner, now.best_epoch, lambda: None)
+        if now.stage != "done":
+            now.stage, now.best_state = "done", None
+            self._write()
+        return model.fitted(learner, self.split)
+
+    def _learner(self, split: Split) -> Learner:
+        learner = self.model.learner(split)
+        if self.now.state is not None:
+            learner.restore(self.now.state)
+        return learner
+
+    def _epoch(self, learner: Learner, at_most: int, validate: Callable[[], float | None]) -> None:
+        now, started, busy = self.now, time.perf_counter(), time.process_time()
+        loss = learner.epoch(now.epoch + 1)
+        if not math.isfinite(loss):
+            raise InputError(
+                f"the loss of {self.model.name} is {loss} after epoch {now.epoch + 1}",
+                hint="lower learning_rate; the checkpoint still holds the epoch before",
+            )
+        now.epoch += 1
+        now.state = learner.state()
+        value = validate()
+        best = value is not None and value > now.best_value
+        if value is not None and best:
+            now.best_epoch, now.best_value, now.best_state = now.epoch, value, now.state
+        elif value is None and now.stage == "search":
+            now.best_epoch = now.epoch  # no validation: patience never runs out
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        now.history.append([now.stage, now.epoch, loss, value, seconds, busy])
+        self._write()
+        name, measure = self.model.name, self.model.quality_name
+        self.on_epoch(Epoch(name, now.stage, now.epoch, at_most, loss, measure, value, best, seconds, busy))
+
+    def _read(self) -> _Progress:
+        if self.path is None or not self.path.exists():
+            return _Progress()
+        content = read_checkpoint(self.path)
+        if changed := differences(content["identity"], self.identity):
+            raise InputError(
+                "this checkpoint belongs to another training: " + "; ".join(changed),
+                path=self.path,
+                hint="name another file, or delete this one",
+            )
+        return _Progress(**content["progress"])
+
+    def _write(self) -> None:
+        if self.path is None:
+            return
+        buffer = io.BytesIO()
+        library("torch").save({"identity": self.identity, "progress": asdict(self.now)}, buffer)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path, buffer.getvalue())
+
+
+def hold_out(split: Split, most: int, seed: int) -> Split:
+    """Return the training events as a split of their own, whose test part is the last event of up to `most` users.
+
+    Users with fewer than 3 training events keep them all.
+
+    Raises:
+        InputError: fewer than 10 users have 3 training events.
+    """
+    train = split.train
+    count = np.bincount(train.user, minlength=len(split.dataset.users))
+    users = np.flatnonzero(count >= LEAST_EVENTS)
+    if len(users) < LEAST_VALIDATION_USERS:
+        raise InputError(
+            f"too little data for validation: {len(users)} users have {LEAST_EVENTS} or more training events, "
+            f"and {LEAST_VALIDATION_USERS} are needed",
+            hint="use more data, or validation_users=0 and a fixed number of epochs",
+        )
+    if len(users) > most:
+        users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
+    last = np.full(len(count), -1, dtype=np.int64)
+    last[train.user] = np.arange(len(train))  # of repeated indices the last one stays
+    held = np.zeros(len(train), dtype=np.bool_)
+    held[last[users]] = True
+    return Split(split.dataset, train.take(~held), train.take(held), f"{split.name}, validation", split.note)
+
+
+def ndcg(model: Fitted, wanted: Interactions) -> float:
+    """Return NDCG@10 where one event of each user is wanted, over the full catalogue without the seen items."""
+    items, _ = model.recommend(wanted.user, VALIDATION_K)
+    _, places = np.nonzero(items == wanted.item[:, None])
+    return float((1 / np.log2(places + 2)).sum() / len(wanted))
+
+
+def library(module: str) -> Any:  # noqa: ANN401 - untyped libraries
+    """Return a module of the extra `recall`; MissingError where it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingError(
+            f"{module.partition('.')[0]} is not installed", hint="pip install 'llmrank[recall]'"
+        ) from error
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint; InputError where it is none."""
+    try:
+        return library("torch").load(path, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError("cannot be read as a checkpoint", path=path, hint="delete it to train anew") from error
+
+
+def _events_hash(split: Split) -> str:
+    digest = hashlib.sha256(f"{split.dataset.sha256} {split.name}".encode())
+    for column in (split.train.user, split.train.item):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()

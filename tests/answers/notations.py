@@ -1,0 +1,46 @@
+"""The tables of docs/reading-answers.md, from the tables in the code: `python -m tests.answers.notations [--write]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from llmrank.answers.blocks import NOTATIONS
+from llmrank.answers.choosing import PHRASES
+from llmrank.answers.entries import DRESSINGS
+from llmrank.answers.normalise import SIGNS
+
+PAGE = Path(__file__).parents[2] / "docs" / "reading-answers.md"
+BEGIN, END = "<!-- notations -->\n", "<!-- /notations -->"
+
+
+def tables() -> str:
+    """Return the tables in Markdown."""
+    meanings = [(phrase.meaning, *(f"`{example}`" for example in phrase.examples[:2])) for phrase in PHRASES]
+    return "\n".join(
+        (
+            _table(("Signs", "for example", "read as"), [(name, f"`{one}`", f"`{two}`") for name, one, two in SIGNS]),
+            _table(("Marks of a list", "for example"), [(one.name, f"`{one.example}`") for one in NOTATIONS]),
+            _table(("An entry or a line with", "for example"), [(one.name, f"`{one.example}`") for one in DRESSINGS]),
+            _table(("What stands before a list", "for example", "or"), meanings),
+        )
+    )
+
+
+def page() -> str:
+    """Return the page with the tables of today's code."""
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}\n{tables()}\n{END}{rest.partition(END)[2]}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        PAGE.write_text(page(), "utf-8")
+    else:
+        print(tables())

@@ -1,0 +1,76 @@
+"""Films of one year are not taken for one another, in whole catalogues."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from rapidfuzz import process
+from rapidfuzz.distance import Indel
+
+from llmrank.answers.matching import TitleIndex
+from llmrank.answers.title import parse_title, without_article
+from llmrank.types import Item
+
+Shared = Callable[[str], Path]
+
+STAND_IN = (
+    *("Shaun of the Dead (2004)", "Dawn of the Dead (2004)", "Three Colors: Red (1994)", "Three Colors: White (1994)"),
+    *("American Pie (1999)", "American Movie (1999)", "Dead Man (1995)", "Dead Man Walking (1995)", "Antz (1998)"),
+    *(
+        "Deep Impact (1998)",
+        "Deep Rising (1998)",
+        "Armageddon (1998)",
+        "Nell (1994)",
+        "Bell (1994)",
+        "Kill Bill (2003)",
+    ),
+    *("Gamer (2009)", "Amer (2009)", "Twister (1996)", "Twisted (1996)"),
+    *("Kung Fu Panda (2008)", "Kung Fu Panda: Secrets of the Furious Five (2008)"),
+    *("Mission to Mars (2000)", "Red Planet (2000)", "Men of War (1994)", "Man of War (1994)"),
+)
+
+
+def taken(titles: list[str]) -> list[tuple[str, str]]:
+    """Return each text that is taken for another film of its year when that film alone is a candidate.
+
+    Two entries that share a name (`Bewegte Mann, Der` and `Maybe, Maybe Not (Bewegte Mann, Der)`) are one film.
+
+    Only pairs that share a word or are near by letters can be taken for one another; the rest are not compared.
+    """
+    years: defaultdict[str, list[str]] = defaultdict(list)
+    for title in dict.fromkeys(titles):
+        if year := parse_title(title).year:
+            years[year].append(title)
+    found: list[tuple[str, str]] = []
+    for films in years.values():
+        names = [parse_title(title).whole for title in films]
+        near = process.cdist(names, names, scorer=Indel.normalized_similarity, score_cutoff=0.55) > 0
+        words = [set(re.findall(r"\w{3,}", name)) - {"the", "and"} for name in names]
+        parsed = [parse_title(title) for title in films]
+        called = [{without_article(name) for name in (one.name, *one.aliases)} for one in parsed]
+        for at, candidate in enumerate(films):
+            index = TitleIndex((Item("1", candidate),))
+            for other, text in enumerate(films):
+                if other != at and (near[at][other] or words[at] & words[other]) and not called[at] & called[other]:
+                    match = index.find(text) or index.nearest(text)
+                    if match is not None:
+                        found.append((text, candidate))
+    return found
+
+
+def test_films_of_one_year_in_short() -> None:
+    assert taken([*STAND_IN]) == []
+
+
+def test_films_of_one_year_of_movielens_small(shared_data: Shared) -> None:
+    with (shared_data("ml-latest-small") / "movies.csv").open(encoding="utf-8", newline="") as file:
+        assert taken([row["title"] for row in csv.DictReader(file)]) == []
+
+
+def test_films_of_one_year_of_movielens_1m(shared_data: Shared) -> None:
+    lines = (shared_data("ml-1m") / "movies.dat").read_text("latin-1").splitlines()
+    assert taken([line.split("::")[1] for line in lines]) == []

@@ -1,0 +1,80 @@
+"""Each stage of reading alone, by the examples that the code's tables give."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmrank.answers.blocks import NOTATIONS, Notation, marker, split
+from llmrank.answers.choosing import PHRASES, Phrase, by_number, counts, meaning, says_worst_first
+from llmrank.answers.entries import DRESSINGS, Dressing
+from llmrank.answers.matching import TitleIndex
+from llmrank.answers.normalise import SIGNS, normalise, without_reasoning
+from tests.answers.asking import items
+from tests.answers.notations import PAGE, page
+
+FILMS = TitleIndex(items("Alien (1979)", "Heat (1995)", "Fargo (1996)"))
+
+
+def test_the_page_has_the_tables_of_the_code() -> None:
+    assert PAGE.read_text("utf-8") == page()
+
+
+@pytest.mark.parametrize(("name", "text", "plain"), SIGNS)
+def test_signs_are_written_in_one_way(name: str, text: str, plain: str) -> None:
+    assert "".join(normalise(text).split()) == "".join(plain.split())
+
+
+@pytest.mark.parametrize("notation", NOTATIONS, ids=lambda one: one.name)
+def test_the_mark_of_a_list_is_known(notation: Notation) -> None:
+    text = normalise(notation.example)
+    kind, _, end = marker(text)
+    assert (kind, text[end:]) == (notation.kind, "Heat")
+
+
+@pytest.mark.parametrize("dressing", DRESSINGS, ids=lambda one: one.name)
+def test_a_dressing_names_its_films(dressing: Dressing) -> None:
+    found = dressing.read(dressing.example, FILMS)
+    assert found is not None
+    matches = [match.positions for mention in found if (match := mention.match)]
+    assert matches == [(at,) for at, film in enumerate(("Alien", "Heat", "Fargo")) if film in dressing.example]
+
+
+@pytest.mark.parametrize(("phrase", "text"), [(phrase, text) for phrase in PHRASES for text in phrase.examples])
+def test_words_say_what_a_list_is(phrase: Phrase, text: str) -> None:
+    assert meaning(text) == phrase.meaning
+
+
+def test_blocks_are_told_apart() -> None:
+    text = 'Sure.\n1. Heat\n   - crime\n2. Fargo\n\n| Rank | Film |\n|--|--|\n| 1 | Alien |\n\nSo {"ranking": [1, 2]}.'
+    assert [block.kind for block in split(text)] == ["text", "list", "table", "text", "json", "text"]
+
+
+def test_numbers_are_ranks_if_they_count_and_else_scores() -> None:
+    assert by_number(("2", "3", "1"), "") == [2, 0, 1]
+    assert by_number(("0.2", "0.9", "0.4"), "") == [1, 2, 0]
+    assert by_number(("2", "3", "1"), "score") == [1, 0, 2]
+    assert by_number(("1", "1"), "rank") is None
+    assert by_number(("1", "x"), "rank") is None
+    assert counts(("1", "2", "3"))
+    assert not counts(("2", "1"))
+
+
+@pytest.mark.parametrize("text", ["from worst to best", "least to most relevant", "du pire au meilleur", "升序"])
+def test_a_text_says_that_the_worst_comes_first(text: str) -> None:
+    assert says_worst_first(text)
+    assert not says_worst_first("from best to worst")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>a</think>b", "b"),
+        ("a</think>b", "b"),
+        ("<think>a", None),
+        ("[THINK]a[/THINK]b", "b"),
+        ("<answer></answer><answer>b</answer>", "b"),
+        ("<|channel|>final<|message|>b", "b"),
+    ],
+)
+def test_reasoning_is_dropped(text: str, answer: str | None) -> None:
+    assert without_reasoning(text) == answer

@@ -1,0 +1,370 @@
+"""The models trained in epochs: they learn, stop, continue after a kill, and say what is wrong with bad input."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import requires, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from llmrank.data.dataset import Dataset, Interactions, Split
+from llmrank.data.splits import leave_last_out
+from llmrank.errors import InputError
+from llmrank.recall import TRAINED, recall_model, tuned_model
+from llmrank.recall.ratings import MF, MLP
+from llmrank.recall.rescoring import fit_kept, rescore, trained_ratings, trained_scores
+from llmrank.recall.training import Epoch, TrainedModel, hold_out, library, ndcg
+from llmrank.types import Case, Item
+
+pytestmark = pytest.mark.skipif(
+    not all(find_spec(name) for name in ("torch", "implicit", "torch_rechub")),
+    reason="needs the extras recall and cpu or gpu: pip install 'llmrank[recall,cpu]'",
+)
+
+USERS, ITEMS, EVENTS = 40, 30, 9
+SEQUENTIAL = ("hstu", "sasrec", "bert4rec")
+SMALL: Mapping[str, Mapping[str, Any]] = {
+    "ials": {"dimension": 8, "epochs": 3},
+    "bpr": {"dimension": 8, "epochs": 6},
+    "bst": {"dimension": 16, "heads": 2, "length": 4, "epochs": 3, "learning_rate": 0.005, "batch": 64},
+    "autoint": {"dimension": 8, "length": 2, "epochs": 3, "learning_rate": 0.005, "batch": 64},
+    "mf": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64},
+    "mlp": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64, "dropout": 0.0},
+    "sasrec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
+    "bert4rec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
+    "hstu": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
+}
+EACH = pytest.mark.parametrize("name", [model.name for model in TRAINED])
+PROPOSING = pytest.mark.parametrize("name", [model.name for model in TRAINED if model not in (MF, MLP)])
+
+
+def ring(users: int = USERS, *, shift: int = 0) -> Split:
+    """Return users who each walk round a ring of items, from a place of their own; one item more is in no history."""
+    user = np.repeat(np.arange(users, dtype=np.int32), EVENTS)
+    place = np.tile(np.arange(EVENTS, dtype=np.int32), users)
+    item = (user * 7 + place + shift) % ITEMS
+    order = np.argsort(place, kind="stable")
+    rating = 1.0 + (user % 3) + (item % 3)
+    times = place[order].astype(np.float64) * 60
+    events = Interactions(user[order], item[order].astype(np.int32), rating[order], times)
+    items = tuple(Item(f"i{index}", f"Item {index}") for index in range(ITEMS + 1))
+    return leave_last_out(Dataset("ring", tuple(f"u{u}" for u in range(users)), items, events, (1, 5), "", f"{shift}"))
+
+
+def model_of(name: str, **changes: Any) -> TrainedModel:
+    model = recall_model(name, **{**SMALL[name], "refit": True, **changes})
+    assert isinstance(model, TrainedModel)
+    return model
+
+
+def scores_of(model: TrainedModel, split: Split, checkpoint: Path | None = None) -> np.ndarray:
+    return model.fit(split, checkpoint=checkpoint).score(np.arange(USERS, dtype=np.int32))
+
+
+def test_the_extra_fits_beside_vllm() -> None:
+    """Its requirements are met by what vLLM asks for: numpy 2 and its build of torch."""
+    from packaging.requirements import Requirement
+
+    for module in ("implicit.als", "implicit.bpr", "torch_rechub.basic.layers"):
+        library(module)
+    assert int(version("numpy").partition(".")[0]) >= 2
+    for package in ("implicit", "torch-rechub"):
+        for line in requires(package) or ():
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                assert needed.specifier.contains(version(needed.name).partition("+")[0], prereleases=True), line
+
+
+@EACH
+def test_the_loss_falls_and_the_next_item_is_learned(name: str) -> None:
+    epochs: list[Epoch] = []
+    split = ring()
+    fitted = model_of(name, epochs=40, patience=40, refit=False).fit(split, on_epoch=epochs.append)
+    assert [epoch.number for epoch in epochs] == list(range(1, 41))
+    assert epochs[-1].loss < 0.9 * epochs[0].loss
+    if name in SEQUENTIAL:
+        assert ndcg(fitted, split.test) > 0.8  # one of 30 items follows; the order of events tells which
+    if name in ("mf", "mlp"):
+        predicted = [
+            fitted.score_items(u, np.array([i]))[0] for u, i in zip(split.test.user, split.test.item, strict=True)
+        ]
+        assert np.sqrt(np.mean((np.array(predicted) - split.test.rating) ** 2)) < 0.3  # a constant is off by 1.1
+        assert epochs[-1].validation is not None and epochs[-1].validation > -0.3
+    assert f"loss {epochs[0].loss:.4f}, validation {model_of(name).quality_name} " in str(epochs[0])
+
+
+@EACH
+def test_a_killed_training_continues_to_the_same_model(name: str, tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    split, model = ring(), model_of(name)
+    whole = scores_of(model, split)
+    path, stages = tmp_path / "checkpoint.pt", list[str]()
+
+    def kill(epoch: Epoch) -> None:
+        stages.append(epoch.stage)
+        raise Killed
+
+    for _ in range(100):
+        try:
+            fitted = model.fit(split, checkpoint=path, on_epoch=kill)
+            break
+        except Killed:
+            continue
+    assert set(stages) == {"search", "refit"}
+    assert (fitted.score(np.arange(USERS, dtype=np.int32)) == whole).all()
+
+
+@EACH
+def test_a_finished_training_is_loaded_with_the_same_scores(name: str, tmp_path: Path) -> None:
+    split, model, path = ring(), model_of(name), tmp_path / "checkpoint.pt"
+    trained = scores_of(model, split, path)
+    epochs: list[Epoch] = []
+    loaded = model.fit(split, checkpoint=path, on_epoch=epochs.append)
+    assert not epochs
+    assert (loaded.score(np.arange(USERS, dtype=np.int32)) == trained).all()
+
+
+@EACH
+def test_the_seed_decides_and_nothing_else(name: str) -> None:
+    import torch
+
+    split = ring()
+    first = scores_of(model_of(name), split)
+    torch.manual_seed(99)
+    np.random.default_rng(99).random(3)
+    assert (scores_of(model_of(name), split) == first).all()
+    assert (scores_of(model_of(name, seed=1), split) != first).any()
+
+
+@PROPOSING
+def test_lists_hold_unseen_items_and_those_never_trained_on_come_last(name: str) -> None:
+    split = ring()
+    fitted = model_of(name, epochs=2).fit(split)
+    items, scores = fitted.recommend(np.arange(USERS, dtype=np.int32), ITEMS + 1)
+    for user in range(USERS):
+        seen = split.train.item[split.train.user == user]
+        left = items[user][items[user] >= 0]
+        assert not set(left.tolist()) & set(seen.tolist())
+        assert len(left) == ITEMS + 1 - len(seen)
+        assert left[-1] == ITEMS
+        assert scores[user][len(left) - 1] < scores[user][len(left) - 2]
+        assert fitted.score_items(user, left) == pytest.approx(scores[user][: len(left)], abs=1e-5)
+
+
+@PROPOSING
+def test_a_user_without_history_gets_the_popular_items(name: str) -> None:
+    split = ring()
+    new = replace(split.dataset, users=(*split.dataset.users, "new"))
+    fitted = model_of(name, epochs=1).fit(replace(split, dataset=new))
+    items, scores = fitted.recommend(np.array([USERS], dtype=np.int32), ITEMS)
+    counts = np.bincount(split.train.item, minlength=ITEMS + 1)
+    assert (counts[items[0]] == scores[0]).all()
+    assert (np.diff(scores[0]) <= 0).all()
+
+
+@EACH
+def test_a_loss_that_is_not_a_number_stops_and_keeps_the_epoch_before(name: str, tmp_path: Path) -> None:
+    split, path = ring(), tmp_path / "checkpoint.pt"
+    broken = {"regularization": 1e38, "alpha": 1e38} if name == "ials" else {"learning_rate": 1e30}
+    with pytest.raises(InputError, match=r"the loss of .* is (nan|inf)"):
+        model_of(name, **broken, epochs=50, patience=50).fit(split, checkpoint=path)
+
+
+def test_training_stops_when_validation_no_longer_improves() -> None:
+    epochs: list[Epoch] = []
+    model_of("ials", epochs=100, patience=4).fit(ring(), on_epoch=epochs.append)
+    search = [epoch for epoch in epochs if epoch.stage == "search"]
+    best = max(epoch.number for epoch in search if epoch.best)
+    assert len(search) == best + 4 < 100
+    assert [epoch.number for epoch in epochs if epoch.stage == "refit"] == list(range(1, best + 1))
+
+
+def test_validation_takes_the_last_training_events_and_none_of_the_test() -> None:
+    split = ring()
+    inner = hold_out(split, 15, 0)
+    assert len(set(inner.test.user.tolist())) == len(inner.test) == 15
+    for user, item in zip(inner.test.user, inner.test.item, strict=True):
+        mine = split.train.item[split.train.user == user]
+        assert mine[-1] == item
+        assert (inner.train.item[inner.train.user == user] == mine[:-1]).all()
+    assert len(inner.train) + len(inner.test) == len(split.train)
+    assert (hold_out(split, 15, 0).test.user == inner.test.user).all()
+    assert (hold_out(split, 15, 1).test.user != inner.test.user).any()
+
+
+def test_no_model_depends_on_the_test_events() -> None:
+    split = ring()
+    other = replace(split, test=replace(split.test, item=split.test.item[::-1].copy()))
+    assert (scores_of(model_of("sasrec"), split) == scores_of(model_of("sasrec"), other)).all()
+
+
+def test_too_little_data_for_validation_is_refused_and_a_fixed_number_of_epochs_is_the_way_out() -> None:
+    split = ring(users=9)
+    with pytest.raises(
+        InputError, match=r"9 users have 3 or more training events, and 10 are needed\n.*validation_users=0"
+    ):
+        model_of("ials").fit(split)
+    epochs: list[Epoch] = []
+    model_of("ials", validation_users=0).fit(split, on_epoch=epochs.append)
+    assert [(epoch.stage, epoch.validation) for epoch in epochs] == [("search", None)] * 3
+    nobody = replace(split, train=split.train.take(np.zeros(0, np.intp)))
+    with pytest.raises(InputError, match="no training events"):
+        model_of("ials").fit(nobody)
+    single = leave_last_out(replace(split.dataset, interactions=split.dataset.interactions.take(np.arange(18))))
+    with pytest.raises(InputError, match="no next item to learn"):
+        model_of("sasrec", validation_users=0).fit(single)
+
+
+def test_a_checkpoint_of_other_data_or_settings_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path, split = tmp_path / "checkpoint.pt", ring()
+    model_of("bpr").fit(split, checkpoint=path)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"checkpoint\.pt: this checkpoint belongs to another training: data: was"):
+        model_of("bpr").fit(ring(shift=1), checkpoint=path)
+    with pytest.raises(InputError, match="another training: seed: was 0, now 5"):
+        model_of("bpr", seed=5).fit(split, checkpoint=path)
+    with pytest.raises(InputError, match=r"model: was 'bpr', now 'ials'"):
+        model_of("ials").fit(split, checkpoint=path)
+    assert path.read_bytes() == before
+    path.write_bytes(before[: len(before) // 2])
+    with pytest.raises(InputError, match="cannot be read as a checkpoint"):
+        model_of("bpr").fit(split, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("hstu", {"epochs": 0}), ("sasrec", {"learning_rate": float("nan")}), ("bpr", {"dimension": -1})],
+)
+def test_impossible_settings_are_refused(name: str, parameters: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="give it a value of more than 0"):
+        recall_model(name, **parameters)
+
+
+def test_every_event_is_learned_from_once() -> None:
+    from llmrank.recall.sequential import SequentialLearner, SequentialModel
+
+    split = ring()
+    for name, times in (("sasrec", EVENTS - 2), ("bert4rec", EVENTS - 1)):
+        model = model_of(name, length=3)
+        assert isinstance(model, SequentialModel)
+        learner = SequentialLearner(model, split)
+        first = 0 if name == "bert4rec" else 1  # the first event of a user follows nothing
+        covered = [
+            (user, at) for user, start, end in learner.spans for at in range(start + (start > 0 or first) * first, end)
+        ]
+        assert len(covered) == len(set(covered)) == USERS * times
+        assert max(end - start for _, start, end in learner.spans) == 3 + first
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_only_the_cloze_task_sees_later_events(name: str) -> None:
+    import torch
+
+    from llmrank.recall.sequential import SequentialLearner, SequentialModel
+
+    model = model_of(name)
+    assert isinstance(model, SequentialModel)
+    network = SequentialLearner(model, ring()).network.eval()
+    items, times = torch.tensor([[1, 2, 3, 4], [1, 2, 9, 0]]), torch.tensor([[0, 60, 120, 180], [0, 60, 500, 0]])
+    with torch.inference_mode():
+        hidden = network(items, times)[:, :2]
+    assert torch.allclose(hidden[0], hidden[1], atol=1e-5) == (name != "bert4rec")
+
+
+def test_drawn_negatives_estimate_the_whole_cross_entropy() -> None:
+    import torch
+
+    from llmrank.recall.sequential import SequentialLearner, SequentialModel
+
+    split = ring()
+    many = replace(split.dataset, items=tuple(Item(f"i{n}", f"i{n}") for n in range(400)))
+    model = model_of("sasrec", negatives=100)
+    assert isinstance(model, SequentialModel)
+    learner = SequentialLearner(model, replace(split, dataset=many))
+    hidden, targets = (
+        torch.randn(5, 16, generator=torch.Generator().manual_seed(0)) * 3,
+        torch.tensor([0, 1, 2, 3, 399]),
+    )
+    rng = np.random.default_rng(0)
+    with torch.inference_mode():
+        whole = float(torch.nn.functional.cross_entropy(learner.network.logits(hidden), targets))
+        drawn = [float(learner._loss(hidden, targets, rng)) for _ in range(200)]
+    assert np.mean(drawn) == pytest.approx(whole, abs=0.01)
+    assert np.std(drawn) > 0
+
+
+def test_candidates_are_scored_in_their_own_order(tmp_path: Path) -> None:
+    split = ring()
+    items = split.dataset.items
+    cases = [
+        Case("u3", (), candidates=(items[5], Item("other", "Of another catalogue"), items[2], items[ITEMS])),
+        Case("u0", (), candidates=tuple(reversed(items))),
+    ]
+    models = [model_of("ials"), "popularity"]
+    epochs: list[Epoch] = []
+    found = trained_scores(models, split, cases, folder=tmp_path, on_epoch=epochs.append)
+    assert list(found) == ["ials", "popularity"]
+    dense = models[0].fit(split)
+    assert found["ials"][0][0] == dense.score_items(3, np.array([5], np.int32))[0]
+    assert found["ials"][0][1] == -np.inf
+    assert found["ials"][0][3] < found["ials"][0][2]
+    assert found["ials"][1] == tuple(dense.score_items(0, np.arange(ITEMS, -1, -1, dtype=np.int32)))
+    assert found["popularity"][1][-1] == np.bincount(split.train.item)[0]
+    trained = len(epochs)
+    assert trained_scores(models, split, cases, folder=tmp_path, on_epoch=epochs.append) == found
+    assert len(epochs) == trained  # loaded
+    fit_kept(model_of("ials", seed=1), split, tmp_path, epochs.append)
+    assert len(epochs) > trained  # other settings have a file of their own
+    with pytest.raises(InputError, match=r"'stranger'.*has no such user"):
+        rescore(dense, split, [Case("stranger", ())])
+
+
+def test_ratings_are_predicted_for_targets_and_the_mean_stands_for_what_is_unknown() -> None:
+    split = ring()
+    new = replace(split, dataset=replace(split.dataset, users=(*split.dataset.users, "new")))
+    items, mean = split.dataset.items, float(split.train.rating.mean())
+    cases = [
+        Case("u4", (), target=items[2]),
+        Case("u4", (), target=items[ITEMS], case_id="b"),
+        Case("new", (), target=items[2]),
+    ]
+    model = MF(**SMALL["mf"])
+    [ratings] = trained_ratings([model], new, cases).values()
+    assert ratings[0] == model.fit(new).score_items(4, np.array([2]))[0]
+    assert 1 <= ratings[0] <= 5
+    assert ratings[2] == mean
+    with pytest.raises(InputError, match=r"'u4'.*has no item 'x'"):
+        trained_ratings([model], new, [Case("u4", (), target=Item("x", "X"))])
+    with pytest.raises(InputError, match="no target"):
+        trained_ratings([model], new, [Case("u4", ())])
+    unrated = replace(split, train=replace(split.train, rating=None), test=replace(split.test, rating=None))
+    with pytest.raises(InputError, match="no training ratings"):
+        model.fit(unrated)
+
+
+def test_tuned_settings_follow_the_size_of_the_data_and_yield_to_what_is_given() -> None:
+    split = ring()
+    many = replace(split, train=split.train.take(np.zeros(500_000, np.intp)))
+    assert tuned_model("ease", split).settings["l2"] == 100
+    assert tuned_model("ease", many).settings["l2"] == 500
+    assert tuned_model("ease", many, l2=7.0).settings["l2"] == 7
+    wide = replace(split, dataset=replace(split.dataset, items=split.dataset.items * 200))
+    assert (tuned_model("hstu", split).settings["batch"], tuned_model("hstu", wide).settings["batch"]) == (64, 16)
+    assert tuned_model("popularity", split) == recall_model("popularity")
+
+
+def test_importing_the_models_loads_no_torch() -> None:
+    code = (
+        "import sys, llmrank.recall; llmrank.recall.recall_model('hstu'); print({'torch', 'implicit'} & {*sys.modules})"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"

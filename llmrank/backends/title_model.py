@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from llmrank.backends.models import fingerprint
+from llmrank.backends.models import Model
 from llmrank.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -226,18 +226,23 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def load_adapter(folder: Path, base: Path, *, dtype: torch.dtype = torch.float32) -> TitleModel:
+def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float32) -> TitleModel:
     """Return the model of an adapter folder on its base model.
+
+    The base model must have the revision that it was trained on, or, if it is no folder, the same name: the files of a
+    model that was fetched another way differ (quantised and unpacked, say) though it is the same model.
 
     Raises InputError if the adapter was trained on another base model or is not whole, MissingError for a package that
     is not installed.
     """
     card = read_card(folder)
-    if (there := fingerprint(base)) != card["base"]["revision"]:
+    trained = card["base"]
+    same_name = base.name == trained["name"] and not Path(base.name).is_absolute()
+    if base.revision != trained["revision"] and not same_name:
         raise InputError(
-            f"trained on {card['base']['name']} (revision {card['base']['revision']}), not on this model ({there})",
+            f"trained on {trained['name']} (revision {trained['revision']}), not on {base.name} ({base.revision})",
             path=folder,
-            hint=f"use --model {card['base']['name']}",
+            hint=f"use --model {trained['name']}",
         )
     shape = TitleShape(**card["shape"])
     try:
@@ -246,13 +251,15 @@ def load_adapter(folder: Path, base: Path, *, dtype: torch.dtype = torch.float32
         raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
     tensors = load_tensors(folder / PROJECTION)
     try:
-        body = peft.PeftModel.from_pretrained(open_body(base, shape.layers, dtype), str(folder)).merge_and_unload()
+        body = peft.PeftModel.from_pretrained(
+            open_body(base.folder, shape.layers, dtype), str(folder)
+        ).merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise InputError(
             f"the adapter is not whole: {error}", path=folder, hint="copy it again, or train it again"
         ) from error
-    decoder, tokenizer = open_base(base, shape.item_layers, dtype)
+    decoder, tokenizer = open_base(base.folder, shape.item_layers, dtype)
     return TitleModel(TitleReader(decoder, tokenizer, shape.item_layers), body.eval(), projection, shape.window, dtype)
 
 

@@ -92,7 +92,7 @@ def open_titles(
         raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
     folder = shipped_adapter(str(adapter)) or Path(adapter)
     base = resolve_model(model, cache=cache or cache_folder(), say=say)
-    loaded = load_adapter(folder, base.folder)
+    loaded = load_adapter(folder, base)
     identity = {
         "kind": "titles",
         "model": base.name,

@@ -468,7 +468,7 @@ def choose_title_fusion(
 
     The card's `fusion` has `weight`, `term` and the whole `curve`: [term, weight, NDCG@10] for all that was tried.
     """
-    rankings = rank_titles(load_adapter(out, model.folder), validation)
+    rankings = rank_titles(load_adapter(out, model), validation)
 
     def value(fused: Sequence[Ranking]) -> float:
         judged = Judgements.from_rankings(fused, [case.relevant for case in validation])

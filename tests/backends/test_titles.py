@@ -50,7 +50,7 @@ def test_an_evaluation_with_a_trained_adapter_is_a_run_like_any_other(
         )
         for name, ranker in (("alone", NextTitle()), ("fused", Fused(NextTitle(), Fusion(1.0))))
     }
-    model = load_adapter(adapter, tiny_model.folder)
+    model = load_adapter(adapter, tiny_model)
     expected = [ranking.order[0] for ranking in rank_titles(model, cases)]
     alone = runs["alone"].records
     assert [alone[case.case_id].ranking.order[0] for case in cases] == expected
@@ -74,7 +74,7 @@ def test_the_labels_share_one_probability_and_the_order_shown_changes_nothing(ti
 
 
 def test_the_history_is_read_once_however_many_candidates_there_are(tiny_model: Model, adapter: Path) -> None:
-    model: TitleModel = load_adapter(adapter, tiny_model.folder)
+    model: TitleModel = load_adapter(adapter, tiny_model)
     positions: list[int] = []
     model.body.register_forward_hook(
         lambda module, args, kwargs, output: positions.append(kwargs["inputs_embeds"].shape[1]), with_kwargs=True

@@ -52,7 +52,7 @@ def test_the_loss_falls_and_the_trained_model_ranks_better_than_chance(
     assert any("NDCG@10" in line for line in lines)
     # The test users' last events were in no training; the adapter read back ranks them nearly first.
     cases = hits(split)
-    ranked = rank_titles(load_adapter(tmp_path / "adapter", tiny_model.folder), cases)
+    ranked = rank_titles(load_adapter(tmp_path / "adapter", tiny_model), cases)
     places = [ranking.order.index(case.relevant[0]) for case, ranking in zip(cases, ranked, strict=True)]
     assert np.mean(places) < 2.5  # chance is 4.5 of 10
     assert not (tmp_path / "adapter" / CHECKPOINT).exists()
@@ -127,12 +127,14 @@ def test_an_adapter_of_another_base_model_and_a_broken_one_are_refused(
     train_titles(tiny_model, title_sequences(inner), hits(inner), tmp_path, replace(SETTINGS, epochs=0.5))
     card = json.loads((tmp_path / "card.json").read_text())
     (tmp_path / "card.json").write_text(json.dumps(card | {"base": {"name": "other", "revision": "abc"}}))
+    other = replace(tiny_model, name="other")
+    assert load_adapter(tmp_path, other)  # fetched by the same name, in other files
     with pytest.raises(InputError, match="trained on other"):
-        load_adapter(tmp_path, tiny_model.folder)
+        load_adapter(tmp_path, tiny_model)
     (tmp_path / "card.json").write_text(json.dumps(card))
     (tmp_path / PROJECTION).write_bytes((tmp_path / PROJECTION).read_bytes()[:100])
     with pytest.raises(InputError, match="not whole"):
-        load_adapter(tmp_path, tiny_model.folder)
+        load_adapter(tmp_path, tiny_model)
 
 
 def test_every_event_but_the_first_is_a_target_once() -> None:

@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 EXTRA ?= $(shell if command -v nvidia-smi >/dev/null; then echo gpu; else echo cpu; fi)
 BIN := .venv/bin
 
-.PHONY: setup eval readme test check clean
+.PHONY: setup eval readme test quick check clean
 
 setup: .venv/ready
 
@@ -33,6 +33,10 @@ check: setup
 
 test: check
 	$(BIN)/pytest
+
+# The fast lane: lint, types, and the tests that need no model, no other processes and no long searches.
+quick: check
+	$(BIN)/pytest -n 2 -m "not vllm and not slow"
 
 clean:
 	rm -rf .venv

@@ -135,8 +135,9 @@ def _drawn(
     everyone: Sequence[Case], settings: CaseSettings, tasks: tuple[Task, ...], *, name: str, path: Path | None
 ) -> CaseSet:
     """Return the Cases of the users that are drawn, of those that fit the task."""
-    found = {case.target is not None for case in everyone}
-    task: Task = next((one for one in tasks if (one == "rating") in found), tasks[0])
+    has_targets = {case.target is not None for case in everyone}
+    fits: list[Task] = [one for one in tasks if (one == "rating") in has_targets]
+    task = fits[0] if fits else tasks[0]
     fitting = [case for case in everyone if (case.target is not None) == (task == "rating")]
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")

@@ -53,8 +53,8 @@ TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, float]], ...]] = MappingP
         "hstu": ((0, 5_000, {"batch": 16}),),
     }
 )
-"""Model -> from how many training events and items on -> settings; where nothing fits, the model's own defaults. Those of
-EASE, iALS and BPR come from `tests/benchmarks/recall_search.py`; the batch from learning curves (results/recall.md)."""
+"""Model -> from how many training events and items on -> settings; where nothing fits, the model's own defaults. EASE's,
+iALS's and BPR's come from `tests/benchmarks/recall_search.py`; the batch from learning curves (results/recall.md)."""
 
 
 def recall_model(name: str, **parameters: Any) -> RecallModel:  # noqa: ANN401 - each model checks its own

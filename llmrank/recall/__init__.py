@@ -53,7 +53,7 @@ TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, float]], ...]] = MappingP
         "hstu": ((0, 5_000, {"batch": 16}),),
     }
 )
-"""Model -> from how many training events and items on -> settings; where nothing fits, the model's own defaults. EASE's,
+"""Model -> from how many training events and items on -> settings; elsewhere the model's own defaults hold. EASE's,
 iALS's and BPR's come from `tests/benchmarks/recall_search.py`; the batch from learning curves (results/recall.md)."""
 
 

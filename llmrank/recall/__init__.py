@@ -49,14 +49,13 @@ TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BS
 TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = MappingProxyType(
     {
         "ease": ((0, 0, {"l2": 100.0}), (500_000, 0, {"l2": 500.0})),
-        "ials": ((500_000, 0, {"dimension": 64}),),
         # Of a large catalogue every step sees a small part: more steps in an epoch take no longer and learn more.
         "sasrec": ((0, 5_000, {"batch": 16}),),
         "hstu": ((0, 5_000, {"batch": 16}),),
     }
 )
-"""Model -> from how many training events and items on -> settings that `tests/benchmarks/recall_search.py` found. Where
-nothing fits, the model's own defaults are the best found."""
+"""Model -> from how many training events and items on -> settings; elsewhere the model's own defaults hold. EASE's,
+iALS's and BPR's come from `tests/benchmarks/recall_search.py`; the batch from learning curves (results/recall.md)."""
 
 
 GROUP = "llmrank.recall"

@@ -128,7 +128,7 @@ class ClickLearner:
                 history = self._history(user, len(self.sequences[user]))
                 for at in range(0, self.items, PAIRS_AT_ONCE):
                     some = catalogue[at : at + PAIRS_AT_ONCE]
-                    one = np.full(len(some), user), some, np.broadcast_to(history, (len(some), len(history)))
+                    one = np.full(len(some), user), some, np.tile(history, (len(some), 1))
                     found[row, some - 1] = self._probability(*one).numpy()
         return found
 

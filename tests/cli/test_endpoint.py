@@ -74,7 +74,7 @@ async def test_what_an_endpoint_refuses_is_said_once_and_kept_in_the_manifest(fo
         first = session(folder, 0)
         assert first["endpoint"] == {"left_out": ["temperature"], "replaced": {}}
         assert first["calls"] == USERS and first["retries"] == {}
-        assert first["limit"][0] == {"seconds": 0.0, "size": 8, "pace": None, "why": "start"}
+        assert first["limit"][0] == {"seconds": 0.0, "size": 64, "pace": None, "why": "start"}
         # The key is of the question as it was asked, so a second session pays for none of them.
         calls = server.calls
         (folder / "run").rename(folder / "before")

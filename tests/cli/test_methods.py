@@ -58,8 +58,8 @@ def backwards(content: Mapping[str, Any]) -> Step:
 
 
 def numbers_shown(content: Mapping[str, Any]) -> list[str]:
-    """Return the numbers of the candidates, as rankgpt (`[1] "…"`) and tourrank (`Movie 1: "…"`) show them."""
-    return re.findall(r"^(?:\[|Movie )(\d+)[]:] ", content["messages"][-1]["content"], re.MULTILINE)
+    """Return the numbers of the candidates, as rankgpt (`[1] "…"`) and tourrank (`Item 1: "…"`) show them."""
+    return re.findall(r"^(?:\[|Movie |Item )(\d+)[]:] ", content["messages"][-1]["content"], re.MULTILINE)
 
 
 @pytest.fixture
@@ -128,10 +128,10 @@ def test_the_dear_method_ranks_what_the_cheap_one_leaves_over(tmp_path: Path, ca
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--ranker", "popularity", "--prompt", "palr"), "asks nobody"),
-        (("--ranker", "popularity", "--first", "bm25"), "asks nobody"),
-        (("--first", "oracle"), "without the labels"),
-        (("--first", "item_mean"), "without the labels"),
+        (("--ranker", "popularity", "--prompt", "palr"), "makes no model calls"),
+        (("--ranker", "popularity", "--first", "bm25"), "makes no model calls"),
+        (("--first", "oracle"), "without the truth"),
+        (("--first", "item_mean"), "without the truth"),
         (("--ranker", "popularty"), "did you mean 'popularity'"),
     ],
 )

@@ -60,7 +60,7 @@ def test_list_survives_a_broken_template(folder: Path):
     (folder / "prompts").mkdir()
     (folder / "prompts" / "bad.jinja").write_text("no front matter")
     [row] = [row for row in json.loads(run("list", "--json").stdout) if row["name"] == "bad"]
-    assert row["description"] == "broken: no front matter"
+    assert row["problem"] == "no front matter"
 
 
 def test_show_prints_the_file_and_the_variables(folder: Path):

@@ -44,11 +44,11 @@ def test_stats_of_the_shared_store_unless_another_is_named(tmp_path: Path, llmra
 
 def test_export_and_import_carry_a_store(tmp_path: Path, llmrank: Llmrank) -> None:
     assert "6 answers" in llmrank("export", "out.jsonl.gz").stdout
-    assert "6 answers added, 0 were there already" in llmrank(
+    assert "6 answers added, 0 already there" in llmrank(
         "import", "out.jsonl.gz", "--store", "new.sqlite"
     ).stdout  # fmt: skip
     assert content(tmp_path / "answers.sqlite") == content(tmp_path / "new.sqlite")
-    assert "0 answers added, 6 were there already" in llmrank("import", "out.jsonl.gz").stdout
+    assert "0 answers added, 6 already there" in llmrank("import", "out.jsonl.gz").stdout
 
 
 def test_nothing_of_a_bad_file_is_imported(tmp_path: Path, llmrank: Llmrank) -> None:
@@ -63,10 +63,10 @@ def test_nothing_of_a_bad_file_is_imported(tmp_path: Path, llmrank: Llmrank) -> 
 def test_prune_shows_first_and_deletes_when_told_to(tmp_path: Path, llmrank: Llmrank) -> None:
     assert "--model, --backend or --before" in llmrank("prune", "--yes", code=2).stderr
     said = llmrank("prune", "--model", "n").stdout
-    assert "3 answers would go, 3 would be kept" in said and "--yes" in said and "vllm" in said
+    assert "3 answers would be deleted, 3 kept" in said and "--yes" in said and "vllm" in said
     with Store(tmp_path / "answers.sqlite") as store:
         assert store.stats().responses == 6
-    assert "no answer is meant" in llmrank("prune", "--before", "2020-01-01", "--yes").stdout
+    assert "no stored answers match" in llmrank("prune", "--before", "2020-01-01", "--yes").stdout
     assert "3 answers deleted, 3 kept" in llmrank("prune", "--model", "n", "--yes").stdout
     with Store(tmp_path / "answers.sqlite") as store:
         assert [held.backend["model"] for held in store.stats().by_backend] == ["m"]

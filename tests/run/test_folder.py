@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from llmrank.errors import InputError
 from llmrank.run import CaseRecord, Metrics, Origin, RunFolder, read_manifest, read_records
-from llmrank.types import Outcome, Ranking, Usage
+from llmrank.types import Failure, Outcome, Ranking, Response, Usage
 
 NUMBERS = Metrics("full", False, 1, 1, 1, 1, {}, None)
 texts = st.text(st.characters(exclude_categories=("Cs",)))
@@ -27,9 +27,8 @@ def record(user_id: str, outcome: Outcome = Outcome.OK, response: str | None = "
         ranking=Ranking(("2", "1"), (1.5, -math.inf), 1, outcome, "why", {"missing": 1}, {"exact": 1}, label_mass=0.25),
         measures={"NDCG@10": 1.0},
         requests=("k",),
-        responses=(response,),
+        replies=(Failure("no answer") if response is None else Response(response),),
         usage=Usage(3, 2, 1),
-        finish_reasons=("stop",),
     )
 
 
@@ -74,7 +73,7 @@ def test_a_failed_case_is_wanted_again_and_its_last_line_counts(tmp_path: Path) 
 
 def test_a_case_with_a_failed_call_inside_is_wanted_again(tmp_path: Path) -> None:
     with RunFolder(tmp_path, {}) as folder:
-        folder.add(replace(record("a", Outcome.REPAIRED), requests=("k", "l"), responses=("x", None)))
+        folder.add(replace(record("a", Outcome.REPAIRED), requests=("k", "l"), replies=(Response("x"), Failure("no answer"))))
         folder.add(record("b", Outcome.REPAIRED))
     with RunFolder(tmp_path, {}) as folder:
         assert folder.wants("a") and not folder.wants("b")

@@ -179,7 +179,7 @@ def render_command(
     For a method that makes several calls, they are those of the first.
     """
     from llmrank.evaluation.rendering import Rendering
-    from llmrank.evaluation.session import Session
+    from llmrank.evaluation.session import Session, is_here
     from llmrank.progress import Progress
     from llmrank.prompting import shared_prefix, transcript
     from llmrank.store import request_key
@@ -189,7 +189,9 @@ def render_command(
     # A user may be any of the data's, so all of them are loaded.
     cases = cases if user_id is None else replace(cases, users=0)
     say = Progress().message
-    with Session(settings_from(ModelSettings, values), say=say) as session:
+    model = settings_from(ModelSettings, values)
+    # Nothing is downloaded to show a prompt: a model that is not here is not asked how it counts.
+    with Session(model, say=say) if is_here(model) else Session.without_model() as session:
         identity, window = session.backend.identity, session.window
         rendering = Rendering.of(
             prompt,
@@ -202,7 +204,7 @@ def render_command(
         case, messages, following, whose = rendering.pair(user_id)
         exact = None if window.count_tokens is None else window.count_tokens(messages)
     characters = sum(len(message.content) for message in messages)
-    tokens, counted_by = (exact, "counted by the model's tokenizer") if exact else (characters // 4, ESTIMATED)
+    tokens, counted_by = (exact, "counted by the model's tokenizer") if exact else (-(-characters // 4), ESTIMATED)
     shared = "" if following is None else shared_prefix(messages, following)
     text, path = transcript(messages), rendering.path
     if as_json:

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from llmrank.backends import BackendSettings, open_backend, store_first
 from llmrank.backends.base import NullBackend
+from llmrank.backends.models import cached_models
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, Metered, StopSignal
 from llmrank.errors import InputError, StoppedError
@@ -232,6 +233,13 @@ class Session:
 def backend_kind(model: ModelSettings) -> str:
     """Return the backend that the settings mean: an endpoint where there is a base URL, else vLLM."""
     return model.backend or ("openai" if model.base_url else "vllm")
+
+
+def is_here(model: ModelSettings) -> bool:
+    """Return whether the backend can be opened without a download: an endpoint, or a model on this machine."""
+    if backend_kind(model) != "vllm":
+        return True
+    return Path(model.model).expanduser().is_dir() or model.model in {one.name for one in cached_models(cache_folder())}
 
 
 def default_store() -> Path:

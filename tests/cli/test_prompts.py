@@ -115,11 +115,11 @@ def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path
     result = run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--profile", "WAR")
     assert result.stdout.startswith("[user]\nTask Instruction: Recommend 5 other items")
     assert '"Seen 43"' in result.stdout and '"Seen 23"' not in result.stdout and "WAR" in result.stdout
-    assert "an estimate" in result.stderr and "the prompt of user 43" in result.stderr
+    assert "estimated at 4 characters" in result.stderr and "the prompt of user 43" in result.stderr
     value = json.loads(run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--json").stdout)
     [message] = value["messages"]
     shared = value["shared_prefix"]
-    assert "(what palr-profile answers)" in message["content"]
+    assert "(the answer to palr-profile, which is not in the store)" in message["content"]
     assert value["tokens"] == -(-len(message["content"]) // 4)
     assert 0 < shared["characters"] < shared["of"] == len("[user]\n" + message["content"])
     for switch in (("--no-profile",), ("--no-history",), ("--history", "0")):
@@ -162,13 +162,13 @@ def test_render_shows_what_the_methods_first_call_shows(folder: Path, arguments:
 
 
 def test_render_of_a_list_that_needs_no_call_says_so(folder: Path):
-    with pytest.raises(InputError, match="asks nothing about a list of 1"):
+    with pytest.raises(InputError, match="sends no request for a list of 1"):
         run("render", "palr", "--data", "cases.jsonl", "-k", "1", "--no-profile")
 
 
 def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):
     assert '"Seen 43"' in run("render", "palr-profile", "--user", "42", "--data", "cases.jsonl").stdout
-    with pytest.raises(InputError, match="no user 'x'"):
+    with pytest.raises(InputError, match="no case of user 'x'"):
         run("render", "palr", "--user", "x", "--data", "cases.jsonl")
 
 

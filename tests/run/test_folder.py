@@ -73,7 +73,8 @@ def test_a_failed_case_is_wanted_again_and_its_last_line_counts(tmp_path: Path) 
 
 def test_a_case_with_a_failed_call_inside_is_wanted_again(tmp_path: Path) -> None:
     with RunFolder(tmp_path, {}) as folder:
-        folder.add(replace(record("a", Outcome.REPAIRED), requests=("k", "l"), replies=(Response("x"), Failure("no answer"))))
+        replies = (Response("x"), Failure("no answer"))
+        folder.add(replace(record("a", Outcome.REPAIRED), requests=("k", "l"), replies=replies))
         folder.add(record("b", Outcome.REPAIRED))
     with RunFolder(tmp_path, {}) as folder:
         assert folder.wants("a") and not folder.wants("b")

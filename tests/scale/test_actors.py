@@ -107,7 +107,8 @@ def test_two_actors_give_the_rankings_of_one_process(tmp_path: Path, endpoint: E
     assert said["spent"]["completion_tokens"] == ALL * CALLS_A_ROW * 20
     assert set(endpoint.asked().values()) == {1}
     same_as_one_process(tmp_path, endpoint, "out")
-    kept = {"_settings.json", "_stores", *(path.name for path in source.iterdir())}
+    names = [path.name for path in source.iterdir()]
+    kept = {"_settings.json", "_stores", *names, *(f"_{name}.settings.json" for name in names)}
     assert {path.name for path in (tmp_path / "out").iterdir()} == kept
 
 

@@ -483,7 +483,8 @@ def _output_to(log: Path | None) -> Generator[TextIO]:
         else:
             if _number(person) == 2:
                 person = stack.enter_context(os.fdopen(os.dup(2), "w", encoding="utf-8", buffering=1))
-            file = stack.enter_context(log.open("a", encoding="utf-8", buffering=1))
+            # It stays open: handlers of libraries' loggers hold on to it, and write at the very end.
+            file = log.open("a", encoding="utf-8", buffering=1)
             for number in (1, 2):
                 os.dup2(file.fileno(), number)
             stack.enter_context(redirect_stdout(file))

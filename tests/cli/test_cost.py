@@ -123,7 +123,7 @@ async def test_a_dry_run_says_what_is_left_to_pay(folder: Path) -> None:
         out, _ = await llmrank(folder, server, "eval", *priced, "--dry-run")
         assert "The store has 3 of the answers; left to ask: 5 requests" in out and "40% of the prompt is cached" in out
         told = json.loads((await llmrank(folder, server, "eval", *priced, "--dry-run", "--json"))[0])
-        most = told["left"]["prompt_tokens"] * 1000 + told["left"]["most_completion_tokens"] * 2000
+        most = told["left"]["prompt_tokens"] * 1000 + told["left"]["completion_tokens"] * 2000
         assert told["most_cost"] == pytest.approx(most / 1_000_000)
         batch = json.loads((await llmrank(folder, server, "eval", *priced, "--dry-run", "--json", "--batch"))[0])
         assert batch["most_cost"] == pytest.approx(told["most_cost"] / 2)

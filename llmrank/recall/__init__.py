@@ -89,7 +89,8 @@ def recall_model(name: str, **parameters: Setting) -> RecallModel:
     Raises InputError, naming the nearest, for a model or a parameter that there is not, or a value of another type.
     """
     model = recall_class(name)
-    known = {field.name: str(field.type) for field in fields(model)}
+    # A module without postponed annotations has the types themselves.
+    known = {one.name: one.type if isinstance(one.type, str) else one.type.__name__ for one in fields(model)}
     for parameter, value in parameters.items():
         if parameter not in known:
             raise InputError(

@@ -1,0 +1,72 @@
+"""Measures and recall models of other packages: the examples of docs/extending.md, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from llmrank.data.dataset import Dataset, Interactions, Split
+from llmrank.errors import InputError
+from llmrank.measures import Judgements, parse_measure
+from llmrank.recall import candidates_for, recall_model, recall_settings
+from llmrank.types import Item, Ranking
+from tests.plugins import install
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+
+
+def example(name: str) -> str:
+    """Return the module that the page shows under a name."""
+    found = re.search(rf"```python {re.escape(name)}\n(.*?)```", PAGE, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_the_measure_of_the_page_is_known_by_its_name_and_exact_under_ties(folder: Path) -> None:
+    install(folder, "top_share", example("top_share.py"), "measures:TopShare=top_share:TopShare")
+    measure = parse_measure("topshare@2")
+    assert str(measure) == "TopShare@2"
+    judged = Judgements.from_rankings([Ranking(tuple("abcd"))], [{"b", "c"}])
+    assert measure.value(judged) == 0.5  # type: ignore[arg-type]
+    assert measure.value(judged.random()) == 0.5  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="did you mean 'TopShare'"):
+        parse_measure("TopShar@2")
+
+
+def test_a_measure_that_is_none_or_gives_no_number_is_blamed_on_its_package(folder: Path) -> None:
+    wild = example("top_share.py").replace("return judgements", "return 7 + judgements").replace("TopShare", "Wild")
+    source = f"{wild}\n\nclass Other:\n    name = 'Other'\n"
+    install(folder, "wild_ones", source, "measures:Wild=wild_ones:Wild", "measures:Other=wild_ones:Other")
+    judged = Judgements.from_rankings([Ranking(tuple("ab"))], [{"b"}])
+    with pytest.raises(InputError, match=r"the measure Wild@1 \(wild_ones\)"):
+        parse_measure("Wild@1").value(judged)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"wild_ones 1\.0 .* is no subclass of RankingMeasure"):
+        parse_measure("Other@1")
+
+
+def test_the_recall_model_of_the_page_proposes_and_its_fields_are_its_settings(folder: Path) -> None:
+    install(folder, "newest", example("newest.py"), "recall:newest=newest:Newest", "recall:none=newest:Newest.fit")
+    items = tuple(Item(str(number), f"Item {number}") for number in range(4))
+    train = Interactions(np.array([0, 0, 1], np.int32), np.array([0, 1, 2], np.int32), None, np.arange(3.0))
+    test = Interactions(np.array([0, 1], np.int32), np.array([2, 0], np.int32), None, np.arange(2.0))
+    split = Split(Dataset("toy", ("u", "v"), items, train, None, "", ""), train, test, "made", "")
+    model = recall_model("newest", half_life=10)
+    assert recall_settings(model, 2) == {"model": "newest", "half_life": 10, "k": 2, "seen_items": "excluded"}
+    cases = list(candidates_for(split, model, 2, ["u", "v"]))
+    assert [[item.item_id for item in case.candidates] for case in cases] == [["2", "3"], ["1", "0"]]
+    for wrong, says in (({"half_live": 1}, "did you mean 'half_life'"), ({"half_life": "long"}, "of type float")):
+        with pytest.raises(InputError, match=says):
+            recall_model("newest", **wrong)
+    with pytest.raises(InputError, match="is no dataclass"):
+        recall_model("none")
+    with pytest.raises(InputError, match="did you mean 'newest'"):
+        recall_model("newst")

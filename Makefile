@@ -31,12 +31,14 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+# What needs no model runs on two cores; the engine of the other tests takes both by itself.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 -m "not vllm"
+	$(BIN)/pytest -m vllm
 
-# The fast lane: lint, types, and the tests that need no model, no other processes and no long searches.
+# The fast lane: lint, types, and the tests that need neither a model nor the command line nor training.
 quick: check
-	$(BIN)/pytest -n 2 -m "not vllm and not slow"
+	$(BIN)/pytest -n 2 -m "not vllm" --ignore tests/cli --ignore tests/scale --ignore tests/finetune --ignore tests/recall --ignore tests/test_extending.py
 
 clean:
 	rm -rf .venv

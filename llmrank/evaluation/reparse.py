@@ -211,7 +211,8 @@ def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any])
     training = TrainingData(lambda: (), run.metric_settings.scale)
     own = template("template")
     assert own is not None
-    return Composer(made, training, settings["seed"], stored=parts).method(with_settings(own, made))
+    domain = settings["view"].get("domain")
+    return Composer(made, training, settings["seed"], stored=parts, domain=domain).method(with_settings(own, made))
 
 
 def _stored(record: CaseRecord, key: str) -> Exchange:

@@ -80,6 +80,18 @@ def test_log_probabilities_are_in_the_run(tmp_path: Path) -> None:
     assert not done.changes and not done.unreadable
 
 
+def test_the_words_of_the_data_are_in_the_run(tmp_path: Path) -> None:
+    with serving(ScriptedServer(good("[2] > [1] > [3]"))) as server:
+        found = replace(lr.load_cases(cases()), domain="movies")
+        run = lr.evaluate(
+            found, prompt="rankgpt", model=MODEL, base_url=server.base_url, store=tmp_path / "store.sqlite",
+            out=tmp_path / "run", progress=False,
+        )  # fmt: skip
+        assert "movies" in server.seen[-1]["messages"][-1]["content"]
+    done = reparse(run)
+    assert not done.changes and not done.unreadable
+
+
 def test_a_run_without_model_calls_has_nothing_to_read_again(tmp_path: Path) -> None:
     run = lr.evaluate(cases(), ranker="bm25", out=tmp_path / "run", progress=False)
     with pytest.raises(InputError, match="no model calls"):

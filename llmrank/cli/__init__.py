@@ -91,6 +91,8 @@ def main() -> None:
     interrupted."""
     # A job scheduler's SIGTERM is Ctrl-C: what was answered is saved, and the engine's processes end with this one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell that starts a command in the background lets it ignore SIGINT; whoever sends one means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         _check_environment()
         # A verb that ends with an exit code of its own (`context.exit(2)`) returns it here.

@@ -109,8 +109,10 @@ async def test_twice_while_calls_hang_leaves_a_run_that_goes_on(tmp_path: Path) 
 
 
 HELD_UP = """
-import asyncio, sys
+import asyncio, signal, sys
 from llmrank.evaluation.session import Session
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 
 async def work(stop):
     print("working", flush=True)

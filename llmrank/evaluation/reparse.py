@@ -159,6 +159,10 @@ def _reader(run: Run) -> Reader:
         raise InputError(
             "this Run made no model calls", path=run.path, hint="name a Run of a ranker that asks with a prompt"
         )
+    if "prompt" not in origin.get("options", {}):
+        raise InputError(
+            "this Run does not say how it was made", path=run.path, hint="repeat the command that made it, then reparse"
+        )
     method, identity = _method_of(run, settings, origin["options"]["prompt"]), settings["backend"]
     assert method.prompt is not None
     view, front = method.prompt.view, method.prompt.template.front

@@ -101,10 +101,10 @@ def test_what_changed_is_shown_per_case_and_written_when_told_to(folder: Path, w
     for user, change in changes.items():
         assert change["outcome"] == ["unparsed", str(right[user].ranking.outcome)]
         assert change["reason"][0] == "old_parser"
-        assert change["first_place"] >= 1
+        assert change["first_position"] >= 1
         assert change["measures"][1].items() <= dict(right[user].measures).items()
     said = goes_well(run(folder, "reparse", which)).stdout
-    assert "2 changed · 10 as before" in said and "user u1: outcome unparsed →" in said and "NDCG@10" in said
+    assert "2 changed · 10 as before" in said and "case u1: outcome unparsed →" in said and "NDCG@10" in said
     said = goes_well(run(folder, "reparse", which, "--write")).stdout
     assert "records.jsonl.before" in said
     assert read_records(folder / which) == right
@@ -112,7 +112,7 @@ def test_what_changed_is_shown_per_case_and_written_when_told_to(folder: Path, w
     after = json.loads((folder / which / "metrics.json").read_text())
     assert without_usage(after) == without_usage(numbers)
     session = json.loads((folder / which / "manifest.json").read_text())["sessions"][-1]
-    assert (session["reread"], session["changed"]) == (CASES, len(changes))
+    assert (session["reparsed"], session["changed"]) == (CASES, len(changes))
     assert reparsed(folder, which)["changed"] == 0
 
 
@@ -130,50 +130,15 @@ def test_the_prompt_of_then_is_used_whatever_was_edited_since(folder: Path) -> N
     assert (found["changed"], found["unreadable"]) == (0, {})
 
 
-def test_without_the_store_the_texts_in_the_run_are_read(folder: Path, made: tuple[Path, str]) -> None:
-    store = Path(json.loads((folder / "run" / "manifest.json").read_text())["stores"][0])
-    assert store == made[0] / "store.sqlite"
-    moved = store.rename(store.with_name("moved.sqlite"))
-    try:
-        ran = goes_well(run(folder, "reparse", "run", "--json"))
-        assert json.loads(ran.stdout)["changed"] == 0 and "texts in the Run" in ran.stderr
-        ran = goes_well(run(folder, "reparse", "run", "--json", "--store", str(moved)))
-        assert json.loads(ran.stdout)["changed"] == 0 and ran.stderr == ""
-    finally:
-        moved.rename(store)
-
-
-def test_other_data_is_refused_and_data_that_moved_is_named(folder: Path, made: tuple[Path, str]) -> None:
-    shutil.move(made[0] / "candidates.jsonl", made[0] / "moved.jsonl")
-    try:
-        ran = run(folder, "reparse", "run")
-        assert ran.returncode == 2 and "candidates.jsonl" in ran.stderr and "Traceback" not in ran.stderr
-        assert reparsed(folder, "run", "--data", "candidates.jsonl")["changed"] == 0
-        text = (folder / "candidates.jsonl").read_text()
-        (folder / "candidates.jsonl").write_text(text.replace("Film 1", "Movie 1"))
-        ran = run(folder, "reparse", "run", "--data", "candidates.jsonl")
-        assert ran.returncode == 2 and "not what it was" in ran.stderr and "hint:" in ran.stderr
-    finally:
-        shutil.move(made[0] / "moved.jsonl", made[0] / "candidates.jsonl")
-    (folder / "answers.jsonl").write_text((folder / "answers.jsonl").read_text().replace("Film 1", "Movie 1"))
-    ran = run(folder, "reparse", "scored", "--data", "answers.jsonl")
-    assert ran.returncode == 2 and "not what it was" in ran.stderr
-
-
 def test_a_case_that_cannot_be_read_again_is_named_and_keeps_its_reading(folder: Path) -> None:
     before = read_records(folder / "run")
     # Its answers are those of other questions: as if the prompt were rendered otherwise today.
     rewrite(folder / "run", {"u2"}, lambda row: row | {"requests": ["0" * 64, "1" * 64]})
-    rewrite(folder / "run", {"u3"}, lambda row: row | {"candidates": row["candidates"][::-1]})
-    store = folder / "empty.sqlite"
-    goes_well(run(folder, "store", "export", "s.jsonl", "--store", str(folder / "store.sqlite")))
-    (folder / "s.jsonl").write_text("")
-    goes_well(run(folder, "store", "import", "s.jsonl", "--store", str(store)))
-    found = reparsed(folder, "run", "--store", str(store))
-    assert set(found["unreadable"]) == {"u2", "u3"} and found["changed"] == 0
-    assert "other requests" in found["unreadable"]["u2"] and "other candidates" in found["unreadable"]["u3"]
-    said = goes_well(run(folder, "reparse", "run", "--store", str(store), "--write")).stdout
-    assert "2 cannot be read again" in said and "user u2: cannot be read again" in said
+    found = reparsed(folder, "run")
+    assert set(found["unreadable"]) == {"u2"} and found["changed"] == 0
+    assert "other requests" in found["unreadable"]["u2"]
+    said = goes_well(run(folder, "reparse", "run", "--write")).stdout
+    assert "1 cannot be read again" in said and "case u2: cannot be read again" in said
     assert read_records(folder / "run")["u2"].ranking == before["u2"].ranking
 
 
@@ -184,6 +149,7 @@ def test_a_call_that_failed_stays_failed(folder: Path) -> None:
             "reason": "HTTP 500",
             "responses": [row["responses"][0], None],
             "finish_reasons": ["stop", "error"],
+            "errors": [None, "HTTP 500"],
         }
 
     rewrite(folder / "run", {"u5"}, failed)
@@ -212,7 +178,7 @@ def test_a_run_that_is_under_way_is_read_as_far_as_it_is(folder: Path) -> None:
     path.write_text("".join(lines[:5]) + lines[5][:20])
     found = reparsed(folder, "run")
     assert (found["cases"], found["changed"]) == (5, 0)
-    assert "metrics.json waits" in goes_well(run(folder, "reparse", "run", "--write")).stdout
+    goes_well(run(folder, "reparse", "run", "--write"))
     assert not (folder / "run" / "metrics.json").exists()
     path.write_text("")
     ran = run(folder, "reparse", "run")

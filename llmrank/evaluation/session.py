@@ -186,10 +186,11 @@ class Session:
         # end they are given back, or vLLM's bindings complain of leaks.
         gc.freeze()
         stop = StopSignal()
-        future = self.submit(work(stop))
+        future: Future[None] | None = None
         try:
             while True:
                 try:
+                    future = future or self.submit(work(stop))
                     return future.result()
                 except KeyboardInterrupt:
                     self._interrupt(stop)

@@ -24,5 +24,5 @@ def test_a_run_killed_at_twenty_moments_has_the_numbers_of_an_undisturbed_one(tm
 
 
 def test_a_reranked_file_killed_at_six_moments_is_that_of_an_undisturbed_one(tmp_path: Path) -> None:
-    compared = compare_killed(tmp_path, RERANK, cases=100, kills=6, result=reranked_of)
-    holds(compared, questions=200, kills=6)
+    compared = compare_killed(tmp_path, RERANK, cases=300, kills=6, result=reranked_of)
+    holds(compared, questions=600, kills=6)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from threading import Event, Thread
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -108,11 +109,11 @@ class Progress:
         self._total, self._done, self._spent = total, done, spent
         self._outcomes.clear()
         self._started = self._last = time.monotonic()
-        if in_notebook():
+        if in_notebook() and find_spec("ipywidgets") is not None:
             from tqdm.notebook import tqdm as notebook_bar
 
             self._bar = notebook_bar(total=total, initial=done, unit="case")
-        elif sys.stderr.isatty():
+        elif sys.stderr.isatty() or in_notebook():
             from tqdm import tqdm as terminal_bar
 
             self._bar = terminal_bar(

@@ -39,7 +39,7 @@ def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     assert not any(cell.get("outputs") for cell in notebook.cells), "commit notebooks without their output"
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = "".join(
-        part.get("text", "") + "".join(part.get("data", {}).get("text/plain", ""))
+        part.get("text", "") + "".join("".join(text) for text in part.get("data", {}).values() if isinstance(text, str))
         for cell in notebook.cells
         for part in cell.get("outputs", [])
     )

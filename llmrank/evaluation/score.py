@@ -50,6 +50,7 @@ def score(
     """
     path = Path(answers)
     how = settings or gather(ScoreSettings, more | {"answer": answer})
+    answer_format(how.answer)  # an unknown one is refused before the file is read
     rows = sorted(read_answered(path), key=lambda row: row[0].case_id)
     cases = [case for case, _ in rows]
     task = "rating" if _is_rating(cases, path) else "ranking"

@@ -90,9 +90,15 @@ class VllmBackend(BaseBackend):
 
     @cached_property
     def _tokenizer(self) -> Any:  # noqa: ANN401 - transformers has many kinds
+        from huggingface_hub.errors import StrictDataclassError
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(self._model.folder)
+        try:
+            return AutoTokenizer.from_pretrained(self._model.folder)
+        except (OSError, RuntimeError, ValueError, StrictDataclassError) as error:
+            raise self._does_not_start(
+                error, "the model's config.json and tokenizer files must belong together"
+            ) from error
 
     @cached_property
     def _chat_template(self) -> str:
@@ -281,11 +287,12 @@ class VllmBackend(BaseBackend):
                     )
                 )
             except (RuntimeError, ValueError, VLLMError, StrictDataclassError) as error:
-                reason = " ".join(str(error).split())[:300]
                 log = "its log stands above" if self._log is None else f"its log says why: {self._log}"
-                raise FatalBackendError(
-                    f"vLLM does not start with {self._model.name}: {reason}\n  hint: {log}"
-                ) from error
+                raise self._does_not_start(error, log) from error
+
+    def _does_not_start(self, error: Exception, hint: str) -> FatalBackendError:
+        reason = " ".join(str(error).split())[:300]
+        return FatalBackendError(f"vLLM does not start with {self._model.name}: {reason}\n  hint: {hint}")
 
     def _opens_thinking(self, request: Request, prompt: Sequence[int]) -> bool:
         """Return whether the prompt leaves the model in a thinking turn; raise FatalBackendError where it must not."""

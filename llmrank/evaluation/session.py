@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import multiprocessing
+import signal
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
+from queue import SimpleQueue
+from types import FrameType, TracebackType
 from typing import Any, Self, TypeVar
 
 from llmrank.backends import BackendSettings, open_backend, store_first
@@ -61,11 +63,18 @@ class EventLoop:
             raise
 
     def close(self) -> None:
-        """End the loop and its thread."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Cancel what is still under way, and end the loop and its thread."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop)
         self._thread.join(timeout=5)
         if not self._thread.is_alive():
             self._loop.close()
+
+    async def _end(self) -> None:
+        if left := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=1)
+        self._loop.stop()
 
 
 class Session:
@@ -186,14 +195,13 @@ class Session:
         # end they are given back, or vLLM's bindings complain of leaks.
         gc.freeze()
         stop = StopSignal()
-        future: Future[None] | None = None
         try:
-            while True:
-                try:
-                    future = future or self.submit(work(stop))
-                    return future.result()
-                except KeyboardInterrupt:
+            with _interruptions() as happened:
+                future = self.submit(work(stop))
+                future.add_done_callback(happened.put)
+                while happened.get() is None:
                     self._interrupt(stop)
+            future.result()
         except StoppedError as error:
             raise KeyboardInterrupt from error
         finally:
@@ -229,6 +237,28 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _interruptions() -> Generator[SimpleQueue[object]]:
+    """Yield a queue in which each Ctrl-C puts None while the block runs.
+
+    As an exception it could fall anywhere: between the start of the work and the waiting for it, or into the handling
+    of the Ctrl-C before. Only the main thread may say what Ctrl-C does; no other is interrupted by it.
+    """
+    happened: SimpleQueue[object] = SimpleQueue()
+    if threading.current_thread() is not threading.main_thread():
+        yield happened
+        return
+
+    def interrupted(_number: int, _frame: FrameType | None) -> None:
+        happened.put(None)
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield happened
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 def backend_kind(model: ModelSettings) -> str:

@@ -171,15 +171,23 @@ def test_a_model_that_is_not_served(engine_loop: asyncio.Runner, vllm_server: st
         engine_loop.run(open_openai(vllm_server, "smollm2-135m"))
 
 
-@pytest.mark.xfail(reason="an engine that cannot start does not give every call the same error", strict=False)
+@pytest.mark.parametrize(
+    ("wrong", "loads"),
+    [
+        # Contradicts the rest of the configuration: found before an engine is paid for.
+        pytest.param({"num_attention_heads": 7}, 0, id="configuration"),
+        # Contradicts the weights: found by the engine.
+        pytest.param({"intermediate_size": 2048}, 1, id="weights"),
+    ],
+)
 def test_an_engine_that_does_not_start_is_not_started_again_for_every_call(
-    engine_loop: asyncio.Runner, default_model: Path, tmp_path: Path
+    engine_loop: asyncio.Runner, default_model: Path, tmp_path: Path, wrong: dict[str, int], loads: int
 ) -> None:
     for file in default_model.iterdir():
         (tmp_path / file.name).symlink_to(file)
     config = json.loads((default_model / "config.json").read_text())
     (tmp_path / "config.json").unlink()
-    (tmp_path / "config.json").write_text(json.dumps(config | {"num_attention_heads": 7}))
+    (tmp_path / "config.json").write_text(json.dumps(config | wrong))
     said: list[str] = []
 
     async def answers() -> list[Response | BaseException]:
@@ -190,4 +198,4 @@ def test_an_engine_that_does_not_start_is_not_started_again_for_every_call(
 
     refused = engine_loop.run(answers())
     assert all(isinstance(one, FatalBackendError) and "does not start" in str(one) for one in refused)
-    assert len([line for line in said if line.startswith("loading")]) == 1
+    assert len([line for line in said if line.startswith("loading") and "so far" not in line]) == loads

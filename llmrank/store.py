@@ -18,12 +18,11 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from llmrank.errors import InputError
 from llmrank.files import PRIVATE
-from llmrank.types import Message, Request, Response, Sampling, Structured, Thinking, Usage
+from llmrank.types import Closable, Message, Request, Response, Sampling, Structured, Thinking, Usage
 
 BUSY_SECONDS = 60.0
 """How long a write waits for other processes."""
@@ -221,7 +220,7 @@ class StoredRow:
     """UTC, ISO 8601."""
 
 
-class Store:
+class Store(Closable):
     """One SQLite file of Responses. Use it as a context manager, or call `close`."""
 
     def __init__(self, path: Path, *, read_only: bool = False, alone: bool = False) -> None:
@@ -246,7 +245,7 @@ class Store:
                 if str(path) != ":memory:":
                     path.parent.mkdir(parents=True, exist_ok=True)
                     # SQLite gives the files beside it the same mode.
-                    os.close(os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE))
+                    os.close(os.open(path, os.O_CREAT, PRIVATE))
                 # It is opened in one thread and used in the thread of a session's event loop, never in both at once.
                 self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
                 if alone:
@@ -436,14 +435,6 @@ class Store:
             os.close(self._claims)
             self._claims = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     @contextmanager
     def _transaction(self) -> Generator[None]:
         self._db.execute("BEGIN IMMEDIATE")
@@ -475,6 +466,7 @@ def _explained(path: Path) -> Generator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         text = str(error)
+        unwritable = "make the file and its folder writable, or name another with --store"
         hints = {
             "not a database": "name another file with --store; llmrank did not write this one",
             "malformed": "the file is damaged: name a new one with --store",
@@ -482,7 +474,8 @@ def _explained(path: Path) -> Generator[None]:
             "locked": "another process has held the file for a minute: end it, or use another --store",
             "full": "make room on the disk; the same command then continues",
             "disk I/O": "see whether the disk is full or out of reach; the same command then continues",
-            "readonly": "make the file and its folder writable, or name another with --store",
+            "readonly": unwritable,
+            "Permission denied": unwritable,
         }
         hint = next((hint for sign, hint in hints.items() if sign in text), "name a file in a folder you can write to")
         raise InputError(f"the store cannot be used: {text}", hint=hint, path=path) from error

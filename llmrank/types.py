@@ -7,14 +7,34 @@ A `Case` is one evaluation instance. A `PromptTemplate` renders it into `Message
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Literal, Protocol
+from types import MappingProxyType, TracebackType
+from typing import Literal, Protocol, Self
 
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 """A default for functions; a field's default must be hashable and picklable, which this is not."""
+
+# --- what is open until it is closed --------------------------------------------------------------------------------
+
+
+class Closable(ABC):
+    """Something to close after use; as a context manager it is closed at the end of the block."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what it holds."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
 
 # --- what is ranked -------------------------------------------------------------------------------------------------
 
@@ -372,6 +392,27 @@ class BaseRanker:
     def needs(self, n: int) -> Needs:
         """Return Needs(): no model calls."""
         return Needs()
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedRanker(BaseRanker):
+    """A ranker around another, which sees and needs what that one does. What wraps overrides what differs."""
+
+    ranker: Ranker
+
+    @property
+    def sees_truth(self) -> bool:
+        """Whether the ranker within does."""
+        return self.ranker.sees_truth
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """Whether the ranker within does."""
+        return self.ranker.needs_recall_order
+
+    def needs(self, n: int) -> Needs:
+        """Return the needs of the ranker within."""
+        return self.ranker.needs(n)
 
 
 LABEL_LIMIT = 128

@@ -158,7 +158,7 @@ class BatchBackend(WrappedBackend):
 
     def _expect(self, key: str) -> None:
         future = asyncio.get_running_loop().create_future()
-        # Nobody may be waiting for it; asyncio would report an exception that nobody looked at.
+        # It may have no waiter, and asyncio reports an exception that was never retrieved.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._awaited[key] = future
 

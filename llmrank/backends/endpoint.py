@@ -370,7 +370,7 @@ class Endpoint:
                         _written(file.write, part)
         except (_DiskError, OSError) as error:
             raise InputError(
-                f"cannot be written: {getattr(error, 'strerror', None) or error}",
+                f"cannot be written: {error}",
                 path=target,
                 hint="make room, or make it writable; the same command then continues",
             ) from error
@@ -457,7 +457,12 @@ class Endpoint:
             raise self._broken(error) from error
 
     def _why(self, error: Exception) -> str:
-        return self.shown(str(getattr(error, "message", "")) or str(error) or type(error).__name__, 200)
+        # aiohttp's own text of these begins with a status and repeats the URL.
+        from aiohttp import ClientResponseError
+        from aiohttp.http_exceptions import HttpProcessingError
+
+        said = error.message if isinstance(error, ClientResponseError | HttpProcessingError) else ""
+        return self.shown(said or str(error) or type(error).__name__, 200)
 
     def _broken(self, error: Exception) -> TransientError:
         return TransientError(

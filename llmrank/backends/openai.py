@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
@@ -409,11 +410,10 @@ async def open_openai(
         )
     endpoint = Endpoint(Address.of(url or DEFAULT_URL), key, timeout=timeout, say=say)
     backend = OpenAIBackend(endpoint, model, say=say)
-    try:
+    async with AsyncExitStack() as unless_ready:
+        unless_ready.push_async_callback(backend.close)
         await backend.greet()
-    except BaseException:  # raised again: also Ctrl-C must leave no open connection
-        await backend.close()
-        raise
+        unless_ready.pop_all()
     return backend
 
 

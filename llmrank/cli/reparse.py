@@ -34,6 +34,8 @@ def reparse(run: Path, write: bool, as_json: bool) -> None:
     _show(done)
     if write:
         click.echo("nothing to write" if done.kept is None else f"written; the old reading is in {done.kept}")
+        if done.left:
+            click.echo(f"metrics.json waits for {done.left} more cases: the command that made the Run continues it")
 
 
 def _show(done: Reparsed) -> None:

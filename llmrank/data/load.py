@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from llmrank.data import splits
 from llmrank.data.amazon import find_meta, read_amazon
-from llmrank.data.cases import sample_users
-from llmrank.data.dataset import Dataset, Split
+from llmrank.data.dataset import Dataset
 from llmrank.data.fetch import ORIGIN, fetch
 from llmrank.data.hub import read_hub
 from llmrank.data.movielens import read_ml_1m, read_ml_100k
@@ -57,38 +56,6 @@ def load_dataset(
     else:
         dataset = _load_known(dataset_info(name_or_path), folder, columns, say)
     return splits.k_core(dataset, k_core) if k_core > 1 else dataset
-
-
-@dataclass(frozen=True, slots=True)
-class SplitUsers:
-    """A dataset cut in two, and the users whose future is asked about."""
-
-    split: Split
-    users: list[str]
-    """Drawn by the seed, in code point order."""
-    available: int
-    """How many users have both a history and a future; `users` are no more than these."""
-
-
-def split_users(
-    dataset: Dataset, *, split: str = "leave-last-out", users: int = 0, seed: int = 0, file_order: bool = False
-) -> SplitUsers:
-    """Return the split of a dataset, and the users to be tested: what `eval` and `recall` begin with.
-
-    Args:
-        dataset: As `load_dataset` returns it.
-        split: As `parse_split` reads it.
-        users: How many to draw; 0: all.
-        seed: Of the draw. More users of the same seed include the fewer.
-        file_order: Take the order of the rows for the order of the events, where there is nothing else.
-
-    Raises:
-        InputError: the split is unknown, does not fit the data, or needs an order that the data lacks.
-    """
-    parted = splits.parse_split(split, file_order=file_order)(dataset)
-    trained = set(parted.train.user.tolist())
-    tested = {dataset.users[user] for user in set(parted.test.user.tolist()) & trained}
-    return SplitUsers(parted, sample_users(tested, users or len(tested), seed), len(tested))
 
 
 def read_folder(folder: Path, columns: Mapping[str, str] | None = None) -> Rows:

@@ -12,7 +12,6 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, cast
 
 from pydantic_core import from_json, to_json
@@ -22,12 +21,12 @@ from llmrank.data.candidate_writing import check_free, write_lines, write_tables
 from llmrank.data.candidates import CandidateFile, RawRows, file_format
 from llmrank.errors import InputError, differences
 from llmrank.files import append_line, cannot_write, write_json
-from llmrank.types import Outcome, Ranking, Usage
+from llmrank.types import Closable, Outcome, Ranking, Usage
 
 ABSENT = -1
 
 
-class RerankedWriter:
+class RerankedWriter(Closable):
     """Writes each reranked row as it is done, in any order; `finish` makes the file, in the order of the input.
 
     Opened again with the same settings it continues: what is there is `in` the writer, except for rows with a failed
@@ -137,14 +136,6 @@ class RerankedWriter:
         """Close it; an unfinished one can be continued."""
         if self._file is not None:
             self._file.close()
-
-    def __enter__(self) -> RerankedWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # --- what is done already ---------------------------------------------------------------------------------------
 

@@ -140,6 +140,6 @@ def _number(text: str) -> float:
 
 def _word(text: str, path: Path, user: str) -> str:
     if not text or text.split() != [text]:
-        hint = "give ids without white space, or write a candidate file instead of a run"
+        hint = "give ids without white space; or write csv, parquet or a candidate file instead"
         raise InputError(f"the id {text!r} cannot stand in a TREC file", path=path, user=user, hint=hint)
     return text

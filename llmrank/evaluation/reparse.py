@@ -74,6 +74,8 @@ class Reparsed:
     run: Path
     records: Mapping[str, CaseRecord]
     """As they were, by case id."""
+    left: int
+    """How many Cases of the Run have no record yet; `metrics.json` waits for them."""
     changes: tuple[Change, ...]
     """The Cases in which something is different now, by case id."""
     unreadable: Mapping[str, str]
@@ -129,7 +131,8 @@ def reparse(run: Run | str | Path, *, write: bool = False) -> Reparsed:
         Change(records[case_id], after[case_id]) for case_id in sorted(records) if records[case_id] != after[case_id]
     )
     numbers = [metrics(found.done, which, found.metric_settings) for which in (records, after)]
-    done = Reparsed(found.path, records, changes, unreadable, numbers[0], numbers[1])
+    left = len(found.cases) - len(found.done)
+    done = Reparsed(found.path, records, left, changes, unreadable, numbers[0], numbers[1])
     return replace(done, kept=_write(found, done, after)) if write else done
 
 
@@ -138,7 +141,7 @@ def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | 
         if folder.records != done.records:
             raise InputError("the Run has changed meanwhile", path=run.path, hint="repeat the command")
         kept = folder.replace(after) if done.changes else None
-        if len(run.done) == len(run.cases):
+        if not done.left:
             started = datetime.now(UTC).isoformat(timespec="seconds")
             usage = run.metrics.usage
             session = {"started": started, "reparsed": len(done.records), "changed": len(done.changes)}

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, overload
 
 from llmrank.data.candidate_row import CandidateRow
 from llmrank.data.candidates import CandidateFile, file_format
@@ -36,7 +35,7 @@ from llmrank.rankers.order import Order
 from llmrank.scale import Partition, Result, Shard, discard, partition_file, partition_folder
 from llmrank.scale.partition import agree
 from llmrank.store import Store
-from llmrank.types import Case, Failure, Outcome, Ranking, Usage
+from llmrank.types import Case, Closable, Failure, Outcome, Ranking, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +221,7 @@ class RerankJob:
             raise InputError("actors have no common bound", field=f"--max-{given[0]}", hint=hint)
 
 
-class PartitionWorker:
+class PartitionWorker(Closable):
     """One backend, and partitions one after another; each with the Store that belongs to it."""
 
     def __init__(self, job: RerankJob, reporter: Reporter) -> None:
@@ -286,14 +285,6 @@ class PartitionWorker:
     def close(self) -> None:
         """Close the backend."""
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def counted(outcomes: Mapping[str, int]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from llmrank.engine import Caller, rank_case
 from llmrank.errors import InputError, LlmrankError
@@ -20,13 +20,13 @@ from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
 from llmrank.store import ForgetfulStore
-from llmrank.types import Backend, Case, Event, Item, Outcome, Ranking
+from llmrank.types import Backend, Case, Closable, Event, Item, Outcome, Ranking
 
 ItemLike = Item | Mapping[str, object] | str
 """An Item, a mapping with `title` and perhaps `item_id` and attributes, or a title alone."""
 
 
-class Reranker:
+class Reranker(Closable):
     """Reranks candidates for one user at a time, for as many callers at once as there are.
 
     Make one per process: it holds the backend's connections, or the model. A bad answer, a passed deadline, or an
@@ -88,14 +88,13 @@ class Reranker:
         self._session = Session(
             models, limits, backend=None if isinstance(backend, str) else backend, store=store, say=say
         )
-        try:
+        with ExitStack() as unless_ready:
+            unless_ready.callback(self._session.close)
             nothing = TrainingData(lambda: ())
             self._method: Method = Composer(prompts, nothing, seed, self._session.window).method(template)
             self._session.check(self._method.ranker.needs(2))
             self._caller: Caller = self._session.caller()
-        except BaseException:  # raised again: the backend must not stay open
-            self._session.close()
-            raise
+            unless_ready.pop_all()
         self._numbers = count()
 
     def rank(
@@ -164,14 +163,6 @@ class Reranker:
     def close(self) -> None:
         """Release the model or the connections."""
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def as_item(given: ItemLike) -> Item:

@@ -14,8 +14,8 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from queue import SimpleQueue
-from types import FrameType, TracebackType
-from typing import Any, Self, TypeVar
+from types import FrameType
+from typing import Any, TypeVar
 
 from llmrank.backends import BackendSettings, open_backend, store_first
 from llmrank.backends.base import NullBackend
@@ -31,7 +31,7 @@ from llmrank.progress import Say, silent
 from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
 from llmrank.store import Store
-from llmrank.types import Backend, Needs
+from llmrank.types import Backend, Closable, Needs
 
 Result = TypeVar("Result")
 
@@ -77,7 +77,7 @@ class EventLoop:
         self._loop.stop()
 
 
-class Session:
+class Session(Closable):
     """An open backend and the Store beside it. Close it, or use it as a context manager."""
 
     def __init__(
@@ -105,14 +105,11 @@ class Session:
         """
         self._say = say
         self._abandoned = False
-        self._open_things = ExitStack()
-        self._loop = EventLoop()
-        self._open_things.callback(self._loop.close)
-        try:
+        with ExitStack() as self._open_things:
+            self._loop = EventLoop()
+            self._open_things.callback(self._loop.close)
             self._open(model, limits or Limits(), backend, store)
-        except BaseException:  # raised again: whatever it is, the thread must end
-            self._open_things.close()
-            raise
+            self._open_things = self._open_things.pop_all()
 
     def _open(self, model: ModelSettings, limits: Limits, backend: Backend | None, store: Store | None) -> None:
         kind = backend_kind(model)
@@ -229,14 +226,6 @@ class Session:
     def close(self) -> None:
         """Release the model or the connections, and close the Store that this session opened."""
         self._open_things.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @contextmanager

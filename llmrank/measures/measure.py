@@ -26,7 +26,7 @@ class RankingMeasure(ABC):
     """A measure of rankings, at a cut-off `k` (None: the whole list). A subclass has a `name`, and `expected`."""
 
     k: int | None = None
-    name: ClassVar[str]
+    name: ClassVar[str] = ""
     needs_cutoff: ClassVar[bool] = True
     lower_is_better: ClassVar[bool] = False
     is_headline: ClassVar[bool] = False
@@ -67,7 +67,7 @@ class RankingMeasure(ABC):
 class RatingMeasure(ABC):
     """A measure of predicted ratings."""
 
-    name: ClassVar[str]
+    name: ClassVar[str] = ""
     lower_is_better: ClassVar[bool] = True
     is_headline: ClassVar[bool] = False
     """Whether a table's verdict is about this measure when it is among those chosen."""

@@ -94,6 +94,6 @@ def _plugin_measure(name: str) -> type[RankingMeasure] | type[RatingMeasure] | N
     loaded = plugin.load()
     if not (isinstance(loaded, type) and issubclass(loaded, RankingMeasure | RatingMeasure)):
         raise plugin.error("is no subclass of RankingMeasure or RatingMeasure")
-    if getattr(loaded, "name", None) != plugin.name:
+    if loaded.name != plugin.name:
         raise plugin.error(f"has another name than its entry point: set `name = {plugin.name!r}` in the class")
     return loaded

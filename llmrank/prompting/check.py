@@ -252,8 +252,8 @@ def _read_back(template: PromptTemplate, formats: Formats, only: View | None) ->
                 yield Problem(
                     template.path,
                     line,
-                    f"answer: with `ids: {scheme}` the prompt asks for {text.text!r:.60}, which the format {name!r} "
-                    f"does not read in full ({answer.outcome}: {said})",
+                    f"{'' if where else 'answer: '}with `ids: {scheme}` the prompt asks for {text.text!r:.60}, which "
+                    f"the format {name!r} does not read in full ({answer.outcome}: {said})",
                     "let the format follow the identifiers, as in `answer: {titles: titles, numbers: permutation}`",
                     f"--{where}" if where else "",
                 )

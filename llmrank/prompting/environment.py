@@ -105,7 +105,8 @@ class Environment(SandboxedEnvironment):
 
     def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, N805
         """Call what a template calls, within the bounds."""
-        self, owner = __self, getattr(__obj, "__self__", None)
+        self = __self
+        owner: object = __obj.__self__ if isinstance(__obj, BuiltinMethodType) else None
         self._spend(1)
         self._check(args, kwargs)
         if isinstance(owner, str) and isinstance(__obj, BuiltinMethodType):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -34,8 +33,7 @@ class Popularity(BaseRanker):
     """Most interactions first; items with the same count are tied."""
 
     counts: Mapping[str, int]
-    """Interactions per item id, from before the cut-off: the training data. Where there is none (a candidate file),
-    `popularity_in_histories`. An item without an entry has none."""
+    """Training events per item id (see `event_counts` in `llmrank.data.cases`). An item without an entry has none."""
     name: str = "popularity"
 
     def rank(self, case: Case) -> RankingSteps:
@@ -118,15 +116,6 @@ def by_score(case: Case, scores: Iterable[float]) -> Ranking:
     pairs = zip((item.item_id for item in case.candidates), map(float, scores), strict=True)
     ranked = sorted(pairs, key=lambda pair: -pair[1])
     return Ranking(tuple(item_id for item_id, _ in ranked), tuple(score for _, score in ranked))
-
-
-def popularity_in_histories(cases: Iterable[Case]) -> Counter[str]:
-    """Return how many histories hold each item: the popularity that a candidate file knows, with no training data.
-
-    Only histories are counted, never candidates or the truth, so nothing after a cut-off enters. It takes one pass over
-    all Cases before the first can be ranked.
-    """
-    return Counter(item_id for case in cases for item_id in {event.item.item_id for event in case.history})
 
 
 # --- rating ---------------------------------------------------------------------------------------------------------

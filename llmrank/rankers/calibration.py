@@ -12,41 +12,30 @@ from dataclasses import dataclass, replace
 from llmrank.errors import InputError
 from llmrank.rankers.calls import side_by_side, with_candidates
 from llmrank.rankers.ranking import has_no_result, merge_outcomes
-from llmrank.types import BaseRanker, Case, Item, Needs, Ranker, Ranking, RankingSteps
+from llmrank.types import Case, Item, Needs, Ranking, RankingSteps, WrappedRanker
 
 PLACEHOLDER = "N/A"
 
 
 @dataclass(frozen=True, slots=True)
-class Calibrated(BaseRanker):
+class Calibrated(WrappedRanker):
     """Ranks by P(item | list) - strength x (P(item | empty list) - 1/n), with one more call per list for the prior.
 
     Probabilities are those of `ranker`'s scores (natural logarithms), normalised over the candidates.
     """
 
-    ranker: Ranker
     strength: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength < math.inf:
             raise InputError(
-                f"the strength {self.strength} is no number from 0", field="calibrate", hint="use 0.5 or 1"
+                f"the strength {self.strength} is below 0, or no number", field="calibrate", hint="use 0.5 or 1"
             )
 
     @property
     def name(self) -> str:
         """The method's own name, marked."""
         return f"{self.ranker.name}-calibrated"
-
-    @property
-    def sees_truth(self) -> bool:
-        """Whether the ranker does."""
-        return self.ranker.sees_truth
-
-    @property
-    def needs_recall_order(self) -> bool:
-        """Whether the ranker does."""
-        return self.ranker.needs_recall_order
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`: those of the ranker, twice."""

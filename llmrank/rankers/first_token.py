@@ -6,7 +6,6 @@ LlamaRec (2311.02089 §3.3, the verbalizer) and FIRST (2406.15657 §3).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from llmrank.errors import InputError
 from llmrank.rankers.calls import CaseCalls
@@ -26,8 +25,6 @@ class FirstToken(BaseRanker):
     `sliding_window` over the same prompt ranks them.
     """
 
-    answers: ClassVar[frozenset[str]] = frozenset({"label_logprobs"})
-    """The answer formats that the method can read."""
     prompt: Prompt
     name: str = "first_token"
 

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
 from llmrank.rankers.ranking import has_no_result
-from llmrank.types import BaseRanker, Case, Needs, Ranker, Ranking, RankingSteps
+from llmrank.types import Case, Ranking, RankingSteps, WrappedRanker
 
 RecallTerm = Literal["scores", "ranks"]
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, math.inf)
@@ -79,10 +79,9 @@ def recall_terms(case: Case, term: RecallTerm) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Fused(BaseRanker):
+class Fused(WrappedRanker):
     """Ranks with `ranker` and adds the recall stage's opinion; its Outcome is the ranker's."""
 
-    ranker: Ranker
     fusion: Fusion
 
     @property
@@ -91,18 +90,9 @@ class Fused(BaseRanker):
         return f"{self.ranker.name}+recall"
 
     @property
-    def sees_truth(self) -> bool:
-        """Whether the ranker does."""
-        return self.ranker.sees_truth
-
-    @property
     def needs_recall_order(self) -> bool:
         """True."""
         return True
-
-    def needs(self, n: int) -> Needs:
-        """Return the needs of the ranker."""
-        return self.ranker.needs(n)
 
     def rank(self, case: Case) -> RankingSteps:
         """Rank, and fuse. A rating Case has no recall stage, and is left to the ranker."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from llmrank.rankers.calls import CaseCalls
 from llmrank.rankers.prompt import Prompt, prompt_needs
@@ -15,8 +14,6 @@ from llmrank.types import Answer, BaseRanker, Case, Needs, Ranking, RankingSteps
 class Listwise(BaseRanker):
     """One call, or two where the prompt wants a profile of the user first (PALR §2.1)."""
 
-    answers: ClassVar[frozenset[str]] = frozenset({"titles", "permutation", "json"})
-    """The answer formats that the method can read."""
     prompt: Prompt
     name: str = "listwise"
 

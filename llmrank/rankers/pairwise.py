@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import get_args
 
 from llmrank.errors import InputError, nearest
 from llmrank.rankers.calls import CaseCalls, Steps
@@ -28,8 +28,6 @@ class Pairwise(BaseRanker):
     (`disagreement`), and so is an answer that cannot be read (`unread`): neither favours a side.
     """
 
-    answers: ClassVar[frozenset[str]] = frozenset({"choice", "label_logprobs", "yes_no"})
-    """The answer formats that the method can read."""
     prompt: Prompt
     sort: Sort = "all"
     top: int = DEFAULTS.sort_top

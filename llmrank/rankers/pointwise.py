@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from llmrank.rankers.calls import CaseCalls
 from llmrank.rankers.prompt import Prompt, prompt_needs
@@ -22,8 +21,6 @@ from llmrank.types import NO_COUNTS, Answer, BaseRanker, Case, Item, Needs, Outc
 class Pointwise(BaseRanker):
     """One call per item; equal numbers are ties."""
 
-    answers: ClassVar[frozenset[str]] = frozenset({"rating", "expected_rating", "yes_no"})
-    """The answer formats that the method can read."""
     prompt: Prompt
     name: str = "pointwise"
 

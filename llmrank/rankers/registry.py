@@ -66,18 +66,6 @@ BUILDERS: Mapping[str, Build] = MappingProxyType(
         ),
     }
 )
-ANSWERS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "listwise": Listwise.answers,
-        "sliding_window": SlidingWindow.answers,
-        "first_token": FirstToken.answers,
-        "pointwise": Pointwise.answers,
-        "pairwise": Pairwise.answers,
-        "setwise": Setwise.answers,
-        "tournament": Tournament.answers,
-    }
-)
-"""The answer formats that each method of this package can read."""
 
 
 def _given(options: RankerOptions, *names: str) -> dict[str, Any]:

@@ -15,14 +15,14 @@ from llmrank.errors import InputError, nearest
 from llmrank.rankers.calls import Steps, side_by_side, transformed, with_candidates
 from llmrank.rankers.options import DEFAULTS, Combine
 from llmrank.rankers.ranking import has_no_result, merge_outcomes, tie_groups
-from llmrank.types import BaseRanker, Case, Needs, Ranker, Ranking, RankingSteps, Request
+from llmrank.types import Case, Needs, Ranking, RankingSteps, Request, WrappedRanker
 
 MOST_PAIRED = 2000
 """Candidates up to which `kemeny` combines: it compares every pair."""
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated(BaseRanker):
+class Repeated(WrappedRanker):
     """Ranks with `ranker` in `repeats` orders, side by side.
 
     Each order is a shuffle of its own, `Random(f"{seed}:{case_id}:{number}")` over the sorted ids, so the result does
@@ -30,7 +30,6 @@ class Repeated(BaseRanker):
     left out of the combination.
     """
 
-    ranker: Ranker
     repeats: int = 3
     combine: Combine = DEFAULTS.combine
     seed: int = DEFAULTS.seed
@@ -49,16 +48,6 @@ class Repeated(BaseRanker):
     def name(self) -> str:
         """The method's own name, and how often it is repeated."""
         return f"{self.ranker.name}-x{self.repeats}"
-
-    @property
-    def sees_truth(self) -> bool:
-        """Whether the ranker does."""
-        return self.ranker.sees_truth
-
-    @property
-    def needs_recall_order(self) -> bool:
-        """Whether the ranker does."""
-        return self.ranker.needs_recall_order
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`: those of the ranker, as many times.

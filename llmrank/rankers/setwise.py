@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
 from llmrank.rankers.calls import CaseCalls, Steps
@@ -25,8 +25,6 @@ class Setwise(BaseRanker):
     answer cannot be read stays as it is, and is counted (`unread`).
     """
 
-    answers: ClassVar[frozenset[str]] = frozenset({"choice", "label_logprobs"})
-    """The answer formats that the method can read."""
     prompt: Prompt
     sort: SetwiseSort = "heap"
     group: int = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from llmrank.errors import InputError
 from llmrank.rankers.calls import CaseCalls
@@ -22,8 +21,6 @@ class SlidingWindow(BaseRanker):
     as wide as the others.
     """
 
-    answers: ClassVar[frozenset[str]] = frozenset({"titles", "permutation", "json"})
-    """The answer formats that the method can read."""
     prompt: Prompt
     window: int = DEFAULTS.window
     step: int = DEFAULTS.step

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from llmrank.errors import InputError
 from llmrank.rankers.calls import CaseCalls
@@ -29,8 +29,6 @@ class Tournament(BaseRanker):
     are filled in the order of the draw; `unread` or `missing` counts them.
     """
 
-    answers: ClassVar[frozenset[str]] = frozenset({"titles", "permutation", "json"})
-    """The answer formats that the method can read."""
     prompt: Prompt
     group: int = 20
     rounds: int = DEFAULTS.rounds

@@ -79,7 +79,7 @@ class CaseChange:
         return self.value - self.reference_value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What `compare` found. It prints as a table that can be published."""
 
@@ -217,6 +217,9 @@ class Comparison:
 
     def __str__(self) -> str:
         return self.text()
+
+    # What an interactive session shows is for reading, in a terminal as in a notebook.
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         verdict = "".join(f"<p><b>{html.escape(sentence)}</b></p>" for sentence in self.verdict())

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from llmrank.data.candidate_writing import replacing
-from llmrank.data.trec import write_qrels
+from llmrank.data.trec import write_qrels, write_trec_run
 from llmrank.errors import InputError
 from llmrank.measures.judgements import tie_group
 from llmrank.types import Outcome
@@ -109,16 +109,13 @@ def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:
     if any(case.target is not None for case in run.cases):
         raise InputError("ratings are not a TREC run", path=run.path, hint="export them as csv or parquet")
     qrels = path.with_suffix(".qrels")
+    records = (run.records[case.case_id] for case in run.done)
+    rankings = (
+        (record.case_id, record.ranking)
+        for record in records
+        if record.ranking.outcome in (Outcome.OK, Outcome.REPAIRED)
+    )
     # A topic is a Case: a user may have several.
-    write_qrels(qrels, (replace(case, user_id=case.case_id) for case in run.done), overwrite=overwrite)
-    with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        rank, last = 0, ""
-        for item in exported_items(run):
-            rank, last = (rank + 1 if item.case_id == last else 1), item.case_id
-            for word in (item.case_id, item.item_id):
-                if word.split() != [word]:
-                    hint = "export the Run as csv or parquet"
-                    raise InputError(f"the id {word!r} has white space, which TREC files cannot hold", hint=hint)
-            if item.outcome in (Outcome.OK, Outcome.REPAIRED):
-                file.write(f"{item.case_id} Q0 {item.item_id} {rank} {item.score:g} llmrank\n")
+    write_qrels(qrels, run.done, overwrite=overwrite)
+    write_trec_run(path, rankings, ties=True, overwrite=overwrite)
     return [path, qrels]

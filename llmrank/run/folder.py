@@ -10,6 +10,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from llmrank.errors import InputError, differences
 from llmrank.files import append_line, cannot_write, claim, json_bytes, write_json, write_whole
 from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.record import CaseRecord
-from llmrank.types import Case
+from llmrank.types import Case, Closable
 
 MANIFEST, CASES, RECORDS, METRICS = "manifest.json", "cases.parquet", "records.jsonl", "metrics.json"
 EVALUATION = "evaluation.json"
@@ -89,7 +90,7 @@ def read_records(run: Path) -> dict[str, CaseRecord]:
         raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a complete Run folder") from error
 
 
-class RunFolder:
+class RunFolder(Closable):
     """An open Run. Close it (or use it as a context manager) to let another process have it."""
 
     def __init__(self, path: Path, settings: Mapping[str, Any], origin: Origin | None = None) -> None:
@@ -105,19 +106,12 @@ class RunFolder:
             self._lines = self._open()
         except OSError as error:
             raise cannot_write(path, error) from error
-        try:
+        with ExitStack() as unless_ready:
+            unless_ready.enter_context(self._lines)
             self._claim()
             self._begin(origin)
             self.records = self._read_records()
-        except BaseException:  # raised again: whatever it is, the file must not stay claimed
-            self._lines.close()
-            raise
-
-    def __enter__(self) -> RunFolder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+            unless_ready.pop_all()
 
     def close(self) -> None:
         """Release the folder."""

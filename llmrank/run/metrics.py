@@ -288,7 +288,12 @@ def metrics(
 
 def headline(measures: Sequence[Measure]) -> str | None:
     """Return the name of the measure that the verdict is about: NDCG@10 or RMSE where they are among those chosen."""
-    ordered = sorted(measures, key=lambda m: (not m.is_headline, getattr(m, "k", None) != USUAL_CUTOFF))
+
+    def place(measure: Measure) -> tuple[bool, bool]:
+        usual = isinstance(measure, RankingMeasure) and measure.k == USUAL_CUTOFF
+        return not measure.is_headline, not usual
+
+    ordered = sorted(measures, key=place)
     return str(ordered[0]) if ordered else None
 
 

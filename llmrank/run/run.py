@@ -244,7 +244,7 @@ class Run:
         return f"<p>{html.escape(title)}</p>{self.table().to_html()}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CaseStory:
     """One Case from beginning to end: what the user did, what was shown, what was answered, and how it was ranked."""
 
@@ -311,6 +311,9 @@ class CaseStory:
         return "\n".join(
             [*lines, *([f"    {unplaced} candidates are not placed: they are tied last"] if unplaced else [])]
         )
+
+    # What an interactive session shows is for reading, in a terminal as in a notebook.
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         parts = [

@@ -152,7 +152,7 @@ def work_on_actors(
 
 def _join(ray: Any) -> None:  # noqa: ANN401 - the module
     """Join the cluster that RAY_ADDRESS names, or start one on this machine for this job."""
-    # Nobody was asked whether Ray may report the use that is made of it.
+    # Ray reports its usage to its makers by default; the user of llmrank has not agreed to that.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # vLLM's engine is a process of its own, which outlives a killed actor and keeps the GPU: end it with the actor. (Of
     # a cluster that runs already, `ray start` must have had this.)

@@ -130,6 +130,22 @@ def test_the_prompt_of_then_is_used_whatever_was_edited_since(folder: Path) -> N
     assert (found["changed"], found["unreadable"]) == (0, {})
 
 
+@pytest.mark.parametrize("which", ["run", "scored"])
+def test_the_folder_alone_is_needed(folder: Path, made: tuple[Path, str], which: str) -> None:
+    away = made[0] / "away"
+    away.mkdir()
+    needless = ["store.sqlite", "candidates.jsonl", "answers.jsonl"]
+    try:
+        for name in needless:
+            (made[0] / name).rename(away / name)
+        found = reparsed(shutil.copytree(folder / which, away / "copy").parent, "copy")
+        assert (found["cases"], found["changed"], found["unreadable"]) == (CASES, 0, {})
+    finally:
+        for name in needless:
+            (away / name).rename(made[0] / name)
+        shutil.rmtree(away)
+
+
 def test_a_case_that_cannot_be_read_again_is_named_and_keeps_its_reading(folder: Path) -> None:
     before = read_records(folder / "run")
     # Its answers are those of other questions: as if the prompt were rendered otherwise today.
@@ -178,7 +194,7 @@ def test_a_run_that_is_under_way_is_read_as_far_as_it_is(folder: Path) -> None:
     path.write_text("".join(lines[:5]) + lines[5][:20])
     found = reparsed(folder, "run")
     assert (found["cases"], found["changed"]) == (5, 0)
-    goes_well(run(folder, "reparse", "run", "--write"))
+    assert "metrics.json waits" in goes_well(run(folder, "reparse", "run", "--write")).stdout
     assert not (folder / "run" / "metrics.json").exists()
     path.write_text("")
     ran = run(folder, "reparse", "run")

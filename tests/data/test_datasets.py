@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmrank.data.dataset import Dataset
-from llmrank.data.load import load_dataset, split_users
+from llmrank.data.load import load_dataset
+from llmrank.data.splits import parse_split
 from llmrank.errors import InputError
 
 Find = Callable[[str], Path]
@@ -359,12 +360,13 @@ def test_columns_that_seem_to_be_times_are_read_and_an_order_that_nobody_states_
     dataset = load_dataset(str(tmp_path))
     assert dataset.notes == ("The column 'ordered_at' is read as the timestamp.",)
     assert [dataset.items[index].item_id for index in dataset.interactions.item.tolist()] == ["3", "2", "1"]
-    assert split_users(dataset).users == ["u"] and dataset.domain is None
+    assert parse_split("leave-last-out")(dataset).test.user.tolist() == [0] and dataset.domain is None
     events.write_text("user_id,item_id,created,paid_date\nu,1,2024-03-02,2024-03-03\nu,2,2024-03-01,2024-03-02\n")
     with pytest.raises(InputError, match="created and paid_date may each be the timestamp"):
         load_dataset(str(tmp_path))
     events.write_text("user_id,item_id\nu,1\nu,2\n")
     with pytest.raises(InputError, match="has no timestamps") as caught:
-        split_users(load_dataset(str(tmp_path)))
+        parse_split("leave-last-out")(load_dataset(str(tmp_path)))
     assert "--file-order" in caught.value.hint
-    assert split_users(load_dataset(str(tmp_path)), file_order=True).available == 1
+    in_file_order = parse_split("leave-last-out", file_order=True)(load_dataset(str(tmp_path)))
+    assert in_file_order.test.user.tolist() == [0]

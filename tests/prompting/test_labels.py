@@ -59,6 +59,10 @@ def test_the_answer_format_follows_the_identifiers():
     one = template(palr.text.split("---\n", 2)[2], palr.text.split("---\n", 2)[1].replace("name: palr", "name: mine"))
     # An obedient answer names the numbers that it was shown, and `titles` reads those too.
     assert check(one.override(answer="titles"), answer_format, View(ids="numbers")) == []
+    # The words that stand for items may be words of titles; and what the prompt asks for is no JSON.
+    for answer, ids in (("titles", "words"), ("json", "numbers")):
+        [problem] = check(one.override(answer=answer), answer_format, View(ids=ids))
+        assert problem.option == "--answer" and "does not read in full" in str(problem.error())
 
 
 def test_a_wrong_option_is_blamed_and_not_the_template():

@@ -15,7 +15,6 @@ from llmrank.rankers.baselines import (
     RecallOrder,
     Scored,
     UserMean,
-    popularity_in_histories,
 )
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 
@@ -63,11 +62,6 @@ def test_popularity_ties_equal_counts():
     assert ranking == Ranking(("b", "a", "d", "c"), (5.0, 2.0, 2.0, 0.0))
     judgements = Judgements.from_rankings([ranking], [["d"]])
     assert MRR().value(judgements) == pytest.approx((1 / 2 + 1 / 3) / 2)
-
-
-def test_popularity_without_training_data_counts_histories_only():
-    cases = [case("1", "abc", history="aab", relevant="c"), case("2", "abc", history="bd", relevant="a")]
-    assert popularity_in_histories(cases) == {"a": 1, "b": 2, "d": 1}
 
 
 def test_recall_order_by_score_whatever_order_is_shown():

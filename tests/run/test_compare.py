@@ -188,6 +188,7 @@ def test_it_prints_as_text_markdown_latex_html_json_and_frame(plain: Run, edited
     latex = found.to_latex()
     assert r"d\_z" in latex and r"95\% CI" in latex and latex.count(r"\\") == 6 and r"\bottomrule" in latex
     assert "<table>" in found._repr_html_()
+    assert repr(found) == str(found)
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["results"][3]["p_t"] == one.p_t
     frame = found.to_pandas()
     assert frame["measure"].tolist() == [one.measure for one in found.results] and frame["wins"][3] == one.wins

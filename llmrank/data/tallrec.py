@@ -1,8 +1,10 @@
 """TALLRec's test sets (Bao et al., RecSys 2023, arXiv:2305.00447), as their repository publishes them.
 
 A JSON array of `{"instruction": …, "input": …, "output": "Yes."}`. The input names the titles that the user liked and
-disliked and the target, and nothing else: there are no ids. So a title is the id of its item, and the number of an
-entry names its user. A liked event has the rating 5, a disliked one 1; the truth is 1 (Yes.) or 0 (No.).
+disliked and the target, and nothing else: there are no ids. So a title is the id of its item. The entries are windows
+that slide over each user's events (the 1,000 of the movie test are windows of 14 users): one that shows nothing new but
+the target of the entry before is of the same user. A liked event has the rating 5, a disliked one 1; the truth is 1 (Yes.)
+or 0 (No.).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ _HINT = "take the file as it is published: instruction, input and output, with o
 def read_tallrec(path: Path) -> Iterator[Case]:
     """Yield a rating Case per entry, in their order: history, target, and the truth as 1 or 0.
 
-    The prompt `tallrec` renders such a Case as the very text of the entry.
+    The Case's id is the number of the entry; the user's is that of their first entry. The prompt `tallrec` renders such a Case as the very text of the entry.
 
     Raises:
         InputError: the file is no such array, or an entry has another form; with its number as the line.
@@ -40,6 +42,8 @@ def read_tallrec(path: Path) -> Iterator[Case]:
         raise InputError(f"no file of TALLRec ({error})", path=path, hint=_HINT) from None
     if not isinstance(entries, list) or not entries:
         raise InputError("no array of entries", path=path, hint=_HINT)
+    known: set[str] = set()
+    user = ""
     for number, entry in enumerate(cast("list[Any]", entries), 1):
         text, answer = _texts(entry)
         parts = _INPUT.fullmatch(text)
@@ -52,7 +56,12 @@ def read_tallrec(path: Path) -> Iterator[Case]:
             for name, rating in (("liked", LIKED), ("disliked", DISLIKED))
             for title in _titles(parts[name])
         ]
-        yield Case(str(number), tuple(history), target=Item(parts["target"], parts["target"]), rating=truth)
+        target = Item(parts["target"], parts["target"])
+        shown = {event.item.title for event in history}
+        if not shown <= known:
+            user = str(number)
+        known = shown | {target.title}
+        yield Case(user, tuple(history), target=target, rating=truth, case_id=str(number))
 
 
 def _texts(entry: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON

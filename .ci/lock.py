@@ -17,13 +17,17 @@ LEFT_OUT = {"llmrank", "torchaudio", "torchcodec"}
 
 
 def main() -> None:
+    """Resolve the extras, and write a line for each package."""
     resolve = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-"]
     report = subprocess.run([*resolve, "-e", f".[{EXTRAS}]"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    print(f"# Made by `make lock`: Python {sys.version_info.major}.{sys.version_info.minor}, {platform.system()} {platform.machine()}.")
+    kind = f"Python {sys.version_info.major}.{sys.version_info.minor}, {platform.system()} {platform.machine()}"
+    lines = [f"# Made by `make lock`: {kind}."]
     for package in sorted(json.loads(report)["install"], key=lambda package: package["metadata"]["name"].lower()):
         name, version = package["metadata"]["name"], package["metadata"]["version"]
         if name.lower() not in LEFT_OUT:
-            print(f"{name}=={version} --hash=sha256:{package['download_info']['archive_info']['hashes']['sha256']}")
+            digest = package["download_info"]["archive_info"]["hashes"]["sha256"]
+            lines.append(f"{name}=={version} --hash=sha256:{digest}")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

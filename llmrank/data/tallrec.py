@@ -2,9 +2,9 @@
 
 A JSON array of `{"instruction": …, "input": …, "output": "Yes."}`. The input names the titles that the user liked and
 disliked and the target, and nothing else: there are no ids. So a title is the id of its item. The entries are windows
-that slide over each user's events (the 1,000 of the movie test are windows of 14 users): one that shows nothing new but
-the target of the entry before is of the same user. A liked event has the rating 5, a disliked one 1; the truth is 1 (Yes.)
-or 0 (No.).
+that slide over each user's events (the 1,000 of the movie test are windows of 14 users): an entry whose titles all
+stand in the entry before, its target included, is of the same user. A liked event has the rating 5, a disliked one 1;
+the truth is 1 (Yes.) or 0 (No.).
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _HINT = "take the file as it is published: instruction, input and output, with o
 def read_tallrec(path: Path) -> Iterator[Case]:
     """Yield a rating Case per entry, in their order: history, target, and the truth as 1 or 0.
 
-    The Case's id is the number of the entry; the user's is that of their first entry. The prompt `tallrec` renders such a Case as the very text of the entry.
+    The Case's id is the number of the entry, the user's that of their first entry. The prompt `tallrec` renders such a
+    Case as the very text of the entry.
 
     Raises:
         InputError: the file is no such array, or an entry has another form; with its number as the line.

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scale": {"data", "files"},
     "measures": {"stats"},
     "run": {"engine", "measures", "stats", "rankers", "prices", "files", "data"},
-    "report": {"run", "measures", "stats", "prices"},
+    "report": {"run", "measures", "stats", "prices", "files"},
     "finetune": {"data", "recall", "prompting", "rankers", "backends", "measures", "stats", "files"},
     "evaluation": {
         *("run", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),

@@ -157,6 +157,12 @@ class Run:
         )
         return values
 
+    def recall_order(self, measure: str | Measure) -> NDArray[np.float64]:
+        """Return a ranking measure of the recall stage's order for each Case of `done`, float64[done]."""
+        chosen = parse_measure(measure) if isinstance(measure, str) else measure
+        assert isinstance(chosen, RankingMeasure)
+        return chosen.per_case(judge(self.done, ranked_by(self.done, RecallOrder())))
+
     def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
         """Return the Cases that lost most against recall order, each with the measure minus that of recall order.
 
@@ -169,10 +175,9 @@ class Run:
         """
         if task_of(self.cases) == "rating":
             raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
-        chosen = parse_measure(measure or self.metrics.headline or "NDCG@10")
-        assert isinstance(chosen, RankingMeasure)
-        ours = judge(self.done, [self.records[case.case_id].ranking for case in self.done])
-        lost = chosen.per_case(ours) - chosen.per_case(judge(self.done, ranked_by(self.done, RecallOrder())))
+        chosen = measure or self.metrics.headline or "NDCG@10"
+        done = [place for place, case in enumerate(self.cases) if case.case_id in self.records]
+        lost = self.per_case(chosen)[done] - self.recall_order(chosen)
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]
         return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
 

@@ -1,0 +1,309 @@
+"use strict";
+// Everything that comes from Runs is set as text, never as markup: titles and answers are written by strangers.
+(async () => {
+  const $ = (id) => document.getElementById(id);
+  const make = (tag, attributes = {}, ...children) => {
+    const svg = ["svg", "g", "path", "rect", "line", "text", "title"].includes(tag);
+    const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children.filter((child) => child !== null));
+    return element;
+  };
+  const number = (value, digits = 4) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+  const signed = (value) => (value === null ? "–" : (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(4));
+
+  const packed = Uint8Array.from(atob($("data").textContent), (character) => character.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const { runs, comparison } = await new Response(stream).json();
+  const PAGE = 100;
+
+  // ---- what the table needs to know of each Case ---------------------------------------------------------------
+  const rankOf = (case_) => {
+    const found = case_.relevant.map((item) => case_.placed.indexOf(item)).filter((place) => place >= 0);
+    return found.length ? Math.min(...found) + 1 : null;
+  };
+  const recallRank = (case_) => {
+    const found = case_.relevant.map((item) => case_.recall.indexOf(item)).filter((place) => place >= 0);
+    return found.length ? Math.min(...found) + 1 : null;
+  };
+  const minus = (a, b) => (a === null || b === null || a === undefined || b === undefined ? null : a - b);
+  for (const run of runs) {
+    run.byId = new Map(run.cases.map((case_) => [case_.id, case_]));
+    for (const case_ of run.cases) {
+      case_.rank = rankOf(case_);
+      case_.recallRank = recallRank(case_);
+      case_.change = minus(case_.value, case_.recallValue);
+      case_.text = [case_.user, case_.id, ...case_.answers, ...[...case_.recall, ...case_.history.map(([item]) => item)]
+        .map((item) => run.titles[item])].join("\n").toLowerCase();
+    }
+  }
+  const other = (run, case_) => (runs.length < 2 ? null : runs[run === runs[0] ? 1 : 0].byId.get(case_.id) ?? null);
+  const versus = (run, case_) => {
+    const found = other(run, case_);
+    return found && minus(case_.value, found.value);
+  };
+
+  // ---- state: what is chosen stands in the address, so that it can be sent --------------------------------------
+  const state = { run: "0", outcome: "", reason: "", only: "", q: "", sort: "change", up: "1", case: "" };
+  const defaults = { ...state };
+  const read = () => Object.assign(state, defaults, Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+  const set = (change) => {
+    Object.assign(state, change);
+    const kept = Object.entries(state).filter(([name, value]) => value !== defaults[name]);
+    history.replaceState(null, "", "#" + new URLSearchParams(kept));
+    draw();
+  };
+  const run = () => runs[state.run] ?? runs[0];
+
+  const columns = () => [
+    { key: "id", name: "case", of: (case_) => case_.id },
+    { key: "outcome", name: "outcome", of: (case_) => case_.outcome },
+    ...(run().rating
+      ? [{ key: "truth", name: "true rating", of: (case_) => case_.truth, digits: 1 },
+         { key: "predicted", name: "predicted", of: (case_) => case_.scores[0] ?? null, digits: 2 }]
+      : [{ key: "recallRank", name: "rank in recall order", of: (case_) => case_.recallRank, digits: 0 },
+         { key: "rank", name: "rank of the relevant item", of: (case_) => case_.rank, digits: 0 }]),
+    { key: "value", name: run().headline ?? "value", of: (case_) => case_.value, digits: 4 },
+    ...(run().rating ? [] : [{ key: "change", name: "against recall order", of: (case_) => case_.change, sign: true }]),
+    ...(runs.length < 2 ? []
+      : [{ key: "versus", name: "against the other Run", of: (case_) => versus(run(), case_), sign: true }]),
+    { key: "history", name: "history", of: (case_) => case_.history.length, digits: 0 },
+    { key: "tokens", name: "tokens", of: (case_) => case_.tokens[0] + case_.tokens[1], digits: 0 },
+  ];
+  const only = () => [
+    ["", "all Cases"],
+    ...(run().rating ? [] : [["lost", "worse than recall order"], ["won", "better than recall order"],
+      ["missed", "the relevant item is no candidate"]]),
+    ...(runs.length < 2 ? [] : [["different", "different from the other Run"], ["worse", "worse than the other Run"]]),
+  ];
+  const passes = {
+    lost: (case_) => case_.change < 0,
+    won: (case_) => case_.change > 0,
+    missed: (case_) => case_.missed.length > 0,
+    different: (case_) => Boolean(versus(run(), case_)),
+    worse: (case_) => versus(run(), case_) < 0,
+  };
+  const chosen = () => {
+    const column = columns().find((one) => one.key === state.sort) ?? columns()[0];
+    const direction = state.up ? 1 : -1;
+    const wanted = state.q.toLowerCase();
+    return run().cases
+      .filter((case_) => (!state.outcome || case_.outcome === state.outcome)
+        && (!state.reason || `${case_.outcome}: ${case_.reason}` === state.reason)
+        && (!passes[state.only] || passes[state.only](case_)) && (!wanted || case_.text.includes(wanted)))
+      .sort((one, two) => {
+        const [a, b] = [column.of(one), column.of(two)];
+        if (a === b || (a === null && b === null)) return 0;
+        if (a === null || b === null) return a === null ? 1 : -1; // what has no value stands last
+        return (a < b ? -1 : 1) * direction;
+      });
+  };
+
+  // ---- the parts of the page ------------------------------------------------------------------------------------
+  const toggle = (text, pressed, change, attributes = {}) => {
+    const button = make("button", { type: "button", "aria-pressed": pressed, ...attributes }, text);
+    button.addEventListener("click", () => set(change));
+    return button;
+  };
+  const drawOutcomes = () => {
+    $("runs").replaceChildren(...(runs.length < 2 ? [] : runs.map((one, place) =>
+      toggle(one.name, String(place) === state.run, { run: String(place), outcome: "", reason: "" }))));
+    const counts = Object.entries(run().outcomes).filter(([, count]) => count);
+    $("bar").replaceChildren(...counts.map(([outcome, count]) => {
+      const pressed = state.outcome === outcome;
+      const button = toggle(`${outcome} ${count}`, pressed, { outcome: pressed ? "" : outcome, reason: "" }, { class: outcome });
+      button.style.flex = `${count} 1 0`;
+      return button;
+    }));
+    $("reasons").replaceChildren(...Object.entries(run().reasons).map(([reason, count]) =>
+      toggle(`${reason} ${count}`, state.reason === reason, { reason: state.reason === reason ? "" : reason })));
+  };
+  let shown = PAGE;
+  const cell = (column, case_) => {
+    const value = column.of(case_);
+    if (column.key === "id") {
+      const link = make("a", { href: "#" }, case_.id);
+      link.addEventListener("click", (event) => { event.preventDefault(); set({ case: case_.id }); $("h-story").focus(); });
+      return make("td", {}, link);
+    }
+    if (column.key === "outcome") return make("td", { class: "left" }, make("span", { class: `outcome ${value}` }, value));
+    return make("td", {}, value === null ? "–" : column.sign ? signed(value) : number(value, column.digits));
+  };
+  const drawCases = () => {
+    const found = chosen();
+    const heads = columns().map((column) => {
+      const sorted = column.key === state.sort;
+      const head = make("th", { scope: "col", class: column.key === "outcome" ? "left" : "", "aria-sort": sorted ? (state.up ? "ascending" : "descending") : "none" });
+      const button = make("button", { type: "button" }, column.name + (sorted ? (state.up ? " ▲" : " ▼") : ""));
+      button.addEventListener("click", () => set({ sort: column.key, up: sorted && state.up ? "" : "1" }));
+      head.append(button);
+      return head;
+    });
+    $("cases").tHead.replaceChildren(make("tr", {}, ...heads));
+    $("cases").tBodies[0].replaceChildren(...found.slice(0, shown).map((case_) =>
+      make("tr", case_.id === state.case ? { "aria-current": "true" } : {}, ...columns().map((column) => cell(column, case_)))));
+    $("count").textContent = `${found.length} of ${run().cases.length} Cases`;
+    $("more").hidden = found.length <= shown;
+    const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
+    const lines = [columns().map((column) => quoted(column.name)), ...found.map((case_) => columns().map((column) => quoted(column.of(case_))))];
+    $("csv").href = "data:text/csv;charset=utf-8," + encodeURIComponent(lines.map((line) => line.join(",")).join("\n"));
+    $("only").replaceChildren(...only().map(([value, text]) =>
+      make("option", value === state.only ? { value, selected: "" } : { value }, text)));
+    if (document.activeElement !== $("search")) $("search").value = state.q;
+  };
+
+  const list = (tag, items, relevant, describe) => make(tag, {}, ...items.map((item) =>
+    make("li", relevant.has(item) ? { class: "relevant" } : {}, describe(item))));
+  /** The answer, with the titles of placed candidates marked where they stand word for word. */
+  const marked = (answer, titles) => {
+    const lower = answer.toLowerCase();
+    const found = [];
+    for (const title of titles.filter((one) => one.length > 2).sort((a, b) => b.length - a.length)) {
+      for (let at = lower.indexOf(title.toLowerCase()); at >= 0; at = lower.indexOf(title.toLowerCase(), at + 1)) {
+        if (!found.some(([from, to]) => at < to && at + title.length > from)) found.push([at, at + title.length]);
+      }
+    }
+    const parts = [];
+    let end = 0;
+    for (const [from, to] of found.sort((a, b) => a[0] - b[0])) {
+      parts.push(answer.slice(end, from), make("mark", {}, answer.slice(from, to)));
+      end = to;
+    }
+    return make("pre", {}, ...parts, answer.slice(end));
+  };
+  const facts = (pairs) => make("dl", {}, ...pairs.filter(([, value]) => value !== "").flatMap(([name, value]) =>
+    [make("dt", {}, name), make("dd", {}, value)]));
+  const counts = (given) => Object.entries(given).map(([name, count]) => `${name} ${count}`).join(" · ");
+  const drawStory = () => {
+    const case_ = run().byId.get(state.case);
+    $("story").hidden = !case_;
+    if (!case_) return;
+    const titles = run().titles;
+    const relevant = new Set(case_.relevant);
+    $("h-story").textContent = case_.id === case_.user ? `User ${case_.user}` : `User ${case_.user}, Case ${case_.id}`;
+    const scores = new Map(case_.placed.map((item, place) => [item, case_.scores[place] ?? null]));
+    const withScore = (item) => titles[item] + (scores.get(item) == null ? "" : ` (${number(scores.get(item), 3)})`);
+    const newest = [...case_.history].reverse();
+    const column = (name, content) => make("div", {}, make("h3", {}, name), content);
+    const unplaced = case_.recall.length - case_.placed.length;
+    const mine = other(run(), case_);
+    $("story-body").replaceChildren(
+      facts([
+        ["outcome", case_.outcome + (case_.reason ? `: ${case_.reason}` : "")],
+        ["repairs", counts(case_.repairs)], ["titles matched", counts(case_.matches)],
+        [run().headline ?? "", number(case_.value) + (case_.recallValue === null ? "" : `; recall order ${number(case_.recallValue)}`)],
+        ["true rating", case_.truth === null ? "" : String(case_.truth)],
+        ["missed by recall", case_.missed.join(", ")],
+        ["other Run", mine ? `${mine.outcome}, ${number(mine.value)}` : ""],
+        ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${case_.tokens[1]} completion tokens, ${case_.seconds} s`],
+      ]),
+      ...case_.answers.flatMap((answer, place) => [
+        make("h3", {}, `Answer ${case_.answers.length > 1 ? place + 1 : ""} (finished: ${case_.finish[place]})`),
+        answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.placed.map((item) => titles[item])),
+      ]),
+      make("div", { class: "columns" },
+        column("Recall order", list("ol", case_.recall, relevant, (item) => titles[item])),
+        column("As shown", list("ol", case_.shown, relevant, (item) => titles[item])),
+        column(unplaced ? `Ranking (${unplaced} not placed: tied last)` : "Ranking", list("ol", case_.placed, relevant, withScore))),
+      make("h3", {}, `History, newest first (${newest.length})`),
+      make("ul", {}, ...newest.map(([item, rating]) => make("li", {}, titles[item] + (rating === null ? "" : ` (${rating})`)))),
+    );
+  };
+
+  const text = (x, y, content, anchor = "middle") => make("text", { x, y, "text-anchor": anchor }, content);
+  const svg = (width, height, label, ...children) =>
+    make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, ...children);
+  const drawDifferences = () => {
+    const paired = runs.length > 1;
+    const values = run().cases.map((case_) => (paired ? versus(run(), case_) : case_.change)).filter((value) => value !== null);
+    const against = paired ? runs[run() === runs[0] ? 1 : 0].name : "recall order";
+    $("h-differences").parentElement.hidden = values.length === 0;
+    if (!values.length) return;
+    const wins = values.filter((value) => value > 1e-9).length;
+    const losses = values.filter((value) => value < -1e-9).length;
+    $("differences-said").textContent =
+      `${run().headline} of each Case, minus that of ${against}: higher in ${wins}, the same in ${values.length - wins - losses}, lower in ${losses}.`;
+    const [width, height, bins] = [560, 180, 21];
+    const reach = Math.max(...values.map(Math.abs), 1e-9);
+    const counted = Array(bins).fill(0);
+    for (const value of values) counted[Math.min(bins - 1, Math.floor(((value + reach) / (2 * reach)) * bins))] += 1;
+    const most = Math.max(...counted);
+    const step = (width - 20) / bins;
+    $("histogram").replaceChildren(svg(width, height, $("differences-said").textContent,
+      ...counted.map((count, place) => make("rect", {
+        class: "bar", x: 10 + place * step, width: step - 1, y: 150 - (130 * count) / most, height: (130 * count) / most,
+      }, make("title", {}, String(count)))),
+      ...counted.map((count, place) => (count ? text(10 + (place + 0.5) * step, 146 - (130 * count) / most, String(count)) : null)),
+      make("line", { class: "axis", x1: 10, x2: width - 10, y1: 150, y2: 150 }),
+      text(10, 168, signed(-reach), "start"), text(width / 2, 168, "0"), text(width - 10, 168, signed(reach), "end")));
+  };
+  const drawCurves = () => {
+    const kinds = Object.entries(run().curves);
+    $("depth").hidden = kinds.length === 0;
+    $("curves").replaceChildren(...kinds.map(([kind, points]) => {
+      const [width, height, left, bottom] = [420, 240, 40, 200];
+      const top = Math.max(...points.flatMap((one) => [one.value, one.ci95?.[1], ...Object.values(one.baselines)].filter((value) => value != null)), 1e-9);
+      const x = (place) => left + (place * (width - left - 70)) / (points.length - 1);
+      const y = (value) => bottom - (value / top) * (bottom - 15);
+      const path = (values) => values.map((value, place) => `${place ? "L" : "M"}${x(place).toFixed(1)} ${y(value ?? 0).toFixed(1)}`).join("");
+      const names = Object.keys(points[0].baselines);
+      const last = points[points.length - 1];
+      const band = points.every((one) => one.ci95)
+        ? path(points.map((one) => one.ci95[0])) + points.map((one, place) => [place, one.ci95[1]]).reverse()
+          .map(([place, value]) => `L${x(place).toFixed(1)} ${y(value).toFixed(1)}`).join("") + "Z" : null;
+      // Names of lines that end close together are moved apart.
+      const ends = [["this Run", last.value], ...names.map((name) => [name.replace("_", " "), last.baselines[name]])]
+        .filter(([, value]) => value != null).sort((a, b) => b[1] - a[1]);
+      let below = 0;
+      const labels = ends.map(([name, value]) => {
+        below = Math.max(y(value) + 4, below + 12);
+        return text(width - 66, below, name, "start");
+      });
+      return make("figure", {}, svg(width, height, `${kind} at cut-offs 1 to ${last.k}, with 95% interval`,
+        band && make("path", { class: "band", d: band }),
+        ...names.map((name) => make("path", { class: "beside", d: path(points.map((one) => one.baselines[name])) })),
+        make("path", { class: "value", d: path(points.map((one) => one.value)) }), ...labels,
+        make("line", { class: "axis", x1: left, x2: width - 70, y1: bottom, y2: bottom }),
+        text(left, bottom + 16, "1", "start"), text(width - 70, bottom + 16, String(last.k), "end"),
+        text(left - 4, 18, number(top, 2), "end"), text(left - 4, bottom, "0", "end")),
+        make("figcaption", {}, `${kind}@k of all Cases, for k from 1 to ${last.k}; the band is the 95% interval.`));
+    }));
+  };
+  const drawUsage = () => {
+    const names = Object.keys(runs[0].usage).filter((name) => runs.some((one) => one.usage[name]));
+    const value = (given) => (given == null ? "–" : typeof given === "number" ? given.toLocaleString("en") : given);
+    $("usage").replaceChildren(make("table", {},
+      make("thead", {}, make("tr", {}, make("td", {}), ...runs.map((one) => make("th", { scope: "col" }, one.name)))),
+      make("tbody", {}, ...names.map((name) =>
+        make("tr", {}, make("th", { scope: "row" }, name), ...runs.map((one) => make("td", {}, value(one.usage[name]))))))));
+  };
+  const drawSettings = () => {
+    const parts = [];
+    if (comparison) {
+      const differing = Object.entries(comparison.settings);
+      parts.push(make("h3", {}, "What differs"), differing.length ? make("div", { class: "wide", tabindex: "0" }, make("table", {},
+        make("thead", {}, make("tr", {}, make("td", {}), ...runs.map((one) => make("th", { scope: "col" }, one.name)))),
+        make("tbody", {}, ...differing.map(([name, values]) =>
+          make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", { class: "text" }, value)))))))
+        : make("p", {}, "No setting."));
+      if (comparison.template) {
+        parts.push(make("h3", {}, "The templates' difference"), make("pre", {}, ...comparison.template.split("\n").map((line) =>
+          make("span", { class: line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : "" }, line + "\n"))));
+      }
+    }
+    for (const [name, template] of Object.entries(run().templates)) {
+      parts.push(make("details", {}, make("summary", {}, `The ${name.replace("_", " ")}`), make("pre", {}, template)));
+    }
+    parts.push(make("details", {}, make("summary", {}, `All settings of ${run().name}`), facts(Object.entries(run().settings))));
+    $("settings").replaceChildren(...parts);
+  };
+
+  const draw = () => { drawOutcomes(); drawCases(); drawStory(); drawDifferences(); drawCurves(); drawUsage(); drawSettings(); };
+  $("search").addEventListener("input", () => set({ q: $("search").value }));
+  $("only").addEventListener("change", () => set({ only: $("only").value }));
+  $("more").addEventListener("click", () => { shown += PAGE; drawCases(); });
+  window.addEventListener("hashchange", () => { read(); draw(); });
+  read();
+  $("app").hidden = false;
+  draw();
+})();

@@ -1,0 +1,239 @@
+"""One HTML file that shows Runs: the verdict, every number, every user, and what the model said.
+
+The file needs no network and no server. The Cases are compressed JSON in it; the page's script sets text only as text,
+and a content security policy lets nothing but that script run.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llmrank.errors import InputError
+from llmrank.files import writing
+from llmrank.report.terminal import verdict
+from llmrank.run.compare import Comparison, compare
+from llmrank.run.metrics import task_of
+from llmrank.run.run import CaseStory, Run, metrics_table
+from llmrank.run.tables import printable
+
+DEPTHS = 50
+"""The longest cut-off of the curves."""
+
+
+def page(run: Run, *more: Run) -> str:
+    """Return a page about Runs as one HTML document.
+
+    Args:
+        run: The first Run; where there are more, they are compared with it.
+        more: Further Runs on the same Cases.
+
+    Raises:
+        InputError: a Run is not finished, or the Runs are not comparable.
+    """
+    runs = (run, *more)
+    comparison = compare(run, *more) if more else None
+    data = {
+        "runs": [_run(one, name) for one, name in zip(runs, _names(runs, comparison), strict=True)],
+        "comparison": comparison and _comparison(comparison),
+    }
+    # mtime=0: the same Runs make the same file.
+    packed = gzip.compress(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(), mtime=0)
+    script, style, body = (_resource(f"page.{kind}") for kind in ("js", "css", "html"))
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    parts = {
+        "policy": f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; base-uri 'none'; "
+        "form-action 'none'",
+        "title": html.escape(printable(comparison.verdict()[0] if comparison else run.title)),
+        "style": style,
+        "summary": _comparison_html(comparison) if comparison else _summary_html(run),
+        "data": base64.b64encode(packed).decode(),
+        "script": script,
+    }
+    # One pass: what is put in is not looked at again.
+    pieces = body.split("%%")
+    return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def write_page(path: str | Path, run: Run, *more: Run, overwrite: bool = False) -> Path:
+    """Write `page` to a file and return its path; raises InputError where it cannot be written."""
+    file = Path(path)
+    if file.exists() and not overwrite:
+        raise InputError("file already exists", path=file, hint="name another, or overwrite it with --force")
+    content = page(run, *more)
+    with writing(file) as part:
+        part.write_text(content, encoding="utf-8")
+    return file
+
+
+def _resource(name: str) -> str:
+    return resources.files("llmrank.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _names(runs: Sequence[Run], comparison: Comparison | None) -> Sequence[str]:
+    return comparison.runs if comparison else [run.name for run in runs]
+
+
+def _summary_html(run: Run) -> str:
+    """Return what stands before the list of users, readable without a script."""
+    first, *rest = verdict(run.metrics) or [f"{run.metrics.cases} Cases"]
+    lines = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in (*rest, *run.metrics.notes))
+    counted = f"{run.title}: {run.metrics.cases} Cases of {run.metrics.users} users, {run.metrics.evaluation}"
+    return (
+        f"<p class=what>{html.escape(printable(counted))}</p><h1>{html.escape(first)}</h1>{lines}"
+        f"<div class=wide tabindex=0>{metrics_table(run.metrics).to_html()}</div>"
+    )
+
+
+def _comparison_html(comparison: Comparison) -> str:
+    first, *rest = comparison.verdict()
+    lines = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in (*rest, *comparison.notes()))
+    return (
+        f"<p class=what>{html.escape(' → '.join(comparison.runs))}</p><h1>{html.escape(first)}</h1>"
+        f"<div class=wide tabindex=0>{comparison.table().to_html()}</div>{lines}"
+    )
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "headline": comparison.headline,
+        "settings": {name: [_text(value) for value in values] for name, values in comparison.settings.items()},
+        "template": comparison.template_diff,
+    }
+
+
+def _run(run: Run, name: str) -> dict[str, Any]:
+    """Return a Run as the page's script reads it. Items are numbered; a Case names them by their number."""
+    titles = _Titles()
+    metrics = run.metrics
+    headline = metrics.headline
+    values = run.per_case(headline) if headline else np.full(len(run.cases), np.nan)
+    rating = task_of(run.cases) == "rating"
+    stories = list(run)
+    worth = {case.case_id: value for case, value in zip(run.cases, values.tolist(), strict=True)}
+    recall_order = run.recall_order(headline).tolist() if headline and not rating else [None] * len(stories)
+    return {
+        "name": name,
+        "title": run.title,
+        "verdict": verdict(metrics),
+        "headline": headline,
+        "rating": rating,
+        "outcomes": dict(metrics.outcomes),
+        "reasons": dict(metrics.reasons),
+        "usage": _usage(run),
+        "curves": {} if rating else _curves(run),
+        "settings": {key: _text(value) for key, value in run.settings.items() if not str(key).endswith("template")},
+        "templates": {
+            key: value for key in run.settings if str(key).endswith("template") and (value := run.settings[key])
+        },
+        "cases": [
+            _case(story, titles, _finite(worth[story.case.case_id]), _finite(recall_value))
+            for story, recall_value in zip(stories, recall_order, strict=True)
+        ],
+        "titles": list(titles.texts),
+    }
+
+
+class _Titles:
+    """The titles of a Run, each once. The Cases name them by their place."""
+
+    def __init__(self) -> None:
+        # By title too: an id may stand for different items in the rows of a candidate file.
+        self._places: dict[tuple[str, str], int] = {}
+
+    def number(self, item_id: str, title: str) -> int:
+        return self._places.setdefault((item_id, title), len(self._places))
+
+    @property
+    def texts(self) -> Iterator[str]:
+        return (title for _, title in self._places)
+
+
+def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: float | None) -> dict[str, Any]:
+    case, record, ranking = story.case, story.record, story.record.ranking
+    items = {item.item_id: item.title for item in (*case.candidates, *filter(None, (case.target,)))}
+
+    def numbers(item_ids: Iterable[str]) -> list[int]:
+        return [titles.number(item_id, items[item_id]) for item_id in item_ids if item_id in items]
+
+    return {
+        "id": case.case_id,
+        "user": case.user_id,
+        "history": [[titles.number(event.item.item_id, event.item.title), event.rating] for event in case.history],
+        "recall": numbers(record.candidates),
+        "shown": numbers(item.item_id for item in story.shown),
+        "placed": numbers(record.placed),
+        "scores": [_finite(score) for score in (ranking.scores or ())[: len(record.placed)]],
+        "relevant": numbers(case.relevant),
+        "missed": [item_id for item_id in case.relevant if item_id not in items],
+        "truth": case.rating,
+        "outcome": str(ranking.outcome),
+        "reason": ranking.reason or "",
+        "repairs": dict(ranking.repairs),
+        "matches": dict(ranking.matches),
+        "answers": list(record.responses),
+        "finish": list(record.finish_reasons),
+        "value": value,
+        "recallValue": recall_value,
+        "measures": {name: _finite(found) for name, found in record.measures.items()},
+        "tokens": [record.usage.prompt_tokens, record.usage.completion_tokens],
+        "seconds": record.seconds,
+    }
+
+
+def _curves(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """Return NDCG and HR at each cut-off, with interval and baselines."""
+    longest = min(run.metrics.candidates, DEPTHS)
+    if longest < 2:
+        return {}
+    found = run.measure(f"NDCG@1..{longest},HR@1..{longest}")
+    return {
+        kind: [
+            {
+                "k": k,
+                "value": (summary := found[f"{kind}@{k}"]).value,
+                "ci95": summary.ci95,
+                "baselines": dict(summary.baselines),
+            }
+            for k in range(1, longest + 1)
+        ]
+        for kind in ("NDCG", "HR")
+    }
+
+
+def _usage(run: Run) -> dict[str, Any]:
+    seconds = [run.records[case.case_id].seconds for case in run.done]
+    usage = run.metrics.usage
+    return {
+        "calls": usage.requests,
+        "prompt tokens": usage.prompt_tokens,
+        "from the prefix cache": usage.cached_tokens,
+        "completion tokens": usage.completion_tokens,
+        "reasoning tokens": usage.reasoning_tokens,
+        "seconds per Case, median": round(float(np.percentile(seconds, 50)), 3) if seconds else None,
+        "seconds per Case, 95th percentile": round(float(np.percentile(seconds, 95)), 3) if seconds else None,
+        "cost": None if usage.cost is None else f"{usage.cost:.4f} {usage.currency}",
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else round(float(value), 6)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else str(value)  # pyright: ignore[reportUnknownArgumentType]

@@ -15,7 +15,7 @@ from llmrank.data.dataset import Split
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Task
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, gather
-from llmrank.evaluation.training_data import TrainingData
+from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.progress import Say, silent
 from llmrank.types import Case, Event, Item
 
@@ -157,7 +157,7 @@ def _drawn(
         cases = [_force_target(case, known) for case in cases]
     return CaseSet(
         cases=tuple(cases),
-        training=TrainingData(lambda: everyone),
+        training=TrainingData(lambda: earlier_events(everyone)),
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,

@@ -16,7 +16,7 @@ from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet
 from llmrank.evaluation.evaluate import default_folder, measure_list, metric_settings
 from llmrank.evaluation.settings import ScoreSettings, gather
-from llmrank.evaluation.training_data import TrainingData
+from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import sha256_of
 from llmrank.measures import Measure
 from llmrank.prompting.identifiers import identifiers
@@ -58,7 +58,7 @@ def score(
     unjudged = sum(not case.relevant and case.rating is None for case in cases)
     found = CaseSet(
         cases=tuple(cases),
-        training=TrainingData(lambda: cases, how.scale),
+        training=TrainingData(lambda: earlier_events(cases), how.scale),
         evaluation="ratings" if task == "rating" else f"recall-limited({path.name})",
         task=task,
         target_forced=False,

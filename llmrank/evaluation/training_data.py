@@ -9,7 +9,7 @@ from functools import cached_property
 from llmrank.data.cases import event_counts
 from llmrank.prompting import ShotPool
 from llmrank.rankers.baselines import RatingMeans
-from llmrank.types import Case
+from llmrank.types import Case, Event
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,22 @@ class TrainingData:
 
     @cached_property
     def rating_means(self) -> RatingMeans:
-        """The means of the training ratings; raises InputError where there are none."""
-        return RatingMeans.of_histories(self.read())
+        """The means of the training ratings, on `scale`; raises InputError where there are none.
+
+        Where the truth is yes or no (0 or 1) and the histories hold stars, three quarters up the stars' range counts as
+        a yes, as the measure AUC reads it.
+        """
+        rated = [
+            (case.user_id, event.item.item_id, event.rating)
+            for case in self.read()
+            for event in case.history
+            if event.rating is not None
+        ]
+        values = [rating for _, _, rating in rated]
+        if rated and not self.scale[0] <= min(values) <= max(values) <= self.scale[1]:
+            yes = min(values) + 0.75 * (max(values) - min(values))
+            rated = [(user, item, self.scale[rating >= yes]) for user, item, rating in rated]
+        return RatingMeans.of(rated)
 
     @property
     def has_ratings(self) -> bool:
@@ -40,3 +54,21 @@ class TrainingData:
     def shot_pool(self) -> ShotPool:
         """The histories that solved examples are drawn from."""
         return ShotPool.of([*self.read()])
+
+
+def earlier_events(cases: Iterable[Case]) -> list[Case]:
+    """Return a Case per user whose history is what the histories of all their Cases hold, each event once.
+
+    What one of the user's Cases asks for stands in the history of a later one. It is left out: no baseline may know it.
+    """
+    events: dict[str, dict[tuple[str, float | None], Event]] = {}
+    asked: dict[str, set[str]] = {}
+    for case in cases:
+        shown = {event.item.item_id for event in case.history}
+        truth = {*case.relevant, *([case.target.item_id] if case.target else [])}
+        asked.setdefault(case.user_id, set()).update(truth - shown)
+        events.setdefault(case.user_id, {}).update({(e.item.item_id, e.timestamp): e for e in case.history})
+    return [
+        Case(user, tuple(event for (item_id, _), event in found.items() if item_id not in asked[user]))
+        for user, found in events.items()
+    ]

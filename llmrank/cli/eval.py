@@ -47,10 +47,8 @@ def evaluate(measures: str | None, out: Path | None, dry_run: bool, as_json: boo
     from llmrank.evaluation.evaluate import check_error_rate, compose
     from llmrank.progress import Progress
 
-    prompt = settings_from(PromptSettings, values)
-    cases = settings_from(CaseSettings, values)
-    model = settings_from(ModelSettings, values)
-    limits = settings_from(Limits, values)
+    cases, limits = settings_from(CaseSettings, values), settings_from(Limits, values)
+    prompt, model = settings_from(PromptSettings, values), settings_from(ModelSettings, values)
     evaluation = compose(cases, prompt=prompt, model=model, limits=limits, measures=measures, progress=Progress())
     if dry_run:
         show_estimate(evaluation.estimate(), as_json=as_json)

@@ -18,8 +18,6 @@ from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSetti
 if TYPE_CHECKING:
     from llmrank.prompting import TemplateInfo
 
-ESTIMATED = "estimated at 4 characters per token"
-
 SKELETON = """\
 ---
 name: {name}
@@ -181,48 +179,26 @@ def render_command(
     from llmrank.evaluation.rendering import Rendering
     from llmrank.evaluation.session import Session, is_here
     from llmrank.progress import Progress
-    from llmrank.prompting import shared_prefix, transcript
-    from llmrank.store import request_key
+    from llmrank.prompting import transcript
 
     prompt = settings_from(PromptSettings, values | {"prompt": name})
-    cases = settings_from(CaseSettings, values)
+    cases, model = settings_from(CaseSettings, values), settings_from(ModelSettings, values)
     # A user may be any of the data's, so all of them are loaded.
     cases = cases if user_id is None else replace(cases, users=0)
     say = Progress().message
-    model = settings_from(ModelSettings, values)
     # Nothing is downloaded to show a prompt: a model that is not here is not asked how it counts.
     with Session(model, say=say) if is_here(model) else Session.without_model() as session:
-        identity, window = session.backend.identity, session.window
-        rendering = Rendering.of(
-            prompt,
-            cases,
-            window=window,
-            stored=lambda request: session.store.get(request_key(identity, request)),
-            profile=profile,
-            say=say,
-        )
-        case, messages, following, whose = rendering.pair(user_id)
-        exact = None if window.count_tokens is None else window.count_tokens(messages)
-    characters = sum(len(message.content) for message in messages)
-    tokens, counted_by = (exact, "counted by the model's tokenizer") if exact else (-(-characters // 4), ESTIMATED)
-    shared = "" if following is None else shared_prefix(messages, following)
-    text, path = transcript(messages), rendering.path
+        found = Rendering.of(prompt, cases, session, profile=profile, say=say).of_user(user_id)
     if as_json:
-        result = {
-            "template": str(path),
-            "user": case.user_id,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
-            "tokens": tokens,
-            "counted_by": counted_by,
-            "shared_prefix": {"with": whose, "characters": len(shared), "of": len(text), "ends": shared[-60:]},
-        }
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return
+    text, shared = transcript(found.messages), len(found.shared)
     click.echo(text)
-    click.echo(f"\n{tokens:,} tokens ({counted_by}), {len(text):,} characters; user {case.user_id}, {path}", err=True)
-    if following is not None:
-        share = f"the first {len(shared):,} characters ({len(shared) / len(text):.0%})"
-        click.echo(f"shared with {whose}: {share}, up to …{shared[-60:]!r}", err=True)
+    counted = f"{found.tokens:,} tokens ({found.counted_by}), {len(text):,} characters"
+    click.echo(f"\n{counted}; user {found.user_id}, {found.template}", err=True)
+    if found.whose:
+        share = f"the first {shared:,} characters ({shared / len(text):.0%})"
+        click.echo(f"shared with {found.whose}: {share}, up to …{found.shared[-60:]!r}", err=True)
 
 
 @prompts.command(name="diff", cls=GroupedCommand)
@@ -231,8 +207,8 @@ def render_command(
 @settings_options(CaseSettings, "data", without=["users"])
 def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 - the settings
     """Show what the edited template NAME changes in rendered prompts, against the one that comes with llmrank."""
-    from llmrank.evaluation.method import ContextWindow
     from llmrank.evaluation.rendering import Rendering
+    from llmrank.evaluation.session import Session
     from llmrank.prompting import difference, find_template, load_template, shipped_folder
 
     ours = find_template(name)
@@ -247,15 +223,16 @@ def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 
     for key in (key for key in old if old[key] != new[key]):
         click.echo(f"{key}: {old[key]} -> {new[key]}")
     cases = replace(settings_from(CaseSettings, values), users=count)
-    one, other = (Rendering.of(PromptSettings(prompt=path), cases, window=ContextWindow()) for path in (shipped, ours))
     changed = 0
-    for case, edited in zip(one.cases, other.cases, strict=True):
-        user = f"user {case.user_id}"
-        before, after = one.requests(case)[0].messages, other.requests(edited)[0].messages
-        lines = list(difference(before, after, (f"shipped, {user}", f"edited, {user}")))
-        changed += bool(lines)
-        for line in lines:
-            click.echo(line)
+    with Session.without_model() as session:
+        one, other = (Rendering.of(PromptSettings(prompt=path), cases, session) for path in (shipped, ours))
+        for case, edited in zip(one.cases, other.cases, strict=True):
+            user = f"user {case.user_id}"
+            before, after = one.requests(case)[0].messages, other.requests(edited)[0].messages
+            lines = list(difference(before, after, (f"shipped, {user}", f"edited, {user}")))
+            changed += bool(lines)
+            for line in lines:
+                click.echo(line)
     click.echo(f"{changed} of {len(one.cases)} rendered prompts differ", err=True)
 
 

@@ -63,16 +63,13 @@ def rerank(
     """
     from llmrank.cli.output import show_estimate
     from llmrank.evaluation.rerank import RerankJob, estimate_rerank, rerank_files
+    from llmrank.evaluation.setup import Setup
     from llmrank.progress import Progress
 
-    job = RerankJob(
-        settings_from(PromptSettings, values),
-        settings_from(ModelSettings, values),
-        settings_from(Limits, values),
-        settings_from(ScaleSettings, values),
-        seed,
-        skip_bad_rows,
-    )
+    prompt, model = settings_from(PromptSettings, values), settings_from(ModelSettings, values)
+    limits, scale = settings_from(Limits, values), settings_from(ScaleSettings, values)
+    setup, _ = Setup.of(prompt=prompt, model=model, limits=limits)
+    job = RerankJob(setup, scale, seed, skip_bad_rows)
     if dry_run:
         show_estimate(estimate_rerank(candidates, output, job, Progress()), as_json=as_json)
         return

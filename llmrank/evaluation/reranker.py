@@ -6,16 +6,14 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from llmrank.engine import Caller, rank_case
+from llmrank.engine import rank_case
 from llmrank.errors import InputError, LlmrankError
-from llmrank.evaluation.method import Composer, Method, check_prompt, needs_model, template_of, with_settings
-from llmrank.evaluation.session import Session
-from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, split_settings
+from llmrank.evaluation.settings import ModelSettings, PromptSettings
+from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
@@ -68,32 +66,12 @@ class Reranker(Closable):
             MissingError: a package, a model or an endpoint is missing.
         """
         self.deadline = deadline
-        if isinstance(backend, str):
-            settings = settings | {"backend": backend}
-        made: list[Any] = split_settings(settings, PromptSettings, ModelSettings, Limits)
-        prompts, models, limits = made
-        if isinstance(prompt, PromptSettings):
-            prompts = prompt
-        elif not isinstance(prompt, PromptTemplate):
-            prompts = replace(prompts, prompt=prompt)
-        models = model if isinstance(model, ModelSettings) else replace(models, model=model or models.model)
-        template = (
-            check_prompt(with_settings(prompt, prompts))
-            if isinstance(prompt, PromptTemplate)
-            else template_of(prompts)
-            if needs_model(prompts)
-            else None
-        )
-        store = ForgetfulStore() if models.store is None else None
-        self._session = Session(
-            models, limits, backend=None if isinstance(backend, str) else backend, store=store, say=say
-        )
+        setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, **settings)
+        self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:
             unless_ready.callback(self._session.close)
-            nothing = TrainingData(lambda: ())
-            self._method: Method = Composer(prompts, nothing, seed, self._session.window).method(template)
+            self._method = setup.method(self._session, TrainingData(lambda: ()), seed)
             self._session.check(self._method.ranker.needs(2))
-            self._caller: Caller = self._session.caller()
             unless_ready.pop_all()
         self._numbers = count()
 
@@ -152,7 +130,7 @@ class Reranker(Closable):
     async def _rank(self, case: Case) -> Ranking:
         try:
             result = await rank_case(
-                case, self._method.ranker, self._caller, self._method.order.arrange, deadline=self.deadline
+                case, self._method.ranker, self._session.caller, self._method.order.arrange, deadline=self.deadline
             )
         except LlmrankError as error:
             # A service answers in any case: the recall order is what it would have shown without a model.

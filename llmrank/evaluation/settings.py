@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
@@ -217,45 +217,49 @@ def field_docs(record: type) -> dict[str, str]:
     return found
 
 
-def gather(record: type[Record], values: Mapping[str, Any], *, field_name: Callable[[str], str] = str) -> Record:
-    """Return the record with these values in the place of its defaults; a value of None leaves the default.
+def gather(
+    record: type[Record] | Record, values: Mapping[str, Any], *, field_name: Callable[[str], str] = str
+) -> Record:
+    """Return the record with these values in the place of its own; a value of None leaves it as it is.
 
-    `field_name` says how an error names a setting: on the command line it is an option.
+    `record` may be a type, whose defaults are then taken. `field_name` says how an error names a setting: on the
+    command line it is an option.
 
     Raises InputError for a name that is no setting of the record, and for a value out of range or of the wrong type.
     """
-    known = {setting.name: setting for setting in settings_of(record)}
-    own: dict[str, Any] = {}
-    inner: dict[str, dict[str, Any]] = {}
+    made = record() if isinstance(record, type) else record
+    known = {setting.name: setting for setting in settings_of(type(made))}
+    changed: dict[str | None, dict[str, Any]] = {}
     for name, value in values.items():
-        if (setting := known.get(name)) is None:
-            raise InputError(
-                f"unknown setting{nearest(name, known)}", field=field_name(name), hint=f"use one of {', '.join(known)}"
-            )
+        if name not in known:
+            raise _unknown(name, known, field_name(name))
         if value is not None:
-            checked = _checked(setting, value, field_name(name))
-            (own if setting.inside is None else inner.setdefault(setting.inside, {}))[name] = checked
-    made = record(**own)
-    held = {name: replace(attrgetter(name)(made), **changed) for name, changed in inner.items()}
-    return replace(made, **held) if held else made
+            setting = known[name]
+            changed.setdefault(setting.inside, {})[name] = _checked(setting, value, field_name(name))
+    own = changed.pop(None, {})
+    held = {name: replace(attrgetter(name)(made), **inner) for name, inner in changed.items() if name is not None}
+    return replace(made, **own, **held)
 
 
-def split_settings(values: Mapping[str, Any], *records: type) -> list[Any]:
-    """Return each record, filled from the values that are its settings (`gather`).
+def split_settings(values: Mapping[str, Any], *records: Any) -> list[Any]:  # noqa: ANN401 - records, or their types
+    """Return each record with those of the values that are its settings (`gather`).
 
     Raises InputError for a name that is a setting of none of them.
     """
-    names = [{setting.name for setting in settings_of(record)} for record in records]
+    types: list[type] = [record if isinstance(record, type) else type(record) for record in records]
+    names = [{setting.name for setting in settings_of(kind)} for kind in types]
+    known = sorted(set().union(*names))
     for name in values:
-        if not any(name in some for some in names):
-            known = sorted(set().union(*names))
-            raise InputError(
-                f"unknown setting{nearest(name, known)}", field=name, hint=f"use one of {', '.join(known)}"
-            )
+        if name not in known:
+            raise _unknown(name, known, name)
     return [
         gather(record, {name: value for name, value in values.items() if name in own})
         for record, own in zip(records, names, strict=True)
     ]
+
+
+def _unknown(name: str, known: Iterable[str], field_name: str) -> InputError:
+    return InputError(f"unknown setting{nearest(name, known)}", field=field_name, hint=f"use one of {', '.join(known)}")
 
 
 def flat(record: object) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from llmrank.engine import CaseResult, Estimate, Workload, planned_calls, refuse_large_plan
+from llmrank.engine import CaseResult, Estimate, planned_calls, refuse_large_plan
 from llmrank.engine import estimate as count_requests
 from llmrank.errors import InputError, LlmrankError, TooManyErrorsError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
@@ -44,7 +44,8 @@ class Evaluation:
         cases = self.cases
         with self.setup.session(self.reporter.message) as session:
             method = self._method(session)
-            check_plan(cases, method, self.setup.limits)
+            if not self.setup.limits.is_bounded:
+                refuse_large_plan(planned_calls(cases, method.ranker))
             session.check(method.ranker.needs(self._longest))
             settings = {**method.settings, "backend": dict(session.backend.identity)}
             origin = Origin("eval", {"prompt": flat(self.setup.prompt)}, session.store.path)
@@ -128,9 +129,21 @@ def make_run(
         "evaluation": cases.evaluation,
         "measures": [str(measure) for measure in measures],
     }
-    how = metric_settings(cases, measures)
-    path = default_folder(everything) if out is None else Path(out)
-    with RunFolder(path, everything, origin) as folder:
+    rating, training = cases.task == "rating", cases.training
+    how = MetricSettings(
+        evaluation=cases.evaluation,
+        target_forced=cases.target_forced,
+        measures=measures,
+        popularity={} if rating else training.popularity,
+        rating_means=training.rating_means if rating and training.has_ratings else None,
+        scale=training.scale,
+        notes=cases.notes,
+    )
+    if out is None:
+        digest = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:8]
+        name = f"{everything['data']}-{everything['prompt']}-{digest}"
+        out = Path("results") / name.replace("/", "_").replace(":", "_")
+    with RunFolder(Path(out), everything, origin) as folder:
         folder.keep_inputs(cases.cases, how, shots)
         session = work(folder)
         folder.finish(metrics(cases.cases, folder.records, how, tariff), session)
@@ -171,13 +184,12 @@ class CostEstimate:
     def __str__(self) -> str:
         counted, tariff = self.counted, self.tariff
         estimated = "" if self.exact else " (estimated at 4 characters per token)"
-        lines = [f"{counted.cases} cases, at most {_requests(counted.most)}{estimated}. Dry run: no requests sent."]
+        lines = [f"{counted.cases} cases, at most {counted.most}{estimated}. Dry run: no requests sent."]
         if not counted.exact:
-            lines.append(f"Likely: {_requests(counted.likely)}.")
+            lines.append(f"Likely: {counted.likely}.")
         if counted.most_left != counted.most:
             stored = counted.most.requests - counted.most_left.requests
-            left = _requests(counted.most_left)
-            lines.append(f"The store has {stored:,} of the answers; left to ask: at most {left}.")
+            lines.append(f"The store has {stored:,} of the answers; left to ask: at most {counted.most_left}.")
         if tariff is not None:
             price = tariff.price(batch=self.batch)
             how = " through the Batch API" if self.batch else ""
@@ -207,11 +219,6 @@ class CostEstimate:
             "most_cost_with_prefix_cache": price and share and price.cost(counted.most_left.usage(share)),
             "prices": self.tariff and self.tariff.to_dict(),
         }
-
-
-def _requests(work: Workload) -> str:
-    tokens = f"{work.prompt_tokens:,} prompt tokens, {work.completion_tokens:,} completion tokens"
-    return f"{work.requests:,} requests, {tokens}"
 
 
 def compose(
@@ -280,13 +287,6 @@ def evaluate(
     return compose(cases, measures=measures, progress=progress, **named, **settings).run(out)
 
 
-def check_plan(cases: Iterable[Case], method: Method, limits: Limits) -> None:
-    """Raise InputError for a plan of very many calls that nothing bounds and nobody has confirmed."""
-    bounds = (limits.max_requests, limits.max_total_tokens, limits.max_cost)
-    if not limits.yes and all(bound is None for bound in bounds):
-        refuse_large_plan(planned_calls(cases, method.ranker))
-
-
 def check_error_rate(run: Run, limits: Limits) -> None:
     """Raise TooManyErrorsError when a larger share of the Cases failed than the limits allow."""
     refuse_errors(sum(record.failed for record in run.records.values()), len(run), limits.max_error_rate)
@@ -299,26 +299,6 @@ def refuse_errors(failed: int, cases: int, most: float) -> None:
             f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved\n"
             "  hint: the same command asks for them again"
         )
-
-
-def metric_settings(cases: CaseSet, measures: tuple[Measure, ...]) -> MetricSettings:
-    """Return how the numbers of an evaluation are taken."""
-    rating, training = cases.task == "rating", cases.training
-    return MetricSettings(
-        evaluation=cases.evaluation,
-        target_forced=cases.target_forced,
-        measures=measures,
-        popularity={} if rating else training.popularity,
-        rating_means=training.rating_means if rating and training.has_ratings else None,
-        scale=training.scale,
-        notes=cases.notes,
-    )
-
-
-def default_folder(settings: Mapping[str, object]) -> Path:
-    """Return the folder that these settings, and no others, have under results/."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    return Path("results") / f"{settings['data']}-{settings['prompt']}-{digest}".replace("/", "_").replace(":", "_")
 
 
 def measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -88,11 +87,8 @@ class RerankJob:
         method = self.setup.method(session, training, self.seed)
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
         session.check(method.ranker.needs(2), ask=False)
-        return method
-
-    def settings(self, method: Method, session: Session) -> dict[str, object]:
-        """Return all settings that can change a ranking."""
-        return {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
+        settings = {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
+        return replace(method, settings=settings)
 
     def check(self, partition: Partition) -> CandidateFile:
         """Check every row of the source, and return the file. What is relevant is of no concern here."""
@@ -114,12 +110,7 @@ class RerankJob:
     ) -> Result:
         """Rerank the partition's rows, or what is left of them, and return what was done.
 
-        Args:
-            partition: What is read and written.
-            candidates: Its source, checked.
-            session: Who is asked.
-            reporter: Told of each row.
-            force: Begin again, whatever exists.
+        `candidates` is its source, checked. With `force` it is begun again, whatever exists.
 
         Raises:
             InputError: the output exists, or was begun with other settings.
@@ -130,10 +121,9 @@ class RerankJob:
         rows = len(candidates) if partition.shard is None else sum(1 for _ in self.rows(partition, candidates))
         method = self.method(candidates, session)
         session.check(method.ranker.needs(2))
-        settings = self.settings(method, session)
         if partition.settings is not None:
-            agree(partition.settings, settings)
-        settings["candidates_sha256"] = sha256_of(partition.source)
+            agree(partition.settings, method.settings)
+        settings = {**method.settings, "candidates_sha256": sha256_of(partition.source)}
         if partition.shard is not None:
             settings["shard"] = str(partition.shard)
         outcomes, usage, failed = Counter[str](), Usage(), 0
@@ -218,19 +208,14 @@ class PartitionWorker(Closable):
         os.chdir(job.folder)
         self._job, self._reporter = job, reporter
         self._session = job.setup.session(reporter.message, Store(Path(":memory:")))
-
-    @property
-    def budget(self) -> Budget:
-        """What this worker spends."""
-        return self._session.budget
+        self.budget = self._session.budget
 
     def agree(self, partition: Partition) -> None:
         """Raise InputError if the job was begun with other settings than this worker's; make its folder if need be."""
         method = self._job.method(self._job.check(partition), self._session)
-        settings = self._job.settings(method, self._session)
         if partition.settings is not None:
             partition.settings.parent.mkdir(exist_ok=True)
-            agree(partition.settings, settings)
+            agree(partition.settings, method.settings)
 
     def work(self, partition: Partition) -> Result:
         """Do what is left of the partition; what is wrong with it stands in the Result.
@@ -280,33 +265,12 @@ def rerank_files(
     partitions = job.divide(candidates, output, reporter)
     if job.is_divided(candidates):
         results, budget = _rerank_partitions(job, partitions, reporter, force=force)
-        return _summary(output, results, budget)
-    if not force:
-        check_output(output)
-    checked = job.check(partitions[0])
-    with ExitStack() as stack:
-        store = stack.enter_context(Store(partitions[0].store)) if job.setup.asks_model else None
-        session = stack.enter_context(job.setup.session(reporter.message, store))
-        result = job.rerank(partitions[0], checked, session, reporter, force=force)
-        return _summary(output, [result], session.budget)
-
-
-def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> CostEstimate:
-    """Return what reranking would ask, what of it the Store has, and what the rest may cost. No request is sent."""
-    partitions = job.divide(candidates, output, reporter)
-    checked = [job.check(partition) for partition in partitions]
-    setup = job.setup
-    if job.is_divided(candidates):
-        # Parts have Stores of their own, which an estimate leaves as they are.
-        setup = replace(setup, model=replace(setup.model, store=None))
-    with setup.session(reporter.message) as session:
-        # Shots from the other files may be longer or shorter; it is an estimate.
-        method = job.method(checked[0], session)
-        cases = (row.case for row in chain.from_iterable(map(job.rows, partitions, checked)))
-        return CostEstimate.of(cases, method, session)
-
-
-def _summary(output: Path, results: Sequence[Result], budget: Budget) -> Reranked:
+    else:
+        if not force:
+            check_output(output)
+        checked = job.check(partitions[0])
+        with job.setup.session(reporter.message) as session:
+            results, budget = [job.rerank(partitions[0], checked, session, reporter, force=force)], session.budget
     return Reranked(
         output,
         rows=sum(result.rows for result in results),
@@ -315,6 +279,22 @@ def _summary(output: Path, results: Sequence[Result], budget: Budget) -> Reranke
         usage=sum((result.usage for result in results), Usage()),
         budget=budget,
     )
+
+
+def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> CostEstimate:
+    """Return what reranking would ask, what of it the Store has, and what the rest may cost. No request is sent."""
+    partitions = job.divide(candidates, output, reporter)
+    if not partitions:
+        raise InputError("nothing is left for this shard to do", field="--shard", hint="name one that has files")
+    checked, setup = [job.check(partition) for partition in partitions], job.setup
+    if job.is_divided(candidates):
+        # Parts have Stores of their own, which an estimate leaves as they are.
+        setup = replace(setup, model=replace(setup.model, store=None))
+    with setup.session(reporter.message) as session:
+        # Shots from the other files may be longer or shorter; it is an estimate.
+        method = job.method(checked[0], session)
+        cases = (row.case for row in chain.from_iterable(map(job.rows, partitions, checked)))
+        return CostEstimate.of(cases, method, session)
 
 
 def _rerank_partitions(

@@ -125,7 +125,7 @@ class Reranker(Closable):
             recall_scores=None if scores is None else tuple(scores),
             case_id=f"{next(self._numbers)}",
         )
-        return self._session.submit(self._rank(case))
+        return self._session.loop.submit(self._rank(case))
 
     async def _rank(self, case: Case) -> Ranking:
         try:

@@ -91,12 +91,8 @@ class Session(Closable):
     ) -> None:
         """Open the backend that the settings name (its model is loaded when it is first asked), and the Store.
 
-        Args:
-            model: Which backend and which model.
-            limits: What the calls may cost.
-            backend: Asked in the place of the one that the settings name; it is closed with the session.
-            store: Used in the place of the one that the settings name; it stays open.
-            say: Told what is being done, and what is waited for.
+        A `backend` is asked in the place of that one, and closed with the session; a `store` is used in the place of
+        that one, and stays open. `say` is told what is being done, and what is waited for.
 
         Raises:
             InputError: the settings contradict each other.
@@ -106,8 +102,8 @@ class Session(Closable):
         self._say = say
         self._abandoned = False
         with ExitStack() as self._open_things:
-            self._loop = EventLoop()
-            self._open_things.callback(self._loop.close)
+            self.loop = EventLoop()
+            self._open_things.callback(self.loop.close)
             self._open(model, limits or Limits(), backend, store)
             self._open_things = self._open_things.pop_all()
 
@@ -131,9 +127,9 @@ class Session(Closable):
                 batch_store=path if model.batch else None,
             )
             settings.check()
-            backend = self.run(open_backend(settings, say=self._say))
+            backend = self.loop.run(open_backend(settings, say=self._say))
         self.backend = backend
-        self._open_things.callback(self._close_backend)
+        self._open_things.callback(lambda: self._abandoned or self.loop.run(self.backend.close()))
         tariff = prices and prices.tariff(backend.identity.get("model", model.model))
         if tariff is not None and tariff.is_old(date.today()):
             self._say(f"{model.prices}: the prices are dated {tariff.dated}, more than a year ago")
@@ -162,7 +158,7 @@ class Session(Closable):
 
     def labels(self) -> tuple[str, ...]:
         """Return labels that are single tokens of the model; none where its tokenizer is not known."""
-        return self.run(find_labels(self.backend.label_tokens))
+        return self.loop.run(find_labels(self.backend.label_tokens))
 
     def check(self, needs: Needs, *, ask: bool = True) -> None:
         """Raise InputError if the backend cannot do what the ranker needs.
@@ -172,7 +168,7 @@ class Session(Closable):
         check_capabilities(needs, self.backend.capabilities)
         if ask:
             metered = self.caller.backend
-            self.run(metered.probe(store_first(metered, self.store), labels=needs.labels > 0))
+            self.loop.run(metered.probe(store_first(metered, self.store), labels=needs.labels > 0))
             check_capabilities(needs, self.backend.capabilities)
 
     def rank(
@@ -207,14 +203,6 @@ class Session(Closable):
         finally:
             reporter.end()
 
-    def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Begin the work in the session's event loop, and return what it will come to."""
-        return self._loop.submit(work)
-
-    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do short work in the session's event loop, and return what it comes to."""
-        return self._loop.run(work)
-
     def run_to_end(self, work: Callable[[StopSignal], Coroutine[Any, Any, None]]) -> None:
         """Do long work, which stops when the signal asks for it; Ctrl-C then raises KeyboardInterrupt.
 
@@ -227,7 +215,7 @@ class Session(Closable):
         stop = StopSignal()
         try:
             with _interruptions() as happened:
-                future = self.submit(work(stop))
+                future = self.loop.submit(work(stop))
                 future.add_done_callback(happened.put)
                 while happened.get() is None:
                     self._interrupt(stop)
@@ -251,10 +239,6 @@ class Session(Closable):
             else f"Interrupted: waiting up to {stop.seconds:.0f} s for the calls under way. "
             "Press Ctrl-C again to stop at once."
         )
-
-    def _close_backend(self) -> None:
-        if not self._abandoned:
-            self.run(self.backend.close())
 
     def close(self) -> None:
         """Release the model or the connections, and close the Store that this session opened."""

@@ -142,6 +142,12 @@ class Limits:
     max_error_rate: Annotated[float, Ge(0), Le(1)] = 0.0
     """Share of failed Cases up to which the exit code is 0."""
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether a plan of very many calls may begin: something bounds it, or the user has confirmed it."""
+        bounds = (self.max_requests, self.max_total_tokens, self.max_cost)
+        return self.yes or any(bound is not None for bound in bounds)
+
 
 @dataclass(frozen=True, slots=True)
 class ScaleSettings:

@@ -132,46 +132,33 @@ def _bare(kind: Any) -> Any:  # noqa: ANN401 - any type
 def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     if path is None:
         return
-    import yaml
+    from llmrank.yaml_text import read_yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values, lines = read_yaml(path.read_text(encoding="utf-8"), path)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a YAML file") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise InputError(
-            f"not valid YAML: {error.problem}", path=path, line=line, hint="write `option: value` lines"
-        ) from error
-    if not isinstance(values, dict):
-        raise InputError("holds no `option: value` lines", path=path, hint="write for example `prompt: palr`")
-    options = ((text.removeprefix("--"), one.name) for one in context.command.params for text in one.opts)
-    names = {text: name for text, name in options if not text.startswith("-")}
+    options = {text: one.name for one in context.command.params for text in one.opts}
     for key in map(str, values):
-        if key not in names:
-            problem = f"unknown option{nearest(key, names)}"
-            raise InputError(problem, path=path, field=key, hint="see --help for the options")
-    context.default_map = {names[str(key)]: value for key, value in values.items()} | dict(context.default_map or {})
+        if f"--{key}" not in options:
+            near = nearest(key, (text.removeprefix("--") for text in options))
+            hint = "see --help for the options"
+            raise InputError(f"unknown option{near}", path=path, line=lines.get((key,)), field=key, hint=hint)
+    context.default_map = {options[f"--{key}"]: value for key, value in values.items()} | dict(
+        context.default_map or {}
+    )
 
 
-config_option = click.option(
+config_option = option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     is_eager=True,
     expose_value=False,
     callback=_read_config,
-    envvar="LLMRANK_CONFIG",
     help="YAML file with any of these options as keys; the command line wins.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, envvar="LLMRANK_JSON", help="Print the result as JSON.")
-dry_run_option = click.option(
-    "--dry-run",
-    is_flag=True,
-    envvar="LLMRANK_DRY_RUN",
-    help="Count requests and tokens (money with --prices), and what the store has of them; send no request.",
-)
-
-
+json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+dry_run_option = option("--dry-run", is_flag=True, help="Count calls, tokens and, with --prices, money; send nothing.")
 measures_option = option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
 out_option = option(
     "--out", default=None, type=click.Path(path_type=Path), help="Run folder.  [default: one under results/]"

@@ -179,12 +179,13 @@ class Composer:
     def _manifest(self, prompt: Prompt, ranker: Ranker, first: PromptTemplate | None) -> dict[str, object]:
         """Return everything about prompt and method that can change an answer."""
         template, options = prompt.template, flat(self.settings)
+        inner = [setting.name for setting in settings_of(PromptSettings) if setting.inside == "options"]
         settings: dict[str, object] = {
             "prompt": template.name,
             "template": template.text,
             "template_sha256": template.sha256,
             "ranker": ranker.name,
-            "ranker_options": {name: options[name] for name in RANKER_SETTINGS},
+            "ranker_options": {name: options[name] for name in (*inner, "first", "first_prompt")},
             "answer": prompt.answer.name,
             "view": asdict(prompt.view),
             "top": template.front.top,
@@ -209,13 +210,6 @@ class Composer:
             settings |= {"profile": profile.name, "profile_template": profile.text}
             settings["profile_template_sha256"] = profile.sha256
         return settings
-
-
-RANKER_SETTINGS = (
-    *(setting.name for setting in settings_of(PromptSettings) if setting.inside == "options"),
-    *("first", "first_prompt"),
-)
-"""Settings that choose how the method ranks."""
 
 
 def needs_model(settings: PromptSettings) -> bool:

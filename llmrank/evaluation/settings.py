@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import lru_cache
+from functools import cache
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
@@ -194,19 +195,18 @@ ELSEWHERE = frozenset({"seed", "first", "labels"})
 """Fields of the inner records that are no settings of their own: one seed serves all, and `first` is built by name."""
 
 
-def settings_of(record: type) -> tuple[Setting, ...]:
+@cache
+def settings_of(record: type, inside: str | None = None) -> tuple[Setting, ...]:
     """Return the settings of a record, those of the records that it holds among them."""
-    return tuple(_settings(record, None))
-
-
-def _settings(record: type, inside: str | None) -> Iterator[Setting]:
     hints, texts = get_type_hints(record, include_extras=True), field_docs(record)
+    found: list[Setting] = []
     for one in fields(record):
         kind = hints[one.name]
         if is_dataclass(kind) and isinstance(kind, type):
-            yield from _settings(kind, one.name)
+            found += settings_of(kind, one.name)
         elif inside is None or one.name not in ELSEWHERE:
-            yield Setting(one.name, kind, one.default, texts.get(one.name, ""), inside)
+            found.append(Setting(one.name, kind, one.default, texts.get(one.name, ""), inside))
+    return tuple(found)
 
 
 def field_docs(record: type) -> dict[str, str]:
@@ -214,12 +214,13 @@ def field_docs(record: type) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
-    for above, below in zip(body.body, body.body[1:], strict=False):
-        if isinstance(above, ast.AnnAssign) and isinstance(above.target, ast.Name) and isinstance(below, ast.Expr):
-            text = below.value.value if isinstance(below.value, ast.Constant) else None
-            if isinstance(text, str):
+    for pair in pairwise(body.body):
+        match pair:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 # Two spaces before a bracketed default are kept.
-                found[above.target.id] = " ".join(line.strip() for line in text.splitlines())
+                found[name] = " ".join(line.strip() for line in text.splitlines())
+            case _:
+                pass
     return found
 
 
@@ -286,6 +287,6 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
         raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=setting.help) from error
 
 
-@lru_cache(maxsize=256)
+@cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type
     return TypeAdapter(kind)

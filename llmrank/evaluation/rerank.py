@@ -30,7 +30,7 @@ from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSett
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.files import sha256_of
-from llmrank.progress import Reporter, Silent, reporter_of
+from llmrank.progress import Reporter, reporter_of
 from llmrank.scale import Partition, Result, Shard, discard, partition_file, partition_folder
 from llmrank.scale.partition import agree
 from llmrank.store import Store
@@ -261,7 +261,7 @@ def rerank_files(
     candidates: Path, output: Path, job: RerankJob, *, force: bool = False, reporter: Reporter | None = None
 ) -> Reranked:
     """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
-    reporter = reporter or Silent()
+    reporter = reporter or reporter_of(False)
     partitions = job.divide(candidates, output, reporter)
     if job.is_divided(candidates):
         results, budget = _rerank_partitions(job, partitions, reporter, force=force)
@@ -329,7 +329,7 @@ def _rerank_partitions(
         if job.scale.engine == "local":
             follow(map(worker.work, ahead))
     if job.scale.engine == "ray" and ahead:
-        opened = partial(PartitionWorker, job, Silent())
+        opened = partial(PartitionWorker, job, reporter_of(False))
         follow(work_on_actors(ahead, opened, actors=job.scale.actors, gpus=job.scale.gpus_per_actor))
         for result in results:
             worker.budget.add(result.requests, result.spent, result.doubtful)

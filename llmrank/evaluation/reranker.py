@@ -39,7 +39,7 @@ class Reranker(Closable):
 
     def __init__(
         self,
-        prompt: str | Path | PromptTemplate | PromptSettings = "first-token",
+        prompt: str | Path | PromptTemplate | PromptSettings | None = "first-token",
         *,
         model: str | ModelSettings | None = None,
         backend: str | Backend | None = None,
@@ -51,7 +51,8 @@ class Reranker(Closable):
         """Open the backend, and check that it can do what the method needs.
 
         Args:
-            prompt: Name or path of a template, the template itself, or all settings of the prompt.
+            prompt: Name or path of a template, the template itself, or all settings of the prompt; None: the usual one
+                of `ranker`.
             model: Name of the model, or all settings of the backend.
             backend: `vllm`, `openai`, or a Backend of your own, which is closed with the Reranker.
             deadline: Seconds for all calls of one Case together; when they have passed, the candidates come back in

@@ -63,11 +63,16 @@ def _show(done: Reparsed) -> None:
 
 
 def _arrow(old: Any, new: Any) -> str:  # noqa: ANN401 - values of JSON
-    """Return what was and what is; of counts and measures by name, for each name."""
+    """Return what was and what is; of values by name, those that changed."""
     if isinstance(old, Mapping):
-        names = dict.fromkeys((*old, *new))
-        return " · ".join(f"{name} {_arrow(old.get(name), new.get(name))}" for name in names) or "none"
-    before, after = (
-        "none" if one in (None, "") else number(one) if isinstance(one, float) else f"{one}" for one in (old, new)
-    )
-    return before if before == after else f"{before} → {after}"
+        names = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
+        return " · ".join(f"{name} {_arrow(old.get(name), new.get(name))}" for name in names) or "as before"
+    return f"{_shown(old)} → {_shown(new)}"
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - a value of JSON
+    if isinstance(value, list):
+        return f"{len(value)} items"
+    if isinstance(value, float):
+        return number(value)
+    return "none" if value in (None, "") else f"{value}"

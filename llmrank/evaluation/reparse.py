@@ -5,6 +5,7 @@ The Run's folder alone is needed: its Cases, its template, its shots, and its an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -44,25 +45,10 @@ class Change:
         return next((position for position, (old, new) in enumerate(pairs, 1) if old != new), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything that changed, as JSON values: each a pair of before and after."""
-        old, new = self.before.ranking, self.after.ranking
-        measures = (self.before.measures, self.after.measures)
-        pairs: dict[str, tuple[Any, Any]] = {
-            "outcome": (str(old.outcome), str(new.outcome)),
-            "reason": (old.reason, new.reason),
-            "repairs": (dict(old.repairs), dict(new.repairs)),
-            "matches": (dict(old.matches), dict(new.matches)),
-            "named": (old.named, new.named),
-            "measures": (_changed(*measures), _changed(*reversed(measures))),
-        }
-        if len(old.order) == 1:
-            pairs["predicted"] = (old.scores and old.scores[0], new.scores and new.scores[0])
-        return {
-            "case_id": self.before.case_id,
-            "user_id": self.before.user_id,
-            "first_position": self.first_position,
-            **{name: list(pair) for name, pair in pairs.items() if pair[0] != pair[1]},
-        }
+        """Return what names the Case, `first_position`, and each field of its record that changed, before and after."""
+        old, new = (json.loads(record.to_json()) for record in (self.before, self.after))
+        named = {"case_id": old["case_id"], "user_id": old["user_id"], "first_position": self.first_position}
+        return named | {name: [old[name], new[name]] for name in old if old[name] != new[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +208,3 @@ def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any],
         domain=view.get("domain"),
     )
     return composer.method(with_settings(own, made))
-
-
-def _changed(values: Mapping[str, float], others: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value != others.get(name)}

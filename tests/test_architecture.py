@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The command line shows what `evaluation` composes. `doctor` and `models` look at what is installed.
     "cli": {
         *("evaluation", "run", "report", "prompting", "data", "store", "store_export", "prices", "progress"),
-        *("backends", "rankers", "answers", "files"),
+        *("backends", "rankers", "answers", "files", "yaml_text"),
     },
     "__main__": {"cli"},
 }

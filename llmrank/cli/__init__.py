@@ -41,6 +41,10 @@ FOLDERS = frozenset({"LLMRANK_DATA", "LLMRANK_CACHE"})
 """Environment variables that are no options: the folders of data sets and of what can be fetched again."""
 
 
+def _command(verb: str) -> click.Command:
+    return vars(import_module(f"llmrank.cli.{verb}"))[VERBS[verb][0]]
+
+
 class _Verbs(click.Group):
     """Loads a verb's module when it is asked for."""
 
@@ -48,9 +52,7 @@ class _Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        return vars(import_module(f"llmrank.cli.{cmd_name}"))[VERBS[cmd_name][0]]
+        return _command(cmd_name) if cmd_name in VERBS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -73,9 +75,9 @@ def cli() -> None:
     """Is a large language model a better ranker for your recommender than what you have?
 
     \b
-    llmrank eval --prompt palr                       rank real candidates with a real model, and score it
-    llmrank prompts edit palr                        change the prompt, then run eval again
-    llmrank rerank candidates.parquet -o out.parquet rerank a candidate file
+    llmrank eval --prompt palr          rank real candidates with a model, score it
+    llmrank prompts edit palr           change the prompt, then run eval again
+    llmrank rerank in.jsonl -o out.jsonl                    rerank a candidate file
     """
 
 
@@ -84,7 +86,7 @@ def _check_environment() -> None:
     if any(name.startswith("LLMRANK_") and name not in FOLDERS for name in os.environ):
         from llmrank.cli.options import check_variables
 
-        check_variables(FOLDERS)
+        check_variables(map(_command, VERBS), FOLDERS)
 
 
 def main() -> None:

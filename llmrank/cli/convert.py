@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from llmrank.cli.options import config_option, option
+from llmrank.cli.output import say
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -22,7 +24,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @option("--items", type=_FILE, help="Table with ids and titles (CSV, Parquet, RecBole .item).")
 @option("--histories", type=_FILE, help="What the users did before: RecBole .inter, a sequence file, or a table.")
-@option("--qrels", type=_FILE, help="What is relevant: TREC qrels, or a table of user, item (and gain).")
+@option("--qrels", "relevant", type=_FILE, help="What is relevant: TREC qrels, or a table of user, item (and gain).")
 @option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="For a table, such as --column user=uid.")
 @option("--drop-duplicates", is_flag=True, help="Keep the first of an item that is named twice.")
 @option("--skip-bad-rows", is_flag=True, help="Go on without rows that have faults, and count them.")
@@ -32,31 +34,16 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 def convert(
     proposed: Path,
     source: str,
-    items: Path | None,
-    histories: Path | None,
-    qrels: Path | None,
-    columns: tuple[str, ...],
-    drop_duplicates: bool,
-    skip_bad_rows: bool,
     output: Path,
     force: bool,
+    columns: tuple[str, ...],
+    **options: Any,  # noqa: ANN401
 ) -> None:
     """Write the file PROPOSED, of another recall stage, as a candidate file for eval and rerank."""
     from llmrank.data.external_formats import convert as write_converted
-    from llmrank.evaluation.cases import column_role
+    from llmrank.evaluation.cases import column_roles
 
-    rows, notes = write_converted(
-        proposed,
-        source,
-        output,
-        overwrite=force,
-        items=items,
-        histories=histories,
-        relevant=qrels,
-        columns=dict(column_role(text) for text in columns),
-        drop_duplicates=drop_duplicates,
-        skip_bad_rows=skip_bad_rows,
-    )
+    rows, notes = write_converted(proposed, source, output, overwrite=force, columns=column_roles(columns), **options)
     for note in notes:
-        click.echo(note, err=True)
+        say(note)
     click.echo(f"{output}: {rows:,} Cases")

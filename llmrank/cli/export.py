@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import get_args
 
 import click
 
 from llmrank.cli.options import option
-
-if TYPE_CHECKING:
-    from llmrank.run.export import ExportFormat
-
-FORMATS = ("trec", "csv", "parquet", "latex", "markdown")
+from llmrank.run.export import ExportFormat
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@option("--to", "form", required=True, type=click.Choice(FORMATS), help="The rankings, or the table of the numbers.")
+@option(
+    "--to",
+    "form",
+    required=True,
+    type=click.Choice(get_args(ExportFormat)),
+    help="The rankings, or the table of the numbers.",
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
 @click.option("--force", is_flag=True, help="Overwrite a file that exists.")
 def export(run: Path, form: ExportFormat, output: Path, force: bool) -> None:

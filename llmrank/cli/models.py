@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from llmrank.cli.options import json_option, option
+from llmrank.cli.output import say, show_rows
 
 
 @click.group()
@@ -21,17 +20,13 @@ def list_models(as_json: bool) -> None:
     from llmrank.backends.models import DEFAULT_MODEL, cached_models
     from llmrank.files import cache_folder
 
-    folders = {folder.name: folder for folder in cached_models(cache_folder())}
+    folders = {folder.name: str(folder) for folder in cached_models(cache_folder())}
+    missing = None if as_json else "not downloaded: llmrank models fetch"
     rows = [
-        {"model": name, "default": name == DEFAULT_MODEL, "folder": str(folders[name]) if name in folders else None}
+        {"model": name, "default": name == DEFAULT_MODEL, "folder": folders.get(name, missing)}
         for name in dict.fromkeys([DEFAULT_MODEL, *folders])
     ]
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    for row in rows:
-        default = " (default)" if row["default"] else ""
-        click.echo(f"{row['model']}{default}: {row['folder'] or 'not downloaded; run `llmrank models fetch`'}")
+    show_rows(rows, as_json=as_json)
 
 
 @models.command("fetch")
@@ -42,5 +37,4 @@ def fetch_model(name: str, revision: str | None) -> None:
     from llmrank.backends.models import resolve_model
     from llmrank.files import cache_folder
 
-    model = resolve_model(name, cache=cache_folder(), revision=revision, say=lambda line: click.echo(line, err=True))
-    click.echo(model.folder)
+    click.echo(resolve_model(name, cache=cache_folder(), revision=revision, say=say).folder)

@@ -9,20 +9,9 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
-from annotated_types import Ge, Le
 
 from llmrank.errors import InputError, nearest
-from llmrank.evaluation.settings import (
-    CaseSettings,
-    Limits,
-    ModelSettings,
-    PromptSettings,
-    ScaleSettings,
-    ScoreSettings,
-    Setting,
-    gather,
-    settings_of,
-)
+from llmrank.evaluation.settings import Setting, gather, settings_of
 
 Command = Callable[..., Any]
 
@@ -30,16 +19,10 @@ DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "k": ("-k", "--candidates", "k"),
     "columns": ("--column", "columns"),
     "show_history": ("--no-history", "show_history"),
-    "extra_body": ("--extra-body", "extra_body"),
 }
 """Options that are not called like their setting."""
 HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}
 """The help of options that turn off what is on by default."""
-VERBS_OWN = (
-    *("measures", "out", "output", "config", "json", "dry-run", "seed", "skip-bad-rows", "force", "to", "worst"),
-    *("neighbours", "l2", "keep-seen", "items", "histories", "qrels", "from", "drop-duplicates", "user"),
-)
-"""Options of single verbs that a variable sets."""
 NO_VARIABLE = frozenset({"data"})
 """LLMRANK_DATA is the folder in which datasets lie, so that a name still chooses among them."""
 
@@ -64,18 +47,20 @@ class GroupedCommand(click.Command):
         """Write the options, those of a record under its name."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            record = parameter.help_record if isinstance(parameter, GroupedOption) else None
+            group = parameter.group if isinstance(parameter, GroupedOption) else "output and other"
             if (shown := parameter.get_help_record(ctx)) is not None:
-                groups.setdefault(record or "output and other", []).append(shown)
+                groups.setdefault(group, []).append(shown)
         for name, rows in groups.items():
             with formatter.section(name.capitalize()):
-                formatter.write_dl(rows)
+                formatter.write_dl(rows, col_max=26)
 
 
 class GroupedOption(click.Option):
     """An option that knows the group in which the help lists it."""
 
-    help_record: str | None = None
+    def __init__(self, *declarations: Any, group: str, **attributes: Any) -> None:  # noqa: ANN401 - click checks
+        super().__init__(*declarations, **attributes)
+        self.group = group
 
 
 def settings_options(record: type, group: str, *, without: Iterable[str] = ()) -> Callable[[Command], Command]:
@@ -112,112 +97,82 @@ def option_name(setting: str) -> str:
 
 def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
     declarations = DECLARATIONS.get(setting.name, (option_name(setting.name), setting.name))
-    attributes: dict[str, Any] = {"help": setting.help, "default": None}
-    kind, least, most = _bare(setting.kind)
+    attributes: dict[str, Any] = {"help": setting.help, "default": None, "cls": GroupedOption, "group": group}
+    kind = _bare(setting.kind)
     if kind is bool:
+        # A switch that is on by default is turned off: --no-history.
         attributes |= {"is_flag": True, "flag_value": not setting.default}
-        if setting.default:
-            # A switch that is on by default is turned off: --no-history.
-            attributes["help"] = HELP_OFF[setting.name]
+        attributes["help"] = HELP_OFF[setting.name] if setting.default else setting.help
     elif get_origin(kind) is Literal:
         attributes["type"] = click.Choice([str(choice) for choice in get_args(kind)])
-    elif get_origin(kind) is tuple and get_args(kind)[1] is ...:
-        attributes["multiple"] = True
     elif get_origin(kind) is tuple:
-        attributes["type"] = get_args(kind)
-    elif kind is int:
-        attributes["type"] = click.IntRange(least, most)
-    elif kind is float:
-        attributes["type"] = click.FloatRange(least, most)
-    elif kind is Path:
-        attributes["type"] = click.Path(path_type=Path)
-    if setting.default not in (None, (), False, True, "") and "[default:" not in setting.help:
-        attributes["help"] += f"  [default: {setting.default}]"
-    name = next(text for text in declarations if text.startswith("--")).removeprefix("--")
-    if name not in NO_VARIABLE:
-        attributes["envvar"] = variable(name)
-    made = click.option(*declarations, cls=GroupedOption, **attributes)
-
-    def add(command: Command) -> Command:
-        command = made(command)
-        command.__click_params__[-1].help_record = group  # type: ignore[attr-defined]
-        return command
-
-    return add
+        several = get_args(kind)[1] is ...
+        attributes |= {"multiple": True} if several else {"nargs": len(get_args(kind))}
+    if kind in METAVARS:
+        attributes["metavar"] = METAVARS[kind]
+    default = setting.default
+    if isinstance(default, str | int | float) and kind is not bool and "[default:" not in setting.help:
+        attributes["help"] += f"  [default: {default:g}]" if isinstance(default, float) else f"  [default: {default}]"
+    return option(*declarations, **attributes)
 
 
-def _bare(kind: Any) -> tuple[Any, Any, Any]:  # noqa: ANN401 - any type
-    """Return the type without None and without `Annotated`, and its bounds."""
-    least = most = None
-    while True:
-        if get_origin(kind) in (Union, UnionType):
-            kinds = [one for one in get_args(kind) if one is not type(None)]
-            # A name or a path is written as text.
-            kind = str if str in kinds else kinds[0]
-        elif get_origin(kind) is Annotated:
-            kind, *bounds = get_args(kind)
-            least = next((bound.ge for bound in bounds if isinstance(bound, Ge)), None)
-            most = next((bound.le for bound in bounds if isinstance(bound, Le)), None)
-        else:
-            return kind, least, most
+METAVARS: Mapping[Any, str] = {int: "N", float: "NUMBER", Path: "PATH"}
+"""What the help shows for a value. `gather` reads and checks it, as it does for Python."""
+
+
+def _bare(kind: Any) -> Any:  # noqa: ANN401 - any type
+    """Return the type without None and without `Annotated`."""
+    while get_origin(kind) in (Union, UnionType, Annotated):
+        kinds = [one for one in get_args(kind) if one is not type(None)]
+        # A name or a path is written as text.
+        kind = str if str in kinds else kinds[0]
+    return kind
 
 
 def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     if path is None:
         return
-    import yaml
+    from llmrank.yaml_text import read_yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values, lines = read_yaml(path.read_text(encoding="utf-8"), path)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a YAML file") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise InputError(
-            f"not valid YAML: {error.problem}", path=path, line=line, hint="write `option: value` lines"
-        ) from error
-    if not isinstance(values, dict):
-        raise InputError("holds no `option: value` lines", path=path, hint="write for example `prompt: palr`")
-    names = {
-        (declaration.removeprefix("--").split("/")[0]): one.name
-        for one in context.command.params
-        for declaration in one.opts
-        if declaration.startswith("--")
-    }
-    for key in values:
-        if str(key) not in names:
-            raise InputError(
-                f"unknown option{nearest(str(key), names)}",
-                path=path,
-                field=str(key),
-                hint="see --help for the options",
-            )
-    context.default_map = {names[str(key)]: value for key, value in values.items()} | dict(context.default_map or {})
+    options = {text: one.name for one in context.command.params for text in one.opts}
+    for key in map(str, values):
+        if f"--{key}" not in options:
+            near = nearest(key, (text.removeprefix("--") for text in options))
+            hint = "see --help for the options"
+            raise InputError(f"unknown option{near}", path=path, line=lines.get((key,)), field=key, hint=hint)
+    context.default_map = {options[f"--{key}"]: value for key, value in values.items()} | dict(
+        context.default_map or {}
+    )
 
 
-config_option = click.option(
+config_option = option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     is_eager=True,
     expose_value=False,
     callback=_read_config,
-    envvar="LLMRANK_CONFIG",
     help="YAML file with any of these options as keys; the command line wins.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, envvar="LLMRANK_JSON", help="Print the result as JSON.")
-dry_run_option = click.option(
-    "--dry-run",
-    is_flag=True,
-    envvar="LLMRANK_DRY_RUN",
-    help="Count requests and tokens (money with --prices), and what the store has of them; send no request.",
+json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+dry_run_option = option("--dry-run", is_flag=True, help="Count calls, tokens and, with --prices, money; send nothing.")
+measures_option = option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
+out_option = option(
+    "--out", default=None, type=click.Path(path_type=Path), help="Run folder.  [default: one under results/]"
 )
 
 
-def check_variables(others: Iterable[str]) -> None:
-    """Raise InputError for an environment variable LLMRANK_… that sets no option and is none of `others`."""
-    records = (CaseSettings, PromptSettings, ModelSettings, Limits, ScaleSettings, ScoreSettings)
-    options = [option_name(setting.name).removeprefix("--") for record in records for setting in settings_of(record)]
-    known = {variable(name) for name in (*options, *VERBS_OWN)} | set(others)
+def check_variables(commands: Iterable[click.Command], others: Iterable[str]) -> None:
+    """Raise InputError for an environment variable LLMRANK_… that sets no option of a command, and is none of
+    `others`."""
+    known = set(others)
+    for command in commands:
+        inner = command.commands.values() if isinstance(command, click.Group) else ()
+        for one in (command, *inner):
+            known |= {f"{parameter.envvar}" for parameter in one.params if parameter.envvar}
     for name in sorted(os.environ):
         if name.startswith("LLMRANK_") and name not in known:
             raise InputError(

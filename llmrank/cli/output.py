@@ -1,22 +1,73 @@
-"""What several verbs print: a Run's table, and an estimate."""
+"""How verbs print what they return: as text, as a table, or with --json as JSON."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 if TYPE_CHECKING:
-    from llmrank.evaluation.evaluate import CostEstimate
     from llmrank.run import Run
+
+
+class Showable(Protocol):
+    """A result whose `str` is for people."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        ...
+
+
+def show(result: Showable, *, as_json: bool) -> None:
+    """Print a result."""
+    if as_json:
+        show_json(result.to_dict())
+    else:
+        click.echo(result)
+
+
+def show_json(value: object) -> None:
+    """Print plain values as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def say(line: str) -> None:
+    """Print a line for people, beside the result."""
+    click.echo(line, err=True)
+
+
+def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
+    """Print rows with the same keys: a table with a column for each key, its numbers on the right."""
+    if as_json:
+        show_json(rows)
+        return
+    from rich.table import Table
+
+    from llmrank.report import console
+
+    table = Table()
+    for name, value in rows[0].items():
+        table.add_column(name, overflow="fold", justify="right" if type(value) in (int, float) else "left")
+    for row in rows:
+        table.add_row(*map(shown, row.values()))
+    console().print(table)
+
+
+def shown(value: object) -> str:
+    """Return a value as a table shows it."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else f"{value}"
 
 
 def show_run(run: Run, *, as_json: bool) -> None:
     """Print the numbers of a finished Run."""
     if as_json:
-        result = {**run.metrics.to_dict(), "run": str(run.path)}
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        show_json({**run.metrics.to_dict(), "run": str(run.path)})
         return
     from llmrank.prices import show_money
     from llmrank.report import console, show_metrics
@@ -27,8 +78,3 @@ def show_run(run: Run, *, as_json: bool) -> None:
     made = f"{session.get('calls', 0)} made now, the rest were stored"
     to = console()
     to.print(show_metrics(run.metrics, title=run.title, run=str(run.path), calls=made, paid=paid, width=to.width))
-
-
-def show_estimate(estimate: CostEstimate, *, as_json: bool) -> None:
-    """Print what a run would ask, and what it may cost."""
-    click.echo(json.dumps(estimate.to_dict()) if as_json else estimate)

@@ -2,60 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from llmrank.cli.options import GroupedCommand, json_option, settings_from, settings_options
+from llmrank.cli.output import say, show_json
 from llmrank.errors import InputError
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings
 
-if TYPE_CHECKING:
-    from llmrank.prompting import TemplateInfo
-
-ESTIMATED = "estimated at 4 characters per token"
-
-SKELETON = """\
----
-name: {name}
-description: What this prompt tries
-task: ranking            # ranking, rating or profile
-ranker: listwise         # how it is asked: listwise, pointwise, …
-answer: titles           # how the response is read: titles, permutation, …
-history: 20              # newest events shown
-top: 10                  # how many items are asked for
-ids: titles              # how items are named: titles, numbers, letters, item_id, words
-attributes: []           # item attributes shown, such as genres
-domain: items            # whose words are used: movies, books, games, …
-provenance: {{wording: own}}
-sampling: {{temperature: 0, max_tokens: 400}}
----
-{{# `llmrank prompts show --variables` lists what can be shown. #}}
-{{# The line break after a block tag is dropped; +%}} keeps it. #}}
-{{% block system %}}
-You recommend {{{{ domain.items }}}}.
-{{% endblock %}}
-{{% block user %}}
-{{% if history %}}
-The user has {{{{ domain.past }}}}, {{{{ order }}}}:
-{{% for event in history %}}
-- "{{{{ event.title }}}}"{{% if event.rating is defined %}}, rated {{{{ event.rating }}}}{{% endif +%}}
-{{% endfor %}}
-
-{{% endif %}}
-The candidates are:
-{{% for item in candidates %}}
-- {{% if item.identifier %}}[{{{{ item.identifier }}}}] {{% endif %}}"{{{{ item.title }}}}"
-{{% endfor %}}
-
-Which {{{{ top }}}} of them will the user {{{{ domain.verb }}}} next? List them, the likeliest first, one a line.
-{{% endblock %}}
-"""
+_NEW = Path(__file__).with_name("new_prompt.jinja")
+"""What `prompts new` begins with."""
 
 
 @click.group()
@@ -77,22 +38,17 @@ def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool
 
     found = describe_templates(task=task, ranker=ranker)
     if as_json:
-        rows = [{**asdict(info), "path": str(info.path)} for info in found]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        show_json([{**asdict(info), "path": str(info.path)} for info in found])
         return
-    name, method = (max((len(text) for text in texts), default=0) for texts in zip(*map(_columns, found), strict=True))
-    for info in found:
+    methods = [info.ranker or info.task for info in found]
+    name, wide = (max(map(len, texts), default=0) for texts in ([info.name for info in found], methods))
+    for info, method in zip(found, methods, strict=True):
         about = f"broken: {info.problem}" if info.problem else info.description
-        click.echo(f"{info.name:{name}}  {_columns(info)[1]:{method}}  {about}")
+        click.echo(f"{info.name:{name}}  {method:{wide}}  {about}")
         if long and not info.problem:
-            click.echo(
-                f"{'':{name}}  answer {info.answer or 'none'}; wording {info.wording}; {info.paper or 'no paper'}"
-            )
+            answer, paper = info.answer or "none", info.paper or "no paper"
+            click.echo(f"{'':{name}}  answer {answer}; wording {info.wording}; {paper}")
             click.echo(f"{'':{name}}  {info.origin}: {info.path}")
-
-
-def _columns(info: TemplateInfo) -> tuple[str, str]:
-    return info.name, info.ranker or info.task
 
 
 @prompts.command(name="show")
@@ -109,7 +65,7 @@ def show_command(name: str | None, variables: bool) -> None:
         raise click.UsageError("name a template, or ask for --variables")
     if name is not None:
         path = find_template(name)
-        click.echo(path, err=True)
+        say(f"{path}")
         click.echo(read_text(path), nl=False)
 
 
@@ -122,7 +78,7 @@ def new_command(name: str) -> None:
     path = Path("prompts") / f"{name}.jinja"
     if path.exists():
         raise InputError("is there already", path=path, hint=f"`llmrank prompts edit {name}`, or take another name")
-    text = SKELETON.format(name=name)
+    text = _NEW.read_text(encoding="utf-8").replace("NAME", name)
     check(read_template(text, path))  # refuses a name that cannot be one before anything is written
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -141,7 +97,7 @@ def edit_command(context: click.Context, name: str) -> None:
         found = find_template(name)
         path.parent.mkdir(exist_ok=True)
         shutil.copyfile(found, path)
-        click.echo(f"copied {found} to {path}", err=True)
+        say(f"copied {found} to {path}")
     click.edit(filename=str(path))
     _report(context, [path])
 
@@ -180,49 +136,25 @@ def render_command(
     """
     from llmrank.evaluation.rendering import Rendering
     from llmrank.evaluation.session import Session, is_here
-    from llmrank.progress import Progress
-    from llmrank.prompting import shared_prefix, transcript
-    from llmrank.store import request_key
+    from llmrank.prompting import transcript
 
     prompt = settings_from(PromptSettings, values | {"prompt": name})
-    cases = settings_from(CaseSettings, values)
+    cases, model = settings_from(CaseSettings, values), settings_from(ModelSettings, values)
     # A user may be any of the data's, so all of them are loaded.
     cases = cases if user_id is None else replace(cases, users=0)
-    say = Progress().message
-    model = settings_from(ModelSettings, values)
     # Nothing is downloaded to show a prompt: a model that is not here is not asked how it counts.
     with Session(model, say=say) if is_here(model) else Session.without_model() as session:
-        identity, window = session.backend.identity, session.window
-        rendering = Rendering.of(
-            prompt,
-            cases,
-            window=window,
-            stored=lambda request: session.store.get(request_key(identity, request)),
-            profile=profile,
-            say=say,
-        )
-        case, messages, following, whose = rendering.pair(user_id)
-        exact = None if window.count_tokens is None else window.count_tokens(messages)
-    characters = sum(len(message.content) for message in messages)
-    tokens, counted_by = (exact, "counted by the model's tokenizer") if exact else (-(-characters // 4), ESTIMATED)
-    shared = "" if following is None else shared_prefix(messages, following)
-    text, path = transcript(messages), rendering.path
+        found = Rendering.of(prompt, cases, session, profile=profile, say=say).of_user(user_id)
     if as_json:
-        result = {
-            "template": str(path),
-            "user": case.user_id,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
-            "tokens": tokens,
-            "counted_by": counted_by,
-            "shared_prefix": {"with": whose, "characters": len(shared), "of": len(text), "ends": shared[-60:]},
-        }
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        show_json(found.to_dict())
         return
+    text, shared = transcript(found.messages), len(found.shared)
     click.echo(text)
-    click.echo(f"\n{tokens:,} tokens ({counted_by}), {len(text):,} characters; user {case.user_id}, {path}", err=True)
-    if following is not None:
-        share = f"the first {len(shared):,} characters ({len(shared) / len(text):.0%})"
-        click.echo(f"shared with {whose}: {share}, up to …{shared[-60:]!r}", err=True)
+    counted = f"{found.tokens:,} tokens ({found.counted_by}), {len(text):,} characters"
+    say(f"\n{counted}; user {found.user_id}, {found.template}")
+    if found.whose:
+        share = f"the first {shared:,} characters ({shared / len(text):.0%})"
+        say(f"shared with {found.whose}: {share}, up to …{found.shared[-60:]!r}")
 
 
 @prompts.command(name="diff", cls=GroupedCommand)
@@ -231,8 +163,8 @@ def render_command(
 @settings_options(CaseSettings, "data", without=["users"])
 def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 - the settings
     """Show what the edited template NAME changes in rendered prompts, against the one that comes with llmrank."""
-    from llmrank.evaluation.method import ContextWindow
     from llmrank.evaluation.rendering import Rendering
+    from llmrank.evaluation.session import Session
     from llmrank.prompting import difference, find_template, load_template, shipped_folder
 
     ours = find_template(name)
@@ -241,22 +173,23 @@ def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 
         raise InputError(f"no template {ours.stem!r} comes with llmrank", hint="`llmrank prompts list` shows them all")
     original, template = load_template(shipped), load_template(ours)
     if original == template:
-        click.echo(f"{ours} is the one that comes with llmrank, unchanged", err=True)
+        say(f"{ours} is the one that comes with llmrank, unchanged")
         return
     old, new = original.front.model_dump(), template.front.model_dump()
     for key in (key for key in old if old[key] != new[key]):
         click.echo(f"{key}: {old[key]} -> {new[key]}")
     cases = replace(settings_from(CaseSettings, values), users=count)
-    one, other = (Rendering.of(PromptSettings(prompt=path), cases, window=ContextWindow()) for path in (shipped, ours))
     changed = 0
-    for case, edited in zip(one.cases, other.cases, strict=True):
-        user = f"user {case.user_id}"
-        before, after = one.requests(case)[0].messages, other.requests(edited)[0].messages
-        lines = list(difference(before, after, (f"shipped, {user}", f"edited, {user}")))
-        changed += bool(lines)
-        for line in lines:
-            click.echo(line)
-    click.echo(f"{changed} of {len(one.cases)} rendered prompts differ", err=True)
+    with Session.without_model() as session:
+        one, other = (Rendering.of(PromptSettings(prompt=path), cases, session) for path in (shipped, ours))
+        for case, edited in zip(one.cases, other.cases, strict=True):
+            user = f"user {case.user_id}"
+            before, after = one.requests(case)[0].messages, other.requests(edited)[0].messages
+            lines = list(difference(before, after, (f"shipped, {user}", f"edited, {user}")))
+            changed += bool(lines)
+            for line in lines:
+                click.echo(line)
+    say(f"{changed} of {len(one.cases)} rendered prompts differ")
 
 
 def _variables() -> Iterator[str]:
@@ -288,6 +221,6 @@ def _report(context: click.Context, paths: Sequence[Path]) -> None:
     problems = [problem for path in paths for problem in check_file(path)]
     for problem in problems:
         click.echo(problem)
-    click.echo(f"{len(paths)} checked, {len(problems)} problems", err=True)
+    say(f"{len(paths)} checked, {len(problems)} problems")
     if problems:
         context.exit(2)

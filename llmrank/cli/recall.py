@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from llmrank.cli.options import GroupedCommand, config_option, json_option, option, settings_from, settings_options
+from llmrank.cli import options
+from llmrank.cli.output import show
 from llmrank.evaluation.settings import CaseSettings
 
+PARAMETERS = ("neighbours", "l2")
+"""Options that are parameters of a recall model."""
 
-@click.command(cls=GroupedCommand)
-@option(
+
+@click.command(cls=options.GroupedCommand)
+@options.option(
     "--model",
     "--recall",
     "model",
@@ -23,34 +26,32 @@ from llmrank.evaluation.settings import CaseSettings
     help="ease, itemknn, popularity, random, or a model of another package.",
     envvar="LLMRANK_RECALL",
 )
-@option("--users", default=0, show_default=True, type=click.IntRange(0), help="Users drawn by the seed; 0: all.")
-@settings_options(CaseSettings, "data", without=["recall", "users", "force_target", "skip_bad_rows"])
-@option("--neighbours", default=None, type=click.IntRange(1), help="itemknn: neighbours per item.  [default: 100]")
-@option("--l2", default=None, type=float, help="ease: regularisation.  [default: 500]")
-@option("--keep-seen", is_flag=True, help="Propose items, too, that the user has had already.")
-@option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="File to write: .parquet, .jsonl or .jsonl.gz."
+@options.option(
+    "--users", default=0, show_default=True, type=click.IntRange(0), help="Users drawn by the seed; 0: all."
 )
-@option("--force", is_flag=True, help="Overwrite a file that exists.")
-@json_option
-@config_option
+@options.settings_options(CaseSettings, "data", without=["recall", "users", "force_target", "skip_bad_rows"])
+@options.option("--neighbours", type=click.IntRange(1), help="itemknn: neighbours per item.  [default: 100]")
+@options.option("--l2", type=float, help="ease: regularisation.  [default: 500]")
+@options.option("--keep-seen", is_flag=True, help="Propose items, too, that the user has had already.")
+@options.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path), help="File: .parquet, .jsonl or .jsonl.gz."
+)
+@options.option("--force", "overwrite", is_flag=True, help="Overwrite a file that exists.")
+@options.json_option
+@options.config_option
 def recall(
-    *,
     model: str,
     users: int,
-    neighbours: int | None,
-    l2: float | None,
-    keep_seen: bool,
     out: Path,
-    force: bool,
+    keep_seen: bool,
+    overwrite: bool,
     as_json: bool,
     **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
     """Propose k candidates for each user and write them, with history and what came next, as a candidate file."""
     from llmrank.evaluation.propose import propose
 
-    settings = replace(settings_from(CaseSettings, values), recall=model, users=users)
-    given = {"neighbours": neighbours, "l2": l2}
-    parameters = {name: value for name, value in given.items() if value is not None}
-    done = propose(settings, out, parameters=parameters, keep_seen=keep_seen, overwrite=force)
-    click.echo(json.dumps(done.to_dict(), indent=2) if as_json else done)
+    parameters = {name: value for name in PARAMETERS if (value := values.pop(name)) is not None}
+    settings = replace(options.settings_from(CaseSettings, values), recall=model, users=users)
+    done = propose(settings, out, parameters=parameters, keep_seen=keep_seen, overwrite=overwrite)
+    show(done, as_json=as_json)

@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from llmrank.cli.options import (
-    GroupedCommand,
-    config_option,
-    dry_run_option,
-    json_option,
-    option,
-    settings_from,
-    settings_options,
-)
+from llmrank.cli import options
+from llmrank.cli.output import show
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, ScaleSettings
 
 
 @click.command(
-    cls=GroupedCommand,
+    cls=options.GroupedCommand,
     epilog="""\b
 Examples:
   llmrank rerank candidates.parquet -o reranked.parquet
-  llmrank rerank candidates/ -o reranked/ --prompt rankgpt --base-url http://localhost:8000/v1 --model qwen3-8b
-  llmrank rerank candidates.jsonl -o reranked.jsonl --ranker setwise --max-requests 10000
+  llmrank rerank candidates/ -o reranked/ --prompt rankgpt --model qwen3-8b
+  llmrank rerank in.jsonl -o out.jsonl --ranker setwise --max-requests 10000
 """,
 )
 @click.argument("candidates", type=click.Path(path_type=Path, exists=True))
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz; or a folder."
 )
-@settings_options(PromptSettings, "prompt and method")
-@settings_options(ModelSettings, "model")
-@settings_options(Limits, "cost")
-@settings_options(ScaleSettings, "scale")
-@option("--seed", default=0, show_default=True, help="For shuffles, shots and sampling.")
-@option("--skip-bad-rows", is_flag=True, help="Leave out rows that have faults, and count them.")
+@options.settings_options(PromptSettings, "prompt and method")
+@options.settings_options(ModelSettings, "model")
+@options.settings_options(Limits, "cost")
+@options.settings_options(ScaleSettings, "scale")
+@options.option("--seed", default=0, show_default=True, help="For shuffles, shots and sampling.")
+@options.option("--skip-bad-rows", is_flag=True, help="Leave out rows that have faults, and count them.")
 @click.option("--force", is_flag=True, help="Begin again, whatever exists.")
-@dry_run_option
-@json_option
-@config_option
+@options.dry_run_option
+@options.json_option
+@options.config_option
 def rerank(
     candidates: Path,
     output: Path,
@@ -61,20 +53,15 @@ def rerank(
     OUTPUT/_stores (or the folder --store). Files that are done are left alone. With --shard i/n the part of a file goes
     to a file of its own: `-o out.parquet --shard 2/4` writes out.2-of-4.parquet.
     """
-    from llmrank.cli.output import show_estimate
     from llmrank.evaluation.rerank import RerankJob, estimate_rerank, rerank_files
+    from llmrank.evaluation.setup import Setup
     from llmrank.progress import Progress
 
-    job = RerankJob(
-        settings_from(PromptSettings, values),
-        settings_from(ModelSettings, values),
-        settings_from(Limits, values),
-        settings_from(ScaleSettings, values),
-        seed,
-        skip_bad_rows,
-    )
+    prompt, model = options.settings_from(PromptSettings, values), options.settings_from(ModelSettings, values)
+    limits, scale = options.settings_from(Limits, values), options.settings_from(ScaleSettings, values)
+    setup, _ = Setup.of(prompt=prompt, model=model, limits=limits)
+    job = RerankJob(setup, scale, seed, skip_bad_rows)
     if dry_run:
-        show_estimate(estimate_rerank(candidates, output, job, Progress()), as_json=as_json)
+        show(estimate_rerank(candidates, output, job, Progress()), as_json=as_json)
         return
-    done = rerank_files(candidates, output, job, force=force, reporter=Progress())
-    click.echo(json.dumps(done.to_dict()) if as_json else done)
+    show(rerank_files(candidates, output, job, force=force, reporter=Progress()), as_json=as_json)

@@ -7,21 +7,21 @@ from typing import Any
 
 import click
 
-from llmrank.cli.options import GroupedCommand, config_option, json_option, option, settings_from, settings_options
+from llmrank.cli import options
+from llmrank.cli.output import show_run
 from llmrank.evaluation.settings import ScoreSettings
 
 
-@click.command(cls=GroupedCommand)
+@click.command(cls=options.GroupedCommand)
 @click.argument("answers", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@settings_options(ScoreSettings, "answers")
-@option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
-@option("--out", default=None, type=click.Path(path_type=Path), help="Run folder.  [default: one under results/]")
-@json_option
-@config_option
+@options.settings_options(ScoreSettings, "answers")
+@options.measures_option
+@options.out_option
+@options.json_option
+@options.config_option
 def score(answers: Path, measures: str | None, out: Path | None, as_json: bool, **values: Any) -> None:  # noqa: ANN401
     """Parse and measure ANSWERS: candidate rows that carry a `response` (null where there was none)."""
-    from llmrank.cli.output import show_run
     from llmrank.evaluation.score import score as score_answers
 
-    run = score_answers(answers, settings=settings_from(ScoreSettings, values), measures=measures, out=out)
+    run = score_answers(answers, settings=options.settings_from(ScoreSettings, values), measures=measures, out=out)
     show_run(run, as_json=as_json)

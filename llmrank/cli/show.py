@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from llmrank.cli.options import json_option, option
+from llmrank.cli.output import show_json
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @option("--user", default=None, help="Show the whole story of this user (or case id).")
 @option("--worst", default=None, type=click.IntRange(1), help="Show so many Cases that lost most against recall order.")
-@option(
-    "--measures", default=None, help="Compute these instead, such as NDCG@1..50,MRR; no model and no data is needed."
-)
+@option("--measures", default=None, help="Compute these instead, such as NDCG@1..50,MRR; nothing is asked.")
 @json_option
 def show(run: Path, user: str | None, worst: int | None, measures: str | None, as_json: bool) -> None:
     """Show RUN again. The folder alone is needed: no data set, no Store, no model."""
@@ -29,7 +27,7 @@ def show(run: Path, user: str | None, worst: int | None, measures: str | None, a
         return
     numbers = found.metrics if measures is None else found.measure(measures)
     if as_json:
-        click.echo(json.dumps({"run": str(run), **numbers.to_dict()}, indent=2, ensure_ascii=False))
+        show_json({"run": str(run), **numbers.to_dict()})
     elif worst is not None:
         to.print(show_worst(found.worst(worst, numbers.headline), numbers.headline or ""))
     else:

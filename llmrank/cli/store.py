@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from llmrank.cli.options import json_option, option
+from llmrank.cli.output import show_json
 from llmrank.errors import InputError
-
-if TYPE_CHECKING:
-    from llmrank.store import BackendStats, StoreStats
+from llmrank.evaluation.session import default_store
+from llmrank.store import BackendStats, Selection, Store
 
 _store_option = option(
     "--store",
-    default=None,
+    "path",
+    default=default_store,
     type=click.Path(path_type=Path, dir_okay=False),
     help="Store file.  [default: the one that all runs share]",
 )
-
-
-def _chosen(store: Path | None) -> Path:
-    from llmrank.evaluation.session import default_store
-
-    return store or default_store()
 
 
 @click.group()
@@ -39,16 +32,15 @@ def store() -> None:
 @store.command()
 @_store_option
 @json_option
-def stats(store: Path | None, as_json: bool) -> None:
+def stats(path: Path, as_json: bool) -> None:
     """Show what a Store holds: answers, backends, tokens, size, oldest and newest answer."""
-    from llmrank.store import Store
-
-    with Store(_chosen(store), read_only=True) as opened:
+    with Store(path, read_only=True) as opened:
         found = opened.stats()
     if as_json:
-        click.echo(json.dumps(_as_dict(found) | {"store": str(_chosen(store))}, indent=2, ensure_ascii=False))
+        totals = {"responses": found.responses, "usage": asdict(found.usage), "store": str(path)}
+        show_json(asdict(found) | totals)
         return
-    click.echo(f"{_chosen(store)}: {_amount(found.responses)}, {_size(found.size)} on disk")
+    click.echo(f"{path}: {_amount(found.responses)}, {_size(found.size)} on disk")
     _show(found.by_backend)
 
 
@@ -56,12 +48,11 @@ def stats(store: Path | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @_store_option
 @click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
-def export_to(file: Path, store: Path | None, force: bool) -> None:
+def export_to(file: Path, path: Path, force: bool) -> None:
     """Write all answers with their requests to FILE (.jsonl or .jsonl.gz), for `llmrank store import`."""
-    from llmrank.store import Store
     from llmrank.store_export import export_store
 
-    with Store(_chosen(store), read_only=True) as opened:
+    with Store(path, read_only=True) as opened:
         count = export_store(opened, file, overwrite=force)
     click.echo(f"{file}: {_amount(count)}, {_size(file.stat().st_size)}")
 
@@ -69,15 +60,14 @@ def export_to(file: Path, store: Path | None, force: bool) -> None:
 @store.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @_store_option
-def import_from(file: Path, store: Path | None) -> None:
+def import_from(file: Path, path: Path) -> None:
     """Add the answers in FILE, an exported Store, to this one. Answers that it has already are kept."""
-    from llmrank.store import Store
     from llmrank.store_export import check_exported, import_store
 
     check_exported(file)
-    with Store(_chosen(store)) as opened:
+    with Store(path) as opened:
         new, known = import_store(opened, file)
-    click.echo(f"{_chosen(store)}: {_amount(new)} added, {known:,} already there")
+    click.echo(f"{path}: {_amount(new)} added, {known:,} already there")
 
 
 @store.command()
@@ -85,55 +75,37 @@ def import_from(file: Path, store: Path | None) -> None:
 # No environment variables: what a shell happens to hold must not choose what is deleted.
 @click.option("--model", default=None, help="Answers of this model.")
 @click.option("--backend", default=None, help="Answers of this kind of backend (vllm, openai) or base URL.")
-@click.option(
-    "--before", default=None, type=click.DateTime(["%Y-%m-%d"]), help="Answers received before this day (UTC)."
-)
+@click.option("--before", type=click.DateTime(["%Y-%m-%d"]), help="Answers received before this day (UTC).")
 @click.option("--yes", is_flag=True, help="Delete; without it nothing is deleted.")
-def prune(store: Path | None, model: str | None, backend: str | None, before: datetime | None, yes: bool) -> None:
+def prune(path: Path, model: str | None, backend: str | None, before: datetime | None, yes: bool) -> None:
     """Delete the answers that match all given options. Shows what would be deleted; --yes deletes it."""
-    from llmrank.store import Selection, Store
-
-    day = None if before is None else before.replace(tzinfo=UTC)
-    selection = Selection(model, backend, day)
+    selection = Selection(model, backend, None if before is None else before.replace(tzinfo=UTC))
     if selection == Selection():
         raise InputError(
             "no option says which answers to delete", hint="give --model, --backend or --before; or delete the file"
         )
-    path = _chosen(store)
     with Store(path, read_only=True) as opened:
         found = opened.stats(selection)
         kept = opened.stats().responses - found.responses
+    _show(found.by_backend)
     if not found.responses:
         click.echo(f"{path}: no stored answers match; nothing deleted ({kept:,} kept)")
-        return
-    _show(found.by_backend)
-    if not yes:
+    elif not yes:
         click.echo(f"{path}: {_amount(found.responses)} would be deleted, {kept:,} kept. Add --yes to delete.")
-        return
-    with Store(path) as opened:
-        gone = opened.prune(selection)
-        click.echo(f"{path}: {_amount(gone)} deleted, {kept:,} kept")
-        opened.compact()
-        now = opened.stats().size
-    click.echo(f"{_size(found.size)} on disk before, {_size(now)} now")
+    else:
+        with Store(path) as opened:
+            click.echo(f"{path}: {_amount(opened.prune(selection))} deleted, {kept:,} kept")
+            opened.compact()
+            click.echo(f"{_size(found.size)} on disk before, {_size(opened.stats().size)} now")
 
 
 def _show(backends: Sequence[BackendStats]) -> None:
     for held in backends:
-        identity = dict(held.backend)
-        name = identity.pop("model", "?")
-        about = ", ".join(f"{value}" for value in identity.values())
+        name, *about = sorted(held.backend.items(), key=lambda pair: pair[0] != "model")
         usage = held.usage
-        click.echo(f"  {name} ({about})")
-        click.echo(
-            f"    {_amount(held.responses)}, {usage.prompt_tokens:,} prompt tokens, "
-            f"{usage.completion_tokens:,} completion tokens, {held.oldest} to {held.newest}"
-        )
-
-
-def _as_dict(stats: StoreStats) -> dict[str, object]:
-    by_backend = [asdict(held) for held in stats.by_backend]
-    return {"responses": stats.responses, "size": stats.size, "usage": asdict(stats.usage), "by_backend": by_backend}
+        click.echo(f"  {name[1]} ({', '.join(value for _, value in about)})")
+        tokens = f"{usage.prompt_tokens:,} prompt tokens, {usage.completion_tokens:,} completion tokens"
+        click.echo(f"    {_amount(held.responses)}, {tokens}, {held.oldest} to {held.newest}")
 
 
 def _amount(count: int) -> str:

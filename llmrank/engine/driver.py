@@ -68,10 +68,16 @@ def complete_with_recall_order(case: Case, ranking: Ranking) -> Ranking:
     return replace(ranking, order=head + tail)
 
 
-def rank_alone(case: Case, ranker: Ranker, arrange: Callable[[Case], Case]) -> CaseResult:
-    """Return the Case's Ranking by a ranker that makes no model calls, as `rank_case` does for others."""
+def rank_alone(
+    case: Case,
+    ranker: Ranker,
+    arrange: Callable[[Case], Case],
+    answer: Callable[[list[Request]], Sequence[Reply]] | None = None,
+) -> CaseResult:
+    """Return the Case's Ranking without a call, as `rank_case` does for others; None: the ranker asks nothing."""
     shown = arrange(_with_recall_order(case, ranker))
-    return CaseResult(case, complete_with_recall_order(case, rank_without_model(ranker, shown)))
+    ranking = rank_without_model(ranker, shown) if answer is None else drive(ranker, shown, answer)
+    return CaseResult(case, complete_with_recall_order(case, ranking))
 
 
 def _with_recall_order(case: Case, ranker: Ranker) -> Case:

@@ -26,6 +26,10 @@ class Workload:
     completion_tokens: int = 0
     """If every answer uses all the tokens that it may."""
 
+    def __str__(self) -> str:
+        tokens = f"{self.prompt_tokens:,} prompt tokens, {self.completion_tokens:,} completion tokens"
+        return f"{self.requests:,} requests, {tokens}"
+
     def __add__(self, other: Workload) -> Workload:
         return Workload(
             self.requests + other.requests,

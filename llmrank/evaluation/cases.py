@@ -10,7 +10,7 @@ from typing import Any, overload
 
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
 from llmrank.data.candidates import Source as TableOrFile
-from llmrank.data.cases import histories, rating_cases, sample_users
+from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Task
@@ -107,7 +107,9 @@ def cases_of(
     if data is not None:
         if isinstance(data, ArrowTable | DataFrame):
             return _from_file(data, settings, tasks)
-        return _from_list(list(data), settings)
+        cases = list(data)
+        rating = bool(cases) and all(case.target is not None for case in cases)
+        return _drawn(cases, settings, ("rating" if rating else "ranking",), name="cases", path=None)
     path = Path(settings.data)
     if path.is_file():
         return _from_file(path, settings, tasks)
@@ -124,11 +126,6 @@ def _from_file(source: TableOrFile, settings: CaseSettings, tasks: tuple[Task, .
     note = (f"{skipped:,} rows with faults are left out.",) if skipped else ()
     scale = candidates.summary.rating_scale
     return replace(found, training=replace(found.training, scale=scale), notes=(*note, *found.notes))
-
-
-def _from_list(cases: list[Case], settings: CaseSettings) -> CaseSet:
-    rating = bool(cases) and all(case.target is not None for case in cases)
-    return _drawn(cases, settings, ("rating" if rating else "ranking",), name="cases", path=None)
 
 
 def _drawn(
@@ -184,9 +181,8 @@ def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: 
     from llmrank.data.load import load_dataset
     from llmrank.data.splits import parse_split
 
-    columns = dict(column_role(text) for text in settings.columns)
     cut = parse_split(settings.split, file_order=settings.file_order)
-    dataset = load_dataset(str(settings.data), columns=columns, k_core=settings.k_core, say=say)
+    dataset = load_dataset(str(settings.data), columns=column_roles(settings.columns), k_core=settings.k_core, say=say)
     split = cut(dataset)
     train = histories(split)
     tested = {dataset.users[index] for index in set(split.test.user.tolist())} & set(train)
@@ -254,8 +250,6 @@ def _recalled(
 
 def _catalogue_cases(split: Split, users: Sequence[str]) -> list[Case]:
     """Return Cases whose candidates are all items that the user has not had, in catalogue order."""
-    from llmrank.data.cases import held_out
-
     train, test = histories(split), held_out(split)
     cases: list[Case] = []
     for user in users:
@@ -268,9 +262,7 @@ def _catalogue_cases(split: Split, users: Sequence[str]) -> list[Case]:
 
 def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
     """Return the Case with its first relevant item in the place of the last candidate, unless one is there."""
-    if not case.relevant or not case.candidates:
-        return case
-    if {item.item_id for item in case.candidates} & set(case.relevant):
+    if not (case.relevant and case.candidates and _ids(case).isdisjoint(case.relevant)):
         return case
     item = items.get(case.relevant[0])
     if item is None:
@@ -284,16 +276,22 @@ def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
 
 
 def _cut(case: Case, k: int | None) -> Case:
-    scores = case.recall_scores
-    return replace(case, candidates=case.candidates[:k], recall_scores=None if scores is None else scores[:k])
+    return replace(case, candidates=case.candidates[:k], recall_scores=case.recall_scores and case.recall_scores[:k])
 
 
-def column_role(text: str) -> tuple[str, str]:
-    """Return the role and the name in `ROLE=NAME`, a column of the user's own tables; raises InputError."""
-    role, equals, name = text.partition("=")
-    if not (role and equals and name):
-        raise InputError(f"{text!r} is not ROLE=NAME", field="--column", hint="write for example --column user=uid")
-    return role, name
+def _ids(case: Case) -> set[str]:
+    return {item.item_id for item in case.candidates}
+
+
+def column_roles(texts: Iterable[str]) -> dict[str, str]:
+    """Return the name of each role in `ROLE=NAME`, the columns of the user's own tables; raises InputError."""
+    roles: dict[str, str] = {}
+    for text in texts:
+        role, _, name = text.partition("=")
+        if not (role and name):
+            raise InputError(f"{text!r} is not ROLE=NAME", field="--column", hint="write for example --column user=uid")
+        roles[role] = name
+    return roles
 
 
 def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Iterator[str]:
@@ -308,14 +306,11 @@ def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Ite
         yield "What the user did next was put into every list, so these numbers do not measure the whole system."
     if new := sum(not case.history for case in cases):
         yield f"{new} cases have no history."
-    seen = sum(bool({e.item.item_id for e in c.history} & {i.item_id for i in c.candidates}) for c in cases)
-    if seen:
+    if seen := sum(not _ids(case).isdisjoint(event.item.item_id for event in case.history) for case in cases):
         yield f"{seen} cases offer items that the user already has."
-    missed = sum(bool(c.relevant) and not {i.item_id for i in c.candidates} & set(c.relevant) for c in cases)
-    if missed:
+    if missed := sum(bool(case.relevant) and _ids(case).isdisjoint(case.relevant) for case in cases):
         yield f"{missed} cases have no relevant item among their candidates (missed by recall): they count as zero."
-    unjudged = sum(not case.relevant and case.target is None for case in cases)
-    if unjudged:
+    if unjudged := sum(not case.relevant and case.target is None for case in cases):
         yield f"{unjudged} cases have no relevant item: they are ranked, and no measure counts them."
 
 

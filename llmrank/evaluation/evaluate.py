@@ -5,33 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from llmrank.engine import CaseResult, Estimate, Workload, planned_calls, rank_all, refuse_large_plan
+from llmrank.engine import CaseResult, Estimate, planned_calls, refuse_large_plan
 from llmrank.engine import estimate as count_requests
 from llmrank.errors import InputError, LlmrankError, TooManyErrorsError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
-from llmrank.evaluation.method import (
-    Composer,
-    ContextWindow,
-    Method,
-    check_prompt,
-    needs_model,
-    tasks_of,
-    template_of,
-    with_settings,
-)
+from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, versions
-from llmrank.evaluation.settings import CaseSettings, Limits, ModelSettings, PromptSettings, flat, split_settings
+from llmrank.evaluation.settings import CaseSettings, Limits, ModelSettings, PromptSettings, flat
+from llmrank.evaluation.setup import Setup
 from llmrank.measures import Measure
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
-from llmrank.rankers.order import Order
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
 from llmrank.store import request_key
@@ -43,61 +35,119 @@ class Evaluation:
     """What is evaluated, and with what."""
 
     cases: CaseSet
-    prompt: PromptSettings
-    model: ModelSettings
-    limits: Limits
+    setup: Setup
     measures: tuple[Measure, ...]
-    template: PromptTemplate | None
-    """None where the method asks with no template of ours."""
-    ranker: Ranker | None
-    """Used in the place of the one that the settings name."""
-    backend: Backend | None
-    """Asked in the place of the one that the settings name."""
     reporter: Reporter
 
-    def run(self, out: Path | None = None) -> Run:
+    def run(self, out: str | Path | None = None) -> Run:
         """Rank every Case that the Run does not hold yet, and return the Run (see `evaluate`)."""
-        with self._session() as session:
-            method = self.method(session.window)
-            check_plan(self.cases, method, self.limits)
+        cases = self.cases
+        with self.setup.session(self.reporter.message) as session:
+            method = self._method(session)
+            if not self.setup.limits.is_bounded:
+                refuse_large_plan(planned_calls(cases, method.ranker))
             session.check(method.ranker.needs(self._longest))
-            settings: dict[str, object] = {
-                **method.settings,
-                **self.cases.settings,
-                "evaluation": self.cases.evaluation,
-                "measures": [str(measure) for measure in self.measures],
-                "backend": dict(session.backend.identity),
-            }
-            origin = Origin("eval", {"prompt": flat(self.prompt)}, session.store.path)
-            how = metric_settings(self.cases, self.measures)
+            settings = {**method.settings, "backend": dict(session.backend.identity)}
+            origin = Origin("eval", {"prompt": flat(self.setup.prompt)}, session.store.path)
             prompt = method.prompt
-            shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in self.cases}
-            with RunFolder(out or default_folder(settings), settings, origin) as folder:
-                folder.keep_inputs(self.cases.cases, how, shots)
-                work = _rank_wanted(folder, self.cases.cases, method, self.measures, session, self.reporter)
-                folder.finish(metrics(self.cases.cases, folder.records, how, session.budget.tariff), work)
-        return load_run(folder.path)
+            shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in cases}
+            return make_run(
+                out,
+                cases,
+                self.measures,
+                settings,
+                origin,
+                lambda folder: self._rank_wanted(folder, method, session),
+                shots=shots,
+                tariff=session.budget.tariff,
+            )
 
     def estimate(self) -> CostEstimate:
         """Return what `run` would ask, what of it the Store has, and what the rest may cost. No request is sent."""
-        with self._session() as session:
-            method = self.method(session.window)
+        with self.setup.session(self.reporter.message) as session:
+            method = self._method(session)
             session.check(method.ranker.needs(self._longest), ask=False)
             return CostEstimate.of(self.cases, method, session)
 
-    def method(self, window: ContextWindow) -> Method:
-        """Return how the Cases are ranked."""
-        made = Composer(self.prompt, self.cases.training, self.cases.seed, window, domain=self.cases.domain)
-        return made.method(self.template) if self.ranker is None else made.method_of(self.ranker)
+    def _method(self, session: Session) -> Method:
+        return self.setup.method(session, self.cases.training, self.cases.seed, self.cases.domain)
 
     @property
     def _longest(self) -> int:
         return max((len(case.candidates) or 1 for case in self.cases), default=0)
 
-    def _session(self) -> Session:
-        if self.backend is None and self.ranker is None and self.template is None:
-            return Session.without_model(say=self.reporter.message)
-        return Session(self.model, self.limits, backend=self.backend, say=self.reporter.message)
+    def _rank_wanted(self, folder: RunFolder, method: Method, session: Session) -> dict[str, Any]:
+        """Rank the Cases that the Run still wants, each in its file as it ends, and return what this session was.
+
+        A session that is stopped (at a bound, by Ctrl-C, by a failure) is noted in the manifest all the same.
+        """
+        started, before = datetime.now(UTC), time.monotonic()
+        wanted = [case for case in self.cases if folder.wants(case.case_id)]
+
+        def keep(result: CaseResult) -> None:
+            folder.add(CaseRecord.of(result, case_measures(result.case, result.ranking, self.measures)))
+
+        def account() -> dict[str, Any]:
+            return {
+                "started": started.isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - before, 3),
+                "cases": len(wanted),
+                "calls": session.caller.calls,
+                **session.budget.to_dict(),
+                **session.caller.account(),
+                "versions": versions(),
+            }
+
+        if wanted:
+            done = len(self.cases) - len(wanted)
+            try:
+                session.rank(wanted, method, keep, self.reporter, total=len(self.cases), before=done)
+            except (LlmrankError, KeyboardInterrupt) as error:
+                folder.note(account() | {"stopped": type(error).__name__})
+                raise
+        return account()
+
+
+def make_run(
+    out: str | Path | None,
+    cases: CaseSet,
+    measures: tuple[Measure, ...],
+    settings: Mapping[str, object],
+    origin: Origin,
+    work: Callable[[RunFolder], Mapping[str, Any]],
+    *,
+    shots: Mapping[str, Sequence[Case]] = MappingProxyType({}),
+    tariff: Tariff | None = None,
+) -> Run:
+    """Return the Run in the folder `out` (None: the one that its settings have under results/).
+
+    `work` adds the records to the open folder, and returns what the manifest says of this session.
+    """
+    everything: dict[str, object] = {
+        **settings,
+        **cases.settings,
+        "evaluation": cases.evaluation,
+        "measures": [str(measure) for measure in measures],
+    }
+    rating, training = cases.task == "rating", cases.training
+    how = MetricSettings(
+        evaluation=cases.evaluation,
+        target_forced=cases.target_forced,
+        measures=measures,
+        popularity={} if rating else training.popularity,
+        rating_means=training.rating_means if rating and training.has_ratings else None,
+        scale=training.scale,
+        notes=cases.notes,
+    )
+    if out is None:
+        digest = hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:8]
+        name = f"{everything['data']}-{everything['prompt']}-{digest}"
+        out = Path("results") / name.replace("/", "_").replace(":", "_")
+    with RunFolder(Path(out), everything, origin) as folder:
+        folder.keep_inputs(cases.cases, how, shots)
+        session = work(folder)
+        folder.finish(metrics(cases.cases, folder.records, how, tariff), session)
+    return load_run(folder.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +184,12 @@ class CostEstimate:
     def __str__(self) -> str:
         counted, tariff = self.counted, self.tariff
         estimated = "" if self.exact else " (estimated at 4 characters per token)"
-        lines = [f"{counted.cases} cases, at most {_requests(counted.most)}{estimated}. Dry run: no requests sent."]
+        lines = [f"{counted.cases} cases, at most {counted.most}{estimated}. Dry run: no requests sent."]
         if not counted.exact:
-            lines.append(f"Likely: {_requests(counted.likely)}.")
+            lines.append(f"Likely: {counted.likely}.")
         if counted.most_left != counted.most:
             stored = counted.most.requests - counted.most_left.requests
-            left = _requests(counted.most_left)
-            lines.append(f"The store has {stored:,} of the answers; left to ask: at most {left}.")
+            lines.append(f"The store has {stored:,} of the answers; left to ask: at most {counted.most_left}.")
         if tariff is not None:
             price = tariff.price(batch=self.batch)
             how = " through the Batch API" if self.batch else ""
@@ -172,96 +221,20 @@ class CostEstimate:
         }
 
 
-def _requests(work: Workload) -> str:
-    tokens = f"{work.prompt_tokens:,} prompt tokens, {work.completion_tokens:,} completion tokens"
-    return f"{work.requests:,} requests, {tokens}"
-
-
-def _rank_wanted(
-    folder: RunFolder,
-    cases: Sequence[Case],
-    method: Method,
-    measures: Sequence[Measure],
-    session: Session,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    """Rank the Cases that the Run still wants, each in its file as it ends, and return what this session was.
-
-    A session that is stopped (at a bound, by Ctrl-C, by a failure) is noted in the manifest all the same.
-    """
-    started, before = datetime.now(UTC), time.monotonic()
-    wanted = [case for case in cases if folder.wants(case.case_id)]
-    caller = session.caller()
-
-    def keep(result: CaseResult) -> None:
-        record = CaseRecord.of(result, case_measures(result.case, result.ranking, measures))
-        folder.add(record)
-        reporter.advance(str(record.ranking.outcome))
-
-    def account() -> dict[str, Any]:
-        return {
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - before, 3),
-            "cases": len(wanted),
-            "calls": caller.calls,
-            **session.budget.to_dict(),
-            **caller.account(),
-            "versions": versions(),
-        }
-
-    if not wanted:
-        return account()
-    reporter.begin(len(cases), len(cases) - len(wanted), session.budget.describe)
-    try:
-        session.run_to_end(
-            lambda stop: rank_all(wanted, method.ranker, caller, arrange=method.order.arrange, done=keep, stop=stop)
-        )
-    except (LlmrankError, KeyboardInterrupt) as error:
-        folder.note(account() | {"stopped": type(error).__name__})
-        raise
-    finally:
-        reporter.end()
-    return account()
-
-
 def compose(
     cases: Source,
     *,
-    prompt: str | Path | PromptTemplate | PromptSettings | None = None,
-    ranker: str | Ranker | None = None,
-    model: str | ModelSettings | None = None,
-    limits: Limits | None = None,
     measures: str | Sequence[str | Measure] | None = None,
-    backend: str | Backend | None = None,
     progress: bool | Reporter = True,
-    **settings: Any,  # noqa: ANN401 - checked by name and type
+    **arguments: Any,  # noqa: ANN401 - checked by `Setup.of`
 ) -> Evaluation:
     """Return the evaluation that these arguments of `evaluate` mean, its Cases loaded and its prompt checked.
 
     Raises InputError for arguments that contradict each other, and whatever `load_cases` raises.
     """
     reporter = reporter_of(progress)
-    if isinstance(backend, str):
-        settings = settings | {"backend": backend}
-    by_kind: list[Any] = split_settings(settings, CaseSettings, PromptSettings, ModelSettings, Limits)
-    case_settings, prompt_settings, model_settings, own_limits = by_kind
-    if isinstance(prompt, PromptSettings):
-        prompt_settings = prompt
-    elif isinstance(prompt, str | Path):
-        prompt_settings = replace(prompt_settings, prompt=prompt)
-    if isinstance(ranker, str):
-        prompt_settings = replace(prompt_settings, ranker=ranker)
-    if isinstance(model, ModelSettings):
-        model_settings = model
-    elif model is not None:
-        model_settings = replace(model_settings, model=model)
-    template = None
-    if isinstance(prompt, PromptTemplate):
-        template = check_prompt(with_settings(prompt, prompt_settings), prompt_settings.view)
-    elif needs_model(prompt_settings) and (ranker is None or isinstance(ranker, str)):
-        template = template_of(prompt_settings)
-    Order.parse(prompt_settings.order)  # refuses a wrong one before anything is loaded
-    tasks = tasks_of(prompt_settings, template)
+    setup, (case_settings,) = Setup.of(CaseSettings, **arguments)
+    template, tasks = setup.template, tasks_of(setup.prompt, setup.template)
     catalogue = template is not None and template.front.candidates == "catalogue"
     found = cases_of(cases, case_settings, tasks, catalogue=catalogue, say=reporter.message)
     if found.task not in tasks:
@@ -270,17 +243,7 @@ def compose(
             field="prompt",
             hint=f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task",
         )
-    return Evaluation(
-        cases=found,
-        prompt=prompt_settings,
-        model=model_settings,
-        limits=limits or own_limits,
-        measures=parse_measures(measure_list(measures), found.task),
-        template=template,
-        ranker=None if isinstance(ranker, str) else ranker,
-        backend=None if isinstance(backend, str) else backend,
-        reporter=reporter,
-    )
+    return Evaluation(found, setup, parse_measures(measure_list(measures), found.task), reporter)
 
 
 def evaluate(
@@ -320,25 +283,8 @@ def evaluate(
         BoundReachedError: a bound was reached; what is done is saved, and the same call continues.
         KeyboardInterrupt: interrupted; what is done is saved, and the same call continues.
     """
-    evaluation = compose(
-        cases,
-        prompt=prompt,
-        ranker=ranker,
-        model=model,
-        limits=limits,
-        measures=measures,
-        backend=backend,
-        progress=progress,
-        **settings,
-    )
-    return evaluation.run(None if out is None else Path(out))
-
-
-def check_plan(cases: Iterable[Case], method: Method, limits: Limits) -> None:
-    """Raise InputError for a plan of very many calls that nothing bounds and nobody has confirmed."""
-    bounds = (limits.max_requests, limits.max_total_tokens, limits.max_cost)
-    if not limits.yes and all(bound is None for bound in bounds):
-        refuse_large_plan(planned_calls(cases, method.ranker))
+    named = {"prompt": prompt, "ranker": ranker, "model": model, "backend": backend, "limits": limits}
+    return compose(cases, measures=measures, progress=progress, **named, **settings).run(out)
 
 
 def check_error_rate(run: Run, limits: Limits) -> None:
@@ -353,26 +299,6 @@ def refuse_errors(failed: int, cases: int, most: float) -> None:
             f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved\n"
             "  hint: the same command asks for them again"
         )
-
-
-def metric_settings(cases: CaseSet, measures: tuple[Measure, ...]) -> MetricSettings:
-    """Return how the numbers of an evaluation are taken."""
-    rating, training = cases.task == "rating", cases.training
-    return MetricSettings(
-        evaluation=cases.evaluation,
-        target_forced=cases.target_forced,
-        measures=measures,
-        popularity={} if rating else training.popularity,
-        rating_means=training.rating_means if rating and training.has_ratings else None,
-        scale=training.scale,
-        notes=cases.notes,
-    )
-
-
-def default_folder(settings: Mapping[str, object]) -> Path:
-    """Return the folder that these settings, and no others, have under results/."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    return Path("results") / f"{settings['data']}-{settings['prompt']}-{digest}".replace("/", "_").replace(":", "_")
 
 
 def measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from llmrank.answers import answer_format
+from llmrank.backends.base import NullBackend
 from llmrank.errors import InputError
-from llmrank.evaluation.settings import PromptSettings, flat, gather
+from llmrank.evaluation.settings import PromptSettings, flat, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.plugin import find_plugin
 from llmrank.prompting import (
@@ -31,27 +32,9 @@ from llmrank.rankers.registry import (
     build_baseline,
     build_ranker,
 )
-from llmrank.types import Backend, Case, Message, Ranker, Request
+from llmrank.types import Backend, Case, Ranker
 
 Task = Literal["ranking", "rating"]
-
-
-@dataclass(frozen=True, slots=True)
-class ContextWindow:
-    """How much the model holds, and how it counts; unknown for an endpoint that does not say."""
-
-    count_tokens: Callable[[Sequence[Message]], int | None] | None = None
-    context_length: int | None = None
-    """Tokens, prompt and answer together."""
-    holds: Callable[[Request], bool | None] | None = None
-    """Replay: whether a Request was answered."""
-    labels: Callable[[], tuple[str, ...]] = tuple
-    """Chooses labels that are single tokens of the model; none where its tokenizer is not known."""
-
-    @classmethod
-    def of(cls, backend: Backend, labels: Callable[[], tuple[str, ...]]) -> ContextWindow:
-        """Return what the backend says of its model."""
-        return cls(backend.count_tokens, backend.context_length, backend.holds, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +42,6 @@ class Method:
     """How Cases are ranked."""
 
     ranker: Ranker
-    title: str
-    """What the result is called: the template's name, or the ranker's."""
     settings: Mapping[str, object]
     """Everything about it that can change a ranking, for the manifest."""
     order: Order
@@ -87,124 +68,97 @@ class Composer:
     settings: PromptSettings
     training: TrainingData
     seed: int = 0
-    window: ContextWindow = ContextWindow()
+    backend: Backend = field(default_factory=NullBackend)
+    """Says how many tokens a prompt has and how many the model holds; nothing is asked."""
+    labels: Callable[[], tuple[str, ...]] = tuple
+    """Chooses labels that are single tokens of the model; none where its tokenizer is not known."""
     stored: StoredParts | None = None
     domain: str | None = None
     """What the data says its items are, such as `movies`."""
 
-    def method(self, template: PromptTemplate | None) -> Method:
+    def method(self, template: PromptTemplate | None, ranker: Ranker | None = None) -> Method:
         """Return the method that asks with the template; without one, the baseline that the settings name.
+
+        A `ranker` of the caller's own takes the place of both; its name stands for all that it asks.
 
         Raises InputError for a prompt and a method that do not fit each other, and for a wrong setting.
         """
         order = Order.parse(self.settings.order, self.seed)
-        if template is None:
-            ranker = self._baseline_alone()
-            settings: dict[str, object] = {"prompt": ranker.name, "ranker": ranker.name, "order": self.settings.order}
-            return Method(ranker, ranker.name, settings, order)
-        prompt = self.prompt(template)
-        first = self._first_template()
-        ranker = self._ranker(prompt, first)
-        return Method(ranker, template.name, self._manifest(prompt, ranker, first), order, prompt)
-
-    def method_of(self, ranker: Ranker) -> Method:
-        """Return the method that is a ranker of the caller's own; its name stands for all that it asks."""
-        settings: dict[str, object] = {"prompt": ranker.name, "ranker": ranker.name, "order": self.settings.order}
-        return Method(ranker, ranker.name, settings, Order.parse(self.settings.order, self.seed))
+        if ranker is None and template is not None:
+            prompt = self.prompt(template)
+            first, first_template = self._first()
+            ranker = self._ranker(prompt, first)
+            return Method(ranker, self._manifest(prompt, ranker, first_template), order, prompt)
+        ranker = ranker or self._baseline_alone()
+        return Method(ranker, {"prompt": ranker.name, "ranker": ranker.name, "order": self.settings.order}, order)
 
     def prompt(self, template: PromptTemplate) -> Prompt:
         """Return what a ranker asks with: the template with its view, shots, answer format and context window."""
         front, settings = template.front, self.settings
         count = front.shots if settings.shots is None else settings.shots
-        task = template_task(template)
 
         def shots(case: Case) -> Sequence[Case]:
             if self.stored is not None:
                 return self.stored.shots.get(case.case_id, ())
-            return self.training.shot_pool.choose(case, count, self.seed, task)
+            return self.training.shot_pool.choose(case, count, self.seed, template_task(template))
 
-        profile = profile_name(template, settings)
-        return Prompt(
-            template=template,
-            answer=answer_format(template.answer_for(settings.view.ids)),
-            view=self._labelled_view(template),
-            sampling=replace(
-                front.sampling,
-                seed=self.seed,
-                temperature=front.sampling.temperature if settings.temperature is None else settings.temperature,
-                max_tokens=front.sampling.max_tokens if settings.max_tokens is None else settings.max_tokens,
-            ),
-            shots=shots if count else no_shots,
-            scale=self.training.scale,
-            count_tokens=self.window.count_tokens,
-            context_length=self.window.context_length,
-            holds=self.window.holds,
-            profile=None if profile is None else self.profile(self._profile_template(profile)),
-        )
+        view, answer = self._view, template.answer_for(settings.view.ids)
+        if answer == "label_logprobs":
+            view = replace(view, labels=self.stored.labels if self.stored else self.labels())
+        given = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
+        prompt = self._prompt(template, answer, view, {name: own for name, own in given.items() if own is not None})
+        # A history that is not shown has no profile.
+        hidden = settings.no_profile or not settings.view.show_history or settings.view.history == 0
+        profile = None
+        if front.profile is not None and not hidden:
+            profile = self.profile((self.stored and self.stored.profile) or load_template(front.profile))
+        return replace(prompt, shots=shots if count else no_shots, scale=self.training.scale, profile=profile)
 
     def profile(self, template: PromptTemplate) -> Prompt:
         """Return the Prompt that asks for a user's profile; its answer is shown as it comes."""
+        return self._prompt(template, "titles", self._view, {})
+
+    def _prompt(self, template: PromptTemplate, answer: str, view: View, sampling: Mapping[str, Any]) -> Prompt:
         return Prompt(
-            template=template,
-            answer=answer_format("titles"),
-            view=self.view,
-            sampling=replace(template.front.sampling, seed=self.seed),
-            count_tokens=self.window.count_tokens,
-            context_length=self.window.context_length,
-            holds=self.window.holds,
+            template,
+            answer_format(answer),
+            view,
+            replace(template.front.sampling, seed=self.seed, **sampling),
+            count_tokens=self.backend.count_tokens,
+            context_length=self.backend.context_length,
+            holds=self.backend.holds,
         )
 
-    def _profile_template(self, name: str) -> PromptTemplate:
-        stored = self.stored and self.stored.profile
-        return stored or load_template(name)
-
     @property
-    def view(self) -> View:
+    def _view(self) -> View:
         """What of a Case is shown, in the words of the data's domain unless another is named."""
         domain = self.settings.view.domain or find_domain(self.domain)
         return replace(self.settings.view, seed=self.seed, domain=domain)
 
-    def _labelled_view(self, template: PromptTemplate) -> View:
-        """Return the view; where label log-probabilities are read, with labels that this model has as single tokens."""
-        if template.front.answer_for(self.settings.view.ids) != "label_logprobs":
-            return self.view
-        return replace(self.view, labels=self.stored.labels if self.stored else self.window.labels())
-
-    def _ranker(self, prompt: Prompt, first: PromptTemplate | None) -> Ranker:
+    def _ranker(self, prompt: Prompt, first: Ranker | None) -> Ranker:
         front = prompt.template.front
         name = front.ranker or ("pointwise" if front.about_one_item else "listwise")
-        options = replace(self.settings.options, seed=self.seed, first=self._first(first))
-        return build_ranker(name, prompt, options)
+        return build_ranker(name, prompt, replace(self.settings.options, seed=self.seed, first=first))
 
-    def _first(self, template: PromptTemplate | None) -> Ranker | None:
-        if self.settings.first is None:
-            return None
-        if template is None:
-            return self._baseline(self.settings.first)
-        behind = replace(self, settings=self._settings_of_first())
-        return behind._ranker(behind.prompt(template), None)
-
-    def _first_template(self) -> PromptTemplate | None:
-        """Return the template of the ranker that preselects; None where there is none, or it needs no model."""
-        first = self.settings.first
-        if first == "oracle" or first in RATING_BASELINES:
+    def _first(self) -> tuple[Ranker | None, PromptTemplate | None]:
+        """Return the ranker that preselects, and the template that it asks with; None where there is none."""
+        name, settings = self.settings.first, self.settings
+        if name is None:
+            return None, None
+        if name == "oracle" or name in RATING_BASELINES:
             raise InputError(
-                f"{first} cannot preselect what a model ranks",
+                f"{name} cannot preselect what a model ranks",
                 field="--first",
                 hint="take one that orders candidates without the truth, such as recall_order or bm25",
             )
-        if first is None or first in BASELINES:
-            return None
-        if self.stored is not None and self.stored.first is not None:
-            return with_settings(self.stored.first, self._settings_of_first())
-        return template_of(self._settings_of_first())
-
-    def _settings_of_first(self) -> PromptSettings:
-        settings = self.settings
-        once = replace(settings.options, repeats=1)
-        return replace(
-            settings, ranker=settings.first, prompt=settings.first_prompt, first=None, answer=None, options=once
-        )
+        if name in BASELINES:
+            return self._baseline(name), None
+        options = replace(settings.options, repeats=1)
+        own = replace(settings, ranker=name, prompt=settings.first_prompt, first=None, answer=None, options=options)
+        kept = self.stored and self.stored.first
+        template = template_of(own) if kept is None else with_settings(kept, own)
+        behind = replace(self, settings=own)
+        return behind._ranker(behind.prompt(template), None), template
 
     def _baseline_alone(self) -> Ranker:
         settings = self.settings
@@ -225,13 +179,13 @@ class Composer:
     def _manifest(self, prompt: Prompt, ranker: Ranker, first: PromptTemplate | None) -> dict[str, object]:
         """Return everything about prompt and method that can change an answer."""
         template, options = prompt.template, flat(self.settings)
-        inner = [name for name in options if name in RANKER_SETTINGS]
+        inner = [setting.name for setting in settings_of(PromptSettings) if setting.inside == "options"]
         settings: dict[str, object] = {
             "prompt": template.name,
             "template": template.text,
             "template_sha256": template.sha256,
             "ranker": ranker.name,
-            "ranker_options": {name: options[name] for name in inner},
+            "ranker_options": {name: options[name] for name in (*inner, "first", "first_prompt")},
             "answer": prompt.answer.name,
             "view": asdict(prompt.view),
             "top": template.front.top,
@@ -252,27 +206,10 @@ class Composer:
         if packages := {role: plugin.package for role, plugin in plugins.items() if plugin is not None}:
             settings["plugins"] = packages
         if prompt.profile is not None:
-            settings["profile"] = prompt.profile.template.name
-            settings["profile_template"] = prompt.profile.template.text
-            settings["profile_template_sha256"] = prompt.profile.template.sha256
+            profile = prompt.profile.template
+            settings |= {"profile": profile.name, "profile_template": profile.text}
+            settings["profile_template_sha256"] = profile.sha256
         return settings
-
-
-RANKER_SETTINGS = frozenset(
-    {
-        "window",
-        "step",
-        "sort",
-        "sort_top",
-        "group",
-        "rounds",
-        "repeats",
-        "combine",
-        "first",
-        "first_prompt",
-        "first_top",
-    }
-)
 
 
 def needs_model(settings: PromptSettings) -> bool:
@@ -305,23 +242,25 @@ def make_ranker(
 
     Raises InputError for an unknown name, and for a prompt that the method cannot ask with.
     """
-    chosen = gather(PromptSettings, settings | {"ranker": name})
-    if isinstance(prompt, PromptTemplate):
-        template = check_prompt(with_settings(prompt, chosen))
-    elif needs_model(chosen):
-        template = template_of(replace(chosen, prompt=prompt))
-    else:
-        template = None
+    own = prompt if isinstance(prompt, PromptTemplate) else None
+    chosen = gather(PromptSettings, settings | {"ranker": name, "prompt": None if own else prompt})
+    template = template_of(chosen, own) if own or needs_model(chosen) else None
     return Composer(chosen, TrainingData(lambda: ()), seed).method(template).ranker
 
 
-def template_of(settings: PromptSettings) -> PromptTemplate:
-    """Return the template that the settings name, with what they say in the place of its own keys.
+def template_of(settings: PromptSettings, own: PromptTemplate | None = None) -> PromptTemplate:
+    """Return the template that the settings name, or the caller's own, with what they say in the place of its keys.
 
     Raises InputError for an unknown name, a file that cannot be read, one that the linter refuses, or a template that
     asks for a profile.
     """
-    return check_prompt(with_settings(load_template(str(prompt_name(settings))), settings), settings.view)
+    return check_prompt(with_settings(own or named_template(settings), settings), settings.view)
+
+
+def named_template(settings: PromptSettings) -> PromptTemplate:
+    """Return the template that the settings name, else the usual one of the method, as it is in its file."""
+    usual = USUAL_PROMPTS.get(settings.ranker or "listwise", USUAL_PROMPTS["listwise"])
+    return load_template(str(settings.prompt or usual))
 
 
 def check_prompt(template: PromptTemplate, view: View | None = None) -> PromptTemplate:
@@ -337,12 +276,6 @@ def check_prompt(template: PromptTemplate, view: View | None = None) -> PromptTe
     return template
 
 
-def prompt_name(settings: PromptSettings) -> str | Path:
-    """Return the name or path of the template: the one given, else the usual one of the method."""
-    usual = USUAL_PROMPTS["listwise"]
-    return settings.prompt or USUAL_PROMPTS.get(settings.ranker or "listwise", usual)
-
-
 def with_settings(template: PromptTemplate, settings: PromptSettings) -> PromptTemplate:
     """Return the template with what the settings say in the place of its own keys."""
     return template.override(
@@ -352,12 +285,6 @@ def with_settings(template: PromptTemplate, settings: PromptSettings) -> PromptT
         thinking=None if settings.thinking is None else parse_thinking(settings.thinking),
         extra_body=None if settings.extra_body is None else parse_extra_body(settings.extra_body),
     )
-
-
-def profile_name(template: PromptTemplate, settings: PromptSettings) -> str | None:
-    """Return the template that asks for a profile first; a history that is not shown has none."""
-    hidden = settings.no_profile or not settings.view.show_history or settings.view.history == 0
-    return None if hidden else template.front.profile
 
 
 def template_task(template: PromptTemplate) -> Task:

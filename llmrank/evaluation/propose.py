@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,7 @@ class Proposed:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""
-        return {
-            "out": str(self.out),
-            "rows": self.rows,
-            "data": self.data,
-            "data_sha256": self.data_sha256,
-            "split": self.split,
-            "note": self.note,
-            "recall": dict(self.recall),
-            "measures": dict(self.measures),
-        }
+        return asdict(self) | {"out": str(self.out)}
 
     def __str__(self) -> str:
         settings = ", ".join(f"{name} {value}" for name, value in self.recall.items())

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from llmrank.engine import drive
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, cases_of
-from llmrank.evaluation.method import Composer, ContextWindow, prompt_name, tasks_of, template_of
+from llmrank.evaluation.method import Composer, named_template, tasks_of, template_of
+from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import CaseSettings, PromptSettings
 from llmrank.progress import Say, silent
-from llmrank.prompting import load_template
+from llmrank.prompting import shared_prefix, transcript
 from llmrank.rankers.order import Order
 from llmrank.rankers.prompt import Prompt
+from llmrank.store import request_key
 from llmrank.types import Case, Message, Ranker, Reply, Request, Response
+
+ESTIMATED = "estimated at 4 characters per token"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The first messages about a user."""
+
+    template: Path
+    user_id: str
+    messages: tuple[Message, ...]
+    tokens: int
+    counted_by: str
+    """How the tokens were counted."""
+    whose: str
+    """What is sent next, in words; empty where nothing is."""
+    shared: str
+    """The text with which both begin, which a prefix cache computes once."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        shared = {"characters": len(self.shared), "of": len(transcript(self.messages)), "ends": self.shared[-60:]}
+        return {
+            "template": str(self.template),
+            "user": self.user_id,
+            "messages": [{"role": message.role, "content": message.content} for message in self.messages],
+            "tokens": self.tokens,
+            "counted_by": self.counted_by,
+            "shared_prefix": {"with": self.whose, **shared},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,50 +60,34 @@ class Rendering:
     """None for a prompt that asks for a profile."""
     cases: CaseSet
     order: Order
-    stored: Callable[[Request], Response | None]
-    """Returns the stored answer to a Request, for a profile that the prompt shows."""
+    session: Session
+    """Says how much the model holds, and what the Store has; nothing is asked."""
     profile: str | None
+    """Shown in the place of the profile that the profile prompt would answer."""
 
     @classmethod
     def of(
         cls,
         settings: PromptSettings,
         case_settings: CaseSettings,
+        session: Session,
         *,
-        window: ContextWindow,
-        stored: Callable[[Request], Response | None] = lambda _: None,
         profile: str | None = None,
         say: Say = silent,
     ) -> Self:
-        """Return the rendering that the settings mean.
-
-        Args:
-            settings: Of the prompt.
-            case_settings: Of the Cases.
-            window: How much the model holds: a history that does not fit is shortened, as in a run.
-            stored: What the Store has.
-            profile: Shown in the place of the profile that the profile prompt would answer.
-            say: Told what is being done.
-        """
-        template = load_template(str(prompt_name(settings)))
-        front = template.front
-        cases = cases_of(
-            None, case_settings, tasks_of(settings, template), catalogue=front.candidates == "catalogue", say=say
-        )
-        composer = Composer(settings, cases.training, case_settings.seed, window, domain=cases.domain)
-        order = Order.parse(settings.order, case_settings.seed)
-        if front.task == "profile":
-            return cls(composer.profile(template), None, cases, order, stored, profile)
+        """Return the rendering that the settings mean; `say` is told what is being done."""
+        template, seed = named_template(settings), case_settings.seed
+        catalogue, tasks = template.front.candidates == "catalogue", tasks_of(settings, template)
+        cases = cases_of(None, case_settings, tasks, catalogue=catalogue, say=say)
         # What is asked with this prompt, not what a first stage asks before it.
-        alone = replace(composer, settings=replace(settings, first=None))
-        method = alone.method(template_of(settings))
+        alone, domain = replace(settings, first=None), cases.domain
+        composer = Composer(alone, cases.training, seed, session.backend, session.labels, domain=domain)
+        order = Order.parse(settings.order, seed)
+        if template.front.task == "profile":
+            return cls(composer.profile(template), None, cases, order, session, profile)
+        method = composer.method(template_of(settings))
         assert method.prompt is not None
-        return cls(method.prompt, method.ranker, cases, order, stored, profile)
-
-    @property
-    def path(self) -> Path:
-        """The template's file."""
-        return self.prompt.template.path
+        return cls(method.prompt, method.ranker, cases, order, session, profile)
 
     def requests(self, case: Case) -> list[Request]:
         """Return the calls that are made first about a Case, side by side; those for its profile are answered."""
@@ -97,10 +113,11 @@ class Rendering:
         if self.profile is not None:
             return Response(self.profile)
         asks = self.prompt.profile.template.name if self.prompt.profile else ""
-        return self.stored(request) or Response(f"(the answer to {asks}, which is not in the store)")
+        stored = self.session.store.get(request_key(self.session.backend.identity, request))
+        return stored or Response(f"(the answer to {asks}, which is not in the store)")
 
-    def pair(self, user_id: str | None) -> tuple[Case, tuple[Message, ...], tuple[Message, ...] | None, str]:
-        """Return the user's Case, its first messages, the messages sent next after them, and whose those are.
+    def of_user(self, user_id: str | None) -> Rendered:
+        """Return the first messages about the user (None: the first one), and what they share with those sent next.
 
         Raises InputError for a user of whom there is no Case.
         """
@@ -109,10 +126,18 @@ class Rendering:
         if position is None:
             raise InputError(f"no case of user {user_id!r}", field="--user", hint="name one of the data's users")
         case, following = cases[position], cases[(position + 1) % len(cases)]
-        requests = self.requests(case)
-        if len(requests) > 1:
-            return case, requests[0].messages, requests[1].messages, "the same user's next call"
-        if len(cases) == 1:
-            return case, requests[0].messages, None, ""
-        next_messages = self.requests(following)[0].messages
-        return case, requests[0].messages, next_messages, f"the prompt of user {following.user_id}"
+        requests, whose = self.requests(case), "the same user's next call"
+        if len(requests) == 1 and len(cases) > 1:
+            requests, whose = [*requests, *self.requests(following)], f"the prompt of user {following.user_id}"
+        messages = requests[0].messages
+        shared = shared_prefix(messages, requests[1].messages) if len(requests) > 1 else ""
+        exact, characters = self.session.backend.count_tokens(messages), sum(len(one.content) for one in messages)
+        return Rendered(
+            template=self.prompt.template.path,
+            user_id=case.user_id,
+            messages=messages,
+            tokens=exact or -(-characters // 4),
+            counted_by="counted by the model's tokenizer" if exact else ESTIMATED,
+            whose=whose if len(requests) > 1 else "",
+            shared=shared,
+        )

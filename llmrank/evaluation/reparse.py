@@ -5,14 +5,15 @@ The Run's folder alone is needed: its Cases, its template, its shots, and its an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llmrank.engine import CaseResult, Exchange
-from llmrank.engine.driver import complete_with_recall_order, drive
+from llmrank.backends.base import BaseBackend
+from llmrank.engine import rank_alone
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Composer, Method, StoredParts, with_settings
 from llmrank.evaluation.score import read_answer
@@ -21,8 +22,9 @@ from llmrank.evaluation.training_data import TrainingData
 from llmrank.prompting import PromptTemplate, read_template
 from llmrank.run import CaseRecord, Metrics, Run, RunFolder, load_run, read_manifest
 from llmrank.run.metrics import case_measures, metrics
+from llmrank.run.record import canonical
 from llmrank.store import request_key
-from llmrank.types import Case, Reply, Request
+from llmrank.types import Case, Ranking, Reply, Request, Response
 
 
 class NotAnsweredError(Exception):
@@ -43,28 +45,10 @@ class Change:
         return next((position for position, (old, new) in enumerate(pairs, 1) if old != new), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything that changed, as JSON values: each a pair of before and after."""
-        old, new = self.before.ranking, self.after.ranking
-        pairs: dict[str, tuple[Any, Any]] = {
-            "outcome": (str(old.outcome), str(new.outcome)),
-            "reason": (old.reason, new.reason),
-            "repairs": (dict(old.repairs), dict(new.repairs)),
-            "matches": (dict(old.matches), dict(new.matches)),
-            "named": (old.named, new.named),
-            "measures": (
-                _where_different(self.before.measures, self.after.measures),
-                _where_different(self.after.measures, self.before.measures),
-            ),
-        }
-        if len(old.order) == 1:
-            pairs["predicted"] = (old.scores and old.scores[0], new.scores and new.scores[0])
-        changed = {name: list(pair) for name, pair in pairs.items() if pair[0] != pair[1]}
-        return {
-            "case_id": self.before.case_id,
-            "user_id": self.before.user_id,
-            "first_position": self.first_position,
-            **changed,
-        }
+        """Return what names the Case, `first_position`, and each field of its record that changed, before and after."""
+        old, new = (json.loads(record.to_json()) for record in (self.before, self.after))
+        named = {"case_id": old["case_id"], "user_id": old["user_id"], "first_position": self.first_position}
+        return named | {name: [old[name], new[name]] for name in old if old[name] != new[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +101,20 @@ def reparse(run: Run | str | Path, *, write: bool = False) -> Reparsed:
     records, cases = found.records, {case.case_id: case for case in found.done}
     if not records:
         raise InputError("the Run holds no Case yet", path=found.path, hint="repeat the command that made it")
-    read = _reader(found)
+    read, how = _reader(found), found.metric_settings
     after, unreadable = dict(records), dict[str, str]()
     for case_id, record in records.items():
         try:
-            result = read(cases[case_id], record)
+            ranking = canonical(read(cases[case_id], record), record.candidates)
         except NotAnsweredError as error:
             unreadable[case_id] = str(error)
             continue
-        measures = case_measures(result.case, result.ranking, found.metric_settings.measures)
-        after[case_id] = replace(record, ranking=CaseRecord.of(result, measures).ranking, measures=measures)
+        measures = case_measures(cases[case_id], ranking, how.measures)
+        after[case_id] = replace(record, ranking=ranking, measures=measures)
     changes = tuple(
         Change(records[case_id], after[case_id]) for case_id in sorted(records) if records[case_id] != after[case_id]
     )
-    numbers = [metrics(found.done, which, found.metric_settings) for which in (records, after)]
+    numbers = [metrics(found.done, which, how) for which in (records, after)]
     left = len(found.cases) - len(found.done)
     done = Reparsed(found.path, records, left, changes, unreadable, numbers[0], numbers[1])
     return replace(done, kept=_write(found, done, after)) if write else done
@@ -149,15 +133,14 @@ def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | 
     return kept
 
 
-Reader = Callable[[Case, CaseRecord], CaseResult]
-
-
-def _reader(run: Run) -> Reader:
+def _reader(run: Run) -> Callable[[Case, CaseRecord], Ranking]:
     """Return what reads a Case of the Run again; it raises NotAnsweredError where that cannot be done."""
     manifest = read_manifest(run.path)
     settings, origin = manifest["settings"], manifest["origin"]
     if origin.get("verb") == "score":
-        return _reader_of_answers(settings)
+        names = [setting.name for setting in settings_of(ScoreSettings)]
+        how = gather(ScoreSettings, {name: settings[name] for name in names})
+        return lambda case, record: read_answer(case, record.replies[0], how).ranking
     if "template" not in settings:
         raise InputError(
             "this Run made no model calls", path=run.path, hint="name a Run of a ranker that asks with a prompt"
@@ -166,40 +149,43 @@ def _reader(run: Run) -> Reader:
         raise InputError(
             "this Run does not say how it was made", path=run.path, hint="repeat the command that made it, then reparse"
         )
-    method, identity = _method_of(run, settings, origin["options"]["prompt"]), settings["backend"]
-    assert method.prompt is not None
-    view, front = method.prompt.view, method.prompt.template.front
-    shown = front.history if view.history is None else view.history
+    answers = _StoredAnswers(settings["backend"])
+    method = _method_of(run, settings, origin["options"]["prompt"], answers)
 
-    def read(case: Case, record: CaseRecord) -> CaseResult:
-        arranged = method.order.arrange(fitted_history(case, shown, record.ranking.history_dropped))
-        exchanges: list[Exchange] = []
-
-        def answer(requests: list[Request]) -> Sequence[Reply]:
-            new = [_stored(record, request_key(identity, request)) for request in requests]
-            exchanges.extend(new)
-            return [exchange.reply for exchange in new]
-
-        ranking = drive(method.ranker, arranged, answer)
-        # What did not fit the context window was left out before, so the ranker has not counted it.
-        ranking = replace(ranking, history_dropped=record.ranking.history_dropped)
-        return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), record.seconds)
+    def read(case: Case, record: CaseRecord) -> Ranking:
+        answers.replies = dict(zip(record.requests, record.replies, strict=True))
+        return rank_alone(case, method.ranker, method.order.arrange, answers.read).ranking
 
     return read
 
 
-def _reader_of_answers(settings: Mapping[str, Any]) -> Reader:
-    names = [setting.name for setting in settings_of(ScoreSettings)]
-    how = gather(ScoreSettings, {name: settings[name] for name in names})
+class _StoredAnswers(BaseBackend):
+    """What was answered about one Case. Where a history was shortened to fit the model, `holds` finds the one sent."""
 
-    def read(case: Case, record: CaseRecord) -> CaseResult:
-        reply = record.replies[0]
-        return CaseResult(case, read_answer(case, reply, how), (Exchange("", reply, stored=True),))
+    def __init__(self, identity: Mapping[str, str]) -> None:
+        self._identity = identity
+        self.replies: Mapping[str, Reply] = {}
+        """By key."""
 
-    return read
+    @property
+    def identity(self) -> Mapping[str, str]:
+        return self._identity
+
+    def holds(self, request: Request) -> bool:
+        return request_key(self._identity, request) in self.replies
+
+    def read(self, requests: list[Request]) -> Sequence[Reply]:
+        keys = [request_key(self._identity, request) for request in requests]
+        if not self.replies.keys() >= set(keys):
+            known = len(self.replies)
+            raise NotAnsweredError(f"today's llmrank sends other requests than the {known} that were answered")
+        return [self.replies[key] for key in keys]
+
+    async def answer(self, request: Request) -> Response:
+        raise NotImplementedError("a Run is read again without a call")
 
 
-def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any]) -> Method:
+def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any], stored: _StoredAnswers) -> Method:
     """Return the method as it was when the Run was made: its own templates, its own shots."""
 
     def template(name: str) -> PromptTemplate | None:
@@ -209,34 +195,16 @@ def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any])
 
     known = {setting.name for setting in settings_of(PromptSettings)}
     made = gather(PromptSettings, {name: value for name, value in prompt.items() if name in known})
-    parts = StoredParts(
-        run.shots,
-        labels=tuple(settings["view"].get("labels", ())),
-        profile=template("profile_template"),
-        first=template("first_template"),
-    )
-    training = TrainingData(lambda: (), run.metric_settings.scale)
-    own = template("template")
+    view, own = settings["view"], template("template")
     assert own is not None
-    domain = settings["view"].get("domain")
-    return Composer(made, training, settings["seed"], stored=parts, domain=domain).method(with_settings(own, made))
-
-
-def _stored(record: CaseRecord, key: str) -> Exchange:
-    if key not in record.requests:
-        known = len(record.requests)
-        raise NotAnsweredError(f"today's llmrank sends other requests than the {known} that were answered")
-    return Exchange(key, record.replies[record.requests.index(key)], stored=True)
-
-
-def fitted_history(case: Case, shown: int | None, dropped: int) -> Case:
-    """Return the Case with the history that fitted into the context window: its newest `shown` events (None: all)
-    without the oldest `dropped` of them."""
-    if not dropped:
-        return case
-    first = 0 if shown is None else max(0, len(case.history) - shown)
-    return replace(case, history=case.history[first + dropped :])
-
-
-def _where_different(values: Mapping[str, float], others: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value != others.get(name)}
+    composer = Composer(
+        made,
+        TrainingData(lambda: (), run.metric_settings.scale),
+        settings["seed"],
+        stored,
+        stored=StoredParts(
+            run.shots, tuple(view.get("labels", ())), template("profile_template"), template("first_template")
+        ),
+        domain=view.get("domain"),
+    )
+    return composer.method(with_settings(own, made))

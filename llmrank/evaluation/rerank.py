@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -15,7 +14,7 @@ from typing import Any, overload
 from llmrank.data.candidate_row import CandidateRow
 from llmrank.data.candidates import CandidateFile, file_format
 from llmrank.data.reranked import RerankedWriter, check_output
-from llmrank.engine import Budget, Caller, CaseResult, rank_all, rank_alone
+from llmrank.engine import Budget, CaseResult
 from llmrank.errors import (
     EngineDiedError,
     InputError,
@@ -25,13 +24,13 @@ from llmrank.errors import (
     UnfinishedError,
 )
 from llmrank.evaluation.evaluate import CostEstimate, refuse_errors
-from llmrank.evaluation.method import Composer, ContextWindow, Method, needs_model, template_of
+from llmrank.evaluation.method import Method
 from llmrank.evaluation.session import Session, default_store
-from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, ScaleSettings, split_settings
+from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings
+from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.files import sha256_of
-from llmrank.progress import Reporter, Silent, reporter_of
-from llmrank.rankers.order import Order
+from llmrank.progress import Reporter, reporter_of
 from llmrank.scale import Partition, Result, Shard, discard, partition_file, partition_folder
 from llmrank.scale.partition import agree
 from llmrank.store import Store
@@ -71,9 +70,7 @@ class Reranked:
 class RerankJob:
     """How rows are reranked, whichever they are. It can be sent to another process, and means the same there."""
 
-    prompt: PromptSettings = field(default_factory=PromptSettings)
-    model: ModelSettings = field(default_factory=ModelSettings)
-    limits: Limits = field(default_factory=Limits)
+    setup: Setup
     scale: ScaleSettings = field(default_factory=ScaleSettings)
     seed: int = 0
     skip_bad_rows: bool = False
@@ -81,22 +78,17 @@ class RerankJob:
     folder: Path = field(default_factory=Path.cwd)
     """Where the job was given: what relative names (of prompts, of a model) are relative to."""
 
-    @property
-    def order(self) -> Order:
-        """In which order candidates are shown."""
-        return Order.parse(self.prompt.order, self.seed)
+    def method(self, candidates: CandidateFile, session: Session) -> Method:
+        """Return how the rows of a file are ranked; shots and popularity are drawn from the file itself.
 
-    def open_session(self, reporter: Reporter, store: Store | None = None) -> Session:
-        """Return an open session; one without a model where the method makes no calls."""
-        if not needs_model(self.prompt):
-            return Session.without_model(say=reporter.message)
-        return Session(self.model, self.limits, store=store, say=reporter.message)
-
-    def method(self, candidates: CandidateFile, window: ContextWindow) -> Method:
-        """Return how the rows of a file are ranked; shots and popularity are drawn from the file itself."""
-        template = template_of(self.prompt) if needs_model(self.prompt) else None
+        Raises InputError for a method that the backend cannot serve.
+        """
         training = TrainingData(candidates.cases, candidates.summary.rating_scale)
-        return Composer(self.prompt, training, self.seed, window).method(template)
+        method = self.setup.method(session, training, self.seed)
+        # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
+        session.check(method.ranker.needs(2), ask=False)
+        settings = {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
+        return replace(method, settings=settings)
 
     def check(self, partition: Partition) -> CandidateFile:
         """Check every row of the source, and return the file. What is relevant is of no concern here."""
@@ -107,34 +99,18 @@ class RerankJob:
         shard = partition.shard
         return iter(candidates) if shard is None else (row for row in candidates if shard.holds(row.case.user_id))
 
-    def settings(self, method: Method, session: Session) -> dict[str, object]:
-        """Return all settings that can change a ranking.
-
-        Raises InputError for a method that the backend cannot serve.
-        """
-        # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
-        session.check(method.ranker.needs(2), ask=False)
-        return {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
-
     def rerank(
         self,
         partition: Partition,
         candidates: CandidateFile,
         session: Session,
-        caller: Caller,
         reporter: Reporter,
         *,
         force: bool = False,
     ) -> Result:
         """Rerank the partition's rows, or what is left of them, and return what was done.
 
-        Args:
-            partition: What is read and written.
-            candidates: Its source, checked.
-            session: Who is asked.
-            caller: One of the session's, which may have asked before and then knows what the endpoint accepts.
-            reporter: Told of each row.
-            force: Begin again, whatever exists.
+        `candidates` is its source, checked. With `force` it is begun again, whatever exists.
 
         Raises:
             InputError: the output exists, or was begun with other settings.
@@ -143,17 +119,16 @@ class RerankJob:
         for note in candidates.summary.notes():
             reporter.message(note)
         rows = len(candidates) if partition.shard is None else sum(1 for _ in self.rows(partition, candidates))
-        method = self.method(candidates, session.window)
-        settings = self.settings(method, session)
+        method = self.method(candidates, session)
         session.check(method.ranker.needs(2))
         if partition.settings is not None:
-            agree(partition.settings, settings)
-        settings["candidates_sha256"] = sha256_of(partition.source)
+            agree(partition.settings, method.settings)
+        settings = {**method.settings, "candidates_sha256": sha256_of(partition.source)}
         if partition.shard is not None:
             settings["shard"] = str(partition.shard)
         outcomes, usage, failed = Counter[str](), Usage(), 0
         under_way: dict[str, CandidateRow] = {}
-        calls = caller.calls
+        calls = session.caller.calls
         with RerankedWriter(partition.output, candidates, settings=settings, overwrite=force) as writer:
 
             def wanted() -> Iterator[Case]:
@@ -171,32 +146,31 @@ class RerankJob:
                 writer.write(under_way.pop(result.case.case_id), result.ranking, spent, failed=lost)
                 outcomes[result.ranking.outcome] += 1
                 usage += spent
-                reporter.advance(str(result.ranking.outcome))
 
             if not writer.finished and len(writer) < rows:
-                reporter.begin(rows, len(writer), session.budget.describe)
-                try:
-                    arrange = method.order.arrange
-                    if not needs_model(self.prompt):
-                        for case in wanted():  # no calls to wait for: no event loop
-                            done(rank_alone(case, method.ranker, arrange))
-                    else:
-                        session.run_to_end(
-                            lambda stop: rank_all(
-                                wanted(), method.ranker, caller, arrange=arrange, done=done, stop=stop
-                            )
-                        )
-                finally:
-                    reporter.end()
-            refuse_errors(failed, rows, self.limits.max_error_rate)
+                session.rank(wanted(), method, done, reporter, total=rows, before=len(writer))
+            refuse_errors(failed, rows, self.setup.limits.max_error_rate)
             writer.finish()
-        return Result(partition.output, rows, dict(outcomes), caller.calls - calls, usage)
+        return Result(partition.output, rows, dict(outcomes), session.caller.calls - calls, usage)
 
-    def divide(self, candidates: Path, output: Path) -> list[Partition]:
-        """Return the parts that this job is to do: for a file without a shard, the one that it is."""
+    def is_divided(self, candidates: Path) -> bool:
+        """Return whether the job has parts of its own: the files of a folder, or a shard."""
+        return candidates.is_dir() or self.scale.shard is not None
+
+    def divide(self, candidates: Path, output: Path, reporter: Reporter) -> list[Partition]:
+        """Return the parts that this job is to do: for a file without a shard, the one that it is.
+
+        Raises InputError for settings that parts cannot keep.
+        """
+        store = self.setup.model.store
         shard = None if self.scale.shard is None else Shard.parse(self.scale.shard)
+        if self.is_divided(candidates):
+            self._check_parts()
         if candidates.is_dir():
-            return partition_folder(candidates, output, shard=shard, stores=self.model.store)
+            parts = partition_folder(candidates, output, shard=shard, stores=store)
+            if not parts:
+                reporter.message(f"there are more shards than files, and none is left for {shard}")
+            return parts
         if self.scale.engine == "ray":
             raise InputError(
                 "the actors share the files of a folder, and this is one file",
@@ -206,15 +180,15 @@ class RerankJob:
             )
         file_format(output)
         if shard is not None:
-            return [partition_file(candidates, output, shard, self.model.store)]
-        return [Partition(candidates, output, self.model.store or default_store())]
+            return [partition_file(candidates, output, shard, store)]
+        return [Partition(candidates, output, store or default_store())]
 
-    def check_scale(self) -> None:
+    def _check_parts(self) -> None:
         """Raise InputError for settings that only a job of one process can keep."""
-        if self.model.batch:
+        if self.setup.model.batch:
             hint = "leave it out, or rerank the files one by one: a batch holds the rows of one"
             raise InputError("parts are not asked through the Batch API", field="--batch", hint=hint)
-        limits = self.limits
+        limits = self.setup.limits
         bounds = {"requests": limits.max_requests, "total-tokens": limits.max_total_tokens, "cost": limits.max_cost}
         if self.scale.engine == "ray" and (given := [name for name, bound in bounds.items() if bound is not None]):
             hint = "leave it out; or use --shard i/n, where each shard keeps the bound it is given"
@@ -233,21 +207,15 @@ class PartitionWorker(Closable):
             )
         os.chdir(job.folder)
         self._job, self._reporter = job, reporter
-        self._session = job.open_session(reporter, Store(Path(":memory:")))
-        self._caller: Caller | None = None
-
-    @property
-    def budget(self) -> Budget:
-        """What this worker spends."""
-        return self._session.budget
+        self._session = job.setup.session(reporter.message, Store(Path(":memory:")))
+        self.budget = self._session.budget
 
     def agree(self, partition: Partition) -> None:
         """Raise InputError if the job was begun with other settings than this worker's; make its folder if need be."""
-        method = self._job.method(self._job.check(partition), self._session.window)
-        settings = self._job.settings(method, self._session)
+        method = self._job.method(self._job.check(partition), self._session)
         if partition.settings is not None:
             partition.settings.parent.mkdir(exist_ok=True)
-            agree(partition.settings, settings)
+            agree(partition.settings, method.settings)
 
     def work(self, partition: Partition) -> Result:
         """Do what is left of the partition; what is wrong with it stands in the Result.
@@ -275,12 +243,9 @@ class PartitionWorker(Closable):
         if partition.output.exists():  # whoever finished it died before saying so
             return Result(partition.output)
         candidates = self._job.check(partition)
-        path = partition.store if needs_model(self._job.prompt) else Path(":memory:")
-        with Store(path, alone=True) as store:
-            if self._caller is None:
-                self._caller = self._session.caller()
-            self._session.store = self._caller.store = store
-            return self._job.rerank(partition, candidates, self._session, self._caller, self._reporter)
+        with Store(partition.store if self._job.setup.asks_model else Path(":memory:"), alone=True) as store:
+            self._session.store = store
+            return self._job.rerank(partition, candidates, self._session, self._reporter)
 
     def close(self) -> None:
         """Close the backend."""
@@ -296,53 +261,16 @@ def rerank_files(
     candidates: Path, output: Path, job: RerankJob, *, force: bool = False, reporter: Reporter | None = None
 ) -> Reranked:
     """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
-    reporter = reporter or Silent()
-    partitions = _partitions(candidates, output, job, reporter, force=force)
-    if candidates.is_dir() or job.scale.shard is not None:
+    reporter = reporter or reporter_of(False)
+    partitions = job.divide(candidates, output, reporter)
+    if job.is_divided(candidates):
         results, budget = _rerank_partitions(job, partitions, reporter, force=force)
-        return _summary(output, results, budget)
-    checked = job.check(partitions[0])
-    store = Store(partitions[0].store) if needs_model(job.prompt) else None
-    with ExitStack() as stack:
-        if store is not None:
-            stack.enter_context(store)
-        session = stack.enter_context(job.open_session(reporter, store))
-        result = job.rerank(partitions[0], checked, session, session.caller(), reporter, force=force)
-        return _summary(output, [result], session.budget)
-
-
-def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> CostEstimate:
-    """Return what reranking would ask, what of it the Store has, and what the rest may cost. No request is sent."""
-    partitions = _partitions(candidates, output, job, reporter, force=True)
-    divided = candidates.is_dir() or job.scale.shard is not None
-    checked = [job.check(partition) for partition in partitions]
-    # Parts have Stores of their own, which an estimate leaves as they are.
-    model = replace(job.model, store=None) if divided else job.model
-    with replace(job, model=model).open_session(reporter) as session:
-        # Shots from the other files may be longer or shorter; it is an estimate.
-        method = job.method(checked[0], session.window)
-        job.settings(method, session)
-        cases = (row.case for row in chain.from_iterable(map(job.rows, partitions, checked)))
-        return CostEstimate.of(cases, method, session)
-
-
-def _partitions(candidates: Path, output: Path, job: RerankJob, reporter: Reporter, *, force: bool) -> list[Partition]:
-    """Return the parts of the job, once all that can be seen beforehand is seen to be right."""
-    if needs_model(job.prompt):
-        template_of(job.prompt)
-    _ = job.order
-    partitions = job.divide(candidates, output)
-    if not partitions:
-        reporter.message(f"there are more shards than files, and none is left for {job.scale.shard}")
-    divided = candidates.is_dir() or job.scale.shard is not None
-    if not (force or divided):
-        check_output(output)
-    if divided:
-        job.check_scale()
-    return partitions
-
-
-def _summary(output: Path, results: Sequence[Result], budget: Budget) -> Reranked:
+    else:
+        if not force:
+            check_output(output)
+        checked = job.check(partitions[0])
+        with job.setup.session(reporter.message) as session:
+            results, budget = [job.rerank(partitions[0], checked, session, reporter, force=force)], session.budget
     return Reranked(
         output,
         rows=sum(result.rows for result in results),
@@ -351,6 +279,22 @@ def _summary(output: Path, results: Sequence[Result], budget: Budget) -> Reranke
         usage=sum((result.usage for result in results), Usage()),
         budget=budget,
     )
+
+
+def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> CostEstimate:
+    """Return what reranking would ask, what of it the Store has, and what the rest may cost. No request is sent."""
+    partitions = job.divide(candidates, output, reporter)
+    if not partitions:
+        raise InputError("nothing is left for this shard to do", field="--shard", hint="name one that has files")
+    checked, setup = [job.check(partition) for partition in partitions], job.setup
+    if job.is_divided(candidates):
+        # Parts have Stores of their own, which an estimate leaves as they are.
+        setup = replace(setup, model=replace(setup.model, store=None))
+    with setup.session(reporter.message) as session:
+        # Shots from the other files may be longer or shorter; it is an estimate.
+        method = job.method(checked[0], session)
+        cases = (row.case for row in chain.from_iterable(map(job.rows, partitions, checked)))
+        return CostEstimate.of(cases, method, session)
 
 
 def _rerank_partitions(
@@ -385,7 +329,7 @@ def _rerank_partitions(
         if job.scale.engine == "local":
             follow(map(worker.work, ahead))
     if job.scale.engine == "ray" and ahead:
-        opened = partial(PartitionWorker, job, Silent())
+        opened = partial(PartitionWorker, job, reporter_of(False))
         follow(work_on_actors(ahead, opened, actors=job.scale.actors, gpus=job.scale.gpus_per_actor))
         for result in results:
             worker.budget.add(result.requests, result.spent, result.doubtful)
@@ -403,31 +347,9 @@ def _rerank_partitions(
 
 
 @overload
-def rerank(
-    candidates: str | Path,
-    output: str | Path,
-    *,
-    prompt: str | Path | PromptSettings | None = None,
-    model: str | ModelSettings | None = None,
-    seed: int = 0,
-    skip_bad_rows: bool = False,
-    force: bool = False,
-    progress: bool | Reporter = True,
-    **settings: Any,  # noqa: ANN401 - checked by name and type
-) -> Reranked: ...
+def rerank(candidates: str | Path, output: str | Path, **arguments: Any) -> Reranked: ...  # noqa: ANN401 - as below
 @overload
-def rerank(
-    candidates: Iterable[Case],
-    output: None = None,
-    *,
-    prompt: str | Path | PromptSettings | None = None,
-    model: str | ModelSettings | None = None,
-    seed: int = 0,
-    skip_bad_rows: bool = False,
-    force: bool = False,
-    progress: bool | Reporter = True,
-    **settings: Any,  # noqa: ANN401 - checked by name and type
-) -> list[Ranking]: ...
+def rerank(candidates: Iterable[Case], output: None = None, **arguments: Any) -> list[Ranking]: ...  # noqa: ANN401
 def rerank(
     candidates: str | Path | Iterable[Case],
     output: str | Path | None = None,
@@ -460,42 +382,19 @@ def rerank(
         InputError: something in the input is wrong, or the output exists and was made with other settings.
         TooManyErrorsError: more rows failed than `max_error_rate` allows; the same call asks for them again.
     """
-    made: list[Any] = split_settings(settings, PromptSettings, ModelSettings, Limits, ScaleSettings)
-    prompts, models, limits, scale = made
-    if isinstance(prompt, PromptSettings):
-        prompts = prompt
-    elif prompt is not None:
-        prompts = replace(prompts, prompt=prompt)
-    if isinstance(model, ModelSettings):
-        models = model
-    elif model is not None:
-        models = replace(models, model=model)
-    job, reporter = RerankJob(prompts, models, limits, scale, seed, skip_bad_rows), reporter_of(progress)
+    setup, (scale,) = Setup.of(ScaleSettings, prompt=prompt, model=model, **settings)
+    job, reporter = RerankJob(setup, scale, seed, skip_bad_rows), reporter_of(progress)
     if isinstance(candidates, str | Path):
         if output is None:
             raise InputError("a file is reranked into a file", field="output", hint="name the file to write")
         return rerank_files(Path(candidates), Path(output), job, force=force, reporter=reporter)
-    return _rerank_cases(list(candidates), job, reporter)
-
-
-def _rerank_cases(cases: Sequence[Case], job: RerankJob, reporter: Reporter) -> list[Ranking]:
-    template = template_of(job.prompt) if needs_model(job.prompt) else None
-    rankings: dict[str, Ranking] = {}
+    cases, rankings = list(candidates), dict[str, Ranking]()
 
     def done(result: CaseResult) -> None:
         rankings[result.case.case_id] = result.ranking
-        reporter.advance(str(result.ranking.outcome))
 
-    with job.open_session(reporter) as session:
-        method = Composer(job.prompt, TrainingData(lambda: cases), job.seed, session.window).method(template)
+    with setup.session(reporter.message) as session:
+        method = setup.method(session, TrainingData(lambda: cases), seed)
         session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))
-        reporter.begin(len(cases), 0, session.budget.describe)
-        try:
-            caller = session.caller()
-            arrange = method.order.arrange
-            session.run_to_end(
-                lambda stop: rank_all(cases, method.ranker, caller, arrange=arrange, done=done, stop=stop)
-            )
-        finally:
-            reporter.end()
+        session.rank(cases, method, done, reporter, total=len(cases))
     return [rankings[case.case_id] for case in cases]

@@ -6,16 +6,14 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from llmrank.engine import Caller, rank_case
+from llmrank.engine import rank_case
 from llmrank.errors import InputError, LlmrankError
-from llmrank.evaluation.method import Composer, Method, check_prompt, needs_model, template_of, with_settings
-from llmrank.evaluation.session import Session
-from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, split_settings
+from llmrank.evaluation.settings import ModelSettings, PromptSettings
+from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
@@ -41,7 +39,7 @@ class Reranker(Closable):
 
     def __init__(
         self,
-        prompt: str | Path | PromptTemplate | PromptSettings = "first-token",
+        prompt: str | Path | PromptTemplate | PromptSettings | None = "first-token",
         *,
         model: str | ModelSettings | None = None,
         backend: str | Backend | None = None,
@@ -53,7 +51,8 @@ class Reranker(Closable):
         """Open the backend, and check that it can do what the method needs.
 
         Args:
-            prompt: Name or path of a template, the template itself, or all settings of the prompt.
+            prompt: Name or path of a template, the template itself, or all settings of the prompt; None: the usual one
+                of `ranker`.
             model: Name of the model, or all settings of the backend.
             backend: `vllm`, `openai`, or a Backend of your own, which is closed with the Reranker.
             deadline: Seconds for all calls of one Case together; when they have passed, the candidates come back in
@@ -68,32 +67,12 @@ class Reranker(Closable):
             MissingError: a package, a model or an endpoint is missing.
         """
         self.deadline = deadline
-        if isinstance(backend, str):
-            settings = settings | {"backend": backend}
-        made: list[Any] = split_settings(settings, PromptSettings, ModelSettings, Limits)
-        prompts, models, limits = made
-        if isinstance(prompt, PromptSettings):
-            prompts = prompt
-        elif not isinstance(prompt, PromptTemplate):
-            prompts = replace(prompts, prompt=prompt)
-        models = model if isinstance(model, ModelSettings) else replace(models, model=model or models.model)
-        template = (
-            check_prompt(with_settings(prompt, prompts))
-            if isinstance(prompt, PromptTemplate)
-            else template_of(prompts)
-            if needs_model(prompts)
-            else None
-        )
-        store = ForgetfulStore() if models.store is None else None
-        self._session = Session(
-            models, limits, backend=None if isinstance(backend, str) else backend, store=store, say=say
-        )
+        setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, **settings)
+        self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:
             unless_ready.callback(self._session.close)
-            nothing = TrainingData(lambda: ())
-            self._method: Method = Composer(prompts, nothing, seed, self._session.window).method(template)
+            self._method = setup.method(self._session, TrainingData(lambda: ()), seed)
             self._session.check(self._method.ranker.needs(2))
-            self._caller: Caller = self._session.caller()
             unless_ready.pop_all()
         self._numbers = count()
 
@@ -147,12 +126,12 @@ class Reranker(Closable):
             recall_scores=None if scores is None else tuple(scores),
             case_id=f"{next(self._numbers)}",
         )
-        return self._session.submit(self._rank(case))
+        return self._session.loop.submit(self._rank(case))
 
     async def _rank(self, case: Case) -> Ranking:
         try:
             result = await rank_case(
-                case, self._method.ranker, self._caller, self._method.order.arrange, deadline=self.deadline
+                case, self._method.ranker, self._session.caller, self._method.order.arrange, deadline=self.deadline
             )
         except LlmrankError as error:
             # A service answers in any case: the recall order is what it would have shown without a model.

@@ -14,7 +14,7 @@ from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet
-from llmrank.evaluation.evaluate import default_folder, measure_list, metric_settings
+from llmrank.evaluation.evaluate import make_run, measure_list
 from llmrank.evaluation.settings import ScoreSettings, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import sha256_of
@@ -22,9 +22,9 @@ from llmrank.measures import Measure
 from llmrank.prompting.identifiers import identifiers
 from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
-from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
-from llmrank.run.metrics import case_measures, metrics, parse_measures
-from llmrank.types import Answer, Case, Failure, Outcome, Question, Ranking, Reply, Response
+from llmrank.run import CaseRecord, Origin, Run, RunFolder
+from llmrank.run.metrics import case_measures, parse_measures
+from llmrank.types import Answer, Case, Failure, Outcome, Question, Reply, Response
 
 
 def score(
@@ -43,13 +43,13 @@ def score(
         answer: How they answer: `titles`, `permutation`, `json`, `rating`, `yes_no`, …
         measures: Such as `"NDCG@10,HR@5,MRR"`; None: the usual ones of the task.
         out: Run folder; None: one under `results/` that these settings, and no others, have.
-        settings: All settings at once, in the place of `answer` and `more`.
+        settings: All settings at once; `answer` and `more` come before them.
         more: Any field of `ScoreSettings`, by name.
 
     Raises InputError for what is wrong in the file or in the settings.
     """
     path = Path(answers)
-    how = settings or gather(ScoreSettings, more | {"answer": answer})
+    how = gather(settings or ScoreSettings, more | {"answer": answer})
     answer_format(how.answer)  # an unknown one is refused before the file is read
     rows = sorted(read_answered(path), key=lambda row: row[0].case_id)
     cases = [case for case, _ in rows]
@@ -65,30 +65,21 @@ def score(
         notes=(f"{unjudged} have no known truth: no measure counts them.",) if unjudged else (),
         settings={"data": path.name, "data_sha256": sha256_of(path), "users": len({case.user_id for case in cases})},
     )
-    manifest: dict[str, object] = {
-        **found.settings,
-        **asdict(how),
-        "evaluation": found.evaluation,
-        "prompt": how.answer,
-        "measures": [str(measure) for measure in chosen],
-    }
-    numbers_how = metric_settings(found, chosen)
-    with RunFolder(default_folder(manifest) if out is None else Path(out), manifest, Origin("score", {})) as folder:
-        folder.keep_inputs(cases, numbers_how)
+
+    def work(folder: RunFolder) -> dict[str, Any]:
         for case, text in rows:
             reply: Reply = Failure("no answer") if text is None else Response(text)
-            ranking = read_answer(case, reply, how)
-            result = CaseResult(case, ranking, (Exchange("", reply, stored=True),))
-            record = CaseRecord.of(result, case_measures(case, ranking, chosen))
+            result = read_answer(case, reply, how)
+            record = CaseRecord.of(result, case_measures(case, result.ranking, chosen))
             if folder.records.get(case.case_id) != record:
                 folder.add(record)
-        numbers = metrics(cases, folder.records, numbers_how)
-        folder.finish(numbers, {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0})
-    return load_run(folder.path)
+        return {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0}
+
+    return make_run(out, found, chosen, {**asdict(how), "prompt": how.answer}, Origin("score", {}), work)
 
 
-def read_answer(case: Case, reply: Reply, how: ScoreSettings) -> Ranking:
-    """Return the Ranking that a Reply stands for, its items named as the settings say, in the order of the row."""
+def read_answer(case: Case, reply: Reply, how: ScoreSettings) -> CaseResult:
+    """Return the Case ranked as the Reply says, its items named as the settings say, in the order of the row."""
     items = case.candidates if case.target is None else (case.target,)
     question = Question(items, identifiers(how.ids, items), how.top, how.scale)
     if isinstance(reply, Failure):
@@ -96,7 +87,7 @@ def read_answer(case: Case, reply: Reply, how: ScoreSettings) -> Ranking:
     else:
         read = answer_format(how.answer).read(reply, question)
     ranking = from_values(items, [read]) if case.target is not None else from_answer(case, read)
-    return complete_with_recall_order(case, ranking)
+    return CaseResult(case, complete_with_recall_order(case, ranking), (Exchange("", reply, stored=True),))
 
 
 def _is_rating(cases: Sequence[Case], path: Path) -> bool:

@@ -7,7 +7,7 @@ import gc
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from datetime import date
@@ -21,17 +21,17 @@ from llmrank.backends import BackendSettings, open_backend, store_first
 from llmrank.backends.base import NullBackend
 from llmrank.backends.models import cached_models
 from llmrank.backends.open_batch import waiting_requests
-from llmrank.engine import Bounds, Budget, Caller, Metered, StopSignal
+from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, StopSignal, rank_all, rank_alone
 from llmrank.errors import InputError, StoppedError
-from llmrank.evaluation.method import ContextWindow
+from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.files import cache_folder
 from llmrank.prices import read_prices
-from llmrank.progress import Say, silent
+from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
 from llmrank.store import Store
-from llmrank.types import Backend, Closable, Needs
+from llmrank.types import Backend, Case, Closable, Needs
 
 Result = TypeVar("Result")
 
@@ -91,12 +91,8 @@ class Session(Closable):
     ) -> None:
         """Open the backend that the settings name (its model is loaded when it is first asked), and the Store.
 
-        Args:
-            model: Which backend and which model.
-            limits: What the calls may cost.
-            backend: Asked in the place of the one that the settings name; it is closed with the session.
-            store: Used in the place of the one that the settings name; it stays open.
-            say: Told what is being done, and what is waited for.
+        A `backend` is asked in the place of that one, and closed with the session; a `store` is used in the place of
+        that one, and stays open. `say` is told what is being done, and what is waited for.
 
         Raises:
             InputError: the settings contradict each other.
@@ -106,8 +102,8 @@ class Session(Closable):
         self._say = say
         self._abandoned = False
         with ExitStack() as self._open_things:
-            self._loop = EventLoop()
-            self._open_things.callback(self._loop.close)
+            self.loop = EventLoop()
+            self._open_things.callback(self.loop.close)
             self._open(model, limits or Limits(), backend, store)
             self._open_things = self._open_things.pop_all()
 
@@ -131,30 +127,38 @@ class Session(Closable):
                 batch_store=path if model.batch else None,
             )
             settings.check()
-            backend = self.run(open_backend(settings, say=self._say))
+            backend = self.loop.run(open_backend(settings, say=self._say))
         self.backend = backend
-        self._open_things.callback(self._close_backend)
-        self.concurrency = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
+        self._open_things.callback(lambda: self._abandoned or self.loop.run(self.backend.close()))
         tariff = prices and prices.tariff(backend.identity.get("model", model.model))
         if tariff is not None and tariff.is_old(date.today()):
             self._say(f"{model.prices}: the prices are dated {tariff.dated}, more than a year ago")
-        self.window = ContextWindow.of(backend, lambda: self.run(find_labels(backend.label_tokens)))
-        self.budget = Budget(
-            Bounds(limits.max_requests, limits.max_total_tokens, limits.max_cost),
-            tariff,
-            batch=model.batch,
-            count_tokens=self.window.count_tokens,
-        )
+        bounds = Bounds(limits.max_requests, limits.max_total_tokens, limits.max_cost)
+        self.budget = Budget(bounds, tariff, batch=model.batch, count_tokens=backend.count_tokens)
         if store is None:
             store = self._open_things.enter_context(Store(path))
             if not model.batch and (waiting := waiting_requests(path, backend.identity)):
                 self._say(f"{waiting} requests wait in a batch: --batch collects them; without it they are asked again")
-        self.store = store
+        at_once = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
+        self.caller = Caller(Metered(backend, self.budget), store, at_once, say=self._say)
 
     @classmethod
     def without_model(cls, *, say: Say = silent) -> Session:
         """Return a session for methods that make no model calls."""
         return cls(ModelSettings(concurrency=1), backend=NullBackend(), store=Store(Path(":memory:")), say=say)
+
+    @property
+    def store(self) -> Store:
+        """Where answers are kept. Another may be set, between one piece of work and the next."""
+        return self.caller.store
+
+    @store.setter
+    def store(self, store: Store) -> None:
+        self.caller.store = store
+
+    def labels(self) -> tuple[str, ...]:
+        """Return labels that are single tokens of the model; none where its tokenizer is not known."""
+        return self.loop.run(find_labels(self.backend.label_tokens))
 
     def check(self, needs: Needs, *, ask: bool = True) -> None:
         """Raise InputError if the backend cannot do what the ranker needs.
@@ -163,24 +167,41 @@ class Session(Closable):
         """
         check_capabilities(needs, self.backend.capabilities)
         if ask:
-            metered = Metered(self.backend, self.budget)
-            self.run(metered.probe(store_first(metered, self.store), labels=needs.labels > 0))
+            metered = self.caller.backend
+            self.loop.run(metered.probe(store_first(metered, self.store), labels=needs.labels > 0))
             check_capabilities(needs, self.backend.capabilities)
 
-    def caller(self) -> Caller:
-        """Return what answers Requests, from the Store where it can."""
-        return self.run(self._caller())
+    def rank(
+        self,
+        cases: Iterable[Case],
+        method: Method,
+        done: Callable[[CaseResult], None],
+        reporter: Reporter,
+        *,
+        total: int,
+        before: int = 0,
+    ) -> None:
+        """Rank the Cases, and call `done` with each as it ends. `before` of the `total` were done already.
 
-    async def _caller(self) -> Caller:
-        return Caller(Metered(self.backend, self.budget), self.store, self.concurrency, say=self._say)
+        Raises what `rank_all` raises, and KeyboardInterrupt (see `run_to_end`).
+        """
 
-    def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Begin the work in the session's event loop, and return what it will come to."""
-        return self._loop.submit(work)
+        def ended(result: CaseResult) -> None:
+            done(result)
+            reporter.advance(str(result.ranking.outcome))
 
-    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do short work in the session's event loop, and return what it comes to."""
-        return self._loop.run(work)
+        arrange = method.order.arrange
+        reporter.begin(total, before, self.budget.describe)
+        try:
+            if isinstance(self.backend, NullBackend):
+                for case in cases:  # no calls to wait for: no event loop
+                    ended(rank_alone(case, method.ranker, arrange))
+            else:
+                self.run_to_end(
+                    lambda stop: rank_all(cases, method.ranker, self.caller, arrange=arrange, done=ended, stop=stop)
+                )
+        finally:
+            reporter.end()
 
     def run_to_end(self, work: Callable[[StopSignal], Coroutine[Any, Any, None]]) -> None:
         """Do long work, which stops when the signal asks for it; Ctrl-C then raises KeyboardInterrupt.
@@ -194,7 +215,7 @@ class Session(Closable):
         stop = StopSignal()
         try:
             with _interruptions() as happened:
-                future = self.submit(work(stop))
+                future = self.loop.submit(work(stop))
                 future.add_done_callback(happened.put)
                 while happened.get() is None:
                     self._interrupt(stop)
@@ -218,10 +239,6 @@ class Session(Closable):
             else f"Interrupted: waiting up to {stop.seconds:.0f} s for the calls under way. "
             "Press Ctrl-C again to stop at once."
         )
-
-    def _close_backend(self) -> None:
-        if not self._abandoned:
-            self.run(self.backend.close())
 
     def close(self) -> None:
         """Release the model or the connections, and close the Store that this session opened."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import lru_cache
+from functools import cache
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
@@ -142,6 +143,12 @@ class Limits:
     max_error_rate: Annotated[float, Ge(0), Le(1)] = 0.0
     """Share of failed Cases up to which the exit code is 0."""
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether a plan of very many calls may begin: something bounds it, or the user has confirmed it."""
+        bounds = (self.max_requests, self.max_total_tokens, self.max_cost)
+        return self.yes or any(bound is not None for bound in bounds)
+
 
 @dataclass(frozen=True, slots=True)
 class ScaleSettings:
@@ -188,19 +195,18 @@ ELSEWHERE = frozenset({"seed", "first", "labels"})
 """Fields of the inner records that are no settings of their own: one seed serves all, and `first` is built by name."""
 
 
-def settings_of(record: type) -> tuple[Setting, ...]:
+@cache
+def settings_of(record: type, inside: str | None = None) -> tuple[Setting, ...]:
     """Return the settings of a record, those of the records that it holds among them."""
-    return tuple(_settings(record, None))
-
-
-def _settings(record: type, inside: str | None) -> Iterator[Setting]:
     hints, texts = get_type_hints(record, include_extras=True), field_docs(record)
+    found: list[Setting] = []
     for one in fields(record):
         kind = hints[one.name]
         if is_dataclass(kind) and isinstance(kind, type):
-            yield from _settings(kind, one.name)
+            found += settings_of(kind, one.name)
         elif inside is None or one.name not in ELSEWHERE:
-            yield Setting(one.name, kind, one.default, texts.get(one.name, ""), inside)
+            found.append(Setting(one.name, kind, one.default, texts.get(one.name, ""), inside))
+    return tuple(found)
 
 
 def field_docs(record: type) -> dict[str, str]:
@@ -208,54 +214,59 @@ def field_docs(record: type) -> dict[str, str]:
     body = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
-    for above, below in zip(body.body, body.body[1:], strict=False):
-        if isinstance(above, ast.AnnAssign) and isinstance(above.target, ast.Name) and isinstance(below, ast.Expr):
-            text = below.value.value if isinstance(below.value, ast.Constant) else None
-            if isinstance(text, str):
+    for pair in pairwise(body.body):
+        match pair:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 # Two spaces before a bracketed default are kept.
-                found[above.target.id] = " ".join(line.strip() for line in text.splitlines())
+                found[name] = " ".join(line.strip() for line in text.splitlines())
+            case _:
+                pass
     return found
 
 
-def gather(record: type[Record], values: Mapping[str, Any], *, field_name: Callable[[str], str] = str) -> Record:
-    """Return the record with these values in the place of its defaults; a value of None leaves the default.
+def gather(
+    record: type[Record] | Record, values: Mapping[str, Any], *, field_name: Callable[[str], str] = str
+) -> Record:
+    """Return the record with these values in the place of its own; a value of None leaves it as it is.
 
-    `field_name` says how an error names a setting: on the command line it is an option.
+    `record` may be a type, whose defaults are then taken. `field_name` says how an error names a setting: on the
+    command line it is an option.
 
     Raises InputError for a name that is no setting of the record, and for a value out of range or of the wrong type.
     """
-    known = {setting.name: setting for setting in settings_of(record)}
-    own: dict[str, Any] = {}
-    inner: dict[str, dict[str, Any]] = {}
+    made = record() if isinstance(record, type) else record
+    known = {setting.name: setting for setting in settings_of(type(made))}
+    changed: dict[str | None, dict[str, Any]] = {}
     for name, value in values.items():
-        if (setting := known.get(name)) is None:
-            raise InputError(
-                f"unknown setting{nearest(name, known)}", field=field_name(name), hint=f"use one of {', '.join(known)}"
-            )
+        if name not in known:
+            raise _unknown(name, known, field_name(name))
         if value is not None:
-            checked = _checked(setting, value, field_name(name))
-            (own if setting.inside is None else inner.setdefault(setting.inside, {}))[name] = checked
-    made = record(**own)
-    held = {name: replace(attrgetter(name)(made), **changed) for name, changed in inner.items()}
-    return replace(made, **held) if held else made
+            setting = known[name]
+            changed.setdefault(setting.inside, {})[name] = _checked(setting, value, field_name(name))
+    own = changed.pop(None, {})
+    held = {name: replace(attrgetter(name)(made), **inner) for name, inner in changed.items() if name is not None}
+    return replace(made, **own, **held)
 
 
-def split_settings(values: Mapping[str, Any], *records: type) -> list[Any]:
-    """Return each record, filled from the values that are its settings (`gather`).
+def split_settings(values: Mapping[str, Any], *records: Any) -> list[Any]:  # noqa: ANN401 - records, or their types
+    """Return each record with those of the values that are its settings (`gather`).
 
     Raises InputError for a name that is a setting of none of them.
     """
-    names = [{setting.name for setting in settings_of(record)} for record in records]
+    types: list[type] = [record if isinstance(record, type) else type(record) for record in records]
+    names = [{setting.name for setting in settings_of(kind)} for kind in types]
+    known = sorted(set().union(*names))
     for name in values:
-        if not any(name in some for some in names):
-            known = sorted(set().union(*names))
-            raise InputError(
-                f"unknown setting{nearest(name, known)}", field=name, hint=f"use one of {', '.join(known)}"
-            )
+        if name not in known:
+            raise _unknown(name, known, name)
     return [
         gather(record, {name: value for name, value in values.items() if name in own})
         for record, own in zip(records, names, strict=True)
     ]
+
+
+def _unknown(name: str, known: Iterable[str], field_name: str) -> InputError:
+    return InputError(f"unknown setting{nearest(name, known)}", field=field_name, hint=f"use one of {', '.join(known)}")
 
 
 def flat(record: object) -> dict[str, Any]:
@@ -276,6 +287,6 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
         raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=setting.help) from error
 
 
-@lru_cache(maxsize=256)
+@cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type
     return TypeAdapter(kind)

@@ -46,19 +46,19 @@ class View:
     """What is shown; None means what the template says. Recorded in the Run."""
 
     history: Annotated[int, Ge(0)] | None = None
-    """How many of the newest events are shown."""
+    """How many of the newest events are shown.  [default: what the template says]"""
     history_order: Literal["oldest-first", "newest-first", "shuffled"] = "oldest-first"
     """Order in which the history is shown."""
     show_scores: bool = False
-    """Whether the recall score stands beside each candidate."""
+    """Show the recall score beside each candidate."""
     show_history: bool = True
-    """Whether the history is shown."""
+    """Show the history."""
     ids: Ids | None = None
-    """How items are named: by title alone, or with numbers, letters, item ids or words beside them."""
+    """What stands beside a title to name an item.  [default: what the template says]"""
     seed: int = 0
     """For a shuffled history: drawn per user from `Random(f"{seed}:{user_id}")`."""
     domain: DomainName | None = None
-    """Whose words are used: what --domain says, else the domain of the data; None: what the template says."""
+    """Whose words are used for items.  [default: those of the data's domain, else the template's]"""
     labels: tuple[str, ...] = ()
     """Labels chosen for the model (`choose_labels`). A prompt whose answer is read from label log-probabilities shows
     them as identifiers, in place of letters or words; empty: the model's tokenizer is not known."""

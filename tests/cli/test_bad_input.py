@@ -124,7 +124,7 @@ def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -
     assert "did you mean 'palr'?" in llmrank(tmp_path, "eval", "--config", "run.yaml").stderr
     (tmp_path / "run.yaml").write_text("promt: palr\n")
     ran = llmrank(tmp_path, "eval", "--config", "run.yaml")
-    assert ran.returncode == 2 and "did you mean 'prompt'?" in ran.stderr
+    assert ran.returncode == 2 and "line 1" in ran.stderr and "did you mean 'prompt'?" in ran.stderr
     (tmp_path / "run.yaml").write_text("prompt: palr\n")
     ran = llmrank(tmp_path, "eval", "--config", "run.yaml", "--prompt", "parl")
     assert "did you mean 'palr'?" in ran.stderr, "the command line wins"

@@ -171,6 +171,12 @@ def test_all_settings_of_a_prompt_at_once(tmp_path: Path) -> None:
         assert run.settings["top"] == 3
 
 
+def test_a_setting_by_name_comes_before_a_whole_record(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        run = evaluate(tmp_path, server, prompt=PromptSettings(prompt="rankgpt", top=3, shots=0), top=4)
+        assert run.settings["top"] == 4 and run.settings["order"] == "recall"
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -106,6 +106,11 @@ def test_candidates_that_cannot_be_told_apart_are_the_callers_mistake(candidates
         ranks.rank(["Heat"], candidates)
 
 
+def test_a_baseline_loads_no_model() -> None:
+    with lr.Reranker(None, ranker="bm25") as ranks:
+        assert ranks.rank(["Film 3"], FILMS).order[0] in FILMS
+
+
 def test_nothing_is_kept_unless_a_store_is_named(tmp_path) -> None:
     with serving(ScriptedServer(answer=backwards)) as server:
         with reranker(server) as ranks:

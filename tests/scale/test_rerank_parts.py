@@ -139,6 +139,7 @@ def test_shards_of_a_folder_are_together_the_whole_and_one_may_be_empty(tmp_path
         for number in range(1, 5)
     ]
     assert rows == [ROWS, ROWS, ROWS, 0]
+    assert "--shard" in rerank("in", "-o", "out", "--shard", "4/4", "--dry-run", expected=2).stderr
     users = [user for user, _ in rankings(*sorted((tmp_path / "out").glob("*.jsonl")))]
     assert users == [str(user) for user in range(3 * ROWS)]
 

@@ -1,0 +1,79 @@
+"""What is asked, of which model, and within which limits: the arguments that all verbs share, resolved once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from llmrank.evaluation.method import Composer, Method, needs_model, template_of
+from llmrank.evaluation.session import Session
+from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, split_settings
+from llmrank.evaluation.training_data import TrainingData
+from llmrank.progress import Say
+from llmrank.prompting import PromptTemplate
+from llmrank.rankers.order import Order
+from llmrank.store import Store
+from llmrank.types import Backend, Ranker
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is asked, of which model, and within which limits."""
+
+    prompt: PromptSettings = field(default_factory=PromptSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    limits: Limits = field(default_factory=Limits)
+    template: PromptTemplate | None = None
+    """None where the method asks with no template of ours."""
+    ranker: Ranker | None = None
+    """Used in the place of the one that the settings name."""
+    backend: Backend | None = None
+    """Asked in the place of the one that the settings name."""
+
+    @classmethod
+    def of(
+        cls,
+        *others: Any,  # noqa: ANN401 - records, or their types
+        prompt: str | Path | PromptTemplate | PromptSettings | None = None,
+        ranker: str | Ranker | None = None,
+        model: str | ModelSettings | None = None,
+        backend: str | Backend | None = None,
+        limits: Limits | None = None,
+        **settings: Any,  # noqa: ANN401 - checked by name and type
+    ) -> tuple[Self, list[Any]]:
+        """Return what these arguments mean, and the records of `others` with those of the settings that are theirs.
+
+        What is given by name comes before what a whole record says.
+
+        Raises InputError for an unknown setting, a wrong value, and what is wrong with the template.
+        """
+        named = {"prompt": prompt, "ranker": ranker, "model": model, "backend": backend}
+        settings |= {name: one for name, one in named.items() if isinstance(one, str | Path)}
+        kinds = ((prompt, PromptSettings), (model, ModelSettings), (limits, Limits))
+        records = [one if isinstance(one, kind) else kind for one, kind in kinds]
+        prompts, models, bounds, *more = split_settings(settings, *records, *others)
+        Order.parse(prompts.order)  # refuses a wrong one before anything is loaded
+        own_template = prompt if isinstance(prompt, PromptTemplate) else None
+        own_ranker = None if isinstance(ranker, str) else ranker
+        own_backend = None if isinstance(backend, str) else backend
+        template = None
+        if own_template is not None or (own_ranker is None and needs_model(prompts)):
+            template = template_of(prompts, own_template)
+        return cls(prompts, models, bounds, template, own_ranker, own_backend), more
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether model calls are made; a baseline makes none."""
+        return not (self.template is self.ranker is self.backend is None)
+
+    def session(self, say: Say, store: Store | None = None) -> Session:
+        """Return an open session; one without a model where none is asked. Raises what `Session` raises."""
+        if not self.asks_model:
+            return Session.without_model(say=say)
+        return Session(self.model, self.limits, backend=self.backend, store=store, say=say)
+
+    def method(self, session: Session, training: TrainingData, seed: int, domain: str | None = None) -> Method:
+        """Return how Cases are ranked with the session's backend."""
+        composer = Composer(self.prompt, training, seed, session.backend, session.labels, domain=domain)
+        return composer.method(self.template, self.ranker)

@@ -1,0 +1,65 @@
+"""What a person sees in a terminal of 80 columns: the help, and progress that is redrawn in its one line."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from llmrank.cli import VERBS, cli
+from llmrank.data.candidate_writing import write_cases
+from tests.cli.command import asking, command, environment
+from tests.evaluation.serving import cases, serving
+from tests.scripted_server import ScriptedServer, good
+
+COLUMNS = 80
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_fits_and_wraps_no_example(verb: str) -> None:
+    shown = CliRunner().invoke(cli, [verb, "--help"], terminal_width=COLUMNS, catch_exceptions=False).output
+    assert [line for line in shown.splitlines() if len(line) > COLUMNS] == []
+
+
+def test_help_shows_every_default() -> None:
+    shown = CliRunner().invoke(cli, ["eval", "--help"], terminal_width=200, catch_exceptions=False).output
+    for option, default in (("--repeats", "1"), ("--seed", "0"), ("--timeout", "600"), ("--window", "20")):
+        line = next(line for line in shown.splitlines() if line.strip().startswith(option))
+        assert f"[default: {default}]" in line
+
+
+def in_terminal(folder: Path, *arguments: str) -> str:
+    """Return what the command writes to a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+    process = subprocess.Popen(
+        command(*arguments), cwd=folder, env=environment(TERM="xterm"), stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            written += os.read(ours, 65536)
+        except OSError:  # the last writer has gone
+            break
+    os.close(ours)
+    assert process.wait() == 0, written.decode()
+    return written.decode()
+
+
+def test_progress_stays_in_one_line(tmp_path: Path) -> None:
+    write_cases(tmp_path / "cases.parquet", cases(60))
+    with serving(ScriptedServer(good("[2] > [1] > [3] > [4] > [5]"))) as server:
+        arguments = ("eval", "--data", "cases.parquet", "--prompt", "rankgpt", "--ids", "numbers", "--out", "run")
+        written = in_terminal(tmp_path, *asking(server.base_url, *arguments, concurrency=2))
+    shown = [re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]+", written)]
+    assert any(line.startswith("Cases ") and "/60" in line and "left" in line for line in shown)
+    assert [line for line in shown if len(line) > COLUMNS] == []

@@ -60,7 +60,7 @@ class Conversion:
         """Write the candidate file, and return its number of rows."""
         if self.table is not None:
             return write_candidate_table(path, self.table, overwrite=overwrite)
-        return write_cases(path, self.cases, graded=self.graded, overwrite=overwrite, progress=progress)
+        return write_cases(path, self.cases, graded=self.graded, overwrite=overwrite)
 
     def notes(self) -> list[str]:
         """Return a line for each thing that was left out or that is not as people expect it."""
@@ -168,7 +168,7 @@ def convert(
     sources = [path, options.get("items"), options.get("histories"), options.get("relevant")]
     check_free(output, overwrite=overwrite, sources=sources)
     conversion = read_external(path, format, **options)
-    rows = conversion.write(output, overwrite=overwrite, progress=progress)
+    rows = conversion.write(output, overwrite=overwrite)
     return rows, conversion.notes()
 
 

@@ -94,9 +94,9 @@ class _RowFields(TypedDict):
 ROW_FIELDS = frozenset(_RowFields.__annotations__)
 """The fields of a row that llmrank reads; all others are kept, and come out again."""
 _TARGET_FIELDS = frozenset(("item_id", "title", "attributes"))
-_EVENT_FIELDS = _TARGET_FIELDS | {"rating", "timestamp"}
+EVENT_FIELDS = _TARGET_FIELDS | {"rating", "timestamp"}
 CANDIDATE_FIELDS = _TARGET_FIELDS | {"score"}
-_ALL_FIELDS = ROW_FIELDS | _EVENT_FIELDS | CANDIDATE_FIELDS
+_ALL_FIELDS = ROW_FIELDS | EVENT_FIELDS | CANDIDATE_FIELDS
 
 
 def parquet_schema(*, graded: bool = False) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -183,7 +183,7 @@ def trusted_row(
     past: list[Mapping[str, Any]] = fields.get("history") or []
     history = map(
         Event,
-        _items(past, _EVENT_FIELDS, remembered),
+        _items(past, EVENT_FIELDS, remembered),
         [_float(event.get("rating")) for event in past],
         [_float(event.get("timestamp")) for event in past],
     )
@@ -270,7 +270,7 @@ def _item_row(item: Item, nested: bool, **numbers: float | None) -> dict[str, ob
     row: dict[str, object] = {"item_id": item.item_id, "title": item.title}
     row |= {name: value for name, value in numbers.items() if value is not None}
     if item.attributes:
-        apart = nested or not (_EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes)
+        apart = nested or not (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes)
         row |= {"attributes": dict(item.attributes)} if apart else dict(item.attributes)
     return row
 

@@ -6,11 +6,14 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Dataset, Interactions
@@ -18,20 +21,22 @@ from llmrank.errors import InputError
 from llmrank.types import Item
 
 Arrow = Any
-"""A value of pyarrow, which ships no types. In the columns below: a `ChunkedArray` of strings."""
+"""A value of pyarrow, which ships no types. In the columns below: an array, in chunks or not, of strings or as said."""
+FROM_ONE: Sequence[int] = range(1, sys.maxsize)
+"""The line of each row, for messages, where the first row stands on line 1; `lines[row]` is the line of any."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRows:
     """The items table, column by column."""
 
-    path: str
-    item_id: Sequence[str]
-    title: Sequence[str | None]
-    """None or blank: the item has no title, and its id stands in for it (counted by `describe`)."""
-    attributes: Mapping[str, Sequence[str | None]] = field(default_factory=dict[str, Sequence[str | None]])
-    first_line: int = 1
-    """Line number of row 0, for messages."""
+    path: Path | str
+    item_id: Arrow
+    title: Arrow
+    """Null or blank: the item has no title, and its id stands in for it (counted by `describe`)."""
+    attributes: Mapping[str, Arrow] = field(default_factory=dict[str, Arrow])
+    """Of any type: the items of a Dataset take what is text, a number, or a list of texts."""
+    lines: Sequence[int] = FROM_ONE
     id_field: str = "item_id"
 
 
@@ -39,7 +44,7 @@ class ItemRows:
 class EventRows:
     """The interactions table, column by column, in file order."""
 
-    path: str
+    path: Path | str
     user: Arrow
     item: Arrow
     rating: NDArray[np.float64] | None = None
@@ -48,11 +53,11 @@ class EventRows:
     """Seconds since the epoch. NaN (unknown) is allowed only where `position` says the order."""
     position: NDArray[np.float64] | None = None
     """Place of the event within its user's history, where the file knows it better than the timestamps do."""
+    title: Arrow = None
+    """Of the item, where the table has it."""
     rating_scale: tuple[float, float] | None = None
     """None: lowest and highest rating seen."""
-    first_line: int = 1
-    lines: NDArray[np.int64] | None = None
-    """Line number of each row, where a line holds several."""
+    lines: Sequence[int] = FROM_ONE
     ordered: bool = False
     """Whether the format itself lists events oldest first."""
     notes: tuple[str, ...] = ()
@@ -60,6 +65,20 @@ class EventRows:
     user_field: str = "user_id"
     item_field: str = "item_id"
     timestamp_field: str = "timestamp"
+
+    def take(self, rows: NDArray[np.intp]) -> EventRows:
+        """Return the chosen rows, in the order given."""
+        places = pa.array(rows)
+        return replace(
+            self,
+            user=self.user.take(places),
+            item=self.item.take(places),
+            rating=None if self.rating is None else self.rating[rows],
+            timestamp=None if self.timestamp is None else self.timestamp[rows],
+            position=None if self.position is None else self.position[rows],
+            title=None if self.title is None else self.title.take(places),
+            lines=[self.lines[row] for row in rows.tolist()],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +106,41 @@ def clean_text(text: str | None) -> str:
     return " ".join(text.split())
 
 
+def whole(column: Arrow) -> Arrow:
+    """Return a column as one `Array`."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def map_texts(column: Arrow, change: Callable[[str], str | None]) -> Arrow:
+    """Return a column of texts with each of them changed, as one array; null stays null."""
+    encoded = whole(column).cast(pa.string()).dictionary_encode()
+    changed = pa.array([change(text) for text in encoded.dictionary.to_pylist()], pa.string())
+    return changed.take(encoded.indices)
+
+
+def is_text(kind: Arrow) -> bool:
+    """Return whether a type of Arrow is one of strings."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def is_list(kind: Arrow) -> bool:
+    """Return whether a type of Arrow is one of lists."""
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+
+
+def texts(column: Arrow) -> Arrow:
+    """Return a column as strings; whole floating-point numbers (ids that went through pandas) lose their `.0`."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if is_list(column.type):
+        joined = [values and ", ".join(map(str, values)) for values in column.to_pylist()]
+        return pa.chunked_array([pa.array(joined, pa.string())])
+    if pa.types.is_floating(column.type):
+        values = column.drop_null().to_numpy()
+        column = column.cast(pa.int64()) if (np.floor(values) == values).all() else column
+    return column.cast(pa.string())
+
+
 def natural_order(ids: Iterable[str]) -> list[str]:
     """Return the ids in numeric order if all are numbers, else in code point order."""
     ids = list(ids)
@@ -101,27 +155,28 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
     Raises:
         InputError: an item has no id, or two rows have the same one.
     """
-    line_of: dict[str, int] = {}
-    for row, item_id in enumerate(rows.item_id):
-        line = rows.first_line + row
-        if not item_id:
-            raise InputError(
-                "an item without an id", path=rows.path, line=line, field=rows.id_field, hint="give it one"
-            )
-        if (first := line_of.setdefault(item_id, line)) != line:
-            raise InputError(
-                f"item {item_id!r} stands here a second time (first on line {first})",
-                path=rows.path,
-                line=line,
-                field=rows.id_field,
-                hint="keep one row for each item",
-            )
-    columns = list(rows.attributes.items())
+    ids: list[str | None] = rows.item_id.to_pylist()
+    titles: list[str | None] = rows.title.to_pylist()
+    columns = [(name, texts(column).to_pylist()) for name, column in rows.attributes.items() if _is_shown(column.type)]
     items: dict[str, Item] = {}
-    for row, item_id in enumerate(rows.item_id):
+    line_of: dict[str, int] = {}
+    for row, (item_id, title) in enumerate(zip(ids, titles, strict=True)):
+        line = rows.lines[row]
+        if not item_id:
+            hint = "give it one, or remove the row"
+            raise InputError("an item without an id", path=rows.path, line=line, field=rows.id_field, hint=hint)
+        if (first := line_of.setdefault(item_id, line)) != line:
+            problem, hint = f"item {item_id!r} is listed twice (first on line {first})", "keep one row for each item"
+            raise InputError(problem, path=rows.path, line=line, field=rows.id_field, hint=hint)
         attributes = {name: text for name, values in columns if (text := clean_text(values[row]))}
-        items[item_id] = Item(item_id, clean_text(rows.title[row]) or item_id, attributes)
+        items[item_id] = Item(item_id, clean_text(title) or item_id, attributes)
     return tuple(items[item_id] for item_id in natural_order(items))
+
+
+def _is_shown(kind: Arrow) -> bool:
+    if pa.types.is_dictionary(kind) or is_list(kind):
+        return is_text(kind.value_type)
+    return is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[float, float] | None = None) -> Dataset:
@@ -136,7 +191,7 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
     if not len(events.user):
         raise InputError("no interactions", path=events.path, hint="give at least one")
     user_ids, user = _users(events)
-    order = _chronological(user, events)
+    order = chronological(user, events)
     item = _item_index(items, rows)
     interactions = Interactions(user, item, events.rating, events.timestamp).take(order)
     scale = rating_scale or events.rating_scale
@@ -156,6 +211,32 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
         file_order=events.timestamp is None and events.position is None and not events.ordered,
         notes=events.notes,
     )
+
+
+def chronological(user: NDArray[np.int32] | NDArray[np.int64], events: EventRows) -> NDArray[np.intp]:
+    """Return the rows in the order in which the events happened; `user` is a number for each row's user.
+
+    Raises InputError for an event that nothing gives a place.
+    """
+    time, position = events.timestamp, events.position
+    rows = np.arange(len(user))
+    if position is None:
+        if time is None:
+            return rows
+        hint = "fill it in, or remove the column to use the order of the file"
+        _refuse(np.isnan(time), events, events.timestamp_field, "an interaction without a timestamp", hint)
+        return np.argsort(time, kind="stable")
+    # Positions order the events of a user; the known timestamps, carried forward along them, order the users among each
+    # other. An event without a position goes where its timestamp puts it, or to the very beginning without one: it must
+    # never become the event that is held out.
+    placed = ~np.isnan(position)
+    filled = np.full(len(user), -np.inf) if time is None else np.where(np.isnan(time), -np.inf, time)
+    along = np.lexsort((rows, position, user, ~placed))[: int(placed.sum())]
+    starts = np.flatnonzero(np.diff(user[along], prepend=-1))
+    for start, end in zip(starts, np.append(starts[1:], len(along)), strict=True):
+        filled[along[start:end]] = np.maximum.accumulate(filled[along[start:end]])
+    unplaced = np.where(np.isneginf(filled), -1.0, np.inf)
+    return np.lexsort((rows, np.where(placed, position, unplaced), filled))
 
 
 def content_hash(users: Sequence[str], items: Sequence[Item], interactions: Interactions) -> str:
@@ -185,7 +266,7 @@ def _item_index(items: Sequence[Item], rows: Rows) -> NDArray[np.int32]:
     if (unknown := item < 0).any():
         first, count = found[code[unknown.argmax()]], int(unknown.sum())
         problem = f"item {first!r} is not in the items table" if first else "an interaction without an item"
-        problem += f" ({count} interactions have this fault)" if count > 1 else ""
+        problem += f" ({count} interactions have this problem)" if count > 1 else ""
         hint = f"add it to {rows.items.path}, or remove the interaction"
         _refuse(unknown, rows.events, rows.events.item_field, problem, hint)
     return item
@@ -193,34 +274,11 @@ def _item_index(items: Sequence[Item], rows: Rows) -> NDArray[np.int32]:
 
 def _encode(column: Arrow) -> tuple[list[str], NDArray[np.int32]]:
     """The distinct texts ("" for null), and for each row which one it is."""
-    encoded = column.fill_null("").combine_chunks().dictionary_encode()
+    encoded = whole(column).fill_null("").dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
-
-
-def _chronological(user: NDArray[np.int32], events: EventRows) -> NDArray[np.intp]:
-    time, position = events.timestamp, events.position
-    rows = np.arange(len(user))
-    if position is None:
-        if time is None:
-            return rows
-        hint = "fill it in, or remove the column to take the file's order"
-        _refuse(np.isnan(time), events, events.timestamp_field, "an interaction without a timestamp", hint)
-        return np.argsort(time, kind="stable")
-    # Positions order the events of a user; the known timestamps, carried forward along them, order the users among each
-    # other. An event without a position goes where its timestamp puts it, or to the very beginning without one: it must
-    # never become the event that is held out.
-    placed = ~np.isnan(position)
-    filled = np.full(len(user), -np.inf) if time is None else np.where(np.isnan(time), -np.inf, time)
-    along = np.lexsort((rows, position, user, ~placed))[: int(placed.sum())]
-    starts = np.flatnonzero(np.diff(user[along], prepend=-1))
-    for start, end in zip(starts, np.append(starts[1:], len(along)), strict=True):
-        filled[along[start:end]] = np.maximum.accumulate(filled[along[start:end]])
-    unplaced = np.where(np.isneginf(filled), -1.0, np.inf)
-    return np.lexsort((rows, np.where(placed, position, unplaced), filled))
 
 
 def _refuse(bad: NDArray[np.bool_], events: EventRows, field: str, problem: str, hint: str) -> None:
     if bad.any():
         row = int(bad.argmax())
-        line = events.first_line + row if events.lines is None else int(events.lines[row])
-        raise InputError(problem, path=events.path, line=line, field=field, hint=hint)
+        raise InputError(problem, path=events.path, line=int(events.lines[row]), field=field, hint=hint)

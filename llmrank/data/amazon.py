@@ -42,8 +42,7 @@ def find_meta(folder: Path) -> Path | None:
 def read_amazon(folder: Path) -> Rows:
     """Read the reviews of a folder and the titles of the products reviewed. The catalogue is what was reviewed.
 
-    Raises:
-        InputError: there isn't exactly one file of reviews and one of metadata, or one is malformed.
+    Raises InputError: there isn't exactly one file of reviews and one of metadata, or one is malformed.
     """
     meta = find_meta(folder)
     found = [path for path in sorted(folder.iterdir()) if re.search(r"\.(jsonl?|csv)(\.gz)?$", path.name)]

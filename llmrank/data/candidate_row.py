@@ -152,8 +152,7 @@ def parse_row(
 
     `remembered` is that of `trusted_row`.
 
-    Raises:
-        InputError: which field is wrong, where, and what to do about it.
+    Raises InputError: which field is wrong, where, and what to do about it.
     """
     try:
         fields: Mapping[str, Any] = _checker().validate_python(raw)

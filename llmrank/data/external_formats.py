@@ -142,8 +142,7 @@ def convert(
 def read_lists(path: Path) -> Table:
     """Return the lists of LLMRank (Hou et al. 2024) as a table: a line `user<TAB>item item …`, best first.
 
-    Raises:
-        InputError: a line without a tab, or a second line for a user.
+    Raises InputError: a line without a tab, or a second line for a user.
     """
     lines: dict[str, int] = {}
     rows: list[tuple[str, str]] = []
@@ -165,8 +164,7 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
     A request is `{"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}`, one a line.
     Its titles are the `title` of `doc`, else its text.
 
-    Raises:
-        InputError: a line has another form.
+    Raises InputError: a line has another form.
     """
     rows: list[dict[str, Any]] = []
     queries: list[tuple[str, str, str]] = []

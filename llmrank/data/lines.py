@@ -22,8 +22,7 @@ def open_binary(path: Path) -> IO[bytes]:
 def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that are not blank, with their numbers and without a byte order mark.
 
-    Raises:
-        InputError: there is no such file; it is Parquet, or gzipped without saying so in its name; it is cut off.
+    Raises InputError: there is no such file; it is Parquet, or gzipped without saying so in its name; it is cut off.
     """
     if not path.is_file():
         raise InputError("there is no such file", path=path, hint="check the name")

@@ -20,8 +20,7 @@ def read_recbole(folder: Path) -> Rows:
     RecBole's conversion of MovieLens takes the year off the title (`release_year:token`) and calls the genres `class`:
     both are undone here, so that an item reads the same whichever way it came.
 
-    Raises:
-        InputError: a file is not there, or its header is not RecBole's.
+    Raises InputError: a file is not there, or its header is not RecBole's.
     """
     inter = _only(folder, "*.inter")
     item = inter.with_suffix(".item")

@@ -1,4 +1,4 @@
-"""Items and interactions as a reader found them, and the one way in which they become a `Dataset`."""
+"""Items and interactions as they are in the files, and how they become a `Dataset`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ItemRows:
     path: Path | str
     item_id: Arrow
     title: Arrow
-    """Null or blank: the item has no title, and its id stands in for it (counted by `describe`)."""
+    """Null or blank: the item has no title, and its id is shown instead (`describe` counts these)."""
     attributes: Mapping[str, Arrow] = field(default_factory=dict[str, Arrow])
     """Of any type: the items of a Dataset take what is text, a number, or a list of texts."""
     lines: Sequence[int] = FROM_ONE
@@ -52,7 +52,7 @@ class EventRows:
     timestamp: NDArray[np.float64] | None = None
     """Seconds since the epoch. NaN (unknown) is allowed only where `position` says the order."""
     position: NDArray[np.float64] | None = None
-    """Place of the event within its user's history, where the file knows it better than the timestamps do."""
+    """Place of the event in its user's history, where the file says it more exactly than the timestamps do."""
     title: Arrow = None
     """Of the item, where the table has it."""
     rating_scale: tuple[float, float] | None = None
@@ -61,7 +61,7 @@ class EventRows:
     ordered: bool = False
     """Whether the format itself lists events oldest first."""
     notes: tuple[str, ...] = ()
-    """What was decided about its columns."""
+    """How its columns were understood, where that was a guess."""
     user_field: str = "user_id"
     item_field: str = "item_id"
     timestamp_field: str = "timestamp"
@@ -83,7 +83,7 @@ class EventRows:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """All that a reader found."""
+    """Both tables of a data set."""
 
     items: ItemRows
     events: EventRows
@@ -152,8 +152,7 @@ def natural_order(ids: Iterable[str]) -> list[str]:
 def make_items(rows: ItemRows) -> tuple[Item, ...]:
     """Return the items in natural order of their ids.
 
-    Raises:
-        InputError: an item has no id, or two rows have the same one.
+    Raises InputError: an item has no id, or two rows have the same one.
     """
     ids: list[str | None] = rows.item_id.to_pylist()
     titles: list[str | None] = rows.title.to_pylist()
@@ -163,7 +162,7 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
     for row, (item_id, title) in enumerate(zip(ids, titles, strict=True)):
         line = rows.lines[row]
         if not item_id:
-            hint = "give it one, or remove the row"
+            hint = "fill in the id, or remove the row"
             raise InputError("an item without an id", path=rows.path, line=line, field=rows.id_field, hint=hint)
         if (first := line_of.setdefault(item_id, line)) != line:
             problem, hint = f"item {item_id!r} is listed twice (first on line {first})", "keep one row for each item"
@@ -182,14 +181,15 @@ def _is_shown(kind: Arrow) -> bool:
 def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[float, float] | None = None) -> Dataset:
     """Return the Dataset of `rows`: users and items in natural order of their ids, interactions oldest first.
 
-    A user who met an item twice keeps both events: coming back is behaviour. The catalogue is the whole items table.
+    A user who met an item twice keeps both events, because repetition is behaviour too. The catalogue is the whole
+    items table.
 
-    Raises:
-        InputError: a duplicate or empty id, an interaction with an unknown item, a missing timestamp, no interactions.
+    Raises InputError: a duplicate or empty id, an interaction with an unknown item, a missing timestamp, no
+    interactions.
     """
     items, events = make_items(rows.items), rows.events
     if not len(events.user):
-        raise InputError("no interactions", path=events.path, hint="give at least one")
+        raise InputError("no interactions", path=events.path, hint="the table must hold at least one")
     user_ids, user = _users(events)
     order = chronological(user, events)
     item = _item_index(items, rows)
@@ -223,7 +223,7 @@ def chronological(user: NDArray[np.int32] | NDArray[np.int64], events: EventRows
     if position is None:
         if time is None:
             return rows
-        hint = "fill it in, or remove the column to use the order of the file"
+        hint = "fill in the timestamp, or remove the column: then the order of the file counts"
         _refuse(np.isnan(time), events, events.timestamp_field, "an interaction without a timestamp", hint)
         return np.argsort(time, kind="stable")
     # Positions order the events of a user; the known timestamps, carried forward along them, order the users among each
@@ -252,7 +252,7 @@ def content_hash(users: Sequence[str], items: Sequence[Item], interactions: Inte
 def _users(events: EventRows) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     found, code = _encode(events.user)
     if "" in found:
-        problem, hint = "an interaction without a user", "give it one, or remove it"
+        problem, hint = "an interaction without a user", "fill in the user, or remove the row"
         _refuse(code == found.index(""), events, events.user_field, problem, hint)
     user_ids = natural_order(found)
     index = {user_id: index for index, user_id in enumerate(user_ids)}
@@ -267,7 +267,7 @@ def _item_index(items: Sequence[Item], rows: Rows) -> NDArray[np.int32]:
         first, count = found[code[unknown.argmax()]], int(unknown.sum())
         problem = f"item {first!r} is not in the items table" if first else "an interaction without an item"
         problem += f" ({count} interactions have this problem)" if count > 1 else ""
-        hint = f"add it to {rows.items.path}, or remove the interaction"
+        hint = f"add the item to {rows.items.path}, or remove the interaction"
         _refuse(unknown, rows.events, rows.events.item_field, problem, hint)
     return item
 

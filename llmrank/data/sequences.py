@@ -23,8 +23,7 @@ def find_sequences(folder: Path) -> Path | None:
 def read_sequences(folder: Path) -> Rows:
     """Read a folder with one sequence file and an items table. There are no ratings or timestamps: the order is all.
 
-    Raises:
-        InputError: a file is not there, not UTF-8, or a user has two lines or no items.
+    Raises InputError: a file is not there, not UTF-8, or a user has two lines or no items.
     """
     path, table = find_sequences(folder), find_table(folder, ITEM_STEMS)
     if path is None or table is None:

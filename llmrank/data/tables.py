@@ -71,8 +71,7 @@ class Table:
     def find(self, role: str, columns: Mapping[str, str]) -> str | None:
         """Return the column that plays `role`: the one that `columns` names, else one of the usual names, else None.
 
-        Raises:
-            InputError: `columns` names a column that is not there.
+        Raises InputError: `columns` names a column that is not there.
         """
         names: list[str] = self.data.column_names
         if (asked := columns.get(role)) is not None:
@@ -86,8 +85,7 @@ class Table:
     def like(self, role: str, taken: Collection[str]) -> str | None:
         """Return the column that seems to play `role`, by its name and its values; None where none does.
 
-        Raises:
-            InputError: several do.
+        Raises InputError: several do.
         """
         words = LIKE[role]
         found: list[str] = []
@@ -107,11 +105,7 @@ class Table:
         return found[0] if found else None
 
     def require(self, role: str, columns: Mapping[str, str]) -> str:
-        """Return the column that plays `role`.
-
-        Raises:
-            InputError: there is none.
-        """
+        """Return the column that plays `role`. Raises InputError: there is none."""
         if (name := self.find(role, columns)) is None:
             raise InputError(
                 f"no column for the {role} among {', '.join(self.data.column_names)}",
@@ -127,11 +121,7 @@ class Table:
         return texts(self.data[name])
 
     def numbers(self, name: str, what: str = "number") -> NDArray[np.float64]:
-        """Return a column as numbers, NaN where it is empty.
-
-        Raises:
-            InputError: something in it is no number.
-        """
+        """Return a column as numbers, NaN where it is empty. Raises InputError: something in it is no number."""
         column = self.data[name]
         try:
             return column.cast(pa.float64()).to_numpy().astype(np.float64)
@@ -150,8 +140,7 @@ class Table:
         Numbers may be seconds, milli-, micro- or nanoseconds (told apart by size: as seconds, 1e11 is the year 5138);
         text may be ISO 8601.
 
-        Raises:
-            InputError: something in it is no time.
+        Raises InputError: something in it is no time.
         """
         column = self.data[name]
         for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
@@ -260,8 +249,7 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
 
     Without an items table the interactions must carry a title; the first title of an item counts.
 
-    Raises:
-        InputError: a required column is not there, or `columns` names one that is in neither table.
+    Raises InputError: a required column is not there, or `columns` names one that is in neither table.
     """
     for role in columns:
         if role not in ROLES:
@@ -287,8 +275,7 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
 def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
     """Return the first of the tables called by one of `stems` in `folder`, or None.
 
-    Raises:
-        InputError: the same table is there in two formats.
+    Raises InputError: the same table is there in two formats.
     """
     for stem in stems:
         found = [path for extension in EXTENSIONS if (path := folder / f"{stem}{extension}").is_file()]
@@ -304,8 +291,7 @@ def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
 def read_tables(folder: Path, columns: Mapping[str, str]) -> Rows:
     """Read a folder with an items table (`items.csv`, `movies.parquet`, …) and interactions (`ratings.csv`, …).
 
-    Raises:
-        InputError: a table is not there, or cannot be read.
+    Raises InputError: a table is not there, or cannot be read.
     """
     items, events = find_table(folder, ITEM_STEMS), find_table(folder, EVENT_STEMS)
     if events is None:

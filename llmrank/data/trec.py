@@ -18,8 +18,7 @@ from llmrank.types import Case, Ranking
 def read_trec_run(path: Path) -> Table:
     """Return a run as a table of `user`, `item`, `rank` and `score`, a row for each line.
 
-    Raises:
-        InputError: a line is malformed.
+    Raises InputError: a line is malformed.
     """
     lines, users, items = list[int](), list[str](), list[str]()
     ranks, scores = list[float](), list[float]()
@@ -69,8 +68,7 @@ def write_trec_run(
 def read_qrels(path: Path) -> dict[str, dict[str, float]]:
     """Return the gain of each user's relevant items (relevance above 0), in file order.
 
-    Raises:
-        InputError: a line is malformed, or judges an item of a user again and otherwise.
+    Raises InputError: a line is malformed, or judges an item of a user again and otherwise.
     """
     judged: dict[str, dict[str, float]] = {}
     for line, text in text_lines(path):
@@ -89,8 +87,7 @@ def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
 
     trec_eval reads whole numbers: other gains are written as they are, for tools that read them.
 
-    Raises:
-        InputError: the file exists already; or an id holds white space.
+    Raises InputError: the file exists already; or an id holds white space.
     """
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for case in cases:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -22,27 +22,14 @@ MADE_AT_ONCE, ROW_GROUP = 1024, 8192
 few of them make a large file cost little memory."""
 
 
-def write_cases(
-    path: Path,
-    cases: Iterable[Case],
-    *,
-    graded: bool | None = None,
-    overwrite: bool = False,
-) -> int:
+def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -> int:
     """Write a candidate file, in the format that its suffix names, and return the number of rows.
 
-    The file appears whole or not at all. Parquet is written in row groups, as the Cases come.
+    The file appears whole or not at all. Parquet is written in row groups, as the Cases come; its column `relevant` is
+    a map from id to gain where a Case has gains. Of an iterator that must be one of the first 1024 Cases.
 
-    Args:
-        path: `.parquet`, `.jsonl` or `.jsonl.gz`.
-        cases: In the order of the rows.
-        graded: Whether `relevant` of a Parquet file is a map from id to gain; None: if one of the first Cases has
-            gains. (JSON lines decide for each row.)
-        overwrite: Replace a file that is there.
-
-    Raises:
-        InputError: there is such a file already and `overwrite` is False; an unknown suffix; a Case with gains in a
-            file that is not graded.
+    Raises InputError: there is such a file already and `overwrite` is False; an unknown suffix; the first gains come
+    too late.
     """
     if file_format(path) == "jsonl":
         return write_lines(path, (json_line(case_row(case)) for case in cases), overwrite=overwrite)
@@ -50,7 +37,7 @@ def write_cases(
 
     left = iter(cases)
     first = list(islice(left, MADE_AT_ONCE))
-    graded = any(case.gains is not None for case in first) if graded is None else graded
+    graded = any(case.gains is not None for case in (cases if isinstance(cases, Sequence) else first))
     schema = parquet_schema(graded=graded)
 
     def table(some: list[Case]) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -59,8 +46,8 @@ def write_cases(
             if graded and case.relevant:
                 row["relevant"] = list(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True))
             elif case.gains is not None:
-                hint = "say so before the first Case: graded=True"
-                raise InputError("a Case has gains, and the file is not graded", user=case.user_id, hint=hint)
+                problem, hint = "the gains of the Cases begin too late in the file", "give the Cases as a list"
+                raise InputError(problem, path=path, user=case.user_id, hint=hint)
         return pa.Table.from_pylist(rows, schema)
 
     batches = chain([first] if first else [], iter(lambda: list(islice(left, MADE_AT_ONCE)), []))

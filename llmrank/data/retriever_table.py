@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 
 from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS
 from llmrank.data.candidates import FAULTS_SHOWN, Faults
-from llmrank.data.rows import Arrow, EventRows, ItemRows, chronological, clean_text, is_list, is_text, map_texts, whole
+from llmrank.data.rows import (
+    Arrow,
+    EventRows,
+    ItemRows,
+    chronological,
+    clean_text,
+    is_list,
+    is_text,
+    lines_of,
+    map_texts,
+    whole,
+)
 from llmrank.data.tables import Table
 from llmrank.errors import InputError
 
@@ -146,7 +157,7 @@ def long_table(table: Table, columns: Mapping[str, str]) -> Table:
     made = {
         name: pc.list_flatten(data[name]) if name in lists else data[name].take(parent) for name in data.column_names
     }
-    return Table(table.path, pa.table(made), [table.lines[row] for row in parent.to_pylist()])
+    return Table(table.path, pa.table(made), lines_of(table.lines, parent.to_numpy()))
 
 
 def _holds_lists(column: Arrow, *, strict: bool) -> bool:

@@ -22,8 +22,15 @@ from llmrank.types import Item
 
 Arrow = Any
 """A value of pyarrow, which ships no types. In the columns below: an array, in chunks or not, of strings or as said."""
-FROM_ONE: Sequence[int] = range(1, sys.maxsize)
-"""The line of each row, for messages, where the first row stands on line 1; `lines[row]` is the line of any."""
+Lines = Sequence[int] | NDArray[np.int64]
+"""The line of each row, for messages."""
+FROM_ONE: Lines = range(1, sys.maxsize)
+"""The first row stands on line 1, and so on."""
+
+
+def lines_of(lines: Lines, rows: NDArray[np.intp]) -> Lines:
+    """Return the lines of the chosen rows."""
+    return rows + lines.start if isinstance(lines, range) else np.asarray(lines)[rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class ItemRows:
     """Null or blank: the item has no title, and its id is shown instead (`describe` counts these)."""
     attributes: Mapping[str, Arrow] = field(default_factory=dict[str, Arrow])
     """Of any type: the items of a Dataset take what is text, a number, or a list of texts."""
-    lines: Sequence[int] = FROM_ONE
+    lines: Lines = FROM_ONE
     id_field: str = "item_id"
 
 
@@ -57,7 +64,7 @@ class EventRows:
     """Of the item, where the table has it."""
     rating_scale: tuple[float, float] | None = None
     """None: lowest and highest rating seen."""
-    lines: Sequence[int] = FROM_ONE
+    lines: Lines = FROM_ONE
     ordered: bool = False
     """Whether the format itself lists events oldest first."""
     notes: tuple[str, ...] = ()
@@ -77,7 +84,7 @@ class EventRows:
             timestamp=None if self.timestamp is None else self.timestamp[rows],
             position=None if self.position is None else self.position[rows],
             title=None if self.title is None else self.title.take(places),
-            lines=[self.lines[row] for row in rows.tolist()],
+            lines=lines_of(self.lines, rows),
         )
 
 
@@ -160,7 +167,7 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
     items: dict[str, Item] = {}
     line_of: dict[str, int] = {}
     for row, (item_id, title) in enumerate(zip(ids, titles, strict=True)):
-        line = rows.lines[row]
+        line = int(rows.lines[row])
         if not item_id:
             hint = "fill in the id, or remove the row"
             raise InputError("an item without an id", path=rows.path, line=line, field=rows.id_field, hint=hint)

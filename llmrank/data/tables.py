@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from llmrank.data.lines import BYTE_ORDER_MARK, PARQUET, byte_lines, decoded, open_binary
-from llmrank.data.rows import FROM_ONE, Arrow, EventRows, ItemRows, Rows, is_text, map_texts, texts
+from llmrank.data.rows import FROM_ONE, Arrow, EventRows, ItemRows, Lines, Rows, is_text, map_texts, texts
 from llmrank.errors import InputError, nearest
 
 ITEM_STEMS = ("items", "item", "movies", "books", "products", "articles", "catalogue", "catalog")
@@ -65,7 +65,7 @@ class Table:
 
     path: Path | str
     data: Arrow
-    lines: Sequence[int] = FROM_ONE
+    lines: Lines = FROM_ONE
     """The line of each row; in Parquet its number, counted from 1."""
 
     def find(self, role: str, columns: Mapping[str, str]) -> str | None:
@@ -262,13 +262,11 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
         ids, titles = (pa.array(values, pa.string()) for values in (first.keys(), first.values()))
         return Rows(ItemRows(events.path, ids, titles), read_event_rows(events, columns))
     # The id may have different names in the two tables: a name given for it need only be in one of them.
-    asked = columns.get("item")
-    if asked is None or (asked in items.data.column_names) == (asked in events.data.column_names):
-        return Rows(read_item_rows(items, columns), read_event_rows(events, columns))
-    usual = {role: name for role, name in columns.items() if role != "item"}
+    asked, usual = columns.get("item"), {role: name for role, name in columns.items() if role != "item"}
+    here, there = (asked in table.data.column_names for table in (items, events))
     return Rows(
-        read_item_rows(items, columns if asked in items.data.column_names else usual),
-        read_event_rows(events, columns if asked in events.data.column_names else usual),
+        read_item_rows(items, usual if there and not here else columns),
+        read_event_rows(events, usual if here and not there else columns),
     )
 
 
@@ -280,9 +278,8 @@ def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
     for stem in stems:
         found = [path for extension in EXTENSIONS if (path := folder / f"{stem}{extension}").is_file()]
         if len(found) > 1:
-            raise InputError(
-                f"the same table twice: {', '.join(path.name for path in found)}", path=folder, hint="keep one of them"
-            )
+            problem = f"the same table twice: {', '.join(path.name for path in found)}"
+            raise InputError(problem, path=folder, hint="keep one of them")
         if found:
             return found[0]
     return None

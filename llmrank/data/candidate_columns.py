@@ -23,7 +23,7 @@ class _DoubtError(Exception):
 def undoubted(batch: Arrow) -> tuple[list[str], int, int] | None:
     """Return the Case ids of ranking rows, the number of empty histories, and of rows that offer an item of theirs.
 
-    None says nothing about the rows but that `parse_row` must look at each. What stands in `relevant` and `rating` is
+    None says nothing about the rows but that `RowReader` must check each. What stands in `relevant` and `rating` is
     not looked at.
     """
     names: list[str] = batch.schema.names

@@ -20,6 +20,8 @@ from llmrank.types import Case, Event, Item
 
 RERANKED_FIELDS = ("ranking", "scores", "outcome", "repairs", "usage")
 """What a reranked file adds to a row."""
+MOST_REMEMBERED = 50_000
+"""Items kept for the rows to come."""
 LONGEST_TITLE = 20_000
 """Characters. A longer title is a mistake in the data that would be paid for in every prompt."""
 
@@ -139,70 +141,82 @@ class _RowError(Exception):
     """What is wrong with a row: problem, field and hint."""
 
 
-def parse_row(
-    raw: object,
-    *,
-    path: Path | str,
-    line: int,
-    truth: Truth = "checked",
-    answered: bool = False,
-    remembered: dict[tuple[str, str], Item] | None = None,
-) -> CandidateRow:
-    """Return a row that nobody has checked yet. With `answered` it must have a `response`, which may be null.
+class RowReader:
+    """Reads the rows of one file as Cases."""
 
-    `remembered` is that of `trusted_row`.
+    def __init__(self, path: Path | str = "", *, truth: Truth = "checked", answered: bool = False) -> None:
+        """With `answered` each row must have a `response`, which may be null. `path` is for the messages."""
+        self._path, self._truth, self._answered = path, truth, answered
+        self._items: dict[tuple[str, str], Item] = {}
+        """Of earlier rows, by id and title: the same items are recommended again and again."""
 
-    Raises InputError: which field is wrong, where, and what to do about it.
-    """
-    try:
-        fields: Mapping[str, Any] = _checker().validate_python(raw)
-        if (misspelt := misspelt_field(fields)) is not None:
-            raise _RowError(f"there is no such field; did you mean {misspelt[1]!r}?", misspelt[0], "rename it")
-        if answered and "response" not in fields:
-            hint = "give the answer's text, or null where the system gave none"
-            raise _RowError("the row has no response", "response", hint)
-        if truth != "ignored" and not _is_number(rating := fields.get("rating")) and rating is not None:
-            raise _RowError(f"{_shown(rating)} is no number", "rating", _NUMBER_HINT)
-        row = trusted_row(fields, line, truth, {} if remembered is None else remembered)
-        _check_lists(fields, row.case)
-        return row
-    except ValidationError as error:
-        problem, field, hint = _first_fault(error)
-    except _RowError as error:
-        problem, field, hint = error.args
-    user: object = raw.get("user_id") if isinstance(raw, dict) else None  # pyright: ignore
-    user = str(user) if isinstance(user, str | int) else None
-    raise InputError(problem, path=path, line=line, field=field or None, user=user, hint=hint)
+    def check(self, raw: object, line: int) -> CandidateRow:
+        """Return a row that nobody has checked yet. Raises InputError: which field is wrong, where, and what to do."""
+        try:
+            fields: Mapping[str, Any] = _checker().validate_python(raw)
+            if (misspelt := misspelt_field(fields)) is not None:
+                raise _RowError(f"there is no such field; did you mean {misspelt[1]!r}?", misspelt[0], "rename it")
+            if self._answered and "response" not in fields:
+                hint = "give the answer's text, or null where the system gave none"
+                raise _RowError("the row has no response", "response", hint)
+            rating = None if self._truth == "ignored" else fields.get("rating")
+            if rating is not None and not _is_number(rating):
+                raise _RowError(f"{_shown(rating)} is no number", "rating", _NUMBER_HINT)
+            row = self.read(fields, line)
+            _check_lists(fields, row.case)
+            return row
+        except ValidationError as error:
+            problem, field, hint = _first_fault(error)
+        except _RowError as error:
+            problem, field, hint = error.args
+        user: object = raw.get("user_id") if isinstance(raw, dict) else None  # pyright: ignore
+        user = str(user) if isinstance(user, str | int) else None
+        raise InputError(problem, path=self._path, line=line, field=field or None, user=user, hint=hint)
 
+    def read(self, fields: Mapping[str, Any], line: int) -> CandidateRow:
+        """Return a row that was checked before."""
+        past: list[Mapping[str, Any]] = fields.get("history") or []
+        history = map(
+            Event,
+            self._made(past, EVENT_FIELDS),
+            [_float(event.get("rating")) for event in past],
+            [_float(event.get("timestamp")) for event in past],
+        )
+        candidates: list[Mapping[str, Any]] = fields.get("candidates") or []
+        target: Mapping[str, Any] | None = fields.get("target")
+        scores: list[Any] = [candidate.get("score") for candidate in candidates]
+        ignored = self._truth == "ignored"
+        relevant: dict[str, float] = {} if ignored else _relevant(fields.get("relevant"))
+        case_id = fields.get("case_id")
+        case = Case(
+            str(fields["user_id"]),
+            tuple(history),
+            tuple(self._made(candidates, CANDIDATE_FIELDS)),
+            tuple(map(float, scores)) if scores and None not in scores else None,
+            tuple(relevant),
+            None if target is None else self._made([target], _TARGET_FIELDS)[0],
+            None if ignored else _float(fields.get("rating")),
+            "" if case_id is None else str(case_id),
+            graded(relevant.values()),
+        )
+        return CandidateRow(line, case, fields.get("response"))
 
-def trusted_row(
-    fields: Mapping[str, Any], line: int, truth: Truth, remembered: dict[tuple[str, str], Item]
-) -> CandidateRow:
-    """Return a row that was checked before. `remembered` holds the items of earlier rows, and takes those of this."""
-    past: list[Mapping[str, Any]] = fields.get("history") or []
-    history = map(
-        Event,
-        _items(past, EVENT_FIELDS, remembered),
-        [_float(event.get("rating")) for event in past],
-        [_float(event.get("timestamp")) for event in past],
-    )
-    candidates: list[Mapping[str, Any]] = fields.get("candidates") or []
-    target: Mapping[str, Any] | None = fields.get("target")
-    scores: list[Any] = [candidate.get("score") for candidate in candidates]
-    relevant: dict[str, float] = {} if truth == "ignored" else _relevant(fields.get("relevant"))
-    case_id = fields.get("case_id")
-    case = Case(
-        str(fields["user_id"]),
-        tuple(history),
-        tuple(_items(candidates, CANDIDATE_FIELDS, remembered)),
-        tuple(map(float, scores)) if scores and None not in scores else None,
-        tuple(relevant),
-        None if target is None else _items([target], _TARGET_FIELDS, remembered)[0],
-        None if truth == "ignored" else _float(fields.get("rating")),
-        "" if case_id is None else str(case_id),
-        graded(relevant.values()),
-    )
-    return CandidateRow(line, case, fields.get("response"))
+    def _made(self, entries: Iterable[Mapping[str, Any]], known: frozenset[str]) -> list[Item]:
+        remembered = self._items
+        if len(remembered) > MOST_REMEMBERED:
+            remembered.clear()
+        made: list[Item] = []
+        for fields in entries:
+            item_id, title, apart = str(fields["item_id"]), fields["title"], fields.get("attributes")
+            if apart or not fields.keys() <= known:
+                given = {name: value for name, value in fields.items() if name not in known} | dict(apart or {})
+                # A value that is not itself is NaN, which is how pandas says that there is none.
+                texts = {name: attribute_text(it) for name, it in given.items() if it is not None and it == it}
+                item = Item(item_id, title, texts)
+            elif (item := remembered.get((item_id, title))) is None:
+                item = remembered[item_id, title] = Item(item_id, title)
+            made.append(item)
+        return made
 
 
 def graded(gains: Iterable[float]) -> tuple[float, ...] | None:
@@ -272,23 +286,6 @@ def _item_row(item: Item, nested: bool, **numbers: float | None) -> dict[str, ob
         apart = nested or not (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes)
         row |= {"attributes": dict(item.attributes)} if apart else dict(item.attributes)
     return row
-
-
-def _items(
-    entries: Iterable[Mapping[str, Any]], known: frozenset[str], remembered: dict[tuple[str, str], Item]
-) -> list[Item]:
-    made: list[Item] = []
-    for fields in entries:
-        item_id, title, apart = str(fields["item_id"]), fields["title"], fields.get("attributes")
-        if apart or not fields.keys() <= known:
-            given = {name: value for name, value in fields.items() if name not in known} | dict(apart or {})
-            # A value that is not itself is NaN, which is how pandas says that there is none.
-            texts = {name: attribute_text(text) for name, text in given.items() if text is not None and text == text}
-            item = Item(item_id, title, texts)
-        elif (item := remembered.get((item_id, title))) is None:  # the same items are recommended again and again
-            item = remembered[item_id, title] = Item(item_id, title)
-        made.append(item)
-    return made
 
 
 def _float(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow

@@ -16,16 +16,14 @@ from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from pydantic_core import from_json
 
-from llmrank.data.candidate_row import ROW_FIELDS, CandidateRow, Truth, misspelt_field, parse_row, trusted_row
+from llmrank.data.candidate_row import ROW_FIELDS, CandidateRow, RowReader, Truth, misspelt_field
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
 from llmrank.errors import InputError
-from llmrank.types import Case, Item
+from llmrank.types import Case
 
 ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
 """Rows of a batch, and those of them that are Python objects at the same time."""
 FAULTS_SHOWN = 20
-MOST_REMEMBERED = 50_000
-"""Items kept for the rows to come."""
 _HASH = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -219,12 +217,10 @@ class CandidateFile:
         self.summary = self._check(answered, skip_bad_rows)
 
     def __iter__(self) -> Iterator[CandidateRow]:
-        remembered: dict[tuple[str, str], Item] = {}
+        reader = RowReader(self.path, truth=self._truth)
         for rows in self.raw_rows():
-            if len(remembered) > MOST_REMEMBERED:
-                remembered.clear()
             for line, fields in rows.objects(self.path):
-                yield trusted_row(fields, line, self._truth, remembered)
+                yield reader.read(fields, line)
 
     def __len__(self) -> int:
         return self.summary.rows
@@ -271,7 +267,7 @@ class CandidateFile:
         summary, faults, hashes = CandidateSummary(), Faults(self.path), array("Q")
         # Ids of relevant items and of candidates, as long as none of the former is among a row's own candidates.
         wanted, proposed = set[str](), set[str]()
-        remembered: dict[tuple[str, str], Item] = {}
+        reader = RowReader(self.path, truth=self._truth, answered=answered)
 
         def refuse(line: int, fault: InputError) -> None:
             faults.add(fault)
@@ -280,8 +276,6 @@ class CandidateFile:
         for number, rows in enumerate(self._all_rows()):
             if number == 0:
                 self._refuse_table(rows)
-            if len(remembered) > MOST_REMEMBERED:
-                remembered.clear()
             if self._truth == "ignored" and not answered and not isinstance(rows.raw, list):
                 from llmrank.data.candidate_columns import undoubted
 
@@ -296,14 +290,7 @@ class CandidateFile:
                 try:
                     if isinstance(fields, InputError):
                         raise fields
-                    row = parse_row(
-                        fields,
-                        path=self.path,
-                        line=line,
-                        truth=self._truth,
-                        answered=answered,
-                        remembered=remembered,
-                    )
+                    row = reader.check(fields, line)
                 except InputError as error:
                     refuse(line, error)
                     continue

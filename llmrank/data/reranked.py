@@ -60,7 +60,7 @@ class RerankedWriter(Closable):
                 an unfinished one is damaged, was made with other settings, or is being written by another process; or
                 the rows have no common Arrow type, where JSON lines become Parquet.
         """
-        self._path, self._part, self._overwrite = path, unfinished(path), overwrite
+        self._path, self._part = path, unfinished(path)
         self._candidates, self._format = candidates, file_format(path)
         self._settings = json.loads(json.dumps(settings))
         source = candidates.path if isinstance(candidates.path, Path) else None
@@ -109,8 +109,9 @@ class RerankedWriter(Closable):
         }
         failed = failed or ranking.outcome is Outcome.ERROR
         head = f"{row.line}\t{'failed' if failed else 'done'}\t"
-        offset = self._append(head.encode() + to_json(added, inf_nan_mode="constants"))
-        self._note(row.line, offset, failed=failed)
+        begin = self._end
+        self._append(head.encode() + to_json(added, inf_nan_mode="constants"))
+        self._note(row.line, begin, failed=failed)
 
     def finish(self, progress: Callable[[int], None] = lambda rows: None) -> int:
         """Make the file out of the rows, in the order of the input, and return their number.
@@ -150,11 +151,10 @@ class RerankedWriter(Closable):
         except (OSError, ValueError, KeyError, TypeError):
             ours, before = False, {}
         if not ours and not self._part_is_whole():
-            raise InputError("file already exists", path=self._path, hint="name another, or overwrite it with --force")
-        if ours and (found := differences(before["settings"], self._settings)):
-            problem = "the file was made with other settings:\n    " + "\n    ".join(found)
+            check_free(self._path, overwrite=False)
+        if ours:
             hint = "name another output, or make it again with --force"
-            raise InputError(problem, path=self._path, hint=hint)
+            self._require_settings(before["settings"], "the file", self._path, hint)
         return ours
 
     def _part_is_whole(self) -> bool:
@@ -171,7 +171,9 @@ class RerankedWriter(Closable):
                     break  # cut off by a kill
                 content = _content(line, self._part, number)
                 if number == 1:
-                    self._check_header(content)
+                    before = json.loads(content.partition(b"\t")[2])
+                    hint = "continue with those settings, or begin again with --force"
+                    self._require_settings(before, "an unfinished file", self._part, hint)
                 else:
                     place, state, _ = content.split(b"\t", 2)
                     self._note(int(place), self._end, failed=state != b"done")
@@ -180,18 +182,15 @@ class RerankedWriter(Closable):
         if not self._end:
             self._append(b"settings\t" + self._header())
 
-    def _check_header(self, content: bytes) -> None:
-        if found := differences(json.loads(content.partition(b"\t")[2]), self._settings):
-            problem = "an unfinished file was made with other settings:\n    " + "\n    ".join(found)
-            hint = "continue with those settings, or begin again with --force"
-            raise InputError(problem, path=self._part, hint=hint)
+    def _require_settings(self, before: Mapping[str, Any], what: str, path: Path, hint: str) -> None:
+        if found := differences(before, self._settings):
+            problem = f"{what} was made with other settings:\n    " + "\n    ".join(found)
+            raise InputError(problem, path=path, hint=hint)
 
-    def _append(self, content: bytes) -> int:
-        """Append a line, and return where it begins."""
-        begin, line = self._end, _line(content)
+    def _append(self, content: bytes) -> None:
+        line = _line(content)
         append_line(self._file, line, self._part)
         self._end += len(line)
-        return begin
 
     def _note(self, line: int, offset: int, *, failed: bool) -> None:
         if (more := line + 1 - len(self._offsets)) > 0:
@@ -247,9 +246,7 @@ class RerankedWriter(Closable):
 
 def check_output(path: Path) -> None:
     """Raise InputError where an output exists that no reranking left, so that nothing is loaded or paid in vain."""
-    if path.exists() and not finished_settings(path).exists() and not unfinished(path).exists():
-        raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
-    check_free(path, overwrite=True)
+    check_free(path, overwrite=finished_settings(path).exists() or unfinished(path).exists())
 
 
 def unfinished(path: Path) -> Path:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from llmrank.data.candidate_row import case_row, parquet_schema, parse_row
+from llmrank.data.candidate_row import RowReader, case_row, parquet_schema
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import BadRowsError, CandidateFile, read_answered, read_cases
 from llmrank.errors import InputError
@@ -408,7 +408,7 @@ def test_a_table_and_its_rows_are_read_alike(written: list[Case]) -> None:
     table = pa.Table.from_pylist(
         rows, pa.schema([*parquet_schema(), pa.field("price", pa.struct({"net": pa.float64()}))])
     )
-    by_row = [parse_row(row, path="", line=1, truth="read").case for row in table.to_pylist()]
+    by_row = [RowReader(truth="read").check(row, 1).case for row in table.to_pylist()]
     assert list(read_cases(table, truth="read")) == by_row == written
 
 
@@ -441,7 +441,7 @@ def test_a_row_that_is_accepted_is_read_as_it_was_checked(path: str, value: Any,
         return
     (raw,) = table.to_pylist()
     try:
-        checked = parse_row(raw, path="", line=1, truth=truth).case
+        checked = RowReader(truth=truth).check(raw, 1).case
     except InputError:
         with pytest.raises(InputError):
             read_cases(table, truth=truth)
@@ -456,7 +456,7 @@ def test_times_of_parquet_become_seconds() -> None:
         table = pa.Table.from_pylist([changed(history=[{**event, "timestamp": moment}])])
         (case,) = read_cases(table)
         assert case.history[0].timestamp == when.timestamp()
-        assert parse_row(table.to_pylist()[0], path="", line=1).case == case
+        assert RowReader().check(table.to_pylist()[0], 1).case == case
 
 
 def test_ids_may_be_whole_numbers_and_attributes_become_text(tmp_path: Path) -> None:

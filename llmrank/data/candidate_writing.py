@@ -77,11 +77,7 @@ def write_tables(path: Path, tables: Iterator[Any], schema: Any, *, overwrite: b
 def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) -> int:
     """Write rows that are JSON lines already, each with its line break, and return their number."""
     count = 0
-    with (
-        replacing(path, overwrite=overwrite) as temporary,
-        temporary.open("wb") as plain,
-        _packed(plain, path) as file,
-    ):
+    with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as plain, _packed(plain, path) as file:
         for count, line in enumerate(lines, 1):  # noqa: B007 - the last one is their number
             file.write(line)
     return count

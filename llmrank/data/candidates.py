@@ -186,12 +186,7 @@ class CandidateFile:
     """
 
     def __init__(
-        self,
-        source: Source,
-        *,
-        truth: Truth = "checked",
-        answered: bool = False,
-        skip_bad_rows: bool = False,
+        self, source: Source, *, truth: Truth = "checked", answered: bool = False, skip_bad_rows: bool = False
     ) -> None:
         """Check every row.
 

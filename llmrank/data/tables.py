@@ -79,8 +79,7 @@ class Table:
                 return asked
             there = f"there are {', '.join(names)}{nearest(asked, names)}"
             raise InputError(f"no such column; {there}", path=self.path, line=1, field=asked, hint="name one of these")
-        usual = {_plain(name): name for name in reversed(names)}
-        return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
+        return usual_column(role, names)
 
     def like(self, role: str, taken: Collection[str]) -> str | None:
         """Return the column that seems to play `role`, by its name and its values; None where none does.
@@ -156,12 +155,16 @@ class Table:
         return times / next((factor for limit, factor in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)) if largest > limit), 1)
 
 
+def usual_column(role: str, names: Iterable[str]) -> str | None:
+    """Return the first of the names by which a column of this role usually goes, or None."""
+    usual = {_plain(name): name for name in reversed(list(names))}
+    return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
+
+
 def table_roles(names: Iterable[str]) -> dict[str, str]:
     """Return which of the columns play which role in a retriever's table, by their usual names."""
-    usual = {_plain(name): name for name in names}
     roles = ("user", "item", "title", "score", "rank")
-    found = {role: next((usual[alias] for alias in ALIASES[role] if alias in usual), None) for role in roles}
-    return {role: name for role, name in found.items() if name is not None}
+    return {role: name for role in roles if (name := usual_column(role, names)) is not None}
 
 
 def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str = "", quoted: bool = True) -> Table:

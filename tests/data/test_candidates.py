@@ -146,6 +146,8 @@ WRONG = {
     "title of 200,000 characters": (candidate(title="a" * 200_000), "candidates[1].title", "42", "200,000 characters"),
     "empty relevant": (changed(relevant=[""]), "relevant[0]", "42", "the relevant id is empty"),
     "gain as text": (changed(relevant={"181": "2"}), "relevant.181", "42", "the gain '2' is no number"),
+    "gain of 400 digits": (changed(relevant={"181": 10**400}), "relevant.181", "42", "is no number"),
+    "attributes as numbers": (candidate(attributes=[1]), "candidates[1].attributes", "42", "[1] is no object"),
     "relevant as text": (changed(relevant="181"), "relevant", "42", "'181' is no list"),
     "relevant twice": (changed(relevant=["181", "181"]), "relevant[1]", "42", "named twice"),
     "misspelt field": ({**changed(), "relevants": ["181"], "relevant": None}, "relevants", "42", "no such field"),

@@ -61,22 +61,10 @@ class BadRowsError(InputError):
         self.line, self.field, self.user = faults[0].line, faults[0].field, faults[0].user
 
 
-class Faults:
-    """The faults of a file, one for each bad row: all are counted, the first are kept."""
-
-    def __init__(self, path: Path | str) -> None:
-        self._path, self._first, self.count = path, list[InputError](), 0
-
-    def add(self, fault: InputError) -> None:
-        """Add the fault of a row."""
-        self.count += 1
-        if len(self._first) < FAULTS_SHOWN:
-            self._first.append(fault)
-
-    def refuse(self) -> None:
-        """Raise the fault, or a `BadRowsError` with the first of several."""
-        if self.count:
-            raise self._first[0] if self.count == 1 else BadRowsError(self._path, self._first, self.count)
+def refuse_rows(path: Path | str, faults: Sequence[InputError], count: int) -> None:
+    """Raise the fault of the one bad row, or a `BadRowsError` with the first faults of several; `count` may be 0."""
+    if count:
+        raise faults[0] if count == 1 else BadRowsError(path, faults, count)
 
 
 @dataclass(slots=True)
@@ -108,7 +96,7 @@ class CandidateSummary:
         self.rows += 1
         self.empty_histories += not case.history
         self.rows_with_seen += any(event.item.item_id in offered for event in case.history)
-        self.rows_with_truth += bool(case.relevant) or case.rating is not None
+        self.rows_with_truth += bool(case.relevant) or (case.target is not None and case.rating is not None)
         self.relevant += len(case.relevant)
         self.missed += sum(item_id not in offered for item_id in case.relevant)
         self.rating_rows += case.target is not None
@@ -259,14 +247,15 @@ class CandidateFile:
         return _parquet_rows(self.path) if self.format == "parquet" else _json_rows(self.path)
 
     def _check(self, answered: bool, skip_bad_rows: bool) -> CandidateSummary:
-        summary, faults, hashes = CandidateSummary(), Faults(self.path), array("Q")
+        summary, faults, hashes = CandidateSummary(), list[InputError](), array("Q")
         # Ids of relevant items and of candidates, as long as none of the former is among a row's own candidates.
         wanted, proposed = set[str](), set[str]()
         reader = RowReader(self.path, truth=self._truth, answered=answered)
 
         def refuse(line: int, fault: InputError) -> None:
-            faults.add(fault)
             self._bad.add(line)
+            if len(faults) < FAULTS_SHOWN:
+                faults.append(fault)
 
         for number, rows in enumerate(self._all_rows()):
             if number == 0:
@@ -296,15 +285,11 @@ class CandidateFile:
                 if case.relevant and summary.relevant == summary.missed:
                     wanted.update(case.relevant)
                     proposed.update(offered)
-        if repeated := _repeated(hashes):
-            first: dict[str, int] = {}
-            for row in self:
-                case_id = row.case.case_id
-                if hash(case_id) & _HASH in repeated and first.setdefault(case_id, row.line) != row.line:
-                    summary.rows -= 1
-                    refuse(row.line, self._duplicate(row, first[case_id]))
+        for line, fault in self._duplicates(hashes):
+            summary.rows -= 1
+            refuse(line, fault)
         if not (skip_bad_rows and summary.rows):
-            faults.refuse()
+            refuse_rows(self.path, faults, len(self._bad))
         if not summary.rows:
             raise InputError("the file holds no rows", path=self.path, hint="write at least one")
         if self._truth == "checked" and 0 < summary.relevant == summary.missed:
@@ -315,19 +300,26 @@ class CandidateFile:
                 field="relevant",
                 hint="write both as the same kind of id; if recall found none of them, there is nothing to measure",
             )
-        summary.skipped_rows = faults.count
+        summary.skipped_rows = len(self._bad)
         return summary
 
-    def _duplicate(self, row: CandidateRow, first: int) -> InputError:
-        field = "user_id" if row.case.case_id == row.case.user_id else "case_id"
-        return InputError(
-            f"duplicate case (first seen on line {first})",
-            path=self.path,
-            line=row.line,
-            field=field,
-            user=row.case.user_id,
-            hint="keep one row for each Case; for several Cases of one user give each row a case_id of its own",
-        )
+    def _duplicates(self, hashes: array[int]) -> Iterator[tuple[int, InputError]]:
+        """Yield the line of each row whose Case was there before, and its fault, from the hashes of all Case ids."""
+        import numpy as np
+
+        given = np.frombuffer(hashes, dtype=np.uint64)
+        given.sort()  # in place: a copy would cost as much again
+        repeated: set[int] = set(given[1:][given[1:] == given[:-1]].tolist())
+        first: dict[str, int] = {}
+        hint = "keep one row for each Case; for several Cases of one user give each row a case_id of its own"
+        for row in self if repeated else ():
+            case_id, user = row.case.case_id, row.case.user_id
+            if hash(case_id) & _HASH in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
+                problem, field = (
+                    f"duplicate case (first seen on line {line})",
+                    "case_id" if case_id != user else "user_id",
+                )
+                yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
     def _refuse_table(self, rows: RawRows) -> None:
         """Raise the InputError that helps, where the first row is one of a retriever's table."""
@@ -385,15 +377,6 @@ def arrow_table(source: ArrowTable | DataFrame) -> Any:  # noqa: ANN401 - pyarro
     except (pa.ArrowException, TypeError, NotImplementedError) as error:
         hint = "give a pyarrow table, a polars or a pandas DataFrame (2.2 or later), with lists of structs as columns"
         raise InputError(f"no table of candidates ({error})", path="the table", hint=hint) from error
-
-
-def _repeated(hashes: array[int]) -> set[int]:
-    """Return the hashes of Case ids that may be there twice."""
-    import numpy as np
-
-    given = np.frombuffer(hashes, dtype=np.uint64)
-    given.sort()  # in place: a copy would cost as much again
-    return set(given[1:][given[1:] == given[:-1]].tolist())
 
 
 def _without_path(error: InputError, path: Path | str) -> str:

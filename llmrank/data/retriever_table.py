@@ -20,7 +20,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS
-from llmrank.data.candidates import FAULTS_SHOWN, Faults
+from llmrank.data.candidates import FAULTS_SHOWN, refuse_rows
 from llmrank.data.rows import (
     Arrow,
     EventRows,
@@ -252,16 +252,15 @@ def _proposed(
 
 def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[np.bool_], str, str, str]]) -> None:
     """Raise the InputError for the faults of a table, the first of each row."""
-    found = Faults(table.path)
+    found: list[InputError] = []
     which = np.array([mask for mask, *_ in faults])
     bad = np.flatnonzero(which.any(axis=0))
     for row in bad[:FAULTS_SHOWN].tolist():
         _, column, problem, hint = faults[int(which[:, row].argmax())]
         problem = problem.format(item=f"item {item[row].as_py()!r}")
         line, user = int(table.lines[row]), users[row].as_py() or None
-        found.add(InputError(problem, path=table.path, line=line, field=column, user=user, hint=hint))
-    found.count = len(bad)
-    found.refuse()
+        found.append(InputError(problem, path=table.path, line=line, field=column, user=user, hint=hint))
+    refuse_rows(table.path, found, len(bad))
 
 
 def _history(events: EventRows, user_ids: Arrow, known: ItemRows, left_out: Counter[str]) -> Arrow:

@@ -16,8 +16,9 @@ from typing import Any, cast
 
 import pyarrow as pa
 
+from llmrank.data.lines import open_binary
 from llmrank.data.rows import EventRows, ItemRows, Rows
-from llmrank.data.tables import Table, open_binary, read_event_rows, read_json, read_table
+from llmrank.data.tables import Table, read_event_rows, read_json, read_table
 from llmrank.errors import InputError
 
 _REVIEW = pa.schema(
@@ -41,8 +42,7 @@ def find_meta(folder: Path) -> Path | None:
 def read_amazon(folder: Path) -> Rows:
     """Read the reviews of a folder and the titles of the products reviewed. The catalogue is what was reviewed.
 
-    Raises:
-        InputError: there isn't exactly one file of reviews and one of metadata, or one is malformed.
+    Raises InputError: there isn't exactly one file of reviews and one of metadata, or one is malformed.
     """
     meta = find_meta(folder)
     found = [path for path in sorted(folder.iterdir()) if re.search(r"\.(jsonl?|csv)(\.gz)?$", path.name)]
@@ -68,7 +68,7 @@ def _events(path: Path) -> EventRows:
     except pa.ArrowInvalid:
         data = read_table(path).data  # reads again, to say which line is wrong
     present = [name for name in data.column_names if data[name].null_count < len(data)]
-    return read_event_rows(Table(str(path), data.select(present)), {})
+    return read_event_rows(Table(path, data.select(present)), {})
 
 
 def _items(path: Path, reviewed: list[str]) -> ItemRows:
@@ -79,14 +79,14 @@ def _items(path: Path, reviewed: list[str]) -> ItemRows:
             if asin and asin[1] in wanted:
                 found.setdefault(asin[1].decode(), _record(line, path, number))
     records = [found.get(asin, {}) for asin in reviewed]
-    attributes = {
+    columns: dict[str, list[str | None]] = {
+        "title": [_text(record.get("title")) for record in records],
         "brand": [_text(record.get("brand") or record.get("store")) for record in records],
         "categories": [_categories(record) for record in records],
         "description": [_text(record.get("description")) for record in records],
     }
-    return ItemRows(
-        str(path), reviewed, [_text(record.get("title")) for record in records], attributes, id_field="asin"
-    )
+    attributes = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+    return ItemRows(path, pa.array(reviewed, pa.string()), attributes.pop("title"), attributes, id_field="asin")
 
 
 def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:

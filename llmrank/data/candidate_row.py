@@ -1,18 +1,18 @@
-"""One row of a candidate file: its fields, checked, as a Case; and a Case as a row."""
+"""One row of a candidate file: what its fields may hold, a row as a Case, and a Case as a row."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, NotRequired, cast
+from typing import Annotated, Any, Literal, NotRequired, cast
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from llmrank.errors import InputError
@@ -20,6 +20,8 @@ from llmrank.types import Case, Event, Item
 
 RERANKED_FIELDS = ("ranking", "scores", "outcome", "repairs", "usage")
 """What a reranked file adds to a row."""
+MOST_REMEMBERED = 50_000
+"""Items kept for the rows to come."""
 LONGEST_TITLE = 20_000
 """Characters. A longer title is a mistake in the data that would be paid for in every prompt."""
 
@@ -27,36 +29,35 @@ Truth = Literal["checked", "read", "ignored"]
 """What becomes of `relevant` and `rating`: read, and the file refused if none of its relevant ids is a candidate; read;
 or not looked at, so that whatever stands there does not matter."""
 
-_HINTS = {
-    "missing": "add it",
-    "title": "give every item a title: the model reads it",
-    "number": "give a finite number, or null where it is unknown",
-    "text": "give it as text",
-    "id": "give it as text or as a whole number",
-    "list": "give it as a list, as in [...]",
-    "object": "give it as an object, as in {...}",
-}
+_TITLE_HINT = "give every item a title: the model reads it"
+_ID_HINT = "give it as text or as a whole number"
+_NUMBER_HINT = "give a finite number, or null where it is unknown"
 _RELEVANT_HINT = 'give a list of ids, as in ["181"], or an object of gains, as in {"181": 2}'
+_LIST_FAULT = ("{shown} is no list", "give it as a list, as in [...]")
+_OBJECT_FAULT = ("{shown} is no object", "give it as an object, as in {...}")
+_NUMBER_FAULT = ("{shown} is no number", _NUMBER_HINT)
+_FAULTS = {
+    "missing": ("the {name} is missing", "add it"),
+    "string_pattern_mismatch": ("the {name} is empty", _ID_HINT),
+    "string_too_long": ("the {name} has {length:,} characters", f"shorten it to at most {LONGEST_TITLE:,}"),
+    "string_type": ("{shown} is no text", "give it as text"),
+    "string_unicode": ("the text is broken: half of a surrogate pair", "write the file again, as UTF-8"),
+    "float_type": _NUMBER_FAULT,
+    "finite_number": _NUMBER_FAULT,
+    "list_type": _LIST_FAULT,
+    "dict_type": _OBJECT_FAULT,
+    "model_type": _OBJECT_FAULT,
+    "model_attributes_type": _OBJECT_FAULT,
+}
+"""By pydantic's name for a fault: what is wrong, and the hint."""
 
 
-def _id(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _pairs(value: object) -> object:
-    return dict(value) if isinstance(value, list) else value  # what pyarrow makes of a map  # pyright: ignore
-
-
-def _seconds(value: object) -> object:
-    """Return a date of Parquet as seconds since the epoch; a time without a zone is in UTC."""
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-    return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp() if isinstance(value, date) else value
-
-
-_Id = Annotated[str, BeforeValidator(_id), StringConstraints(strict=True, pattern=r"\S")]
+_Text = Annotated[str, StringConstraints(strict=True)]
+_Id = Annotated[str, StringConstraints(strict=True, pattern=r"\S")] | Annotated[int, Field(strict=True)]
 _Title = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_length=LONGEST_TITLE)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Time = _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()]
+_Attributes = dict[str, Any] | list[tuple[str, Any]]  # the latter is what pyarrow makes of a map
 
 
 # TypedDicts, which pydantic checks about four times as fast as models: a row has a hundred of them.
@@ -67,12 +68,12 @@ class _ItemFields(TypedDict):
 
     item_id: _Id
     title: _Title
-    attributes: NotRequired[Annotated[dict[str, Any] | None, BeforeValidator(_pairs)]]
+    attributes: NotRequired[_Attributes | None]
 
 
 class _EventFields(_ItemFields):
     rating: NotRequired[_Number | None]
-    timestamp: NotRequired[Annotated[_Number | None, BeforeValidator(_seconds)]]
+    timestamp: NotRequired[_Time | None]
 
 
 class _CandidateFields(_ItemFields):
@@ -89,24 +90,40 @@ class _RowFields(TypedDict):
     relevant: NotRequired[Any]
     target: NotRequired[_ItemFields | None]
     rating: NotRequired[Any]
-    response: NotRequired[Annotated[str, StringConstraints(strict=True)] | None]
+    response: NotRequired[_Text | None]
 
 
 ROW_FIELDS = frozenset(_RowFields.__annotations__)
 """The fields of a row that llmrank reads; all others are kept, and come out again."""
-EVENT_FIELDS = frozenset(("item_id", "title", "attributes", "rating", "timestamp"))
-CANDIDATE_FIELDS = frozenset(("item_id", "title", "attributes", "score"))
-TARGET_FIELDS = frozenset(("item_id", "title", "attributes"))
+_TARGET_FIELDS = frozenset(("item_id", "title", "attributes"))
+EVENT_FIELDS = _TARGET_FIELDS | {"rating", "timestamp"}
+CANDIDATE_FIELDS = _TARGET_FIELDS | {"score"}
+_ALL_FIELDS = ROW_FIELDS | EVENT_FIELDS | CANDIDATE_FIELDS
+
+
+def parquet_schema(*, graded: bool = False) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return the Parquet columns of a candidate file; attributes are a map from name to text."""
+    import pyarrow as pa
+
+    text, number = pa.string(), pa.float64()
+    item = [pa.field("item_id", text), pa.field("title", text), pa.field("attributes", pa.map_(text, text))]
+    event = pa.struct([*item, pa.field("rating", number), pa.field("timestamp", number)])
+    return pa.schema(
+        [
+            pa.field("user_id", text),
+            pa.field("case_id", text),
+            pa.field("history", pa.list_(event)),
+            pa.field("candidates", pa.list_(pa.struct([*item, pa.field("score", number)]))),
+            pa.field("relevant", pa.map_(text, number) if graded else pa.list_(text)),
+            pa.field("target", pa.struct(item)),
+            pa.field("rating", number),
+        ]
+    )
 
 
 @cache
 def _checker() -> TypeAdapter[_RowFields]:
     return TypeAdapter(_RowFields)
-
-
-@cache
-def _rating_checker() -> TypeAdapter[float | None]:
-    return TypeAdapter(_Number | None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,54 +137,86 @@ class CandidateRow:
     """The answer's text as some system gave it; None where there is none."""
 
 
-def parse_row(raw: object, *, path: Path | str, line: int, truth: Truth = "checked") -> CandidateRow:
-    """Return the row; raise the InputError that says which field is wrong, where, and what to do about it."""
-    user = _user_of(raw)
-    try:
-        fields = _checker().validate_python(raw)
-        rating = None if truth == "ignored" else _rating_checker().validate_python(fields.get("rating"))
-    except ValidationError as error:
-        _refuse(error, path, line, user)
+class _RowError(Exception):
+    """What is wrong with a row: problem, field and hint."""
 
-    def wrong(problem: str, field: str, hint: str) -> InputError:
-        return InputError(problem, path=path, line=line, field=field, user=fields["user_id"], hint=hint)
 
-    if (misspelt := misspelt_field(fields)) is not None:
-        name, near = misspelt
-        raise wrong(f"there is no such field; did you mean {near!r}?", name, "rename it")
-    candidates, target = fields.get("candidates") or [], fields.get("target")
-    history = [
-        Event(_item(event, EVENT_FIELDS), event.get("rating"), event.get("timestamp"))
-        for event in fields.get("history") or []
-    ]
-    items = [_item(candidate, CANDIDATE_FIELDS) for candidate in candidates]
-    scores = [score for candidate in candidates if (score := candidate.get("score")) is not None]
-    relevant: dict[str, float] = {} if truth == "ignored" else _relevant(fields.get("relevant"), wrong)
-    if target is None:
-        if not items:
-            raise wrong("there are no candidates", "candidates", "give at least one, or a `target` (rating task)")
-        if (twice := _repeated(item.item_id for item in items)) is not None:
-            where, first, item_id = twice
-            problem = f"item {item_id!r} is a candidate twice (first as candidates[{first}])"
-            raise wrong(problem, f"candidates[{where}].item_id", "keep it once, where it ranks higher")
-        if 0 < len(scores) < len(items):
-            where = next(place for place, candidate in enumerate(candidates) if candidate.get("score") is None)
-            problem = "this candidate has no score, others have one"
-            raise wrong(problem, f"candidates[{where}].score", "score all candidates of a row, or none")
-    elif items or relevant:
-        raise wrong("a row has candidates (ranking) or a target (rating), not both", "target", "split it into two rows")
-    case = Case(
-        fields["user_id"],
-        tuple(history),
-        tuple(items),
-        tuple(scores) if scores else None,
-        tuple(relevant),
-        _item(target, TARGET_FIELDS) if target else None,
-        rating,
-        fields.get("case_id") or "",
-        graded(relevant.values()),
-    )
-    return CandidateRow(line, case, fields.get("response"))
+class RowReader:
+    """Reads the rows of one file as Cases."""
+
+    def __init__(self, path: Path | str = "", *, truth: Truth = "checked", answered: bool = False) -> None:
+        """With `answered` each row must have a `response`, which may be null. `path` is for the messages."""
+        self._path, self._truth, self._answered = path, truth, answered
+        self._items: dict[tuple[str, str], Item] = {}
+        """Of earlier rows, by id and title: the same items are recommended again and again."""
+
+    def check(self, raw: object, line: int) -> CandidateRow:
+        """Return a row that nobody has checked yet. Raises InputError: which field is wrong, where, and what to do."""
+        try:
+            fields: Mapping[str, Any] = _checker().validate_python(raw)
+            if (misspelt := misspelt_field(fields)) is not None:
+                raise _RowError(f"there is no such field; did you mean {misspelt[1]!r}?", misspelt[0], "rename it")
+            if self._answered and "response" not in fields:
+                hint = "give the answer's text, or null where the system gave none"
+                raise _RowError("the row has no response", "response", hint)
+            rating = None if self._truth == "ignored" else fields.get("rating")
+            if rating is not None and not _is_number(rating):
+                raise _RowError(f"{_shown(rating)} is no number", "rating", _NUMBER_HINT)
+            row = self.read(fields, line)
+            _check_lists(fields, row.case)
+            return row
+        except ValidationError as error:
+            problem, field, hint = _first_fault(error)
+        except _RowError as error:
+            problem, field, hint = error.args
+        user: object = raw.get("user_id") if isinstance(raw, dict) else None  # pyright: ignore
+        user = str(user) if isinstance(user, str | int) else None
+        raise InputError(problem, path=self._path, line=line, field=field or None, user=user, hint=hint)
+
+    def read(self, fields: Mapping[str, Any], line: int) -> CandidateRow:
+        """Return a row that was checked before."""
+        past: list[Mapping[str, Any]] = fields.get("history") or []
+        history = map(
+            Event,
+            self._made(past, EVENT_FIELDS),
+            [_float(event.get("rating")) for event in past],
+            [_float(event.get("timestamp")) for event in past],
+        )
+        candidates: list[Mapping[str, Any]] = fields.get("candidates") or []
+        target: Mapping[str, Any] | None = fields.get("target")
+        scores: list[Any] = [candidate.get("score") for candidate in candidates]
+        ignored = self._truth == "ignored"
+        relevant: dict[str, float] = {} if ignored else _relevant(fields.get("relevant"))
+        case_id = fields.get("case_id")
+        case = Case(
+            str(fields["user_id"]),
+            tuple(history),
+            tuple(self._made(candidates, CANDIDATE_FIELDS)),
+            tuple(map(float, scores)) if scores and None not in scores else None,
+            tuple(relevant),
+            None if target is None else self._made([target], _TARGET_FIELDS)[0],
+            None if ignored else _float(fields.get("rating")),
+            "" if case_id is None else str(case_id),
+            graded(relevant.values()),
+        )
+        return CandidateRow(line, case, fields.get("response"))
+
+    def _made(self, entries: Iterable[Mapping[str, Any]], known: frozenset[str]) -> list[Item]:
+        remembered = self._items
+        if len(remembered) > MOST_REMEMBERED:
+            remembered.clear()
+        made: list[Item] = []
+        for fields in entries:
+            item_id, title, apart = str(fields["item_id"]), fields["title"], fields.get("attributes")
+            if apart or not fields.keys() <= known:
+                given = {name: value for name, value in fields.items() if name not in known} | dict(apart or {})
+                # A value that is not itself is NaN, which is how pandas says that there is none.
+                texts = {name: attribute_text(it) for name, it in given.items() if it is not None and it == it}
+                item = Item(item_id, title, texts)
+            elif (item := remembered.get((item_id, title))) is None:
+                item = remembered[item_id, title] = Item(item_id, title)
+            made.append(item)
+        return made
 
 
 def graded(gains: Iterable[float]) -> tuple[float, ...] | None:
@@ -178,7 +227,12 @@ def graded(gains: Iterable[float]) -> tuple[float, ...] | None:
 
 def misspelt_field(names: Iterable[str]) -> tuple[str, str] | None:
     """Return the first unknown field whose name is nearly one of ours, and that name; None where there is none."""
-    there = set(names)
+    there = frozenset(names)
+    return None if there <= ROW_FIELDS else _misspelt(there)
+
+
+@cache
+def _misspelt(there: frozenset[str]) -> tuple[str, str] | None:
     for name in sorted(there - ROW_FIELDS - set(RERANKED_FIELDS)):
         if near := get_close_matches(name, ROW_FIELDS - there, 1, 0.8):
             return name, near[0]
@@ -192,23 +246,24 @@ def case_row(case: Case, *, nested: bool = False) -> dict[str, object]:
     Parquet): then all of them stand in `attributes`. `relevant` is a list of ids, or a map from id to gain where the
     Case has gains. `case_id` is left out where it is the user id.
     """
-    history = [_item_row(event.item, nested, rating=event.rating, timestamp=event.timestamp) for event in case.history]
     row: dict[str, object] = {"user_id": case.user_id}
     if case.case_id != case.user_id:
         row["case_id"] = case.case_id
-    row["history"] = history
+    row["history"] = [
+        _item_row(event.item, nested, rating=event.rating, timestamp=event.timestamp) for event in case.history
+    ]
     if case.target is not None:
-        return (
-            row | {"target": _item_row(case.target, nested)} | ({} if case.rating is None else {"rating": case.rating})
-        )
+        row["target"] = _item_row(case.target, nested)
+        if case.rating is not None:
+            row["rating"] = case.rating
+        return row
     scores: Sequence[float | None] = case.recall_scores or [None] * len(case.candidates)
     row["candidates"] = [
         _item_row(item, nested, score=score) for item, score in zip(case.candidates, scores, strict=True)
     ]
     if case.relevant:
-        row["relevant"] = list(case.relevant)
-        if case.gains is not None:
-            row["relevant"] = dict(zip(case.relevant, case.gains, strict=True))
+        gains = case.gains
+        row["relevant"] = list(case.relevant) if gains is None else dict(zip(case.relevant, gains, strict=True))
     return row
 
 
@@ -233,64 +288,75 @@ def _item_row(item: Item, nested: bool, **numbers: float | None) -> dict[str, ob
     return row
 
 
-def _item(fields: Mapping[str, Any], known: frozenset[str]) -> Item:
-    apart: Mapping[str, Any] = fields.get("attributes") or {}
-    if apart or not fields.keys() <= known:
-        given = {name: value for name, value in fields.items() if name not in known} | dict(apart)
-        texts = {
-            name: attribute_text(value) for name, value in given.items() if value is not None and value == value
-        }  # NaN is how pandas says that there is none
-    else:
-        texts = {}
-    return Item(fields["item_id"], fields["title"], texts)
+def _float(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
+    """Return a number as one with a point, and a date as seconds since the epoch; without a zone it is in UTC."""
+    if value is None or type(value) is float:
+        return value
+    if isinstance(value, date):
+        value = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+        value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    return float(value)
 
 
-def _relevant(value: Any, wrong: Callable[[str, str, str], InputError]) -> dict[str, float]:  # noqa: ANN401 - JSON or Arrow
+def _check_lists(fields: Mapping[str, Any], case: Case) -> None:
+    """Check what holds between the entries of a row."""
+    if case.target is not None:
+        if case.candidates or case.relevant:
+            problem = "a row has candidates (ranking) or a target (rating), not both"
+            raise _RowError(problem, "target", "split it into two rows")
+        return
+    if not case.candidates:
+        raise _RowError("there are no candidates", "candidates", "give at least one, or a `target` (rating task)")
+    first: dict[str, int] = {}
+    for place, item in enumerate(case.candidates):
+        if first.setdefault(item.item_id, place) != place:
+            problem = f"item {item.item_id!r} is a candidate twice (first as candidates[{first[item.item_id]}])"
+            raise _RowError(problem, f"candidates[{place}].item_id", "keep it once, where it ranks higher")
+    unscored = [place for place, one in enumerate(fields["candidates"]) if one.get("score") is None]
+    if 0 < len(unscored) < len(case.candidates):
+        problem, hint = "this candidate has no score, others have one", "score all candidates of a row, or none"
+        raise _RowError(problem, f"candidates[{unscored[0]}].score", hint)
+
+
+def _relevant(value: Any) -> dict[str, float]:  # noqa: ANN401 - JSON or Arrow
     """Return item id -> gain. A gain of 0 or below says that the item is not relevant."""
     if value is None:
         return {}
-    pairs: list[tuple[str, object, object]] = []  # where, id, gain
+    pairs: list[tuple[str, Any, Any]] = []  # where, id, gain
     if isinstance(value, dict):
         given = cast("dict[object, object]", value)
         # A struct of Parquet has the ids of all rows as its fields: null where a row has no such id.
         pairs = [(f"relevant.{name}", name, gain) for name, gain in given.items() if gain is not None]
     elif isinstance(value, list):
         for place, entry in enumerate(cast("list[Any]", value)):
-            where = f"relevant[{place}]"
+            item_id, gain = entry, 1.0
             if isinstance(entry, dict) and {"item_id", "gain"} <= entry.keys():
-                pairs.append((where, entry["item_id"], entry["gain"]))
+                item_id, gain = entry["item_id"], entry["gain"]
             elif isinstance(entry, tuple) and len(entry) == 2:  # an entry of an Arrow map
-                pairs.append((where, entry[0], entry[1]))
-            else:
-                pairs.append((where, entry, 1.0))
+                item_id, gain = entry
+            pairs.append((f"relevant[{place}]", item_id, gain))
     else:
-        raise wrong(f"{_shown(value)} is no list", "relevant", _RELEVANT_HINT)
+        raise _RowError(f"{_shown(value)} is no list", "relevant", _RELEVANT_HINT)
     gains: dict[str, float] = {}
     for where, name, gain in pairs:
-        item_id = _id(name)
-        if not isinstance(item_id, str):
-            raise wrong(f"{_shown(name)} is no id", where, _RELEVANT_HINT)
+        item_id = str(name)
+        if not isinstance(name, str | int) or isinstance(name, bool):
+            raise _RowError(f"{_shown(name)} is no id", where, _RELEVANT_HINT)
         if not item_id.strip():
-            raise wrong("the relevant id is empty", where, _HINTS["id"])
-        if isinstance(gain, bool) or not isinstance(gain, int | float) or not math.isfinite(gain):
-            raise wrong(f"the gain {_shown(gain)} is no number", where, _RELEVANT_HINT)
+            raise _RowError("the relevant id is empty", where, _ID_HINT)
+        if not _is_number(gain):
+            raise _RowError(f"the gain {_shown(gain)} is no number", where, _RELEVANT_HINT)
         if item_id in gains:
-            raise wrong(f"item {item_id!r} is named twice", where, "keep it once")
+            raise _RowError(f"item {item_id!r} is named twice", where, "keep it once")
         gains[item_id] = float(gain)
     return {item_id: gain for item_id, gain in gains.items() if gain > 0}
 
 
-def _repeated(ids: Iterable[str]) -> tuple[int, int, str] | None:
-    places: dict[str, int] = {}
-    for place, item_id in enumerate(ids):
-        if (first := places.setdefault(item_id, place)) != place:
-            return place, first, item_id
-    return None
-
-
-def _user_of(raw: object) -> str | None:
-    value: object = raw.get("user_id") if isinstance(raw, dict) else None  # pyright: ignore
-    return str(value) if isinstance(value, str | int) else None
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _shown(value: object) -> str:
@@ -298,36 +364,25 @@ def _shown(value: object) -> str:
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-def _refuse(error: ValidationError, path: Path | str, line: int, user: str | None) -> NoReturn:
-    """Raise the first fault of a row as an InputError, and say how many more the row has."""
-    faults = error.errors(include_url=False, include_context=False)
-    first = faults[0]
-    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-    field = field or ("rating" if error.title != _RowFields.__name__ else "")
-    name = field.rpartition(".")[2].partition("[")[0]
-    shown = _shown(first["input"])
-    kind = first["type"]
-    if kind == "missing":
-        problem, hint = f"the {name} is missing", _HINTS["title" if name == "title" else "missing"]
-    elif kind == "string_pattern_mismatch":
-        problem, hint = f"the {name} is empty", _HINTS["title" if name == "title" else "id"]
-    elif kind == "string_too_long":
-        problem = f"the {name} has {len(first['input']):,} characters"
-        hint = f"shorten it: at most {LONGEST_TITLE:,}, since every prompt pays for it"
-    elif kind == "string_type":
-        is_id = name.endswith("_id")
-        what = "id" if is_id else "text"
-        problem = f"the {name} is missing (null)" if first["input"] is None else f"{shown} is no {what}"
-        hint = _HINTS["id" if is_id else "title" if name == "title" else "text"]
-    elif kind in {"float_type", "finite_number"}:
-        problem, hint = f"{shown} is no number", _HINTS["number"]
-    elif kind == "string_unicode":
-        problem, hint = "the text is broken: half of a surrogate pair", "write the file again, as UTF-8"
-    elif kind in {"list_type", "dict_type", "model_type", "model_attributes_type"}:
-        shape = "list" if kind == "list_type" else "object"
-        problem, hint = f"{shown} is no {shape}", _HINTS[shape]
+def _first_fault(error: ValidationError) -> tuple[str, str, str]:
+    """Return problem, field and hint of the first fault that pydantic found, and say how many more the row has."""
+    faults: dict[str, Any] = {}
+    for fault in error.errors(include_url=False, include_context=False):
+        # Of several forms that a field may have pydantic names each in turn, with a name of its own in the place.
+        place = [part for part in fault["loc"] if isinstance(part, int) or part in _ALL_FIELDS]
+        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+        faults.setdefault(field, fault)
+    field, first = next(iter(faults.items()))
+    kind, given, name = first["type"], first["input"], field.rpartition(".")[2].partition("[")[0]
+    if kind == "string_type" and given is None:
+        problem, hint = "the {name} is missing (null)", _ID_HINT
+    elif kind == "string_type" and name.endswith("_id"):
+        problem, hint = "{shown} is no id", _ID_HINT
     else:
-        problem, hint = f"{shown}: {first['msg']}", "correct it"
-    if len(faults) > 1:
-        problem += f" (and {len(faults) - 1} more faults in this row)"
-    raise InputError(problem, path=path, line=line, field=field or None, user=user, hint=hint) from None
+        problem, hint = _FAULTS.get(kind, ("{shown}: {message}", "correct it"))
+    if name == "title" and kind != "string_too_long":
+        hint = _TITLE_HINT
+    length = len(given) if isinstance(given, str) else 0
+    problem = problem.format(name=name, shown=_shown(given), length=length, message=first["msg"])
+    more = f" (and {len(faults) - 1} more faults in this row)" if len(faults) > 1 else ""
+    return problem + more, field, hint

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import IO, Any
 
 from pydantic_core import to_json
 
-from llmrank.data.candidate_row import case_row
+from llmrank.data.candidate_row import case_row, parquet_schema
 from llmrank.data.candidates import file_format
 from llmrank.errors import InputError
+from llmrank.files import writing
 from llmrank.types import Case
 
 MADE_AT_ONCE, ROW_GROUP = 1024, 8192
@@ -22,37 +22,22 @@ MADE_AT_ONCE, ROW_GROUP = 1024, 8192
 few of them make a large file cost little memory."""
 
 
-def write_cases(
-    path: Path,
-    cases: Iterable[Case],
-    *,
-    graded: bool | None = None,
-    overwrite: bool = False,
-    progress: Callable[[int], None] = lambda rows: None,
-) -> int:
+def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -> int:
     """Write a candidate file, in the format that its suffix names, and return the number of rows.
 
-    The file appears whole or not at all. Parquet is written in row groups, as the Cases come.
+    The file appears whole or not at all. Parquet is written in row groups, as the Cases come; its column `relevant` is
+    a map from id to gain where a Case has gains. Of an iterator that must be one of the first 1024 Cases.
 
-    Args:
-        path: `.parquet`, `.jsonl` or `.jsonl.gz`.
-        cases: In the order of the rows.
-        graded: Whether `relevant` of a Parquet file is a map from id to gain; None: if one of the first Cases has
-            gains. (JSON lines decide for each row.)
-        overwrite: Replace a file that is there.
-        progress: Called with the number of rows written, as they are.
-
-    Raises:
-        InputError: there is such a file already and `overwrite` is False; an unknown suffix; a Case with gains in a
-            file that is not graded.
+    Raises InputError: there is such a file already and `overwrite` is False; an unknown suffix; the first gains come
+    too late.
     """
-    counted = _counted(cases, progress)
     if file_format(path) == "jsonl":
-        return write_lines(path, (to_json(case_row(case)) + b"\n" for case in counted), overwrite=overwrite)
+        return write_lines(path, (json_line(case_row(case)) for case in cases), overwrite=overwrite)
     import pyarrow as pa
 
-    first = list(islice(counted, MADE_AT_ONCE))
-    graded = any(case.gains is not None for case in first) if graded is None else graded
+    left = iter(cases)
+    first = list(islice(left, MADE_AT_ONCE))
+    graded = any(case.gains is not None for case in (cases if isinstance(cases, Sequence) else first))
     schema = parquet_schema(graded=graded)
 
     def table(some: list[Case]) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -61,11 +46,11 @@ def write_cases(
             if graded and case.relevant:
                 row["relevant"] = list(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True))
             elif case.gains is not None:
-                hint = "say so before the first Case: graded=True"
-                raise InputError("a Case has gains, and the file is not graded", user=case.user_id, hint=hint)
+                problem, hint = "the gains of the Cases begin too late in the file", "give the Cases as a list"
+                raise InputError(problem, path=path, user=case.user_id, hint=hint)
         return pa.Table.from_pylist(rows, schema)
 
-    batches = chain([first] if first else [], iter(lambda: list(islice(counted, MADE_AT_ONCE)), []))
+    batches = chain([first] if first else [], iter(lambda: list(islice(left, MADE_AT_ONCE)), []))
     return write_tables(path, map(table, batches), schema, overwrite=overwrite)
 
 
@@ -92,26 +77,23 @@ def write_tables(path: Path, tables: Iterator[Any], schema: Any, *, overwrite: b
 def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) -> int:
     """Write rows that are JSON lines already, each with its line break, and return their number."""
     count = 0
-    with (
-        replacing(path, overwrite=overwrite) as temporary,
-        temporary.open("wb") as plain,
-        _packed(plain, path) as file,
-    ):
+    with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as plain, _packed(plain, path) as file:
         for count, line in enumerate(lines, 1):  # noqa: B007 - the last one is their number
             file.write(line)
     return count
+
+
+def json_line(row: Mapping[str, object]) -> bytes:
+    """Return a row as a line of JSON; what JSON has no form for (a date, a decimal number) becomes text."""
+    return to_json(row, inf_nan_mode="null", fallback=str) + b"\n"
 
 
 @contextmanager
 def replacing(path: Path, *, overwrite: bool) -> Generator[Path]:
     """Give a temporary path that takes the place of `path` when the block ends well, and goes when it does not."""
     check_free(path, overwrite=overwrite)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with writing(path) as temporary:
         yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def check_free(path: Path, *, overwrite: bool, sources: Iterable[Path | None] = ()) -> None:
@@ -123,33 +105,6 @@ def check_free(path: Path, *, overwrite: bool, sources: Iterable[Path | None] = 
         raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
     if not path.parent.is_dir():
         raise InputError("there is no such folder", path=path.parent, hint="create it first")
-
-
-def parquet_schema(*, graded: bool = False) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return the Parquet columns of a candidate file; attributes are a map from name to text."""
-    import pyarrow as pa
-
-    text, number = pa.string(), pa.float64()
-    item = [pa.field("item_id", text), pa.field("title", text), pa.field("attributes", pa.map_(text, text))]
-    event = pa.struct([*item, pa.field("rating", number), pa.field("timestamp", number)])
-    return pa.schema(
-        [
-            pa.field("user_id", text),
-            pa.field("case_id", text),
-            pa.field("history", pa.list_(event)),
-            pa.field("candidates", pa.list_(pa.struct([*item, pa.field("score", number)]))),
-            pa.field("relevant", pa.map_(text, number) if graded else pa.list_(text)),
-            pa.field("target", pa.struct(item)),
-            pa.field("rating", number),
-        ]
-    )
-
-
-def _counted(cases: Iterable[Case], progress: Callable[[int], None]) -> Iterator[Case]:
-    for number, case in enumerate(cases, 1):
-        yield case
-        if number % MADE_AT_ONCE == 0:
-            progress(MADE_AT_ONCE)
 
 
 @contextmanager

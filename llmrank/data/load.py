@@ -64,8 +64,7 @@ def read_folder(folder: Path, columns: Mapping[str, str] | None = None) -> Rows:
     Layouts: MovieLens 100K and 1M, RecBole atomic files, Amazon reviews, an interactions table with or without an items
     table, a sequence file with an items table.
 
-    Raises:
-        InputError: no layout fits, or a file cannot be read.
+    Raises InputError: no layout fits, or a file cannot be read.
     """
     if (read := _layout(folder)) is not None:
         if columns:

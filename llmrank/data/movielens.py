@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from llmrank.data.rows import EventRows, ItemRows, Rows
+import pyarrow as pa
+
+from llmrank.data.rows import ItemRows, Rows
 from llmrank.data.tables import Table, read_event_rows, read_table, split_genres
 from llmrank.errors import InputError
 
@@ -19,17 +21,12 @@ GENRES_100K = (
 
 def read_ml_100k(folder: Path) -> Rows:
     """Read `u.data` and `u.item` (MovieLens 100K README, 1998)."""
-    ids: list[str] = []
-    titles: list[str | None] = []
-    genres: list[str | None] = []
-    for item_id, title, *rest in _fields(folder / "u.item", "|", 24):
-        ids.append(item_id)
-        titles.append(title)
-        genres.append(", ".join(name for name, flag in zip(GENRES_100K, rest[4:], strict=True) if flag == "1"))
-    items = ItemRows(str(folder / "u.item"), ids, titles, {"genres": genres})
-    return Rows(
-        items, _ratings(read_table(folder / "u.data", names=("user", "item", "rating", "time"), quoted=False)), "movies"
-    )
+    path = folder / "u.item"
+    ids, titles, *rest = zip(*_fields(path, "|", 24), strict=True)
+    flags = zip(*rest[4:], strict=True)
+    genres = [", ".join(name for name, flag in zip(GENRES_100K, one, strict=True) if flag == "1") for one in flags]
+    events = read_table(folder / "u.data", names=("user", "item", "rating", "time"), quoted=False)
+    return _rows(path, ids, titles, genres, events)
 
 
 def read_ml_1m(folder: Path) -> Rows:
@@ -38,33 +35,33 @@ def read_ml_1m(folder: Path) -> Rows:
     The Parquet file is for copies of the ratings that came another way. It may have a column `seq`, the place of a
     rating within its user's history; then timestamps may be missing.
     """
-    ids: list[str] = []
-    titles: list[str | None] = []
-    genres: list[str | None] = []
-    for item_id, title, names in _fields(folder / "movies.dat", "::", 3):
-        ids.append(item_id)
-        titles.append(title)
-        genres.append(split_genres(names))
-    items = ItemRows(str(folder / "movies.dat"), ids, titles, {"genres": genres})
+    path = folder / "movies.dat"
+    ids, titles, genres = zip(*_fields(path, "::", 3), strict=True)
     if (official := folder / "ratings.dat").is_file():
         # `::` read as a separator `:` with nothing between: the columns are numbers, so no colon is part of a value.
         names = ("user", "_1", "item", "_2", "rating", "_3", "time")
-        return Rows(items, _ratings(read_table(official, names=names, delimiter=":", quoted=False)), "movies")
-    found = sorted(folder.glob("*.parquet"))
-    if len(found) != 1:
-        hint = (
-            "put ratings.dat beside movies.dat, or one Parquet file with columns user_id, movie_id, rating, timestamp"
-        )
-        raise InputError(f"no ratings.dat, and {len(found)} Parquet files", path=folder, hint=hint)
-    return Rows(items, _ratings(read_table(found[0])), "movies")
+        events = read_table(official, names=names, delimiter=":", quoted=False)
+    else:
+        found = sorted(folder.glob("*.parquet"))
+        if len(found) != 1:
+            columns = "user_id, movie_id, rating, timestamp"
+            hint = f"put ratings.dat beside movies.dat, or one Parquet file with columns {columns}"
+            raise InputError(f"no ratings.dat, and {len(found)} Parquet files", path=folder, hint=hint)
+        events = read_table(found[0])
+    return _rows(path, ids, titles, [split_genres(names) for names in genres], events)
 
 
-def _ratings(table: Table) -> EventRows:
-    return replace(read_event_rows(table, {}), rating_scale=(1.0, 5.0))
+def _rows(path: Path, ids: Sequence[str], titles: Sequence[str], genres: Sequence[str | None], events: Table) -> Rows:
+    item_id, title, genre = (pa.array(values, pa.string()) for values in (ids, titles, genres))
+    items = ItemRows(path, item_id, title, {"genres": genre})
+    return Rows(items, replace(read_event_rows(events, {}), rating_scale=(1.0, 5.0)), "movies")
 
 
 def _fields(path: Path, separator: str, count: int) -> Iterator[list[str]]:
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    lines = _text(path).splitlines()
+    if not lines:
+        raise InputError("the file is empty", path=path, hint="copy the file again, as GroupLens wrote it")
+    for number, line in enumerate(lines, 1):
         fields = line.split(separator)
         if len(fields) != count:
             problem = f"{len(fields)} fields in place of {count}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from llmrank.data.rows import EventRows, ItemRows, Rows
+import pyarrow as pa
+
+from llmrank.data.rows import EventRows, ItemRows, Rows, map_texts
 from llmrank.data.tables import Table, read_event_rows, read_item_rows, read_table
 from llmrank.errors import InputError
 
@@ -18,8 +20,7 @@ def read_recbole(folder: Path) -> Rows:
     RecBole's conversion of MovieLens takes the year off the title (`release_year:token`) and calls the genres `class`:
     both are undone here, so that an item reads the same whichever way it came.
 
-    Raises:
-        InputError: a file is not there, or its header is not RecBole's.
+    Raises InputError: a file is not there, or its header is not RecBole's.
     """
     inter = _only(folder, "*.inter")
     item = inter.with_suffix(".item")
@@ -32,15 +33,13 @@ def read_atomic_items(path: Path) -> ItemRows:
     """Read a `.item` file; a `token_seq` column of genres becomes the attribute `genres`, joined with ", "."""
     table, kinds = _atomic(path)
     rows = read_item_rows(table, {})
-    attributes = dict(rows.attributes)
-    titles = list(rows.title)
+    attributes, titles = dict(rows.attributes), rows.title
     if (years := attributes.pop("release_year", None)) is not None:
-        titles = [_with_year(title, year) for title, year in zip(titles, years, strict=True)]
+        pairs = zip(titles.to_pylist(), years.to_pylist(), strict=True)
+        titles = pa.array([_with_year(title, year) for title, year in pairs], pa.string())
     for name in _GENRE_NAMES & attributes.keys():
-        values = attributes.pop(name)
-        if kinds[name] == "token_seq":
-            values = [", ".join(value.split(" ")) if value and value != "unknown" else None for value in values]
-        attributes["genres"] = values
+        genres = attributes.pop(name)
+        attributes["genres"] = map_texts(genres, _genres) if kinds[name] == "token_seq" else genres
     return replace(rows, title=titles, attributes=attributes)
 
 
@@ -59,6 +58,10 @@ def _atomic(path: Path) -> tuple[Table, dict[str, str]]:
             raise InputError("the column has no RecBole type", path=path, line=1, field=header, hint=hint)
         kinds[name] = kind
     return replace(table, data=table.data.rename_columns(list(kinds))), kinds
+
+
+def _genres(text: str) -> str | None:
+    return ", ".join(text.split(" ")) if text and text != "unknown" else None
 
 
 def _with_year(title: str | None, year: str | None) -> str | None:

@@ -58,12 +58,6 @@ class DatasetInfo:
     """What its items are: `movies`, `books`, `products`, `games`, …"""
 
 
-_GROUPLENS = "https://files.grouplens.org/datasets/movielens"
-_MOVIELENS = "F. M. Harper, J. A. Konstan. The MovieLens Datasets. ACM TiiS 5(4), 2015. grouplens.org"
-_RESEARCH = "research only; no redistribution, no commercial use without permission (GroupLens README)"
-_AMAZON = "offered for research; no formal licence. J. McAuley et al., SIGIR 2015"
-
-
 def _amazon(name: str, category: str, users: int, items: int, interactions: int) -> DatasetInfo:
     files = (f"reviews_{category}_5.json.gz", f"meta_{category}.json.gz")
     return DatasetInfo(
@@ -77,96 +71,82 @@ def _amazon(name: str, category: str, users: int, items: int, interactions: int)
             Files("https://mcauleylab.ucsd.edu/public_datasets/data/amazon/categoryFiles", files),
             Files("https://snap.stanford.edu/data/amazon/productGraph/categoryFiles", files),
         ),
-        _AMAZON,
+        "offered for research; no formal licence. J. McAuley et al., SIGIR 2015",
         "J. McAuley, UCSD. jmcauley.ucsd.edu/data/amazon",
         folders=(f"amazon-{name}-5core", f"amazon-{name}", category),
         domain="books" if category == "Books" else "products",
     )
 
 
-DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
-    {
-        known.name: known
-        for known in (
-            DatasetInfo(
-                "ml-100k",
-                "MovieLens 100K (1998)",
-                943,
-                1682,
-                100_000,
-                (1.0, 5.0),
-                (
-                    Archive(
-                        {"ml-100k/u.data": "u.data", "ml-100k/u.item": "u.item", "ml-100k/README": "README"},
-                        url=f"{_GROUPLENS}/ml-100k.zip",
-                        known_hash="md5:0e33842e24a9c977be4e0107933c0723",
-                    ),
-                    Archive(
-                        {f"recbole/dataset_example/ml-100k/{name}": name for name in ("ml-100k.inter", "ml-100k.item")},
-                        requirement="recbole==1.2.1",
-                        known_hash="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
-                    ),
-                ),
-                _RESEARCH,
-                _MOVIELENS,
-                {
-                    "u.data": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
-                    "u.item": "553841ebc7de3a0fd0d6b62a204ea30c1e651aacfb2814c7a6584ac52f2c5701",
-                    "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
-                    "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
-                },
+def _movielens(
+    name: str,
+    title: str,
+    sizes: tuple[int, int, int],
+    scale: tuple[float, float],
+    files: tuple[str, ...],
+    sha256: Mapping[str, str],
+    *,
+    known_hash: str | None = None,
+    others: tuple[Archive, ...] = (),
+    licence: str = "research only; no redistribution, no commercial use without permission (GroupLens README)",
+) -> DatasetInfo:
+    url = f"https://files.grouplens.org/datasets/movielens/{name}.zip"
+    official = Archive({f"{name}/{file}": file for file in files}, url=url, known_hash=known_hash)
+    source = "F. M. Harper, J. A. Konstan. The MovieLens Datasets. ACM TiiS 5(4), 2015. grouplens.org"
+    return DatasetInfo(name, title, *sizes, scale, (official, *others), licence, source, sha256)
+
+
+_ALL = (
+    _movielens(
+        "ml-100k",
+        "MovieLens 100K (1998)",
+        (943, 1682, 100_000),
+        (1.0, 5.0),
+        ("u.data", "u.item", "README"),
+        {
+            "u.data": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
+            "u.item": "553841ebc7de3a0fd0d6b62a204ea30c1e651aacfb2814c7a6584ac52f2c5701",
+            "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
+            "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
+        },
+        known_hash="md5:0e33842e24a9c977be4e0107933c0723",
+        others=(
+            Archive(
+                {f"recbole/dataset_example/ml-100k/{name}": name for name in ("ml-100k.inter", "ml-100k.item")},
+                requirement="recbole==1.2.1",
+                known_hash="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
             ),
-            DatasetInfo(
-                "ml-1m",
-                "MovieLens 1M (2003)",
-                6040,
-                3706,
-                1_000_209,
-                (1.0, 5.0),
-                (
-                    Archive(
-                        {f"ml-1m/{name}": name for name in ("movies.dat", "ratings.dat", "README")},
-                        url=f"{_GROUPLENS}/ml-1m.zip",
-                        known_hash="md5:c4d9eecfca2ab87c1945afe126590906",
-                    ),
-                ),
-                _RESEARCH,
-                _MOVIELENS,
-                {"movies.dat": "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9"},
-            ),
-            DatasetInfo(
-                "ml-latest-small",
-                "MovieLens latest small (2018-09)",
-                610,
-                9724,
-                100_836,
-                (0.5, 5.0),
-                (
-                    Archive(
-                        {f"ml-latest-small/{name}": name for name in ("movies.csv", "ratings.csv", "README.txt")},
-                        url=f"{_GROUPLENS}/ml-latest-small.zip",
-                    ),
-                ),
-                "research; redistribution under the same terms; no commercial use without permission (README)",
-                _MOVIELENS,
-                {
-                    "movies.csv": "5a5f32dd9bb3797b8e728a1b98958789d2b13f294a69fdfbc5727f8a9611aa07",
-                    "ratings.csv": "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed9805352646",
-                },
-            ),
-            _amazon("beauty", "Beauty", 22_363, 12_101, 198_502),
-            _amazon("books", "Books", 603_668, 367_982, 8_898_041),
-        )
-    }
+        ),
+    ),
+    _movielens(
+        "ml-1m",
+        "MovieLens 1M (2003)",
+        (6040, 3706, 1_000_209),
+        (1.0, 5.0),
+        ("movies.dat", "ratings.dat", "README"),
+        {"movies.dat": "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9"},
+        known_hash="md5:c4d9eecfca2ab87c1945afe126590906",
+    ),
+    _movielens(
+        "ml-latest-small",
+        "MovieLens latest small (2018-09)",
+        (610, 9724, 100_836),
+        (0.5, 5.0),
+        ("movies.csv", "ratings.csv", "README.txt"),
+        {
+            "movies.csv": "5a5f32dd9bb3797b8e728a1b98958789d2b13f294a69fdfbc5727f8a9611aa07",
+            "ratings.csv": "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed9805352646",
+        },
+        licence="research; redistribution under the same terms; no commercial use without permission (README)",
+    ),
+    _amazon("beauty", "Beauty", 22_363, 12_101, 198_502),
+    _amazon("books", "Books", 603_668, 367_982, 8_898_041),
 )
+DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({known.name: known for known in _ALL})
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """Return the data set called `name`.
-
-    Raises:
-        InputError: there is none; the message has the nearest name.
-    """
+    """Return the data set called `name`. Raises InputError: there is none; the message has the nearest name."""
     if name not in DATASETS:
         hint = f"name one of {', '.join(DATASETS)}, a folder that is there, or hf:owner/name{nearest(name, DATASETS)}"
         raise InputError(f"no data set or folder is called {name!r}", hint=hint)

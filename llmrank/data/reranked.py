@@ -6,21 +6,23 @@ as it is, and each row gets its five fields. Nothing else of it is touched, what
 
 from __future__ import annotations
 
+import io
 import json
 import zlib
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
 from typing import IO, Any, cast
 
 from pydantic_core import from_json, to_json
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
-from llmrank.data.candidate_writing import check_free, write_lines, write_tables
-from llmrank.data.candidates import CandidateFile, RawRows, file_format
+from llmrank.data.candidate_writing import check_free, json_line, write_lines, write_tables
+from llmrank.data.candidates import CandidateFile, file_format
 from llmrank.errors import InputError, differences
-from llmrank.files import append_line, cannot_write, write_json
+from llmrank.files import append_line, cannot_write, claim, write_json
 from llmrank.types import Closable, Outcome, Ranking, Usage
 
 ABSENT = -1
@@ -58,7 +60,7 @@ class RerankedWriter(Closable):
                 an unfinished one is damaged, was made with other settings, or is being written by another process; or
                 the rows have no common Arrow type, where JSON lines become Parquet.
         """
-        self._path, self._part, self._overwrite = path, unfinished(path), overwrite
+        self._path, self._part = path, unfinished(path)
         self._candidates, self._format = candidates, file_format(path)
         self._settings = json.loads(json.dumps(settings))
         source = candidates.path if isinstance(candidates.path, Path) else None
@@ -107,8 +109,9 @@ class RerankedWriter(Closable):
         }
         failed = failed or ranking.outcome is Outcome.ERROR
         head = f"{row.line}\t{'failed' if failed else 'done'}\t"
-        offset = self._append(head.encode() + to_json(added, inf_nan_mode="constants"))
-        self._note(row.line, offset, failed=failed)
+        begin = self._end
+        self._append(head.encode() + to_json(added, inf_nan_mode="constants"))
+        self._note(row.line, begin, failed=failed)
 
     def finish(self, progress: Callable[[int], None] = lambda rows: None) -> int:
         """Make the file out of the rows, in the order of the input, and return their number.
@@ -148,11 +151,10 @@ class RerankedWriter(Closable):
         except (OSError, ValueError, KeyError, TypeError):
             ours, before = False, {}
         if not ours and not self._part_is_whole():
-            raise InputError("file already exists", path=self._path, hint="name another, or overwrite it with --force")
-        if ours and (found := differences(before["settings"], self._settings)):
-            problem = "the file was made with other settings:\n    " + "\n    ".join(found)
+            check_free(self._path, overwrite=False)
+        if ours:
             hint = "name another output, or make it again with --force"
-            raise InputError(problem, path=self._path, hint=hint)
+            self._require_settings(before["settings"], "the file", self._path, hint)
         return ours
 
     def _part_is_whole(self) -> bool:
@@ -169,7 +171,9 @@ class RerankedWriter(Closable):
                     break  # cut off by a kill
                 content = _content(line, self._part, number)
                 if number == 1:
-                    self._check_header(content)
+                    before = json.loads(content.partition(b"\t")[2])
+                    hint = "continue with those settings, or begin again with --force"
+                    self._require_settings(before, "an unfinished file", self._part, hint)
                 else:
                     place, state, _ = content.split(b"\t", 2)
                     self._note(int(place), self._end, failed=state != b"done")
@@ -178,18 +182,15 @@ class RerankedWriter(Closable):
         if not self._end:
             self._append(b"settings\t" + self._header())
 
-    def _check_header(self, content: bytes) -> None:
-        if found := differences(json.loads(content.partition(b"\t")[2]), self._settings):
-            problem = "an unfinished file was made with other settings:\n    " + "\n    ".join(found)
-            hint = "continue with those settings, or begin again with --force"
-            raise InputError(problem, path=self._part, hint=hint)
+    def _require_settings(self, before: Mapping[str, Any], what: str, path: Path, hint: str) -> None:
+        if found := differences(before, self._settings):
+            problem = f"{what} was made with other settings:\n    " + "\n    ".join(found)
+            raise InputError(problem, path=path, hint=hint)
 
-    def _append(self, content: bytes) -> int:
-        """Append a line, and return where it begins."""
-        begin, line = self._end, _line(content)
+    def _append(self, content: bytes) -> None:
+        line = _line(content)
         append_line(self._file, line, self._part)
         self._end += len(line)
-        return begin
 
     def _note(self, line: int, offset: int, *, failed: bool) -> None:
         if (more := line + 1 - len(self._offsets)) > 0:
@@ -199,47 +200,39 @@ class RerankedWriter(Closable):
 
     # --- the file ---------------------------------------------------------------------------------------------------
 
-    def _batches(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[tuple[RawRows, list[Any]]]:
+    def _batches(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[tuple[Any, list[Any]]]:
         """Yield the rows that were written, as they stand in the input, with what was added to each."""
         for rows in self._candidates.raw_rows():
             offsets = [self._offsets[line] if line < len(self._offsets) else ABSENT for line in rows.lines]
             there = [offset != ABSENT for offset in offsets]
-            if not all(there):
-                rows = rows.keep(there)  # the rows of another shard are not this file's
-            added: list[Any] = []
-            for offset in offsets:
-                if offset != ABSENT:
-                    part.seek(offset)
-                    content = _content(part.readline(), self._part, None)
-                    added.append(from_json(content.split(b"\t", 2)[2]))
-            if added:
-                yield rows, added
-            progress(len(added))
+            if any(there):  # the rows of another shard are not this file's
+                yield rows.keep(there).raw, [self._added(part, offset) for offset in offsets if offset != ABSENT]
+            progress(sum(there))
+
+    def _added(self, part: IO[bytes], offset: int) -> Any:  # noqa: ANN401 - JSON
+        part.seek(offset)
+        return from_json(_content(part.readline(), self._part, None).split(b"\t", 2)[2])
 
     def _lines(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
-        for rows, added in self._batches(part, progress):
-            if isinstance(rows.raw, list):
-                for line, fields in zip(rows.raw, added, strict=True):
-                    yield _joined(line, fields)
+        for raw, added in self._batches(part, progress):
+            if isinstance(raw, list):
+                yield from map(_joined, cast("list[bytes]", raw), added)
             else:
-                for row, fields in zip(rows.raw.to_pylist(maps_as_pydicts="lossy"), added, strict=True):
-                    yield to_json({**row, **fields}, inf_nan_mode="null", fallback=str) + b"\n"
+                for row, fields in zip(raw.to_pylist(maps_as_pydicts="lossy"), added, strict=True):
+                    yield json_line({**row, **fields})
 
     def _tables(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[Any]:
         import pyarrow as pa
 
-        new = _fields()
         old = [field for field in self._schema if field.name not in RERANKED_FIELDS]
-        for rows, added in self._batches(part, progress):
-            if isinstance(rows.raw, list):
-                columns = _columns(rows.raw, {field.name: field.type for field in old})
-                kept = [columns[field.name] for field in old]
-            else:
-                kept = [rows.raw.column(field.name) for field in old]
+        for raw, added in self._batches(part, progress):
+            columns = _columns(raw, old) if isinstance(raw, list) else {field.name: raw[field.name] for field in old}
             for fields in added:
                 fields["repairs"] = list(fields["repairs"].items())
-            arrays = [pa.array([fields[field.name] for fields in added], field.type) for field in new]
-            yield pa.Table.from_arrays([*kept, *arrays], schema=self._schema)
+            columns |= {
+                field.name: pa.array([fields[field.name] for fields in added], field.type) for field in _new_fields()
+            }
+            yield pa.Table.from_arrays(list(columns.values()), schema=self._schema)
 
     def _output_schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return the schema of a Parquet output; None for JSON lines. The columns of the input keep their types."""
@@ -248,14 +241,12 @@ class RerankedWriter(Closable):
         import pyarrow as pa
 
         schema = self._candidates.schema() or _common_schema(self._candidates)
-        return pa.schema([*(field for field in schema if field.name not in RERANKED_FIELDS), *_fields()])
+        return pa.schema([*(field for field in schema if field.name not in RERANKED_FIELDS), *_new_fields()])
 
 
 def check_output(path: Path) -> None:
     """Raise InputError where an output exists that no reranking left, so that nothing is loaded or paid in vain."""
-    if path.exists() and not finished_settings(path).exists() and not unfinished(path).exists():
-        raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
-    check_free(path, overwrite=True)
+    check_free(path, overwrite=finished_settings(path).exists() or unfinished(path).exists())
 
 
 def unfinished(path: Path) -> Path:
@@ -268,15 +259,11 @@ def finished_settings(path: Path) -> Path:
     return path.with_name(f"_{path.name}.settings.json")
 
 
-def claim_unfinished(file: IO[bytes], path: Path) -> None:
+def claim_unfinished(file: io.IOBase, path: Path) -> None:
     """Lock an open unfinished file for this process; raise InputError where another one is writing it."""
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not claim(file):
         hint = "wait until it has ended, or name another output"
-        raise InputError("another process is writing this file", path=path, hint=hint) from None
+        raise InputError("another process is writing this file", path=path, hint=hint)
 
 
 def remove_unfinished(path: Path, *, only_if_free: bool = False) -> None:
@@ -313,14 +300,12 @@ def _content(line: bytes, path: Path, number: int | None) -> bytes:
 
 def _joined(line: bytes, fields: Mapping[str, object]) -> bytes:
     """Return a line of JSON with further fields at its end. The line stays as it is, to the digit."""
-    added = to_json(fields, inf_nan_mode="null") + b"\n"
     if any(f'"{name}"'.encode() in line for name in RERANKED_FIELDS):  # it was reranked before
-        row = {name: value for name, value in from_json(line).items() if name not in RERANKED_FIELDS}
-        line = to_json(row)
-    return line.rstrip()[:-1] + b", " + added[1:]
+        line = to_json({name: value for name, value in from_json(line).items() if name not in RERANKED_FIELDS})
+    return line.rstrip()[:-1] + b", " + json_line(fields)[1:]
 
 
-def _fields() -> list[Any]:
+def _new_fields() -> list[Any]:
     import pyarrow as pa
 
     text, count = pa.string(), pa.int64()
@@ -343,7 +328,7 @@ def _common_schema(candidates: CandidateFile) -> Any:  # noqa: ANN401 - pyarrow 
     schema = None
     for rows in candidates.raw_rows():
         try:
-            found = pa.schema([pa.field(name, column.type) for name, column in _columns(rows.raw, {}).items()])
+            found = pa.schema([pa.field(name, column.type) for name, column in _columns(rows.raw).items()])
             schema = found if schema is None else pa.unify_schemas([schema, found], promote_options="permissive")
         except (pa.ArrowException, OverflowError) as error:
             problem = f"the rows have no common Parquet type ({str(error).splitlines()[0]})"
@@ -352,47 +337,34 @@ def _common_schema(candidates: CandidateFile) -> Any:  # noqa: ANN401 - pyarrow 
     return schema
 
 
-def _columns(lines: Sequence[bytes], types: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns of JSON lines as Arrow arrays, of the types given or of those that fit."""
+def _columns(lines: Sequence[bytes], fields: Sequence[Any] = ()) -> dict[str, Any]:
+    """Return JSON lines as Arrow columns: of the fields given, or all of them with the types that fit."""
     import pyarrow as pa
 
     rows = [_with_text_ids(from_json(line)) for line in lines]
-    names = types or dict.fromkeys(name for row in rows for name in row if name not in RERANKED_FIELDS)
+    types = {field.name: field.type for field in fields}
     columns: dict[str, Any] = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        kind = types.get(name)
-        if name == "relevant" and (any(isinstance(value, dict) for value in values) or _is_map(kind)):
+    for name in types or dict.fromkeys(name for row in rows for name in row if name not in RERANKED_FIELDS):
+        values, kind = [row.get(name) for row in rows], types.get(name)
+        if name == "relevant" and kind is None and any(isinstance(value, dict) for value in values):
             kind = pa.map_(pa.string(), pa.float64())
-            values = [_gain_pairs(value) for value in values]
+        if name == "relevant" and kind is not None and pa.types.is_map(kind):
+            values = [value and list(_gains(value)) for value in values]
         columns[name] = pa.array(values, kind)
     return columns
 
 
-def _is_map(kind: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
-    import pyarrow as pa
-
-    return kind is not None and pa.types.is_map(kind)
-
-
-def _gain_pairs(value: Any) -> list[tuple[str, float]] | None:  # noqa: ANN401 - JSON
-    if value is None:
-        return None
-    return [(item_id, float(gain)) for item_id, gain in (value.items() if isinstance(value, dict) else ())] or [
-        (str(item_id), 1.0) for item_id in value
-    ]
+def _gains(relevant: dict[str, float] | list[str]) -> Iterable[tuple[str, float]]:
+    pairs = relevant.items() if isinstance(relevant, dict) else zip(relevant, repeat(1), strict=False)
+    return ((item_id, float(gain)) for item_id, gain in pairs)
 
 
 def _with_text_ids(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row whose ids are text: JSON may have numbers for some of them, and an Arrow column has one type."""
-    for name in ("user_id", "case_id"):
-        if isinstance(row.get(name), int):
-            row[name] = str(row[name])
-    for name in ("history", "candidates"):
-        for entry in row.get(name) or ():
+    for entry in [*(row.get("history") or ()), *(row.get("candidates") or ()), row.get("target")]:
+        if entry:
             entry["item_id"] = str(entry["item_id"])
-    if row.get("target"):
-        row["target"]["item_id"] = str(row["target"]["item_id"])
+    row |= {name: str(row[name]) for name in ("user_id", "case_id") if isinstance(row.get(name), int)}
     relevant = cast("Any", row.get("relevant"))
     if isinstance(relevant, list) and all(isinstance(item_id, str | int) for item_id in relevant):
         row["relevant"] = [str(item_id) for item_id in relevant]

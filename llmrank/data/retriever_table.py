@@ -9,49 +9,78 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
-from pydantic_core import to_json
 
-from llmrank.data.candidate_row import CANDIDATE_FIELDS
-from llmrank.data.candidate_writing import write_lines, write_tables
-from llmrank.data.candidates import FAULTS_SHOWN, ArrowTable, BadRowsError, DataFrame, arrow_table, file_format
-from llmrank.data.rows import Arrow, clean_text
-from llmrank.data.tables import Table, read_event_rows, read_table
+from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS
+from llmrank.data.candidates import FAULTS_SHOWN, refuse_rows
+from llmrank.data.rows import (
+    Arrow,
+    EventRows,
+    ItemRows,
+    chronological,
+    clean_text,
+    is_list,
+    is_text,
+    lines_of,
+    map_texts,
+    whole,
+)
+from llmrank.data.tables import Table
 from llmrank.errors import InputError
 
 pc: Any = pyarrow.compute
 ROLES = ("user", "item", "title", "score", "rank", "relevant")
 """What a column may be to us; every other one is an attribute of the item."""
 
+Gains = Mapping[str, Mapping[str, float]]
+"""User id -> item id -> gain, above 0."""
 
-def read_retriever_table(
-    source: Path | ArrowTable | DataFrame,
+
+@dataclass(frozen=True, slots=True)
+class _Proposed:
+    """The columns of a long table, aligned."""
+
+    user_ids: Arrow
+    """The users, in the order in which they come."""
+    user: NDArray[np.int64]
+    """Index into `user_ids`; -1: none."""
+    item: Arrow
+    fields: dict[str, Arrow]
+    """Those of a candidate."""
+    order: NDArray[np.intp]
+    """The good rows: users in the order in which they come, and the candidates of each from the best on."""
+
+
+def candidate_table(
+    table: Table,
     *,
-    items: Path | None = None,
-    histories: Path | None = None,
-    relevant: Mapping[str, Mapping[str, float]] | None = None,
-    columns: Mapping[str, str] | None = None,
+    items: ItemRows | None = None,
+    histories: EventRows | None = None,
+    queries: EventRows | None = None,
+    relevant: Gains | None = None,
+    columns: Mapping[str, str],
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
     left_out: Counter[str],
 ) -> Arrow:
-    """Return the candidate file of a retriever's table as a `pyarrow.Table`, users in the order in which they come.
+    """Return the candidate file of a long table as a `pyarrow.Table`, users in the order in which they come.
 
-    Candidates stand by falling score; without scores by rank, or as they come.
+    Candidates stand by falling score; without scores, and where scores are equal, by rank, else as they come.
 
     Args:
-        source: CSV, TSV, JSON lines or Parquet; or a table in memory.
-        items: A table of items: titles, and all their other columns. Without it the table must have a title.
-        histories: A table of interactions; a user without any has an empty history.
-        relevant: User id -> item id -> gain. None: from the column `relevant` of the table, where there is one.
+        table: A row per user and item.
+        items: Titles, and what else is known of an item. Without it the table must have a title.
+        histories: Earlier events; a user without any has an empty history.
+        queries: What users asked for: the history of a user without events.
+        relevant: None: from the column `relevant` of the table, where there is one.
         columns: The columns' roles, where their names do not tell: `ROLES`.
         drop_duplicates: Keep the best of a user's repeated items, instead of refusing them.
         skip_bad_rows: Go on without rows that have faults.
@@ -60,119 +89,62 @@ def read_retriever_table(
     Raises:
         InputError: a column is missing; a row has a fault (no user, no item, no title, no number, or a repeated item).
     """
-    read = read_table(source) if isinstance(source, Path) else Table("the table", arrow_table(source))
-    table = _long(_checked(read, columns or {}), columns or {})
-    names = _named(table, columns or {})
-    catalogue = None if items is None else _catalogue(items)
-    good, rows = _good_rows(table, names, catalogue, skip_bad_rows, drop_duplicates, left_out)
-    order = good[np.lexsort((rows.place[good], rows.user[good]))]
-    users, lengths = _runs(rows.user[order])
-    user_ids = rows.user_ids.take(pa.array(users))
-    candidates: dict[str, Arrow] = {"item_id": rows.item_id, "title": rows.title}
-    if rows.score is not None:
-        candidates["score"] = pa.array(rows.score)
-    candidates |= rows.attributes
-    struct = pa.StructArray.from_arrays(
-        [column.take(pa.array(order)) for column in candidates.values()], names=list(candidates)
-    )
-    made: dict[str, Arrow] = {"user_id": user_ids}
-    if histories is not None:
-        titles = catalogue or _Catalogue(rows.item_id, rows.title, {})
-        made["history"] = _history(histories, user_ids, titles, left_out)
-        empty = int((pc.list_value_length(made["history"]).to_numpy() == 0).sum())
-        left_out["Cases have an empty history"] += empty
-    made["candidates"] = _list_array(lengths, struct)
-    offered = rows.item_id.take(pa.array(order))
-    gains = _column_gains(table, names, rows, left_out) if relevant is None else relevant
-    if gains:
-        made["relevant"] = _relevant_array(user_ids.to_pylist(), lengths, offered.to_pylist(), gains, left_out)
-    return pa.table(made)
-
-
-def write_candidate_table(path: Path, table: Arrow, *, overwrite: bool = False) -> int:
-    """Write a `pyarrow.Table` that is a candidate file, its columns as they are, and return the number of rows."""
-    if file_format(path) == "parquet":
-        batches = (pa.Table.from_batches([batch]) for batch in table.to_batches(max_chunksize=8192))
-        return write_tables(path, batches, table.schema, overwrite=overwrite)
-    rows = (
-        {name: value for name, value in row.items() if value is not None}
-        for batch in table.to_batches(max_chunksize=1024)
-        for row in batch.to_pylist(maps_as_pydicts="lossy")
-    )
-    lines = (to_json(row, inf_nan_mode="null", fallback=str) + b"\n" for row in rows)
-    return write_lines(path, lines, overwrite=overwrite)
-
-
-@dataclass(frozen=True, slots=True)
-class _Catalogue:
-    """Items by id: their titles, and further columns."""
-
-    item_id: Arrow
-    title: Arrow
-    attributes: Mapping[str, Arrow]
-
-    def places(self, ids: Arrow) -> Arrow:
-        """Return where each id stands; null: it is not there."""
-        return pc.index_in(ids, value_set=self.item_id)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The columns of a long table, aligned."""
-
-    user_ids: Arrow
-    """The users, in the order in which they come."""
-    user: NDArray[np.int64]
-    """Index into `user_ids`; -1: none."""
-    item_id: Arrow
-    title: Arrow
-    score: NDArray[np.float64] | None
-    place: NDArray[np.float64]
-    """By it the candidates of a user are sorted, lowest first."""
-    attributes: Mapping[str, Arrow]
-
-
-def _checked(table: Table, columns: Mapping[str, str]) -> Table:
-    """Return the table; raise the InputError that says what else it is, or which role there is not."""
-    names = list(table.data.column_names)
     for role in columns:
         if role not in ROLES:
             raise InputError(f"nothing is called {role!r}", field="--column", hint=f"use one of {', '.join(ROLES)}")
-    if "candidates" in names and pa.types.is_list(table.data.schema.field("candidates").type):
-        inner = table.data.schema.field("candidates").type.value_type
-        if pa.types.is_struct(inner):
-            hint = "use it as it is: llmrank eval --data, llmrank rerank"
-            raise InputError("this is a candidate file already", path=table.path, hint=hint)
-    return table
-
-
-def _named(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
-    """Return the column of each role that the table has; user and item must be there."""
     names = {"user": table.require("user", columns), "item": table.require("item", columns)}
     for role in ROLES[2:]:
         if (name := table.find(role, columns)) is not None and name not in names.values():
             names[role] = name
-    return names
+    rows = _proposed(table, names, items, drop_duplicates, skip_bad_rows, left_out)
+    users = rows.user[rows.order]
+    starts = np.flatnonzero(np.diff(users, prepend=-1))
+    lengths = np.diff(starts, append=len(users))
+    user_ids = rows.user_ids.take(pa.array(users[starts]))
+    left_out["users without candidates are left out"] += len(np.unique(rows.user[rows.user >= 0])) - len(starts)
+    made: dict[str, Arrow] = {"user_id": user_ids}
+    known = items or ItemRows("", rows.item, rows.fields["title"])
+    pasts = [_history(one, user_ids, known, left_out) for one in (histories, queries) if one is not None]
+    if pasts:
+        made["history"] = pasts[0]
+        if len(pasts) > 1:
+            pairs = zip(*(past.to_pylist(maps_as_pydicts="lossy") for past in pasts), strict=True)
+            made["history"] = pa.array([past or query for past, query in pairs])
+    known_pasts = int(np.count_nonzero(pc.list_value_length(made["history"]))) if pasts else 0
+    left_out["Cases have an empty history"] += len(user_ids) - known_pasts
+    made["candidates"] = _list_column(lengths, rows.fields, rows.order)
+    gains = _column_gains(table, names, rows, left_out) if relevant is None else relevant
+    if gains:
+        made["relevant"] = _relevant(user_ids.to_pylist(), made["candidates"], gains, left_out)
+    return pa.table(made)
 
 
-def _long(table: Table, columns: Mapping[str, str]) -> Table:
-    """Return a wide table as a long one: lists, or texts that hold lists, become a row for each entry."""
+def long_table(table: Table, columns: Mapping[str, str]) -> Table:
+    """Return a wide table as a long one: lists, or texts that hold lists, become a row for each entry.
+
+    Raises InputError for a candidate file, which needs no conversion, and for lists of unequal lengths.
+    """
+    kinds = {name: table.data.schema.field(name).type for name in table.data.column_names}
+    if "candidates" in kinds and is_list(kinds["candidates"]) and pa.types.is_struct(kinds["candidates"].value_type):
+        hint = "use it as it is: llmrank eval --data, llmrank rerank"
+        raise InputError("this is a candidate file already", path=table.path, hint=hint)
     item, user = table.find("item", columns), table.find("user", columns)
     data = table.data
     if item is None and (item := table.find("items", {})) is not None:
-        data = data.rename_columns({item: "item_id"})
-        table, item = replace(table, data=data), "item_id"
+        data, item = data.rename_columns({item: "item_id"}), "item_id"
+        table = replace(table, data=data)
     if item is None or user is None:
         return table
     if len(pc.unique(data[user])) == len(data):  # a row per user: lists may be texts, as CSV has them
         loose = {item, *(table.find(role, columns) for role in ("score", "rank", "relevant"))}
-        for name in data.column_names:
-            if name != user and _is_text_list(data[name], strict=name not in loose):
-                data = data.set_column(data.column_names.index(name), name, _parsed_lists(data[name]))
+        for place, name in enumerate(data.column_names):
+            if name != user and _holds_lists(data[name], strict=name not in loose):
+                parsed = pa.array([_parsed_list(text) for text in data[name].to_pylist()], pa.list_(pa.string()))
+                data = data.set_column(place, name, parsed)
     data = data.combine_chunks()
-    if not _is_list(data.schema.field(item).type):
+    lists = [name for name in data.column_names if is_list(data.schema.field(name).type)]
+    if item not in lists:
         return replace(table, data=data)
-    lists = [name for name in data.column_names if _is_list(data.schema.field(name).type)]
     lengths = pc.list_value_length(data[item]).fill_null(0)
     for name in lists:
         other = pc.list_value_length(data[name]).fill_null(0)
@@ -180,223 +152,186 @@ def _long(table: Table, columns: Mapping[str, str]) -> Table:
             row = int(differs.argmax())
             problem = f"{other[row]} entries, and {item} has {lengths[row]}"
             hint = "give lists of one length, or leave the column out"
-            raise InputError(problem, path=table.path, line=table.first_line + row, field=name, hint=hint)
+            raise InputError(problem, path=table.path, line=int(table.lines[row]), field=name, hint=hint)
     parent = pc.list_parent_indices(data[item])
     made = {
         name: pc.list_flatten(data[name]) if name in lists else data[name].take(parent) for name in data.column_names
     }
-    return Table(table.path, pa.table(made), table.first_line)
+    return Table(table.path, pa.table(made), lines_of(table.lines, parent.to_numpy()))
 
 
-def _is_list(kind: Arrow) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
-
-
-def _is_text_list(column: Arrow, *, strict: bool) -> bool:
+def _holds_lists(column: Arrow, *, strict: bool) -> bool:
     """Return whether texts are lists such as `[1, 2]` or, unless strict, `1 2 3` and `1|2|3`."""
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if not is_text(column.type):
         return False
     first = next((text for text in column.slice(0, 1000).to_pylist() if text), "").strip()
     return bool(re.fullmatch(r"\[.*\]", first) or (not strict and re.fullmatch(r"\S+([\s|;,]+\S+){2,}", first)))
 
 
-def _parsed_lists(column: Arrow) -> Arrow:
-    lists: list[list[str]] = []
-    for text in column.to_pylist():
-        inner = (text or "").strip()
-        try:
-            given = json.loads(inner)
-            lists.append([str(entry) for entry in given])
-        except (ValueError, TypeError):
-            parts = re.split(r"\s*[|;,]\s*|\s+", inner.strip("[]").strip())
-            lists.append([part.strip("'\"") for part in parts if part])
-    return pa.chunked_array([pa.array(lists, pa.list_(pa.string()))])
+def _parsed_list(text: str | None) -> list[str]:
+    inner = (text or "").strip()
+    try:
+        return [str(entry) for entry in json.loads(inner)]
+    except (ValueError, TypeError):
+        parts = re.split(r"\s*[|;,]\s*|\s+", inner.strip("[]").strip())
+        return [part.strip("'\"") for part in parts if part]
 
 
-def _catalogue(path: Path) -> _Catalogue:
-    table = read_table(path)
-    named = {"item": "id"} if table.find("item", {}) is None and "id" in table.data.column_names else {}
-    item, title = table.require("item", named), table.require("title", named)
-    ids = table.texts(item).combine_chunks()
-    others = {name: table.data[name].combine_chunks() for name in table.data.column_names if name not in {item, title}}
-    return _Catalogue(ids, table.texts(title).combine_chunks(), others)
-
-
-def _good_rows(
+def _proposed(
     table: Table,
     names: Mapping[str, str],
-    catalogue: _Catalogue | None,
-    skip_bad_rows: bool,
+    items: ItemRows | None,
     drop_duplicates: bool,
+    skip_bad_rows: bool,
     left_out: Counter[str],
-) -> tuple[NDArray[np.intp], _Rows]:
-    """Return the columns, and the indices of the rows without faults; raise InputError for the faults of the others."""
-    data, faults = table.data, list[tuple[NDArray[np.bool_], str, str, str]]()
-    users = _trimmed(table.texts(names["user"]))
-    items = _trimmed(table.texts(names["item"]))
-    encoded = users.dictionary_encode()
-    user = np.where(np.array(pc.equal(users, "")), -1, encoded.indices.to_numpy().astype(np.int64))
-    faults.append((user < 0, names["user"], "the user is missing", "give it, or remove the row"))
-    faults.append((np.array(pc.equal(items, "")), names["item"], "the item is missing", "give it, or remove the row"))
-    title = None if "title" not in names else _trimmed(table.texts(names["title"]))
-    attributes: dict[str, Arrow] = {
-        name: data[name].combine_chunks() for name in data.column_names if name not in names.values()
-    }
-    if catalogue is not None:
-        places = catalogue.places(items)
-        known = _trimmed(catalogue.title.take(places))
+) -> _Proposed:
+    """Return the columns and the rows without faults; raise InputError for the faults of the others."""
+    data = table.data
+    users, item = _trimmed(table.texts(names["user"])), _trimmed(table.texts(names["item"]))
+    title = _trimmed(table.texts(names["title"])) if "title" in names else None
+    attributes = {name: whole(data[name]) for name in data.column_names if name not in names.values()}
+    unknown = np.zeros(len(data), bool)
+    if items is not None:
+        twice = len(items.item_id) - len(pc.unique(items.item_id))
+        left_out["rows of the items table repeat an id: the first one counts"] += twice
+        places = pc.index_in(item, value_set=_trimmed(items.item_id))
+        known = _trimmed(items.title).take(places).fill_null("")
         title = known if title is None else pc.if_else(pc.equal(title, ""), known, title)
+        unknown = np.array(places.is_null()) & np.array(pc.equal(title, ""))
         attributes |= {
-            name: column.take(places) for name, column in catalogue.attributes.items() if name not in data.column_names
+            name: _attribute(column, places)
+            for name, column in items.attributes.items()
+            if name not in data.column_names
         }
     if title is None:
         hint = "name a table with ids and titles (--items), or the column: --column title=NAME"
         raise InputError("the table has no titles", path=table.path, line=1, hint=hint)
-    where = names.get("title", "title")
-    hint = "give every item a title: the model reads it"
-    faults.append((np.array(pc.equal(title, "")), where, "the title is missing", hint))
     score = table.numbers(names["score"], "score") if "score" in names else None
+    rank = table.numbers(names["rank"], "rank") if "rank" in names else np.zeros(len(data))
+    best_first = np.lexsort((np.arange(len(data)), rank, *([] if score is None else [-score])))
+    encoded = users.dictionary_encode()
+    user = np.where(np.array(pc.equal(users, "")), -1, encoded.indices.to_numpy().astype(np.int64))
+    no_item = np.array(pc.equal(item, ""))
+    no_title = np.array(pc.equal(title, "")) & ~unknown & ~no_item
+    where, give = names.get("title", "title"), "give every item a title: the model reads it"
+    faults = [
+        (user < 0, names["user"], "the user is missing", "give it, or remove the row"),
+        (no_item, names["item"], "the item is missing", "give it, or remove the row"),
+        (
+            unknown & ~no_item,
+            names["item"],
+            "{item} is not in the items table",
+            "add it there, or remove the candidate",
+        ),
+        (no_title, where, "{item} has no title", give),
+    ]
     if score is not None:
         hint = "score every row, or leave the column out: --column score="
-        faults.append((~np.isfinite(score), names["score"], "the score is missing", hint))
-    rank = table.numbers(names["rank"], "rank") if "rank" in names else np.arange(len(data), dtype=np.float64)
-    place = np.lexsort((np.arange(len(data)), rank, *([] if score is None else [-score])))
-    placed = np.empty(len(data))
-    placed[place] = np.arange(len(data))
-    item = items.dictionary_encode().indices.to_numpy().astype(np.int64)
-    bad = np.any([mask for mask, *_ in faults], axis=0)
-    repeated = np.zeros(len(data), bool)
-    best_first = place[~bad[place]]
-    pairs = user[best_first] * (item.max(initial=0) + 1) + item[best_first]
-    kept = np.unique(pairs, return_index=True)[1]
-    repeated[best_first] = True
-    repeated[best_first[kept]] = False
+        faults.append((~np.isfinite(score), names["score"], "{item} has no score", hint))
+    good = best_first[~np.any([mask for mask, *_ in faults], axis=0)[best_first]]
+    code = item.dictionary_encode().indices.to_numpy().astype(np.int64)
+    kept = np.sort(np.unique(user[good] * (code.max(initial=0) + 1) + code[good], return_index=True)[1])
+    repeated = np.isin(np.arange(len(data)), np.delete(good, kept))
     if drop_duplicates:
         left_out["repeated candidates are left out"] += int(repeated.sum())
     else:
         hint = "keep it once (--drop-duplicates keeps the best)"
-        faults.append((repeated, names["item"], "the item is a candidate of the user twice", hint))
-    _refuse(table, users, faults, skip_bad_rows, left_out)
-    good = np.flatnonzero(~(bad | repeated))
+        faults.append((repeated, names["item"], "{item} is a candidate twice", hint))
+    if skip_bad_rows:
+        for mask, _, problem, _ in faults:
+            left_out[f"rows are left out: {problem.format(item='the item')}"] += int(mask.sum())
+    else:
+        _refuse(table, users, item, faults)
+    good = good[kept]
     if not len(good):
         raise InputError("the table has no rows", path=table.path, hint="write at least one")
-    taken = CANDIDATE_FIELDS
-    attributes = {f"column_{name}" if name in taken else name: column for name, column in attributes.items()}
-    return good, _Rows(encoded.dictionary, user, items, title, score, placed, attributes)
+    fields = {"item_id": item, "title": title} | ({} if score is None else {"score": pa.array(score)})
+    fields |= _renamed(attributes, CANDIDATE_FIELDS)
+    return _Proposed(encoded.dictionary, user, item, fields, good[np.argsort(user[good], kind="stable")])
 
 
-def _refuse(
-    table: Table,
-    users: Arrow,
-    faults: Sequence[tuple[NDArray[np.bool_], str, str, str]],
-    skip_bad_rows: bool,
-    left_out: Counter[str],
-) -> None:
-    found: dict[int, InputError] = {}
-    for mask, column, problem, hint in faults:
-        if skip_bad_rows and mask.any():
-            left_out[f"rows are left out: {problem}"] += int(mask.sum())
-        for row in np.flatnonzero(mask)[:FAULTS_SHOWN].tolist():
-            line, user = table.first_line + row, users[row].as_py() or None
-            error = InputError(problem, path=table.path, line=line, field=column, user=user, hint=hint)
-            found.setdefault(row, error)
-    if found and not skip_bad_rows:
-        shown = [found[row] for row in sorted(found)][:FAULTS_SHOWN]
-        count = int(np.any([mask for mask, *_ in faults], axis=0).sum())
-        raise shown[0] if count == 1 else BadRowsError(table.path, shown, count)
+def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[np.bool_], str, str, str]]) -> None:
+    """Raise the InputError for the faults of a table, the first of each row."""
+    found: list[InputError] = []
+    which = np.array([mask for mask, *_ in faults])
+    bad = np.flatnonzero(which.any(axis=0))
+    for row in bad[:FAULTS_SHOWN].tolist():
+        _, column, problem, hint = faults[int(which[:, row].argmax())]
+        problem = problem.format(item=f"item {item[row].as_py()!r}")
+        line, user = int(table.lines[row]), users[row].as_py() or None
+        found.append(InputError(problem, path=table.path, line=line, field=column, user=user, hint=hint))
+    refuse_rows(table.path, found, len(bad))
 
 
-def _history(path: Path, user_ids: Arrow, titles: _Catalogue, left_out: Counter[str]) -> Arrow:
+def _history(events: EventRows, user_ids: Arrow, known: ItemRows, left_out: Counter[str]) -> Arrow:
     """Return the events of the users, oldest first, as a list column."""
-    table = read_table(path)
-    events = read_event_rows(table, {})
-    own = table.find("title", {})
     user = pc.index_in(_trimmed(events.user), value_set=user_ids)
-    items = _trimmed(events.item)
-    places = titles.places(items)
-    title = _trimmed(titles.title.take(places))
-    if own is not None:
-        title = pc.if_else(pc.equal(title, ""), _trimmed(table.texts(own)), title)
+    item = _trimmed(events.item)
+    places = pc.index_in(item, value_set=_trimmed(known.item_id))
+    title = _trimmed(known.title).take(places).fill_null("")
+    if events.title is not None:
+        title = pc.if_else(pc.equal(title, ""), _trimmed(events.title), title)
     ours = np.array(user.is_valid())
-    nameless = np.array(pc.equal(title, "")) | np.array(pc.equal(items, ""))
+    nameless = np.array(pc.equal(title, "")) | np.array(pc.equal(item, ""))
     left_out["events of the histories are left out: their items have no title"] += int((ours & nameless).sum())
-    time = events.timestamp
-    if time is not None and np.isnan(time[ours]).any():
-        line = table.first_line + int(np.flatnonzero(ours & np.isnan(time))[0])
-        hint = "fill it in, or remove the column to take the order of the file"
-        raise InputError("an event without a timestamp", path=path, line=line, field=events.timestamp_field, hint=hint)
     rows = np.flatnonzero(ours & ~nameless)
     owner = user.fill_null(-1).to_numpy().astype(np.int64)
-    order = rows[np.lexsort((rows, *([] if time is None else [time[rows]]), owner[rows]))]
-    index = pa.array(order)
-    fields: dict[str, Arrow] = {"item_id": items.take(index), "title": title.take(index)}
-    if events.rating is not None:
-        fields["rating"] = pa.array(events.rating[order], pa.float64(), mask=np.isnan(events.rating[order]))
-    if time is not None:
-        fields["timestamp"] = pa.array(time[order])
-    fields |= {
-        name: column.take(places).take(index)
-        for name, column in titles.attributes.items()
-        if name not in {*fields, "attributes", "rating", "timestamp"}
-    }
-    lengths = np.bincount(owner[order], minlength=len(user_ids))
-    return _list_array(lengths, pa.StructArray.from_arrays(list(fields.values()), names=list(fields)))
+    oldest_first = rows[chronological(owner[rows], events.take(rows))]
+    order = oldest_first[np.argsort(owner[oldest_first], kind="stable")]
+    fields: dict[str, Arrow] = {"item_id": item, "title": title}
+    for name, values in (("rating", events.rating), ("timestamp", events.timestamp)):
+        if values is not None:
+            fields[name] = pa.array(values, pa.float64(), mask=np.isnan(values))
+    fields |= _renamed({name: _attribute(column, places) for name, column in known.attributes.items()}, EVENT_FIELDS)
+    return _list_column(np.bincount(owner[order], minlength=len(user_ids)), fields, order)
 
 
-def _column_gains(
-    table: Table, names: Mapping[str, str], rows: _Rows, left_out: Counter[str]
-) -> dict[str, dict[str, float]]:
+def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_out: Counter[str]) -> Gains:
     """Return what the column `relevant` of the table says: a gain, or true and false."""
-    if "relevant" not in names:
+    if (name := names.get("relevant")) is None:
         return {}
-    column = table.data[names["relevant"]]
+    column = table.data[name]
     if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    gains = replace(table, data=pa.table({names["relevant"]: column})).numbers(names["relevant"], "gain")
+        table = replace(table, data=pa.table({name: column.cast(pa.int8())}))
+    gains = table.numbers(name, "gain")
     made: dict[str, dict[str, float]] = {}
-    user_ids, item_ids = rows.user_ids.to_pylist(), rows.item_id
+    user_ids, item_ids = rows.user_ids.to_pylist(), rows.item
     for row in np.flatnonzero((gains > 0) & (rows.user >= 0)).tolist():
         made.setdefault(user_ids[rows.user[row]], {})[item_ids[row].as_py()] = float(gains[row])
-    left_out[f"rows are relevant by the column {names['relevant']!r}"] += int((gains > 0).sum())
+    left_out[f"rows are relevant by the column {name!r}"] += int((gains > 0).sum())
     return made
 
 
-def _relevant_array(
-    users: Sequence[str],
-    lengths: NDArray[np.int64],
-    offered: Sequence[str],
-    gains: Mapping[str, Mapping[str, float]],
-    left_out: Counter[str],
-) -> Arrow:
-    start = missed = without = 0
-    for user, length in zip(users, lengths.tolist(), strict=True):
-        wanted = gains.get(user, {}).keys()
-        without += not wanted
-        missed += len(wanted - set(offered[start : start + length]))
-        start += length
-    left_out["Cases have no relevant item: no measure counts them"] += without
+def _relevant(users: list[str], candidates: Arrow, gains: Gains, left_out: Counter[str]) -> Arrow:
+    rows = [gains.get(user, {}) for user in users]
+    ids, starts = candidates.values.field("item_id").to_pylist(), candidates.offsets.to_pylist()
+    missed = sum(len(row.keys() - ids[start:end]) for row, (start, end) in zip(rows, pairwise(starts), strict=True))
+    left_out["Cases have no relevant item: no measure counts them"] += sum(not row for row in rows)
     left_out["relevant items are no candidates: they count against the score"] += missed
     left_out["users have relevant items and no candidates: they are left out"] += len(gains.keys() - set(users))
-    rows = [gains.get(user, {}) for user in users]
     if any(gain != 1 for row in rows for gain in row.values()):
         return pa.array([list(row.items()) for row in rows], pa.map_(pa.string(), pa.float64()))
     return pa.array([list(row) for row in rows], pa.list_(pa.string()))
 
 
 def _trimmed(column: Arrow) -> Arrow:
-    """Return texts on one line, without HTML entities; "" where there is none."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    encoded = array.cast(pa.string()).fill_null("").dictionary_encode()
-    cleaned = pa.array([clean_text(text) for text in encoded.dictionary.to_pylist()], pa.string())
-    return cleaned.take(encoded.indices)
+    """Return texts on one line, without HTML entities, as one array; "" where there is none."""
+    return map_texts(column, clean_text).fill_null("")
 
 
-def _runs(sorted_codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct codes in a sorted array, and how long each run is."""
-    starts = np.flatnonzero(np.diff(sorted_codes, prepend=-1))
-    return sorted_codes[starts], np.diff(starts, append=len(sorted_codes))
+def _attribute(column: Arrow, places: Arrow) -> Arrow:
+    """Return what an items table says of the items in `places`; a text without content is null."""
+    cleaned = map_texts(column, lambda text: clean_text(text) or None) if is_text(column.type) else column
+    return whole(cleaned).take(places)
 
 
-def _list_array(lengths: NDArray[np.int64], entries: Arrow) -> Arrow:
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), entries)
+def _renamed(attributes: Mapping[str, Arrow], taken: frozenset[str]) -> Iterator[tuple[str, Arrow]]:
+    return ((f"column_{name}" if name in taken else name, column) for name, column in attributes.items())
+
+
+def _list_column(lengths: NDArray[np.int64], fields: Mapping[str, Arrow], order: NDArray[np.intp]) -> Arrow:
+    """Return a column of lists of structs, of so many entries each, taken from the fields in this order."""
+    entries = pa.StructArray.from_arrays(
+        [column.take(pa.array(order)) for column in fields.values()], names=list(fields)
+    )
+    return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32()), entries)

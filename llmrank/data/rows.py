@@ -1,4 +1,4 @@
-"""Items and interactions as a reader found them, and the one way in which they become a `Dataset`."""
+"""Items and interactions as they are in the files, and how they become a `Dataset`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Dataset, Interactions
@@ -18,20 +21,29 @@ from llmrank.errors import InputError
 from llmrank.types import Item
 
 Arrow = Any
-"""A value of pyarrow, which ships no types. In the columns below: a `ChunkedArray` of strings."""
+"""A value of pyarrow, which ships no types. In the columns below: an array, in chunks or not, of strings or as said."""
+Lines = Sequence[int] | NDArray[np.int64]
+"""The line of each row, for messages."""
+FROM_ONE: Lines = range(1, sys.maxsize)
+"""The first row stands on line 1, and so on."""
+
+
+def lines_of(lines: Lines, rows: NDArray[np.intp]) -> Lines:
+    """Return the lines of the chosen rows."""
+    return rows + lines.start if isinstance(lines, range) else np.asarray(lines)[rows]
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRows:
     """The items table, column by column."""
 
-    path: str
-    item_id: Sequence[str]
-    title: Sequence[str | None]
-    """None or blank: the item has no title, and its id stands in for it (counted by `describe`)."""
-    attributes: Mapping[str, Sequence[str | None]] = field(default_factory=dict[str, Sequence[str | None]])
-    first_line: int = 1
-    """Line number of row 0, for messages."""
+    path: Path | str
+    item_id: Arrow
+    title: Arrow
+    """Null or blank: the item has no title, and its id is shown instead (`describe` counts these)."""
+    attributes: Mapping[str, Arrow] = field(default_factory=dict[str, Arrow])
+    """Of any type: the items of a Dataset take what is text, a number, or a list of texts."""
+    lines: Lines = FROM_ONE
     id_field: str = "item_id"
 
 
@@ -39,7 +51,7 @@ class ItemRows:
 class EventRows:
     """The interactions table, column by column, in file order."""
 
-    path: str
+    path: Path | str
     user: Arrow
     item: Arrow
     rating: NDArray[np.float64] | None = None
@@ -47,24 +59,38 @@ class EventRows:
     timestamp: NDArray[np.float64] | None = None
     """Seconds since the epoch. NaN (unknown) is allowed only where `position` says the order."""
     position: NDArray[np.float64] | None = None
-    """Place of the event within its user's history, where the file knows it better than the timestamps do."""
+    """Place of the event in its user's history, where the file says it more exactly than the timestamps do."""
+    title: Arrow = None
+    """Of the item, where the table has it."""
     rating_scale: tuple[float, float] | None = None
     """None: lowest and highest rating seen."""
-    first_line: int = 1
-    lines: NDArray[np.int64] | None = None
-    """Line number of each row, where a line holds several."""
+    lines: Lines = FROM_ONE
     ordered: bool = False
     """Whether the format itself lists events oldest first."""
     notes: tuple[str, ...] = ()
-    """What was decided about its columns."""
+    """How its columns were understood, where that was a guess."""
     user_field: str = "user_id"
     item_field: str = "item_id"
     timestamp_field: str = "timestamp"
 
+    def take(self, rows: NDArray[np.intp]) -> EventRows:
+        """Return the chosen rows, in the order given."""
+        places = pa.array(rows)
+        return replace(
+            self,
+            user=self.user.take(places),
+            item=self.item.take(places),
+            rating=None if self.rating is None else self.rating[rows],
+            timestamp=None if self.timestamp is None else self.timestamp[rows],
+            position=None if self.position is None else self.position[rows],
+            title=None if self.title is None else self.title.take(places),
+            lines=lines_of(self.lines, rows),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """All that a reader found."""
+    """Both tables of a data set."""
 
     items: ItemRows
     events: EventRows
@@ -87,6 +113,41 @@ def clean_text(text: str | None) -> str:
     return " ".join(text.split())
 
 
+def whole(column: Arrow) -> Arrow:
+    """Return a column as one `Array`."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def map_texts(column: Arrow, change: Callable[[str], str | None]) -> Arrow:
+    """Return a column of texts with each of them changed, as one array; null stays null."""
+    encoded = whole(column).cast(pa.string()).dictionary_encode()
+    changed = pa.array([change(text) for text in encoded.dictionary.to_pylist()], pa.string())
+    return changed.take(encoded.indices)
+
+
+def is_text(kind: Arrow) -> bool:
+    """Return whether a type of Arrow is one of strings."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def is_list(kind: Arrow) -> bool:
+    """Return whether a type of Arrow is one of lists."""
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+
+
+def texts(column: Arrow) -> Arrow:
+    """Return a column as strings; whole floating-point numbers (ids that went through pandas) lose their `.0`."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if is_list(column.type):
+        joined = [values and ", ".join(map(str, values)) for values in column.to_pylist()]
+        return pa.chunked_array([pa.array(joined, pa.string())])
+    if pa.types.is_floating(column.type):
+        values = column.drop_null().to_numpy()
+        column = column.cast(pa.int64()) if (np.floor(values) == values).all() else column
+    return column.cast(pa.string())
+
+
 def natural_order(ids: Iterable[str]) -> list[str]:
     """Return the ids in numeric order if all are numbers, else in code point order."""
     ids = list(ids)
@@ -98,45 +159,46 @@ def natural_order(ids: Iterable[str]) -> list[str]:
 def make_items(rows: ItemRows) -> tuple[Item, ...]:
     """Return the items in natural order of their ids.
 
-    Raises:
-        InputError: an item has no id, or two rows have the same one.
+    Raises InputError: an item has no id, or two rows have the same one.
     """
-    line_of: dict[str, int] = {}
-    for row, item_id in enumerate(rows.item_id):
-        line = rows.first_line + row
-        if not item_id:
-            raise InputError(
-                "an item without an id", path=rows.path, line=line, field=rows.id_field, hint="give it one"
-            )
-        if (first := line_of.setdefault(item_id, line)) != line:
-            raise InputError(
-                f"item {item_id!r} stands here a second time (first on line {first})",
-                path=rows.path,
-                line=line,
-                field=rows.id_field,
-                hint="keep one row for each item",
-            )
-    columns = list(rows.attributes.items())
+    ids: list[str | None] = rows.item_id.to_pylist()
+    titles: list[str | None] = rows.title.to_pylist()
+    columns = [(name, texts(column).to_pylist()) for name, column in rows.attributes.items() if _is_shown(column.type)]
     items: dict[str, Item] = {}
-    for row, item_id in enumerate(rows.item_id):
+    line_of: dict[str, int] = {}
+    for row, (item_id, title) in enumerate(zip(ids, titles, strict=True)):
+        line = int(rows.lines[row])
+        if not item_id:
+            hint = "fill in the id, or remove the row"
+            raise InputError("an item without an id", path=rows.path, line=line, field=rows.id_field, hint=hint)
+        if (first := line_of.setdefault(item_id, line)) != line:
+            problem, hint = f"item {item_id!r} is listed twice (first on line {first})", "keep one row for each item"
+            raise InputError(problem, path=rows.path, line=line, field=rows.id_field, hint=hint)
         attributes = {name: text for name, values in columns if (text := clean_text(values[row]))}
-        items[item_id] = Item(item_id, clean_text(rows.title[row]) or item_id, attributes)
+        items[item_id] = Item(item_id, clean_text(title) or item_id, attributes)
     return tuple(items[item_id] for item_id in natural_order(items))
+
+
+def _is_shown(kind: Arrow) -> bool:
+    if pa.types.is_dictionary(kind) or is_list(kind):
+        return is_text(kind.value_type)
+    return is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[float, float] | None = None) -> Dataset:
     """Return the Dataset of `rows`: users and items in natural order of their ids, interactions oldest first.
 
-    A user who met an item twice keeps both events: coming back is behaviour. The catalogue is the whole items table.
+    A user who met an item twice keeps both events, because repetition is behaviour too. The catalogue is the whole
+    items table.
 
-    Raises:
-        InputError: a duplicate or empty id, an interaction with an unknown item, a missing timestamp, no interactions.
+    Raises InputError: a duplicate or empty id, an interaction with an unknown item, a missing timestamp, no
+    interactions.
     """
     items, events = make_items(rows.items), rows.events
     if not len(events.user):
-        raise InputError("no interactions", path=events.path, hint="give at least one")
+        raise InputError("no interactions", path=events.path, hint="the table must hold at least one")
     user_ids, user = _users(events)
-    order = _chronological(user, events)
+    order = chronological(user, events)
     item = _item_index(items, rows)
     interactions = Interactions(user, item, events.rating, events.timestamp).take(order)
     scale = rating_scale or events.rating_scale
@@ -158,52 +220,17 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
     )
 
 
-def content_hash(users: Sequence[str], items: Sequence[Item], interactions: Interactions) -> str:
-    """Return the sha256 of what a Dataset holds: the same data hashes the same, wherever and however it was read."""
-    digest = hashlib.sha256()
-    rows = [(item.item_id, item.title, dict(item.attributes)) for item in items]
-    digest.update(json.dumps([list(users), rows], sort_keys=True, ensure_ascii=False).encode())
-    for column in (interactions.user, interactions.item, interactions.rating, interactions.timestamp):
-        digest.update(b"-" if column is None else column.astype(column.dtype.newbyteorder("<")).tobytes())
-    return digest.hexdigest()
+def chronological(user: NDArray[np.int32] | NDArray[np.int64], events: EventRows) -> NDArray[np.intp]:
+    """Return the rows in the order in which the events happened; `user` is a number for each row's user.
 
-
-def _users(events: EventRows) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    found, code = _encode(events.user)
-    if "" in found:
-        problem, hint = "an interaction without a user", "give it one, or remove it"
-        _refuse(code == found.index(""), events, events.user_field, problem, hint)
-    user_ids = natural_order(found)
-    index = {user_id: index for index, user_id in enumerate(user_ids)}
-    return tuple(user_ids), np.array([index[user_id] for user_id in found], np.int32)[code]
-
-
-def _item_index(items: Sequence[Item], rows: Rows) -> NDArray[np.int32]:
-    found, code = _encode(rows.events.item)
-    index = {item.item_id: index for index, item in enumerate(items)}
-    item = np.array([index.get(item_id, -1) for item_id in found], np.int32)[code]
-    if (unknown := item < 0).any():
-        first, count = found[code[unknown.argmax()]], int(unknown.sum())
-        problem = f"item {first!r} is not in the items table" if first else "an interaction without an item"
-        problem += f" ({count} interactions have this fault)" if count > 1 else ""
-        hint = f"add it to {rows.items.path}, or remove the interaction"
-        _refuse(unknown, rows.events, rows.events.item_field, problem, hint)
-    return item
-
-
-def _encode(column: Arrow) -> tuple[list[str], NDArray[np.int32]]:
-    """The distinct texts ("" for null), and for each row which one it is."""
-    encoded = column.fill_null("").combine_chunks().dictionary_encode()
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
-
-
-def _chronological(user: NDArray[np.int32], events: EventRows) -> NDArray[np.intp]:
+    Raises InputError for an event that nothing gives a place.
+    """
     time, position = events.timestamp, events.position
     rows = np.arange(len(user))
     if position is None:
         if time is None:
             return rows
-        hint = "fill it in, or remove the column to take the file's order"
+        hint = "fill in the timestamp, or remove the column: then the order of the file counts"
         _refuse(np.isnan(time), events, events.timestamp_field, "an interaction without a timestamp", hint)
         return np.argsort(time, kind="stable")
     # Positions order the events of a user; the known timestamps, carried forward along them, order the users among each
@@ -219,8 +246,46 @@ def _chronological(user: NDArray[np.int32], events: EventRows) -> NDArray[np.int
     return np.lexsort((rows, np.where(placed, position, unplaced), filled))
 
 
+def content_hash(users: Sequence[str], items: Sequence[Item], interactions: Interactions) -> str:
+    """Return the sha256 of what a Dataset holds: the same data hashes the same, wherever and however it was read."""
+    digest = hashlib.sha256()
+    rows = [(item.item_id, item.title, dict(item.attributes)) for item in items]
+    digest.update(json.dumps([list(users), rows], sort_keys=True, ensure_ascii=False).encode())
+    for column in (interactions.user, interactions.item, interactions.rating, interactions.timestamp):
+        digest.update(b"-" if column is None else column.astype(column.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def _users(events: EventRows) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    found, code = _encode(events.user)
+    if "" in found:
+        problem, hint = "an interaction without a user", "fill in the user, or remove the row"
+        _refuse(code == found.index(""), events, events.user_field, problem, hint)
+    user_ids = natural_order(found)
+    index = {user_id: index for index, user_id in enumerate(user_ids)}
+    return tuple(user_ids), np.array([index[user_id] for user_id in found], np.int32)[code]
+
+
+def _item_index(items: Sequence[Item], rows: Rows) -> NDArray[np.int32]:
+    found, code = _encode(rows.events.item)
+    index = {item.item_id: index for index, item in enumerate(items)}
+    item = np.array([index.get(item_id, -1) for item_id in found], np.int32)[code]
+    if (unknown := item < 0).any():
+        first, count = found[code[unknown.argmax()]], int(unknown.sum())
+        problem = f"item {first!r} is not in the items table" if first else "an interaction without an item"
+        problem += f" ({count} interactions have this problem)" if count > 1 else ""
+        hint = f"add the item to {rows.items.path}, or remove the interaction"
+        _refuse(unknown, rows.events, rows.events.item_field, problem, hint)
+    return item
+
+
+def _encode(column: Arrow) -> tuple[list[str], NDArray[np.int32]]:
+    """The distinct texts ("" for null), and for each row which one it is."""
+    encoded = whole(column).fill_null("").dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
+
+
 def _refuse(bad: NDArray[np.bool_], events: EventRows, field: str, problem: str, hint: str) -> None:
     if bad.any():
         row = int(bad.argmax())
-        line = events.first_line + row if events.lines is None else int(events.lines[row])
-        raise InputError(problem, path=events.path, line=line, field=field, hint=hint)
+        raise InputError(problem, path=events.path, line=int(events.lines[row]), field=field, hint=hint)

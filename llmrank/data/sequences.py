@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
+from llmrank.data.lines import text_lines
 from llmrank.data.rows import EventRows, Rows
 from llmrank.data.tables import ITEM_STEMS, find_table, read_item_rows, read_table
 from llmrank.errors import InputError
@@ -23,8 +23,7 @@ def find_sequences(folder: Path) -> Path | None:
 def read_sequences(folder: Path) -> Rows:
     """Read a folder with one sequence file and an items table. There are no ratings or timestamps: the order is all.
 
-    Raises:
-        InputError: a file is not there, not UTF-8, or a user has two lines or no items.
+    Raises InputError: a file is not there, not UTF-8, or a user has two lines or no items.
     """
     path, table = find_sequences(folder), find_table(folder, ITEM_STEMS)
     if path is None or table is None:
@@ -35,32 +34,17 @@ def read_sequences(folder: Path) -> Rows:
 
 def read_sequence_file(path: Path) -> EventRows:
     """Read `user item item …` lines, separated by any white space."""
-    users: list[str] = []
-    lengths: list[int] = []
-    items: list[str] = []
+    users, items, lines = list[str](), list[str](), list[int]()
     line_of: dict[str, int] = {}
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
-            try:
-                fields = raw.decode("utf-8").split()
-            except UnicodeDecodeError:
-                raise InputError("not in UTF-8", path=path, line=number, hint="save it as UTF-8") from None
-            if not fields:
-                continue
-            user, *sequence = fields
-            if not sequence:
-                raise InputError("a user without items", path=path, line=number, user=user, hint="remove the line")
-            if (first := line_of.setdefault(user, number)) != number:
-                hint = f"join it with line {first}, oldest first"
-                raise InputError("a second line for the user", path=path, line=number, user=user, hint=hint)
-            users.append(user)
-            lengths.append(len(sequence))
-            items += sequence
-    owner = pa.array(np.repeat(np.arange(len(users)), lengths))
-    return EventRows(
-        str(path),
-        pa.chunked_array([pa.array(users, pa.string()).take(owner)]),
-        pa.chunked_array([pa.array(items, pa.string())]),
-        ordered=True,
-        lines=np.repeat(np.array(list(line_of.values()), np.int64), lengths),
-    )
+    for line, text in text_lines(path):
+        user, *sequence = text.split()
+        if not sequence:
+            raise InputError("a user without items", path=path, line=line, user=user, hint="remove the line")
+        if (first := line_of.setdefault(user, line)) != line:
+            hint = f"join it with line {first}, oldest first"
+            raise InputError("a second line for the user", path=path, line=line, user=user, hint=hint)
+        users += [user] * len(sequence)
+        items += sequence
+        lines += [line] * len(sequence)
+    columns = (pa.array(values, pa.string()) for values in (users, items))
+    return EventRows(path, *columns, ordered=True, lines=lines)

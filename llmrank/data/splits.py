@@ -1,10 +1,11 @@
-"""Splits: where training ends and testing begins. And the k-core, which thins a Dataset before the cut."""
+"""Splits, which say where training ends and testing begins; and the k-core, which thins a Dataset before that."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,46 +20,38 @@ _FORMS = ("leave-last-out", "time:1998-03-01", "user-ratio:0.9")
 def parse_split(text: str, *, file_order: bool = False) -> Callable[[Dataset], Split]:
     """Return the split that `text` names: `leave-last-out`, `leave-last-out:2`, `time:1998-03-01`, `user-ratio:0.9`.
 
-    The split raises InputError for a dataset without any order of its events, unless `file_order` takes the order of
-    the rows for it.
+    The split raises InputError for a dataset whose events have no known order, unless `file_order` says that the rows
+    of the table stand oldest first.
 
-    Raises:
-        InputError: it is none of these.
+    Raises InputError: `text` names no split.
     """
-    if text.partition(":")[0] in ("leave-last-out", "user-ratio") and not file_order:
-        cut = parse_split(text, file_order=True)
-
-        def checked(dataset: Dataset) -> Split:
-            if dataset.file_order:
-                hint = (
-                    "name the column: --column timestamp=NAME; or, if the rows stand oldest first, say so with "
-                    "--file-order (file_order=True)"
-                )
-                problem = f"{dataset.name} has no timestamps, so which of a user's events is the last is unknown"
-                raise InputError(problem, field="timestamp", hint=hint)
-            return cut(dataset)
-
-        return checked
     kind, _, value = text.partition(":")
     try:
-        if kind == "leave-last-out":
-            hold_out = int(value or 1)
-            return lambda dataset: leave_last_out(dataset, hold_out)
         if kind == "time":
-            cutoff = datetime.fromisoformat(value)
-            return lambda dataset: time_split(dataset, cutoff)
+            return partial(time_split, cutoff=datetime.fromisoformat(value))
+        if kind == "leave-last-out":
+            return partial(_ordered, file_order, partial(leave_last_out, hold_out=int(value or 1)))
         if kind == "user-ratio":
-            ratio = float(value)
-            return lambda dataset: user_ratio(dataset, ratio)
-    except ValueError:
-        problem = f"{value!r} does not fit {kind!r}"
-    else:
+            return partial(_ordered, file_order, partial(user_ratio, ratio=float(value)))
         problem = f"no split is called {kind!r}{nearest(kind, [form.partition(':')[0] for form in _FORMS])}"
+    except ValueError:
+        problem = f"{kind} cannot be given the value {value!r}"
     raise InputError(problem, field="split", hint=f"write it like one of {', '.join(_FORMS)}")
 
 
+def _ordered(file_order: bool, cut: Callable[[Dataset], Split], dataset: Dataset) -> Split:
+    if dataset.file_order and not file_order:
+        hint = (
+            "name the column: --column timestamp=NAME; or, if the rows stand oldest first, say so with "
+            "--file-order (file_order=True)"
+        )
+        problem = f"{dataset.name} has no timestamps, so it is unknown which of a user's events is the last"
+        raise InputError(problem, field="timestamp", hint=hint)
+    return cut(dataset)
+
+
 def leave_last_out(dataset: Dataset, hold_out: int = 1) -> Split:
-    """Hold out each user's last `hold_out` events; users with no more than that stay in training altogether."""
+    """Hold out each user's last `hold_out` events. All events of a user who has no more than that are for training."""
     if hold_out < 1:
         raise InputError(f"cannot hold out {hold_out} events", field="split", hint="hold out 1 or more")
     left, count = _left(dataset)
@@ -73,13 +66,12 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
     A date without a zone is in UTC. Users who come only after the cut-off have no history: their events are left out,
     and the note counts them.
 
-    Raises:
-        InputError: the Dataset has no timestamps, or not for every event; or one side of the cut is empty.
+    Raises InputError: the Dataset has no timestamps, or not for every event; or one side of the cut is empty.
     """
     times = dataset.interactions.timestamp
     unknown = len(dataset.interactions) if times is None else int(np.isnan(times).sum())
     if times is None or unknown:
-        hint = "use leave-last-out or user-ratio, which need the order alone"
+        hint = "use leave-last-out or user-ratio: they need only the order of the events"
         raise InputError(f"{unknown} interactions of {dataset.name} have no timestamp", field="timestamp", hint=hint)
     at = cutoff if isinstance(cutoff, (int, float)) else _seconds(cutoff)
     moment = datetime.fromtimestamp(at, UTC)
@@ -89,26 +81,26 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
         first, last = (datetime.fromtimestamp(float(time), UTC).date() for time in (times[0], times[-1]))
         side = "before" if later.all() else "after"
         raise InputError(f"nothing happened {side} {label}", field="split", hint=f"cut between {first} and {last}")
-    return _split(dataset, later, f"time({label})", "Nothing after the cut-off is in training.")
+    return _split(dataset, later, f"time({label})", "Training holds nothing from after the cut-off.")
 
 
 def user_ratio(dataset: Dataset, ratio: float) -> Split:
     """Train on the first floor(ratio × n) of each user's n events (at least one), test on the rest."""
     if not 0 < ratio < 1:
-        raise InputError(f"the ratio {ratio:g} is not between 0 and 1", field="split", hint="use for example 0.9")
+        raise InputError(f"the ratio {ratio:g} is not between 0 and 1", field="split", hint="give for example 0.9")
     left, count = _left(dataset)
     kept = np.maximum(1, np.floor(ratio * count + 1e-9))
-    note = "Chronological within each user; not a time split: other users' later events are in training."
+    note = "In time order within each user. Not a time split: other users' later events are in training."
     return _split(dataset, count - left > kept, f"user-ratio({ratio:g})", note)
 
 
 def k_core(dataset: Dataset, k: int) -> Dataset:
     """Return the largest part of the Dataset in which every user and every item has at least `k` interactions.
 
-    Iterative: removing an item may bring a user under `k`, and so on. A repeated (user, item) counts each time.
+    This is repeated until nothing changes: without an item, a user may fall below `k`. A repeated (user, item) counts
+    each time.
 
-    Raises:
-        InputError: nothing is left.
+    Raises InputError: nothing is left.
     """
     events = dataset.interactions
     while len(events):
@@ -118,7 +110,7 @@ def k_core(dataset: Dataset, k: int) -> Dataset:
             break
         events = events.take(keep)
     if not len(events):
-        raise InputError(f"{dataset.name} has no {k}-core", field="k-core", hint="use a smaller k")
+        raise InputError(f"{dataset.name} has no {k}-core", field="k-core", hint="choose a smaller k")
     users_kept, user = np.unique(events.user, return_inverse=True)
     items_kept, item = np.unique(events.item, return_inverse=True)
     users = tuple(dataset.users[index] for index in users_kept)
@@ -164,12 +156,12 @@ def _split(dataset: Dataset, held_out: NDArray[np.bool_], name: str, note: str) 
 
 def _ties(train: Interactions, test: Interactions) -> str:
     if train.timestamp is None or test.timestamp is None:
-        return " There are no timestamps: the file's order decides."
+        return " There are no timestamps: the order of the file decides."
     unknown = int(np.isnan(train.timestamp).sum() + np.isnan(test.timestamp).sum())
     last = np.full(int(train.user.max()) + 1, -np.inf)
     np.fmax.at(last, train.user, train.timestamp)
     tied = len(np.unique(test.user[test.timestamp == last[test.user]]))
-    note = f" {unknown} events have no timestamp: the positions in the file order them." if unknown else ""
+    note = f" {unknown} events have no timestamp: their positions in the file decide." if unknown else ""
     if tied:
         note += (
             f" For {tied} of {len(np.unique(test.user))} users a held-out event has the timestamp of the last training "

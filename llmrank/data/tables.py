@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from llmrank.data.rows import Arrow, EventRows, ItemRows, Rows
+from llmrank.data.lines import BYTE_ORDER_MARK, PARQUET, byte_lines, decoded, open_binary
+from llmrank.data.rows import FROM_ONE, Arrow, EventRows, ItemRows, Lines, Rows, is_text, map_texts, texts
 from llmrank.errors import InputError, nearest
 
 ITEM_STEMS = ("items", "item", "movies", "books", "products", "articles", "catalogue", "catalog")
@@ -64,16 +63,15 @@ _MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
 class Table:
     """A table and where it came from."""
 
-    path: str
+    path: Path | str
     data: Arrow
-    first_line: int = 1
-    """Line number of row 0: 2 after a header, 1 in JSON lines; in Parquet the row number, counted from 1."""
+    lines: Lines = FROM_ONE
+    """The line of each row; in Parquet its number, counted from 1."""
 
     def find(self, role: str, columns: Mapping[str, str]) -> str | None:
         """Return the column that plays `role`: the one that `columns` names, else one of the usual names, else None.
 
-        Raises:
-            InputError: `columns` names a column that is not there.
+        Raises InputError: `columns` names a column that is not there.
         """
         names: list[str] = self.data.column_names
         if (asked := columns.get(role)) is not None:
@@ -81,14 +79,12 @@ class Table:
                 return asked
             there = f"there are {', '.join(names)}{nearest(asked, names)}"
             raise InputError(f"no such column; {there}", path=self.path, line=1, field=asked, hint="name one of these")
-        usual = {_plain(name): name for name in reversed(names)}
-        return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
+        return usual_column(role, names)
 
     def like(self, role: str, taken: Collection[str]) -> str | None:
         """Return the column that seems to play `role`, by its name and its values; None where none does.
 
-        Raises:
-            InputError: several do.
+        Raises InputError: several do.
         """
         words = LIKE[role]
         found: list[str] = []
@@ -108,11 +104,7 @@ class Table:
         return found[0] if found else None
 
     def require(self, role: str, columns: Mapping[str, str]) -> str:
-        """Return the column that plays `role`.
-
-        Raises:
-            InputError: there is none.
-        """
+        """Return the column that plays `role`. Raises InputError: there is none."""
         if (name := self.find(role, columns)) is None:
             raise InputError(
                 f"no column for the {role} among {', '.join(self.data.column_names)}",
@@ -124,24 +116,11 @@ class Table:
         return name
 
     def texts(self, name: str) -> Arrow:
-        """Return a column as strings; whole floating-point numbers (ids that went through pandas) lose their `.0`."""
-        column = self.data[name]
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-            joined = [values and ", ".join(map(str, values)) for values in column.to_pylist()]
-            return pa.chunked_array([pa.array(joined, pa.string())])
-        if pa.types.is_floating(column.type):
-            values = column.drop_null().to_numpy()
-            column = column.cast(pa.int64()) if (np.floor(values) == values).all() else column
-        return column.cast(pa.string())
+        """Return a column as strings (see `texts`)."""
+        return texts(self.data[name])
 
     def numbers(self, name: str, what: str = "number") -> NDArray[np.float64]:
-        """Return a column as numbers, NaN where it is empty.
-
-        Raises:
-            InputError: something in it is no number.
-        """
+        """Return a column as numbers, NaN where it is empty. Raises InputError: something in it is no number."""
         column = self.data[name]
         try:
             return column.cast(pa.float64()).to_numpy().astype(np.float64)
@@ -150,7 +129,7 @@ class Table:
         values = column.to_pylist()
         for row, value in enumerate(values):
             if not _is_number(value):
-                line = self.first_line + row
+                line = int(self.lines[row])
                 raise InputError(f"{value!r} is no {what}", path=self.path, line=line, field=name, hint="correct it")
         return np.array([float(value) if value else np.nan for value in values])
 
@@ -160,12 +139,11 @@ class Table:
         Numbers may be seconds, milli-, micro- or nanoseconds (told apart by size: as seconds, 1e11 is the year 5138);
         text may be ISO 8601.
 
-        Raises:
-            InputError: something in it is no time.
+        Raises InputError: something in it is no time.
         """
         column = self.data[name]
         for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
-            if not (pa.types.is_temporal(column.type) or (_is_text(column) and _looks_dated(column))):
+            if not (pa.types.is_temporal(column.type) or (is_text(column.type) and _looks_dated(column))):
                 break
             try:
                 micro = column.cast(kind).cast(pa.int64()).cast(pa.float64(), safe=False)
@@ -177,12 +155,16 @@ class Table:
         return times / next((factor for limit, factor in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)) if largest > limit), 1)
 
 
+def usual_column(role: str, names: Iterable[str]) -> str | None:
+    """Return the first of the names by which a column of this role usually goes, or None."""
+    usual = {_plain(name): name for name in reversed(list(names))}
+    return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
+
+
 def table_roles(names: Iterable[str]) -> dict[str, str]:
     """Return which of the columns play which role in a retriever's table, by their usual names."""
-    usual = {_plain(name): name for name in names}
     roles = ("user", "item", "title", "score", "rank")
-    found = {role: next((usual[alias] for alias in ALIASES[role] if alias in usual), None) for role in roles}
-    return {role: name for role, name in found.items() if name is not None}
+    return {role: name for role in roles if (name := usual_column(role, names)) is not None}
 
 
 def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str = "", quoted: bool = True) -> Table:
@@ -204,9 +186,9 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
         if kind == "parquet":
             import pyarrow.parquet as pq
 
-            return Table(str(path), pq.read_table(path))
+            return Table(path, pq.read_table(path))
         if kind in {"json", "jsonl", "ndjson"}:
-            return Table(str(path), read_json(path))
+            return Table(path, read_json(path))
         return _read_delimited(path, names, delimiter or ("," if kind == "csv" else "\t"), quoted)
     except pa.ArrowInvalid as error:
         raise _malformed(path, kind, str(error)) from error
@@ -224,27 +206,26 @@ def read_json(path: Path, schema: Arrow = None) -> Arrow:
 
 
 def read_item_rows(table: Table, columns: Mapping[str, str]) -> ItemRows:
-    """Return the items of a table: its id, its title, and every other column of text or numbers as an attribute."""
+    """Return the items of a table: its id, its title, and every other column as an attribute."""
     named = dict(columns)
     if table.find("item", named) is None and "id" in table.data.column_names:
         named["item"] = "id"
     item, title = table.require("item", named), table.require("title", named)
-    attributes: dict[str, list[str | None]] = {}
-    for column in table.data.schema:
-        if column.name in (item, title) or not _is_attribute(column.type):
-            continue
-        values: list[str | None] = table.texts(column.name).to_pylist()
-        many = column.name.lower() in _MANY_VALUED
-        attributes[column.name] = [split_genres(value) for value in values] if many else values
-    ids: list[str | None] = table.texts(item).to_pylist()
-    titles: list[str | None] = table.texts(title).to_pylist()
-    return ItemRows(table.path, [text or "" for text in ids], titles, attributes, table.first_line, item)
+    attributes: dict[str, Arrow] = {}
+    for name in table.data.column_names:
+        if name not in (item, title):
+            column = table.data[name]
+            many = name.lower() in _MANY_VALUED and is_text(column.type)
+            attributes[name] = map_texts(column, split_genres) if many else column
+    ids = table.texts(item).fill_null("")
+    return ItemRows(table.path, ids, table.texts(title), attributes, table.lines, item)
 
 
 def read_event_rows(table: Table, columns: Mapping[str, str]) -> EventRows:
     """Return the interactions of a table; rating, timestamp and position where it has them."""
     user, item = table.require("user", columns), table.require("item", columns)
     rating, time, place = (table.find(role, columns) for role in ("rating", "timestamp", "position"))
+    title = table.find("title", {})
     notes: list[str] = []
     if time is None and place is None and (time := table.like("timestamp", {user, item})) is not None:
         notes.append(f"The column {time!r} is read as the timestamp.")
@@ -257,7 +238,8 @@ def read_event_rows(table: Table, columns: Mapping[str, str]) -> EventRows:
         table.numbers(rating) if rating else None,
         table.seconds(time) if time else None,
         table.numbers(place) if place else None,
-        first_line=table.first_line,
+        table.texts(title) if title else None,
+        lines=table.lines,
         user_field=user,
         item_field=item,
         timestamp_field=time or "timestamp",
@@ -270,8 +252,7 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
 
     Without an items table the interactions must carry a title; the first title of an item counts.
 
-    Raises:
-        InputError: a required column is not there, or `columns` names one that is in neither table.
+    Raises InputError: a required column is not there, or `columns` names one that is in neither table.
     """
     for role in columns:
         if role not in ROLES:
@@ -281,30 +262,27 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
         item, title = events.require("item", columns), events.require("title", columns)
         first = dict(reversed(list(zip(events.texts(item).to_pylist(), events.texts(title).to_pylist(), strict=True))))
         first.pop(None, None)
-        return Rows(ItemRows(events.path, list(first), list(first.values())), read_event_rows(events, columns))
+        ids, titles = (pa.array(values, pa.string()) for values in (first.keys(), first.values()))
+        return Rows(ItemRows(events.path, ids, titles), read_event_rows(events, columns))
     # The id may have different names in the two tables: a name given for it need only be in one of them.
-    asked = columns.get("item")
-    if asked is None or (asked in items.data.column_names) == (asked in events.data.column_names):
-        return Rows(read_item_rows(items, columns), read_event_rows(events, columns))
-    usual = {role: name for role, name in columns.items() if role != "item"}
+    asked, usual = columns.get("item"), {role: name for role, name in columns.items() if role != "item"}
+    here, there = (asked in table.data.column_names for table in (items, events))
     return Rows(
-        read_item_rows(items, columns if asked in items.data.column_names else usual),
-        read_event_rows(events, columns if asked in events.data.column_names else usual),
+        read_item_rows(items, usual if there and not here else columns),
+        read_event_rows(events, usual if here and not there else columns),
     )
 
 
 def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
     """Return the first of the tables called by one of `stems` in `folder`, or None.
 
-    Raises:
-        InputError: the same table is there in two formats.
+    Raises InputError: the same table is there in two formats.
     """
     for stem in stems:
         found = [path for extension in EXTENSIONS if (path := folder / f"{stem}{extension}").is_file()]
         if len(found) > 1:
-            raise InputError(
-                f"the same table twice: {', '.join(path.name for path in found)}", path=folder, hint="keep one of them"
-            )
+            problem = f"the same table twice: {', '.join(path.name for path in found)}"
+            raise InputError(problem, path=folder, hint="keep one of them")
         if found:
             return found[0]
     return None
@@ -313,8 +291,7 @@ def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
 def read_tables(folder: Path, columns: Mapping[str, str]) -> Rows:
     """Read a folder with an items table (`items.csv`, `movies.parquet`, …) and interactions (`ratings.csv`, …).
 
-    Raises:
-        InputError: a table is not there, or cannot be read.
+    Raises InputError: a table is not there, or cannot be read.
     """
     items, events = find_table(folder, ITEM_STEMS), find_table(folder, EVENT_STEMS)
     if events is None:
@@ -323,37 +300,9 @@ def read_tables(folder: Path, columns: Mapping[str, str]) -> Rows:
     return tables_to_rows(read_table(items) if items else None, read_table(events), columns)
 
 
-def split_genres(text: str | None) -> str | None:
+def split_genres(text: str) -> str | None:
     """Return "A|B" as "A, B"; None for MovieLens' ways of saying that there are none."""
-    if text in {"(no genres listed)", "unknown"}:
-        return None
-    return text and text.replace("|", ", ")
-
-
-def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for reading, unpacking it if its name ends in `.gz`."""
-    return io.BufferedReader(gzip.open(path)) if path.suffix == ".gz" else path.open("rb")  # type: ignore[arg-type]
-
-
-def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text file that are not blank, with their numbers.
-
-    Raises:
-        InputError: there is no such file, or it is not text in UTF-8.
-    """
-    if not path.is_file():
-        raise InputError("there is no such file", path=path, hint="check the name")
-    with open_binary(path) as file:
-        for line, content in enumerate(file, 1):
-            if line == 1:
-                _refuse_parquet(path, content)
-            try:
-                text = content.decode("utf-8-sig" if line == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                problem = f"not in UTF-8: byte 0x{content[error.start]:02x} at place {error.start + 1} of the line"
-                raise InputError(problem, path=path, line=line, hint="save it as UTF-8") from None
-            if text.strip():
-                yield line, text.rstrip("\r\n")
+    return None if text in {"(no genres listed)", "unknown"} else text.replace("|", ", ")
 
 
 def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quoted: bool) -> Table:
@@ -370,17 +319,15 @@ def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quo
             column_types={name: pa.string() for name in header}, null_values=[""], strings_can_be_null=True
         ),
     )
-    return Table(str(path), data, 1 if names else 2)
+    return Table(path, data, FROM_ONE if names else range(2, sys.maxsize))
 
 
 def _header(path: Path, delimiter: str, quoted: bool) -> list[str]:
     with open_binary(path) as file:
         content = file.readline()
-        _refuse_parquet(path, content)
-        try:
-            line = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise _not_utf8(path, 1) from None
+    if content.startswith(PARQUET):
+        raise InputError("this is a Parquet file, and no text", path=path, hint="name it .parquet")
+    line = decoded(content.removeprefix(BYTE_ORDER_MARK), path, 1)
     if not line.strip():
         raise InputError("the file is empty, or begins with an empty line", path=path, line=1, hint="give it a header")
     quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
@@ -393,33 +340,16 @@ def _header(path: Path, delimiter: str, quoted: bool) -> list[str]:
 def _malformed(path: Path, kind: str, message: str) -> InputError:
     if kind == "parquet":
         return InputError(f"no readable Parquet file ({message})", path=path, hint="write it again")
-    with open_binary(path) as file:
-        for number, line in enumerate(file, 1):
-            try:
-                text = line.decode("utf-8")
-                if kind.startswith(("json", "ndjson")) and text.strip() and not isinstance(json.loads(text), dict):
-                    return InputError("the line is no JSON object", path=path, line=number, hint="one object a line")
-            except UnicodeDecodeError:
-                return _not_utf8(path, number)
-            except json.JSONDecodeError as error:
-                return InputError(f"malformed JSON: {error}", path=path, line=number, hint="one JSON object a line")
+    for number, content in byte_lines(path):
+        try:
+            text = decoded(content, path, number)
+            if kind.startswith(("json", "ndjson")) and not isinstance(json.loads(text), dict):
+                return InputError("the line is no JSON object", path=path, line=number, hint="one object a line")
+        except json.JSONDecodeError as error:
+            return InputError(f"malformed JSON: {error}", path=path, line=number, hint="one JSON object a line")
     row = re.search(r"Row #(\d+)", message)
     hint = "give every row the same number of columns, and quote values that hold the separator"
     return InputError(message.splitlines()[0], path=path, line=int(row[1]) if row else None, hint=hint)
-
-
-def _refuse_parquet(path: Path, first: bytes) -> None:
-    if first.startswith(b"PAR1"):
-        raise InputError("this is a Parquet file, and no text", path=path, hint="name it .parquet")
-
-
-def _not_utf8(path: Path, line: int) -> InputError:
-    hint = "save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8"
-    return InputError("the file is not in UTF-8", path=path, line=line, hint=hint)
-
-
-def _is_text(column: Arrow) -> bool:
-    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 
 def _plain(name: str) -> str:
@@ -437,11 +367,3 @@ def _is_number(value: object) -> bool:
     except (TypeError, ValueError):
         return value is None or value == ""
     return True
-
-
-def _is_attribute(kind: Arrow) -> bool:
-    if pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        kind = kind.value_type
-        return pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_floating)
-    return any(test(kind) for test in tests)

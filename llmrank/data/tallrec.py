@@ -34,8 +34,7 @@ def read_tallrec(path: Path) -> Iterator[Case]:
     The Case's id is the number of the entry, the user's that of their first entry. The prompt `tallrec` renders such a
     Case as the very text of the entry.
 
-    Raises:
-        InputError: the file is no such array, or an entry has another form; with its number as the line.
+    Raises InputError: the file is no such array, or an entry has another form; with its number as the line.
     """
     try:
         entries: Any = json.loads(path.read_text(encoding="utf-8"))

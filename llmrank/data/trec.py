@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from llmrank.data.candidate_writing import replacing
-from llmrank.data.tables import text_lines
+from llmrank.data.lines import text_lines
+from llmrank.data.tables import Table
 from llmrank.errors import InputError
 from llmrank.types import Case, Ranking
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """The candidates of a user, by id."""
+def read_trec_run(path: Path) -> Table:
+    """Return a run as a table of `user`, `item`, `rank` and `score`, a row for each line.
 
-    line: int
-    user_id: str
-    item_ids: tuple[str, ...]
-    """Best first."""
-    scores: tuple[float, ...] | None = None
-
-
-def read_trec_run(path: Path) -> Iterator[Proposal]:
-    """Yield each user's items, best first: by score, as trec_eval reads a run, and equal scores by the rank column.
-
-    Raises:
-        InputError: a line is malformed, or a user's lines do not stand together; with the line.
+    Raises InputError: a line is malformed.
     """
-    done: set[str] = set()
-    for user, lines in groupby(_run_lines(path), key=lambda row: row[1]):
-        rows = list(lines)
-        first = rows[0][0]
-        if user in done:
-            hint = "sort the run by user: sort -s -k1,1"
-            raise InputError("the user's lines do not stand together", path=path, line=first, user=user, hint=hint)
-        done.add(user)
-        rows.sort(key=lambda row: (-row[4], row[3]))
-        yield Proposal(first, user, tuple(row[2] for row in rows), tuple(row[4] for row in rows))
+    lines, users, items = list[int](), list[str](), list[str]()
+    ranks, scores = list[float](), list[float]()
+    for line, text in text_lines(path):
+        fields = text.split()
+        if len(fields) != 6 or math.isnan(rank := _number(fields[3])) or math.isnan(score := _number(fields[4])):
+            problem = f"no line of a TREC run: {text[:60]!r}"
+            raise InputError(problem, path=path, line=line, hint="write `user Q0 item rank score tag`")
+        lines.append(line)
+        users.append(fields[0])
+        items.append(fields[2])
+        ranks.append(rank)
+        scores.append(score)
+    return Table(path, pa.table({"user": users, "item": items, "rank": ranks, "score": scores}), lines)
 
 
 def write_trec_run(
@@ -76,8 +68,7 @@ def write_trec_run(
 def read_qrels(path: Path) -> dict[str, dict[str, float]]:
     """Return the gain of each user's relevant items (relevance above 0), in file order.
 
-    Raises:
-        InputError: a line is malformed, or judges an item of a user again and otherwise.
+    Raises InputError: a line is malformed, or judges an item of a user again and otherwise.
     """
     judged: dict[str, dict[str, float]] = {}
     for line, text in text_lines(path):
@@ -96,19 +87,13 @@ def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
 
     trec_eval reads whole numbers: other gains are written as they are, for tools that read them.
 
-    Raises:
-        InputError: the file exists already; or an id holds white space.
+    Raises InputError: the file exists already; or an id holds white space.
     """
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for case in cases:
-            for item_id, gain in relevant_gains(case).items():
+            for item_id, gain in zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True):
                 words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"
                 file.write(f"{words} {gain:g}\n")
-
-
-def relevant_gains(case: Case) -> Mapping[str, float]:
-    """Return the gain of each relevant item of a Case."""
-    return dict(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True))
 
 
 def _tied(ranking: Ranking) -> Iterator[int]:
@@ -120,15 +105,6 @@ def _tied(ranking: Ranking) -> Iterator[int]:
         same = place > named or (0 < place < named and scores is not None and scores[place] == scores[place - 1])
         above = above if same else place
         yield above
-
-
-def _run_lines(path: Path) -> Iterator[tuple[int, str, str, float, float]]:
-    for line, text in text_lines(path):
-        fields = text.split()
-        if len(fields) != 6 or math.isnan(rank := _number(fields[3])) or math.isnan(score := _number(fields[4])):
-            problem = f"no line of a TREC run: {text[:60]!r}"
-            raise InputError(problem, path=path, line=line, hint="write `user Q0 item rank score tag`")
-        yield line, fields[0], fields[2], rank, score
 
 
 def _number(text: str) -> float:

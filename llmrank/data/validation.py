@@ -14,7 +14,6 @@ def validation_split(split: Split) -> Split:
     Weights, epochs and templates are chosen on it. Nothing of `split.test` is in it: the interactions of its dataset
     are those of the training side alone.
 
-    Raises:
-        InputError: no user has two training events.
+    Raises InputError: no user has two training events.
     """
     return leave_last_out(replace(split.dataset, interactions=split.train))

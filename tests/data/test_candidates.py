@@ -15,9 +15,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from llmrank.data.candidate_columns import read_columns
-from llmrank.data.candidate_row import case_row, parse_row
-from llmrank.data.candidate_writing import parquet_schema, write_cases
+from llmrank.data.candidate_row import RowReader, case_row, parquet_schema
+from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import BadRowsError, CandidateFile, read_answered, read_cases
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
@@ -147,6 +146,8 @@ WRONG = {
     "title of 200,000 characters": (candidate(title="a" * 200_000), "candidates[1].title", "42", "200,000 characters"),
     "empty relevant": (changed(relevant=[""]), "relevant[0]", "42", "the relevant id is empty"),
     "gain as text": (changed(relevant={"181": "2"}), "relevant.181", "42", "the gain '2' is no number"),
+    "gain of 400 digits": (changed(relevant={"181": 10**400}), "relevant.181", "42", "is no number"),
+    "attributes as numbers": (candidate(attributes=[1]), "candidates[1].attributes", "42", "[1] is no object"),
     "relevant as text": (changed(relevant="181"), "relevant", "42", "'181' is no list"),
     "relevant twice": (changed(relevant=["181", "181"]), "relevant[1]", "42", "named twice"),
     "misspelt field": ({**changed(), "relevants": ["181"], "relevant": None}, "relevants", "42", "no such field"),
@@ -288,16 +289,16 @@ def test_gains_in_json_are_a_map_and_those_of_nothing_count_for_nothing(tmp_path
     assert (case.relevant, case.gains) == (("181", "9"), (2.0, 0.5))
 
 
-def test_a_map_of_gains_that_comes_late_in_parquet_must_be_announced(tmp_path: Path) -> None:
+def test_gains_may_come_late_in_a_list_of_cases_but_not_in_an_iterator(tmp_path: Path) -> None:
     items = (Item("a", "A"),)
     cases = [
         *(Case(str(user), (), items, None, ("a",)) for user in range(2000)),
         Case("x", (), items, None, ("a",), gains=(2.0,)),
     ]
-    with pytest.raises(InputError, match="graded=True"):
-        write_cases(tmp_path / "cases.parquet", cases)
+    with pytest.raises(InputError, match="as a list"):
+        write_cases(tmp_path / "cases.parquet", iter(cases))
     assert not list(tmp_path.iterdir())
-    write_cases(tmp_path / "cases.parquet", cases, graded=True)
+    write_cases(tmp_path / "cases.parquet", cases)
     assert list(read_cases(tmp_path / "cases.parquet")) == cases
 
 
@@ -397,23 +398,20 @@ def test_a_table_in_memory_is_read_and_checked_like_a_file(tmp_path: Path) -> No
     )
 
 
-# --- columns and rows are read alike ---------------------------------------------------------------------------------
+# --- every form that Parquet has for a row is read like its JSON ------------------------------------------------------
 
 
 @given(written=cases)
 @settings(max_examples=100, deadline=None)
-def test_columns_and_rows_are_read_alike(written: list[Case]) -> None:
+def test_a_table_and_its_rows_are_read_alike(written: list[Case]) -> None:
     rows = [case_row(one, nested=True) for one in written]
     for row in rows:
         row["price"] = {"net": 1.5}
     table = pa.Table.from_pylist(
         rows, pa.schema([*parquet_schema(), pa.field("price", pa.struct({"net": pa.float64()}))])
     )
-    (batch,) = table.to_batches()
-    columns = read_columns(batch, "read")
-    assert columns is not None
-    by_row = [parse_row(row, path="", line=1, truth="read").case for row in batch.to_pylist()]
-    assert list(columns.cases({})) == by_row == written
+    by_row = [RowReader(truth="read").check(row, 1).case for row in table.to_pylist()]
+    assert list(read_cases(table, truth="read")) == by_row == written
 
 
 PLACES = [
@@ -432,7 +430,7 @@ odd = st.sampled_from(
     truth=st.sampled_from(["read", "ignored"]),
 )
 @settings(max_examples=600, deadline=None)
-def test_what_the_columns_accept_the_rows_accept_and_read_alike(path: str, value: Any, truth: Any) -> None:
+def test_a_row_that_is_accepted_is_read_as_it_was_checked(path: str, value: Any, truth: Any) -> None:
     row = json.loads(json.dumps(GOOD))
     outer, _, inner = path.partition(".")
     if inner:
@@ -440,24 +438,27 @@ def test_what_the_columns_accept_the_rows_accept_and_read_alike(path: str, value
     else:
         row[outer] = value
     try:
-        (batch,) = pa.Table.from_pylist([row]).to_batches()
+        table = pa.Table.from_pylist([row])
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return
-    if (columns := read_columns(batch, truth)) is not None:
-        (raw,) = batch.to_pylist()
-        assert list(columns.cases({})) == [parse_row(raw, path="", line=1, truth=truth).case]
+    (raw,) = table.to_pylist()
+    try:
+        checked = RowReader(truth=truth).check(raw, 1).case
+    except InputError:
+        with pytest.raises(InputError):
+            read_cases(table, truth=truth)
+    else:
+        assert list(read_cases(table, truth=truth)) == [checked]
 
 
-def test_times_of_parquet_become_seconds(tmp_path: Path) -> None:
+def test_times_of_parquet_become_seconds() -> None:
     when = datetime(1997, 9, 20, 12, tzinfo=UTC)
     event = {"item_id": "50", "title": "Star Wars (1977)"}
     for moment in (when, when.replace(tzinfo=None)):
         table = pa.Table.from_pylist([changed(history=[{**event, "timestamp": moment}])])
-        (columns,) = [read_columns(batch, "read") for batch in table.to_batches()]
-        assert columns is not None
-        (case,) = columns.cases({})
+        (case,) = read_cases(table)
         assert case.history[0].timestamp == when.timestamp()
-        assert parse_row(table.to_pylist()[0], path="", line=1).case == case
+        assert RowReader().check(table.to_pylist()[0], 1).case == case
 
 
 def test_ids_may_be_whole_numbers_and_attributes_become_text(tmp_path: Path) -> None:

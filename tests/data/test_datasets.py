@@ -342,7 +342,7 @@ def test_faults_name_their_place(files: dict[str, str], message: str, tmp_path: 
 def test_the_wrong_encoding_is_found(tmp_path: Path) -> None:
     write(tmp_path, items__csv=ITEMS, interactions__csv=EVENTS)
     (tmp_path / "items.csv").write_bytes((ITEMS + "3,Amélie,\n").encode("latin-1"))
-    with pytest.raises(InputError, match=r"items\.csv, line 5: the file is not in UTF-8\n  hint: .*iconv"):
+    with pytest.raises(InputError, match=r"items\.csv, line 5: not in UTF-8: byte 0xe9 at place 5 .*\n  hint: .*iconv"):
         load_dataset(str(tmp_path))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmrank.data.candidates import BadRowsError, CandidateFile
-from llmrank.data.external_formats import convert
-from llmrank.data.retriever_table import read_retriever_table
+from llmrank.data.external_formats import convert, read_external
 from llmrank.data.tallrec import read_tallrec
 from llmrank.errors import InputError
 from llmrank.prompting.library import load_template
@@ -84,8 +82,10 @@ def test_a_wide_table_is_the_same_as_the_long_one(suffix: str, tmp_path: Path) -
         pv.write_csv(pa.table(texts), table)
     else:
         pq.write_table(pa.table({"user_id": users, "items": ids, "score": scores}), table)
-    wide = CandidateFile(read_retriever_table(table, items=items, left_out=Counter()))
-    long = CandidateFile(read_retriever_table(long_table(), items=items, columns={}, left_out=Counter()))
+    pq.write_table(long_table(), tmp_path / "long.parquet")
+    wide, long = (
+        CandidateFile(read_external(path, "table", items=items)[0]) for path in (table, tmp_path / "long.parquet")
+    )
     plain = {case.user_id: [item.item_id for item in case.candidates] for case in wide.cases()}
     assert plain == {case.user_id: [item.item_id for item in case.candidates] for case in long.cases()}
     assert next(wide.cases()).recall_scores == (1.0, 0.9, 0.8)
@@ -97,30 +97,35 @@ def test_faults_are_listed_with_their_lines_or_left_out_and_counted(tmp_path: Pa
         "user,item,title,score\nu,1,One,0.5\nu,2, ,0.4\nu,1,One,0.3\n,3,Three,0.2\nu,4,Four,\nu,5,Five,.1\n"
     )
     with pytest.raises(BadRowsError) as caught:
-        read_retriever_table(path, left_out=Counter())
+        read_external(path, "table")
     assert [(fault.line, fault.field) for fault in caught.value.faults] == [
         (3, "title"),
         (4, "item"),
         (5, "user"),
         (6, "score"),
     ]
-    left_out = Counter[str]()
-    table = read_retriever_table(path, skip_bad_rows=True, left_out=left_out)
+    table, notes = read_external(path, "table", skip_bad_rows=True)
     (case,) = CandidateFile(table).cases()
     assert [item.item_id for item in case.candidates] == ["1", "5"]
-    assert left_out["rows are left out: the title is missing"] == 1
+    assert set(notes) == {
+        "1 rows are left out: the item has no title",
+        "1 rows are left out: the item is a candidate twice",
+        "1 rows are left out: the user is missing",
+        "1 rows are left out: the item has no score",
+        "1 Cases have an empty history",
+    }
 
 
 def test_roles_are_named_where_names_do_not_tell(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     path.write_text("who,what,called,closeness\nu,1,One,0.1\nu,2,Two,0.9\n")
     with pytest.raises(InputError, match="--column user=NAME"):
-        read_retriever_table(path, left_out=Counter())
+        read_external(path, "table")
     roles = {"user": "who", "item": "what", "title": "called", "score": "closeness"}
-    (case,) = CandidateFile(read_retriever_table(path, columns=roles, left_out=Counter())).cases()
+    (case,) = CandidateFile(read_external(path, "table", columns=roles)[0]).cases()
     assert [item.title for item in case.candidates] == ["Two", "One"]
     with pytest.raises(InputError, match="nothing is called 'users'"):
-        read_retriever_table(path, columns={"users": "who"}, left_out=Counter())
+        read_external(path, "table", columns={"users": "who"})
 
 
 def test_a_candidate_file_needs_no_conversion(tmp_path: Path) -> None:
@@ -128,7 +133,7 @@ def test_a_candidate_file_needs_no_conversion(tmp_path: Path) -> None:
     rows = [{"user_id": "u", "item_id": "x", "candidates": [{"item_id": "a", "title": "A"}]}]
     pq.write_table(pa.Table.from_pylist(rows), path)
     with pytest.raises(InputError, match="candidate file already"):
-        read_retriever_table(path, left_out=Counter())
+        read_external(path, "table")
 
 
 # --- TALLRec ---------------------------------------------------------------------------------------------------------

@@ -99,14 +99,23 @@ def movielens(data: Path) -> Sequences:
 def games(data: Path) -> Sequences:
     """Return Games: the histories of all 50,546 users, and after them their targets."""
     folder = data / "LLMRank" / "Games-6k"
-    histories, targets = read_histories(folder / "Games-6k.test.inter", folder / "Games-6k.item")
-    of = {user: (*(event.item.item_id for event in events), *targets[user]) for user, events in histories.items()}
-    return Sequences(of, Counter())
+    events, targets = read_histories(folder / "Games-6k.test.inter")
+    of = grouped(events.user.to_pylist(), events.item.to_pylist())
+    return Sequences({user: (*items, *targets[user]) for user, items in of.items()}, Counter())
 
 
 def lists(data: Path, name: str) -> Lists:
     """Return the lists of a recall stage (`ml-1m/ml-1m.pop`), by user."""
-    return {proposal.user_id: proposal.item_ids for proposal in read_lists(data / "LLMRank" / name)}
+    table = read_lists(data / "LLMRank" / name)
+    return grouped(table.texts("user").to_pylist(), table.texts("item").to_pylist())
+
+
+def grouped(users: Sequence[str], items: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the items of each user, in their order."""
+    of: dict[str, list[str]] = {}
+    for user, item in zip(users, items, strict=True):
+        of.setdefault(user, []).append(item)
+    return {user: tuple(its) for user, its in of.items()}
 
 
 def with_target(items: Sequence[str], target: str) -> list[str]:

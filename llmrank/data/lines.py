@@ -1,0 +1,59 @@
+"""Text files, plain or gzipped, line by line; whatever is wrong with one is named with its line."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from llmrank.errors import InputError
+
+GZIP, PARQUET, BYTE_ORDER_MARK = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a file for reading, unpacking it if its name ends in `.gz`."""
+    return io.BufferedReader(gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[arg-type]
+
+
+def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not blank, with their numbers and without a byte order mark.
+
+    Raises InputError: there is no such file; it is Parquet, or gzipped without saying so in its name; it is cut off.
+    """
+    if not path.is_file():
+        raise InputError("there is no such file", path=path, hint="check the name")
+    line = 0
+    try:
+        with open_binary(path) as file:
+            for line, content in enumerate(file, 1):
+                if line == 1:
+                    if content.startswith(PARQUET):
+                        raise InputError("this is a Parquet file", path=path, hint="name it .parquet")
+                    if content.startswith(GZIP):
+                        raise InputError("this is a gzip file", path=path, hint=f"name it {path.name}.gz")
+                    content = content.removeprefix(BYTE_ORDER_MARK)
+                if content.strip():
+                    yield line, content
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        hint = "copy or write it again"
+        raise InputError(f"the gzip file is damaged ({error})", path=path, line=line + 1, hint=hint) from error
+
+
+def decoded(content: bytes, path: Path | str, line: int) -> str:
+    """Return a line as text; InputError where it is not in UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        problem = f"not in UTF-8: byte 0x{content[error.start]:02x} at place {error.start + 1} of the line"
+        hint = "save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8"
+        raise InputError(problem, path=path, line=line, hint=hint) from None
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file that are not blank, with their numbers. Raises InputError as the above do."""
+    for line, content in byte_lines(path):
+        yield line, decoded(content, path, line).rstrip("\r\n")

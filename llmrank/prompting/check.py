@@ -20,7 +20,7 @@ from llmrank.types import AnswerFormat, Case, Event, Item, Message, Outcome, Que
 
 ANSWERS: Mapping[str, frozenset[str]] = {
     "listwise": frozenset({"titles", "permutation", "json"}),
-    "sliding_window": frozenset({"titles", "permutation", "json"}),
+    "sliding_window": frozenset({"titles", "permutation", "json", "label_logprobs"}),
     "first_token": frozenset({"label_logprobs"}),
     "pointwise": frozenset({"rating", "expected_rating", "yes_no"}),
     "pairwise": frozenset({"choice", "label_logprobs", "yes_no"}),
@@ -141,7 +141,8 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
             f"{front.answer_for()!r} reads identifiers, and items have none",
             "add `ids: numbers` or `ids: letters`",
         )
-    if front.candidates == "catalogue" and (front.about_one_item or front.answer_for() not in {"titles", "json"}):
+    freely = front.ranker not in ANSWERS or front.ranker == "listwise"
+    if front.candidates == "catalogue" and not (freely and front.answer_for() in {"titles", "json"}):
         yield problem(
             "candidates",
             "a model that names items freely answers with titles",

@@ -39,8 +39,8 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
             raise InputError(
                 f"{len(items)} candidates need as many labels, and this model has {len(labels)} that are single tokens",
                 field="-k",
-                hint=f"use -k {len(labels)}, --first recall_order --first-top {len(labels)}, or "
-                "--ranker sliding_window --prompt rankgpt",
+                hint="use --ranker sliding_window, which asks with this prompt window by window; "
+                f"--first recall_order --first-top {len(labels)}; or -k {len(labels)}",
             )
         return tuple(labels[: len(items)])
     match scheme:

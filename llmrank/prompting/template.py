@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,16 +58,6 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.option or f'{self.path}:{self.line}'}: {self.message}\n  hint: {self.hint}"
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """Messages that fit the model's context."""
-
-    messages: tuple[Message, ...]
-    dropped: int
-    """How many of the events that the view shows were left out, oldest first."""
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,50 +176,24 @@ class PromptTemplate:
         """Return a solved example as the block `shot` shows it; raises InputError as `render` does."""
         return self._render("shot", self._solved(shot, view, scale), shot)
 
-    def fit(
-        self,
-        case: Case,
-        question: Question,
-        *,
-        count: Callable[[Sequence[Message]], int],
-        limit: int,
-        view: View = PLAIN_VIEW,
-        shots: Sequence[Case] = (),
-        profile: str | None = None,
-    ) -> Fitted:
-        """Return messages of at most `limit` tokens, as `count` counts them.
+    def fitting_events(self, case: Case, most: int, tokens: Callable[[int], int], limit: int) -> int:
+        """Return how many of the newest events, `most` at most, a prompt of `limit` tokens can show.
 
-        What does not fit costs the oldest events of the history; the frame, the shots, the candidates and the question
-        stay whole. Raises InputError that says by how much it is too long where even no history fits.
+        `tokens` says how long the prompt is with so many. What does not fit costs the oldest events; the frame, the
+        shots, the candidates and the question stay whole. Raises InputError that says by how much it is too long where
+        even no history fits.
         """
-
-        def kept(events: int) -> Fitted:
-            shown = replace(view, history=events)
-            messages = self.render(case, question, view=shown, shots=shots, profile=profile)
-            return Fitted(messages, most - events, count(messages))
-
-        most = self.shown_events(case, view)
-        best = kept(most)
-        if best.tokens <= limit:
-            return best
-        best = kept(0)
-        if best.tokens > limit:
+        if tokens(most) <= limit:
+            return most
+        if (bare := tokens(0)) > limit:
             raise InputError(
-                f"the prompt {self.name!r} takes {best.tokens} tokens without any history, {best.tokens - limit} more "
-                f"than the {limit} there are",
+                f"the prompt {self.name!r} takes {bare} tokens without any history, {bare - limit} more than the "
+                f"{limit} there are",
                 path=self.path,
                 user=case.user_id,
                 hint="show fewer candidates (-k) or shots, ask for a shorter answer, or take a model that holds more",
             )
-        fits, fails = 0, most
-        while fails - fits > 1:
-            middle = (fits + fails) // 2
-            tried = kept(middle)
-            if tried.tokens <= limit:
-                fits, best = middle, tried
-            else:
-                fails = middle
-        return best
+        return bisect_right(range(1, most), limit, key=tokens)
 
     def shown_events(self, case: Case, view: View) -> int:
         """Return how many events of the Case are shown."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import cast
 
 from llmrank.plugin import Plugin
-from llmrank.rankers.calls import transformed
+from llmrank.rankers.calls import side_by_side
 from llmrank.types import BaseRanker, Case, Needs, Ranker, Ranking, RankingSteps, Request
 
 
@@ -54,8 +54,7 @@ class PluginRanker(BaseRanker):
     def rank(self, case: Case) -> RankingSteps:
         """Ask what the plugin asks, and return its Ranking; raises InputError for one that breaks the contract."""
         with self.plugin.blamed("raised", user=case.user_id):
-            steps = self.ranker.rank(case)
-            ranking = yield from transformed(steps, lambda batch: self._requests(batch, case))
+            [ranking] = yield from side_by_side([self.ranker.rank(case)], lambda _, batch: self._requests(batch, case))
             return self._checked(ranking, case)
 
     def _requests(self, batch: object, case: Case) -> list[Request]:

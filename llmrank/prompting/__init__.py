@@ -14,14 +14,13 @@ from llmrank.prompting.library import (
     template_title,
 )
 from llmrank.prompting.shots import ShotPool
-from llmrank.prompting.template import Problem, PromptTemplate, read_template
+from llmrank.prompting.template import PromptTemplate, read_template
 from llmrank.prompting.view import DOMAINS, DomainName, View, find_domain
 
 __all__ = [
     "DOMAINS",
     "DomainName",
     "FrontMatter",
-    "Problem",
     "PromptTemplate",
     "ShotPool",
     "TemplateInfo",

@@ -62,12 +62,12 @@ def test_the_answer_format_follows_the_identifiers():
     # The words that stand for items may be words of titles; and what the prompt asks for is no JSON.
     for answer, ids in (("titles", "words"), ("json", "numbers")):
         [problem] = check(one.override(answer=answer), answer_format, View(ids=ids))
-        assert problem.option == "--answer" and "does not read in full" in str(problem.error())
+        assert problem.field == "--answer" and "does not read in full" in str(problem)
 
 
 def test_a_wrong_option_is_blamed_and_not_the_template():
     [problem, *_] = check(load_template("palr").override(ranker="listwse"))
-    assert str(problem.error()).startswith("field '--ranker': unknown ranker 'listwse'; did you mean 'listwise'?")
+    assert str(problem).startswith("field '--ranker': unknown ranker 'listwse'; did you mean 'listwise'?")
 
 
 @pytest.mark.parametrize(

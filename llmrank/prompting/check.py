@@ -175,7 +175,7 @@ def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[In
         for view, shots in product([only] if only else _views(template), (0, 1) if "shot" in template.blocks else (0,)):
             rendered(case, view, shots)
         rendered(case, View(history=3, history_order="newest-first", domain="books"))
-        for bare in (_bare(case), replace(case, history=())):
+        for bare in (_case(template, bare=True), replace(case, history=())):
             rendered(bare)
     except InputError as error:  # about a user that there is not
         yield InputError(error.problem, path=template.path, line=error.line or line, hint=error.hint)
@@ -275,44 +275,30 @@ def _obedient(
     yield Response(texts[0][len(_shared(*texts)) :]), high if rates else ids
 
 
-def _item(template: PromptTemplate, kind: str, number: int) -> Item:
-    marks = {name: f"{name} of {kind} <{number}>" for name in template.front.attributes}
-    return Item(f"{kind[0]}{number:03}x", f"Marked {kind} <{number}>", marks)
+def _case(template: PromptTemplate, *, bare: bool = False) -> Case:
+    """Return a Case in which every text can be found again; its candidates have titles such as films have.
 
+    `bare`: without anything that data may lack.
+    """
 
-def _case(template: PromptTemplate) -> Case:
-    """Return a Case in which every text can be found again; its candidates have titles such as films have."""
-    count = max(HISTORY, 2 * (template.front.history or 0))
+    def item(kind: str, number: int, title: str | None = None) -> Item:
+        marks = {} if bare else {name: f"{name} of {kind} <{number}>" for name in template.front.attributes}
+        return Item(f"{kind[0]}{number:03}x", title or f"Marked {kind} <{number}>", marks)
+
     titles = [f"The {one} {other}".title() for one, other in zip(WORDS[:24:2], WORDS[1:24:2], strict=True)]
-    items = tuple(replace(_item(template, "candidate", n), title=title) for n, title in enumerate(titles))
-    case = Case(
-        user_id="marked user",
-        history=tuple(Event(_item(template, "event", n), 1.0 + n % 5, 8.7e8 + n * 86_400) for n in range(count)),
-        candidates=items,
-        recall_scores=tuple(0.7531 + number / 10_000 for number in range(len(items))),
-        relevant=(items[5].item_id,),
-    )
-    return replace(case, target=_item(template, "target", 0), rating=4.0) if template.front.about_one_item else case
+    items = tuple(item("candidate", number, title) for number, title in enumerate(titles))
+    events = [
+        Event(item("event", n)) if bare else Event(item("event", n), 1.0 + n % 5, 8.7e8 + n * 86_400)
+        for n in range(max(HISTORY, 2 * (template.front.history or 0)))
+    ]
+    scores = None if bare else tuple(0.7531 + number / 10_000 for number in range(len(items)))
+    case = Case("marked user", tuple(events), items, scores, relevant=(items[5].item_id,))
+    return replace(case, target=item("target", 0), rating=4.0) if template.front.about_one_item else case
 
 
 def _example(template: PromptTemplate, number: int) -> Case:
     case = _case(template)
     return replace(case, user_id=f"example {number}", history=case.history[: 5 + number])
-
-
-def _bare(case: Case) -> Case:
-    """Return the Case without anything that data may lack."""
-
-    def bare(item: Item) -> Item:
-        return Item(item.item_id, item.title)
-
-    return replace(
-        case,
-        history=tuple(Event(bare(event.item)) for event in case.history),
-        candidates=tuple(bare(item) for item in case.candidates),
-        target=None if case.target is None else bare(case.target),
-        recall_scores=None,
-    )
 
 
 def _shared(one: str, other: str) -> str:

@@ -181,7 +181,7 @@ def parse_extra_body(text: str) -> dict[str, JsonValue]:
     """Return what `--extra-body` says, a JSON object; raises InputError."""
     hint = """for example --extra-body '{"min_p": 0.1}'"""
     try:
-        return _EXTRA.validate_python(_EXTRA.validate_json(text))
+        return _EXTRA.validate_json(text)
     except ValidationError as error:
         problem = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
         raise InputError(problem, field="--extra-body", hint=hint) from error

@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,17 +21,14 @@ from llmrank.prompting.identifiers import Ids, identifiers
 from llmrank.prompting.references import wrong_references
 from llmrank.prompting.variables import VARIABLES, Shown, plain, show_event, show_item
 from llmrank.prompting.view import DOMAINS, View
-from llmrank.types import Case, Item, Message, Question
+from llmrank.types import Case, Message, Question
 from llmrank.yaml_text import MOST_CHARACTERS
 
 BLOCKS = ("system", "user", "shot")
 PLAIN_VIEW = View()
 ORDERS = {"oldest-first": "oldest first", "newest-first": "newest first", "shuffled": "in no particular order"}
-# What a wrong expression in a template can raise (`{{ n + title }}`, a macro that calls itself, …).
-TEMPLATE_FAULTS = (
-    *(TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
-    *(RecursionError, MemoryError),
-)
+TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
+"""What a wrong expression in a template can raise (`{{ n + title }}`, a macro that calls itself, …)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +91,11 @@ class PromptTemplate:
         self._can_show(view, case)
         ids = view.ids or self.front.ids
         scale = self.front.scale or scale
-        if self.front.about_one_item:
-            if case.target is None:
-                raise self._unfit(case, "no target", "give the Case a target item, or use a listwise template")
-            items: tuple[Item, ...] = (case.target,)
-        else:
-            items = case.candidates
-            if not items:
-                raise self._unfit(case, "no candidates", "give the Case candidates, or use a rating template")
+        if self.front.about_one_item and case.target is None:
+            raise self._unfit(case, "no target", "give the Case a target item, or use a listwise template")
+        items = (case.target,) if self.front.about_one_item and case.target else case.candidates
+        if not items:
+            raise self._unfit(case, "no candidates", "give the Case candidates, or use a rating template")
         top = self.front.top
         if self.front.candidates == "catalogue":
             return Question(items=items, top=top, scale=scale)
@@ -182,14 +177,11 @@ class PromptTemplate:
         }
         if self.front.candidates == "catalogue":
             return context | {"top": question.top or len(question.items)}
-        scores: Mapping[str, float] = {}
-        if view.show_scores and case.recall_scores is not None:
-            scores = {item.item_id: score for item, score in zip(case.candidates, case.recall_scores, strict=True)}
+        ids = [item.item_id for item in case.candidates]
+        scores = dict(zip(ids, case.recall_scores or (), strict=False)) if view.show_scores else {}
         shown = [
             show_item(item, attributes, identifier, scores.get(item.item_id))
-            for item, identifier in zip(
-                question.items, question.identifiers or (None,) * len(question.items), strict=True
-            )
+            for item, identifier in zip_longest(question.items, question.identifiers)
         ]
         context |= {"candidates": shown, "n": len(shown), "top": question.top or len(shown)}
         if len(shown) == 1:
@@ -212,10 +204,13 @@ class PromptTemplate:
         environment: Any = template.environment
         try:
             return environment.render(template.root_render_func(template.new_context(dict(context)))).strip("\n")
-        except TEMPLATE_FAULTS as error:
+        except (*TEMPLATE_FAULTS, MemoryError) as error:
             line = _line_of(error, template) or self.lines[block]
+            # Of some errors Python says nothing.
+            endless = isinstance(error, RecursionError)
+            said = "it calls itself without an end" if endless else str(error) or type(error).__name__
             raise InputError(
-                f"block {block!r}: {_said(error)}",
+                f"block {block!r}: {said}",
                 path=self.path,
                 line=line,
                 user=case.user_id,
@@ -340,9 +335,8 @@ def _misplaced(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
         if isinstance(node, nodes.Output):
             for part in node.nodes:
                 text = part.data if isinstance(part, nodes.TemplateData) else "{{"
-                if text.strip():
-                    blank = text[: len(text) - len(text.lstrip())]
-                    line = part.lineno + blank.count("\n")
+                if rest := text.lstrip():
+                    line = part.lineno + text[: -len(rest)].count("\n")
                     yield line, "text outside the blocks is shown to nobody", "move it into a block"
         elif not isinstance(node, nodes.Block | nodes.Macro | nodes.Assign | nodes.AssignBlock):
             yield node.lineno, "a statement outside the blocks has no effect", "move it into a block"
@@ -353,13 +347,6 @@ def _misplaced(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
             yield block.lineno, f"unknown block {block.name!r}{nearest(block.name, BLOCKS)}", f"use {', '.join(BLOCKS)}"
         elif next(block.find_all(nodes.Block), None) is not None:
             yield block.lineno, "a block within a block", "end the first one before the second"
-
-
-def _said(error: BaseException) -> str:
-    """Return an error's own words; of some, Python says nothing."""
-    if isinstance(error, RecursionError):
-        return "it calls itself without an end"
-    return str(error) or type(error).__name__
 
 
 def _deepest(body: str) -> int:

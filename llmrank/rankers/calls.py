@@ -39,14 +39,14 @@ class CaseCalls:
     _scores: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._scores = _recall_scores(self.case)
+        self._scores = recall_scores(self.case)
 
     def view(self, items: Sequence[Item]) -> Case:
         """Return the Case with these of its candidates alone, in this order: what one call shows.
 
         It takes time in proportion to `items`, not to the Case's candidates.
         """
-        return _with_candidates(self.case, items, self._scores)
+        return with_candidates(self.case, items, self._scores)
 
     def ask(self, shown: Sequence[Case], tops: Sequence[int] | None = None) -> Steps[list[Answer]]:
         """Ask about each of `shown`, views of the Case, side by side, and return the Answers.
@@ -100,12 +100,21 @@ class PromptRanker(BaseRanker, ABC):
     def _ask(self, calls: CaseCalls) -> RankingSteps: ...
 
 
-def with_candidates(case: Case, items: Sequence[Item]) -> Case:
+def with_candidates(case: Case, items: Sequence[Item], scores: Mapping[str, float] | None = None) -> Case:
     """Return the Case with these of its candidates alone, in this order, and their recall scores.
 
-    For many views of one long list, `CaseCalls.view` is faster.
+    `scores` are the `recall_scores` of the Case, for a caller that makes many views of a long list.
     """
-    return _with_candidates(case, items, _recall_scores(case))
+    if case.recall_scores is None:
+        return replace(case, candidates=tuple(items))
+    known = recall_scores(case) if scores is None else scores
+    return replace(case, candidates=tuple(items), recall_scores=tuple(known[item.item_id] for item in items))
+
+
+def recall_scores(case: Case) -> dict[str, float]:
+    """Return the recall score of each candidate by item id; empty where there are none."""
+    scores = case.recall_scores or ()
+    return {item.item_id: score for item, score in zip(case.candidates, scores, strict=bool(scores))}
 
 
 def side_by_side(
@@ -130,13 +139,3 @@ def side_by_side(
         answered = iter((yield [request for batch in batches.values() for request in batch]))
         answers = {number: list(islice(answered, len(batch))) for number, batch in batches.items()}
     return [results[number] for number in range(len(generators))]
-
-
-def _recall_scores(case: Case) -> dict[str, float]:
-    scores = case.recall_scores or ()
-    return {item.item_id: score for item, score in zip(case.candidates, scores, strict=bool(scores))}
-
-
-def _with_candidates(case: Case, items: Sequence[Item], scores: Mapping[str, float]) -> Case:
-    kept = None if case.recall_scores is None else tuple(scores[item.item_id] for item in items)
-    return replace(case, candidates=tuple(items), recall_scores=kept)

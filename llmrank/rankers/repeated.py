@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import fsum
+from operator import itemgetter
 from random import Random
 from typing import Literal, get_args
 
@@ -123,16 +124,13 @@ def kemeny(order: Sequence[str], points: Sequence[Mapping[str, float]]) -> list[
         improved = False
         for item_id in tuple(order):
             here = order.index(item_id)
-            prefers = margin[item_id]
-            # What moving the item to each place gains: over those it passes on its way, forwards and backwards.
-            gains = dict(
-                zip(range(here - 1, -1, -1), accumulate(prefers[one] for one in order[:here][::-1]), strict=True)
-            )
-            gains |= dict(
-                zip(range(here + 1, len(order)), accumulate(-prefers[one] for one in order[here + 1 :]), strict=True)
-            )
-            there = max(gains, key=gains.__getitem__, default=here)
-            if gains.get(there, 0) > 0:
+            # What a move gains: the margins over the items that it passes, forwards and backwards.
+            before = accumulate(margin[item_id][other] for other in order[:here][::-1])
+            behind = accumulate(-margin[item_id][other] for other in order[here + 1 :])
+            moves = [(gain, here - steps) for steps, gain in enumerate(before, start=1)]
+            moves += [(gain, here + steps) for steps, gain in enumerate(behind, start=1)]
+            gain, there = max(moves, key=itemgetter(0), default=(0, here))
+            if gain > 0:
                 order.insert(there, order.pop(here))
                 improved = True
     return order

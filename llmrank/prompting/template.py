@@ -177,8 +177,9 @@ class PromptTemplate:
         }
         if self.front.candidates == "catalogue":
             return context | {"top": question.top or len(question.items)}
-        ids = [item.item_id for item in case.candidates]
-        scores = dict(zip(ids, case.recall_scores or (), strict=False)) if view.show_scores else {}
+        scores: Mapping[str, float] = {}
+        if view.show_scores and case.recall_scores is not None:
+            scores = {item.item_id: score for item, score in zip(case.candidates, case.recall_scores, strict=True)}
         shown = [
             show_item(item, attributes, identifier, scores.get(item.item_id))
             for item, identifier in zip_longest(question.items, question.identifiers)

@@ -108,8 +108,13 @@ class _Date(float):
 
 
 def _values(item: Item, attributes: tuple[str, ...]) -> dict[str, object]:
-    shown = {name: _line(value) for name in attributes if name not in TRUTH and (value := item.attributes.get(name))}
-    return {**shown, "title": _line(item.title), "item_id": item.item_id}
+    values: dict[str, object] = {}
+    for name in attributes:
+        if name not in TRUTH and (value := item.attributes.get(name)):
+            values[name] = _line(value)
+    values["title"] = _line(item.title)
+    values["item_id"] = item.item_id
+    return values
 
 
 def _line(text: str) -> str:

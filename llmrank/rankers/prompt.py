@@ -92,7 +92,7 @@ class Prompt:
 
         @cache
         def showing(events: int) -> tuple[Message, ...]:
-            view = replace(self.view, history=events)
+            view = self.view if events == most else replace(self.view, history=events)
             return template.render(case, question, view=view, shots=shots, profile=profile)
 
         def asking(events: int) -> PreparedRequest:

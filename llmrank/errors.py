@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, is_dataclass
 from difflib import SequenceMatcher, get_close_matches
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -166,7 +167,7 @@ def from_validation(
     fault: Any = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
     place = tuple(str(part) for part in fault["loc"] if part not in not_keys)
     problem, key = str(fault["msg"]).removeprefix("Value error, "), place[-1] if place else ""
-    if fault["type"] == "extra_forbidden":
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _keys_at(model, place[:-1])
         problem, hint = f"unknown key{nearest(key, known)}", f"use one of {', '.join(known)}" if known else hint
     elif fault["type"] == "missing":
@@ -180,10 +181,12 @@ def from_validation(
 
 
 def _keys_at(model: type[BaseModel], place: tuple[str, ...]) -> list[str]:
-    """Return the keys that a model has at a place within it; none where no model stands there."""
+    """Return the keys that a model has at a place within it; none where neither model nor dataclass stands there."""
     for key in place:
         field = next((field for name, field in model.model_fields.items() if key in (name, field.alias)), None)
         annotation = None if field is None else field.annotation
+        if is_dataclass(annotation):
+            return [field.name for field in fields(annotation)]
         if not (isinstance(annotation, type) and hasattr(annotation, "model_fields")):
             return []
         model = annotation

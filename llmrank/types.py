@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType, TracebackType
-from typing import Literal, Protocol, Self
+from typing import Annotated, Literal, Protocol, Self
+
+from annotated_types import Ge, Gt, Le
 
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 """A default for functions; a field's default must be hashable and picklable, which this is not."""
@@ -111,15 +113,15 @@ class Message:
 class Sampling:
     """How the model draws its answer. Every field is sent explicitly, so no server default can change an answer."""
 
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
+    temperature: Annotated[float, Ge(0)] = 0.0
+    top_p: Annotated[float, Gt(0), Le(1)] = 1.0
+    top_k: Annotated[int, Ge(0)] = 0
     """0: no limit. Sent only to backends that know it (it is no part of the OpenAI interface)."""
-    max_tokens: int = 400
+    max_tokens: Annotated[int, Ge(1)] = 400
     seed: int = 0
     stop: tuple[str, ...] = ()
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
+    presence_penalty: Annotated[float, Ge(-2), Le(2)] = 0.0
+    frequency_penalty: Annotated[float, Ge(-2), Le(2)] = 0.0
 
 
 @dataclass(frozen=True, slots=True)

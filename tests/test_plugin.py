@@ -53,7 +53,7 @@ def test_two_packages_cannot_give_one_name(folder):
 
 def test_the_linter_knows_what_is_installed(folder):
     near = FRONT.replace("listwise", "listwize").replace("titles", "titels")
-    assert "did you mean 'listwise'" in check(template(CANDIDATES, near))[0].message
+    assert "did you mean 'listwise'" in check(template(CANDIDATES, near))[0].problem
     install(folder, "near", FORMAT, "answers:titels=near:Titles", "rankers:listwize=near:build")
     assert check(template(CANDIDATES, near)) == []
     assert check(template(CANDIDATES, FRONT.replace("titles", "titels"))) == []

@@ -220,7 +220,8 @@ def _report(context: click.Context, paths: Sequence[Path]) -> None:
 
     problems = [problem for path in paths for problem in check_file(path)]
     for problem in problems:
-        click.echo(problem)
+        key = f"{problem.field}: " if problem.field else ""
+        click.echo(f"{problem.path}:{problem.line}: {key}{problem.problem}\n  hint: {problem.hint}")
     say(f"{len(paths)} checked, {len(problems)} problems")
     if problems:
         context.exit(2)

@@ -266,7 +266,7 @@ def named_template(settings: PromptSettings) -> PromptTemplate:
 def check_prompt(template: PromptTemplate, view: View | None = None) -> PromptTemplate:
     """Return the template; raises InputError if the linter refuses it, or if it asks for a profile."""
     if problems := check(template, answer_format, view or View()):
-        raise problems[0].error()
+        raise problems[0]
     if template.front.task == "profile":
         raise InputError(
             f"{template.name} asks for a profile, not for a ranking or a rating",

@@ -1,8 +1,8 @@
 """Prompt templates: find them, read them, check them, render them, and choose the solved examples they show."""
 
 from llmrank.prompting.check import check, check_file, difference, shared_prefix, transcript
-from llmrank.prompting.front import FrontMatter, parse_extra_body, parse_thinking
-from llmrank.prompting.identifiers import choose_labels, find_labels, label_pool
+from llmrank.prompting.front import parse_extra_body, parse_thinking
+from llmrank.prompting.identifiers import find_labels
 from llmrank.prompting.library import (
     TemplateInfo,
     describe_templates,
@@ -11,31 +11,25 @@ from llmrank.prompting.library import (
     shipped_folder,
     template_origin,
     template_paths,
-    template_title,
 )
 from llmrank.prompting.shots import ShotPool
-from llmrank.prompting.template import Fitted, Problem, PromptTemplate, read_template
+from llmrank.prompting.template import PromptTemplate, read_template
 from llmrank.prompting.view import DOMAINS, DomainName, View, find_domain
 
 __all__ = [
     "DOMAINS",
     "DomainName",
-    "Fitted",
-    "FrontMatter",
-    "Problem",
     "PromptTemplate",
     "ShotPool",
     "TemplateInfo",
     "View",
     "check",
     "check_file",
-    "choose_labels",
     "describe_templates",
     "difference",
     "find_domain",
     "find_labels",
     "find_template",
-    "label_pool",
     "load_template",
     "parse_extra_body",
     "parse_thinking",
@@ -44,6 +38,5 @@ __all__ = [
     "shipped_folder",
     "template_origin",
     "template_paths",
-    "template_title",
     "transcript",
 ]

@@ -7,20 +7,21 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import unified_diff
-from itertools import product
+from functools import partial
+from itertools import product, takewhile
 from pathlib import Path
 
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import KINDS, plugin_names
 from llmrank.prompting.identifiers import IDS, WORDS, Ids
 from llmrank.prompting.library import SUFFIX, read_text, template_paths
-from llmrank.prompting.template import Problem, PromptTemplate, read_template
+from llmrank.prompting.template import PLAIN_VIEW, PromptTemplate, read_template
 from llmrank.prompting.view import View
 from llmrank.types import AnswerFormat, Case, Event, Item, Message, Outcome, Question, Response
 
 ANSWERS: Mapping[str, frozenset[str]] = {
     "listwise": frozenset({"titles", "permutation", "json"}),
-    "sliding_window": frozenset({"titles", "permutation", "json"}),
+    "sliding_window": frozenset({"titles", "permutation", "json", "label_logprobs"}),
     "first_token": frozenset({"label_logprobs"}),
     "pointwise": frozenset({"rating", "expected_rating", "yes_no"}),
     "pairwise": frozenset({"choice", "label_logprobs", "yes_no"}),
@@ -38,30 +39,29 @@ Formats = Callable[[str], AnswerFormat]
 """Returns the answer format of a name; `llmrank.answers.answer_format`."""
 
 
-def check(template: PromptTemplate, formats: Formats | None = None, view: View | None = None) -> list[Problem]:
+def check(template: PromptTemplate, formats: Formats | None = None, view: View | None = None) -> list[InputError]:
     """Return what is wrong with a template, in the order of its lines; empty when all is well.
 
     Found by reading: undefined variables, undeclared attributes, a look at the truth, text outside the blocks, settings
     that do not go together. Found by rendering Cases with marked data: the truth in the prompt, events that should be
     hidden, candidates not shown or not in the order given, data that is taken for granted. With `formats`, an answer
     that does what the prompt asks for must be read back in full. It is rendered under every combination of options, or
-    under one `view` alone.
+    under one `view` alone. What is wrong with an option, and not with the file, has that option as its field.
     """
-    problems = {*template.problems, *_settings(template)}
+    problems = [*template.problems, *_settings(template)]
     if not template.problems:
-        problems.update(_rendered(template, view))
+        problems += _rendered(template, view)
         if formats is not None and not problems:
-            problems.update(_read_back(template, formats, view))
-    return sorted(problems)
+            problems += _read_back(template, formats, view)
+    return sorted({str(one): one for one in problems}.values(), key=lambda one: one.line or 0)
 
 
-def check_file(path: Path, formats: Formats | None = None) -> list[Problem]:
-    """Return what is wrong with a template file; what cannot be read at all is the only Problem."""
+def check_file(path: Path, formats: Formats | None = None) -> list[InputError]:
+    """Return what is wrong with a template file; what cannot be read at all is the only problem."""
     try:
-        template = read_template(read_text(path), path, strict=False)
+        return check(read_template(read_text(path), path, strict=False), formats)
     except InputError as error:
-        return [Problem.of(error, path)]
-    return check(template, formats)
+        return [error]
 
 
 def transcript(messages: Sequence[Message]) -> str:
@@ -79,54 +79,36 @@ def difference(before: Sequence[Message], after: Sequence[Message], names: tuple
     return unified_diff(transcript(before).split("\n"), transcript(after).split("\n"), *names, n=1, lineterm="")
 
 
-def _settings(template: PromptTemplate) -> Iterator[Problem]:
+def _at_key(template: PromptTemplate, key: str, problem: str, hint: str) -> InputError:
+    """Return what is wrong with a key of the front matter, or with the option that has replaced it."""
+    if key in template.overridden:
+        return InputError(problem, field=f"--{key.replace('_', '-')}", hint=hint)
+    lines = enumerate(template.text.split("\n"), start=1)
+    line = next((number for number, text in lines if text.startswith(f"{key}:")), 1)
+    return InputError(problem, path=template.path, line=line, field=key, hint=hint)
+
+
+def _settings(template: PromptTemplate) -> Iterator[InputError]:
     """Yield what does not go together in the front matter, and between it and the blocks."""
-    front, names = template.front, template.names
-
-    def problem(key: str, message: str, hint: str) -> Problem:
-        lines = template.text.split("\n")
-        if key in template.overridden:
-            return Problem(template.path, 1, message, hint, f"--{key.replace('_', '-')}")
-        line = next((number for number, line in enumerate(lines, start=1) if line.startswith(f"{key}:")), 1)
-        return Problem(template.path, line, f"{key}: {message}", hint)
-
+    front, names, problem = template.front, template.names, partial(_at_key, template)
     stem = template.path.name.removesuffix(SUFFIX)
     if front.name != stem:
         yield problem("name", f"{front.name!r} is not the file's name {stem!r}", f"write `name: {stem}`")
     if front.task == "profile":
-        if front.ranker or front.answer:
-            key = "ranker" if front.ranker else "answer"
-            yield problem(key, "a profile prompt ranks nothing; its answer is shown as it comes", f"leave {key!r} out")
+        for key in ("ranker", "answer"):
+            if getattr(front, key):
+                yield problem(
+                    key, "a profile prompt ranks nothing; its answer is shown as it comes", f"leave {key!r} out"
+                )
         return
     if front.ranker is None or front.answer is None:
         key = "ranker" if front.ranker is None else "answer"
         yield problem("task", f"a {front.task} prompt needs the key {key!r}", f"add `{key}: …`")
         return
-    fitting = ANSWERS.get(front.ranker)
-    known = frozenset[str]().union(*ANSWERS.values())
-    added = {name for group in KINDS for name in plugin_names(group)}
-    if front.task == "rating":
-        fitting = RATINGS
-        if front.ranker in ANSWERS and front.ranker != "pointwise":
-            yield problem("ranker", f"{front.ranker!r} ranks, but this is a rating prompt", "write `ranker: pointwise`")
-    if fitting is None and front.ranker not in added and (close := nearest(front.ranker, ANSWERS)):
-        yield problem("ranker", f"unknown ranker {front.ranker!r}{close}", f"use one of {', '.join(ANSWERS)}")
-    answers = [front.answer] if isinstance(front.answer, str) else list(front.answer.values())
-    for answer in dict.fromkeys(answers):
-        stray = answer in known or (answer not in added and nearest(answer, known))
-        if fitting is not None and answer not in fitting and stray:
-            what = f"{front.ranker} {front.task}" if front.task == "ranking" else "rating"
-            # Whoever chose another ranker must hear of that option.
-            key = "ranker" if "ranker" in template.overridden and "answer" not in template.overridden else "answer"
-            yield problem(
-                key,
-                f"the answer format {answer!r} does not fit a {what} prompt{nearest(answer, fitting)}",
-                f"use one of {', '.join(sorted(fitting))}",
-            )
-    if front.answer_for() is None:
+    yield from _method(template, front.ranker, front.answer)
+    answer = front.answer_for()
+    if answer is None:
         yield problem("answer", f"no format for `ids: {front.ids}`", f"add `{front.ids}: …` to the map")
-    if front.thinking.on and FIRST_TOKEN & {*answers}:
-        yield problem("thinking", "the first token is read, so the model cannot reason first", "write `thinking: off`")
     if front.thinking.on and front.constrain:
         yield problem("constrain", "a constraint would forbid the reasoning", "write `thinking: off`, or leave it out")
     if front.scale is not None and front.task == "rating":
@@ -136,58 +118,71 @@ def _settings(template: PromptTemplate) -> Iterator[Problem]:
     if front.ids != "titles" and "identifier" not in names:
         yield problem("ids", f"{front.ids!r}, but no block shows `item.identifier`", "show it, or leave `ids` out")
     if front.ids == "titles" and front.needs_identifiers():
-        yield problem(
-            "answer",
-            f"{front.answer_for()!r} reads identifiers, and items have none",
-            "add `ids: numbers` or `ids: letters`",
-        )
-    if front.candidates == "catalogue" and (front.about_one_item or front.answer_for() not in {"titles", "json"}):
-        yield problem(
-            "candidates",
-            "a model that names items freely answers with titles",
-            "write `answer: titles`, `ranker: listwise`",
-        )
+        hint = "add `ids: numbers` or `ids: letters`"
+        yield problem("answer", f"{answer!r} reads identifiers, and items have none", hint)
+    freely = front.ranker not in ANSWERS or front.ranker == "listwise"
+    if front.candidates == "catalogue" and not (freely and answer in {"titles", "json"}):
+        hint = "write `answer: titles`, `ranker: listwise`"
+        yield problem("candidates", "a model that names items freely answers with titles", hint)
     if front.shots and "shot" not in template.blocks:
         yield problem("shots", f"{front.shots}, but there is no block 'shot'", "add `{% block shot %}…{% endblock %}`")
     if "shot" in template.blocks and "shots" not in names:
-        yield Problem(
-            template.path, template.lines["shot"], "no block shows `shots`", "loop over `shots` in block user"
-        )
+        line, hint = template.lines["shot"], "loop over `shots` in block user"
+        yield InputError("no block shows `shots`", path=template.path, line=line, hint=hint)
     if front.profile is not None:
         if "profile" not in names:
             yield problem("profile", "no block shows `profile`", "show it, or leave `profile` out")
         if front.profile not in (paths := template_paths()):
-            yield problem(
-                "profile", f"unknown prompt {front.profile!r}{nearest(front.profile, paths)}", "name a template"
-            )
+            close = nearest(front.profile, paths)
+            yield problem("profile", f"unknown prompt {front.profile!r}{close}", "name a template")
         elif "task: profile" not in read_text(paths[front.profile]):
             yield problem("profile", f"{front.profile!r} is not a profile prompt", "name one with `task: profile`")
 
 
-def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[Problem]:
+def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, str]) -> Iterator[InputError]:
+    """Yield where task, ranker and answer formats do not go together."""
+    front, problem = template.front, partial(_at_key, template)
+    added = {name for group in KINDS for name in plugin_names(group)}
+    rates = front.task == "rating"
+    if rates and ranker in ANSWERS and ranker != "pointwise":
+        yield problem("ranker", f"{ranker!r} ranks, but this is a rating prompt", "write `ranker: pointwise`")
+    if ranker not in {*ANSWERS, *added} and (close := nearest(ranker, ANSWERS)):
+        yield problem("ranker", f"unknown ranker {ranker!r}{close}", f"use one of {', '.join(ANSWERS)}")
+    answers = {answer} if isinstance(answer, str) else {*answer.values()}
+    fitting, known = RATINGS if rates else ANSWERS.get(ranker), frozenset[str]().union(*ANSWERS.values())
+    for name in sorted(answers if fitting is None else answers - fitting):
+        # Of a format from another package nothing is known here.
+        if fitting is not None and (name in known or (name not in added and nearest(name, known))):
+            # Whoever chose another ranker must hear of that option.
+            key = "ranker" if "ranker" in template.overridden and "answer" not in template.overridden else "answer"
+            what = f"does not fit a {'rating' if rates else f'{ranker} ranking'} prompt{nearest(name, fitting)}"
+            yield problem(key, f"the answer format {name!r} {what}", f"use one of {', '.join(sorted(fitting))}")
+    if front.thinking.on and FIRST_TOKEN & answers:
+        yield problem("thinking", "the first token is read, so the model cannot reason first", "write `thinking: off`")
+
+
+def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[InputError]:
     """Yield what shows only in the rendered prompt."""
-    front, case, view = template.front, _case(template), View()
+    front, case = template.front, _case(template)
     line = template.lines["user"]
 
-    def rendered(case: Case, view: View = view, shots: int = 0) -> tuple[Message, ...]:
-        examples = [_solved(template, number) for number in range(shots)]
+    def rendered(case: Case, view: View = PLAIN_VIEW, shots: int = 0) -> tuple[Message, ...]:
+        examples = [_example(template, number) for number in range(shots)]
         return template.render(case, template.question(case, view), view=view, shots=examples, profile="marked profile")
 
     try:
         plain = rendered(case)
-        for shown, shots in product(
-            [only] if only else _views(template), (0, 1) if "shot" in template.blocks else (0,)
-        ):
-            rendered(case, shown, shots)
+        for view, shots in product([only] if only else _views(template), (0, 1) if "shot" in template.blocks else (0,)):
+            rendered(case, view, shots)
         rendered(case, View(history=3, history_order="newest-first", domain="books"))
-        for bare in (_bare(case), replace(case, history=())):
+        for bare in (_case(template, bare=True), replace(case, history=())):
             rendered(bare)
-    except InputError as error:
-        yield Problem.of(error, template.path, line)
+    except InputError as error:  # about a user that there is not
+        yield InputError(error.problem, path=template.path, line=error.line or line, hint=error.hint)
         return
 
-    def problem(message: str, hint: str) -> Problem:
-        return Problem(template.path, line, message, hint)
+    def problem(message: str, hint: str) -> InputError:
+        return InputError(message, path=template.path, line=line, hint=hint)
 
     text = transcript(plain)
     if rendered(replace(case, relevant=(case.candidates[3].item_id,), rating=2.0)) != plain:
@@ -197,24 +192,19 @@ def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[Pr
     if late:
         yield problem(f"events beyond the newest {limit} are shown: {late[0]!r}", "show `history` and nothing else")
     if limit and "history" in template.names and case.history[-1].item.title not in text:
-        yield problem(
-            "the newest event is not shown", "loop over all of `history`; `history:` says how many there are to be"
-        )
+        hint = "loop over all of `history`; `history:` says how many there are to be"
+        yield problem("the newest event is not shown", hint)
     if front.task == "profile" or front.candidates == "catalogue":
         return
     if front.about_one_item:
         if case.target is not None and case.target.title not in text:
             yield problem("the item asked about is not shown", "show `target.title`")
         return
-    hidden = [item.title for item in case.candidates if item.title not in text]
-    if hidden:
-        yield problem(
-            f"{len(hidden)} of {len(case.candidates)} candidates are not shown", "loop over all of `candidates`"
-        )
-        return
-    places = [text.index(item.title) for item in case.candidates]
+    places = [text.find(item.title) for item in case.candidates]
     turned = replace(case, candidates=case.candidates[::-1])
-    if places != sorted(places):
+    if hidden := places.count(-1):
+        yield problem(f"{hidden} of {len(places)} candidates are not shown", "loop over all of `candidates`")
+    elif places != sorted(places):
         yield problem("the candidates are not in the order given", "loop over `candidates` without sorting")
     elif _masked(transcript(rendered(turned)), case) != _masked(text, case):
         yield problem("another order of the candidates changes more than their order", "treat all candidates alike")
@@ -226,128 +216,93 @@ def _views(template: PromptTemplate) -> Iterator[View]:
     for ids in IDS if "identifier" in template.names else ():
         if front.answer_for(ids) is not None and not (ids == "titles" and front.needs_identifiers(ids)):
             schemes.append(ids)
-    for ids, history, scores in product(
-        schemes, (True, False), (False, True) if "score" in template.names else (False,)
-    ):
-        yield View(ids=ids, show_history=history, show_scores=scores)
+    scores = (False, True) if "score" in template.names else (False,)
+    for ids, history, score in product(schemes, (True, False), scores):
+        yield View(ids=ids, show_history=history, show_scores=score)
 
 
-def _read_back(template: PromptTemplate, formats: Formats, only: View | None) -> Iterator[Problem]:
+def _read_back(template: PromptTemplate, formats: Formats, only: View | None) -> Iterator[InputError]:
     """Yield where an answer that does what the prompt asks for is not read back in full."""
-    front = template.front
-    if front.task == "profile" or front.ranker not in ANSWERS:
+    if template.front.task == "profile" or template.front.ranker not in ANSWERS:
         return
-    case = _case(template, named=True)
-    where = "answer" if "answer" in template.overridden else ""
-    line = next((n for n, text in enumerate(template.text.split("\n"), 1) if text.startswith("answer:")), 1)
     for view in [only] if only else _views(template):
         name = template.answer_for(view.ids)
-        form = formats(name)
-        for text, question, wanted in _obedient(template, name, form, case, view):
+        form, question = formats(name), template.question(_case(template), view)
+        for text, wanted in _obedient(template, form, question, view):
             answer = form.read(text, question)
             got = answer.ranked or answer.value
             if answer.outcome is not Outcome.OK or got != wanted:
                 said = answer.reason or ", ".join(answer.repairs) or f"{got!r:.60}"
-                scheme = view.ids or front.ids
-                yield Problem(
-                    template.path,
-                    line,
-                    f"{'' if where else 'answer: '}with `ids: {scheme}` the prompt asks for {text.text!r:.60}, which "
-                    f"the format {name!r} does not read in full ({answer.outcome}: {said})",
+                yield _at_key(
+                    template,
+                    "answer",
+                    f"with `ids: {view.ids or template.front.ids}` the prompt asks for {text.text!r:.60}, which the "
+                    f"format {name!r} does not read in full ({answer.outcome}: {said})",
                     "let the format follow the identifiers, as in `answer: {titles: titles, numbers: permutation}`",
-                    f"--{where}" if where else "",
                 )
                 break
 
 
 def _obedient(
-    template: PromptTemplate, name: str, form: AnswerFormat, case: Case, view: View
-) -> Iterator[tuple[Response, Question, object]]:
-    """Yield answers as the prompt asks for them, each with its Question and what is to be read: ids, or a value.
+    template: PromptTemplate, form: AnswerFormat, question: Question, view: View
+) -> Iterator[tuple[Response, object]]:
+    """Yield answers as the prompt asks for them, each with what is to be read: ids, or a value.
 
     One has the form that the format is named for; the other is what a solved example shows as its answer.
     """
-    question = template.question(case, view)
     count = min(question.top or len(question.items), len(question.items))
     items = question.items[:count]
     ids, named = tuple(item.item_id for item in items), question.identifiers[:count] or [item.title for item in items]
-    labels = form.labels(question)
-    even = Response("", label_logprobs={label: -math.log(len(labels)) for label in labels}) if labels else Response("")
-    low, high = question.scale
-    match name:
-        case "titles":
-            yield Response("\n".join(f"{n}. {item.title}" for n, item in enumerate(items, 1))), question, ids
-        case "permutation":
-            yield Response(" > ".join(f"[{identifier}]" for identifier in named)), question, ids
-        case "json":
-            yield Response(json.dumps({"ranking": list(named)})), question, ids
-        case "choice":
-            yield Response(named[0]), question, ids[:1]
-        case "yes_no":
-            yield Response("Yes"), question, 1.0
-        case "rating":
-            yield Response(f"{high:g}"), question, high
-        case "label_logprobs":
-            yield even, question, tuple(item.item_id for item in question.items)
-        case _:
-            pass
-    if "shot" not in template.blocks or name == "expected_rating":
+    labels, high = form.labels(question), question.scale[1]
+    even = dict.fromkeys(labels, -math.log(len(labels))) if labels else None
+    obedient: dict[str, tuple[Response, object]] = {
+        "titles": (Response("\n".join(f"{n}. {item.title}" for n, item in enumerate(items, 1))), ids),
+        "permutation": (Response(" > ".join(f"[{identifier}]" for identifier in named)), ids),
+        "json": (Response(json.dumps({"ranking": list(named)})), ids),
+        "choice": (Response(named[0]), ids[:1]),
+        "yes_no": (Response("Yes"), 1.0),
+        "rating": (Response(f"{high:g}"), high),
+        "label_logprobs": (Response("", label_logprobs=even), tuple(item.item_id for item in question.items)),
+    }
+    if form.name in obedient:
+        yield obedient[form.name]
+    if "shot" not in template.blocks or form.name == "expected_rating":
         return
-    if template.front.task == "rating":
-        solved, other, wanted = replace(case, rating=high), replace(case, rating=low), high
-    else:
-        solved, other, wanted = replace(case, relevant=ids), replace(case, relevant=()), ids
+    case, rates = _case(template), template.front.task == "rating"
+    solved = replace(case, rating=high) if rates else replace(case, relevant=ids)
+    other = replace(case, rating=question.scale[0]) if rates else replace(case, relevant=())
     texts = [template.render_shot(one, view=view) for one in (solved, other)]
-    unscored = replace(view, show_scores=False)
-    yield Response(texts[0][len(_shared(*texts)) :]), template.question(case, unscored), wanted
+    yield Response(texts[0][len(_shared(*texts)) :]), high if rates else ids
 
 
-def _item(template: PromptTemplate, kind: str, number: int) -> Item:
-    marks = {name: f"{name} of {kind} <{number}>" for name in template.front.attributes}
-    return Item(f"{kind[0]}{number:03}x", f"Marked {kind} <{number}>", marks)
+def _case(template: PromptTemplate, *, bare: bool = False) -> Case:
+    """Return a Case in which every text can be found again; its candidates have titles such as films have.
+
+    `bare`: without anything that data may lack.
+    """
+
+    def item(kind: str, number: int, title: str | None = None) -> Item:
+        marks = {} if bare else {name: f"{name} of {kind} <{number}>" for name in template.front.attributes}
+        return Item(f"{kind[0]}{number:03}x", title or f"Marked {kind} <{number}>", marks)
+
+    titles = [f"The {one} {other}".title() for one, other in zip(WORDS[:24:2], WORDS[1:24:2], strict=True)]
+    items = tuple(item("candidate", number, title) for number, title in enumerate(titles))
+    events = [
+        Event(item("event", n)) if bare else Event(item("event", n), 1.0 + n % 5, 8.7e8 + n * 86_400)
+        for n in range(max(HISTORY, 2 * (template.front.history or 0)))
+    ]
+    scores = None if bare else tuple(0.7531 + number / 10_000 for number in range(len(items)))
+    case = Case("marked user", tuple(events), items, scores, relevant=(items[5].item_id,))
+    return replace(case, target=item("target", 0), rating=4.0) if template.front.about_one_item else case
 
 
-def _case(template: PromptTemplate, *, named: bool = False) -> Case:
-    """Return a Case in which every text is marked, so that it can be found again; `named`: candidates with titles."""
-    count = max(HISTORY, 2 * (template.front.history or 0))
-    items = tuple(_item(template, "candidate", number) for number in range(12))
-    if named:
-        items = tuple(
-            replace(one, title=f"The {WORDS[2 * n]} {WORDS[2 * n + 1]}".title()) for n, one in enumerate(items)
-        )
-    case = Case(
-        user_id="marked user",
-        history=tuple(Event(_item(template, "event", n), 1.0 + n % 5, 8.7e8 + n * 86_400) for n in range(count)),
-        candidates=items,
-        recall_scores=tuple(0.7531 + number / 10_000 for number in range(len(items))),
-        relevant=(items[5].item_id,),
-    )
-    return replace(case, target=_item(template, "target", 0), rating=4.0) if template.front.about_one_item else case
-
-
-def _bare(case: Case) -> Case:
-    """Return the Case without anything that data may lack."""
-
-    def bare(item: Item) -> Item:
-        return Item(item.item_id, item.title)
-
-    return replace(
-        case,
-        history=tuple(Event(bare(event.item)) for event in case.history),
-        candidates=tuple(bare(item) for item in case.candidates),
-        target=None if case.target is None else bare(case.target),
-        recall_scores=None,
-    )
-
-
-def _solved(template: PromptTemplate, number: int) -> Case:
+def _example(template: PromptTemplate, number: int) -> Case:
     case = _case(template)
     return replace(case, user_id=f"example {number}", history=case.history[: 5 + number])
 
 
 def _shared(one: str, other: str) -> str:
-    length = next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
-    return one[: min(len(one), len(other)) if length is None else length]
+    return "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _masked(text: str, case: Case) -> str:

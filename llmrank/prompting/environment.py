@@ -107,8 +107,7 @@ class Environment(SandboxedEnvironment):
         """Call what a template calls, within the bounds."""
         self = __self
         owner: object = __obj.__self__ if isinstance(__obj, BuiltinMethodType) else None
-        self._spend(1)
-        self._check(args, kwargs)
+        self._enter(args, kwargs)
         if isinstance(owner, str) and isinstance(__obj, BuiltinMethodType):
             args = _checked_text_method(__obj.__name__, owner, args)
         if isinstance(__obj, LoopContext) and args:
@@ -139,8 +138,7 @@ class Environment(SandboxedEnvironment):
 
         @wraps(function)  # also what Jinja notes in a function that wants the context
         def bounded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            self._spend(1)
-            self._check(args, kwargs)
+            self._enter(args, kwargs)
             texts = [one for one in args if isinstance(one, str)]
             if name == "format" and texts:
                 _check_format(texts[0])
@@ -173,7 +171,9 @@ class Environment(SandboxedEnvironment):
     def _filter(self, name: str, node: nodes.Node) -> nodes.Filter:
         return nodes.Filter(cast(nodes.Expr, node), name, [], [], None, None, lineno=node.lineno)
 
-    def _check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Count a call, and refuse numbers that are too high."""
+        self._spend(1)
         for value in (*args, *kwargs.values()):
             if type(value) is int and abs(value) > MOST_NUMBER:
                 raise SecurityError(f"{value:.3g} is more than {MOST_NUMBER:,}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -38,30 +39,15 @@ class Provenance(BaseModel):
     note: str = ""
 
 
-class SamplingKeys(BaseModel):
-    """How the model draws its answer: the fields of `llmrank.types.Sampling`, checked."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    temperature: float = Field(0.0, ge=0)
-    top_p: float = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=0)
-    max_tokens: int = Field(400, ge=1)
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-    presence_penalty: float = Field(0.0, ge=-2, le=2)
-    frequency_penalty: float = Field(0.0, ge=-2, le=2)
-
-
 def _thinking(value: object) -> Thinking:
     """Return what a template, or an option, says of reasoning. YAML reads a bare `off` as false, and `on` as true."""
     if isinstance(value, Thinking):
         return value
     if isinstance(value, bool) or value in ("on", "off"):
         return Thinking(value is True or value == "on")
-    budget = cast("dict[str, object]", value).get("budget") if isinstance(value, dict) else value
-    named = not isinstance(value, dict) or len(cast("dict[str, object]", value)) == 1
-    if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1 or not named:
+    values = cast("dict[str, object]", value) if isinstance(value, dict) else {"budget": value}
+    budget = values.get("budget")
+    if len(values) > 1 or not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
         raise ValueError("write off, on, or {budget: N} with the most tokens of reasoning")
     return Thinking(True, budget)
 
@@ -69,15 +55,16 @@ def _thinking(value: object) -> Thinking:
 def _answer(value: object) -> object:
     """Refuse a map of answer formats that names an unknown identifier scheme, or none."""
     if isinstance(value, dict):
-        schemes = list(cast("dict[object, object]", value))
-        if wrong := [scheme for scheme in schemes if scheme not in IDS]:
-            raise ValueError(f"{wrong[0]!r} is no identifier scheme; use {', '.join(IDS)}")
-        if not schemes:
+        if not value:
             raise ValueError("write a format, or one for each identifier scheme")
+        if wrong := sorted(map(str, cast("dict[object, object]", value).keys() - {*IDS})):
+            raise ValueError(f"{wrong[0]!r} is no identifier scheme; use {', '.join(IDS)}")
     return value
 
 
-RESERVED = frozenset({*SamplingKeys.model_fields, "model", "messages", "n", "stream", "logprobs", "top_logprobs"})
+RESERVED = {field.name for field in fields(Sampling)} | {
+    *("model", "messages", "n", "stream", "logprobs", "top_logprobs"),
+}
 """Fields of a call's body that llmrank sets itself."""
 
 
@@ -133,7 +120,8 @@ class FrontMatter(BaseModel):
     domain: DomainName = "items"
     """Whose words are used where neither the data nor `--domain` says so."""
     provenance: Provenance = Provenance()
-    sampling_keys: SamplingKeys = Field(alias="sampling", default_factory=lambda: SamplingKeys.model_validate({}))
+    sampling: Sampling = Sampling()
+    """How the model draws its answer."""
 
     @property
     def about_one_item(self) -> bool:
@@ -147,11 +135,6 @@ class FrontMatter(BaseModel):
     def needs_identifiers(self, ids: Ids | None = None) -> bool:
         """Return whether the answer names items by their identifiers, so that titles alone will not do."""
         return self.answer_for(ids) in {"permutation", "choice", "label_logprobs"}
-
-    @property
-    def sampling(self) -> Sampling:
-        """How the model draws its answer, every field explicit."""
-        return Sampling(**self.sampling_keys.model_dump())
 
     @property
     def extra_body_text(self) -> str:
@@ -198,7 +181,7 @@ def parse_extra_body(text: str) -> dict[str, JsonValue]:
     """Return what `--extra-body` says, a JSON object; raises InputError."""
     hint = """for example --extra-body '{"min_p": 0.1}'"""
     try:
-        return _EXTRA.validate_python(_EXTRA.validate_json(text))
+        return _EXTRA.validate_json(text)
     except ValidationError as error:
         problem = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
         raise InputError(problem, field="--extra-body", hint=hint) from error

@@ -39,8 +39,8 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
             raise InputError(
                 f"{len(items)} candidates need as many labels, and this model has {len(labels)} that are single tokens",
                 field="-k",
-                hint=f"use -k {len(labels)}, --first recall_order --first-top {len(labels)}, or "
-                "--ranker sliding_window --prompt rankgpt",
+                hint="use --ranker sliding_window, which asks with this prompt window by window; "
+                f"--first recall_order --first-top {len(labels)}; or -k {len(labels)}",
             )
         return tuple(labels[: len(items)])
     match scheme:
@@ -74,42 +74,27 @@ def label_pool(scheme: Ids = "letters") -> Iterator[str]:
     return (label for group in groups for label in group)
 
 
-def choose_labels(
-    token: Callable[[str], int | None], n: int = LABEL_LIMIT, scheme: Ids = "letters", pool: Sequence[str] | None = None
-) -> tuple[str, ...]:
-    """Return the first `n` labels of the pool that are single tokens of a model, each a different token.
-
-    `token` returns the id of the token that a text is where the model's answer begins, None where it is several.
-    Fewer than `n` come back where the pool does not hold more; the first m of n are those that m would bring.
-    """
-    chosen: dict[int, str] = {}
-    for label in label_pool(scheme) if pool is None else pool:
-        if len(chosen) == n:
-            break
-        if (number := token(label)) is not None:
-            chosen.setdefault(number, label)
-    return tuple(chosen.values())
-
-
 async def find_labels(
     tokens: Callable[[Sequence[str]], Awaitable[Mapping[str, int] | None]],
     n: int = LABEL_LIMIT,
     scheme: Ids = "letters",
 ) -> tuple[str, ...]:
-    """Return `choose_labels` for a backend that is asked (`backend.label_tokens`), a slice of the pool at a time.
+    """Return the first `n` labels of the pool that are single tokens of a model, each a different token.
 
-    Empty where the backend does not know the model's tokenizer.
+    `tokens` returns the token id of each text that is one token where the model's answer begins, or None where the
+    tokenizer is not known (`backend.label_tokens`); it is asked about a slice of the pool at a time. Fewer than `n`
+    come back where the pool does not hold more, none where the tokenizer is not known; the first m of n are those that
+    m would bring.
     """
-    known: dict[str, int] = {}
+    chosen: dict[int, str] = {}
     pool = label_pool(scheme)
-    while part := list(islice(pool, SLICE)):
-        told = await tokens(part)
-        if told is None:
+    while len(chosen) < n and (part := list(islice(pool, SLICE))):
+        if (told := await tokens(part)) is None:
             return ()
-        known |= {label: told[label] for label in part if label in told}
-        if len(set(known.values())) >= n:
-            break
-    return choose_labels(known.get, n, pool=tuple(known))
+        for label in part:
+            if label in told:
+                chosen.setdefault(told[label], label)
+    return tuple(chosen.values())[:n]
 
 
 def _letters() -> Iterator[str]:

@@ -43,11 +43,9 @@ def find_template(name: str | Path) -> Path:
         if not path.is_file():
             raise InputError("no such template file", path=path, hint="give the path of a .jinja file, or a name")
         return path
-    for folder in folders():
-        path = folder / f"{name}{SUFFIX}"
-        if path.is_file():
-            return path
     known = template_paths()
+    if name in known:
+        return known[name]
     raise InputError(
         f"unknown prompt {name!r}{nearest(name, known)}",
         field="--prompt",
@@ -76,22 +74,15 @@ def load_template(name: str | Path) -> PromptTemplate:
 
 
 Origin = Literal["shipped", "edited", "own"]
-"""`shipped`: as it comes with llmrank; `edited`: another text under the name of one that does; `own`: the user's."""
 
 
 def template_origin(template: PromptTemplate) -> Origin:
-    """Return whether a template is one that comes with llmrank, an edited one, or the user's own."""
+    """Return `shipped` for a template as it comes with llmrank, `edited` for another text under the name of one that
+    does, `own` for the user's."""
     shipped = shipped_folder() / f"{template.name}{SUFFIX}"
     if not shipped.is_file():
         return "own"
     return "shipped" if read_text(shipped) == template.text else "edited"
-
-
-def template_title(template: PromptTemplate) -> str:
-    """Return what results call a template: its name, and of an edited one also its path and the start of its hash."""
-    if template_origin(template) != "edited":
-        return template.name
-    return f"{template.name} (edited: {template.path}, {template.sha256[:8]})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +115,8 @@ def describe_templates(*, task: str | None = None, ranker: str | None = None) ->
             found.append(TemplateInfo(name, path, problem=error.problem))
             continue
         front, answer = template.front, template.front.answer or ""
-        formats = answer if isinstance(answer, str) else ", ".join(dict.fromkeys(answer.values()))
-        about = (front.task, front.ranker or "", formats, front.description)
-        found.append(
-            TemplateInfo(name, path, template_origin(template), *about, *front.provenance.model_dump().values())
-        )
-        if task not in (None, front.task) or ranker not in (None, front.ranker):
-            found.pop()
+        if task in (None, front.task) and ranker in (None, front.ranker):
+            formats = answer if isinstance(answer, str) else ", ".join(dict.fromkeys(answer.values()))
+            about = (template_origin(template), front.task, front.ranker or "", formats, front.description)
+            found.append(TemplateInfo(name, path, *about, *front.provenance.model_dump().values()))
     return found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,57 +18,17 @@ from llmrank.errors import InputError, nearest
 from llmrank.prompting.environment import Environment
 from llmrank.prompting.front import FrontMatter, read_front, split_front
 from llmrank.prompting.identifiers import Ids, identifiers
-from llmrank.prompting.references import fault, references
+from llmrank.prompting.references import wrong_references
 from llmrank.prompting.variables import VARIABLES, Shown, plain, show_event, show_item
 from llmrank.prompting.view import DOMAINS, View
-from llmrank.types import Case, Item, Message, Question, Thinking
+from llmrank.types import Case, Message, Question
 from llmrank.yaml_text import MOST_CHARACTERS
 
 BLOCKS = ("system", "user", "shot")
 PLAIN_VIEW = View()
 ORDERS = {"oldest-first": "oldest first", "newest-first": "newest first", "shuffled": "in no particular order"}
-# What a wrong expression in a template can raise (`{{ n + title }}`, a macro that calls itself, …).
-TEMPLATE_FAULTS = (
-    *(TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
-    *(RecursionError, MemoryError),
-)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
-    """One finding about a template: what is wrong, and where."""
-
-    path: Path
-    line: int
-    message: str
-    hint: str
-    option: str = ""
-    """The option to blame, such as `--ranker`, where what is wrong does not stand in the file."""
-
-    @classmethod
-    def of(cls, error: InputError, path: Path, line: int = 1) -> Problem:
-        """Return the Problem that an error reports."""
-        message = error.problem if error.field is None else f"{error.field}: {error.problem}"
-        return cls(path, error.line or line, message, error.hint)
-
-    def error(self) -> InputError:
-        """Return the Problem as an error to be raised."""
-        if self.option:
-            return InputError(self.message, field=self.option, hint=self.hint)
-        return InputError(self.message, path=self.path, line=self.line, hint=self.hint)
-
-    def __str__(self) -> str:
-        return f"{self.option or f'{self.path}:{self.line}'}: {self.message}\n  hint: {self.hint}"
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """Messages that fit the model's context."""
-
-    messages: tuple[Message, ...]
-    dropped: int
-    """How many of the events that the view shows were left out, oldest first."""
-    tokens: int
+TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError)
+"""What a wrong expression in a template can raise (`{{ n + title }}`, a macro that calls itself, …)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +45,7 @@ class PromptTemplate:
     """The line on which each block begins."""
     names: frozenset[str] = field(compare=False, repr=False)
     """All variables and fields that the blocks mention."""
-    problems: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
+    problems: tuple[InputError, ...] = field(default=(), compare=False, repr=False)
     """What reading alone finds wrong; always empty in a template that `load_template` returned."""
     overridden: Mapping[str, object] = field(default_factory=dict[str, object])
     """The front-matter keys that options have replaced (see `override`)."""
@@ -95,18 +57,10 @@ class PromptTemplate:
     def __hash__(self) -> int:
         return hash(self.sha256)
 
-    def override(
-        self,
-        *,
-        ranker: str | None = None,
-        answer: str | None = None,
-        top: int | None = None,
-        thinking: Thinking | None = None,
-        extra_body: Mapping[str, object] | None = None,
-    ) -> PromptTemplate:
-        """Return the template with what options say in the place of its own keys; None leaves a key as it is."""
-        named = {"ranker": ranker, "answer": answer, "top": top, "thinking": thinking, "extra_body": extra_body}
-        changed = {key: value for key, value in named.items() if value is not None}
+    def override(self, **keys: object) -> PromptTemplate:
+        """Return the template with what options say in the place of its own keys (`ranker`, `answer`, `top`,
+        `thinking`, `extra_body`); None leaves a key as it is."""
+        changed = {key: value for key, value in keys.items() if value is not None}
         front = self.front.model_copy(update=changed)
         return replace(self, front=front, overridden={**self.overridden, **changed})
 
@@ -137,14 +91,11 @@ class PromptTemplate:
         self._can_show(view, case)
         ids = view.ids or self.front.ids
         scale = self.front.scale or scale
-        if self.front.about_one_item:
-            if case.target is None:
-                raise self._unfit(case, "no target", "give the Case a target item, or use a listwise template")
-            items: tuple[Item, ...] = (case.target,)
-        else:
-            items = case.candidates
-            if not items:
-                raise self._unfit(case, "no candidates", "give the Case candidates, or use a rating template")
+        if self.front.about_one_item and case.target is None:
+            raise self._unfit(case, "no target", "give the Case a target item, or use a listwise template")
+        items = (case.target,) if self.front.about_one_item and case.target else case.candidates
+        if not items:
+            raise self._unfit(case, "no candidates", "give the Case candidates, or use a rating template")
         top = self.front.top
         if self.front.candidates == "catalogue":
             return Question(items=items, top=top, scale=scale)
@@ -185,50 +136,24 @@ class PromptTemplate:
         """Return a solved example as the block `shot` shows it; raises InputError as `render` does."""
         return self._render("shot", self._solved(shot, view, scale), shot)
 
-    def fit(
-        self,
-        case: Case,
-        question: Question,
-        *,
-        count: Callable[[Sequence[Message]], int],
-        limit: int,
-        view: View = PLAIN_VIEW,
-        shots: Sequence[Case] = (),
-        profile: str | None = None,
-    ) -> Fitted:
-        """Return messages of at most `limit` tokens, as `count` counts them.
+    def fitting_events(self, case: Case, most: int, tokens: Callable[[int], int], limit: int) -> int:
+        """Return how many of the newest events, `most` at most, a prompt of `limit` tokens can show.
 
-        What does not fit costs the oldest events of the history; the frame, the shots, the candidates and the question
-        stay whole. Raises InputError that says by how much it is too long where even no history fits.
+        `tokens` says how long the prompt is with so many. What does not fit costs the oldest events; the frame, the
+        shots, the candidates and the question stay whole. Raises InputError that says by how much it is too long where
+        even no history fits.
         """
-
-        def kept(events: int) -> Fitted:
-            shown = replace(view, history=events)
-            messages = self.render(case, question, view=shown, shots=shots, profile=profile)
-            return Fitted(messages, most - events, count(messages))
-
-        most = self.shown_events(case, view)
-        best = kept(most)
-        if best.tokens <= limit:
-            return best
-        best = kept(0)
-        if best.tokens > limit:
+        if tokens(most) <= limit:
+            return most
+        if (bare := tokens(0)) > limit:
             raise InputError(
-                f"the prompt {self.name!r} takes {best.tokens} tokens without any history, {best.tokens - limit} more "
-                f"than the {limit} there are",
+                f"the prompt {self.name!r} takes {bare} tokens without any history, {bare - limit} more than the "
+                f"{limit} there are",
                 path=self.path,
                 user=case.user_id,
                 hint="show fewer candidates (-k) or shots, ask for a shorter answer, or take a model that holds more",
             )
-        fits, fails = 0, most
-        while fails - fits > 1:
-            middle = (fits + fails) // 2
-            tried = kept(middle)
-            if tried.tokens <= limit:
-                fits, best = middle, tried
-            else:
-                fails = middle
-        return best
+        return bisect_right(range(1, most), limit, key=tokens)
 
     def shown_events(self, case: Case, view: View) -> int:
         """Return how many events of the Case are shown."""
@@ -257,9 +182,7 @@ class PromptTemplate:
             scores = {item.item_id: score for item, score in zip(case.candidates, case.recall_scores, strict=True)}
         shown = [
             show_item(item, attributes, identifier, scores.get(item.item_id))
-            for item, identifier in zip(
-                question.items, question.identifiers or (None,) * len(question.items), strict=True
-            )
+            for item, identifier in zip_longest(question.items, question.identifiers)
         ]
         context |= {"candidates": shown, "n": len(shown), "top": question.top or len(shown)}
         if len(shown) == 1:
@@ -282,10 +205,13 @@ class PromptTemplate:
         environment: Any = template.environment
         try:
             return environment.render(template.root_render_func(template.new_context(dict(context)))).strip("\n")
-        except TEMPLATE_FAULTS as error:
+        except (*TEMPLATE_FAULTS, MemoryError) as error:
             line = _line_of(error, template) or self.lines[block]
+            # Of some errors Python says nothing.
+            endless = isinstance(error, RecursionError)
+            said = "it calls itself without an end" if endless else str(error) or type(error).__name__
             raise InputError(
-                f"block {block!r}: {_said(error)}",
+                f"block {block!r}: {said}",
                 path=self.path,
                 line=line,
                 user=case.user_id,
@@ -294,18 +220,15 @@ class PromptTemplate:
 
     def _can_show(self, view: View, case: Case) -> None:
         if view.show_scores and "score" not in self.names:
-            raise self._unfit(
-                case, "it does not show recall scores", "add `{{ item.score }}`, or leave --show-scores out"
-            )
+            raise self._unfit(case, "it shows no recall scores", "add `{{ item.score }}`, or leave --show-scores out")
         if view.show_scores and case.recall_scores is None:
-            raise self._unfit(
-                case, "the candidates have no recall scores", "give each its `score`, or leave --show-scores out"
-            )
+            hint = "give each its `score`, or leave --show-scores out"
+            raise self._unfit(case, "the candidates have no recall scores", hint)
         if view.ids == "titles" and self.front.needs_identifiers("titles"):
             answer = self.front.answer_for("titles")
             raise self._unfit(case, f"{answer!r} reads identifiers", "use other --ids, or another --answer")
         if view.ids not in (None, "titles") and "identifier" not in self.names:
-            raise self._unfit(case, "it does not show identifiers", "add `{{ item.identifier }}`, or leave --ids out")
+            raise self._unfit(case, "it shows no identifiers", "add `{{ item.identifier }}`, or leave --ids out")
 
     def _unfit(self, case: Case, problem: str, hint: str) -> InputError:
         return InputError(f"template {self.name!r}: {problem}", path=self.path, user=case.user_id, hint=hint)
@@ -328,11 +251,11 @@ def read_template(
     body = "\n" * (first - 1) + "\n".join(text.split("\n")[first - 1 :])
     try:
         tree = environment.parse(body)
-        trees = {block.name: _alone(tree, block) for block in tree.find_all(nodes.Block)}
-        problems = [*_misplaced(tree, path), *_faults(trees, front, path)]
-        names = frozenset(
-            _name(node) for block in trees.values() for node in block.find_all((nodes.Name, nodes.Getattr))
-        )
+        lines = {block.name: block.lineno for block in tree.find_all(nodes.Block)}
+        blocks = {block.name: _alone(tree, block) for block in tree.find_all(nodes.Block)}
+        found, catalogue = [*_misplaced(tree)], front.candidates == "catalogue"
+        for name, block in blocks.items():
+            found += wrong_references(block, available(front, name), front.attributes, catalogue)
         metered = environment.instrument(environment.parse(body))
         compiled = {
             block.name: Template.from_code(
@@ -352,14 +275,27 @@ def read_template(
         raise InputError(
             "nested too deeply", path=path, line=_deepest(body), hint="write it as simpler parts"
         ) from error
-    lines = {block.name: block.lineno for block in tree.find_all(nodes.Block)}
-    if "user" not in compiled and not problems:
-        problems.append(Problem(path, first, "no block 'user'", "add `{% block user %}…{% endblock %}`"))
+    if "user" not in compiled and not found:
+        found.append((first, "no block 'user'", "add `{% block user %}…{% endblock %}`"))
+    problems = [InputError(problem, path=path, line=line, hint=hint) for line, problem, hint in sorted({*found})]
     if problems and strict:
-        raise min(problems).error()
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    made = PromptTemplate(front.name, path, text, digest, front, compiled, lines, names, tuple(sorted(problems)))
-    return replace(made, front=front.model_copy(update=dict(overridden)), overridden=overridden) if overridden else made
+        raise problems[0]
+    made = PromptTemplate(
+        name=front.name,
+        path=path,
+        text=text,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        front=front,
+        blocks=compiled,
+        lines=lines,
+        names=frozenset(
+            node.name if isinstance(node, nodes.Name) else node.attr
+            for block in blocks.values()
+            for node in block.find_all((nodes.Name, nodes.Getattr))
+        ),
+        problems=tuple(problems),
+    )
+    return made.override(**overridden or {})
 
 
 def available(front: FrontMatter, block: str) -> frozenset[str]:
@@ -394,54 +330,24 @@ def _alone(tree: nodes.Template, block: nodes.Block) -> nodes.Template:
     return alone
 
 
-def _misplaced(tree: nodes.Template, path: Path) -> Iterator[Problem]:
-    """Yield what stands where it has no effect, or cannot stand."""
+def _misplaced(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
+    """Yield line, problem and hint of what stands where it has no effect, or cannot stand."""
     for node in tree.body:
-        match node:
-            case nodes.Output():
-                for part in node.nodes:
-                    if not (isinstance(part, nodes.TemplateData) and not part.data.strip()):
-                        line = part.lineno
-                        if isinstance(part, nodes.TemplateData):
-                            line += part.data[: len(part.data) - len(part.data.lstrip())].count("\n")
-                        yield Problem(path, line, "text outside the blocks is shown to nobody", "move it into a block")
-            case nodes.Block() | nodes.Macro() | nodes.Assign() | nodes.AssignBlock():
-                pass
-            case _:
-                yield Problem(path, node.lineno, "a statement outside the blocks has no effect", "move it into a block")
+        if isinstance(node, nodes.Output):
+            for part in node.nodes:
+                text = part.data if isinstance(part, nodes.TemplateData) else "{{"
+                if rest := text.lstrip():
+                    line = part.lineno + text[: -len(rest)].count("\n")
+                    yield line, "text outside the blocks is shown to nobody", "move it into a block"
+        elif not isinstance(node, nodes.Block | nodes.Macro | nodes.Assign | nodes.AssignBlock):
+            yield node.lineno, "a statement outside the blocks has no effect", "move it into a block"
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
-        yield Problem(path, node.lineno, "a template stands alone: no include, import or extends", "write the text out")
+        yield node.lineno, "a template stands alone: no include, import or extends", "write the text out"
     for block in tree.find_all(nodes.Block):
         if block.name not in BLOCKS:
-            known = ", ".join(BLOCKS)
-            yield Problem(
-                path, block.lineno, f"unknown block {block.name!r}{nearest(block.name, BLOCKS)}", f"use {known}"
-            )
+            yield block.lineno, f"unknown block {block.name!r}{nearest(block.name, BLOCKS)}", f"use {', '.join(BLOCKS)}"
         elif next(block.find_all(nodes.Block), None) is not None:
-            yield Problem(path, block.lineno, "a block within a block", "end the first one before the second")
-
-
-def _faults(trees: Mapping[str, nodes.Template], front: FrontMatter, path: Path) -> Iterator[Problem]:
-    """Yield every reference to what is not there, or must not be shown."""
-    seen: set[Problem] = set()
-    for name, tree in trees.items():
-        for reference in references(tree, available(front, name)):
-            if found := fault(reference, front.attributes, front.candidates == "catalogue"):
-                problem = Problem(path, reference.line, *found)
-                if problem not in seen:
-                    yield problem
-                seen.add(problem)
-
-
-def _name(node: nodes.Name | nodes.Getattr) -> str:
-    return node.name if isinstance(node, nodes.Name) else node.attr
-
-
-def _said(error: BaseException) -> str:
-    """Return an error's own words; of some, Python says nothing."""
-    if isinstance(error, RecursionError):
-        return "it calls itself without an end"
-    return str(error) or type(error).__name__
+            yield block.lineno, "a block within a block", "end the first one before the second"
 
 
 def _deepest(body: str) -> int:

@@ -7,64 +7,52 @@ printing it is an error that names it. The truth (the target's rating, the relev
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
-from types import MappingProxyType
 
+from llmrank.prompting.view import DOMAINS
 from llmrank.types import Event, Item
 
-VARIABLES: Mapping[str, str] = MappingProxyType(
-    {
-        "history": "the newest `history` events of the user, in the `order` wanted (list of event)",
-        "order": "oldest first, newest first, or in no particular order (text)",
-        "newest": "the newest event shown; false where no history is shown (event)",
-        "candidates": "the items to be ranked, in the order in which the run arranged them (list of item)",
-        "target": "the one item that is asked about: rating prediction and pointwise ranking (item)",
-        "n": "how many candidates are shown (number)",
-        "top": "how many items are to be returned (number)",
-        "ids": "the identifier scheme in use: titles, numbers, letters, item_id or words (text)",
-        "shots": "the solved examples, each rendered by the block `shot` (list of text)",
-        "profile": "what the profile prompt answered; empty where there is none (text)",
-        "scale": "the lowest and the highest rating (scale)",
-        "domain": "the words of the domain (domain)",
-        "solved": "block `shot` only: the example's answer, a rating, or the list of its relevant items",
-    }
-)
-FIELDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "event": {
-            "title": "",
-            "item_id": "",
-            "rating": "what the user gave it, where known",
-            "timestamp": "seconds since the epoch, where known",
-            "date": "the day of the timestamp, as 1997-09-20",
-        },
-        "item": {
-            "title": "",
-            "item_id": "",
-            "identifier": "its identifier; absent under `ids: titles`",
-            "score": "its recall score, with --show-scores only",
-        },
-        "scale": {"low": "", "high": ""},
-        "domain": {
-            "name": "Movies",
-            "item": "movie",
-            "items": "movies",
-            "verb": "watch",
-            "past": "watched",
-            "gerund": "watching",
-        },
-    }
-)
-KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "history": "list of event",
-        "newest": "event",
-        "candidates": "list of item",
-        "target": "item",
-        "scale": "scale",
-        "domain": "domain",
-    }
-)
+VARIABLES: Mapping[str, str] = {
+    "history": "the newest `history` events of the user, in the `order` wanted (list of event)",
+    "order": "oldest first, newest first, or in no particular order (text)",
+    "newest": "the newest event shown; false where no history is shown (event)",
+    "candidates": "the items to be ranked, in the order in which the run arranged them (list of item)",
+    "target": "the one item that is asked about: rating prediction and pointwise ranking (item)",
+    "n": "how many candidates are shown (number)",
+    "top": "how many items are to be returned (number)",
+    "ids": "the identifier scheme in use: titles, numbers, letters, item_id or words (text)",
+    "shots": "the solved examples, each rendered by the block `shot` (list of text)",
+    "profile": "what the profile prompt answered; empty where there is none (text)",
+    "scale": "the lowest and the highest rating (scale)",
+    "domain": "the words of the domain (domain)",
+    "solved": "block `shot` only: the example's answer, a rating, or the list of its relevant items",
+}
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "event": {
+        "title": "",
+        "item_id": "",
+        "rating": "what the user gave it, where known",
+        "timestamp": "seconds since the epoch, where known",
+        "date": "the day of the timestamp, as 1997-09-20",
+    },
+    "item": {
+        "title": "",
+        "item_id": "",
+        "identifier": "its identifier; absent under `ids: titles`",
+        "score": "its recall score, with --show-scores only",
+    },
+    "scale": {"low": "", "high": ""},
+    "domain": asdict(DOMAINS["movies"]),
+}
+KINDS: Mapping[str, str] = {
+    "history": "list of event",
+    "newest": "event",
+    "candidates": "list of item",
+    "target": "item",
+    "scale": "scale",
+    "domain": "domain",
+}
 TRUTH = frozenset({"relevant", "rating", "case", "truth", "true_rating", "test"})
 """Names under which people look for the truth; an item attribute called so is withheld too."""
 

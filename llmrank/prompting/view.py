@@ -60,5 +60,5 @@ class View:
     domain: DomainName | None = None
     """Whose words are used for items.  [default: those of the data's domain, else the template's]"""
     labels: tuple[str, ...] = ()
-    """Labels chosen for the model (`choose_labels`). A prompt whose answer is read from label log-probabilities shows
+    """Labels chosen for the model (`find_labels`). A prompt whose answer is read from label log-probabilities shows
     them as identifiers, in place of letters or words; empty: the model's tokenizer is not known."""

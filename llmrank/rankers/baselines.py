@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from statistics import fmean
+from typing import Literal, Self
 
 from llmrank.errors import InputError
+from llmrank.rankers.ranking import rank_by_score
 from llmrank.types import BaseRanker, Case, Item, Outcome, Ranking, RankingSteps
 
 # --- ranking --------------------------------------------------------------------------------------------------------
@@ -15,13 +18,16 @@ from llmrank.types import BaseRanker, Case, Item, Outcome, Ranking, RankingSteps
 
 @dataclass(frozen=True, slots=True)
 class Random(BaseRanker):
-    """A seeded shuffle per Case. What chance scores needs no draw: `Judgements.random()` has its exact expectation."""
+    """A seeded shuffle of the sorted ids, `Random(f"{seed}:{case_id}")`, whatever order they come in.
+
+    What chance scores needs no draw: `Judgements.random()` has its exact expectation.
+    """
 
     seed: int = 0
     name: str = "random"
 
     def rank(self, case: Case) -> RankingSteps:
-        """Return the sorted ids as `Random(f"{seed}:{case_id}")` shuffles them, whatever order they come in."""
+        """Return the shuffled ids."""
         yield from ()
         order = sorted(item.item_id for item in case.candidates)
         random.Random(f"{self.seed}:{case.case_id}").shuffle(order)
@@ -30,21 +36,24 @@ class Random(BaseRanker):
 
 @dataclass(frozen=True, slots=True)
 class Popularity(BaseRanker):
-    """Most interactions first; items with the same count are tied."""
+    """Most interactions first: the count is the score, and items with the same count are tied."""
 
     counts: Mapping[str, int]
     """Training events per item id (see `event_counts` in `llmrank.data.cases`). An item without an entry has none."""
     name: str = "popularity"
 
     def rank(self, case: Case) -> RankingSteps:
-        """Return the candidates by their count, which is their score."""
+        """Return the candidates by their counts."""
         yield from ()
         return by_score(case, [self.counts.get(item.item_id, 0) for item in case.candidates])
 
 
 @dataclass(frozen=True, slots=True)
 class RecallOrder(BaseRanker):
-    """What the recall stage proposed, unchanged: the ranking that a reranker must improve on."""
+    """What the recall stage proposed, unchanged: the ranking that a reranker must improve on.
+
+    By recall score, equal ones tied; where there are no scores, in the order that came.
+    """
 
     name: str = "recall_order"
 
@@ -54,7 +63,7 @@ class RecallOrder(BaseRanker):
         return True
 
     def rank(self, case: Case) -> RankingSteps:
-        """Return the candidates by recall score, equal ones tied; where there are no scores, as they come."""
+        """Return the candidates as proposed."""
         yield from ()
         if case.recall_scores is None:
             return Ranking(tuple(item.item_id for item in case.candidates))
@@ -63,7 +72,10 @@ class RecallOrder(BaseRanker):
 
 @dataclass(frozen=True, slots=True)
 class Oracle(BaseRanker):
-    """The relevant candidates first: the ceiling of the recall stage. The only ranker that sees the truth."""
+    """The relevant candidates first, the others tied below: the ceiling of the recall stage.
+
+    The only ranker that sees the truth; its Case must not be blinded.
+    """
 
     name: str = "oracle"
 
@@ -73,15 +85,17 @@ class Oracle(BaseRanker):
         return True
 
     def rank(self, case: Case) -> RankingSteps:
-        """Return the relevant candidates first, the others tied below them. The Case must not be blinded."""
+        """Return the relevant candidates first."""
         yield from ()
-        relevant = set(case.relevant)
-        return by_score(case, [item.item_id in relevant for item in case.candidates])
+        return by_score(case, [item.item_id in case.relevant for item in case.candidates])
 
 
 @dataclass(frozen=True, slots=True)
 class Scored(BaseRanker):
-    """Scores computed before the run, such as those of a trained recommender, make the ranking or the rating."""
+    """Scores computed before the run, such as those of a trained recommender, make the ranking or the rating.
+
+    They follow their items, in whatever order these come.
+    """
 
     scores: Mapping[str, Mapping[str, float]]
     """Case id -> item id -> score, or predicted rating of the target; -inf is unscored."""
@@ -99,12 +113,10 @@ class Scored(BaseRanker):
         )
 
     def rank(self, case: Case) -> RankingSteps:
-        """Return the candidates by their score, in whatever order they come; or the target with its rating."""
+        """Return the candidates by score, or the target with its rating."""
         yield from ()
         known = self.scores[case.case_id]
-        if case.target is not None:
-            return rated(case, known[case.target.item_id])
-        return by_score(case, [known[item.item_id] for item in case.candidates])
+        return rank_by_score({item.item_id: known[item.item_id] for item in _asked(case)})
 
 
 def _asked(case: Case) -> tuple[Item, ...]:
@@ -113,9 +125,7 @@ def _asked(case: Case) -> tuple[Item, ...]:
 
 def by_score(case: Case, scores: Iterable[float]) -> Ranking:
     """Return the candidates by score, highest first; equal ones are tied, and stand in the order given."""
-    pairs = zip((item.item_id for item in case.candidates), map(float, scores), strict=True)
-    ranked = sorted(pairs, key=lambda pair: -pair[1])
-    return Ranking(tuple(item_id for item_id, _ in ranked), tuple(score for _, score in ranked))
+    return rank_by_score({item.item_id: score for item, score in zip(case.candidates, scores, strict=True)})
 
 
 # --- rating ---------------------------------------------------------------------------------------------------------
@@ -132,17 +142,16 @@ class RatingMeans:
     @classmethod
     def of(cls, ratings: Iterable[tuple[str, str, float]]) -> Self:
         """Return the means of (user_id, item_id, rating) from before the cut-off; raises InputError without any."""
-        users: dict[str, list[float]] = {}
-        items: dict[str, list[float]] = {}
+        users, items = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
         for user_id, item_id, rating in ratings:
-            users.setdefault(user_id, []).append(rating)
-            items.setdefault(item_id, []).append(rating)
-        count = sum(map(len, users.values()))
-        if not count:
+            users[user_id].append(rating)
+            items[item_id].append(rating)
+        if not users:
             raise InputError(
                 "no ratings to take a mean of", field="rating", hint="give training data, or histories, with ratings"
             )
-        return cls(sum(map(sum, users.values())) / count, means(items), means(users))
+        by_item, by_user = ({name: fmean(given) for name, given in lists.items()} for lists in (items, users))
+        return cls(fmean(rating for given in users.values() for rating in given), by_item, by_user)
 
     @classmethod
     def of_histories(cls, cases: Iterable[Case]) -> Self:
@@ -158,55 +167,29 @@ class RatingMeans:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalMean(BaseRanker):
-    """The mean of all training ratings, for everybody and everything."""
-
-    means: RatingMeans
-    name: str = "global_mean"
-
-    def rank(self, case: Case) -> RankingSteps:
-        """Return the target with the overall mean."""
-        yield from ()
-        return rated(case, self.means.overall)
+MeanName = Literal["user_mean", "item_mean", "global_mean"]
 
 
 @dataclass(frozen=True, slots=True)
-class ItemMean(BaseRanker):
-    """The mean of the target's training ratings; of an item without any, the overall mean."""
+class MeanRating(BaseRanker):
+    """Rates the target by a mean of the training ratings.
+
+    `user_mean`: of the user's, else of those in the history shown; `item_mean`: of the target's; `global_mean`, and
+    where there are none: of all.
+    """
 
     means: RatingMeans
-    name: str = "item_mean"
+    name: MeanName
 
     def rank(self, case: Case) -> RankingSteps:
         """Return the target with its mean."""
         yield from ()
-        target = "" if case.target is None else case.target.item_id
-        return rated(case, self.means.by_item.get(target, self.means.overall))
-
-
-@dataclass(frozen=True, slots=True)
-class UserMean(BaseRanker):
-    """The mean of the user's training ratings; else of the ratings in the history shown; else the overall mean."""
-
-    means: RatingMeans
-    name: str = "user_mean"
-
-    def rank(self, case: Case) -> RankingSteps:
-        """Return the target with the user's mean."""
-        yield from ()
-        past = [event.rating for event in case.history if event.rating is not None]
-        fallback = sum(past) / len(past) if past else self.means.overall
-        return rated(case, self.means.by_user.get(case.user_id, fallback))
-
-
-def rated(case: Case, value: float) -> Ranking:
-    """Return the Ranking of the rating task: the target alone, with its predicted rating."""
-    if case.target is None:
-        return Ranking((), outcome=Outcome.ERROR, reason="the Case has no target to rate")
-    return Ranking((case.target.item_id,), (value,))
-
-
-def means(lists: Mapping[str, list[float]]) -> dict[str, float]:
-    """Return the mean of each list."""
-    return {key: sum(values) / len(values) for key, values in lists.items()}
+        if case.target is None:
+            return Ranking((), outcome=Outcome.ERROR, reason="the Case has no target to rate")
+        rating = self.means.overall
+        if self.name == "item_mean":
+            rating = self.means.by_item.get(case.target.item_id, rating)
+        elif self.name == "user_mean":
+            past = [event.rating for event in case.history if event.rating is not None]
+            rating = self.means.by_user.get(case.user_id, fmean(past) if past else rating)
+        return Ranking((case.target.item_id,), (rating,))

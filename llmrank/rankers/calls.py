@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TypeVar
 
 from llmrank.rankers.prompt import Prompt
-from llmrank.rankers.ranking import has_no_result, merge_outcomes, partial_ranking
-from llmrank.types import Answer, Case, Failure, Item, Outcome, Ranking, Reply, Request
+from llmrank.rankers.ranking import (
+    merge_outcomes,
+    partial_ranking,
+    rank_by_score,
+    require_decision,
+    trivial_ranking,
+)
+from llmrank.types import Answer, BaseRanker, Case, Failure, Item, Outcome, Ranking, RankingSteps, Reply, Request
 
 T = TypeVar("T")
 Steps = Generator[list[Request], Sequence[Reply], T]
@@ -27,20 +35,18 @@ class CaseCalls:
     repairs: Counter[str] = field(default_factory=Counter[str])
     """What the method had to repair, in addition to what is repaired in the answers."""
     history_dropped: int = 0
-    _profile: Answer | str | None = None
-    _scores: Mapping[str, float] | None = None
+    _profile: str | Answer | None = None
+    _scores: Mapping[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._scores = recall_scores(self.case)
 
     def view(self, items: Sequence[Item]) -> Case:
         """Return the Case with these of its candidates alone, in this order: what one call shows.
 
         It takes time in proportion to `items`, not to the Case's candidates.
         """
-        if self.case.recall_scores is None:
-            return replace(self.case, candidates=tuple(items))
-        if self._scores is None:
-            self._scores = _scores_of(self.case)
-        scores = tuple(self._scores[item.item_id] for item in items)
-        return replace(self.case, candidates=tuple(items), recall_scores=scores)
+        return with_candidates(self.case, items, self._scores)
 
     def ask(self, shown: Sequence[Case], tops: Sequence[int] | None = None) -> Steps[list[Answer]]:
         """Ask about each of `shown`, views of the Case, side by side, and return the Answers.
@@ -51,11 +57,11 @@ class CaseCalls:
             [reply] = yield [self.prompt.profile.ask(self.case).request]
             failed = isinstance(reply, Failure)
             self._profile = Answer(Outcome.ERROR, f"profile: {reply.reason}") if failed else reply.text.strip()
-        if isinstance(self._profile, Answer):
-            answers = [self._profile for _ in shown]
+        if isinstance(profile := self._profile, Answer):
+            answers = [profile for _ in shown]
         else:
             asked = [
-                self.prompt.ask(view, top=top, profile=self._profile)
+                self.prompt.ask(view, top=top, profile=profile)
                 for view, top in zip(shown, tops or [None] * len(shown), strict=True)
             ]
             replies = yield [one.request for one in asked]
@@ -69,69 +75,67 @@ class CaseCalls:
 
     def ranked(self, placed: Sequence[str]) -> Ranking:
         """Return the Ranking that begins with `placed`; the rest follows, tied. Its Outcome: see `merge_outcomes`."""
-        return self.finish(partial_ranking(self.case, placed))
+        return self._finish(partial_ranking(self.case, placed))
 
     def scored(self, scores: Mapping[str, float]) -> Ranking:
         """Return the Ranking by score, highest first, equal ones tied; candidates without one last, with -inf."""
         everyone = {item.item_id: scores.get(item.item_id, -math.inf) for item in self.case.candidates}
-        order = tuple(sorted(everyone, key=lambda item_id: -everyone[item_id]))
-        return self.finish(Ranking(order, tuple(everyone[item_id] for item_id in order), named=len(scores)))
+        return self._finish(rank_by_score(everyone, named=len(scores)))
 
-    def finish(self, ranking: Ranking) -> Ranking:
-        """Return the Ranking with the Outcome that all the answers add up to."""
-        return replace(merge_outcomes(ranking, self.answers, self.repairs), history_dropped=self.history_dropped)
+    def _finish(self, ranking: Ranking) -> Ranking:
+        return merge_outcomes(replace(ranking, history_dropped=self.history_dropped), self.answers, self.repairs)
 
 
-def with_candidates(case: Case, items: Sequence[Item]) -> Case:
+@dataclass(frozen=True, slots=True)
+class PromptRanker(BaseRanker, ABC):
+    """A method that asks with a prompt about a Case's candidates; fewer than two need no call."""
+
+    prompt: Prompt
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Ask as the method does, and rank by the answers."""
+        return trivial_ranking(case) or (yield from self._ask(CaseCalls(self.prompt, case)))
+
+    @abstractmethod
+    def _ask(self, calls: CaseCalls) -> RankingSteps: ...
+
+
+def with_candidates(case: Case, items: Sequence[Item], scores: Mapping[str, float] | None = None) -> Case:
     """Return the Case with these of its candidates alone, in this order, and their recall scores.
 
-    For many views of one long list, `CaseCalls.view` is faster.
+    `scores` are the `recall_scores` of the Case, for a caller that makes many views of a long list.
     """
     if case.recall_scores is None:
         return replace(case, candidates=tuple(items))
-    scores = _scores_of(case)
-    return replace(case, candidates=tuple(items), recall_scores=tuple(scores[item.item_id] for item in items))
+    known = recall_scores(case) if scores is None else scores
+    return replace(case, candidates=tuple(items), recall_scores=tuple(known[item.item_id] for item in items))
 
 
-def require_decision(answer: Answer) -> Answer:
-    """Return the Answer; a readable one that names no item and no value becomes unparsed: it decides nothing."""
-    if has_no_result(answer) or answer.ranked or answer.value is not None:
-        return answer
-    return replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
+def recall_scores(case: Case) -> dict[str, float]:
+    """Return the recall score of each candidate by item id; empty where there are none."""
+    scores = case.recall_scores or ()
+    return {item.item_id: score for item, score in zip(case.candidates, scores, strict=bool(scores))}
 
 
-def transformed(steps: Steps[T], change: Callable[[list[Request]], list[Request]]) -> Steps[T]:
-    """Return the steps with every batch changed by `change` before it is yielded."""
-    replies: Sequence[Reply] | None = None
-    while True:
-        try:
-            batch = next(steps) if replies is None else steps.send(replies)
-        except StopIteration as stop:
-            return stop.value
-        replies = yield change(batch)
+def side_by_side(
+    generators: Sequence[Steps[T]], change: Callable[[int, list[Request]], list[Request]] = lambda _, batch: batch
+) -> Steps[list[T]]:
+    """Return what each generator returns, in order; batches that are open at the same time are yielded as one.
 
-
-def side_by_side(generators: Sequence[Steps[T]]) -> Steps[list[T]]:
-    """Return what each generator returns, in order; batches that are open at the same time are yielded as one."""
+    `change` receives the number of a generator and what it yields, and returns what is asked in its place.
+    """
     results: dict[int, T] = {}
     answers: dict[int, Sequence[Reply] | None] = dict.fromkeys(range(len(generators)))
     while answers:
         batches: dict[int, list[Request]] = {}
         for number, replies in answers.items():
+            steps = generators[number]
             try:
-                batches[number] = next(generators[number]) if replies is None else generators[number].send(replies)
+                batches[number] = change(number, next(steps) if replies is None else steps.send(replies))
             except StopIteration as stop:
                 results[number] = stop.value
         if not batches:
             break
-        replies = yield [request for batch in batches.values() for request in batch]
-        answers, start = {}, 0
-        for number, batch in batches.items():
-            answers[number] = replies[start : start + len(batch)]
-            start += len(batch)
+        answered = iter((yield [request for batch in batches.values() for request in batch]))
+        answers = {number: list(islice(answered, len(batch))) for number, batch in batches.items()}
     return [results[number] for number in range(len(generators))]
-
-
-def _scores_of(case: Case) -> dict[str, float]:
-    scores = case.recall_scores or ()
-    return {item.item_id: score for item, score in zip(case.candidates, scores, strict=True)}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from llmrank.errors import InputError
 from llmrank.rankers.calls import with_candidates
-from llmrank.rankers.options import DEFAULTS
-from llmrank.rankers.ranking import from_tie_groups, has_no_result, merge_outcomes, tie_groups, without
+from llmrank.rankers.options import DEFAULTS, check_least
+from llmrank.rankers.ranking import from_tie_groups, has_no_result, merge_outcomes, tie_groups
 from llmrank.types import BaseRanker, Case, Needs, Ranker, RankingSteps
 
 
@@ -25,8 +24,7 @@ class Cascade(BaseRanker):
     name: str = "cascade"
 
     def __post_init__(self) -> None:
-        if self.top < 2:
-            raise InputError(f"the top {self.top} leaves nothing to rank", field="--first-top", hint="use 2 or more")
+        check_least("--first-top", self.top, 2)
 
     @property
     def needs_recall_order(self) -> bool:
@@ -51,12 +49,10 @@ class Cascade(BaseRanker):
         if has_no_result(first):
             return first
         chosen = set(first.order[: self.top])
-        then = yield from self.then.rank(
-            with_candidates(case, [item for item in case.candidates if item.item_id in chosen])
-        )
+        top = [item for item in case.candidates if item.item_id in chosen]
+        then = yield from self.then.rank(with_candidates(case, top))
         if has_no_result(then):
             # The order of `first` is still the one to use, but the method has no result, and that is the Outcome.
             return merge_outcomes(first, [then])
-        rest = without(tie_groups(first), chosen)
-        ranking = merge_outcomes(from_tie_groups([*tie_groups(then), *rest]), [first, then])
-        return replace(ranking, history_dropped=max(first.history_dropped, then.history_dropped))
+        rest = [tuple(item_id for item_id in group if item_id not in chosen) for group in tie_groups(first)]
+        return merge_outcomes(from_tie_groups([*tie_groups(then), *filter(None, rest)]), [first, then])

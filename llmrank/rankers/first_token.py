@@ -8,24 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmrank.errors import InputError
-from llmrank.rankers.calls import CaseCalls
-from llmrank.rankers.prompt import Prompt, prompt_needs
-from llmrank.rankers.ranking import trivial_ranking
-from llmrank.types import BaseRanker, Case, Needs, RankingSteps
-
-MOST_LABELS = 128
-"""The most labels whose log-probabilities a backend returns in one call."""
+from llmrank.rankers.calls import CaseCalls, PromptRanker
+from llmrank.rankers.prompt import prompt_needs
+from llmrank.types import LABEL_LIMIT, Needs, RankingSteps
 
 
 @dataclass(frozen=True, slots=True)
-class FirstToken(BaseRanker):
+class FirstToken(PromptRanker):
     """One call; the scores are natural-log probabilities, comparable within a Case only.
 
-    A candidate whose label the backend does not return stays unscored. Lists of more than 128 are refused: a
-    `sliding_window` over the same prompt ranks them.
+    A candidate whose label the backend does not return stays unscored.
     """
 
-    prompt: Prompt
     name: str = "first_token"
 
     def needs(self, n: int) -> Needs:
@@ -33,19 +27,16 @@ class FirstToken(BaseRanker):
 
         Raises InputError for more than 128 candidates.
         """
-        if n > MOST_LABELS:
+        if n > LABEL_LIMIT:
             raise InputError(
-                f"first_token ranks {MOST_LABELS} candidates at most, and the list has {n}",
+                f"first_token ranks {LABEL_LIMIT} candidates at most, and the list has {n}",
                 field="--ranker",
-                hint="use --ranker sliding_window with the same prompt, or show fewer candidates (-k)",
+                hint="use --ranker sliding_window, which asks with this prompt window by window; let a cheap ranker "
+                f"preselect (--first recall_order --first-top {LABEL_LIMIT}); or show fewer (-k {LABEL_LIMIT})",
             )
         return prompt_needs(self.prompt, int(n > 1), n)
 
-    def rank(self, case: Case) -> RankingSteps:
-        """Ask once and rank by the scores; raises InputError for more than 128 candidates."""
-        if ranking := trivial_ranking(case):
-            return ranking
-        self.needs(len(case.candidates))
-        calls = CaseCalls(self.prompt, case)
-        [answer] = yield from calls.ask([case])
+    def _ask(self, calls: CaseCalls) -> RankingSteps:
+        self.needs(len(calls.case.candidates))
+        [answer] = yield from calls.ask([calls.case])
         return calls.scored(answer.scores or {})

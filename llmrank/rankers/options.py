@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from llmrank.errors import InputError, nearest
 from llmrank.types import Ranker
 
 Sort = Literal["all", "heap", "bubble"]
@@ -43,3 +45,16 @@ class RankerOptions:
 
 
 DEFAULTS = RankerOptions()
+
+
+def check_choice(option: str, value: str, choices: Collection[str]) -> None:
+    """Raise InputError for a value that is none of the choices."""
+    if value not in choices:
+        hint = f"use {', '.join(choices)}"
+        raise InputError(f"unknown choice {value!r}{nearest(value, choices)}", field=option, hint=hint)
+
+
+def check_least(option: str, value: int, least: int) -> None:
+    """Raise InputError for a value below the least with which the method works."""
+    if value < least:
+        raise InputError(f"{value} is too few", field=option, hint=f"use {least} or more")

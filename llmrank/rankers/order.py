@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
 from llmrank.errors import InputError
+from llmrank.rankers.calls import with_candidates
 from llmrank.types import Case
 
 
@@ -49,14 +50,8 @@ class Order:
         elif self.mode != "recall":
             Random(f"{self.seed}:{case.case_id}").shuffle(places)
         if self.mode == "target-at":
-            relevant = set(case.relevant)
-            targets = [place for place in places if case.candidates[place].item_id in relevant]
-            if targets:
-                places.remove(targets[0])
-                places.insert(self.position, targets[0])
-        scores = case.recall_scores
-        return replace(
-            case,
-            candidates=tuple(case.candidates[place] for place in places),
-            recall_scores=None if scores is None else tuple(scores[place] for place in places),
-        )
+            targets = [place for place in places if case.candidates[place].item_id in case.relevant]
+            for target in targets[:1]:
+                places.remove(target)
+                places.insert(self.position, target)
+        return with_candidates(case, [case.candidates[place] for place in places])

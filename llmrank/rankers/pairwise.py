@@ -7,40 +7,36 @@ says which.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
-from llmrank.errors import InputError, nearest
-from llmrank.rankers.calls import CaseCalls, Steps
-from llmrank.rankers.options import DEFAULTS, Sort
-from llmrank.rankers.prompt import Prompt, prompt_needs
-from llmrank.rankers.ranking import has_no_result, trivial_ranking
-from llmrank.rankers.sorting import bubble_groups, bubble_top, heap_groups, heap_top, likely_questions
-from llmrank.types import Answer, BaseRanker, Case, Item, Needs, RankingSteps
+from llmrank.rankers.calls import CaseCalls, PromptRanker, Steps
+from llmrank.rankers.options import DEFAULTS, Sort, check_choice, check_least
+from llmrank.rankers.prompt import prompt_needs
+from llmrank.rankers.ranking import has_no_result
+from llmrank.rankers.sorting import SORTS
+from llmrank.types import Answer, Item, Needs, RankingSteps
+
+GROUPS = {"heap": 3, "bubble": 2}
+"""Items of which a sort asks for the best: in a heap of pairs, a node and its two children, by two comparisons."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pairwise(BaseRanker):
+class Pairwise(PromptRanker):
     """An item beats another when it is preferred whichever is shown first; anything else is a tie.
 
-    `all` compares all pairs and scores wins, a tie being half a win for each; `heap` and `bubble` place the `top` best,
-    and leave tied items in the order they are in. A pair whose two answers contradict each other is counted
+    `all` compares all pairs and scores wins, a tie being half a win for each; `heap` and `bubble` place the `sort_top`
+    best, and leave tied items in the order they are in. A pair whose two answers contradict each other is counted
     (`disagreement`), and so is an answer that cannot be read (`unread`): neither favours a side.
     """
 
-    prompt: Prompt
     sort: Sort = "all"
-    top: int = DEFAULTS.sort_top
+    sort_top: int = DEFAULTS.sort_top
     name: str = "pairwise"
 
     def __post_init__(self) -> None:
-        if self.sort not in get_args(Sort):
-            hint = f"use {', '.join(get_args(Sort))}"
-            raise InputError(
-                f"unknown sort {self.sort!r}{nearest(self.sort, get_args(Sort))}", field="--sort", hint=hint
-            )
-        if self.top < 1:
-            raise InputError(f"a sort cannot fill {self.top} places", field="--top", hint="use 1 or more")
+        check_choice("--sort", self.sort, get_args(Sort))
+        check_least("--sort-top", self.sort_top, 1)
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`. `all`: exactly n(n - 1) calls; the sorts: at most two per comparison.
@@ -48,56 +44,42 @@ class Pairwise(BaseRanker):
         A bubble pass compares n - 1 pairs, the next n - 2, …; a heap takes two comparisons per level of a sift. No pair
         is asked about twice, so there may be fewer.
         """
-        if n < 2:
-            return Needs()
-        likely, every_pair = None, n * (n - 1) // 2
         if self.sort == "all":
-            pairs = every_pair
-        else:
-            heap = self.sort == "heap"
-            groups = 2 * heap_groups(n, self.top, children=2) if heap else bubble_groups(n, self.top, size=2)
-            pairs = min(groups, every_pair)
-            likely = 2 * min(pairs, likely_questions(n, self.top, 3 if heap else 2, heap=heap, pairs=True))
-        return prompt_needs(self.prompt, 2 * pairs, 2, likely=likely)
+            return prompt_needs(self.prompt, n * (n - 1), 2)
+        return SORTS[self.sort].needs(self.prompt, n, self.sort_top, GROUPS[self.sort], pairs=True)
 
-    def rank(self, case: Case) -> RankingSteps:
-        """Compare, and rank by the wins or as sorted."""
-        if ranking := trivial_ranking(case):
-            return ranking
-        pairs = _Pairs(CaseCalls(self.prompt, case))
+    def _ask(self, calls: CaseCalls) -> RankingSteps:
+        pairs, items = _Pairs(calls), calls.case.candidates
         if self.sort == "all":
-            wins = {item.item_id: 0.0 for item in case.candidates}
-            for place, item in enumerate(case.candidates):
-                others = case.candidates[place + 1 :]
+            wins = {item.item_id: 0.0 for item in items}
+            for place, item in enumerate(items):
+                others = items[place + 1 :]
                 for other, won in zip(others, (yield from pairs.compare(item, others)), strict=True):
                     wins[item.item_id] += won
                     wins[other.item_id] += 1 - won
-            return pairs.calls.scored(wins)
-        if self.sort == "heap":
-            placed = yield from heap_top(case.candidates, self.top, 2, pairs.best)
-        else:
-            placed = yield from bubble_top(case.candidates, self.top, 2, pairs.best)
-        return pairs.calls.ranked([item.item_id for item in placed])
+            return calls.scored(wins)
+        placed = yield from SORTS[self.sort].run(items, self.sort_top, GROUPS[self.sort], pairs.best)
+        return calls.ranked([item.item_id for item in placed])
 
 
+@dataclass(slots=True)
 class _Pairs:
     """The comparisons of a Case; a pair is asked about once."""
 
-    def __init__(self, calls: CaseCalls) -> None:
-        self.calls = calls
-        self._won: dict[tuple[str, str], float] = {}
+    calls: CaseCalls
+    won: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
 
     def compare(self, item: Item, others: Sequence[Item]) -> Steps[list[float]]:
         """Return what the item wins against each of the others: 1, or 0, or 0.5 for a tie. They are asked together."""
-        asked = [other for other in others if (item.item_id, other.item_id) not in self._won]
+        asked = [other for other in others if (item.item_id, other.item_id) not in self.won]
         if asked:
             shown = [pair for other in asked for pair in ((item, other), (other, item))]
             answers = yield from self.calls.ask([self.calls.view(pair) for pair in shown])
             for other, first, second in zip(asked, answers[::2], answers[1::2], strict=True):
                 won = self._winner(item, other, first, second)
-                self._won[item.item_id, other.item_id] = won
-                self._won[other.item_id, item.item_id] = 1 - won
-        return [self._won[item.item_id, other.item_id] for other in others]
+                self.won[item.item_id, other.item_id] = won
+                self.won[other.item_id, item.item_id] = 1 - won
+        return [self.won[item.item_id, other.item_id] for other in others]
 
     def best(self, group: Sequence[Item]) -> Steps[int]:
         """Return the place of the item that beats those before it, one comparison for each further item."""
@@ -122,6 +104,4 @@ def _preferred(answer: Answer, shown: tuple[Item, Item]) -> str | None:
     """Return the id of the item that the answer prefers; None when yes is exactly as probable as no."""
     if answer.value is None:
         return answer.ranked[0]
-    if answer.value == 0.5:
-        return None
-    return shown[answer.value < 0.5].item_id
+    return None if answer.value == 0.5 else shown[answer.value < 0.5].item_id

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import cast
 
 from llmrank.plugin import Plugin
-from llmrank.rankers.calls import transformed
+from llmrank.rankers.calls import side_by_side
 from llmrank.types import BaseRanker, Case, Needs, Ranker, Ranking, RankingSteps, Request
 
 
@@ -54,34 +54,29 @@ class PluginRanker(BaseRanker):
     def rank(self, case: Case) -> RankingSteps:
         """Ask what the plugin asks, and return its Ranking; raises InputError for one that breaks the contract."""
         with self.plugin.blamed("raised", user=case.user_id):
-            steps = self.ranker.rank(case)
-            ranking = yield from transformed(steps, lambda batch: self._requests(batch, case))
+            [ranking] = yield from side_by_side([self.ranker.rank(case)], lambda _, batch: self._requests(batch, case))
             return self._checked(ranking, case)
 
     def _requests(self, batch: object, case: Case) -> list[Request]:
         requests = cast("list[object]", batch) if isinstance(batch, list) else []
         if not requests or not all(isinstance(one, Request) for one in requests):
-            raise self.plugin.error(
-                f"yields {batch!r:.60}",
-                user=case.user_id,
-                hint="yield lists of Requests (see llmrank.rankers.CaseCalls)",
-            )
+            hint = "yield lists of Requests (see llmrank.rankers.CaseCalls)"
+            raise self.plugin.error(f"yields {batch!r:.60}", user=case.user_id, hint=hint)
         return cast("list[Request]", requests)
 
     def _checked(self, ranking: object, case: Case) -> Ranking:
-        items = case.candidates if case.target is None else (case.target,)
+        shown = {item.item_id for item in (case.candidates if case.target is None else (case.target,))}
         wrong = ""
         if not isinstance(ranking, Ranking):
             wrong = f"returns no Ranking, but {ranking!r:.60}"
-        elif sorted(ranking.order) != sorted(item.item_id for item in items):
+        elif sorted(ranking.order) != sorted(shown):
             once = set(ranking.order)
-            missing, strange = ({item.item_id for item in items} - once, once - {item.item_id for item in items})
             wrong = (
-                f"does not rank each of the {len(items)} candidates once: {len(missing)} missing, {len(strange)} that "
-                f"were not shown, {len(ranking.order) - len(once)} repeated"
+                f"does not rank each of the {len(shown)} candidates once: {len(shown - once)} missing, "
+                f"{len(once - shown)} that were not shown, {len(ranking.order) - len(once)} repeated"
             )
         elif ranking.scores is not None and (
-            len(ranking.scores) != len(items) or not all(high >= low for high, low in pairwise(ranking.scores))
+            len(ranking.scores) != len(shown) or not all(high >= low for high, low in pairwise(ranking.scores))
         ):
             wrong = "gives scores that do not fall along its order"
         if wrong:

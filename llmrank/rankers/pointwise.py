@@ -8,20 +8,20 @@ ranking Case is ranked by the numbers of its candidates.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from llmrank.rankers.calls import CaseCalls
-from llmrank.rankers.prompt import Prompt, prompt_needs
-from llmrank.rankers.ranking import has_no_result, merge_outcomes, trivial_ranking
-from llmrank.types import NO_COUNTS, Answer, BaseRanker, Case, Item, Needs, Outcome, Ranking, RankingSteps
+from llmrank.rankers.calls import CaseCalls, PromptRanker
+from llmrank.rankers.prompt import prompt_needs
+from llmrank.rankers.ranking import merge_outcomes, rank_by_score, require_decision, trivial_ranking
+from llmrank.types import Answer, Case, Item, Needs, Ranking, RankingSteps
 
 
 @dataclass(frozen=True, slots=True)
-class Pointwise(BaseRanker):
-    """One call per item; equal numbers are ties."""
+class Pointwise(PromptRanker):
+    """One call per item, all side by side; equal numbers are ties. An item whose answer cannot be read stays unscored,
+    below all scored."""
 
-    prompt: Prompt
     name: str = "pointwise"
 
     def needs(self, n: int) -> Needs:
@@ -29,30 +29,21 @@ class Pointwise(BaseRanker):
         return prompt_needs(self.prompt, n if n > 1 else 0, 1)
 
     def rank(self, case: Case) -> RankingSteps:
-        """Ask for every item side by side; an item whose answer cannot be read stays unscored, below all scored."""
-        if case.target is None and (ranking := trivial_ranking(case)):
-            return ranking
-        items = (case.target,) if case.target is not None else case.candidates
-        calls = CaseCalls(self.prompt, case)
+        """Ask for every candidate, or for the target of a rating Case, and rank by the numbers."""
+        ranking = trivial_ranking(case) if case.target is None else None
+        return ranking or (yield from self._ask(CaseCalls(self.prompt, case)))
+
+    def _ask(self, calls: CaseCalls) -> RankingSteps:
+        case = calls.case
+        items = case.candidates if case.target is None else (case.target,)
         # Adjacent, so that the prefix which the prompts share is computed once.
         answers = yield from calls.ask([replace(case, target=item) for item in items])
-        ranking = from_values(items, answers, calls.repairs)
-        return replace(ranking, history_dropped=calls.history_dropped)
+        return replace(from_values(items, answers), history_dropped=calls.history_dropped)
 
 
-def from_values(items: Sequence[Item], answers: Sequence[Answer], repairs: Mapping[str, int] = NO_COUNTS) -> Ranking:
-    """Return the Ranking by `Answer.value`, highest first; items without one come last, with score -inf.
-
-    `repairs` are those of the method, beside those in the answers.
-    """
-    answers = [
-        answer
-        if has_no_result(answer) or answer.value is not None
-        else replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
-        for answer in answers
-    ]
-    values = {item.item_id: answer.value for item, answer in zip(items, answers, strict=True)}
-    scores = {item_id: -math.inf if value is None else value for item_id, value in values.items()}
-    order = tuple(sorted(scores, key=lambda item_id: -scores[item_id]))
-    named = sum(value is not None for value in values.values())
-    return merge_outcomes(Ranking(order, tuple(scores[item_id] for item_id in order), named), answers, repairs)
+def from_values(items: Sequence[Item], answers: Sequence[Answer]) -> Ranking:
+    """Return the Ranking by `Answer.value`, highest first; items without one come last, with score -inf."""
+    answers = [require_decision(answer, of_value=True) for answer in answers]
+    values = [-math.inf if answer.value is None else answer.value for answer in answers]
+    scores = {item.item_id: value for item, value in zip(items, values, strict=True)}
+    return merge_outcomes(rank_by_score(scores, len(values) - values.count(-math.inf)), answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from llmrank.errors import InputError
 from llmrank.prompting import PromptTemplate, View
@@ -78,51 +79,43 @@ class Prompt:
                 hint="use --thinking off, or an answer format that reads text",
             )
 
-    def ask(
-        self, case: Case, *, top: int | None = None, profile: str | None = None, repeat: int = 0
-    ) -> PreparedRequest:
+    def ask(self, case: Case, *, top: int | None = None, profile: str | None = None) -> PreparedRequest:
         """Return the Request that shows the Case's candidates, in the order given, or its target.
 
         `top` is how many the model is to return; None: what the template says.
         """
-        question = self.template.question(case, self.view, scale=self.scale)
+        template = self.template
+        question = template.question(case, self.view, scale=self.scale)
         if top is not None:
             question = replace(question, top=top)
-        shots = self.shots(case)
-        messages = self.template.render(case, question, view=self.view, shots=shots, profile=profile)
-        dropped = 0
+        shots, most = self.shots(case), template.shown_events(case, self.view)
+
+        @cache
+        def showing(events: int) -> tuple[Message, ...]:
+            view = self.view if events == most else replace(self.view, history=events)
+            return template.render(case, question, view=view, shots=shots, profile=profile)
+
+        def asking(events: int) -> PreparedRequest:
+            return PreparedRequest(self._request(showing(events), question), question, most - events)
+
+        kept, count = most, self.count_tokens
         limit = None if self.context_length is None else self.context_length - self._sampling.max_tokens
         # The upper bound shows that most prompts fit, without counting.
-        too_long = limit is not None and most_tokens(message.content for message in messages) > limit
-        if limit is not None and too_long and (count := self._counter(messages)) is not None:
-            fitted = self.template.fit(
-                case, question, count=count, limit=limit, view=self.view, shots=shots, profile=profile
-            )
-            messages, dropped = fitted.messages, fitted.dropped
-        request = self._request(messages, question, repeat)
-        if self.holds is not None and self.holds(request) is False:
-            most = self.template.shown_events(case, self.view)
-            for events in range(most - 1, -1, -1):
-                shown = replace(self.view, history=events)
-                messages = self.template.render(case, question, view=shown, shots=shots, profile=profile)
-                shorter = self._request(messages, question, repeat)
-                if self.holds(shorter):
-                    return PreparedRequest(shorter, question, most - events)
-        return PreparedRequest(request, question, dropped)
+        too_long = limit is not None and most_tokens(message.content for message in showing(most)) > limit
+        if limit is not None and too_long and count is not None and count(showing(most)) is not None:
+            kept = template.fitting_events(case, most, lambda events: count(showing(events)) or 0, limit)
+        asked = asking(kept)
+        if self.holds is not None and self.holds(asked.request) is False:
+            shorter = (asking(events) for events in range(most - 1, -1, -1))
+            return next((one for one in shorter if self.holds(one.request)), asked)
+        return asked
 
     @property
     def _sampling(self) -> Sampling:
         """Return the sampling with room for the reasoning: a budget is for that alone, `max_tokens` for the answer."""
         return replace(self.sampling, max_tokens=self.sampling.max_tokens + (self.template.front.thinking.budget or 0))
 
-    def _counter(self, messages: Sequence[Message]) -> Callable[[Sequence[Message]], int] | None:
-        """Return what counts tokens; None where the backend cannot."""
-        count = self.count_tokens
-        if count is None or count(messages) is None:
-            return None
-        return lambda messages: count(messages) or 0
-
-    def _request(self, messages: tuple[Message, ...], question: Question, repeat: int) -> Request:
+    def _request(self, messages: tuple[Message, ...], question: Question) -> Request:
         front, sampling = self.template.front, self._sampling
         labels, constraint = self.answer.labels(question), self.answer.structured(question)
         # Labels without a constraint on the text: only the log-probabilities at the first token are read.
@@ -137,7 +130,6 @@ class Prompt:
             structured=constraint if front.constrain else None,
             thinking=front.thinking,
             extra_body=front.extra_body_text,
-            repeat=repeat,
         )
 
     def read(self, reply: Reply, question: Question) -> Answer:

@@ -28,6 +28,12 @@ def partial_ranking(case: Case, placed: Sequence[str]) -> Ranking:
     return Ranking((*placed, *rest), named=len(placed))
 
 
+def rank_by_score(scores: Mapping[str, float], named: int | None = None) -> Ranking:
+    """Return the Ranking of the items by score, highest first; equal ones are tied, and stand in the order given."""
+    order = tuple(sorted(scores, key=lambda item_id: -scores[item_id]))
+    return Ranking(order, tuple(float(scores[item_id]) for item_id in order), named)
+
+
 # --- outcomes -------------------------------------------------------------------------------------------------------
 
 
@@ -36,10 +42,17 @@ def has_no_result(part: Answer | Ranking) -> bool:
     return part.outcome in (Outcome.UNPARSED, Outcome.ERROR)
 
 
+def require_decision(answer: Answer, *, of_value: bool = False) -> Answer:
+    """Return the Answer; a readable one that names no item and no value (or, `of_value`, no value) becomes unparsed."""
+    if has_no_result(answer) or answer.value is not None or (answer.ranked and not of_value):
+        return answer
+    return replace(answer, outcome=Outcome.UNPARSED, reason=answer.reason or "no_decision")
+
+
 def merge_outcomes(
     ranking: Ranking, parts: Sequence[Answer | Ranking], repairs: Mapping[str, int] = NO_COUNTS
 ) -> Ranking:
-    """Return the Ranking with the Outcome, repairs, matches and label mass that its parts add up to.
+    """Return the Ranking with the Outcome, repairs, matches, label mass and dropped history that its parts add up to.
 
     `repairs` are those of the method itself, in addition to those of its parts.
     """
@@ -50,7 +63,6 @@ def merge_outcomes(
         counts.update(part.repairs)
         matches.update(part.matches)
     masses = [part.label_mass for part in parts if part.label_mass is not None]
-    mass, reason = min(masses, default=None), lost[0].reason if lost else ""
     if parts and len(lost) == len(parts):
         outcome = Outcome.ERROR if failed == len(lost) else Outcome.UNPARSED
         ranking = replace(ranking, scores=None, named=0)
@@ -59,7 +71,13 @@ def merge_outcomes(
         repaired = +counts or any(part.outcome is Outcome.REPAIRED for part in parts)
         outcome = Outcome.REPAIRED if repaired else Outcome.OK
     return replace(
-        ranking, outcome=outcome, reason=reason, repairs=dict(+counts), matches=dict(matches), label_mass=mass
+        ranking,
+        outcome=outcome,
+        reason=lost[0].reason if lost else "",
+        repairs=dict(+counts),
+        matches=dict(matches),
+        history_dropped=max(part.history_dropped for part in (ranking, *parts) if isinstance(part, Ranking)),
+        label_mass=min(masses, default=None),
     )
 
 
@@ -76,16 +94,8 @@ def tie_groups(ranking: Ranking) -> list[tuple[str, ...]]:
     return [*((item_id,) for item_id in head), *([tail] if tail else [])]
 
 
-def without(groups: Iterable[tuple[str, ...]], taken: Iterable[str]) -> list[tuple[str, ...]]:
-    """Return the groups without the items taken, leaving out groups that become empty."""
-    gone = set(taken)
-    kept = (tuple(item_id for item_id in group if item_id not in gone) for group in groups)
-    return [group for group in kept if group]
-
-
-def from_tie_groups(groups: Sequence[tuple[str, ...]]) -> Ranking:
+def from_tie_groups(groups: Iterable[tuple[str, ...]]) -> Ranking:
     """Return the Ranking of the groups; where there are ties, the score is minus the group's position, from 0."""
-    order = tuple(item_id for group in groups for item_id in group)
-    if len(order) == len(groups):
-        return Ranking(order)
-    return Ranking(order, tuple(-float(position) for position, group in enumerate(groups) for _ in group))
+    scores = {item_id: -float(position) for position, group in enumerate(groups) for item_id in group}
+    strict = len(set(scores.values())) == len(scores)
+    return Ranking(tuple(scores), None if strict else tuple(scores.values()))

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from math import fsum
+from operator import itemgetter
 from random import Random
 from typing import Literal, get_args
 
-from llmrank.errors import InputError, nearest
-from llmrank.rankers.calls import Steps, side_by_side, transformed, with_candidates
-from llmrank.rankers.options import DEFAULTS, Combine
-from llmrank.rankers.ranking import has_no_result, merge_outcomes, tie_groups
+from llmrank.errors import InputError
+from llmrank.rankers.calls import side_by_side, with_candidates
+from llmrank.rankers.options import DEFAULTS, Combine, check_choice, check_least
+from llmrank.rankers.ranking import has_no_result, merge_outcomes, rank_by_score, tie_groups
 from llmrank.types import Case, Needs, Ranking, RankingSteps, Request, WrappedRanker
 
 MOST_PAIRED = 2000
@@ -35,14 +37,8 @@ class Repeated(WrappedRanker):
     seed: int = DEFAULTS.seed
 
     def __post_init__(self) -> None:
-        if self.repeats < 1:
-            raise InputError(f"{self.repeats} repeats make no calls", field="--repeats", hint="use 1 or more")
-        if self.combine not in get_args(Combine):
-            raise InputError(
-                f"unknown way to combine {self.combine!r}{nearest(self.combine, get_args(Combine))}",
-                field="--combine",
-                hint=f"use {', '.join(get_args(Combine))}",
-            )
+        check_least("--repeats", self.repeats, 1)
+        check_choice("--combine", self.combine, get_args(Combine))
 
     @property
     def name(self) -> str:
@@ -66,24 +62,19 @@ class Repeated(WrappedRanker):
         """Rank the shuffled Cases and combine what was returned. A rating Case has no order, and is asked once."""
         if case.target is not None:
             return (yield from self.ranker.rank(case))
-        steps: list[RankingSteps] = []
+        shuffled: list[Case] = []
         for number in range(self.repeats):
             items = sorted(case.candidates, key=lambda item: item.item_id)
             Random(f"{self.seed}:{case.case_id}:{number}").shuffle(items)
-            steps.append(_numbered(self.ranker.rank(with_candidates(case, items)), number, self.repeats))
-        rankings = yield from side_by_side(steps)
+            shuffled.append(with_candidates(case, items))
+
+        def numbered(number: int, batch: list[Request]) -> list[Request]:
+            # Two equal orders are two questions, not one answer.
+            return [replace(request, repeat=request.repeat * self.repeats + number) for request in batch]
+
+        rankings = yield from side_by_side([self.ranker.rank(one) for one in shuffled], numbered)
         combined = combine([ranking for ranking in rankings if not has_no_result(ranking)] or rankings, self.combine)
-        dropped = max(ranking.history_dropped for ranking in rankings)
-        return replace(merge_outcomes(combined, rankings), history_dropped=dropped)
-
-
-def _numbered(steps: Steps[Ranking], number: int, repeats: int) -> Steps[Ranking]:
-    """Return the steps with their Requests numbered, so that two equal orders are two questions, not one answer."""
-
-    def change(batch: list[Request]) -> list[Request]:
-        return [replace(request, repeat=request.repeat * repeats + number) for request in batch]
-
-    return transformed(steps, change)
+        return merge_outcomes(combined, rankings)
 
 
 def combine(rankings: Sequence[Ranking], how: Combine) -> Ranking:
@@ -97,12 +88,12 @@ def combine(rankings: Sequence[Ranking], how: Combine) -> Ranking:
     groups = [tie_groups(ranking) for ranking in rankings]
     points = [_points(one, "borda" if how == "kemeny" else how) for one in groups]
     total = {item_id: fsum(one[item_id] for one in points) for item_id in rankings[0].order}
-    order = sorted(total, key=lambda item_id: -total[item_id])
+    ranked = rank_by_score(total)
     if how != "kemeny":
-        return Ranking(tuple(order), tuple(total[item_id] for item_id in order))
+        return ranked
     unplaced = set.intersection(*({*r.order[len(r.order) if r.named is None else r.named :]} for r in rankings))
-    placed = kemeny([item_id for item_id in order if item_id not in unplaced], points)
-    return Ranking((*placed, *(item_id for item_id in order if item_id in unplaced)), named=len(placed))
+    placed = kemeny([item_id for item_id in ranked.order if item_id not in unplaced], points)
+    return Ranking((*placed, *(item_id for item_id in ranked.order if item_id in unplaced)), named=len(placed))
 
 
 def _points(groups: Sequence[tuple[str, ...]], how: Literal["borda", "reciprocal_rank"]) -> dict[str, float]:
@@ -133,17 +124,13 @@ def kemeny(order: Sequence[str], points: Sequence[Mapping[str, float]]) -> list[
         improved = False
         for item_id in tuple(order):
             here = order.index(item_id)
-            gain, best, there = 0, 0, here
-            for place in range(here - 1, -1, -1):
-                gain += margin[item_id][order[place]]
-                if gain > best:
-                    best, there = gain, place
-            gain = 0
-            for place in range(here + 1, len(order)):
-                gain -= margin[item_id][order[place]]
-                if gain > best:
-                    best, there = gain, place
-            if there != here:
+            # What a move gains: the margins over the items that it passes, forwards and backwards.
+            before = accumulate(margin[item_id][other] for other in order[:here][::-1])
+            behind = accumulate(-margin[item_id][other] for other in order[here + 1 :])
+            moves = [(gain, here - steps) for steps, gain in enumerate(before, start=1)]
+            moves += [(gain, here + steps) for steps, gain in enumerate(behind, start=1)]
+            gain, there = max(moves, key=itemgetter(0), default=(0, here))
+            if gain > 0:
                 order.insert(there, order.pop(here))
                 improved = True
     return order

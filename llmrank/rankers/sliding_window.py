@@ -5,30 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmrank.errors import InputError
-from llmrank.rankers.calls import CaseCalls
-from llmrank.rankers.options import DEFAULTS
-from llmrank.rankers.prompt import Prompt, prompt_needs
-from llmrank.rankers.ranking import trivial_ranking
-from llmrank.types import BaseRanker, Case, Needs, RankingSteps
+from llmrank.rankers.calls import CaseCalls, PromptRanker
+from llmrank.rankers.options import DEFAULTS, check_least
+from llmrank.rankers.prompt import prompt_needs
+from llmrank.types import Needs, RankingSteps
 
 
 @dataclass(frozen=True, slots=True)
-class SlidingWindow(BaseRanker):
+class SlidingWindow(PromptRanker):
     """Ranks the last `window` candidates, moves `step` towards the front, and so on: each window carries its best
     `window - step` into the next, so that with true answers these stand at the head in their true order.
 
     A list no longer than the window is ranked by one call; the last window always begins at the first place and is
-    as wide as the others.
+    as wide as the others. What an answer leaves out follows what it names, in its old order; what no answer names
+    comes last, tied.
     """
 
-    prompt: Prompt
     window: int = DEFAULTS.window
     step: int = DEFAULTS.step
     name: str = "sliding_window"
 
     def __post_init__(self) -> None:
-        if self.window < 2:
-            raise InputError(f"a window of {self.window} ranks nothing", field="--window", hint="use 2 or more")
+        check_least("--window", self.window, 2)
         if not 1 <= self.step < self.window:
             raise InputError(
                 f"a step of {self.step} with a window of {self.window} carries nothing from window to window",
@@ -44,18 +42,13 @@ class SlidingWindow(BaseRanker):
         """Return where the windows begin in a list of `n`, in the order in which they are asked; none below 2."""
         return [] if n < 2 else [*range(n - self.window, 0, -self.step), 0]
 
-    def rank(self, case: Case) -> RankingSteps:
-        """Ask window by window. What an answer leaves out follows what it names, in its old order; what no answer names
-        comes last, tied."""
-        if ranking := trivial_ranking(case):
-            return ranking
-        items = list(case.candidates)
-        calls = CaseCalls(self.prompt, case)
+    def _ask(self, calls: CaseCalls) -> RankingSteps:
+        items = list(calls.case.candidates)
         named: set[str] = set()
         for start in self.windows(len(items)):
             shown = items[start : start + self.window]
             [answer] = yield from calls.ask([calls.view(shown)])
             ranks = {item_id: rank for rank, item_id in enumerate(answer.ranked)}
             items[start : start + self.window] = sorted(shown, key=lambda item: ranks.get(item.item_id, len(ranks)))
-            named.update(answer.ranked)
+            named.update(ranks)
         return calls.ranked([item.item_id for item in items if item.item_id in named])

@@ -1,45 +1,46 @@
 """Sorting by asking which of a few is best: heapsort and bubble sort, stopped when the top is in place.
 
-Both take a `Best`, which returns the position of the best item of a group. Where the answer does not say, it is 0: the
-first item, which a sort always puts there because it holds the better place already. Setwise (2310.09497 §3.2) has
-groups of c; with pairs they are the textbook sorts of pairwise ranking prompting (2306.17563 §3.3).
+A `Best` returns the position of the best item of a group. Where the answer does not say, it is 0: the first item, which
+a sort always puts there because it holds the better place already. Setwise (2310.09497 §3.2) has groups of c; with
+pairs they are the textbook sorts of pairwise ranking prompting (2306.17563 §3.3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from llmrank.rankers.calls import Steps, side_by_side
+from llmrank.rankers.prompt import Prompt, prompt_needs
+from llmrank.types import Needs
 
 T = TypeVar("T")
 Best = Callable[[Sequence[T]], Steps[int]]
 MOST_SIMULATED = 1_000_000
-"""Groups up to which `likely_questions` sorts a list to count them; beyond, the bound is the figure."""
+"""Groups up to which `_likely` sorts a list to count them; beyond, the bound is the figure."""
 
 
-def heap_top(items: Sequence[T], top: int, children: int, best: Best[T]) -> Steps[list[T]]:
-    """Return the `top` items, best first, by a heap in which each node has up to `children` children.
+def heap_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[list[T]]:
+    """Return the `top` items, best first, by a heap in which a node and its children are `size` at most.
 
     While the heap is built, all parents of one level are sifted side by side: their subtrees share no item.
     """
     heap = list(items)
 
     def sift(node: int) -> Steps[None]:
-        while (first := node * children + 1) < len(heap):
-            family = [node, *range(first, min(first + children, len(heap)))]
+        while len(family := [node, *_children(node, len(heap), size)]) > 1:
             winner = family[(yield from best([heap[at] for at in family]))]
             if winner == node:
                 return
             heap[node], heap[winner] = heap[winner], heap[node]
             node = winner
 
-    for level in reversed(_levels(len(heap), children)):
+    for level in reversed(_levels(len(heap), size)):
         yield from side_by_side([sift(parent) for parent in level])
     placed: list[T] = []
-    top = all_if_one_is_left(len(items), top)
     while len(placed) < top:
         placed.append(heap[0])
         last = heap.pop()
@@ -49,23 +50,20 @@ def heap_top(items: Sequence[T], top: int, children: int, best: Best[T]) -> Step
     return placed
 
 
-def heap_groups(n: int, top: int, children: int) -> int:
+def heap_groups(n: int, top: int, size: int) -> int:
     """Return the most groups that `heap_top` asks about: the height of every sift there can be."""
 
-    def height(node: int, size: int) -> int:
-        levels = 0
-        while (node := node * children + 1) < size:
-            levels += 1
-        return levels
+    def height(node: int, length: int) -> int:
+        children = _children(node, length, size)
+        return 1 + height(children[0], length) if children else 0
 
-    built = sum(height(parent, n) for level in _levels(n, children) for parent in level)
-    return built + sum(height(0, n - taken) for taken in range(1, all_if_one_is_left(n, top)))
+    built = sum(height(parent, n) for level in _levels(n, size) for parent in level)
+    return built + sum(height(0, n - taken) for taken in range(1, top))
 
 
 def bubble_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[list[T]]:
     """Return the `top` items, best first: each pass carries the best from the back to the front, `size` at a time."""
     order = list(items)
-    top = all_if_one_is_left(len(items), top)
     for placed in range(top):
         end = len(order)
         while end - placed > 1:
@@ -79,19 +77,46 @@ def bubble_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[
 
 def bubble_groups(n: int, top: int, size: int) -> int:
     """Return how many groups `bubble_top` asks about: in each pass, ceil((left - 1) / (size - 1))."""
-    return sum(-(-(n - placed - 1) // (size - 1)) for placed in range(all_if_one_is_left(n, top)))
+    return sum(-(-(n - placed - 1) // (size - 1)) for placed in range(top))
+
+
+@dataclass(frozen=True, slots=True)
+class TopSort:
+    """A sort that ends when its top is in place."""
+
+    sort: Callable[[Sequence[Any], int, int, Best[Any]], Steps[list[Any]]]
+    most_groups: Callable[[int, int, int], int]
+
+    def run(self, items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[list[T]]:
+        """Return the `top` items, best first; `best` is asked about groups of at most `size`."""
+        return self.sort(items, _places(len(items), top), size, best)
+
+    def needs(self, prompt: Prompt, n: int, top: int, size: int, *, pairs: bool) -> Needs:
+        """Return the needs of a list of `n` of which `top` are placed: at most a call per group of at most `size`.
+
+        With `pairs`, a group takes a comparison of two calls for each of its members but the first.
+        """
+        if n < 2:
+            return Needs()
+        top = _places(n, top)
+        most, times = self.most_groups(n, top, size), size - 1 if pairs else 1
+        likely = _likely(self, n, top, size, pairs) if most <= MOST_SIMULATED else most * times
+        if not pairs:
+            return prompt_needs(prompt, most, min(n, size), likely=likely)
+        comparisons = min(most * times, n * (n - 1) // 2)
+        return prompt_needs(prompt, 2 * comparisons, 2, likely=2 * min(comparisons, likely))
+
+
+SORTS: Mapping[str, TopSort] = {"heap": TopSort(heap_top, heap_groups), "bubble": TopSort(bubble_top, bubble_groups)}
 
 
 @cache
-def likely_questions(n: int, top: int, size: int, *, heap: bool, pairs: bool) -> int:
+def _likely(sort: TopSort, n: int, top: int, size: int, pairs: bool) -> int:
     """Return how many different questions a sort asks about a list in random order when every answer is true.
 
-    A question is a group of `size` or, with `pairs`, a comparison of two of its members. The list is sorted once, from
-    a fixed seed, so that the figure is the same each time.
+    A question is a group or, with `pairs`, a comparison of two of its members. The list is sorted once, from a fixed
+    seed, so that the figure is the same each time.
     """
-    most = heap_groups(n, top, size - 1) if heap else bubble_groups(n, top, size)
-    if most > MOST_SIMULATED:
-        return most * (size - 1) if pairs else most
     items = list(range(n))
     Random(n).shuffle(items)
     asked: set[tuple[int, ...]] = set()
@@ -104,25 +129,29 @@ def likely_questions(n: int, top: int, size: int, *, heap: bool, pairs: bool) ->
             leader = max(leader, other)
         if not pairs:
             asked.add(tuple(group))
-        return max(range(len(group)), key=group.__getitem__)
+        return group.index(max(group))
 
-    steps = heap_top(items, top, size - 1, best) if heap else bubble_top(items, top, size, best)
-    for _ in steps:
+    for _ in sort.run(items, top, size, best):
         raise AssertionError("nothing is asked here")
     return len(asked)
 
 
-def all_if_one_is_left(n: int, top: int) -> int:
+def _places(n: int, top: int) -> int:
     """Return how many are placed when `top` of `n` are wanted: the last one's place needs no question."""
     return n if top >= n - 1 else top
 
 
-def _levels(n: int, children: int) -> list[range]:
+def _children(node: int, length: int, size: int) -> range:
+    first = node * (size - 1) + 1
+    return range(first, min(first + size - 1, length))
+
+
+def _levels(n: int, size: int) -> list[range]:
     """Return the nodes of a heap of `n` that have children, level by level from the root."""
-    parents = (n - 2) // children + 1 if n > 1 else 0
+    parents = (n - 2) // (size - 1) + 1 if n > 1 else 0
     levels: list[range] = []
-    start, width = 0, 1
-    while start < parents:
-        levels.append(range(start, min(start + width, parents)))
-        start, width = start * children + 1, width * children
+    level = range(1)
+    while level.start < parents:
+        levels.append(range(level.start, min(level.stop, parents)))
+        level = range(_children(level.start, n, size).start, level.stop * (size - 1) + 1)
     return levels

@@ -8,20 +8,18 @@ from itertools import pairwise
 from random import Random
 from typing import TypeVar
 
-from llmrank.errors import InputError
-from llmrank.rankers.calls import CaseCalls
-from llmrank.rankers.options import DEFAULTS
-from llmrank.rankers.prompt import Prompt, prompt_needs
-from llmrank.rankers.ranking import trivial_ranking
-from llmrank.types import BaseRanker, Case, Item, Needs, RankingSteps
+from llmrank.rankers.calls import CaseCalls, PromptRanker
+from llmrank.rankers.options import DEFAULTS, check_least
+from llmrank.rankers.prompt import prompt_needs
+from llmrank.types import Item, Needs, RankingSteps
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Tournament(BaseRanker):
+class Tournament(PromptRanker):
     """In every stage a group of q sends q // 2 on, until one item is left; an item's score is the stages it passed,
-    summed over `rounds` tournaments with other groups. Equal points are ties.
+    summed over `rounds` tournaments with other groups, played side by side. Equal points are ties.
 
     The paper's stages for 100 documents are 100, 50, 20, 10, 5, 2 in 13 calls; halving to the end also takes 13, and
     is defined for every length. Groups are drawn per Case and round, `Random(f"{seed}:{case_id}:round:{number}")`, from
@@ -29,18 +27,14 @@ class Tournament(BaseRanker):
     are filled in the order of the draw; `unread` or `missing` counts them.
     """
 
-    prompt: Prompt
     group: int = 20
     rounds: int = DEFAULTS.rounds
     seed: int = DEFAULTS.seed
     name: str = "tournament"
 
     def __post_init__(self) -> None:
-        if self.group < 3:
-            # In pairs, an odd number of items leaves one without anybody to be compared with.
-            raise InputError(f"groups of {self.group} leave an item alone", field="--group", hint="use 3 or more")
-        if self.rounds < 1:
-            raise InputError(f"{self.rounds} rounds make no calls", field="--rounds", hint="use 1 or more")
+        check_least("--group", self.group, 3)  # in pairs, an odd number leaves one with nobody to be compared with
+        check_least("--rounds", self.rounds, 1)
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`: exactly the groups of all stages, in each round."""
@@ -55,14 +49,10 @@ class Tournament(BaseRanker):
             n = sum(size // 2 for size in stages[-1])
         return stages
 
-    def rank(self, case: Case) -> RankingSteps:
-        """Play all rounds side by side, and rank by points."""
-        if ranking := trivial_ranking(case):
-            return ranking
-        calls = CaseCalls(self.prompt, case)
+    def _ask(self, calls: CaseCalls) -> RankingSteps:
+        case = calls.case
         points = dict.fromkeys((item.item_id for item in case.candidates), 0.0)
-        ordered = sorted(case.candidates, key=lambda item: item.item_id)
-        playing = [list(ordered) for _ in range(self.rounds)]
+        playing = [sorted(case.candidates, key=lambda item: item.item_id) for _ in range(self.rounds)]
         draws = [Random(f"{self.seed}:{case.case_id}:round:{number}") for number in range(self.rounds)]
         while len(playing[0]) > 1:
             groups: list[tuple[int, Sequence[Item]]] = []

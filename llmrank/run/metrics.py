@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from llmrank import stats
 from llmrank.engine import rank_without_model
@@ -28,7 +28,7 @@ from llmrank.measures import (
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
-from llmrank.rankers.baselines import GlobalMean, ItemMean, Popularity, RatingMeans, RecallOrder, UserMean
+from llmrank.rankers.baselines import MeanName, MeanRating, Popularity, RatingMeans, RecallOrder
 from llmrank.run.record import CaseRecord
 from llmrank.types import Case, Outcome, Ranker, Ranking, Usage
 
@@ -341,7 +341,7 @@ def _rating_summaries(cases: Sequence[Case], rankings: Sequence[Ranking], settin
     measures = [measure for measure in settings.measures if isinstance(measure, RatingMeasure)]
     users, ratings = users_of(cases), Ratings.from_rankings(rankings, cases, settings.scale)
     means = settings.rating_means
-    rankers = () if means is None else (UserMean(means), ItemMean(means), GlobalMean(means))
+    rankers = () if means is None else [MeanRating(means, name) for name in get_args(MeanName)]
     baselines = {
         ranker.name: Ratings.from_rankings(ranked_by(cases, ranker), cases, settings.scale) for ranker in rankers
     }

@@ -106,4 +106,4 @@ def test_a_bomb_in_a_file_is_a_problem_of_it(tmp_path: Path):
     path = tmp_path / "mine.jinja"
     path.write_text(f"---\n{FRONT}---\n{{% block user %}}\n{{{{ 'a' * 10 ** 10 }}}}\n{{% endblock %}}\n")
     [problem] = check_file(path)
-    assert (problem.line, "user" in problem.message) == (8, True)
+    assert (problem.line, "user" in problem.problem) == (8, True)

@@ -11,7 +11,7 @@ RATING = "name: mine\ntask: rating\nranker: pointwise\nanswer: rating\n"
 
 
 def found(body: str, front: str = FRONT) -> list[tuple[int, str]]:
-    return [(problem.line, problem.message) for problem in check(template(body, front, strict=False))]
+    return [(problem.line, problem.problem) for problem in check(template(body, front, strict=False))]
 
 
 def test_a_good_template_has_no_problems():
@@ -81,7 +81,7 @@ def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path):
     path.write_text("---\nname: mine\n")
     assert [problem.line for problem in check_file(path)] == [1]
     path.write_bytes(f"---\n{FRONT}---\n{{% block user %}}\ncaf\xe9".encode("latin-1"))
-    assert [(problem.line, problem.message) for problem in check_file(path)] == [(8, "not UTF-8")]
+    assert [(problem.line, problem.problem) for problem in check_file(path)] == [(8, "not UTF-8")]
 
 
 def test_a_ranker_or_answer_from_outside_the_package_is_let_be():
@@ -91,4 +91,4 @@ def test_a_ranker_or_answer_from_outside_the_package_is_let_be():
 def test_an_override_of_the_front_matter_is_checked_too():
     made = template(CANDIDATES)
     wrong = replace(made, front=made.front.model_copy(update={"answer": "rating"}))
-    assert "does not fit" in check(wrong)[0].message
+    assert "does not fit" in check(wrong)[0].problem

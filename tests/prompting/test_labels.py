@@ -1,11 +1,12 @@
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
 from llmrank.answers import answer_format
 from llmrank.errors import InputError
-from llmrank.prompting import View, check, choose_labels, find_labels, label_pool, load_template, parse_thinking
+from llmrank.prompting import View, check, find_labels, load_template, parse_thinking
+from llmrank.prompting.identifiers import label_pool
 from llmrank.types import Thinking
 
 from .cases import FRONT, listed, template
@@ -16,34 +17,41 @@ def token(text: str) -> int | None:
     return None if "Q" in text or (len(text) == 2 and text > "M") else hash(text)
 
 
+def labels(n: int = 128, scheme: str = "letters", token: Callable[[str], int | None] = token) -> tuple[str, ...]:
+    async def tokens(texts: Sequence[str]) -> Mapping[str, int]:
+        return {text: number for text in texts if (number := token(text)) is not None}
+
+    return asyncio.run(find_labels(tokens, n, scheme))
+
+
 def test_labels_are_single_tokens_of_the_model_letters_first():
-    labels = choose_labels(token)
-    assert len(set(labels)) == len(labels) == 128
-    assert labels[:16] == tuple("ABCDEFGHIJKLMNOP") and labels[16:27] == (*"RSTUVWXYZ", "AA", "AB")
-    assert all(token(label) is not None for label in labels)
-    assert choose_labels(token, 50) == labels[:50]
-    assert choose_labels(token, 3, "words") == ("apple", "river", "stone")
-    assert choose_labels(lambda text: 7) == ("A",)
+    found = labels()
+    assert len(set(found)) == len(found) == 128
+    assert found[:16] == tuple("ABCDEFGHIJKLMNOP") and found[16:27] == (*"RSTUVWXYZ", "AA", "AB")
+    assert all(token(label) is not None for label in found)
+    assert labels(50) == found[:50]
+    assert labels(3, "words") == ("apple", "river", "stone")
+    assert labels(token=lambda text: 7) == ("A",)
     assert len(set(label_pool())) > 3000
 
 
 def test_an_endpoint_is_asked_for_no_more_than_is_needed():
     asked: list[int] = []
 
-    async def tokens(texts: Sequence[str]) -> Mapping[str, int] | None:
+    async def tokens(texts: Sequence[str]) -> Mapping[str, int]:
         asked.append(len(texts))
         return {text: number for text in texts if (number := token(text)) is not None}
 
     async def nothing(texts: Sequence[str]) -> None:
         return None
 
-    assert asyncio.run(find_labels(tokens)) == choose_labels(token)
+    assert asyncio.run(find_labels(tokens)) == labels()
     assert sum(asked) <= 512
     assert asyncio.run(find_labels(nothing)) == ()
 
 
 def test_the_labels_are_what_a_first_token_prompt_shows():
-    made, view = load_template("llamarec"), View(labels=choose_labels(token))
+    made, view = load_template("llamarec"), View(labels=labels())
     case = listed(candidates=50)
     assert made.question(case, view).identifiers == view.labels[:50]
     assert made.question(case, View(labels=view.labels, ids="numbers")).identifiers[-1] == "50"
@@ -62,12 +70,12 @@ def test_the_answer_format_follows_the_identifiers():
     # The words that stand for items may be words of titles; and what the prompt asks for is no JSON.
     for answer, ids in (("titles", "words"), ("json", "numbers")):
         [problem] = check(one.override(answer=answer), answer_format, View(ids=ids))
-        assert problem.option == "--answer" and "does not read in full" in str(problem.error())
+        assert problem.field == "--answer" and "does not read in full" in str(problem)
 
 
 def test_a_wrong_option_is_blamed_and_not_the_template():
     [problem, *_] = check(load_template("palr").override(ranker="listwse"))
-    assert str(problem.error()).startswith("field '--ranker': unknown ranker 'listwse'; did you mean 'listwise'?")
+    assert str(problem).startswith("field '--ranker': unknown ranker 'listwse'; did you mean 'listwise'?")
 
 
 @pytest.mark.parametrize(

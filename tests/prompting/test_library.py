@@ -10,7 +10,6 @@ from llmrank.prompting import (
     shipped_folder,
     template_origin,
     template_paths,
-    template_title,
 )
 
 from .cases import FRONT
@@ -56,16 +55,15 @@ def test_a_list_can_be_narrowed_to_a_task_and_a_ranker():
 def test_an_edited_template_is_told_from_the_one_whose_name_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     shipped = load_template("palr")
-    assert (template_origin(shipped), template_title(shipped)) == ("shipped", "palr")
+    assert template_origin(shipped) == "shipped"
     path = tmp_path / "prompts" / "palr.jinja"
     path.parent.mkdir()
     path.write_text(shipped.text)
     assert template_origin(load_template("palr")) == "shipped"
     path.write_text(shipped.text + "{# mine #}\n")
-    edited = load_template("palr")
-    assert template_title(edited) == f"palr (edited: prompts/palr.jinja, {edited.sha256[:8]})"
+    assert template_origin(load_template("palr")) == "edited"
     (tmp_path / "prompts" / "mine.jinja").write_text(f"---\n{FRONT}---\n{{% block user %}}x{{% endblock %}}\n")
-    assert template_title(load_template("mine")) == "mine"
+    assert template_origin(load_template("mine")) == "own"
     (tmp_path / "prompts" / "broken.jinja").write_text("no front matter")
     [broken] = [one for one in describe_templates() if one.name == "broken"]
     assert broken.problem == "no front matter"

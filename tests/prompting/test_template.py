@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrank.errors import InputError
-from llmrank.prompting import View
+from llmrank.prompting import PromptTemplate, View
 from llmrank.types import Case, Event, Item
 
 from .cases import CANDIDATES, FRONT, events, item, listed, rated, shown, template
@@ -235,37 +235,38 @@ def test_a_rating_prompt_cannot_show_the_targets_rating():
     assert caught.value.line == 9
 
 
-def tokens(messages: object) -> int:
-    return sum(len(message.content.split()) for message in messages)
-
-
 FITTING = (
     "frame\n{% for event in history %}\n{{ event.item_id }}\n{% endfor %}\n"
     "{% for item in candidates %}\n{{ item.item_id }}\n{% endfor %}"
 )
 
 
+def fitted(made: PromptTemplate, case: Case, limit: int) -> list[str]:
+    """Return the words of the prompt with as much history as fits, a word being a token."""
+
+    def words(events: int) -> list[str]:
+        return made.render(case, made.question(case), view=View(history=events))[0].content.split()
+
+    most = made.shown_events(case, View())
+    return words(made.fitting_events(case, most, lambda events: len(words(events)), limit))
+
+
 @given(st.integers(0, 30), st.integers(4, 40))
 def test_what_does_not_fit_costs_the_oldest_events_and_no_more_than_needed(history: int, limit: int):
-    made, case = template(FITTING), listed(history)
-    question = made.question(case)
-    fitted = made.fit(case, question, count=tokens, limit=limit)
+    case = listed(history)
     kept = min(history, limit - 4)
-    words = fitted.messages[0].content.split()
-    assert words == ["frame", *(e.item.item_id for e in case.history[history - kept :]), "i0", "i1", "i2"]
-    assert (fitted.dropped, fitted.tokens) == (history - kept, len(words))
+    ids = [event.item.item_id for event in case.history[history - kept :]]
+    assert fitted(template(FITTING), case, limit) == ["frame", *ids, "i0", "i1", "i2"]
 
 
 def test_dropping_counts_from_what_the_view_shows():
-    made, case = template(FITTING, FRONT + "history: 10\n"), listed(50)
-    assert made.fit(case, made.question(case), count=tokens, limit=14).dropped == 0
-    assert made.fit(case, made.question(case), count=tokens, limit=11).dropped == 3
+    made = template(FITTING, FRONT + "history: 10\n")
+    assert [len(fitted(made, listed(50), limit)) for limit in (14, 11)] == [14, 11]
 
 
 def test_what_cannot_fit_says_by_how_much():
-    made = template(FITTING)
     with pytest.raises(InputError, match="4 tokens without any history, 2 more than the 2") as caught:
-        made.fit(listed(9), made.question(listed(9)), count=tokens, limit=2)
+        fitted(template(FITTING), listed(9), 2)
     assert caught.value.user == "u"
 
 

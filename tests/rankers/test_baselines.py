@@ -6,15 +6,13 @@ import pytest
 from llmrank.errors import InputError
 from llmrank.measures import MRR, Judgements
 from llmrank.rankers.baselines import (
-    GlobalMean,
-    ItemMean,
+    MeanRating,
     Oracle,
     Popularity,
     Random,
     RatingMeans,
     RecallOrder,
     Scored,
-    UserMean,
 )
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 
@@ -82,18 +80,18 @@ def test_only_the_oracle_sees_labels():
 def test_the_three_means():
     means = RatingMeans.of([("u", "a", 5.0), ("u", "b", 4.0), ("v", "b", 1.0)])
     target = case("u", "", target=ITEMS["b"])
-    assert finished(GlobalMean(means), target) == Ranking(("b",), (pytest.approx(10 / 3),))
-    assert finished(ItemMean(means), target).scores == (2.5,)
-    assert finished(UserMean(means), target).scores == (4.5,)
+    assert finished(MeanRating(means, "global_mean"), target) == Ranking(("b",), (pytest.approx(10 / 3),))
+    assert finished(MeanRating(means, "item_mean"), target).scores == (2.5,)
+    assert finished(MeanRating(means, "user_mean"), target).scores == (4.5,)
 
 
 def test_the_means_fall_back():
     means = RatingMeans.of([("v", "b", 1.0), ("v", "a", 4.0)])
     stranger = case("u", "", history="ab", target=ITEMS["e"])
-    assert finished(ItemMean(means), stranger).scores == (2.5,)
-    assert finished(UserMean(means), stranger).scores == (3.0,)
-    assert finished(UserMean(means), case("u", "", target=ITEMS["e"])).scores == (2.5,)
-    assert finished(GlobalMean(means), case()).outcome is Outcome.ERROR
+    assert finished(MeanRating(means, "item_mean"), stranger).scores == (2.5,)
+    assert finished(MeanRating(means, "user_mean"), stranger).scores == (3.0,)
+    assert finished(MeanRating(means, "user_mean"), case("u", "", target=ITEMS["e"])).scores == (2.5,)
+    assert finished(MeanRating(means, "global_mean"), case()).outcome is Outcome.ERROR
 
 
 def test_means_of_histories_where_there_is_no_training_data():

@@ -57,5 +57,5 @@ def test_views_of_a_long_list_do_not_go_through_it_each_time(views):
     object.__setattr__(whole, "candidates", Counted(whole.candidates))
     calls, Counted.passes = CaseCalls(prompt("rankgpt"), whole), 0
     shown = [calls.view(tuple.__getitem__(whole.candidates, slice(at, at + 5))) for at in range(views)]
-    assert Counted.passes == 1
+    assert Counted.passes == 0
     assert shown[3] == with_candidates(whole, shown[3].candidates)

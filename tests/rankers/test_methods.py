@@ -58,7 +58,7 @@ RANKERS: dict[str, tuple[Ranker, int]] = {
     "repeated borda": (Repeated(Listwise(RANKGPT)), ALL),
     "repeated reciprocal_rank": (Repeated(FirstToken(LETTERS), 2, "reciprocal_rank"), ALL),
     "repeated kemeny": (Repeated(SlidingWindow(RANKGPT), 3, "kemeny"), 10),
-    "cascade": (Cascade(POPULAR, Setwise(SETWISE, top=ALL), 12), ALL),
+    "cascade": (Cascade(POPULAR, Setwise(SETWISE, sort_top=ALL), 12), ALL),
     "cascade of two that ask": (Cascade(Pointwise(YES_NO), Listwise(RANKGPT)), ALL),
 }
 each_ranker = pytest.mark.parametrize("name", RANKERS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from llmrank import make_ranker
 from llmrank.errors import InputError
 from llmrank.rankers.baselines import Popularity, RatingMeans
 from llmrank.rankers.registry import BASELINES, BUILDERS, USUAL_PROMPTS, RankerOptions, TrainingData, build_ranker
@@ -64,15 +65,22 @@ def test_a_baseline_needs_no_prompt_and_no_call(name):
     ("name", "template", "changes", "says"),
     [
         ("sliding_windows", "rankgpt", {}, "did you mean 'sliding_window'"),
-        ("listwise", "pointwise-yes-no", {}, "--ranker pointwise"),
-        ("pointwise", "rankgpt", {}, "asks about several items"),
-        ("sliding_window", "palr-recommend", {}, "shows no list"),
-        ("first_token", "first-token", {"ids": "titles"}, "--ids letters"),
-        ("first_token", "first-token", {"answer": "choice"}, "--answer label_logprobs"),
-        ("setwise", "setwise", {"options": {"sort": "quick"}}, "use heap, bubble"),
+        ("listwise", "pointwise-yes-no", {}, "'yes_no' does not fit a listwise ranking"),
+        ("pointwise", "rankgpt", {}, "'permutation' does not fit a pointwise ranking"),
+        ("listwise", "google-zero-shot", {}, "write `ranker: pointwise`"),
+        ("sliding_window", "palr-recommend", {}, "`ranker: listwise`"),
+        ("first_token", "first-token", {"ids": "titles"}, "use other --ids"),
+        ("first_token", "first-token", {"answer": "choice"}, "use one of label_logprobs"),
+        ("setwise", "setwise", {"sort": "all"}, "use heap, bubble"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_a_mend(name, template, changes, says):
-    options = RankerOptions(**changes.pop("options", {}))
     with pytest.raises(InputError, match=says):
-        build_ranker(name, prompt(template, **changes), options)
+        make_ranker(name, template, **changes)
+
+
+def test_a_prompt_for_one_call_can_be_asked_window_by_window():
+    """As FIRST does with lists that are longer than a backend has labels."""
+    ranker = make_ranker("sliding_window", "first-token", window=5, step=2)
+    ranking, _ = drive(ranker, case(20), OracleBackend())
+    assert ranking.outcome is Outcome.OK and ranking.order[:3] == ("i000", "i001", "i002")

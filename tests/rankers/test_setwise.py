@@ -23,7 +23,7 @@ def test_no_group_is_larger_than_said(sort, group):
 
 
 def test_an_unreadable_group_stays_as_it_is_and_is_counted():
-    ranking, _ = drive(Setwise(PROMPT, top=3), case(30), OracleBackend(unreadable=0.3))
+    ranking, _ = drive(Setwise(PROMPT, sort_top=3), case(30), OracleBackend(unreadable=0.3))
     assert ranking.outcome is Outcome.REPAIRED and ranking.repairs["unread"] > 0 and ranking.named == 3
 
 

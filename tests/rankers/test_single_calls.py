@@ -36,8 +36,8 @@ def test_a_profile_is_asked_for_first_and_shown():
 def test_an_answer_alone_becomes_the_same_ranking():
     one = case(3)
     named = Answer(Outcome.REPAIRED, repairs={"missing": 2}, ranked=("i001",), matches={"exact": 1})
-    ranking = from_answer(one, named, history_dropped=4)
-    assert (ranking.order[0], ranking.named, ranking.history_dropped) == ("i001", 1, 4)
+    ranking = from_answer(one, named)
+    assert (ranking.order[0], ranking.named) == ("i001", 1)
     assert (ranking.outcome, ranking.repairs, ranking.matches) == (Outcome.REPAIRED, {"missing": 2}, {"exact": 1})
 
 

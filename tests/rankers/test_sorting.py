@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrank.rankers.sorting import bubble_groups, bubble_top, heap_groups, heap_top
+from llmrank.rankers.sorting import SORTS, bubble_groups, heap_groups
 from llmrank.types import Item
 
 
@@ -29,28 +29,27 @@ def sorted_by(sort, order: list[int], top: int, width: int) -> tuple[list[int], 
     return [int(item.item_id) for item in stop.value.value], groups
 
 
-@given(n=st.integers(0, 60), top=st.integers(1, 70), width=st.integers(2, 9), seed=st.integers(0, 999))
-def test_the_top_is_right_within_the_calls_said(n, top, width, seed):
+@given(n=st.integers(0, 60), top=st.integers(1, 70), size=st.integers(2, 9), seed=st.integers(0, 999))
+def test_the_top_is_right_within_the_calls_said(n, top, size, seed):
     order = Random(seed).sample(range(n), n)
     wanted = list(range(n if top >= n - 1 else top))
-    for sort, most in (
-        (heap_top, heap_groups(n, top, width)),
-        (bubble_top, bubble_groups(n, top, width)),
-    ):
-        placed, groups = sorted_by(sort, order, top, width)
+    for name, sort in SORTS.items():
+        placed, groups = sorted_by(sort.run, order, top, max(size, 3) if name == "heap" else size)
         assert placed == wanted
-        assert groups <= most
+        assert groups <= sort.most_groups(n, len(wanted), max(size, 3) if name == "heap" else size)
 
 
 @pytest.mark.parametrize("n", [2, 3, 9, 10, 31, 32, 100, 1000])
 def test_pairs_keep_to_the_textbook(n):
     # Floyd's construction: 2n comparisons at most; each sift of a removal: 2 log2 of what is left.
-    assert 2 * heap_groups(n, 1, children=2) <= 2 * n
-    assert 2 * heap_groups(n, n, children=2) <= 2 * n + sum(2 * math.log2(left) for left in range(1, n))
+    assert 2 * heap_groups(n, 1, size=3) <= 2 * n
+    assert 2 * heap_groups(n, n, size=3) <= 2 * n + sum(2 * math.log2(left) for left in range(1, n))
     assert bubble_groups(n, n, size=2) == n * (n - 1) // 2
-    assert bubble_groups(n, 3, size=2) == sum(n - 1 - done for done in range(min(3, n) if n > 4 else n))
+    assert bubble_groups(n, min(3, n) if n > 4 else n, size=2) == sum(
+        n - 1 - done for done in range(min(3, n) if n > 4 else n)
+    )
 
 
 def test_a_group_of_c_saves_calls():
-    assert heap_groups(100, 10, children=9) < heap_groups(100, 10, children=3) < heap_groups(100, 10, children=2)
+    assert heap_groups(100, 10, size=10) < heap_groups(100, 10, size=4) < heap_groups(100, 10, size=3)
     assert bubble_groups(100, 10, 4) == sum(math.ceil((99 - done) / 3) for done in range(10))

@@ -9,7 +9,7 @@ from llmrank.recall.sasrec import transformer
 from llmrank.recall.sequential import SequentialModel
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,5 +28,9 @@ class BERT4Rec(SequentialModel):
         return self.mask_probability
 
     def body(self) -> nn.Module:
-        """Return torch's transformer layers, which see the whole sequence."""
-        return transformer(self, causal=False)
+        """Return torch's transformer layers."""
+        return transformer(self)
+
+    def attend(self, body: nn.Module, embedded: Tensor, there: Tensor, times: Tensor) -> Tensor:
+        """Attend to the whole sequence."""
+        return body(embedded, src_key_padding_mask=~there)

@@ -23,7 +23,7 @@ class BST(ClickModel):
     name: ClassVar[str] = "bst"
     heads: int = 4
 
-    def module(self, users: int, items: int) -> nn.Module:
+    def network(self, users: int, items: int) -> nn.Module:
         """Return the model."""
         nn, features = library("torch").nn, library("torch_rechub.basic.features")
         bst = library("torch_rechub.models.ranking").BST(

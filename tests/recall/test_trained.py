@@ -19,7 +19,7 @@ from llmrank.data.splits import leave_last_out
 from llmrank.errors import InputError
 from llmrank.recall import TRAINED, recall_model, tuned_model
 from llmrank.recall.ratings import MF, MLP
-from llmrank.recall.rescoring import fit_kept, rescore, trained_ratings, trained_scores
+from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
 from llmrank.recall.training import Epoch, TrainedModel, hold_out, library, ndcg
 from llmrank.types import Case, Item
 
@@ -338,14 +338,13 @@ def test_ratings_are_predicted_for_targets_and_the_mean_stands_for_what_is_unkno
         Case("new", (), target=items[2]),
     ]
     model = MF(**SMALL["mf"])
-    [ratings] = trained_ratings([model], new, cases).values()
+    [scores] = trained_scores([model], new, cases).values()
+    ratings = [rating for (rating,) in scores]
     assert ratings[0] == model.fit(new).score_items(4, np.array([2]))[0]
     assert 1 <= ratings[0] <= 5
     assert ratings[2] == mean
-    with pytest.raises(InputError, match=r"'u4'.*has no item 'x'"):
-        trained_ratings([model], new, [Case("u4", (), target=Item("x", "X"))])
-    with pytest.raises(InputError, match="no target"):
-        trained_ratings([model], new, [Case("u4", ())])
+    with pytest.raises(InputError, match=r"'u4'.*has no such item 'x'"):
+        trained_scores([model], new, [Case("u4", (), target=Item("x", "X"))])
     unrated = replace(split, train=replace(split.train, rating=None), test=replace(split.test, rating=None))
     with pytest.raises(InputError, match="no training ratings"):
         model.fit(unrated)

@@ -16,7 +16,7 @@ from llmrank.cli.options import (
     settings_from,
     settings_options,
 )
-from llmrank.evaluation.settings import CaseSettings, Limits, ModelSettings, PromptSettings
+from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings
 
 
 @click.command(
@@ -31,6 +31,7 @@ Examples:
 )
 @settings_options(PromptSettings, "prompt and method")
 @settings_options(CaseSettings, "data")
+@settings_options(BaselineSettings, "baselines")
 @settings_options(ModelSettings, "model")
 @settings_options(Limits, "cost")
 @option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
@@ -51,7 +52,10 @@ def evaluate(measures: str | None, out: Path | None, dry_run: bool, as_json: boo
     cases = settings_from(CaseSettings, values)
     model = settings_from(ModelSettings, values)
     limits = settings_from(Limits, values)
-    evaluation = compose(cases, prompt=prompt, model=model, limits=limits, measures=measures, progress=Progress())
+    beside = settings_from(BaselineSettings, values).baselines
+    evaluation = compose(
+        cases, prompt=prompt, model=model, limits=limits, measures=measures, progress=Progress(), baselines=beside
+    )
     if dry_run:
         show_estimate(evaluation.estimate(), as_json=as_json)
         return

@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 
 from llmrank.errors import InputError, nearest
 from llmrank.evaluation.settings import (
+    BaselineSettings,
     CaseSettings,
     Limits,
     ModelSettings,
@@ -215,7 +216,7 @@ dry_run_option = click.option(
 
 def check_variables(others: Iterable[str]) -> None:
     """Raise InputError for an environment variable LLMRANK_… that sets no option and is none of `others`."""
-    records = (CaseSettings, PromptSettings, ModelSettings, Limits, ScaleSettings, ScoreSettings)
+    records = (CaseSettings, BaselineSettings, PromptSettings, ModelSettings, Limits, ScaleSettings, ScoreSettings)
     options = [option_name(setting.name).removeprefix("--") for record in records for setting in settings_of(record)]
     known = {variable(name) for name in (*options, *VERBS_OWN)} | set(others)
     for name in sorted(os.environ):

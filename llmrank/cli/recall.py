@@ -20,7 +20,8 @@ from llmrank.evaluation.settings import CaseSettings
     "model",
     default="ease",
     show_default=True,
-    help="ease, itemknn, popularity, random, or a model of another package.",
+    help="ease, itemknn, popularity, random; trained: ials, bpr, sasrec, bert4rec, hstu, bst, autoint, ctrl; or one of "
+    "another package.",
     envvar="LLMRANK_RECALL",
 )
 @option("--users", default=0, show_default=True, type=click.IntRange(0), help="Users drawn by the seed; 0: all.")

@@ -26,12 +26,22 @@ from llmrank.evaluation.method import (
     with_settings,
 )
 from llmrank.evaluation.session import Session, versions
-from llmrank.evaluation.settings import CaseSettings, Limits, ModelSettings, PromptSettings, flat, split_settings
+from llmrank.evaluation.settings import (
+    BaselineSettings,
+    CaseSettings,
+    Limits,
+    ModelSettings,
+    PromptSettings,
+    flat,
+    split_settings,
+)
+from llmrank.evaluation.trained import baseline_models, baseline_scores
 from llmrank.measures import Measure
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
 from llmrank.rankers.order import Order
+from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
 from llmrank.store import request_key
@@ -54,9 +64,12 @@ class Evaluation:
     backend: Backend | None
     """Asked in the place of the one that the settings name."""
     reporter: Reporter
+    baselines: Sequence[RecallModel] = ()
+    """Untrained recommenders that score the same candidates."""
 
     def run(self, out: Path | None = None) -> Run:
         """Rank every Case that the Run does not hold yet, and return the Run (see `evaluate`)."""
+        trained = baseline_scores(self.baselines, self.cases, self.reporter.message)
         with self._session() as session:
             method = self.method(session.window)
             check_plan(self.cases, method, self.limits)
@@ -67,9 +80,10 @@ class Evaluation:
                 "evaluation": self.cases.evaluation,
                 "measures": [str(measure) for measure in self.measures],
                 "backend": dict(session.backend.identity),
+                **({"baselines": {one.name: dict(one.settings) for one in self.baselines}} if self.baselines else {}),
             }
             origin = Origin("eval", {"prompt": flat(self.prompt)}, session.store.path)
-            how = metric_settings(self.cases, self.measures)
+            how = replace(metric_settings(self.cases, self.measures), trained=trained)
             prompt = method.prompt
             shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in self.cases}
             with RunFolder(out or default_folder(settings), settings, origin) as folder:
@@ -243,8 +257,9 @@ def compose(
     reporter = reporter_of(progress)
     if isinstance(backend, str):
         settings = settings | {"backend": backend}
-    by_kind: list[Any] = split_settings(settings, CaseSettings, PromptSettings, ModelSettings, Limits)
-    case_settings, prompt_settings, model_settings, own_limits = by_kind
+    records = (CaseSettings, PromptSettings, ModelSettings, Limits, BaselineSettings)
+    by_kind: list[Any] = split_settings(settings, *records)
+    case_settings, prompt_settings, model_settings, own_limits, beside = by_kind
     if isinstance(prompt, PromptSettings):
         prompt_settings = prompt
     elif isinstance(prompt, str | Path):
@@ -280,6 +295,7 @@ def compose(
         ranker=None if isinstance(ranker, str) else ranker,
         backend=None if isinstance(backend, str) else backend,
         reporter=reporter,
+        baselines=baseline_models(beside.baselines, found),
     )
 
 
@@ -312,7 +328,8 @@ def evaluate(
         out: Run folder; None: one under `results/` that these settings, and no others, have.
         progress: Whether to show a bar and what is being done; or who is told instead.
         settings: Any field of `CaseSettings`, `PromptSettings` (those of its `view` and `options` too),
-            `ModelSettings` and `Limits`, by name: `ids="letters"`, `window=10`, `base_url=URL`, `max_cost=5`.
+            `ModelSettings`, `Limits` and `BaselineSettings`, by name: `ids="letters"`, `window=10`, `base_url=URL`,
+            `max_cost=5`, `baselines="sasrec,hstu"`.
 
     Raises:
         InputError: something in the input is wrong; says what, where, and what to do.

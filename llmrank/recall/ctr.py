@@ -55,15 +55,17 @@ class ClickLearner(NetworkLearner):
 
     def __init__(self, model: ClickModel, split: Split) -> None:
         self.model, self.items = model, len(split.dataset.items)
-        self.sequences, _ = sequences(split)
-        self.events = np.array(
-            [(user, at) for user, items in enumerate(self.sequences) for at in range(1, len(items))], np.int64
-        )
+        own, _ = sequences(split)
+        # All sequences in one row, each behind as much padding as a history may need.
+        self.row = np.concatenate([np.pad(items, (model.length, 0)) for items in own])
+        self.ends = np.cumsum([model.length + len(items) for items in own])
+        self.events = 1 + np.flatnonzero((self.row[1:] > 0) & (self.row[:-1] > 0))
         if not len(self.events):
             raise no_next_item()
-        self.owned = np.sort(np.concatenate([user * (self.items + 1) + own for user, own in enumerate(self.sequences)]))
-        users = len(self.sequences)
-        super().__init__(model.seed, len(self.events), lambda: model.network(users, self.items), lr=model.learning_rate)
+        self.owned = np.sort(np.concatenate([user * (self.items + 1) + items for user, items in enumerate(own)]))
+        super().__init__(
+            model.seed, len(self.events), lambda: model.network(len(own), self.items), lr=model.learning_rate
+        )
 
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
         """Yield the loss of each step, with newly drawn negatives."""
@@ -85,14 +87,12 @@ class ClickLearner(NetworkLearner):
 
     def samples(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return users, items and histories of some events."""
-        events = self.events[rows]
-        taken = np.array([self.sequences[user][place] for user, place in events])
-        return events[:, 0], taken, np.stack([self._history(user, place) for user, place in events])
+        places = self.events[rows]
+        return np.searchsorted(self.ends, places, side="right"), self.row[places], self._before(places)
 
-    def _history(self, user: int, end: int) -> NDArray[np.int64]:
-        """Return the events before `end`, the newest last, padded on the left with 0."""
-        events = self.sequences[user][max(0, end - self.model.length) : end]
-        return np.concatenate([np.zeros(self.model.length - len(events), np.int64), events])
+    def _before(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the newest events before some places of `row`, the newest last, padded on the left with 0."""
+        return self.row[places[:, None] + np.arange(-self.model.length, 0)]
 
     def _unseen(self, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw an item for each user that is not among their training items, as far as three attempts find one."""
@@ -115,8 +115,7 @@ class ClickLearner(NetworkLearner):
     def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the probability of every item, one pass through the network for each."""
         catalogue, found = np.arange(1, self.items + 1), np.zeros((len(users), self.items))
-        for row, user in enumerate(users.tolist()):
-            history = self._history(user, len(self.sequences[user]))
+        for row, (user, history) in enumerate(zip(users.tolist(), self._before(self.ends[users]), strict=True)):
             for at in range(0, self.items, PAIRS_AT_ONCE):
                 some = catalogue[at : at + PAIRS_AT_ONCE]
                 asked = self.inputs(np.full(len(some), user), some, np.tile(history, (len(some), 1)))

@@ -43,6 +43,7 @@ class FactorLearner(Learner):
         known = preferences(split)
         self.model, self.matrix = model, known.matrix[:, np.argsort(known.items)].tocsr()
         # implicit has threads of its own, which those of BLAS would slow down.
+        library("implicit")  # only the limits of libraries that are loaded can be set
         with library("threadpoolctl").threadpool_limits(1, "blas"):
             self.solver = model.solver()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,12 @@ def trained_scores(
 
 
 def fit_kept(model: RecallModel, split: Split, folder: Path | None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
-    """Return the model fitted; a trained model is loaded from, or its training continued in, a file in `folder`."""
+    """Return the model fitted; a trained model is loaded from, or its training continued in, a file in `folder`.
+
+    The model is handed the training side alone: no event after the cut can reach it.
+    """
+    nothing = split.train.take(np.zeros(0, np.intp))
+    split = replace(split, dataset=replace(split.dataset, interactions=split.train), test=nothing)
     if not isinstance(model, TrainedModel):
         return model.fit(split)
     path = None if folder is None else folder / model.file_name(split)

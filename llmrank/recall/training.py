@@ -14,6 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -61,7 +62,7 @@ class Epoch:
         measured = "" if self.validation is None else f", validation {self.quality_name} {self.validation:.4f}"
         mark = " (best)" if self.best else ""
         where = f"{self.model} {self.stage}: epoch {self.number} of at most {self.at_most}"
-        left = f"at most {self.seconds_left:.0f} s left"
+        left = f"at most {timedelta(seconds=round(self.seconds_left))} left"
         return f"{where}, loss {self.loss:.4f}{measured}{mark}, {self.seconds:.1f} s, {left}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from llmrank.recall.sasrec import transformer
 from llmrank.recall.sequential import SequentialModel
 
 if TYPE_CHECKING:
@@ -26,10 +25,6 @@ class BERT4Rec(SequentialModel):
     def hidden_share(self) -> float:
         """The share of events that the Cloze task hides."""
         return self.mask_probability
-
-    def body(self) -> nn.Module:
-        """Return torch's transformer layers."""
-        return transformer(self)
 
     def attend(self, body: nn.Module, embedded: Tensor, there: Tensor, times: Tensor) -> Tensor:
         """Attend to the whole sequence."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +34,9 @@ class RatingModel(TrainedModel):
     batch: int = 512
     """Ratings per step."""
 
-    @abstractmethod
-    def network(self, users: int, items: int) -> nn.Module:
-        """Return a module that maps users and items (from 0) to what is added to the mean rating."""
+    def layers(self) -> nn.Module | None:
+        """Return what combines the embeddings of user and item, side by side; None: their product does."""
+        return None
 
     def learner(self, split: Split) -> Learner:
         """Return an untrained model."""
@@ -78,7 +77,7 @@ class RatingLearner(NetworkLearner):
         self.known_user = np.bincount(self.user, minlength=users) > 0
         self.known_item = np.bincount(self.item, minlength=items) > 0
         adam = {"lr": model.learning_rate, "weight_decay": model.weight_decay}
-        super().__init__(model.seed, len(self.rating), lambda: model.network(users, items), **adam)
+        super().__init__(model.seed, len(self.rating), lambda: network(model, users, items), **adam)
 
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
         """Yield the squared error of each step."""
@@ -106,10 +105,6 @@ class MF(RatingModel):
 
     name: ClassVar[str] = "mf"
 
-    def network(self, users: int, items: int) -> nn.Module:
-        """Return the biases and factors."""
-        return _network(users, items, self.dimension, None)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MLP(RatingModel):
@@ -120,21 +115,22 @@ class MLP(RatingModel):
     """Units of the first of two hidden layers; the second has half as many."""
     dropout: float = 0.2
 
-    def network(self, users: int, items: int) -> nn.Module:
-        """Return biases, embeddings and layers."""
-        layers = library("torch_rechub.basic.layers").MLP(
+    def layers(self) -> nn.Module:
+        """Return the perceptron."""
+        return library("torch_rechub.basic.layers").MLP(
             2 * self.dimension, dims=[self.hidden, self.hidden // 2], activation="relu", dropout=self.dropout
         )
-        return _network(users, items, self.dimension, layers)
 
 
-def _network(users: int, items: int, dimension: int, layers: nn.Module | None) -> nn.Module:
+def network(model: RatingModel, users: int, items: int) -> Any:  # noqa: ANN401 - a torch module, made where torch is loaded
+    """Return a module that maps users and items (from 0) to what is added to the mean rating."""
     torch = library("torch")
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.user, self.item = torch.nn.Embedding(users, dimension), torch.nn.Embedding(items, dimension)
+            self.user = torch.nn.Embedding(users, model.dimension)
+            self.item = torch.nn.Embedding(items, model.dimension)
             self.user_bias, self.item_bias = torch.nn.Embedding(users, 1), torch.nn.Embedding(items, 1)
             self.layers = layers
             for table in (self.user, self.item):
@@ -148,6 +144,7 @@ def _network(users: int, items: int, dimension: int, layers: nn.Module | None) -
                 return biases + (self.user(user) * self.item(item)).sum(1)
             return biases + self.layers(torch.cat([self.user(user), self.item(item)], dim=1))[:, 0]
 
+    layers = model.layers()  # before the tables: the order in which numbers are drawn
     return Network()
 
 

@@ -48,9 +48,12 @@ class SequentialModel(TrainedModel):
         """The share of events that the Cloze task hides; 0: predict the next event at every position."""
         return 0.0
 
-    @abstractmethod
     def body(self) -> nn.Module:
-        """Return the layers between the embeddings and the output."""
+        """Return the layers between the embeddings and the output: torch's pre-norm transformer."""
+        nn, wide = library("torch").nn, 4 * self.dimension
+        how = {"activation": "gelu", "batch_first": True, "norm_first": True}
+        layer = nn.TransformerEncoderLayer(self.dimension, self.heads, wide, self.dropout, **how)
+        return nn.TransformerEncoder(layer, self.blocks, enable_nested_tensor=False)
 
     @abstractmethod
     def attend(self, body: nn.Module, embedded: Tensor, there: Tensor, times: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import click
 
 from llmrank.cli import options
 from llmrank.cli.output import show, show_run
-from llmrank.evaluation.settings import CaseSettings, Limits, ModelSettings, PromptSettings
+from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings
 
 
 @click.command(
@@ -25,6 +25,7 @@ Examples:
 )
 @options.settings_options(PromptSettings, "prompt and method")
 @options.settings_options(CaseSettings, "data")
+@options.settings_options(BaselineSettings, "baselines")
 @options.settings_options(ModelSettings, "model")
 @options.settings_options(Limits, "cost")
 @options.measures_option
@@ -42,7 +43,15 @@ def evaluate(measures: str | None, out: Path | None, dry_run: bool, as_json: boo
 
     cases, limits = options.settings_from(CaseSettings, values), options.settings_from(Limits, values)
     prompt, model = options.settings_from(PromptSettings, values), options.settings_from(ModelSettings, values)
-    evaluation = compose(cases, prompt=prompt, model=model, limits=limits, measures=measures, progress=Progress())
+    evaluation = compose(
+        cases,
+        prompt=prompt,
+        model=model,
+        limits=limits,
+        measures=measures,
+        progress=Progress(),
+        baselines=options.settings_from(BaselineSettings, values).baselines,
+    )
     if dry_run:
         show(evaluation.estimate(), as_json=as_json)
         return

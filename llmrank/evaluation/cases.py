@@ -41,6 +41,8 @@ class CaseSet(Sequence[Case]):
     seed: int = 0
     domain: str | None = None
     """What the items are, such as `movies`; None: unknown."""
+    split: Split | None = None
+    """The dataset that the Cases come from; None where they come from a file or a list."""
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -224,23 +226,24 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
         settings=manifest,
         domain=dataset.domain,
         seed=settings.seed,
+        split=split,
     )
 
 
 def _recalled(
     split: Split, users: Sequence[str], settings: CaseSettings, say: Say
 ) -> tuple[list[Case], str, Mapping[str, object]]:
+    from llmrank.evaluation.trained import fit, seed_of
     from llmrank.recall import candidates_for, recall_model, recall_settings
 
     k = settings.k or DEFAULT_CANDIDATES
-    model = recall_model(settings.recall, **({"seed": settings.seed} if settings.recall == "random" else {}))
+    model = recall_model(settings.recall, **seed_of(settings.recall, settings.seed))
     if settings.k is not None and settings.k > len(split.dataset.items):
         problem = (
             f"{settings.k:,} candidates are asked for, and {split.dataset.name} has {len(split.dataset.items):,} items"
         )
         raise InputError(problem, field="-k", hint="ask for fewer: every candidate stands in each prompt")
-    say(f"fitting {model.name} on {len(split.train):,} training events")
-    cases = list(candidates_for(split, model, k, users))
+    cases = list(candidates_for(split, model, k, users, fitted=fit(model, split, say)))
     if settings.recall == "random" and settings.force_target:
         evaluation = f"sampled({k - 1}, uniform, seed {settings.seed})"
     else:

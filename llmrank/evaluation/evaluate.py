@@ -18,12 +18,14 @@ from llmrank.errors import InputError, LlmrankError, TooManyErrorsError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
 from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, versions
-from llmrank.evaluation.settings import CaseSettings, Limits, ModelSettings, PromptSettings, flat
+from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
+from llmrank.evaluation.trained import baseline_models, baseline_scores
 from llmrank.measures import Measure
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
+from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
 from llmrank.store import request_key
@@ -38,16 +40,21 @@ class Evaluation:
     setup: Setup
     measures: tuple[Measure, ...]
     reporter: Reporter
+    baselines: Sequence[RecallModel] = ()
+    """Untrained recommenders that score the same candidates."""
 
     def run(self, out: str | Path | None = None) -> Run:
         """Rank every Case that the Run does not hold yet, and return the Run (see `evaluate`)."""
         cases = self.cases
+        trained = baseline_scores(self.baselines, cases, self.reporter.message)
         with self.setup.session(self.reporter.message) as session:
             method = self._method(session)
             if not self.setup.limits.is_bounded:
                 refuse_large_plan(planned_calls(cases, method.ranker))
             session.check(method.ranker.needs(self._longest))
-            settings = {**method.settings, "backend": dict(session.backend.identity)}
+            settings: dict[str, object] = {**method.settings, "backend": dict(session.backend.identity)}
+            if self.baselines:
+                settings["baselines"] = {one.name: dict(one.settings) for one in self.baselines}
             origin = Origin("eval", {"prompt": flat(self.setup.prompt)}, session.store.path)
             prompt = method.prompt
             shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in cases}
@@ -59,6 +66,7 @@ class Evaluation:
                 origin,
                 lambda folder: self._rank_wanted(folder, method, session),
                 shots=shots,
+                trained=trained,
                 tariff=session.budget.tariff,
             )
 
@@ -117,11 +125,13 @@ def make_run(
     work: Callable[[RunFolder], Mapping[str, Any]],
     *,
     shots: Mapping[str, Sequence[Case]] = MappingProxyType({}),
+    trained: Mapping[str, Mapping[str, Sequence[float]]] = MappingProxyType({}),
     tariff: Tariff | None = None,
 ) -> Run:
     """Return the Run in the folder `out` (None: the one that its settings have under results/).
 
-    `work` adds the records to the open folder, and returns what the manifest says of this session.
+    `work` adds the records to the open folder, and returns what the manifest says of this session. `trained` holds the
+    scores of trained baselines, as `baseline_scores` returns them.
     """
     everything: dict[str, object] = {
         **settings,
@@ -135,6 +145,7 @@ def make_run(
         target_forced=cases.target_forced,
         measures=measures,
         popularity={} if rating else training.popularity,
+        trained=trained,
         rating_means=training.rating_means if rating and training.has_ratings else None,
         scale=training.scale,
         notes=cases.notes,
@@ -233,7 +244,7 @@ def compose(
     Raises InputError for arguments that contradict each other, and whatever `load_cases` raises.
     """
     reporter = reporter_of(progress)
-    setup, (case_settings,) = Setup.of(CaseSettings, **arguments)
+    setup, (case_settings, beside) = Setup.of(CaseSettings, BaselineSettings, **arguments)
     template, tasks = setup.template, tasks_of(setup.prompt, setup.template)
     catalogue = template is not None and template.front.candidates == "catalogue"
     found = cases_of(cases, case_settings, tasks, catalogue=catalogue, say=reporter.message)
@@ -243,7 +254,13 @@ def compose(
             field="prompt",
             hint=f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task",
         )
-    return Evaluation(found, setup, parse_measures(measure_list(measures), found.task), reporter)
+    return Evaluation(
+        found,
+        setup,
+        parse_measures(measure_list(measures), found.task),
+        reporter,
+        baseline_models(beside.baselines, found),
+    )
 
 
 def evaluate(
@@ -275,7 +292,8 @@ def evaluate(
         out: Run folder; None: one under `results/` that these settings, and no others, have.
         progress: Whether to show a bar and what is being done; or who is told instead.
         settings: Any field of `CaseSettings`, `PromptSettings` (those of its `view` and `options` too),
-            `ModelSettings` and `Limits`, by name: `ids="letters"`, `window=10`, `base_url=URL`, `max_cost=5`.
+            `ModelSettings`, `Limits` and `BaselineSettings`, by name: `ids="letters"`, `window=10`, `base_url=URL`,
+            `max_cost=5`, `baselines="sasrec,hstu"`.
 
     Raises:
         InputError: something in the input is wrong; says what, where, and what to do.

@@ -11,6 +11,7 @@ from llmrank.data.candidate_writing import check_free, write_cases
 from llmrank.data.candidates import file_format
 from llmrank.evaluation.cases import prepare
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
+from llmrank.evaluation.trained import fit, seed_of
 from llmrank.progress import Reporter, reporter_of
 from llmrank.recall import Coverage, Setting, candidates_for, recall_model, recall_settings
 from llmrank.types import Case
@@ -67,16 +68,16 @@ def propose(
     reporter = reporter_of(progress)
     file_format(out)
     check_free(out, overwrite=overwrite)
-    seed = {"seed": settings.seed} if settings.recall == "random" else {}
-    model, k = recall_model(settings.recall, **seed, **(parameters or {})), settings.k or DEFAULT_CANDIDATES
+    seed, k = seed_of(settings.recall, settings.seed), settings.k or DEFAULT_CANDIDATES
+    model = recall_model(settings.recall, **seed, **(parameters or {}))
     prepared = prepare(settings, default_users=0, say=reporter.message)
     split, users = prepared.split, prepared.drawn
-    reporter.message(f"{model.name}: {len(split.train):,} training events, {len(split.dataset.items):,} items")
+    fitted = fit(model, split, reporter.message)
     first, ceiling = Coverage(min(10, k)), Coverage(k)
     reporter.begin(len(users), 0, str)
 
     def counted() -> Iterator[Case]:
-        cases = candidates_for(split, model, k, users, exclude_seen=not keep_seen)
+        cases = candidates_for(split, model, k, users, exclude_seen=not keep_seen, fitted=fitted)
         for case in ceiling.watch(first.watch(cases)):
             yield case
             reporter.advance("written")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 from annotated_types import Ge, Gt, Le
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from llmrank.backends import DEFAULT_MODEL
 from llmrank.errors import InputError, nearest
@@ -44,7 +44,7 @@ class CaseSettings:
     data: str | Path = DEFAULT_DATA
     """Dataset name, folder, hf:owner/name, or candidate file."""
     recall: str = "ease"
-    """Recall model that proposes the candidates: ease, itemknn, popularity, random."""
+    """Recall model that proposes the candidates: ease, itemknn, popularity, random; trained: ials, sasrec, hstu, …"""
     k: Annotated[int, Ge(1)] | None = None
     """Candidates per user.  [default: 50; for a candidate file all]"""
     split: str = "leave-last-out"
@@ -63,6 +63,20 @@ class CaseSettings:
     """Take the order of the file as the order of events, for data without timestamps."""
     skip_bad_rows: bool = False
     """Leave out rows of a candidate file that are wrong, and count them."""
+
+
+def names(value: str | Sequence[str]) -> list[str]:
+    """Return the names in comma-separated lists."""
+    lists = [value] if isinstance(value, str) else value
+    return [name.strip() for text in lists for name in text.split(",") if name.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineSettings:
+    """What the method is compared with, besides random, popularity, recall order and the ceiling."""
+
+    baselines: Annotated[tuple[str, ...], BeforeValidator(names)] = ()
+    """Recommenders that are trained on the training side and score the same candidates: sasrec,bst,hstu."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,9 @@ class MeasureSummary:
     lower_is_better: bool = False
     baselines: Mapping[str, float | None] = field(default_factory=dict[str, "float | None"])
     """The value of each baseline on the same Cases. For rankings: `random` (the exact expectation), `popularity`,
-    `recall_order`, and `ceiling`, the most that any ranking of the same candidates can reach."""
+    `recall_order`, the trained ones, and `ceiling`, the most that any ranking of the same candidates can reach."""
+    baseline_ci95: Mapping[str, tuple[float, float] | None] = field(default_factory=dict[str, Any])
+    """95% interval over users of each trained baseline."""
     versus: Mapping[str, VersusBaseline] = field(default_factory=dict[str, VersusBaseline])
     """The difference from each baseline, the most telling first."""
 
@@ -75,6 +77,7 @@ class MeasureSummary:
             **({} if self.imputed is None else {"imputed": self.imputed}),
             "lower_is_better": self.lower_is_better,
             "baselines": dict(self.baselines),
+            "baseline_ci95": {name: ends and list(ends) for name, ends in self.baseline_ci95.items()},
             "versus": {name: asdict(found) for name, found in self.versus.items()},
         }
         if self.share_of_ceiling is not None:
@@ -93,6 +96,7 @@ class MeasureSummary:
             imputed=entry.get("imputed"),
             lower_is_better=entry["lower_is_better"],
             baselines=entry["baselines"],
+            baseline_ci95={name: _pair(ends) for name, ends in entry.get("baseline_ci95", {}).items()},
             versus={name: VersusBaseline.from_dict(found) for name, found in entry["versus"].items()},
         )
 

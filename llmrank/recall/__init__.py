@@ -13,6 +13,7 @@ from llmrank.recall.autoint import AutoInt
 from llmrank.recall.bert4rec import BERT4Rec
 from llmrank.recall.bpr import BPR
 from llmrank.recall.bst import BST
+from llmrank.recall.ctrl import CTRL
 from llmrank.recall.ease import Ease
 from llmrank.recall.hstu import HSTU
 from llmrank.recall.ials import IALS
@@ -43,7 +44,7 @@ __all__ = [
     "tuned_model",
 ]
 
-TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, MF, MLP)
+TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, CTRL, MF, MLP)
 """The models that are trained in epochs; they need the extra `recall`. MF and MLP predict ratings."""
 
 TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = MappingProxyType(

@@ -25,7 +25,7 @@ class AutoInt(ClickModel):
     heads: int = 2
     layers: int = 2
 
-    def module(self, users: int, items: int) -> nn.Module:
+    def network(self, users: int, items: int) -> nn.Module:
         """Return the model."""
         feature = library("torch_rechub.basic.features").SparseFeature
         recent = [

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from llmrank.recall.sasrec import transformer
 from llmrank.recall.sequential import SequentialModel
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +26,6 @@ class BERT4Rec(SequentialModel):
         """The share of events that the Cloze task hides."""
         return self.mask_probability
 
-    def body(self) -> nn.Module:
-        """Return torch's transformer layers, which see the whole sequence."""
-        return transformer(self, causal=False)
+    def attend(self, body: nn.Module, embedded: Tensor, there: Tensor, times: Tensor) -> Tensor:
+        """Attend to the whole sequence."""
+        return body(embedded, src_key_padding_mask=~there)

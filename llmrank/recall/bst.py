@@ -23,7 +23,7 @@ class BST(ClickModel):
     name: ClassVar[str] = "bst"
     heads: int = 4
 
-    def module(self, users: int, items: int) -> nn.Module:
+    def network(self, users: int, items: int) -> nn.Module:
         """Return the model."""
         nn, features = library("torch").nn, library("torch_rechub.basic.features")
         bst = library("torch_rechub.models.ranking").BST(
@@ -40,13 +40,7 @@ class BST(ClickModel):
             num_layers=1,  # the best of the paper
             max_seq_len=self.length + 1,
         )
-        layer = nn.TransformerEncoderLayer(
-            self.dimension,
-            self.heads,
-            4 * self.dimension,
-            self.dropout,
-            activation=nn.LeakyReLU(),
-            batch_first=True,
-        )
+        how = {"activation": nn.LeakyReLU(), "batch_first": True}
+        layer = nn.TransformerEncoderLayer(self.dimension, self.heads, 4 * self.dimension, self.dropout, **how)
         bst.transformer_layers = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
         return bst

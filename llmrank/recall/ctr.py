@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
-from llmrank.errors import InputError
-from llmrank.recall.sequential import sequences
-from llmrank.recall.training import Learner, TrainedModel, library
+from llmrank.recall.sequential import no_next_item, sequences
+from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,7 +42,7 @@ class ClickModel(TrainedModel):
     """Samples per step."""
 
     @abstractmethod
-    def module(self, users: int, items: int) -> nn.Module:
+    def network(self, users: int, items: int) -> nn.Module:
         """Return torch-rechub's model, which maps `user`, `item` and `history` to a probability; 0 is padding."""
 
     def learner(self, split: Split) -> Learner:
@@ -52,56 +50,49 @@ class ClickModel(TrainedModel):
         return ClickLearner(self, split)
 
 
-class ClickLearner:
-    """A click-through model while it is trained, by Adam."""
+class ClickLearner(NetworkLearner):
+    """A click-through model while it is trained."""
 
     def __init__(self, model: ClickModel, split: Split) -> None:
-        torch = library("torch")
         self.model, self.items = model, len(split.dataset.items)
-        self.sequences, _ = sequences(split)
-        self.events = np.array(
-            [(user, at) for user, items in enumerate(self.sequences) for at in range(1, len(items))], np.int64
-        )
+        own, _ = sequences(split)
+        # All sequences in one row, each behind as much padding as a history may need.
+        self.row = np.concatenate([np.pad(items, (model.length, 0)) for items in own])
+        self.ends = np.cumsum([model.length + len(items) for items in own])
+        self.events = 1 + np.flatnonzero((self.row[1:] > 0) & (self.row[:-1] > 0))
         if not len(self.events):
-            raise InputError("no user has two training events: there is no next item to learn", hint="use more data")
-        self.owned = np.sort(np.concatenate([user * (self.items + 1) + own for user, own in enumerate(self.sequences)]))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(model.seed)
-            self.module = model.module(len(self.sequences), self.items)
-        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=model.learning_rate)
+            raise no_next_item()
+        self.owned = np.sort(np.concatenate([user * (self.items + 1) + items for user, items in enumerate(own)]))
+        super().__init__(
+            model.seed, len(self.events), lambda: model.network(len(own), self.items), lr=model.learning_rate
+        )
 
-    def epoch(self, number: int) -> float:
-        """Train on every event once, with newly drawn negatives."""
-        torch, model = library("torch"), self.model
-        rng = np.random.default_rng((model.seed, number))
-        events = self.events[rng.permutation(len(self.events))]
-        step, total = max(1, model.batch // (1 + model.negatives)), 0.0
-        self.module.train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(rng.integers(2**62)))
-            for at in range(0, len(events), step):
-                users = events[at : at + step, 0]
-                taken = np.array([self.sequences[user][place] for user, place in events[at : at + step]])
-                history = np.stack([self._history(user, place) for user, place in events[at : at + step]])
-                others = self._unseen(np.repeat(users, model.negatives), rng)
-                times = 1 + model.negatives
-                labels = np.zeros((len(users), times), np.float32)
-                labels[:, 0] = 1
-                items = np.concatenate([taken[:, None], others.reshape(len(users), model.negatives)], axis=1)
-                predicted = self._probability(np.repeat(users, times), items.ravel(), np.repeat(history, times, axis=0))
-                if not bool(predicted.isfinite().all()):
-                    return float("nan")  # which the loss function would refuse
+    def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
+        """Yield the loss of each step, with newly drawn negatives."""
+        torch, times = library("torch"), 1 + self.model.negatives
+        step = max(1, self.model.batch // times)
+        for at in range(0, len(order), step):
+            users, taken, history = self.samples(order[at : at + step])
+            others = self._unseen(np.repeat(users, times - 1), rng).reshape(len(users), times - 1)
+            labels = np.zeros((len(users), times), np.float32)
+            labels[:, 0] = 1
+            items = np.concatenate([taken[:, None], others], axis=1)
+            inputs = self.inputs(np.repeat(users, times), items.ravel(), np.repeat(history, times, axis=0))
+            predicted = self.network(inputs)
+            if bool(predicted.isfinite().all()):
                 loss = torch.nn.functional.binary_cross_entropy(predicted, torch.from_numpy(labels.ravel()))
-                self.optimizer.zero_grad()
-                loss.backward()
-                self.optimizer.step()
-                total += float(loss.detach()) * len(users)
-        return total / len(events)
+            else:
+                loss = predicted.sum()  # not finite: the loss function would refuse it
+            yield loss, len(users)
 
-    def _history(self, user: int, end: int) -> NDArray[np.int64]:
-        """Return the events before `end`, the newest last, padded on the left with 0."""
-        events = self.sequences[user][max(0, end - self.model.length) : end]
-        return np.concatenate([np.zeros(self.model.length - len(events), np.int64), events])
+    def samples(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return users, items and histories of some events."""
+        places = self.events[rows]
+        return np.searchsorted(self.ends, places, side="right"), self.row[places], self._before(places)
+
+    def _before(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the newest events before some places of `row`, the newest last, padded on the left with 0."""
+        return self.row[places[:, None] + np.arange(-self.model.length, 0)]
 
     def _unseen(self, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw an item for each user that is not among their training items, as far as three attempts find one."""
@@ -113,30 +104,20 @@ class ClickLearner:
             drawn[seen] = rng.integers(1, self.items + 1, int(seen.sum()))
         return drawn
 
-    def _probability(self, users: NDArray[np.int64], items: NDArray[np.int64], history: NDArray[np.int64]) -> Tensor:
-        torch = library("torch")
+    def inputs(
+        self, users: NDArray[np.int64], items: NDArray[np.int64], history: NDArray[np.int64]
+    ) -> dict[str, Tensor]:
+        """Return the features of some samples, as torch-rechub names them."""
         columns = {"user": users + 1, "item": items, "history": history}
         columns |= {f"recent_{back}": history[:, -back].copy() for back in range(1, self.model.length + 1)}
-        return self.module({name: torch.from_numpy(values) for name, values in columns.items()})
+        return {name: library("torch").from_numpy(values) for name, values in columns.items()}
 
-    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+    def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the probability of every item, one pass through the network for each."""
         catalogue, found = np.arange(1, self.items + 1), np.zeros((len(users), self.items))
-        self.module.eval()
-        with library("torch").inference_mode():
-            for row, user in enumerate(users.tolist()):
-                history = self._history(user, len(self.sequences[user]))
-                for at in range(0, self.items, PAIRS_AT_ONCE):
-                    some = catalogue[at : at + PAIRS_AT_ONCE]
-                    one = np.full(len(some), user), some, np.tile(history, (len(some), 1))
-                    found[row, some - 1] = self._probability(*one).numpy()
+        for row, (user, history) in enumerate(zip(users.tolist(), self._before(self.ends[users]), strict=True)):
+            for at in range(0, self.items, PAIRS_AT_ONCE):
+                some = catalogue[at : at + PAIRS_AT_ONCE]
+                asked = self.inputs(np.full(len(some), user), some, np.tile(history, (len(some), 1)))
+                found[row, some - 1] = self.network(asked).numpy()
         return found
-
-    def state(self) -> dict[str, Any]:
-        """Return copies of the weights and of Adam's moments."""
-        return copy.deepcopy({"weights": dict(self.module.state_dict()), "adam": self.optimizer.state_dict()})
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over weights and moments."""
-        self.module.load_state_dict(state["weights"])
-        self.optimizer.load_state_dict(copy.deepcopy(state["adam"]))

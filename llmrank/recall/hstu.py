@@ -22,7 +22,7 @@ class HSTU(SequentialModel):
 
     def body(self) -> nn.Module:
         """Return torch-rechub's HSTU layers."""
-        block = library("torch_rechub.basic.layers").HSTUBlock(
+        return library("torch_rechub.basic.layers").HSTUBlock(
             d_model=self.dimension,
             n_heads=self.heads,
             n_layers=self.blocks,
@@ -35,15 +35,7 @@ class HSTU(SequentialModel):
             time_bucket_divisor=0.301,
             time_bucket_unit="seconds",
         )
-        uses_times = self.times
 
-        class Layers(library("torch").nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.block = block
-
-            def forward(self, embedded: Tensor, there: Tensor, times: Tensor) -> Tensor:
-                # Padding stands behind the events, where causal attention never looks.
-                return self.block(embedded, time_diffs=times if uses_times else None)
-
-        return Layers()
+    def attend(self, body: nn.Module, embedded: Tensor, there: Tensor, times: Tensor) -> Tensor:
+        """Attend to earlier events only, so never to padding."""
+        return body(embedded, time_diffs=times if self.times else None)

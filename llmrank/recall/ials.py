@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,83 +12,94 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.recall.model import preferences
-from llmrank.recall.training import TrainedModel, library
+from llmrank.recall.training import Learner, State, TrainedModel, library
 
 
-class FactorLearner:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorModel(TrainedModel):
+    """What the matrix factorizations of the library implicit share."""
+
+    refit: bool = True
+    """The factors of a user must know the newest events too."""
+    dimension: int
+
+    @abstractmethod
+    def solver(self) -> Any:  # noqa: ANN401 - an untyped library
+        """Return implicit's untrained model, of one iteration."""
+
+    @abstractmethod
+    def loss(self, progress: Sequence[float], pairs: int) -> float:
+        """Return the loss that implicit's progress of an iteration means, over so many pairs of user and item."""
+
+    def learner(self, split: Split) -> Learner:
+        """Return an untrained model."""
+        return FactorLearner(self, split)
+
+
+class FactorLearner(Learner):
     """A matrix factorization of the library implicit while it is trained, one of its iterations at a time."""
 
-    def __init__(
-        self, split: Split, build: Callable[[], Any], loss: Callable[[Sequence[float]], float], seed: int
-    ) -> None:
+    def __init__(self, model: FactorModel, split: Split) -> None:
         known = preferences(split)
-        self.matrix = known.matrix[:, np.argsort(known.items)].tocsr()
-        self._loss, self._seed = loss, seed
-        with _one_blas_thread():
-            self.solver = build()
+        self.model, self.matrix = model, known.matrix[:, np.argsort(known.items)].tocsr()
+        # implicit has threads of its own, which those of BLAS would slow down.
+        library("implicit")  # only the limits of libraries that are loaded can be set
+        with library("threadpoolctl").threadpool_limits(1, "blas"):
+            self.solver = model.solver()
 
     def epoch(self, number: int) -> float:
         """Run one iteration."""
         progress: list[float] = []
-        self.solver.random_state = int(np.random.default_rng((self._seed, number)).integers(2**31))
+        self.solver.random_state = int(np.random.default_rng((self.model.seed, number)).integers(2**31))
 
         def keep(iteration: int, seconds: float, *values: float) -> None:
             progress.extend(values)
 
         try:
-            with _one_blas_thread():
+            with library("threadpoolctl").threadpool_limits(1, "blas"):
                 self.solver.fit(self.matrix, show_progress=False, callback=keep)
         except library("implicit.recommender_base").ModelFitError:  # it found NaN among the factors
             return float("nan")
-        return self._loss(progress)
+        return self.model.loss(progress, self.matrix.nnz)
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the products of user and item factors."""
         found = self.solver.user_factors[users] @ self.solver.item_factors.T
         return found.astype(np.float64)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> State:
         """Return copies of the factors."""
-        torch = library("torch")
-        return {
-            "users": torch.from_numpy(self.solver.user_factors.copy()),
-            "items": torch.from_numpy(self.solver.item_factors.copy()),
-        }
+        torch, solver = library("torch"), self.solver
+        factors = {"users": solver.user_factors, "items": solver.item_factors}
+        return {name: torch.from_numpy(values.copy()) for name, values in factors.items()}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: State) -> None:
         """Take over the factors."""
         self.solver.user_factors, self.solver.item_factors = state["users"].numpy(), state["items"].numpy()
 
 
-def _one_blas_thread() -> AbstractContextManager[None]:
-    """implicit has threads of its own, which those of BLAS would slow down."""
-    return library("threadpoolctl").threadpool_limits(1, "blas")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IALS(TrainedModel):
+class IALS(FactorModel):
     """iALS (Hu, Koren and Volinsky 2008), as the library implicit solves it."""
 
     name: ClassVar[str] = "ials"
-    refit: bool = True
-    """The factors of a user must know the newest events too."""
     dimension: int = 32
     alpha: float = 1.0
     """Weight of an interaction, against 1 for the lack of one."""
     regularization: float = 0.01
     epochs: int = 50
 
-    def learner(self, split: Split) -> FactorLearner:
-        """Return an untrained model."""
+    def solver(self) -> Any:  # noqa: ANN401 - an untyped library
+        """Return implicit's model."""
+        return library("implicit.als").AlternatingLeastSquares(
+            factors=self.dimension,
+            regularization=self.regularization,
+            alpha=self.alpha,
+            iterations=1,
+            calculate_training_loss=True,
+            use_gpu=False,
+        )
 
-        def build() -> Any:  # noqa: ANN401 - an untyped library
-            return library("implicit.als").AlternatingLeastSquares(
-                factors=self.dimension,
-                regularization=self.regularization,
-                alpha=self.alpha,
-                iterations=1,
-                calculate_training_loss=True,
-                use_gpu=False,
-            )
-
-        return FactorLearner(split, build, lambda progress: float(progress[0]), self.seed)
+    def loss(self, progress: Sequence[float], pairs: int) -> float:
+        """Return the loss as implicit measures it."""
+        return float(progress[0])

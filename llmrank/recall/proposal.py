@@ -65,16 +65,12 @@ class Coverage:
     def watch(self, cases: Iterable[Case]) -> Iterator[Case]:
         """Yield the Cases unchanged, counting them."""
         for case in cases:
-            self.add(case)
+            if relevant := set(case.relevant):
+                found = len(relevant.intersection(item.item_id for item in case.candidates[: self.k]))
+                self.cases += 1
+                self._hits += found > 0
+                self._recall += found / len(relevant)
             yield case
-
-    def add(self, case: Case) -> None:
-        """Count a Case."""
-        if relevant := set(case.relevant):
-            found = len(relevant.intersection(item.item_id for item in case.candidates[: self.k]))
-            self.cases += 1
-            self._hits += found > 0
-            self._recall += found / len(relevant)
 
     @property
     def hit_rate(self) -> float:

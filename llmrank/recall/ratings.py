@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError
 from llmrank.recall.model import Fitted, preferences
-from llmrank.recall.training import Learner, TrainedModel, library
+from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,11 +34,11 @@ class RatingModel(TrainedModel):
     batch: int = 512
     """Ratings per step."""
 
-    @abstractmethod
-    def network(self, users: int, items: int) -> nn.Module:
-        """Return a module that maps users and items (from 0) to what is added to the mean rating."""
+    def layers(self) -> nn.Module | None:
+        """Return what combines the embeddings of user and item, side by side; None: their product does."""
+        return None
 
-    def learner(self, split: Split) -> RatingLearner:
+    def learner(self, split: Split) -> Learner:
         """Return an untrained model."""
         return RatingLearner(self, split)
 
@@ -63,67 +61,42 @@ class RatingModel(TrainedModel):
         return -float(np.sqrt(np.nanmean(errors**2)))
 
 
-class RatingLearner:
-    """A rating model while it is trained, by Adam."""
+class RatingLearner(NetworkLearner):
+    """A rating model while it is trained."""
 
     def __init__(self, model: RatingModel, split: Split) -> None:
-        torch, dataset = library("torch"), split.dataset
-        self.model, self.items = model, len(dataset.items)
-        ratings = ratings_of(split.train)
+        dataset, ratings = split.dataset, ratings_of(split.train)
         rated = ~np.isnan(ratings)
         if not rated.any():
             raise InputError(f"{dataset.name} has no training ratings", field="rating", hint="use data with ratings")
-        self.user, self.item, self.rating = split.train.user[rated], split.train.item[rated], ratings[rated]
+        users, items, train = len(dataset.users), len(dataset.items), split.train.take(rated)
+        self.model, self.items = model, items
+        self.user, self.item, self.rating = train.user.astype(np.int64), train.item.astype(np.int64), ratings[rated]
         self.mean = float(self.rating.mean())
         self.scale = dataset.rating_scale or (float(self.rating.min()), float(self.rating.max()))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(model.seed)
-            self.network = model.network(len(dataset.users), self.items)
-        self.known_user = np.bincount(self.user, minlength=len(dataset.users)) > 0
-        self.known_item = np.bincount(self.item, minlength=self.items) > 0
-        self.optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=model.learning_rate, weight_decay=model.weight_decay
-        )
+        self.known_user = np.bincount(self.user, minlength=users) > 0
+        self.known_item = np.bincount(self.item, minlength=items) > 0
+        adam = {"lr": model.learning_rate, "weight_decay": model.weight_decay}
+        super().__init__(model.seed, len(self.rating), lambda: network(model, users, items), **adam)
 
-    def epoch(self, number: int) -> float:
-        """Train on every rating once."""
-        torch, rng = library("torch"), np.random.default_rng((self.model.seed, number))
-        order, total = rng.permutation(len(self.rating)), 0.0
-        self.network.train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(rng.integers(2**62)))
-            for at in range(0, len(order), self.model.batch):
-                rows = order[at : at + self.model.batch]
-                users, items = (torch.from_numpy(column[rows].astype(np.int64)) for column in (self.user, self.item))
-                wanted = torch.from_numpy((self.rating[rows] - self.mean).astype(np.float32))
-                loss = torch.nn.functional.mse_loss(self.network(users, items), wanted)
-                self.optimizer.zero_grad()
-                loss.backward()
-                self.optimizer.step()
-                total += float(loss.detach()) * len(rows)
-        return total / len(order)
+    def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
+        """Yield the squared error of each step."""
+        torch = library("torch")
+        for at in range(0, len(order), self.model.batch):
+            rows = order[at : at + self.model.batch]
+            added = self.network(torch.from_numpy(self.user[rows]), torch.from_numpy(self.item[rows]))
+            wanted = torch.from_numpy((self.rating[rows] - self.mean).astype(np.float32))
+            yield torch.nn.functional.mse_loss(added, wanted), len(rows)
 
-    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+    def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the predicted rating of every item."""
         torch = library("torch")
-        items = torch.arange(self.items)
         found = np.full((len(users), self.items), self.mean)
-        self.network.eval()
-        with torch.inference_mode():
-            for row, user in enumerate(users.tolist()):
-                if self.known_user[user]:
-                    added = self.network(torch.full((self.items,), user), items).numpy()
-                    found[row] += np.where(self.known_item, added, 0.0)
+        for row, user in enumerate(users.tolist()):
+            if self.known_user[user]:
+                added = self.network(torch.full((self.items,), user), torch.arange(self.items)).numpy()
+                found[row] += np.where(self.known_item, added, 0.0)
         return np.clip(found, *self.scale)
-
-    def state(self) -> dict[str, Any]:
-        """Return copies of the weights and of Adam's moments."""
-        return copy.deepcopy({"weights": dict(self.network.state_dict()), "adam": self.optimizer.state_dict()})
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over weights and moments."""
-        self.network.load_state_dict(state["weights"])
-        self.optimizer.load_state_dict(copy.deepcopy(state["adam"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +104,6 @@ class MF(RatingModel):
     """Matrix factorization with biases (Koren, Bell and Volinsky 2009): mean + user's + item's + product of factors."""
 
     name: ClassVar[str] = "mf"
-
-    def network(self, users: int, items: int) -> nn.Module:
-        """Return the biases and factors."""
-        return _network(users, items, self.dimension, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,21 +115,22 @@ class MLP(RatingModel):
     """Units of the first of two hidden layers; the second has half as many."""
     dropout: float = 0.2
 
-    def network(self, users: int, items: int) -> nn.Module:
-        """Return biases, embeddings and layers."""
-        layers = library("torch_rechub.basic.layers").MLP(
+    def layers(self) -> nn.Module:
+        """Return the perceptron."""
+        return library("torch_rechub.basic.layers").MLP(
             2 * self.dimension, dims=[self.hidden, self.hidden // 2], activation="relu", dropout=self.dropout
         )
-        return _network(users, items, self.dimension, layers)
 
 
-def _network(users: int, items: int, dimension: int, layers: nn.Module | None) -> nn.Module:
+def network(model: RatingModel, users: int, items: int) -> Any:  # noqa: ANN401 - a torch module, made where torch is loaded
+    """Return a module that maps users and items (from 0) to what is added to the mean rating."""
     torch = library("torch")
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.user, self.item = torch.nn.Embedding(users, dimension), torch.nn.Embedding(items, dimension)
+            self.user = torch.nn.Embedding(users, model.dimension)
+            self.item = torch.nn.Embedding(items, model.dimension)
             self.user_bias, self.item_bias = torch.nn.Embedding(users, 1), torch.nn.Embedding(items, 1)
             self.layers = layers
             for table in (self.user, self.item):
@@ -174,6 +144,7 @@ def _network(users: int, items: int, dimension: int, layers: nn.Module | None) -
                 return biases + (self.user(user) * self.item(item)).sum(1)
             return biases + self.layers(torch.cat([self.user(user), self.item(item)], dim=1))[:, 0]
 
+    layers = model.layers()  # before the tables: the order in which numbers are drawn
     return Network()
 
 

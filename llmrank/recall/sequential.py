@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,10 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
-from llmrank.recall.training import Learner, TrainedModel, library
+from llmrank.recall.training import Learner, NetworkLearner, TrainedModel, library
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-    Body = Callable[[Tensor, Tensor, Tensor], Tensor]
-    """Embeddings (sequences x length x dimension), which positions hold an event, and the seconds since the first."""
 
 USERS_AT_ONCE = 256
 INITIAL_DEVIATION = 0.02
@@ -52,66 +48,57 @@ class SequentialModel(TrainedModel):
         """The share of events that the Cloze task hides; 0: predict the next event at every position."""
         return 0.0
 
-    @abstractmethod
     def body(self) -> nn.Module:
-        """Return the layers between the embeddings and the output; called with a `Body`'s arguments."""
+        """Return the layers between the embeddings and the output: torch's pre-norm transformer."""
+        nn, wide = library("torch").nn, 4 * self.dimension
+        how = {"activation": "gelu", "batch_first": True, "norm_first": True}
+        layer = nn.TransformerEncoderLayer(self.dimension, self.heads, wide, self.dropout, **how)
+        return nn.TransformerEncoder(layer, self.blocks, enable_nested_tensor=False)
+
+    @abstractmethod
+    def attend(self, body: nn.Module, embedded: Tensor, there: Tensor, times: Tensor) -> Tensor:
+        """Return what the body makes of embeddings (sequences x length x dimension).
+
+        `there` says which positions hold an event (padding stands behind them), `times` the seconds since the first.
+        """
 
     def learner(self, split: Split) -> Learner:
         """Return an untrained model."""
         return SequentialLearner(self, split)
 
 
-class SequentialLearner:
-    """A sequential model while it is trained, by Adam."""
+class SequentialLearner(NetworkLearner):
+    """A sequential model while it is trained."""
 
     def __init__(self, model: SequentialModel, split: Split) -> None:
-        torch = library("torch")
-        self.model, self.items = model, len(split.dataset.items)
+        self.model, self.items, self.cloze = model, len(split.dataset.items), model.hidden_share > 0
         self.sequences, self.times = sequences(split)
         self.spans = np.array([span for user in range(len(self.sequences)) for span in self._pieces(user)], np.int64)
         if not len(self.spans):
-            raise InputError("no user has two training events: there is no next item to learn", hint="use more data")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(model.seed)
-            self.network = network(model, self.items)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=model.learning_rate, betas=(0.9, 0.98))
+            raise no_next_item()
+        adam: dict[str, Any] = {"lr": model.learning_rate, "betas": (0.9, 0.98)}
+        super().__init__(model.seed, len(self.spans), lambda: network(model, self.items), **adam)
 
     def _pieces(self, user: int) -> Iterator[tuple[int, int, int]]:
         """Yield user, start and end of each piece, counted back from the newest event."""
-        cloze = self.model.hidden_share > 0
-        length, overlap = self.model.length, 0 if cloze else 1  # the last event of a piece is only a target
+        length, overlap = self.model.length, 0 if self.cloze else 1  # the last event of a piece is only a target
         end = len(self.sequences[user])
         while end > overlap:
             start = max(0, end - length - overlap)
             yield user, start, end
             end = start + overlap if start else 0
 
-    def epoch(self, number: int) -> float:
-        """Train on every piece once; pieces of similar length share a step."""
-        torch, model = library("torch"), self.model
-        rng = np.random.default_rng((model.seed, number))
-        order = rng.permutation(len(self.spans))
-        group = model.batch * 8
-        steps: list[NDArray[np.int64]] = []
-        for start in range(0, len(order), group):
-            some = order[start : start + group]
+    def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
+        """Yield the loss of each step; pieces of similar length share one."""
+        batch, steps = self.model.batch, list[NDArray[np.int64]]()
+        for start in range(0, len(order), 8 * batch):
+            some = order[start : start + 8 * batch]
             some = some[np.argsort(self.spans[some, 2] - self.spans[some, 1], kind="stable")]
-            steps += [some[at : at + model.batch] for at in range(0, len(some), model.batch)]
-        total, count = 0.0, 0
-        self.network.train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(rng.integers(2**62)))
-            for step in rng.permutation(len(steps)):
-                inputs, times, targets = self._examples(self.spans[steps[step]], rng)
-                wanted = targets > 0
-                hidden = self.network(torch.from_numpy(inputs), torch.from_numpy(times))
-                loss = self._loss(hidden[torch.from_numpy(wanted)], torch.from_numpy(targets[wanted] - 1), rng)
-                self.optimizer.zero_grad()
-                loss.backward()
-                self.optimizer.step()
-                total += float(loss.detach()) * int(wanted.sum())
-                count += int(wanted.sum())
-        return total / count
+            steps += [some[at : at + batch] for at in range(0, len(some), batch)]
+        for step in rng.permutation(len(steps)):
+            inputs, times, targets = self._examples(self.spans[steps[step]], rng)
+            wanted = targets > 0
+            yield self._loss(self.network(inputs, times)[wanted], targets[wanted] - 1, rng), int(wanted.sum())
 
     def _loss(self, hidden: Tensor, targets: Tensor, rng: np.random.Generator) -> Tensor:
         """Return the mean cross-entropy of the targets (from 0), estimated where the catalogue is large."""
@@ -124,60 +111,53 @@ class SequentialLearner:
         own = (hidden * self.network.embedding(targets + 1)).sum(1) + self.network.bias[targets]
         return (torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own).mean()
 
-    def _examples(
-        self, spans: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return inputs, times and targets, all pieces x longest, padded on the right with 0; items count from 1."""
-        cloze = self.model.hidden_share > 0
-        width = int((spans[:, 2] - spans[:, 1]).max()) - (0 if cloze else 1)
-        inputs, times, targets = (np.zeros((len(spans), width), np.int64) for _ in range(3))
-        for row, (user, start, end) in enumerate(spans.tolist()):
-            items, when = self.sequences[user][start:end], self.times[user][start:end]
-            if cloze:
-                hidden = rng.random(len(items)) < self.model.hidden_share
-                if not hidden.any():
-                    hidden[-1] = True  # the position that recommending asks for
-                inputs[row, : len(items)] = np.where(hidden, self.items + 1, items)
-                targets[row, : len(items)] = np.where(hidden, items, 0)
-                times[row, : len(items)] = when - when[0]
-            else:
-                inputs[row, : len(items) - 1], targets[row, : len(items) - 1] = items[:-1], items[1:]
-                times[row, : len(items) - 1] = when[:-1] - when[0]
-        return inputs, times, targets
+    def _examples(self, spans: NDArray[np.int64], rng: np.random.Generator) -> list[Tensor]:
+        """Return inputs, times and targets, all pieces x longest; items count from 1."""
+        rows: list[tuple[NDArray[np.int64], ...]] = []
+        for user, start, end in spans.tolist():
+            items, since = self.sequences[user][start:end], self.times[user][start:end] - self.times[user][start]
+            if not self.cloze:
+                rows.append((items[:-1], since[:-1], items[1:]))
+                continue
+            hidden = rng.random(len(items)) < self.model.hidden_share
+            if not hidden.any():
+                hidden[-1] = True  # the position that recommending asks for
+            rows.append((np.where(hidden, self.items + 1, items), since, np.where(hidden, items, 0)))
+        return [padded(column) for column in zip(*rows, strict=True)]
 
-    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+    def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the logits of the event that follows each user's sequence; 0 for a user without one."""
-        torch = library("torch")
-        cloze = self.model.hidden_share > 0
-        keep = self.model.length - (1 if cloze else 0)
+        keep = self.model.length - (1 if self.cloze else 0)
         found = np.zeros((len(users), self.items))
         lengths = np.array([min(len(self.sequences[user]), keep) for user in users])
         order = np.argsort(lengths, kind="stable")
         order = order[lengths[order] > 0]
-        self.network.eval()
-        with torch.inference_mode():
-            for at in range(0, len(order), USERS_AT_ONCE):
-                rows = order[at : at + USERS_AT_ONCE]
-                last = lengths[rows] - (0 if cloze else 1)
-                inputs, times = (np.zeros((len(rows), int(last.max()) + 1), np.int64) for _ in range(2))
-                for row, (user, end) in enumerate(zip(users[rows], last, strict=True)):
-                    items, when = self.sequences[user][-keep:], self.times[user][-keep:]
-                    inputs[row, : len(items)], times[row, : len(items)] = items, when - when[0]
-                    if cloze:
-                        inputs[row, end], times[row, end] = self.items + 1, when[-1] - when[0]
-                hidden = self.network(torch.from_numpy(inputs), torch.from_numpy(times))
-                hidden = hidden[torch.arange(len(rows)), torch.from_numpy(last)]
-                found[rows] = self.network.logits(hidden).numpy()
+        for at in range(0, len(order), USERS_AT_ONCE):
+            rows = order[at : at + USERS_AT_ONCE]
+            inputs, times = (
+                padded(column) for column in zip(*(self._asked(user, keep) for user in users[rows]), strict=True)
+            )
+            last = lengths[rows] - (0 if self.cloze else 1)
+            found[rows] = self.network.logits(self.network(inputs, times)[np.arange(len(rows)), last]).numpy()
         return found
 
-    def state(self) -> dict[str, Any]:
-        """Return copies of the weights and of Adam's moments."""
-        return copy.deepcopy({"weights": dict(self.network.state_dict()), "adam": self.optimizer.state_dict()})
+    def _asked(self, user: int, keep: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return items and times that the next event is asked with; in the Cloze task it stands there, hidden."""
+        items, when = self.sequences[user][-keep:], self.times[user][-keep:]
+        if self.cloze:
+            items, when = np.append(items, self.items + 1), np.append(when, when[-1])
+        return items, when - when[0]
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over weights and moments."""
-        self.network.load_state_dict(state["weights"])
-        self.optimizer.load_state_dict(copy.deepcopy(state["adam"]))
+
+def padded(rows: Sequence[NDArray[np.int64]]) -> Tensor:
+    """Return the rows as one tensor, with 0 on the right of the shorter ones."""
+    torch = library("torch")
+    return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True)
+
+
+def no_next_item() -> InputError:
+    """Return the error of data whose users have one training event each."""
+    return InputError("no user has two training events: there is no next item to learn", hint="use more data")
 
 
 def sequences(split: Split) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
@@ -211,7 +191,7 @@ def network(model: SequentialModel, items: int) -> Any:  # noqa: ANN401 - a torc
         def forward(self, inputs: Tensor, times: Tensor) -> Tensor:
             places = torch.arange(inputs.shape[1])
             embedded = self.dropout(self.embedding(inputs) + self.position(places))
-            return self.norm(self.body(embedded, inputs > 0, times))
+            return self.norm(model.attend(self.body, embedded, inputs > 0, times))
 
         def logits(self, hidden: Tensor, some: Tensor | None = None) -> Tensor:
             if some is None:

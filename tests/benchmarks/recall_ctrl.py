@@ -1,0 +1,125 @@
+"""CTRL against the same click-through model without stage 1: full catalogue, leave-last-out, the same settings.
+
+`python -m tests.benchmarks.recall_ctrl FOLDER --data ml-100k --seeds 0 1 2`
+
+Full catalogue: NDCG@10 and HR@10 of the test events, seen items left out. As in the papers on click-through models: AUC
+and log loss of each test event beside an item that the user does not have, drawn with seed 0. Intervals are over users;
+a user's value is the mean over the seeds. FOLDER keeps the checkpoints, so the same command goes on where it was
+stopped; `--show` takes the seeds whose two trainings are finished, and trains nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from llmrank.data.dataset import Split
+from llmrank.data.load import load_dataset
+from llmrank.data.splits import leave_last_out
+from llmrank.recall import tuned_model
+from llmrank.recall.model import Fitted
+from llmrank.recall.training import TrainedModel, read_checkpoint
+from llmrank.stats import mean_interval, paired_difference
+from tests.benchmarks.machine import heading, table
+
+NAMES = ("autoint", "ctrl")
+SETTINGS: Mapping[str, float] = {"batch": 1024, "learning_rate": 0.003, "negatives": 1, "validation_users": 100}
+"""Of both models; all others are the defaults."""
+LEAST, REPLICAS = 1e-4, 1000
+Values = Mapping[str, NDArray[np.float64]]
+
+
+def model_of(name: str, split: Split, seed: int) -> TrainedModel:
+    """Return the untrained model."""
+    model = tuned_model(name, split, seed=seed, **SETTINGS)
+    assert isinstance(model, TrainedModel)
+    return model
+
+
+def measured(fitted: Fitted, split: Split) -> Values:
+    """Return the values of each test event: those of the full catalogue, and its probability beside another's."""
+    rng, users, wanted = np.random.default_rng(0), split.test.user, split.test.item
+    items, _ = fitted.recommend(users, 10)
+    hits = items == wanted[:, None]
+    places = np.where(hits.any(axis=1), hits.argmax(axis=1), np.inf)
+    seen = fitted.preferences.matrix[:, np.argsort(fitted.preferences.items)].tocsr()
+    trained = np.flatnonzero(np.bincount(split.train.item, minlength=len(split.dataset.items)))
+    pairs: list[NDArray[np.float64]] = []
+    for user, item in zip(users.tolist(), wanted.tolist(), strict=True):
+        other = rng.choice(np.setdiff1d(trained, [*seen[user].indices, item]))
+        pairs.append(fitted.score_items(user, np.array([item, other])))
+    taken, left = np.clip(np.array(pairs), LEAST, 1 - LEAST).T
+    return {
+        "NDCG@10": 1 / np.log2(places + 2),
+        "HR@10": np.isfinite(places).astype(float),
+        "taken": taken,
+        "left": left,
+        "log loss": -(np.log(taken) + np.log(1 - left)) / 2,
+    }
+
+
+def auc(values: Values, rows: NDArray[np.int64]) -> float:
+    """Return the AUC of some users' events against the items beside them."""
+    labels = np.repeat([1, 0], len(rows))
+    return float(roc_auc_score(labels, np.concatenate([values["taken"][rows], values["left"][rows]])))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the checkpoints are kept")
+    parser.add_argument("--data", default="ml-100k")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--show", action="store_true", help="train nothing")
+    given = parser.parse_args()
+    split = leave_last_out(load_dataset(given.data))
+    found: dict[str, list[Values]] = {name: [] for name in NAMES}
+    lines: list[tuple[str, ...]] = []
+    for seed in given.seeds:
+        paths = {name: given.folder / f"{given.data}-{name}-{seed}.pt" for name in NAMES}
+        done = [path.exists() and read_checkpoint(path)["progress"]["stage"] == "done" for path in paths.values()]
+        if given.show and not all(done):
+            continue
+        for name, path in paths.items():
+            model = model_of(name, split, seed)
+            fitted = model.fit(split, checkpoint=path, on_epoch=lambda epoch: print(epoch, file=sys.stderr, flush=True))
+            found[name].append(measured(fitted, split))
+            progress = read_checkpoint(path)["progress"]
+            seconds = sum(line[5] for line in progress["history"])
+            cells = (f"{progress['best_epoch']} of {len(progress['history'])}", f"{progress['best_value']:.4f}")
+            lines.append((name, f"{seed}", *cells, f"{seconds:.0f}"))
+    means = {
+        name: {key: np.mean([one[key] for one in values], axis=0) for key in values[0]}
+        for name, values in found.items()
+    }
+    rows: list[tuple[str, ...]] = []
+    for measure in ("NDCG@10", "HR@10", "log loss"):
+        bounds = (0, math.inf if measure == "log loss" else 1)
+        values = [mean_interval(means[name][measure], bounds=bounds) for name in NAMES]
+        difference = paired_difference(means["ctrl"][measure], means["autoint"][measure])
+        cells = [f"{one.value:.4f} [{one.low:.4f}, {one.high:.4f}]" for one in values]
+        against = f"{difference.difference:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
+        rows.append((measure, *cells, against, f"{difference.p:.3f}"))
+    rng, everyone = np.random.default_rng(0), np.arange(len(split.test))
+    draws = [everyone, *(rng.choice(everyone, len(everyone)) for _ in range(REPLICAS))]
+    areas = np.array([[np.mean([auc(one, rows) for one in found[name]]) for name in NAMES] for rows in draws])
+    areas = np.column_stack([areas, areas[:, 1] - areas[:, 0]])
+    ends = np.quantile(areas[1:], (0.025, 0.975), axis=0).T
+    plain = [f"{areas[0, at]:.4f} [{ends[at, 0]:.4f}, {ends[at, 1]:.4f}]" for at in range(2)]
+    rows.append(("AUC", *plain, f"{areas[0, 2]:+.4f} [{ends[2, 0]:+.4f}, {ends[2, 1]:+.4f}]", ""))
+    what = f"CTRL and AutoInt, the same without stage 1: {given.data}, {len(split.test)} users, full catalogue"
+    settings = ", ".join(f"{name} {value:g}" for name, value in SETTINGS.items())
+    print(heading(what, f"python -m tests.benchmarks.recall_ctrl FOLDER --data {given.data}", "torch", "torch-rechub"))
+    print(f"settings  {settings}", "", sep="\n")
+    print(table(("measure", "autoint [95%]", "ctrl [95%]", "ctrl minus autoint [95%]", "p"), rows), "", sep="\n")
+    print(table(("model", "seed", "best epoch", "validation NDCG@10", "fit, CPU s"), lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Trained recommenders beside the method: on the training side alone, measured like it, kept, continued, refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import llmrank as lr
+from llmrank.data.candidate_writing import write_cases
+from llmrank.errors import InputError
+from llmrank.measures import NDCG, Judgements
+from llmrank.rankers.baselines import by_score
+from llmrank.recall.rescoring import trained_scores
+from llmrank.recall.training import read_checkpoint
+from llmrank.report import console, show_metrics
+from llmrank.run.metrics import Metrics
+from tests.cli.command import command, environment
+
+pytestmark = pytest.mark.skipif(
+    not all(find_spec(name) for name in ("torch", "implicit", "torch_rechub")),
+    reason="needs the extras recall and cpu or gpu: pip install 'llmrank[recall,cpu]'",
+)
+
+ITEMS = 30
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def shop(folder: Path, *, last: int = 0, users: int = 24, events: int = 7) -> Path:
+    """Write a data set; `last` moves each user's last event to another item, and nothing else."""
+    folder.mkdir()
+    (folder / "items.csv").write_text("id,title\n" + "".join(f"{i},Thing {i}\n" for i in range(ITEMS)))
+    rng, lines = np.random.default_rng(0), ["user,item,rating,timestamp"]
+    for user in range(users):
+        own = rng.permutation(ITEMS)[: events + 2]
+        chosen = [*own[: events - 1], own[events - 1 + last]]
+        lines += [f"u{user:03},{item},{1 + item % 5},{time}" for time, item in enumerate(chosen)]
+    (folder / "interactions.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def evaluate(data: Path, out: Path, **settings: object) -> lr.Run:
+    given: dict[str, object] = {"ranker": "random", "recall": "popularity", "k": 8, "users": 0, "progress": False}
+    return lr.evaluate(data, out=out, **given | settings)
+
+
+def test_nothing_after_the_cut_reaches_a_trained_baseline(tmp_path: Path) -> None:
+    runs = [
+        evaluate(shop(tmp_path / f"shop{last}", last=last), tmp_path / f"run{last}", baselines="ials,sasrec,bst")
+        for last in (0, 1)
+    ]
+    assert [case.relevant for case in runs[0].cases] != [case.relevant for case in runs[1].cases]
+    scores, others = (run.metric_settings.trained for run in runs)
+    assert list(scores) == ["ials", "sasrec", "bst"]
+    assert scores == others
+
+
+def test_each_has_its_own_interval_and_a_paired_difference_and_the_run_keeps_them(tmp_path: Path) -> None:
+    cases = lr.load_cases(shop(tmp_path / "shop"), recall="popularity", k=8, users=0, seed=3)
+    run = lr.evaluate(
+        cases, ranker="recall_order", baselines="ease, ials", measures="NDCG@5,HR@1", progress=False, out=tmp_path / "r"
+    )
+    assert cases.split is not None
+    for name in ("ease", "ials"):
+        found = [by_score(case, run.metric_settings.trained[name][case.case_id]) for case in cases]
+        judged = Judgements.from_cases(found, cases.cases)
+        summary = run.metrics["NDCG@5"]
+        assert summary.baselines[name] == pytest.approx(NDCG(5).value(judged))
+        low, high = summary.baseline_ci95[name] or (1, 0)
+        assert low < summary.baselines[name] < high
+        versus = summary.versus[name]
+        assert versus.difference == pytest.approx(summary.value - summary.baselines[name])
+        assert versus.ci95 is not None and versus.ci95[0] < versus.difference < versus.ci95[1]
+    content = json.loads((run.path / "metrics.json").read_text())
+    assert content["measures"]["HR@1"]["baseline_ci95"].keys() == {"ease", "ials"}
+    assert Metrics.from_dict(content) == run.metrics
+    moved = run.path.rename(tmp_path / "moved")
+    assert lr.load_run(moved).measure("NDCG@3")["NDCG@3"].baselines["ials"] is not None
+    to = console(120)
+    with to.capture() as text:
+        to.print(show_metrics(run.metrics, title="t"))
+    assert re.search(r"│ials +│ NDCG@5 +│ 0\.\d{4} 0\.\d{4} to 0\.\d{4} │ [+−]0\.\d{4} .* p ", text.get())
+    assert run.metric_settings.trained["ease"] == {
+        case.case_id: list(scores)
+        for case, scores in zip(cases, trained_scores(["ease"], cases.split, cases.cases)["ease"], strict=True)
+    }
+
+
+def test_ratings_have_trained_baselines_too(tmp_path: Path) -> None:
+    run = evaluate(shop(tmp_path / "shop"), tmp_path / "run", ranker="global_mean", baselines=["mf"])
+    assert run.metrics["RMSE"].baselines["mf"] is not None
+    assert run.metrics["RMSE"].baseline_ci95["mf"] is not None
+    assert "mf" in run.metrics["RMSE"].versus
+    with pytest.raises(InputError, match=r"sasrec predicts no ratings.*\n.*mf or mlp"):
+        evaluate(tmp_path / "shop", tmp_path / "other", ranker="global_mean", baselines="sasrec")
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    data = shop(tmp_path / "shop")
+    cases = lr.load_cases(data, recall="popularity", k=8, users=4)
+    write_cases(tmp_path / "rows.jsonl", cases)
+    for source, name in ((tmp_path / "rows.jsonl", "rows.jsonl"), (list(cases), "cases")):
+        with pytest.raises(
+            InputError, match=rf"{name} brings no training data, so sasrec.*\n.*--data.*llmrank convert"
+        ):
+            lr.evaluate(source, ranker="random", baselines="sasrec", progress=False)
+    with pytest.raises(InputError, match="did you mean 'sasrec'"):
+        evaluate(data, tmp_path / "run", baselines="sasrek")
+    with pytest.raises(InputError, match="popularity is in every table"):
+        evaluate(data, tmp_path / "run", baselines="popularity")
+    assert not (tmp_path / "run").exists()
+
+
+def test_progress_is_on_stderr_and_after_ctrl_c_the_same_command_continues(tmp_path: Path, cache: Path) -> None:
+    shop(tmp_path / "shop", users=120, events=22)
+    words = ("eval", "--data", "shop", "--ranker", "random", "-k", "5", "--baselines", "sasrec", "--json")
+
+    def start() -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command(*words), cwd=tmp_path, env=environment(), text=True, **pipes)
+
+    def first_epoch(process: subprocess.Popen[str]) -> re.Match[str]:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "epoch" in line)
+        number, loss = r"(?P<number>\d+) of at most 100", r"loss \d+\.\d{4}, validation NDCG@10 0\.\d{4}"
+        found = re.fullmatch(
+            rf"sasrec search: epoch {number}, {loss}( \(best\))?, [\d.]+ s, at most [\d:]+ left\n", line
+        )
+        assert found is not None, line
+        return found
+
+    with start() as process:
+        assert first_epoch(process)["number"] == "1"
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stdout) == (130, "") and "the same command continues" in stderr
+    [checkpoint] = (cache / "recall").iterdir()
+    done = read_checkpoint(checkpoint)["progress"]["epoch"]
+    with start() as process:
+        assert int(first_epoch(process)["number"]) == done + 1
+        stdout, _ = process.communicate(timeout=300)
+    assert process.returncode == 0 and "sasrec" in json.loads(stdout)["measures"]["NDCG@10"]["baselines"]

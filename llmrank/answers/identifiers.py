@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role
-from llmrank.answers.choosing import Listing, Mention, Numbers, by_number, counts, directed, gather, read_rows
+from llmrank.answers.choosing import Listing, Mention, by_number, counts, directed, falls, gather, read_rows
 from llmrank.answers.matching import Match
 from llmrank.types import Question
 
@@ -25,23 +25,21 @@ _FILLER = (
     | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
 )
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
+_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*){3,}")
 _PAIR = re.compile(
-    r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→|[:=,|–—-])\s?"
-    r"(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
-    r"|/ ?\d{1,3}|points?|stars?))?)"
-    r"[.,;)\]*]{0,3}$"
+    r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→"
+    r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
+    r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
 _IN_ORDER = re.compile(
     r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
 )
 _DENIED = re.compile(
-    r"\b(?:not|n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*|instead|rather than|unlike|worse"
-    r"|except|error"
-    r"|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
+    r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*|instead"
+    r"|rather than|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
 _SAYS = re.compile(
-    r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be"
-    r"|option|rank|are|top"
-    r"|passages?|items?|candidates?|:)[^\w]{0,6}$", re.I)  # fmt: skip
+    r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option|rank"
+    r"|are|top|passages?|items?|candidates?|:)[^\w]{0,6}$", re.I)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -195,7 +193,7 @@ class _Reader:
             pairs = []
             if (
                 block.kind == "list"
-                and block.lines[0].text.startswith(("[", "**["))
+                and (block.lines[0].text.startswith(("[", "**[")) or _MARKS_ALONE.fullmatch(block.lines[0].text))
                 and not self._numbered_by_brackets(block.lines)
             ):
                 found += [Block("text", [line]) for line in block.lines]
@@ -257,7 +255,7 @@ class _Reader:
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
         if len(values) == len(listing.mentions) > 1:
-            directed(listing, Numbers(tuple(values), first.kind == "rank"))
+            directed(listing, values, first.kind == "rank")
         return listing
 
     def _marks_are_identifiers(self, first: Line, lines: list[Line], bodies: list[str]) -> bool:
@@ -338,8 +336,7 @@ class _Reader:
             if others and not run[0].bracketed and self.identifiers.are_numbers and len(named) == 1 and not starts:
                 return Listing([])  # `I like 3 of them`
         gaps = [text[one.end : two.start] for one, two in itertools.pairwise(run)] or [text[run[-1].end :][:4]]
-        less, more = any("<" in gap for gap in gaps), any(">" in gap for gap in gaps)
-        listing.falling, listing.ambiguous = less and not more, less and more
+        listing.falling, listing.ambiguous = falls(gaps)
         if len(run) > 1 and _DENIED.search(before[-60:]):
             listing.weak = True
             return Listing([])

@@ -28,7 +28,7 @@ class Permutation(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the items in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`, `zero_based`,
         `no_candidate_named`)."""
-        return read_ranking(response, question, "identifiers")
+        return read_ranking(response, question, titles=False)
 
     def structured(self, question: Question) -> Structured | None:
         """Return `[2] > [3] > [1]` as a regular expression: as many as asked for, none but the question's."""

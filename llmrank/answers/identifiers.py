@@ -11,7 +11,17 @@ from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role
-from llmrank.answers.choosing import Listing, Mention, by_number, counts, directed, falls, gather, read_rows
+from llmrank.answers.choosing import (
+    Listing,
+    Mention,
+    by_number,
+    counts,
+    counts_down,
+    directed,
+    falls,
+    gather,
+    read_rows,
+)
 from llmrank.answers.matching import Match
 from llmrank.types import Question
 
@@ -265,8 +275,7 @@ class _Reader:
         if first.kind == "number" and self.identifiers.are_numbers:
             values = [line.value for line in lines]
             counted = values == [*range(1, len(values) + 1)] or set(values) == {1}
-            falls = len(values) > 1 and values == [*range(len(values), 0, -1)]
-            return not counted and not falls
+            return not counted and not (counts_down(values) and values[-1] == 1)
         return first.kind in ("letter", "roman") and self.identifiers.are_letters
 
     def _marked(self, lines: list[Line], bodies: list[str]) -> Listing:
@@ -330,17 +339,13 @@ class _Reader:
                 or not self.identifiers.are_numbers
                 or text[run[0].end : run[0].end + 1] in ".):"
             )
-            listing.weak = bool(others) and not (starts or re.search(r"[:：]\W{0,4}$", before))
-            if listing.weak:
+            if others and not starts and not re.search(r"[:：]\W{0,4}$", before):
                 return self._sentence(line, named, others)
             if others and not run[0].bracketed and self.identifiers.are_numbers and len(named) == 1 and not starts:
                 return Listing([])  # `I like 3 of them`
         gaps = [text[one.end : two.start] for one, two in itertools.pairwise(run)] or [text[run[-1].end :][:4]]
         listing.falling, listing.ambiguous = falls(gaps)
-        if len(run) > 1 and _DENIED.search(before[-60:]):
-            listing.weak = True
-            return Listing([])
-        return listing
+        return Listing([]) if len(run) > 1 and _DENIED.search(before[-60:]) else listing
 
     def _sentence(self, line: Line, named: list[Word], others: list[Word]) -> Listing:
         text = line.text

@@ -27,7 +27,8 @@ class Notation(NamedTuple):
 
 _DRESS = r"[*_#\s>~]*+"
 _HAN = "一二三四五六七八九十"
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _RANK_WORD = (
     r"rank|ranked|ranking|position|place|top|pick|choice|platz|rang|puesto|posición|lugar|posto|posizione|posição|место"
     r"|plaats|miejsce|sıra|順位|名次|第"
@@ -41,14 +42,13 @@ NOTATIONS = (
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
         r" ?(?:[:.)=→,]|[-–—])[*_\s]*+", re.I), "1st: Heat"),
     Notation("rank", "an ordinal number in words", re.compile(
-        rf"{_DRESS}({'|'.join(_ORDINALS)})(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—])[*_\s]*+",
+        rf"{_DRESS}({'|'.join(ORDINALS)})(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—])[*_\s]*+",
         re.I), "First: Heat"),
     Notation("bracket", "a number in square brackets", re.compile(
         rf"{_DRESS}\[(\d{{1,4}})\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
         rf"{_DRESS}(?:\(?#?(\d{{1,4}})[*_]*+(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
-        rf"|,(?= ?[^\d\s])|"
-        rf"(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
+        rf"|,(?= ?[^\d\s])|(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
     Notation("number", "a Chinese numeral", re.compile(rf"[*_\s]*+第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+"),
@@ -152,7 +152,7 @@ def _line(number: int, raw: str) -> Line:
     return Line(number, text, indent, kind, value, text[end:])
 
 
-_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *_ORDINALS)) | {"ii", "iv", "vi"}
+_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS)) | {"ii", "iv", "vi"}
 
 
 def _may_rank(text: str) -> bool:
@@ -178,8 +178,8 @@ def _value(kind: Kind, text: str) -> int | None:
     if text.isdigit():
         return int(text)
     low = text.casefold()
-    if low in _ORDINALS:
-        return _ORDINALS.index(low) + 1
+    if low in ORDINALS:
+        return ORDINALS.index(low) + 1
     if text[0] in _HAN:
         tens, _, ones = text.rpartition("十") if "十" in text else ("", "", text)
         high = 0 if "十" not in text else 10 * (_HAN.index(tens) + 1 if tens else 1)

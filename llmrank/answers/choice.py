@@ -14,12 +14,10 @@ from llmrank.answers.ranking import read_titles, resolve_mentions
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
-    r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer"
-    r"|option|go with|would be"
-    r"|it is|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
-    r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist"
-    r"|est|es))*+"
-    r"[\s:=*_\"'(\[-]{0,6}$",
+    r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option"
+    r"|go with|would be|it is|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
+    r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist|est"
+    r"|es))*+[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
 _DENIED = re.compile(r"\b(?:not|n['’]t|never|nor|neither|nicht|pas|no|не)\b[^.;\n]{0,20}$", re.IGNORECASE)
@@ -51,20 +49,17 @@ class Choice(TextFormat):
         plainest = _plainest(words, text)
         if len({word.text for word in plainest}) > 1:
             return unparsed(response, text, "ambiguous")
-        positions = [word.position for word in plainest[:1]]
-        if not positions:
-            index = title_index(question.items)
-            named, repairs = resolve_mentions(read_titles(split(text), text, question).mentions, index)
-            if len(named) > 1:
-                return unparsed(response, text, "ambiguous", repairs)
-            if named:
-                at, stage = named.popitem()
-                ranked = (question.items[at].item_id,)
-                return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={stage: 1})
-            return unparsed(response, text, "no_candidate_named", repairs)
-        if positions[0] is None:
+        if plainest and (at := plainest[0].position) is not None:
+            return answered(response, {}, ranked=(question.items[at].item_id,))
+        if plainest:
             return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
-        return answered(response, {}, ranked=(question.items[positions[0]].item_id,))
+        reading = read_titles(split(text), text, question)
+        named, repairs = resolve_mentions(reading.mentions, title_index(question.items))
+        if len(named) != 1:
+            return unparsed(response, text, "ambiguous" if named else "no_candidate_named", repairs)
+        at, stage = named.popitem()
+        ranked = (question.items[at].item_id,)
+        return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={stage: 1})
 
     def structured(self, question: Question) -> Structured | None:
         """Return the identifiers as the choices."""
@@ -76,8 +71,7 @@ def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
     """Return every identifier in the text that is not ruled out (`not A`), in order."""
     words = words_of(text, identifiers, uses_brackets(text, identifiers))
     found = [word for word in words if word.kind == "identifier"]
-    kept = [word for word in found if not _DENIED.search(text[max(0, word.start - 40) : word.start])]
-    return kept if kept or not found else []
+    return [word for word in found if not _DENIED.search(text[max(0, word.start - 40) : word.start])]
 
 
 def _plainest(words: list[Word], text: str) -> list[Word]:

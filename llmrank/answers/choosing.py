@@ -6,12 +6,13 @@ Whatever leaves two readings is `ambiguous`: a wrong ranking is worse than none.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from llmrank.answers.blocks import Block, Line, head_role
+from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, Line, head_role
 from llmrank.answers.matching import Match
 
 
@@ -42,10 +43,15 @@ class Listing:
 
     @property
     def named(self) -> dict[int, None]:
-        """Return the positions of the named items, in order, each once."""
-        return {
-            mention.match.positions[0]: None for mention in self.mentions if mention.match and mention.match.positions
-        }
+        """Return the positions of the named items, in order, each once; near misses are left out."""
+        return {one.match.positions[0]: None for one in self.mentions if one.match and one.match.positions}
+
+    def add(self, other: Listing) -> None:
+        """Let another listing go on where this one ends."""
+        self.mentions += other.mentions
+        self.ambiguous |= other.ambiguous
+        self.falling |= other.falling
+        self.ordered |= other.ordered
 
 
 class Phrase(NamedTuple):
@@ -56,87 +62,81 @@ class Phrase(NamedTuple):
     examples: tuple[str, ...]
 
 
-def _words(*words: str) -> re.Pattern[str]:
-    return re.compile("|".join(words), re.IGNORECASE)
+def _words(starting: str, within: str) -> re.Pattern[str]:
+    """Return a pattern of words by their beginnings, and of what also counts within a word."""
+    return re.compile(rf"\b(?:{starting})|{within}", re.IGNORECASE)
 
 
 PHRASES = (
     Phrase("left out", _words(
-        r"\b(?:not|n['’]t|never|nicht|nie|ne|pas|no|não|non|niet|не|nie)\b[^.:\n]{0,30}\b(?:includ|recommend|rank|select|chos|list|suggest"
-        r"|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)",
-        r"\bnot (?:a (?:good )?(?:fit|match)|suitable|relevant)|\bexclu|\bleft out|\bleav(?:e|ing) out|\bomit"
-        r"|\bavoid|\breject"
-        r"|\bskip(?:ped)?\b|\bweggelassen|\bausgeschlossen|\bécart|\bdescart|\bignor|\bdiscard"
-        r"|未入选|不推荐|不推薦|除外|пропущен|исключ"),
+        r"(?:not|n['’]t|never|nicht|nie|ne|pas|no|não|non|niet|не)\b[^.:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
+        r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
+        r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
+        r"|skip(?:ped)?\b|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
+        r"未入选|不推荐|不推薦|除外|пропущен|исключ"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
-        r"\b(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list"
-        r"|draft|guess"
-        r"|order|version|pass|thoughts?|impression)", r"\b(?:first )?draft\b", r"\bentwurf|\bbrouillon|\bbozza"
-        r"|\bborrador|\brascunho|\berster versuch", r"\bvorläufig",
-        r"\bpremi(?:er|ère) (?:essai|jet|version)|\bprovisoire", r"\bprimer (?:intento|borrador)|\bprovisional",
-        r"\bprim[ao] (?:bozza|tentativo)", r"\bчернов|\bпервая попытка", r"初稿|初步|草稿|仮|暫定|暂定"),
+        r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
+        r"|guess|order|version|pass|thoughts?|impression)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
+        r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
+        r"|prim[ao] tentativo|чернов|первая попытка",
+        r"初稿|初步|草稿|仮|暫定|暂定"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
-        r"\bfinal|\banswers?\b|\bverdict\b|\bdecision\b|\bbottom line|\bin the end\b|\boverall\b|\bin conclusion"
-        r"|\bconclusion\b|\bmy (?:own )?(?:ranking|order|list|recommendation"
-        r"|pick|choice)"
-        r"|\bresult\b|\boutput\b|\btherefore|\bthus\b|\bso the (?:order|ranking)|\bin summary|\bsummary\b"
-        r"|\brevis|\bupdated?\b"
-        r"|\bcorrect(?:ed|ion)|\bon reflection|\bon second thought|\bactually\b|\brather:|\bbetter:|\breconsider"
-        r"|\bultimate",
-        r"\bendgültig|\bendfassung|\burteil|\bantwort|\bergebnis|\bmeine (?:rangliste|reihenfolge|empfehlung)"
-        r"|\bfazit|\büberarbeitet",
-        r"\bréponse|\bdéfinitif|\bdéfinitive|\bmon classement|\bma liste|\brésultat|\bconclusion",
-        r"\brespuesta|\bdefinitiv|\bresultado|\bmi (?:lista|clasificación|ranking)|\bresposta|\bresultado"
-        r"|\bminha lista",
-        r"\brisposta|\brisultato|\bdefinitiv|\bla mia (?:lista|classifica)", r"\bantwoord|\beindlijst|\bodpowied"
-        r"|\bostatecz|\bwynik",
-        r"\bsonuç|\bcevap|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
+        r"final|answers?\b|verdict\b|decision\b|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
+        r"|order|list|recommendation|pick|choice)|result\b|output\b|therefore|thus\b|so the (?:order|ranking)|summary\b"
+        r"|revis|updated?\b|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
+        r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
+        r"|überarbeitet|réponse|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"
+        r"|mi (?:lista|clasificación|ranking)|resposta|minha lista|risposta|risultato|la mia (?:lista|classifica)"
+        r"|antwoord|eindlijst|odpowied|ostatecz|wynik|sonuç|cevap",
+        r"ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
-        r"\brank|\brecommend|\border\b|\bordered|\bsorted|\btop\b|\bpicks?\b|\bhere (?:are|is)\b|\bsuggest"
-        r"|\bbest to worst"
-        r"|\brangliste|\breihenfolge|\bempf|\bclassement|\brecommand|\bclasific|\brecomend|\bclassific|\bconsigl|рейтинг|рекоменд"
-        r"|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
+        r"rank|recommend|order\b|ordered|sorted|top\b|picks?\b|here (?:are|is)\b|suggest|best to worst|rangliste"
+        r"|reihenfolge|empf|classement|recommand|clasific|recomend|classific|consigl",
+        r"рейтинг|рекоменд|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
         ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
-        r"\bcandidates?\b|\bgiven\b|\bprovided\b|\bproposed\b|\bavailable\b|\boptions?\b|\bwatched\b|\bhistory\b|\bliked\b|\bseen\b"
-        r"|\brated\b|\benjoyed\b|\boriginal\b|\binput\b|\bshuffled\b|\bpreviously\b|\bdiscuss|\bgo through\b"
-        r"|\bconsider|\banaly[sz]"
-        r"|\bthoughts\b|\bexplanations?\b|\breason|\bwhy\b|\bkandidat|\bvorgeschlagen|\bgesehen|\bverlauf|\bproposé|\bvus?\b|\bhistorique|\bcandidat"
-        r"|\bpropuest|\bvist[ao]s?\b|\bhistorial|\bhistórico|кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청"),
+        r"(?:candidates?|given|provided|proposed|available|options?|watched|history|liked|seen|rated|enjoyed|original"
+        r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|discuss|go through\b|consider"
+        r"|analy[sz]|reason|kandidat|vorgeschlagen|gesehen|verlauf|proposé|historique|candidat|propuest|historial"
+        r"|histórico",
+        r"кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청"),
         ("Candidates:", "You have watched:", "Les films proposés :")),
 )  # fmt: skip
 """What the words before a list say of it, in the order in which they are looked for."""
 
-_UP = (
-    r"worst|least|lowest|bottom|weakest|schlechtesten|niedrigsten|pire|moins|peor|menor|menos|pior|peggiore|meno|slechtste|minst"
-    r"|худшего|najgorsz\w+"
+_WORST = (
+    r"worst|least|lowest|bottom|weakest|schlechtesten|niedrigsten|pire|moins|peor|menor|menos|pior|peggiore|meno"
+    r"|slechtste|minst|худшего|najgorsz\w+"
 )
-_DOWN = (
-    r"best|most|highest|top|strongest|besten|höchsten|meilleur|plus|mejor|mayor|más|melhor|maior|mais"
-    r"|migliore|più|beste|meest|лучшему"
+_BEST = (
+    r"best|most|highest|top|strongest|besten|höchsten|meilleur|plus|mejor|mayor|más|melhor|maior|mais|migliore|più"
+    r"|beste|meest|лучшему"
 )
-_TO = r"to|through|zum|zur|bis|au|à|a|ao|para|al|alla|naar|tot|к|do|→|->|-|–|—"
+
+
+def _from_to(one: str, other: str) -> str:
+    to = r"to|through|zum|zur|bis|au|à|a|ao|para|al|alla|naar|tot|к|do|→|->|-|–|—"
+    return rf"\b(?:{one})\b(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{to}) ?(?:[^\s.:;]{{1,8}} )?(?:{other})\b"
+
+
 WORST_FIRST = re.compile(
-    rf"\b(?:{_UP})\b(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{_TO}) ?(?:[^\s.:;]{{1,8}} )?(?:{_DOWN})\b"
-    r"|\b(?:in )?(?:ascending|increasing) order\b(?! of (?:rank|position|place))|\breverse(?:d)? (?:order|ranking)"
-    r"|\bworst (?:first|is first|one first)|\bbest (?:is )?(?:last|at the (?:end|bottom))|\baufsteigend"
-    r"|\bordre (?:dé)?croissant(?<!dé.{9})"
-    r"|\borden ascendente|\bordine crescente|\bordem crescente|\bleast (?:\w+ )?first|по возрастанию"
-    r"|从差到好|由差到好|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优|升序|昇順|低い順|悪い順|오름차순|낮은 순",
+    rf"{_from_to(_WORST, _BEST)}|\b(?:ascending|increasing) order\b(?! of (?:rank|position|place))"
+    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first|one first)|\bbest (?:is )?(?:last|at the (?:end|bottom))"
+    r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\bleast (?:\w+ )?first"
+    r"|по возрастанию|从差到好|由差到好|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优|升序|昇順|低い順|悪い順"
+    r"|오름차순|낮은 순",
     re.IGNORECASE,
 )
 """A list that says so has its best entry last: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
-COUNTDOWN = re.compile(
-    r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.I
+_COUNTDOWN = re.compile(
+    r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.IGNORECASE
 )
 _BEST_FIRST = re.compile(
-    rf"\b(?:{_DOWN})\b(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{_TO}) ?(?:[^\s.:;]{{1,8}} )?(?:{_UP})\b|\bdescending"
-    rf"|\bbest first"
-    r"|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend|décroissant|descendente|decrescente|降序"
-    r"|由高到低|从高到低|高い順",
+    rf"{_from_to(_BEST, _WORST)}|\bdescending|\bbest first|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend"
+    r"|décroissant|descendente|decrescente|降序|由高到低|从高到低|高い順",
     re.IGNORECASE,
 )
 
@@ -166,13 +166,13 @@ def gather(
         if block.kind == "text":
             line = block.lines[0]
             listing = text(line)
-            alone = listing is not None and len(listing.mentions) == 1 and not listing.weak
-            if alone and listing and plain and (not gap or line.number - last == gap):
+            alone = listing if listing and len(listing.mentions) == 1 and not listing.weak else None
+            if alone and plain and (not gap or line.number - last == gap):
                 gap, last = line.number - last, line.number
-                plain.mentions += listing.mentions
-                plain.falling |= listing.falling
+                plain.mentions += alone.mentions
+                plain.falling |= alone.falling
                 continue
-            plain, gap, last = (listing if alone else None), 0, line.number
+            plain, gap, last = alone, 0, line.number
         else:
             plain = None
             listing = lines(block.lines) if block.kind == "list" else read_rows(block, cell)
@@ -194,17 +194,16 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
 
     Unnamed numbers are ranks if they are 1 to n, each once; else scores.
     """
-    numbers = [_number(value) for value in values]
-    if any(number is None for number in numbers):
+    numbers = [number for value in values if (number := _number(value)) is not None]
+    if len(numbers) < len(values):
         return None
-    known = [number for number in numbers if number is not None]
-    places = range(len(known))
+    places = range(len(numbers))
     if not role:
         whole = all(re.search(r"[.,%/]", value) is None for value in values)
-        role = "rank" if whole and sorted(known) == [*range(1, len(known) + 1)] else "score"
+        role = "rank" if whole and is_permutation(values) else "score"
     if role == "rank":
-        return sorted(places, key=known.__getitem__) if len(set(known)) == len(known) else None
-    return sorted(places, key=lambda at: -known[at])
+        return sorted(places, key=numbers.__getitem__) if len(set(numbers)) == len(numbers) else None
+    return sorted(places, key=lambda at: -numbers[at])
 
 
 _NUMBER = re.compile(
@@ -212,20 +211,13 @@ _NUMBER = re.compile(
     r" ?(?:%|/ ?\d{1,3}(?:\.0)?|(?:out )?of \d{1,3}|points?|stars?|pts?\.?)?\W{0,4}$",
     re.IGNORECASE,
 )
-_ORDINALS = {
-    word: float(at)
-    for at, words in enumerate(
-        ("first one", "second two", "third three", "fourth four", "fifth five", "sixth six", "seventh seven",
-         "eighth eight", "ninth nine", "tenth ten"), 1)
-    for word in words.split()
-}  # fmt: skip
+_NUMBER_WORDS = {word: float(at) for words in (ORDINALS, CARDINALS) for at, word in enumerate(words, 1)}
 
 
 def _number(text: str) -> float | None:
-    found = _NUMBER.match(text) if len(text) < 60 else None
-    if found:
+    if len(text) < 60 and (found := _NUMBER.match(text)):
         return float(found[1].replace(",", "."))
-    return _ORDINALS.get(text.strip(" *_:.").casefold())
+    return _NUMBER_WORDS.get(text.strip(" *_:.").casefold())
 
 
 def counts(values: Sequence[str]) -> bool:
@@ -235,8 +227,7 @@ def counts(values: Sequence[str]) -> bool:
 
 def is_permutation(values: Sequence[str]) -> bool:
     """Return whether the values are 1 to n, each once."""
-    numbers = [number for value in values if (number := _number(value)) is not None]
-    return len(numbers) == len(values) and sorted(numbers) == [*range(1, len(values) + 1)]
+    return {_number(value) for value in values} == {*range(1, len(values) + 1)}
 
 
 def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listing:
@@ -250,54 +241,41 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     if width == 1:
         return Listing([mention for row in rows for mention in cell(row.cells[0], row.line)])
     columns = [[row.cells[at] if at < len(row.cells) else "" for row in rows] for at in range(width)]
-    is_map = block.header[:1] in (("key",), ("pair",))
-    roles = [head_role(block.header[at]) if at < len(block.header) and not is_map else "" for at in range(width)]
-    said = ["", head_role(block.header[1])] if is_map else ["", ""]
     named = [[cell(text, row.line) for text, row in zip(column, rows, strict=True)] for column in columns]
     hits = [sum(any(one.match for one in found) for found in column) for column in named]
+    is_map = block.header[:1] in (("key",), ("pair",))
+    scored = is_map and head_role(block.header[1]) == "score"
+    roles = [head_role(block.header[at]) if at < len(block.header) and not is_map else "" for at in range(width)]
     fit = [at for at in range(width) if hits[at] and roles[at] not in ("rank", "score")]
     if is_map and len(fit) == 2:
         words = [{_role_word(text) for text in column} for column in columns]
         roles = ["rank" if "rank" in one else "item" if "item" in one else "" for one in words]
-        if said[1] in ("rank", "score") and not any(roles):
-            roles = ["item", said[1]] if said[1] == "score" or block.header[1] == "ranks" else ["", ""]
+        if scored and not any(roles):
+            roles = ["item", "score"]
         fit = [at for at in fit if roles[at] not in ("rank", "score")]
     if not fit:
         return Listing([mention for row in rows for mention in cell(" ".join(row.cells), row.line)] if is_map else [])
-    chosen = [at for at in fit if roles[at] == "item"] or fit
-    most = max(hits[at] for at in chosen)
-    item = next(at for at in chosen if hits[at] == most)
-    numeric = [at for at in fit if is_permutation(columns[at])]
-    if not any(roles) and len(numeric) > 1 and item in numeric:
-        return _undecided(columns, named, numeric, is_map)
-    ranks = [at for at in range(width) if at != item and roles[at] == "rank"]
-    scores = [at for at in range(width) if at != item and roles[at] == "score"]
-    free = [at for at in range(width) if at != item and not roles[at]]
-    listing = Listing([])
+    item = max([at for at in fit if roles[at] == "item"] or fit, key=hits.__getitem__)
+    counted = [at for at in range(width) if is_permutation(columns[at])]
+    both = [at for at in fit if at in counted]
+    if not any(roles) and len(both) > 1 and item in both:
+        one, other = both[:2]
+        return _undecided((columns[one], columns[other]), (named[one], named[other]), is_map)
+    others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
-    mentions = named[item]
-    if ranks:
+    if ranks := [at for at in others if roles[at] == "rank"]:
         order = by_number(columns[ranks[0]], "rank")
     elif is_map:
         other = 1 - item
-        numbers = [_number(text) for text in columns[other]]
-        if all(number is not None for number in numbers):
-            role = (
-                said[1]
-                if other == 1 and said[1] in ("score",)
-                else "rank"
-                if block.header[1] == "ranks"
-                else roles[other]
-            )
-            order = by_number(columns[other], "rank" if other == 0 and is_permutation(columns[0]) else role)
-    elif counted := [at for at in free if is_permutation(columns[at])]:
-        order = by_number(columns[counted[0]], "rank")
-    elif scores:
+        if all(_number(text) is not None for text in columns[other]):
+            is_rank = block.header[1] == "ranks" or (other == 0 and 0 in counted)
+            order = by_number(columns[other], "rank" if is_rank else "score" if other and scored else roles[other])
+    elif ranks := [at for at in others if not roles[at] and at in counted]:
+        order = by_number(columns[ranks[0]], "rank")
+    elif scores := [at for at in others if roles[at] == "score"]:
         order = by_number(columns[scores[0]], "score") or order
-    listing.ambiguous = order is None
-    listing.ordered = order != [*range(len(rows))]
-    for at in order or ():
-        listing.mentions += [one for one in mentions[at] if one.match or item in fit][:1]
+    listing = Listing([one for at in order or () for one in named[item][at][:1]])
+    listing.ambiguous, listing.ordered = order is None, order != [*range(len(rows))]
     return listing
 
 
@@ -309,46 +287,46 @@ def _role_word(text: str) -> str:
     return head_role(found[1]) if found else ""
 
 
-def _undecided(columns: list[list[str]], named: list[list[list[Mention]]], numeric: list[int], is_map: bool) -> Listing:
+def _undecided(columns: Sequence[list[str]], named: Sequence[list[list[Mention]]], is_map: bool) -> Listing:
     """Two columns of 1 to n, unnamed: the one that counts is the rank, unless both readings differ in a JSON object."""
-    one, other = numeric[:2]
-
-    def read(rank: int, item: int) -> list[Mention]:
-        return [mention for at in by_number(columns[rank], "rank") or () for mention in named[item][at]]
-
-    first, second = read(one, other), read(other, one)
+    first, second = (
+        [mention for at in by_number(columns[rank], "rank") or () for mention in named[1 - rank][at]] for rank in (0, 1)
+    )
     if [mention.match for mention in first] == [mention.match for mention in second]:
         return Listing(first)
-    if is_map or counts(columns[one]) == counts(columns[other]):
+    if is_map or counts(columns[0]) == counts(columns[1]):
         return Listing(first, ambiguous=True)
-    return Listing(first if counts(columns[one]) else second)
+    return Listing(first if counts(columns[0]) else second)
 
 
 # --- direction
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """The numbers of a list's entries."""
-
-    values: tuple[int, ...] = ()
-    named: bool = False
-    """They are called ranks (`Rank 3:`)."""
+def counts_down(values: Sequence[int | None]) -> bool:
+    """Return whether numbers fall by one each."""
+    return len(values) > 1 and all(one and one - 1 == after for one, after in pairwise(values))
 
 
-def directed(listing: Listing, numbers: Numbers) -> None:
-    """Turn a listing so that the best entry comes first, as its numbers say."""
-    values = numbers.values
-    falls = len(values) > 1 and all(one == after + 1 for one, after in pairwise(values))
-    if falls and min(values) == 1:
+def directed(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
+    """Turn a listing so that the best entry comes first, as the numbers of its entries say.
+
+    `are_ranks`: they are called ranks (`Rank 3:`).
+    """
+    if counts_down(values) and values[-1] == 1:
         listing.mentions.reverse()
         listing.ordered = True
-    elif numbers.named and len(set(values)) == len(values) == len(listing.mentions):
+    elif are_ranks and len(set(values)) == len(values) == len(listing.mentions):
         order = sorted(range(len(values)), key=values.__getitem__)
         listing.mentions = [listing.mentions[at] for at in order]
         listing.ordered = order != [*range(len(order))]
-    elif len(values) > 2 and sorted(values) == [*range(1, len(values) + 1)] and list(values) != sorted(values):
+    elif len(values) > 2 and sorted(values) == [*range(1, len(values) + 1)] and [*values] != sorted(values):
         listing.ambiguous = True
+
+
+def falls(gaps: Sequence[str]) -> tuple[bool, bool]:
+    """Return whether `<` stands between entries, so that the last is the best, and whether `<` and `>` both do."""
+    less, more = any("<" in gap for gap in gaps), any(">" in gap for gap in gaps)
+    return less and not more, less and more
 
 
 def says_worst_first(text: str) -> bool:
@@ -365,25 +343,31 @@ class _Group:
 
     meaning: str
     listing: Listing
-    named: dict[int, None] = field(default_factory=dict[int, None])
+    named: dict[int, None]
 
 
-def choose(listings: Sequence[Listing], owed: int, shown: Sequence[int]) -> Listing | None:
-    """Return the listing that is the answer, `ambiguous` set where two could be it; None if there is none.
+def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
+    """Return the listing that is the answer to a question for so many items, best first.
 
-    `owed`: how many items were asked for. `shown`: the order in which they were shown, which a repeated list has.
+    It is empty where there is none, and `ambiguous` where two could be it.
     """
-    strong = [listing for listing in listings if not listing.weak]
+    listing = _chosen(listings, owed)
+    if listing is None:
+        return Listing([])
+    said = _beside(listings, text)
+    if listing.falling or (not listing.ordered and (says_worst_first(said) or _COUNTDOWN.search(said))):
+        listing.mentions.reverse()
+    return listing
+
+
+def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
     groups: list[_Group] = []
-    for listing in strong or listings:
+    for listing in [listing for listing in listings if not listing.weak] or listings:
         means, named = meaning(listing.intro), listing.named
         last = groups[-1] if groups else None
         joins = last is not None and last.named.keys().isdisjoint(named)
         if last and joins and (means in ("", "ranking") or means == last.meaning) and last.meaning != "left out":
-            last.listing.mentions += listing.mentions
-            last.listing.ambiguous |= listing.ambiguous
-            last.listing.falling |= listing.falling
-            last.listing.ordered |= listing.ordered
+            last.listing.add(listing)
             last.named |= named
         else:
             groups.append(_Group(means, listing, named))
@@ -395,10 +379,10 @@ def choose(listings: Sequence[Listing], owed: int, shown: Sequence[int]) -> List
         return final[-1].listing
     open_ones = [group for group in known if group.meaning not in ("given", "first try")]
     if not open_ones:
-        best = known[-1]
-        return None if list(best.named) == list(shown)[: len(best.named)] else best.listing
+        as_shown = [*known[-1].named] == [*range(len(known[-1].named))]
+        return None if as_shown else known[-1].listing
     longest = max(open_ones, key=lambda group: len(group.named))
-    if all(_agrees(list(group.named), longest.named) for group in open_ones):
+    if all(_agrees(group.named, longest.named) for group in open_ones):
         return longest.listing
     whole = [group for group in open_ones if len(group.named) >= owed]
     if len({tuple(group.named) for group in whole}) == 1:
@@ -407,8 +391,13 @@ def choose(listings: Sequence[Listing], owed: int, shown: Sequence[int]) -> List
     return longest.listing
 
 
-def _agrees(part: list[int], whole: dict[int, None]) -> bool:
+def _agrees(part: dict[int, None], whole: dict[int, None]) -> bool:
     """Return whether a list has the order of the longer one."""
-    places = {at: place for place, at in enumerate(whole)}
-    order = [places[at] for at in part if at in places]
-    return order == sorted(order) and len(order) == len(part)
+    return [*part] == [at for at in whole if at in part]
+
+
+def _beside(listings: Sequence[Listing], text: str) -> str:
+    """Return what an answer says beside the entries of its lists: lines that are no entry, introductions."""
+    entries = Counter(mention.line for listing in listings for mention in listing.mentions)
+    lines = (line for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
+    return "\n".join((*lines, *(listing.intro for listing in listings if listing.intro)))

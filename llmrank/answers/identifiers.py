@@ -11,7 +11,17 @@ from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role
-from llmrank.answers.choosing import Listing, Mention, Numbers, by_number, counts, directed, gather, read_rows
+from llmrank.answers.choosing import (
+    Listing,
+    Mention,
+    by_number,
+    counts,
+    counts_down,
+    directed,
+    falls,
+    gather,
+    read_rows,
+)
 from llmrank.answers.matching import Match
 from llmrank.types import Question
 
@@ -25,23 +35,21 @@ _FILLER = (
     | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
 )
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
+_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*){3,}")
 _PAIR = re.compile(
-    r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→|[:=,|–—-])\s?"
-    r"(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
-    r"|/ ?\d{1,3}|points?|stars?))?)"
-    r"[.,;)\]*]{0,3}$"
+    r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→"
+    r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
+    r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
 _IN_ORDER = re.compile(
     r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
 )
 _DENIED = re.compile(
-    r"\b(?:not|n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*|instead|rather than|unlike|worse"
-    r"|except|error"
-    r"|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
+    r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*|instead"
+    r"|rather than|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
 _SAYS = re.compile(
-    r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be"
-    r"|option|rank|are|top"
-    r"|passages?|items?|candidates?|:)[^\w]{0,6}$", re.I)  # fmt: skip
+    r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option|rank"
+    r"|are|top|passages?|items?|candidates?|:)[^\w]{0,6}$", re.I)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -195,7 +203,7 @@ class _Reader:
             pairs = []
             if (
                 block.kind == "list"
-                and block.lines[0].text.startswith(("[", "**["))
+                and (block.lines[0].text.startswith(("[", "**[")) or _MARKS_ALONE.fullmatch(block.lines[0].text))
                 and not self._numbered_by_brackets(block.lines)
             ):
                 found += [Block("text", [line]) for line in block.lines]
@@ -257,7 +265,7 @@ class _Reader:
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
         if len(values) == len(listing.mentions) > 1:
-            directed(listing, Numbers(tuple(values), first.kind == "rank"))
+            directed(listing, values, first.kind == "rank")
         return listing
 
     def _marks_are_identifiers(self, first: Line, lines: list[Line], bodies: list[str]) -> bool:
@@ -267,8 +275,7 @@ class _Reader:
         if first.kind == "number" and self.identifiers.are_numbers:
             values = [line.value for line in lines]
             counted = values == [*range(1, len(values) + 1)] or set(values) == {1}
-            falls = len(values) > 1 and values == [*range(len(values), 0, -1)]
-            return not counted and not falls
+            return not counted and not (counts_down(values) and values[-1] == 1)
         return first.kind in ("letter", "roman") and self.identifiers.are_letters
 
     def _marked(self, lines: list[Line], bodies: list[str]) -> Listing:
@@ -332,18 +339,13 @@ class _Reader:
                 or not self.identifiers.are_numbers
                 or text[run[0].end : run[0].end + 1] in ".):"
             )
-            listing.weak = bool(others) and not (starts or re.search(r"[:：]\W{0,4}$", before))
-            if listing.weak:
+            if others and not starts and not re.search(r"[:：]\W{0,4}$", before):
                 return self._sentence(line, named, others)
             if others and not run[0].bracketed and self.identifiers.are_numbers and len(named) == 1 and not starts:
                 return Listing([])  # `I like 3 of them`
         gaps = [text[one.end : two.start] for one, two in itertools.pairwise(run)] or [text[run[-1].end :][:4]]
-        less, more = any("<" in gap for gap in gaps), any(">" in gap for gap in gaps)
-        listing.falling, listing.ambiguous = less and not more, less and more
-        if len(run) > 1 and _DENIED.search(before[-60:]):
-            listing.weak = True
-            return Listing([])
-        return listing
+        listing.falling, listing.ambiguous = falls(gaps)
+        return Listing([]) if len(run) > 1 and _DENIED.search(before[-60:]) else listing
 
     def _sentence(self, line: Line, named: list[Word], others: list[Word]) -> Listing:
         text = line.text

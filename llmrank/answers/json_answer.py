@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from llmrank.answers.blocks import Block, split
-from llmrank.answers.choosing import Listing, Mention, gather
+from llmrank.answers.choosing import Listing, Mention, choose, gather
 from llmrank.answers.entries import title_in_cell
 from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.matching import Match, title_index
 from llmrank.answers.normalise import normalise, without_reasoning
 from llmrank.answers.outcome import TextFormat, missing, unparsed
-from llmrank.answers.ranking import by_identifier, by_title, chosen, read_ranking
+from llmrank.answers.ranking import by_identifier, by_title, read_ranking
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
 
@@ -35,11 +35,11 @@ class Json(TextFormat):
         if not question.identifiers and not any(listing.named for listing in listings):
             listings = _listings(blocks, question, numbers=True)
         if not any(listing.mentions for listing in listings):
-            answer = read_ranking(response, question, "identifiers" if question.identifiers else "titles")
+            answer = read_ranking(response, question, titles=not question.identifiers)
             if answer.outcome is Outcome.UNPARSED:
                 return answer
             return replace(answer, outcome=Outcome.REPAIRED, repairs={**answer.repairs, "not_json": 1})
-        reading = chosen(listings, text, question)
+        reading = choose(listings, text, missing(0, len(question.items), question.top))
         if reading.ambiguous:
             return unparsed(response, text, "ambiguous")
         of_kind = Identifiers.of(question).is_of_kind

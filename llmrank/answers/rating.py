@@ -22,13 +22,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from llmrank.answers.blocks import CARDINALS
 from llmrank.answers.normalise import folded, normalise, without_reasoning
 from llmrank.answers.outcome import TextFormat, answered, is_refusal, looks_like_error, unparsed
 from llmrank.answers.title import parse_title
 from llmrank.types import Answer, Question, Response, Structured
 
 _RANGE_MARK = "\x00"
-_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WORDS = ("zero", *CARDINALS)
 _FOREIGN = (
     ("eins", "un", "uno", "um", "一", "один"),
     ("zwei", "deux", "dos", "due", "dois", "二", "два"),
@@ -41,10 +42,7 @@ _VALUES = {word: at for at, words in enumerate(_FOREIGN, 1) for word in words} |
 }
 _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w|%|[.,]\d|:\d)"
-_STARS = (
-    r"stars?|sterne?n?|étoiles?|estrellas?|estrelas?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟]|[星点点分]"
-    r"|points?|pts"
-)
+_STARS = r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分]|points?|pts"
 _DIGITS = rf"(?<![\w.,/])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分]))"
 _WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
 _ALONE = rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half)?)(?!\w|(?<=[一二三四五])\B[^星点分])"

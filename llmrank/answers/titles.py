@@ -24,4 +24,4 @@ class Titles(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the named items in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
         `no_candidate_named`)."""
-        return read_ranking(response, question, "titles")
+        return read_ranking(response, question, titles=True)

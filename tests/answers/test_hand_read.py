@@ -6,7 +6,9 @@ import pytest
 
 from llmrank.answers import answer_format
 from llmrank.types import Answer, Outcome, Response
-from tests.answers.hand_read import FIRST, SECOND, Written
+from tests.answers.hand_read import FIRST, SECOND, THIRD, Written
+
+ALL = (*FIRST, *SECOND, *THIRD)
 
 
 def reading(answer: Answer, written: Written) -> str:
@@ -35,6 +37,6 @@ def test_there_are_enough() -> None:
     assert len({(written.format, written.scheme, written.text, written.titles) for written in FIRST}) == len(FIRST)
 
 
-@pytest.mark.parametrize("written", (*FIRST, *SECOND), ids=lambda written: f"{written.kind}-{written.text[:24]!a}")
+@pytest.mark.parametrize("written", ALL, ids=lambda written: f"{written.kind}-{written.text[:24]!a}")
 def test_the_answer_is_read_as_by_hand(written: Written) -> None:
     assert read_by_llmrank(written) == written.reading

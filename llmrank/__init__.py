@@ -47,22 +47,16 @@ __all__ = [
 ]
 
 _WHERE = {
-    "Case": "llmrank.types",
-    "Event": "llmrank.types",
-    "Item": "llmrank.types",
-    "Outcome": "llmrank.types",
-    "Ranking": "llmrank.types",
-    "Reranker": "llmrank.evaluation.reranker",
-    "Run": "llmrank.run.run",
-    "compare": "llmrank.run.compare",
-    "evaluate": "llmrank.evaluation.evaluate",
-    "load_cases": "llmrank.evaluation.cases",
-    "load_prompt": "llmrank.evaluation.method",
-    "load_run": "llmrank.run.run",
-    "make_ranker": "llmrank.evaluation.method",
-    "open_store": "llmrank.evaluation.session",
-    "rerank": "llmrank.evaluation.rerank",
-    "score": "llmrank.evaluation.score",
+    "llmrank.types": ("Case", "Event", "Item", "Outcome", "Ranking"),
+    "llmrank.evaluation.cases": ("load_cases",),
+    "llmrank.evaluation.evaluate": ("evaluate",),
+    "llmrank.evaluation.method": ("load_prompt", "make_ranker"),
+    "llmrank.evaluation.rerank": ("rerank",),
+    "llmrank.evaluation.reranker": ("Reranker",),
+    "llmrank.evaluation.score": ("score",),
+    "llmrank.evaluation.session": ("open_store",),
+    "llmrank.run.compare": ("compare",),
+    "llmrank.run.run": ("Run", "load_run"),
 }
 
 
@@ -70,9 +64,10 @@ def __getattr__(name: str) -> object:
     """Load a public name when it is first used (PEP 562), so that `import llmrank` loads nothing heavy."""
     if name == "measures":
         return import_module("llmrank.measures")
-    if name not in _WHERE:
-        raise AttributeError(f"module 'llmrank' has no attribute {name!r}")
-    return vars(import_module(_WHERE[name]))[name]
+    for module, names in _WHERE.items():
+        if name in names:
+            return vars(import_module(module))[name]
+    raise AttributeError(f"module 'llmrank' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -145,9 +145,10 @@ class EngineDiedError(FatalBackendError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    """Return `; did you mean 'x'?` for the known name closest to `name` in any case, or an empty string."""
+    names = {one.casefold(): one for one in known}
+    matches = get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
+    return f"; did you mean {names[matches[0]]!r}?" if matches else ""
 
 
 def from_validation(
@@ -198,28 +199,30 @@ DIFF_LINES = 12
 LINE_WIDTH = 100
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
+def flat_settings(settings: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    """Return settings without nesting, each under its full name: `sampling.seed`."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= flat_settings(value, f"{within}{name}.") if isinstance(value, dict) else {f"{within}{name}": value}
+    return found
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return what differs between two sets of settings, an entry for each: `sampling.seed: was 0, now 1`.
 
     A changed text of several lines is shown as a short diff; the hash of a text that is shown is left out.
     """
+    old, new = flat_settings(before), flat_settings(now)
+    changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
     found: list[str] = []
-    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    for key in changed:
-        if key.endswith("_sha256") and key.removesuffix("_sha256") in changed:
-            continue
-        old, new, name = before.get(key), now.get(key), f"{within}{key}"
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += differences(old, new, f"{name}.")  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
-            found.append("\n      ".join([f"{name}:", *_short_diff(old, new)]))
-        else:
-            found.append(f"{name}: was {_shown(key in before, old)}, now {_shown(key in now, new)}")
+    for name in changed:
+        was, is_now = old.get(name), new.get(name)
+        if isinstance(was, str) and isinstance(is_now, str) and "\n" in was + is_now:
+            found.append("\n      ".join([f"{name}:", *_short_diff(was, is_now)]))
+        elif not (name.endswith("_sha256") and name.removesuffix("_sha256") in changed):
+            shown = [f"{one[name]!r:.80}" if name in one else "not set" for one in (old, new)]
+            found.append(f"{name}: was {shown[0]}, now {shown[1]}")
     return found
-
-
-def _shown(there: bool, value: object) -> str:
-    return f"{value!r:.80}" if there else "not set"
 
 
 def _short_diff(old: str, new: str) -> Iterator[str]:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from traceback import walk_tb
 from types import TracebackType
 
 from llmrank.errors import InputError, LlmrankError
 
 KINDS = {
-    "llmrank.answers": "answer format",
-    "llmrank.rankers": "ranker",
-    "llmrank.recall": "recall model",
-    "llmrank.measures": "measure",
-    "llmrank.backends": "backend",
+    "llmrank.answers": ("answer format", "--answer"),
+    "llmrank.rankers": ("ranker", "--ranker"),
+    "llmrank.recall": ("recall model", "--recall"),
+    "llmrank.measures": ("measure", "--measures"),
+    "llmrank.backends": ("backend", "--backend"),
 }
-"""The entry point groups, and what each adds."""
-OPTIONS = {
-    "llmrank.answers": "--answer",
-    "llmrank.rankers": "--ranker",
-    "llmrank.recall": "--recall",
-    "llmrank.measures": "--measures",
-    "llmrank.backends": "--backend",
-}
-"""The option that names what a group adds."""
+"""The entry point groups: what each adds, and the option that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ class Plugin:
         return f"{self.point.dist.name} {self.point.dist.version}" if self.point.dist else "a package without a name"
 
     def __str__(self) -> str:
-        return f"the {KINDS[self.point.group]} {self.name!r} of {self.package} ({self.point.value})"
+        return f"the {KINDS[self.point.group][0]} {self.name!r} of {self.package} ({self.point.value})"
 
     def load(self) -> object:
         """Return what the entry point names; raises InputError, with the package, for whatever its module raises."""
@@ -56,7 +50,7 @@ class Plugin:
     ) -> InputError:
         """Return an error that says whose fault it is."""
         remove = f"or `pip uninstall {self.point.dist.name}`" if self.point.dist else "or take it off the path"
-        whose = f"fix it there, choose another {OPTIONS[self.point.group]}"
+        whose = f"fix it there, choose another {KINDS[self.point.group][1]}"
         return InputError(f"{self} {problem}", path=path, line=line, user=user, hint=hint or f"{whose}, {remove}")
 
     def blamed(self, doing: str, *, hint: str = "", user: str | None = None) -> _Blamed:
@@ -64,8 +58,8 @@ class Plugin:
         return _Blamed(self, doing, hint, user)
 
 
-@dataclass(frozen=True, slots=True)
-class _Blamed:
+@dataclass(frozen=True)
+class _Blamed(AbstractContextManager["_Blamed"]):
     """Foreign code may raise anything. Nothing is swallowed: it is raised again under the plugin's name."""
 
     plugin: Plugin
@@ -73,24 +67,17 @@ class _Blamed:
     hint: str
     user: str | None
 
-    def __enter__(self) -> None:
-        pass
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, LlmrankError):
-            path, line = next(reversed(list(self._frames(trace))), (None, None))
+            package, path, line = self.plugin.point.module.split(".")[0], None, None
+            for frame, number in walk_tb(trace):
+                if str(frame.f_globals.get("__name__")).split(".")[0] == package:
+                    # The last one is the innermost of the package's own code.
+                    path, line = frame.f_code.co_filename, number
             problem = f"{self.doing}: {type(error).__name__}: {error}"
             raise self.plugin.error(problem, hint=self.hint, path=path, line=line, user=self.user) from error
-
-    def _frames(self, trace: TracebackType | None) -> Iterator[tuple[str, int]]:
-        """Yield file and line of each frame in the package's own code, the innermost last."""
-        package = self.plugin.point.module.split(".")[0]
-        while trace is not None:
-            if str(trace.tb_frame.f_globals.get("__name__")).split(".")[0] == package:
-                yield trace.tb_frame.f_code.co_filename, trace.tb_lineno
-            trace = trace.tb_next
 
 
 def plugin_names(group: str) -> tuple[str, ...]:
@@ -109,7 +96,7 @@ def find_plugin(group: str, name: str, ours: Collection[str] = ()) -> Plugin | N
     if len(givers) > 1:
         removable = " or ".join(f"`pip uninstall {one.point.dist.name}`" for one in plugins if one.point.dist)
         raise InputError(
-            f"the {KINDS[group]} {name!r} is given by {' and by '.join(givers)}",
+            f"the {KINDS[group][0]} {name!r} is given by {' and by '.join(givers)}",
             hint=f"give the entry point of group {group} a name of its own, or {removable}",
         )
     return plugins[0] if plugins else None

@@ -12,13 +12,12 @@ models:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PrivateAttr, ValidationError
 
 from llmrank.errors import InputError, from_validation, nearest
 from llmrank.types import Usage
@@ -85,29 +84,6 @@ class Tariff:
         return asdict(self) | {"dated": self.dated.isoformat()}
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """The content of a price file."""
-
-    path: Path
-    currency: str
-    dated: date
-    models: Mapping[str, tuple[Price, Price]]
-    """Each model's price, and its price through a Batch API."""
-
-    def tariff(self, model: str) -> Tariff:
-        """Return what the model costs; raises InputError, with the nearest name, for one that the file doesn't hold."""
-        if model not in self.models:
-            raise InputError(
-                f"no price for model {model!r}{nearest(model, self.models)}",
-                path=self.path,
-                field="models",
-                hint=f"add it, or choose with --model among: {', '.join(self.models)}",
-            )
-        direct, batch = self.models[model]
-        return Tariff(model, self.currency, self.dated, direct, batch)
-
-
 class PriceKeys(BaseModel):
     """The keys of a price."""
 
@@ -127,20 +103,29 @@ class ModelKeys(PriceKeys):
 
     batch: NonNegativeFloat | PriceKeys = 1.0
 
-    def prices(self) -> tuple[Price, Price]:
-        """Return the price of direct calls and that of batches."""
-        direct = self.price()
-        return direct, self.batch.price() if isinstance(self.batch, PriceKeys) else direct * self.batch
 
-
-class FileKeys(BaseModel):
-    """The keys of a price file."""
+class Prices(BaseModel):
+    """The content of a price file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     dated: date = Field(alias="date")
     currency: str = Field(min_length=1)
     models: dict[str, ModelKeys] = Field(min_length=1)
+    _path: Path = PrivateAttr()
+
+    def tariff(self, model: str) -> Tariff:
+        """Return what the model costs; raises InputError, with the nearest name, for one that the file doesn't hold."""
+        if model not in self.models:
+            raise InputError(
+                f"no price for model {model!r}{nearest(model, self.models)}",
+                path=self._path,
+                field="models",
+                hint=f"add it, or choose with --model among: {', '.join(self.models)}",
+            )
+        direct, batch = self.models[model].price(), self.models[model].batch
+        through_batches = batch.price() if isinstance(batch, PriceKeys) else direct * batch
+        return Tariff(model, self.currency, self.dated, direct, through_batches)
 
 
 def read_prices(path: Path) -> Prices:
@@ -154,9 +139,10 @@ def read_prices(path: Path) -> Prices:
         raise InputError("not UTF-8", path=path, hint="save it as UTF-8") from error
     values, lines = read_yaml(text, path)
     try:
-        content = FileKeys.model_validate(values)
+        prices = Prices.model_validate(values)
     except ValidationError as error:
         # Where a factor or a price may stand, pydantic names the two kinds.
         kinds = (PriceKeys.__name__, "constrained-float")
-        raise from_validation(error, FileKeys, path=path, lines=lines, hint=hint, not_keys=kinds) from error
-    return Prices(path, content.currency, content.dated, {name: one.prices() for name, one in content.models.items()})
+        raise from_validation(error, Prices, path=path, lines=lines, hint=hint, not_keys=kinds) from error
+    prices._path = path  # pyright: ignore[reportPrivateUsage] - pydantic has no other attribute besides the keys
+    return prices

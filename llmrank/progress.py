@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from threading import Event, Thread
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from tqdm.std import tqdm
@@ -50,43 +50,23 @@ def sign_of_life(say: Say, doing: str, *, every: float = 10.0, at_once: bool = T
         thread.join()
 
 
-class Reporter(Protocol):
-    """Who is told how far the work is."""
+class Reporter:
+    """Is told how far the work is. This one shows nothing."""
 
     def message(self, line: str) -> None:
         """Show one line: what is being done, or waited for."""
-        ...
 
     def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
         """Begin to count `total` Cases, of which `done` are done; `spent` says what the calls have taken so far."""
-        ...
 
     def advance(self, outcome: str) -> None:
         """Count one Case."""
-        ...
 
     def end(self) -> None:
         """Stop counting, and sum up."""
-        ...
 
 
-class Silent:
-    """Shows nothing."""
-
-    def message(self, line: str) -> None:
-        """Show nothing."""
-
-    def begin(self, total: int, done: int, spent: Callable[[], str]) -> None:
-        """Show nothing."""
-
-    def advance(self, outcome: str) -> None:
-        """Show nothing."""
-
-    def end(self) -> None:
-        """Show nothing."""
-
-
-class Progress:
+class Progress(Reporter):
     """Shows messages and progress on stderr."""
 
     def __init__(self) -> None:
@@ -164,6 +144,6 @@ def in_notebook() -> bool:
 
 def reporter_of(progress: bool | Reporter) -> Reporter:
     """Return the Reporter that `progress=` names: True a bar, False nothing."""
-    if isinstance(progress, bool):
-        return Progress() if progress else Silent()
-    return progress
+    if not isinstance(progress, bool):
+        return progress
+    return Progress() if progress else Reporter()

@@ -129,11 +129,26 @@ def paired_difference(
             plus += found[column]
         extreme += int((np.abs(2 * plus - moved.sum()) >= observed).sum())
     p = (1 + extreme) / (1 + permutations)
-    higher, lower = int((differences > TIE).sum()), int((differences < -TIE).sum())
-    equal = len(differences) - higher - lower
     return Difference(
-        interval.value, interval.low, interval.high, p, interval.users, p_t, effect_size, higher, equal, lower
+        interval.value, interval.low, interval.high, p, interval.users, p_t, effect_size, *signs_of(differences)
     )
+
+
+def bootstrapped_difference(
+    difference: float, replicas: NDArray[np.float64], errors: NDArray[np.float64], clusters: NDArray[np.intp]
+) -> Difference:
+    """Return a difference that is no mean, from its bootstrap; `errors` are left minus right of each Case."""
+    low, high = percentile_interval(replicas)
+    counts = signs_of(by_cluster(errors, clusters)[0])
+    return Difference(
+        difference, low, high, bootstrap_p(replicas), len(np.unique(clusters)), math.nan, math.nan, *counts
+    )
+
+
+def signs_of(differences: NDArray[np.float64]) -> tuple[int, int, int]:
+    """Return how many are above zero, zero, and below it; those that are undefined (NaN) are not counted."""
+    higher, lower = int((differences > TIE).sum()), int((differences < -TIE).sum())
+    return higher, int((~np.isnan(differences)).sum()) - higher - lower, lower
 
 
 def paired_t(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import sqlite3
 import struct
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 
 from llmrank.errors import InputError
 from llmrank.files import PRIVATE
-from llmrank.types import Closable, Message, Request, Response, Sampling, Structured, Thinking, Usage
+from llmrank.types import Closable, Message, Request, Response, Sampling, Structured, Thinking, Usage, adapter
 
 BUSY_SECONDS = 60.0
 """How long a write waits for other processes."""
@@ -45,6 +45,7 @@ COMMIT;
 OPEN_FILE_LOCK: int | None = getattr(fcntl, "F_OFD_SETLK", None)
 """The command for locks that belong to an open file and not to the process (Linux); elsewhere the process has them."""
 KEYS_AT_ONCE = 500
+FLOATS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _JOINED = "FROM response JOIN backend ON backend.id = backend"
 
 
@@ -59,24 +60,15 @@ def request_key(identity: Mapping[str, str], request: Request) -> str:
     return KeyedRequest(identity, request).key
 
 
-@dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """A Request with its Store key and the canonical JSON that the key is made of, so that it is encoded once."""
+    """A Request to a backend of this identity, with its Store key; it is encoded once."""
 
-    identity: Mapping[str, str]
-    """The backend's."""
-    request: Request
-    backend_json: str = field(init=False)
-    request_json: str = field(init=False)
-    key: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        backend = _identity_json(tuple(self.identity.items()))
-        request = canonical_json(encode_request(self.request))
-        object.__setattr__(self, "backend_json", backend)
-        object.__setattr__(self, "request_json", request)
-        content = f'{{"backend":{backend},"request":{request}}}'
-        object.__setattr__(self, "key", hashlib.sha256(content.encode()).hexdigest())
+    def __init__(self, identity: Mapping[str, str], request: Request) -> None:
+        self.request = request
+        self.backend_json = _identity_json(tuple(identity.items()))
+        self.request_json = canonical_json(encode_request(request))
+        content = f'{{"backend":{self.backend_json},"request":{self.request_json}}}'
+        self.key = hashlib.sha256(content.encode()).hexdigest()
 
 
 @lru_cache(maxsize=64)
@@ -86,19 +78,10 @@ def _identity_json(identity: tuple[tuple[str, str], ...]) -> str:
 
 def encode_request(request: Request) -> dict[str, Any]:
     """Return the Request as JSON values, every field explicit; a temperature of 0 and of 0.0 are the same."""
-    sampling, structured = request.sampling, request.structured
+    sampling, structured = adapter(Sampling).dump_python(request.sampling), request.structured
     return {
         "messages": [[message.role, message.content] for message in request.messages],
-        "sampling": {
-            "temperature": float(sampling.temperature),
-            "top_p": float(sampling.top_p),
-            "top_k": int(sampling.top_k),
-            "max_tokens": int(sampling.max_tokens),
-            "seed": int(sampling.seed),
-            "stop": list(sampling.stop),
-            "presence_penalty": float(sampling.presence_penalty),
-            "frequency_penalty": float(sampling.frequency_penalty),
-        },
+        "sampling": sampling | {name: float(sampling[name]) for name in FLOATS},
         "labels": list(request.labels),
         "structured": [structured.kind, structured.spec] if structured else None,
         "thinking": [request.thinking.on, request.thinking.budget],
@@ -123,26 +106,12 @@ def decode_request(content: Mapping[str, Any]) -> Request:
 
 def encode_response(response: Response) -> dict[str, Any]:
     """Return the Response as JSON values."""
-    return {
-        "text": response.text,
-        "finish_reason": response.finish_reason,
-        "usage": asdict(response.usage),
-        "label_logprobs": None if response.label_logprobs is None else dict(response.label_logprobs),
-        "reasoning": response.reasoning,
-        "seconds": response.seconds,
-        "batch": response.batch,
-        "model": response.model,
-        "system_fingerprint": response.system_fingerprint,
-    }
+    return adapter(Response).dump_python(response)
 
 
 def decode_response(content: Mapping[str, Any]) -> Response:
-    """Return the Response that `encode_response` wrote."""
-    values: dict[str, Any] = {**content, "usage": Usage(**content["usage"])}
-    response = Response(**values)
-    if not isinstance(response.text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - it comes from a file
-        raise TypeError("the text is no text")
-    return response
+    """Return the Response that `encode_response` wrote; raises ValueError for anything else."""
+    return adapter(Response).validate_python(content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +126,13 @@ class Selection:
 
     def condition(self) -> tuple[str, list[str]]:
         """Return an SQL condition on `response JOIN backend`, and its values."""
-        parts: list[str] = ["1"]
-        values: list[str] = []
-        if self.model is not None:
-            parts.append("json_extract(identity, '$.model') = ?")
-            values.append(self.model)
-        if self.backend is not None:
-            parts.append("? IN (json_extract(identity, '$.kind'), json_extract(identity, '$.base_url'))")
-            values.append(self.backend)
-        if self.before is not None:
-            parts.append("received < ?")
-            values.append(timestamp(self.before))
-        return " AND ".join(parts), values
+        conditions = {
+            "json_extract(identity, '$.model') = ?": self.model,
+            "? IN (json_extract(identity, '$.kind'), json_extract(identity, '$.base_url'))": self.backend,
+            "received < ?": None if self.before is None else timestamp(self.before),
+        }
+        given = {condition: value for condition, value in conditions.items() if value is not None}
+        return " AND ".join(["1", *given]), list(given.values())
 
 
 EVERYTHING = Selection()
@@ -232,9 +196,13 @@ class Store(Closable):
         Raises InputError when the file is no Store, cannot be made, or is locked for longer than a minute.
         """
         self.path = path
+        self._backends: dict[str, int] = {}
+        self._damaged: set[str] = set()
+        self._claims: int | None = None
+        in_memory = str(path) == ":memory:"
+        self._shared = not (read_only or alone or in_memory)
         if read_only and not path.is_file():
             raise InputError("no such store", hint="name the store file of an earlier run (--store)", path=path)
-        self._shared = not (read_only or alone) and str(path) != ":memory:"
         with _explained(path):
             if read_only:
                 # Without write access to the folder SQLite cannot share the file with a writer, so there is none.
@@ -242,7 +210,7 @@ class Store(Closable):
                 self._db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS)
                 self._db.execute("SELECT key FROM response LIMIT 1")
             else:
-                if str(path) != ":memory:":
+                if not in_memory:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     # SQLite gives the files beside it the same mode.
                     os.close(os.open(path, os.O_CREAT, PRIVATE))
@@ -251,35 +219,24 @@ class Store(Closable):
                 if alone:
                     self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._prepare()
-        self._check_version()
-        self._backends: dict[str, int] = {}
-        self._damaged: set[str] = set()
-        self._claims: int | None = None
-
-    def _check_version(self) -> None:
-        with _explained(self.path):
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version != VERSION:
             self._db.close()
-            raise InputError(
-                f"this Store was written by another version of llmrank (form {version}, and this one reads {VERSION})",
-                path=self.path,
-                hint="name a new file with --store",
-            )
+            problem = f"this Store was written by another version of llmrank (form {version}, and this reads {VERSION})"
+            raise InputError(problem, path=path, hint="name a new file with --store")
 
     def _prepare(self) -> None:
         """Make the tables, unless they are there, in a file that processes can write side by side."""
-        from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+        from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_random
 
         # SQLite's own waiting does not cover the change of mode: of several that open a new file, some are refused.
-        for attempt in Retrying(
-            retry=retry_if_exception(
-                lambda error: isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-            ),
+        patient = Retrying(
+            retry=retry_if_exception_message(match=".*locked"),
             stop=stop_after_delay(BUSY_SECONDS),
             wait=wait_random(0.01, 0.1),
             reraise=True,
-        ):
+        )
+        for attempt in patient:
             with attempt:
                 tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
                 if tables and "response" not in tables:
@@ -305,12 +262,10 @@ class Store(Closable):
             marks = "?" if len(some) == 1 else ", ".join("?" * len(some))
             # As bytes: text that is not UTF-8 would fail the whole query.
             query = f"SELECT key, CAST(response AS BLOB) FROM response WHERE key IN ({marks})"
-            with _explained(self.path):
-                rows = self._db.execute(query, some).fetchall()
-            for key, content in rows:
+            for key, content in self._execute(query, some):
                 try:
                     found[key] = decode_response(json.loads(content))
-                except (ValueError, TypeError, KeyError):
+                except ValueError:
                     self._damaged.add(key)
         return found
 
@@ -320,24 +275,15 @@ class Store(Closable):
 
     def put_keyed(self, keyed: KeyedRequest, response: Response, key: str = "") -> None:
         """Keep the Response to a Request; of two under one key the first stays. `key` replaces the Request's own."""
-        key = key or keyed.key
-        row = (
-            key,
-            self._backend_id(keyed.backend_json),
-            keyed.request_json,
-            canonical_json(encode_response(response)),
-            timestamp(datetime.now(UTC)),
-        )
+        key, backend = key or keyed.key, self._backend_id(keyed.backend_json)
+        answer, now = canonical_json(encode_response(response)), timestamp(datetime.now(UTC))
         insert = "INSERT OR REPLACE" if key in self._damaged else "INSERT OR IGNORE"
-        with _explained(self.path):
-            self._db.execute(f"{insert} INTO response VALUES (?, ?, ?, ?, ?)", row)
+        self._execute(f"{insert} INTO response VALUES (?, ?, ?, ?, ?)", [key, backend, keyed.request_json, answer, now])
         self._damaged.discard(key)
 
     def has_answers(self, identity: Mapping[str, str]) -> bool:
         """Return whether this backend has ever answered."""
-        query = "SELECT EXISTS (SELECT 1 FROM response JOIN backend ON backend.id = backend WHERE identity = ?)"
-        with _explained(self.path):
-            return bool(self._db.execute(query, (canonical_json(dict(identity)),)).fetchone()[0])
+        return bool(self._execute(f"SELECT 1 {_JOINED} WHERE identity = ? LIMIT 1", [canonical_json(dict(identity))]))
 
     def claim(self, key: str) -> bool:
         """Return whether the question is now this Store's to ask, until `release`; False: another process asks it.
@@ -371,22 +317,18 @@ class Store(Closable):
     def identities(self) -> list[dict[str, str]]:
         """Return the identity of every backend that has answers in this Store, oldest first."""
         answered = "EXISTS (SELECT 1 FROM response WHERE backend = backend.id)"
-        with _explained(self.path):
-            rows = self._db.execute(f"SELECT identity FROM backend WHERE {answered} ORDER BY id").fetchall()
-        return [json.loads(row[0]) for row in rows]
+        rows = self._execute(f"SELECT identity FROM backend WHERE {answered} ORDER BY id")
+        return [json.loads(identity) for (identity,) in rows]
 
     def stats(self, selection: Selection = EVERYTHING) -> StoreStats:
         """Return counts, tokens and times of what is selected, and the size of it all; reads the whole file."""
-        field = "coalesce(sum(json_extract(response, '$.usage.{}')), 0)"
-        names = ("prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
-        sums = ", ".join(map(field.format, names))
+        sums = ", ".join(f"coalesce(sum(json_extract(response, '$.usage.{one.name}')), 0)" for one in fields(Usage))
         condition, values = selection.condition()
-        with _explained(self.path):
-            rows = self._db.execute(
-                f"SELECT identity, count(*), min(received), max(received), {sums} {_JOINED} WHERE {condition} "
-                "GROUP BY backend ORDER BY backend",
-                values,
-            ).fetchall()
+        rows = self._execute(
+            f"SELECT identity, count(*), min(received), max(received), {sums} {_JOINED} WHERE {condition} "
+            "GROUP BY backend ORDER BY backend",
+            values,
+        )
         held = tuple(
             BackendStats(json.loads(identity), count, Usage(*tokens), oldest, newest)
             for identity, count, oldest, newest, *tokens in rows
@@ -435,6 +377,10 @@ class Store(Closable):
             os.close(self._claims)
             self._claims = None
 
+    def _execute(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with _explained(self.path):
+            return self._db.execute(query, values).fetchall()
+
     @contextmanager
     def _transaction(self) -> Generator[None]:
         self._db.execute("BEGIN IMMEDIATE")
@@ -447,10 +393,8 @@ class Store(Closable):
 
     def _backend_id(self, identity: str) -> int:
         if identity not in self._backends:
-            with _explained(self.path):
-                self._db.execute("INSERT OR IGNORE INTO backend (identity) VALUES (?)", (identity,))
-                row = self._db.execute("SELECT id FROM backend WHERE identity = ?", (identity,)).fetchone()
-            self._backends[identity] = row[0]
+            self._execute("INSERT OR IGNORE INTO backend (identity) VALUES (?)", [identity])
+            ((self._backends[identity],),) = self._execute("SELECT id FROM backend WHERE identity = ?", [identity])
         return self._backends[identity]
 
 
@@ -488,10 +432,6 @@ class ForgetfulStore(Store):
         """Open nothing on the disk."""
         super().__init__(Path(":memory:"))
         self._answered = False
-
-    def get(self, key: str) -> Response | None:
-        """Return None."""
-        return None
 
     def get_all(self, keys: Sequence[str]) -> dict[str, Response]:
         """Return nothing."""

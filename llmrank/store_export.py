@@ -8,13 +8,13 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Literal, cast, get_type_hints
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -25,9 +25,7 @@ from llmrank.store import (
     StoredRow,
     canonical_json,
     decode_request,
-    decode_response,
     encode_request,
-    encode_response,
     request_key,
     timestamp,
 )
@@ -43,19 +41,18 @@ def export_store(store: Store, path: Path, *, overwrite: bool = False) -> int:
     Raises InputError where the file already exists, has another suffix than `.jsonl` or `.jsonl.gz`, or cannot be
     written.
     """
-    _check_name(path)
+    opened = _opener(path)
     if path.exists() and not overwrite:
         raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
     count = 0
-    with writing(path, private=True) as temporary, _opened(temporary, "wb", zipped=_zipped(path)) as file:
-        for row in store.rows():
+    with writing(path, private=True) as temporary, opened(temporary, "wb") as file:
+        for count, row in enumerate(store.rows(), 1):  # noqa: B007 - the last count is returned
             # The values are JSON already: they are put together as they are.
             line = (
                 f'{{"key":"{row.key}","backend":{row.backend},"request":{row.request},'
                 f'"response":{row.response},"received":"{row.received}"}}\n'
             )
             file.write(line.encode())
-            count += 1
     return count
 
 
@@ -82,10 +79,9 @@ def import_store(store: Store, path: Path) -> tuple[int, int]:
 
 def read_exported(path: Path) -> Iterator[StoredRow]:
     """Yield the rows of an exported Store, each checked; raises InputError with file, line, field and hint."""
-    _check_name(path)
-    number = 0
+    number, opened = 0, _opener(path)
     try:
-        with _opened(path, "rb", zipped=_zipped(path)) as file:
+        with opened(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield _row(line, path, number)
@@ -127,12 +123,11 @@ def _row(line: bytes, path: Path, number: int) -> StoredRow:
     if key != row["key"]:
         problem = f"the key does not belong to this request and backend (theirs is {key[:12]}…)"
         raise wrong("key", problem, "restore the line as it was exported: an answer under a wrong key would be trusted")
-    response = canonical_json(encode_response(decode_response(row["response"])))
     try:
         received = timestamp(datetime.fromisoformat(row["received"]))
     except ValueError:
         raise wrong("received", "not a time", "write it such as 2026-11-24T18:00:00+00:00") from None
-    return StoredRow(key, canonical_json(row["backend"]), request_text, response, received)
+    return StoredRow(key, canonical_json(row["backend"]), request_text, canonical_json(row["response"]), received)
 
 
 @cache
@@ -149,14 +144,8 @@ def _line_model() -> type[BaseModel]:
     return model(StoredRow, backend=dict[str, str], request=dict[str, Any], response=response)
 
 
-def _opened(path: Path, mode: Literal["rb", "wb"], *, zipped: bool) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path, mode)) if zipped else path.open(mode)
-
-
-def _zipped(path: Path) -> bool:
-    return path.name.lower().endswith(".gz")
-
-
-def _check_name(path: Path) -> None:
+def _opener(path: Path) -> Callable[[Path, str], Any]:
+    """Return what opens a file of that name; raises InputError for another kind of file."""
     if not path.name.lower().endswith((".jsonl", ".jsonl.gz")):
         raise InputError("an exported Store is JSON lines", path=path, hint="name it .jsonl or .jsonl.gz")
+    return gzip.open if path.name.lower().endswith(".gz") else Path.open

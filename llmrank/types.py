@@ -11,13 +11,35 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from types import MappingProxyType, TracebackType
-from typing import Annotated, Literal, Protocol, Self
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, TypeVar
 
 from annotated_types import Ge, Gt, Le
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 """A default for functions; a field's default must be hashable and picklable, which this is not."""
+
+T = TypeVar("T")
+
+
+def adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Return what turns a noun, a frozen dataclass, into plain values and back.
+
+    `dump_python` gives dicts and lists; `validate_python` raises ValueError for what are not the values of the noun.
+    """
+    return _adapter(kind)
+
+
+@cache
+def _adapter(kind: type[Any]) -> Any:  # noqa: ANN401 - `adapter` says it
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
 
 # --- what is open until it is closed --------------------------------------------------------------------------------
 
@@ -32,9 +54,7 @@ class Closable(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -92,6 +112,16 @@ class Case:
     def __post_init__(self) -> None:
         if not self.case_id:
             object.__setattr__(self, "case_id", self.user_id)
+
+    @property
+    def asked(self) -> tuple[Item, ...]:
+        """The items that are to be ranked or rated: the candidates, or the target alone."""
+        return self.candidates if self.target is None else (self.target,)
+
+    @property
+    def gain_of(self) -> Mapping[str, float]:
+        """The gain of each relevant item: 1 where relevance is binary."""
+        return dict(zip(self.relevant, self.gains or [1.0] * len(self.relevant), strict=True))
 
     def blinded(self) -> Case:
         """Return the Case without its truth: all that a ranker or a template may see."""
@@ -182,11 +212,8 @@ class Usage:
         )
 
     def __sub__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt_tokens - other.prompt_tokens,
-            self.cached_tokens - other.cached_tokens,
-            self.completion_tokens - other.completion_tokens,
-            self.reasoning_tokens - other.reasoning_tokens,
+        return self + Usage(
+            -other.prompt_tokens, -other.cached_tokens, -other.completion_tokens, -other.reasoning_tokens
         )
 
 
@@ -313,6 +340,11 @@ class Ranking:
     """Events, oldest first, that were left out because the prompt would not have fitted the model."""
     label_mass: float | None = None
     """The smallest of its Answers' label masses; None where no labels were read."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the model's answer could be read."""
+        return self.outcome in (Outcome.OK, Outcome.REPAIRED)
 
 
 RankingSteps = Generator[list[Request], Sequence[Reply], Ranking]

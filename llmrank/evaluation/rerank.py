@@ -261,7 +261,7 @@ def rerank_files(
     candidates: Path, output: Path, job: RerankJob, *, force: bool = False, reporter: Reporter | None = None
 ) -> Reranked:
     """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
-    reporter = reporter or reporter_of(False)
+    reporter = reporter or Reporter()
     partitions = job.divide(candidates, output, reporter)
     if job.is_divided(candidates):
         results, budget = _rerank_partitions(job, partitions, reporter, force=force)
@@ -329,7 +329,7 @@ def _rerank_partitions(
         if job.scale.engine == "local":
             follow(map(worker.work, ahead))
     if job.scale.engine == "ray" and ahead:
-        opened = partial(PartitionWorker, job, reporter_of(False))
+        opened = partial(PartitionWorker, job, Reporter())
         follow(work_on_actors(ahead, opened, actors=job.scale.actors, gpus=job.scale.gpus_per_actor))
         for result in results:
             worker.budget.add(result.requests, result.spent, result.doubtful)

@@ -23,14 +23,7 @@ from llmrank.measures.ratings import Ratings
 from llmrank.measures.recall import Recall
 from llmrank.measures.reciprocal_rank import MRR
 from llmrank.measures.rmse import RMSE
-from llmrank.measures.summary import (
-    MeasureSummary,
-    VersusBaseline,
-    compare,
-    compare_ratings,
-    summarise,
-    summarise_ratings,
-)
+from llmrank.measures.summary import MeasureSummary, VersusBaseline
 
 __all__ = [
     "AUC",
@@ -49,10 +42,6 @@ __all__ = [
     "Ratings",
     "Recall",
     "VersusBaseline",
-    "compare",
-    "compare_ratings",
     "parse_measure",
     "parse_measures",
-    "summarise",
-    "summarise_ratings",
 ]

@@ -35,9 +35,9 @@ class AUC(RatingMeasure):
         low, high = scale
         return truth >= (low + 0.75 * (high - low) if self.threshold is None else self.threshold)
 
-    def per_case(self, ratings: Ratings) -> NDArray[np.float64]:
+    def per_case(self, judged: Ratings) -> NDArray[np.float64]:
         """Return NaN for every Case: one Case alone has no AUC."""
-        return np.full(len(ratings), np.nan)
+        return np.full(len(judged), np.nan)
 
     def extreme(self, ratings: Ratings, unanswered: Literal["worst", "best"]) -> NDArray[np.float64]:
         """Return below all others for a liked Case, above them for a disliked one; or the reverse."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, Self
+from itertools import chain, pairwise
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.errors import InputError
-from llmrank.types import Case, Outcome, Ranking
+from llmrank.types import Case, Ranking
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,13 +50,7 @@ class Judgements:
     @classmethod
     def from_cases(cls, rankings: Iterable[Ranking], cases: Iterable[Case]) -> Self:
         """Judge each Ranking by the relevant ids of its Case, and their gains where it has them."""
-        return cls.from_rankings(
-            rankings,
-            (
-                case.relevant if case.gains is None else dict(zip(case.relevant, case.gains, strict=True))
-                for case in cases
-            ),
-        )
+        return cls.from_rankings(rankings, (case.gain_of for case in cases))
 
     @classmethod
     def from_rankings(
@@ -71,48 +65,33 @@ class Judgements:
         Raises:
             InputError: a Ranking names an item twice, or its scores are not aligned, not numbers, or rise.
         """
-        known: list[int] = []
-        candidates: list[int] = []
-        answered: list[bool] = []
+        cases: list[tuple[int, int, bool]] = []
         groups: list[tuple[int, int, int, int]] = []
         gains: list[float] = []
         ideal: list[float] = []
         for case, (ranking, ids) in enumerate(zip(rankings, relevant, strict=True)):
             wanted: Mapping[str, float] = ids if isinstance(ids, Mapping) else dict.fromkeys(ids, 1.0)
             check_ranking(ranking, case)
-            n = len(ranking.order)
-            is_answered = ranking.outcome in (Outcome.OK, Outcome.REPAIRED)
-            places = [place for place, item_id in enumerate(ranking.order) if item_id in wanted]
-            if is_answered:
-                tied: dict[tuple[int, int], list[float]] = {}
-                for place in places:
-                    tied.setdefault(tie_group(ranking, place), []).append(wanted[ranking.order[place]])
-                for (above, size), found in tied.items():
-                    groups.append((case, above, size, len(found)))
-                    gains += sorted(found, reverse=True)
-            elif places:  # at its worst: the relevant items last, and of these the highest gain at the very end
-                found = sorted(wanted[ranking.order[place]] for place in places)
-                if found[0] == found[-1]:
-                    groups.append((case, n - len(found), len(found), len(found)))
-                else:
-                    groups += [(case, n - len(found) + place, 1, 1) for place in range(len(found))]
-                gains += found
-            known.append(len(wanted))
+            tied: dict[tuple[int, int], list[float]] = {}
+            for place, item_id in enumerate(ranking.order):
+                if item_id in wanted:
+                    tied.setdefault(tie_group(ranking, place), []).append(wanted[item_id])
+            if not ranking.answered:  # at its worst: the relevant items last, the highest gain at the very end
+                tied = _last(sorted(chain(*tied.values())), len(ranking.order))
+            for (above, size), found in tied.items():
+                groups.append((case, above, size, len(found)))
+                gains += sorted(found, reverse=True)
             ideal += sorted(wanted.values(), reverse=True)
-            candidates.append(n)
-            answered.append(is_answered)
-        case, above, size, hits = np.array(groups, dtype=np.int64).reshape(-1, 4).T
-        binary = all(gain == 1 for gain in ideal)
+            cases.append((len(wanted), len(ranking.order), ranking.answered))
+        known, candidates, answered = np.array(cases, dtype=np.int64).reshape(-1, 3).T
+        graded = any(gain != 1 for gain in ideal)
         return cls(
-            np.array(known, dtype=np.int64),
-            np.array(candidates, dtype=np.int64),
-            np.array(answered, bool),
-            case,
-            above,
-            size,
-            hits,
-            None if binary else np.array(gains),
-            None if binary else np.array(ideal),
+            known,
+            candidates,
+            answered.astype(bool),
+            *np.array(groups, dtype=np.int64).reshape(-1, 4).T,
+            gain=np.array(gains) if graded else None,
+            ideal=np.array(ideal) if graded else None,
         )
 
     def __len__(self) -> int:
@@ -129,51 +108,33 @@ class Judgements:
 
     def best(self) -> Self:
         """Return the Judgements with every tie broken for the relevant items, and unanswered Cases at their best."""
-        if self.gain is None:
-            return replace(self, above=np.where(self.answered[self.case], self.above, 0), size=self.hits)
-        best = replace(self, size=self.hits)._by_gain()
-        ideal = self.oracle()
-        unanswered = ~self.answered
-        keep, take = ~unanswered[best.case], unanswered[ideal.case]
-        order = np.argsort(np.concatenate((best.case[keep], ideal.case[take])), kind="stable")
-        assert best.gain is not None and ideal.gain is not None
-
-        def merged(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
-            return np.concatenate((ours[keep], theirs[take]))[order]
-
-        return replace(
-            best,
-            case=merged(best.case, ideal.case),
-            above=merged(best.above, ideal.above),
-            size=merged(best.size, ideal.size),
-            hits=merged(best.hits, ideal.hits),
-            gain=merged(best.gain, ideal.gain),
-        )
+        best = self._on_top(~self.answered, self.candidates)
+        return replace(best, size=best.hits)._by_gain()
 
     def random(self) -> Self:
         """Return the Judgements with all candidates of a Case tied: any measure of it is the exact value of chance."""
-        return self._in_one_group(self.candidates)
+        return self._on_top(np.ones(len(self), dtype=bool), self.candidates)
 
     def oracle(self) -> Self:
         """Return the Judgements with all relevant candidates on top: the most that any reranking can reach."""
-        return self._in_one_group(self.sum(self.hits).astype(np.int64))._by_gain()
+        top = self.random()
+        return replace(top, size=top.hits)._by_gain()
 
-    def _in_one_group(self, size: NDArray[np.int64]) -> Self:
-        """Return the Judgements with the relevant candidates of each Case in one group, on top, of `size[case]`."""
-        hits = self.sum(self.hits).astype(np.int64)
-        case = np.flatnonzero(hits)
-        everyone = np.ones(len(self), dtype=bool)
+    def _on_top(self, which: NDArray[np.bool_], size: NDArray[np.int64]) -> Self:
+        """Return the Judgements with the relevant candidates of some Cases in one group, on top, of `size[case]`."""
+        starts = self.first() | ~which[self.case]
+        group = np.cumsum(starts) - 1
+        case = self.case[starts]
         gain = self.gain
         if gain is not None:
-            of_case = np.repeat(self.case, self.hits)
-            gain = gain[np.lexsort((-gain, of_case))]
+            gain = gain[np.lexsort((-gain, np.repeat(group, self.hits)))]
         return replace(
             self,
-            answered=everyone,
+            answered=self.answered | which,
             case=case,
-            above=np.zeros_like(case),
-            size=size[case],
-            hits=hits[case],
+            above=np.where(which[case], 0, self.above[starts]),
+            size=np.where(which[case], size[case], self.size[starts]),
+            hits=np.bincount(group, self.hits, minlength=len(case)).astype(np.int64),
             gain=gain,
         )
 
@@ -190,7 +151,7 @@ class Judgements:
 
     def recalled(self) -> NDArray[np.float64]:
         """Return, per Case, the share of its relevant ids that are candidates: the recall of the list; NaN: unknown."""
-        return per_case(self, self.sum(self.hits) / np.maximum(self.relevant, 1))
+        return self.where_judged(self.sum(self.hits) / np.maximum(self.relevant, 1))
 
     # --- what the measures are computed with ------------------------------------------------------------------------
 
@@ -218,10 +179,16 @@ class Judgements:
         """Return, per Case, the sum of `values` over its groups."""
         return np.bincount(self.case, values, minlength=len(self)).astype(np.float64, copy=False)
 
+    def where_judged(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return `values` with NaN for the Cases of which no relevant id is known."""
+        return np.where(self.judged, values, np.nan)
 
-def per_case(judgements: Judgements, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return `values` with NaN for the Cases of which no relevant id is known."""
-    return np.where(judgements.judged, values, np.nan)
+
+def _last(gains: list[float], n: int) -> dict[tuple[int, int], list[float]]:
+    """Return the tie groups of relevant items at the end of `n`, the lowest gain first; one group of equal gains."""
+    if len(set(gains)) == 1:
+        return {(n - len(gains), len(gains)): gains}
+    return {(n - len(gains) + place, 1): [gain] for place, gain in enumerate(gains)}
 
 
 def tie_group(ranking: Ranking, place: int) -> tuple[int, int]:

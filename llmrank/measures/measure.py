@@ -1,17 +1,20 @@
-"""What a measure is: a value with a name, a way to score many Cases, and one number for all of them."""
+"""What a measure is: a value with a name that scores many Cases, sums them up, and compares two methods."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmrank import stats
 from llmrank.errors import InputError
-from llmrank.measures.judgements import Judgements, per_case
+from llmrank.measures.judgements import Judgements
 from llmrank.measures.ratings import Ratings
+from llmrank.measures.summary import MeasureSummary, finite, finite_pair
 
 ROUNDING = 1e-9
 """How far a sum of fractions may pass 1."""
@@ -20,17 +23,46 @@ Unanswered = Literal["worst", "best", "imputed", "dropped"]
 """What stands for a rating that is not there: the end of the scale that measures worst, or best; the user's mean; or
 nothing, which leaves the Case out."""
 
+Judged = TypeVar("Judged", Judgements, Ratings)
+
 
 @dataclass(frozen=True)
-class RankingMeasure(ABC):
-    """A measure of rankings, at a cut-off `k` (None: the whole list). A subclass has a `name`, and `expected`."""
+class BaseMeasure(ABC, Generic[Judged]):
+    """What measures of rankings and of ratings share.
 
-    k: int | None = None
+    `users[case]` says whose each Case is, where a user has several: intervals and tests are over users.
+    """
+
     name: ClassVar[str] = ""
-    needs_cutoff: ClassVar[bool] = True
     lower_is_better: ClassVar[bool] = False
     is_headline: ClassVar[bool] = False
     """Whether a table's verdict is about this measure when it is among those chosen."""
+
+    @abstractmethod
+    def per_case(self, judged: Judged) -> NDArray[np.float64]:
+        """Return the value of each Case; NaN where the truth is unknown."""
+
+    @abstractmethod
+    def value(self, judged: Judged) -> float:
+        """Return one number for all Cases whose truth is known; NaN where it is undefined."""
+
+    @abstractmethod
+    def summary(self, judged: Judged, users: Sequence[str] | None = None) -> MeasureSummary:
+        """Return the measure over the Cases whose truth is known (`(~judged.judged).sum()` counts the others)."""
+
+    def difference(self, left: Judged, right: Judged, users: Sequence[str] | None = None) -> stats.Difference:
+        """Return left minus right on the same Cases, in the same order, over those judged in both; paired on users."""
+        both = left.judged & right.judged
+        values = [self.per_case(left)[both], self.per_case(right)[both]]
+        return stats.paired_difference(values[0], values[1], _clusters(users, both))
+
+
+@dataclass(frozen=True)
+class RankingMeasure(BaseMeasure[Judgements]):
+    """A measure of rankings, at a cut-off `k` (None: the whole list). A subclass has a `name`, and `expected`."""
+
+    k: int | None = None
+    needs_cutoff: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.k is None and self.needs_cutoff:
@@ -41,22 +73,37 @@ class RankingMeasure(ABC):
     def __str__(self) -> str:
         return self.name if self.k is None else f"{self.name}@{self.k}"
 
-    def per_case(self, judgements: Judgements) -> NDArray[np.float64]:
+    def per_case(self, judged: Judgements) -> NDArray[np.float64]:
         """Return, per Case, the expected value over random tie-breaking, in [0, 1]; NaN: no relevant id is known.
 
         Raises InputError where a measure of another package gives something else.
         """
-        values = per_case(judgements, np.asarray(self.expected(judgements), dtype=np.float64))
-        known = values[judgements.judged]
-        if len(values) != len(judgements) or not bool(((known >= -ROUNDING) & (known <= 1 + ROUNDING)).all()):
+        values = judged.where_judged(np.asarray(self.expected(judged), dtype=np.float64))
+        known = values[judged.judged]
+        if len(values) != len(judged) or not bool(((known >= -ROUNDING) & (known <= 1 + ROUNDING)).all()):
             problem = f"the measure {self} ({type(self).__module__}) gave no number between 0 and 1 for some Case"
             raise InputError(problem, field="measure", hint="correct its method `expected`, or leave the measure out")
         return values
 
-    def value(self, judgements: Judgements) -> float:
+    def value(self, judged: Judgements) -> float:
         """Return the mean over the Cases with a known relevant id; NaN when there are none."""
-        values = self.per_case(judgements)[judgements.judged]
+        values = self.per_case(judged)[judged.judged]
         return float(values.mean()) if len(values) else float("nan")
+
+    def summary(self, judged: Judgements, users: Sequence[str] | None = None) -> MeasureSummary:
+        """Return the mean over the judged Cases, with a t interval over users and the bounds."""
+        values = self.per_case(judged)
+        answered = values[judged.judged & judged.answered]
+        clusters = _clusters(users, judged.judged)
+        interval = stats.mean_interval(values[judged.judged], clusters, bounds=(0.0, 1.0))
+        return MeasureSummary(
+            value=finite(interval.value),
+            ci95=finite_pair(interval.low, interval.high) if interval.users else None,
+            answered_only=finite(answered.mean()) if len(answered) else None,
+            worst=finite(self.value(judged.worst())),
+            best=finite(self.value(judged.best())),
+            lower_is_better=self.lower_is_better,
+        )
 
     @abstractmethod
     def expected(self, judgements: Judgements) -> NDArray[np.float64]:
@@ -64,26 +111,52 @@ class RankingMeasure(ABC):
 
 
 @dataclass(frozen=True)
-class RatingMeasure(ABC):
-    """A measure of predicted ratings."""
+class RatingMeasure(BaseMeasure[Ratings]):
+    """A measure of predicted ratings. A subclass has a `name`, and `weighted`."""
 
-    name: ClassVar[str] = ""
-    lower_is_better: ClassVar[bool] = True
-    is_headline: ClassVar[bool] = False
-    """Whether a table's verdict is about this measure when it is among those chosen."""
+    lower_is_better = True
     is_mean: ClassVar[bool] = False
     """Whether it is the mean of `per_case`, so that paired tests of means apply."""
 
     def __str__(self) -> str:
         return self.name
 
-    def per_case(self, ratings: Ratings) -> NDArray[np.float64]:
+    def per_case(self, judged: Ratings) -> NDArray[np.float64]:
         """Return, per Case, the absolute error (unanswered: the largest possible); NaN: the true rating is unknown."""
-        return np.abs(self.filled(ratings, "worst") - ratings.truth)
+        return np.abs(self.filled(judged, "worst") - judged.truth)
 
-    def value(self, ratings: Ratings, unanswered: Unanswered = "worst") -> float:
+    def value(self, judged: Ratings, unanswered: Unanswered = "worst") -> float:
         """Return the measure over all Cases with a known true rating; NaN when it is undefined."""
-        return float(self.replicated(ratings, np.ones((1, len(ratings))), unanswered)[0])
+        return float(self.replicated(judged, np.ones((1, len(judged))), unanswered)[0])
+
+    def summary(self, judged: Ratings, users: Sequence[str] | None = None) -> MeasureSummary:
+        """Return the measure over the Cases with a true rating, with the interval of a bootstrap over users."""
+        clusters, ratings = _clusters(users, judged.judged), judged.take(judged.judged)
+        replicas = stats.bootstrap(lambda weights: self.replicated(ratings, weights), clusters)
+        return MeasureSummary(
+            value=finite(self.value(ratings)),
+            ci95=finite_pair(*stats.percentile_interval(replicas)),
+            answered_only=finite(self.value(ratings, "dropped")),
+            worst=finite(self.value(ratings, "worst")),
+            best=finite(self.value(ratings, "best")),
+            imputed=finite(self.value(ratings, "imputed")),
+            lower_is_better=self.lower_is_better,
+        )
+
+    def difference(self, left: Ratings, right: Ratings, users: Sequence[str] | None = None) -> stats.Difference:
+        """Return left minus right on the same Cases, in the same order, by a bootstrap of the same users for both.
+
+        A mean over Cases, such as MAE, has the tests of `stats.paired_difference` instead.
+        """
+        if self.is_mean:
+            return super().difference(left, right, users)
+        both = left.judged & right.judged
+        clusters, left, right = _clusters(users, both), left.take(both), right.take(both)
+        replicas = stats.bootstrap(
+            lambda weights: self.replicated(left, weights) - self.replicated(right, weights), clusters
+        )
+        difference = self.value(left) - self.value(right)
+        return stats.bootstrapped_difference(difference, replicas, self.per_case(left) - self.per_case(right), clusters)
 
     def replicated(
         self, ratings: Ratings, weights: NDArray[np.floating], unanswered: Unanswered = "worst"
@@ -114,4 +187,9 @@ class RatingMeasure(ABC):
         """
 
 
-Measure = RankingMeasure | RatingMeasure
+Measure = BaseMeasure[Any]
+
+
+def _clusters(users: Sequence[str] | None, which: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return whose each of the chosen Cases is; without `users`, every Case has a user of its own."""
+    return stats.clusters_of(range(len(which)) if users is None else users)[which]

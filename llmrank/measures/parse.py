@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from llmrank.errors import InputError, nearest
 from llmrank.measures.auc import AUC
@@ -18,8 +19,10 @@ from llmrank.measures.rmse import RMSE
 from llmrank.plugin import find_plugin, plugin_names
 
 GROUP = "llmrank.measures"
-RANKING = {measure.name.casefold(): measure for measure in (HR, Recall, Precision, NDCG, MRR, MAP)}
-RATING = {measure.name.casefold(): measure for measure in (RMSE, MAE, AUC)}
+OURS: Mapping[str, type[Measure]] = {
+    measure.name.casefold(): measure for measure in (HR, Recall, Precision, NDCG, MRR, MAP, RMSE, MAE, AUC)
+}
+"""Our measures by name in lower case."""
 NAME = re.compile(r"(?P<name>[A-Za-z]\w*)(?:@(?P<k>\d+)|\(>=(?P<threshold>\d+(?:\.\d+)?)\))?")
 RANGE = re.compile(r"(?P<name>[A-Za-z]+)@(?P<first>\d+)\.\.(?P<last>\d+)")
 MOST_CUTOFFS = 1000
@@ -52,45 +55,34 @@ def parse_measure(text: str) -> Measure:
     Raises InputError, with the nearest known name, for an unknown name or for a cut-off too many or too few.
     """
     match = NAME.fullmatch(text.strip())
-    name = (match["name"] if match else re.split(r"[@(]", text.strip())[0]).casefold()
-    ranking: dict[str, type[RankingMeasure]] = {**RANKING}
-    rating: dict[str, type[RatingMeasure]] = {**RATING}
-    if name not in ranking | rating and (added := _plugin_measure(name)) is not None:
-        if issubclass(added, RankingMeasure):
-            ranking[name] = added
-        else:
-            rating[name] = added
-    known = {key: measure.name for key, measure in (ranking | rating).items()}
-    if name not in known:
-        known |= {plugin.casefold(): plugin for plugin in plugin_names(GROUP)}
-        longer = [key for key in known if name and key.startswith(name)]
-        closest = f"; did you mean {known[longer[0]]!r}?" if len(longer) == 1 else nearest(name, known)
-        for key, shown in known.items():
-            closest = closest.replace(f"'{key}'", f"'{shown}'")
-        raise InputError(
-            f"unknown measure {text!r}{closest}", field="measure", hint=f"use one of {', '.join(known.values())}"
-        )
-    if match and name in ranking and match["threshold"] is None:
-        return ranking[name](None if match["k"] is None else int(match["k"]))
-    if match and name in rating and match["k"] is None:
-        if match["threshold"] is None:
-            return rating[name]()
-        if name == "auc":
-            return AUC(float(match["threshold"]))
-    form = f"{known[name]}@10" if name in ranking else "AUC or AUC(>=3.5)" if name == "auc" else known[name]
-    raise InputError(f"{text!r} is not a valid form of {known[name]}", field="measure", hint=f"write it like {form}")
+    name = match["name"] if match else re.split(r"[@(]", text.strip())[0]
+    measure = _measure_class(name, text)
+    k, threshold = (match["k"], match["threshold"]) if match else (None, None)
+    if match and issubclass(measure, RankingMeasure) and threshold is None:
+        return measure(None if k is None else int(k))
+    if match and issubclass(measure, AUC) and k is None:
+        return AUC(None if threshold is None else float(threshold))
+    if match and issubclass(measure, RatingMeasure) and k is threshold is None:
+        return measure()
+    known = measure.name
+    form = f"{known}@10" if issubclass(measure, RankingMeasure) else known + " or AUC(>=3.5)" * issubclass(measure, AUC)
+    raise InputError(f"{text!r} is not a valid form of {known}", field="measure", hint=f"write it like {form}")
 
 
-def _plugin_measure(name: str) -> type[RankingMeasure] | type[RatingMeasure] | None:
-    """Return the measure that a package adds under a name, in upper or lower case; None where none does."""
-    known = {plugin.casefold(): plugin for plugin in plugin_names(GROUP)}
-    plugin = (
-        find_plugin(GROUP, known[name], [measure.name for measure in (RANKING | RATING).values()])
-        if name in known
-        else None
-    )
-    if plugin is None:
-        return None
+def _measure_class(name: str, text: str) -> type[Measure]:
+    """Return the measure of that name, in upper or lower case, ours or of a package that adds it."""
+    added = {plugin.casefold(): plugin for plugin in plugin_names(GROUP)}
+    key = name.casefold()
+    if key in OURS:
+        return OURS[key]
+    if key not in added:
+        known = [*(measure.name for measure in OURS.values()), *added.values()]
+        longer = [one for one in known if key and one.casefold().startswith(key)]
+        closest = f"; did you mean {longer[0]!r}?" if len(longer) == 1 else nearest(name, known)
+        hint = f"use one of {', '.join(known)}"
+        raise InputError(f"unknown measure {text!r}{closest}", field="measure", hint=hint)
+    plugin = find_plugin(GROUP, added[key])
+    assert plugin is not None
     loaded = plugin.load()
     if not (isinstance(loaded, type) and issubclass(loaded, RankingMeasure | RatingMeasure)):
         raise plugin.error("is no subclass of RankingMeasure or RatingMeasure")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.errors import InputError
-from llmrank.types import Case, Outcome, Ranking
+from llmrank.types import Case, Ranking
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,11 +36,8 @@ class Ratings:
 
         Raises InputError for a true rating outside the scale: the worst case would not be the worst.
         """
-        truth: list[float] = []
-        predicted: list[float] = []
-        means: list[float] = []
-        ratings_sum, ratings_count = 0.0, 0
-        for ranking, case in zip(rankings, cases, strict=True):
+        pairs = list(zip(rankings, cases, strict=True))
+        for _, case in pairs:
             if case.rating is not None and not scale[0] <= case.rating <= scale[1]:
                 raise InputError(
                     f"the true rating {case.rating:g} lies outside the scale {scale[0]:g} to {scale[1]:g}",
@@ -48,16 +45,16 @@ class Ratings:
                     field="rating",
                     hint="correct it, or give the scale that the ratings have",
                 )
-            past = [event.rating for event in case.history if event.rating is not None]
-            ratings_sum, ratings_count = ratings_sum + sum(past), ratings_count + len(past)
-            truth.append(math.nan if case.rating is None else case.rating)
-            predicted.append(predicted_rating(ranking))
-            means.append(sum(past) / len(past) if past else math.nan)
-        overall = ratings_sum / ratings_count if ratings_count else sum(scale) / 2
-        user_mean = np.array(means, dtype=np.float64)
-        user_mean[np.isnan(user_mean)] = overall
-        user_mean = np.clip(user_mean, *scale)  # histories may have another scale: truths of 0 and 1 beside 5 stars
-        return cls(np.array(truth, dtype=np.float64), np.array(predicted, dtype=np.float64), user_mean, scale)
+        histories = [[event.rating for event in case.history if event.rating is not None] for _, case in pairs]
+        count = sum(map(len, histories))
+        overall = sum(map(sum, histories)) / count if count else sum(scale) / 2
+        user_mean = np.array([sum(past) / len(past) if past else overall for past in histories], dtype=np.float64)
+        return cls(
+            np.array([math.nan if case.rating is None else case.rating for _, case in pairs], dtype=np.float64),
+            np.array([predicted_rating(ranking) for ranking, _ in pairs], dtype=np.float64),
+            np.clip(user_mean, *scale),  # histories may have another scale: truths of 0 and 1 beside 5 stars
+            scale,
+        )
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -79,6 +76,5 @@ class Ratings:
 
 def predicted_rating(ranking: Ranking) -> float:
     """Return the predicted rating; NaN when the Case is unparsed or failed."""
-    answered = ranking.outcome in (Outcome.OK, Outcome.REPAIRED) and bool(ranking.scores)
-    value = ranking.scores[0] if answered and ranking.scores else math.nan
+    value = ranking.scores[0] if ranking.answered and ranking.scores else math.nan
     return value if math.isfinite(value) else math.nan

@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from llmrank.errors import InputError
+from llmrank.errors import InputError, safe_for_console
 from llmrank.files import writing
 from llmrank.report.terminal import verdict
 from llmrank.run.compare import Comparison, compare
 from llmrank.run.metrics import task_of
-from llmrank.run.run import CaseStory, Run, metrics_table
-from llmrank.run.tables import printable
+from llmrank.run.run import CaseStory, Run
 
 DEPTHS = 50
 """The longest cut-off of the curves."""
@@ -53,7 +52,7 @@ def page(run: Run, *more: Run) -> str:
     parts = {
         "policy": f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; base-uri 'none'; "
         "form-action 'none'",
-        "title": html.escape(printable(comparison.verdict()[0] if comparison else run.title)),
+        "title": html.escape(safe_for_console(comparison.verdict()[0] if comparison else run.title)),
         "style": style,
         "summary": _comparison_html(comparison) if comparison else _summary_html(run),
         "data": base64.b64encode(packed).decode(),
@@ -89,8 +88,8 @@ def _summary_html(run: Run) -> str:
     lines = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in (*rest, *run.metrics.notes))
     counted = f"{run.title}: {run.metrics.cases} Cases of {run.metrics.users} users, {run.metrics.evaluation}"
     return (
-        f"<p class=what>{html.escape(printable(counted))}</p><h1>{html.escape(first)}</h1>{lines}"
-        f"<div class=wide tabindex=0>{metrics_table(run.metrics).to_html()}</div>"
+        f"<p class=what>{html.escape(safe_for_console(counted))}</p><h1>{html.escape(first)}</h1>{lines}"
+        f"<div class=wide tabindex=0>{run.metrics.table().to_html()}</div>"
     )
 
 

@@ -10,8 +10,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from llmrank.errors import safe_for_console
 from llmrank.prices import show_money
-from llmrank.run.tables import between, equals, number, printable, signed
+from llmrank.run.tables import TextTable, between, in_words, number, p_value, signed
 
 if TYPE_CHECKING:
     from llmrank.run.metrics import Metrics, UsageSummary
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 120
 """A pipe has no width of its own."""
-SIGNIFICANT = 0.05
 REASONS = 4
 NAME_WIDTH, TITLE_WIDTH = 12, 40
+BESIDE = 4
+"""Columns of the method; what follows are the baselines beside it."""
 
 
 def console(width: int | None = None) -> Console:
@@ -49,10 +51,11 @@ def show_metrics(
         width: Columns of the terminal. A table that does not fit has more lines, never fewer digits.
     """
     sentences = [Text(sentence, style="" if place else "bold") for place, sentence in enumerate(verdict(metrics))]
-    table = _fitting(width, _wide_table(metrics), _narrow_table(metrics), _list(metrics))
+    numbers = metrics.table()
+    table = _fitting(width, *(_table(numbers, stacked) for stacked in (1, 2, len(numbers.header))))
     trained = _fitting(width, _trained_table(metrics, " "), _trained_table(metrics, "\n"))
     lines = [_line(name, text, width) for name, text in _lines(metrics, run, calls, paid)]
-    return Group(Text(printable(title)), *sentences, table, *([trained] if trained.rows else []), *lines)
+    return Group(Text(safe_for_console(title)), *sentences, table, *([trained] if trained.rows else []), *lines)
 
 
 def _fitting(width: int, *tables: Table) -> Table:
@@ -77,10 +80,10 @@ def show_worst(worst: Sequence[tuple[CaseStory, float]], measure: str) -> Render
         placed = {item_id: f"{place}" for place, item_id in enumerate(record.placed, 1)}
         found = [item_id for item_id in case.relevant if item_id in titles]
         table.add_row(
-            Text(printable(case.case_id)),
+            Text(safe_for_console(case.case_id)),
             signed(lost),
             str(record.ranking.outcome),
-            Text("\n".join(printable(titles[item_id])[:TITLE_WIDTH] for item_id in found)),
+            Text("\n".join(safe_for_console(titles[item_id])[:TITLE_WIDTH] for item_id in found)),
             "\n".join(f"{recall[item_id]} → {placed.get(item_id, 'not placed')}" for item_id in found),
         )
     return table
@@ -91,24 +94,14 @@ def verdict(metrics: Metrics) -> list[str]:
     sentences: list[str] = []
     if metrics.headline is not None and metrics.headline in metrics:
         summary = metrics[metrics.headline]
-        for name, found in summary.versus.items():
-            if found.difference is None or found.ci95 is None:
-                continue
-            significant, better = found.p_holm < SIGNIFICANT, (found.difference < 0) == summary.lower_is_better
-            relation = f"{'better' if better else 'worse'} than" if significant else "no significant difference from"
-            numbers = f"{signed(found.difference)}, 95% CI {between(found.ci95, sign=True)}, {equals(found.p_holm)}"
-            sentences.append(f"{metrics.headline}: {relation} {_name(name)} ({numbers})")
+        sentences = [
+            f"{metrics.headline}: {in_words(found, summary.lower_is_better, name.replace('_', ' '))}"
+            for name, found in summary.versus.items()
+            if found.difference is not None and found.ci95 is not None
+        ]
     if unread := metrics.cases - metrics.answered_cases:
         sentences.append(f"{unread} of {metrics.cases} Cases have no readable answer; they count as worst.")
     return sentences
-
-
-def _baselines(metrics: Metrics) -> list[str]:
-    """Return the baselines that are columns; the trained ones have a table of their own."""
-    names = (
-        name for summary in metrics.measures.values() for name in summary.baselines if name not in summary.baseline_ci95
-    )
-    return list(dict.fromkeys(names))
 
 
 def _trained_table(metrics: Metrics, between_cells: str) -> Table:
@@ -122,75 +115,37 @@ def _trained_table(metrics: Metrics, between_cells: str) -> Table:
         for name, ends in summary.baseline_ci95.items():
             versus = summary.versus[name]
             table.add_row(
-                _name(name),
+                name,
                 measure,
                 f"{number(summary.baselines[name])}{between_cells}{between(ends)}",
                 f"{signed(versus.difference)}{between_cells}{between(versus.ci95, sign=True)}",
-                equals(versus.p_holm),
+                p_value(versus.p_holm),
             )
     return table
 
 
-def _wide_table(metrics: Metrics) -> Table:
-    table = Table(pad_edge=False)
-    table.add_column("measure", no_wrap=True)
-    for column in ("value", "95% CI", "answered only", "worst to best"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for name in (beside := _baselines(metrics)):
-        table.add_column(_name(name), justify="right", style="dim", no_wrap=True)
-    for measure, summary in metrics.measures.items():
-        table.add_row(
-            measure,
-            number(summary.value),
-            between(summary.ci95),
-            number(summary.answered_only),
-            between((summary.worst, summary.best)),
-            *(number(summary.baselines.get(name)) for name in beside),
-        )
-    return table
-
-
-def _narrow_table(metrics: Metrics) -> Table:
-    """Return the table with the interval under the value, the bounds under "answered only", two baselines a column."""
-    beside = _baselines(metrics)
-    pairs = [beside[place : place + 2] for place in range(0, len(beside), 2)]
-    table = Table(pad_edge=False, show_lines=True)
-    table.add_column("measure", no_wrap=True)
-    for column in ("value\n95% CI", "answered only\nworst to best"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for names in pairs:
-        table.add_column("\n".join(map(_name, names)), justify="right", style="dim", no_wrap=True)
-    for measure, summary in metrics.measures.items():
-        table.add_row(
-            measure,
-            f"{number(summary.value)}\n{between(summary.ci95)}",
-            f"{number(summary.answered_only)}\n{between((summary.worst, summary.best))}",
-            *("\n".join(number(summary.baselines.get(name)) for name in names) for names in pairs),
-        )
-    return table
-
-
-def _list(metrics: Metrics) -> Table:
-    """Return the table with a line for each number."""
-    table = Table(pad_edge=False, show_lines=True)
-    table.add_column("measure", no_wrap=True)
-    table.add_column("")
-    table.add_column("value", justify="right", no_wrap=True)
-    for measure, summary in metrics.measures.items():
-        numbers = {
-            "value": number(summary.value),
-            "95% CI": between(summary.ci95),
-            "answered only": number(summary.answered_only),
-            "worst to best": between((summary.worst, summary.best)),
-            **{_name(name): number(summary.baselines.get(name)) for name in _baselines(metrics)},
-        }
-        table.add_row(measure, "\n".join(numbers), "\n".join(numbers.values()))
-    return table
+def _table(table: TextTable, stacked: int) -> Table:
+    """Return the table with `stacked` numbers below each other in a cell; where that is all, each beside its name."""
+    names, rows = list(table.header[1:]), [list(row) for row in table.rows]
+    named = stacked >= len(names)
+    shown = Table(pad_edge=False, show_lines=stacked > 1)
+    shown.add_column(table.header[0], no_wrap=True)
+    if named:
+        shown.add_column("")
+    starts = range(0, len(names), stacked)
+    for start in starts:
+        header = "value" if named else "\n".join(names[start : start + stacked])
+        style = "dim" if start >= BESIDE else ""
+        shown.add_column(header, justify="right", style=style, no_wrap=True)
+    for measure, *numbers in rows:
+        cells = ["\n".join(numbers[start : start + stacked]) for start in starts]
+        shown.add_row(measure, *(["\n".join(names)] if named else []), *cells)
+    return shown
 
 
 def _line(name: str, text: str, width: int) -> Text:
     """Return a line with its name in front; a long one continues below its beginning."""
-    wrapped = wrap(printable(text), width - NAME_WIDTH, break_long_words=False, break_on_hyphens=False)
+    wrapped = wrap(safe_for_console(text), width - NAME_WIDTH, break_long_words=False, break_on_hyphens=False)
     return Text(f"{name:{NAME_WIDTH}}" + f"\n{'':{NAME_WIDTH}}".join(wrapped), no_wrap=True)
 
 
@@ -240,10 +195,6 @@ def _cached(usage: UsageSummary) -> str:
     # Below 1.0 prefixes were shared across Cases, which this minimum does not model.
     said = usage.cached_tokens and 0 < least < computed
     return f"{text}: {computed / least:.2f} times the least was computed" if said else text
-
-
-def _name(baseline: str) -> str:
-    return baseline.replace("_", " ")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

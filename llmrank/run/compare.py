@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmrank import stats
-from llmrank.errors import InputError
-from llmrank.measures import Measure, RankingMeasure, Ratings, compare_ratings
-from llmrank.measures import compare as compare_judged
+from llmrank.errors import InputError, flat_settings, safe_for_console
+from llmrank.measures import Measure
 from llmrank.measures.summary import finite, finite_pair
-from llmrank.run.metrics import headline, judge, parse_measures, task_of, users_of
-from llmrank.run.run import Run, case_values
-from llmrank.run.tables import TextTable, between, equals, number, optional, p_value, printable, signed
+from llmrank.run.metrics import headline, parse_measures, task_of
+from llmrank.run.run import Run
+from llmrank.run.tables import SIGNIFICANT, TextTable, between, in_words, number, optional, p_value, signed
 from llmrank.types import Case
 
 if TYPE_CHECKING:
     import pandas
 
-SIGNIFICANT = 0.05
 DROPPED_FIRST = ("p (t test)", "wins/ties/losses", "p", "d_z", "reference", "run")
 """Columns that a narrow table does without, in this order."""
 SHOWN_USERS, SHOWN_DIFF_LINES, SHOWN_VALUE = 5, 40, 60
@@ -129,19 +127,11 @@ class Comparison:
 
     def verdict(self) -> list[str]:
         """Return what the headline measure says of each pair, in sentences."""
-        sentences: list[str] = []
-        for one in self.results:
-            if one.measure == self.headline and one.difference is not None:
-                better = (one.difference < 0) == one.lower_is_better
-                said = (
-                    f"{one.run} is {'better' if better else 'worse'} than"
-                    if one.significant
-                    else "no significant difference from"
-                )
-                subject = "" if one.significant else f"{one.run} has "
-                numbers = f"{signed(one.difference)}, 95% CI {between(one.ci95, sign=True)}, {equals(one.p_holm)}"
-                sentences.append(f"{one.measure}: {subject}{said} {one.reference} ({numbers})")
-        return sentences
+        return [
+            f"{one.measure}: {in_words(one, one.lower_is_better, one.reference, one.run)}"
+            for one in self.results
+            if one.measure == self.headline and one.difference is not None
+        ]
 
     def notes(self) -> list[str]:
         """Return what must be said beside the table, in sentences."""
@@ -196,11 +186,11 @@ class Comparison:
             yield ""
             yield "Settings that differ"
             for name, values in self.settings.items():
-                yield f"  {name}: {' → '.join(printable(_shown(value)) for value in values)}"
+                yield f"  {name}: {' → '.join(safe_for_console(_shown(value)) for value in values)}"
         if self.template_diff:
             lines = self.template_diff.splitlines()
             yield ""
-            yield from map(printable, lines[:SHOWN_DIFF_LINES])
+            yield from map(safe_for_console, lines[:SHOWN_DIFF_LINES])
             if len(lines) > SHOWN_DIFF_LINES:
                 yield f"… {len(lines) - SHOWN_DIFF_LINES} more lines"
         if self.changes:
@@ -209,7 +199,7 @@ class Comparison:
             for one in self.changes[:SHOWN_USERS]:
                 name = one.case_id if one.case_id == one.user_id else f"{one.user_id} ({one.case_id})"
                 values = f"{number(one.reference_value)} → {number(one.value)}"
-                yield f"  {printable(name)}: {values} ({signed(one.difference)})"
+                yield f"  {safe_for_console(name)}: {values} ({signed(one.difference)})"
 
     def text(self, width: int | None = None) -> str:
         """Return everything as plain text; the table has at most `width` characters a line."""
@@ -241,14 +231,12 @@ def compare(run: Run, other: Run, *more: Run, measures: str | Sequence[Measure] 
     """
     runs = (run, other, *more)
     names = _names(runs)
-    for later, name in zip(runs[1:], names[1:], strict=True):
-        _refuse_other_kind(runs[0], names[0], later, name)
     shared = set.intersection(*({case.case_id for case in one.done} for one in runs))
-    if not shared:
-        raise InputError("the Runs have no Case in common", path=run.path, hint="compare Runs on the same data")
     cases = [case for case in run.done if case.case_id in shared]
     for later, name in zip(runs[1:], names[1:], strict=True):
-        _refuse_other_cases(cases, names[0], later, name)
+        _refuse_incomparable(run, names[0], later, name, [case.case_id for case in cases])
+    if not shared:
+        raise InputError("the Runs have no Case in common", path=run.path, hint="compare Runs on the same data")
     chosen = _chosen(runs, measures)
     main = next(measure for measure in chosen if str(measure) == headline(chosen))
     named = list(zip(names, runs, strict=True))
@@ -274,14 +262,9 @@ def _paired(
     measure: Measure, reference_name: str, reference: Run, name: str, run: Run, cases: Sequence[Case]
 ) -> PairedResult:
     """Return one measure of two Runs on the same Cases, its p-value not yet corrected."""
-    pair = [[one.records[case.case_id].ranking for case in cases] for one in (reference, run)]
-    users = users_of(cases)
-    if isinstance(measure, RankingMeasure):
-        before, after = (judge(cases, rankings) for rankings in pair)
-        values, found = (measure.value(before), measure.value(after)), compare_judged(measure, after, before, users)
-    else:
-        old, new = (Ratings.from_rankings(rankings, cases, reference.metric_settings.scale) for rankings in pair)
-        values, found = (measure.value(old), measure.value(new)), compare_ratings(measure, new, old, users)
+    before, after = reference.judged(cases), run.judged(cases)
+    values = measure.value(before), measure.value(after)
+    found = measure.difference(after, before, [case.user_id for case in cases])
     wins, losses = (found.lower, found.higher) if measure.lower_is_better else (found.higher, found.lower)
     return PairedResult(
         measure=str(measure),
@@ -303,14 +286,12 @@ def _paired(
 
 
 def _chosen(runs: Sequence[Run], measures: str | Sequence[Measure] | None) -> tuple[Measure, ...]:
-    if isinstance(measures, str):
-        return parse_measures(measures, task_of(runs[0].cases))
-    others = [set(one.metric_settings.measures) for one in runs[1:]]
-    shared = [m for m in runs[0].metric_settings.measures if all(m in other for other in others)]
-    chosen = tuple(shared if measures is None else measures)
-    if not chosen:
+    if measures is None:
+        others = [set(one.metric_settings.measures) for one in runs[1:]]
+        measures = [m for m in runs[0].metric_settings.measures if all(m in other for other in others)]
+    if not measures:
         raise InputError("the Runs have no measure in common", field="measures", hint="name some, such as NDCG@10,MRR")
-    return chosen
+    return parse_measures(measures, task_of(runs[0].cases))
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -324,65 +305,42 @@ def _names(runs: Sequence[Run]) -> tuple[str, ...]:
     return names
 
 
-def _refuse_other_kind(run: Run, name: str, other: Run, other_name: str) -> None:
-    def kind(one: Run) -> str:
-        return one.metric_settings.evaluation.partition("(")[0]
-
-    for what, mine, theirs in (
-        ("evaluation kinds", kind(run), kind(other)),
-        ("splits", run.settings.get("split"), other.settings.get("split")),
-        ("rating scales", run.metric_settings.scale, other.metric_settings.scale),
-    ):
+def _refuse_incomparable(run: Run, name: str, other: Run, other_name: str, shared: Sequence[str]) -> None:
+    """Raise InputError where two Runs differ in what makes their numbers comparable."""
+    for (what, case_id, mine), (_, _, theirs) in zip(_fixed(run, shared), _fixed(other, shared), strict=True):
         if mine != theirs and None not in (mine, theirs):
+            values = f"{name} has {mine}, {other_name} has {theirs}"
+            said = f"{name} and {other_name} differ, first in Case {case_id!r}" if case_id else values
             raise InputError(
-                f"results of different {what} are not comparable: {name} has {mine}, {other_name} has {theirs}",
+                f"results with different {what} are not comparable: {said}",
                 path=other.path,
-                hint="evaluate both on the same Cases, for example on one candidate file",
+                hint="evaluate both with the same data, split, recall model and -k, or on one candidate file",
             )
 
 
-def _refuse_other_cases(cases: Sequence[Case], name: str, other: Run, other_name: str) -> None:
-    """Raise InputError if the other Run's Cases have other candidates, or another truth."""
-
-    def compared(case: Case) -> dict[str, object]:
-        return {
-            "users": case.user_id,
-            "candidates": {item.item_id for item in case.candidates},
-            "relevant items": dict(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True)),
-            "ratings": (case.target and case.target.item_id, case.rating),
-        }
-
-    theirs = {case.case_id: compared(case) for case in other.done}
-    for case in cases:
-        for what, mine in compared(case).items():
-            if mine != theirs[case.case_id][what]:
-                raise InputError(
-                    f"results on different {what} are not comparable: {name} and {other_name} differ, first in Case "
-                    f"{case.case_id!r}",
-                    path=other.path,
-                    hint="evaluate both with the same data, split, recall model and -k, or on one candidate file",
-                )
+def _fixed(run: Run, shared: Sequence[str]) -> Iterator[tuple[str, str, object]]:
+    """Yield what must be the same in two Runs: its name, its Case (or an empty text), and its value."""
+    yield "evaluation kinds", "", run.metric_settings.evaluation.partition("(")[0]
+    yield "splits", "", run.settings.get("split")
+    yield "rating scales", "", run.metric_settings.scale
+    cases = {case.case_id: case for case in run.done}
+    for case in map(cases.__getitem__, shared):
+        yield "users", case.case_id, case.user_id
+        yield "candidates", case.case_id, {item.item_id for item in case.asked}
+        yield "relevant items", case.case_id, case.gain_of
+        yield "ratings", case.case_id, (case.rating,)
 
 
 def _different_settings(runs: Sequence[Run]) -> dict[str, tuple[object, ...]]:
-    flat = [dict(_flat(one.settings)) for one in runs]
-    names = sorted({name for one in flat for name in one})
+    flat = [flat_settings(one.settings) for one in runs]
+    names = sorted({name for one in flat for name in one if not name.endswith("_sha256")})
     values = {name: tuple(one.get(name) for one in flat) for name in names}
     return {
         name: given
         for name, given in values.items()
         if any(value != given[0] for value in given)
-        and not name.endswith("_sha256")
         and not any(isinstance(value, str) and "\n" in value for value in given)
     }
-
-
-def _flat(settings: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{within}{name}.")  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            yield f"{within}{name}", value
 
 
 def _template_diff(runs: Sequence[Run], names: Sequence[str]) -> str:
@@ -398,10 +356,7 @@ def _template_diff(runs: Sequence[Run], names: Sequence[str]) -> str:
 
 
 def _changes(measure: Measure, run: Run, other: Run, cases: Sequence[Case]) -> tuple[CaseChange, ...]:
-    before, after = (
-        case_values(measure, cases, [one.records[case.case_id] for case in cases], run.metric_settings)
-        for one in (run, other)
-    )
+    before, after = (measure.per_case(one.judged(cases)) for one in (run, other))
     size = np.nan_to_num(np.abs(after - before))
     order = [place for place in np.argsort(-size, kind="stable").tolist() if size[place] > stats.TIE]
     return tuple(

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -22,7 +21,6 @@ from llmrank.data.candidate_writing import replacing
 from llmrank.data.trec import write_qrels, write_trec_run
 from llmrank.errors import InputError
 from llmrank.measures.judgements import tie_group
-from llmrank.types import Outcome
 
 if TYPE_CHECKING:
     from llmrank.run.run import Run
@@ -30,23 +28,20 @@ if TYPE_CHECKING:
 ExportFormat = Literal["trec", "csv", "parquet", "latex", "markdown"]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedItem:
-    """One candidate of one Case: a row of the CSV and Parquet formats."""
-
-    case_id: str
-    user_id: str
-    item_id: str
-    title: str
-    recall_rank: int
-    """Its place in recall order, from 1."""
-    score: float
-    """Higher is better, equal is tied; for ratings the predicted rating, NaN where there is none."""
-    placed: bool
-    """Whether the method said anything about it."""
-    relevant: float | None
-    """1 if it is relevant, else 0; for ratings the true rating, None where it is unknown."""
-    outcome: str
+COLUMNS: tuple[str, ...] = (
+    "case_id",
+    "user_id",
+    "item_id",
+    "title",
+    "recall_rank",
+    "score",
+    "placed",
+    "relevant",
+    "outcome",
+)
+"""Of the CSV and Parquet formats, a row per candidate of a Case. `recall_rank` counts from 1. Of equal `score`s, of
+which higher is better, the items are tied; for ratings it is the predicted rating, NaN where there is none. `placed`
+says whether the method said anything of the item. `relevant` is 1 or 0; for ratings the true rating, or nothing."""
 
 
 def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002
@@ -69,53 +64,39 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
             temporary.write_text(table.to_latex() if format == "latex" else table.to_markdown(), encoding="utf-8")
         elif format == "csv":
             with temporary.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, [*ExportedItem.__dataclass_fields__])
+                writer = csv.DictWriter(file, COLUMNS)
                 writer.writeheader()
-                writer.writerows(asdict(item) for item in exported_items(run))
+                writer.writerows(exported_rows(run))
         else:
             import pyarrow as pa
             import pyarrow.parquet as pq
 
-            pq.write_table(pa.Table.from_pylist([asdict(item) for item in exported_items(run)]), temporary)
+            pq.write_table(pa.Table.from_pylist(list(exported_rows(run))), temporary)
     return [path]
 
 
-def exported_items(run: Run) -> Iterator[ExportedItem]:
-    """Yield every candidate of every Case that is done, best first."""
+def exported_rows(run: Run) -> Iterator[dict[str, object]]:
+    """Yield a row, with the values of `COLUMNS`, for every candidate of every Case that is done, best first."""
     for case in run.done:
         record = run.records[case.case_id]
         ranking, relevant = record.ranking, set(case.relevant)
-        items = {item.item_id: item.title for item in (case.candidates or filter(None, (case.target,)))}
-        recall_ranks = {item_id: place for place, item_id in enumerate(items, 1)}
+        known = {item.item_id: (item.title, place) for place, item in enumerate(case.asked, 1)}
         for place, item_id in enumerate(ranking.order):
             if case.target is None:
                 score, truth = float(len(ranking.order) - tie_group(ranking, place)[0]), float(item_id in relevant)
             else:
                 score, truth = ranking.scores[0] if ranking.scores else float("nan"), case.rating
-            yield ExportedItem(
-                case_id=case.case_id,
-                user_id=case.user_id,
-                item_id=item_id,
-                title=items[item_id],
-                recall_rank=recall_ranks[item_id],
-                score=score,
-                placed=place < len(record.placed),
-                relevant=truth,
-                outcome=str(ranking.outcome),
-            )
+            outcome, placed = str(ranking.outcome), place < len(record.placed)
+            values = (case.case_id, case.user_id, item_id, *known[item_id], score, placed, truth, outcome)
+            yield dict(zip(COLUMNS, values, strict=True))
 
 
 def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:
     if any(case.target is not None for case in run.cases):
         raise InputError("ratings are not a TREC run", path=run.path, hint="export them as csv or parquet")
     qrels = path.with_suffix(".qrels")
-    records = (run.records[case.case_id] for case in run.done)
-    rankings = (
-        (record.case_id, record.ranking)
-        for record in records
-        if record.ranking.outcome in (Outcome.OK, Outcome.REPAIRED)
-    )
+    rankings = ((case.case_id, run.records[case.case_id].ranking) for case in run.done)
     # A topic is a Case: a user may have several.
     write_qrels(qrels, run.done, overwrite=overwrite)
-    write_trec_run(path, rankings, ties=True, overwrite=overwrite)
+    write_trec_run(path, (one for one in rankings if one[1].answered), ties=True, overwrite=overwrite)
     return [path, qrels]

@@ -9,16 +9,17 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from llmrank.data.candidate_writing import write_cases
-from llmrank.errors import InputError, differences
-from llmrank.files import append_line, cannot_write, claim, json_bytes, write_json, write_whole
+from llmrank.errors import InputError, differences, one_line
+from llmrank.files import PRIVATE, append_line, cannot_write, claim, json_bytes, write_json, write_whole
 from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.record import CaseRecord
 from llmrank.types import Case, Closable
@@ -31,7 +32,11 @@ FORMAT = 2
 SHOTS = "shots.parquet"
 """The solved examples that each Case was shown; only where there are any."""
 SHOT = "#shot-"
-PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+PRIVATE_FOLDER = 0o700
+COMPLETE = "name a complete Run folder"
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
+"""What reading a damaged file raises."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +54,39 @@ class Origin:
     """The Store that answers go into; None where no model is called."""
 
 
+def read_part(path: Path, parse: Callable[[dict[str, Any]], T], hint: str) -> T:
+    """Return what a JSON file of a Run holds; raises InputError where it cannot be read, with `hint` for damage."""
+    try:
+        return parse(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint=COMPLETE) from error
+    except DAMAGE as error:
+        raise InputError(f"damaged, or of another version: {_said(error)}", path=path, hint=hint) from error
+
+
 def read_manifest(run: Path) -> dict[str, Any]:
     """Return the manifest of a Run folder: `settings`, which are compared when the Run is continued, `origin` (the verb
     and its options), `stores` (every Store that answers went into, the latest first) and `sessions`.
 
     Raises InputError where there is no manifest, where it cannot be read, and for a Run of another format.
     """
-    path = run / MANIFEST
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        manifest["settings"].keys()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError("not a Run folder", path=run, hint="name a folder that --out named") from error
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="check the file's permissions") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        hint = "choose another --out; stored answers are not paid for again"
-        raise InputError("not a manifest of llmrank, or a damaged one", path=path, hint=hint) from error
-    if manifest.get("format") != FORMAT:
-        made = "llmrank 0.1.0" if "format" not in manifest else "a newer llmrank"
-        raise InputError(
-            f"this Run was made by {made}, in a format that this version does not read",
-            path=run,
-            hint="repeat its command with another --out; stored answers are not paid for again",
+
+    def parse(content: dict[str, Any]) -> dict[str, Any]:
+        return (
+            {"format": 1, "origin": {}, "stores": [], "sessions": []}
+            | content
+            | {"settings": dict(content["settings"])}
         )
-    return {"origin": {}, "stores": [], "sessions": []} | manifest
+
+    if not (run / MANIFEST).exists():
+        raise InputError("not a Run folder", path=run, hint="name a folder that --out named")
+    repeat = "choose another --out; stored answers are not paid for again"
+    manifest = read_part(run / MANIFEST, parse, repeat)
+    if manifest["format"] != FORMAT:
+        made = "llmrank 0.1.0" if manifest["format"] == 1 else "a newer llmrank"
+        problem = f"this Run was made by {made}, in a format that this version does not read"
+        raise InputError(problem, path=run, hint=repeat)
+    return manifest
 
 
 def read_records(run: Path) -> dict[str, CaseRecord]:
@@ -82,12 +95,7 @@ def read_records(run: Path) -> dict[str, CaseRecord]:
 
     Raises InputError for a line that is no record.
     """
-    path = run / RECORDS
-    try:
-        with path.open("rb") as file:
-            return _records(file, path)[0]
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a complete Run folder") from error
+    return _read_lines(run / RECORDS)[0]
 
 
 class RunFolder(Closable):
@@ -110,7 +118,8 @@ class RunFolder(Closable):
             unless_ready.enter_context(self._lines)
             self._claim()
             self._begin(origin)
-            self.records = self._read_records()
+            self.records, complete = _read_lines(path / RECORDS)
+            self._lines.truncate(complete)  # without the last line, if a kill cut it short
             unless_ready.pop_all()
 
     def close(self) -> None:
@@ -118,17 +127,13 @@ class RunFolder(Closable):
         self._lines.close()
 
     def _open(self) -> io.FileIO:
-        return io.FileIO(os.open(self.path / RECORDS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE), "ab")
-
-    def _write(self, name: str, content: Mapping[str, Any]) -> None:
-        write_json(self.path / name, content)
+        return io.FileIO(os.open(self.path / RECORDS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE), "ab")
 
     def _claim(self) -> None:
         # `replace` in another process may have put a new file under the name since it was opened.
         if not claim(self._lines, self.path / RECORDS):
-            raise InputError(
-                "another process is working on this Run", path=self.path, hint="wait for it, or choose another --out"
-            )
+            hint = "wait for it, or choose another --out"
+            raise InputError("another process is working on this Run", path=self.path, hint=hint)
 
     def _begin(self, origin: Origin | None) -> None:
         """Write the manifest, or compare with the existing one and note what has moved since."""
@@ -148,23 +153,12 @@ class RunFolder(Closable):
         if origin is not None:
             manifest["origin"] = json.loads(json.dumps({"verb": origin.verb, "options": origin.options}))
             if origin.store is not None:
-                store = self._shortest(origin.store)
-                manifest["stores"] = [store, *(other for other in manifest.get("stores", ()) if other != store)]
+                # Relative if it is inside the Run, so that both can be moved together.
+                here, store = self.path.resolve(), origin.store.resolve()
+                name = str(store.relative_to(here) if store.is_relative_to(here) else store)
+                manifest["stores"] = [name, *(other for other in manifest.get("stores", ()) if other != name)]
         if not known or manifest != before:
-            self._write(MANIFEST, manifest)
-
-    def _shortest(self, store: Path) -> str:
-        """Return a Store's path, relative if it is inside the Run, so that both can be moved together."""
-        here, there = self.path.resolve(), store.resolve()
-        return str(there.relative_to(here) if there.is_relative_to(here) else there)
-
-    def _read_records(self) -> dict[str, CaseRecord]:
-        """Return the records by case id; a last line that a kill cut short is dropped from the file."""
-        path = self.path / RECORDS
-        with path.open("rb") as file:
-            records, complete = _records(file, path)
-        self._lines.truncate(complete)
-        return records
+            write_json(self.path / MANIFEST, manifest)
 
     def keep_inputs(
         self,
@@ -179,21 +173,21 @@ class RunFolder(Closable):
         if (self.path / EVALUATION).exists():
             return
         cases = tuple(cases)
-        try:
-            write_cases(self.path / CASES, cases, overwrite=True)
-            (self.path / CASES).chmod(PRIVATE_FILE)
-        except OSError as error:
-            raise cannot_write(self.path / CASES, error) from error
-        if any(shots.values()):
-            # The user who solves an example is not the one it is shown to: the id says both.
-            solved = (
-                replace(shot, case_id=f"{case_id}{SHOT}{number}")
-                for case_id, chosen in shots.items()
-                for number, shot in enumerate(chosen)
-            )
-            write_cases(self.path / SHOTS, solved, overwrite=True)
-            (self.path / SHOTS).chmod(PRIVATE_FILE)
-        self._write(EVALUATION, settings.for_cases(cases).to_dict())
+        # The user who solves an example is not the one it is shown to: the id says both.
+        solved = [
+            replace(shot, case_id=f"{case_id}{SHOT}{number}")
+            for case_id, chosen in shots.items()
+            for number, shot in enumerate(chosen)
+        ]
+        for name, content in ((CASES, cases), (SHOTS, solved)):
+            if content or name == CASES:
+                path = self.path / name
+                try:
+                    write_cases(path, content, overwrite=True)
+                    path.chmod(PRIVATE)
+                except OSError as error:
+                    raise cannot_write(path, error) from error
+        write_json(self.path / EVALUATION, settings.for_cases(cases).to_dict())
 
     def wants(self, case_id: str) -> bool:
         """Return whether the Case remains to be done: not yet ranked, or with a call that got no answer."""
@@ -214,7 +208,7 @@ class RunFolder(Closable):
         kept = self._keep(RECORDS)
         self._keep(METRICS)
         write_whole(path, b"".join(json_bytes(record.to_json() + "\n") for record in records.values()))
-        path.chmod(PRIVATE_FILE)
+        path.chmod(PRIVATE)
         self._lines.close()
         self._lines = self._open()
         self._claim()
@@ -223,10 +217,8 @@ class RunFolder(Closable):
 
     def _keep(self, name: str) -> Path:
         """Give a file a second name, `NAME.before`, or the next one that is free, so that earlier ones are kept."""
-        kept = self.path / f"{name}.before"
-        number = 2
-        while kept.exists():
-            kept, number = self.path / f"{name}.before-{number}", number + 1
+        names = chain([f"{name}.before"], (f"{name}.before-{number}" for number in count(2)))
+        kept = next(path for path in (self.path / one for one in names) if not path.exists())
         if (self.path / name).exists():
             try:
                 kept.hardlink_to(self.path / name)
@@ -236,31 +228,33 @@ class RunFolder(Closable):
 
     def finish(self, metrics: Metrics, session: Mapping[str, Any]) -> None:
         """Write the numbers, and note this session in the manifest."""
-        self._write(METRICS, metrics.to_dict())
+        write_json(self.path / METRICS, metrics.to_dict())
         self.note(session)
 
     def note(self, session: Mapping[str, Any]) -> None:
         """Note in the manifest when and how this session worked, and what it spent, whether it ended or was stopped."""
         manifest = read_manifest(self.path)
-        self._write(MANIFEST, manifest | {"sessions": [*manifest["sessions"], session]})
+        write_json(self.path / MANIFEST, manifest | {"sessions": [*manifest["sessions"], session]})
 
 
-def _records(lines: Iterable[bytes], path: Path) -> tuple[dict[str, CaseRecord], int]:
+def _read_lines(path: Path) -> tuple[dict[str, CaseRecord], int]:
     """Return the records by case id, and how many bytes their complete lines take."""
     records: dict[str, CaseRecord] = {}
-    complete = 0
-    for number, line in enumerate(lines, 1):
-        if not line.endswith(b"\n"):
-            break
-        try:
-            record = CaseRecord.from_json(line.decode())
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"not a record of a Case: {error!r:.80}",
-                path=path,
-                line=number,
-                hint="delete the line; the same command then does that Case again, from the Store where it can",
-            ) from error
-        records[record.case_id] = record
-        complete += len(line)
+    number = complete = 0
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):  # noqa: B007 - said of a line that is no record
+                if line.endswith(b"\n"):
+                    record = CaseRecord.from_json(line.decode())
+                    records[record.case_id] = record
+                    complete += len(line)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint=COMPLETE) from error
+    except DAMAGE as error:
+        hint = "delete the line; the same command then does that Case again, from the Store where it can"
+        raise InputError(f"not a record of a Case: {_said(error)}", path=path, line=number, hint=hint) from error
     return records, complete
+
+
+def _said(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}", 80)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, Self, get_args
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self, TypeVar, get_args
+
+import numpy as np
 
 from llmrank import stats
 from llmrank.engine import rank_without_model
@@ -20,19 +22,17 @@ from llmrank.measures import (
     RatingMeasure,
     Ratings,
     VersusBaseline,
-    compare,
-    compare_ratings,
     parse_measure,
-    summarise,
-    summarise_ratings,
 )
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
 from llmrank.rankers.baselines import MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
 from llmrank.run.record import CaseRecord
-from llmrank.types import Case, Outcome, Ranker, Ranking, Usage
+from llmrank.run.tables import TextTable, between, number
+from llmrank.types import Case, Outcome, Ranker, Ranking, Usage, adapter
 
+T = TypeVar("T")
 RANKING_MEASURES = "HR@1,HR@10,NDCG@5,NDCG@10,MRR"
 RATING_MEASURES = "RMSE,MAE,AUC"
 USUAL_CUTOFF = 10
@@ -67,32 +67,26 @@ class MetricSettings:
 
     def for_cases(self, cases: Sequence[Case]) -> Self:
         """Return the settings with only what the baselines need for these Cases, small enough to keep in a Run."""
-        items = {item.item_id for case in cases for item in (*case.candidates, *filter(None, (case.target,)))}
+        items = {item.item_id for case in cases for item in case.asked}
         users = {case.user_id for case in cases}
         means = self.rating_means and RatingMeans(
             self.rating_means.overall,
-            {item: mean for item, mean in self.rating_means.by_item.items() if item in items},
-            {user: mean for user, mean in self.rating_means.by_user.items() if user in users},
+            _only(self.rating_means.by_item, items),
+            _only(self.rating_means.by_user, users),
         )
-        popularity = {item: count for item, count in self.popularity.items() if item in items}
-        return replace(self, popularity=popularity, rating_means=means)
+        return replace(self, popularity=_only(self.popularity, items), rating_means=means)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the content of `evaluation.json`, in an order that does not depend on how it was counted."""
-        means = self.rating_means
+        """Return the content of `evaluation.json`; after `for_cases`, its order does not depend on the counting."""
         return {
             "evaluation": self.evaluation,
             "target_forced": self.target_forced,
             "notes": list(self.notes),
             "measures": [str(measure) for measure in self.measures],
             "scale": list(self.scale),
-            "popularity": dict(sorted(self.popularity.items())),
-            "rating_means": means
-            and {
-                "overall": means.overall,
-                "by_item": dict(sorted(means.by_item.items())),
-                "by_user": dict(sorted(means.by_user.items())),
-            },
+            "popularity": dict(self.popularity),
+            "rating_means": self.rating_means and asdict(self.rating_means),
+            # JSON has no infinity: what a model does not know has no score.
             "trained": {
                 name: {case_id: [finite(one) for one in scores] for case_id, scores in sorted(found.items())}
                 for name, found in self.trained.items()
@@ -203,69 +197,81 @@ class Metrics:
     def __len__(self) -> int:
         return len(self.measures)
 
+    def table(self) -> TextTable:
+        """Return the numbers as a table to publish: a row per measure; after four columns, one for each baseline.
+
+        Trained baselines have intervals of their own and are not among them: `summary.baseline_ci95`.
+        """
+        named = ((name, one) for one in self.measures.values() for name in one.baselines)
+        beside = list(dict.fromkeys(name for name, one in named if name not in one.baseline_ci95))
+        rows = [
+            (
+                name,
+                number(summary.value),
+                between(summary.ci95),
+                number(summary.answered_only),
+                between((summary.worst, summary.best)),
+                *(number(summary.baselines.get(baseline)) for baseline in beside),
+            )
+            for name, summary in self.measures.items()
+        ]
+        names = (baseline.replace("_", " ") for baseline in beside)
+        return TextTable(("measure", "value", "95% CI", "answered only", "worst to best", *names), tuple(rows))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `metrics.json`."""
-        content = {name.name: getattr(self, name.name) for name in fields(self)}
-        return content | {
-            "notes": list(self.notes),
-            "measures": {name: summary.to_dict() for name, summary in self.measures.items()},
-            "label_mass": self.label_mass and asdict(self.label_mass),
-            "usage": asdict(self.usage),
-        }
+        measures = {name: summary.to_dict() for name, summary in self.measures.items()}
+        return asdict(self) | {"measures": measures, "notes": list(self.notes)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` wrote; raises KeyError or TypeError for anything else."""
-        mass = content["label_mass"]
-        values: dict[str, Any] = {name.name: content[name.name] for name in fields(cls)}
-        values["notes"] = tuple(content["notes"])
-        values["measures"] = {name: MeasureSummary.from_dict(entry) for name, entry in content["measures"].items()}
-        values["label_mass"] = None if mass is None else LabelMass(**mass)
-        values["usage"] = UsageSummary(**content["usage"])
-        return cls(**values)
+        """Return what `to_dict` wrote; raises ValueError for anything else."""
+        return adapter(cls).validate_python(content)
 
 
-def parse_measures(text: str | None, task: Literal["ranking", "rating"]) -> tuple[Measure, ...]:
-    """Return the measures in a comma-separated list (`NDCG@1..50` names fifty); None: the usual ones of the task.
+Task = Literal["ranking", "rating"]
+
+
+def parse_measures(measures: str | Sequence[Measure] | None, task: Task) -> tuple[Measure, ...]:
+    """Return the measures, or those in a comma-separated list (`NDCG@1..50` names fifty); None: the task's usual ones.
 
     Raises InputError for an unknown measure, or for one of the other task.
     """
     usual = RATING_MEASURES if task == "rating" else RANKING_MEASURES
-    measures = parse_measure_list(usual if text is None else text)
-    for measure in measures:
+    measures = usual if measures is None else measures
+    chosen = parse_measure_list(measures) if isinstance(measures, str) else tuple(measures)
+    for measure in chosen:
         if isinstance(measure, RatingMeasure) != (task == "rating"):
-            raise InputError(
-                f"{measure} does not measure a {task}",
-                field="--measures",
-                hint=f"choose for example {usual.replace(',', ', ')}",
-            )
-    return measures
+            hint = f"choose for example {usual.replace(',', ', ')}"
+            raise InputError(f"{measure} does not measure a {task}", field="--measures", hint=hint)
+    return chosen
 
 
-def task_of(cases: Sequence[Case]) -> Literal["ranking", "rating"]:
+def task_of(cases: Sequence[Case]) -> Task:
     """Return what the Cases ask for."""
     return "rating" if cases and cases[0].target is not None else "ranking"
 
 
-def judge(cases: Sequence[Case], rankings: Sequence[Ranking]) -> Judgements:
-    """Return the Rankings of these Cases, judged by what is relevant."""
+def judge(cases: Sequence[Case], rankings: Sequence[Ranking], scale: tuple[float, float]) -> Judgements | Ratings:
+    """Return the Rankings of these Cases, judged by what is relevant, or by the true ratings."""
+    if task_of(cases) == "rating":
+        return Ratings.from_rankings(rankings, cases, scale)
     return Judgements.from_cases(rankings, cases)
 
 
 def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> dict[str, float]:
     """Return each measure's value for one Case; nothing where the truth is unknown.
 
-    For a rating Case it is the absolute error, as `MAE`.
+    For a rating Case it is the absolute error, as `MAE`, on the usual scale widened to hold the truth: one Case alone
+    does not know its own.
     """
-    if case.target is not None:
-        if case.rating is None:
-            return {}
-        ratings = Ratings.from_rankings([ranking], [case], _scale_around(case))
-        return {"MAE": float(MAE().per_case(ratings)[0])}
-    if not case.relevant:
+    truth = 1.0 if case.rating is None else case.rating
+    judged = judge([case], [ranking], (min(1.0, truth), max(5.0, truth)))
+    if not judged.judged[0]:
         return {}
-    judged = judge([case], [ranking])
-    return {str(m): float(m.per_case(judged)[0]) for m in measures if isinstance(m, RankingMeasure)}
+    if isinstance(judged, Ratings):
+        return {"MAE": float(MAE().per_case(judged)[0])}
+    return {str(measure): float(measure.per_case(judged)[0]) for measure in measures}
 
 
 def metrics(
@@ -282,17 +288,21 @@ def metrics(
     cases = sorted(cases, key=lambda case: (case.user_id, case.case_id))
     done = [records[case.case_id] for case in cases]
     rankings = [record.ranking for record in done]
-    summaries = _rating_summaries if task_of(cases) == "rating" else _ranking_summaries
+    judged = judge(cases, rankings, settings.scale)
+    recalled = judged.recalled()[judged.judged] if isinstance(judged, Judgements) else ()
     outcomes = Counter(ranking.outcome for ranking in rankings)
     return Metrics(
         evaluation=settings.evaluation,
         target_forced=settings.target_forced,
         cases=len(cases),
         users=len({case.user_id for case in cases}),
+        judged_cases=int(judged.judged.sum()),
         answered_cases=outcomes[Outcome.OK] + outcomes[Outcome.REPAIRED],
         headline=headline(settings.measures),
         notes=settings.notes,
-        **summaries(cases, rankings, settings),
+        measures=_summaries(cases, judged, settings),
+        recall=float(np.mean(recalled)) if len(recalled) else None,
+        candidates=max((len(case.candidates) for case in cases), default=0),
         outcomes={str(outcome): outcomes[outcome] for outcome in Outcome},
         reasons=_sorted(Counter(f"{r.outcome}: {r.reason}" for r in rankings if r.reason)),
         repairs=_total(ranking.repairs for ranking in rankings),
@@ -314,76 +324,41 @@ def headline(measures: Sequence[Measure]) -> str | None:
     return str(ordered[0]) if ordered else None
 
 
-def users_of(cases: Sequence[Case]) -> list[str] | None:
-    """Return whose each Case is, for intervals over users; None where every user has one Case."""
-    users = [case.user_id for case in cases]
-    return users if len(set(users)) < len(users) else None
-
-
 def ranked_by(cases: Sequence[Case], ranker: Ranker) -> list[Ranking]:
     """Return what a ranker that asks no model makes of each Case."""
     return [rank_without_model(ranker, case) for case in cases]
 
 
-def _ranking_summaries(cases: Sequence[Case], rankings: Sequence[Ranking], settings: MetricSettings) -> dict[str, Any]:
-    measures = [measure for measure in settings.measures if isinstance(measure, RankingMeasure)]
-    users, judged = users_of(cases), judge(cases, rankings)
-    trained = {ranker.name: judge(cases, ranked_by(cases, ranker)) for ranker in settings.trained_rankers(cases)}
-    beside = {name: summarise(measures, other, users) for name, other in trained.items()}
-    baselines = {
-        "random": judged.random(),
-        "popularity": judge(cases, ranked_by(cases, Popularity(settings.popularity))),
-        "recall_order": judge(cases, ranked_by(cases, RecallOrder())),
-        **trained,
-        "ceiling": judged.oracle(),
-    }
-    versus = {
-        name: _versus({str(m): compare(m, judged, baselines[name], users) for m in measures})
-        for name in (*trained, "recall_order", "popularity", "random")
-    }
-    recalled = judged.recalled()[judged.judged]
-    return {
-        "judged_cases": int(judged.judged.sum()),
-        "measures": {
-            str(m): replace(
-                summary,
-                baselines={name: finite(m.value(other)) for name, other in baselines.items()},
-                baseline_ci95={name: found[str(m)].ci95 for name, found in beside.items()},
-                versus={name: found[str(m)] for name, found in versus.items()},
-            )
-            for m, summary in zip(measures, summarise(measures, judged, users).values(), strict=True)
-        },
-        "recall": float(recalled.mean()) if len(recalled) else None,
-        "candidates": max((len(case.candidates) for case in cases), default=0),
-    }
+def _summaries(
+    cases: Sequence[Case], judged: Judgements | Ratings, settings: MetricSettings
+) -> dict[str, MeasureSummary]:
+    """Return each measure of the Cases' task, with the baselines beside it and the differences from them."""
+    users, means = [case.user_id for case in cases], settings.rating_means
 
+    def ranked(*rankers: Ranker) -> dict[str, Judgements | Ratings]:
+        return {ranker.name: judge(cases, ranked_by(cases, ranker), settings.scale) for ranker in rankers}
 
-def _rating_summaries(cases: Sequence[Case], rankings: Sequence[Ranking], settings: MetricSettings) -> dict[str, Any]:
-    measures = [measure for measure in settings.measures if isinstance(measure, RatingMeasure)]
-    users, ratings = users_of(cases), Ratings.from_rankings(rankings, cases, settings.scale)
-    means = settings.rating_means
-    trained = settings.trained_rankers(cases)
-    rankers = () if means is None else [MeanRating(means, name) for name in get_args(MeanName)]
-    baselines = {
-        ranker.name: Ratings.from_rankings(ranked_by(cases, ranker), cases, settings.scale)
-        for ranker in (*trained, *rankers)
-    }
-    beside = {one.name: summarise_ratings(measures, baselines[one.name], users) for one in trained}
+    trained = ranked(*settings.trained_rankers(cases))
+    if isinstance(judged, Judgements):
+        compared = [*trained, "recall_order", "popularity", "random"]
+        proposed = ranked(Popularity(settings.popularity), RecallOrder())
+        baselines = {"random": judged.random(), **proposed, **trained, "ceiling": judged.oracle()}
+    else:
+        means_of = [] if means is None else [MeanRating(means, name) for name in get_args(MeanName)]
+        baselines = {**trained, **ranked(*means_of)}
+        compared = list(baselines)
     versus = {
-        name: _versus({str(m): compare_ratings(m, ratings, other, users) for m in measures})
-        for name, other in baselines.items()
+        name: _versus({str(m): m.difference(judged, baselines[name], users) for m in settings.measures})
+        for name in compared
     }
     return {
-        "judged_cases": int(ratings.judged.sum()),
-        "measures": {
-            str(m): replace(
-                summary,
-                baselines={name: finite(m.value(other)) for name, other in baselines.items()},
-                baseline_ci95={name: found[str(m)].ci95 for name, found in beside.items()},
-                versus={name: found[str(m)] for name, found in versus.items()},
-            )
-            for m, summary in zip(measures, summarise_ratings(measures, ratings, users).values(), strict=True)
-        },
+        str(m): replace(
+            m.summary(judged, users),
+            baselines={name: finite(m.value(other)) for name, other in baselines.items()},
+            baseline_ci95={name: m.summary(other, users).ci95 for name, other in trained.items()},
+            versus={name: found[str(m)] for name, found in versus.items()},
+        )
+        for m in settings.measures
     }
 
 
@@ -407,24 +382,16 @@ def _label_mass(rankings: Sequence[Ranking]) -> LabelMass | None:
 def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> UsageSummary:
     usage = sum((record.usage for record in records), Usage())
     of_batches = sum((record.batch_usage for record in records), Usage())
-    return UsageSummary(
+    found = UsageSummary(
         requests=sum(len(record.requests) for record in records),
-        prompt_tokens=usage.prompt_tokens,
-        cached_tokens=usage.cached_tokens,
         least_prompt_tokens=sum(record.least_prompt_tokens for record in records),
-        completion_tokens=usage.completion_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
         seconds=round(sum(record.seconds for record in records), 3),
-        cost=None if tariff is None else round(tariff.cost(usage, of_batches), 9),
-        currency=None if tariff is None else tariff.currency,
-        prices_dated=None if tariff is None else tariff.dated.isoformat(),
+        **asdict(usage),
     )
-
-
-def _scale_around(case: Case) -> tuple[float, float]:
-    """Return the usual scale, widened where the truth lies outside: one Case alone does not know its own."""
-    truth = 1.0 if case.rating is None else case.rating
-    return min(1.0, truth), max(5.0, truth)
+    if tariff is None:
+        return found
+    cost = round(tariff.cost(usage, of_batches), 9)
+    return replace(found, cost=cost, currency=tariff.currency, prices_dated=tariff.dated.isoformat())
 
 
 def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
@@ -433,3 +400,8 @@ def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _only(values: Mapping[str, T], keys: Collection[str]) -> dict[str, T]:
+    """Return what is known of these keys, sorted."""
+    return {key: values[key] for key in sorted(values) if key in keys}

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmrank.engine import CaseResult
-from llmrank.types import Failure, Outcome, Ranking, Reply, Response, Usage
+from llmrank.types import Failure, Outcome, Ranking, Reply, Response, Usage, adapter
+
+OF_RANKING = ("outcome", "reason", "repairs", "matches", "history_dropped", "label_mass")
+"""What a line says of the Ranking, besides its order and scores."""
+OF_REPLIES = {"label_logprobs": "label_logprobs", "errors": "reason"}
+"""What a line says of each Reply, besides its text and finish reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,10 @@ class CaseRecord:
     @classmethod
     def of(cls, ranked: CaseResult, measures: Mapping[str, float]) -> CaseRecord:
         """Return the record of a ranked Case."""
-        case = ranked.case
-        usage = sum((_usage(exchange.reply) for exchange in ranked.exchanges), Usage())
-        items = case.candidates if case.target is None else (case.target,)
-        candidates = tuple(item.item_id for item in items)
+        case, replies = ranked.case, [exchange.reply for exchange in ranked.exchanges]
+        answers = [reply for reply in replies if isinstance(reply, Response)]
+        usage = sum((answer.usage for answer in answers), Usage())
+        candidates = tuple(item.item_id for item in case.asked)
         return cls(
             case_id=case.case_id,
             user_id=case.user_id,
@@ -69,9 +74,9 @@ class CaseRecord:
             ranking=canonical(ranked.ranking, candidates),
             measures=measures,
             requests=tuple(exchange.key for exchange in ranked.exchanges),
-            replies=tuple(_kept(exchange.reply) for exchange in ranked.exchanges),
+            replies=tuple(map(_kept, replies)),
             usage=usage,
-            batch_usage=sum((_usage(exchange.reply, batch=True) for exchange in ranked.exchanges), Usage()),
+            batch_usage=sum((answer.usage for answer in answers if answer.batch), Usage()),
             seconds=round(ranked.seconds, 4),
             least_prompt_tokens=round(usage.prompt_tokens * ranked.distinct_share),
         )
@@ -81,67 +86,37 @@ class CaseRecord:
 
         It holds what the method placed; `from_json` completes the order. Written out, that would look strict.
         """
-        ranking, named = self.ranking, len(self.placed)
-        row = {
-            "case_id": self.case_id,
-            "user_id": self.user_id,
-            "outcome": str(ranking.outcome),
-            "reason": ranking.reason,
-            "repairs": dict(ranking.repairs),
-            "matches": dict(ranking.matches),
-            "measures": dict(self.measures),
-            "placed": self.placed,
-            # JSON has no infinity: an item that was not scored has no score.
-            "scores": ranking.scores and [None if math.isinf(score) else score for score in ranking.scores[:named]],
-            "candidates": self.candidates,
-            "history_dropped": ranking.history_dropped,
-            "label_mass": ranking.label_mass,
-            "requests": self.requests,
-            "responses": self.responses,
-            "finish_reasons": self.finish_reasons,
-            "label_logprobs": [
-                None if isinstance(reply, Failure) or reply.label_logprobs is None else dict(reply.label_logprobs)
-                for reply in self.replies
-            ],
-            "errors": [reply.reason if isinstance(reply, Failure) else None for reply in self.replies],
-            "usage": asdict(self.usage),
-            "batch_usage": asdict(self.batch_usage),
-            "seconds": self.seconds,
-            "least_prompt_tokens": self.least_prompt_tokens,
-        }
+        row = adapter(CaseRecord).dump_python(self)
+        ranking, replies, named = row.pop("ranking"), row.pop("replies"), len(self.placed)
+        row |= {name: ranking[name] for name in OF_RANKING}
+        # JSON has no infinity: an item that was not scored has no score.
+        scores = ranking["scores"] and [None if math.isinf(score) else score for score in ranking["scores"][:named]]
+        row |= {"placed": self.placed, "scores": scores}
+        row |= {"responses": self.responses, "finish_reasons": self.finish_reasons}
+        row |= {name: [reply.get(key) for reply in replies] for name, key in OF_REPLIES.items()}
         return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: str) -> CaseRecord:
         """Return the record that `to_json` wrote; raises ValueError, KeyError or TypeError for anything else."""
         row: dict[str, Any] = json.loads(line)
-        placed, candidates, scores = tuple(row["placed"]), tuple(row["candidates"]), row["scores"]
-        if not set(placed) <= set(candidates):
+        placed, scores = row.pop("placed"), row.pop("scores")
+        row["ranking"] = {name: row.pop(name) for name in OF_RANKING} | {
+            "order": placed,
+            "named": len(placed),
+            "scores": scores and [-math.inf if score is None else score for score in scores],
+        }
+        columns = [row.pop(name) for name in ("responses", "finish_reasons", *OF_REPLIES)]
+        row["replies"] = [
+            {"reason": error or "no answer"}
+            if text is None
+            else {"text": text, "finish_reason": finish_reason, "label_logprobs": logprobs}
+            for text, finish_reason, logprobs, error in zip(*columns, strict=True)
+        ]
+        record = adapter(CaseRecord).validate_python(row)
+        if not set(placed) <= set(record.candidates):
             raise ValueError("an item is placed that is no candidate")
-        ranking = Ranking(
-            order=placed,
-            scores=None if scores is None else tuple(-math.inf if score is None else score for score in scores),
-            named=len(placed),
-            outcome=Outcome(row["outcome"]),
-            reason=row["reason"],
-            repairs=row["repairs"],
-            matches=row["matches"],
-            history_dropped=row["history_dropped"],
-            label_mass=row["label_mass"],
-        )
-        return cls(
-            case_id=row["case_id"],
-            user_id=row["user_id"],
-            candidates=candidates,
-            ranking=canonical(ranking, candidates),
-            measures=row["measures"],
-            requests=tuple(row["requests"]),
-            replies=tuple(map(_reply, row["responses"], row["finish_reasons"], row["label_logprobs"], row["errors"])),
-            usage=Usage(**row["usage"]),
-            batch_usage=Usage(**row["batch_usage"]),
-            seconds=row["seconds"],
-            least_prompt_tokens=row["least_prompt_tokens"],
-        )
+        return replace(record, ranking=canonical(record.ranking, record.candidates))
 
 
 def canonical(ranking: Ranking, candidates: tuple[str, ...]) -> Ranking:
@@ -167,13 +142,3 @@ def _kept(reply: Reply) -> Reply:
     if isinstance(reply, Failure):
         return reply
     return Response(reply.text, reply.finish_reason, label_logprobs=reply.label_logprobs)
-
-
-def _reply(text: str | None, finish_reason: str, logprobs: Mapping[str, float] | None, error: str | None) -> Reply:
-    if text is None:
-        return Failure(error or "no answer")
-    return Response(text, finish_reason, label_logprobs=logprobs)
-
-
-def _usage(reply: Reply, *, batch: bool = False) -> Usage:
-    return Usage() if isinstance(reply, Failure) or (batch and not reply.batch) else reply.usage

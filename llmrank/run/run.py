@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import html
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.candidates import read_cases
-from llmrank.errors import InputError, nearest
-from llmrank.measures import Measure, RankingMeasure, Ratings, parse_measure
+from llmrank.errors import InputError, nearest, safe_for_console
+from llmrank.measures import Judgements, Measure, Ratings, parse_measure
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.order import Order
-from llmrank.run.folder import CASES, EVALUATION, METRICS, SHOT, SHOTS, read_manifest, read_records
+from llmrank.run.folder import CASES, EVALUATION, METRICS, SHOT, SHOTS, read_manifest, read_part, read_records
 from llmrank.run.metrics import Metrics, MetricSettings, judge, metrics, parse_measures, ranked_by, task_of
 from llmrank.run.record import CaseRecord
-from llmrank.run.tables import TextTable, between, number, optional, printable
-from llmrank.types import Case, Item
+from llmrank.run.tables import TextTable, number, optional
+from llmrank.types import Case, Item, Ranking
 
 if TYPE_CHECKING:
     import pandas
 
     from llmrank.run.export import ExportFormat
 
-T = TypeVar("T")
+REPEAT = "repeat the command that made the Run: it writes the file again"
 HISTORY_SHOWN = 10
 """Newest events that a printed story shows."""
 
@@ -65,7 +64,7 @@ class Run:
     @cached_property
     def metric_settings(self) -> MetricSettings:
         """How the numbers were taken, and what the baselines know of the training data."""
-        return _read(self.path / EVALUATION, MetricSettings.from_dict)
+        return read_part(self.path / EVALUATION, MetricSettings.from_dict, REPEAT)
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -76,7 +75,7 @@ class Run:
                 path=self.path,
                 hint="repeat the command that made it: it continues the Run",
             )
-        return _read(self.path / METRICS, Metrics.from_dict)
+        return read_part(self.path / METRICS, Metrics.from_dict, REPEAT)
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -136,32 +135,32 @@ class Run:
         Raises:
             InputError: an unknown measure, one of the other task, or a Run that is not finished.
         """
-        chosen = parse_measures(measures, task_of(self.cases)) if isinstance(measures, str) else tuple(measures)
-        stored = self.metrics  # also tells that the Run is finished
-        return replace(
-            metrics(self.cases, self.records, replace(self.metric_settings, measures=chosen)), usage=stored.usage
-        )
+        chosen = parse_measures(measures, task_of(self.cases))
+        usage = self.metrics.usage  # also tells that the Run is finished
+        return replace(metrics(self.cases, self.records, replace(self.metric_settings, measures=chosen)), usage=usage)
+
+    def judged(self, cases: Sequence[Case]) -> Judgements | Ratings:
+        """Return how these Cases, which are done, were ranked or rated, judged by their truth: what measures read."""
+        rankings = [self.records[case.case_id].ranking for case in cases]
+        return judge(cases, rankings, self.metric_settings.scale)
 
     def per_case(self, measure: str | Measure) -> NDArray[np.float64]:
         """Return the measure for each Case of `cases`, float64[cases]; NaN: the truth is unknown, or it is not done.
 
-        For RMSE and MAE it is the absolute error; AUC has no value for a single Case (NaN).
+        For RMSE and MAE it is the absolute error; AUC has no value for a single Case (NaN). Raises InputError for an
+        unknown measure, or one of the other task.
         """
+        named = parse_measure(measure) if isinstance(measure, str) else measure
+        (chosen,) = parse_measures([named], task_of(self.cases))
         values = np.full(len(self.cases), np.nan)
-        places = [place for place, case in enumerate(self.cases) if case.case_id in self.records]
-        values[places] = case_values(
-            parse_measure(measure) if isinstance(measure, str) else measure,
-            self.done,
-            [self.records[case.case_id] for case in self.done],
-            self.metric_settings,
-        )
+        values[[case.case_id in self.records for case in self.cases]] = chosen.per_case(self.judged(self.done))
         return values
 
     def recall_order(self, measure: str | Measure) -> NDArray[np.float64]:
         """Return a ranking measure of the recall stage's order for each Case of `done`, float64[done]."""
-        chosen = parse_measure(measure) if isinstance(measure, str) else measure
-        assert isinstance(chosen, RankingMeasure)
-        return chosen.per_case(judge(self.done, ranked_by(self.done, RecallOrder())))
+        named = parse_measure(measure) if isinstance(measure, str) else measure
+        (chosen,) = parse_measures([named], "ranking")
+        return chosen.per_case(Judgements.from_cases(ranked_by(self.done, RecallOrder()), self.done))
 
     def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
         """Return the Cases that lost most against recall order, each with the measure minus that of recall order.
@@ -175,9 +174,8 @@ class Run:
         """
         if task_of(self.cases) == "rating":
             raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
-        chosen = measure or self.metrics.headline or "NDCG@10"
-        done = [place for place, case in enumerate(self.cases) if case.case_id in self.records]
-        lost = self.per_case(chosen)[done] - self.recall_order(chosen)
+        (chosen,) = parse_measures([parse_measure(measure or self.metrics.headline or "NDCG@10")], "ranking")
+        lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]
         return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
 
@@ -185,38 +183,28 @@ class Run:
         """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""
         import pyarrow as pa
 
-        names = [str(measure) for measure in self.metric_settings.measures]
-        rows = [
-            {
-                "case_id": case.case_id,
-                "user_id": case.user_id,
-                "outcome": str(record.ranking.outcome),
-                "reason": record.ranking.reason,
-                "placed": list(record.placed),
-                "candidates": list(record.candidates),
-                "relevant": list(case.relevant),
-                "rating": case.rating,
-                "predicted": record.ranking.scores[0] if case.target and record.ranking.scores else None,
-                "repairs": sum(record.ranking.repairs.values()),
-                "responses": list(record.responses),
-                "prompt_tokens": record.usage.prompt_tokens,
-                "completion_tokens": record.usage.completion_tokens,
-                "seconds": record.seconds,
-            }
-            for case, record in ((case, self.records[case.case_id]) for case in self.done)
-        ]
-        done = [place for place, case in enumerate(self.cases) if case.case_id in self.records]
-        texts, numbers, counts = pa.list_(pa.string()), ("rating", "predicted", "seconds"), ("repairs", "prompt_tokens")
-        kinds = dict.fromkeys(("placed", "candidates", "relevant", "responses"), texts)
-        kinds |= dict.fromkeys(numbers, pa.float64()) | dict.fromkeys((*counts, "completion_tokens"), pa.int64())
-        columns = ["case_id", "user_id", "outcome", "reason", "placed", "candidates", "relevant", "rating", "predicted"]
-        columns += ["repairs", "responses", "prompt_tokens", "completion_tokens", "seconds"]
-        table = pa.Table.from_pylist(
-            rows, pa.schema([pa.field(name, kinds.get(name, pa.string())) for name in columns])
-        )
-        for name in names:
-            table = table.append_column(name, pa.array(self.per_case(name)[done], from_pandas=True))
-        return table
+        pairs = [(case, self.records[case.case_id]) for case in self.done]
+        rankings = [record.ranking for _, record in pairs]
+        text, texts, real, count = pa.string(), pa.list_(pa.string()), pa.float64(), pa.int64()
+        columns: dict[str, tuple[Any, Any]] = {
+            "case_id": (text, [case.case_id for case, _ in pairs]),
+            "user_id": (text, [case.user_id for case, _ in pairs]),
+            "outcome": (text, [str(ranking.outcome) for ranking in rankings]),
+            "reason": (text, [ranking.reason for ranking in rankings]),
+            "placed": (texts, [record.placed for _, record in pairs]),
+            "candidates": (texts, [record.candidates for _, record in pairs]),
+            "relevant": (texts, [case.relevant for case, _ in pairs]),
+            "rating": (real, [case.rating for case, _ in pairs]),
+            "predicted": (real, [_predicted(case, record.ranking) for case, record in pairs]),
+            "repairs": (count, [sum(ranking.repairs.values()) for ranking in rankings]),
+            "responses": (texts, [record.responses for _, record in pairs]),
+            "prompt_tokens": (count, [record.usage.prompt_tokens for _, record in pairs]),
+            "completion_tokens": (count, [record.usage.completion_tokens for _, record in pairs]),
+            "seconds": (real, [record.seconds for _, record in pairs]),
+        }
+        judged = self.judged(self.done)
+        columns |= {str(measure): (real, measure.per_case(judged)) for measure in self.metric_settings.measures}
+        return pa.table({name: pa.array(values, kind, from_pandas=True) for name, (kind, values) in columns.items()})
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return `to_arrow` as a DataFrame; raises MissingError without pandas."""
@@ -231,7 +219,7 @@ class Run:
 
     def table(self) -> TextTable:
         """Return the numbers as a table to publish: a row per measure, the baselines beside it."""
-        return metrics_table(self.metrics)
+        return self.metrics.table()
 
     def _story(self, case: Case) -> CaseStory:
         order = self.settings.get("order")
@@ -269,10 +257,15 @@ class CaseStory:
                 score = ranking.scores[place] if ranking.scores and placed else None
                 rank = str(place + 1) if placed else "not placed"
                 rows.append(
-                    (printable(titles[item_id]), rank, number(score), "◀ relevant" if item_id in relevant else "")
+                    (
+                        safe_for_console(titles[item_id]),
+                        rank,
+                        number(score),
+                        "◀ relevant" if item_id in relevant else "",
+                    )
                 )
         missed = [item_id for item_id in self.case.relevant if item_id not in titles]
-        rows += [(f"{printable(item_id)} (item id)", "not a candidate", "–", "◀ relevant") for item_id in missed]
+        rows += [(f"{safe_for_console(item_id)} (item id)", "not a candidate", "–", "◀ relevant") for item_id in missed]
         return TextTable(("title", "rank", "score", ""), tuple(rows))
 
     def _parts(self) -> list[tuple[str, str]]:
@@ -300,13 +293,15 @@ class CaseStory:
         parts.append(("outcome", "\n".join(read)))
         if record.measures:
             parts.append(("measures", "   ".join(f"{name} {number(value)}" for name, value in record.measures.items())))
-        return [(title, printable(text)) for title, text in parts]
+        return [(title, safe_for_console(text)) for title, text in parts]
 
     @property
     def title(self) -> str:
         """The user, and the Case where it has a name of its own."""
         case = self.case
-        return printable(f"user {case.user_id}" + ("" if case.case_id == case.user_id else f", case {case.case_id}"))
+        return safe_for_console(
+            f"user {case.user_id}" + ("" if case.case_id == case.user_id else f", case {case.case_id}")
+        )
 
     def __str__(self) -> str:
         lines = [self.title]
@@ -327,45 +322,12 @@ class CaseStory:
         return f"<h4>{html.escape(self.title)}</h4><dl>{''.join(parts)}</dl>{self.table().to_html()}"
 
 
+def _predicted(case: Case, ranking: Ranking) -> float | None:
+    return ranking.scores[0] if case.target and ranking.scores else None
+
+
 def load_run(path: str | Path) -> Run:
     """Return the Run in a folder; raises InputError where there is none, or one of another format."""
     run = Run(Path(path))
     read_manifest(run.path)
     return run
-
-
-def case_values(
-    measure: Measure, cases: Sequence[Case], records: Sequence[CaseRecord], settings: MetricSettings
-) -> NDArray[np.float64]:
-    """Return the measure for each Case; NaN where the truth is unknown."""
-    rankings = [record.ranking for record in records]
-    if isinstance(measure, RankingMeasure):
-        return measure.per_case(judge(cases, rankings))
-    return measure.per_case(Ratings.from_rankings(rankings, cases, settings.scale))
-
-
-def metrics_table(numbers: Metrics) -> TextTable:
-    """Return the numbers as a table to publish: a row per measure, the baselines beside it."""
-    beside = list(dict.fromkeys(name for summary in numbers.measures.values() for name in summary.baselines))
-    rows = [
-        (
-            name,
-            number(summary.value),
-            between(summary.ci95),
-            number(summary.answered_only),
-            *(number(summary.baselines.get(baseline)) for baseline in beside),
-        )
-        for name, summary in numbers.measures.items()
-    ]
-    header = ("measure", "value", "95% CI", "answered only", *(name.replace("_", " ") for name in beside))
-    return TextTable(header, tuple(rows))
-
-
-def _read(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> T:
-    try:
-        return parse(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a complete Run folder") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        hint = "repeat the command that made the Run: it writes the file again"
-        raise InputError(f"damaged, or of another version: {error!r:.80}", path=path, hint=hint) from error

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import html
-import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from llmrank.errors import MissingError
 
+if TYPE_CHECKING:
+    from llmrank.measures import VersusBaseline
+    from llmrank.run.compare import PairedResult
+
+SIGNIFICANT = 0.05
 MINUS = "\N{MINUS SIGN}"
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -22,7 +26,6 @@ LATEX_SPECIAL = {
     ">": r"\textgreater{}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,13 @@ class TextTable:
 
     def __str__(self) -> str:
         """Return the table as plain text."""
-        lines, widths = [self.header, *self.rows], self.widths
-        text = [
-            "  ".join(_aligned(cell, width, place) for place, (cell, width) in enumerate(_with(line, widths)))
-            for line in lines
+        first, *others = self.widths
+        rule = ["─" * width for width in self.widths]
+        lines = [
+            "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
+            for row in (self.header, rule, *self.rows)
         ]
-        return "\n".join(line.rstrip() for line in [text[0], "  ".join("─" * width for width in widths), *text[1:]])
+        return "\n".join(line.rstrip() for line in lines)
 
     def to_markdown(self) -> str:
         """Return a pipe table."""
@@ -103,15 +107,15 @@ def p_value(p: float | None) -> str:
     return f"{p:.3f}"[1:] if p < 0.0995 else "1.00" if p >= 0.995 else f"{p:.2f}"[1:]
 
 
-def equals(p: float | None) -> str:
-    """Return `p = .23`, or `p < .001`."""
-    text = p_value(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
-def printable(text: str) -> str:
-    """Return foreign text (titles, answers) without characters that could control a terminal."""
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+def in_words(found: PairedResult | VersusBaseline, lower_is_better: bool, other: str, subject: str = "") -> str:
+    """Return what a difference from another method says: `better than popularity (+0.1, 95% CI …, p < .001)`."""
+    p, interval = p_value(found.p_holm), between(found.ci95, sign=True)
+    equals = "" if p.startswith("<") else "= "
+    numbers = f"({signed(found.difference)}, 95% CI {interval}, p {equals}{p})"
+    if found.p_holm >= SIGNIFICANT:
+        return f"{subject and f'{subject} has '}no significant difference from {other} {numbers}"
+    better = ((found.difference or 0) < 0) == lower_is_better
+    return f"{subject and f'{subject} is '}{'better' if better else 'worse'} than {other} {numbers}"
 
 
 def optional(name: str, package: str, purpose: str) -> ModuleType:
@@ -120,14 +124,6 @@ def optional(name: str, package: str, purpose: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         raise MissingError(f"{purpose} needs {package}", hint=f"pip install {package}") from error
-
-
-def _with(line: Sequence[str], widths: Sequence[int]) -> Iterable[tuple[str, int]]:
-    return zip(line, widths, strict=True)
-
-
-def _aligned(cell: str, width: int, place: int) -> str:
-    return cell.rjust(width) if place else cell.ljust(width)
 
 
 def _latex(cell: str) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, roc_auc_score, root_mean_squared_error
 
 from llmrank.errors import InputError
-from llmrank.measures import AUC, MAE, RMSE, Ratings, summarise_ratings
+from llmrank.measures import AUC, MAE, RMSE, Ratings
 from llmrank.types import Case, Event, Item, Outcome, Ranking
 
 FILM = Item("1", "Das Boot (1981)")
@@ -71,7 +71,7 @@ def test_nothing_answered_and_nothing_known():
     assert np.isnan(RMSE().value(silent, "dropped"))
     assert RMSE().value(ratings([NAN, 4], [1, 4])) == 0
     assert np.isnan(MAE().per_case(ratings([NAN], [1]))).all()
-    figures = summarise_ratings([RMSE(), AUC()], ratings([NAN], [3]))
+    figures = {measure.name: measure.summary(ratings([NAN], [3])) for measure in (RMSE(), AUC())}
     assert figures["RMSE"].value is None and figures["RMSE"].ci95 is None and figures["AUC"].imputed is None
 
 
@@ -102,7 +102,7 @@ def test_6040_recorded_gpt_ratings(shared_data):
     recorded = ratings(
         [row["actual_rating"] for row in rows], [float(n) if re.fullmatch(r"[\d.]+", n) else NAN for n in numbers]
     )
-    figures = summarise_ratings([RMSE(), MAE(), AUC()], recorded)
+    figures = {measure.name: measure.summary(recorded) for measure in (RMSE(), MAE(), AUC())}
     assert len(rows) == 6040 and (~recorded.answered).sum() == 7
     assert round(figures["RMSE"].answered_only, 4) == 1.0724
     assert round(figures["MAE"].answered_only, 4) == 0.7900

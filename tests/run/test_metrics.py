@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from llmrank import stats
 from llmrank.errors import InputError
-from llmrank.measures import HR, MRR, NDCG, Judgements, compare
+from llmrank.measures import HR, MRR, NDCG, Judgements
 from llmrank.prices import Price, Tariff
 from llmrank.rankers.baselines import RatingMeans
 from llmrank.run import CaseRecord, Metrics, MetricSettings
@@ -109,7 +109,7 @@ def test_differences_are_paired_and_corrected_over_the_measures() -> None:
     )
     versus = {name: numbers[name].versus["recall_order"] for name in numbers}
     for measure in parse_measures(None, "ranking"):
-        expected = compare(measure, ours, recalled)
+        expected = measure.difference(ours, recalled)
         got = versus[str(measure)]
         assert (got.difference, got.ci95, got.p) == (expected.difference, (expected.low, expected.high), expected.p)
     assert [one.p_holm for one in versus.values()] == stats.holm([one.p for one in versus.values()])

@@ -72,6 +72,13 @@ def test_values_per_case_are_those_of_the_records(run: Run) -> None:
     assert values.tolist() == [run.records[one.case_id].measures["NDCG@10"] for one in CASES]
     assert values.mean() == pytest.approx(run.metrics["NDCG@10"].value)
     assert run.per_case(NDCG(3)).shape == (12,)
+    with pytest.raises(InputError, match="MAE does not measure a ranking"):
+        run.per_case("MAE")
+
+
+def test_the_table_to_publish_has_the_bounds_and_the_baselines(run: Run) -> None:
+    bounds = ("measure", "value", "95% CI", "answered only", "worst to best")
+    assert run.table().header == (*bounds, "random", "popularity", "recall order", "ceiling")
 
 
 def test_a_measure_is_computed_from_what_is_stored(run: Run) -> None:

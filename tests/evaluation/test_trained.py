@@ -90,7 +90,7 @@ def test_each_has_its_own_interval_and_a_paired_difference_and_the_run_keeps_the
     to = console(120)
     with to.capture() as text:
         to.print(show_metrics(run.metrics, title="t"))
-    assert re.search(r"│ials +│ NDCG@5 +│ 0\.\d{4} 0\.\d{4} to 0\.\d{4} │ [+−]0\.\d{4} .* p ", text.get())
+    assert re.search(r"│ials +│ NDCG@5 +│ 0\.\d{4} 0\.\d{4} to 0\.\d{4} │ [+−]0\.\d{4} .* │ +\.\d\d│", text.get())
     assert run.metric_settings.trained["ease"] == {
         case.case_id: list(scores)
         for case, scores in zip(cases, trained_scores(["ease"], cases.split, cases.cases)["ease"], strict=True)

@@ -74,7 +74,7 @@ class Progress(Reporter):
         self._outcomes = Counter[str]()
         self._total = self._done = 0
         self._spent: Callable[[], str] = str
-        self._started = self._last = 0.0
+        self._started = self._first = self._last = 0.0
 
     def message(self, line: str) -> None:
         """Show one line, above the bar if there is one."""
@@ -102,19 +102,23 @@ class Progress(Reporter):
                 dynamic_ncols=True,
                 leave=False,
                 # What stands on the right is cut first in a narrow terminal.
-                bar_format="Cases {n_fmt}/{total_fmt} {bar:20} {elapsed}, {remaining} left{postfix}",
+                bar_format="Cases {n_fmt}/{total_fmt} {bar:20} {elapsed}{postfix}",
             )
 
     def advance(self, outcome: str) -> None:
         """Count one Case."""
+        now = time.monotonic()
+        if not self._outcomes:
+            self._first = now
         self._done += 1
         self._outcomes[outcome] += 1
         if self._bar is not None:
-            if (self._bar.ncols or TEXT_FROM) >= TEXT_FROM:
-                self._bar.set_postfix_str(self._counts(), refresh=False)
+            wide = (self._bar.ncols or TEXT_FROM) >= TEXT_FROM
+            texts = [self._left(now), self._counts() if wide else ""]
+            self._bar.set_postfix_str(": ".join(filter(None, texts)), refresh=False)
             self._bar.update()
-        elif time.monotonic() - self._last > LINE_EVERY:
-            self._last = time.monotonic()
+        elif now - self._last > LINE_EVERY:
+            self._last = now
             self._sum_up()
 
     def end(self) -> None:
@@ -129,10 +133,28 @@ class Progress(Reporter):
         return "; ".join(part for part in (counts or "nothing new", self._spent()) if part)
 
     def _sum_up(self) -> None:
-        passed = time.monotonic() - self._started
-        new = sum(self._outcomes.values())
-        left = f", {passed / new * (self._total - self._done):.0f} s left" if new and self._done < self._total else ""
-        self.message(f"{self._done}/{self._total} Cases, {passed:.0f} s{left}: {self._counts()}")
+        now = time.monotonic()
+        times = ", ".join(filter(None, [duration(now - self._started), self._left(now)]))
+        self.message(f"{self._done}/{self._total} Cases, {times}: {self._counts()}")
+
+    def _left(self, now: float) -> str:
+        """Return how long the rest will take at the pace since the first Case: before it, the model was loaded."""
+        new = sum(self._outcomes.values()) - 1
+        if new < 1 or self._done >= self._total:
+            return ""
+        return f"{duration((now - self._first) / new * (self._total - self._done))} left"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: `45 s`, `3 min 20 s`, `1 h 12 min`, `4 d 13 h`."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days} d {hour} h"
+    if hours:
+        return f"{hours} h {minute} min"
+    return f"{minutes} min {second} s" if minutes else f"{second} s"
 
 
 def in_notebook() -> bool:

@@ -22,9 +22,9 @@ from llmrank.data.candidates import file_format
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items
 from llmrank.data.retriever_table import Gains, candidate_table, long_table
-from llmrank.data.rows import Arrow, EventRows, ItemRows
+from llmrank.data.rows import Arrow, EventRows
 from llmrank.data.sequences import read_sequence_file
-from llmrank.data.tables import EXTENSIONS, Table, read_event_rows, read_item_rows, read_table
+from llmrank.data.tables import ALIASES, EXTENSIONS, Table, read_event_rows, read_item_rows, read_table
 from llmrank.data.tallrec import read_tallrec
 from llmrank.data.trec import read_qrels, read_trec_run
 from llmrank.errors import InputError, nearest
@@ -56,11 +56,12 @@ def read_external(
     Args:
         path: What the recall stage proposed.
         format: One of `FORMATS`.
-        items: Table with ids and titles, as `read_items` reads it. Tables may have titles of their own, and `rank_llm`
+        items: Table with ids and titles, or RecBole's `.item`. Tables may have titles of their own, and `rank_llm`
             and `tallrec` have.
-        histories: Earlier events, as `read_histories` reads them. Its targets, if it has any, are what is relevant.
+        histories: Earlier events: a table, or as `read_histories` reads them. Targets in it are what is relevant.
         relevant: What is relevant: TREC qrels, or a table of user and item (and gain).
-        columns: For tables, which column is the `user`, `item`, `title`, `score`, `rank` or `relevant` one.
+        columns: For all tables, the names of columns by role (user, item, title, score, rank, relevant, rating,
+            timestamp, position, gain), where they are not the usual ones. Each need be in one of the tables only.
         drop_duplicates: Keep the best of an item that is named twice, instead of refusing the row.
         skip_bad_rows: Go on without what has a fault (an item without a title, …), and count it.
 
@@ -70,8 +71,6 @@ def read_external(
     if format not in FORMATS:
         problem = f"there is no format {format!r}{nearest(format, FORMATS)}"
         raise InputError(problem, hint=f"choose one of {', '.join(FORMATS)}")
-    if columns and format != "table":
-        raise InputError("column names can be given for tables only", field="--column", hint="leave --column out")
     if format == "tallrec":
         if items or histories or relevant:
             raise InputError("the file of TALLRec holds all there is", path=path, hint="leave the other files out")
@@ -80,23 +79,43 @@ def read_external(
     if format in ("trec", "lists") and items is None:
         hint = "name a table with their ids and titles (--items)"
         raise InputError("the file has ids and no titles", path=path, hint=hint)
+    tables = {"proposed": read_table(path)} if format == "table" else {}
+    if items is not None and items.suffix != ".item":
+        tables["items"] = read_table(items)
+    if histories is not None and histories.suffix not in (".inter", ".txt"):
+        tables["past"] = read_table(histories)
+    if relevant is not None and relevant.name.lower().endswith(EXTENSIONS):
+        tables["relevant"] = read_table(relevant)
+    named = _by_table(columns or {}, tables)
     past, targets, queries = None, {}, None
     if format == "table":
-        table = long_table(read_table(path), columns or {})
+        table = long_table(tables["proposed"], named["proposed"])
     elif format == "rank_llm":
         table, queries = read_rank_llm(path)
     else:
         table = read_trec_run(path) if format == "trec" else read_lists(path)
-    if histories is not None:
+    if "past" in tables:
+        past = read_event_rows(tables["past"], named["past"])
+    elif histories is not None:
         past, targets = read_histories(histories)
+    gains: Gains | None = targets or None
+    if "relevant" in tables:
+        gains = read_gains(tables["relevant"], named["relevant"])
+    elif relevant is not None:
+        gains = read_qrels(relevant)
+    known = None
+    if "items" in tables:
+        known = read_item_rows(tables["items"], named["items"])
+    elif items is not None:
+        known = read_atomic_items(items)
     left_out = Counter[str]()
     made = candidate_table(
         table,
-        items=None if items is None else read_items(items),
+        items=known,
         histories=past,
         queries=queries,
-        relevant=targets or None if relevant is None else read_relevant(relevant),
-        columns=columns or {},
+        relevant=gains,
+        columns=named.get("proposed", {}),
         drop_duplicates=drop_duplicates,
         skip_bad_rows=skip_bad_rows,
         left_out=left_out,
@@ -190,17 +209,23 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
     return Table(path, data, lines), EventRows(path, users, items, title=titles)
 
 
-def read_items(path: Path) -> ItemRows:
-    """Return the items of a table: RecBole's `.item`, or a table with an id and a title (`read_table`)."""
-    return read_atomic_items(path) if path.suffix == ".item" else read_item_rows(read_table(path), {})
+def _by_table(columns: Mapping[str, str], tables: Mapping[str, Table]) -> dict[str, dict[str, str]]:
+    """Return for each table the named columns that it has. Raises InputError: a column is in none of the tables."""
+    names: dict[str, list[str]] = {what: table.data.column_names for what, table in tables.items()}
+    every = sorted({name for there in names.values() for name in there})
+    for role, name in columns.items():
+        if role not in ALIASES:
+            raise InputError(f"nothing is called {role!r}", field="--column", hint=f"use one of {', '.join(ALIASES)}")
+        if name not in every:
+            problem = f"no table has a column {name!r}{nearest(name, every)}"
+            hint = f"name one of {', '.join(every)}" if every else "leave it out: there is no table"
+            raise InputError(problem, field="--column", hint=hint)
+    return {what: {role: name for role, name in columns.items() if name in there} for what, there in names.items()}
 
 
-def read_relevant(path: Path) -> Gains:
-    """Return the gain of each user's relevant items: TREC qrels, or a table of user and item (and gain)."""
-    if not path.name.lower().endswith(EXTENSIONS):
-        return read_qrels(path)
-    table = read_table(path)
-    user, item, gain = table.require("user", {}), table.require("item", {}), table.find("gain", {})
+def read_gains(table: Table, columns: Mapping[str, str]) -> Gains:
+    """Return the gain of each user's relevant items, from a table of user and item (and gain; without it all are 1)."""
+    user, item, gain = table.require("user", columns), table.require("item", columns), table.find("gain", columns)
     values = [1.0] * len(table.data) if gain is None else table.numbers(gain, "gain").tolist()
     users, items = table.texts(user).to_pylist(), table.texts(item).to_pylist()
     gains: dict[str, dict[str, float]] = {}
@@ -211,16 +236,14 @@ def read_relevant(path: Path) -> Gains:
 
 
 def read_histories(path: Path) -> tuple[EventRows, Gains]:
-    """Return events, and what is relevant for each user, where the file says so.
+    """Return the events of a file that is no table, and what is relevant for each user, where the file says so.
 
     Args:
         path: RecBole's `.inter`, with an interaction a row or with the history as a list (`item_id_list:token_seq`) and
-            the target beside it (`item_id:token`); a `.txt` of `user item item …` lines; or an interactions table.
+            the target beside it (`item_id:token`); or a text of `user item item …` lines.
     """
-    if path.suffix == ".txt":
-        return read_sequence_file(path), {}
     if path.suffix != ".inter":
-        return read_event_rows(read_table(path), {}), {}
+        return read_sequence_file(path), {}
     data = read_table(path, quoted=False).data
     if "item_id_list:token_seq" not in data.column_names:
         return read_atomic_events(path), {}

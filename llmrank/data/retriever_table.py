@@ -81,7 +81,7 @@ def candidate_table(
         histories: Earlier events; a user without any has an empty history.
         queries: What users asked for: the history of a user without events.
         relevant: None: from the column `relevant` of the table, where there is one.
-        columns: The columns' roles, where their names do not tell: `ROLES`.
+        columns: Which column has which of the `ROLES`, where its name does not tell.
         drop_duplicates: Keep the best of a user's repeated items, instead of refusing them.
         skip_bad_rows: Go on without rows that have faults.
         left_out: Receives what was left out, in words, and how often.
@@ -89,9 +89,6 @@ def candidate_table(
     Raises:
         InputError: a column is missing; a row has a fault (no user, no item, no title, no number, or a repeated item).
     """
-    for role in columns:
-        if role not in ROLES:
-            raise InputError(f"nothing is called {role!r}", field="--column", hint=f"use one of {', '.join(ROLES)}")
     names = {"user": table.require("user", columns), "item": table.require("item", columns)}
     for role in ROLES[2:]:
         if (name := table.find(role, columns)) is not None and name not in names.values():
@@ -213,7 +210,8 @@ def _proposed(
     user = np.where(np.array(pc.equal(users, "")), -1, encoded.indices.to_numpy().astype(np.int64))
     no_item = np.array(pc.equal(item, ""))
     no_title = np.array(pc.equal(title, "")) & ~unknown & ~no_item
-    where, give = names.get("title", "title"), "give every item a title: the model reads it"
+    where = names.get("title", "title")
+    give = "give every item a title: the model reads it; or leave such rows out with --skip-bad-rows"
     faults = [
         (user < 0, names["user"], "the user is missing", "give it, or remove the row"),
         (no_item, names["item"], "the item is missing", "give it, or remove the row"),
@@ -239,7 +237,7 @@ def _proposed(
         faults.append((repeated, names["item"], "{item} is a candidate twice", hint))
     if skip_bad_rows:
         for mask, _, problem, _ in faults:
-            left_out[f"rows are left out: {problem.format(item='the item')}"] += int(mask.sum())
+            left_out[f"rows left out: {problem.format(item='the item')}"] += int(mask.sum())
     else:
         _refuse(table, users, item, faults)
     good = good[kept]

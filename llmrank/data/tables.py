@@ -25,8 +25,21 @@ EXTENSIONS = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".json
 ROLES = ("user", "item", "title", "rating", "timestamp", "position")
 """What a column of a data set may be."""
 ALIASES: Mapping[str, tuple[str, ...]] = {
-    "user": ("user", "userid", "reviewerid", "uid", "customerid", "visitorid"),
-    "item": ("item", "itemid", "movieid", "parentasin", "asin", "bookid", "productid", "articleid", "isbn", "iid"),
+    "user": ("user", "userid", "reviewerid", "uid", "customerid", "customer", "visitorid", "visitor"),
+    "item": (
+        "item",
+        "itemid",
+        "movieid",
+        "parentasin",
+        "asin",
+        "bookid",
+        "productid",
+        "product",
+        "articleid",
+        "sku",
+        "isbn",
+        "iid",
+    ),
     "title": (
         "title",
         "movietitle",
@@ -99,7 +112,7 @@ class Table:
             if len(known) and (role == "rating" or float(known.min()) > EARLIEST):
                 found.append(name)
         if len(found) > 1:
-            hint = f"name it: --column {role}={found[0]} (columns={{'{role}': '{found[0]}'}})"
+            hint = f"name it: --column {role}={found[0]} (in Python, {{'{role}': '{found[0]}'}})"
             raise InputError(f"{' and '.join(found)} may each be the {role}", path=self.path, field=role, hint=hint)
         return found[0] if found else None
 
@@ -111,7 +124,7 @@ class Table:
                 path=self.path,
                 line=1,
                 field=role,
-                hint=f"name it: --column {role}=NAME (columns={{'{role}': NAME}}), or call it {ALIASES[role][1]}",
+                hint=f"call it {ALIASES[role][1]}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})",
             )
         return name
 

@@ -170,10 +170,10 @@ def test_parquet_and_json_lines_read_like_csv(tmp_path: Path) -> None:
 
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
-    folder = write(tmp_path, items__csv="sku,label\na,Alpha\n", ratings__csv="who,product_id,when\nu,a,1500000000123\n")
+    folder = write(tmp_path, items__csv="ref,label\na,Alpha\n", ratings__csv="who,product_id,when\nu,a,1500000000123\n")
     with pytest.raises(InputError, match=r"(?s)no column for the item.*--column item=NAME"):
         load_dataset(str(folder))
-    columns = {"item": "sku", "title": "label", "user": "who", "timestamp": "when"}
+    columns = {"item": "ref", "title": "label", "user": "who", "timestamp": "when"}
     dataset = load_dataset(str(folder), columns=columns)
     assert by_id(dataset) == {"a": "Alpha"}
     assert dataset.interactions.timestamp is not None

@@ -12,7 +12,8 @@ import pytest
 
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import BadRowsError, read_cases
-from llmrank.data.external_formats import convert, read_external, read_items, read_lists
+from llmrank.data.external_formats import convert, read_external, read_lists
+from llmrank.data.recbole import read_atomic_items
 from llmrank.data.rows import make_items
 from llmrank.data.trec import read_qrels, read_trec_run, write_qrels, write_trec_run
 from llmrank.errors import InputError
@@ -183,8 +184,8 @@ def test_faults_are_listed_or_left_out_and_counted(files: Callable[..., dict[str
     rows, notes = convert(there["run"], "trec", tmp_path / "out.jsonl", **options, skip_bad_rows=True)
     assert rows == 2
     assert set(notes) == {
-        "1 rows are left out: the item is not in the items table",
-        "1 rows are left out: the item has no title",
+        "1 rows left out: the item is not in the items table",
+        "1 rows left out: the item has no title",
         "1 users without candidates are left out",
         "1 Cases have an empty history",
     }
@@ -228,7 +229,7 @@ def test_llmrank_games_lists_with_titles_histories_and_targets(
     assert all(len(case.relevant) == 1 for case in cases)
     found = sum(case.relevant[0] in {item.item_id for item in case.candidates} for case in cases)
     assert round(found / 6000, 3) == 0.324
-    assert cases[0].candidates[0] in make_items(read_items(folder / "Games-6k.item"))
+    assert cases[0].candidates[0] in make_items(read_atomic_items(folder / "Games-6k.item"))
     write_cases(tmp_path / "games.parquet", cases[:500])
     assert list(read_cases(tmp_path / "games.parquet")) == cases[:500]
 

@@ -108,10 +108,10 @@ def test_faults_are_listed_with_their_lines_or_left_out_and_counted(tmp_path: Pa
     (case,) = CandidateFile(table).cases()
     assert [item.item_id for item in case.candidates] == ["1", "5"]
     assert set(notes) == {
-        "1 rows are left out: the item has no title",
-        "1 rows are left out: the item is a candidate twice",
-        "1 rows are left out: the user is missing",
-        "1 rows are left out: the item has no score",
+        "1 rows left out: the item has no title",
+        "1 rows left out: the item is a candidate twice",
+        "1 rows left out: the user is missing",
+        "1 rows left out: the item has no score",
         "1 Cases have an empty history",
     }
 
@@ -126,6 +126,33 @@ def test_roles_are_named_where_names_do_not_tell(tmp_path: Path) -> None:
     assert [item.title for item in case.candidates] == ["Two", "One"]
     with pytest.raises(InputError, match="nothing is called 'users'"):
         read_external(path, "table", columns={"users": "who"})
+    with pytest.raises(InputError, match=r"no table has a column 'whom'.*did you mean 'who'"):
+        read_external(path, "table", columns={"user": "whom"})
+
+
+def test_roles_are_named_for_the_tables_beside_it_too(tmp_path: Path) -> None:
+    contents = {
+        "long.csv": "who,what,closeness\nu,1,0.1\nu,2,0.9\nv,1,0.5\n",
+        "items.csv": "what,called\n1,One\n2,Two\n3,Three\n",
+        "past.csv": "who,what,at_second\nu,3,100\n",
+        "truth.csv": "who,what,how_much\nu,1,2\n",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+    roles = {"user": "who", "item": "what", "title": "called", "score": "closeness", "timestamp": "at_second"}
+    table, _ = read_external(
+        tmp_path / "long.csv",
+        "table",
+        items=tmp_path / "items.csv",
+        histories=tmp_path / "past.csv",
+        relevant=tmp_path / "truth.csv",
+        columns=roles | {"gain": "how_much"},
+    )
+    first, second = CandidateFile(table).cases()
+    assert [item.title for item in first.candidates] == ["Two", "One"]
+    assert [(event.item.title, event.timestamp) for event in first.history] == [("Three", 100)]
+    assert (first.relevant, first.gains) == (("1",), (2.0,))
+    assert not second.history
 
 
 def test_a_candidate_file_needs_no_conversion(tmp_path: Path) -> None:

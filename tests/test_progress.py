@@ -1,0 +1,31 @@
+"""What progress says of the time: the pace is that of the Cases, without the model's start."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from llmrank import progress
+from llmrank.progress import Progress, duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (45, "45 s"), (200, "3 min 20 s"), (3600, "1 h 0 min"), (4320, "1 h 12 min"), (394103, "4 d 13 h")],
+)
+def test_times_are_said_in_two_units_at_most(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_the_rest_is_estimated_by_the_pace_since_the_first_case(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    shown = Progress()
+    shown.begin(10, 2, str)
+    for second in (100, 112):  # the model takes 100 s to start, a Case 12 s
+        clock[0] = second
+        shown.advance("ok")
+    assert "4/10 Cases, 1 min 52 s, 1 min 12 s left: ok 2" in capsys.readouterr().err

@@ -55,14 +55,13 @@ def score(
     cases = [case for case, _ in rows]
     task = "rating" if _is_rating(cases, path) else "ranking"
     chosen = parse_measures(measure_list(measures), task)
-    unjudged = sum(not case.relevant and case.rating is None for case in cases)
     found = CaseSet(
         cases=tuple(cases),
         training=TrainingData(lambda: earlier_events(cases), how.scale),
         evaluation="ratings" if task == "rating" else f"recall-limited({path.name})",
         task=task,
         target_forced=False,
-        notes=(f"{unjudged} have no known truth: no measure counts them.",) if unjudged else (),
+        notes=(),
         settings={"data": path.name, "data_sha256": sha256_of(path), "users": len({case.user_id for case in cases})},
     )
 

@@ -161,7 +161,7 @@ json_option = option("--json", "as_json", is_flag=True, help="Print the result a
 dry_run_option = option("--dry-run", is_flag=True, help="Count calls, tokens and, with --prices, money; send nothing.")
 measures_option = option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
 out_option = option(
-    "--out", default=None, type=click.Path(path_type=Path), help="Run folder.  [default: one under results/]"
+    "-o", "--out", default=None, type=click.Path(path_type=Path), help="Run folder.  [default: one under results/]"
 )
 
 

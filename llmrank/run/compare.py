@@ -86,7 +86,9 @@ class Comparison:
     evaluation: str
     """The kind of evaluation that they share."""
     cases: int
-    """Cases that all Runs have; every number is over these."""
+    """Cases that all Runs have."""
+    judged: int
+    """Those of them whose truth is known; every number is over these."""
     users: int
     left_out: Mapping[str, int]
     """Cases of each Run that another one lacks, by the Run's name."""
@@ -136,6 +138,8 @@ class Comparison:
     def notes(self) -> list[str]:
         """Return what must be said beside the table, in sentences."""
         counted = f"{self.cases} Cases" + (f" of {self.users} users" if self.users != self.cases else "")
+        if self.judged < self.cases:
+            counted += f" ({self.cases - self.judged} have no known truth; no measure counts them)"
         notes = [
             f"{counted}, {self.evaluation}; paired on users. * p (Holm) < .05.",
             "p: paired randomisation test; Holm: corrected for all measures and pairs; d_z: Cohen's effect size; "
@@ -248,6 +252,7 @@ def compare(run: Run, other: Run, *more: Run, measures: str | Sequence[Measure] 
         runs=names,
         evaluation=run.metric_settings.evaluation,
         cases=len(cases),
+        judged=int(run.judged(cases).judged.sum()),
         users=len({case.user_id for case in cases}),
         left_out={name: len(one.done) - len(cases) for name, one in named},
         results=tuple(replace(one, p_holm=p) for one, p in zip(results, corrected, strict=True)),

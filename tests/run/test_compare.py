@@ -97,6 +97,15 @@ def test_only_shared_cases_count_and_the_others_are_said(tmp_path: Path, plain: 
     assert found.results[0].reference_value == pytest.approx(plain.per_case("HR@1")[:40].mean())
 
 
+def test_cases_without_truth_are_said_and_count_for_nothing(tmp_path: Path) -> None:
+    cases = [replace(one, relevant=()) if place < 3 else one for place, one in enumerate(CASES)]
+    runs = [make_run(tmp_path / f"{seed}", cases, [shuffled(one, seed) for one in cases]) for seed in (1, 2)]
+    found = compare(*runs)
+    assert (found.cases, found.judged) == (60, 57)
+    assert all(one.wins + one.ties + one.losses == 57 for one in found.results)
+    assert "60 Cases (3 have no known truth; no measure counts them)" in str(found)
+
+
 def test_several_cases_of_a_user_are_one_user(plain: Run, edited: Run) -> None:
     def grouped(run: Run) -> Run:
         cases = tuple(replace(one, user_id=f"g{place // 10}") for place, one in enumerate(run.cases))

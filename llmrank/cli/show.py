@@ -14,9 +14,13 @@ from llmrank.cli.output import show_json
 @click.argument("run", type=click.Path(path_type=Path))
 @option("--user", default=None, help="Show the whole story of this user (or case id).")
 @option("--worst", default=None, type=click.IntRange(1), help="Show so many Cases that lost most against recall order.")
+@option("--groups", is_flag=True, help="Show for whom the method gains: by history, popularity and recall place.")
+@option("--depth", is_flag=True, help="Show what reranking only the first candidates would be worth.")
 @option("--measures", default=None, help="Compute these instead, such as NDCG@1..50,MRR; nothing is asked.")
 @json_option
-def show(run: Path, user: str | None, worst: int | None, measures: str | None, as_json: bool) -> None:
+def show(
+    run: Path, user: str | None, worst: int | None, groups: bool, depth: bool, measures: str | None, as_json: bool
+) -> None:
     """Show RUN again. The folder alone is needed: no data set, no Store, no model."""
     from llmrank.report import console, show_metrics, show_worst
     from llmrank.run import load_run
@@ -26,7 +30,10 @@ def show(run: Path, user: str | None, worst: int | None, measures: str | None, a
         click.echo(found[user].record.to_json() if as_json else str(found[user]))
         return
     numbers = found.metrics if measures is None else found.measure(measures)
-    if as_json:
+    if groups or depth:
+        made = found.groups(numbers.headline) if groups else found.depth(numbers.headline)
+        show_json(made.to_dict()) if as_json else click.echo(str(made))
+    elif as_json:
         show_json({"run": str(run), **numbers.to_dict()})
     elif worst is not None:
         to.print(show_worst(found.worst(worst, numbers.headline), numbers.headline or ""))

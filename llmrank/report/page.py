@@ -55,6 +55,7 @@ def page(run: Run, *more: Run) -> str:
         "title": html.escape(safe_for_console(comparison.verdict()[0] if comparison else run.title)),
         "style": style,
         "summary": _comparison_html(comparison) if comparison else _summary_html(run),
+        "groups": "".join(map(_groups_html, runs, _names(runs, comparison))),
         "data": base64.b64encode(packed).decode(),
         "script": script,
     }
@@ -99,6 +100,18 @@ def _comparison_html(comparison: Comparison) -> str:
     return (
         f"<p class=what>{html.escape(' → '.join(comparison.runs))}</p><h1>{html.escape(first)}</h1>"
         f"<div class=wide tabindex=0>{comparison.table().to_html()}</div>{lines}"
+    )
+
+
+def _groups_html(run: Run, name: str) -> str:
+    """Return for whom the Run's method gains, and how deep a list is worth reranking; nothing for ratings."""
+    if task_of(run.cases) == "rating" or not run.metrics.headline:
+        return ""
+    titles = {f"For whom: {name}": run.groups(), f"Had only the first been reranked: {name}": run.depth()}
+    return "".join(
+        f"<section><h2>{html.escape(safe_for_console(title))}</h2>"
+        f"<div class=wide tabindex=0>{shown.table().to_html()}</div><p class=hint>{shown.note}</p></section>"
+        for title, shown in titles.items()
     )
 
 

@@ -26,7 +26,9 @@ from llmrank.types import Case, Item, Ranking
 if TYPE_CHECKING:
     import pandas
 
+    from llmrank.run.depth import Depth
     from llmrank.run.export import ExportFormat
+    from llmrank.run.groups import Groups
 
 REPEAT = "repeat the command that made the Run: it writes the file again"
 HISTORY_SHOWN = 10
@@ -178,6 +180,18 @@ class Run:
         lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]
         return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
+
+    def groups(self, measure: str | None = None) -> Groups:
+        """Return for whom the method gains: a measure (None: the headline) by group; see `llmrank.run.groups`."""
+        from llmrank.run.groups import groups
+
+        return groups(self, measure or self.metrics.headline or "NDCG@10")
+
+    def depth(self, measure: str | None = None) -> Depth:
+        """Return what reranking only the first candidates would gain, by depth; see `llmrank.run.depth`."""
+        from llmrank.run.depth import depth
+
+        return depth(self, measure or self.metrics.headline or "NDCG@10")
 
     def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""

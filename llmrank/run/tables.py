@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from llmrank.errors import MissingError
 
@@ -80,6 +81,26 @@ class TextTable:
         header = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
+
+
+class Shown(ABC):
+    """A result that prints itself as its table, in a terminal and in a notebook."""
+
+    note: ClassVar[str] = ""
+    """What must be said below the table."""
+
+    @abstractmethod
+    def table(self) -> TextTable:
+        """Return the table."""
+
+    def __str__(self) -> str:
+        return f"{self.table()}\n{self.note}" if self.note else str(self.table())
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
 
 
 def number(value: float | None) -> str:

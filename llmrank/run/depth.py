@@ -1,0 +1,116 @@
+"""How deep a list is worth paying for: what a Run would be worth had only the first candidates been reranked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from llmrank.errors import InputError
+from llmrank.measures import Judgements
+from llmrank.measures.judgements import tie_group
+from llmrank.measures.summary import finite, finite_pair
+from llmrank.rankers.baselines import RecallOrder
+from llmrank.rankers.ranking import rank_by_score
+from llmrank.run.metrics import parse_measures, ranked_by
+from llmrank.run.tables import Shown, TextTable, between, number, signed
+from llmrank.types import Case, Ranking
+
+if TYPE_CHECKING:
+    from llmrank.run.run import Run
+
+DEPTHS = (1, 2, 3, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class DepthPoint:
+    """The first `n` candidates in the method's order, the others below them in the recall stage's."""
+
+    n: int
+    value: float | None
+    ci95: tuple[float, float] | None
+    difference: float | None
+    """Minus recall order."""
+    difference_ci95: tuple[float, float] | None
+    """95% interval over users; None for fewer than two users."""
+
+
+@dataclass(frozen=True, repr=False)
+class Depth(Shown):
+    """What `depth` found. It prints as a table; differences are from recall order."""
+
+    note = "difference: from recall order, paired on users; the method saw all candidates"
+    measure: str
+    points: tuple[DepthPoint, ...]
+
+    def __iter__(self) -> Iterator[DepthPoint]:
+        return iter(self.points)
+
+    def table(self) -> TextTable:
+        """Return a row per depth."""
+        rows = [
+            (
+                f"{one.n}",
+                number(one.value),
+                between(one.ci95),
+                signed(one.difference),
+                between(one.difference_ci95, sign=True),
+            )
+            for one in self.points
+        ]
+        return TextTable(("reranked", self.measure, "95% CI", "difference", "95% CI"), tuple(rows))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {"measure": self.measure, "depth": [asdict(one) for one in self.points]}
+
+
+def depth(run: Run, measure: str) -> Depth:
+    """Return what the Run would be worth had only the first n candidates of the recall stage been reranked.
+
+    The method's order of these n is that which it gave them among all candidates: had it been shown n, it might have
+    said something else. With n = 1 nothing is reranked; with all candidates it is the Run's own value.
+
+    Args:
+        run: A Run about rankings.
+        measure: Such as `NDCG@10`.
+
+    Raises:
+        InputError: an unknown measure, or a Run about ratings.
+    """
+    cases = run.done
+    if cases and cases[0].target is not None:
+        raise InputError("a rating has no candidates to rerank", path=run.path, hint="name a Run about rankings")
+    (chosen,) = parse_measures(measure, "ranking")
+    recalled = ranked_by(cases, RecallOrder())
+    users = [case.user_id for case in cases]
+    base = Judgements.from_cases(recalled, cases)
+    longest = max((len(case.candidates) for case in cases), default=0)
+    points: list[DepthPoint] = []
+    for n in (*(n for n in DEPTHS if n < longest), longest):
+        ranked = [
+            _first_reranked(case, run.records[case.case_id].ranking, order, n)
+            for case, order in zip(cases, recalled, strict=True)
+        ]
+        judged = Judgements.from_cases(ranked, cases)
+        summary, gap = chosen.summary(judged, users), chosen.difference(judged, base, users)
+        points.append(
+            DepthPoint(n, summary.value, summary.ci95, finite(gap.difference), finite_pair(gap.low, gap.high))
+        )
+    return Depth(str(chosen), tuple(points))
+
+
+def _first_reranked(case: Case, ranking: Ranking, recalled: Ranking, n: int) -> Ranking:
+    """Return the method's ranking of the first `n` candidates, with its ties, and below them those of recall order.
+
+    A Case without an answer stands at its worst among the first `n`, as it does among all: its relevant items last.
+    """
+    first = {item.item_id for item in case.candidates[:n]}
+    level = {item_id: -float(tie_group(recalled, place)[0]) for place, item_id in enumerate(recalled.order)}
+    if ranking.answered:
+        above = {item_id: -float(tie_group(ranking, place)[0]) for place, item_id in enumerate(ranking.order)}
+    else:
+        gains = case.gain_of
+        above = {item_id: -gains.get(item_id, 0.0) for item_id in ranking.order}
+    top = max(level.values(), default=0.0) + 1 - min((above[item_id] for item_id in first), default=0.0)
+    return rank_by_score({item_id: top + above[item_id] if item_id in first else level[item_id] for item_id in level})

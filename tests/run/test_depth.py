@@ -1,0 +1,65 @@
+"""What a Run would be worth had fewer candidates been reranked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from llmrank.errors import InputError
+from llmrank.types import Ranking
+from tests.run.making import UNPARSED, case, make_run, shuffled
+
+CASES = [case(f"u{user:02}", relevant=2) for user in range(30)]
+
+
+def test_all_candidates_give_the_runs_own_value_and_one_gives_recall_order(tmp_path: Path) -> None:
+    rankings = [
+        shuffled(one, 1, **UNPARSED) if place % 5 == 0 else shuffled(one, 1, named=4) for place, one in enumerate(CASES)
+    ]
+    run = make_run(tmp_path / "run", CASES, rankings)
+    for measure in ("NDCG@10", "MRR", "HR@1"):
+        first, *_, last = run.depth(measure)
+        assert (first.n, first.difference) == (1, 0)
+        assert first.value == pytest.approx(run.recall_order(measure).mean())
+        assert last.n == 20 and last.value == pytest.approx(run.metrics[measure].value)
+        assert last.ci95 == pytest.approx(run.metrics[measure].ci95)
+        assert last.difference == pytest.approx(run.metrics[measure].versus["recall_order"].difference)
+
+
+def test_only_the_first_are_moved(tmp_path: Path) -> None:
+    """The relevant item is third; the method puts it first, and what stands behind it in the list has no part in it."""
+    one = case("u", n=20)
+    wanted = replace(one, relevant=(one.candidates[2].item_id,))
+    ids = [item.item_id for item in one.candidates]
+    run = make_run(
+        tmp_path / "run", [wanted], [Ranking((ids[19], ids[2], *(x for x in ids if x not in (ids[2], ids[19]))))]
+    )
+    assert {point.n: point.value for point in run.depth("MRR")} == {
+        1: pytest.approx(1 / 3),
+        2: pytest.approx(1 / 3),
+        3: 1,
+        5: 1,
+        10: 1,
+        15: 1,
+        20: 0.5,
+    }
+    assert "reranked" in str(run.depth()) and "<table>" in run.depth()._repr_html_()  # pyright: ignore[reportPrivateUsage]
+
+
+def test_gains_of_an_unanswered_case_stand_at_their_worst_at_every_depth(tmp_path: Path) -> None:
+    cases = [replace(one, gains=tuple(float(place + 1) for place in range(len(one.relevant)))) for one in CASES]
+    run = make_run(tmp_path / "run", cases, [shuffled(one, 1, **UNPARSED) for one in cases])
+    *_, last = run.depth("NDCG@10")
+    assert last.value == pytest.approx(run.metrics["NDCG@10"].value)
+
+
+def test_ratings_have_no_depth(tmp_path: Path) -> None:
+    one = case("u")
+    rated = replace(one, candidates=(), recall_scores=None, relevant=(), target=one.candidates[0], rating=3.0)
+    run = make_run(tmp_path / "run", [rated], [Ranking((one.candidates[0].item_id,), (4.0,))], finish=False)
+    with pytest.raises(InputError, match="no candidates to rerank"):
+        run.depth("NDCG@10")
+    with pytest.raises(InputError, match="groups are for rankings"):
+        run.groups("NDCG@10")

@@ -1,0 +1,71 @@
+"""For whom a method gains: the groups are complete, disjoint and found where a gain was put."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from llmrank.errors import InputError
+from llmrank.run import Run
+from llmrank.types import Case, Event, Item, Ranking
+from tests.run.making import case, how, make_run, shuffled
+
+POPULARITY = {f"i{item}": item for item in range(1, 200)}
+
+
+def user(number: int) -> Case:
+    one = case(f"u{number:03}")
+    events = tuple(Event(Item(f"h{at}", f"Seen {at}")) for at in range(number % 30))
+    return replace(one, history=events, relevant=tuple(item for item in one.relevant if item != "missed"))
+
+
+def lifted(one: Case) -> Ranking:
+    """Recall order; with a long history, the relevant item first."""
+    order = [item.item_id for item in one.candidates]
+    if len(one.history) >= 20:
+        order.sort(key=lambda item_id: item_id not in one.relevant)
+    return Ranking(tuple(order))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    cases = [user(number) for number in range(120)]
+    cases[3] = replace(cases[3], relevant=("elsewhere",))
+    cases[4] = replace(cases[4], relevant=())
+    return make_run(tmp_path / "run", cases, [lifted(one) for one in cases], metric_settings=how(popularity=POPULARITY))
+
+
+def test_every_judged_case_is_in_one_group_of_each_kind(run: Run) -> None:
+    found = run.groups("NDCG@10")
+    sizes = {by: sum(one.cases for one in some) for by, some in groupby(found, key=lambda one: one.by)}
+    assert sizes == {"history": 119, "relevant item": 118, "recall place": 119}
+    for by in sizes:
+        some = [one for one in found if one.by == by and one.value is not None]
+        total = sum(one.cases * (one.value or 0) for one in some)
+        assert total == pytest.approx(119 * (run.metrics["NDCG@10"].value or 0))
+    assert [one.name for one in found if one.by == "recall place"] == ["1", "2 to 5", "6 to 10", "11 to 20", "missed"]
+    (missed,) = (one for one in found if one.name == "missed")
+    assert (missed.cases, missed.value, missed.difference) == (1, 0, 0)
+
+
+def test_the_gain_is_found_where_it_was_put(run: Run) -> None:
+    short, middle, long = (one for one in run.groups() if one.by == "history")
+    assert (short.name, middle.name, long.name) == ("0 to 9 events", "10 to 19 events", "20 to 29 events")
+    assert short.difference == middle.difference == 0
+    assert long.difference is not None and long.difference > 0.5 and long.p_holm < 0.01
+    assert "history: 20 to 29 events" in str(run.groups())
+
+
+def test_an_item_without_training_events_is_a_group_of_its_own(tmp_path: Path) -> None:
+    cases = [user(number) for number in range(30)]
+    new = {item: count for item, count in POPULARITY.items() if item != cases[0].relevant[0]}
+    made = make_run(tmp_path / "run", cases, [shuffled(one, 1) for one in cases], metric_settings=how(popularity=new))
+    assert next(one.name for one in made.groups() if one.by == "relevant item") == "no event"
+
+
+def test_an_unknown_measure_is_refused(run: Run) -> None:
+    with pytest.raises(InputError, match="NDGC"):
+        run.groups("NDGC@10")

@@ -48,6 +48,10 @@ class CaseCalls:
         """
         return with_candidates(self.case, items, self._scores)
 
+    def by_recall(self) -> list[Item]:
+        """Return the candidates from the recall stage's best on; in the order shown where it gave no scores."""
+        return sorted(self.case.candidates, key=lambda item: -self._scores.get(item.item_id, 0.0))
+
     def ask(self, shown: Sequence[Case], tops: Sequence[int] | None = None) -> Steps[list[Answer]]:
         """Ask about each of `shown`, views of the Case, side by side, and return the Answers.
 

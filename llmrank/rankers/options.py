@@ -11,7 +11,7 @@ from annotated_types import Ge
 from llmrank.errors import InputError, nearest
 from llmrank.types import Ranker
 
-Sort = Literal["all", "heap", "bubble"]
+Sort = Literal["all", "heap", "bubble", "insertion"]
 Combine = Literal["borda", "reciprocal_rank", "kemeny"]
 
 
@@ -24,8 +24,8 @@ class RankerOptions:
     step: Annotated[int, Ge(1)] = 10
     """`sliding_window`: how many positions a window moves towards the front."""
     sort: Sort | None = None
-    """`pairwise`: compare all pairs (`all`, the default) or sort by `heap` or `bubble`; `setwise`: `heap` (the default)
-    or `bubble`."""
+    """`pairwise`: compare all pairs (`all`, the default) or sort by `heap`, `bubble` or `insertion` (which starts from
+    the recall order); `setwise`: `heap` (the default), `bubble` or `insertion`."""
     group: Annotated[int, Ge(2)] | None = None
     """Items shown in one call of `setwise` (default 4) or `tournament` (default 20)."""
     sort_top: Annotated[int, Ge(1)] = 10

@@ -17,7 +17,7 @@ from llmrank.rankers.ranking import has_no_result
 from llmrank.rankers.sorting import SORTS
 from llmrank.types import Answer, Item, Needs, RankingSteps
 
-GROUPS = {"heap": 3, "bubble": 2}
+GROUPS = {"heap": 3, "bubble": 2, "insertion": 3}
 """Items of which a sort asks for the best: in a heap of pairs, a node and its two children, by two comparisons."""
 
 
@@ -25,8 +25,8 @@ GROUPS = {"heap": 3, "bubble": 2}
 class Pairwise(PromptRanker):
     """An item beats another when it is preferred whichever is shown first; anything else is a tie.
 
-    `all` compares all pairs and scores wins, a tie being half a win for each; `heap` and `bubble` place the `sort_top`
-    best, and leave tied items in the order they are in. A pair whose two answers contradict each other is counted
+    `all` compares all pairs and scores wins, a tie being half a win for each; the sorts place the `sort_top` best, and
+    leave tied items in the order they are in. A pair whose two answers contradict each other is counted
     (`disagreement`), and so is an answer that cannot be read (`unread`): neither favours a side.
     """
 
@@ -37,6 +37,11 @@ class Pairwise(PromptRanker):
     def __post_init__(self) -> None:
         check_choice("--sort", self.sort, get_args(Sort))
         check_least("--sort-top", self.sort_top, 1)
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """Whether the sort starts from it."""
+        return self.sort == "insertion"
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`. `all`: exactly n(n - 1) calls; the sorts: at most two per comparison.
@@ -49,7 +54,7 @@ class Pairwise(PromptRanker):
         return SORTS[self.sort].needs(self.prompt, n, self.sort_top, GROUPS[self.sort], pairs=True)
 
     def _ask(self, calls: CaseCalls) -> RankingSteps:
-        pairs, items = _Pairs(calls), calls.case.candidates
+        pairs, items = _Pairs(calls), calls.by_recall() if self.needs_recall_order else calls.case.candidates
         if self.sort == "all":
             wins = {item.item_id: 0.0 for item in items}
             for place, item in enumerate(items):

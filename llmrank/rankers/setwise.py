@@ -21,7 +21,7 @@ class Setwise(PromptRanker):
     answer cannot be read stays as it is, and is counted (`unread`). No group is asked about twice.
     """
 
-    sort: Literal["heap", "bubble"] = "heap"
+    sort: Literal["heap", "bubble", "insertion"] = "heap"
     group: int = 4
     """Items shown at a time: c. In a heap, a node and its c - 1 children."""
     sort_top: int = DEFAULTS.sort_top
@@ -29,8 +29,13 @@ class Setwise(PromptRanker):
 
     def __post_init__(self) -> None:
         check_choice("--sort", self.sort, SORTS)
-        check_least("--group", self.group, 3 if self.sort == "heap" else 2)
+        check_least("--group", self.group, 2 if self.sort == "bubble" else 3)
         check_least("--sort-top", self.sort_top, 1)
+
+    @property
+    def needs_recall_order(self) -> bool:
+        """Whether the sort starts from it."""
+        return self.sort == "insertion"
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`: at most one call per level of every sift, or per group of every pass."""
@@ -46,5 +51,6 @@ class Setwise(PromptRanker):
                 known[ids] = 0 if has_no_result(answer) else ids.index(answer.ranked[0])
             return known[ids]
 
-        placed = yield from SORTS[self.sort].run(calls.case.candidates, self.sort_top, self.group, best)
+        items = calls.by_recall() if self.needs_recall_order else calls.case.candidates
+        placed = yield from SORTS[self.sort].run(items, self.sort_top, self.group, best)
         return calls.ranked([item.item_id for item in placed])

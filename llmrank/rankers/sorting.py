@@ -1,8 +1,9 @@
-"""Sorting by asking which of a few is best: heapsort and bubble sort, stopped when the top is in place.
+"""Sorting by asking which of a few is best: heapsort, bubble sort and insertion, stopped when the top is in place.
 
 A `Best` returns the position of the best item of a group. Where the answer does not say, it is 0: the first item, which
 a sort always puts there because it holds the better place already. Setwise (2310.09497 §3.2) has groups of c; with
-pairs they are the textbook sorts of pairwise ranking prompting (2306.17563 §3.3).
+pairs they are the textbook sorts of pairwise ranking prompting (2306.17563 §3.3). Insertion (2504.10509) starts from
+the recall stage's order, and asks less the better that is.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from llmrank.types import Needs
 
 T = TypeVar("T")
 Best = Callable[[Sequence[T]], Steps[int]]
+SIMULATED = 4
+"""Lists that `_likely` sorts."""
 MOST_SIMULATED = 1_000_000
 """Groups up to which `_likely` sorts a list to count them; beyond, the bound is the figure."""
 
@@ -80,6 +83,32 @@ def bubble_groups(n: int, top: int, size: int) -> int:
     return sum(-(-(n - placed - 1) // (size - 1)) for placed in range(top))
 
 
+def insertion_top(items: Sequence[T], top: int, size: int, best: Best[T]) -> Steps[list[T]]:
+    """Return the `top` items, best first, of a list that is roughly in order.
+
+    A heap sorts its head. Then the rest is asked about, in groups that the last of the top leads: what beats it is
+    inserted, at a place found by halving.
+    """
+    placed, rest = (yield from heap_top(items[:top], top, size, best)), list(items[top:])
+    while rest:
+        winner = yield from best([placed[-1], *rest[: size - 1]])
+        if not winner:
+            del rest[: size - 1]
+            continue
+        found = rest.pop(winner - 1)
+        low, high = 0, len(placed) - 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if (yield from best([placed[middle], found])) else (middle + 1, high)
+        placed = [*placed[:low], found, *placed[low:-1]]
+    return placed
+
+
+def insertion_groups(n: int, top: int, size: int) -> int:
+    """Return the most groups that `insertion_top` asks about: every item beats the last of the top and is inserted."""
+    return heap_groups(top, top, size) + (n - top) * (1 + (top - 1).bit_length())
+
+
 @dataclass(frozen=True, slots=True)
 class TopSort:
     """A sort that ends when its top is in place."""
@@ -107,18 +136,26 @@ class TopSort:
         return prompt_needs(prompt, 2 * comparisons, 2, likely=2 * min(comparisons, likely))
 
 
-SORTS: Mapping[str, TopSort] = {"heap": TopSort(heap_top, heap_groups), "bubble": TopSort(bubble_top, bubble_groups)}
+SORTS: Mapping[str, TopSort] = {
+    "heap": TopSort(heap_top, heap_groups),
+    "bubble": TopSort(bubble_top, bubble_groups),
+    "insertion": TopSort(insertion_top, insertion_groups),
+}
 
 
 @cache
 def _likely(sort: TopSort, n: int, top: int, size: int, pairs: bool) -> int:
     """Return how many different questions a sort asks about a list in random order when every answer is true.
 
-    A question is a group or, with `pairs`, a comparison of two of its members. The list is sorted once, from a fixed
-    seed, so that the figure is the same each time.
+    A question is a group or, with `pairs`, a comparison of two of its members. The mean of a few lists, drawn by fixed
+    seeds, so that the figure is the same each time.
     """
+    return round(sum(_asked(sort, n, top, size, pairs, seed) for seed in range(SIMULATED)) / SIMULATED)
+
+
+def _asked(sort: TopSort, n: int, top: int, size: int, pairs: bool, seed: int) -> int:
     items = list(range(n))
-    Random(n).shuffle(items)
+    Random(seed).shuffle(items)
     asked: set[tuple[int, ...]] = set()
 
     def best(group: Sequence[int]) -> Steps[int]:

@@ -50,10 +50,12 @@ def test_too_few_log_probabilities_are_refused_before_a_call():
     [
         Setwise(prompt("setwise")),
         Setwise(prompt("setwise"), "bubble"),
+        Setwise(prompt("setwise"), "insertion"),
         Pairwise(prompt("pairwise"), "heap"),
         Pairwise(prompt("pairwise"), "bubble"),
+        Pairwise(prompt("pairwise"), "insertion"),
     ],
-    ids=["setwise heap", "setwise bubble", "pairwise heap", "pairwise bubble"],
+    ids=lambda ranker: f"{ranker.name} {ranker.sort}",
 )
 def test_what_a_sort_is_likely_to_ask_is_near_what_it_asks_and_below_the_bound(ranker, n):
     needs = ranker.needs(n)

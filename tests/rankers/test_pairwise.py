@@ -41,7 +41,7 @@ class Speaks(OracleBackend):
         return super().reply(replace(request, labels=()))
 
 
-@pytest.mark.parametrize("sort", ["all", "heap", "bubble"])
+@pytest.mark.parametrize("sort", ["all", "heap", "bubble", "insertion"])
 def test_yes_and_no_are_read_from_the_text_where_there_are_no_log_probabilities(sort):
     one = case(12)
     ranking, _ = drive(Pairwise(YES_NO, sort, 12), one, Speaks())
@@ -64,7 +64,7 @@ def test_as_much_yes_as_no_prefers_nothing():
     assert ranking.repairs["disagreement"] == 3 and len(tie_groups(ranking)) == 1
 
 
-@pytest.mark.parametrize("sort", ["heap", "bubble"])
+@pytest.mark.parametrize("sort", ["heap", "bubble", "insertion"])
 def test_ties_leave_a_sort_as_it_is(sort):
     one = case(6)
     ranking, _ = drive(Pairwise(PROMPT, sort, 6), one, Says())
@@ -95,7 +95,7 @@ def test_both_orders_of_a_pair_are_asked_side_by_side():
         assert films[::2] == [pair[::-1] for pair in films[1::2]]
 
 
-@pytest.mark.parametrize("sort", ["heap", "bubble"])
+@pytest.mark.parametrize("sort", ["heap", "bubble", "insertion"])
 def test_no_question_is_asked_twice(sort):
     _, batches = drive(Pairwise(PROMPT, sort, 5), case(20), OracleBackend(noise=0.3))
     requests = [request for batch in batches for request in batch]

@@ -14,7 +14,7 @@ from .oracle import OracleBackend, case, drive, prompt
 PROMPT = prompt("setwise")
 
 
-@pytest.mark.parametrize("sort", ["heap", "bubble"])
+@pytest.mark.parametrize("sort", ["heap", "bubble", "insertion"])
 @pytest.mark.parametrize("group", [3, 4, 10])
 def test_no_group_is_larger_than_said(sort, group):
     _, batches = drive(Setwise(PROMPT, sort, group), case(40), OracleBackend())
@@ -41,7 +41,7 @@ def test_a_group_that_cannot_be_read_favours_nobody():
     assert ranking.repairs["unread"] > 0
 
 
-@pytest.mark.parametrize("sort", ["heap", "bubble"])
+@pytest.mark.parametrize("sort", ["heap", "bubble", "insertion"])
 def test_no_question_is_asked_twice(sort):
     _, batches = drive(Setwise(PROMPT, sort, 3, 20), case(20), OracleBackend())
     requests = [request for batch in batches for request in batch]

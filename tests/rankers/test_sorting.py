@@ -34,9 +34,10 @@ def test_the_top_is_right_within_the_calls_said(n, top, size, seed):
     order = Random(seed).sample(range(n), n)
     wanted = list(range(n if top >= n - 1 else top))
     for name, sort in SORTS.items():
-        placed, groups = sorted_by(sort.run, order, top, max(size, 3) if name == "heap" else size)
+        width = size if name == "bubble" else max(size, 3)
+        placed, groups = sorted_by(sort.run, order, top, width)
         assert placed == wanted
-        assert groups <= sort.most_groups(n, len(wanted), max(size, 3) if name == "heap" else size)
+        assert groups <= sort.most_groups(n, len(wanted), width)
 
 
 @pytest.mark.parametrize("n", [2, 3, 9, 10, 31, 32, 100, 1000])
@@ -53,3 +54,9 @@ def test_pairs_keep_to_the_textbook(n):
 def test_a_group_of_c_saves_calls():
     assert heap_groups(100, 10, size=10) < heap_groups(100, 10, size=4) < heap_groups(100, 10, size=3)
     assert bubble_groups(100, 10, 4) == sum(math.ceil((99 - done) / 3) for done in range(10))
+
+
+def test_insertion_asks_least_where_the_list_is_in_order_already():
+    asked = {name: sorted_by(sort.run, list(range(100)), 10, 4)[1] for name, sort in SORTS.items()}
+    assert asked["insertion"] < 0.75 * asked["heap"] < asked["bubble"]
+    assert asked["insertion"] >= 90 / 3, "the other 90 are seen, three at a time"

@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measures": {"stats"},
     "run": {"engine", "measures", "stats", "rankers", "prices", "files", "data"},
     "report": {"run", "measures", "stats", "prices", "files"},
+    "audit": {"run", "engine", "rankers", "measures", "stats"},
     "finetune": {"data", "recall", "prompting", "rankers", "backends", "measures", "stats", "files"},
     "evaluation": {
         *("run", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),
@@ -41,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # The command line shows what `evaluation` composes. `doctor` and `models` look at what is installed.
     "cli": {
-        *("evaluation", "run", "report", "prompting", "data", "store", "store_export", "prices", "progress"),
+        *("evaluation", "run", "report", "audit", "prompting", "data", "store", "store_export", "prices", "progress"),
         *("backends", "rankers", "answers", "files", "yaml_text"),
     },
     "__main__": {"cli"},

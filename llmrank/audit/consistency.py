@@ -1,0 +1,83 @@
+"""Does a method say the same when it is asked again, in another order, with another seed?"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from random import Random
+
+import numpy as np
+
+from llmrank.audit.finding import Audit, correlation, mean_row, mid_ranks
+from llmrank.errors import InputError
+from llmrank.run import Run
+from llmrank.types import Case, Ranking
+
+TOP = 10
+
+
+def consistency(run: Run, other: Run, *more: Run) -> Audit:
+    """Return how alike the rankings of the same Cases are in several Runs, the mean over Cases and pairs of Runs.
+
+    Three numbers: Spearman's correlation of the ranks of all candidates; the share of the top 10 that two Runs have in
+    common (Jaccard: shared items over all items of both); and how often the same item is first. Cases without a
+    readable answer in both Runs of a pair are left out.
+
+    Args:
+        run: A Run.
+        other: One of the same Cases, with another `--seed`, order, prompt or model.
+        more: Further ones.
+
+    Raises:
+        InputError: the Runs have no readable Case in common, or different candidates for the same Case.
+    """
+    runs = (run, other, *more)
+    users: list[str] = []
+    found: list[tuple[float, float, float]] = []
+    chances: list[tuple[float, float, float]] = []
+    shared = set.intersection(*({case.case_id for case in one.done} for one in runs))
+    for case in run.done:
+        if case.case_id not in shared or len(case.candidates) < 2:
+            continue
+        rankings = [one.records[case.case_id].ranking for one in runs]
+        if any(set(ranking.order) != set(rankings[0].order) for ranking in rankings):
+            hint = "audit Runs of the same candidates"
+            raise InputError("the Runs rank different candidates", path=other.path, user=case.user_id, hint=hint)
+        pairs = [_alike(*pair) for pair in combinations(rankings, 2) if all(ranking.answered for ranking in pair)]
+        if pairs:
+            users.append(case.user_id)
+            found.append(_means(pairs))
+            chances.append(_alike(*(_shuffled(case, seed) for seed in (0, 1))))
+    if not found:
+        raise InputError("the Runs have no readable Case in common", path=run.path, hint="audit Runs of the same Cases")
+    names = ("all ranks, correlation", f"top {TOP} in common", "the same item first")
+    bounds = ((-1, 1), (0, 1), (0, 1))
+    rows = tuple(
+        mean_row(name, values, users, limits, chance)
+        for name, values, limits, chance in zip(
+            names, np.array(found).T, bounds, np.nanmean(np.array(chances), axis=0).tolist(), strict=True
+        )
+    )
+    top = rows[1].value or 0.0
+    sentence = f"Two Runs have {top:.0%} of their top {TOP} in common; two random orders {rows[1].chance:.0%}."
+    return Audit("Does it say the same when asked again?", sentence, rows)
+
+
+def _alike(left: Ranking, right: Ranking) -> tuple[float, float, float]:
+    ranks = [mid_ranks(left), mid_ranks(right)]
+    ids = list(ranks[0])
+    first, second = ({item_id for item_id in ids if rank[item_id] <= TOP} for rank in ranks)
+    common = len(first & second) / len(first | second) if first | second else float("nan")
+    leaders = [{item_id for item_id in ids if rank[item_id] == min(rank.values())} for rank in ranks]
+    same = len(leaders[0] & leaders[1]) / (len(leaders[0]) * len(leaders[1]))
+    return correlation([ranks[0][one] for one in ids], [ranks[1][one] for one in ids]), common, same
+
+
+def _means(pairs: list[tuple[float, float, float]]) -> tuple[float, float, float]:
+    first, second, third = np.nanmean(np.array(pairs), axis=0).tolist()
+    return first, second, third
+
+
+def _shuffled(case: Case, seed: int) -> Ranking:
+    order = [item.item_id for item in case.candidates]
+    Random(f"{seed}:{case.case_id}").shuffle(order)
+    return Ranking(tuple(order))

@@ -1,0 +1,79 @@
+"""Does a method rank the famous up, beyond what users then choose?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from llmrank.audit.finding import Audit, AuditRow, mean_row, mid_ranks, read_stories
+from llmrank.engine import rank_without_model
+from llmrank.errors import InputError
+from llmrank.rankers.baselines import RecallOrder
+from llmrank.run import CaseStory, Run
+from llmrank.types import Ranking
+
+
+def popularity(run: Run) -> Audit:
+    """Return how popular what a method ranks first is, beside what the users chose.
+
+    Popularity is a place in the list: 1 for the candidate with the most training events, 0 for the one with the fewest,
+    0.5 on average. The number is that of the item ranked first minus that of the relevant items, the mean over the
+    Cases whose list holds a relevant item: 0 for a method that knows the user, above it for one that knows the famous.
+
+    Raises:
+        InputError: the Run holds no popularity, or no Case has a readable ranking.
+    """
+    counts = run.metric_settings.popularity
+    if not counts:
+        hint = "make the Run on a data set, or on a candidate file whose rows have histories"
+        raise InputError("the Run does not know how popular its items are", path=run.path, hint=hint)
+    stories = read_stories(run)
+    users = [story.case.user_id for story in stories]
+    places = [_places(story, counts) for story in stories]
+    first, recalled, chosen = (np.array(values) for values in zip(*map(_compared, stories, places), strict=True))
+    lift = mean_row("ranked first, minus what users chose", first - chosen, users, (-1, 1), 0.0)
+    rows = (
+        lift,
+        mean_row("popularity of what is ranked first", first, users, (0, 1), 0.5),
+        mean_row("of the recall stage's first", recalled, users, (0, 1), 0.5),
+        mean_row("of what users chose", chosen, users, (0, 1)),
+    )
+    return Audit("Does it rank the famous up, beyond what users choose?", _sentence(lift), rows)
+
+
+def _places(story: CaseStory, counts: Mapping[str, int]) -> dict[str, float]:
+    ids = [item.item_id for item in story.case.candidates]
+    values = np.array([counts.get(item_id, 0) for item_id in ids])
+    ordered = np.sort(values)
+    below, upto = np.searchsorted(ordered, values), np.searchsorted(ordered, values, side="right")
+    return dict(zip(ids, ((below + upto - 1) / 2 / (len(ids) - 1)).tolist(), strict=True))
+
+
+def _compared(story: CaseStory, places: Mapping[str, float]) -> tuple[float, float, float]:
+    """Return the popularity of what is ranked first, of the recall stage's first, and of what is relevant."""
+    case = story.case
+    relevant = [places[item_id] for item_id in case.relevant if item_id in places]
+    recalled = rank_without_model(RecallOrder(), case)
+    return _of_first(story.record.ranking, places), _of_first(recalled, places), _mean(relevant)
+
+
+def _of_first(ranking: Ranking, places: Mapping[str, float]) -> float:
+    ranks = mid_ranks(ranking)
+    best = min(ranks.values())
+    return _mean(places[item_id] for item_id, rank in ranks.items() if rank == best)
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return math.fsum(found) / len(found) if found else math.nan
+
+
+def _sentence(lift: AuditRow) -> str:
+    if lift.value is None or lift.ci95 is None:
+        return "Nothing can be said: no list holds a relevant item."
+    low, high = lift.ci95
+    if low <= 0 <= high:
+        return f"No sign of it: between {low:+.2f} and {high:+.2f} of the list."
+    return f"{'Yes' if lift.value > 0 else 'The opposite'}: by {lift.value:+.2f} of the list."

@@ -1,0 +1,81 @@
+"""Does the place in the prompt decide? Candidates are shown in a shuffled order, so it should not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llmrank.audit.finding import Audit, correlation, mean_row, mid_ranks, read_stories
+from llmrank.errors import InputError
+from llmrank.run import CaseStory, Run
+
+THIRDS = ("first", "middle", "last")
+
+
+def position(run: Run) -> Audit:
+    """Return how much of a Run's rankings is due to the order in which the candidates were shown.
+
+    The number is Spearman's correlation between the place shown and the rank given, the mean over Cases: 1 where the
+    list comes back as it was shown, 0 where the place says nothing. Cases that tie all candidates have none.
+    Beside it: how often what was shown first is ranked first, and the headline measure by where the relevant item
+    stood in the prompt.
+
+    Args:
+        run: A Run whose candidates were shuffled. Methods that ask several times are judged by their first order.
+
+    Raises:
+        InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
+    """
+    if run.settings.get("order") != "shuffled":
+        order = run.settings.get("order") or "unknown"
+        problem = f"the candidates were not shown shuffled (order: {order})"
+        hint = "audit a Run with --order shuffled: only there is the place a matter of chance"
+        raise InputError(problem, path=run.path, hint=hint)
+    stories = read_stories(run)
+    users = [story.case.user_id for story in stories]
+    shown = [_correlation(story) for story in stories]
+    rows = [
+        mean_row("place shown with rank given, correlation", shown, users, (-1, 1), 0.0),
+        mean_row(
+            "ranked first what was shown first",
+            [_first(story) for story in stories],
+            users,
+            (0, 1),
+            float(np.mean([1 / len(story.shown) for story in stories])),
+        ),
+    ]
+    if headline := run.metrics.headline:
+        values = dict(zip((case.case_id for case in run.cases), run.per_case(headline).tolist(), strict=True))
+        thirds = [_third(story) for story in stories]
+        for number, name in enumerate(THIRDS):
+            some = [story.case for story, third in zip(stories, thirds, strict=True) if third == number]
+            found, whose = [values[case.case_id] for case in some], [case.user_id for case in some]
+            rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, whose, (0, 1)))
+    return Audit("Does the place in the prompt decide?", _sentence(rows[0].value, rows[0].ci95), tuple(rows))
+
+
+def _correlation(story: CaseStory) -> float:
+    ranks = mid_ranks(story.record.ranking)
+    return correlation(range(len(story.shown)), [ranks[item.item_id] for item in story.shown])
+
+
+def _first(story: CaseStory) -> float:
+    """Return whether what was shown first is ranked first; its share of the first rank where that is tied."""
+    ranks = mid_ranks(story.record.ranking)
+    best = min(ranks.values())
+    tied = sum(rank == best for rank in ranks.values())
+    return (ranks[story.shown[0].item_id] == best) / tied
+
+
+def _third(story: CaseStory) -> int | None:
+    """Return in which third of the prompt the first relevant item stood; None where the recall stage missed it."""
+    places = [place for place, item in enumerate(story.shown) if item.item_id in story.case.relevant]
+    return 3 * places[0] // len(story.shown) if places else None
+
+
+def _sentence(value: float | None, ci95: tuple[float, float] | None) -> str:
+    if value is None or ci95 is None:
+        return "Nothing can be said: every Case ties all its candidates."
+    if ci95[0] <= 0 <= ci95[1]:
+        return f"No sign of it: between {ci95[0]:+.2f} and {ci95[1]:+.2f} on a scale from -1 to 1."
+    where = "higher" if value > 0 else "lower"
+    return f"Yes: what is shown early is ranked {where} ({value:+.2f} on a scale from -1 to 1)."

@@ -1,0 +1,125 @@
+"""Every audit finds the bias it is made for, at its size, and finds none where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from llmrank.audit import consistency, popularity, position
+from llmrank.errors import InputError
+from llmrank.rankers.order import Order
+from llmrank.run import Run
+from llmrank.types import Case, Ranking
+from tests.run.making import SETTINGS, UNPARSED, case, how, make_run
+
+SEED = 3
+SHUFFLED = SETTINGS | {"order": "shuffled", "seed": SEED}
+POPULARITY = {f"i{item}": item for item in range(200)}
+USERS = 400
+
+
+def cases() -> list[Case]:
+    return [case(f"u{user}") for user in range(USERS)]
+
+
+def noisy(one: Case, share: float, score: Callable[[Case, str], float], seed: int = 0) -> Ranking:
+    """Rank by a score in `share` of the Cases, and at random in the others."""
+    draw = Random(f"{seed}:{one.case_id}")
+    shown = [item.item_id for item in Order.parse("shuffled", SEED).arrange(one).candidates]
+    if draw.random() < share:
+        return Ranking(tuple(sorted(shown, key=lambda item_id: -score(one, item_id))))
+    return Ranking(tuple(draw.sample(shown, len(shown))))
+
+
+def early(one: Case, item_id: str) -> float:
+    shown = [item.item_id for item in Order.parse("shuffled", SEED).arrange(one).candidates]
+    return -shown.index(item_id)
+
+
+def famous(one: Case, item_id: str) -> float:
+    return POPULARITY[item_id]
+
+
+def wanted(one: Case, item_id: str) -> float:
+    return float(item_id in one.relevant)
+
+
+def run_of(
+    path: Path,
+    share: float,
+    score: Callable[[Case, str], float],
+    *,
+    settings: Mapping[str, Any] = SHUFFLED,
+    seed: int = 0,
+) -> Run:
+    given = cases()
+    rankings = [noisy(one, share, score, seed) for one in given]
+    return make_run(path, given, rankings, settings=settings, metric_settings=how(popularity=POPULARITY))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_position_bias_is_measured_at_its_size(tmp_path: Path, share: float) -> None:
+    found = position(run_of(tmp_path / "run", share, early))
+    bias, first, *thirds = found.rows
+    assert bias.ci95 is not None and bias.value is not None
+    assert bias.ci95[0] <= share <= bias.ci95[1] and abs(bias.value - share) < 0.06
+    assert first.value == pytest.approx(share + (1 - share) / 20, abs=0.05) and first.chance == pytest.approx(1 / 20)
+    assert found.sentence.startswith("Yes" if share else "No sign")
+    top, _, last = (row.value or 0.0 for row in thirds)
+    assert (top > last + 0.1) == bool(share)
+
+
+def test_a_ranker_that_knows_the_user_has_neither_bias(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", 1.0, wanted)
+    assert popularity(run).sentence.startswith("No sign")
+    assert popularity(run).rows[0].value == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_popularity_bias_is_measured_at_its_size(tmp_path: Path, share: float) -> None:
+    """Relevant items are drawn at random, so users choose what is of average popularity: 0.5."""
+    found = popularity(run_of(tmp_path / "run", share, famous))
+    lift, first, _, chosen = found.rows
+    assert chosen.value == pytest.approx(0.5, abs=0.06)
+    assert first.value == pytest.approx(share + (1 - share) / 2, abs=0.06)
+    assert lift.value == pytest.approx(share / 2, abs=0.08) and lift.ci95 is not None
+    assert (lift.ci95[0] > 0) == bool(share) and found.sentence.startswith("Yes" if share else "No sign")
+
+
+def test_two_runs_that_agree_in_half_of_their_cases(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path / f"{seed}", 0.7, early, seed=seed) for seed in (1, 2)]
+    ranks, top, first = consistency(*runs).rows
+    assert ranks.value == pytest.approx(0.49, abs=0.06) and ranks.chance == pytest.approx(0, abs=0.03)
+    assert first.value == pytest.approx(0.49 + 0.51 / 20, abs=0.06)
+    assert top.chance == pytest.approx(0.34, abs=0.03), "ten of twenty: five in common of fifteen"
+    same = consistency(runs[0], runs[0])
+    assert [row.value for row in same.rows] == pytest.approx([1, 1, 1])
+
+
+def test_ties_and_unread_answers_say_nothing(tmp_path: Path) -> None:
+    given = cases()[:30]
+    tied = [Ranking(tuple(item.item_id for item in one.candidates), named=0) for one in given]
+    run = make_run(tmp_path / "tied", given, tied, settings=SHUFFLED)
+    assert position(run).rows[0].cases == 0 and "ties all its candidates" in position(run).sentence
+    unread = make_run(tmp_path / "unread", given, [replace(one, **UNPARSED) for one in tied], settings=SHUFFLED)
+    with pytest.raises(InputError, match="no Case has a ranking to audit"):
+        position(unread)
+
+
+def test_what_cannot_be_audited_is_said(tmp_path: Path) -> None:
+    given = cases()[:5]
+    in_recall_order = SHUFFLED | {"order": "recall"}
+    run = make_run(tmp_path / "recall", given, [noisy(one, 0, early) for one in given], settings=in_recall_order)
+    with pytest.raises(InputError, match="not shown shuffled"):
+        position(run)
+    with pytest.raises(InputError, match="how popular"):
+        popularity(run)
+    others = [replace(one, candidates=case("other", 20, seed=9).candidates) for one in given]
+    other = make_run(tmp_path / "other", others, [noisy(one, 0, early) for one in others], settings=SHUFFLED)
+    with pytest.raises(InputError, match="different candidates"):
+        consistency(run, other)

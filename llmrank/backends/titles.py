@@ -18,6 +18,7 @@ from llmrank.types import Capabilities, Request, Response, Usage
 if TYPE_CHECKING:
     from llmrank.backends.title_model import TitleModel
 
+DEFAULT_ADAPTER = "ml-1m"
 MOST_TITLES = 4096
 SHIPPED = "adapters"
 """Folder of the package with the adapters that come with it."""
@@ -78,10 +79,23 @@ def shipped_adapter(name: str) -> Path | None:
     return folder if (folder / "card.json").is_file() else None
 
 
+def find_adapter(adapter: Path | str | None) -> Path:
+    """Return the folder of an adapter: that folder, else the one that comes with the package under that name; None: the
+    default one."""
+    if adapter is not None and Path(adapter).is_dir():
+        return Path(adapter)
+    return shipped_adapter(str(adapter or DEFAULT_ADAPTER)) or Path(str(adapter))
+
+
 def open_titles(
-    adapter: Path | str, model: str = DEFAULT_MODEL, *, cache: Path | None = None, say: Say = silent
+    adapter: Path | str | None = None,
+    model: str = DEFAULT_MODEL,
+    *,
+    cache: Path | None = None,
+    revision: str | None = None,
+    say: Say = silent,
 ) -> TitleBackend:
-    """Return the backend of an adapter: a folder, or the name of one that comes with the package.
+    """Return the backend of an adapter (see `find_adapter`).
 
     Raises InputError for a folder without an adapter, or with one of another base model; MissingError for a package
     that is not installed.
@@ -90,8 +104,10 @@ def open_titles(
         from llmrank.backends.title_model import load_adapter, read_card
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
-    folder = shipped_adapter(str(adapter)) or Path(adapter)
-    base = resolve_model(model, cache=cache or cache_folder(), say=say)
+    folder = find_adapter(adapter)
+    card = read_card(folder)
+    base = resolve_model(model, cache=cache or cache_folder(), revision=revision, say=say)
+    say(f"adapter {folder.name}, trained on {card['data']['name']}")
     loaded = load_adapter(folder, base)
     identity = {
         "kind": "titles",
@@ -101,4 +117,4 @@ def open_titles(
         "adapter_sha256": fingerprint(folder),
         "dtype": "float32",
     }
-    return TitleBackend(loaded, identity, read_card(folder))
+    return TitleBackend(loaded, identity, card)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from llmrank.backends.models import Model
+from llmrank.backends.titles import TitleShape
 from llmrank.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -33,20 +34,6 @@ KIND = "next_title"
 TITLE_TOKENS = 40
 """Tokens of a title that are read; a longer one is cut, which only product names of shops are."""
 TITLES_AT_ONCE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class TitleShape:
-    """How much of the language model is used."""
-
-    layers: int = 4
-    """Decoder layers that read the history."""
-    item_layers: int = 8
-    """Decoder layers that read a title."""
-    rank: int = 4
-    """Rank of the LoRA adapter, on all linear layers."""
-    window: int = 128
-    """Newest events of a history that are read."""
 
 
 class TitleReader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,20 @@ DEFAULT_ADAPTER = "ml-1m"
 MOST_TITLES = 4096
 SHIPPED = "adapters"
 """Folder of the package with the adapters that come with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TitleShape:
+    """How much of the language model is used."""
+
+    layers: int = 4
+    """Decoder layers that read the history."""
+    item_layers: int = 8
+    """Decoder layers that read a title."""
+    rank: int = 4
+    """Rank of the LoRA adapter, on all linear layers."""
+    window: int = 128
+    """Newest events of a history that are read."""
 
 
 class TitleBackend(BaseBackend):

@@ -107,6 +107,7 @@ class Evaluation:
         """
         started, before = datetime.now(UTC), time.monotonic()
         wanted = [case for case in self.cases if folder.wants(case.case_id)]
+        earlier = session.caller.calls
 
         def keep(result: CaseResult) -> None:
             folder.add(CaseRecord.of(result, case_measures(result.case, result.ranking, self.measures)))
@@ -116,7 +117,8 @@ class Evaluation:
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - before, 3),
                 "cases": len(wanted),
-                "calls": session.caller.calls,
+                "calls": session.caller.calls - earlier,
+                **({"validation_calls": earlier} if self.validation else {}),
                 **session.budget.to_dict(),
                 **session.caller.account(),
                 "versions": versions(),
@@ -271,6 +273,9 @@ def compose(
             hint=f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task",
         )
     options = setup.prompt.options
+    if options.fuse == "validation" and (options.repeats != 1 or setup.prompt.first is not None):
+        hint = "choose it without --repeats and --first, then give its weight: --fuse 1.5"
+        raise InputError("a weight is chosen for the method alone", field="fuse", hint=hint)
     if options.fuse is not None and (found.task == "rating" or catalogue):
         whose = "the target of a rating" if found.task == "rating" else "a whole catalogue"
         hint = "leave --fuse out, or rank what a recall stage proposes"

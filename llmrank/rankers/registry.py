@@ -92,9 +92,13 @@ def build_baseline(name: str, training: TrainingData, seed: int) -> Ranker:
 
 
 def check_options(name: str, options: RankerOptions) -> None:
-    """Raise InputError for options that the method of that name cannot serve; it is not built. Of the methods of other
-    packages nothing is known here."""
+    """Raise InputError for an unknown name, and for options that the method of that name cannot serve; it is not built.
+
+    Of what the methods of other packages can serve nothing is known here.
+    """
     known = {*BUILDERS, *WITHOUT_PROMPT, *BASELINES}
+    if name not in known and find_plugin(GROUP, name) is None:
+        raise _unknown(name)
     asked = (("fuse", options.fuse, SCORED), ("calibrate", options.calibrate, CALIBRATED))
     for field, given, able in asked:
         if given is not None and name in known - able:
@@ -102,6 +106,13 @@ def check_options(name: str, options: RankerOptions) -> None:
             raise InputError(problem, field=field, hint=f"use --ranker {' or '.join(sorted(able))}, or leave it out")
     if options.fuse is None and options.fuse_term is not None:
         raise InputError("there is nothing to fuse", field="fuse_term", hint="give a weight: --fuse 1")
+
+
+def _unknown(name: str) -> InputError:
+    names = [*ranker_names(), *WITHOUT_PROMPT, *BASELINES]
+    return InputError(
+        f"unknown ranker {name!r}{nearest(name, names)}", field="--ranker", hint=f"use one of {', '.join(names)}"
+    )
 
 
 def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFAULTS) -> Ranker:
@@ -122,10 +133,7 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
         given = {option: getattr(options, option) for option in known}
         ranker = BUILDERS[name](prompt, **{option: value for option, value in given.items() if value is not None})
     else:
-        names = [*ranker_names(), *WITHOUT_PROMPT, *BASELINES]
-        raise InputError(
-            f"unknown ranker {name!r}{nearest(name, names)}", field="--ranker", hint=f"use one of {', '.join(names)}"
-        )
+        raise _unknown(name)
     if options.calibrate is not None:
         ranker = Calibrated(ranker, options.calibrate)
     if options.fuse == "validation":

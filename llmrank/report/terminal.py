@@ -193,8 +193,8 @@ def _power(metrics: Metrics) -> str | None:
     if versus is None or versus.detectable is None:
         return None
     return (
-        f"a difference of {number(versus.detectable)} {metrics.headline} from recall order would be found in four of five "
-        "samples of as many users (80% power, p < .05)"
+        f"a difference of {number(versus.detectable)} {metrics.headline} from recall order would be found in four of "
+        "five samples of as many users (80% power, p < .05)"
     )
 
 

@@ -191,6 +191,9 @@ def read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         kind = card["kind"]
+        if kind == KIND:
+            # What is read of it later is there.
+            _ = card["base"]["name"], card["base"]["revision"], card["data"]["name"], TitleShape(**card["shape"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "this folder holds no adapter that llmrank trained", path=folder, hint="name what `llmrank finetune` wrote"
@@ -236,13 +239,15 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
         peft = import_module("peft")
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+    from safetensors import SafetensorError
+
     tensors = load_tensors(folder / PROJECTION)
     try:
         body = peft.PeftModel.from_pretrained(
             open_body(base.folder, shape.layers, dtype), str(folder)
         ).merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"the adapter is not whole: {error}", path=folder, hint="copy it again, or train it again"
         ) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmrank.backends.base import BaseBackend
 from llmrank.backends.models import DEFAULT_MODEL, Say, fingerprint, resolve_model, silent
-from llmrank.errors import FatalBackendError, MissingError
+from llmrank.errors import FatalBackendError, InputError, MissingError
 from llmrank.files import cache_folder
 from llmrank.types import Capabilities, Request, Response, Usage
 
@@ -61,6 +61,17 @@ class TitleBackend(BaseBackend):
     def identity(self) -> Mapping[str, str]:
         """The model, its revision, and the adapter's content."""
         return self._identity
+
+    def check_split(self, data_sha256: object, split: object) -> None:
+        """Raise InputError where the adapter was trained on this data, cut another way: it may know what is asked."""
+        trained = self.card["data"]
+        if trained["sha256"] == data_sha256 and trained["split"] != split:
+            raise InputError(
+                f"the adapter was trained on {trained['split']} of this data, and {split} is evaluated: it may have "
+                "learned what is asked",
+                field="adapter",
+                hint="evaluate that split, or train an adapter on this one (`llmrank finetune --split …`)",
+            )
 
     async def answer(self, request: Request) -> Response:
         """Return the log-probability of each label; raises FatalBackendError for a Request of another kind."""

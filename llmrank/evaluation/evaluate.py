@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from llmrank.backends.titles import TitleBackend
 from llmrank.engine import CaseResult, Estimate, planned_calls, refuse_large_plan
 from llmrank.engine import estimate as count_requests
 from llmrank.errors import InputError, LlmrankError
@@ -51,6 +52,8 @@ class Evaluation:
         cases, setup, chosen = self.cases, self.setup, dict[str, object]()
         trained = baseline_scores(self.baselines, cases, self.reporter.message)
         with setup.session(self.reporter.message) as session:
+            if isinstance(session.backend, TitleBackend):
+                session.backend.check_split(cases.settings.get("data_sha256"), cases.settings.get("split"))
             ranker = self._alone(session).ranker
             if not setup.limits.is_bounded:
                 refuse_large_plan(planned_calls(self._asked, ranker))

@@ -20,6 +20,8 @@ from llmrank.backends.titles import DEFAULT_ADAPTER, find_adapter, open_titles, 
 from llmrank.data.dataset import Split
 from llmrank.data.validation import validation_split
 from llmrank.errors import FatalBackendError, InputError
+from llmrank.evaluation.cases import CaseSet
+from llmrank.evaluation.training_data import TrainingData
 from llmrank.finetune.sequences import title_sequences
 from llmrank.finetune.train import rank_titles, train_titles
 from llmrank.rankers.fusion import Fused, Fusion
@@ -124,6 +126,25 @@ def test_another_adapter_of_the_same_name_is_asked_anew(
 
     asked = [calls(folder, name) for folder, name in ((adapter, "a"), (copied, "b"), (changed, "c"))]
     assert asked == [len(hits(split)), 0, len(hits(split))]
+
+
+def test_an_adapter_that_was_trained_on_another_split_of_the_data_is_refused(
+    tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
+) -> None:
+    backend = open_titles(adapter, str(tiny_model.folder))
+    backend.check_split(split.dataset.sha256, "leave-last-out")
+    backend.check_split("1" * 64, "time(1998-03-01)")
+    cases = CaseSet(
+        tuple(hits(split)),
+        TrainingData(list),
+        "recall-limited(random@10)",
+        "ranking",
+        False,
+        (),
+        {"data": "circle", "data_sha256": split.dataset.sha256, "split": "user-ratio(0.5)"},
+    )
+    with pytest.raises(InputError, match=r"user-ratio\(0.5\) is evaluated: it may have learned what is asked"):
+        lr.evaluate(cases, ranker="next_title", backend=backend, out=tmp_path / "run", progress=False)
 
 
 def test_a_folder_comes_before_the_adapter_that_is_shipped_under_its_name(

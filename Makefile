@@ -1,4 +1,5 @@
-# make eval: rank real candidates with a real model.  make test: what CI runs.  Both set everything up on the first call.
+# make eval: rank real candidates with a real model, and with a tuned one.  make test: what CI runs.  Both set everything
+# up on the first call.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # The build of vLLM for this machine.
 EXTRA ?= $(shell if command -v nvidia-smi >/dev/null; then echo gpu; else echo cpu; fi)
@@ -29,6 +30,7 @@ endif
 
 eval: setup
 	$(BIN)/llmrank eval --prompt palr
+	$(BIN)/llmrank eval --ranker next_title --fuse validation --users 0
 
 # Puts what eval prints now into the README.
 readme: setup

@@ -360,6 +360,8 @@ class Needs:
     """How many calls to expect, where that is fewer than `calls`; None: the method makes exactly `calls`."""
     labels: int = 0
     """The most labels whose log-probabilities one call reads; 0 where the text of the answer can be read instead."""
+    long_labels: bool = False
+    """Whether its labels are whole titles, which the backend `titles` alone can score."""
 
     @property
     def likely_calls(self) -> int:
@@ -368,10 +370,11 @@ class Needs:
 
     def __add__(self, other: Needs) -> Needs:
         likely = None if self.likely is other.likely is None else self.likely_calls + other.likely_calls
-        return Needs(self.calls + other.calls, likely, max(self.labels, other.labels))
+        long_labels = self.long_labels or other.long_labels
+        return Needs(self.calls + other.calls, likely, max(self.labels, other.labels), long_labels)
 
     def __mul__(self, times: int) -> Needs:
-        return Needs(self.calls * times, None if self.likely is None else self.likely * times, self.labels)
+        return replace(self, calls=self.calls * times, likely=None if self.likely is None else self.likely * times)
 
 
 class Ranker(Protocol):

@@ -35,15 +35,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": {"engine", "measures", "stats", "rankers", "prices", "files", "data"},
     "report": {"run", "measures", "stats", "prices", "files"},
     "audit": {"run", "engine", "rankers", "measures", "stats"},
-    "finetune": {"data", "recall", "prompting", "rankers", "backends", "measures", "stats", "files"},
+    "finetune": {"evaluation", "data", "prompting", "rankers", "backends", "measures", "files"},
     "evaluation": {
         *("run", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),
         *("measures", "stats", "store", "prices", "files", "progress"),
     },
     # The command line shows what `evaluation` composes. `doctor` and `models` look at what is installed.
     "cli": {
-        *("evaluation", "run", "report", "audit", "prompting", "data", "store", "store_export", "prices", "progress"),
-        *("backends", "rankers", "answers", "files", "yaml_text"),
+        *("evaluation", "finetune", "run", "report", "audit", "prompting", "data", "store", "store_export"),
+        *("prices", "progress", "backends", "rankers", "answers", "files", "yaml_text"),
     },
     "__main__": {"cli"},
 }

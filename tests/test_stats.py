@@ -10,6 +10,7 @@ from llmrank.stats import (
     bootstrap,
     bootstrap_p,
     clusters_of,
+    detectable_difference,
     holm,
     mean_interval,
     paired_difference,
@@ -200,3 +201,20 @@ def test_holm_against_the_example_worked_by_hand():
 def test_holm_lies_between_no_correction_and_bonferroni(p):
     for raw, adjusted in zip(p, holm(p), strict=True):
         assert raw <= adjusted <= min(1.0, len(p) * raw)
+
+
+@pytest.mark.parametrize("users", [10, 40, 943])
+def test_a_test_finds_the_detectable_difference_in_four_of_five_samples(users: int) -> None:
+    from scipy.stats import nct, t
+
+    left, right = np.random.default_rng(users).random((2, users))
+    found = paired_difference(left, right, permutations=9)
+    error = (left - right).std(ddof=1) / np.sqrt(users)
+    critical = t.ppf(0.975, users - 1)
+    power = 1 - nct.cdf(critical, users - 1, found.detectable / error)
+    assert power == pytest.approx(0.8, abs=0.02)
+
+
+def test_with_one_user_no_difference_is_known_to_be_detectable() -> None:
+    assert np.isnan(paired_difference(np.ones(1), np.zeros(1)).detectable)
+    assert np.isnan(detectable_difference(-np.inf, np.inf, 1))

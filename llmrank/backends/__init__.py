@@ -48,14 +48,14 @@ class BackendSettings:
     """Which backend, and which model."""
 
     kind: str = "vllm"
-    """`vllm`, `openai`, `replay:PATH` with a Store file or a Run folder, `titles:ADAPTER` with the name or folder of an
-    adapter that llmrank trained, or `NAME` or `NAME:ARGUMENT` of a plugin."""
+    """`vllm`, `openai`, `replay:PATH` with a Store file or a Run folder, `titles:ADAPTER` with the folder or name of an
+    adapter that llmrank trained (`titles` alone: one that comes with it), or `NAME` or `NAME:ARGUMENT` of a plugin."""
     model: str = DEFAULT_MODEL
     """A folder, a hub name, or the name that an endpoint serves; for a replayed Store, the model that answered."""
     base_url: str | None = None
     """`openai`: where the endpoint is; None: OPENAI_BASE_URL, else OpenAI's own."""
     revision: str | None = None
-    """`vllm`: branch, tag or commit of a hub model."""
+    """`vllm` and `titles`: branch, tag or commit of a hub model."""
     adapter: Path | None = None
     """`vllm`: folder of a LoRA adapter. `titles`: in the place of its argument."""
     timeout: float = 600.0
@@ -87,10 +87,6 @@ class BackendSettings:
         if name == "replay" and not self.argument:
             raise InputError(
                 "replay needs the answers to replay", hint="write replay:FILE or replay:RUN", field="backend"
-            )
-        if name == "titles" and not (self.argument or self.adapter):
-            raise InputError(
-                "titles needs an adapter", hint="write titles:FOLDER, with what finetune wrote", field="backend"
             )
         if not 0 < self.timeout < float("inf"):
             raise InputError(f"{self.timeout:g} is no number of seconds", hint="give more than 0", field="timeout")
@@ -151,7 +147,8 @@ async def open_backend(settings: BackendSettings, *, say: Say = silent) -> Backe
     if settings.name == "titles":
         from llmrank.backends.titles import open_titles
 
-        return open_titles(settings.argument or settings.adapter or "", settings.model, cache=settings.cache, say=say)
+        adapter = settings.argument or settings.adapter
+        return open_titles(adapter, settings.model, cache=settings.cache, revision=settings.revision, say=say)
     from llmrank.backends.vllm import open_vllm
 
     return await open_vllm(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from llmrank.backends.models import Model
+from llmrank.backends.titles import TitleShape
 from llmrank.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -33,20 +34,6 @@ KIND = "next_title"
 TITLE_TOKENS = 40
 """Tokens of a title that are read; a longer one is cut, which only product names of shops are."""
 TITLES_AT_ONCE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class TitleShape:
-    """How much of the language model is used."""
-
-    layers: int = 4
-    """Decoder layers that read the history."""
-    item_layers: int = 8
-    """Decoder layers that read a title."""
-    rank: int = 4
-    """Rank of the LoRA adapter, on all linear layers."""
-    window: int = 128
-    """Newest events of a history that are read."""
 
 
 class TitleReader:
@@ -204,6 +191,9 @@ def read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         kind = card["kind"]
+        if kind == KIND:
+            # What is read of it later is there.
+            _ = card["base"]["name"], card["base"]["revision"], card["data"]["name"], TitleShape(**card["shape"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "this folder holds no adapter that llmrank trained", path=folder, hint="name what `llmrank finetune` wrote"
@@ -249,13 +239,15 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
         peft = import_module("peft")
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+    from safetensors import SafetensorError
+
     tensors = load_tensors(folder / PROJECTION)
     try:
         body = peft.PeftModel.from_pretrained(
             open_body(base.folder, shape.layers, dtype), str(folder)
         ).merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"the adapter is not whole: {error}", path=folder, hint="copy it again, or train it again"
         ) from error

@@ -5,22 +5,38 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmrank.backends.base import BaseBackend
 from llmrank.backends.models import DEFAULT_MODEL, Say, fingerprint, resolve_model, silent
-from llmrank.errors import FatalBackendError, MissingError
+from llmrank.errors import FatalBackendError, InputError, MissingError
 from llmrank.files import cache_folder
 from llmrank.types import Capabilities, Request, Response, Usage
 
 if TYPE_CHECKING:
     from llmrank.backends.title_model import TitleModel
 
+DEFAULT_ADAPTER = "ml-1m"
 MOST_TITLES = 4096
 SHIPPED = "adapters"
 """Folder of the package with the adapters that come with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TitleShape:
+    """How much of the language model is used."""
+
+    layers: int = 4
+    """Decoder layers that read the history."""
+    item_layers: int = 8
+    """Decoder layers that read a title."""
+    rank: int = 4
+    """Rank of the LoRA adapter, on all linear layers."""
+    window: int = 128
+    """Newest events of a history that are read."""
 
 
 class TitleBackend(BaseBackend):
@@ -45,6 +61,17 @@ class TitleBackend(BaseBackend):
     def identity(self) -> Mapping[str, str]:
         """The model, its revision, and the adapter's content."""
         return self._identity
+
+    def check_split(self, data_sha256: object, split: object) -> None:
+        """Raise InputError where the adapter was trained on this data, cut another way: it may know what is asked."""
+        trained = self.card["data"]
+        if trained["sha256"] == data_sha256 and trained["split"] != split:
+            raise InputError(
+                f"the adapter was trained on {trained['split']} of this data, and {split} is evaluated: it may have "
+                "learned what is asked",
+                field="adapter",
+                hint="evaluate that split, or train an adapter on this one (`llmrank finetune --split …`)",
+            )
 
     async def answer(self, request: Request) -> Response:
         """Return the log-probability of each label; raises FatalBackendError for a Request of another kind."""
@@ -78,10 +105,23 @@ def shipped_adapter(name: str) -> Path | None:
     return folder if (folder / "card.json").is_file() else None
 
 
+def find_adapter(adapter: Path | str | None) -> Path:
+    """Return the folder of an adapter: that folder, else the one that comes with the package under that name; None: the
+    default one."""
+    if adapter is not None and Path(adapter).is_dir():
+        return Path(adapter)
+    return shipped_adapter(str(adapter or DEFAULT_ADAPTER)) or Path(str(adapter))
+
+
 def open_titles(
-    adapter: Path | str, model: str = DEFAULT_MODEL, *, cache: Path | None = None, say: Say = silent
+    adapter: Path | str | None = None,
+    model: str = DEFAULT_MODEL,
+    *,
+    cache: Path | None = None,
+    revision: str | None = None,
+    say: Say = silent,
 ) -> TitleBackend:
-    """Return the backend of an adapter: a folder, or the name of one that comes with the package.
+    """Return the backend of an adapter (see `find_adapter`).
 
     Raises InputError for a folder without an adapter, or with one of another base model; MissingError for a package
     that is not installed.
@@ -90,8 +130,10 @@ def open_titles(
         from llmrank.backends.title_model import load_adapter, read_card
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
-    folder = shipped_adapter(str(adapter)) or Path(adapter)
-    base = resolve_model(model, cache=cache or cache_folder(), say=say)
+    folder = find_adapter(adapter)
+    card = read_card(folder)
+    base = resolve_model(model, cache=cache or cache_folder(), revision=revision, say=say)
+    say(f"adapter {folder.name}, trained on {card['data']['name']}")
     loaded = load_adapter(folder, base)
     identity = {
         "kind": "titles",
@@ -101,4 +143,4 @@ def open_titles(
         "adapter_sha256": fingerprint(folder),
         "dtype": "float32",
     }
-    return TitleBackend(loaded, identity, read_card(folder))
+    return TitleBackend(loaded, identity, card)

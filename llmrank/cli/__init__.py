@@ -25,6 +25,8 @@ VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "rerank": ("rerank", "Rerank a candidate file, or a folder of them."),
         "score": ("score", "Parse and measure the answers of any system."),
         "reparse": ("reparse", "Read stored answers again with today's parser."),
+        "finetune": ("finetune_command", "Train a small model on a data set's title sequences."),
+        "export-sft": ("export_sft_command", "Write prompts with right answers for other trainers."),
         "recall": ("recall", "Propose candidates, as a candidate file."),
         "convert": ("convert", "Turn another recall stage's output into a candidate file."),
         "prompts": ("command", "List, show, edit, render, check and compare templates."),
@@ -43,7 +45,7 @@ FOLDERS = frozenset({"LLMRANK_DATA", "LLMRANK_CACHE"})
 
 
 def _command(verb: str) -> click.Command:
-    return vars(import_module(f"llmrank.cli.{verb}"))[VERBS[verb][0]]
+    return vars(import_module(f"llmrank.cli.{verb.replace('-', '_')}"))[VERBS[verb][0]]
 
 
 class _Verbs(click.Group):
@@ -107,7 +109,7 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. Every answer is saved; the same command continues.", err=True)
+        click.echo("Interrupted. What was done is saved; the same command continues.", err=True)
         sys.exit(130)
     except LlmrankError as error:
         click.echo(f"error: {error}", err=True)

@@ -21,6 +21,8 @@ DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "show_history": ("--no-history", "show_history"),
 }
 """Options that are not called like their setting."""
+METAVAR_OF: Mapping[str, str] = {"fuse": "WEIGHT|validation"}
+"""What the help shows for the value of an option that takes more than one kind."""
 HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}
 """The help of options that turn off what is on by default."""
 NO_VARIABLE = frozenset({"data"})
@@ -108,8 +110,8 @@ def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
     elif get_origin(kind) is tuple:
         several = get_args(kind)[1] is ...
         attributes |= {"multiple": True} if several else {"nargs": len(get_args(kind))}
-    if kind in METAVARS:
-        attributes["metavar"] = METAVARS[kind]
+    if metavar := METAVAR_OF.get(setting.name) or METAVARS.get(kind):
+        attributes["metavar"] = metavar
     default = setting.default
     if isinstance(default, str | int | float) and kind is not bool and "[default:" not in setting.help:
         attributes["help"] += f"  [default: {default:g}]" if isinstance(default, float) else f"  [default: {default}]"

@@ -12,6 +12,7 @@ from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
 from llmrank.data.candidates import Source as TableOrFile
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
+from llmrank.data.validation import validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Task
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, gather
@@ -43,6 +44,8 @@ class CaseSet(Sequence[Case]):
     """What the items are, such as `movies`; None: unknown."""
     split: Split | None = None
     """The dataset that the Cases come from; None where they come from a file or a list."""
+    proposed: CaseSettings | None = None
+    """The settings of the recall stage that proposed the candidates; None where none did."""
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -211,14 +214,9 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
     else:
         cases, evaluation, recall = _recalled(split, drawn, settings, say)
         manifest["recall"] = recall
-    if settings.force_target:
-        cases = [_force_target(case, {item.item_id: item for item in dataset.items}) for case in cases]
     return CaseSet(
         cases=tuple(cases),
-        training=TrainingData(
-            lambda: (Case(user_id, history) for user_id, history in train.items()),
-            scale=dataset.rating_scale or (1.0, 5.0),
-        ),
+        training=_training(split, train),
         evaluation=evaluation,
         task=task,
         target_forced=settings.force_target,
@@ -227,7 +225,50 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
         domain=dataset.domain,
         seed=settings.seed,
         split=split,
+        proposed=settings if "recall" in manifest else None,
     )
+
+
+def validation_cases(split: Split, settings: CaseSettings, users: int, say: Say = silent) -> CaseSet:
+    """Return Cases on which something can be chosen: each user's last training event is what is relevant.
+
+    Nothing of the test side is in them. The recall stage is fitted again, without these events: one that had seen them
+    would put them first.
+
+    Args:
+        split: Whose training side is cut once more.
+        settings: Of the recall stage: `recall`, `k`, `seed`, `force_target`.
+        users: How many are drawn by the seed; 0: all.
+        say: Told what is being fitted.
+
+    Raises InputError where no user has two training events.
+    """
+    inner = validation_split(split)
+    held = held_out(inner)
+    drawn = sample_users(held, users or len(held), settings.seed)
+    cases, evaluation, _ = _recalled(inner, drawn, settings, say)
+    return CaseSet(
+        cases=tuple(cases),
+        training=_training(inner, histories(inner)),
+        evaluation=evaluation,
+        task="ranking",
+        target_forced=settings.force_target,
+        notes=(),
+        settings=_manifest(settings, len(drawn)),
+        domain=split.dataset.domain,
+        seed=settings.seed,
+        split=inner,
+    )
+
+
+def _training(split: Split, train: Mapping[str, tuple[Event, ...]]) -> TrainingData:
+    scale = split.dataset.rating_scale or (1.0, 5.0)
+    return TrainingData(lambda: (Case(user_id, history) for user_id, history in train.items()), scale)
+
+
+def reachable(cases: Iterable[Case]) -> list[Case]:
+    """Return the Cases with a relevant item among their candidates: the others are worth 0 whatever their order."""
+    return [case for case in cases if not _ids(case).isdisjoint(case.relevant)]
 
 
 def _recalled(
@@ -244,6 +285,8 @@ def _recalled(
         )
         raise InputError(problem, field="-k", hint="ask for fewer: every candidate stands in each prompt")
     cases = list(candidates_for(split, model, k, users, fitted=fit(model, split, say)))
+    if settings.force_target:
+        cases = [_force_target(case, {item.item_id: item for item in split.dataset.items}) for case in cases]
     if settings.recall == "random" and settings.force_target:
         evaluation = f"sampled({k - 1}, uniform, seed {settings.seed})"
     else:

@@ -6,18 +6,20 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from llmrank.backends.titles import TitleBackend
 from llmrank.engine import CaseResult, Estimate, planned_calls, refuse_large_plan
 from llmrank.engine import estimate as count_requests
-from llmrank.errors import InputError, LlmrankError, TooManyErrorsError
+from llmrank.errors import InputError, LlmrankError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
+from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Method, tasks_of
-from llmrank.evaluation.session import Session, versions
+from llmrank.evaluation.session import Session, refuse_errors, versions
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.trained import baseline_models, baseline_scores
@@ -42,20 +44,30 @@ class Evaluation:
     reporter: Reporter
     baselines: Sequence[RecallModel] = ()
     """Untrained recommenders that score the same candidates."""
+    validation: Validation | None = None
+    """On what the weight of the recall stage is chosen; None: it is given, or there is none."""
 
     def run(self, out: str | Path | None = None) -> Run:
         """Rank every Case that the Run does not hold yet, and return the Run (see `evaluate`)."""
-        cases = self.cases
+        cases, setup, chosen = self.cases, self.setup, dict[str, object]()
         trained = baseline_scores(self.baselines, cases, self.reporter.message)
-        with self.setup.session(self.reporter.message) as session:
-            method = self._method(session)
-            if not self.setup.limits.is_bounded:
-                refuse_large_plan(planned_calls(cases, method.ranker))
-            session.check(method.ranker.needs(self._longest))
-            settings: dict[str, object] = {**method.settings, "backend": dict(session.backend.identity)}
+        with setup.session(self.reporter.message) as session:
+            if isinstance(session.backend, TitleBackend):
+                session.backend.check_split(cases.settings.get("data_sha256"), cases.settings.get("split"))
+            ranker = self._alone(session).ranker
+            if not setup.limits.is_bounded:
+                refuse_large_plan(planned_calls(self._asked, ranker))
+            session.check(ranker.needs(self._longest))
+            if self.validation is not None:
+                choice = self.validation.choose(setup, session, self.reporter)
+                setup = setup.fused(choice.best.fusion.weight, choice.best.fusion.term)
+                chosen["fusion"] = {**choice.to_dict(), "users": len(self.validation.drawn)}
+                cases = replace(cases, notes=(*cases.notes, self.validation.describe(choice)))
+            method = setup.method(session, cases.training, cases.seed, cases.domain)
+            settings: dict[str, object] = {**method.settings, **chosen, "backend": dict(session.backend.identity)}
             if self.baselines:
                 settings["baselines"] = {one.name: dict(one.settings) for one in self.baselines}
-            origin = Origin("eval", {"prompt": flat(self.setup.prompt)}, session.store.path)
+            origin = Origin("eval", {"prompt": flat(setup.prompt)}, session.store.path)
             prompt = method.prompt
             shots = {} if prompt is None else {case.case_id: prompt.shots(case) for case in cases}
             return make_run(
@@ -73,16 +85,23 @@ class Evaluation:
     def estimate(self) -> CostEstimate:
         """Return what `run` would ask, what of it the Store has, and what the rest may cost. No request is sent."""
         with self.setup.session(self.reporter.message) as session:
-            method = self._method(session)
+            method = self._alone(session)
             session.check(method.ranker.needs(self._longest), ask=False)
-            return CostEstimate.of(self.cases, method, session)
+            return CostEstimate.of(self._asked, method, session)
 
-    def _method(self, session: Session) -> Method:
-        return self.setup.method(session, self.cases.training, self.cases.seed, self.cases.domain)
+    def _alone(self, session: Session) -> Method:
+        """Return the method, without the recall stage where its weight is still to be chosen: it asks the same."""
+        setup = self.setup if self.validation is None else self.setup.fused(None)
+        return setup.method(session, self.cases.training, self.cases.seed, self.cases.domain)
+
+    @property
+    def _asked(self) -> Sequence[Case]:
+        """All Cases that are ranked, those of validation first."""
+        return [*(self.validation.asked if self.validation else ()), *self.cases]
 
     @property
     def _longest(self) -> int:
-        return max((len(case.candidates) or 1 for case in self.cases), default=0)
+        return max((len(case.candidates) or 1 for case in self._asked), default=0)
 
     def _rank_wanted(self, folder: RunFolder, method: Method, session: Session) -> dict[str, Any]:
         """Rank the Cases that the Run still wants, each in its file as it ends, and return what this session was.
@@ -91,6 +110,7 @@ class Evaluation:
         """
         started, before = datetime.now(UTC), time.monotonic()
         wanted = [case for case in self.cases if folder.wants(case.case_id)]
+        earlier = session.caller.calls
 
         def keep(result: CaseResult) -> None:
             folder.add(CaseRecord.of(result, case_measures(result.case, result.ranking, self.measures)))
@@ -100,7 +120,8 @@ class Evaluation:
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - before, 3),
                 "cases": len(wanted),
-                "calls": session.caller.calls,
+                "calls": session.caller.calls - earlier,
+                **({"validation_calls": earlier} if self.validation else {}),
                 **session.budget.to_dict(),
                 **session.caller.account(),
                 "versions": versions(),
@@ -254,12 +275,21 @@ def compose(
             field="prompt",
             hint=f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task",
         )
+    options = setup.prompt.options
+    if options.fuse == "validation" and (options.repeats != 1 or setup.prompt.first is not None):
+        hint = "choose it without --repeats and --first, then give its weight: --fuse 1.5"
+        raise InputError("a weight is chosen for the method alone", field="fuse", hint=hint)
+    if options.fuse is not None and (found.task == "rating" or catalogue):
+        whose = "the target of a rating" if found.task == "rating" else "a whole catalogue"
+        hint = "leave --fuse out, or rank what a recall stage proposes"
+        raise InputError(f"no recall stage proposes {whose}", field="fuse", hint=hint)
     return Evaluation(
         found,
         setup,
         parse_measures(measure_list(measures), found.task),
         reporter,
         baseline_models(beside.baselines, found),
+        Validation.of(found, options.fuse_users, reporter.message) if options.fuse == "validation" else None,
     )
 
 
@@ -286,7 +316,7 @@ def evaluate(
         prompt: Name or path of a template, the template itself, or all settings of the prompt.
         ranker: Name of the method, or a ranker of your own; None: the template's.
         model: Name of the model, or all settings of the backend.
-        backend: `vllm`, `openai`, `replay:RUN`, or a Backend of your own, which is closed at the end.
+        backend: `vllm`, `openai`, `titles`, `replay:RUN`, or a Backend of your own, which is closed at the end.
         limits: What the run may cost.
         measures: Such as `"NDCG@10,HR@5,MRR"`; None: the usual ones of the task.
         out: Run folder; None: one under `results/` that these settings, and no others, have.
@@ -308,15 +338,6 @@ def evaluate(
 def check_error_rate(run: Run, limits: Limits) -> None:
     """Raise TooManyErrorsError when a larger share of the Cases failed than the limits allow."""
     refuse_errors(sum(record.failed for record in run.records.values()), len(run), limits.max_error_rate)
-
-
-def refuse_errors(failed: int, cases: int, most: float) -> None:
-    """Raise TooManyErrorsError when more than this share of the Cases have a failed call."""
-    if cases and failed / cases > most:
-        raise TooManyErrorsError(
-            f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved\n"
-            "  hint: the same command asks for them again"
-        )
 
 
 def measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:

@@ -29,8 +29,10 @@ from llmrank.rankers.registry import (
     BASELINES,
     RATING_BASELINES,
     USUAL_PROMPTS,
+    WITHOUT_PROMPT,
     build_baseline,
     build_ranker,
+    check_options,
 )
 from llmrank.types import Backend, Case, Ranker
 
@@ -77,15 +79,15 @@ class Composer:
     """What the data says its items are, such as `movies`."""
 
     def method(self, template: PromptTemplate | None, ranker: Ranker | None = None) -> Method:
-        """Return the method that asks with the template; without one, the baseline that the settings name.
+        """Return the method that asks with the template; without one, the method or baseline that the settings name.
 
         A `ranker` of the caller's own takes the place of both; its name stands for all that it asks.
 
         Raises InputError for a prompt and a method that do not fit each other, and for a wrong setting.
         """
         order = Order.parse(self.settings.order, self.seed)
-        if ranker is None and template is not None:
-            prompt = self.prompt(template)
+        if ranker is None and (template is not None or self.settings.ranker in WITHOUT_PROMPT):
+            prompt = None if template is None else self.prompt(template)
             first, first_template = self._first()
             ranker = self._ranker(prompt, first)
             return Method(ranker, self._manifest(prompt, ranker, first_template), order, prompt)
@@ -135,9 +137,8 @@ class Composer:
         domain = self.settings.view.domain or find_domain(self.domain)
         return replace(self.settings.view, seed=self.seed, domain=domain)
 
-    def _ranker(self, prompt: Prompt, first: Ranker | None) -> Ranker:
-        front = prompt.template.front
-        name = front.ranker or ("pointwise" if front.about_one_item else "listwise")
+    def _ranker(self, prompt: Prompt | None, first: Ranker | None) -> Ranker:
+        name = method_name(self.settings, prompt and prompt.template)
         return build_ranker(name, prompt, replace(self.settings.options, seed=self.seed, first=first))
 
     def _first(self) -> tuple[Ranker | None, PromptTemplate | None]:
@@ -153,7 +154,13 @@ class Composer:
             )
         if name in BASELINES:
             return self._baseline(name), None
-        options = replace(settings.options, repeats=1)
+        if {name, settings.ranker} & WITHOUT_PROMPT.keys():
+            raise InputError(
+                f"{settings.ranker or 'the method'} and {name} ask two different models, and a run has one",
+                field="--first",
+                hint="take a first stage that asks no model, such as recall_order or bm25",
+            )
+        options = replace(settings.options, repeats=1, fuse=None, fuse_term=None, calibrate=None)
         own = replace(settings, ranker=name, prompt=settings.first_prompt, first=None, answer=None, options=options)
         kept = self.stored and self.stored.first
         template = template_of(own) if kept is None else with_settings(kept, own)
@@ -169,6 +176,7 @@ class Composer:
                 field="--prompt" if settings.prompt is not None else "--first",
                 hint="leave that out, or choose a --ranker that asks a model",
             )
+        check_options(settings.ranker, settings.options)
         return self._baseline(settings.ranker)
 
     def _baseline(self, name: str) -> Ranker:
@@ -176,20 +184,27 @@ class Composer:
         made_of = registry.TrainingData(lambda: training.popularity, lambda: training.rating_means)
         return build_baseline(name, made_of, self.seed)
 
-    def _manifest(self, prompt: Prompt, ranker: Ranker, first: PromptTemplate | None) -> dict[str, object]:
+    def _manifest(self, prompt: Prompt | None, ranker: Ranker, first: PromptTemplate | None) -> dict[str, object]:
         """Return everything about prompt and method that can change an answer."""
-        template, options = prompt.template, flat(self.settings)
+        options = flat(self.settings)
         inner = [setting.name for setting in settings_of(PromptSettings) if setting.inside == "options"]
+        settings: dict[str, object] = {
+            "prompt": ranker.name,
+            "ranker": ranker.name,
+            "ranker_options": {name: options[name] for name in (*inner, "first", "first_prompt")},
+            "order": self.settings.order,
+        }
+        return settings if prompt is None else settings | self._asked(prompt, first)
+
+    def _asked(self, prompt: Prompt, first: PromptTemplate | None) -> dict[str, object]:
+        template = prompt.template
         settings: dict[str, object] = {
             "prompt": template.name,
             "template": template.text,
             "template_sha256": template.sha256,
-            "ranker": ranker.name,
-            "ranker_options": {name: options[name] for name in (*inner, "first", "first_prompt")},
             "answer": prompt.answer.name,
             "view": asdict(prompt.view),
             "top": template.front.top,
-            "order": self.settings.order,
             "shots": template.front.shots if self.settings.shots is None else self.settings.shots,
             "sampling": asdict(prompt.sampling),
             "thinking": asdict(template.front.thinking),
@@ -215,6 +230,15 @@ class Composer:
 def needs_model(settings: PromptSettings) -> bool:
     """Return whether the method makes model calls; a baseline needs neither prompt nor model."""
     return settings.ranker not in BASELINES
+
+
+def method_name(settings: PromptSettings, template: PromptTemplate | None) -> str:
+    """Return the name of the method: the template's, else the one that the settings name."""
+    front = template and template.front
+    if front is None:
+        assert settings.ranker is not None
+        return settings.ranker
+    return front.ranker or ("pointwise" if front.about_one_item else "listwise")
 
 
 def load_prompt(name: str | Path) -> PromptTemplate:
@@ -244,8 +268,34 @@ def make_ranker(
     """
     own = prompt if isinstance(prompt, PromptTemplate) else None
     chosen = gather(PromptSettings, settings | {"ranker": name, "prompt": None if own else prompt})
-    template = template_of(chosen, own) if own or needs_model(chosen) else None
-    return Composer(chosen, TrainingData(lambda: ()), seed).method(template).ranker
+    return Composer(chosen, TrainingData(lambda: ()), seed).method(asked_template(chosen, own)).ranker
+
+
+def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) -> PromptTemplate | None:
+    """Return the template that the method asks with (see `template_of`); None for a method that asks with none.
+
+    Raises InputError for options that the method cannot serve, and for a prompt that it would not use.
+    """
+    template = None
+    if settings.ranker in WITHOUT_PROMPT:
+        _refuse_prompt(settings, own)
+    elif own is not None or needs_model(settings):
+        template = template_of(settings, own)
+    check_options(method_name(settings, template), settings.options)
+    return template
+
+
+def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None = None) -> None:
+    """Raise InputError for what is said of a prompt beside a method that asks with none."""
+    used, given, usual = {"ranker", "order", "first"}, flat(settings), flat(PromptSettings())
+    about = [setting.name for setting in settings_of(PromptSettings) if setting.inside != "options"]
+    said = [name for name in about if name not in used and given[name] != usual[name]]
+    if own is not None or said:
+        raise InputError(
+            f"{settings.ranker} shows the history as a list of titles, and asks with no prompt",
+            field=said[0] if said else "prompt",
+            hint="leave that out, or choose another --ranker",
+        )
 
 
 def template_of(settings: PromptSettings, own: PromptTemplate | None = None) -> PromptTemplate:
@@ -258,7 +308,12 @@ def template_of(settings: PromptSettings, own: PromptTemplate | None = None) -> 
 
 
 def named_template(settings: PromptSettings) -> PromptTemplate:
-    """Return the template that the settings name, else the usual one of the method, as it is in its file."""
+    """Return the template that the settings name, else the usual one of the method, as it is in its file.
+
+    Raises InputError for a method that asks with none.
+    """
+    if settings.ranker in WITHOUT_PROMPT:
+        raise InputError(f"{settings.ranker} asks with no prompt", field="ranker", hint="choose another --ranker")
     usual = USUAL_PROMPTS.get(settings.ranker or "listwise", USUAL_PROMPTS["listwise"])
     return load_template(str(settings.prompt or usual))
 

@@ -80,7 +80,8 @@ class Rendering:
         catalogue, tasks = template.front.candidates == "catalogue", tasks_of(settings, template)
         cases = cases_of(None, case_settings, tasks, catalogue=catalogue, say=say)
         # What is asked with this prompt, not what a first stage asks before it.
-        alone, domain = replace(settings, first=None), cases.domain
+        alone = replace(settings, first=None, options=replace(settings.options, fuse=None, fuse_term=None))
+        domain = cases.domain
         composer = Composer(alone, cases.training, seed, session.backend, session.labels, domain=domain)
         order = Order.parse(settings.order, seed)
         if template.front.task == "profile":

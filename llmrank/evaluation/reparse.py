@@ -20,6 +20,7 @@ from llmrank.evaluation.score import read_answer
 from llmrank.evaluation.settings import PromptSettings, ScoreSettings, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.prompting import PromptTemplate, read_template
+from llmrank.rankers.registry import WITHOUT_PROMPT
 from llmrank.run import CaseRecord, Metrics, Run, RunFolder, load_run, read_manifest
 from llmrank.run.metrics import case_measures, metrics
 from llmrank.run.record import canonical
@@ -141,16 +142,15 @@ def _reader(run: Run) -> Callable[[Case, CaseRecord], Ranking]:
         names = [setting.name for setting in settings_of(ScoreSettings)]
         how = gather(ScoreSettings, {name: settings[name] for name in names})
         return lambda case, record: read_answer(case, record.replies[0], how).ranking
-    if "template" not in settings:
-        raise InputError(
-            "this Run made no model calls", path=run.path, hint="name a Run of a ranker that asks with a prompt"
-        )
-    if "prompt" not in origin.get("options", {}):
+    prompt = origin.get("options", {}).get("prompt")
+    if "template" not in settings and (prompt or {}).get("ranker") not in WITHOUT_PROMPT:
+        raise InputError("this Run made no model calls", path=run.path, hint="name a Run of a ranker that asks a model")
+    if prompt is None:
         raise InputError(
             "this Run does not say how it was made", path=run.path, hint="repeat the command that made it, then reparse"
         )
     answers = _StoredAnswers(settings["backend"])
-    method = _method_of(run, settings, origin["options"]["prompt"], answers)
+    method = _method_of(run, settings, prompt, answers)
 
     def read(case: Case, record: CaseRecord) -> Ranking:
         answers.replies = dict(zip(record.requests, record.replies, strict=True))
@@ -195,8 +195,7 @@ def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any],
 
     known = {setting.name for setting in settings_of(PromptSettings)}
     made = gather(PromptSettings, {name: value for name, value in prompt.items() if name in known})
-    view, own = settings["view"], template("template")
-    assert own is not None
+    view, own = settings.get("view", {}), template("template")
     composer = Composer(
         made,
         TrainingData(lambda: (), run.metric_settings.scale),
@@ -207,4 +206,4 @@ def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any],
         ),
         domain=view.get("domain"),
     )
-    return composer.method(with_settings(own, made))
+    return composer.method(own and with_settings(own, made))

@@ -23,9 +23,9 @@ from llmrank.errors import (
     TooManyErrorsError,
     UnfinishedError,
 )
-from llmrank.evaluation.evaluate import CostEstimate, refuse_errors
+from llmrank.evaluation.evaluate import CostEstimate
 from llmrank.evaluation.method import Method
-from llmrank.evaluation.session import Session, default_store
+from llmrank.evaluation.session import Session, default_store, refuse_errors
 from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData

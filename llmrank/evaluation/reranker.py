@@ -39,7 +39,7 @@ class Reranker(Closable):
 
     def __init__(
         self,
-        prompt: str | Path | PromptTemplate | PromptSettings | None = "first-token",
+        prompt: str | Path | PromptTemplate | PromptSettings | None = None,
         *,
         model: str | ModelSettings | None = None,
         backend: str | Backend | None = None,
@@ -51,10 +51,10 @@ class Reranker(Closable):
         """Open the backend, and check that it can do what the method needs.
 
         Args:
-            prompt: Name or path of a template, the template itself, or all settings of the prompt; None: the usual one
-                of `ranker`.
+            prompt: Name or path of a template, the template itself, or all settings of the prompt; None: first-token,
+                or what is usual for `ranker`.
             model: Name of the model, or all settings of the backend.
-            backend: `vllm`, `openai`, or a Backend of your own, which is closed with the Reranker.
+            backend: `vllm`, `openai`, `titles`, or a Backend of your own, which is closed with the Reranker.
             deadline: Seconds for all calls of one Case together; when they have passed, the candidates come back in
                 recall order with outcome `error`.
             seed: For shuffles and sampling.
@@ -67,6 +67,8 @@ class Reranker(Closable):
             MissingError: a package, a model or an endpoint is missing.
         """
         self.deadline = deadline
+        if prompt is None and settings.get("ranker") is None:
+            prompt = "first-token"
         setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, **settings)
         self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +23,7 @@ from llmrank.backends.base import NullBackend
 from llmrank.backends.models import cached_models
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, StopSignal, rank_all, rank_alone
-from llmrank.errors import InputError, StoppedError
+from llmrank.errors import InputError, StoppedError, TooManyErrorsError
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.files import cache_folder
@@ -35,7 +36,7 @@ from llmrank.types import Backend, Case, Closable, Needs
 
 Result = TypeVar("Result")
 
-CONCURRENCY: Mapping[str, int | None] = {"vllm": 64, "openai": None, "replay": 1, "batch": 5000}
+CONCURRENCY: Mapping[str, int | None] = {"vllm": 64, "openai": None, "replay": 1, "titles": 1, "batch": 5000}
 """Concurrent calls unless the settings say otherwise: vLLM batches what is under way, and so does the Batch API. None:
 as many as the endpoint takes."""
 
@@ -270,6 +271,29 @@ def _interruptions() -> Generator[SimpleQueue[object]]:
 def backend_kind(model: ModelSettings) -> str:
     """Return the backend that the settings mean: an endpoint where there is a base URL, else vLLM."""
     return model.backend or ("openai" if model.base_url else "vllm")
+
+
+def for_titles(model: ModelSettings) -> ModelSettings:
+    """Return the settings for a method that asks a model which of several titles comes next.
+
+    Raises InputError where they name a backend that answers prompts.
+    """
+    if model.base_url is not None or model.backend in ("vllm", "openai"):
+        raise InputError(
+            f"next_title asks an adapter that continues titles, which {backend_kind(model)} cannot",
+            field="backend" if model.backend else "base_url",
+            hint="leave that out; --adapter FOLDER names an adapter of your own",
+        )
+    return replace(model, backend=model.backend or "titles")
+
+
+def refuse_errors(failed: int, cases: int, most: float) -> None:
+    """Raise TooManyErrorsError when more than this share of the Cases have a failed call."""
+    if cases and failed / cases > most:
+        raise TooManyErrorsError(
+            f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved\n"
+            "  hint: the same command asks for them again"
+        )
 
 
 def is_here(model: ModelSettings) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -86,8 +87,8 @@ class PromptSettings:
     prompt: str | Path | None = None
     """Template name or path (see `llmrank prompts list`).  [default: palr, or the usual one of --ranker]"""
     ranker: str | None = None
-    """Method, if not the template's own. These make no model calls: random, popularity, recall_order, bm25, oracle;
-    global_mean, item_mean, user_mean."""
+    """Method, if not the template's own; next_title asks an --adapter without a template. These make no model calls:
+    random, popularity, recall_order, bm25, oracle; global_mean, item_mean, user_mean."""
     answer: str | None = None
     """Answer format, if not the template's own."""
     shots: Annotated[int, Ge(0)] | None = None
@@ -121,13 +122,15 @@ class ModelSettings:
     model: str = DEFAULT_MODEL
     """Model folder, hub name, or the name that an endpoint serves."""
     backend: str | None = None
-    """vllm, openai, or replay:STORE_OR_RUN.  [default: openai if --base-url is given, else vllm]"""
+    """vllm, openai, titles, or replay:STORE_OR_RUN.  [default: titles for next_title, openai if --base-url is given,
+    else vllm]"""
     base_url: str | None = None
     """OpenAI-compatible endpoint (or OPENAI_BASE_URL); its key: OPENAI_API_KEY."""
     revision: str | None = None
     """Revision of a hub model."""
     adapter: Path | None = None
-    """LoRA adapter folder."""
+    """LoRA adapter folder; for next_title one that `llmrank finetune` wrote.  [default: none; for next_title ml-1m,
+    which comes with llmrank]"""
     concurrency: Annotated[int, Ge(1)] | None = None
     """Maximum concurrent calls.  [default: 64 for vLLM in process; adapts automatically for endpoints]"""
     store: Path | None = None
@@ -289,7 +292,7 @@ def flat(record: object) -> dict[str, Any]:
     for setting in settings_of(type(record)):
         holder = record if setting.inside is None else attrgetter(setting.inside)(record)
         value = attrgetter(setting.name)(holder)
-        found[setting.name] = str(value) if isinstance(value, Path) else value
+        found[setting.name] = str(value) if isinstance(value, Path) or value == math.inf else value
     return found
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from llmrank.evaluation.method import Composer, Method, needs_model, template_of
-from llmrank.evaluation.session import Session
+from llmrank.errors import InputError
+from llmrank.evaluation.method import Composer, Method, asked_template, needs_model, template_of
+from llmrank.evaluation.session import Session, for_titles
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, split_settings
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say
 from llmrank.prompting import PromptTemplate
+from llmrank.rankers.fusion import RecallTerm
+from llmrank.rankers.options import FuseWeight
 from llmrank.rankers.order import Order
+from llmrank.rankers.registry import WITHOUT_PROMPT
 from llmrank.store import Store
 from llmrank.types import Backend, Ranker
 
@@ -57,15 +61,27 @@ class Setup:
         own_template = prompt if isinstance(prompt, PromptTemplate) else None
         own_ranker = None if isinstance(ranker, str) else ranker
         own_backend = None if isinstance(backend, str) else backend
-        template = None
-        if own_template is not None or (own_ranker is None and needs_model(prompts)):
-            template = template_of(prompts, own_template)
+        if own_ranker is None:
+            template, titles = asked_template(prompts, own_template), prompts.ranker in WITHOUT_PROMPT
+        else:
+            template = None if own_template is None else template_of(prompts, own_template)
+            titles = own_ranker.needs(2).long_labels
+            if prompts.options.fuse is not None or prompts.options.calibrate is not None:
+                hint = "let `make_ranker` build it with these options, or wrap it in llmrank.rankers.fusion.Fused"
+                raise InputError("a ranker of your own is used as it is", field="fuse", hint=hint)
+        if titles and own_backend is None:
+            models = for_titles(models)
         return cls(prompts, models, bounds, template, own_ranker, own_backend), more
 
     @property
     def asks_model(self) -> bool:
         """Whether model calls are made; a baseline makes none."""
-        return not (self.template is self.ranker is self.backend is None)
+        return needs_model(self.prompt) or not (self.template is self.ranker is self.backend is None)
+
+    def fused(self, weight: FuseWeight | None, term: RecallTerm | None = None) -> Self:
+        """Return the same with another weight of the recall stage; None: the method alone."""
+        options = replace(self.prompt.options, fuse=weight, fuse_term=term)
+        return replace(self, prompt=replace(self.prompt, options=options))
 
     def session(self, say: Say, store: Store | None = None) -> Session:
         """Return an open session; one without a model where none is asked. Raises what `Session` raises."""

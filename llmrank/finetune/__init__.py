@@ -5,95 +5,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
-from llmrank.backends.models import DEFAULT_MODEL, resolve_model, silent
-from llmrank.data.dataset import Split
-from llmrank.data.load import load_dataset
-from llmrank.data.splits import parse_split
+from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.data.validation import validation_split
+from llmrank.errors import InputError
+from llmrank.evaluation.cases import prepare, reachable, validation_cases
+from llmrank.evaluation.fusing import Validation
+from llmrank.evaluation.session import Session, is_here
+from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, gather
+from llmrank.evaluation.setup import Setup
 from llmrank.files import cache_folder
-from llmrank.recall import candidates_for, recall_model
-from llmrank.types import Case
+from llmrank.finetune.export import SftFormat, sft_examples, write_sft
+from llmrank.finetune.sequences import check_no_futures, title_sequences
+from llmrank.finetune.settings import TitleTraining
+from llmrank.progress import Say, silent
+from llmrank.prompting import PromptTemplate
+from llmrank.rankers.options import check_choice
 
-if TYPE_CHECKING:
-    from llmrank.finetune.export import SftFormat
-    from llmrank.finetune.train import TitleTraining
-    from llmrank.rankers.prompt import Prompt
+__all__ = ["TitleTraining", "export_sft", "finetune"]
 
-__all__ = ["export_sft", "finetune", "validation_cases"]
-
-Say = Callable[[str], None]
+VALIDATION_USERS = 1000
 
 
 def finetune(
-    data: str | Path,
+    data: str | Path | CaseSettings,
     out: Path,
     *,
     model: str = DEFAULT_MODEL,
-    split: str = "leave-last-out",
-    recall: str = "ease",
-    k: int = 50,
-    validation_users: int = 400,
+    validation_users: int = VALIDATION_USERS,
     settings: TitleTraining | None = None,
     say: Say = silent,
+    **cases: Any,  # noqa: ANN401 - checked by name and type
 ) -> Mapping[str, Any]:
     """Train an adapter that continues users' sequences of titles, choose how it is fused with the recall stage, and
-    return its card.
+    return its card. `evaluate(…, ranker="next_title", adapter=out)` asks it.
 
-    Trained on the training side of `split` without each user's last training event; that event is the validation
-    target, ranked among the `k` candidates of a recall stage that has not seen it either.
+    Trained on the training side of the split without each user's last training event; that event is the validation
+    target, ranked among the candidates of a recall stage that has not seen it either. The same call continues a
+    training that was stopped.
 
     Args:
-        data: Name of a dataset, or a folder.
+        data: Name of a dataset, or a folder; or all settings of the data.
         out: Folder of the adapter.
         model: Base model.
-        split: Where the test side begins; nothing of it is used.
-        recall: Model that proposes the validation candidates.
-        k: Validation candidates per user.
-        validation_users: At most as many users decide which weights are kept; those whose target is proposed.
+        validation_users: How many are drawn to decide which weights are kept; 0: all.
         settings: Of the training; None: the defaults.
         say: Told what is being done.
+        cases: Fields of `CaseSettings` that say how the data is read and cut, and what proposes the validation
+            candidates: `split`, `recall`, `k`, `k_core`, `columns`, `file_order`.
 
     Raises:
         InputError: see `train_titles`.
         MissingError: a package, a model or a dataset is missing.
     """
-    from llmrank.finetune.sequences import title_sequences
     from llmrank.finetune.train import choose_title_fusion, train_titles
 
-    inner = validation_split(parse_split(split)(load_dataset(str(data), say=say)))
-    cases = validation_cases(inner, recall, k)
-    Random(0).shuffle(cases)
+    settings = settings or TitleTraining()
+    read = gather(as_settings(data), cases | {"seed": settings.seed})
+    split = prepare(read, default_users=0, say=say).split
+    inner = validation_split(split)
+    sequences = title_sequences(inner)  # refuses futures, and too little data, before anything is fitted
+    validation = Validation(validation_cases(split, read, validation_users, say))
     base = resolve_model(model, cache=cache_folder(), say=say)
-    card = train_titles(base, title_sequences(inner), cases[:validation_users], out, settings, say=say)
-    return card if "fusion" in card else choose_title_fusion(out, base, cases[:validation_users], recall, say=say)
+    card = train_titles(base, sequences, validation.asked, out, settings, say=say)
+    return card if "fusion" in card else choose_title_fusion(out, base, validation, read.recall, say=say)
 
 
-def validation_cases(inner: Split, recall: str = "ease", k: int = 50) -> list[Case]:
-    """Return the Cases of a validation split whose target is among the candidates: of the others nothing is learned."""
-    users = sorted(inner.dataset.users[user] for user in set(inner.test.user.tolist()))
-    cases = candidates_for(inner, recall_model(recall), k, users)
-    return [case for case in cases if set(case.relevant) & {item.item_id for item in case.candidates}]
+def as_settings(data: str | Path | CaseSettings) -> CaseSettings:
+    """Return the settings of a dataset that is named, or those that are given."""
+    return data if isinstance(data, CaseSettings) else CaseSettings(data)
 
 
 def export_sft(
-    data: str | Path,
-    prompt: Prompt,
+    data: str | Path | CaseSettings,
     out: Path,
     *,
     form: SftFormat = "trl",
-    split: str = "leave-last-out",
-    recall: str = "ease",
-    k: int = 20,
-    arrange: Callable[[Case], Case] = lambda case: case,
+    prompt: str | Path | PromptTemplate | PromptSettings | None = None,
+    model: str | ModelSettings | None = None,
     say: Say = silent,
+    **settings: Any,  # noqa: ANN401 - checked by name and type
 ) -> Mapping[str, object]:
-    """Write prompts with their right answers for another trainer (see `write_sft`), and return the file's card."""
-    from llmrank.finetune.export import sft_examples, training_cases, write_sft
+    """Write prompts with their right answers for another trainer, and return the file's card (see `write_sft`).
 
-    cut = parse_split(split)(load_dataset(str(data), say=say))
-    return write_sft(sft_examples(training_cases(cut, recall_model(recall), k), prompt, arrange), out, form, cut)
+    The prompts are, to the byte, what an evaluation with the same settings sends; each user's last training event is
+    the right answer, and nothing of the test side is in the file. The recall stage is fitted without these events.
+
+    Args:
+        data: Name of a dataset, or a folder; or all settings of the data, of which `users` None means all.
+        out: File to write, one JSON object a line.
+        form: `trl` or `openai`.
+        prompt: Name or path of a template, the template itself, or all settings of the prompt.
+        model: The model that will be asked: it decides which identifiers are single tokens, and how much history fits.
+            One that is not on this machine is not fetched; then neither is looked at.
+        say: Told what is being done.
+        settings: Any field of `CaseSettings`, `PromptSettings` and `ModelSettings`, by name.
+
+    Raises:
+        InputError: something in the settings is wrong; a prompt that asks in several calls, for a profile first, or
+            for a rating; no right answer is known for its answer format; the file cannot be written.
+    """
+    check_choice("form", form, get_args(SftFormat))
+    setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
+    if setup.template is None or setup.template.front.task != "ranking":
+        raise InputError(
+            "there is no prompt that asks for a ranking", field="prompt", hint="name one, such as --prompt rankgpt"
+        )
+    split = prepare(read, default_users=0, say=say).split
+    check_no_futures(split)
+    drawn = validation_cases(split, read, read.users or 0, say)
+    cases = reachable(drawn)
+    if not cases:
+        raise InputError(
+            f"none of {len(drawn)} training targets is among its candidates",
+            field="-k",
+            hint="show more candidates, or use another recall model",
+        )
+    with Session(setup.model, say=say) if is_here(setup.model) else Session.without_model() as session:
+        method = setup.method(session, drawn.training, drawn.seed, drawn.domain)
+        assert method.prompt is not None
+        if method.prompt.profile is not None:
+            raise InputError(
+                f"{setup.template.name} shows a profile that the model writes first",
+                field="prompt",
+                hint="export it with --no-profile, and evaluate it so",
+            )
+        longest = max(len(case.candidates) for case in cases)
+        if (calls := method.ranker.needs(longest).calls) > 1:
+            raise InputError(
+                f"{method.ranker.name} asks up to {calls} times about a list of {longest}",
+                field="ranker",
+                hint="use a method that asks once (listwise, first_token), or show as few candidates as one call (-k)",
+            )
+        return write_sft(sft_examples(cases, method.prompt, method.order.arrange), out, form, split)

@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from llmrank.data.dataset import Split
-from llmrank.data.validation import validation_split
 from llmrank.errors import InputError
 from llmrank.files import json_bytes, write_json, write_whole
-from llmrank.finetune.sequences import check_no_futures
 from llmrank.rankers.prompt import Prompt
-from llmrank.recall import candidates_for
-from llmrank.recall.model import RecallModel
 from llmrank.types import Case, Message, Question
 
 SftFormat = Literal["trl", "openai"]
@@ -30,39 +26,13 @@ class SftExample:
     completion: str
 
 
-def training_cases(split: Split, model: RecallModel, k: int) -> list[Case]:
-    """Return a solved Case for each user whose last training event the recall stage proposes.
-
-    The recall stage is fitted without the training targets (all of them are held out at once): fitted on them it would
-    put them first, and the model would learn to take the first place. The test side of the split is not looked at.
-
-    Raises:
-        InputError: training events lie after the cut-off, or no target is among its candidates.
-    """
-    check_no_futures(split)
-    inner = validation_split(split)
-    users = sorted(inner.dataset.users[user] for user in set(inner.test.user.tolist()))
-    cases = [
-        case
-        for case in candidates_for(inner, model, k, users)
-        if set(case.relevant) & {item.item_id for item in case.candidates}
-    ]
-    if not cases:
-        raise InputError(
-            f"none of {len(users)} training targets is among its {k} candidates",
-            field="-k",
-            hint="show more candidates, or use another recall model",
-        )
-    return cases
-
-
 def sft_examples(
     cases: Iterable[Case], prompt: Prompt, arrange: Callable[[Case], Case] = lambda case: case
 ) -> Iterator[SftExample]:
     """Yield an example for each solved Case, asked exactly as an evaluation asks it.
 
     Args:
-        cases: With their truth: relevant items, or a target with its rating.
+        cases: With their relevant items.
         prompt: Of the evaluation that the model is trained for.
         arrange: The order in which the candidates are shown; use the evaluation's.
 
@@ -82,8 +52,6 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
     identifiers = {
         item.item_id: identifier for item, identifier in zip(question.items, question.identifiers, strict=False)
     }
-    if answer in ("rating", "expected_rating") and case.rating is not None:
-        return f"{case.rating:g}"
     if answer == "titles" and relevant:
         return ", ".join(f'"{item.title}"' for item in relevant)
     if answer == "json" and relevant:
@@ -93,14 +61,11 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
         return " > ".join(f"[{identifiers[item.item_id]}]" for item in (*relevant, *rest))
     if answer in ("label_logprobs", "choice") and relevant and identifiers:
         return identifiers[relevant[0].item_id]
-    if answer == "yes_no" and case.rating is not None:
-        middle = (question.scale[0] + question.scale[1]) / 2
-        return "Yes" if case.rating > middle else "No"
     raise InputError(
         f"no right answer is known for the answer format {answer!r} here",
         field="answer",
         user=case.user_id,
-        hint="use titles, json, permutation, label_logprobs or choice to rank, rating or yes_no with ratings",
+        hint="use titles, json, permutation, label_logprobs or choice",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from importlib.metadata import version
@@ -26,7 +26,6 @@ from llmrank.backends.title_model import (
     Projection,
     TitleModel,
     TitleReader,
-    TitleShape,
     batches_by_length,
     last_states,
     load_adapter,
@@ -37,49 +36,23 @@ from llmrank.backends.title_model import (
     save_adapter,
     shape_fields,
 )
+from llmrank.backends.titles import TitleShape
 from llmrank.errors import InputError, MissingError
+from llmrank.evaluation.fusing import MEASURE, Validation
 from llmrank.files import cannot_write, write_json, write_whole
 from llmrank.finetune.sequences import TitleSequences
+from llmrank.finetune.settings import TitleTraining
 from llmrank.measures import NDCG, Judgements
+from llmrank.progress import Say, silent
 from llmrank.rankers.fusion import choose_fusion
 from llmrank.rankers.next_title import item_text
 from llmrank.types import Case, Ranking
 
-Say = Callable[[str], None]
 CHECKPOINT = "checkpoint.pt"
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LEAST_VALIDATION = 20
 EMBEDDING_SCALE = 0.05
 """About the standard deviation of a token embedding: what the projected inputs start at."""
-
-
-@dataclass(frozen=True, slots=True)
-class TitleTraining:
-    """The settings of a training."""
-
-    shape: TitleShape = field(default_factory=TitleShape)
-    epochs: float = 8.0
-    """Passes over the data."""
-    learning_rate: float = 1e-3
-    """Of the LoRA adapter and of the projections, at its highest; it falls along a cosine."""
-    warm_up: int = 30
-    """Steps in which the learning rate rises."""
-    events: int = 768
-    """Positions in a batch, padding included."""
-    dropout: float = 0.1
-    """Of the inputs, and of the states that are compared with the items."""
-    whitening: float = 0.8
-    """How far the variances of what is read of titles are made equal: 0 not at all, 1 entirely."""
-    validations: int = 4
-    """How often NDCG@10 on the validation Cases is measured; the best weights are kept."""
-    patience: int = 2
-    """Validations without a better one after which training stops."""
-    checkpoint_seconds: float = 120.0
-    seed: int = 0
-    dtype: str = "bfloat16"
-    """Of the language model's weights and states."""
-    start: Path | None = None
-    """Folder of an adapter, of other data perhaps, whose weights this one starts from; of the same shape."""
 
 
 @dataclass(slots=True)
@@ -106,13 +79,13 @@ def train_titles(
     out: Path,
     settings: TitleTraining | None = None,
     *,
-    say: Say = lambda line: None,
+    say: Say = silent,
 ) -> Mapping[str, Any]:
     """Train an adapter and return its card. The folder `out` then holds the adapter in the PEFT format, the projections
     and the card.
 
     A training that was stopped continues from its last checkpoint when it is called again with the same arguments; a
-    finished one returns its card. Lines about progress go to `say`.
+    finished one returns its card. Lines about progress, with the time that is left, go to `say`.
 
     Args:
         model: The base model.
@@ -125,6 +98,7 @@ def train_titles(
         InputError: `out` holds another training; too few validation Cases; the loss is no number any more; the disk is
             full.
         MissingError: a package is not installed.
+        KeyboardInterrupt: interrupted; `say` was told from where the same call continues.
     """
     settings = settings or TitleTraining()
     identity = _identity(model, sequences, settings)
@@ -146,7 +120,11 @@ def train_titles(
     out.mkdir(parents=True, exist_ok=True)
     trainer = _Trainer(model, sequences, settings, say)
     progress = trainer.restore(out, identity)
-    best = trainer.run(progress, validation, out, identity)
+    try:
+        best = trainer.run(progress, validation, out, identity)
+    except KeyboardInterrupt:
+        say(f"stopped after {progress.targets:,} targets; the same call continues after {trainer.saved:,}")
+        raise
     card = {
         **identity,
         "targets": progress.targets,
@@ -196,6 +174,8 @@ class _Trainer:
 
     def __init__(self, model: Model, sequences: TitleSequences, settings: TitleTraining, say: Say) -> None:
         self._sequences, self._settings, self._say = sequences, settings, say
+        self.saved = 0
+        """Targets that were learned from when the last checkpoint was written."""
         shape = settings.shape
         self._dtype = cast(torch.dtype, getattr(torch, settings.dtype))
         torch.manual_seed(settings.seed)
@@ -279,6 +259,7 @@ class _Trainer:
         buffer = io.BytesIO()
         torch.save(state, buffer)
         write_whole(out / CHECKPOINT, buffer.getvalue())
+        self.saved = progress.targets
 
     def restore(self, out: Path, identity: Mapping[str, Any]) -> Progress:
         """Return where the training in `out` stands, with the weights in place; a new one where there is none.
@@ -300,6 +281,7 @@ class _Trainer:
         self._optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["generator"])
         progress = Progress(**state["progress"])
+        self.saved = progress.targets
         self._say(f"continuing after {progress.targets:,} of {self._total:,} targets")
         return progress
 
@@ -338,9 +320,10 @@ class _Trainer:
                         f"{rate:,.0f} targets/s, {left:.0f} min left"
                     )
                 done = progress.targets >= self._total
-                if progress.targets // every > earlier // every or done:
+                validated = progress.targets // every > earlier // every or done
+                if validated:
                     self._validate(progress, validation, float(np.mean(losses[-200:])))
-                if time.monotonic() - saved > settings.checkpoint_seconds:
+                if validated or time.monotonic() - saved > settings.checkpoint_seconds:
                     self.save(out, identity, progress, self._best)
                     saved = time.monotonic()
                 if done or progress.worse >= settings.patience:
@@ -462,29 +445,17 @@ def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
 
 
 def choose_title_fusion(
-    out: Path, model: Model, validation: Sequence[Case], recall: str, *, say: Say = lambda line: None
+    out: Path, model: Model, validation: Validation, recall: str, *, say: Say = silent
 ) -> Mapping[str, Any]:
     """Choose on validation Cases how much the recall stage counts, add that to the card, and return the card.
 
-    The card's `fusion` has `weight`, `term` and the whole `curve`: [term, weight, NDCG@10] for all that was tried.
+    The card's `fusion` is `FusionChoice.to_dict`, with what it was chosen on.
     """
-    rankings = rank_titles(load_adapter(out, model), validation)
-
-    def value(fused: Sequence[Ranking]) -> float:
-        judged = Judgements.from_rankings(fused, [case.relevant for case in validation])
-        return float(NDCG(10).per_case(judged).mean())
-
-    choice = choose_fusion(validation, rankings, value)
-    best = choice.best.fusion
-    say(f"fusion: {best.weight:g} x recall {best.term}, validation NDCG@10 {choice.best.value:.4f}")
-    fusion = {
-        "weight": best.weight,
-        "term": best.term,
-        "recall": recall,
-        "measure": "NDCG@10",
-        "cases": len(validation),
-        "curve": [[point.fusion.term, str(point.fusion.weight), round(point.value, 5)] for point in choice.curve],
-    }
+    cases = validation.asked
+    choice = choose_fusion(cases, rank_titles(load_adapter(out, model), cases), validation.value)
+    say(validation.describe(choice))
+    measured = {"recall": recall, "measure": f"{MEASURE} over all users", "cases": len(cases)}
+    fusion = {**choice.to_dict(), **measured}
     card = read_card(out) | {"fusion": fusion}
     write_json(out / CARD, card)
     return card

@@ -22,6 +22,9 @@ class VersusBaseline:
     """Two-sided p-value of the paired randomisation test (ratings: of the bootstrap)."""
     p_holm: float
     """The same, corrected (Holm) for testing several measures against this baseline."""
+    detectable: float | None = None
+    """The least true difference that a test at 5% finds in four of five samples of as many users
+    (`stats.detectable_difference`); None for measures that are no means, and with fewer than two users."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def _probabilities(ranking: Ranking) -> dict[str, float]:
         raise InputError(
             "the method ranks without scores, so there is nothing to calibrate",
             field="calibrate",
-            hint="use a method with scores: first_token, pointwise",
+            hint="use first_token",
         )
     top = max(ranking.scores)
     parts = [math.exp(score - top) for score in ranking.scores]

@@ -17,6 +17,7 @@ from llmrank.rankers.ranking import has_no_result
 from llmrank.types import Case, Ranking, RankingSteps, WrappedRanker
 
 RecallTerm = Literal["scores", "ranks"]
+DEFAULT_TERM: RecallTerm = "scores"
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, math.inf)
 """What is tried: 0 is the model alone, infinity the recall order alone."""
 
@@ -26,7 +27,7 @@ class Fusion:
     """How much the recall stage counts."""
 
     weight: float
-    term: RecallTerm = "scores"
+    term: RecallTerm = DEFAULT_TERM
 
     def __post_init__(self) -> None:
         if not self.weight >= 0:
@@ -115,12 +116,32 @@ class FusionChoice:
     best: FusionPoint
     curve: tuple[FusionPoint, ...]
 
+    @property
+    def alone(self) -> float:
+        """What the method is worth without the recall stage."""
+        return next(point.value for point in self.curve if point.fusion.weight == 0)
+
+    @property
+    def recall_order(self) -> float:
+        """What the order of the recall stage is worth."""
+        return next(point.value for point in self.curve if math.isinf(point.fusion.weight))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return weight, term and the curve ([term, weight, value] for all that was tried) as plain values, for JSON,
+        which has no infinity: weights of the curve are texts."""
+        best = self.best.fusion
+        return {
+            "weight": best.weight if math.isfinite(best.weight) else str(best.weight),
+            "term": best.term,
+            "curve": [[point.fusion.term, str(point.fusion.weight), round(point.value, 5)] for point in self.curve],
+        }
+
 
 def choose_fusion(
     cases: Sequence[Case],
     rankings: Sequence[Ranking],
     value: Callable[[Sequence[Ranking]], float],
-    weights: Sequence[float] = WEIGHTS,
+    term: RecallTerm | None = None,
 ) -> FusionChoice:
     """Return the weight and the recall term that are worth most on validation Cases; of equal ones the smaller weight.
 
@@ -128,12 +149,12 @@ def choose_fusion(
         cases: Validation Cases: what is relevant in them must be no part of the test.
         rankings: The method's Rankings of them, with scores.
         value: What fused Rankings of these Cases are worth; higher is better.
-        weights: What is tried, for both terms.
+        term: The one that is tried, with all `WEIGHTS`; None: both.
     """
     curve: list[FusionPoint] = []
-    for term in get_args(RecallTerm):
-        for weight in weights:
-            fusion = Fusion(weight, term)
+    for tried in get_args(RecallTerm) if term is None else (term,):
+        for weight in WEIGHTS:
+            fusion = Fusion(weight, tried)
             fused = [fusion.fuse(case, ranking) for case, ranking in zip(cases, rankings, strict=True)]
             curve.append(FusionPoint(fusion, value(fused)))
     best = max(curve, key=lambda point: (point.value, -point.fusion.weight))

@@ -53,7 +53,7 @@ class NextTitle(BaseRanker):
 
     def needs(self, n: int) -> Needs:
         """Return what a list of `n` takes: one call, with a label per candidate."""
-        return Needs(int(n > 1), labels=n if n > 1 else 0)
+        return Needs(int(n > 1), labels=n if n > 1 else 0, long_labels=True)
 
     def rank(self, case: Case) -> RankingSteps:
         """Ask once and rank by the scores; candidates with the same line are tied."""

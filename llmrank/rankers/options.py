@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 
 from llmrank.errors import InputError, nearest
+from llmrank.rankers.fusion import RecallTerm
 from llmrank.types import Ranker
 
 Sort = Literal["all", "heap", "bubble", "insertion"]
 Combine = Literal["borda", "reciprocal_rank", "kemeny"]
+FuseWeight = Annotated[float, Ge(0)] | Literal["validation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,17 @@ class RankerOptions:
     """A cheap ranker that preselects: the method ranks only its top."""
     first_top: Annotated[int, Ge(2)] = 20
     """How many candidates the cheap ranker leaves to the method."""
+    fuse: FuseWeight | None = None
+    """Add the recall stage's opinion, times this weight, to the scores of `first_token`, `pointwise` or `next_title`;
+    `validation` chooses weight and term on each user's last training event, and then keeps them."""
+    fuse_term: RecallTerm | None = None
+    """What counts of the recall stage: the log-softmax of its `scores`, or its `ranks`.  [default: scores; with --fuse
+    validation the better one]"""
+    fuse_users: Annotated[int, Ge(0)] = 400
+    """Users drawn for --fuse validation; 0: all. Asked are those whose item the recall stage proposes."""
+    calibrate: Annotated[float, Ge(0)] | None = None
+    """`first_token`: take off, times this strength (usually 1), what the same prompt gives each place with empty items:
+    a second call per list."""
     seed: int = 0
     """Draws the groups of `tournament` and the orders of repeats."""
 

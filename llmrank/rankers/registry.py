@@ -11,9 +11,12 @@ from llmrank.errors import InputError, nearest
 from llmrank.plugin import find_plugin, plugin_names
 from llmrank.rankers.baselines import MeanName, MeanRating, Oracle, Popularity, Random, RatingMeans, RecallOrder
 from llmrank.rankers.bm25 import BM25
+from llmrank.rankers.calibration import Calibrated
 from llmrank.rankers.cascade import Cascade
 from llmrank.rankers.first_token import FirstToken
+from llmrank.rankers.fusion import DEFAULT_TERM, Fused, Fusion
 from llmrank.rankers.listwise import Listwise
+from llmrank.rankers.next_title import NextTitle
 from llmrank.rankers.options import DEFAULTS, RankerOptions
 from llmrank.rankers.pairwise import Pairwise
 from llmrank.rankers.plugin_ranker import PluginRanker
@@ -45,6 +48,12 @@ BUILDERS: Mapping[str, Callable[..., Ranker]] = {
     "setwise": Setwise,
     "tournament": Tournament,
 }
+WITHOUT_PROMPT: Mapping[str, Callable[[], Ranker]] = {"next_title": NextTitle}
+"""The methods that ask a model, and write what they ask themselves."""
+SCORED = frozenset({"first_token", "pointwise", "next_title"})
+"""The methods whose scores can be added to those of the recall stage."""
+CALIBRATED = frozenset({"first_token"})
+"""The methods whose scores may depend on the place in the list."""
 
 
 def ranker_names() -> list[str]:
@@ -82,23 +91,59 @@ def build_baseline(name: str, training: TrainingData, seed: int) -> Ranker:
     return BASELINES[name](training, seed)
 
 
-def build_ranker(name: str, prompt: Prompt, options: RankerOptions = DEFAULTS) -> Ranker:
-    """Return the ranker of that name with the prompt; the options may repeat it and put a cheaper ranker before it.
+def check_options(name: str, options: RankerOptions) -> None:
+    """Raise InputError for an unknown name, and for options that the method of that name cannot serve; it is not built.
 
-    Raises InputError for an unknown or ambiguous name and for an option out of range. Whether the prompt suits the
-    method is for `llmrank.prompting.check` to say.
+    Of what the methods of other packages can serve nothing is known here.
     """
-    if (plugin := find_plugin(GROUP, name, {*BUILDERS, *BASELINES})) is not None:
+    known = {*BUILDERS, *WITHOUT_PROMPT, *BASELINES}
+    if name not in known and find_plugin(GROUP, name) is None:
+        raise _unknown(name)
+    asked = (("fuse", options.fuse, SCORED), ("calibrate", options.calibrate, CALIBRATED))
+    for field, given, able in asked:
+        if given is not None and name in known - able:
+            problem = f"the scores of {name} cannot be {field}d, or it has none"
+            raise InputError(problem, field=field, hint=f"use --ranker {' or '.join(sorted(able))}, or leave it out")
+    if options.fuse is None and options.fuse_term is not None:
+        raise InputError("there is nothing to fuse", field="fuse_term", hint="give a weight: --fuse 1")
+
+
+def _unknown(name: str) -> InputError:
+    names = [*ranker_names(), *WITHOUT_PROMPT, *BASELINES]
+    return InputError(
+        f"unknown ranker {name!r}{nearest(name, names)}", field="--ranker", hint=f"use one of {', '.join(names)}"
+    )
+
+
+def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFAULTS) -> Ranker:
+    """Return the ranker of that name with the prompt (None for those in `WITHOUT_PROMPT`).
+
+    The options may calibrate it, fuse it with the recall stage, repeat it, and put a cheaper ranker before it.
+
+    Raises InputError for an unknown or ambiguous name, for an option out of range or of no use to the method, and for a
+    weight that is still to be chosen. Whether the prompt suits the method is for `llmrank.prompting.check` to say.
+    """
+    check_options(name, options)
+    if (plugin := find_plugin(GROUP, name, {*BUILDERS, *WITHOUT_PROMPT, *BASELINES})) is not None:
         ranker: Ranker = PluginRanker.load(plugin, prompt, options)
+    elif name in WITHOUT_PROMPT:
+        ranker = WITHOUT_PROMPT[name]()
     elif name in BUILDERS:
         known = {one.name for one in fields(options)} & set(signature(BUILDERS[name]).parameters)
         given = {option: getattr(options, option) for option in known}
         ranker = BUILDERS[name](prompt, **{option: value for option, value in given.items() if value is not None})
     else:
-        names = [*ranker_names(), *BASELINES]
+        raise _unknown(name)
+    if options.calibrate is not None:
+        ranker = Calibrated(ranker, options.calibrate)
+    if options.fuse == "validation":
         raise InputError(
-            f"unknown ranker {name!r}{nearest(name, names)}", field="--ranker", hint=f"use one of {', '.join(names)}"
+            "here are no validation users on whom a weight could be chosen",
+            field="fuse",
+            hint="choose one with `llmrank eval --fuse validation` on a data set, then give its weight: --fuse 1.5",
         )
+    if options.fuse is not None:
+        ranker = Fused(ranker, Fusion(options.fuse, options.fuse_term or DEFAULT_TERM))
     if options.repeats != 1:
         ranker = Repeated(ranker, options.repeats, options.combine, options.seed)
     if options.first is not None:

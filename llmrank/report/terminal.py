@@ -161,6 +161,8 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
         share = metrics.measures[metrics.headline].share_of_ceiling if metrics.headline else None
         reached = "" if share is None else f"; {metrics.headline} reaches {share:.0%} of its ceiling"
         yield "recall", f"{metrics.recall:.1%} of relevant items are among the candidates{reached}"
+    if (power := _power(metrics)) is not None:
+        yield "power", power
     yield "outcomes", _counts(metrics.outcomes)
     if metrics.reasons:
         yield "reasons", _counts(dict(list(metrics.reasons.items())[:REASONS]))
@@ -183,6 +185,17 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
         yield "cost", f"{show_money(usage.cost, usage.currency)} for these answers{now}, prices of {usage.prices_dated}"
     if run is not None:
         yield "run", run
+
+
+def _power(metrics: Metrics) -> str | None:
+    """Return how large a difference from recall order so many users can show; None where that is unknown."""
+    versus = metrics[metrics.headline].versus.get("recall_order") if metrics.headline else None
+    if versus is None or versus.detectable is None:
+        return None
+    return (
+        f"a difference of {number(versus.detectable)} {metrics.headline} from recall order would be found in four of "
+        "five samples of as many users (80% power, p < .05)"
+    )
 
 
 def _cached(usage: UsageSummary) -> str:

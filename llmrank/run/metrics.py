@@ -366,7 +366,9 @@ def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, VersusBase
     """Return the differences from one baseline, by measure; the p-values are corrected for testing several measures."""
     corrected = stats.holm([difference.p for difference in differences.values()])
     return {
-        name: VersusBaseline(finite(found.difference), finite_pair(found.low, found.high), found.p, p_holm)
+        name: VersusBaseline(
+            finite(found.difference), finite_pair(found.low, found.high), found.p, p_holm, finite(found.detectable)
+        )
         for (name, found), p_holm in zip(differences.items(), corrected, strict=True)
     }
 

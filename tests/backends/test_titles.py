@@ -3,20 +3,25 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 
+from safetensors.torch import load_file, save_file
+
 import llmrank as lr
 from llmrank.backends import BackendSettings, open_backend
 from llmrank.backends.models import DEFAULT_MODEL, Model
-from llmrank.backends.title_model import TitleModel, load_adapter, read_card
-from llmrank.backends.titles import open_titles, shipped_adapter
+from llmrank.backends.title_model import PROJECTION, TitleModel, load_adapter, read_card
+from llmrank.backends.titles import DEFAULT_ADAPTER, find_adapter, open_titles, shipped_adapter
 from llmrank.data.dataset import Split
 from llmrank.data.validation import validation_split
 from llmrank.errors import FatalBackendError, InputError
+from llmrank.evaluation.cases import CaseSet
+from llmrank.evaluation.training_data import TrainingData
 from llmrank.finetune.sequences import title_sequences
 from llmrank.finetune.train import rank_titles, train_titles
 from llmrank.rankers.fusion import Fused, Fusion
@@ -95,10 +100,60 @@ def test_the_backend_opens_by_its_kind(tiny_model: Model, adapter: Path, tmp_pat
     settings = BackendSettings(f"titles:{adapter}", str(tiny_model.folder))
     identity = asyncio.run(open_backend(settings)).identity
     assert identity["kind"] == "titles" and identity["adapter"] == adapter.name
-    with pytest.raises(InputError, match="needs an adapter"):
-        BackendSettings("titles").check()
     with pytest.raises(InputError, match="no adapter that llmrank trained"):
         open_titles(tmp_path, str(tiny_model.folder))
+
+
+def test_another_adapter_of_the_same_name_is_asked_anew(
+    tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
+) -> None:
+    copied = Path(shutil.copytree(adapter, tmp_path / "copy" / adapter.name))
+    changed = Path(shutil.copytree(adapter, tmp_path / "changed" / adapter.name))
+    weights = load_file(changed / PROJECTION)
+    save_file({name: one * 2 for name, one in weights.items()}, changed / PROJECTION)
+
+    def calls(folder: Path, out: str) -> int:
+        run = lr.evaluate(
+            hits(split),
+            ranker="next_title",
+            model=str(tiny_model.folder),
+            adapter=folder,
+            store=tmp_path / "store.sqlite",
+            out=tmp_path / out,
+            progress=False,
+        )
+        return run.sessions[-1]["calls"]
+
+    asked = [calls(folder, name) for folder, name in ((adapter, "a"), (copied, "b"), (changed, "c"))]
+    assert asked == [len(hits(split)), 0, len(hits(split))]
+
+
+def test_an_adapter_that_was_trained_on_another_split_of_the_data_is_refused(
+    tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
+) -> None:
+    backend = open_titles(adapter, str(tiny_model.folder))
+    backend.check_split(split.dataset.sha256, "leave-last-out")
+    backend.check_split("1" * 64, "time(1998-03-01)")
+    cases = CaseSet(
+        tuple(hits(split)),
+        TrainingData(list),
+        "recall-limited(random@10)",
+        "ranking",
+        False,
+        (),
+        {"data": "circle", "data_sha256": split.dataset.sha256, "split": "user-ratio(0.5)"},
+    )
+    with pytest.raises(InputError, match=r"user-ratio\(0.5\) is evaluated: it may have learned what is asked"):
+        lr.evaluate(cases, ranker="next_title", backend=backend, out=tmp_path / "run", progress=False)
+
+
+def test_a_folder_comes_before_the_adapter_that_is_shipped_under_its_name(
+    adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_adapter("ml-1m") == find_adapter(None) == shipped_adapter(DEFAULT_ADAPTER)
+    shutil.copytree(adapter, tmp_path / "ml-1m")
+    assert find_adapter("ml-1m") == Path("ml-1m") and find_adapter(None) == shipped_adapter(DEFAULT_ADAPTER)
 
 
 def test_the_lines_of_items_and_of_labels_are_the_same(split: Split) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,24 @@ def split() -> Split:
     events = Interactions(np.array(users, np.int32), np.array(films, np.int32), None, np.array(times))
     dataset = Dataset("circle", tuple(f"u{n}" for n in range(120)), items, events, None, "made here", "0" * 64)
     return leave_last_out(dataset)
+
+
+@pytest.fixture(scope="session")
+def circle(split: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the dataset of `split`."""
+    return write_dataset(split.dataset, tmp_path_factory.mktemp("data") / "circle")
+
+
+def write_dataset(dataset: Dataset, folder: Path) -> Path:
+    """Write a dataset as a folder of tables, and return the folder."""
+    folder.mkdir()
+    events, items = dataset.interactions, dataset.items
+    assert events.timestamp is not None
+    rows = zip(events.user.tolist(), events.item.tolist(), events.timestamp.tolist(), strict=True)
+    (folder / "items.csv").write_text(
+        "item,title,genres\n" + "".join(f"{item.item_id},{item.title},{item.attributes['genres']}\n" for item in items)
+    )
+    (folder / "interactions.csv").write_text(
+        "user,item,timestamp\n" + "".join(f"{dataset.users[user]},{item},{at}\n" for user, item, at in rows)
+    )
+    return folder

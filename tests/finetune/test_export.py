@@ -3,26 +3,28 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import llmrank as lr
 from llmrank.answers import answer_format
+from llmrank.backends import BaseBackend
 from llmrank.backends.models import Model
 from llmrank.data.dataset import Interactions, Split
 from llmrank.data.splits import leave_last_out
 from llmrank.data.validation import validation_split
 from llmrank.errors import InputError
+from llmrank.evaluation.cases import reachable, validation_cases
+from llmrank.evaluation.settings import CaseSettings
 from llmrank.finetune import export_sft, finetune
-from llmrank.finetune.export import right_answer, sft_examples, training_cases, write_sft
+from llmrank.finetune.export import right_answer, write_sft
 from llmrank.finetune.sequences import check_no_futures, title_sequences
 from llmrank.prompting import View, load_template
-from llmrank.rankers.calls import with_candidates
 from llmrank.rankers.fusion import WEIGHTS
-from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.prompt import Prompt
-from llmrank.recall import recall_model
-from llmrank.types import Case, Response
+from llmrank.types import LABEL_LIMIT, Capabilities, Case, Request, Response
 from tests.finetune.test_train import SETTINGS
 
 
@@ -41,11 +43,15 @@ def with_test_items(split: Split, item: int) -> Split:
     return leave_last_out(replace(split.dataset, interactions=interactions))
 
 
-def test_nothing_of_the_test_side_reaches_the_validation_cases_the_sequences_or_the_examples(split: Split) -> None:
+def proposed(split: Split, recall: str = "random", k: int = 20) -> list[Case]:
+    return reachable(validation_cases(split, CaseSettings(recall=recall, k=k), 0))
+
+
+def test_nothing_of_the_test_side_reaches_the_validation_cases_or_the_sequences(split: Split) -> None:
     other = with_test_items(split, 5)
     assert not np.array_equal(split.test.item, other.test.item)
     assert title_sequences(validation_split(split)).sha256 == title_sequences(validation_split(other)).sha256
-    assert training_cases(split, recall_model("itemknn"), 10) == training_cases(other, recall_model("itemknn"), 10)
+    assert proposed(split, "itemknn", 10) == proposed(other, "itemknn", 10)
 
 
 def test_training_after_the_cut_off_is_refused(split: Split) -> None:
@@ -54,32 +60,84 @@ def test_training_after_the_cut_off_is_refused(split: Split) -> None:
         check_no_futures(replace(split, train=split.dataset.interactions))
 
 
-def test_exported_prompts_are_those_of_inference_to_the_byte(split: Split, tmp_path: Path) -> None:
-    cases = training_cases(split, recall_model("random", seed=0), 20)
+class Listener(BaseBackend):
+    """Hears what is asked, and answers nothing that can be read."""
 
-    def turned(case: Case) -> Case:
-        return with_candidates(case, case.candidates[::-1])
+    def __init__(self) -> None:
+        self.heard: list[list[dict[str, str]]] = []
 
-    path = tmp_path / "sft.jsonl"
-    write_sft(sft_examples(cases, prompt(), turned), path, "trl", split)
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(label_logprobs=LABEL_LIMIT)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return {"kind": "listener"}
+
+    async def answer(self, request: Request) -> Response:
+        self.heard.append([{"role": message.role, "content": message.content} for message in request.messages])
+        return Response("")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "settings"),
+    [
+        ("palr-recommend-retrieval", {}),
+        ("palr", {"no_profile": True, "shots": 1, "order": "reversed"}),
+        ("rankgpt", {"ids": "letters"}),
+        ("first-token", {"history": 3}),
+    ],
+)
+def test_exported_prompts_are_those_that_an_evaluation_sends_to_the_byte(
+    circle: Path, split: Split, tmp_path: Path, prompt: str, settings: dict[str, Any]
+) -> None:
+    path, listener = tmp_path / "sft.jsonl", Listener()
+    card = export_sft(circle, path, prompt=prompt, model="not-here", recall="random", k=20, **settings)
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    assert len(rows) == len(cases)
-    for case, row in zip(cases, rows, strict=True):
-        [request] = next(Listwise(prompt()).rank(turned(case).blinded()))
-        assert [message.content for message in request.messages] == [message["content"] for message in row["prompt"]]
-        assert row["data_sha256"] == split.dataset.sha256
-    card = json.loads((tmp_path / "sft.jsonl.card.json").read_text("utf-8"))
-    assert card["examples"] == len(cases) and card["data_sha256"] == split.dataset.sha256
+    drawn = validation_cases(split, CaseSettings(recall="random", k=20), 0)
+    lr.evaluate(
+        replace(drawn, cases=tuple(reachable(drawn)), settings={"data": "circle"}),
+        prompt=prompt,
+        backend=listener,
+        store=tmp_path / "store.sqlite",
+        out=tmp_path / "run",
+        concurrency=1,
+        progress=False,
+        **settings,
+    )
+    assert [row["prompt"] for row in rows] == listener.heard and len(rows) > 50
+    assert card["examples"] == len(rows)
+    assert card == json.loads(path.with_name("sft.jsonl.card.json").read_text("utf-8"))
+    assert {row["data_sha256"] for row in rows} == {card["data_sha256"]}
 
-    write_sft(sft_examples(cases, prompt(), turned), path, "openai", split)
-    row = json.loads(path.read_text("utf-8").splitlines()[0])
-    assert list(row) == ["messages"] and row["messages"][-1]["role"] == "assistant"
+
+def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> None:
+    export_sft(circle, tmp_path / "sft.jsonl", form="openai", prompt="rankgpt", model="not-here", users=50)
+    for line in (tmp_path / "sft.jsonl").read_text("utf-8").splitlines():
+        row = json.loads(line)
+        assert list(row) == ["messages"] and row["messages"][-1]["role"] == "assistant"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"prompt": "palr"}, "writes first[\\s\\S]*--no-profile"),
+        ({"prompt": "setwise"}, "asks up to"),
+        ({"prompt": "google-zero-shot"}, "asks for a ranking"),
+        ({"ranker": "next_title"}, "asks for a ranking"),
+        ({"prompt": "rankgpt", "form": "openia"}, "openia"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(circle: Path, tmp_path: Path, settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        export_sft(circle, tmp_path / "sft.jsonl", model="not-here", recall="random", **settings)
+    assert not list(tmp_path.glob("sft*"))
 
 
 @pytest.mark.parametrize("name", ["palr-recommend-retrieval", "rankgpt", "first-token", "setwise"])
 def test_the_right_answer_is_read_as_the_right_item(split: Split, name: str) -> None:
     asked = prompt(name)
-    for case in training_cases(split, recall_model("random", seed=0), 20)[:5]:
+    for case in proposed(split)[:5]:
         prepared = asked.ask(case.blinded())
         text = right_answer(asked.answer.name, prepared.question, case)
         labels = {label: 0.0 if label == text else -9.0 for label in prepared.request.labels}
@@ -92,21 +150,9 @@ def test_no_examples_are_an_error(split: Split, tmp_path: Path) -> None:
         write_sft([], tmp_path / "sft.jsonl", "trl", split)
 
 
-def test_the_whole_way_from_a_folder_to_an_adapter_and_to_a_file(
-    tiny_model: Model, split: Split, tmp_path: Path
-) -> None:
-    folder = tmp_path / "circle"
-    folder.mkdir()
-    dataset = split.dataset
-    events = zip(dataset.interactions.user, dataset.interactions.item, dataset.interactions.timestamp, strict=True)
-    (folder / "items.csv").write_text("item,title\n" + "".join(f"{i.item_id},{i.title}\n" for i in dataset.items))
-    (folder / "interactions.csv").write_text(
-        "user,item,timestamp\n" + "".join(f"{dataset.users[u]},{i},{t}\n" for u, i, t in events)
-    )
+def test_the_whole_way_from_a_folder_to_an_adapter(tiny_model: Model, circle: Path, tmp_path: Path) -> None:
     settings = replace(SETTINGS, epochs=0.5)
-    card = finetune(folder, tmp_path / "out", model=str(tiny_model.folder), recall="random", k=20, settings=settings)
-    assert card["fusion"]["weight"] >= 0 and len(card["fusion"]["curve"]) == 2 * len(WEIGHTS)
+    card = finetune(circle, tmp_path / "out", model=str(tiny_model.folder), recall="random", k=20, settings=settings)
+    assert float(card["fusion"]["weight"]) >= 0 and len(card["fusion"]["curve"]) == 2 * len(WEIGHTS)
     assert card["data"]["name"] == "circle" and (tmp_path / "out" / "adapter_model.safetensors").is_file()
-    written = export_sft(folder, prompt(), tmp_path / "sft.jsonl", recall="random")
-    assert written["data_sha256"] == card["data"]["sha256"]
     assert "/" not in (tmp_path / "out" / "adapter_config.json").read_text().replace(tiny_model.name, "")

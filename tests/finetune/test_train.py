@@ -90,6 +90,24 @@ def test_a_killed_training_continues_to_the_same_adapter(tiny_model: Model, spli
         assert (whole / name).read_bytes() == (cut / name).read_bytes()
 
 
+def test_ctrl_c_says_where_the_same_call_continues(tiny_model: Model, split: Split, tmp_path: Path) -> None:
+    inner = validation_split(split)
+    lines: list[str] = []
+
+    def interrupted(line: str) -> None:
+        lines.append(line)
+        if len([one for one in lines if "validation NDCG" in one]) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_titles(tiny_model, title_sequences(inner), hits(inner), tmp_path, SETTINGS, say=interrupted)
+    first = next(line for line in lines if "validation NDCG" in line).split()[0]
+    assert lines[-1].endswith(f"the same call continues after {first}")
+    again: list[str] = []
+    train_titles(tiny_model, title_sequences(inner), hits(inner), tmp_path, SETTINGS, say=again.append)
+    assert any(line.startswith(f"continuing after {first} of") for line in again)
+
+
 def test_a_finished_training_is_not_done_again_and_another_one_is_refused(
     tiny_model: Model, split: Split, tmp_path: Path
 ) -> None:
@@ -134,6 +152,18 @@ def test_an_adapter_of_another_base_model_and_a_broken_one_are_refused(
     (tmp_path / "card.json").write_text(json.dumps(card))
     (tmp_path / PROJECTION).write_bytes((tmp_path / PROJECTION).read_bytes()[:100])
     with pytest.raises(InputError, match="not whole"):
+        load_adapter(tmp_path, tiny_model)
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json", "card.json", "card without base"])
+def test_a_damaged_adapter_is_named(tiny_model: Model, split: Split, tmp_path: Path, name: str) -> None:
+    inner = validation_split(split)
+    train_titles(tiny_model, title_sequences(inner), hits(inner), tmp_path, replace(SETTINGS, epochs=0.5))
+    if name == "card without base":
+        (tmp_path / "card.json").write_text('{"kind": "next_title", "base": {}}')
+    else:
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:100])
+    with pytest.raises(InputError, match=r"not whole|holds no adapter"):
         load_adapter(tmp_path, tiny_model)
 
 

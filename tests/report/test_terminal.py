@@ -18,7 +18,7 @@ from llmrank.types import Outcome
 from tests.run.making import case, make_run, shuffled
 
 VERSUS = {
-    "recall_order": VersusBaseline(-0.095, (-0.1927, 0.0028), 0.06, 0.2252),
+    "recall_order": VersusBaseline(-0.095, (-0.1927, 0.0028), 0.06, 0.2252, 0.1396),
     "random": VersusBaseline(0.0712, (0.0512, 0.0912), 0.0001, 0.0004),
     "nothing": VersusBaseline(None, None, 1.0, 1.0),
 }
@@ -147,3 +147,11 @@ def test_how_numbers_are_written() -> None:
     assert r"x\_y \& 50\% & $-$1 \\" in table.to_latex()
     assert str(table) == "a|b         c\n─────────  ──\nx_y & 50%  −1"
     assert table.width == 13 and str(table.without("c")) == "a|b\n─────────\nx_y & 50%"
+
+
+def test_the_table_says_how_large_a_difference_would_be_found() -> None:
+    shown = " ".join(" ".join(printed(show_metrics(NUMBERS, title="t"), 120)).split())
+    assert "power a difference of 0.1396 NDCG@10 from recall order would be found in four of five samples" in shown
+    unknown = {name: replace(one, detectable=None) for name, one in VERSUS.items()}
+    quiet = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=unknown)})
+    assert "power" not in "\n".join(printed(show_metrics(quiet, title="t"), 120))

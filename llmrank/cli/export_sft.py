@@ -1,0 +1,55 @@
+"""`llmrank export-sft`: prompts with their right answers, for other trainers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from llmrank.cli import options
+from llmrank.cli.output import say, show_json
+from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings
+from llmrank.finetune.export import SftFormat
+
+
+@click.command(
+    cls=options.GroupedCommand,
+    epilog="""\b
+Example:
+  llmrank export-sft ml-100k --prompt rankgpt --format trl -o train.jsonl
+""",
+)
+@click.argument("data")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(get_args(SftFormat)),
+    default=get_args(SftFormat)[0],
+    show_default=True,
+    help="trl: prompt and completion, both messages; openai: messages.",
+)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File, JSON lines.")
+@options.settings_options(PromptSettings, "prompt and method")
+@options.settings_options(CaseSettings, "data", without=["data", "users", "skip_bad_rows"])
+@options.option(
+    "--users", default=0, show_default=True, type=click.IntRange(0), help="Users drawn by the seed; 0: all."
+)
+@options.settings_options(ModelSettings, "model")
+@options.json_option
+@options.config_option
+def export_sft_command(data: str, output: Path, form: SftFormat, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+    """Write what `eval` would ask about DATA, each prompt with its right answer.
+
+    The right answer is the user's last training event; nothing of the test side is in the file. The prompts are, to
+    the byte, what `eval` with the same options sends.
+    """
+    from llmrank.finetune import export_sft
+
+    prompt, model = options.settings_from(PromptSettings, values), options.settings_from(ModelSettings, values)
+    cases = options.settings_from(CaseSettings, values | {"data": data})
+    card = export_sft(cases, output, form=form, prompt=prompt, model=model, say=say)
+    if as_json:
+        show_json(card)
+    else:
+        click.echo(f"{output}: {card['examples']:,} examples of {card['data']}, {card['split']}. {card['note']}")

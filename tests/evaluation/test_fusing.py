@@ -1,0 +1,219 @@
+"""The titles that come next, and the recall stage fused in with a weight that no test target can move."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import llmrank as lr
+from llmrank.backends import BaseBackend
+from llmrank.data.candidate_writing import write_cases
+from llmrank.data.dataset import Dataset, Split
+from llmrank.errors import BackendError, InputError, TooManyErrorsError
+from llmrank.evaluation.cases import validation_cases
+from llmrank.evaluation.evaluate import compose
+from llmrank.evaluation.reparse import reparse
+from llmrank.evaluation.settings import CaseSettings
+from llmrank.rankers.fusion import WEIGHTS
+from llmrank.report import console, show_metrics
+from llmrank.types import BaseRanker, Capabilities, Request, Response
+from tests.finetune.conftest import circle as circle
+from tests.finetune.conftest import split as split
+from tests.finetune.conftest import write_dataset
+
+STAGE: dict[str, Any] = {"recall": "itemknn", "k": 10, "users": 0}
+
+
+class Taste(BaseBackend):
+    """Scores titles by a hash: it knows nothing, and says so in full numbers."""
+
+    def __init__(self, *, fails: int = 0) -> None:
+        self.asked, self.fails = 0, fails
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(label_logprobs=1000)
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        return {"kind": "taste", "model": "hash"}
+
+    async def answer(self, request: Request) -> Response:
+        self.asked += 1
+        if self.asked <= self.fails:
+            raise BackendError("gone")
+        history = request.messages[0].content
+        drawn = (hashlib.sha256(f"{history}{label}".encode()).digest()[0] for label in request.labels)
+        return Response("", label_logprobs=dict(zip(request.labels, (-one / 50 for one in drawn), strict=True)))
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path) -> Any:
+    numbers = iter(range(100))
+
+    def run(data: object, **settings: Any) -> lr.Run:
+        given = {"ranker": "next_title", "backend": Taste(), "store": tmp_path / "store.sqlite", "progress": False}
+        return lr.evaluate(data, out=tmp_path / f"run{next(numbers)}", **given | settings)  # type: ignore[arg-type]
+
+    return run
+
+
+def with_last(dataset: Dataset, item: int) -> Dataset:
+    """Return the dataset with every user's last event, which is the test target, on one item."""
+    events = dataset.interactions
+    last = np.append(events.user[1:] != events.user[:-1], True)
+    changed = np.where(last, item, events.item).astype(np.int32)
+    return replace(dataset, interactions=replace(events, item=changed))
+
+
+def test_other_test_targets_change_nothing_in_the_choice(
+    circle: Path, split: Split, tmp_path: Path, evaluate: Any
+) -> None:
+    other = write_dataset(with_last(split.dataset, 7), tmp_path / "other")
+    runs = [evaluate(data, fuse="validation", fuse_users=0, **STAGE) for data in (circle, other)]
+    assert [case.relevant for case in runs[0].cases] != [case.relevant for case in runs[1].cases]
+    assert runs[0].settings["fusion"] == runs[1].settings["fusion"]
+
+
+def test_the_chosen_weight_is_that_of_the_validation_curve_and_the_run_says_so(
+    circle: Path, split: Split, evaluate: Any
+) -> None:
+    run = evaluate(circle, fuse="validation", fuse_users=60, **STAGE)
+    fusion = run.settings["fusion"]
+    values = {(term, float(weight)): value for term, weight, value in fusion["curve"]}
+    assert len(values) == 2 * len(WEIGHTS) and fusion["users"] == 60
+    assert values[fusion["term"], float(fusion["weight"])] == max(values.values())
+    # An evaluation of the validation Cases themselves has the same numbers.
+    drawn = validation_cases(split, CaseSettings(recall="itemknn", k=10), 60)
+    alone = evaluate(replace(drawn, settings={"data": "validation"}))
+    assert alone.metrics["NDCG@10"].value == pytest.approx(values["scores", 0], abs=1e-5)
+    beside = alone.metrics["NDCG@10"].baselines["recall_order"]
+    assert beside == pytest.approx(values["ranks", np.inf], abs=1e-5)
+    # The weight that was chosen, given, makes the same rankings; its reading again changes nothing.
+    options = run.settings["ranker_options"]
+    assert (options["fuse"], options["fuse_term"]) == (fusion["weight"], fusion["term"])
+    given = evaluate(circle, fuse=fusion["weight"], fuse_term=fusion["term"], **STAGE)
+    assert {k: r.ranking for k, r in run.records.items()} == {k: r.ranking for k, r in given.records.items()}
+    assert reparse(run).changes == () and reparse(run).unreadable == {}
+    to = console(120)
+    with to.capture() as text:
+        to.print(show_metrics(run.metrics, title="t"))
+    shown = " ".join(text.get().split())
+    assert f"with weight {float(fusion['weight']):g} on its {fusion['term']}, chosen on 60 validation users" in shown
+    assert f"recall order {beside:.4f}" in shown and "80% power" in shown
+
+
+def test_a_term_that_is_named_is_kept_and_the_same_call_asks_nothing_again(circle: Path, evaluate: Any) -> None:
+    first, again = Taste(), Taste()
+    run = evaluate(circle, fuse="validation", fuse_term="ranks", backend=first, **STAGE)
+    assert {term for term, _, _ in run.settings["fusion"]["curve"]} == {"ranks"}
+    same = evaluate(circle, fuse="validation", fuse_term="ranks", backend=again, **STAGE)
+    assert same.settings == run.settings and first.asked > len(run) and again.asked == 0
+    session = run.sessions[-1]
+    assert session["calls"] == len(run) and session["validation_calls"] == first.asked - len(run)
+    counted = compose(
+        circle, ranker="next_title", backend=Taste(), fuse="validation", fuse_term="ranks", progress=False, **STAGE
+    ).estimate()
+    assert counted.counted.most.requests == first.asked
+
+
+def test_a_failed_call_chooses_nothing_and_the_same_call_asks_for_it_again(circle: Path, evaluate: Any) -> None:
+    with pytest.raises(TooManyErrorsError, match=r"1 of .* have a failed call"):
+        evaluate(circle, fuse="validation", backend=Taste(fails=1), **STAGE)
+    whole = Taste()
+    assert evaluate(circle, fuse="validation", backend=whole, **STAGE).settings["fusion"]["users"] == 120
+    assert whole.asked == len(lr.load_cases(circle, **STAGE)) + 1
+
+
+def test_where_nothing_can_be_chosen_a_weight_is_wanted(circle: Path, tmp_path: Path, evaluate: Any) -> None:
+    cases = lr.load_cases(circle, **STAGE)
+    write_cases(tmp_path / "rows.jsonl", cases)
+    for source in (list(cases), tmp_path / "rows.jsonl"):
+        with pytest.raises(InputError, match=r"bring no training data[\s\S]*--fuse 1\.5"):
+            evaluate(source, fuse="validation")
+    fused = evaluate(tmp_path / "rows.jsonl", fuse=1.5)
+    assert fused.settings["ranker"] == "next_title+recall" and "fusion" not in fused.settings
+    for refused in (
+        lambda: lr.rerank(list(cases), ranker="next_title", backend=Taste(), fuse="validation", progress=False),
+        lambda: lr.Reranker(ranker="next_title", backend=Taste(), fuse="validation"),
+        lambda: lr.make_ranker("next_title", fuse="validation"),
+    ):
+        with pytest.raises(InputError, match="no validation users"):
+            refused()
+
+
+def test_the_same_ranking_comes_from_every_door(circle: Path, tmp_path: Path, evaluate: Any) -> None:
+    cases = lr.load_cases(circle, **STAGE)
+    expected = {case_id: record.ranking.order for case_id, record in evaluate(cases, fuse=2.0).records.items()}
+    own = evaluate(cases, ranker=lr.make_ranker("next_title", fuse=2.0))
+    assert {case_id: record.ranking.order for case_id, record in own.records.items()} == expected
+    ranked = lr.rerank(list(cases), ranker="next_title", backend=Taste(), fuse=2.0, progress=False)
+    assert [ranking.order for ranking in ranked] == [expected[case.case_id] for case in cases]
+    with lr.Reranker(ranker="next_title", backend=Taste(), fuse=2.0) as reranker:
+        case = cases[0]
+        found = reranker.rank(case.history, case.candidates, scores=case.recall_scores)
+    assert found.order == expected[case.case_id]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            {"ranker": "listwise", "fuse": 1.0},
+            "listwise cannot be fused, or it has none\n  hint: use --ranker first_token",
+        ),
+        ({"ranker": "popularity", "fuse": 1.0}, "popularity cannot be fused"),
+        ({"prompt": "rankgpt", "fuse": "validation"}, "sliding_window cannot be fused"),
+        ({"ranker": "pointwise", "calibrate": 1.0}, "pointwise cannot be calibrated"),
+        ({"ranker": "next_title", "calibrate": 1.0}, "next_title cannot be calibrated"),
+        ({"ranker": "next_title", "fuse": -1}, "fuse"),
+        ({"ranker": "next_title", "fuse": "best"}, "fuse"),
+        ({"ranker": "next_title", "fuse_term": "ranks"}, "nothing to fuse"),
+        ({"ranker": "next_title", "prompt": "palr"}, "field 'prompt': next_title shows"),
+        ({"ranker": "next_title", "prompt": lr.load_prompt("palr")}, "asks with no prompt"),
+        ({"ranker": "next_title", "shots": 2}, "field 'shots': next_title shows"),
+        ({"ranker": "next_title", "history": 5}, "field 'history': next_title shows"),
+        ({"ranker": "next_title", "base_url": "http://localhost:1/v1"}, "which openai cannot"),
+        ({"ranker": "next_title", "backend": "vllm"}, "which vllm cannot"),
+        ({"ranker": "next_title", "fuse": "validation", "repeats": 2}, "for the method alone"),
+        ({"ranker": "next_title", "fuse": "validation", "first": "bm25"}, "for the method alone"),
+        ({"ranker": "next_titel"}, "did you mean 'next_title'"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_loaded(
+    circle: Path, settings: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        compose(circle, model="not-here", progress=False, **settings)
+
+
+def test_a_ranker_of_ones_own_is_used_as_it_is(circle: Path) -> None:
+    class Own(BaseRanker):
+        name = "own"
+
+    with pytest.raises(InputError, match="a ranker of your own is used as it is"):
+        compose(circle, ranker=Own(), fuse=1.0, progress=False)  # type: ignore[arg-type]
+
+
+def test_next_title_before_or_behind_another_model_is_refused(circle: Path, evaluate: Any) -> None:
+    for settings in ({"first": "first_token"}, {"ranker": None, "prompt": "rankgpt", "first": "next_title"}):
+        with pytest.raises(InputError, match="two different models"):
+            evaluate(circle, **STAGE, **settings)
+    run = evaluate(circle, first="recall_order", first_top=3, **STAGE)
+    assert all(len(record.placed) == 10 for record in run.records.values())
+    assert json.loads((run.path / "manifest.json").read_text())["settings"]["ranker"] == "cascade"
+
+
+def test_first_token_is_calibrated_with_a_second_call(circle: Path, evaluate: Any) -> None:
+    backend = Taste()
+    run = evaluate(circle, ranker="first_token", calibrate=1.0, fuse=1.0, backend=backend, **STAGE | {"users": 5})
+    assert backend.asked == 2 * len(run) == 10
+    assert run.settings["ranker"] == "first_token-calibrated+recall"
+    assert run.metrics.outcomes["ok"] + run.metrics.outcomes["repaired"] == 5

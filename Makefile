@@ -35,6 +35,7 @@ eval: setup
 # Puts what eval prints now into the README.
 readme: setup
 	$(BIN)/llmrank eval --prompt palr | $(BIN)/python results/into_page.py README.md table
+	$(BIN)/llmrank eval --ranker next_title --fuse validation --users 0 | $(BIN)/python results/into_page.py README.md tuned
 
 check: setup
 	$(BIN)/ruff check .

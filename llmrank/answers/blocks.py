@@ -305,6 +305,8 @@ def is_header(cells: tuple[str, ...]) -> bool:
 
 _MARK = "\x02json\x02"
 _OPENING = re.compile(r"[\[{](?=\s{0,80}[\[{\"\d\]}-])")
+_IDENTIFIER = re.compile(r"\[\s{0,80}(?:0|[1-9][0-9]{0,9})\s{0,80}\]", re.ASCII)
+"""The `[3]` of an expression (`[3] > [1]`); most answers hold nothing else that might be JSON."""
 _TRIES = 24
 """Brackets tried before giving up, so that the time stays linear in a text full of them."""
 _DEPTH = 200
@@ -332,6 +334,9 @@ def _take_json(text: str, values: list[Block]) -> str:
         at = found.start()
         if sum(map(text[at : at + _DEPTH].count, "[{")) >= _DEPTH // 2:
             break  # nested beyond reason
+        if (identifier := _IDENTIFIER.match(text, at)) is not None:
+            at = identifier.end()
+            continue
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):

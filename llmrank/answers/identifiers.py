@@ -214,12 +214,11 @@ class _Reader:
     def _numbered_by_brackets(self, lines: list[Line]) -> bool:
         """Return whether `[1] 3`, `[2] 1` have list numbers in their brackets."""
         marked = [line for line in lines if line.kind == "bracket"]
+        if len(marked) < 2 or any(len(line.body) >= 12 for line in marked):
+            return False
         inside = [words_of(line.body, self.identifiers, False)[:1] for line in marked]
-        named = all(
-            words and words[0].kind == "identifier" and len(line.body) < 12
-            for words, line in zip(inside, marked, strict=True)
-        )
-        return named and len(marked) > 1 and counts([str(line.value) for line in marked])
+        named = all(words and words[0].kind == "identifier" for words in inside)
+        return named and counts([str(line.value) for line in marked])
 
     def words(self, text: str) -> list[Word]:
         return words_of(text, self.identifiers, self.bracketed_only)

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Collection
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from llmrank.errors import InputError, MissingError
 from llmrank.files import cache_folder, remembered_sha256, sha256_of
@@ -34,6 +36,9 @@ HUB_PATIENCE = 3.0
 """Seconds to wait for the hub's first answer; a machine without network then tries the next source."""
 
 WEIGHTS = (".safetensors", ".bin")
+WIDTHS = re.compile(r"(?:model\.)?layers\.\d+\.mlp\.(?:gate|up)_proj\.weight")
+"""Tensors of shape [intermediate_size, hidden_size]; of a quantised model other tensors, or of another type."""
+FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,8 @@ def fetch_default_model(*, cache: Path, say: Say = silent) -> Path:
 
 
 def check_model_folder(folder: Path) -> Path:
-    """Return `folder` if it holds a configuration, a tokenizer and whole weight files; raise InputError if not."""
+    """Return `folder` if it holds a configuration, a tokenizer and whole weight files that fit it; raise InputError if
+    not."""
     hint = "name a folder in the transformers layout: config.json, *.safetensors (or *.bin), tokenizer files"
     if not (folder / "config.json").is_file():
         raise InputError("not a model folder: config.json is missing", hint=hint, path=folder)
@@ -131,10 +137,32 @@ def check_model_folder(folder: Path) -> Path:
             raise InputError("not an index of weight files", hint="copy it again", path=index) from error
         if missing := sorted(shard for shard in shards if not (folder / shard).is_file()):
             raise InputError(f"weight files are missing: {', '.join(missing)}", hint="copy them too", path=folder)
+    shapes: set[tuple[int, ...]] = set()
     for path in weights:
         if path.suffix == ".safetensors":
-            _check_safetensors(path)
+            tensors = _read_header(path).items()
+            shapes |= {
+                tuple(one["shape"]) for name, one in tensors if WIDTHS.fullmatch(name) and one["dtype"] in FLOATS
+            }
+    _check_widths(folder / "config.json", shapes)
     return folder
+
+
+def _check_widths(path: Path, shapes: Collection[tuple[int, ...]]) -> None:
+    """Raise InputError unless some layer has the widths of the configuration (in some models not all have)."""
+    try:
+        config: Any = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"not JSON: {error}", hint="copy it again", path=path) from error
+    for place, name in enumerate(("intermediate_size", "hidden_size")):
+        said, found = config.get(name), sorted({shape[place] for shape in shapes})
+        if isinstance(said, int) and found and said not in found:
+            raise InputError(
+                f"{name} is {said}, and in the weights it is {' or '.join(map(str, found))}",
+                hint="copy config.json and the weights again, of one model",
+                path=path,
+                field=name,
+            )
 
 
 def fingerprint(folder: Path, cache: Path | None = None, say: Say = silent) -> str:
@@ -167,8 +195,9 @@ def _check_noted(folder: Path, cache: Path) -> None:
         )
 
 
-def _check_safetensors(path: Path) -> None:
-    """Raise InputError unless the file is as long as its own header says (a cut-off copy or a pointer file is not)."""
+def _read_header(path: Path) -> dict[str, Any]:
+    """Return what the file says of its tensors, by name; raise InputError unless it is as long as its header says (a
+    cut-off copy or a pointer file is not)."""
     size = path.stat().st_size
     with path.open("rb") as file:
         header_size = int.from_bytes(file.read(8), "little")
@@ -176,9 +205,10 @@ def _check_safetensors(path: Path) -> None:
             header = json.loads(file.read(header_size)) if header_size < size else {}
         except ValueError:
             header = {}
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    if not ends or size != 8 + header_size + max(ends):
+    header.pop("__metadata__", None)
+    if not header or size != 8 + header_size + max(one["data_offsets"][1] for one in header.values()):
         raise InputError("not a whole safetensors file", hint="copy or download it again", path=path)
+    return header
 
 
 def _from_hub(name: str, revision: str | None, say: Say) -> Path:

@@ -40,6 +40,8 @@ class Tries:
     answers: int
     """Answers that others had got when it last failed; to begin with, when it was first sent."""
     faults: int = 0
+    common: int = 0
+    """Of the faults, those since the last answer of anybody, met while several Cases were failing."""
     refusals: int = 0
     """Refusals (429) in a row while nobody got an answer."""
     outage: bool = False
@@ -50,13 +52,15 @@ class Tries:
 class Retries:
     """The rule by which all calls of a run are tried again.
 
-    1. *The wait* is what the endpoint asks for (Retry-After), else 0.5, 1, 2 … 30 s, with a random share, so that many
-       callers do not come back at once. No slot is held meanwhile, and another Case is begun in its place.
+    1. *The wait* is what the endpoint asks for (Retry-After), but at least 0.5, 1, 2 … 30 s, with a random share, so
+       that many callers do not come back at once, and a fault that passes within seconds does not use up a call's
+       attempts. No slot is held meanwhile, and another Case is begun in its place.
     2. *A refusal (429)* says how much the endpoint takes, not that the call is bad. It waits, and where refusals are
        more than chance all calls do (`Limit`), and this one goes first. It counts against the call only if nobody got
        an answer since its last one: in a storm a call waits as long as others get through, but at most `patience`.
-    3. *Any other fault* counts. After `attempts` the call is given up, and its Case is an error: the rest goes on, and
-       the same command asks for it again.
+    3. *Any other fault* counts, unless it turns out to be one of an outage: several Cases were failing, and then
+       somebody was answered. After `attempts` the call is given up, and its Case is an error: the rest goes on, and the
+       same command asks for it again.
     4. *An outage* is no call's fault. Where nobody got an answer since the call's last fault, and it is refused or
        several Cases are failing, none is given up: each is tried every half minute until somebody is answered, for as
        long as `patience`. So an endpoint that is away for ten minutes in the second night costs ten minutes, not the
@@ -91,15 +95,17 @@ class Retries:
         None: it is given up. Raises FatalBackendError when it is the endpoint that must be given up."""
         alone = self.answers == tries.answers
         tries.answers = self.answers
-        if tries.outage and not alone:
-            # It is over, and what it cost was not this call's fault.
-            tries.outage, tries.faults = False, 0
+        if not alone:
+            # An outage, if there was one, is over, and what it cost was not this call's fault.
+            tries.faults -= tries.faults if tries.outage else tries.common
+            tries.outage, tries.common = False, 0
         self._failing.add(tries.asker)
         if fault.throttled:
             tries.refusals = tries.refusals + 1 if alone else 0
         else:
             tries.faults += 1
-        wait = 0.0 if fault.throttled else own_wait(tries.faults) if fault.wait is None else fault.wait
+            tries.common += alone and len(self._failing) >= SEVERAL
+        wait = 0.0 if fault.throttled else max(own_wait(tries.faults), fault.wait or 0.0)
         now = self.clock.now()
         silent = now - max(tries.since, self._answered_at)
         since = tries.since if fault.throttled else max(tries.since, self._answered_at)

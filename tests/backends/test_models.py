@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -81,6 +82,21 @@ def test_what_is_wrong_with_a_folder_is_said(
     with pytest.raises(InputError, match=rf"{folder}.*: {message}[\s\S]*hint: ") as caught:
         resolve_model(str(folder), cache=tmp_path)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["intermediate_size", "hidden_size"])
+def test_a_configuration_that_disagrees_with_the_weights_is_refused(name: str, folder: Path) -> None:
+    sizes = {"intermediate_size": 6, "hidden_size": 4}
+    whole = 2 * math.prod(sizes.values())
+    tensor = {"dtype": "BF16", "shape": list(sizes.values()), "data_offsets": [0, whole]}
+    header = json.dumps({"model.layers.0.mlp.up_proj.weight": tensor, "__metadata__": {"format": "pt"}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(whole))
+    config = folder / "config.json"
+    config.write_text(json.dumps(sizes))
+    assert check_model_folder(folder) == folder
+    config.write_text(json.dumps(sizes | {name: sizes[name] + 1}))
+    with pytest.raises(InputError, match=f"{name} is {sizes[name] + 1}, and in the weights it is {sizes[name]}"):
+        check_model_folder(folder)
 
 
 @pytest.mark.parametrize("name", ["gpt2-of-mine", "./not-here", "/not/here", "a/b/c", "~/not-here"])

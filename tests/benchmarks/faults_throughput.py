@@ -1,8 +1,9 @@
 """Throughput where some calls meet a fault: `python -m tests.benchmarks.faults_throughput [--requests 4000]`.
 
-An endpoint in a process of its own answers after 50 to 500 ms; one call in twenty meets a 500, a 503, a reset in the
-body, or silence for two seconds before a 504. The engine (limit, retries, Store, ranker and parser) ranks Cases; beside
-it a plain loop of 64 workers over the same backend tries again at once. Both in turn, in each round.
+An endpoint in a process of its own answers after 50 to 500 ms; one call in twenty meets a 429 with or without
+Retry-After, a 500, a 503, a reset in the body, or silence for two seconds before a 504. The engine (limit, retries,
+Store, ranker and parser) ranks Cases, with 64 calls at once and with as many as it finds; beside it a plain loop of 64
+workers over the same backend tries again at once. All in turn, in each round.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -37,6 +39,8 @@ def serve(pipe: Connection, share: float, shortest: float, longest: float) -> No
     """Serve until the other end is closed."""
     draw = Random(0)
     faults = [
+        lambda: refused(429, "slow down", headers={"Retry-After": "1"}),
+        lambda: refused(429, "slow down"),
         lambda: refused(500, "internal error"),
         lambda: refused(503, "busy"),
         lambda: Step(reset=True),
@@ -57,13 +61,13 @@ def serve(pipe: Connection, share: float, shortest: float, longest: float) -> No
     asyncio.run(main())
 
 
-async def with_engine(backend: OpenAIBackend, requests: int) -> int:
-    """Rank so many Cases, as a command does; return how many were ranked well."""
+async def with_engine(backend: OpenAIBackend, requests: int, concurrency: int | None = None) -> int:
+    """Rank so many Cases, as a command does, so many at once; return how many were ranked well."""
     items = tuple(Item(f"i{place}", f"Film {place}") for place in range(3))
     cases = (Case(f"u{n}", (Event(Item("h", f"Seen by u{n}")),), items) for n in range(requests))
     well: list[bool] = []
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
-        caller = Caller(backend, store)
+        caller = Caller(backend, store, concurrency)
         await rank_all(
             cases,
             Listwise(prompt("rankgpt")),
@@ -115,14 +119,18 @@ def main() -> None:
     process = multiprocessing.get_context("spawn").Process(target=serve, args=arguments, daemon=True)
     process.start()
     base_url = here.recv()
-    loads: dict[str, Load] = {"llmrank": with_engine, "64 workers": with_workers}
+    loads: dict[str, Load] = {
+        f"llmrank, {WORKERS} at once": partial(with_engine, concurrency=WORKERS),
+        "llmrank": with_engine,
+        f"{WORKERS} workers": with_workers,
+    }
     seconds: dict[str, list[float]] = {name: [] for name in loads}
     for _ in range(given.rounds):
         for name, load in loads.items():
             seconds[name].append(asyncio.run(measured(base_url, load, given.requests)))
     here.send(None)
     process.join()
-    plain = statistics.median(seconds["64 workers"])
+    plain = statistics.median(seconds[f"{WORKERS} workers"])
     rows = [
         (
             name,

@@ -142,6 +142,31 @@ def test_a_bad_quarter_of_an_hour_costs_no_case(store: Store, kind: str) -> None
     assert len(ended.said) == 1 and "nobody is answered" in ended.said[0]
 
 
+def test_the_faults_of_an_outage_do_not_count_once_it_is_over(store: Store) -> None:
+    """Half of the calls that met an outage meet three faults more when the others are answered again."""
+    begin, end, more = 20.0, 28.0, 3
+    met, since = set[str](), Counter[str]()
+
+    def fault(user: str, now: float) -> TransientError | None:
+        if begin <= now < end:
+            if int(user[1:]) % 2:
+                met.add(user)
+            return DOWN
+        since[user] += now >= end
+        return TransientError("busy", kind="5xx") if user in met and since[user] <= more else None
+
+    endpoint = Endpoint(fault)
+    ended = run(store, endpoint, 400, concurrency=16)
+    assert (ended.failed, ended.ok, ended.error) == (set(), 400, None)
+    assert max(endpoint.asked[user] for user in met) > RetryPolicy().attempts
+
+
+def test_a_short_wait_that_the_endpoint_names_does_not_use_up_the_attempts(store: Store) -> None:
+    restarting = TransientError("restarting", kind="5xx", wait=0.0)
+    ended = run(store, Endpoint(lambda _, now: restarting if now < 6 else None), 3)
+    assert (ended.failed, ended.ok) == (set(), 3)
+
+
 def test_a_flaky_endpoint_with_outages_costs_no_case(store: Store) -> None:
     draw = Random(0)
 

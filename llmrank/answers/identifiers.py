@@ -27,6 +27,7 @@ from llmrank.types import Question
 
 _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")
 _BRACKETS = re.compile(r"\[([^\[\]\n]{0,2000})(?:\]|$)", re.MULTILINE)
+_CHAIN = re.compile(r"\[(?:\d++|[A-Z]{1,2})\](?: > \[(?:\d++|[A-Z]{1,2})\])++")
 _SEPARATOR = re.compile(r"[\s,;<>→|=\[\](){}\"'`“”«»*_~/&#.-]*+")
 _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over)\b)[a-z]{2}")
 _FILLER = (
@@ -67,6 +68,11 @@ class Identifiers:
     def positions(self) -> dict[str, int]:
         """Where each identifier stands."""
         return {identifier: at for at, identifier in enumerate(self.texts)}
+
+    @cached_property
+    def matches(self) -> dict[str, Match]:
+        """The item of each identifier."""
+        return {identifier: Match((at,), "identifier") for identifier, at in self.positions.items()}
 
     @cached_property
     def _folded(self) -> dict[str, int]:
@@ -174,6 +180,20 @@ def _is_pronoun(match: re.Match[str], text: str) -> bool:
     return match[0] in ("I", "A") and _SENTENCE.match(text, match.end()) is not None
 
 
+def chain_alone(text: str, identifiers: Identifiers) -> list[Mention] | None:
+    """Return the identifiers of an answer that is `[2] > [3] > [1]` and nothing else, each known and named once.
+
+    It is the common case, and stages 2 to 4 find the same in it.
+    """
+    text = text.strip()
+    if not _CHAIN.fullmatch(text):
+        return None
+    named, matches = text[1:-1].split("] > ["), identifiers.matches
+    if len(set(named)) < len(named) or not matches.keys() >= set(named):
+        return None
+    return [Mention(one, matches[one], 1) for one in named]
+
+
 def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers) -> list[Listing]:
     """Return the listings of identifiers that the blocks of an answer hold, in order."""
     bracketed = any(uses_brackets(line.text, identifiers) for block in blocks for line in block.lines)
@@ -225,7 +245,7 @@ class _Reader:
         return words_of(text, self.identifiers, self.bracketed_only)
 
     def mention(self, word: Word, line: int) -> Mention:
-        match = Match((word.position,), "identifier") if word.position is not None else None
+        match = None if word.position is None else self.identifiers.matches[self.identifiers.texts[word.position]]
         return Mention(word.text, match, line)
 
     def cell(self, text: str, line: int) -> list[Mention]:

@@ -70,11 +70,6 @@ class Identifiers:
         return {identifier: at for at, identifier in enumerate(self.texts)}
 
     @cached_property
-    def matches(self) -> dict[str, Match]:
-        """The item of each identifier."""
-        return {identifier: Match((at,), "identifier") for identifier, at in self.positions.items()}
-
-    @cached_property
     def _folded(self) -> dict[str, int]:
         return {identifier.casefold(): at for identifier, at in reversed(self.positions.items())}
 
@@ -180,18 +175,16 @@ def _is_pronoun(match: re.Match[str], text: str) -> bool:
     return match[0] in ("I", "A") and _SENTENCE.match(text, match.end()) is not None
 
 
-def chain_alone(text: str, identifiers: Identifiers) -> list[Mention] | None:
-    """Return the identifiers of an answer that is `[2] > [3] > [1]` and nothing else, each known and named once.
+def chain_alone(text: str, identifiers: Identifiers) -> list[int] | None:
+    """Return the items of an answer that is `[2] > [3] > [1]` and nothing else, each known and named once.
 
     It is the common case, and stages 2 to 4 find the same in it.
     """
     text = text.strip()
     if not _CHAIN.fullmatch(text):
         return None
-    named, matches = text[1:-1].split("] > ["), identifiers.matches
-    if len(set(named)) < len(named) or not matches.keys() >= set(named):
-        return None
-    return [Mention(one, matches[one], 1) for one in named]
+    named = [identifiers.positions.get(one, -1) for one in text[1:-1].split("] > [")]
+    return None if len(set(named)) < len(named) or -1 in named else named
 
 
 def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers) -> list[Listing]:
@@ -245,7 +238,7 @@ class _Reader:
         return words_of(text, self.identifiers, self.bracketed_only)
 
     def mention(self, word: Word, line: int) -> Mention:
-        match = None if word.position is None else self.identifiers.matches[self.identifiers.texts[word.position]]
+        match = Match((word.position,), "identifier") if word.position is not None else None
         return Mention(word.text, match, line)
 
     def cell(self, text: str, line: int) -> list[Mention]:

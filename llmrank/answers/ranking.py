@@ -43,8 +43,8 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     cut = response.finish_reason == "length" or len(raw) > LIMIT
     if titles and (plain := _titles_alone(text, title_index(question.items))):
         return by_title(plain, response, question, text, cut, Counter())
-    if not titles and (plain := chain_alone(text, Identifiers.of(question))):
-        return by_identifier(plain, response, question, text, cut)
+    if not titles and (chain := chain_alone(text, Identifiers.of(question))):
+        return replace(_answer(dict.fromkeys(chain, ""), Counter(), response, question, text), matches={})
     blocks = split(text)
     first, second = (read_titles, read_identifiers) if titles else (read_identifiers, read_titles)
     reading, with_titles = first(blocks, text, question), titles

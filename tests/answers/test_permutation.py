@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmrank.answers import answer_format
 from llmrank.answers.blocks import split
 from llmrank.answers.identifiers import Identifiers, chain_alone
-from llmrank.answers.ranking import read_identifiers
-from llmrank.types import Outcome, Question
+from llmrank.answers.matching import Match
+from llmrank.answers.ranking import by_identifier, read_identifiers
+from llmrank.types import Outcome, Question, Response
 from tests.answers.asking import items, numbered, places, read
 
 
@@ -131,4 +133,6 @@ def test_a_chain_alone_is_read_as_the_stages_read_it(data: st.DataObject) -> Non
     if found is not None:
         listing = read_identifiers(split(text), text, question)
         assert not listing.ambiguous
-        assert [(one.text, one.match) for one in listing.mentions] == [(one.text, one.match) for one in found]
+        assert [one.match for one in listing.mentions] == [Match((at,), "identifier") for at in found]
+        answer = by_identifier(listing.mentions, Response(text), question, text, False)
+        assert answer == answer_format("permutation").read(Response(text), question)

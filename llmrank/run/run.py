@@ -80,7 +80,7 @@ class Run:
     @cached_property
     def cases(self) -> tuple[Case, ...]:
         """All Cases, as they were evaluated, in a fixed order."""
-        return tuple(read_cases(self.path / CASES, truth="read"))
+        return tuple(read_cases(self.path / CASES, truth="read", keep=True))
 
     @cached_property
     def shots(self) -> Mapping[str, tuple[Case, ...]]:

@@ -57,7 +57,17 @@ def canonical_json(value: object) -> str:
 def request_key(identity: Mapping[str, str], request: Request) -> str:
     """Return the sha256 (hex) of everything that can change the answer: the canonical JSON of the backend's identity
     (`backend`) and of all that `encode_request` returns (`request`)."""
-    return KeyedRequest(identity, request).key
+    return keyed(identity, request).key
+
+
+def keyed(identity: Mapping[str, str], request: Request) -> KeyedRequest:
+    """Return the Request with its Store key; of the same Request again soon after, the same object."""
+    return _keyed(tuple(identity.items()), request)
+
+
+@lru_cache(maxsize=64)
+def _keyed(identity: tuple[tuple[str, str], ...], request: Request) -> KeyedRequest:
+    return KeyedRequest(dict(identity), request)
 
 
 class KeyedRequest:
@@ -271,7 +281,7 @@ class Store(Closable):
 
     def put(self, key: str, identity: Mapping[str, str], request: Request, response: Response) -> None:
         """Keep a Response; of two under one key the first stays."""
-        self.put_keyed(KeyedRequest(identity, request), response, key)
+        self.put_keyed(keyed(identity, request), response, key)
 
     def put_keyed(self, keyed: KeyedRequest, response: Response, key: str = "") -> None:
         """Keep the Response to a Request; of two under one key the first stays. `key` replaces the Request's own."""

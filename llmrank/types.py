@@ -73,6 +73,10 @@ class Item:
     def __hash__(self) -> int:
         return hash((self.item_id, self.title))
 
+    def __repr__(self) -> str:
+        # As a dataclass writes it, without its guard against a value that holds itself: data are hashed by it.
+        return f"Item(item_id={self.item_id!r}, title={self.title!r}, attributes={self.attributes!r})"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

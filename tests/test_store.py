@@ -420,12 +420,13 @@ ASKER = """
 import asyncio, sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from llmrank.backends.base import BaseBackend
 from llmrank.engine import Caller
 from llmrank.store import Store
-from llmrank.types import Capabilities, Message, Request, Response
+from llmrank.types import Message, Request, Response
 
-class Endpoint:
-    identity, capabilities = {"kind": "k"}, Capabilities()
+class Endpoint(BaseBackend):
+    identity = {"kind": "k"}
     async def answer(self, request):
         print(request.messages[0].content, flush=True)
         await asyncio.sleep(float(sys.argv[3]))

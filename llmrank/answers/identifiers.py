@@ -27,6 +27,7 @@ from llmrank.types import Question
 
 _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")
 _BRACKETS = re.compile(r"\[([^\[\]\n]{0,2000})(?:\]|$)", re.MULTILINE)
+_CHAIN = re.compile(r"\[(?:\d++|[A-Z]{1,2})\](?: > \[(?:\d++|[A-Z]{1,2})\])++")
 _SEPARATOR = re.compile(r"[\s,;<>→|=\[\](){}\"'`“”«»*_~/&#.-]*+")
 _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over)\b)[a-z]{2}")
 _FILLER = (
@@ -172,6 +173,18 @@ def _is_measure(text: str, start: int, end: int) -> bool:
 def _is_pronoun(match: re.Match[str], text: str) -> bool:
     """Return whether this is the `I` or the `A` of a sentence and no letter of a list."""
     return match[0] in ("I", "A") and _SENTENCE.match(text, match.end()) is not None
+
+
+def chain_alone(text: str, identifiers: Identifiers) -> list[int] | None:
+    """Return the items of an answer that is `[2] > [3] > [1]` and nothing else, each known and named once.
+
+    It is the common case, and stages 2 to 4 find the same in it.
+    """
+    text = text.strip()
+    if not _CHAIN.fullmatch(text):
+        return None
+    named = [identifiers.positions.get(one, -1) for one in text[1:-1].split("] > [")]
+    return None if len(set(named)) < len(named) or -1 in named else named
 
 
 def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers) -> list[Listing]:

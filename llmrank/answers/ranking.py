@@ -9,7 +9,7 @@ from dataclasses import replace
 from llmrank.answers.blocks import Block, split
 from llmrank.answers.choosing import Listing, Mention, choose
 from llmrank.answers.entries import titles_of
-from llmrank.answers.identifiers import Identifiers, identifiers_of
+from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
 from llmrank.answers.outcome import answered, missing, unparsed
@@ -43,6 +43,8 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     cut = response.finish_reason == "length" or len(raw) > LIMIT
     if titles and (plain := _titles_alone(text, title_index(question.items))):
         return by_title(plain, response, question, text, cut, Counter())
+    if not titles and (chain := chain_alone(text, Identifiers.of(question))):
+        return replace(_answer(dict.fromkeys(chain, ""), Counter(), response, question, text), matches={})
     blocks = split(text)
     first, second = (read_titles, read_identifiers) if titles else (read_identifiers, read_titles)
     reading, with_titles = first(blocks, text, question), titles

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,17 @@ from llmrank.errors import BackendError, InputError
 from llmrank.store import Store, request_key
 from llmrank.types import LABEL_LIMIT, Capabilities, Request, Response
 
+LATEST = 1024
+"""Answers that are kept after they were read."""
+
 
 class ReplayBackend(BaseBackend):
     """Answers as the backend that filled the Store did: the same identity, so the same keys."""
 
     def __init__(self, stores: Sequence[Store], identity: Mapping[str, str]) -> None:
         self._stores, self._identity = tuple(stores), identity
+        # Whether it is there is asked before the answer itself.
+        self._find = lru_cache(maxsize=LATEST)(self._look_up)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -44,7 +50,9 @@ class ReplayBackend(BaseBackend):
         raise BackendError(f"no answer to this request (key {key[:12]}…) is in {held}")
 
     def _stored(self, request: Request) -> Response | None:
-        key = request_key(self._identity, request)
+        return self._find(request_key(self._identity, request))
+
+    def _look_up(self, key: str) -> Response | None:
         return next((response for store in self._stores if (response := store.get(key)) is not None), None)
 
     async def close(self) -> None:

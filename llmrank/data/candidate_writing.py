@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +15,7 @@ from llmrank.data.candidate_row import case_row, parquet_schema
 from llmrank.data.candidates import file_format
 from llmrank.errors import InputError
 from llmrank.files import writing
-from llmrank.types import Case
+from llmrank.types import Case, Item
 
 MADE_AT_ONCE, ROW_GROUP = 1024, 8192
 """Rows that are Python objects at the same time, and rows of a group in the file: the writer remembers each group, so
@@ -33,25 +33,74 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
     """
     if file_format(path) == "jsonl":
         return write_lines(path, (json_line(case_row(case)) for case in cases), overwrite=overwrite)
-    import pyarrow as pa
-
     left = iter(cases)
     first = list(islice(left, MADE_AT_ONCE))
     graded = any(case.gains is not None for case in (cases if isinstance(cases, Sequence) else first))
     schema = parquet_schema(graded=graded)
 
     def table(some: list[Case]) -> Any:  # noqa: ANN401 - pyarrow has no types
-        rows = [case_row(case, nested=True) for case in some]
-        for case, row in zip(some, rows, strict=True):
-            if graded and case.relevant:
-                row["relevant"] = list(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True))
-            elif case.gains is not None:
-                problem, hint = "the gains of the Cases begin too late in the file", "give the Cases as a list"
-                raise InputError(problem, path=path, user=case.user_id, hint=hint)
-        return pa.Table.from_pylist(rows, schema)
+        if not graded and (late := next((case for case in some if case.gains is not None), None)) is not None:
+            problem, hint = "the gains of the Cases begin too late in the file", "give the Cases as a list"
+            raise InputError(problem, path=path, user=late.user_id, hint=hint)
+        return case_table(some, schema)
 
     batches = chain([first] if first else [], iter(lambda: list(islice(left, MADE_AT_ONCE)), []))
     return write_tables(path, map(table, batches), schema, overwrite=overwrite)
+
+
+def case_table(cases: Sequence[Case], schema: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return Cases as a table of the schema: what `case_row` makes of each, column by column, which is much faster."""
+    import pyarrow as pa
+
+    events = [event for case in cases for event in case.history]
+    rated = [case.target is not None for case in cases]
+    ranked = [case for case in cases if case.target is None]
+    history = _items([event.item for event in events])
+    history |= {"rating": [event.rating for event in events], "timestamp": [event.timestamp for event in events]}
+    candidates = _items([item for case in ranked for item in case.candidates])
+    candidates["score"] = [one for case in ranked for one in case.recall_scores or [None] * len(case.candidates)]
+    offered = [0 if case.target else len(case.candidates) for case in cases]
+    graded = pa.types.is_map(schema.field("relevant").type)
+    columns = {
+        "user_id": [case.user_id for case in cases],
+        "case_id": [None if case.case_id == case.user_id else case.case_id for case in cases],
+        "history": _lists(schema, "history", history, [len(case.history) for case in cases]),
+        "candidates": _lists(schema, "candidates", candidates, offered, rated),
+        "relevant": [None if case.target else _relevant(case, graded=graded) or None for case in cases],
+        "target": [case.target and {name: one[0] for name, one in _items([case.target]).items()} for case in cases],
+        "rating": [case.rating if case.target else None for case in cases],
+    }
+    return pa.table(columns, schema)
+
+
+def _items(items: Sequence[Item]) -> dict[str, list[Any]]:
+    """Return the columns of items; attributes are null where there are none."""
+    return {
+        "item_id": [item.item_id for item in items],
+        "title": [item.title for item in items],
+        "attributes": [dict(item.attributes) or None for item in items],
+    }
+
+
+def _relevant(case: Case, *, graded: bool) -> Sequence[object]:
+    return list(zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True)) if graded else case.relevant
+
+
+def _lists(
+    schema: Any,  # noqa: ANN401
+    name: str,
+    columns: Mapping[str, list[Any]],
+    lengths: Iterable[int],
+    missing: list[bool] | None = None,
+) -> Any:  # noqa: ANN401
+    """Return a column of lists of so many entries each, whose fields are the columns; null where one is missing."""
+    import pyarrow as pa
+
+    kind = schema.field(name).type
+    arrays = [pa.array(columns[field.name], field.type) for field in kind.value_type]
+    entries = pa.StructArray.from_arrays(arrays, fields=list(kind.value_type))
+    offsets = pa.array([0, *accumulate(lengths)], pa.int32())
+    return pa.ListArray.from_arrays(offsets, entries, kind, mask=missing and pa.array(missing))
 
 
 def write_tables(path: Path, tables: Iterator[Any], schema: Any, *, overwrite: bool) -> int:  # noqa: ANN401 - pyarrow

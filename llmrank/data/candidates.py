@@ -174,7 +174,13 @@ class CandidateFile:
     """
 
     def __init__(
-        self, source: Source, *, truth: Truth = "checked", answered: bool = False, skip_bad_rows: bool = False
+        self,
+        source: Source,
+        *,
+        truth: Truth = "checked",
+        answered: bool = False,
+        skip_bad_rows: bool = False,
+        keep: bool = False,
     ) -> None:
         """Check every row.
 
@@ -183,6 +189,7 @@ class CandidateFile:
             truth: What is done with `relevant` and `rating` (see `Truth`). Reranking ignores them.
             answered: Whether each row must have a `response` (null: the system gave no answer).
             skip_bad_rows: Go on without the rows that have faults, and count them.
+            keep: Hold every Case in memory, so that none is read twice: for whoever needs them all at once.
 
         Raises:
             InputError: the file cannot be read, a row has a fault (file, line, field, user and hint), or no relevant id
@@ -196,10 +203,14 @@ class CandidateFile:
             self.format, self.path, self._table = "parquet", "the table", arrow_table(source)
         self._truth: Truth = truth
         self._bad: set[int] = set()
+        self._kept: list[CandidateRow] | None = [] if keep and truth != "ignored" else None
         self._stamp = self._file_stamp()
         self.summary = self._check(answered, skip_bad_rows)
 
     def __iter__(self) -> Iterator[CandidateRow]:
+        if self._kept is not None:
+            yield from (row for row in self._kept if row.line not in self._bad)
+            return
         reader = RowReader(self.path, truth=self._truth)
         for rows in self.raw_rows():
             for line, fields in rows.objects(self.path):
@@ -275,6 +286,8 @@ class CandidateFile:
                     if isinstance(fields, InputError):
                         raise fields
                     row = reader.check(fields, line)
+                    if self._kept is not None:
+                        self._kept.append(row)
                 except InputError as error:
                     refuse(line, error)
                     continue

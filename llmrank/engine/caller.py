@@ -18,7 +18,7 @@ from llmrank.errors import (
     TransientError,
 )
 from llmrank.progress import Say, silent
-from llmrank.store import KeyedRequest, Store
+from llmrank.store import KeyedRequest, Store, keyed
 from llmrank.types import Backend, Failure, Reply, Request, Response
 
 CLAIM_WAITS = (0.02, 0.05, 0.1, 0.25)
@@ -76,21 +76,17 @@ class Caller:
         StoppedError for a call that would begin after `halt`; any other failure of a call becomes a `Failure` and is
         stored nowhere.
         """
-        prepared = [KeyedRequest(self.backend.identity, request) for request in requests]
-        found = self.store.get_all([one.key for one in prepared])
-        if len(found) == len(prepared):
-            return [Exchange(one.key, found[one.key], stored=True) for one in prepared]
+        prepared = [keyed(self.backend.identity, request) for request in requests]
+        known = self.store.get_all([one.key for one in prepared])
+        found = {key: Exchange(key, reply, stored=True) for key, reply in known.items()}
         asker = asyncio.current_task()
-        if len(prepared) == 1:
-            return [await self._ask_one(prepared[0], asker)]
-        return list(
-            await asyncio.gather(
-                *(
-                    self._ask_one(one, asker) if (reply := found.get(one.key)) is None else _known(one.key, reply)
-                    for one in prepared
-                )
-            )
-        )
+        for one in prepared:
+            if one.key not in found and self.backend.holds(one.request):
+                # A replay: there is nothing to wait for, and nobody who must not ask the same meanwhile.
+                found[one.key] = Exchange(one.key, await self._call(one, asker), stored=False)
+        left = [self._ask_one(one, asker) for one in prepared if one.key not in found]
+        answered = iter([await left[0]] if len(left) == 1 else await asyncio.gather(*left))
+        return [found[one.key] if one.key in found else next(answered) for one in prepared]
 
     @property
     def halted(self) -> bool:
@@ -211,7 +207,3 @@ class Caller:
         if self.limit.size > size:
             self.changed.set()
         return response
-
-
-async def _known(key: str, reply: Response) -> Exchange:
-    return Exchange(key, reply, stored=True)

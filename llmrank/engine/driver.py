@@ -180,6 +180,9 @@ async def rank_all(
                     task = group.create_task(work(case))
                     working.add(task)
                     task.add_done_callback(worked)
+                    await asyncio.sleep(0)
+                    if task.done():  # its answers were at hand
+                        working.discard(task)
             while working:
                 caller.changed.clear()
                 await caller.changed.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -73,7 +74,8 @@ class Estimate:
 
 def planned_calls(cases: Iterable[Case], ranker: Ranker) -> int:
     """Return the most calls that the Cases can take, without rendering a prompt."""
-    return sum(1 if case.target is not None else ranker.needs(len(case.candidates)).calls for case in cases)
+    lengths = Counter(None if case.target is not None else len(case.candidates) for case in cases)
+    return sum(count * (1 if n is None else ranker.needs(n).calls) for n, count in lengths.items())
 
 
 def refuse_large_plan(calls: int, *, most: int = LARGE_PLAN) -> None:

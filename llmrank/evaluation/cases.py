@@ -124,7 +124,7 @@ def cases_of(
 
 
 def _from_file(source: TableOrFile, settings: CaseSettings, tasks: tuple[Task, ...]) -> CaseSet:
-    candidates = CandidateFile(source, skip_bad_rows=settings.skip_bad_rows)
+    candidates = CandidateFile(source, skip_bad_rows=settings.skip_bad_rows, keep=True)
     name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
     found = _drawn(list(candidates.cases()), settings, tasks, name=name, path=path)
     skipped = candidates.summary.skipped_rows

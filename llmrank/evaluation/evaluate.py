@@ -179,7 +179,7 @@ def make_run(
         folder.keep_inputs(cases.cases, how, shots)
         session = work(folder)
         folder.finish(metrics(cases.cases, folder.records, how, tariff), session)
-    return load_run(folder.path)
+    return load_run(folder.path, folder.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +337,7 @@ def evaluate(
 
 def check_error_rate(run: Run, limits: Limits) -> None:
     """Raise TooManyErrorsError when a larger share of the Cases failed than the limits allow."""
-    refuse_errors(sum(record.failed for record in run.records.values()), len(run), limits.max_error_rate)
+    refuse_errors(sum(record.failed for record in run.records.values()), run.metrics.cases, limits.max_error_rate)
 
 
 def measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:

@@ -9,14 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
-from typing import Self
+from itertools import chain, islice
+from operator import ge
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.errors import InputError
 from llmrank.types import Case, Ranking
+
+
+class JudgedCase(NamedTuple):
+    """All of one Case that a measure depends on; Cases of which it is the same have the same values."""
+
+    relevant: int
+    candidates: int
+    answered: bool
+    groups: tuple[tuple[int, int, int], ...]
+    """`above`, `size` and `hits` of each group."""
+    gain: tuple[float, ...]
+    ideal: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,32 +78,23 @@ class Judgements:
         Raises:
             InputError: a Ranking names an item twice, or its scores are not aligned, not numbers, or rise.
         """
-        cases: list[tuple[int, int, bool]] = []
-        groups: list[tuple[int, int, int, int]] = []
-        gains: list[float] = []
-        ideal: list[float] = []
-        for case, (ranking, ids) in enumerate(zip(rankings, relevant, strict=True)):
-            wanted: Mapping[str, float] = ids if isinstance(ids, Mapping) else dict.fromkeys(ids, 1.0)
-            check_ranking(ranking, case)
-            tied: dict[tuple[int, int], list[float]] = {}
-            for place, item_id in enumerate(ranking.order):
-                if item_id in wanted:
-                    tied.setdefault(tie_group(ranking, place), []).append(wanted[item_id])
-            if not ranking.answered:  # at its worst: the relevant items last, the highest gain at the very end
-                tied = _last(sorted(chain(*tied.values())), len(ranking.order))
-            for (above, size), found in tied.items():
-                groups.append((case, above, size, len(found)))
-                gains += sorted(found, reverse=True)
-            ideal += sorted(wanted.values(), reverse=True)
-            cases.append((len(wanted), len(ranking.order), ranking.answered))
-        known, candidates, answered = np.array(cases, dtype=np.int64).reshape(-1, 3).T
+        judged = zip(rankings, relevant, strict=True)
+        return cls.of(judge_case(ranking, ids, case) for case, (ranking, ids) in enumerate(judged))
+
+    @classmethod
+    def of(cls, judged: Iterable[JudgedCase]) -> Self:
+        """Return the tables of these Cases."""
+        cases = list(judged)
+        groups = [(case, *group) for case, one in enumerate(cases) for group in one.groups]
+        known, candidates, answered = np.array([one[:3] for one in cases], dtype=np.int64).reshape(-1, 3).T
+        ideal = [gain for one in cases for gain in one.ideal]
         graded = any(gain != 1 for gain in ideal)
         return cls(
             known,
             candidates,
             answered.astype(bool),
             *np.array(groups, dtype=np.int64).reshape(-1, 4).T,
-            gain=np.array(gains) if graded else None,
+            gain=np.array([gain for one in cases for gain in one.gain]) if graded else None,
             ideal=np.array(ideal) if graded else None,
         )
 
@@ -184,6 +188,25 @@ class Judgements:
         return np.where(self.judged, values, np.nan)
 
 
+def judge_case(ranking: Ranking, relevant: Collection[str] | Mapping[str, float], case: int = 0) -> JudgedCase:
+    """Judge one Ranking; see `Judgements.from_rankings`. `case` is its number in an error."""
+    wanted: Mapping[str, float] = relevant if isinstance(relevant, Mapping) else dict.fromkeys(relevant, 1.0)
+    offered = check_ranking(ranking, case)
+    tied: dict[tuple[int, int], list[float]] = {}
+    for place in sorted(map(ranking.order.index, offered.intersection(wanted))):
+        tied.setdefault(tie_group(ranking, place), []).append(wanted[ranking.order[place]])
+    if not ranking.answered:  # at its worst: the relevant items last, the highest gain at the very end
+        tied = _last(sorted(chain(*tied.values())), len(ranking.order))
+    return JudgedCase(
+        len(wanted),
+        len(ranking.order),
+        ranking.answered,
+        tuple((above, size, len(found)) for (above, size), found in tied.items()),
+        tuple(gain for found in tied.values() for gain in sorted(found, reverse=True)),
+        tuple(sorted(wanted.values(), reverse=True)),
+    )
+
+
 def _last(gains: list[float], n: int) -> dict[tuple[int, int], list[float]]:
     """Return the tie groups of relevant items at the end of `n`, the lowest gain first; one group of equal gains."""
     if len(set(gains)) == 1:
@@ -207,14 +230,16 @@ def tie_group(ranking: Ranking, place: int) -> tuple[int, int]:
     return first, last - first
 
 
-def check_ranking(ranking: Ranking, case: int) -> None:
-    """Raise InputError where a Ranking cannot be judged: the mistake is in the method, and must not become a number."""
+def check_ranking(ranking: Ranking, case: int) -> set[str]:
+    """Return the items of a Ranking. Raises InputError where it cannot be judged: the mistake is in the method, and
+    must not become a number."""
     order, scores = ranking.order, ranking.scores
-    if len(set(order)) != len(order):
+    if len(items := set(order)) != len(order):
         raise InputError(f"ranking {case} names an item twice", field="order", hint="name every candidate once")
-    if scores is not None and (len(scores) != len(order) or not all(left >= right for left, right in pairwise(scores))):
+    if scores is not None and (len(scores) != len(order) or not all(map(ge, scores, islice(scores, 1, None)))):
         raise InputError(
             f"the scores of ranking {case} do not fall along its order",
             field="scores",
             hint="give one number per item, in the order of the items, best first",
         )
+    return items

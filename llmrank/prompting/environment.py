@@ -64,11 +64,10 @@ class Environment(SandboxedEnvironment):
 
     def render(self, pieces: Iterable[str]) -> str:
         """Return the text of a block from its pieces; raises SecurityError where it takes too much work or text."""
-        self.steps, length, parts, rest = 0, 0, list[str](), iter(pieces)
-        while some := list(islice(rest, PIECES_AT_ONCE)):
-            length += sum(map(len, some))
-            if length > MOST_TEXT:
-                raise SecurityError(f"the text is longer than {MOST_TEXT:,} characters")
+        self.steps, length, parts, left = 0, 0, list[str](), iter(pieces)
+        # Some at a time: the steps bound how long each piece can be, and how many of them are new.
+        while some := list(islice(left, PIECES_AT_ONCE)):
+            _text_steps(length := length + sum(map(len, some)))
             parts += some
         return "".join(parts)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from llmrank.prompting.view import DOMAINS
 from llmrank.types import Event, Item
@@ -117,6 +118,7 @@ def _values(item: Item, attributes: tuple[str, ...]) -> dict[str, object]:
     return values
 
 
+@lru_cache(maxsize=1 << 16)
 def _line(text: str) -> str:
     """Return the text on one line, so that an item cannot break out of the list it stands in."""
     return " ".join(text.split())

@@ -117,7 +117,8 @@ class Prompt:
 
     def _request(self, messages: tuple[Message, ...], question: Question) -> Request:
         front, sampling = self.template.front, self._sampling
-        labels, constraint = self.answer.labels(question), self.answer.structured(question)
+        labels = self.answer.labels(question)
+        constraint = self.answer.structured(question) if labels or front.constrain else None
         # Labels without a constraint on the text: only the log-probabilities at the first token are read.
         if labels and constraint is None:
             sampling = replace(sampling, max_tokens=1)

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal, Self, TypeVar, get_args
 
 import numpy as np
@@ -25,6 +26,7 @@ from llmrank.measures import (
     parse_measure,
 )
 from llmrank.measures import parse_measures as parse_measure_list
+from llmrank.measures.judgements import JudgedCase, judge_case
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
 from llmrank.rankers.baselines import MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
@@ -265,13 +267,19 @@ def case_measures(case: Case, ranking: Ranking, measures: Sequence[Measure]) -> 
     For a rating Case it is the absolute error, as `MAE`, on the usual scale widened to hold the truth: one Case alone
     does not know its own.
     """
-    truth = 1.0 if case.rating is None else case.rating
-    judged = judge([case], [ranking], (min(1.0, truth), max(5.0, truth)))
-    if not judged.judged[0]:
+    if case.target is None:
+        return dict(_measured(judge_case(ranking, case.gain_of), tuple(measures)))
+    if case.rating is None:
         return {}
-    if isinstance(judged, Ratings):
-        return {"MAE": float(MAE().per_case(judged)[0])}
-    return {str(measure): float(measure.per_case(judged)[0]) for measure in measures}
+    scale = (min(1.0, case.rating), max(5.0, case.rating))
+    return {"MAE": float(MAE().per_case(Ratings.from_rankings([ranking], [case], scale))[0])}
+
+
+@lru_cache(maxsize=4096)
+def _measured(case: JudgedCase, measures: tuple[Measure, ...]) -> tuple[tuple[str, float], ...]:
+    """Return the values of measures; few Cases differ in what a measure depends on, and one alone takes long."""
+    judged = Judgements.of([case])
+    return tuple((str(measure), float(measure.per_case(judged)[0])) for measure in measures if case.relevant)
 
 
 def metrics(

@@ -82,7 +82,7 @@ class Run:
     @cached_property
     def cases(self) -> tuple[Case, ...]:
         """All Cases, as they were evaluated, in a fixed order."""
-        return tuple(read_cases(self.path / CASES, truth="read"))
+        return tuple(read_cases(self.path / CASES, truth="read", keep=True))
 
     @cached_property
     def shots(self) -> Mapping[str, tuple[Case, ...]]:
@@ -340,8 +340,13 @@ def _predicted(case: Case, ranking: Ranking) -> float | None:
     return ranking.scores[0] if case.target and ranking.scores else None
 
 
-def load_run(path: str | Path) -> Run:
-    """Return the Run in a folder; raises InputError where there is none, or one of another format."""
+def load_run(path: str | Path, records: Mapping[str, CaseRecord] | None = None) -> Run:
+    """Return the Run in a folder; raises InputError where there is none, or one of another format.
+
+    `records` are its own, where they are at hand and need not be read again.
+    """
     run = Run(Path(path))
     read_manifest(run.path)
+    if records is not None:
+        vars(run)["records"] = records  # where the cached property keeps them
     return run

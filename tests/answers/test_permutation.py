@@ -1,6 +1,15 @@
-import pytest
+import string
 
-from llmrank.types import Outcome, Question
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmrank.answers import answer_format
+from llmrank.answers.blocks import split
+from llmrank.answers.identifiers import Identifiers, chain_alone
+from llmrank.answers.matching import Match
+from llmrank.answers.ranking import by_identifier, read_identifiers
+from llmrank.types import Outcome, Question, Response
 from tests.answers.asking import items, numbered, places, read
 
 
@@ -102,3 +111,28 @@ def test_item_ids_and_words_as_labels() -> None:
 def test_missing_goes_as_far_as_the_question_asked() -> None:
     assert read("permutation", "[2] > [1]", numbered(5, top=3)).repairs == {"missing": 1}
     assert read("permutation", "[2] > [1] > [3]", numbered(5, top=3)).outcome is Outcome.OK
+
+
+NAMES = {
+    "numbers": [str(number) for number in range(1, 129)],
+    "letters": [*string.ascii_uppercase, *(f"A{letter}" for letter in string.ascii_uppercase)],
+    "item_id": [str(19 * number**3 + 1) for number in range(60)],
+}
+
+
+@given(st.data())
+def test_a_chain_alone_is_read_as_the_stages_read_it(data: st.DataObject) -> None:
+    names = NAMES[data.draw(st.sampled_from(sorted(NAMES)))]
+    offered = tuple(data.draw(st.lists(st.sampled_from(names), min_size=2, unique=True)))
+    some = st.lists(st.sampled_from(offered), min_size=1, unique=True)
+    chain = data.draw(some | st.lists(st.sampled_from(names)))
+    text = data.draw(st.sampled_from(["", "\n", "  "])) + " > ".join(f"[{one}]" for one in chain) + "\n"
+    question = Question(items(*offered), offered, data.draw(st.none() | st.integers(1, 9)))
+    found = chain_alone(text, Identifiers.of(question))
+    assert (found is not None) == (1 < len(chain) == len({*chain} & {*offered}))
+    if found is not None:
+        listing = read_identifiers(split(text), text, question)
+        assert not listing.ambiguous
+        assert [one.match for one in listing.mentions] == [Match((at,), "identifier") for at in found]
+        answer = by_identifier(listing.mentions, Response(text), question, text, False)
+        assert answer == answer_format("permutation").read(Response(text), question)

@@ -51,6 +51,19 @@ async def test_what_was_answered_is_answered_again(tmp_path: Path) -> None:
         await backend.close()
 
 
+async def test_a_question_is_looked_up_once_and_not_claimed(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.sqlite"
+    backend = await open_backend(BackendSettings(f"replay:{filled(tmp_path / 'store.sqlite', identity('m'))}"))
+    with Store(kept) as store:
+        caller = Caller(backend, store)
+        assert backend.holds(REQUEST)
+        first, again = await caller.ask([REQUEST, REQUEST])
+        await backend.close()  # the answer is at hand, and in the other Store
+        assert (await caller.ask([REQUEST]))[0].stored and await backend.answer(REQUEST) == RESPONSE
+    assert first.reply == again.reply == RESPONSE and caller.calls == 1
+    assert not kept.with_name(f"{kept.name}-claims").exists()
+
+
 async def test_what_was_not_is_refused(tmp_path: Path) -> None:
     backend = await open_backend(BackendSettings(f"replay:{filled(tmp_path / 's', identity('m'))}"))
     other = Request((Message("user", "another question"),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmrank.data.candidate_row import RowReader, case_row, parquet_schema
-from llmrank.data.candidate_writing import write_cases
+from llmrank.data.candidate_writing import case_table, write_cases
 from llmrank.data.candidates import BadRowsError, CandidateFile, read_answered, read_cases
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
@@ -48,13 +49,25 @@ def case(draw: st.DrawFn) -> Case:
 cases = st.lists(case(), min_size=1, max_size=4, unique_by=lambda one: one.user_id)
 
 
+@given(item)
+def test_an_item_prints_as_a_dataclass_does(one: Item) -> None:
+    values = (f"{field.name}={getattr(one, field.name)!r}" for field in fields(Item))
+    assert repr(one) == f"Item({', '.join(values)})"
+
+
+@given(cases)
+def test_the_table_of_cases_is_that_of_their_rows(written: list[Case]) -> None:
+    schema, rows = parquet_schema(), [case_row(one, nested=True) for one in written]
+    assert case_table(written, schema).equals(pa.Table.from_pylist(rows, schema))
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @given(written=cases)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_cases_come_back_as_they_went(written: list[Case], suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"cases{suffix}"
     assert write_cases(path, written, overwrite=True) == len(written)
-    assert list(read_cases(path, truth="read")) == written
+    assert list(read_cases(path, truth="read")) == written == list(read_cases(path, truth="read", keep=True))
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -329,6 +342,7 @@ def test_all_faults_are_listed_and_the_other_rows_can_be_used(suffix: str, tmp_p
     assert "line 21," in message and "line 22," not in message
     found = CandidateFile(path, skip_bad_rows=True)
     assert [(row.line, row.case.user_id) for row in found] == [(1, "42"), (32, "7")]
+    assert list(CandidateFile(path, skip_bad_rows=True, keep=True)) == list(found)
     assert (found.summary.rows, found.summary.skipped_rows) == (2, 31)
     assert "31 rows with faults are left out." in found.summary.notes()
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from llmrank.backends.base import BaseBackend
 from llmrank.engine import Caller, CaseResult, StopSignal, rank_all, rank_case
 from llmrank.errors import StoppedError, TransientError
 from llmrank.store import Store
 from llmrank.types import (
     BaseRanker,
-    Capabilities,
     Case,
     Item,
     Message,
@@ -31,12 +31,11 @@ from .simulated import simulate
 
 
 @dataclass
-class Slow:
+class Slow(BaseBackend):
     """Answers after as many seconds as the question says, and counts."""
 
     asked: Counter[str] = field(default_factory=Counter[str])
     refused: frozenset[str] = frozenset()
-    capabilities: Capabilities = field(default_factory=Capabilities)
     identity: Mapping[str, str] = field(default_factory=lambda: {"kind": "slow"})
 
     async def answer(self, request: Request) -> Response:
@@ -46,8 +45,6 @@ class Slow:
             raise TransientError("no connection", kind="connection", wait=500.0)
         await asyncio.sleep(float(text.split()[0]))
         return Response(text)
-
-    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True)

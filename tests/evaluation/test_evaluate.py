@@ -59,6 +59,7 @@ def test_an_evaluation_returns_its_run(tmp_path: Path) -> None:
         run = evaluate(tmp_path, server)
     assert run.metrics["HR@1"].value == 1.0 and len(run.per_case("NDCG@10")) == 6
     assert run.metrics.outcomes["ok"] == 6 and server.calls == 6
+    assert run.records == lr.load_run(run.path).records and run.cases == tuple(cases())
 
 
 async def test_it_works_inside_a_running_event_loop(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def show_run(run: Run, *, as_json: bool) -> None:
     session = run.sessions[-1] if run.sessions else {}
     spent = session.get("spent", {})
     paid = show_money(spent["cost"], spent["currency"]) if "cost" in spent else ""
-    made = f"{session.get('calls', 0)} made now, the rest were stored"
+    calls = session.get("calls", 0)
+    made = f"{calls:,} made now" + (", the rest were stored" if calls < run.metrics.usage.requests else "")
     to = console()
     to.print(show_metrics(run.metrics, title=run.title, run=str(run.path), calls=made, paid=paid, width=to.width))

@@ -88,7 +88,8 @@ class CaseRecord:
         """
         row = adapter(CaseRecord).dump_python(self)
         ranking, replies, named = row.pop("ranking"), row.pop("replies"), len(self.placed)
-        row |= {name: ranking[name] for name in OF_RANKING}
+        # A person who reads a line wants to know first whose it is and how it ended.
+        row = {name: row[name] for name in ("case_id", "user_id")} | {name: ranking[name] for name in OF_RANKING} | row
         # JSON has no infinity: an item that was not scored has no score.
         scores = ranking["scores"] and [None if math.isinf(score) else score for score in ranking["scores"][:named]]
         row |= {"placed": self.placed, "scores": scores}

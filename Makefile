@@ -47,9 +47,12 @@ test: check
 	$(BIN)/pytest -n 2 -m "not vllm"
 	$(BIN)/pytest -m vllm
 
-# The fast lane: lint, types, and the tests that need neither a model nor the command line nor training.
+# The fast lane: lint, types, and the tests that need neither a model nor the command line nor training, nor read all of
+# the recorded answers.
+SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_trained.py \
+	answers/test_outside.py answers/test_readings.py answers/test_recorded.py
 quick: check
-	$(BIN)/pytest -n 2 -m "not vllm" --ignore tests/cli --ignore tests/scale --ignore tests/finetune --ignore tests/recall --ignore tests/test_extending.py
+	$(BIN)/pytest -n 2 -m "not vllm" $(SLOW:%=--ignore tests/%)
 
 lock: setup
 	$(BIN)/python .ci/lock.py > requirements.lock.new

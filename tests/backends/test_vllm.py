@@ -177,7 +177,7 @@ def test_a_model_that_is_not_served(engine_loop: asyncio.Runner, vllm_server: st
         # Contradicts the rest of the configuration: found before an engine is paid for.
         pytest.param({"num_attention_heads": 7}, 0, id="configuration"),
         # Contradicts the weights: found by the engine.
-        pytest.param({"intermediate_size": 2048}, 1, id="weights"),
+        pytest.param({"num_key_value_heads": 9}, 1, id="weights"),
     ],
 )
 def test_an_engine_that_does_not_start_is_not_started_again_for_every_call(

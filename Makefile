@@ -30,12 +30,12 @@ endif
 
 eval: setup
 	$(BIN)/llmrank eval --prompt palr
-	$(BIN)/llmrank eval --ranker next_title --fuse validation --users 0
+	$(BIN)/llmrank eval --ranker next_title --fuse validation --users 0 --measures NDCG@10,HR@10
 
 # Puts what eval prints now into the README.
 readme: setup
 	$(BIN)/llmrank eval --prompt palr | $(BIN)/python results/into_page.py README.md table
-	$(BIN)/llmrank eval --ranker next_title --fuse validation --users 0 | $(BIN)/python results/into_page.py README.md tuned
+	$(BIN)/llmrank eval --ranker next_title --fuse validation --users 0 --measures NDCG@10,HR@10 | sed "/^cases/,\$$d" | $(BIN)/python results/into_page.py README.md tuned
 
 check: setup
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from llmrank.engine import rank_without_model
 from llmrank.errors import InputError
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.run import CaseStory, Run
+from llmrank.run.tables import signed
 from llmrank.types import Ranking
 
 
@@ -75,5 +76,5 @@ def _sentence(lift: AuditRow) -> str:
         return "Nothing can be said: no list holds a relevant item."
     low, high = lift.ci95
     if low <= 0 <= high:
-        return f"No sign of it: between {low:+.2f} and {high:+.2f} of the list."
-    return f"{'Yes' if lift.value > 0 else 'The opposite'}: by {lift.value:+.2f} of the list."
+        return f"No sign of it: between {signed(low, 2)} and {signed(high, 2)} of the list."
+    return f"{'Yes' if lift.value > 0 else 'The opposite'}: by {signed(lift.value, 2)} of the list."

@@ -7,6 +7,7 @@ import numpy as np
 from llmrank.audit.finding import Audit, correlation, mean_row, mid_ranks, read_stories
 from llmrank.errors import InputError
 from llmrank.run import CaseStory, Run
+from llmrank.run.tables import signed
 
 THIRDS = ("first", "middle", "last")
 
@@ -76,6 +77,6 @@ def _sentence(value: float | None, ci95: tuple[float, float] | None) -> str:
     if value is None or ci95 is None:
         return "Nothing can be said: every Case ties all its candidates."
     if ci95[0] <= 0 <= ci95[1]:
-        return f"No sign of it: between {ci95[0]:+.2f} and {ci95[1]:+.2f} on a scale from -1 to 1."
+        return f"No sign of it: between {signed(ci95[0], 2)} and {signed(ci95[1], 2)} on a scale from −1 to 1."
     where = "higher" if value > 0 else "lower"
-    return f"Yes: what is shown early is ranked {where} ({value:+.2f} on a scale from -1 to 1)."
+    return f"Yes: what is shown early is ranked {where} ({signed(value, 2)} on a scale from −1 to 1)."

@@ -65,7 +65,7 @@ def keyed(identity: Mapping[str, str], request: Request) -> KeyedRequest:
     return _keyed(tuple(identity.items()), request)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _keyed(identity: tuple[tuple[str, str], ...], request: Request) -> KeyedRequest:
     return KeyedRequest(dict(identity), request)
 
@@ -394,12 +394,12 @@ class Store(Closable):
     @contextmanager
     def _transaction(self) -> Generator[None]:
         self._db.execute("BEGIN IMMEDIATE")
+        end = "ROLLBACK"  # whatever stops the work, Ctrl-C included, leaves no half of a transaction
         try:
             yield
-        except BaseException:  # raised again: also Ctrl-C must leave no half of a transaction
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            end = "COMMIT"
+        finally:
+            self._db.execute(end)
 
     def _backend_id(self, identity: str) -> int:
         if identity not in self._backends:

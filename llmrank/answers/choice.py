@@ -20,7 +20,7 @@ _CALLED = re.compile(
     r"|es))*+[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
-_DENIED = re.compile(r"\b(?:not|n['’]t|never|nor|neither|nicht|pas|no|не)\b[^.;\n]{0,20}$", re.IGNORECASE)
+_DENIED = re.compile(r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no|не)\b[^.;\n]{0,20}$", re.IGNORECASE)
 _READ = 20_000
 """Characters that are read of a choice."""
 

@@ -69,7 +69,7 @@ def _words(starting: str, within: str) -> re.Pattern[str]:
 
 PHRASES = (
     Phrase("left out", _words(
-        r"(?:not|n['’]t|never|nicht|nie|ne|pas|no|não|non|niet|не)\b[^.:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
+        r"(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|nicht|nie|ne|pas|no|não|non|niet|не)\b[^.,:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
         r"|skip(?:ped)?\b|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
@@ -351,10 +351,10 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
 
     It is empty where there is none, and `ambiguous` where two could be it.
     """
+    said = _beside(listings, text)  # before listings are joined: what they hold is not said beside them
     listing = _chosen(listings, owed)
     if listing is None:
         return Listing([])
-    said = _beside(listings, text)
     if listing.falling or (not listing.ordered and (says_worst_first(said) or _COUNTDOWN.search(said))):
         listing.mentions.reverse()
     return listing

@@ -285,6 +285,9 @@ def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:
 
 def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
     """Return the title in a cell of a table or a JSON value."""
+    if not text or text.replace(".", "").isdigit():  # a rank or a score: only a title that is just this number
+        match = index.exact(text)
+        return [Mention(text, match, line)] if match else []
     whole = _mention(text, index, line)
     if whole.match or not any(map(str.isalpha, text)):
         return [whole] if whole.match else []

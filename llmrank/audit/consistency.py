@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from random import Random
 
-import numpy as np
-
-from llmrank.audit.finding import Audit, correlation, mean_row, mid_ranks
+from llmrank.audit.finding import Audit, AuditRow, correlation, mean_row, mid_ranks
 from llmrank.errors import InputError
 from llmrank.run import Run
 from llmrank.types import Case, Ranking
@@ -49,17 +48,22 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
             chances.append(_alike(*(_shuffled(case, seed) for seed in (0, 1))))
     if not found:
         raise InputError("the Runs have no readable Case in common", path=run.path, hint="audit Runs of the same Cases")
-    names = ("all ranks, correlation", f"top {TOP} in common", "the same item first")
+    names = ("all ranks, correlation", f"top {TOP}, items in both of those in either", "the same item first")
     bounds = ((-1, 1), (0, 1), (0, 1))
     rows = tuple(
         mean_row(name, values, users, limits, chance)
-        for name, values, limits, chance in zip(
-            names, np.array(found).T, bounds, np.nanmean(np.array(chances), axis=0).tolist(), strict=True
-        )
+        for name, values, limits, chance in zip(names, zip(*found, strict=True), bounds, _means(chances), strict=True)
     )
-    top = rows[1].value or 0.0
-    sentence = f"Two Runs have {top:.0%} of their top {TOP} in common; two random orders {rows[1].chance:.0%}."
-    return Audit("Does it say the same when asked again?", sentence, rows)
+    return Audit("Does it say the same when asked again?", _sentence(rows[1]), rows)
+
+
+def _sentence(top: AuditRow) -> str:
+    if top.value is None:
+        return "Nothing can be said: every Case ties all its candidates."
+    return (
+        f"Of the items that two Runs put into a top {TOP}, {top.value:.0%} are in both; "
+        f"of those of two random orders, {top.chance:.0%}."
+    )
 
 
 def _alike(left: Ranking, right: Ranking) -> tuple[float, float, float]:
@@ -67,13 +71,18 @@ def _alike(left: Ranking, right: Ranking) -> tuple[float, float, float]:
     ids = list(ranks[0])
     first, second = ({item_id for item_id in ids if rank[item_id] <= TOP} for rank in ranks)
     common = len(first & second) / len(first | second) if first | second else float("nan")
-    leaders = [{item_id for item_id in ids if rank[item_id] == min(rank.values())} for rank in ranks]
+    best = [min(rank.values()) for rank in ranks]
+    leaders = [{one for one in ids if rank[one] == least} for rank, least in zip(ranks, best, strict=True)]
     same = len(leaders[0] & leaders[1]) / (len(leaders[0]) * len(leaders[1]))
     return correlation([ranks[0][one] for one in ids], [ranks[1][one] for one in ids]), common, same
 
 
 def _means(pairs: list[tuple[float, float, float]]) -> tuple[float, float, float]:
-    first, second, third = np.nanmean(np.array(pairs), axis=0).tolist()
+    """Return the mean of each number over the pairs in which it is defined; NaN where it is in none."""
+    first, second, third = (
+        math.fsum(known) / len(known) if (known := [one for one in column if not math.isnan(one)]) else math.nan
+        for column in zip(*pairs, strict=True)
+    )
     return first, second, third
 
 

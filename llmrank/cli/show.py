@@ -31,8 +31,12 @@ def show(
         return
     numbers = found.metrics if measures is None else found.measure(measures)
     if groups or depth:
-        made = found.groups(numbers.headline) if groups else found.depth(numbers.headline)
-        show_json(made.to_dict()) if as_json else click.echo(str(made))
+        shown = [found.groups(numbers.headline)] if groups else []
+        shown += [found.depth(numbers.headline)] if depth else []
+        if as_json:
+            show_json({name: value for one in shown for name, value in one.to_dict().items()})
+        else:
+            click.echo("\n\n".join(map(str, shown)))
     elif as_json:
         show_json({"run": str(run), **numbers.to_dict()})
     elif worst is not None:

@@ -127,7 +127,7 @@ def long_table(table: Table, columns: Mapping[str, str]) -> Table:
         raise InputError("this is a candidate file already", path=table.path, hint=hint)
     item, user = table.find("item", columns), table.find("user", columns)
     data = table.data
-    if item is None and (item := table.find("items", {})) is not None:
+    if item is None and (item := table.find("items", columns)) is not None:
         data, item = data.rename_columns({item: "item_id"}), "item_id"
         table = replace(table, data=data)
     if item is None or user is None:

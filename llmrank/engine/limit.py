@@ -160,7 +160,7 @@ class Limit:
             # Other processes may have been told the same.
             self._opens = max(self._opens, self._clock.now() + wait * (1 + 0.1 * random()))
         self._release()
-        return widespread
+        return widespread and wait is not None
 
     def faulted(self, slot: Slot) -> None:
         """Give the slot back: the call met another fault that may pass."""

@@ -109,7 +109,7 @@ class Retries:
         now = self.clock.now()
         silent = now - max(tries.since, self._answered_at)
         since = tries.since if fault.throttled else max(tries.since, self._answered_at)
-        exhausted = now + (fault.wait or wait) - since > self.policy.patience
+        exhausted = now + max(wait, fault.wait or 0.0) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
             several = alone and len(self._failing) >= SEVERAL
             tries.outage = several or (alone and fault.throttled)

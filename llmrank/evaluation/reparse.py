@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from llmrank.backends.base import BaseBackend
+from llmrank.backends.base import NullBackend
 from llmrank.engine import rank_alone
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Composer, Method, StoredParts, with_settings
@@ -25,7 +25,7 @@ from llmrank.run import CaseRecord, Metrics, Run, RunFolder, load_run, read_mani
 from llmrank.run.metrics import case_measures, metrics
 from llmrank.run.record import canonical
 from llmrank.store import request_key
-from llmrank.types import Case, Ranking, Reply, Request, Response
+from llmrank.types import Case, Ranking, Reply, Request
 
 
 class NotAnsweredError(Exception):
@@ -159,7 +159,7 @@ def _reader(run: Run) -> Callable[[Case, CaseRecord], Ranking]:
     return read
 
 
-class _StoredAnswers(BaseBackend):
+class _StoredAnswers(NullBackend):
     """What was answered about one Case. Where a history was shortened to fit the model, `holds` finds the one sent."""
 
     def __init__(self, identity: Mapping[str, str]) -> None:
@@ -180,9 +180,6 @@ class _StoredAnswers(BaseBackend):
             known = len(self.replies)
             raise NotAnsweredError(f"today's llmrank sends other requests than the {known} that were answered")
         return [self.replies[key] for key in keys]
-
-    async def answer(self, request: Request) -> Response:
-        raise NotImplementedError("a Run is read again without a call")
 
 
 def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any], stored: _StoredAnswers) -> Method:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 Best = Callable[[Sequence[T]], Steps[int]]
 SIMULATED = 4
 """Lists that `_likely` sorts."""
-MOST_SIMULATED = 1_000_000
+MOST_SIMULATED = 250_000
 """Groups up to which `_likely` sorts a list to count them; beyond, the bound is the figure."""
 
 

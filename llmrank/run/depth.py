@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from llmrank.errors import InputError
+from llmrank import stats
 from llmrank.measures import Judgements
 from llmrank.measures.judgements import tie_group
-from llmrank.measures.summary import finite, finite_pair
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.ranking import rank_by_score
+from llmrank.run.gain import Gain
 from llmrank.run.metrics import parse_measures, ranked_by
-from llmrank.run.tables import Shown, TextTable, between, number, signed
+from llmrank.run.tables import Shown, TextTable
 from llmrank.types import Case, Ranking
 
 if TYPE_CHECKING:
@@ -22,17 +22,11 @@ if TYPE_CHECKING:
 DEPTHS = (1, 2, 3, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200)
 
 
-@dataclass(frozen=True, slots=True)
-class DepthPoint:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthPoint(Gain):
     """The first `n` candidates in the method's order, the others below them in the recall stage's."""
 
     n: int
-    value: float | None
-    ci95: tuple[float, float] | None
-    difference: float | None
-    """Minus recall order."""
-    difference_ci95: tuple[float, float] | None
-    """95% interval over users; None for fewer than two users."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,16 +42,7 @@ class Depth(Shown):
 
     def table(self) -> TextTable:
         """Return a row per depth."""
-        rows = [
-            (
-                f"{one.n}",
-                number(one.value),
-                between(one.ci95),
-                signed(one.difference),
-                between(one.difference_ci95, sign=True),
-            )
-            for one in self.points
-        ]
+        rows = [(f"{one.n}", *one.cells) for one in self.points]
         return TextTable(("reranked", self.measure, "95% CI", "difference", "95% CI"), tuple(rows))
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,13 +63,13 @@ def depth(run: Run, measure: str) -> Depth:
     Raises:
         InputError: an unknown measure, or a Run about ratings.
     """
-    cases = run.done
-    if cases and cases[0].target is not None:
-        raise InputError("a rating has no candidates to rerank", path=run.path, hint="name a Run about rankings")
     (chosen,) = parse_measures(measure, "ranking")
+    run.require_rankings()
+    known = run.judged(run.done).judged
+    cases = [case for case, there in zip(run.done, known, strict=True) if there]
     recalled = ranked_by(cases, RecallOrder())
-    users = [case.user_id for case in cases]
-    base = Judgements.from_cases(recalled, cases)
+    base = chosen.per_case(Judgements.from_cases(recalled, cases))
+    users = stats.clusters_of(case.user_id for case in cases)
     longest = max((len(case.candidates) for case in cases), default=0)
     points: list[DepthPoint] = []
     for n in (*(n for n in DEPTHS if n < longest), longest):
@@ -92,11 +77,7 @@ def depth(run: Run, measure: str) -> Depth:
             _first_reranked(case, run.records[case.case_id].ranking, order, n)
             for case, order in zip(cases, recalled, strict=True)
         ]
-        judged = Judgements.from_cases(ranked, cases)
-        summary, gap = chosen.summary(judged, users), chosen.difference(judged, base, users)
-        points.append(
-            DepthPoint(n, summary.value, summary.ci95, finite(gap.difference), finite_pair(gap.low, gap.high))
-        )
+        points.append(DepthPoint.of(chosen.per_case(Judgements.from_cases(ranked, cases)), base, users, n=n))
     return Depth(str(chosen), tuple(points))
 
 
@@ -105,7 +86,7 @@ def _first_reranked(case: Case, ranking: Ranking, recalled: Ranking, n: int) -> 
 
     A Case without an answer stands at its worst among the first `n`, as it does among all: its relevant items last.
     """
-    first = {item.item_id for item in case.candidates[:n]}
+    first = set(recalled.order[:n])
     level = {item_id: -float(tie_group(recalled, place)[0]) for place, item_id in enumerate(recalled.order)}
     if ranking.answered:
         above = {item_id: -float(tie_group(ranking, place)[0]) for place, item_id in enumerate(ranking.order)}

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank import stats
-from llmrank.errors import InputError
-from llmrank.measures.summary import finite, finite_pair
-from llmrank.run.tables import Shown, TextTable, between, number, p_value, signed
+from llmrank.rankers.baselines import RecallOrder
+from llmrank.run.gain import Gain
+from llmrank.run.metrics import ranked_by
+from llmrank.run.tables import Shown, TextTable, p_value
 from llmrank.types import Case
 
 if TYPE_CHECKING:
@@ -24,25 +25,14 @@ PLACES = (1, 2, 6, 11, 21)
 """The first place of each group of places in the recall stage's order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Some of a Run's Cases: what the method reaches, and how much more than the recall stage's order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group(Gain):
+    """Some of a Run's Cases."""
 
     by: str
     name: str
-    cases: int
-    users: int
-    value: float | None
-    """The mean of the measure over the group's Cases."""
-    ci95: tuple[float, float] | None
-    difference: float | None
-    """The method minus recall order."""
-    difference_ci95: tuple[float, float] | None
-    """95% interval over users; None for fewer than two users."""
-    p: float
-    """Two-sided p-value of the paired randomisation test."""
-    p_holm: float
-    """The same, corrected (Holm) for all groups."""
+    p_holm: float = 1.0
+    """`p`, corrected (Holm) for all groups."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,18 +48,7 @@ class Groups(Shown):
 
     def table(self) -> TextTable:
         """Return a row per group."""
-        rows = [
-            (
-                f"{one.by}: {one.name}",
-                f"{one.cases:,}",
-                number(one.value),
-                between(one.ci95),
-                signed(one.difference),
-                between(one.difference_ci95, sign=True),
-                p_value(one.p_holm),
-            )
-            for one in self.groups
-        ]
+        rows = [(f"{one.by}: {one.name}", f"{one.cases:,}", *one.cells, p_value(one.p_holm)) for one in self.groups]
         head = ("group", "Cases", self.measure, "95% CI", "difference", "95% CI", "p (Holm)")
         return TextTable(head, tuple(rows))
 
@@ -95,50 +74,31 @@ def groups(run: Run, measure: str) -> Groups:
     Raises:
         InputError: an unknown measure, or a Run about ratings.
     """
-    cases = run.done
-    if cases and cases[0].target is not None:
-        raise InputError("groups are for rankings", path=run.path, hint="group `run.to_pandas()` by yourself")
-    known = run.judged(cases).judged
-    values = run.per_case(measure)[[case.case_id in run.records for case in run.cases]]
-    recalled = run.recall_order(measure)
+    run.require_rankings()
+    known = run.judged(run.done).judged
+    cases = [case for case, there in zip(run.done, known, strict=True) if there]
+    values = run.per_case(measure)[[case.case_id in run.records for case in run.cases]][known]
+    recalled = run.recall_order(measure)[known]
     users = stats.clusters_of(case.user_id for case in cases)
     found = [
-        _group(by, name, values[which], recalled[which], users[which])
-        for by, name, among in _members(cases, run.metric_settings.popularity)
-        if (which := known & among).any()
+        Group.of(values[which], recalled[which], users[which], by=by, name=name)
+        for by, name, which in _members(cases, run.metric_settings.popularity)
+        if which.any()
     ]
     corrected = stats.holm([one.p for one in found])
     return Groups(measure, tuple(replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)))
 
 
-def _group(
-    by: str, name: str, values: NDArray[np.float64], recalled: NDArray[np.float64], users: NDArray[np.intp]
-) -> Group:
-    mean = stats.mean_interval(values, users, bounds=(0.0, 1.0))
-    paired = stats.paired_difference(values, recalled, users)
-    return Group(
-        by,
-        name,
-        len(values),
-        mean.users,
-        finite(mean.value),
-        finite_pair(mean.low, mean.high),
-        finite(paired.difference),
-        finite_pair(paired.low, paired.high),
-        paired.p,
-        paired.p,
-    )
-
-
 def _members(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     """Yield each way to group with each of its groups and the Cases that are in it, in the order to be shown."""
     wanted = [
-        [(place, one) for place, one in enumerate(case.candidates, 1) if one.item_id in case.relevant] for case in cases
+        [(place, item_id) for place, item_id in enumerate(recalled.order, 1) if item_id in case.relevant]
+        for case, recalled in zip(cases, ranked_by(cases, RecallOrder()), strict=True)
     ]
     best = np.array([found[0][0] if found else 0 for found in wanted])
     yield from _thirds("history", np.array([len(case.history) for case in cases]), best >= 0, "events")
     if popularity:
-        counts = np.array([max((popularity.get(one.item_id, 0) for _, one in found), default=0) for found in wanted])
+        counts = np.array([max((popularity.get(item_id, 0) for _, item_id in found), default=0) for found in wanted])
         yield "relevant item", "no event", (best > 0) & (counts == 0)
         yield from _thirds("relevant item", counts, counts > 0, "events")
     last = max((len(case.candidates) for case in cases), default=0)

@@ -158,6 +158,11 @@ class Run:
         values[[case.case_id in self.records for case in self.cases]] = chosen.per_case(self.judged(self.done))
         return values
 
+    def require_rankings(self) -> None:
+        """Raise InputError for a Run about ratings: it has no recall order to compare with."""
+        if task_of(self.cases) == "rating":
+            raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
+
     def recall_order(self, measure: str | Measure) -> NDArray[np.float64]:
         """Return a ranking measure of the recall stage's order for each Case of `done`, float64[done]."""
         named = parse_measure(measure) if isinstance(measure, str) else measure
@@ -174,8 +179,7 @@ class Run:
         Raises:
             InputError: the Run is about ratings.
         """
-        if task_of(self.cases) == "rating":
-            raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
+        self.require_rankings()
         (chosen,) = parse_measures([parse_measure(measure or self.metrics.headline or "NDCG@10")], "ranking")
         lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]

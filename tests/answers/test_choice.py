@@ -32,6 +32,8 @@ def test_the_choice_is_read(text: str) -> None:
     [
         ("A or B", "ambiguous"),
         ("B is better than A", "ambiguous"),
+        ("The answer isn't A", "no_candidate_named"),
+        ("I don't think it is A", "no_candidate_named"),
         ("Z", "no_candidate_named"),
         ("I think so", "no_candidate_named"),
         ("", "empty"),

@@ -28,6 +28,12 @@ def test_arrays_of_labels_ids_and_titles(text: str, question: Question) -> None:
     assert (places(answer), answer.outcome) == ([3, 1, 2], Outcome.OK)
 
 
+def test_numbers_are_places_also_where_a_title_is_one_with_a_year() -> None:
+    films = items("A (1979)", "9 (2009)", "Heat (1995)", "1984 (1984)")
+    answer = read("json", "[3, 1, 2, 4]", Question(films))
+    assert (places(answer), answer.outcome) == ([3, 1, 2, 4], Outcome.OK)
+
+
 def test_repairs_are_counted() -> None:
     assert read("json", "[1, 1, 9]", BY_NUMBER).repairs == {"duplicate": 1, "not_a_candidate": 1, "missing": 2}
     assert read("json", '["Alien", "Fargo"]', BY_TITLE).repairs == {"not_a_candidate": 1, "missing": 2}

@@ -250,3 +250,17 @@ def test_the_year_of_another_film_in_a_remark_is_not_the_titles() -> None:
     answer = titles("1. Alien - like The Thing (1982)\n2. Toy Story, because you rated Up (2009) well\n3. The Matrix")
     assert (places(answer), answer.repairs) == ([4, 1, 2], {})
     assert titles("1. Alien: the director's cut (2003)").repairs == {"not_a_candidate": 1}
+
+
+def test_a_list_that_one_does_not_recommend_is_left_out() -> None:
+    films = items("Heat (1995)", "Alien (1979)", "Fargo (1996)", "Ronin (1998)")
+    text = "I don't recommend:\n1. Heat (1995)\n2. Alien (1979)\n\nI do recommend:\n1. Fargo (1996)\n2. Ronin (1998)"
+    assert places(read("titles", text, Question(films)))[:2] == [3, 4]
+    text = "If you don't like horror, I recommend:\n1. Fargo (1996)\n2. Ronin (1998)"
+    assert places(read("titles", text, Question(films)))[:2] == [3, 4]
+
+
+def test_the_title_of_a_film_says_nothing_of_the_direction() -> None:
+    films = items("Heat (1995)", "Fargo (1996)", "Countdown (1967)", "Alien (1979)")
+    text = "Top picks:\n1. Heat\n2. Fargo\n\nOthers:\n1. Countdown\n2. Alien"
+    assert places(read("titles", text, Question(films))) == [1, 2, 3, 4]

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrank.backends.models import DEFAULT_MODEL, Model
-from llmrank.evaluation.session import is_here
-from llmrank.evaluation.settings import ModelSettings
+from llmrank.backends.models import Model
 from llmrank.run import load_run
 from tests.cli.command import command, environment, run
 from tests.finetune.conftest import circle as circle
@@ -24,7 +22,7 @@ SHAPE = ("--layers", "2", "--item-layers", "2", "--rank", "2")
 STAGE = ("--recall", "random", "-k", "12")
 
 
-@pytest.mark.skipif(not is_here(ModelSettings(DEFAULT_MODEL)), reason="the default model is not on this machine")
+@pytest.mark.usefixtures("default_model")
 def test_the_shipped_adapter_ranks_and_its_weight_is_chosen(tmp_path: Path) -> None:
     words = ("eval", "--ranker", "next_title", "--fuse", "validation", "--fuse-users", "25", "--users", "8", "-k", "8")
     ran = run(tmp_path, *words, "--store", "store.sqlite", "--out", "run")

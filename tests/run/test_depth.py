@@ -55,11 +55,23 @@ def test_gains_of_an_unanswered_case_stand_at_their_worst_at_every_depth(tmp_pat
     assert last.value == pytest.approx(run.metrics["NDCG@10"].value)
 
 
+def test_the_first_are_those_of_the_recall_scores_however_the_file_lists_them(tmp_path: Path) -> None:
+    turned = [
+        replace(one, candidates=one.candidates[::-1], recall_scores=(one.recall_scores or ())[::-1]) for one in CASES
+    ]
+    runs = [
+        make_run(tmp_path / name, cases, [shuffled(one, 1) for one in CASES])
+        for name, cases in (("sorted", CASES), ("turned", turned))
+    ]
+    assert runs[0].depth() == runs[1].depth()
+    assert runs[0].groups() == runs[1].groups()
+
+
 def test_ratings_have_no_depth(tmp_path: Path) -> None:
     one = case("u")
     rated = replace(one, candidates=(), recall_scores=None, relevant=(), target=one.candidates[0], rating=3.0)
     run = make_run(tmp_path / "run", [rated], [Ranking((one.candidates[0].item_id,), (4.0,))], finish=False)
-    with pytest.raises(InputError, match="no candidates to rerank"):
+    with pytest.raises(InputError, match="no recall order"):
         run.depth("NDCG@10")
-    with pytest.raises(InputError, match="groups are for rankings"):
+    with pytest.raises(InputError, match="no recall order"):
         run.groups("NDCG@10")

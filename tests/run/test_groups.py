@@ -53,7 +53,7 @@ def test_every_judged_case_is_in_one_group_of_each_kind(run: Run) -> None:
 
 def test_the_gain_is_found_where_it_was_put(run: Run) -> None:
     short, middle, long = (one for one in run.groups() if one.by == "history")
-    assert (short.name, middle.name, long.name) == ("0 to 9 events", "10 to 19 events", "20 to 29 events")
+    assert (short.name, middle.name, long.name) == ("0 to 10 events", "11 to 19 events", "20 to 29 events")
     assert short.difference == middle.difference == 0
     assert long.difference is not None and long.difference > 0.5 and long.p_holm < 0.01
     assert "history: 20 to 29 events" in str(run.groups())

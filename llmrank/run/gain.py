@@ -1,0 +1,58 @@
+"""What a method gains over the order of its recall stage, on some of a Run's Cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank import stats
+from llmrank.measures.summary import finite, finite_pair
+from llmrank.run.tables import between, number, signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """The mean of a ranking measure, and of its difference from recall order, paired on users."""
+
+    cases: int
+    users: int
+    value: float | None
+    ci95: tuple[float, float] | None
+    """95% interval over users."""
+    difference: float | None
+    """The method minus recall order."""
+    difference_ci95: tuple[float, float] | None
+    """95% interval over users; None for fewer than two users."""
+    p: float
+    """Two-sided p-value of the paired randomisation test."""
+
+    @classmethod
+    def of(
+        cls,
+        values: NDArray[np.float64],
+        recalled: NDArray[np.float64],
+        users: NDArray[np.intp],
+        **more: Any,  # noqa: ANN401 - the fields of a subclass
+    ) -> Self:
+        """Return the Gain over Cases with these values of the method and of recall order; `users`: whose each is."""
+        mean = stats.mean_interval(values, users, bounds=(0.0, 1.0))
+        paired = stats.paired_difference(values, recalled, users)
+        return cls(
+            cases=len(values),
+            users=mean.users,
+            value=finite(mean.value),
+            ci95=finite_pair(mean.low, mean.high),
+            difference=finite(paired.difference),
+            difference_ci95=finite_pair(paired.low, paired.high),
+            p=paired.p,
+            **more,
+        )
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """Value, interval, difference and its interval, as a table shows them."""
+        ends = between(self.difference_ci95, sign=True)
+        return number(self.value), between(self.ci95), signed(self.difference), ends

@@ -104,6 +104,7 @@ class Progress(Reporter):
                 # What stands on the right is cut first in a narrow terminal.
                 bar_format="Cases {n_fmt}/{total_fmt} {bar:20} {elapsed}{postfix}",
             )
+            self._bar.set_postfix_str("? left")
 
     def advance(self, outcome: str) -> None:
         """Count one Case."""

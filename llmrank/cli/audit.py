@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from llmrank.cli.options import json_option
-from llmrank.cli.output import show_json
-
-if TYPE_CHECKING:
-    from llmrank.audit import Audit
+from llmrank.cli.output import show
 
 _RUN = click.Path(path_type=Path)
 
@@ -29,7 +25,7 @@ def position(run: Path, as_json: bool) -> None:
     from llmrank.audit import position as audited
     from llmrank.run import load_run
 
-    _show(audited(load_run(run)), as_json)
+    show(audited(load_run(run)), as_json=as_json)
 
 
 @audit.command()
@@ -40,7 +36,7 @@ def popularity(run: Path, as_json: bool) -> None:
     from llmrank.audit import popularity as audited
     from llmrank.run import load_run
 
-    _show(audited(load_run(run)), as_json)
+    show(audited(load_run(run)), as_json=as_json)
 
 
 @audit.command()
@@ -54,11 +50,4 @@ def consistency(runs: tuple[Path, ...], as_json: bool) -> None:
     if len(runs) < 2:
         raise click.UsageError("name at least two Runs")
     first, second, *more = map(load_run, runs)
-    _show(audited(first, second, *more), as_json)
-
-
-def _show(found: Audit, as_json: bool) -> None:
-    if as_json:
-        show_json(found.to_dict())
-    else:
-        click.echo(str(found))
+    show(audited(first, second, *more), as_json=as_json)

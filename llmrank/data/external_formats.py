@@ -21,7 +21,7 @@ from llmrank.data.candidate_writing import check_free, json_line, write_lines, w
 from llmrank.data.candidates import file_format
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items
-from llmrank.data.retriever_table import Gains, candidate_table, long_table
+from llmrank.data.retriever_table import ROLES, Gains, candidate_table, long_table, trimmed_ids
 from llmrank.data.rows import Arrow, EventRows
 from llmrank.data.sequences import read_sequence_file
 from llmrank.data.tables import ALIASES, EXTENSIONS, Table, read_event_rows, read_item_rows, read_table
@@ -116,6 +116,7 @@ def read_external(
         queries=queries,
         relevant=gains,
         columns=named.get("proposed", {}),
+        roles=ROLES if format == "table" else ("user", "item", "title", "score", "rank"),
         drop_duplicates=drop_duplicates,
         skip_bad_rows=skip_bad_rows,
         left_out=left_out,
@@ -186,12 +187,14 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
     Raises InputError: a line has another form.
     """
     rows: list[dict[str, Any]] = []
-    queries: list[tuple[str, str, str]] = []
+    queries: dict[str, str] = {}
     lines: list[int] = []
     for line, text in text_lines(path):
         try:
             request: Any = json.loads(text)
             user, query = str(request["query"]["qid"]), str(request["query"]["text"])
+            twice = user in queries
+            queries[user] = query
             for candidate in request["candidates"]:
                 doc = candidate["doc"]
                 title = next((doc[name] for name in _TITLES if doc.get(name)), None)
@@ -202,10 +205,15 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             hint = 'write {"query": {"qid": …, "text": …}, "candidates": [{"docid": …, "score": …, "doc": {…}}]}'
             raise InputError(f"no request of rank_llm ({error!r})", path=path, line=line, hint=hint) from None
-        queries.append((user, f"query:{user}", query))
+        if twice:
+            hint = "keep one request for each qid"
+            raise InputError("a second request of this qid", path=path, line=line, user=user, hint=hint)
+    if not queries:
+        raise InputError("the file holds no request", path=path, hint="write at least one")
     names = dict.fromkeys(name for row in rows for name in row)
     data = pa.table({name: [row.get(name) for row in rows] for name in names})
-    users, items, titles = (pa.array(column, pa.string()) for column in zip(*queries, strict=True))
+    asked = [f"query:{user}" for user in queries]
+    users, items, titles = (pa.array(list(column), pa.string()) for column in (queries, asked, queries.values()))
     return Table(path, data, lines), EventRows(path, users, items, title=titles)
 
 
@@ -227,7 +235,7 @@ def read_gains(table: Table, columns: Mapping[str, str]) -> Gains:
     """Return the gain of each user's relevant items, from a table of user and item (and gain; without it all are 1)."""
     user, item, gain = table.require("user", columns), table.require("item", columns), table.find("gain", columns)
     values = [1.0] * len(table.data) if gain is None else table.numbers(gain, "gain").tolist()
-    users, items = table.texts(user).to_pylist(), table.texts(item).to_pylist()
+    users, items = trimmed_ids(table.texts(user)).to_pylist(), trimmed_ids(table.texts(item)).to_pylist()
     gains: dict[str, dict[str, float]] = {}
     for user_id, item_id, value in zip(users, items, values, strict=True):
         if value > 0:

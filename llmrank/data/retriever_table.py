@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -67,6 +67,7 @@ def candidate_table(
     queries: EventRows | None = None,
     relevant: Gains | None = None,
     columns: Mapping[str, str],
+    roles: Sequence[str] = ROLES,
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
     left_out: Counter[str],
@@ -82,6 +83,7 @@ def candidate_table(
         queries: What users asked for: the history of a user without events.
         relevant: None: from the column `relevant` of the table, where there is one.
         columns: Which column has which of the `ROLES`, where its name does not tell.
+        roles: Those that columns may have; the others are attributes whatever they are called.
         drop_duplicates: Keep the best of a user's repeated items, instead of refusing them.
         skip_bad_rows: Go on without rows that have faults.
         left_out: Receives what was left out, in words, and how often.
@@ -90,7 +92,7 @@ def candidate_table(
         InputError: a column is missing; a row has a fault (no user, no item, no title, no number, or a repeated item).
     """
     names = {"user": table.require("user", columns), "item": table.require("item", columns)}
-    for role in ROLES[2:]:
+    for role in roles[2:]:
         if (name := table.find(role, columns)) is not None and name not in names.values():
             names[role] = name
     rows = _proposed(table, names, items, drop_duplicates, skip_bad_rows, left_out)
@@ -184,14 +186,14 @@ def _proposed(
 ) -> _Proposed:
     """Return the columns and the rows without faults; raise InputError for the faults of the others."""
     data = table.data
-    users, item = _trimmed(table.texts(names["user"])), _trimmed(table.texts(names["item"]))
+    users, item = trimmed_ids(table.texts(names["user"])), trimmed_ids(table.texts(names["item"]))
     title = _trimmed(table.texts(names["title"])) if "title" in names else None
     attributes = {name: whole(data[name]) for name in data.column_names if name not in names.values()}
     unknown = np.zeros(len(data), bool)
     if items is not None:
         twice = len(items.item_id) - len(pc.unique(items.item_id))
         left_out["rows of the items table repeat an id: the first one counts"] += twice
-        places = pc.index_in(item, value_set=_trimmed(items.item_id))
+        places = pc.index_in(item, value_set=trimmed_ids(items.item_id))
         known = _trimmed(items.title).take(places).fill_null("")
         title = known if title is None else pc.if_else(pc.equal(title, ""), known, title)
         unknown = np.array(places.is_null()) & np.array(pc.equal(title, ""))
@@ -263,9 +265,9 @@ def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[
 
 def _history(events: EventRows, user_ids: Arrow, known: ItemRows, left_out: Counter[str]) -> Arrow:
     """Return the events of the users, oldest first, as a list column."""
-    user = pc.index_in(_trimmed(events.user), value_set=user_ids)
-    item = _trimmed(events.item)
-    places = pc.index_in(item, value_set=_trimmed(known.item_id))
+    user = pc.index_in(trimmed_ids(events.user), value_set=user_ids)
+    item = trimmed_ids(events.item)
+    places = pc.index_in(item, value_set=trimmed_ids(known.item_id))
     title = _trimmed(known.title).take(places).fill_null("")
     if events.title is not None:
         title = pc.if_else(pc.equal(title, ""), _trimmed(events.title), title)
@@ -294,9 +296,10 @@ def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_
     gains = table.numbers(name, "gain")
     made: dict[str, dict[str, float]] = {}
     user_ids, item_ids = rows.user_ids.to_pylist(), rows.item
-    for row in np.flatnonzero((gains > 0) & (rows.user >= 0)).tolist():
+    wanted = (gains > 0) & (rows.user >= 0) & np.array(pc.not_equal(rows.item, ""))
+    for row in np.flatnonzero(wanted).tolist():
         made.setdefault(user_ids[rows.user[row]], {})[item_ids[row].as_py()] = float(gains[row])
-    left_out[f"rows are relevant by the column {name!r}"] += int((gains > 0).sum())
+    left_out[f"rows are relevant by the column {name!r}"] += int(wanted.sum())
     return made
 
 
@@ -310,6 +313,11 @@ def _relevant(users: list[str], candidates: Arrow, gains: Gains, left_out: Count
     if any(gain != 1 for row in rows for gain in row.values()):
         return pa.array([list(row.items()) for row in rows], pa.map_(pa.string(), pa.float64()))
     return pa.array([list(row) for row in rows], pa.list_(pa.string()))
+
+
+def trimmed_ids(column: Arrow) -> Arrow:
+    """Return ids without the white space around them, as one array; "" where there is none."""
+    return map_texts(column, str.strip).fill_null("")
 
 
 def _trimmed(column: Arrow) -> Arrow:

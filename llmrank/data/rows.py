@@ -140,7 +140,7 @@ def texts(column: Arrow) -> Arrow:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if is_list(column.type):
-        joined = [values and ", ".join(map(str, values)) for values in column.to_pylist()]
+        joined = [None if values is None else ", ".join(map(str, values)) for values in column.to_pylist()]
         return pa.chunked_array([pa.array(joined, pa.string())])
     if pa.types.is_floating(column.type):
         values = column.drop_null().to_numpy()

@@ -63,7 +63,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 """What a column is called, in lower case without separators; the first that is there is taken."""
 
 LIKE: Mapping[str, tuple[str, ...]] = {
-    "timestamp": ("time", "date", "created", "when", "at"),
+    "timestamp": ("time", "date", "created", "when"),
     "rating": ("rating", "stars", "grade", "rate"),
 }
 """Words in the names of columns that seem to be one, though they are called otherwise."""
@@ -102,7 +102,9 @@ class Table:
         words = LIKE[role]
         found: list[str] = []
         for name in self.data.column_names:
-            if name in taken or not any(word in _plain(name) for word in words):
+            plain = _plain(name)
+            ends = role == "timestamp" and plain.endswith("at")  # viewedAt; not category_id
+            if name in taken or not (ends or any(word in plain for word in words)):
                 continue
             try:
                 values = self.seconds(name) if role == "timestamp" else self.numbers(name)

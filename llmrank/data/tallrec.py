@@ -58,7 +58,7 @@ def read_tallrec(path: Path) -> Iterator[Case]:
         ]
         target = Item(parts["target"], parts["target"])
         shown = {event.item.title for event in history}
-        if not shown <= known:
+        if not shown or not shown <= known:
             user = str(number)
         known = shown | {target.title}
         yield Case(user, tuple(history), target=target, rating=truth, case_id=str(number))

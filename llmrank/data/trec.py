@@ -91,7 +91,7 @@ def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
     """
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for case in cases:
-            for item_id, gain in zip(case.relevant, case.gains or [1.0] * len(case.relevant), strict=True):
+            for item_id, gain in case.gain_of.items():
                 words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"
                 file.write(f"{words} {gain:g}\n")
 

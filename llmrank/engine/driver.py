@@ -75,12 +75,13 @@ def rank_alone(
     answer: Callable[[list[Request]], Sequence[Reply]] | None = None,
 ) -> CaseResult:
     """Return the Case's Ranking without a call, as `rank_case` does for others; None: the ranker asks nothing."""
-    shown = arrange(_with_recall_order(case, ranker))
+    shown = arrange(with_recall_order(case, ranker))
     ranking = rank_without_model(ranker, shown) if answer is None else drive(ranker, shown, answer)
     return CaseResult(case, complete_with_recall_order(case, ranking))
 
 
-def _with_recall_order(case: Case, ranker: Ranker) -> Case:
+def with_recall_order(case: Case, ranker: Ranker) -> Case:
+    """Return the Case with its order as recall scores, where it has none and the ranker reads them."""
     if case.recall_scores is None and ranker.needs_recall_order:
         # Shuffling a Case without scores would hide the order of the recall stage.
         return replace(case, recall_scores=tuple(range(len(case.candidates), 0, -1)))
@@ -96,7 +97,7 @@ async def rank_case(
     are cancelled and the Ranking is the recall order with outcome `error` and reason `deadline`.
     """
     started = time.monotonic()
-    case = _with_recall_order(case, ranker)
+    case = with_recall_order(case, ranker)
     steps = _start(ranker, arrange(case))
     exchanges: list[Exchange] = []
     asked: list[Request] = []

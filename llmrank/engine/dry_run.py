@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from llmrank.engine.driver import drive
+from llmrank.engine.driver import drive, with_recall_order
 from llmrank.errors import InputError
 from llmrank.rankers.calls import with_candidates
 from llmrank.types import Case, Item, Message, Ranker, Reply, Request, Response, Usage
@@ -105,7 +105,7 @@ def estimate(
     most, likely, most_left, likely_left = Workload(), Workload(), Workload(), Workload()
     for case in cases:
         count += 1
-        shown = arrange(case)
+        shown = arrange(with_recall_order(case, ranker))
         needs = ranker.needs(len(shown.candidates))
         small = case.target is not None or needs.calls <= MOST_RENDERED
         seen = _Seen(count_tokens, stored)

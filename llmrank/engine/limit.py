@@ -283,9 +283,9 @@ class _Pace:
         chance = min(self._tried_refused / self._tried, self._share_before)
         if self._refused > FEW + 2 * chance * self._calls:
             return True
-        if self._refused > FEW:
-            # What slowing down does not change is no reason to be slow.
-            self._back = BACK
+        if self._refused > FEW and self._back > BACK:
+            # What slowing down does not change is no reason to be slow: go on from a tenth above the ceiling.
+            self._back, self.held = BACK, 2 * BACK
         return False
 
     def cut(self) -> None:

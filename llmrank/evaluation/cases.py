@@ -286,7 +286,8 @@ def _recalled(
         raise InputError(problem, field="-k", hint="ask for fewer: every candidate stands in each prompt")
     cases = list(candidates_for(split, model, k, users, fitted=fit(model, split, say)))
     if settings.force_target:
-        cases = [_force_target(case, {item.item_id: item for item in split.dataset.items}) for case in cases]
+        known = {item.item_id: item for item in split.dataset.items}
+        cases = [_force_target(case, known) for case in cases]
     if settings.recall == "random" and settings.force_target:
         evaluation = f"sampled({k - 1}, uniform, seed {settings.seed})"
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from llmrank.engine import drive
+from llmrank.engine import rank_alone
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, cases_of
 from llmrank.evaluation.method import Composer, named_template, tasks_of, template_of
@@ -92,19 +92,18 @@ class Rendering:
 
     def requests(self, case: Case) -> list[Request]:
         """Return the calls that are made first about a Case, side by side; those for its profile are answered."""
-        shown = self.order.arrange(case).blinded()
         if self.ranker is None:
-            return [self.prompt.ask(shown).request]
+            return [self.prompt.ask(self.order.arrange(case).blinded()).request]
         batches: list[list[Request]] = []
 
         def answer(batch: list[Request]) -> Sequence[Reply]:
             batches.append(batch)
             return [self._profile(request) for request in batch]
 
-        drive(self.ranker, shown, answer)
+        rank_alone(case, self.ranker, self.order.arrange, answer)
         if not batches:
             raise InputError(
-                f"{self.ranker.name} sends no request for a list of {len(shown.candidates)}",
+                f"{self.ranker.name} sends no request for a list of {len(case.candidates)}",
                 user=case.user_id,
                 hint="show more candidates",
             )

@@ -286,11 +286,10 @@ def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Re
     partitions = job.divide(candidates, output, reporter)
     if not partitions:
         raise InputError("nothing is left for this shard to do", field="--shard", hint="name one that has files")
-    checked, setup = [job.check(partition) for partition in partitions], job.setup
-    if job.is_divided(candidates):
-        # Parts have Stores of their own, which an estimate leaves as they are.
-        setup = replace(setup, model=replace(setup.model, store=None))
-    with setup.session(reporter.message) as session:
+    checked = [job.check(partition) for partition in partitions]
+    # Parts have Stores of their own, which an estimate leaves as they are.
+    unused = Store(Path(":memory:")) if job.is_divided(candidates) else None
+    with job.setup.session(reporter.message, unused) as session:
         # Shots from the other files may be longer or shorter; it is an estimate.
         method = job.method(checked[0], session)
         cases = (row.case for row in chain.from_iterable(map(job.rows, partitions, checked)))

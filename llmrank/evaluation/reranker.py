@@ -121,11 +121,15 @@ class Reranker(Closable):
             raise InputError(
                 "two candidates have the same item_id", field="candidates", hint="give each an item_id of its own"
             )
+        given = None if scores is None else tuple(scores)
+        if given is not None and len(given) != len(items):
+            problem = f"{len(given)} scores for {len(items)} candidates"
+            raise InputError(problem, field="scores", hint="give one for each candidate, in their order")
         case = Case(
             user_id,
             tuple(one if isinstance(one, Event) else Event(as_item(one)) for one in history),
             candidates=items,
-            recall_scores=None if scores is None else tuple(scores),
+            recall_scores=given,
             case_id=f"{next(self._numbers)}",
         )
         return self._session.loop.submit(self._rank(case))

@@ -9,7 +9,7 @@ from typing import Any, Self
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Composer, Method, asked_template, needs_model, template_of
 from llmrank.evaluation.session import Session, for_titles
-from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, split_settings
+from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, flat, settings_of, split_settings
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say
 from llmrank.prompting import PromptTemplate
@@ -54,6 +54,13 @@ class Setup:
         """
         named = {"prompt": prompt, "ranker": ranker, "model": model, "backend": backend}
         settings |= {name: one for name, one in named.items() if isinstance(one, str | Path)}
+        for name, one, kind in (
+            ("prompt", prompt, str | Path | PromptTemplate | PromptSettings),
+            ("model", model, str | Path | ModelSettings),
+            ("limits", limits, Limits),
+        ):
+            if one is not None and not isinstance(one, kind):
+                raise InputError(f"{one!r:.60} is none", field=name, hint="give its name, or the record of settings")
         kinds = ((prompt, PromptSettings), (model, ModelSettings), (limits, Limits))
         records = [one if isinstance(one, kind) else kind for one, kind in kinds]
         prompts, models, bounds, *more = split_settings(settings, *records, *others)
@@ -66,9 +73,11 @@ class Setup:
         else:
             template = None if own_template is None else template_of(prompts, own_template)
             titles = own_ranker.needs(2).long_labels
-            if prompts.options.fuse is not None or prompts.options.calibrate is not None:
+            given, usual = flat(prompts), flat(PromptSettings())
+            options = [one.name for one in settings_of(PromptSettings) if one.inside == "options"]
+            if said := [name for name in ("first", *options) if given[name] != usual[name]]:
                 hint = "let `make_ranker` build it with these options, or wrap it in llmrank.rankers.fusion.Fused"
-                raise InputError("a ranker of your own is used as it is", field="fuse", hint=hint)
+                raise InputError("a ranker of your own is used as it is", field=said[0], hint=hint)
         if titles and own_backend is None:
             models = for_titles(models)
         return cls(prompts, models, bounds, template, own_ranker, own_backend), more
@@ -76,6 +85,8 @@ class Setup:
     @property
     def asks_model(self) -> bool:
         """Whether model calls are made; a baseline makes none."""
+        if self.ranker is not None and self.backend is None:
+            return self.ranker.needs(2).calls > 0
         return needs_model(self.prompt) or not (self.template is self.ranker is self.backend is None)
 
     def fused(self, weight: FuseWeight | None, term: RecallTerm | None = None) -> Self:

@@ -64,6 +64,10 @@ def finetune(
     from llmrank.finetune.train import choose_title_fusion, train_titles
 
     settings = settings or TitleTraining()
+    for name in ("seed", "users", "skip_bad_rows"):
+        if name in cases:
+            hint = "use settings=TitleTraining(seed=…), or validation_users=…"
+            raise InputError("is not set for a training's data", field=name, hint=hint)
     read = gather(as_settings(data), cases | {"seed": settings.seed})
     split = prepare(read, default_users=0, say=say).split
     inner = validation_split(split)

@@ -32,7 +32,7 @@ def rescore(fitted: Fitted, split: Split, cases: Sequence[Case]) -> Scores:
     items = {item.item_id: index for index, item in enumerate(split.dataset.items)}
     found: list[tuple[float, ...]] = []
     for case in cases:
-        asked = case.candidates if case.target is None else (case.target,)
+        asked = case.asked
         known = np.array([items.get(item.item_id, -1) for item in asked], dtype=np.int32)
         if case.user_id not in users or (case.target is not None and known[0] < 0):
             what = "user" if case.target is None or case.user_id not in users else f"item {case.target.item_id!r}"

@@ -271,9 +271,9 @@ class _Training:
         fitted = model.fitted(learner, inner)
 
         def validate() -> float | None:
-            return model.quality(fitted, inner.test) if validated else None
+            return model.quality(fitted, inner.test) if validated and now.epoch > model.first_stage else None
 
-        while now.epoch < model.epochs and now.epoch - max(now.best_epoch, model.first_stage) < model.patience:
+        while now.epoch < model.epochs and now.epoch - now.best_epoch < model.patience:
             self._epoch(learner, model.epochs, validate)
         if model.refit and validated:
             now.stage, now.epoch, now.state = "refit", 0, None
@@ -302,7 +302,7 @@ class _Training:
         if value is not None and best:
             now.best_epoch, now.best_value, now.best_state = now.epoch, value, now.state
         elif value is None and now.stage == "search":
-            now.best_epoch = now.epoch  # no validation: patience never runs out
+            now.best_epoch = now.epoch  # not measured: patience never runs out
         seconds, busy = time.perf_counter() - started, time.process_time() - busy
         now.history.append([now.stage, now.epoch, loss, value, seconds, busy])
         self._write()

@@ -266,7 +266,7 @@ class CaseStory:
 
     def table(self) -> TextTable:
         """Return the ranking: a row per candidate that was placed, and per relevant item wherever it is."""
-        titles = {item.item_id: item.title for item in (*self.case.candidates, *filter(None, (self.case.target,)))}
+        titles = {item.item_id: item.title for item in self.case.asked}
         ranking, relevant = self.record.ranking, set(self.case.relevant)
         rows: list[tuple[str, ...]] = []
         for place, item_id in enumerate(ranking.order):

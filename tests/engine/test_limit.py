@@ -390,3 +390,14 @@ def test_a_trial_without_refusals_ends_the_belief_in_chance() -> None:
     chance = refusals_that_cut(TRIAL // 10)
     assert chance > 2 * FEW
     assert refusals_that_cut(0) == FEW + 1
+
+
+def test_belief_in_chance_lets_the_pace_climb_and_not_jump() -> None:
+    pace = _Pace()
+    pace.ceiling, pace._back, pace.held = 10.0, 8.0, 8.0
+    pace._share_before = 0.25
+    for _ in range(TRIAL):
+        pace.begins(0.0)
+    assert not any(pace.refuses(TRIAL - 1 - number) for number in range(TRIAL // 4))
+    assert not pace.refuses(TRIAL + 1), "more than a few, and no more than chance has"
+    assert pace.value == pytest.approx((1 + DIP) * pace.ceiling)

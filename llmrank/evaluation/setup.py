@@ -54,13 +54,13 @@ class Setup:
         """
         named = {"prompt": prompt, "ranker": ranker, "model": model, "backend": backend}
         settings |= {name: one for name, one in named.items() if isinstance(one, str | Path)}
-        for name, one, kind in (
-            ("prompt", prompt, str | Path | PromptTemplate | PromptSettings),
-            ("model", model, str | Path | ModelSettings),
-            ("limits", limits, Limits),
+        for name, one, kind, hint in (
+            ("prompt", prompt, str | Path | PromptTemplate | PromptSettings, "give a name, a path, or a PromptTemplate"),
+            ("model", model, str | Path | ModelSettings, "give a name, a path, or a ModelSettings"),
+            ("limits", limits, Limits, "give a Limits, or the limits by name"),
         ):
             if one is not None and not isinstance(one, kind):
-                raise InputError(f"{one!r:.60} is none", field=name, hint="give its name, or the record of settings")
+                raise InputError(f"a value of type {type(one).__name__} cannot stand here", field=name, hint=hint)
         kinds = ((prompt, PromptSettings), (model, ModelSettings), (limits, Limits))
         records = [one if isinstance(one, kind) else kind for one, kind in kinds]
         prompts, models, bounds, *more = split_settings(settings, *records, *others)

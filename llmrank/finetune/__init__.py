@@ -66,8 +66,8 @@ def finetune(
     settings = settings or TitleTraining()
     for name in ("seed", "users", "skip_bad_rows"):
         if name in cases:
-            hint = "use settings=TitleTraining(seed=…), or validation_users=…"
-            raise InputError("is not set for a training's data", field=name, hint=hint)
+            hint = "use settings=TitleTraining(…), which has the seed and the number of validation users"
+            raise InputError("the data of a training have no such setting", field=name, hint=hint)
     read = gather(as_settings(data), cases | {"seed": settings.seed})
     split = prepare(read, default_users=0, say=say).split
     inner = validation_split(split)

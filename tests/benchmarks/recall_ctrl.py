@@ -100,7 +100,7 @@ def main() -> None:
     }
     rows: list[tuple[str, ...]] = []
     for measure in ("NDCG@10", "HR@10", "log loss"):
-        bounds = (0, math.inf if measure == "log loss" else 1)
+        bounds = (0, -math.log(LEAST) if measure == "log loss" else 1)
         values = [mean_interval(means[name][measure], bounds=bounds) for name in NAMES]
         difference = paired_difference(means["ctrl"][measure], means["autoint"][measure])
         cells = [f"{one.value:.4f} [{one.low:.4f}, {one.high:.4f}]" for one in values]

@@ -126,6 +126,14 @@ def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path
         assert "keywords" not in run("render", "palr", "--data", "cases.jsonl", *switch).stdout
 
 
+def test_render_shows_a_sort_that_starts_from_the_recall_order_without_scores(folder: Path):
+    lines = (folder / "cases.jsonl").read_text()
+    (folder / "ids.jsonl").write_text(re.sub(r', "score": [\d.]+', "", lines))
+    options = ("--ranker", "pairwise", "--sort", "insertion")
+    shown = run("render", "pairwise", *options, "--data", "ids.jsonl").stdout
+    assert shown.count("Offer") >= 2 and shown == run("render", "pairwise", *options, "--data", "cases.jsonl").stdout
+
+
 def test_render_of_a_user_does_not_depend_on_who_else_is_there(folder: Path):
     before = run("render", "palr", "--user", "42", "--data", "cases.jsonl").stdout
     rows = (folder / "cases.jsonl").read_text().splitlines(keepends=True)

@@ -129,6 +129,23 @@ def test_rank_llm_requests_bring_their_titles(files: Callable[..., dict[str, Pat
         assert caught.value.line == 1
 
 
+@pytest.mark.parametrize(("requests", "said", "line"), [(0, "holds no request", None), (2, "second request", 2)])
+def test_rank_llm_files_hold_one_request_for_each_query(
+    files: Callable[..., dict[str, Path]], requests: int, said: str, line: int | None
+) -> None:
+    request = {
+        "query": {"qid": "7", "text": "space films"},
+        "candidates": [{"docid": "1", "score": 2, "doc": {"title": "Alien", "relevant": "horror"}}],
+    }
+    there = files(requests=(json.dumps(request) + "\n") * requests)
+    with pytest.raises(InputError, match=said) as caught:
+        read_external(there["requests"], "rank_llm")
+    assert caught.value.line == line
+    there["requests"].write_text(json.dumps(request))
+    (case,) = cases_of(there["requests"], "rank_llm")
+    assert case.candidates[0].attributes == {"relevant": "horror"} and not case.relevant
+
+
 def test_histories_are_read_from_every_format_alike(tmp_path: Path, files: Callable[..., dict[str, Path]]) -> None:
     there = files(run="7 Q0 1 1 2 x\n")
     (tmp_path / "a.inter").write_text("user_id:token\titem_id:token\ttimestamp:float\n7\t4\t20\n7\t3\t10\n")

@@ -15,6 +15,8 @@ import pytest
 
 from llmrank.data.candidates import BadRowsError, CandidateFile
 from llmrank.data.external_formats import convert, read_external
+from llmrank.data.rows import texts
+from llmrank.data.tables import read_event_rows, read_table
 from llmrank.data.tallrec import read_tallrec
 from llmrank.errors import InputError
 from llmrank.prompting.library import load_template
@@ -114,6 +116,35 @@ def test_faults_are_listed_with_their_lines_or_left_out_and_counted(tmp_path: Pa
         "1 rows left out: the item has no score",
         "1 Cases have an empty history",
     }
+
+
+def test_ids_keep_what_would_be_an_entity_in_a_title(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("user,item,title,score,relevant\nu,a&amp;b,Salt &amp; Pepper,2,0\nu, a&b ,Salt,1,1\n")
+    (case,) = CandidateFile(read_external(path, "table")[0]).cases()
+    assert case.candidates == (Item("a&amp;b", "Salt & Pepper"), Item("a&b", "Salt"))
+    assert case.relevant == ("a&b",)
+
+
+def test_a_row_without_an_item_is_not_relevant(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("user,item,title,score,relevant\nu,1,One,2,1\nu,,Two,1,1\n")
+    table, notes = read_external(path, "table", skip_bad_rows=True)
+    assert [case.relevant for case in CandidateFile(table).cases()] == [("1",)]
+    assert "1 rows are relevant by the column 'relevant'" in notes
+
+
+def test_only_names_that_speak_of_a_moment_are_taken_for_timestamps(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("user,item,category_id\nu,1,1400000000\nu,2,1300000000\n")
+    assert read_event_rows(read_table(path), {}).timestamp is None
+    path.write_text("user,item,category_id,viewedAt\nu,1,1400000000,1300000001\nu,2,1300000000,1300000000\n")
+    found = read_event_rows(read_table(path), {})
+    assert found.timestamp is not None and found.timestamp.tolist() == [1300000001, 1300000000]
+
+
+def test_an_item_without_categories_has_an_empty_list_of_them() -> None:
+    assert texts(pa.chunked_array([pa.array([["Drama", "War"], [], None])])).to_pylist() == ["Drama, War", "", None]
 
 
 def test_roles_are_named_where_names_do_not_tell(tmp_path: Path) -> None:

@@ -139,6 +139,17 @@ def test_a_ranker_of_ones_own(tmp_path: Path) -> None:
     assert run.metrics.outcomes["unparsed"] == 0 and server.calls
 
 
+def test_options_beside_a_ranker_of_ones_own_are_refused(tmp_path: Path) -> None:
+    """They would change nothing, and the Run would say that they were set."""
+    with pytest.raises(InputError, match="'window': a ranker of your own is used as it is"):
+        lr.evaluate(cases(), ranker=lr.make_ranker("recall_order"), window=3, out=tmp_path / "run", progress=False)
+
+
+def test_a_ranker_object_that_asks_nothing_needs_no_model(tmp_path: Path) -> None:
+    run = lr.evaluate(cases(), ranker=lr.make_ranker("recall_order"), out=tmp_path / "run", progress=False)
+    assert run.metrics["MRR"].value == 0.5 and run.metrics.usage.requests == 0
+
+
 def test_a_baseline_needs_no_model(tmp_path: Path) -> None:
     run = lr.evaluate(cases(), ranker="recall_order", out=tmp_path / "run", progress=False)
     assert run.metrics["MRR"].value == 0.5 and run.metrics.usage.requests == 0
@@ -187,6 +198,8 @@ def test_a_setting_by_name_comes_before_a_whole_record(tmp_path: Path) -> None:
         ({"prompt": "google-zero-shot"}, "rating"),
         ({"measures": "RMSE"}, "RMSE"),
         ({"order": "sorted"}, "order"),
+        ({"limits": 3}, "'limits': a value of type int cannot"),
+        ({"prompt": ["palr"]}, "'prompt': a value of type list cannot"),
     ],
 )
 def test_wrong_arguments_are_named_before_anything_is_asked(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:

@@ -106,6 +106,11 @@ def test_candidates_that_cannot_be_told_apart_are_the_callers_mistake(candidates
         ranks.rank(["Heat"], candidates)
 
 
+def test_every_candidate_has_a_score_or_none_has() -> None:
+    with lr.Reranker(ranker="recall_order") as ranks, pytest.raises(InputError, match="2 scores for 6 candidates"):
+        ranks.rank(["Heat"], FILMS, scores=[1.0, 2.0])
+
+
 def test_a_baseline_loads_no_model() -> None:
     with lr.Reranker(None, ranker="bm25") as ranks:
         assert ranks.rank(["Film 3"], FILMS).order[0] in FILMS

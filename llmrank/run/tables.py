@@ -6,6 +6,7 @@ import html
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
+from textwrap import fill
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from llmrank.run.compare import PairedResult
 
 SIGNIFICANT = 0.05
+NOTE_WIDTH = 80
 MINUS = "\N{MINUS SIGN}"
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -93,14 +95,20 @@ class Shown(ABC):
     def table(self) -> TextTable:
         """Return the table."""
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what must be said below the table, in sentences."""
+        return (self.note,) if self.note else ()
+
     def __str__(self) -> str:
-        return f"{self.table()}\n{self.note}" if self.note else str(self.table())
+        return "\n".join(
+            [str(self.table()), *(fill(note, NOTE_WIDTH, break_on_hyphens=False) for note in self.notes())]
+        )
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return self.table().to_html()
+        return self.table().to_html() + "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
 
 
 def number(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from textwrap import fill
@@ -54,6 +55,13 @@ class TextTable:
         header, *rows = [tuple(row[place] for place in kept) for row in (self.header, *self.rows)]
         return TextTable(header, tuple(rows))
 
+    def fitting(self, width: int | None, dropped: Sequence[str]) -> TextTable:
+        """Return the table without those of the columns, the first of `dropped` first, that do not fit the width."""
+        table = self
+        for column in dropped:
+            table = table if width is None or table.width <= width else table.without(column)
+        return table
+
     def __str__(self) -> str:
         """Return the table as plain text."""
         first, *others = self.widths
@@ -90,6 +98,8 @@ class Shown(ABC):
 
     note: ClassVar[str] = ""
     """What must be said below the table."""
+    dropped: ClassVar[tuple[str, ...]] = ()
+    """Columns that a narrow table does without, in this order."""
 
     @abstractmethod
     def table(self) -> TextTable:
@@ -99,10 +109,13 @@ class Shown(ABC):
         """Return what must be said below the table, in sentences."""
         return (self.note,) if self.note else ()
 
+    def text(self, width: int | None = None) -> str:
+        """Return the table and its notes; with `width` the table drops columns, never digits, until it fits."""
+        notes = [fill(note, NOTE_WIDTH, break_on_hyphens=False) for note in self.notes()]
+        return "\n".join([str(self.table().fitting(width, self.dropped)), *notes])
+
     def __str__(self) -> str:
-        return "\n".join(
-            [str(self.table()), *(fill(note, NOTE_WIDTH, break_on_hyphens=False) for note in self.notes())]
-        )
+        return self.text()
 
     def __repr__(self) -> str:
         return str(self)
@@ -113,7 +126,7 @@ class Shown(ABC):
 
 def number(value: float | None) -> str:
     """Return a value with four decimals, or a dash."""
-    return "–" if value is None else f"{value:.4f}".replace("-", MINUS)
+    return "–" if value is None else f"{value:z.4f}".replace("-", MINUS)
 
 
 def signed(value: float | None, decimals: int = 4) -> str:

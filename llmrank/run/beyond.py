@@ -243,7 +243,7 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
         counts = np.array([popularity.get(item_id, 0) for item_id in items], dtype=np.float64)
         percentile = percentiles(counts)
         offered = np.bincount(method.case, percentile[method.item]) / np.bincount(method.case)
-        tail = 1.0 - short_head(counts)
+        tail = (~short_head(counts)).astype(np.float64)
         bits = np.asarray(-np.log2((counts + 1) / (counts + 1).sum()), dtype=np.float64)
         rows.append(over_users(LIFT, lambda tops: tops.mean(percentile) - offered, None))
         # Zero for most users, perhaps: the interval needs the bounds.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmrank.evaluation.cases import load_cases
     from llmrank.evaluation.evaluate import evaluate
     from llmrank.evaluation.method import load_prompt, make_ranker
+    from llmrank.evaluation.plan import plan
     from llmrank.evaluation.rerank import rerank
     from llmrank.evaluation.reranker import Reranker
     from llmrank.evaluation.score import score
@@ -42,6 +43,7 @@ __all__ = [
     "make_ranker",
     "measures",
     "open_store",
+    "plan",
     "rerank",
     "score",
 ]
@@ -51,6 +53,7 @@ _WHERE = {
     "llmrank.evaluation.cases": ("load_cases",),
     "llmrank.evaluation.evaluate": ("evaluate",),
     "llmrank.evaluation.method": ("load_prompt", "make_ranker"),
+    "llmrank.evaluation.plan": ("plan",),
     "llmrank.evaluation.rerank": ("rerank",),
     "llmrank.evaluation.reranker": ("Reranker",),
     "llmrank.evaluation.score": ("score",),

@@ -140,21 +140,45 @@ def paired_difference(
         p_t,
         effect_size,
         *signs_of(differences),
-        detectable_difference(interval.low, interval.high, interval.users),
+        detectable_difference(spread(differences, counts), interval.users),
     )
 
 
-def detectable_difference(low: float, high: float, users: int) -> float:
+def spread(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
+    """Return the standard deviation over users that a mean over all values has: its standard error times √users.
+
+    With one value each it is the sample's; else it is cluster-robust. `sums` and `counts`: of each user's values. NaN
+    with fewer than two users.
+    """
+    users = len(sums)
+    if users < 2:
+        return math.nan
+    mean = sums.sum() / counts.sum()
+    return math.sqrt(((sums - mean * counts) ** 2).sum() / (users - 1)) / float(counts.mean())
+
+
+def detectable_difference(spread: float, users: int) -> float:
     """Return the least true difference that a two-sided test at 5% finds with 80% power.
 
-    It is (t(.975) + t(.8)) times the standard error of the paired differences, with users - 1 degrees of freedom (Bloom
-    1995, Evaluation Review 19, "Minimum detectable effects"); `low` and `high` are the ends of their 95% t interval,
-    t(.975) standard errors from the middle. NaN with fewer than two users.
+    It is (t(.975) + t(.8)) times the standard error of the paired differences, `spread` / √users, with users - 1
+    degrees of freedom (Bloom 1995, Evaluation Review 19, "Minimum detectable effects"). NaN with fewer than two users.
     """
     if users < 2:
         return math.nan
     # t(.8) leaves 20% above it: the half-width of a 60% interval.
-    return (high - low) / 2 * (1 + t_quantile(users - 1, 0.6) / t_quantile(users - 1, 0.95))
+    return (t_quantile(users - 1, 0.95) + t_quantile(users - 1, 0.6)) * spread / math.sqrt(users)
+
+
+def users_needed(spread: float, difference: float) -> int:
+    """Return the least number of users, at least 2, with which `difference` (above 0) is detectable.
+
+    `detectable_difference`, solved for the users. Normal quantiles give too few by some users, so it is counted up.
+    """
+    normal = t_quantile(math.inf, 0.95) + t_quantile(math.inf, 0.6)
+    users = max(2, math.ceil((normal * spread / difference) ** 2))
+    while detectable_difference(spread, users) > difference:
+        users += 1
+    return users
 
 
 def bootstrapped_difference(
@@ -186,8 +210,7 @@ def paired_t(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> tuple[fl
     users = len(sums)
     if users < 2:
         return math.nan, math.nan
-    mean = sums.sum() / counts.sum()
-    deviation = math.sqrt(((sums - mean * counts) ** 2).sum() / (users - 1)) / counts.mean()
+    mean, deviation = sums.sum() / counts.sum(), spread(sums, counts)
     if deviation <= TIE * abs(mean) or deviation == 0:
         return (1.0, 0.0) if abs(mean) <= TIE else (0.0, math.copysign(math.inf, mean))
     effect_size = mean / deviation
@@ -257,7 +280,7 @@ def by_cluster(
     return np.bincount(clusters, values)[used].astype(np.float64), counts[used].astype(np.float64)
 
 
-def t_quantile(freedom: int, confidence: float) -> float:
+def t_quantile(freedom: float, confidence: float) -> float:
     """Return the half-width, in standard errors, of a t interval with that confidence."""
     from scipy.special import stdtrit
 

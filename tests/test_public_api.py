@@ -11,7 +11,7 @@ import llmrank as lr
 
 PROMISED = {
     "load_cases", "load_prompt", "make_ranker", "evaluate", "compare", "rerank", "score", "load_run", "open_store",
-    "Reranker", "Run", "Case", "Item", "Event", "Ranking", "Outcome", "measures",
+    "plan", "Reranker", "Run", "Case", "Item", "Event", "Ranking", "Outcome", "measures",
 }  # fmt: skip
 
 

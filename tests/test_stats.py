@@ -15,6 +15,7 @@ from llmrank.stats import (
     mean_interval,
     paired_difference,
     percentile_interval,
+    users_needed,
 )
 
 UNIT = (0.0, 1.0)
@@ -217,4 +218,13 @@ def test_a_test_finds_the_detectable_difference_in_four_of_five_samples(users: i
 
 def test_with_one_user_no_difference_is_known_to_be_detectable() -> None:
     assert np.isnan(paired_difference(np.ones(1), np.zeros(1)).detectable)
-    assert np.isnan(detectable_difference(-np.inf, np.inf, 1))
+    assert np.isnan(detectable_difference(1.0, 1))
+
+
+def test_the_users_needed_are_the_fewest_that_detect_the_difference() -> None:
+    # Normal quantiles give ((1.960 + 0.842) × 0.2 / 0.1)² = 31.4; with t's of 33 degrees of freedom it takes 34.
+    assert users_needed(0.2, 0.1) == 34
+    for spread, difference in ((0.2, 0.5), (0.3, 0.01), (0.0, 0.1), (1.0, 1e-4)):
+        users = users_needed(spread, difference)
+        assert detectable_difference(spread, users) <= difference
+        assert users == 2 or detectable_difference(spread, users - 1) > difference

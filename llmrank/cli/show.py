@@ -16,10 +16,18 @@ from llmrank.cli.output import show_json
 @option("--worst", default=None, type=click.IntRange(1), help="Show so many Cases that lost most against recall order.")
 @option("--groups", is_flag=True, help="Show for whom the method gains: by history, popularity and recall place.")
 @option("--depth", is_flag=True, help="Show what reranking only the first candidates would be worth.")
+@option("--beyond-accuracy", is_flag=True, help="Show how popular, novel, diverse and spread over items the top 10 is.")
 @option("--measures", default=None, help="Compute these instead, such as NDCG@1..50,MRR; nothing is asked.")
 @json_option
 def show(
-    run: Path, user: str | None, worst: int | None, groups: bool, depth: bool, measures: str | None, as_json: bool
+    run: Path,
+    user: str | None,
+    worst: int | None,
+    groups: bool,
+    depth: bool,
+    beyond_accuracy: bool,
+    measures: str | None,
+    as_json: bool,
 ) -> None:
     """Show RUN again. The folder alone is needed: no data set, no Store, no model."""
     from llmrank.report import console, show_metrics, show_worst
@@ -30,13 +38,14 @@ def show(
         click.echo(found[user].record.to_json() if as_json else str(found[user]))
         return
     numbers = found.metrics if measures is None else found.measure(measures)
-    if groups or depth:
-        shown = [found.groups(numbers.headline)] if groups else []
-        shown += [found.depth(numbers.headline)] if depth else []
+    shown = [found.groups(numbers.headline)] if groups else []
+    shown += [found.depth(numbers.headline)] if depth else []
+    shown += [found.beyond_accuracy()] if beyond_accuracy else []
+    if shown:
         if as_json:
             show_json({name: value for one in shown for name, value in one.to_dict().items()})
         else:
-            click.echo("\n\n".join(map(str, shown)))
+            click.echo("\n\n".join(one.text(to.width) for one in shown))
     elif as_json:
         show_json({"run": str(run), **numbers.to_dict()})
     elif worst is not None:

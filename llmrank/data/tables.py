@@ -69,7 +69,7 @@ LIKE: Mapping[str, tuple[str, ...]] = {
 """Words in the names of columns that seem to be one, though they are called otherwise."""
 EARLIEST = 3e8
 """Seconds since the epoch: numbers below it (1979) are no times."""
-_MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
+MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ def read_item_rows(table: Table, columns: Mapping[str, str]) -> ItemRows:
     for name in table.data.column_names:
         if name not in (item, title):
             column = table.data[name]
-            many = name.lower() in _MANY_VALUED and is_text(column.type)
+            many = name.lower() in MANY_VALUED and is_text(column.type)
             attributes[name] = map_texts(column, split_genres) if many else column
     ids = table.texts(item).fill_null("")
     return ItemRows(table.path, ids, table.texts(title), attributes, table.lines, item)

@@ -46,6 +46,8 @@ class CaseSet(Sequence[Case]):
     """The dataset that the Cases come from; None where they come from a file or a list."""
     proposed: CaseSettings | None = None
     """The settings of the recall stage that proposed the candidates; None where none did."""
+    available: int = 0
+    """Users that could be drawn; 0: unknown."""
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -166,6 +168,7 @@ def _drawn(
         notes=tuple(_notes(cases, len(users), settings)),
         settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": _hash(everyone)},
         seed=settings.seed,
+        available=len(users),
     )
 
 
@@ -226,6 +229,7 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
         seed=settings.seed,
         split=split,
         proposed=settings if "recall" in manifest else None,
+        available=prepared.available,
     )
 
 

@@ -122,10 +122,7 @@ class Comparison:
             )
             for one in self.results
         ]
-        table = TextTable(header, tuple(rows))
-        for column in DROPPED_FIRST:
-            table = table if width is None or table.width <= width else table.without(column)
-        return table
+        return TextTable(header, tuple(rows)).fitting(width, DROPPED_FIRST)
 
     def verdict(self) -> list[str]:
         """Return what the headline measure says of each pair, in sentences."""

@@ -18,7 +18,16 @@ from llmrank.measures import Judgements, Measure, Ratings, parse_measure
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.order import Order
 from llmrank.run.folder import CASES, EVALUATION, METRICS, SHOT, SHOTS, read_manifest, read_part, read_records
-from llmrank.run.metrics import Metrics, MetricSettings, judge, metrics, parse_measures, ranked_by, task_of
+from llmrank.run.metrics import (
+    USUAL_CUTOFF,
+    Metrics,
+    MetricSettings,
+    judge,
+    metrics,
+    parse_measures,
+    ranked_by,
+    task_of,
+)
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import TextTable, number, optional
 from llmrank.types import Case, Item, Ranking
@@ -26,6 +35,7 @@ from llmrank.types import Case, Item, Ranking
 if TYPE_CHECKING:
     import pandas
 
+    from llmrank.run.beyond import BeyondAccuracy
     from llmrank.run.depth import Depth
     from llmrank.run.export import ExportFormat
     from llmrank.run.groups import Groups
@@ -196,6 +206,12 @@ class Run:
         from llmrank.run.depth import depth
 
         return depth(self, measure or self.metrics.headline or "NDCG@10")
+
+    def beyond_accuracy(self, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
+        """Return how popular, novel, diverse and spread over the items the top k is; see `llmrank.run.beyond`."""
+        from llmrank.run.beyond import beyond_accuracy
+
+        return beyond_accuracy(self, k)
 
     def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""

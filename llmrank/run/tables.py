@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from textwrap import fill
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from llmrank.run.compare import PairedResult
 
 SIGNIFICANT = 0.05
+NOTE_WIDTH = 80
 MINUS = "\N{MINUS SIGN}"
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -51,6 +54,13 @@ class TextTable:
         kept = [place for place, name in enumerate(self.header) if name != column]
         header, *rows = [tuple(row[place] for place in kept) for row in (self.header, *self.rows)]
         return TextTable(header, tuple(rows))
+
+    def fitting(self, width: int | None, dropped: Sequence[str]) -> TextTable:
+        """Return the table without those of the columns, the first of `dropped` first, that do not fit the width."""
+        table = self
+        for column in dropped:
+            table = table if width is None or table.width <= width else table.without(column)
+        return table
 
     def __str__(self) -> str:
         """Return the table as plain text."""
@@ -88,24 +98,35 @@ class Shown(ABC):
 
     note: ClassVar[str] = ""
     """What must be said below the table."""
+    dropped: ClassVar[tuple[str, ...]] = ()
+    """Columns that a narrow table does without, in this order."""
 
     @abstractmethod
     def table(self) -> TextTable:
         """Return the table."""
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what must be said below the table, in sentences."""
+        return (self.note,) if self.note else ()
+
+    def text(self, width: int | None = None) -> str:
+        """Return the table and its notes; with `width` the table drops columns, never digits, until it fits."""
+        notes = [fill(note, NOTE_WIDTH, break_on_hyphens=False) for note in self.notes()]
+        return "\n".join([str(self.table().fitting(width, self.dropped)), *notes])
+
     def __str__(self) -> str:
-        return f"{self.table()}\n{self.note}" if self.note else str(self.table())
+        return self.text()
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return self.table().to_html()
+        return self.table().to_html() + "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
 
 
 def number(value: float | None) -> str:
     """Return a value with four decimals, or a dash."""
-    return "–" if value is None else f"{value:.4f}".replace("-", MINUS)
+    return "–" if value is None else f"{value:z.4f}".replace("-", MINUS)
 
 
 def signed(value: float | None, decimals: int = 4) -> str:

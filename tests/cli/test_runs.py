@@ -63,6 +63,15 @@ def test_show_one_user_the_worst_and_other_measures(alone: Path) -> None:
     assert list(curve["measures"]) == [f"NDCG@{k}" for k in range(1, 6)]
 
 
+def test_show_what_is_beyond_accuracy(alone: Path) -> None:
+    shown = goes_well(run(alone, "show", "run", "--beyond-accuracy")).stdout
+    assert shown.startswith("top 10") and "Gini of exposure" in shown and "Left out, for the items have no" in shown
+    found = json.loads(goes_well(run(alone, "show", "run", "--beyond-accuracy", "--json")).stdout)["beyond_accuracy"]
+    names = [row["name"] for row in found["rows"]]
+    assert names == ["popularity lift", "long-tail share", "novelty", "coverage", "Gini of exposure"]
+    assert found["rows"][0]["random"] == pytest.approx(0) and found["cases"] == CASES
+
+
 def test_compare_in_every_form(alone: Path) -> None:
     text = goes_well(run(alone, "compare", "run", "plain")).stdout
     assert text.startswith("NDCG@10: ") and "wins/ties/losses" in text and "profile: palr-profile → not set" in text

@@ -1,0 +1,304 @@
+"""Beyond accuracy: how popular, novel, diverse and evenly spread over the items is what a method puts on top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank import stats
+from llmrank.data.tables import MANY_VALUED
+from llmrank.errors import InputError
+from llmrank.measures.judgements import tie_group
+from llmrank.measures.measure import ROUNDING
+from llmrank.measures.summary import finite, finite_pair
+from llmrank.rankers.baselines import RecallOrder
+from llmrank.run.metrics import USUAL_CUTOFF, ranked_by
+from llmrank.run.tables import Shown, TextTable, between, number, signed
+from llmrank.types import Item, Ranking
+
+if TYPE_CHECKING:
+    from llmrank.run.run import Run
+
+HEAD = 0.8
+"""Share of the training events that the most popular items, which are not the long tail, hold together."""
+DRAWS = 20
+"""Seeded ways to break ties over which the Gini index is averaged."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class BeyondRow:
+    """One quantity. None: undefined, or not known. Intervals are 95%, over users; sums over users have none."""
+
+    name: str
+    value: float | None
+    ci95: tuple[float, float] | None
+    recall_order: float | None
+    recall_order_ci95: tuple[float, float] | None
+    random: float | None
+    """What random order gives: the exact expectation; the Gini index is the mean of seeded draws."""
+    difference: float | None
+    """The method minus recall order."""
+    difference_ci95: tuple[float, float] | None
+
+
+@dataclass(frozen=True, repr=False)
+class BeyondAccuracy(Shown):
+    """What `beyond_accuracy` found. It prints as a table."""
+
+    dropped = ("recall CI", "method CI")
+    k: int
+    cases: int
+    users: int
+    offered: int
+    """Different items among the candidates."""
+    rows: tuple[BeyondRow, ...]
+    remarks: tuple[str, ...]
+    """What is left out, and which Cases are counted otherwise, in sentences."""
+
+    def __getitem__(self, name: str) -> BeyondRow:
+        """Return a row by its name; raises KeyError where it is left out."""
+        return {row.name: row for row in self.rows}[name]
+
+    def table(self) -> TextTable:
+        """Return a row per quantity."""
+        head = (f"top {self.k}", "method", "method CI", "recall order", "recall CI", "random", "difference", "95% CI")
+        rows = [
+            (
+                row.name,
+                number(row.value),
+                between(row.ci95),
+                number(row.recall_order),
+                between(row.recall_order_ci95),
+                number(row.random),
+                signed(row.difference),
+                between(row.difference_ci95, sign=True),
+            )
+            for row in self.rows
+        ]
+        return TextTable(head, tuple(rows))
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the quantities are, and what is left out, in sentences."""
+        return (
+            f"{self.cases:,} Cases of {self.users:,} users; they offer {self.offered:,} items, and all is over these.",
+            "difference: the method minus recall order, paired on users; ties: their expected value",
+            *(text for name, text in MEANINGS.items() if name in {row.name for row in self.rows}),
+            *self.remarks,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {"beyond_accuracy": asdict(self)}
+
+
+LIFT, TAIL, NOVELTY = "popularity lift", "long-tail share", "novelty"
+DIVERSITY, COVERAGE, GINI = "diversity", "coverage", "Gini of exposure"
+MEANINGS: Mapping[str, str] = {
+    LIFT: "popularity lift: percentile of training events, mean of the top minus mean of the candidates",
+    TAIL: f"long-tail share: items outside the most popular ones that hold {HEAD:.0%} of the training events",
+    NOVELTY: "novelty: −log2 of an item's share of the training events, in bits",
+    DIVERSITY: "diversity: Jaccard distance between the categories of two items of the top",
+    COVERAGE: "coverage: share of the items that are in the top of at least one Case",
+    GINI: "Gini of exposure: 0: every item is in equally many tops; 1: one item is in all",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tops:
+    """How surely each candidate is in the top k of its Case: an entry per Case and candidate, Case after Case."""
+
+    case: NDArray[np.intp]
+    item: NDArray[np.intp]
+    share: Values
+    """The chance over random tie-breaking."""
+    size: NDArray[np.intp]
+    """Per Case: how many items its top has: k, or all where there are fewer."""
+
+    @classmethod
+    def of(cls, rankings: Sequence[Ranking], index: Mapping[str, int], k: int) -> Self:
+        """Return the tops of Rankings; `index` numbers the items. A Case without an answer has all candidates tied."""
+        lengths = [len(ranking.order) for ranking in rankings]
+        return cls(
+            np.repeat(np.arange(len(rankings)), lengths),
+            np.array([index[item_id] for ranking in rankings for item_id in ranking.order], dtype=np.intp),
+            np.concatenate([_shares(ranking, k) for ranking in rankings]),
+            np.minimum(lengths, k),
+        )
+
+    def random(self) -> Tops:
+        """Return the same with all candidates of a Case tied."""
+        share = self.size / np.bincount(self.case)
+        return Tops(self.case, self.item, share[self.case], self.size)
+
+    def mean(self, values: Values) -> Values:
+        """Return, per Case, the expected mean over its top of what each item has."""
+        return np.bincount(self.case, self.share * values[self.item]) / self.size
+
+    def coverage(self, items: int) -> float:
+        """Return the expected share of the items that are in some top; ties in different Cases break independently."""
+        with np.errstate(divide="ignore"):
+            absent = np.bincount(self.item, np.log1p(-self.share), minlength=items)
+        return float(1 - np.exp(absent).mean())
+
+    def gini(self, items: int) -> float:
+        """Return the Gini index of how many tops each item is in, the mean over `DRAWS` ways to break the ties."""
+        generator, torn = np.random.default_rng(0), (self.share > 0) & (self.share < 1)
+        case = self.case[torn]
+        places = np.rint(np.bincount(case, self.share[torn], minlength=len(self.size)))[case]
+        starts = np.searchsorted(case, case)
+        taken, found = np.floor(self.share), list[float]()
+        for _ in range(DRAWS if len(case) else 1):
+            drawn = np.empty(len(case))
+            drawn[np.lexsort((generator.random(len(case)), case))] = np.arange(len(case)) - starts < places
+            taken[torn] = drawn
+            found.append(gini(np.bincount(self.item, taken, minlength=items)))
+        return float(np.mean(found))
+
+    def diversity(self, categories: Values) -> Values:
+        """Return, per Case, the expected mean Jaccard distance of two items of its top; NaN: it has fewer than two.
+
+        `categories[item, category]` is 1 where the item has it. An item without any shares none.
+        """
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(self.case))])
+        found = np.full(len(self.size), np.nan)
+        for case in np.flatnonzero(self.size > 1):
+            within = slice(bounds[case], bounds[case + 1])
+            share, has = self.share[within], categories[self.item[within]]
+            share, has = share[share > 0], has[share > 0]
+            both, torn = np.outer(share, share), np.flatnonzero(share < 1)
+            if len(torn):  # of s tied items r are in: both of two with r (r - 1) / s (s - 1)
+                both[np.ix_(torn, torn)] = share[torn[0]] * (share[torn].sum() - 1) / (len(torn) - 1)
+            np.fill_diagonal(both, 0)
+            common, count = has @ has.T, has.sum(axis=1)
+            distance = 1 - common / np.maximum(count[:, None] + count - common, 1)
+            found[case] = (both * distance).sum() / (self.size[case] * (self.size[case] - 1))
+        return found
+
+
+def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
+    """Return what a Run's method, its recall stage and random order put into the top k, whether relevant or not.
+
+    All is over the items offered: the different candidates of the Cases that are done. Where a ranking has ties, it is
+    the expected value over random tie-breaking, and a Case without a readable answer has all its candidates tied.
+
+    - Popularity lift, in [-1, 1]: the mean percentile of the top's training events minus that of the Case's candidates
+      (equal counts share the middle). Abdollahpouri et al. (RecSys 2019 and 2020) compare with the user's history, and
+      raw counts; here the candidates are what could be chosen.
+    - Long-tail share, in [0, 1]: items outside the short head, the most popular items that together hold 80% of the
+      training events (Abdollahpouri, Burke & Mobasher, FLAIRS 2019, "Managing popularity bias in recommender systems
+      with personalized re-ranking"). Items as popular as the last one of the head belong to it.
+    - Novelty, in bits: the mean of -log2 p, p being an item's share of the training events, each item counted once more
+      (Vargas & Castells, RecSys 2011, "Rank and relevance in novelty and diversity metrics").
+    - Diversity, in [0, 1]: the mean Jaccard distance between the categories (genres, …) of two items of the top: the
+      intra-list distance of Vargas & Castells, after Ziegler et al. (WWW 2005, "Improving recommendation lists through
+      topic diversification").
+    - Coverage, in [0, 1]: items that are in at least one top (Ge et al., RecSys 2010, "Beyond accuracy").
+    - Gini index, in [0, 1], of how many tops each item is in (Castells, Hurley & Vargas 2015, Recommender Systems
+      Handbook). It, and coverage, depend on the number of Cases: compare them on the same Cases only.
+
+    Args:
+        run: A Run about rankings.
+        k: How many items the top has; all, where there are fewer.
+
+    Raises:
+        InputError: a Run about ratings or without candidates, or a `k` below 1.
+    """
+    run.require_rankings()
+    cases = [case for case in run.done if case.candidates]
+    if not cases or k < 1:
+        problem, hint = (
+            ("a top has at least one item", "raise it") if cases else ("no Case is done", "continue the Run")
+        )
+        raise InputError(problem, path=run.path, field="k", hint=hint)
+    items = {item.item_id: item for case in cases for item in case.candidates}
+    index = {item_id: place for place, item_id in enumerate(items)}
+    rankings = [run.records[case.case_id].ranking for case in cases]
+    method, recalled = (Tops.of(found, index, k) for found in (rankings, ranked_by(cases, RecallOrder())))
+    three = (method, recalled, recalled.random())  # all Runs on these Cases see the same draws
+    users = stats.clusters_of(case.user_id for case in cases)
+
+    def over_users(name: str, per_case: Callable[[Tops], Values], bounds: tuple[float, float] | None) -> BeyondRow:
+        values = [per_case(tops) for tops in three]
+        known = ~np.isnan(values[0])
+        means = [stats.mean_interval(one[known], users[known], bounds=bounds) for one in values]
+        paired = stats.mean_interval((values[0] - values[1])[known], users[known])
+        (mine, ci95), (theirs, theirs_ci95), (chance, _), (more, more_ci95) = (
+            (finite(one.value), finite_pair(one.low, one.high)) for one in (*means, paired)
+        )
+        return BeyondRow(name, mine, ci95, theirs, theirs_ci95, chance, more, more_ci95)
+
+    def over_items(name: str, of: Callable[[Tops, int], float]) -> BeyondRow:
+        mine, theirs, chance = (of(tops, len(items)) for tops in three)
+        return BeyondRow(name, mine, None, theirs, None, chance, mine - theirs, None)
+
+    rows: list[BeyondRow] = []
+    remarks: list[str] = []
+    if popularity := run.metric_settings.popularity:
+        counts = np.array([popularity.get(item_id, 0) for item_id in items], dtype=np.float64)
+        percentile = percentiles(counts)
+        offered = np.bincount(method.case, percentile[method.item]) / np.bincount(method.case)
+        tail = (~short_head(counts)).astype(np.float64)
+        bits = np.asarray(-np.log2((counts + 1) / (counts + 1).sum()), dtype=np.float64)
+        rows.append(over_users(LIFT, lambda tops: tops.mean(percentile) - offered, None))
+        # Zero for most users, perhaps: the interval needs the bounds.
+        rows.append(over_users(TAIL, lambda tops: tops.mean(tail), (0.0, 1.0)))
+        rows.append(over_users(NOVELTY, lambda tops: tops.mean(bits), None))
+    else:
+        remarks.append(f"Left out, for no training events are known: {LIFT}, {TAIL}, {NOVELTY}.")
+    if (categories := category_table(items.values())) is not None:
+        rows.append(over_users(DIVERSITY, lambda tops: tops.diversity(categories), None))
+    else:
+        remarks.append(f"Left out, for the items have no {', '.join(sorted(MANY_VALUED))}: {DIVERSITY}.")
+    rows += [over_items(COVERAGE, Tops.coverage), over_items(GINI, Tops.gini)]
+    if unanswered := sum(not ranking.answered for ranking in rankings):
+        remarks.append(f"{unanswered:,} Cases have no readable answer: they count as random order.")
+    if short := int((np.bincount(method.case) <= k).sum()):
+        remarks.append(f"{short:,} Cases offer no more than {k} items: all of them are the top.")
+    return BeyondAccuracy(k, len(cases), len(set(users.tolist())), len(items), tuple(rows), tuple(remarks))
+
+
+def _shares(ranking: Ranking, k: int) -> Values:
+    """Return, along the order, the chance of each item to be among the first `k`."""
+    n, place = len(ranking.order), 0
+    shares = np.empty(n)
+    while place < n:
+        above, size = tie_group(ranking, place) if ranking.answered else (0, n)
+        shares[above : above + size] = min(max(k - above, 0), size) / size
+        place = above + size
+    return shares
+
+
+def percentiles(counts: Values) -> Values:
+    """Return the share of the items with a lower count, and of half of those with the same: in (0, 1)."""
+    ordered = np.sort(counts)
+    below, upto = (np.searchsorted(ordered, counts, side) for side in ("left", "right"))
+    return np.asarray(below + upto, dtype=np.float64) / (2 * len(counts))
+
+
+def short_head(counts: Values) -> NDArray[np.bool_]:
+    """Return which items are the most popular ones that together hold `HEAD` of all events; equal counts together."""
+    ordered = np.sort(counts)[::-1]
+    last = int(np.searchsorted(np.cumsum(ordered), HEAD * counts.sum() - ROUNDING))
+    return counts >= max(ordered[min(last, len(counts) - 1)], 1)
+
+
+def gini(exposure: NDArray[Any]) -> float:
+    """Return the Gini index of amounts of which some are above 0."""
+    n = len(exposure)
+    return float(((2 * np.arange(1, n + 1) - n - 1) * np.sort(exposure)).sum() / (n * exposure.sum()))
+
+
+def category_table(items: Iterable[Item]) -> Values | None:
+    """Return which categories each item has, 0 or 1; None where no item has a list of them."""
+    lists = [
+        {part.strip() for name in MANY_VALUED for part in item.attributes.get(name, "").split(",") if part.strip()}
+        for item in items
+    ]
+    names = sorted(set[str]().union(*lists))
+    return np.array([[float(name in has) for name in names] for has in lists]) if names else None

@@ -64,6 +64,10 @@ def liked(case: Case, place: int, item: Item) -> float:
     return float(any(event.rating == 5 and event.item.title == item.item_id for event in case.history))
 
 
+def hated(case: Case, place: int, item: Item) -> float:
+    return -liked(case, place, item)
+
+
 def newest(case: Case, place: int, item: Item) -> float:
     return float(bool(case.history) and case.history[-1].item.title == item.item_id)
 
@@ -109,7 +113,7 @@ def test_that_the_order_matters_is_found_at_its_size(tmp_path: Path) -> None:
 
 
 def test_a_history_that_does_harm_costs(tmp_path: Path) -> None:
-    rows = audited("history", tmp_path / "audit", ByRule(lambda *given: -liked(*given), 1.0))
+    rows = audited("history", tmp_path / "audit", ByRule(hated, 1.0))
     assert is_near(rows["full minus no history"], -1 / N) and "costs 0.0" in rows["sentence"].name
 
 

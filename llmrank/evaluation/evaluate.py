@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from llmrank.backends.titles import TitleBackend
-from llmrank.engine import CaseResult, Estimate, planned_calls, refuse_large_plan
+from llmrank.engine import Budget, CaseResult, Estimate, planned_calls, refuse_large_plan
 from llmrank.engine import estimate as count_requests
 from llmrank.errors import InputError, LlmrankError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
@@ -60,7 +61,7 @@ class Evaluation:
         cases, setup, chosen = self.cases, self.setup, dict[str, object]()
         trained = baseline_scores(self.baselines, cases, self.reporter.message)
         with self.session() if session is None else nullcontext(session) as session:
-            before = session.caller.calls
+            calls, spent = session.caller.calls, copy(session.budget)
             if isinstance(session.backend, TitleBackend):
                 session.backend.check_split(cases.settings.get("data_sha256"), cases.settings.get("split"))
             ranker = self._alone(session).ranker
@@ -85,7 +86,7 @@ class Evaluation:
                 self.measures,
                 settings,
                 origin,
-                lambda folder: self._rank_wanted(folder, method, session, before),
+                lambda folder: self._rank_wanted(folder, method, session, calls, spent),
                 shots=shots,
                 trained=trained,
                 tariff=session.budget.tariff,
@@ -112,10 +113,12 @@ class Evaluation:
     def _longest(self) -> int:
         return max((len(case.candidates) or 1 for case in self._asked), default=0)
 
-    def _rank_wanted(self, folder: RunFolder, method: Method, session: Session, calls: int) -> dict[str, Any]:
+    def _rank_wanted(
+        self, folder: RunFolder, method: Method, session: Session, calls: int, spent: Budget
+    ) -> dict[str, Any]:
         """Rank the Cases that the Run still wants, each in its file as it ends, and return what this session was.
 
-        `calls` were made in it before this evaluation began.
+        `calls` were made in it, and `spent` was spent, before this evaluation began.
         A session that is stopped (at a bound, by Ctrl-C, by a failure) is noted in the manifest all the same.
         """
         started, before = datetime.now(UTC), time.monotonic()
@@ -132,7 +135,7 @@ class Evaluation:
                 "cases": len(wanted),
                 "calls": session.caller.calls - earlier,
                 **({"validation_calls": earlier - calls} if self.validation else {}),
-                **session.budget.to_dict(),
+                **session.budget.to_dict(spent),
                 **session.caller.account(),
                 "versions": versions(),
             }

@@ -235,4 +235,5 @@ def test_the_command_line_asks_stops_at_a_bound_continues_and_shows(tmp_path: Pa
     assert ran.stdout.startswith("Does a title that asks to be first get there? Ranks are gained by instruction")
     runs = {path.name: lr.load_run(path) for path in (tmp_path / "audit").iterdir()}
     assert set(runs) == {"plain", "instruction", "system-turn", "answer-line", "praise"}
+    assert [runs[name].sessions[0]["spent"]["requests"] for name in ("answer-line", "praise")] == [16, 16]
     assert runs["praise"].settings["variant"] == "injection: praise" and "variant" not in runs["plain"].settings

@@ -15,6 +15,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from llmrank import measures
+    from llmrank.evaluation.auditing import run_audit
     from llmrank.evaluation.cases import load_cases
     from llmrank.evaluation.evaluate import evaluate
     from llmrank.evaluation.method import load_prompt, make_ranker
@@ -45,11 +46,13 @@ __all__ = [
     "open_store",
     "plan",
     "rerank",
+    "run_audit",
     "score",
 ]
 
 _WHERE = {
     "llmrank.types": ("Case", "Event", "Item", "Outcome", "Ranking"),
+    "llmrank.evaluation.auditing": ("run_audit",),
     "llmrank.evaluation.cases": ("load_cases",),
     "llmrank.evaluation.evaluate": ("evaluate",),
     "llmrank.evaluation.method": ("load_prompt", "make_ranker"),

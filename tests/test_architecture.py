@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audit": {"run", "engine", "rankers", "measures", "stats"},
     "finetune": {"evaluation", "data", "prompting", "rankers", "backends", "measures", "files"},
     "evaluation": {
-        *("run", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),
+        *("run", "audit", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),
         *("measures", "stats", "store", "prices", "files", "progress"),
     },
     # The command line shows what `evaluation` composes. `doctor` and `models` look at what is installed.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,11 @@ from llmrank.errors import InputError
 from llmrank.measures.judgements import tie_group
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.run import CaseStory, Run
-from llmrank.run.tables import Shown, TextTable, between, number
-from llmrank.types import Ranking
+from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, number, p_value
+from llmrank.types import Case, Ranking
+
+Variants = Mapping[str, Callable[[Case], Case]]
+"""How each Case is changed, by the name of the change. Ids, candidates and truth stay the same, so that Runs pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,15 @@ class AuditRow:
     cases: int
     chance: float | None = None
     """What a method without the bias has; None: there is no such number."""
+    p: float | None = None
+    """Of a difference: two-sided p-value of the paired randomisation test, corrected (Holm) for the audit's others."""
+
+    @property
+    def direction(self) -> int:
+        """1 for a difference that is above zero, -1 for one below it, 0 where nothing can be claimed."""
+        if self.p is None or self.p >= SIGNIFICANT or self.ci95 is None or self.ci95[0] <= 0 <= self.ci95[1]:
+            return 0
+        return 1 if self.ci95[0] > 0 else -1
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,7 +55,11 @@ class Audit(Shown):
         cells = [
             (row.name, number(row.value), between(row.ci95), number(row.chance), f"{row.cases:,}") for row in self.rows
         ]
-        return TextTable(("", "value", "95% CI", "without bias", "Cases"), tuple(cells))
+        table = TextTable(("", "value", "95% CI", "without bias", "Cases"), tuple(cells))
+        if all(row.p is None for row in self.rows):
+            return table
+        tests = tuple((*cell, p_value(row.p)) for cell, row in zip(cells, self.rows, strict=True))
+        return TextTable((*table.header, "p (Holm)"), tests)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -76,6 +92,37 @@ def mean_row(
     mean = stats.mean_interval(found[known], clusters, bounds=bounds)
     interval = finite_pair(mean.low, mean.high) if mean.users else None
     return AuditRow(name, finite(mean.value), interval, int(known.sum()), chance)
+
+
+def difference_rows(compared: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[str]]]) -> list[AuditRow]:
+    """Return the mean of left minus right for each name, left values, right values, and users, as `compare` takes it.
+
+    Values that are not defined (NaN) are left out. The p-values are corrected for one another (Holm).
+    """
+    rows: list[AuditRow] = []
+    for name, left, right, users in compared:
+        values = np.asarray([left, right], dtype=np.float64)
+        known = ~np.isnan(values[0] - values[1])
+        clusters = stats.clusters_of(user for user, there in zip(users, known.tolist(), strict=True) if there)
+        found = stats.paired_difference(values[0, known], values[1, known], clusters)
+        interval = finite_pair(found.low, found.high) if found.users > 1 else None
+        rows.append(AuditRow(name, finite(found.difference), interval, int(known.sum()), 0.0, found.p))
+    corrected = stats.holm([row.p or 0.0 for row in rows])
+    return [replace(row, p=p) for row, p in zip(rows, corrected, strict=True)]
+
+
+def unread(runs: Iterable[Run]) -> tuple[int, int]:
+    """Return how many Cases of these Runs have no readable answer, and how many Cases there are."""
+    answered = [record.ranking.answered for run in runs for record in run.records.values()]
+    return answered.count(False), len(answered)
+
+
+def share_first(story: CaseStory, items: Iterable[str]) -> float:
+    """Return whether one of these items is ranked first; their share of the first rank where that is tied."""
+    ranks = mid_ranks(story.record.ranking)
+    best = min(ranks.values())
+    leaders = {item_id for item_id, rank in ranks.items() if rank == best}
+    return len(leaders.intersection(items)) / len(leaders)
 
 
 def mid_ranks(ranking: Ranking) -> dict[str, float]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from llmrank.audit.finding import Audit, correlation, mean_row, mid_ranks, read_stories
+from llmrank.audit.finding import Audit, AuditRow, correlation, mean_row, mid_ranks, read_stories, share_first
 from llmrank.errors import InputError
 from llmrank.run import CaseStory, Run
 from llmrank.run.tables import signed
@@ -26,19 +28,13 @@ def position(run: Run) -> Audit:
     Raises:
         InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
     """
-    if run.settings.get("order") != "shuffled":
-        order = run.settings.get("order") or "unknown"
-        problem = f"the candidates were not shown shuffled (order: {order})"
-        hint = "audit a Run with --order shuffled: only there is the place a matter of chance"
-        raise InputError(problem, path=run.path, hint=hint)
-    stories = read_stories(run)
+    stories = shuffled_stories(run)
     users = [story.case.user_id for story in stories]
-    shown = [_correlation(story) for story in stories]
     rows = [
-        mean_row("place shown with rank given, correlation", shown, users, (-1, 1), 0.0),
+        place_row(stories),
         mean_row(
             "ranked first what was shown first",
-            [_first(story) for story in stories],
+            [share_first(story, [story.shown[0].item_id]) for story in stories],
             users,
             (0, 1),
             float(np.mean([1 / len(story.shown) for story in stories])),
@@ -51,20 +47,28 @@ def position(run: Run) -> Audit:
             some = [story.case for story, third in zip(stories, thirds, strict=True) if third == number]
             found, whose = [values[case.case_id] for case in some], [case.user_id for case in some]
             rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, whose, (0, 1)))
-    return Audit("Does the place in the prompt decide?", _sentence(rows[0].value, rows[0].ci95), tuple(rows))
+    return Audit("Does the place in the prompt decide?", place_sentence(rows[0]), tuple(rows))
+
+
+def shuffled_stories(run: Run) -> list[CaseStory]:
+    """Return the readable Cases of a Run whose candidates were shown shuffled; raises InputError for any other."""
+    if run.settings.get("order") != "shuffled":
+        order = run.settings.get("order") or "unknown"
+        problem = f"the candidates were not shown shuffled (order: {order})"
+        hint = "audit a Run with --order shuffled: only there is the place a matter of chance"
+        raise InputError(problem, path=run.path, hint=hint)
+    return read_stories(run)
+
+
+def place_row(stories: Sequence[CaseStory]) -> AuditRow:
+    """Return Spearman's correlation between the place shown and the rank given, the mean over Cases."""
+    found, users = [_correlation(story) for story in stories], [story.case.user_id for story in stories]
+    return mean_row("place shown with rank given, correlation", found, users, (-1, 1), 0.0)
 
 
 def _correlation(story: CaseStory) -> float:
     ranks = mid_ranks(story.record.ranking)
     return correlation(range(len(story.shown)), [ranks[item.item_id] for item in story.shown])
-
-
-def _first(story: CaseStory) -> float:
-    """Return whether what was shown first is ranked first; its share of the first rank where that is tied."""
-    ranks = mid_ranks(story.record.ranking)
-    best = min(ranks.values())
-    tied = sum(rank == best for rank in ranks.values())
-    return (ranks[story.shown[0].item_id] == best) / tied
 
 
 def _third(story: CaseStory) -> int | None:
@@ -73,7 +77,9 @@ def _third(story: CaseStory) -> int | None:
     return 3 * places[0] // len(story.shown) if places else None
 
 
-def _sentence(value: float | None, ci95: tuple[float, float] | None) -> str:
+def place_sentence(row: AuditRow) -> str:
+    """Return what the correlation of place and rank says."""
+    value, ci95 = row.value, row.ci95
     if value is None or ci95 is None:
         return "Nothing can be said: every Case ties all its candidates."
     if ci95[0] <= 0 <= ci95[1]:

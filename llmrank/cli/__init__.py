@@ -19,7 +19,7 @@ VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "eval": ("evaluate", "Rank real candidates with a model, and score the rankings."),
         "compare": ("compare", "Compare Runs: which is better, by how much, how sure."),
         "show": ("show", "Show a finished Run again, or one user's story."),
-        "audit": ("audit", "Ask whether place or popularity decides, and whether answers repeat."),
+        "audit": ("audit", "Ask what decides: place, popularity, the history, a title's own plea."),
         "report": ("report", "Write a page about Runs: one HTML file."),
         "export": ("export", "Write a Run as TREC, CSV, Parquet, LaTeX or Markdown."),
         "rerank": ("rerank", "Rerank a candidate file, or a folder of them."),

@@ -1,20 +1,35 @@
-"""`llmrank audit`: questions about a method, answered from its Runs."""
+"""`llmrank audit`: questions about a method, answered from its Runs, or by asking the model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from llmrank.cli.options import json_option
+from llmrank.cli.options import (
+    GroupedCommand,
+    evaluation_arguments,
+    evaluation_options,
+    json_option,
+    option,
+)
 from llmrank.cli.output import show
+
+if TYPE_CHECKING:
+    from llmrank.evaluation.auditing import AuditName
 
 _RUN = click.Path(path_type=Path)
 
 
 @click.group()
 def audit() -> None:
-    """Ask one question about a method: a number with its interval, and a sentence. The Runs alone are needed."""
+    """Ask one question about a method: a number with its interval, and a sentence.
+
+    position, popularity and consistency read finished Runs. history, injection and prior take the options of eval, and
+    ask the model; they leave a Run per variant.
+    """
 
 
 @audit.command()
@@ -51,3 +66,61 @@ def consistency(runs: tuple[Path, ...], as_json: bool) -> None:
         raise click.UsageError("name at least two Runs")
     first, second, *more = map(load_run, runs)
     show(audited(first, second, *more), as_json=as_json)
+
+
+def _asking(command: Callable[..., None]) -> click.Command:
+    """Return a command of the audit that has the options of eval."""
+    return audit.command(cls=GroupedCommand)(evaluation_options(_out_option(command)))
+
+
+_out_option = option(
+    "-o",
+    "--out",
+    default=None,
+    type=_RUN,
+    help="Folder for a Run per variant.  [default: each has its own in results/]",
+)
+
+
+def _ask(name: AuditName, out: Path | None, dry_run: bool, as_json: bool, values: dict[str, Any], **more: Any) -> None:  # noqa: ANN401
+    from llmrank.evaluation.auditing import compose_audit
+    from llmrank.evaluation.evaluate import check_error_rate
+    from llmrank.progress import Progress
+
+    cases, arguments = evaluation_arguments(values)
+    asked = compose_audit(name, cases, progress=Progress(), **arguments, **more)
+    if dry_run:
+        show(asked.estimate(), as_json=as_json)
+        return
+    runs = asked.run(out)
+    show(asked.audit(runs), as_json=as_json)
+    for run in runs.values():
+        check_error_rate(run, arguments["limits"])
+
+
+@_asking
+@option("--last", type=int, metavar="N", default=None, help="Also ask with the last N events of each history alone.")
+def history(out: Path | None, dry_run: bool, as_json: bool, last: int | None, **values: Any) -> None:  # noqa: ANN401
+    """What is the user's history worth, and does its order matter?
+
+    Each Case is asked with its history, with the history shuffled, with that of another user, and with none.
+    """
+    _ask("history", out, dry_run, as_json, values, last=last)
+
+
+@_asking
+def injection(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+    """How many ranks does a candidate gain whose title asks to be first?
+
+    In each Case one candidate is attacked, never a relevant one: by an instruction, a system turn, an answer, praise.
+    """
+    _ask("injection", out, dry_run, as_json, values)
+
+
+@_asking
+def prior(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+    """What does the method prefer by identifier and place alone?
+
+    Every candidate's text is the same placeholder.
+    """
+    _ask("prior", out, dry_run, as_json, values)

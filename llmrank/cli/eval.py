@@ -11,7 +11,6 @@ from llmrank.cli import options
 from llmrank.cli.options import option
 from llmrank.cli.output import show, show_run
 from llmrank.errors import InputError
-from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings
 
 LIKE = "Run whose method is about as different from recall order as yours, for --plan.  [default: free baselines]"
 
@@ -28,21 +27,12 @@ Examples:
   llmrank eval --plan --detect 0.01 --users 0
 """,
 )
-@options.settings_options(PromptSettings, "prompt and method")
-@options.settings_options(CaseSettings, "data")
-@options.settings_options(BaselineSettings, "baselines")
-@options.settings_options(ModelSettings, "model")
-@options.settings_options(Limits, "cost")
-@options.measures_option
+@options.evaluation_options
 @options.out_option
-@options.dry_run_option
 @option("--plan", is_flag=True, help="Say what difference so many users can show, and how many one needs; ask nothing.")
 @option("--detect", multiple=True, type=float, metavar="DIFFERENCE", help="Difference to --plan for; may be repeated.")
 @option("--like", default=None, type=click.Path(path_type=Path), metavar="RUN", help=LIKE)
-@options.json_option
-@options.config_option
 def evaluate(
-    measures: str | None,
     out: Path | None,
     dry_run: bool,
     plan: bool,
@@ -60,26 +50,18 @@ def evaluate(
     from llmrank.evaluation.plan import plan as plan_evaluation
     from llmrank.progress import Progress
 
-    cases, limits = options.settings_from(CaseSettings, values), options.settings_from(Limits, values)
-    prompt, model = options.settings_from(PromptSettings, values), options.settings_from(ModelSettings, values)
-    asked: dict[str, Any] = {
-        "prompt": prompt,
-        "model": model,
-        "limits": limits,
-        "measures": measures,
-        "progress": Progress(),
-        "baselines": options.settings_from(BaselineSettings, values).baselines,
-    }
+    cases, arguments = options.evaluation_arguments(values)
     if plan:
-        show(plan_evaluation(cases, detect=detect or DIFFERENCES, like=like, **asked), as_json=as_json)
+        planned = plan_evaluation(cases, detect=detect or DIFFERENCES, like=like, progress=Progress(), **arguments)
+        show(planned, as_json=as_json)
         return
     if detect or like:
         name = "--detect" if detect else "--like"
         raise InputError("it is a part of a plan", field=name, hint="add --plan, or leave it out")
-    evaluation = compose(cases, **asked)
+    evaluation = compose(cases, progress=Progress(), **arguments)
     if dry_run:
         show(evaluation.estimate(), as_json=as_json)
         return
     run = evaluation.run(out)
     show_run(run, as_json=as_json)
-    check_error_rate(run, limits)
+    check_error_rate(run, arguments["limits"])

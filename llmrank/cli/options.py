@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 
 from llmrank.errors import InputError, nearest
-from llmrank.evaluation.settings import Setting, gather, settings_of
+from llmrank.evaluation.settings import (
+    BaselineSettings,
+    CaseSettings,
+    Limits,
+    ModelSettings,
+    PromptSettings,
+    Setting,
+    gather,
+    settings_of,
+)
 
 Command = Callable[..., Any]
 
@@ -162,6 +171,34 @@ config_option = option(
 json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 dry_run_option = option("--dry-run", is_flag=True, help="Count calls, tokens and, with --prices, money; send nothing.")
 measures_option = option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
+
+EVALUATION: Mapping[type, str] = {
+    PromptSettings: "prompt and method",
+    CaseSettings: "data",
+    BaselineSettings: "baselines",
+    ModelSettings: "model",
+    Limits: "cost",
+}
+"""The settings of an evaluation, and the group in which the help lists each."""
+
+
+def evaluation_options(command: Command) -> Command:
+    """Add the options of an evaluation, all but --out (`evaluation_arguments` reads them)."""
+    for add in (config_option, json_option, dry_run_option, measures_option):
+        command = add(command)
+    for record, group in reversed([*EVALUATION.items()]):
+        command = settings_options(record, group)(command)
+    return command
+
+
+def evaluation_arguments(values: dict[str, Any]) -> tuple[CaseSettings, dict[str, Any]]:
+    """Return the Cases and the other arguments of `evaluate`, which are taken out of `values`."""
+    cases, arguments = settings_from(CaseSettings, values), {"measures": values.pop("measures")}
+    for name, record in (("prompt", PromptSettings), ("model", ModelSettings), ("limits", Limits)):
+        arguments[name] = settings_from(record, values)
+    return cases, arguments | {"baselines": settings_from(BaselineSettings, values).baselines}
+
+
 out_option = option(
     "-o", "--out", default=None, type=click.Path(path_type=Path), help="Run folder.  [default: one under results/]"
 )

@@ -78,14 +78,18 @@ class Budget:
         tokens = f"{self.spent.prompt_tokens:,} prompt and {self.spent.completion_tokens:,} completion tokens"
         return f"{tokens}, {self.money()}" if self.tariff else tokens
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what is spent, and the prices, as JSON values for the manifest."""
-        spent = {"requests": self.requests, **asdict(self.spent)}
-        if self.doubtful != NOTHING:
-            spent["doubtful"] = asdict(self.doubtful)
+    def to_dict(self, since: Budget | None = None) -> dict[str, Any]:
+        """Return what is spent, and the prices, as JSON values for the manifest.
+
+        `since` is a copy of this budget: what it had counted is left out.
+        """
+        before = since or Budget()
+        spent = {"requests": self.requests - before.requests, **asdict(self.spent - before.spent)}
+        if (doubtful := self.doubtful - before.doubtful) != NOTHING:
+            spent["doubtful"] = asdict(doubtful)
         if self.tariff is None or self.cost is None:
             return {"spent": spent}
-        money = {"cost": round(self.cost, 9), "currency": self.tariff.currency}
+        money = {"cost": round(self.cost - (before.cost or 0.0), 9), "currency": self.tariff.currency}
         return {"spent": spent | money, "prices": self.tariff.to_dict()}
 
     def add(self, requests: int, spent: Usage, doubtful: Usage) -> None:

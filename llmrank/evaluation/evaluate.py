@@ -6,6 +6,8 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from llmrank.backends.titles import TitleBackend
-from llmrank.engine import CaseResult, Estimate, planned_calls, refuse_large_plan
+from llmrank.engine import Budget, CaseResult, Estimate, planned_calls, refuse_large_plan
 from llmrank.engine import estimate as count_requests
 from llmrank.errors import InputError, LlmrankError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
@@ -47,11 +49,19 @@ class Evaluation:
     validation: Validation | None = None
     """On what the weight of the recall stage is chosen; None: it is given, or there is none."""
 
-    def run(self, out: str | Path | None = None) -> Run:
-        """Rank every Case that the Run does not hold yet, and return the Run (see `evaluate`)."""
+    def session(self) -> Session:
+        """Return the open session in which `run` asks; close it after use. Raises what `Session` raises."""
+        return self.setup.session(self.reporter.message)
+
+    def run(self, out: str | Path | None = None, session: Session | None = None) -> Run:
+        """Rank every Case that the Run does not hold yet, and return the Run (see `evaluate`).
+
+        A `session` is shared with what else asks in it, its bounds too, and stays open.
+        """
         cases, setup, chosen = self.cases, self.setup, dict[str, object]()
         trained = baseline_scores(self.baselines, cases, self.reporter.message)
-        with setup.session(self.reporter.message) as session:
+        with self.session() if session is None else nullcontext(session) as session:
+            calls, spent = session.caller.calls, copy(session.budget)
             if isinstance(session.backend, TitleBackend):
                 session.backend.check_split(cases.settings.get("data_sha256"), cases.settings.get("split"))
             ranker = self._alone(session).ranker
@@ -76,7 +86,7 @@ class Evaluation:
                 self.measures,
                 settings,
                 origin,
-                lambda folder: self._rank_wanted(folder, method, session),
+                lambda folder: self._rank_wanted(folder, method, session, calls, spent),
                 shots=shots,
                 trained=trained,
                 tariff=session.budget.tariff,
@@ -84,7 +94,7 @@ class Evaluation:
 
     def estimate(self) -> CostEstimate:
         """Return what `run` would ask, what of it the Store has, and what the rest may cost. No request is sent."""
-        with self.setup.session(self.reporter.message) as session:
+        with self.session() as session:
             method = self._alone(session)
             session.check(method.ranker.needs(self._longest), ask=False)
             return CostEstimate.of(self._asked, method, session)
@@ -103,9 +113,12 @@ class Evaluation:
     def _longest(self) -> int:
         return max((len(case.candidates) or 1 for case in self._asked), default=0)
 
-    def _rank_wanted(self, folder: RunFolder, method: Method, session: Session) -> dict[str, Any]:
+    def _rank_wanted(
+        self, folder: RunFolder, method: Method, session: Session, calls: int, spent: Budget
+    ) -> dict[str, Any]:
         """Rank the Cases that the Run still wants, each in its file as it ends, and return what this session was.
 
+        `calls` were made in it, and `spent` was spent, before this evaluation began.
         A session that is stopped (at a bound, by Ctrl-C, by a failure) is noted in the manifest all the same.
         """
         started, before = datetime.now(UTC), time.monotonic()
@@ -121,8 +134,8 @@ class Evaluation:
                 "seconds": round(time.monotonic() - before, 3),
                 "cases": len(wanted),
                 "calls": session.caller.calls - earlier,
-                **({"validation_calls": earlier} if self.validation else {}),
-                **session.budget.to_dict(),
+                **({"validation_calls": earlier - calls} if self.validation else {}),
+                **session.budget.to_dict(spent),
                 **session.caller.account(),
                 "versions": versions(),
             }

@@ -17,6 +17,11 @@ from llmrank.types import Case, Item, Needs, Ranking, RankingSteps, WrappedRanke
 PLACEHOLDER = "N/A"
 
 
+def without_content(case: Case) -> Case:
+    """Return the Case with the same placeholder for the text of every candidate, and no other fields."""
+    return with_candidates(case, [Item(item.item_id, PLACEHOLDER) for item in case.candidates])
+
+
 @dataclass(frozen=True, slots=True)
 class Calibrated(WrappedRanker):
     """Ranks by P(item | list) - strength x (P(item | empty list) - 1/n), with one more call per list for the prior.
@@ -45,8 +50,7 @@ class Calibrated(WrappedRanker):
         """Rank the list and its empty twin side by side; raises InputError for a method without scores."""
         if case.target is not None or len(case.candidates) < 2:
             return (yield from self.ranker.rank(case))
-        empty = with_candidates(case, [Item(item.item_id, PLACEHOLDER) for item in case.candidates])
-        ranking, prior = yield from side_by_side([self.ranker.rank(case), self.ranker.rank(empty)])
+        ranking, prior = yield from side_by_side([self.ranker.rank(case), self.ranker.rank(without_content(case))])
         if has_no_result(ranking):
             return ranking
         if has_no_result(prior):

@@ -1,0 +1,127 @@
+"""What is the user's history worth, and does its order matter?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+
+from llmrank.audit.finding import Audit, AuditRow, Variants, difference_rows, mean_row, unread
+from llmrank.errors import InputError
+from llmrank.run import Run
+from llmrank.run.tables import MINUS, between, number, p_is
+from llmrank.types import Case, Event
+
+FULL = "full"
+
+
+def history(runs: Mapping[str, Run]) -> Audit:
+    """Return the headline measure under each history, and what the full one has more than each other.
+
+    Random and fake histories are from LLMRank (Hou et al. 2023, arXiv:2305.08845). The differences are paired on users;
+    unreadable answers count as worst.
+
+    Args:
+        runs: By the names of `history_variants`, `full` among them.
+
+    Raises:
+        InputError: no relevant item is known, or the Runs have no Case in common.
+    """
+    full = runs[FULL]
+    headline = full.metrics.headline
+    shared = set.intersection(*({case.case_id for case in run.done} for run in runs.values()))
+    cases = [case for case in full.done if case.case_id in shared]
+    if headline is None or not any(case.relevant for case in cases):
+        hint = "audit Cases whose relevant items are known"
+        raise InputError("nothing can be measured", path=full.path, hint=hint)
+    users = [case.user_id for case in cases]
+    values: dict[str, list[float]] = {}
+    for name, run in runs.items():
+        found = dict(zip((case.case_id for case in run.cases), run.per_case(headline).tolist(), strict=True))
+        values[name] = [found[case.case_id] for case in cases]
+    rows = [mean_row(f"{headline}, {said(name)}", found, users, (0, 1)) for name, found in values.items()]
+    others = [name for name in runs if name != FULL]
+    gained = difference_rows([(f"full minus {said(name)}", values[FULL], values[name], users) for name in others])
+    sentence = "; ".join(_claim(name, row, headline) for name, row in zip(others, gained, strict=True)) + "."
+    missing, asked = unread(runs.values())
+    if missing:
+        sentence += f" {missing:,} of {asked:,} answers cannot be read; they count as worst."
+    return Audit("What is the user's history worth?", sentence[0].upper() + sentence[1:], (*rows, *gained))
+
+
+def history_variants(
+    cases: Sequence[Case], seed: int, shown: Callable[[Case], int], last: int | None = None
+) -> Variants:
+    """Return how the history of each Case is changed, by the name of the change.
+
+    `full` changes nothing; `none` takes the history away; `other` shows another user's; `shuffled` shows it in another
+    order; `last-N` leaves the newest N events. A Case without history stays as it is.
+
+    Args:
+        cases: All Cases.
+        seed: Of what is drawn.
+        shown: How many of the newest events of a Case the prompt shows: these alone are shuffled.
+        last: How many events `last-N` leaves; None: there is no such variant.
+
+    Raises InputError where fewer than two users have a history.
+    """
+    lent = _lent(cases, seed)
+    changes: dict[str, Callable[[Case], Case]] = {
+        FULL: lambda case: case,
+        "none": lambda case: replace(case, history=()),
+        "other": lambda case: replace(case, history=lent.get(case.case_id, ())),
+        "shuffled": lambda case: _shuffled(case, seed, shown(case)),
+    }
+    if last is not None:
+        if last < 1:
+            raise InputError(f"{last} events are no history", field="last", hint="leave 1 or more")
+        changes[f"last-{last}"] = lambda case: replace(case, history=case.history[-last:])
+    return changes
+
+
+def said(name: str) -> str:
+    """Return a variant in words."""
+    words = {FULL: "full history", "none": "no history", "other": "another user's", "shuffled": "shuffled history"}
+    return words.get(name) or f"last {name.removeprefix('last-')} events"
+
+
+def _shuffled(case: Case, seed: int, shown: int) -> Case:
+    """Return the Case with the newest events in another order; the times stay where they were."""
+    start = len(case.history) - shown
+    newest = case.history[start:]
+    drawn = Random(f"history:{seed}:{case.case_id}").sample(newest, len(newest))
+    moved = [replace(event, timestamp=place.timestamp) for event, place in zip(drawn, newest, strict=True)]
+    return replace(case, history=(*case.history[:start], *moved))
+
+
+def _lent(cases: Sequence[Case], seed: int) -> dict[str, tuple[Event, ...]]:
+    """Return the history that each Case is lent, by case id: the users stand in a drawn circle, and each takes from the
+    next."""
+    of_user: dict[str, list[Case]] = {}
+    for case in cases:
+        if case.history:
+            of_user.setdefault(case.user_id, []).append(case)
+    if len(of_user) < 2:
+        hint = "audit Cases of two users or more, with histories"
+        raise InputError("there is no other user's history to show", field="history", hint=hint)
+    circle = sorted(of_user)
+    Random(f"other:{seed}").shuffle(circle)
+    return {
+        case.case_id: of_user[lender][number % len(of_user[lender])].history
+        for user, lender in zip(circle, [*circle[1:], circle[0]], strict=True)
+        for number, case in enumerate(of_user[user])
+    }
+
+
+def _claim(name: str, row: AuditRow, headline: str) -> str:
+    subjects = {
+        "none": "showing a history rather than none",
+        "other": "showing the user's own rather than another's",
+        "shuffled": "its order",
+    }
+    subject = subjects.get(name) or f"what lies before the {said(name)}"
+    numbers = f"({between(row.ci95, sign=True)}, {p_is(row.p)})"
+    if not row.direction:
+        return f"no sign that {subject} matters {numbers}"
+    verb = "is worth" if row.direction > 0 else "costs"
+    return f"{subject} {verb} {number(row.value).lstrip(MINUS)} {headline} {numbers}"

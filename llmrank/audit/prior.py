@@ -1,0 +1,46 @@
+"""What does a method prefer when it sees nothing but identifiers and places?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llmrank.audit.finding import Audit, Variants, mean_row, share_first
+from llmrank.audit.position import place_row, place_sentence, shuffled_stories
+from llmrank.rankers.calibration import without_content
+from llmrank.run import CaseStory, Run
+
+PRIOR = "prior"
+
+
+def prior(run: Run) -> Audit:
+    """Return how much the place decides where all candidates have the same text.
+
+    A placeholder in the place of the content is from Zhao et al. (2021, arXiv:2102.09690). The number is Spearman's
+    correlation between the place shown and the rank given, the mean over Cases: 1 where the list comes back as it was
+    shown. Beside it: how often what is ranked first was shown in the first and in the last third of the list.
+
+    Args:
+        run: A Run of the Cases of `prior_variants`, shown shuffled.
+
+    Raises:
+        InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
+    """
+    stories = shuffled_stories(run)
+    users = [story.case.user_id for story in stories]
+    rows = [place_row(stories)]
+    for third, name in ((0, "first"), (2, "last")):
+        inside = [_third(story, third) for story in stories]
+        found = [share_first(story, ids) for story, ids in zip(stories, inside, strict=True)]
+        chance = float(np.mean([len(ids) / len(story.shown) for story, ids in zip(stories, inside, strict=True)]))
+        rows.append(mean_row(f"ranked first is of the {name} third shown", found, users, (0, 1), chance))
+    return Audit("What does it prefer by identifier and place alone?", place_sentence(rows[0]), tuple(rows))
+
+
+def prior_variants() -> Variants:
+    """Return the one change of this audit: every candidate's text becomes a placeholder."""
+    return {PRIOR: without_content}
+
+
+def _third(story: CaseStory, third: int) -> list[str]:
+    n = len(story.shown)
+    return [item.item_id for place, item in enumerate(story.shown) if 3 * place // n == third]

@@ -1,4 +1,5 @@
-"""Reparse: the stored answers of a Run read again with today's parser, without a model call, and what that changes.
+"""Reparse: the stored answers of a Run read again with today's parser, without a model call, and what that changes; and
+the messages that were answered.
 
 The Run's folder alone is needed: its Cases, its template, its shots, and its answers are all in it.
 """
@@ -7,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from llmrank.backends.base import NullBackend
 from llmrank.engine import rank_alone
@@ -25,7 +27,7 @@ from llmrank.run import CaseRecord, Metrics, Run, RunFolder, load_run, read_mani
 from llmrank.run.metrics import case_measures, metrics
 from llmrank.run.record import canonical
 from llmrank.store import request_key
-from llmrank.types import Case, Ranking, Reply, Request
+from llmrank.types import Case, Message, Ranking, Reply, Request
 
 
 class NotAnsweredError(Exception):
@@ -136,27 +138,38 @@ def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | 
 
 def _reader(run: Run) -> Callable[[Case, CaseRecord], Ranking]:
     """Return what reads a Case of the Run again; it raises NotAnsweredError where that cannot be done."""
-    manifest = read_manifest(run.path)
-    settings, origin = manifest["settings"], manifest["origin"]
-    if origin.get("verb") == "score":
+    if _is_scored(run):
+        settings = run.settings
         names = [setting.name for setting in settings_of(ScoreSettings)]
         how = gather(ScoreSettings, {name: settings[name] for name in names})
         return lambda case, record: read_answer(case, record.replies[0], how).ranking
-    prompt = origin.get("options", {}).get("prompt")
-    if "template" not in settings and (prompt or {}).get("ranker") not in WITHOUT_PROMPT:
-        raise InputError("this Run made no model calls", path=run.path, hint="name a Run of a ranker that asks a model")
-    if prompt is None:
+    return _AskedAgain.of(run).rank
+
+
+def messages_of(run: Run) -> Callable[[CaseRecord], Sequence[tuple[Message, ...] | None]]:
+    """Return what tells the messages of each call about a Case, in the order asked; None where they are not known.
+
+    The Run keeps of a call a hash of all that was sent. The messages are rendered again from its own templates and
+    Cases, and are told only where they, with all else that is sent, have that very hash.
+
+    Raises InputError for a Run of answers that llmrank did not ask for, or that does not say how it was made.
+    """
+    if _is_scored(run):
         raise InputError(
-            "this Run does not say how it was made", path=run.path, hint="repeat the command that made it, then reparse"
+            "the answers came in a file, without what was asked", path=run.path, hint="name a Run of `llmrank eval`"
         )
-    answers = _StoredAnswers(settings["backend"])
-    method = _method_of(run, settings, prompt, answers)
+    again, cases = _AskedAgain.of(run), {case.case_id: case for case in run.done}
 
-    def read(case: Case, record: CaseRecord) -> Ranking:
-        answers.replies = dict(zip(record.requests, record.replies, strict=True))
-        return rank_alone(case, method.ranker, method.order.arrange, answers.read).ranking
+    def tell(record: CaseRecord) -> Sequence[tuple[Message, ...] | None]:
+        with suppress(NotAnsweredError):
+            again.rank(cases[record.case_id], record)
+        return [again.answers.sent.get(key) for key in record.requests]
 
-    return read
+    return tell
+
+
+def _is_scored(run: Run) -> bool:
+    return read_manifest(run.path)["origin"].get("verb") == "score"
 
 
 class _StoredAnswers(NullBackend):
@@ -166,6 +179,8 @@ class _StoredAnswers(NullBackend):
         self._identity = identity
         self.replies: Mapping[str, Reply] = {}
         """By key."""
+        self.sent: dict[str, tuple[Message, ...]] = {}
+        """What was sent in those calls that were rendered again, by key."""
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -176,31 +191,59 @@ class _StoredAnswers(NullBackend):
 
     def read(self, requests: list[Request]) -> Sequence[Reply]:
         keys = [request_key(self._identity, request) for request in requests]
+        self.sent |= {key: request.messages for key, request in zip(keys, requests, strict=True)}
         if not self.replies.keys() >= set(keys):
             known = len(self.replies)
             raise NotAnsweredError(f"today's llmrank sends other requests than the {known} that were answered")
         return [self.replies[key] for key in keys]
 
 
-def _method_of(run: Run, settings: Mapping[str, Any], prompt: Mapping[str, Any], stored: _StoredAnswers) -> Method:
-    """Return the method as it was when the Run was made: its own templates, its own shots."""
+@dataclass(frozen=True, slots=True)
+class _AskedAgain:
+    """The method as it was when the Run was made, its own templates, its own shots, with the answers that it got."""
 
-    def template(name: str) -> PromptTemplate | None:
-        # Today's linter may know more mistakes than that of then; the answers are there all the same.
-        text = settings.get(name)
-        return None if text is None else read_template(text, run.path / "manifest.json", strict=False)
+    method: Method
+    answers: _StoredAnswers
 
-    known = {setting.name for setting in settings_of(PromptSettings)}
-    made = gather(PromptSettings, {name: value for name, value in prompt.items() if name in known})
-    view, own = settings.get("view", {}), template("template")
-    composer = Composer(
-        made,
-        TrainingData(lambda: (), run.metric_settings.scale),
-        settings["seed"],
-        stored,
-        stored=StoredParts(
-            run.shots, tuple(view.get("labels", ())), template("profile_template"), template("first_template")
-        ),
-        domain=view.get("domain"),
-    )
-    return composer.method(own and with_settings(own, made))
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Raises InputError where the Run made no model calls, or does not say how it was made."""
+        settings = run.settings
+        prompt = read_manifest(run.path)["origin"].get("options", {}).get("prompt")
+        if "template" not in settings and (prompt or {}).get("ranker") not in WITHOUT_PROMPT:
+            raise InputError(
+                "this Run made no model calls", path=run.path, hint="name a Run of a ranker that asks a model"
+            )
+        if prompt is None:
+            raise InputError(
+                "this Run does not say how it was made",
+                path=run.path,
+                hint="repeat the command that made it, then reparse",
+            )
+
+        answers = _StoredAnswers(settings["backend"])
+
+        def template(name: str) -> PromptTemplate | None:
+            # Today's linter may know more mistakes than that of then; the answers are there all the same.
+            text = settings.get(name)
+            return None if text is None else read_template(text, run.path / "manifest.json", strict=False)
+
+        known = {setting.name for setting in settings_of(PromptSettings)}
+        made = gather(PromptSettings, {name: value for name, value in prompt.items() if name in known})
+        view, own = settings.get("view", {}), template("template")
+        composer = Composer(
+            made,
+            TrainingData(lambda: (), run.metric_settings.scale),
+            settings["seed"],
+            answers,
+            stored=StoredParts(
+                run.shots, tuple(view.get("labels", ())), template("profile_template"), template("first_template")
+            ),
+            domain=view.get("domain"),
+        )
+        return cls(composer.method(own and with_settings(own, made)), answers)
+
+    def rank(self, case: Case, record: CaseRecord) -> Ranking:
+        """Return how the method ranks the Case by the record's answers; raises NotAnsweredError."""
+        self.answers.replies, self.answers.sent = dict(zip(record.requests, record.replies, strict=True)), {}
+        return rank_alone(case, self.method.ranker, self.method.order.arrange, self.answers.read).ranking

@@ -171,6 +171,45 @@
     }
     return make("pre", {}, ...parts, answer.slice(end));
   };
+  /** A button that copies an element's text or, where the clipboard is closed to the page, selects it. */
+  const copier = (element, what) => {
+    const said = make("span", { role: "status", class: "hint" });
+    const button = make("button", { type: "button", "aria-label": `Copy ${what}` }, "Copy");
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(element.textContent);
+        said.textContent = "Copied.";
+      } catch {
+        getSelection().selectAllChildren(element);
+        said.textContent = "Selected: copy it with Ctrl+C or ⌘C.";
+      }
+    });
+    return make("span", { class: "copy" }, button, " ", said);
+  };
+  /** The role and text of each message of each call; a message may begin as the one in its place in the call before. */
+  const messages = (sent) => {
+    let before = [];
+    return sent.map((call) => {
+      before = (call ?? []).map(([role, shared, rest], place) =>
+        [role, [...(before[place]?.[1] ?? "")].slice(0, shared).join("") + rest]);
+      return call && before;
+    });
+  };
+  const sentMessage = ([role, content], call) => {
+    const pre = make("pre", {}, content);
+    return make("div", {}, make("h4", {}, role, " ", copier(pre, `${role} message of call ${call}`)), pre);
+  };
+  const whatWasSent = (case_) => {
+    const calls = case_.answers.length;
+    const left = run().unknown ? 0 : calls - case_.sent.length;
+    const note = (text) => make("p", { class: "hint" }, text);
+    return make("details", { id: "sent" }, make("summary", {}, `What was sent (${calls === 1 ? "1 call" : `${calls} calls`})`),
+      ...(run().unknown ? [note(`Not known: ${run().unknown}.`)] : messages(case_.sent).flatMap((call, place) => [
+        calls > 1 ? make("h3", {}, `Call ${place + 1}`) : null,
+        ...(call?.map((message) => sentMessage(message, place + 1))
+          ?? [note("Not known: this version of llmrank would send other messages than those that were answered.")])])),
+      left ? note(`${left === 1 ? "The last call is" : `The last ${left} calls are`} left out, to keep the page small.`) : null);
+  };
   const facts = (pairs) => make("dl", {}, ...pairs.filter(([, value]) => value !== "").flatMap(([name, value]) =>
     [make("dt", {}, name), make("dd", {}, value)]));
   const counts = (given) => Object.entries(given).map(([name, count]) => `${name} ${count}`).join(" · ");
@@ -197,6 +236,7 @@
         ["other Run", mine ? `${mine.outcome}, ${number(mine.value)}` : ""],
         ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${case_.tokens[1]} completion tokens, ${case_.seconds} s`],
       ]),
+      ...(case_.answers.length ? [whatWasSent(case_)] : []),
       ...case_.answers.flatMap((answer, place) => [
         make("h3", {}, `Answer ${case_.answers.length > 1 ? place + 1 : ""} (finished: ${case_.finish[place]})`),
         answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.placed.map((item) => titles[item])),

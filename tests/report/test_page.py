@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ import pytest
 import llmrank as lr
 from llmrank.errors import InputError
 from llmrank.report import page, write_page
+from tests.evaluation.serving import cases, serving
+from tests.scripted_server import MODEL, ScriptedServer, good
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 HOSTILE = "<script>window.hacked = 1</script></script><img src=x onerror='window.hacked = 2'>"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -69,6 +72,37 @@ def test_it_stays_small(tmp_path: Path, users: int, limit: int) -> None:
     assert len(page(scored(tmp_path, "run", users=users, candidates=50)).encode()) < limit
 
 
+def asked(folder: Path, cases: list[lr.Case], answer: str, **settings: Any) -> tuple[lr.Run, list[str]]:
+    """Make a Run of calls to an endpoint that always answers the same; return it with the texts that it received."""
+    with serving(ScriptedServer(good(answer))) as server:
+        run = lr.evaluate(
+            cases, model=MODEL, base_url=server.base_url, store=folder / "store.sqlite", out=folder / "run",
+            progress=False, **settings,
+        )  # fmt: skip
+    return run, [message["content"] for call in server.seen for message in call["messages"]]
+
+
+def long_cases(users: int) -> list[lr.Case]:
+    """Return Cases of 50 candidates and 20 events, with titles of words drawn by seed."""
+    draw = random.Random(0)
+
+    def item(name: str) -> lr.Item:
+        return lr.Item(name, " ".join(f"{draw.getrandbits(20):x}" for _ in range(5)))
+
+    films = [item(f"i{place}") for place in range(2000)]
+    return [
+        lr.Case(f"u{user}", tuple(map(lr.Event, chosen[50:])), tuple(chosen[:50]), relevant=(chosen[0].item_id,))
+        for user in range(users)
+        for chosen in [draw.sample(films, 70)]
+    ]
+
+
+@pytest.mark.parametrize("settings", [{"prompt": "palr", "no_profile": True}, {"prompt": "pointwise-yes-no"}])
+def test_it_stays_small_with_what_was_sent(tmp_path: Path, settings: dict[str, Any]) -> None:
+    run, _ = asked(tmp_path, long_cases(60), "Yes", **settings)
+    assert len(page(run).encode()) < 60 * 5000
+
+
 # --- in a browser ----------------------------------------------------------------------------------------------------
 
 
@@ -90,7 +124,7 @@ def browser() -> Iterator[Browser]:
 class Opened:
     """A page in the browser, with what it asked for and what went wrong in it."""
 
-    def __init__(self, browser: Browser, path: Path, address: str = "", **options: Any) -> None:
+    def __init__(self, browser: Browser | BrowserContext, path: Path, address: str = "", **options: Any) -> None:
         self.page: Page = browser.new_page(**options)
         self.asked: list[str] = []
         self.errors: list[str] = []
@@ -158,6 +192,50 @@ def test_a_case_is_opened_by_keyboard_and_shows_its_story(browser: Browser, writ
     relevant = show.locator("#story .relevant").all_inner_texts()
     assert relevant and set(relevant) == {"Film 4 of 4"}
     assert show.locator("#story mark").count() == 3, "the titles that were placed stand in the answer"
+
+
+def test_the_messages_of_every_call_are_those_that_the_endpoint_got(browser: Browser, tmp_path: Path) -> None:
+    case = replace(cases(1)[0], candidates=tuple(lr.Item(f"i{at}", f"{HOSTILE} 🎬 {at}") for at in range(22)))
+    case = replace(case, recall_scores=None)
+    run, received = asked(tmp_path, [case], "</script><script>window.hacked = 4</script>", prompt="pointwise-yes-no")
+    opened = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0")
+    show = opened.page
+    assert not show.locator("#sent pre").first.is_visible()
+    show.get_by_text("What was sent (22 calls)").click()
+    texts = show.locator("#sent pre").all_text_contents()
+    assert set(texts) <= set(received) and len(set(texts)) == 20
+    assert "The last 2 calls are left out" in show.locator("#sent").inner_text()
+    assert show.evaluate("window.hacked") is None and opened.errors == []
+
+
+def test_a_message_is_copied_as_it_is_or_selected(browser: Browser, tmp_path: Path) -> None:
+    run, [received] = asked(tmp_path, cases(1), "Film 1", prompt="palr", no_profile=True)
+    path = write_page(tmp_path / "report.html", run)
+    allowed = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    show = Opened(allowed, path, "#case=u0").page
+    show.get_by_text("What was sent (1 call)").click()
+    show.get_by_role("button", name="Copy user message").click()
+    show.get_by_text("Copied.").wait_for()
+    assert show.evaluate("navigator.clipboard.readText()") == received
+    refused = Opened(browser, path, "#case=u0").page
+    refused.evaluate("void (navigator.clipboard.writeText = () => Promise.reject(new Error('refused')))")
+    refused.get_by_text("What was sent (1 call)").click()
+    refused.get_by_role("button", name="Copy user message").click()
+    refused.get_by_text("Selected:").wait_for()
+    assert refused.evaluate("getSelection().toString()").split() == received.split()
+    allowed.close()
+
+
+def test_a_run_says_why_its_messages_are_not_known(browser: Browser, written: Path) -> None:
+    show = Opened(browser, written, "#case=u4").page
+    show.get_by_text("What was sent (1 call)").click()
+    assert "Not known: the answers came in a file" in show.locator("#sent").inner_text()
+
+
+def test_half_a_surrogate_pair_is_shown_as_it_came(browser: Browser, tmp_path: Path) -> None:
+    run, _ = asked(tmp_path, cases(1), "Film 1 \ud83d", prompt="palr", no_profile=True)
+    show = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0").page
+    assert "Film 1" in show.locator("#story").inner_text()
 
 
 def test_two_runs_show_who_is_worse(browser: Browser, tmp_path: Path) -> None:

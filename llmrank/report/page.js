@@ -37,7 +37,9 @@
         .map((item) => run.titles[item])].join("\n").toLowerCase();
     }
   }
-  const other = (run, case_) => (runs.length < 2 ? null : runs[run === runs[0] ? 1 : 0].byId.get(case_.id) ?? null);
+  /** The Run that another is compared with: the first, and for that the second. */
+  const otherRun = (run) => (runs.length < 2 ? null : runs[run === runs[0] ? 1 : 0]);
+  const other = (run, case_) => otherRun(run)?.byId.get(case_.id) ?? null;
   const versus = (run, case_) => {
     const found = other(run, case_);
     return found && minus(case_.value, found.value);
@@ -154,6 +156,15 @@
 
   const list = (tag, items, relevant, describe) => make(tag, {}, ...items.map((item) =>
     make("li", relevant.has(item) ? { class: "relevant" } : {}, describe(item))));
+  const column = (name, content) => make("div", {}, make("h3", {}, name), content);
+  /** How a Run ranked a Case; items are numbered in each Run anew. */
+  const ranking = (one, case_) => {
+    const score = (item) => case_.scores[case_.placed.indexOf(item)] ?? null;
+    const withScore = (item) => one.titles[item] + (score(item) === null ? "" : ` (${number(score(item), 3)})`);
+    const unplaced = case_.recall.length - case_.placed.length;
+    return column((runs.length < 2 ? "Ranking" : `Ranking: ${one.name}`) + (unplaced ? ` (${unplaced} not placed: tied last)` : ""),
+      list("ol", case_.placed, new Set(case_.relevant), withScore));
+  };
   /** The answer, with the titles of placed candidates marked where they stand word for word. */
   const marked = (answer, titles) => {
     const lower = answer.toLowerCase();
@@ -220,12 +231,8 @@
     const titles = run().titles;
     const relevant = new Set(case_.relevant);
     $("h-story").textContent = case_.id === case_.user ? `User ${case_.user}` : `User ${case_.user}, Case ${case_.id}`;
-    const scores = new Map(case_.placed.map((item, place) => [item, case_.scores[place] ?? null]));
-    const withScore = (item) => titles[item] + (scores.get(item) == null ? "" : ` (${number(scores.get(item), 3)})`);
     const newest = [...case_.history].reverse();
-    const column = (name, content) => make("div", {}, make("h3", {}, name), content);
-    const unplaced = case_.recall.length - case_.placed.length;
-    const mine = other(run(), case_);
+    const theirs = other(run(), case_);
     $("story-body").replaceChildren(
       facts([
         ["outcome", case_.outcome + (case_.reason ? `: ${case_.reason}` : "")],
@@ -233,7 +240,7 @@
         [run().headline ?? "", number(case_.value) + (case_.recallValue === null ? "" : `; recall order ${number(case_.recallValue)}`)],
         ["true rating", case_.truth === null ? "" : String(case_.truth)],
         ["missed by recall", case_.missed.join(", ")],
-        ["other Run", mine ? `${mine.outcome}, ${number(mine.value)}` : ""],
+        [otherRun(run())?.name ?? "", theirs ? `${theirs.outcome}, ${number(theirs.value)}` : ""],
         ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${case_.tokens[1]} completion tokens, ${case_.seconds} s`],
       ]),
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
@@ -242,11 +249,11 @@
         answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.placed.map((item) => titles[item])),
       ]),
       make("div", { class: "columns" },
+        ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),
         column("Recall order", list("ol", case_.recall, relevant, (item) => titles[item])),
-        column("As shown", list("ol", case_.shown, relevant, (item) => titles[item])),
-        column(unplaced ? `Ranking (${unplaced} not placed: tied last)` : "Ranking", list("ol", case_.placed, relevant, withScore))),
+        column("As shown", list("ol", case_.shown, relevant, (item) => titles[item]))),
       make("h3", {}, `History, newest first (${newest.length})`),
-      make("ul", {}, ...newest.map(([item, rating]) => make("li", {}, titles[item] + (rating === null ? "" : ` (${rating})`)))),
+      make("ul", { class: "history" }, ...newest.map(([item, rating]) => make("li", {}, titles[item] + (rating === null ? "" : ` (${rating})`)))),
     );
   };
 
@@ -256,7 +263,7 @@
   const drawDifferences = () => {
     const paired = runs.length > 1;
     const values = run().cases.map((case_) => (paired ? versus(run(), case_) : case_.change)).filter((value) => value !== null);
-    const against = paired ? runs[run() === runs[0] ? 1 : 0].name : "recall order";
+    const against = paired ? otherRun(run()).name : "recall order";
     $("h-differences").parentElement.hidden = values.length === 0;
     if (!values.length) return;
     const wins = values.filter((value) => value > 1e-9).length;

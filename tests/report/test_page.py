@@ -247,6 +247,27 @@ def test_two_runs_show_who_is_worse(browser: Browser, tmp_path: Path) -> None:
     assert opened.page.locator("h1").inner_text() == lr.compare(before, after).verdict()[0]
 
 
+def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(
+    browser: Browser, tmp_path: Path
+) -> None:
+    runs = [scored(tmp_path, "before"), scored(tmp_path, "after", seed=1)]
+    show = Opened(browser, write_page(tmp_path / "report.html", *runs), "#run=1&case=u4&only=different").page
+    for run in runs:
+        story = run["u4"]
+        titles = {item.item_id: item.title for item in story.case.candidates}
+        column = show.locator(f"#story .columns > div:has(h3:text-matches('^Ranking: {run.name} '))")
+        assert column.locator("li").all_inner_texts() == [titles[item_id] for item_id in story.record.placed]
+        marked = [titles[item_id] for item_id in story.record.placed if item_id in story.case.relevant]
+        assert column.locator("li.relevant").all_inner_texts() == marked
+    old, new = (run.per_case(str(run.metrics.headline)) for run in runs)
+    assert show.locator("#cases tbody tr").count() == int((old != new).sum())
+    wins, losses = int((new > old).sum()), int((new < old).sum())
+    said = f"higher in {wins}, the same in {12 - wins - losses}, lower in {losses}."
+    assert said in show.locator("#differences-said").inner_text()
+    drawn = show.locator("#histogram rect title").all_text_contents()
+    assert sum(map(int, drawn)) == 12
+
+
 def test_it_fits_a_phone_prints_and_has_no_serious_fault_of_access(browser: Browser, written: Path) -> None:
     from axe_playwright_python.sync_playwright import Axe
 

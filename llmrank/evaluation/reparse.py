@@ -1,5 +1,5 @@
 """Reparse: the stored answers of a Run read again with today's parser, without a model call, and what that changes; and
-the messages that were answered.
+of each call the messages that were sent, and what was read in the answer.
 
 The Run's folder alone is needed: its Cases, its template, its shots, and its answers are all in it.
 """
@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from llmrank.answers import answer_format
+from llmrank.answers.located import Span, located
 from llmrank.backends.base import NullBackend
 from llmrank.engine import rank_alone
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Composer, Method, StoredParts, with_settings
-from llmrank.evaluation.score import read_answer
+from llmrank.evaluation.score import answer_of, read_answer
 from llmrank.evaluation.settings import PromptSettings, ScoreSettings, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.prompting import PromptTemplate, read_template
@@ -27,7 +29,19 @@ from llmrank.run import CaseRecord, Metrics, Run, RunFolder, load_run, read_mani
 from llmrank.run.metrics import case_measures, metrics
 from llmrank.run.record import canonical
 from llmrank.store import request_key
-from llmrank.types import Case, Message, Ranking, Reply, Request
+from llmrank.types import (
+    Answer,
+    AnswerFormat,
+    Case,
+    Entry,
+    Message,
+    Question,
+    Ranking,
+    Reply,
+    Request,
+    Response,
+    Structured,
+)
 
 
 class NotAnsweredError(Exception):
@@ -139,37 +153,90 @@ def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | 
 def _reader(run: Run) -> Callable[[Case, CaseRecord], Ranking]:
     """Return what reads a Case of the Run again; it raises NotAnsweredError where that cannot be done."""
     if _is_scored(run):
-        settings = run.settings
-        names = [setting.name for setting in settings_of(ScoreSettings)]
-        how = gather(ScoreSettings, {name: settings[name] for name in names})
+        how = _score_settings(run)
         return lambda case, record: read_answer(case, record.replies[0], how).ranking
     return _AskedAgain.of(run).rank
 
 
-def messages_of(run: Run) -> Callable[[CaseRecord], Sequence[tuple[Message, ...] | None]]:
-    """Return what tells the messages of each call about a Case, in the order asked; None where they are not known.
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call about a Case."""
+
+    messages: tuple[Message, ...] | None
+    """What was sent; None where that is not known."""
+    unknown: str = ""
+    """Why not."""
+    read: Sequence[Span] = ()
+    """What in the answer was read as the name of an item, as far as its place in the text is certain."""
+
+
+def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
+    """Return what tells the calls about a Case, in the order asked.
 
     The Run keeps of a call a hash of all that was sent. The messages are rendered again from its own templates and
-    Cases, and are told only where they, with all else that is sent, have that very hash.
+    Cases, and are told only where they, with all else that is sent, have that very hash. What was read is told only
+    where reading again leads to the ranking that the Run has.
 
-    Raises InputError for a Run of answers that llmrank did not ask for, or that does not say how it was made.
+    Raises InputError where the Run made no model calls, or does not say how it was made.
     """
+    cases = {case.case_id: case for case in run.done}
     if _is_scored(run):
-        raise InputError(
-            "the answers came in a file, without what was asked", path=run.path, hint="name a Run of `llmrank eval`"
-        )
-    again, cases = _AskedAgain.of(run), {case.case_id: case for case in run.done}
+        how, no_messages = _score_settings(run), "The answers came in a file, without what was asked."
 
-    def tell(record: CaseRecord) -> Sequence[tuple[Message, ...] | None]:
+        def read(record: CaseRecord) -> Sequence[Call]:
+            case, reply = cases[record.case_id], record.replies[0]
+            same = canonical(read_answer(case, reply, how).ranking, record.candidates) == record.ranking
+            return [Call(None, no_messages, _spans(reply, answer_of(case, reply, how).entries if same else ()))]
+
+        return read
+    again, other = _AskedAgain.of(run), "This version of llmrank would send other messages than those that were sent."
+
+    def tell(record: CaseRecord) -> Sequence[Call]:
+        same = False
         with suppress(NotAnsweredError):
-            again.rank(cases[record.case_id], record)
-        return [again.answers.sent.get(key) for key in record.requests]
+            same = canonical(again.rank(cases[record.case_id], record), record.candidates) == record.ranking
+        sent, read = again.answers.sent, {id(reply): entries for reply, entries in again.read if same}
+        return [
+            Call(messages := sent.get(key), "" if messages else other, _spans(reply, read.get(id(reply), ())))
+            for key, reply in zip(record.requests, record.replies, strict=True)
+        ]
 
     return tell
 
 
+def _spans(reply: Reply, entries: Sequence[Entry]) -> Sequence[Span]:
+    return located(reply.text, entries) if isinstance(reply, Response) else ()
+
+
 def _is_scored(run: Run) -> bool:
     return read_manifest(run.path)["origin"].get("verb") == "score"
+
+
+def _score_settings(run: Run) -> ScoreSettings:
+    return gather(ScoreSettings, {setting.name: run.settings[setting.name] for setting in settings_of(ScoreSettings)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """An answer format that notes what it reads in which Response."""
+
+    format: AnswerFormat
+    note: list[tuple[Response, tuple[Entry, ...]]]
+
+    @property
+    def name(self) -> str:
+        return self.format.name
+
+    def labels(self, question: Question) -> tuple[str, ...]:
+        return self.format.labels(question)
+
+    def structured(self, question: Question) -> Structured | None:
+        return self.format.structured(question)
+
+    def read(self, response: Response, question: Question) -> Answer:
+        answer = self.format.read(response, question)
+        self.note.append((response, answer.entries))
+        return answer
 
 
 class _StoredAnswers(NullBackend):
@@ -204,6 +271,8 @@ class _AskedAgain:
 
     method: Method
     answers: _StoredAnswers
+    read: list[tuple[Response, tuple[Entry, ...]]]
+    """What was read about the last Case, by Response."""
 
     @classmethod
     def of(cls, run: Run) -> Self:
@@ -221,7 +290,7 @@ class _AskedAgain:
                 hint="repeat the command that made it, then reparse",
             )
 
-        answers = _StoredAnswers(settings["backend"])
+        answers, noted = _StoredAnswers(settings["backend"]), list[tuple[Response, tuple[Entry, ...]]]()
 
         def template(name: str) -> PromptTemplate | None:
             # Today's linter may know more mistakes than that of then; the answers are there all the same.
@@ -240,10 +309,12 @@ class _AskedAgain:
                 run.shots, tuple(view.get("labels", ())), template("profile_template"), template("first_template")
             ),
             domain=view.get("domain"),
+            format_of=lambda name: _Watched(answer_format(name), noted),
         )
-        return cls(composer.method(own and with_settings(own, made)), answers)
+        return cls(composer.method(own and with_settings(own, made)), answers, noted)
 
     def rank(self, case: Case, record: CaseRecord) -> Ranking:
         """Return how the method ranks the Case by the record's answers; raises NotAnsweredError."""
         self.answers.replies, self.answers.sent = dict(zip(record.requests, record.replies, strict=True)), {}
+        self.read.clear()
         return rank_alone(case, self.method.ranker, self.method.order.arrange, self.answers.read).ranking

@@ -79,14 +79,17 @@ def score(
 
 def read_answer(case: Case, reply: Reply, how: ScoreSettings) -> CaseResult:
     """Return the Case ranked as the Reply says, its items named as the settings say, in the order of the row."""
-    items = case.candidates if case.target is None else (case.target,)
-    question = Question(items, identifiers(how.ids, items), how.top, how.scale)
-    if isinstance(reply, Failure):
-        read = Answer(Outcome.ERROR, reply.reason)
-    else:
-        read = answer_format(how.answer).read(reply, question)
-    ranking = from_values(items, [read]) if case.target is not None else from_answer(case, read)
+    read = answer_of(case, reply, how)
+    ranking = from_values(case.asked, [read]) if case.target is not None else from_answer(case, read)
     return CaseResult(case, complete_with_recall_order(case, ranking), (Exchange("", reply, stored=True),))
+
+
+def answer_of(case: Case, reply: Reply, how: ScoreSettings) -> Answer:
+    """Return the Answer in the Reply; the items are named as the settings say, in the order of the row."""
+    if isinstance(reply, Failure):
+        return Answer(Outcome.ERROR, reply.reason)
+    question = Question(case.asked, identifiers(how.ids, case.asked), how.top, how.scale)
+    return answer_format(how.answer).read(reply, question)
 
 
 def _is_rating(cases: Sequence[Case], path: Path) -> bool:

@@ -165,22 +165,18 @@
     return column((runs.length < 2 ? "Ranking" : `Ranking: ${one.name}`) + (unplaced ? ` (${unplaced} not placed: tied last)` : ""),
       list("ol", case_.placed, new Set(case_.relevant), withScore));
   };
-  /** The answer, with the titles of placed candidates marked where they stand word for word. */
-  const marked = (answer, titles) => {
-    const lower = answer.toLowerCase();
-    const found = [];
-    for (const title of titles.filter((one) => one.length > 2).sort((a, b) => b.length - a.length)) {
-      for (let at = lower.indexOf(title.toLowerCase()); at >= 0; at = lower.indexOf(title.toLowerCase(), at + 1)) {
-        if (!found.some(([from, to]) => at < to && at + title.length > from)) found.push([at, at + title.length]);
-      }
-    }
-    const parts = [];
-    let end = 0;
-    for (const [from, to] of found.sort((a, b) => a[0] - b[0])) {
-      parts.push(answer.slice(end, from), make("mark", {}, answer.slice(from, to)));
-      end = to;
-    }
-    return make("pre", {}, ...parts, answer.slice(end));
+  const READ_AS = {
+    exact: "✓", item_id: "✓", identifier: "✓", normalised: "✓ written otherwise", fuzzy: "✓ misspelt",
+    duplicate: "named before", not_a_candidate: "not a candidate", ambiguous: "could be several", truncated: "cut off",
+  };
+  /** The answer, with what was read in it marked, and as what. Places are counted in characters. */
+  const marked = (answer, read) => {
+    const signs = [...answer];
+    const text = (from, to) => signs.slice(from, to).join("");
+    const end = (place) => (place < 0 ? 0 : read[place][1]);
+    return make("pre", {}, ...read.flatMap(([from, to, how], place) =>
+      [text(end(place - 1), from), make("mark", { class: how, "data-read": READ_AS[how] ?? how }, text(from, to))]),
+      text(end(read.length - 1)));
   };
   /** A button that copies an element's text or, where the clipboard is closed to the page, selects it. */
   const copier = (element, what) => {
@@ -197,13 +193,14 @@
     });
     return make("span", { class: "copy" }, button, " ", said);
   };
-  /** The role and text of each message of each call; a message may begin as the one in its place in the call before. */
+  /** The role and text of each message of each call, or why they are not known; a message may begin as the one in its
+   * place in the call before. */
   const messages = (sent) => {
     let before = [];
     return sent.map((call) => {
-      before = (call ?? []).map(([role, shared, rest], place) =>
+      before = typeof call === "string" ? [] : call.map(([role, shared, rest], place) =>
         [role, [...(before[place]?.[1] ?? "")].slice(0, shared).join("") + rest]);
-      return call && before;
+      return typeof call === "string" ? call : before;
     });
   };
   const sentMessage = ([role, content], call) => {
@@ -212,13 +209,12 @@
   };
   const whatWasSent = (case_) => {
     const calls = case_.answers.length;
-    const left = run().unknown ? 0 : calls - case_.sent.length;
+    const left = calls - case_.sent.length;
     const note = (text) => make("p", { class: "hint" }, text);
     return make("details", { id: "sent" }, make("summary", {}, `What was sent (${calls === 1 ? "1 call" : `${calls} calls`})`),
-      ...(run().unknown ? [note(`Not known: ${run().unknown}.`)] : messages(case_.sent).flatMap((call, place) => [
+      ...messages(case_.sent).flatMap((call, place) => [
         calls > 1 ? make("h3", {}, `Call ${place + 1}`) : null,
-        ...(call?.map((message) => sentMessage(message, place + 1))
-          ?? [note("Not known: this version of llmrank would send other messages than those that were answered.")])])),
+        ...(typeof call === "string" ? [note(`Not known. ${call}`)] : call.map((message) => sentMessage(message, place + 1)))]),
       left ? note(`${left === 1 ? "The last call is" : `The last ${left} calls are`} left out, to keep the page small.`) : null);
   };
   const facts = (pairs) => make("dl", {}, ...pairs.filter(([, value]) => value !== "").flatMap(([name, value]) =>
@@ -246,7 +242,7 @@
       ...(case_.answers.length ? [whatWasSent(case_)] : []),
       ...case_.answers.flatMap((answer, place) => [
         make("h3", {}, `Answer ${case_.answers.length > 1 ? place + 1 : ""} (finished: ${case_.finish[place]})`),
-        answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.placed.map((item) => titles[item])),
+        answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.read[place]),
       ]),
       make("div", { class: "columns" },
         ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),

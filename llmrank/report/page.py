@@ -12,7 +12,7 @@ import hashlib
 import html
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from itertools import zip_longest
 from os.path import commonprefix
@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 
 from llmrank.errors import InputError, MissingError, safe_for_console
-from llmrank.evaluation.reparse import messages_of
+from llmrank.evaluation.reparse import Call, calls_of
 from llmrank.files import json_bytes, writing
 from llmrank.report.terminal import verdict
 from llmrank.run.compare import Comparison, compare
 from llmrank.run.metrics import task_of
+from llmrank.run.record import CaseRecord
 from llmrank.run.run import CaseStory, Run
-from llmrank.types import Message
 
 DEPTHS = 50
 """The longest cut-off of the curves."""
@@ -140,10 +140,7 @@ def _run(run: Run, name: str) -> dict[str, Any]:
     values = run.per_case(headline) if headline else np.full(len(run.cases), np.nan)
     rating = task_of(run.cases) == "rating"
     stories = list(run)
-    try:
-        messages, unknown = messages_of(run), ""
-    except (InputError, MissingError) as error:
-        messages, unknown = None, error.problem
+    calls = _calls(run)
     worth = {case.case_id: value for case, value in zip(run.cases, values.tolist(), strict=True)}
     recall_order = run.recall_order(headline).tolist() if headline and not rating else [None] * len(stories)
     return {
@@ -160,10 +157,9 @@ def _run(run: Run, name: str) -> dict[str, Any]:
         "templates": {
             key: value for key in run.settings if str(key).endswith("template") and (value := run.settings[key])
         },
-        "unknown": unknown,
         "cases": [
             _case(story, titles, _finite(worth[story.case.case_id]), _finite(recall_value))
-            | {"sent": _packed(messages(story.record)) if messages else []}
+            | _sent_and_read(calls(story.record))
             for story, recall_value in zip(stories, recall_order, strict=True)
         ],
         "titles": list(titles.texts),
@@ -217,19 +213,33 @@ def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: 
     }
 
 
-def _packed(calls: Sequence[Sequence[Message] | None]) -> list[list[tuple[str, int, str]] | None]:
+def _calls(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
+    try:
+        return calls_of(run)
+    except (InputError, MissingError) as error:
+        why = f"{error.problem[:1].upper()}{error.problem[1:]}."
+        return lambda record: [Call(None, why)] * len(record.replies)
+
+
+def _sent_and_read(calls: Sequence[Call]) -> dict[str, Any]:
+    """Return the messages of the first calls, and of every answer the spans that were read as names of items."""
+    return {"sent": _packed(calls), "read": [call.read for call in calls]}
+
+
+def _packed(calls: Sequence[Call]) -> list[list[tuple[str, int, str]] | str]:
     """Return the messages of the first calls: of each the role, with how many characters of the message in its place in
-    the call before it begins, and the rest. None where they are not known."""
-    packed: list[list[tuple[str, int, str]] | None] = []
+    the call before it begins, and the rest. Where they are not known, why."""
+    packed: list[list[tuple[str, int, str]] | str] = []
     squeezed, size = zlib.compressobj(), 0
     before: Sequence[str] = ()
     for call in calls[:CALLS]:
         if size > ROOM:
             break
-        texts = [message.content for message in call or ()]
+        messages = call.messages or ()
+        texts = [message.content for message in messages]
         shared = [len(commonprefix(pair)) for pair in zip_longest(before, texts, fillvalue="")]  # noqa: RUF071
-        parts = [(one.role, same, one.content[same:]) for one, same in zip(call or (), shared, strict=False)]
-        packed.append(None if call is None else parts)
+        parts = [(one.role, same, one.content[same:]) for one, same in zip(messages, shared, strict=False)]
+        packed.append(parts or call.unknown)
         size += len(squeezed.compress(json_bytes("".join(rest for *_, rest in parts))))
         size += len(squeezed.flush(zlib.Z_SYNC_FLUSH))
         before = texts

@@ -229,7 +229,22 @@ def test_a_message_is_copied_as_it_is_or_selected(browser: Browser, tmp_path: Pa
 def test_a_run_says_why_its_messages_are_not_known(browser: Browser, written: Path) -> None:
     show = Opened(browser, written, "#case=u4").page
     show.get_by_text("What was sent (1 call)").click()
-    assert "Not known: the answers came in a file" in show.locator("#sent").inner_text()
+    assert "Not known. The answers came in a file" in show.locator("#sent").inner_text()
+
+
+def test_what_was_read_is_marked_in_the_answer_and_said_in_words(browser: Browser, tmp_path: Path) -> None:
+    answer = "You liked Film 3, so:\n1. Film 1\n2. Heat 🎬\n3. FILM 2\n4. Film 1\n5. Film 3"
+    run, _ = asked(tmp_path, cases(1), answer, prompt="palr", no_profile=True)
+    show = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0").page
+    marks = show.locator("#story mark")
+    read = [(mark.text_content(), mark.get_attribute("class")) for mark in marks.all()]
+    # Film 3 stands there once more than it was read: which of the two was read is not known.
+    assert read == [
+        ("Film 1", "exact"), ("Heat 🎬", "not_a_candidate"), ("FILM 2", "normalised"), ("Film 1", "duplicate"),
+    ]  # fmt: skip
+    assert show.locator("#story pre").last.text_content() == answer
+    said = marks.nth(1).evaluate("mark => getComputedStyle(mark, '::after').content")
+    assert "not a candidate" in said or marks.nth(1).get_attribute("data-read") == "not a candidate"
 
 
 def test_half_a_surrogate_pair_is_shown_as_it_came(browser: Browser, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from llmrank.backends.base import NullBackend
 from llmrank.engine import rank_alone
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Composer, Method, StoredParts, with_settings
-from llmrank.evaluation.score import answer_of, read_answer
+from llmrank.evaluation.score import answer_of, ranked
 from llmrank.evaluation.settings import PromptSettings, ScoreSettings, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.prompting import PromptTemplate, read_template
@@ -153,8 +153,8 @@ def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | 
 def _reader(run: Run) -> Callable[[Case, CaseRecord], Ranking]:
     """Return what reads a Case of the Run again; it raises NotAnsweredError where that cannot be done."""
     if _is_scored(run):
-        how = _score_settings(run)
-        return lambda case, record: read_answer(case, record.replies[0], how).ranking
+        answer = _scored_answer(run)
+        return lambda case, record: ranked(case, record.replies[0], answer(case, record)).ranking
     return _AskedAgain.of(run).rank
 
 
@@ -181,12 +181,13 @@ def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
     """
     cases = {case.case_id: case for case in run.done}
     if _is_scored(run):
-        how, no_messages = _score_settings(run), "The answers came in a file, without what was asked."
+        answer, no_messages = _scored_answer(run), "The answers came in a file, without what was asked."
 
         def read(record: CaseRecord) -> Sequence[Call]:
             case, reply = cases[record.case_id], record.replies[0]
-            same = canonical(read_answer(case, reply, how).ranking, record.candidates) == record.ranking
-            return [Call(None, no_messages, _spans(reply, answer_of(case, reply, how).entries if same else ()))]
+            found = answer(case, record)
+            same = canonical(ranked(case, reply, found).ranking, record.candidates) == record.ranking
+            return [Call(None, no_messages, _spans(reply, found.entries if same else ()))]
 
         return read
     again, other = _AskedAgain.of(run), "This version of llmrank would send other messages than those that were sent."
@@ -212,8 +213,12 @@ def _is_scored(run: Run) -> bool:
     return read_manifest(run.path)["origin"].get("verb") == "score"
 
 
-def _score_settings(run: Run) -> ScoreSettings:
-    return gather(ScoreSettings, {setting.name: run.settings[setting.name] for setting in settings_of(ScoreSettings)})
+def _scored_answer(run: Run) -> Callable[[Case, CaseRecord], Answer]:
+    """Return what reads the answer about a Case of a Run that `score` made."""
+    names = [setting.name for setting in settings_of(ScoreSettings)]
+    how = gather(ScoreSettings, {name: run.settings[name] for name in names})
+    known = answer_format(how.answer)
+    return lambda case, record: answer_of(case, record.replies[0], how, known)
 
 
 @dataclass(frozen=True, slots=True)

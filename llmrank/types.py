@@ -279,6 +279,19 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A text of an answer that was read as the name of an item."""
+
+    text: str
+    """As it stands in the normalised answer."""
+    line: int
+    """Of the normalised answer, from 1; 0 where it is not known."""
+    read_as: str
+    """How it was matched (`exact`, `normalised`, `fuzzy`, `identifier`, `item_id`), or why it names nothing: as in
+    `Answer.repairs`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A Response, read. Which of the values is set depends on the answer format."""
 
@@ -297,6 +310,8 @@ class Answer:
     """How each named title was matched: `exact`, `normalised`, `fuzzy`."""
     label_mass: float | None = None
     """Probability that the first token is one of the labels asked for; None for a format that reads text."""
+    entries: tuple[Entry, ...] = field(default=(), repr=False, compare=False)
+    """What was read in the text, for people who look at it; nothing else depends on it."""
 
 
 class AnswerFormat(Protocol):

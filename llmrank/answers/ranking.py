@@ -13,7 +13,7 @@ from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
 from llmrank.answers.outcome import answered, missing, unparsed
-from llmrank.types import Answer, Question, Response
+from llmrank.types import Answer, Entry, Question, Response
 
 _FUZZY_TEXTS = 1000
 """Distinct unknown texts that are compared with all titles; more of them are no list of titles."""
@@ -44,7 +44,9 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if titles and (plain := _titles_alone(text, title_index(question.items))):
         return by_title(plain, response, question, text, cut, Counter())
     if not titles and (chain := chain_alone(text, Identifiers.of(question))):
-        return replace(_answer(dict.fromkeys(chain, ""), Counter(), response, question, text), matches={})
+        answer = _answer(dict.fromkeys(chain, ""), Counter(), response, question, text)
+        identifiers = Identifiers.of(question).texts
+        return replace(answer, matches={}, entries=tuple(Entry(identifiers[at], 0, "identifier") for at in chain))
     blocks = split(text)
     first, second = (read_titles, read_identifiers) if titles else (read_identifiers, read_titles)
     reading, with_titles = first(blocks, text, question), titles
@@ -78,11 +80,13 @@ def by_title(
     """Return the Answer that these titles, in this order, give."""
     index = title_index(question.items)
     cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
-    named, counted = resolve_mentions(found[:-1] if cut_off else found, index)
+    judged = judge(found[:-1] if cut_off else found, index)
+    named, counted = _resolved(judged)
     counted["truncated"] = int(cut_off)
     if repairs["title_for_identifier"]:
         counted["title_for_identifier"] = len(named)
-    return _answer(named, counted, response, question, text)
+    entries = _entries(found, [*judged, (None, "truncated")] if cut_off else judged)
+    return replace(_answer(named, counted, response, question, text), entries=entries)
 
 
 def by_identifier(
@@ -100,9 +104,10 @@ def by_identifier(
             found = [Mention(str(number), Match((number,), "identifier")) for number in numbers]
         elif count not in numbers:
             return unparsed(response, text, "zero_based")
-    named, repairs = resolve_mentions(found)
+    judged = judge(found)
+    named, repairs = _resolved(judged)
     repairs["zero_based"] = int(zero_based)
-    answer = _answer(named, repairs, response, question, text)
+    answer = replace(_answer(named, repairs, response, question, text), entries=_entries(found, judged))
     return answer if for_titles else replace(answer, matches={})
 
 
@@ -115,7 +120,15 @@ def _answer(named: dict[int, str], repairs: Counter[str], response: Response, qu
 
 
 def resolve_mentions(found: Sequence[Mention], index: TitleIndex | None = None) -> tuple[dict[int, str], Counter[str]]:
-    """Return the position of each named item with the stage of its match, in the order named, and the repairs.
+    """Return the position of each named item with the stage of its match, in the order named, and the repairs."""
+    return _resolved(judge(found, index))
+
+
+Judged = Sequence[tuple[int | None, str]]
+
+
+def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
+    """Return for each text the position of the item that it names and the stage of its match; or None, and the repair.
 
     With an index, what matches nothing is looked for among the titles that are near. Exact and normalised matches
     claim their items first: a text that is only near such an item repeats it.
@@ -126,21 +139,27 @@ def resolve_mentions(found: Sequence[Mention], index: TitleIndex | None = None) 
             if len(near) < _FUZZY_TEXTS and text not in near:
                 near[text] = index.nearest(text)
     claimed = {at for mention in found if mention.match for at in mention.match.positions}
-    named: dict[int, str] = {}
-    repairs: Counter[str] = Counter()
+    named: set[int] = set()
+    judged: list[tuple[int | None, str]] = []
     for mention in found:
         match = mention.match or near.get(mention.text)
         if match is None:
-            repairs["not_a_candidate"] += 1
+            judged.append((None, "not_a_candidate"))
         elif not match.positions:
-            repairs["ambiguous"] += 1
+            judged.append((None, "ambiguous"))
         else:
             free = [at for at in match.positions if at not in named and (mention.match or at not in claimed)]
-            if free:
-                named[free[0]] = match.stage
-            else:
-                repairs["duplicate"] += 1
-    return named, repairs
+            judged.append((free[0], match.stage) if free else (None, "duplicate"))
+            named.update(free[:1])
+    return judged
+
+
+def _resolved(judged: Judged) -> tuple[dict[int, str], Counter[str]]:
+    return {at: how for at, how in judged if at is not None}, Counter(how for at, how in judged if at is None)
+
+
+def _entries(found: Sequence[Mention], judged: Judged) -> tuple[Entry, ...]:
+    return tuple(Entry(one.text, one.line, how) for one, (_, how) in zip(found, judged, strict=True))
 
 
 def _title_is_cut_off(last: Mention, text: str, index: TitleIndex, truncated: bool) -> bool:

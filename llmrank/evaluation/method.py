@@ -34,7 +34,7 @@ from llmrank.rankers.registry import (
     build_ranker,
     check_options,
 )
-from llmrank.types import Backend, Case, Ranker
+from llmrank.types import AnswerFormat, Backend, Case, Ranker
 
 Task = Literal["ranking", "rating"]
 
@@ -77,6 +77,8 @@ class Composer:
     stored: StoredParts | None = None
     domain: str | None = None
     """What the data says its items are, such as `movies`."""
+    format_of: Callable[[str], AnswerFormat] = answer_format
+    """Finds the answer format of a name."""
 
     def method(self, template: PromptTemplate | None, ranker: Ranker | None = None) -> Method:
         """Return the method that asks with the template; without one, the method or baseline that the settings name.
@@ -123,7 +125,7 @@ class Composer:
     def _prompt(self, template: PromptTemplate, answer: str, view: View, sampling: Mapping[str, Any]) -> Prompt:
         return Prompt(
             template,
-            answer_format(answer),
+            self.format_of(answer),
             view,
             replace(template.front.sampling, seed=self.seed, **sampling),
             count_tokens=self.backend.count_tokens,

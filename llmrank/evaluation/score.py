@@ -24,7 +24,7 @@ from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
 from llmrank.run import CaseRecord, Origin, Run, RunFolder
 from llmrank.run.metrics import case_measures, parse_measures
-from llmrank.types import Answer, Case, Failure, Outcome, Question, Reply, Response
+from llmrank.types import Answer, AnswerFormat, Case, Failure, Outcome, Question, Reply, Response
 
 
 def score(
@@ -50,7 +50,7 @@ def score(
     """
     path = Path(answers)
     how = gather(settings or ScoreSettings, more | {"answer": answer})
-    answer_format(how.answer)  # an unknown one is refused before the file is read
+    known = answer_format(how.answer)  # an unknown one is refused before the file is read
     rows = sorted(read_answered(path), key=lambda row: row[0].case_id)
     cases = [case for case, _ in rows]
     task = "rating" if _is_rating(cases, path) else "ranking"
@@ -68,7 +68,7 @@ def score(
     def work(folder: RunFolder) -> dict[str, Any]:
         for case, text in rows:
             reply: Reply = Failure("no answer") if text is None else Response(text)
-            result = read_answer(case, reply, how)
+            result = ranked(case, reply, answer_of(case, reply, how, known))
             record = CaseRecord.of(result, case_measures(case, result.ranking, chosen))
             if folder.records.get(case.case_id) != record:
                 folder.add(record)
@@ -77,16 +77,18 @@ def score(
     return make_run(out, found, chosen, {**asdict(how), "prompt": how.answer}, Origin("score", {}), work)
 
 
-def read_answer(case: Case, reply: Reply, how: ScoreSettings) -> CaseResult:
-    """Return the Case ranked as the Reply says, its items named as the settings say, in the order of the row."""
-    items = case.candidates if case.target is None else (case.target,)
-    question = Question(items, identifiers(how.ids, items), how.top, how.scale)
-    if isinstance(reply, Failure):
-        read = Answer(Outcome.ERROR, reply.reason)
-    else:
-        read = answer_format(how.answer).read(reply, question)
-    ranking = from_values(items, [read]) if case.target is not None else from_answer(case, read)
+def ranked(case: Case, reply: Reply, read: Answer) -> CaseResult:
+    """Return the Case ranked as the Answer in the Reply says."""
+    ranking = from_values(case.asked, [read]) if case.target is not None else from_answer(case, read)
     return CaseResult(case, complete_with_recall_order(case, ranking), (Exchange("", reply, stored=True),))
+
+
+def answer_of(case: Case, reply: Reply, how: ScoreSettings, known: AnswerFormat) -> Answer:
+    """Return the Answer in the Reply; the items are named as the settings say, in the order of the row."""
+    if isinstance(reply, Failure):
+        return Answer(Outcome.ERROR, reply.reason)
+    question = Question(case.asked, identifiers(how.ids, case.asked), how.top, how.scale)
+    return known.read(reply, question)
 
 
 def _is_rating(cases: Sequence[Case], path: Path) -> bool:

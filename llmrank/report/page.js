@@ -37,7 +37,9 @@
         .map((item) => run.titles[item])].join("\n").toLowerCase();
     }
   }
-  const other = (run, case_) => (runs.length < 2 ? null : runs[run === runs[0] ? 1 : 0].byId.get(case_.id) ?? null);
+  /** The Run that another is compared with: the first, and for that the second. */
+  const otherRun = (run) => (runs.length < 2 ? null : runs[run === runs[0] ? 1 : 0]);
+  const other = (run, case_) => otherRun(run)?.byId.get(case_.id) ?? null;
   const versus = (run, case_) => {
     const found = other(run, case_);
     return found && minus(case_.value, found.value);
@@ -154,22 +156,66 @@
 
   const list = (tag, items, relevant, describe) => make(tag, {}, ...items.map((item) =>
     make("li", relevant.has(item) ? { class: "relevant" } : {}, describe(item))));
-  /** The answer, with the titles of placed candidates marked where they stand word for word. */
-  const marked = (answer, titles) => {
-    const lower = answer.toLowerCase();
-    const found = [];
-    for (const title of titles.filter((one) => one.length > 2).sort((a, b) => b.length - a.length)) {
-      for (let at = lower.indexOf(title.toLowerCase()); at >= 0; at = lower.indexOf(title.toLowerCase(), at + 1)) {
-        if (!found.some(([from, to]) => at < to && at + title.length > from)) found.push([at, at + title.length]);
+  const column = (name, content) => make("div", {}, make("h3", {}, name), content);
+  /** How a Run ranked a Case; items are numbered in each Run anew. */
+  const ranking = (one, case_) => {
+    const score = (item) => case_.scores[case_.placed.indexOf(item)] ?? null;
+    const withScore = (item) => one.titles[item] + (score(item) === null ? "" : ` (${number(score(item), 3)})`);
+    const unplaced = case_.recall.length - case_.placed.length;
+    return column((runs.length < 2 ? "Ranking" : `Ranking: ${one.name}`) + (unplaced ? ` (${unplaced} not placed: tied last)` : ""),
+      list("ol", case_.placed, new Set(case_.relevant), withScore));
+  };
+  const READ_AS = {
+    exact: "✓", item_id: "✓", identifier: "✓", normalised: "✓ written otherwise", fuzzy: "✓ misspelt",
+    duplicate: "named before", not_a_candidate: "not a candidate", ambiguous: "could be several", truncated: "cut off",
+  };
+  /** The answer, with what was read in it marked, and as what. Places are counted in characters. */
+  const marked = (answer, read) => {
+    const signs = [...answer];
+    const text = (from, to) => signs.slice(from, to).join("");
+    const end = (place) => (place < 0 ? 0 : read[place][1]);
+    return make("pre", {}, ...read.flatMap(([from, to, how], place) =>
+      [text(end(place - 1), from), make("mark", { class: how, "data-read": READ_AS[how] ?? how }, text(from, to))]),
+      text(end(read.length - 1)));
+  };
+  /** A button that copies an element's text or, where the clipboard is closed to the page, selects it. */
+  const copier = (element, what) => {
+    const said = make("span", { role: "status", class: "hint" });
+    const button = make("button", { type: "button", "aria-label": `Copy ${what}` }, "Copy");
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(element.textContent);
+        said.textContent = "Copied.";
+      } catch {
+        getSelection().selectAllChildren(element);
+        said.textContent = "Selected: copy it with Ctrl+C or ⌘C.";
       }
-    }
-    const parts = [];
-    let end = 0;
-    for (const [from, to] of found.sort((a, b) => a[0] - b[0])) {
-      parts.push(answer.slice(end, from), make("mark", {}, answer.slice(from, to)));
-      end = to;
-    }
-    return make("pre", {}, ...parts, answer.slice(end));
+    });
+    return make("span", { class: "copy" }, button, " ", said);
+  };
+  /** The role and text of each message of each call, or why they are not known; a message may begin as the one in its
+   * place in the call before. */
+  const messages = (sent) => {
+    let before = [];
+    return sent.map((call) => {
+      before = typeof call === "string" ? [] : call.map(([role, shared, rest], place) =>
+        [role, [...(before[place]?.[1] ?? "")].slice(0, shared).join("") + rest]);
+      return typeof call === "string" ? call : before;
+    });
+  };
+  const sentMessage = ([role, content], call) => {
+    const pre = make("pre", {}, content);
+    return make("div", {}, make("h4", {}, role, " ", copier(pre, `${role} message of call ${call}`)), pre);
+  };
+  const whatWasSent = (case_) => {
+    const calls = case_.answers.length;
+    const left = calls - case_.sent.length;
+    const note = (text) => make("p", { class: "hint" }, text);
+    return make("details", { id: "sent" }, make("summary", {}, `What was sent (${calls === 1 ? "1 call" : `${calls} calls`})`),
+      ...messages(case_.sent).flatMap((call, place) => [
+        calls > 1 ? make("h3", {}, `Call ${place + 1}`) : null,
+        ...(typeof call === "string" ? [note(`Not known. ${call}`)] : call.map((message) => sentMessage(message, place + 1)))]),
+      left ? note(`${left === 1 ? "The last call is" : `The last ${left} calls are`} left out, to keep the page small.`) : null);
   };
   const facts = (pairs) => make("dl", {}, ...pairs.filter(([, value]) => value !== "").flatMap(([name, value]) =>
     [make("dt", {}, name), make("dd", {}, value)]));
@@ -181,12 +227,8 @@
     const titles = run().titles;
     const relevant = new Set(case_.relevant);
     $("h-story").textContent = case_.id === case_.user ? `User ${case_.user}` : `User ${case_.user}, Case ${case_.id}`;
-    const scores = new Map(case_.placed.map((item, place) => [item, case_.scores[place] ?? null]));
-    const withScore = (item) => titles[item] + (scores.get(item) == null ? "" : ` (${number(scores.get(item), 3)})`);
     const newest = [...case_.history].reverse();
-    const column = (name, content) => make("div", {}, make("h3", {}, name), content);
-    const unplaced = case_.recall.length - case_.placed.length;
-    const mine = other(run(), case_);
+    const theirs = other(run(), case_);
     $("story-body").replaceChildren(
       facts([
         ["outcome", case_.outcome + (case_.reason ? `: ${case_.reason}` : "")],
@@ -194,19 +236,20 @@
         [run().headline ?? "", number(case_.value) + (case_.recallValue === null ? "" : `; recall order ${number(case_.recallValue)}`)],
         ["true rating", case_.truth === null ? "" : String(case_.truth)],
         ["missed by recall", case_.missed.join(", ")],
-        ["other Run", mine ? `${mine.outcome}, ${number(mine.value)}` : ""],
+        [otherRun(run())?.name ?? "", theirs ? `${theirs.outcome}, ${number(theirs.value)}` : ""],
         ["calls", `${case_.answers.length}, ${case_.tokens[0]} prompt and ${case_.tokens[1]} completion tokens, ${case_.seconds} s`],
       ]),
+      ...(case_.answers.length ? [whatWasSent(case_)] : []),
       ...case_.answers.flatMap((answer, place) => [
         make("h3", {}, `Answer ${case_.answers.length > 1 ? place + 1 : ""} (finished: ${case_.finish[place]})`),
-        answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.placed.map((item) => titles[item])),
+        answer === null ? make("p", {}, "There is no answer.") : marked(answer, case_.read[place]),
       ]),
       make("div", { class: "columns" },
+        ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),
         column("Recall order", list("ol", case_.recall, relevant, (item) => titles[item])),
-        column("As shown", list("ol", case_.shown, relevant, (item) => titles[item])),
-        column(unplaced ? `Ranking (${unplaced} not placed: tied last)` : "Ranking", list("ol", case_.placed, relevant, withScore))),
+        column("As shown", list("ol", case_.shown, relevant, (item) => titles[item]))),
       make("h3", {}, `History, newest first (${newest.length})`),
-      make("ul", {}, ...newest.map(([item, rating]) => make("li", {}, titles[item] + (rating === null ? "" : ` (${rating})`)))),
+      make("ul", { class: "history" }, ...newest.map(([item, rating]) => make("li", {}, titles[item] + (rating === null ? "" : ` (${rating})`)))),
     );
   };
 
@@ -216,7 +259,7 @@
   const drawDifferences = () => {
     const paired = runs.length > 1;
     const values = run().cases.map((case_) => (paired ? versus(run(), case_) : case_.change)).filter((value) => value !== null);
-    const against = paired ? runs[run() === runs[0] ? 1 : 0].name : "recall order";
+    const against = paired ? otherRun(run()).name : "recall order";
     $("h-differences").parentElement.hidden = values.length === 0;
     if (!values.length) return;
     const wins = values.filter((value) => value > 1e-9).length;

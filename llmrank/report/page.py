@@ -1,4 +1,4 @@
-"""One HTML file that shows Runs: the verdict, every number, every user, and what the model said.
+"""One HTML file that shows Runs: the verdict, every number, every user, what was sent and what the model said.
 
 The file needs no network and no server. The Cases are compressed JSON in it; the page's script sets text only as text,
 and a content security policy lets nothing but that script run.
@@ -11,22 +11,31 @@ import gzip
 import hashlib
 import html
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
+from itertools import zip_longest
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from llmrank.errors import InputError, safe_for_console
-from llmrank.files import writing
+from llmrank.errors import InputError, MissingError, safe_for_console
+from llmrank.evaluation.reparse import Call, calls_of
+from llmrank.files import json_bytes, writing
 from llmrank.report.terminal import verdict
 from llmrank.run.compare import Comparison, compare
 from llmrank.run.metrics import task_of
+from llmrank.run.record import CaseRecord
 from llmrank.run.run import CaseStory, Run
 
 DEPTHS = 50
 """The longest cut-off of the curves."""
+CALLS = 20
+"""The most calls about a Case whose messages are in the page."""
+ROOM = 2500
+"""Once the messages of a Case take so many bytes, those of its further calls are left out: the page stays small."""
 
 
 def page(run: Run, *more: Run) -> str:
@@ -46,7 +55,7 @@ def page(run: Run, *more: Run) -> str:
         "comparison": comparison and _comparison(comparison),
     }
     # mtime=0: the same Runs make the same file.
-    packed = gzip.compress(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode(), mtime=0)
+    packed = gzip.compress(json_bytes(json.dumps(data, ensure_ascii=False, separators=(",", ":"))), mtime=0)
     script, style, body = (_resource(f"page.{kind}") for kind in ("js", "css", "html"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = {
@@ -131,6 +140,7 @@ def _run(run: Run, name: str) -> dict[str, Any]:
     values = run.per_case(headline) if headline else np.full(len(run.cases), np.nan)
     rating = task_of(run.cases) == "rating"
     stories = list(run)
+    calls = _calls(run)
     worth = {case.case_id: value for case, value in zip(run.cases, values.tolist(), strict=True)}
     recall_order = run.recall_order(headline).tolist() if headline and not rating else [None] * len(stories)
     return {
@@ -149,6 +159,7 @@ def _run(run: Run, name: str) -> dict[str, Any]:
         },
         "cases": [
             _case(story, titles, _finite(worth[story.case.case_id]), _finite(recall_value))
+            | _sent_and_read(calls(story.record))
             for story, recall_value in zip(stories, recall_order, strict=True)
         ],
         "titles": list(titles.texts),
@@ -200,6 +211,39 @@ def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: 
         "tokens": [record.usage.prompt_tokens, record.usage.completion_tokens],
         "seconds": record.seconds,
     }
+
+
+def _calls(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
+    try:
+        return calls_of(run)
+    except (InputError, MissingError) as error:
+        why = f"{error.problem[:1].upper()}{error.problem[1:]}."
+        return lambda record: [Call(None, why)] * len(record.replies)
+
+
+def _sent_and_read(calls: Sequence[Call]) -> dict[str, Any]:
+    """Return the messages of the first calls, and of every answer the spans that were read as names of items."""
+    return {"sent": _packed(calls), "read": [call.read for call in calls]}
+
+
+def _packed(calls: Sequence[Call]) -> list[list[tuple[str, int, str]] | str]:
+    """Return the messages of the first calls: of each the role, with how many characters of the message in its place in
+    the call before it begins, and the rest. Where they are not known, why."""
+    packed: list[list[tuple[str, int, str]] | str] = []
+    squeezed, size = zlib.compressobj(), 0
+    before: Sequence[str] = ()
+    for call in calls[:CALLS]:
+        if size > ROOM:
+            break
+        messages = call.messages or ()
+        texts = [message.content for message in messages]
+        shared = [len(commonprefix(pair)) for pair in zip_longest(before, texts, fillvalue="")]  # noqa: RUF071
+        parts = [(one.role, same, one.content[same:]) for one, same in zip(messages, shared, strict=False)]
+        packed.append(parts or call.unknown)
+        size += len(squeezed.compress(json_bytes("".join(rest for *_, rest in parts))))
+        size += len(squeezed.flush(zlib.Z_SYNC_FLUSH))
+        before = texts
+    return packed
 
 
 def _curves(run: Run) -> dict[str, list[dict[str, Any]]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 import llmrank as lr
 from llmrank.errors import InputError
-from llmrank.evaluation.reparse import reparse
+from llmrank.evaluation.reparse import calls_of, reparse
 from llmrank.prompting import View
 from llmrank.types import Event, Item, Message
 from tests.evaluation.serving import cases, serving
@@ -64,6 +64,26 @@ def test_a_run_alone_in_an_empty_folder_is_read_again(tmp_path: Path, prompt: st
         shutil.rmtree(run.path)
     done = reparse(tmp_path / "alone" / "run")
     assert not done.changes and not done.unreadable and len(done.records) == 6
+    tell = calls_of(lr.load_run(tmp_path / "alone" / "run"))
+    told = [call.messages for record in done.records.values() for call in tell(record)]
+    rendered = {json.dumps([asdict(message) for message in messages or ()]) for messages in told}
+    assert rendered == {json.dumps(call["messages"]) for call in server.seen}
+    assert len(told) == sum(len(record.requests) for record in done.records.values())
+
+
+def test_messages_are_told_only_where_they_are_those_that_were_sent(tmp_path: Path) -> None:
+    with serving(ScriptedServer(good("[2] > [1] > [3]"))) as server:
+        run = lr.evaluate(
+            cases(), prompt="rankgpt", model=MODEL, base_url=server.base_url, store=tmp_path / "store.sqlite",
+            out=tmp_path / "run", progress=False,
+        )  # fmt: skip
+    assert all(calls_of(run)(record)[0].messages for record in run.records.values())
+    manifest = run.path / "manifest.json"
+    known = json.loads(manifest.read_text())
+    known["settings"]["template"] = known["settings"]["template"].replace("{% endblock %}", "Now.{% endblock %}")
+    manifest.write_text(json.dumps(known))
+    edited = lr.load_run(run.path)
+    assert [calls_of(edited)(record)[0].messages for record in edited.records.values()] == [None] * 6
 
 
 def test_log_probabilities_are_in_the_run(tmp_path: Path) -> None:

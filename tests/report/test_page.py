@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ import pytest
 import llmrank as lr
 from llmrank.errors import InputError
 from llmrank.report import page, write_page
+from tests.evaluation.serving import cases, serving
+from tests.scripted_server import MODEL, ScriptedServer, good
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 HOSTILE = "<script>window.hacked = 1</script></script><img src=x onerror='window.hacked = 2'>"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -69,6 +72,37 @@ def test_it_stays_small(tmp_path: Path, users: int, limit: int) -> None:
     assert len(page(scored(tmp_path, "run", users=users, candidates=50)).encode()) < limit
 
 
+def asked(folder: Path, cases: list[lr.Case], answer: str, **settings: Any) -> tuple[lr.Run, list[str]]:
+    """Make a Run of calls to an endpoint that always answers the same; return it with the texts that it received."""
+    with serving(ScriptedServer(good(answer))) as server:
+        run = lr.evaluate(
+            cases, model=MODEL, base_url=server.base_url, store=folder / "store.sqlite", out=folder / "run",
+            progress=False, **settings,
+        )  # fmt: skip
+    return run, [message["content"] for call in server.seen for message in call["messages"]]
+
+
+def long_cases(users: int) -> list[lr.Case]:
+    """Return Cases of 50 candidates and 20 events, with titles of words drawn by seed."""
+    draw = random.Random(0)
+
+    def item(name: str) -> lr.Item:
+        return lr.Item(name, " ".join(f"{draw.getrandbits(20):x}" for _ in range(5)))
+
+    films = [item(f"i{place}") for place in range(2000)]
+    return [
+        lr.Case(f"u{user}", tuple(map(lr.Event, chosen[50:])), tuple(chosen[:50]), relevant=(chosen[0].item_id,))
+        for user in range(users)
+        for chosen in [draw.sample(films, 70)]
+    ]
+
+
+@pytest.mark.parametrize("settings", [{"prompt": "palr", "no_profile": True}, {"prompt": "pointwise-yes-no"}])
+def test_it_stays_small_with_what_was_sent(tmp_path: Path, settings: dict[str, Any]) -> None:
+    run, _ = asked(tmp_path, long_cases(16), "Yes", **settings)
+    assert len(page(run).encode()) < 16 * 4000 + 50_000  # and what does not grow with the users
+
+
 # --- in a browser ----------------------------------------------------------------------------------------------------
 
 
@@ -90,7 +124,7 @@ def browser() -> Iterator[Browser]:
 class Opened:
     """A page in the browser, with what it asked for and what went wrong in it."""
 
-    def __init__(self, browser: Browser, path: Path, address: str = "", **options: Any) -> None:
+    def __init__(self, browser: Browser | BrowserContext, path: Path, address: str = "", **options: Any) -> None:
         self.page: Page = browser.new_page(**options)
         self.asked: list[str] = []
         self.errors: list[str] = []
@@ -99,6 +133,13 @@ class Opened:
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         self.page.goto(path.as_uri() + address)
         self.page.wait_for_selector("#app:not([hidden])")
+
+    def faults(self) -> list[tuple[str, Any]]:
+        """Return the serious faults of access."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        return [(one["id"], one["nodes"]) for one in found if one["impact"] in ("serious", "critical")]
 
     def cases(self) -> list[str]:
         return self.page.locator("#cases tbody tr td:first-child").all_inner_texts()
@@ -160,6 +201,68 @@ def test_a_case_is_opened_by_keyboard_and_shows_its_story(browser: Browser, writ
     assert show.locator("#story mark").count() == 3, "the titles that were placed stand in the answer"
 
 
+def test_the_messages_of_every_call_are_those_that_the_endpoint_got(browser: Browser, tmp_path: Path) -> None:
+    case = replace(cases(1)[0], candidates=tuple(lr.Item(f"i{at}", f"{HOSTILE} 🎬 {at}") for at in range(22)))
+    case = replace(case, recall_scores=None)
+    run, received = asked(tmp_path, [case], "</script><script>window.hacked = 4</script>", prompt="pointwise-yes-no")
+    opened = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0")
+    show = opened.page
+    assert not show.locator("#sent pre").first.is_visible()
+    show.get_by_text("What was sent (22 calls)").click()
+    texts = show.locator("#sent pre").all_text_contents()
+    assert set(texts) <= set(received) and len(set(texts)) == 20
+    assert "The last 2 calls are left out" in show.locator("#sent").inner_text()
+    assert show.evaluate("window.hacked") is None and opened.errors == []
+
+
+def test_a_message_is_copied_as_it_is_or_selected(browser: Browser, tmp_path: Path) -> None:
+    run, [received] = asked(tmp_path, cases(1), "Film 1", prompt="palr", no_profile=True)
+    path = write_page(tmp_path / "report.html", run)
+    allowed = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    show = Opened(allowed, path, "#case=u0").page
+    show.get_by_text("What was sent (1 call)").click()
+    show.get_by_role("button", name="Copy user message").click()
+    show.get_by_text("Copied.").wait_for()
+    assert show.evaluate("navigator.clipboard.readText()") == received
+    opened = Opened(browser, path, "#case=u0", viewport={"width": 380, "height": 800}, color_scheme="dark")
+    refused = opened.page
+    refused.evaluate("void (navigator.clipboard.writeText = () => Promise.reject(new Error('refused')))")
+    refused.get_by_text("What was sent (1 call)").click()
+    refused.get_by_role("button", name="Copy user message").click()
+    refused.get_by_text("Selected:").wait_for()
+    assert refused.evaluate("getSelection().toString()").split() == received.split()
+    assert opened.faults() == [] and refused.evaluate("document.documentElement.scrollWidth") == 380
+    allowed.close()
+
+
+def test_a_run_says_why_its_messages_are_not_known(browser: Browser, written: Path) -> None:
+    show = Opened(browser, written, "#case=u4").page
+    show.get_by_text("What was sent (1 call)").click()
+    assert "Not known. The answers came in a file" in show.locator("#sent").inner_text()
+
+
+def test_what_was_read_is_marked_in_the_answer_and_said_in_words(browser: Browser, tmp_path: Path) -> None:
+    answer = "You liked Film 3, so:\n1. Film 1\n2. Heat 🎬\n3. FILM 2\n4. Film 1\n5. Film 3"
+    run, _ = asked(tmp_path, cases(1), answer, prompt="palr", no_profile=True)
+    show = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0").page
+    marks = show.locator("#story mark")
+    read = [(mark.text_content(), mark.get_attribute("class")) for mark in marks.all()]
+    # Film 3 stands there once more than it was read: which of the two was read is not known.
+    assert read == [
+        ("Film 1", "exact"), ("Heat 🎬", "not_a_candidate"), ("FILM 2", "normalised"), ("Film 1", "duplicate"),
+    ]  # fmt: skip
+    assert show.locator("#story pre").last.text_content() == answer
+    said = marks.nth(1).evaluate("mark => getComputedStyle(mark, '::after').content")
+    assert "attr(data-read)" in said or "not a candidate" in said
+    assert marks.nth(1).get_attribute("data-read") == "not a candidate"
+
+
+def test_half_a_surrogate_pair_is_shown_as_it_came(browser: Browser, tmp_path: Path) -> None:
+    run, _ = asked(tmp_path, cases(1), "Film 1 \ud83d", prompt="palr", no_profile=True)
+    show = Opened(browser, write_page(tmp_path / "report.html", run), "#case=u0").page
+    assert "Film 1" in show.locator("#story").inner_text()
+
+
 def test_two_runs_show_who_is_worse(browser: Browser, tmp_path: Path) -> None:
     before, after = scored(tmp_path, "before"), scored(tmp_path, "after", seed=1)
     opened = Opened(browser, write_page(tmp_path / "report.html", before, after), "#run=1&only=worse")
@@ -169,12 +272,30 @@ def test_two_runs_show_who_is_worse(browser: Browser, tmp_path: Path) -> None:
     assert opened.page.locator("h1").inner_text() == lr.compare(before, after).verdict()[0]
 
 
-def test_it_fits_a_phone_prints_and_has_no_serious_fault_of_access(browser: Browser, written: Path) -> None:
-    from axe_playwright_python.sync_playwright import Axe
+def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(
+    browser: Browser, tmp_path: Path
+) -> None:
+    runs = [scored(tmp_path, "before"), scored(tmp_path, "after", seed=1)]
+    show = Opened(browser, write_page(tmp_path / "report.html", *runs), "#run=1&case=u4&only=different").page
+    for run in runs:
+        story = run["u4"]
+        titles = {item.item_id: item.title for item in story.case.candidates}
+        column = show.locator(f"#story .columns > div:has(h3:text-matches('^Ranking: {run.name} '))")
+        assert column.locator("li").all_inner_texts() == [titles[item_id] for item_id in story.record.placed]
+        marked = [titles[item_id] for item_id in story.record.placed if item_id in story.case.relevant]
+        assert column.locator("li.relevant").all_inner_texts() == marked
+    old, new = (run.per_case(str(run.metrics.headline)) for run in runs)
+    assert show.locator("#cases tbody tr").count() == int((old != new).sum())
+    wins, losses = int((new > old).sum()), int((new < old).sum())
+    said = f"higher in {wins}, the same in {12 - wins - losses}, lower in {losses}."
+    assert said in show.locator("#differences-said").inner_text()
+    drawn = show.locator("#histogram rect title").all_text_contents()
+    assert sum(map(int, drawn)) == 12
 
+
+def test_it_fits_a_phone_prints_and_has_no_serious_fault_of_access(browser: Browser, written: Path) -> None:
     for scheme in ("light", "dark"):
         opened = Opened(browser, written, "#case=u4", viewport={"width": 380, "height": 800}, color_scheme=scheme)
         assert opened.page.evaluate("document.documentElement.scrollWidth") == 380
-        found = Axe().run(opened.page).response["violations"]
-        assert [(one["id"], one["nodes"]) for one in found if one["impact"] in ("serious", "critical")] == []
+        assert opened.faults() == []
         assert opened.page.pdf().startswith(b"%PDF")

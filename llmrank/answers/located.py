@@ -1,0 +1,52 @@
+"""Where what was read stands in the raw answer, for people who look at it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from llmrank.answers.normalise import normalise, without_reasoning
+from llmrank.types import Entry
+
+
+class Span(NamedTuple):
+    """A part of a raw answer, and as what it was read."""
+
+    start: int
+    end: int
+    read_as: str
+
+
+def located(raw: str, entries: Sequence[Entry]) -> list[Span]:
+    """Return where the entries stand in the raw answer, in order.
+
+    An entry is located only where nothing is left to guess: its text stands in the answer, outside longer entries, as
+    often as it was read, in lines that normalising leaves as they are.
+    """
+    answer = without_reasoning(raw) or ""
+    if not answer.strip() or raw.count(answer) != 1:
+        return []
+    first = raw.index(answer)
+    kept = {line.strip() for line in normalise(answer).split("\n")}
+    found: list[Span] = []
+    taken: list[tuple[int, int]] = []
+    for text in sorted({entry.text for entry in entries if entry.text}, key=len, reverse=True):
+        same = sorted((entry for entry in entries if entry.text == text), key=lambda entry: entry.line)
+        edges = (r"(?<!\w)" if text[0].isalnum() else "", r"(?!\w)" if text[-1].isalnum() else "")
+        places = [one.span() for one in re.finditer(re.escape(text).join(edges), answer)]
+        places = [(start, end) for start, end in places if not any(a < end and start < b for a, b in taken)]
+        taken += places
+        told_apart = len({entry.read_as for entry in same}) == 1 or len({entry.line for entry in same}) == len(same)
+        if len(places) == len(same) and told_apart and all(_line(answer, *place) in kept for place in places):
+            found += [
+                Span(first + start, first + end, entry.read_as)
+                for (start, end), entry in zip(places, same, strict=True)
+            ]
+    return sorted(found)
+
+
+def _line(text: str, start: int, end: int) -> str:
+    """Return the line or lines in which a part of a text stands."""
+    after = text.find("\n", end)
+    return text[text.rfind("\n", 0, start) + 1 : len(text) if after < 0 else after].strip()

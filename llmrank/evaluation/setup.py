@@ -61,7 +61,7 @@ class Setup:
                 str | Path | PromptTemplate | PromptSettings,
                 "give a name, a path, or a PromptTemplate",
             ),
-            ("model", model, str | Path | ModelSettings, "give a name, a path, or a ModelSettings"),
+            ("model", model, str | Path | ModelSettings, "give a name, a path or a ModelSettings"),
             ("limits", limits, Limits, "give a Limits, or the limits by name"),
         ):
             if one is not None and not isinstance(one, kind):

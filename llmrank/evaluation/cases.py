@@ -166,7 +166,7 @@ def _drawn(
         task=task,
         target_forced=settings.force_target,
         notes=tuple(_notes(cases, len(users), settings)),
-        settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": _hash(everyone)},
+        settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": cases_hash(everyone)},
         seed=settings.seed,
         available=len(users),
     )
@@ -369,7 +369,7 @@ def _manifest(settings: CaseSettings, users: int) -> dict[str, object]:
     return {"users": users, "seed": settings.seed, "k": settings.k, "force_target": settings.force_target}
 
 
-def _hash(cases: Iterable[Case]) -> str:
+def cases_hash(cases: Iterable[Case]) -> str:
     """Return a hash of the Cases that does not depend on the order of the rows."""
     digest = hashlib.sha256()
     for line in sorted(repr(case) for case in cases):

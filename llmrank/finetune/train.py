@@ -38,6 +38,7 @@ from llmrank.backends.title_model import (
 )
 from llmrank.backends.titles import TitleShape
 from llmrank.errors import InputError, MissingError
+from llmrank.evaluation.cases import cases_hash
 from llmrank.evaluation.fusing import MEASURE, Validation
 from llmrank.files import cannot_write, write_json, write_whole
 from llmrank.finetune.sequences import TitleSequences
@@ -101,7 +102,7 @@ def train_titles(
         KeyboardInterrupt: interrupted; `say` was told from where the same call continues.
     """
     settings = settings or TitleTraining()
-    identity = _identity(model, sequences, settings)
+    identity = _identity(model, sequences, validation, settings)
     if (out / CARD).is_file():
         card = read_card(out)
         if {name: card.get(name) for name in identity} != identity:
@@ -144,7 +145,9 @@ def train_titles(
     return card
 
 
-def _identity(model: Model, sequences: TitleSequences, settings: TitleTraining) -> dict[str, Any]:
+def _identity(
+    model: Model, sequences: TitleSequences, validation: Sequence[Case], settings: TitleTraining
+) -> dict[str, Any]:
     """What makes a training this one."""
     apart = ("shape", "checkpoint_seconds", "start")
     plain = {name: value for name, value in asdict(settings).items() if name not in apart}
@@ -165,6 +168,7 @@ def _identity(model: Model, sequences: TitleSequences, settings: TitleTraining) 
             "sequences": len(sequences.sequences),
             "items": len(sequences.texts),
             "targets": sequences.targets,
+            "validation_sha256": cases_hash(validation),
         },
     }
 

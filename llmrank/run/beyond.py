@@ -250,11 +250,11 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
         rows.append(over_users(TAIL, lambda tops: tops.mean(tail), (0.0, 1.0)))
         rows.append(over_users(NOVELTY, lambda tops: tops.mean(bits), None))
     else:
-        remarks.append(f"Left out, for no training events are known: {LIFT}, {TAIL}, {NOVELTY}.")
+        remarks.append(f"Left out, because no training events are known: {LIFT}, {TAIL}, {NOVELTY}.")
     if (categories := category_table(items.values())) is not None:
         rows.append(over_users(DIVERSITY, lambda tops: tops.diversity(categories), None))
     else:
-        remarks.append(f"Left out, for the items have no {', '.join(sorted(MANY_VALUED))}: {DIVERSITY}.")
+        remarks.append(f"Left out, because the items have no {', '.join(sorted(MANY_VALUED))}: {DIVERSITY}.")
     rows += [over_items(COVERAGE, Tops.coverage), over_items(GINI, Tops.gini)]
     if unanswered := sum(not ranking.answered for ranking in rankings):
         remarks.append(f"{unanswered:,} Cases have no readable answer: they count as random order.")

@@ -87,7 +87,7 @@ class Plan(Shown):
         if self.run is not None:
             return says, f"standard deviation of the differences of {first.users:,} users: {self.run}"
         more = f" of {self.available:,}; --users 0 takes all" if first.users < self.available else ""
-        alike = f"Left out, for it is recall order here: {', '.join(self.left_out)}." if self.left_out else ""
+        alike = f"Left out, because it is recall order here: {', '.join(self.left_out)}." if self.left_out else ""
         notes = (
             says,
             f"standard deviation of the differences of these {first.users:,} users{more}",

@@ -26,6 +26,7 @@ from llmrank.data.splits import leave_last_out
 from llmrank.recall import tuned_model
 from llmrank.recall.model import Fitted
 from llmrank.recall.training import TrainedModel, read_checkpoint
+from llmrank.run.tables import p_value
 from llmrank.stats import mean_interval, paired_difference
 from tests.benchmarks.machine import heading, table
 
@@ -105,7 +106,7 @@ def main() -> None:
         difference = paired_difference(means["ctrl"][measure], means["autoint"][measure])
         cells = [f"{one.value:.4f} [{one.low:.4f}, {one.high:.4f}]" for one in values]
         against = f"{difference.difference:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
-        rows.append((measure, *cells, against, f"{difference.p:.3f}"))
+        rows.append((measure, *cells, against, p_value(difference.p)))
     rng, everyone = np.random.default_rng(0), np.arange(len(split.test))
     draws = [everyone, *(rng.choice(everyone, len(everyone)) for _ in range(REPLICAS))]
     areas = np.array([[np.mean([auc(one, rows) for one in found[name]]) for name in NAMES] for rows in draws])

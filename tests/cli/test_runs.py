@@ -65,7 +65,7 @@ def test_show_one_user_the_worst_and_other_measures(alone: Path) -> None:
 
 def test_show_what_is_beyond_accuracy(alone: Path) -> None:
     shown = goes_well(run(alone, "show", "run", "--beyond-accuracy")).stdout
-    assert shown.startswith("top 10") and "Gini of exposure" in shown and "Left out, for the items have no" in shown
+    assert shown.startswith("top 10") and "Gini of exposure" in shown and "Left out, because the items have no" in shown
     found = json.loads(goes_well(run(alone, "show", "run", "--beyond-accuracy", "--json")).stdout)["beyond_accuracy"]
     names = [row["name"] for row in found["rows"]]
     assert names == ["popularity lift", "long-tail share", "novelty", "coverage", "Gini of exposure"]

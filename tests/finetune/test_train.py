@@ -117,6 +117,8 @@ def test_a_finished_training_is_not_done_again_and_another_one_is_refused(
     assert train_titles(tiny_model, sequences, cases, tmp_path, settings) == json.loads(json.dumps(card))
     with pytest.raises(InputError, match="another training"):
         train_titles(tiny_model, sequences, cases, tmp_path, replace(settings, seed=1))
+    with pytest.raises(InputError, match="another training"):
+        train_titles(tiny_model, sequences, cases[:-1], tmp_path, settings)
 
 
 def test_too_few_validation_cases_a_loss_that_is_no_number_and_a_full_disk_are_named(

@@ -71,8 +71,8 @@ def test_what_a_run_lacks_is_left_out_and_said(tmp_path: Path) -> None:
     found = made(tmp_path, Ranking(tuple("dcba")), items=bare, popularity={}).beyond_accuracy()
     assert [row.name for row in found.rows] == ["coverage", "Gini of exposure"]
     text = " ".join(str(found).split())
-    assert "Left out, for no training events are known: popularity lift, long-tail share, novelty." in text
-    assert "Left out, for the items have no categories, category" in text
+    assert "Left out, because no training events are known: popularity lift, long-tail share, novelty." in text
+    assert "Left out, because the items have no categories, category" in text
     assert "1 Cases offer no more than 10 items: all of them are the top." in text
     with pytest.raises(InputError, match="at least one item"):
         made(tmp_path / "k", Ranking(tuple("dcba"))).beyond_accuracy(0)

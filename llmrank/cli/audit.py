@@ -36,7 +36,10 @@ def audit() -> None:
 @click.argument("run", type=_RUN)
 @json_option
 def position(run: Path, as_json: bool) -> None:
-    """Does the place in the prompt decide? RUN must have shown its candidates shuffled."""
+    """Does the place in the prompt decide?
+
+    RUN must have shown its candidates shuffled.
+    """
     from llmrank.audit import position as audited
     from llmrank.run import load_run
 
@@ -58,7 +61,10 @@ def popularity(run: Path, as_json: bool) -> None:
 @click.argument("runs", nargs=-1, required=True, type=_RUN, metavar="RUN RUN...")
 @json_option
 def consistency(runs: tuple[Path, ...], as_json: bool) -> None:
-    """Do Runs of the same Cases, with another --seed, order or prompt, say the same?"""
+    """Does it say the same when asked again?
+
+    The Runs are of the same Cases, with another --seed, order or prompt.
+    """
     from llmrank.audit import consistency as audited
     from llmrank.run import load_run
 
@@ -110,7 +116,7 @@ def history(out: Path | None, dry_run: bool, as_json: bool, last: int | None, **
 
 @_asking
 def injection(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
-    """How many ranks does a candidate gain whose title asks to be first?
+    """What does a title gain that asks to be first?
 
     In each Case one candidate is attacked, never a relevant one: by an instruction, a system turn, an answer, praise.
     """

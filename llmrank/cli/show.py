@@ -17,6 +17,7 @@ from llmrank.cli.output import show_json
 @option("--groups", is_flag=True, help="Show for whom the method gains: by history, popularity and recall place.")
 @option("--depth", is_flag=True, help="Show what reranking only the first candidates would be worth.")
 @option("--beyond-accuracy", is_flag=True, help="Show how popular, novel, diverse and spread over items the top 10 is.")
+@option("--calibration", is_flag=True, help="Show whether scores can be believed as probabilities.")
 @option("--measures", default=None, help="Compute these instead, such as NDCG@1..50,MRR; nothing is asked.")
 @json_option
 def show(
@@ -26,6 +27,7 @@ def show(
     groups: bool,
     depth: bool,
     beyond_accuracy: bool,
+    calibration: bool,
     measures: str | None,
     as_json: bool,
 ) -> None:
@@ -41,6 +43,7 @@ def show(
     shown = [found.groups(numbers.headline)] if groups else []
     shown += [found.depth(numbers.headline)] if depth else []
     shown += [found.beyond_accuracy()] if beyond_accuracy else []
+    shown += [found.calibration()] if calibration else []
     if shown:
         if as_json:
             show_json({name: value for one in shown for name, value in one.to_dict().items()})

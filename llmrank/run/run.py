@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pandas
 
     from llmrank.run.beyond import BeyondAccuracy
+    from llmrank.run.calibration import Calibration
     from llmrank.run.depth import Depth
     from llmrank.run.export import ExportFormat
     from llmrank.run.groups import Groups
@@ -212,6 +213,12 @@ class Run:
         from llmrank.run.beyond import beyond_accuracy
 
         return beyond_accuracy(self, k)
+
+    def calibration(self) -> Calibration:
+        """Return how well the scores do as probabilities; see `llmrank.run.calibration`."""
+        from llmrank.run.calibration import calibration
+
+        return calibration(self)
 
     def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""

@@ -63,6 +63,11 @@ def test_show_one_user_the_worst_and_other_measures(alone: Path) -> None:
     assert list(curve["measures"]) == [f"NDCG@{k}" for k in range(1, 6)]
 
 
+def test_show_calibration_needs_scores(alone: Path) -> None:
+    ran = run(alone, "show", "run", "--calibration")
+    assert ran.returncode == 2 and "0 Cases have one relevant candidate and a score for each" in ran.stderr
+
+
 def test_show_what_is_beyond_accuracy(alone: Path) -> None:
     shown = goes_well(run(alone, "show", "run", "--beyond-accuracy")).stdout
     assert shown.startswith("top 10") and "Gini of exposure" in shown and "Left out, because the items have no" in shown

@@ -1,0 +1,252 @@
+"""Whether a method's scores can be believed as probabilities: what it gave to the items that users took."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from llmrank import stats
+from llmrank.errors import InputError
+from llmrank.measures.summary import finite_pair
+from llmrank.run.tables import Shown, TextTable, between, number
+from llmrank.types import Case, Ranking
+
+if TYPE_CHECKING:
+    from llmrank.run.run import Run
+
+BINS = 10
+LOG_TEMPERATURE = (-7.0, 7.0)
+"""Natural logs of the temperatures that are tried."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How good one way is to turn scores into probabilities. Intervals are 95%, over users."""
+
+    name: str
+    log_loss: float
+    """Mean of -ln p of the item that was taken, in nats; 0 is certain and right."""
+    log_loss_ci95: tuple[float, float] | None
+    brier: float
+    """Mean over Cases of the squared errors of all candidates' probabilities, in [0, 2] (Brier 1950)."""
+    brier_ci95: tuple[float, float] | None
+    error: float
+    """Expected calibration error, over bins of equally many candidates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Candidates with about the same probability, and how many of them were taken."""
+
+    low: float
+    high: float
+    """The least and the greatest probability."""
+    candidates: int
+    predicted: float
+    """Mean probability."""
+    taken: float
+    """Share that was taken."""
+    taken_ci95: tuple[float, float] | None
+
+
+@dataclass(frozen=True, repr=False)
+class Calibration(Shown):
+    """What `calibration` found. It prints as two tables: the forecasts, and the bins of the scores as they are."""
+
+    dropped = ("Brier CI", "log loss CI")
+    cases: int
+    users: int
+    left_out: int
+    """Cases with no relevant candidate or several, without an answer, or with a candidate that has no score."""
+    temperature: float
+    """By which to divide the scores: the best one on all these Cases."""
+    forecasts: tuple[Forecast, ...]
+    bins: tuple[Bin, ...]
+
+    def __getitem__(self, name: str) -> Forecast:
+        """Return a forecast by its name; raises KeyError for another."""
+        return {one.name: one for one in self.forecasts}[name]
+
+    def table(self) -> TextTable:
+        """Return a row per forecast."""
+        head = ("probabilities", "log loss", "log loss CI", "Brier", "Brier CI", "calibration error")
+        rows = [
+            (
+                one.name,
+                number(one.log_loss),
+                between(one.log_loss_ci95),
+                number(one.brier),
+                between(one.brier_ci95),
+                number(one.error),
+            )
+            for one in self.forecasts
+        ]
+        return TextTable(head, tuple(rows))
+
+    def reliability(self) -> TextTable:
+        """Return a row per bin of the scores as they are."""
+        head = ("probability", "candidates", "mean", "taken", "95% CI")
+        rows = [
+            (
+                f"{one.low:.4f} to {one.high:.4f}",
+                f"{one.candidates:,}",
+                number(one.predicted),
+                number(one.taken),
+                between(one.taken_ci95),
+            )
+            for one in self.bins
+        ]
+        return TextTable(head, tuple(rows))
+
+    def notes(self) -> tuple[str, ...]:
+        """Return which Cases are counted, and what the rows are, in sentences."""
+        out = f"; {self.left_out:,} others have none or several, no answer, or a candidate without a score"
+        return (
+            f"{self.cases:,} Cases of {self.users:,} users with one relevant candidate{out if self.left_out else ''}.",
+            f"{TEMPERED}: scores divided by one that is chosen on the other half of the users. On all users it is "
+            f"{self.temperature:.3g}: above 1 the method is too sure, below 1 not sure enough.",
+        )
+
+    def text(self, width: int | None = None) -> str:
+        """Return both tables and the notes."""
+        return f"{super().text(width)}\n\n{self.reliability()}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {"calibration": asdict(self)}
+
+
+SCORED, TEMPERED, EQUAL = "as scored", "with a temperature", "equal for all"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scores:
+    """The scores of all candidates, Case after Case."""
+
+    case: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    """Where each Case begins."""
+    values: Values
+    taken: Values
+    """1 for the relevant candidate, 0 for the others."""
+
+    def log_probabilities(self, temperature: Values | float) -> Values:
+        """Return the log-softmax over each Case's candidates; `temperature`: one, or one per candidate."""
+        scaled = self.values / temperature
+        return scaled - np.logaddexp.reduceat(scaled, self.starts)[self.case]
+
+    def losses(self, temperature: Values | float) -> Values:
+        """Return -ln p of the item that was taken, per Case."""
+        return -self.log_probabilities(temperature)[self.taken > 0]
+
+    def best_temperature(self, cases: NDArray[np.bool_]) -> float:
+        """Return the temperature with the least log loss on some of the Cases."""
+
+        def loss(log_temperature: float) -> float:
+            return float(self.losses(math.exp(log_temperature))[cases].mean())
+
+        return math.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURE, method="bounded").x)
+
+
+def calibration(run: Run) -> Calibration:
+    """Return how well a Run's scores do as probabilities that a candidate is the one that the user took.
+
+    Scores are read as natural-log probabilities, which those of `first_token` and `next_title` are, and are normalised
+    over the Case's candidates; so all is conditional on the relevant item being among them. Beside them: the same
+    divided by a temperature (Guo et al. 2017, arXiv:1706.04599, §4.2), and equal probabilities. The temperature of each
+    half of the users is chosen on the other half: no Case is judged by a temperature that has seen it. The calibration
+    error is the mean distance of probability and share taken over ten bins of equally many candidates (Nixon et al.
+    2019, arXiv:1904.01685, the adaptive one).
+
+    Args:
+        run: A Run about rankings whose method gives every candidate a score.
+
+    Raises:
+        InputError: a Run about ratings, or fewer than two users with a Case that can be counted.
+    """
+    run.require_rankings()
+    pairs = [(case, run.records[case.case_id].ranking) for case in run.done]
+    counted = [(case, ranking) for case, ranking in pairs if _is_scored(case, ranking)]
+    users = stats.clusters_of(case.user_id for case, _ in counted)
+    halves = _halves(users)
+    if halves is None:
+        problem = f"{len(counted)} Cases have one relevant candidate and a score for each"
+        hint = "name a Run of a method that has scores, such as first_token, with two such users or more"
+        raise InputError(problem, path=run.path, hint=hint)
+    scores = _scores(counted)
+    one, other = (scores.best_temperature(halves != half) for half in (0, 1))
+    crossed = np.where(halves == 0, one, other)[scores.case]
+    logs = {
+        SCORED: scores.log_probabilities(1.0),
+        TEMPERED: scores.log_probabilities(crossed),
+        EQUAL: scores.log_probabilities(math.inf),
+    }
+    everyone = np.ones(len(counted), bool)
+    return Calibration(
+        len(counted),
+        int(users.max()) + 1,
+        len(pairs) - len(counted),
+        scores.best_temperature(everyone),
+        tuple(_forecast(name, scores, log, users) for name, log in logs.items()),
+        tuple(_bins(np.exp(logs[SCORED]), scores.taken, users[scores.case])),
+    )
+
+
+def _is_scored(case: Case, ranking: Ranking) -> bool:
+    """Return whether exactly one candidate is relevant, and all have a score."""
+    hits = sum(item.item_id in case.gain_of for item in case.candidates)
+    return hits == 1 and ranking.answered and ranking.scores is not None and all(map(math.isfinite, ranking.scores))
+
+
+def _halves(users: NDArray[np.intp]) -> NDArray[np.intp] | None:
+    """Return 0 or 1 for each Case: its user's half, drawn; None for fewer than two users."""
+    if len(users) == 0 or (count := int(users.max()) + 1) < 2:
+        return None
+    return (np.random.default_rng(0).permutation(count) % 2)[users]
+
+
+def _scores(counted: Sequence[tuple[Case, Ranking]]) -> _Scores:
+    lengths = [len(ranking.order) for _, ranking in counted]
+    values = [score for _, ranking in counted for score in ranking.scores or ()]
+    taken = [float(item_id in case.gain_of) for case, ranking in counted for item_id in ranking.order]
+    return _Scores(
+        np.repeat(np.arange(len(counted)), lengths),
+        np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp),
+        np.array(values),
+        np.array(taken),
+    )
+
+
+def _forecast(name: str, scores: _Scores, logs: Values, users: NDArray[np.intp]) -> Forecast:
+    probabilities = np.exp(logs)
+    losses = stats.mean_interval(-logs[scores.taken > 0], users)
+    squares = np.add.reduceat((probabilities - scores.taken) ** 2, scores.starts)
+    brier = stats.mean_interval(squares, users, bounds=(0.0, 2.0))
+    bins = _bins(probabilities, scores.taken, users[scores.case])
+    error = sum(one.candidates * abs(one.predicted - one.taken) for one in bins) / len(logs)
+    return Forecast(
+        name, losses.value, finite_pair(losses.low, losses.high), brier.value, finite_pair(brier.low, brier.high), error
+    )
+
+
+def _bins(probabilities: Values, taken: Values, users: NDArray[np.intp]) -> list[Bin]:
+    """Return bins of equally many candidates; equal probabilities share one."""
+    order = np.argsort(probabilities, kind="stable")
+    edges = probabilities[order[np.linspace(0, len(order), BINS, endpoint=False).astype(np.intp)]]
+    place = np.searchsorted(np.unique(edges), probabilities, "right")
+    found: list[Bin] = []
+    for at in np.unique(place):
+        inside = place == at
+        share = stats.mean_interval(taken[inside], users[inside], bounds=(0.0, 1.0))
+        some = probabilities[inside]
+        ends = finite_pair(share.low, share.high)
+        found.append(Bin(float(some.min()), float(some.max()), len(some), float(some.mean()), share.value, ends))
+    return found

@@ -22,6 +22,8 @@ CONCURRENCY = 8
 LATE_KILLS = 2
 """Of the kills, those that come when all has been asked: while numbers are worked out and files are written."""
 PATIENCE = 60.0
+QUIET = 0.2
+"""Seconds without a question after which none is under way any more."""
 
 
 EVAL = ("eval", "--data", "candidates.jsonl", "--users", "0", "--prompt", "palr", "--out", "run")
@@ -97,7 +99,7 @@ def run_killed(
             assert ended in (-signal.SIGKILL, 0), ended
             killing.kills += ended == -signal.SIGKILL
             check(folder)
-            stored.append((len(_lines(log)), _stored(folder / "store.sqlite")))
+            stored.append((len(_settled(log)), _stored(folder / "store.sqlite")))
             if ended == 0 or (folder / RERANKED).exists():
                 break
         else:
@@ -174,6 +176,15 @@ def check_run(folder: Path) -> None:
 
 def _lines(log: Path) -> list[str]:
     return log.read_text().split()
+
+
+def _settled(log: Path) -> list[str]:
+    """Return the questions once those have come, too, that a killed process had sent and the server not yet read."""
+    before, lines = list[str](), _lines(log)
+    while lines != before:
+        time.sleep(QUIET)
+        before, lines = lines, _lines(log)
+    return lines
 
 
 def _stored(store: Path) -> set[str]:

@@ -47,10 +47,10 @@ test: check
 	$(BIN)/pytest -n 2 -m "not vllm"
 	$(BIN)/pytest -m vllm
 
-# The fast lane: lint, types, and the tests that need neither a model nor the command line nor training, nor read all of
-# the recorded answers.
+# The fast lane: lint, types, and the tests that need neither a model nor the command line, training or a browser, nor read
+# all of the recorded answers.
 SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_trained.py \
-	answers/test_outside.py answers/test_readings.py answers/test_recorded.py
+	answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py audit/test_asking.py
 quick: check
 	$(BIN)/pytest -n 2 -m "not vllm" $(SLOW:%=--ignore tests/%)
 

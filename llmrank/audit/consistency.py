@@ -6,7 +6,7 @@ import math
 from itertools import combinations
 from random import Random
 
-from llmrank.audit.finding import Audit, AuditRow, correlation, mean_row, mid_ranks
+from llmrank.audit.finding import Audit, AuditRow, correlation, leaders, mean_row, mid_ranks
 from llmrank.errors import InputError
 from llmrank.run import Run
 from llmrank.types import Case, Ranking
@@ -71,9 +71,8 @@ def _alike(left: Ranking, right: Ranking) -> tuple[float, float, float]:
     ids = list(ranks[0])
     first, second = ({item_id for item_id in ids if rank[item_id] <= TOP} for rank in ranks)
     common = len(first & second) / len(first | second) if first | second else float("nan")
-    best = [min(rank.values()) for rank in ranks]
-    leaders = [{one for one in ids if rank[one] == least} for rank, least in zip(ranks, best, strict=True)]
-    same = len(leaders[0] & leaders[1]) / (len(leaders[0]) * len(leaders[1]))
+    mine, theirs = leaders(left), leaders(right)
+    same = len(mine & theirs) / (len(mine) * len(theirs))
     return correlation([ranks[0][one] for one in ids], [ranks[1][one] for one in ids]), common, same
 
 

@@ -119,10 +119,14 @@ def unread(runs: Iterable[Run]) -> tuple[int, int]:
 
 def share_first(story: CaseStory, items: Iterable[str]) -> float:
     """Return whether one of these items is ranked first; their share of the first rank where that is tied."""
-    ranks = mid_ranks(story.record.ranking)
-    best = min(ranks.values())
-    leaders = {item_id for item_id, rank in ranks.items() if rank == best}
-    return len(leaders.intersection(items)) / len(leaders)
+    first = leaders(story.record.ranking)
+    return len(first.intersection(items)) / len(first)
+
+
+def leaders(ranking: Ranking) -> set[str]:
+    """Return the item that is ranked first, or all that share the first rank."""
+    above, size = tie_group(ranking, 0)
+    return set(ranking.order[above : above + size])
 
 
 def mid_ranks(ranking: Ranking) -> dict[str, float]:

@@ -119,7 +119,7 @@ def _sentence(names: list[str], gained: list[AuditRow], longest: int) -> str:
         said[row.direction].append(f"{name} ({numbers})")
     parts = [
         f"{words} {', '.join(said[direction])}"
-        for direction, words in ((1, "ranks are gained by"), (-1, "ranks are lost by"), (0, "no sign of either by"))
+        for direction, words in ((1, "ranks are gained by"), (-1, "ranks are lost by"), (0, "no change shows for"))
         if said[direction]
     ]
     sentence = "; ".join(parts)

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from llmrank.audit.finding import Audit, AuditRow, mean_row, mid_ranks, read_stories
+from llmrank.audit.finding import Audit, AuditRow, leaders, mean_row, read_stories
 from llmrank.engine import rank_without_model
 from llmrank.errors import InputError
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.run import CaseStory, Run
+from llmrank.run.beyond import percentiles
 from llmrank.run.tables import signed
 from llmrank.types import Ranking
 
@@ -19,9 +20,9 @@ from llmrank.types import Ranking
 def popularity(run: Run) -> Audit:
     """Return how popular what a method ranks first is, beside what the users chose.
 
-    Popularity is a place in the list: 1 for the candidate with the most training events, 0 for the one with the fewest,
-    0.5 on average. The number is that of the item ranked first minus that of the relevant items, the mean over the
-    Cases whose list holds a relevant item: 0 for a method that knows the user, above it for one that knows the famous.
+    Popularity is the percentile of an item's training events among the candidates: between 0 and 1, 0.5 on average. The
+    number is that of the item ranked first minus that of the relevant items, the mean over the Cases whose list holds a
+    relevant item: 0 for a method that knows the user, above it for one that knows the famous.
 
     Raises:
         InputError: the Run holds no popularity, or no Case has a readable ranking.
@@ -46,10 +47,8 @@ def popularity(run: Run) -> Audit:
 
 def _places(story: CaseStory, counts: Mapping[str, int]) -> dict[str, float]:
     ids = [item.item_id for item in story.case.candidates]
-    values = np.array([counts.get(item_id, 0) for item_id in ids])
-    ordered = np.sort(values)
-    below, upto = np.searchsorted(ordered, values), np.searchsorted(ordered, values, side="right")
-    return dict(zip(ids, ((below + upto - 1) / 2 / (len(ids) - 1)).tolist(), strict=True))
+    values = np.array([counts.get(item_id, 0) for item_id in ids], dtype=np.float64)
+    return dict(zip(ids, percentiles(values).tolist(), strict=True))
 
 
 def _compared(story: CaseStory, places: Mapping[str, float]) -> tuple[float, float, float]:
@@ -61,9 +60,7 @@ def _compared(story: CaseStory, places: Mapping[str, float]) -> tuple[float, flo
 
 
 def _of_first(ranking: Ranking, places: Mapping[str, float]) -> float:
-    ranks = mid_ranks(ranking)
-    best = min(ranks.values())
-    return _mean(places[item_id] for item_id, rank in ranks.items() if rank == best)
+    return _mean(places[item_id] for item_id in leaders(ranking))
 
 
 def _mean(values: Iterable[float]) -> float:

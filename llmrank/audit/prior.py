@@ -1,4 +1,4 @@
-"""What does a method prefer when it sees nothing but identifiers and places?"""
+"""Do identifier and place alone decide, where all candidates look the same?"""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def prior(run: Run) -> Audit:
         found = [share_first(story, ids) for story, ids in zip(stories, inside, strict=True)]
         chance = float(np.mean([len(ids) / len(story.shown) for story, ids in zip(stories, inside, strict=True)]))
         rows.append(mean_row(f"ranked first is of the {name} third shown", found, users, (0, 1), chance))
-    return Audit("What does it prefer by identifier and place alone?", place_sentence(rows[0]), tuple(rows))
+    return Audit("Do identifier and place alone decide?", place_sentence(rows[0]), tuple(rows))
 
 
 def prior_variants() -> Variants:

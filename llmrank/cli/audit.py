@@ -125,8 +125,8 @@ def injection(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> 
 
 @_asking
 def prior(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
-    """What does the method prefer by identifier and place alone?
+    """Do identifier and place alone decide?
 
-    Every candidate's text is the same placeholder.
+    Every candidate is shown with the same placeholder for its text.
     """
     _ask("prior", out, dry_run, as_json, values)

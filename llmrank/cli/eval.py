@@ -46,18 +46,18 @@ def evaluate(
     The same command again continues a run that was stopped, and shows one that is done.
     """
     from llmrank.evaluation.evaluate import check_error_rate, compose
-    from llmrank.evaluation.plan import DIFFERENCES
-    from llmrank.evaluation.plan import plan as plan_evaluation
     from llmrank.progress import Progress
 
     cases, arguments = options.evaluation_arguments(values)
     if plan:
-        planned = plan_evaluation(cases, detect=detect or DIFFERENCES, like=like, progress=Progress(), **arguments)
-        show(planned, as_json=as_json)
+        from llmrank.evaluation.plan import plan as planned
+
+        wanted = {"detect": detect} if detect else {}
+        show(planned(cases, like=like, progress=Progress(), **wanted, **arguments), as_json=as_json)
         return
     if detect or like:
         name = "--detect" if detect else "--like"
-        raise InputError("it is a part of a plan", field=name, hint="add --plan, or leave it out")
+        raise InputError("only a plan uses it", field=name, hint="add --plan, or leave it out")
     evaluation = compose(cases, progress=Progress(), **arguments)
     if dry_run:
         show(evaluation.estimate(), as_json=as_json)

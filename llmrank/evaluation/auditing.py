@@ -19,7 +19,7 @@ from llmrank.audit import (
 )
 from llmrank.audit.prior import PRIOR
 from llmrank.errors import InputError, nearest
-from llmrank.evaluation.cases import CaseSet, Source
+from llmrank.evaluation.cases import CaseSet, Source, cases_hash
 from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.rankers.order import Order
 from llmrank.run import Run
@@ -73,8 +73,9 @@ class AuditEvaluation:
         changed = tuple(map(self.variants[name], cases))
         if changed == cases.cases:
             return cases  # the Run that `eval` makes
-        note = f"Changed for the audit of the {self.name}: {name}."
-        settings = {**cases.settings, "variant": f"{self.name}: {name}"}
+        note = f"The Cases are changed for the audit {self.name}: {name}."
+        # The hash: another version of llmrank may change them otherwise, and must not continue this Run.
+        settings = {**cases.settings, "variant": f"{self.name}: {name}", "variant_sha256": cases_hash(changed)}
         return replace(cases, cases=changed, notes=(*cases.notes, note), settings=settings)
 
 
@@ -122,7 +123,7 @@ def run_audit(
 
     Args:
         name: `history`: what is the user's history worth, and does its order matter? `injection`: how many ranks does a
-            candidate gain whose title asks to be first? `prior`: what is preferred by identifier and place alone?
+            candidate gain whose title asks to be first? `prior`: do identifier and place alone decide?
         cases: What `evaluate` takes.
         last: `history` only: also ask with the newest events alone, so many of them.
         out: Folder that gets a Run per variant; None: each has one of its own under `results/`.

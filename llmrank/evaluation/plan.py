@@ -16,7 +16,6 @@ from llmrank.rankers.baselines import Popularity, Random, Scored
 from llmrank.run import Run, load_run
 from llmrank.run.metrics import headline
 from llmrank.run.plan import DIFFERENCES, Plan, Spread, spread_of_rankers, spread_of_run, users_of
-from llmrank.run.plan import plan as plan_of
 
 SHUFFLES = 10
 """Random orders over which the spread of one is averaged."""
@@ -58,7 +57,7 @@ def plan(
     measure = next(one for one in evaluation.measures if str(one) == headline(evaluation.measures))
     assert isinstance(measure, RankingMeasure)
     run = load_run(like) if isinstance(like, str | Path) else like
-    return plan_of(
+    return Plan.of(
         measure,
         [*_spreads(evaluation, measure)] if run is None else [spread_of_run(run, measure)],
         (detect,) if isinstance(detect, float | int) else detect,

@@ -1,5 +1,4 @@
-"""Reparse: the stored answers of a Run read again with today's parser, without a model call, and what that changes; and
-of each call the messages that were sent, and what was read in the answer.
+"""Reparse: the stored answers of a Run read again with today's parser, without a model call, and what that changes.
 
 The Run's folder alone is needed: its Cases, its template, its shots, and its answers are all in it.
 """
@@ -7,45 +6,19 @@ The Run's folder alone is needed: its Cases, its template, its shots, and its an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from llmrank.answers import answer_format
-from llmrank.answers.located import Span, located
-from llmrank.backends.base import NullBackend
-from llmrank.engine import rank_alone
 from llmrank.errors import InputError
-from llmrank.evaluation.method import Composer, Method, StoredParts, with_settings
-from llmrank.evaluation.score import answer_of, ranked
-from llmrank.evaluation.settings import PromptSettings, ScoreSettings, gather, settings_of
-from llmrank.evaluation.training_data import TrainingData
-from llmrank.prompting import PromptTemplate, read_template
-from llmrank.rankers.registry import WITHOUT_PROMPT
+from llmrank.evaluation.score import ranked
+from llmrank.evaluation.stored_method import NotAnsweredError, StoredMethod, is_scored, scored_answer
 from llmrank.run import CaseRecord, Metrics, Run, RunFolder, load_run, read_manifest
 from llmrank.run.metrics import case_measures, metrics
 from llmrank.run.record import canonical
-from llmrank.store import request_key
-from llmrank.types import (
-    Answer,
-    AnswerFormat,
-    Case,
-    Entry,
-    Message,
-    Question,
-    Ranking,
-    Reply,
-    Request,
-    Response,
-    Structured,
-)
-
-
-class NotAnsweredError(Exception):
-    """A Case cannot be read again: today's llmrank would send something that has no stored answer. Says why."""
+from llmrank.types import Case, Ranking
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,174 +125,7 @@ def _write(run: Run, done: Reparsed, after: Mapping[str, CaseRecord]) -> Path | 
 
 def _reader(run: Run) -> Callable[[Case, CaseRecord], Ranking]:
     """Return what reads a Case of the Run again; it raises NotAnsweredError where that cannot be done."""
-    if _is_scored(run):
-        answer = _scored_answer(run)
+    if is_scored(run):
+        answer = scored_answer(run)
         return lambda case, record: ranked(case, record.replies[0], answer(case, record)).ranking
-    return _AskedAgain.of(run).rank
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call about a Case."""
-
-    messages: tuple[Message, ...] | None
-    """What was sent; None where that is not known."""
-    unknown: str = ""
-    """Why not."""
-    read: Sequence[Span] = ()
-    """What in the answer was read as the name of an item, as far as its place in the text is certain."""
-
-
-def calls_of(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
-    """Return what tells the calls about a Case, in the order asked.
-
-    The Run keeps of a call a hash of all that was sent. The messages are rendered again from its own templates and
-    Cases, and are told only where they, with all else that is sent, have that very hash. What was read is told only
-    where reading again leads to the ranking that the Run has.
-
-    Raises InputError where the Run made no model calls, or does not say how it was made.
-    """
-    cases = {case.case_id: case for case in run.done}
-    if _is_scored(run):
-        answer, no_messages = _scored_answer(run), "The answers came in a file, without what was asked."
-
-        def read(record: CaseRecord) -> Sequence[Call]:
-            case, reply = cases[record.case_id], record.replies[0]
-            found = answer(case, record)
-            same = canonical(ranked(case, reply, found).ranking, record.candidates) == record.ranking
-            return [Call(None, no_messages, _spans(reply, found.entries if same else ()))]
-
-        return read
-    again, other = _AskedAgain.of(run), "This version of llmrank would send other messages than those that were sent."
-
-    def tell(record: CaseRecord) -> Sequence[Call]:
-        same = False
-        with suppress(NotAnsweredError):
-            same = canonical(again.rank(cases[record.case_id], record), record.candidates) == record.ranking
-        sent, read = again.answers.sent, {id(reply): entries for reply, entries in again.read if same}
-        return [
-            Call(messages := sent.get(key), "" if messages else other, _spans(reply, read.get(id(reply), ())))
-            for key, reply in zip(record.requests, record.replies, strict=True)
-        ]
-
-    return tell
-
-
-def _spans(reply: Reply, entries: Sequence[Entry]) -> Sequence[Span]:
-    return located(reply.text, entries) if isinstance(reply, Response) else ()
-
-
-def _is_scored(run: Run) -> bool:
-    return read_manifest(run.path)["origin"].get("verb") == "score"
-
-
-def _scored_answer(run: Run) -> Callable[[Case, CaseRecord], Answer]:
-    """Return what reads the answer about a Case of a Run that `score` made."""
-    names = [setting.name for setting in settings_of(ScoreSettings)]
-    how = gather(ScoreSettings, {name: run.settings[name] for name in names})
-    known = answer_format(how.answer)
-    return lambda case, record: answer_of(case, record.replies[0], how, known)
-
-
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """An answer format that notes what it reads in which Response."""
-
-    format: AnswerFormat
-    note: list[tuple[Response, tuple[Entry, ...]]]
-
-    @property
-    def name(self) -> str:
-        return self.format.name
-
-    def labels(self, question: Question) -> tuple[str, ...]:
-        return self.format.labels(question)
-
-    def structured(self, question: Question) -> Structured | None:
-        return self.format.structured(question)
-
-    def read(self, response: Response, question: Question) -> Answer:
-        answer = self.format.read(response, question)
-        self.note.append((response, answer.entries))
-        return answer
-
-
-class _StoredAnswers(NullBackend):
-    """What was answered about one Case. Where a history was shortened to fit the model, `holds` finds the one sent."""
-
-    def __init__(self, identity: Mapping[str, str]) -> None:
-        self._identity = identity
-        self.replies: Mapping[str, Reply] = {}
-        """By key."""
-        self.sent: dict[str, tuple[Message, ...]] = {}
-        """What was sent in those calls that were rendered again, by key."""
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        return self._identity
-
-    def holds(self, request: Request) -> bool:
-        return request_key(self._identity, request) in self.replies
-
-    def read(self, requests: list[Request]) -> Sequence[Reply]:
-        keys = [request_key(self._identity, request) for request in requests]
-        self.sent |= {key: request.messages for key, request in zip(keys, requests, strict=True)}
-        if not self.replies.keys() >= set(keys):
-            known = len(self.replies)
-            raise NotAnsweredError(f"today's llmrank sends other requests than the {known} that were answered")
-        return [self.replies[key] for key in keys]
-
-
-@dataclass(frozen=True, slots=True)
-class _AskedAgain:
-    """The method as it was when the Run was made, its own templates, its own shots, with the answers that it got."""
-
-    method: Method
-    answers: _StoredAnswers
-    read: list[tuple[Response, tuple[Entry, ...]]]
-    """What was read about the last Case, by Response."""
-
-    @classmethod
-    def of(cls, run: Run) -> Self:
-        """Raises InputError where the Run made no model calls, or does not say how it was made."""
-        settings = run.settings
-        prompt = read_manifest(run.path)["origin"].get("options", {}).get("prompt")
-        if "template" not in settings and (prompt or {}).get("ranker") not in WITHOUT_PROMPT:
-            raise InputError(
-                "this Run made no model calls", path=run.path, hint="name a Run of a ranker that asks a model"
-            )
-        if prompt is None:
-            raise InputError(
-                "this Run does not say how it was made",
-                path=run.path,
-                hint="repeat the command that made it, then reparse",
-            )
-
-        answers, noted = _StoredAnswers(settings["backend"]), list[tuple[Response, tuple[Entry, ...]]]()
-
-        def template(name: str) -> PromptTemplate | None:
-            # Today's linter may know more mistakes than that of then; the answers are there all the same.
-            text = settings.get(name)
-            return None if text is None else read_template(text, run.path / "manifest.json", strict=False)
-
-        known = {setting.name for setting in settings_of(PromptSettings)}
-        made = gather(PromptSettings, {name: value for name, value in prompt.items() if name in known})
-        view, own = settings.get("view", {}), template("template")
-        composer = Composer(
-            made,
-            TrainingData(lambda: (), run.metric_settings.scale),
-            settings["seed"],
-            answers,
-            stored=StoredParts(
-                run.shots, tuple(view.get("labels", ())), template("profile_template"), template("first_template")
-            ),
-            domain=view.get("domain"),
-            format_of=lambda name: _Watched(answer_format(name), noted),
-        )
-        return cls(composer.method(own and with_settings(own, made)), answers, noted)
-
-    def rank(self, case: Case, record: CaseRecord) -> Ranking:
-        """Return how the method ranks the Case by the record's answers; raises NotAnsweredError."""
-        self.answers.replies, self.answers.sent = dict(zip(record.requests, record.replies, strict=True)), {}
-        self.read.clear()
-        return rank_alone(case, self.method.ranker, self.method.order.arrange, self.answers.read).ranking
+    return StoredMethod.of(run).rank

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from llmrank.errors import InputError, MissingError, safe_for_console
-from llmrank.evaluation.reparse import Call, calls_of
+from llmrank.evaluation.calls import Call, calls_of
 from llmrank.files import json_bytes, writing
 from llmrank.report.terminal import verdict
 from llmrank.run.compare import Comparison, compare

@@ -119,6 +119,9 @@ class Calibration(Shown):
         """Return both tables and the notes."""
         return f"{super().text(width)}\n\n{self.reliability()}"
 
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() + self.reliability().to_html()
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return {"calibration": asdict(self)}
@@ -178,7 +181,7 @@ def calibration(run: Run) -> Calibration:
     users = stats.clusters_of(case.user_id for case, _ in counted)
     halves = _halves(users)
     if halves is None:
-        problem = f"{len(counted)} Cases have one relevant candidate and a score for each"
+        problem = f"{len(counted)} Cases have one relevant candidate, and scores for all candidates"
         hint = "name a Run of a method that has scores, such as first_token, with two such users or more"
         raise InputError(problem, path=run.path, hint=hint)
     scores = _scores(counted)
@@ -230,19 +233,27 @@ def _forecast(name: str, scores: _Scores, logs: Values, users: NDArray[np.intp])
     losses = stats.mean_interval(-logs[scores.taken > 0], users)
     squares = np.add.reduceat((probabilities - scores.taken) ** 2, scores.starts)
     brier = stats.mean_interval(squares, users, bounds=(0.0, 2.0))
-    bins = _bins(probabilities, scores.taken, users[scores.case])
-    error = sum(one.candidates * abs(one.predicted - one.taken) for one in bins) / len(logs)
+    error = np.abs(np.bincount(_bin_of(probabilities), probabilities - scores.taken)).sum() / len(logs)
     return Forecast(
-        name, losses.value, finite_pair(losses.low, losses.high), brier.value, finite_pair(brier.low, brier.high), error
+        name,
+        losses.value,
+        finite_pair(losses.low, losses.high),
+        brier.value,
+        finite_pair(brier.low, brier.high),
+        float(error),
     )
 
 
+def _bin_of(probabilities: Values) -> NDArray[np.intp]:
+    """Return each candidate's bin, of equally many; equal probabilities share one."""
+    ordered = np.sort(probabilities)
+    edges = ordered[np.linspace(0, len(ordered), BINS, endpoint=False).astype(np.intp)]
+    return np.searchsorted(np.unique(edges), probabilities, "right")
+
+
 def _bins(probabilities: Values, taken: Values, users: NDArray[np.intp]) -> list[Bin]:
-    """Return bins of equally many candidates; equal probabilities share one."""
-    order = np.argsort(probabilities, kind="stable")
-    edges = probabilities[order[np.linspace(0, len(order), BINS, endpoint=False).astype(np.intp)]]
-    place = np.searchsorted(np.unique(edges), probabilities, "right")
-    found: list[Bin] = []
+    """Return what was taken in each bin; `users`: whose each candidate is."""
+    place, found = _bin_of(probabilities), list[Bin]()
     for at in np.unique(place):
         inside = place == at
         share = stats.mean_interval(taken[inside], users[inside], bounds=(0.0, 1.0))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, Self
 
 from llmrank import stats
 from llmrank.errors import InputError
@@ -65,6 +65,47 @@ class Plan(Shown):
     left_out: tuple[str, ...] = ()
     """Those that do not differ from recall order."""
 
+    @classmethod
+    def of(
+        cls,
+        measure: RankingMeasure,
+        spreads: Sequence[Spread],
+        differences: Sequence[float],
+        *,
+        evaluation: str,
+        users: int,
+        available: int,
+        run: str | None = None,
+    ) -> Self:
+        """Return the plan for so many users, as the fields are described.
+
+        The convention is that of `stats.detectable_difference`, for a single measure: the verdict of an evaluation is
+        also corrected for the number of measures.
+
+        Raises:
+            InputError: a difference is not between 0 and 1, there are fewer than two users, or no spread: nothing
+                differs.
+        """
+        if wrong := [one for one in differences if not 0 < one <= 1]:
+            raise InputError(f"{wrong[0]:g} is no difference to detect", field="detect", hint="name one such as 0.01")
+        if users < 2:
+            raise InputError("a plan needs two users whose truth is known", field="users", hint="choose more users")
+        known = [one for one in spreads if one.value > stats.TIE]
+        left_out = tuple(one.like for one in spreads if one not in known)
+        if not known:
+            hint = "give longer lists (-k 50), or --like another Run"
+            raise InputError("no method differs from recall order here", field="plan", hint=hint)
+        columns = [
+            PlanColumn(
+                one,
+                stats.detectable_difference(one.value, users),
+                stats.detectable_difference(one.value, available),
+                tuple(stats.users_needed(one.value, difference) for difference in differences),
+            )
+            for one in known
+        ]
+        return cls(str(measure), evaluation, users, available, tuple(differences), tuple(columns), run, left_out)
+
     def __iter__(self) -> Iterator[PlanColumn]:
         return iter(self.columns)
 
@@ -101,45 +142,6 @@ class Plan(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return asdict(self)
-
-
-def plan(
-    measure: RankingMeasure,
-    spreads: Sequence[Spread],
-    differences: Sequence[float],
-    *,
-    evaluation: str,
-    users: int,
-    available: int,
-    run: str | None = None,
-) -> Plan:
-    """Return the plan for so many users, as `Plan` describes its fields.
-
-    The convention is that of `stats.detectable_difference`, for a single measure: the verdict of an evaluation is also
-    corrected for the number of measures.
-
-    Raises:
-        InputError: a difference is not between 0 and 1, there are fewer than two users, or no spread: nothing differs.
-    """
-    if wrong := [one for one in differences if not 0 < one <= 1]:
-        raise InputError(f"{wrong[0]:g} is no difference to detect", field="detect", hint="name one such as 0.01")
-    if users < 2:
-        raise InputError("a plan needs two users whose truth is known", field="users", hint="choose more users")
-    known = [one for one in spreads if one.value > stats.TIE]
-    left_out = tuple(one.like for one in spreads if one not in known)
-    if not known:
-        hint = "give longer lists (-k 50), or --like another Run"
-        raise InputError("no method differs from recall order here", field="plan", hint=hint)
-    columns = [
-        PlanColumn(
-            one,
-            stats.detectable_difference(one.value, users),
-            stats.detectable_difference(one.value, available),
-            tuple(stats.users_needed(one.value, difference) for difference in differences),
-        )
-        for one in known
-    ]
-    return Plan(str(measure), evaluation, users, available, tuple(differences), tuple(columns), run, left_out)
 
 
 def spread_of_rankers(like: str, cases: Sequence[Case], rankers: Sequence[Ranker], measure: RankingMeasure) -> Spread:

@@ -65,7 +65,7 @@ def test_show_one_user_the_worst_and_other_measures(alone: Path) -> None:
 
 def test_show_calibration_needs_scores(alone: Path) -> None:
     ran = run(alone, "show", "run", "--calibration")
-    assert ran.returncode == 2 and "0 Cases have one relevant candidate and a score for each" in ran.stderr
+    assert ran.returncode == 2 and "0 Cases have one relevant candidate, and scores for all candidates" in ran.stderr
 
 
 def test_show_what_is_beyond_accuracy(alone: Path) -> None:

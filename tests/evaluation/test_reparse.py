@@ -12,7 +12,8 @@ import pytest
 
 import llmrank as lr
 from llmrank.errors import InputError
-from llmrank.evaluation.reparse import calls_of, reparse
+from llmrank.evaluation.calls import calls_of
+from llmrank.evaluation.reparse import reparse
 from llmrank.prompting import View
 from llmrank.types import Event, Item, Message
 from tests.evaluation.serving import cases, serving

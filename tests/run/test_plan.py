@@ -14,7 +14,7 @@ from llmrank.errors import InputError
 from llmrank.measures import Judgements, RankingMeasure, parse_measure
 from llmrank.rankers.baselines import Random, RecallOrder
 from llmrank.run.metrics import ranked_by
-from llmrank.run.plan import Plan, Spread, plan, spread_of_rankers, spread_of_run, users_of
+from llmrank.run.plan import Plan, Spread, spread_of_rankers, spread_of_run, users_of
 from llmrank.types import Case
 from tests.run.making import case, make_run, shuffled
 
@@ -29,7 +29,7 @@ def users_with_cases(users: int, most: int) -> list[Case]:
 
 
 def planned(*spreads: Spread, detect: float = 0.01, users: int = 40, available: int = 943) -> Plan:
-    return plan(MEASURE, spreads, [detect], evaluation="full", users=users, available=available)
+    return Plan.of(MEASURE, spreads, [detect], evaluation="full", users=users, available=available)
 
 
 @pytest.mark.parametrize(("most", "detect"), [(1, 0.1), (1, 0.03), (3, 0.05)])

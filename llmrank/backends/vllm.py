@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from platform import machine
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from llmrank.backends.base import BaseBackend, single_token
@@ -249,7 +250,7 @@ class VllmBackend(BaseBackend):
 
     def _start(self) -> AsyncLLM:
         """Return a running engine; raises MissingError or FatalBackendError with the reason why there is none."""
-        with _environment({**SETTINGS, **_threads()}):
+        with _environment({**SETTINGS, **_threads()}), _without_main():
             try:
                 from huggingface_hub.errors import StrictDataclassError
                 from vllm.config.reasoning import ReasoningConfig
@@ -398,7 +399,6 @@ async def open_vllm(
 ) -> VllmBackend:
     """Return a backend for the model, which is fetched now if it is not here, and loaded at the first question.
 
-    Call it from a program whose main module is guarded by `if __name__ == "__main__"`: vLLM starts processes by spawn.
     Raises MissingError when vLLM is not installed or the model is nowhere, InputError when a folder is no model.
     """
     if find_spec("vllm") is None:
@@ -548,3 +548,15 @@ def _environment(values: Mapping[str, str]) -> Generator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
+
+
+@contextmanager
+def _without_main() -> Generator[None]:
+    """Let processes that are spawned in the block run no part of the person's script, which need not guard its lines by
+    `if __name__ == "__main__"`: the engine needs nothing of it."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script

@@ -6,6 +6,8 @@ import asyncio
 import json
 import math
 import string
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -199,3 +201,17 @@ def test_an_engine_that_does_not_start_is_not_started_again_for_every_call(
     refused = engine_loop.run(answers())
     assert all(isinstance(one, FatalBackendError) and "does not start" in str(one) for one in refused)
     assert len([line for line in said if line.startswith("loading") and "so far" not in line]) == loads
+
+
+def test_a_script_without_a_guard_runs_once(default_model: Path, tmp_path: Path) -> None:
+    """The engine's processes are spawned: Python would run the script again in each of them."""
+    lines = (
+        "import llmrank as lr",
+        'print("begun", flush=True)',
+        f'with lr.Reranker("first-token", model={str(default_model)!r}) as reranker:',
+        '    print(len(reranker.rank(["Heat (1995)"], ["Alien (1979)", "Fargo (1996)"]).order))',
+        "print(__name__)",
+    )
+    (tmp_path / "script.py").write_text("\n".join(lines))
+    ran = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.stdout == "begun\n2\n__main__\n", ran.stderr

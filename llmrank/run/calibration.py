@@ -109,10 +109,13 @@ class Calibration(Shown):
     def notes(self) -> tuple[str, ...]:
         """Return which Cases are counted, and what the rows are, in sentences."""
         out = f"; {self.left_out:,} others have none or several, no answer, or a candidate without a score"
+        meant = "above 1 the method is too sure, below 1 not sure enough"
+        if self.temperature > 0.99 * math.exp(LOG_TEMPERATURE[1]):
+            meant = "the highest one that is tried, for these scores tell nothing of what is taken"
         return (
             f"{self.cases:,} Cases of {self.users:,} users with one relevant candidate{out if self.left_out else ''}.",
             f"{TEMPERED}: scores divided by one that is chosen on the other half of the users. On all users it is "
-            f"{self.temperature:.3g}: above 1 the method is too sure, below 1 not sure enough.",
+            f"{self.temperature:.3g}: {meant}.",
         )
 
     def text(self, width: int | None = None) -> str:

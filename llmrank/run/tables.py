@@ -131,7 +131,7 @@ def number(value: float | None) -> str:
 
 def signed(value: float | None, decimals: int = 4) -> str:
     """Return a difference with its sign, or a dash."""
-    return "–" if value is None else f"{value:+.{decimals}f}".replace("-", MINUS)
+    return "–" if value is None else f"{value:+z.{decimals}f}".replace("-", MINUS)
 
 
 def between(ends: tuple[float | None, float | None] | None, *, sign: bool = False) -> str:

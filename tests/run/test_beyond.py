@@ -16,6 +16,7 @@ from llmrank.errors import InputError
 from llmrank.rankers.ranking import tie_groups
 from llmrank.run import Run
 from llmrank.run.beyond import Tops, gini, percentiles, short_head
+from llmrank.run.tables import number, signed
 from llmrank.types import Case, Item, Outcome, Ranking
 from tests.run.making import case, how, make_run, shuffled
 
@@ -83,6 +84,11 @@ def test_the_table_fits_the_terminal(tmp_path: Path, width: int) -> None:
     run = made(tmp_path, Ranking(tuple("dcba")), Ranking(tuple("badc")))
     lines = run.beyond_accuracy().text(width).splitlines()
     assert max(map(len, lines)) <= width and ("method CI" in lines[0]) == (width == 120)
+
+
+def test_nothing_is_written_without_a_minus() -> None:
+    """Rounding leaves differences such as -1e-17."""
+    assert signed(-1e-17) == "+0.0000" and number(-1e-17) == "0.0000"
 
 
 def test_random_and_recall_order_are_what_their_columns_say(tmp_path: Path) -> None:

@@ -79,7 +79,14 @@ def test_scores_that_say_nothing_gain_nothing_by_a_temperature(tmp_path: Path) -
     rng = np.random.default_rng(3)
     cases = [case(user, f"i{rng.integers(N)}") for user in range(60)]
     run = make_run(tmp_path / "run", cases, [ranking(rng.normal(size=N).tolist()) for _ in cases])
-    assert run.calibration()[TEMPERED].log_loss >= run.calibration()[EQUAL].log_loss - 1e-3
+    found = run.calibration()
+    assert found[TEMPERED].log_loss >= found[EQUAL].log_loss - 1e-3
+
+
+@pytest.mark.parametrize(("sharpness", "said"), [(3.0, "above 1 the method is too sure"), (-1.0, "tell nothing")])
+def test_the_note_says_what_the_temperature_means(tmp_path: Path, sharpness: float, said: str) -> None:
+    run, _ = simulated(tmp_path, sharpness, users=200)
+    assert said in " ".join(str(run.calibration()).split())
 
 
 def test_only_cases_with_one_relevant_candidate_and_all_scores_are_counted(tmp_path: Path) -> None:

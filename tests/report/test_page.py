@@ -109,7 +109,7 @@ def test_it_stays_small_with_what_was_sent(tmp_path: Path, settings: dict[str, A
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
+        pytest.skip("no Chromium on this machine: apt-get install chromium, or another package of it")
     from playwright.sync_api import sync_playwright
 
     options = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")

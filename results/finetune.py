@@ -31,7 +31,7 @@ from llmrank.measures import HR, NDCG, Judgements, RankingMeasure
 from llmrank.rankers.baselines import Popularity, RecallOrder
 from llmrank.rankers.bm25 import BM25
 from llmrank.rankers.fusion import FusionChoice, choose_fusion
-from llmrank.recall import candidates_for, recall_model
+from llmrank.recall import candidates_for, tuned_model
 from llmrank.stats import holm, mean_interval, paired_difference
 from llmrank.types import Case, Ranking
 
@@ -44,7 +44,7 @@ Values = NDArray[np.float64]
 
 def all_cases(split: Split) -> list[Case]:
     users = sorted(split.dataset.users[user] for user in set(split.test.user.tolist()))
-    return list(candidates_for(split, recall_model("ease"), K, users))
+    return list(candidates_for(split, tuned_model("ease", split), K, users))
 
 
 def found(cases: Sequence[Case]) -> NDArray[np.bool_]:

@@ -279,10 +279,10 @@ def _recalled(
     split: Split, users: Sequence[str], settings: CaseSettings, say: Say
 ) -> tuple[list[Case], str, Mapping[str, object]]:
     from llmrank.evaluation.trained import fit, seed_of
-    from llmrank.recall import candidates_for, recall_model, recall_settings
+    from llmrank.recall import candidates_for, recall_settings, tuned_model
 
     k = settings.k or DEFAULT_CANDIDATES
-    model = recall_model(settings.recall, **seed_of(settings.recall, settings.seed))
+    model = tuned_model(settings.recall, split, **seed_of(settings.recall, settings.seed))
     if settings.k is not None and settings.k > len(split.dataset.items):
         problem = (
             f"{settings.k:,} candidates are asked for, and {split.dataset.name} has {len(split.dataset.items):,} items"

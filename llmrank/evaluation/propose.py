@@ -13,7 +13,7 @@ from llmrank.evaluation.cases import prepare
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
 from llmrank.evaluation.trained import fit, seed_of
 from llmrank.progress import Reporter, reporter_of
-from llmrank.recall import Coverage, Setting, candidates_for, recall_model, recall_settings
+from llmrank.recall import Coverage, Setting, candidates_for, recall_model, recall_settings, tuned_model
 from llmrank.types import Case
 
 
@@ -68,10 +68,12 @@ def propose(
     reporter = reporter_of(progress)
     file_format(out)
     check_free(out, overwrite=overwrite)
-    seed, k = seed_of(settings.recall, settings.seed), settings.k or DEFAULT_CANDIDATES
-    model = recall_model(settings.recall, **seed, **(parameters or {}))
+    given = {**seed_of(settings.recall, settings.seed), **(parameters or {})}
+    recall_model(settings.recall, **given)  # a wrong name is found before the data are read
+    k = settings.k or DEFAULT_CANDIDATES
     prepared = prepare(settings, default_users=0, say=reporter.message)
     split, users = prepared.split, prepared.drawn
+    model = tuned_model(settings.recall, split, **given)
     fitted = fit(model, split, reporter.message)
     first, ceiling = Coverage(min(10, k)), Coverage(k)
     reporter.begin(len(users), 0, str)

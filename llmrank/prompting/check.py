@@ -27,6 +27,7 @@ ANSWERS: Mapping[str, frozenset[str]] = {
     "pairwise": frozenset({"choice", "label_logprobs", "yes_no"}),
     "setwise": frozenset({"choice", "label_logprobs"}),
     "tournament": frozenset({"titles", "permutation", "json"}),
+    "acurank": frozenset({"titles", "permutation", "json", "label_logprobs"}),
 }
 """The answer formats that fit each ranker; of rankers and formats from other packages nothing is known here."""
 RATINGS = frozenset({"rating", "expected_rating"})

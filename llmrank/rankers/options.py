@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 
 from llmrank.errors import InputError, nearest
 from llmrank.rankers.fusion import RecallTerm
@@ -22,7 +22,7 @@ class RankerOptions:
     """The options of all methods; each method reads those that it knows. None: the method's own default."""
 
     window: Annotated[int, Ge(2)] = 20
-    """`sliding_window`: items shown in one call."""
+    """`sliding_window` and `acurank`: items shown in one call."""
     step: Annotated[int, Ge(1)] = 10
     """`sliding_window`: how many positions a window moves towards the front."""
     sort: Sort | None = None
@@ -31,7 +31,13 @@ class RankerOptions:
     group: Annotated[int, Ge(2)] | None = None
     """Items shown in one call of `setwise` (default 4) or `tournament` (default 20)."""
     sort_top: Annotated[int, Ge(1)] = 10
-    """`pairwise` and `setwise`: how many places a sort fills; the other candidates are tied below."""
+    """`pairwise` and `setwise`: how many places a sort fills; the other candidates are tied below. `acurank`: how many
+    places it wants to be sure of."""
+    tolerance: Annotated[float, Gt(0)] = 0.01
+    """`acurank`: a candidate is asked about again while it is among the best with a probability above this, and below 1
+    minus this."""
+    most_calls: Annotated[int, Ge(1)] = 40
+    """`acurank`: calls after which a list is asked about no further."""
     rounds: Annotated[int, Ge(1)] = 2
     """`tournament`: how many tournaments are played, each with other groups."""
     repeats: Annotated[int, Ge(1)] = 1

@@ -9,6 +9,7 @@ from typing import get_args
 
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import find_plugin, plugin_names
+from llmrank.rankers.acurank import AcuRank
 from llmrank.rankers.baselines import MeanName, MeanRating, Oracle, Popularity, Random, RatingMeans, RecallOrder
 from llmrank.rankers.bm25 import BM25
 from llmrank.rankers.calibration import Calibrated
@@ -37,6 +38,7 @@ USUAL_PROMPTS: Mapping[str, str] = {
     "pairwise": "pairwise",
     "setwise": "setwise",
     "tournament": "tourrank",
+    "acurank": "rankgpt",
 }
 """The template that each method uses unless another is named."""
 BUILDERS: Mapping[str, Callable[..., Ranker]] = {
@@ -47,6 +49,7 @@ BUILDERS: Mapping[str, Callable[..., Ranker]] = {
     "pairwise": Pairwise,
     "setwise": Setwise,
     "tournament": Tournament,
+    "acurank": AcuRank,
 }
 WITHOUT_PROMPT: Mapping[str, Callable[[], Ranker]] = {"next_title": NextTitle}
 """The methods that ask a model, and write what they ask themselves."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmrank.rankers.acurank import AcuRank
 from llmrank.rankers.baselines import Popularity
 from llmrank.rankers.cascade import Cascade
 from llmrank.rankers.first_token import FirstToken
@@ -55,6 +56,8 @@ RANKERS: dict[str, tuple[Ranker, int]] = {
     "setwise bubble 2": (Setwise(SETWISE, "bubble", 2, 4), 4),
     "tournament": (Tournament(TOURRANK), 1),
     "tournament 5": (Tournament(TOURRANK, 5, 3), 1),
+    "acurank": (AcuRank(RANKGPT), 1),
+    "acurank logprobs": (AcuRank(LETTERS, 100), 10),
     "repeated borda": (Repeated(Listwise(RANKGPT)), ALL),
     "repeated reciprocal_rank": (Repeated(FirstToken(LETTERS), 2, "reciprocal_rank"), ALL),
     "repeated kemeny": (Repeated(SlidingWindow(RANKGPT), 3, "kemeny"), 10),

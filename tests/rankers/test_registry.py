@@ -18,6 +18,7 @@ PROMPTS = {
     "pairwise": "pairwise",
     "setwise": "setwise",
     "tournament": "tourrank",
+    "acurank": "rankgpt",
 }
 
 
@@ -30,7 +31,7 @@ def test_each_is_built_by_name_with_its_defaults(name):
 
 
 def test_options_reach_their_methods():
-    options = RankerOptions(window=6, step=2, sort="bubble", group=5, sort_top=2, rounds=4)
+    options = RankerOptions(window=6, step=2, sort="bubble", group=5, sort_top=2, rounds=4, most_calls=12)
     calls = {name: build_ranker(name, prompt(PROMPTS[name]), options).needs(20).calls for name in BUILDERS}
     assert calls == {
         "listwise": 1,
@@ -40,6 +41,7 @@ def test_options_reach_their_methods():
         "pairwise": 2 * (19 + 18),
         "setwise": 5 + 5,
         "tournament": 4 * (4 + 2 + 1 + 1),
+        "acurank": 12,
     }
 
 

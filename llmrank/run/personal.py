@@ -66,7 +66,7 @@ class Personal(Shown):
 
     def notes(self) -> tuple[str, ...]:
         """Return which Cases are counted, and how to read the rows, in sentences."""
-        out = f"; {self.left_out:,} others have no answer, no known rating, or no training rating of user or item"
+        out = f"; left out are {self.left_out:,} without answer, known rating, or training rating of user or item"
         return (
             f"{self.cases:,} Cases of {self.users:,} users{out if self.left_out else ''}.",
             "means alone: the user's mean plus the item's minus the overall mean, of the training ratings.",

@@ -347,6 +347,6 @@
   $("more").addEventListener("click", () => { shown += PAGE; drawCases(); });
   window.addEventListener("hashchange", () => { read(); draw(); });
   read();
-  $("app").hidden = false;
+  $("app").hidden = $("last").hidden = false;
   draw();
 })();

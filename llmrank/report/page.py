@@ -24,6 +24,7 @@ import numpy as np
 from llmrank.errors import InputError, MissingError, safe_for_console
 from llmrank.evaluation.calls import Call, calls_of
 from llmrank.files import json_bytes, writing
+from llmrank.report.sections import sections, summary
 from llmrank.report.terminal import verdict
 from llmrank.run.compare import Comparison, compare
 from llmrank.run.metrics import task_of
@@ -48,10 +49,10 @@ def page(run: Run, *more: Run) -> str:
     Raises:
         InputError: a Run is not finished, or the Runs are not comparable.
     """
-    runs = (run, *more)
     comparison = compare(run, *more) if more else None
+    runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
     data = {
-        "runs": [_run(one, name) for one, name in zip(runs, _names(runs, comparison), strict=True)],
+        "runs": [_run(one, name) for name, one in runs],
         "comparison": comparison and _comparison(comparison),
     }
     # mtime=0: the same Runs make the same file.
@@ -63,8 +64,8 @@ def page(run: Run, *more: Run) -> str:
         "form-action 'none'",
         "title": html.escape(safe_for_console(comparison.verdict()[0] if comparison else run.title)),
         "style": style,
-        "summary": _comparison_html(comparison) if comparison else _summary_html(run),
-        "groups": "".join(map(_groups_html, runs, _names(runs, comparison))),
+        "summary": summary(runs, comparison),
+        "sections": sections(runs),
         "data": base64.b64encode(packed).decode(),
         "script": script,
     }
@@ -86,42 +87,6 @@ def write_page(path: str | Path, run: Run, *more: Run, overwrite: bool = False) 
 
 def _resource(name: str) -> str:
     return resources.files("llmrank.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _names(runs: Sequence[Run], comparison: Comparison | None) -> Sequence[str]:
-    return comparison.runs if comparison else [run.name for run in runs]
-
-
-def _summary_html(run: Run) -> str:
-    """Return what stands before the list of users, readable without a script."""
-    first, *rest = verdict(run.metrics) or [f"{run.metrics.cases} Cases"]
-    lines = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in (*rest, *run.metrics.notes))
-    counted = f"{run.title}: {run.metrics.cases} Cases of {run.metrics.users} users, {run.metrics.evaluation}"
-    return (
-        f"<p class=what>{html.escape(safe_for_console(counted))}</p><h1>{html.escape(first)}</h1>{lines}"
-        f"<div class=wide tabindex=0>{run.metrics.table().to_html()}</div>"
-    )
-
-
-def _comparison_html(comparison: Comparison) -> str:
-    first, *rest = comparison.verdict()
-    lines = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in (*rest, *comparison.notes()))
-    return (
-        f"<p class=what>{html.escape(' → '.join(comparison.runs))}</p><h1>{html.escape(first)}</h1>"
-        f"<div class=wide tabindex=0>{comparison.table().to_html()}</div>{lines}"
-    )
-
-
-def _groups_html(run: Run, name: str) -> str:
-    """Return for whom the Run's method gains, and how deep a list is worth reranking; nothing for ratings."""
-    if task_of(run.cases) == "rating" or not run.metrics.headline:
-        return ""
-    titles = {f"For whom: {name}": run.groups(), f"Had only the first been reranked: {name}": run.depth()}
-    return "".join(
-        f"<section><h2>{html.escape(safe_for_console(title))}</h2>"
-        f"<div class=wide tabindex=0>{shown.table().to_html()}</div><p class=hint>{shown.note}</p></section>"
-        for title, shown in titles.items()
-    )
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

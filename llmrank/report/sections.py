@@ -1,0 +1,118 @@
+"""The parts of the page that need no script: what the numbers say, for whom, how sure, and at what cost."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from llmrank.errors import InputError, safe_for_console
+from llmrank.report import pictures
+from llmrank.report.terminal import verdict
+from llmrank.run.calibration import Calibration
+from llmrank.run.compare import Comparison
+from llmrank.run.metrics import task_of
+from llmrank.run.run import Run
+from llmrank.run.tables import Shown, TextTable
+
+T = TypeVar("T")
+Named = Sequence[tuple[str, Run]]
+"""The Runs, each with the name that it has on the page."""
+
+
+def summary(runs: Named, comparison: Comparison | None) -> str:
+    """Return the head of the page: the verdict, and every number with what stands beside it."""
+    if comparison is not None:
+        sentences, notes, table = comparison.verdict(), comparison.notes(), comparison.table()
+        what = " → ".join(comparison.runs)
+        return (
+            _quiet(what) + _headline(sentences[0]) + _paragraphs(sentences[1:]) + table_html(table) + _paragraphs(notes)
+        )
+    ((_, run),) = runs
+    metrics = run.metrics
+    first, *rest = verdict(metrics) or [f"{metrics.cases} Cases"]
+    what = f"{run.title}: {metrics.cases} Cases of {metrics.users} users, {metrics.evaluation}"
+    return _quiet(what) + _headline(first) + _paragraphs((*rest, *metrics.notes)) + table_html(metrics.table())
+
+
+def sections(runs: Named) -> str:
+    """Return all else that is known of finished Runs, a section per question; a question without an answer is left out."""
+    ranked = [(name, run) for name, run in runs if task_of(run.cases) == "ranking" and run.metrics.headline]
+    found = (
+        ("For whom", [(name, _shown(run.groups())) for name, run in ranked]),
+        ("Had only the first candidates been reranked", [(name, _shown(run.depth())) for name, run in ranked]),
+        ("Can scores be believed as probabilities?", _each(ranked, calibration_of, _calibration)),
+    )
+    return "".join(_section(title, parts, named=len(runs) > 1) for title, parts in found)
+
+
+def calibration_of(run: Run) -> Calibration | None:
+    """Return how well a model's scores do as probabilities; None where there are none, or too few Cases to tell.
+
+    Scores of methods that ask no model, such as counts of events, are not meant as probabilities.
+    """
+    return answer_or_none(run.calibration) if run.metrics.usage.requests else None
+
+
+def answer_or_none(question: Callable[[], T]) -> T | None:
+    """Return what a question about a Run finds; None where the Run lacks what it needs, which it says as InputError."""
+    try:
+        return question()
+    except InputError:
+        return None
+
+
+def table_html(table: TextTable) -> str:
+    """Return a table that can be scrolled; the first cell of a row names it. All text is escaped."""
+    head = "".join(f"<th scope=col>{_text(cell)}</th>" for cell in table.header)
+    rows = "".join(
+        f"<tr><th scope=row>{_text(row[0])}</th>" + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in table.rows
+    )
+    return f"<div class=wide tabindex=0><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def _each(runs: Named, of: Callable[[Run], T | None], show: Callable[[T], str]) -> list[tuple[str, str]]:
+    """Return what is shown of each Run that has an answer, with the Run's name."""
+    return [(name, show(found)) for name, run in runs if (found := of(run)) is not None]
+
+
+def _section(title: str, parts: Iterable[tuple[str, str]], *, named: bool) -> str:
+    """Return a section with a part for each Run, under its name where there are several Runs."""
+    shown = [(f"<h3>{_text(name)}</h3>" if named else "") + part for name, part in parts]
+    return f"<section><h2>{_text(title)}</h2>{''.join(shown)}</section>" if shown else ""
+
+
+def _shown(found: Shown) -> str:
+    return table_html(found.table()) + _hints(found.notes())
+
+
+def _calibration(found: Calibration) -> str:
+    said = "A bin of equally many candidates is a point, with its 95% interval; on the line, probabilities are right."
+    return _shown(found) + _pair(pictures.reliability(found.bins), said, found.reliability())
+
+
+def _pair(picture: str, caption: str, table: TextTable) -> str:
+    """Return a picture beside the table that says the same."""
+    figure = f"<figure>{picture}<figcaption class=hint>{_text(caption)}</figcaption></figure>"
+    return f"<div class=pair>{figure}{table_html(table)}</div>"
+
+
+def _headline(sentence: str) -> str:
+    return f"<h1>{_text(sentence)}</h1>"
+
+
+def _quiet(text: str) -> str:
+    return f"<p class=what>{_text(text)}</p>"
+
+
+def _paragraphs(sentences: Iterable[str]) -> str:
+    return "".join(f"<p>{_text(sentence)}</p>" for sentence in sentences)
+
+
+def _hints(sentences: Iterable[str]) -> str:
+    return "".join(f"<p class=hint>{_text(sentence)}</p>" for sentence in sentences)
+
+
+def _text(foreign: str) -> str:
+    return html.escape(safe_for_console(foreign))

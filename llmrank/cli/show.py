@@ -18,6 +18,7 @@ from llmrank.cli.output import show_json
 @option("--depth", is_flag=True, help="Show what reranking only the first candidates would be worth.")
 @option("--beyond-accuracy", is_flag=True, help="Show how popular, novel, diverse and spread over items the top 10 is.")
 @option("--calibration", is_flag=True, help="Show whether scores can be believed as probabilities.")
+@option("--usage", is_flag=True, help="Show the calls, tokens and seconds per Case: mean, p50 and p95.")
 @option("--measures", default=None, help="Compute these instead, such as NDCG@1..50,MRR; nothing is asked.")
 @json_option
 def show(
@@ -28,6 +29,7 @@ def show(
     depth: bool,
     beyond_accuracy: bool,
     calibration: bool,
+    usage: bool,
     measures: str | None,
     as_json: bool,
 ) -> None:
@@ -44,6 +46,7 @@ def show(
     shown += [found.depth(numbers.headline)] if depth else []
     shown += [found.beyond_accuracy()] if beyond_accuracy else []
     shown += [found.calibration()] if calibration else []
+    shown += [found.usage()] if usage else []
     if shown:
         if as_json:
             show_json({name: value for one in shown for name, value in one.to_dict().items()})

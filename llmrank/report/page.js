@@ -312,14 +312,6 @@
         make("figcaption", {}, `${kind}@k of all Cases, for k from 1 to ${last.k}; the band is the 95% interval.`));
     }));
   };
-  const drawUsage = () => {
-    const names = Object.keys(runs[0].usage).filter((name) => runs.some((one) => one.usage[name]));
-    const value = (given) => (given == null ? "–" : typeof given === "number" ? given.toLocaleString("en") : given);
-    $("usage").replaceChildren(make("table", {},
-      make("thead", {}, make("tr", {}, make("td", {}), ...runs.map((one) => make("th", { scope: "col" }, one.name)))),
-      make("tbody", {}, ...names.map((name) =>
-        make("tr", {}, make("th", { scope: "row" }, name), ...runs.map((one) => make("td", {}, value(one.usage[name]))))))));
-  };
   const drawSettings = () => {
     const parts = [];
     if (comparison) {
@@ -341,7 +333,7 @@
     $("settings").replaceChildren(...parts);
   };
 
-  const draw = () => { drawOutcomes(); drawCases(); drawStory(); drawDifferences(); drawCurves(); drawUsage(); drawSettings(); };
+  const draw = () => { drawOutcomes(); drawCases(); drawStory(); drawDifferences(); drawCurves(); drawSettings(); };
   $("search").addEventListener("input", () => set({ q: $("search").value }));
   $("only").addEventListener("change", () => set({ only: $("only").value }));
   $("more").addEventListener("click", () => { shown += PAGE; drawCases(); });

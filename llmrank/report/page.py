@@ -28,6 +28,7 @@ from llmrank.report.sections import sections, summary
 from llmrank.report.terminal import verdict
 from llmrank.run.compare import Comparison, compare
 from llmrank.run.metrics import task_of
+from llmrank.run.pareto import pareto
 from llmrank.run.record import CaseRecord
 from llmrank.run.run import CaseStory, Run
 
@@ -65,7 +66,7 @@ def page(run: Run, *more: Run) -> str:
         "title": html.escape(safe_for_console(comparison.verdict()[0] if comparison else run.title)),
         "style": style,
         "summary": summary(runs, comparison),
-        "sections": sections(runs),
+        "sections": sections(runs, pareto(run, *more) if more else None),
         "data": base64.b64encode(packed).decode(),
         "script": script,
     }
@@ -116,7 +117,6 @@ def _run(run: Run, name: str) -> dict[str, Any]:
         "rating": rating,
         "outcomes": dict(metrics.outcomes),
         "reasons": dict(metrics.reasons),
-        "usage": _usage(run),
         "curves": {} if rating else _curves(run),
         "settings": {key: _text(value) for key, value in run.settings.items() if not str(key).endswith("template")},
         "templates": {
@@ -228,21 +228,6 @@ def _curves(run: Run) -> dict[str, list[dict[str, Any]]]:
             for k in range(1, longest + 1)
         ]
         for kind in ("NDCG", "HR")
-    }
-
-
-def _usage(run: Run) -> dict[str, Any]:
-    seconds = [run.records[case.case_id].seconds for case in run.done]
-    usage = run.metrics.usage
-    return {
-        "calls": usage.requests,
-        "prompt tokens": usage.prompt_tokens,
-        "from the prefix cache": usage.cached_tokens,
-        "completion tokens": usage.completion_tokens,
-        "reasoning tokens": usage.reasoning_tokens,
-        "seconds per Case, median": round(float(np.percentile(seconds, 50)), 3) if seconds else None,
-        "seconds per Case, 95th percentile": round(float(np.percentile(seconds, 95)), 3) if seconds else None,
-        "cost": None if usage.cost is None else f"{usage.cost:.4f} {usage.currency}",
     }
 
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from llmrank.errors import one_line
 from llmrank.run.calibration import Bin
+from llmrank.run.pareto import Pareto, ParetoPoint
 
 TICKS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.5, 1.0)
 """Probabilities that are named on an axis."""
+NAME = 24
+"""Characters of a name that has to stand beside a point."""
+APART = 15
+"""Between the names of points that stand close together, in the picture's units."""
+BESIDE = 9
+"""Between the points of Runs of the same cost."""
+WIDE = 20.0
+"""Costs that differ by more than this factor stand on an axis of logarithms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,75 @@ def reliability(bins: Sequence[Bin]) -> str:
     return _svg(width, height, "Share of candidates that were taken, against the probability given", parts)
 
 
+def pareto(found: Pareto) -> str:
+    """Return the measure with its interval against the cost; the Runs on the front are filled and joined.
+
+    Runs whose value or cost is not known are left out; there has to be one that is left.
+    """
+    points = sorted(
+        (one for one in found if one.value is not None and one.cost is not None), key=lambda one: one.cost or 0.0
+    )
+    width, height = 400, 320
+    ends = [end for one in points for end in (one.value or 0.0, *(one.ci95 or ()))]
+    room = 0.06 * (max(ends) - min(ends)) or 0.01
+    up = Scale(min(ends) - room, max(ends) + room, height - 44, 12)
+    across, ticks = _costs([one.cost or 0.0 for one in points], 54, width - 20)
+    parts = _frame(across, up)
+    parts += [_text(across(tick), up.start + 16, f"{tick:,g}") for tick in ticks]
+    parts += [_text(across.start - 6, up(tick) + 4, f"{tick:.4g}", "end") for tick in _round(up.low, up.high)]
+    middle = (across.start + across.end) / 2
+    parts += [_text(middle, height - 8, found.unit), _text(across.start + 6, 20, found.measure, "start")]
+    places: dict[str, tuple[float, float]] = {}
+    last = -math.inf
+    for one in points:
+        # Runs of the same cost stand side by side, so that each interval can be seen.
+        last = max(across(one.cost or 0.0), last + BESIDE)
+        places[one.name] = (last, up(one.value or 0.0))
+    front = [places[one.name] for one in points if one.on_front]
+    parts += [_line("front", *one, *other) for one, other in pairwise(front)]
+    for one in points:
+        x, y = places[one.name]
+        if one.ci95 is not None:
+            parts.append(_line("reach", x, up(one.ci95[0]), x, up(one.ci95[1])))
+        parts.append(_element("circle", "point" if one.on_front else "point hollow", cx=x, cy=y, r=5))
+    parts += _names(points, places, middle)
+    return _svg(width, height, f"{found.measure} with 95% interval, against {found.unit}", parts)
+
+
+def _costs(costs: Sequence[float], start: float, end: float) -> tuple[Scale, list[float]]:
+    """Return the axis of costs and its ticks: of logarithms where they differ much, with 0 at its left end."""
+    least, most = min((cost for cost in costs if cost), default=1.0), max(costs) or 1.0
+    if most / least <= WIDE:
+        scale = Scale(0, 1.08 * most, start, end)
+        return scale, list(_round(scale.low, scale.high))
+    free = min(costs) == 0
+    low = least / (10 if free else 1.5)
+    scale = Scale(low, 1.5 * most, start + 8, end, lambda cost: math.log10(max(cost, low)))
+    powers = [
+        10.0**power for power in range(math.ceil(math.log10(least / 1.5)), math.floor(math.log10(1.5 * most)) + 1)
+    ]
+    return scale, [*([0.0] if free else []), *powers[:: math.ceil(len(powers) / 6)]]
+
+
+def _round(low: float, high: float) -> Iterator[float]:
+    """Yield three to six round numbers from `low` to `high`."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(times * power for times in (1, 2, 5, 10) if times * power >= rough)
+    for place in range(math.ceil(low / step), math.floor(high / step) + 1):
+        yield place * step
+
+
+def _names(points: Sequence[ParetoPoint], places: Mapping[str, tuple[float, float]], middle: float) -> Iterator[str]:
+    """Yield the name of each point, on the side of it where there is room, moved down where another is too near."""
+    below = {"start": -math.inf, "end": -math.inf}
+    for one in sorted(points, key=lambda one: places[one.name][1]):
+        x, y = places[one.name]
+        anchor = "start" if x <= middle else "end"
+        below[anchor] = max(y - 7, below[anchor] + APART)
+        yield _text(x + (8 if anchor == "start" else -8), below[anchor], one_line(one.name, NAME), anchor, "name")
+
+
 def _ticks(top: float) -> Iterator[float]:
     """Yield the ticks up to the top of an axis of square roots that keep clear of one another."""
     last = -1.0
@@ -77,8 +157,9 @@ def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
     return _element("line", kind, x1=x1, y1=y1, x2=x2, y2=y2)
 
 
-def _text(x: float, y: float, content: str, anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(content)}</text>'
+def _text(x: float, y: float, content: str, anchor: str = "middle", kind: str = "tick") -> str:
+    shown = html.escape(content)
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{shown}</text>'
 
 
 def _element(name: str, kind: str, **places: float) -> str:

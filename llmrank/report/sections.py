@@ -12,8 +12,10 @@ from llmrank.report.terminal import verdict
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison
 from llmrank.run.metrics import task_of
+from llmrank.run.pareto import Pareto
 from llmrank.run.run import Run
 from llmrank.run.tables import Shown, TextTable
+from llmrank.run.usage import RunUsage
 
 T = TypeVar("T")
 Named = Sequence[tuple[str, Run]]
@@ -35,15 +37,28 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
     return _quiet(what) + _headline(first) + _paragraphs((*rest, *metrics.notes)) + table_html(metrics.table())
 
 
-def sections(runs: Named) -> str:
-    """Return all else that is known of finished Runs, a section per question; a question without an answer is left out."""
+def sections(runs: Named, pareto: Pareto | None) -> str:
+    """Return all else that is known of finished Runs, a section per question; one without an answer is left out."""
     ranked = [(name, run) for name, run in runs if task_of(run.cases) == "ranking" and run.metrics.headline]
     found = (
         ("For whom", [(name, _shown(run.groups())) for name, run in ranked]),
         ("Had only the first candidates been reranked", [(name, _shown(run.depth())) for name, run in ranked]),
         ("Can scores be believed as probabilities?", _each(ranked, calibration_of, _calibration)),
+        ("Cost against quality", [("", _pareto(pareto))] if pareto and can_be_drawn(pareto) else []),
+        ("Calls, tokens and seconds", _each(runs, usage_of, _shown)),
     )
     return "".join(_section(title, parts, named=len(runs) > 1) for title, parts in found)
+
+
+def can_be_drawn(found: Pareto) -> bool:
+    """Return whether two Runs or more have a known value and cost, and one costs anything."""
+    costs = [one.cost for one in found if one.cost is not None and one.value is not None]
+    return len(costs) > 1 and max(costs) > 0
+
+
+def usage_of(run: Run) -> RunUsage | None:
+    """Return what a Run's answers took; None where it asks no model."""
+    return answer_or_none(run.usage)
 
 
 def calibration_of(run: Run) -> Calibration | None:
@@ -79,7 +94,7 @@ def _each(runs: Named, of: Callable[[Run], T | None], show: Callable[[T], str]) 
 
 def _section(title: str, parts: Iterable[tuple[str, str]], *, named: bool) -> str:
     """Return a section with a part for each Run, under its name where there are several Runs."""
-    shown = [(f"<h3>{_text(name)}</h3>" if named else "") + part for name, part in parts]
+    shown = [(f"<h3>{_text(name)}</h3>" if named and name else "") + part for name, part in parts]
     return f"<section><h2>{_text(title)}</h2>{''.join(shown)}</section>" if shown else ""
 
 
@@ -90,6 +105,11 @@ def _shown(found: Shown) -> str:
 def _calibration(found: Calibration) -> str:
     said = "A bin of equally many candidates is a point, with its 95% interval; on the line, probabilities are right."
     return _shown(found) + _pair(pictures.reliability(found.bins), said, found.reliability())
+
+
+def _pareto(found: Pareto) -> str:
+    said = "A Run is a point, with its 95% interval; those on the front are filled and joined."
+    return _pair(pictures.pareto(found), said, found.table()) + _hints(found.notes())
 
 
 def _pair(picture: str, caption: str, table: TextTable) -> str:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from llmrank.run.depth import Depth
     from llmrank.run.export import ExportFormat
     from llmrank.run.groups import Groups
+    from llmrank.run.usage import RunUsage
 
 REPEAT = "repeat the command that made the Run: it writes the file again"
 HISTORY_SHOWN = 10
@@ -219,6 +220,12 @@ class Run:
         from llmrank.run.calibration import calibration
 
         return calibration(self)
+
+    def usage(self) -> RunUsage:
+        """Return the calls, tokens and seconds that the answers took, per Case and in all; see `llmrank.run.usage`."""
+        from llmrank.run.usage import usage
+
+        return usage(self)
 
     def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""

@@ -7,12 +7,17 @@ import re
 from pathlib import Path
 from random import Random
 
+import pytest
+
 import llmrank as lr
-from llmrank.report import page
+from llmrank.report import page, pictures
+from llmrank.run import Pareto, pareto
+from llmrank.run.pareto import ParetoPoint
 from llmrank.types import Ranking
 from tests.run.making import case, make_run
 
 CALIBRATION = "Can scores be believed as probabilities?"
+COST = "Cost against quality"
 
 
 def with_scores(path: Path, users: int = 30) -> lr.Run:
@@ -57,3 +62,39 @@ def test_of_several_runs_those_with_scores_are_named(tmp_path: Path) -> None:
 def test_counts_of_a_method_that_asks_no_model_are_no_probabilities(tmp_path: Path) -> None:
     run = lr.evaluate([case(f"u{user}", n=6) for user in range(4)], ranker="bm25", out=tmp_path / "run", progress=False)
     assert section(page(run), CALIBRATION) == ""
+
+
+def test_what_the_answers_took_is_shown_for_each_run_that_asks(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run")
+    shown = section(page(run), "Calls, tokens and seconds")
+    assert all(name in shown for name in ("calls", "prompt tokens", "completion tokens", "seconds", "p50", "p95"))
+    assert "3,000" in shown, "100 prompt tokens for each of 30 Cases"
+
+
+def test_cost_against_quality_is_drawn_for_several_runs(tmp_path: Path) -> None:
+    runs = [with_scores(tmp_path / "scored"), without_scores(tmp_path / "bare")]
+    shown = section(page(*runs), COST)
+    assert shown.count("<circle") == 2 and "tokens per Case" in shown and "on the front" in shown
+    assert all(cell in shown for row in pareto(*runs).table().rows for cell in row)
+    assert section(page(runs[0]), COST) == ""
+
+
+def test_no_cost_is_drawn_where_nothing_costs_anything(tmp_path: Path) -> None:
+    cases = [case(f"u{user}", n=6) for user in range(4)]
+    runs = [lr.evaluate(cases, ranker=name, out=tmp_path / name, progress=False) for name in ("bm25", "recall_order")]
+    assert section(page(*runs), COST) == ""
+
+
+@pytest.mark.parametrize("costs", [(0, 0, 5), (3, 3, 3), (0, 1, 40_000), (2, 90, 4000), (0.0004, 0.02, 0.3)])
+@pytest.mark.parametrize("values", [(0.1, 0.2, 0.3), (0.2, 0.2, 0.2)])
+def test_every_point_and_name_stands_within_the_picture(costs: tuple[float, ...], values: tuple[float, ...]) -> None:
+    points = [
+        ParetoPoint(f"<b>{name}</b>", value, (value - 0.05, value + 0.1), cost, on_front=True)
+        for name, value, cost in zip("abc", values, costs, strict=True)
+    ]
+    drawn = pictures.pareto(Pareto("NDCG@10", False, "tokens per Case", 9, (*points, ParetoPoint("?", None, None, 1))))
+    places = re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)"', drawn)
+    assert len(places) == 3 and len(set(places)) == 3
+    assert all(40 <= float(x) <= 400 and 0 <= float(y) <= 290 for x, y in places)
+    assert "<b>" not in drawn and "&lt;b&gt;a" in drawn
+    assert len(re.findall('class="tick"', drawn)) < 20

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from llmrank.audit import AuditRow
 from llmrank.errors import one_line
 from llmrank.run.calibration import Bin
 from llmrank.run.pareto import Pareto, ParetoPoint
@@ -95,6 +96,32 @@ def pareto(found: Pareto) -> str:
         parts.append(_element("circle", "point" if one.on_front else "point hollow", cx=x, cy=y, r=5))
     parts += _names(points, places, middle)
     return _svg(width, height, f"{found.measure} with 95% interval, against {found.unit}", parts)
+
+
+def intervals(rows: Sequence[AuditRow]) -> list[str]:
+    """Return a strip for each row: its value and interval, and a line where a method without the bias stands.
+
+    Means share a scale, and differences share another, so that what stands below each other can be compared.
+    """
+    scales = {of: _common([row for row in rows if (row.p is None) == of]) for of in {row.p is None for row in rows}}
+    return [_interval(row, scales[row.p is None]) for row in rows]
+
+
+def _common(rows: Sequence[AuditRow]) -> Scale:
+    numbers = [number for row in rows for number in (row.value, row.chance, *(row.ci95 or ())) if number is not None]
+    low, high = min([0.0, *numbers]), max([0.0, *numbers])
+    return Scale(low, high if high > low else low + 1, 6, 174)
+
+
+def _interval(row: AuditRow, across: Scale) -> str:
+    parts = [_line("axis", 0, 10, 180, 10)]
+    if row.chance is not None:
+        parts.append(_line("beside", across(row.chance), 1, across(row.chance), 19))
+    if row.ci95 is not None:
+        parts.append(_line("reach", across(row.ci95[0]), 10, across(row.ci95[1]), 10))
+    if row.value is not None:
+        parts.append(_element("circle", "point", cx=across(row.value), cy=10, r=4))
+    return f'<svg class="strip" viewBox="0 0 180 20" aria-hidden="true">{"".join(parts)}</svg>'
 
 
 def _costs(costs: Sequence[float], start: float, end: float) -> tuple[Scale, list[float]]:

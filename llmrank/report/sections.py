@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
+from llmrank.audit import Audit, popularity, position
 from llmrank.errors import InputError, safe_for_console
 from llmrank.report import pictures
 from llmrank.report.terminal import verdict
@@ -37,17 +39,34 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
     return _quiet(what) + _headline(first) + _paragraphs((*rest, *metrics.notes)) + table_html(metrics.table())
 
 
-def sections(runs: Named, pareto: Pareto | None) -> str:
-    """Return all else that is known of finished Runs, a section per question; one without an answer is left out."""
-    ranked = [(name, run) for name, run in runs if task_of(run.cases) == "ranking" and run.metrics.headline]
+def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit]) -> str:
+    """Return all else that is known of finished Runs, a section per question; one without an answer is left out.
+
+    `audits` are shown after those that read nothing but a Run.
+    """
+    ranked = ranked_runs(runs)
+    asked = list(dict.fromkeys([*(one for _, run in ranked for one in audits_of(run)), *audits]))
     found = (
         ("For whom", [(name, _shown(run.groups())) for name, run in ranked]),
         ("Had only the first candidates been reranked", [(name, _shown(run.depth())) for name, run in ranked]),
         ("Can scores be believed as probabilities?", _each(ranked, calibration_of, _calibration)),
+        ("Audits", [("", _audits(asked))] if asked else []),
         ("Cost against quality", [("", _pareto(pareto))] if pareto and can_be_drawn(pareto) else []),
         ("Calls, tokens and seconds", _each(runs, usage_of, _shown)),
     )
     return "".join(_section(title, parts, named=len(runs) > 1) for title, parts in found)
+
+
+def ranked_runs(runs: Named) -> Named:
+    """Return the Runs about rankings of which a measure is known."""
+    return [(name, run) for name, run in runs if task_of(run.cases) == "ranking" and run.metrics.headline]
+
+
+def audits_of(run: Run) -> list[Audit]:
+    """Return the audits that need nothing but a finished Run. Without a prompt there is no place in it."""
+    questions = (position, popularity) if run.metrics.usage.requests else (popularity,)
+    found = [answer_or_none(partial(question, run)) for question in questions]
+    return [one for one in found if one is not None]
 
 
 def can_be_drawn(found: Pareto) -> bool:
@@ -77,12 +96,17 @@ def answer_or_none(question: Callable[[], T]) -> T | None:
         return None
 
 
-def table_html(table: TextTable) -> str:
-    """Return a table that can be scrolled; the first cell of a row names it. All text is escaped."""
-    head = "".join(f"<th scope=col>{_text(cell)}</th>" for cell in table.header)
+def table_html(table: TextTable, strips: Sequence[str] = ()) -> str:
+    """Return a table that can be scrolled; the first cell of a row names it. All its text is escaped.
+
+    `strips` are pictures as SVG, one for each row, which stand behind its name.
+    """
+    first, *others = [f"<th scope=col>{_text(cell)}</th>" if cell else "<td></td>" for cell in table.header]
+    head = first + "<td></td>" * bool(strips) + "".join(others)
+    pictured = [f"<td>{strip}</td>" for strip in strips] or [""] * len(table.rows)
     rows = "".join(
-        f"<tr><th scope=row>{_text(row[0])}</th>" + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:]) + "</tr>"
-        for row in table.rows
+        f"<tr><th scope=row>{_text(name)}</th>{picture}{''.join(f'<td>{_text(cell)}</td>' for cell in cells)}</tr>"
+        for (name, *cells), picture in zip(table.rows, pictured, strict=True)
     )
     return f"<div class=wide tabindex=0><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
@@ -105,6 +129,23 @@ def _shown(found: Shown) -> str:
 def _calibration(found: Calibration) -> str:
     said = "A bin of equally many candidates is a point, with its 95% interval; on the line, probabilities are right."
     return _shown(found) + _pair(pictures.reliability(found.bins), said, found.reliability())
+
+
+STRIPS = (
+    "A point is the value, on its 95% interval; the upright line is what a method without the bias has. Means share a "
+    "scale, and differences another."
+)
+
+
+def _audits(found: Sequence[Audit]) -> str:
+    """Return each question with its answer; what was audited is said where it is not the same everywhere."""
+    several = len({one.about for one in found}) > 1
+    return _hints([STRIPS]) + "".join(_audit(one, about=one.about if several else "") for one in found)
+
+
+def _audit(found: Audit, *, about: str) -> str:
+    answer = f"<h3>{_text(found.question)}</h3>{_quiet(about) if about else ''}<p>{_text(found.sentence)}</p>"
+    return answer + table_html(found.table(), pictures.intervals(found.rows))
 
 
 def _pareto(found: Pareto) -> str:

@@ -77,6 +77,25 @@ def test_show_what_is_beyond_accuracy(alone: Path) -> None:
     assert found["rows"][0]["random"] == pytest.approx(0) and found["cases"] == CASES
 
 
+def test_show_what_the_answers_took(alone: Path) -> None:
+    shown = goes_well(run(alone, "show", "run", "--usage")).stdout
+    assert shown.startswith("per Case") and "prompt tokens" in shown and "p95" in shown
+    found = json.loads(goes_well(run(alone, "show", "run", "--usage", "--json")).stdout)["usage"]
+    seconds = next(row for row in found["rows"] if row["name"] == "seconds")
+    assert found["cases"] == CASES and 0 < seconds["p50"] <= seconds["p95"] <= seconds["most"]
+
+
+def test_a_report_has_the_audits_that_it_is_given(alone: Path) -> None:
+    printed = goes_well(run(alone, "audit", "consistency", "run", "plain", "--json")).stdout
+    (alone / "consistency.json").write_text(printed)
+    goes_well(run(alone, "report", "run", "plain", "-o", "report.html", "--audit", "consistency.json"))
+    written = (alone / "report.html").read_text()
+    assert json.loads(printed)["question"] in written and "Cost against quality" in written
+    (alone / "consistency.json").write_text("{}")
+    ran = run(alone, "report", "run", "-o", "other.html", "--audit", "consistency.json")
+    assert ran.returncode == 2 and "llmrank audit NAME" in ran.stderr and not (alone / "other.html").exists()
+
+
 def test_compare_in_every_form(alone: Path) -> None:
     text = goes_well(run(alone, "compare", "run", "plain")).stdout
     assert text.startswith("NDCG@10: ") and "wins/ties/losses" in text and "profile: palr-profile → not set" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from pathlib import Path
@@ -10,17 +11,19 @@ from random import Random
 import pytest
 
 import llmrank as lr
+from llmrank.audit import Audit, AuditRow, popularity, position
 from llmrank.report import page, pictures
 from llmrank.run import Pareto, pareto
 from llmrank.run.pareto import ParetoPoint
 from llmrank.types import Ranking
-from tests.run.making import case, make_run
+from tests.run.making import SETTINGS, case, how, make_run
 
 CALIBRATION = "Can scores be believed as probabilities?"
+HOSTILE = "<script>window.hacked = 1</script></script><img src=x onerror='window.hacked = 2'>"
 COST = "Cost against quality"
 
 
-def with_scores(path: Path, users: int = 30) -> lr.Run:
+def with_scores(path: Path, users: int = 30, **settings: str) -> lr.Run:
     """Make a Run that asked once per Case and has a score for each candidate, drawn by seed."""
     cases = [case(f"u{user:02}", n=6) for user in range(users)]
     rankings: list[Ranking] = []
@@ -29,7 +32,8 @@ def with_scores(path: Path, users: int = 30) -> lr.Run:
         scores = sorted((math.log(draw.random()) for _ in one.candidates), reverse=True)
         order = draw.sample([item.item_id for item in one.candidates], 6)
         rankings.append(Ranking(tuple(order), tuple(scores)))
-    return make_run(path, cases, rankings)
+    counts = {f"i{item}": item for item in range(200)}
+    return make_run(path, cases, rankings, settings=SETTINGS | settings, metric_settings=how(popularity=counts))
 
 
 def without_scores(path: Path, users: int = 30) -> lr.Run:
@@ -98,3 +102,28 @@ def test_every_point_and_name_stands_within_the_picture(costs: tuple[float, ...]
     assert all(40 <= float(x) <= 400 and 0 <= float(y) <= 290 for x, y in places)
     assert "<b>" not in drawn and "&lt;b&gt;a" in drawn
     assert len(re.findall('class="tick"', drawn)) < 20
+
+
+def test_the_audits_that_need_a_run_alone_are_there_by_themselves(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run", order="shuffled")
+    shown = section(page(run), "Audits")
+    for audit in (position(run), popularity(run)):
+        assert html.escape(audit.question) in shown and html.escape(audit.sentence) in shown
+        assert all(html.escape(cell) in shown for row in audit.table().rows for cell in row)
+    assert shown.count("<svg") == len(position(run).rows) + len(popularity(run).rows)
+    in_order = section(page(with_scores(tmp_path / "in_order", order="recall")), "Audits")
+    assert position(run).question not in in_order and popularity(run).question in in_order
+
+
+def test_audits_that_are_given_are_shown_once_and_as_text(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run", order="shuffled")
+    rows = (
+        AuditRow(HOSTILE, 0.5, (0.4, 0.6), 9, 0.1),
+        AuditRow("nothing", None, None, 0),
+        AuditRow("d", 2.0, None, 9, 0.0, 0.01),
+    )
+    given = Audit(f"Is it {HOSTILE}?", HOSTILE, rows, about=HOSTILE)
+    shown = section(page(run, audits=[position(run), given]), "Audits")
+    assert shown.count(position(run).question) == 1
+    assert "<script" not in shown and "<img" not in shown and shown.count(html.escape(HOSTILE)) == 4
+    assert "p (Holm)" in shown and "without bias" in shown

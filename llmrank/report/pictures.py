@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -50,7 +50,7 @@ def reliability(bins: Sequence[Bin]) -> str:
     width, height = 360, 320
     across, up = Scale(0, top, 44, width - 14, math.sqrt), Scale(0, top, height - 40, 12, math.sqrt)
     parts = [_line("beside", across(0), up(0), across(top), up(top))]
-    for tick in _ticks(top):
+    for tick in probability_ticks(top):
         parts.append(_text(across(tick), up(0) + 16, f"{tick:g}"))
         parts.append(_text(across(0) - 6, up(tick) + 4, f"{tick:g}", "end"))
     parts += [*_frame(across, up), _text((across(0) + across(top)) / 2, height - 6, "probability given")]
@@ -68,33 +68,29 @@ def pareto(found: Pareto) -> str:
 
     Runs whose value or cost is not known are left out; there has to be one that is left.
     """
-    points = sorted(
-        (one for one in found if one.value is not None and one.cost is not None), key=lambda one: one.cost or 0.0
-    )
+    points = found.known
     width, height = 400, 320
-    ends = [end for one in points for end in (one.value or 0.0, *(one.ci95 or ()))]
+    ends = [end for one, _, value in points for end in (value, *(one.ci95 or ()))]
     room = 0.06 * (max(ends) - min(ends)) or 0.01
     up = Scale(min(ends) - room, max(ends) + room, height - 44, 12)
-    across, ticks = _costs([one.cost or 0.0 for one in points], 54, width - 20)
+    across, ticks = _costs([cost for _, cost, _ in points], found.spread, 54, width - 20)
     parts = _frame(across, up)
     parts += [_text(across(tick), up.start + 16, f"{tick:,g}") for tick in ticks]
     parts += [_text(across.start - 6, up(tick) + 4, f"{tick:.4g}", "end") for tick in _round(up.low, up.high)]
     middle = (across.start + across.end) / 2
     parts += [_text(middle, height - 8, found.unit), _text(across.start + 6, 20, found.measure, "start")]
-    places: dict[str, tuple[float, float]] = {}
-    last = -math.inf
-    for one in points:
+    places: list[tuple[ParetoPoint, float, float]] = []
+    for one, cost, value in points:
         # Runs of the same cost stand side by side, so that each interval can be seen.
-        last = max(across(one.cost or 0.0), last + BESIDE)
-        places[one.name] = (last, up(one.value or 0.0))
-    front = [places[one.name] for one in points if one.on_front]
-    parts += [_line("front", *one, *other) for one, other in pairwise(front)]
-    for one in points:
-        x, y = places[one.name]
+        least = places[-1][1] + BESIDE if places else -math.inf
+        places.append((one, max(across(cost), least), up(value)))
+    front = [(x, y) for one, x, y in places if one.on_front]
+    parts += [_line("front", *here, *there) for here, there in pairwise(front)]
+    for one, x, y in places:
         if one.ci95 is not None:
             parts.append(_line("reach", x, up(one.ci95[0]), x, up(one.ci95[1])))
         parts.append(_element("circle", "point" if one.on_front else "point hollow", cx=x, cy=y, r=5))
-    parts += _names(points, places, middle)
+    parts += _names(places, middle)
     return _svg(width, height, f"{found.measure} with 95% interval, against {found.unit}", parts)
 
 
@@ -124,12 +120,13 @@ def _interval(row: AuditRow, across: Scale) -> str:
     return f'<svg class="strip" viewBox="0 0 180 20" aria-hidden="true">{"".join(parts)}</svg>'
 
 
-def _costs(costs: Sequence[float], start: float, end: float) -> tuple[Scale, list[float]]:
+def _costs(costs: Sequence[float], spread: float, start: float, end: float) -> tuple[Scale, list[float]]:
     """Return the axis of costs and its ticks: of logarithms where they differ much, with 0 at its left end."""
-    least, most = min((cost for cost in costs if cost), default=1.0), max(costs) or 1.0
-    if most / least <= WIDE:
+    most = max(costs) or 1.0
+    if spread <= WIDE:
         scale = Scale(0, 1.08 * most, start, end)
         return scale, list(_round(scale.low, scale.high))
+    least = most / spread
     free = min(costs) == 0
     low = least / (10 if free else 1.5)
     scale = Scale(low, 1.5 * most, start + 8, end, lambda cost: math.log10(max(cost, low)))
@@ -148,17 +145,16 @@ def _round(low: float, high: float) -> Iterator[float]:
         yield place * step
 
 
-def _names(points: Sequence[ParetoPoint], places: Mapping[str, tuple[float, float]], middle: float) -> Iterator[str]:
+def _names(places: Sequence[tuple[ParetoPoint, float, float]], middle: float) -> Iterator[str]:
     """Yield the name of each point, on the side of it where there is room, moved down where another is too near."""
     below = {"start": -math.inf, "end": -math.inf}
-    for one in sorted(points, key=lambda one: places[one.name][1]):
-        x, y = places[one.name]
-        anchor = "start" if x <= middle else "end"
+    for one, x, y in sorted(places, key=lambda place: place[2]):
+        anchor, aside = ("start", 8) if x <= middle else ("end", -8)
         below[anchor] = max(y - 7, below[anchor] + APART)
-        yield _text(x + (8 if anchor == "start" else -8), below[anchor], one_line(one.name, NAME), anchor, "name")
+        yield _text(x + aside, below[anchor], one_line(one.name, NAME), anchor, "name")
 
 
-def _ticks(top: float) -> Iterator[float]:
+def probability_ticks(top: float) -> Iterator[float]:
     """Yield the ticks up to the top of an axis of square roots that keep clear of one another."""
     last = -1.0
     for tick in TICKS:

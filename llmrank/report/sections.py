@@ -71,8 +71,7 @@ def audits_of(run: Run) -> list[Audit]:
 
 def can_be_drawn(found: Pareto) -> bool:
     """Return whether two Runs or more have a known value and cost, and one costs anything."""
-    costs = [one.cost for one in found if one.cost is not None and one.value is not None]
-    return len(costs) > 1 and max(costs) > 0
+    return len(found.known) > 1 and found.spread > 0
 
 
 def usage_of(run: Run) -> RunUsage | None:

@@ -45,6 +45,18 @@ class Pareto(Shown):
     def __iter__(self) -> Iterator[ParetoPoint]:
         return iter(self.points)
 
+    @property
+    def known(self) -> list[tuple[ParetoPoint, float, float]]:
+        """The points whose cost and value are known, with both, the cheapest first."""
+        found = [(one, one.cost, one.value) for one in self.points if one.cost is not None and one.value is not None]
+        return sorted(found, key=lambda one: one[1])
+
+    @property
+    def spread(self) -> float:
+        """The highest cost as a multiple of the lowest one above 0; 0 where nothing costs anything."""
+        costs = [cost for _, cost, _ in self.known if cost]
+        return max(costs) / min(costs) if costs else 0.0
+
     def table(self) -> TextTable:
         """Return a row per Run."""
         rows = [

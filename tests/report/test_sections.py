@@ -14,8 +14,9 @@ import llmrank as lr
 from llmrank.audit import Audit, AuditRow, popularity, position
 from llmrank.report import page, pictures
 from llmrank.run import Pareto, pareto
+from llmrank.run.metrics import parse_measures
 from llmrank.run.pareto import ParetoPoint
-from llmrank.types import Ranking
+from llmrank.types import Case, Item, Ranking
 from tests.run.making import SETTINGS, case, how, make_run
 
 CALIBRATION = "Can scores be believed as probabilities?"
@@ -39,6 +40,14 @@ def with_scores(path: Path, users: int = 30, **settings: str) -> lr.Run:
 def without_scores(path: Path, users: int = 30) -> lr.Run:
     cases = [case(f"u{user:02}", n=6) for user in range(users)]
     return make_run(path, cases, [Ranking(tuple(item.item_id for item in one.candidates)) for one in cases])
+
+
+def with_ratings(path: Path, predicted: float) -> lr.Run:
+    """Make a Run about ratings that predicts the same for all."""
+    cases = [Case(f"u{user}", (), target=Item("i", "Film"), rating=1.0 + user % 5) for user in range(10)]
+    settings = how("ratings", measures=parse_measures(None, "rating"))
+    rankings = [Ranking(("i",), (predicted,))] * len(cases)
+    return make_run(path, cases, rankings, metric_settings=settings)
 
 
 def section(content: str, title: str) -> str:
@@ -87,6 +96,13 @@ def test_no_cost_is_drawn_where_nothing_costs_anything(tmp_path: Path) -> None:
     cases = [case(f"u{user}", n=6) for user in range(4)]
     runs = [lr.evaluate(cases, ranker=name, out=tmp_path / name, progress=False) for name in ("bm25", "recall_order")]
     assert section(page(*runs), COST) == ""
+
+
+def test_runs_about_ratings_have_costs_and_no_audits(tmp_path: Path) -> None:
+    content = page(*(with_ratings(tmp_path / f"{value}", value) for value in (2.0, 4.0)))
+    assert "RMSE (lower is better)" in section(content, COST)
+    assert section(content, "Calls, tokens and seconds").count("<h3>") == 2
+    assert section(content, "Audits") == section(content, "For whom") == section(content, CALIBRATION) == ""
 
 
 @pytest.mark.parametrize("costs", [(0, 0, 5), (3, 3, 3), (0, 1, 40_000), (2, 90, 4000), (0.0004, 0.02, 0.3)])

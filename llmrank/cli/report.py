@@ -27,9 +27,20 @@ from llmrank.cli.options import option
     metavar="FILE",
     help="Also show what `llmrank audit … --json` printed into this file; can be given again.",
 )
+@option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="Also show for whom a RUN gains by this further column of its Cases; can be given again.",
+)
 @option("--force", is_flag=True, help="Overwrite files that are there.")
 def report(
-    runs: tuple[Path, ...], output: Path | None, figures: Path | None, audits: tuple[Path, ...], force: bool
+    runs: tuple[Path, ...],
+    output: Path | None,
+    figures: Path | None,
+    audits: tuple[Path, ...],
+    by: tuple[str, ...],
+    force: bool,
 ) -> None:
     """Write a page about one RUN, or about several on the same Cases, or its figures.
 
@@ -44,8 +55,8 @@ def report(
         raise click.UsageError("say what to write: -o FILE for the page, --figures DIR for its figures")
     loaded, shown = [*map(load_run, runs)], [*map(read_audit, audits)]
     if figures is not None:
-        for file in write_figures(figures, *loaded, overwrite=force):
+        for file in write_figures(figures, *loaded, by=by, overwrite=force):
             click.echo(file)
     if output is not None:
-        write_page(output, *loaded, audits=shown, overwrite=force)
+        write_page(output, *loaded, audits=shown, by=by, overwrite=force)
         click.echo(f"{output}: {output.stat().st_size / 1000:,.0f} kB")

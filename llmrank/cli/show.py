@@ -15,6 +15,13 @@ from llmrank.cli.output import show_json
 @option("--user", default=None, help="Show the whole story of this user (or case id).")
 @option("--worst", default=None, type=click.IntRange(1), help="Show so many Cases that lost most against recall order.")
 @option("--groups", is_flag=True, help="Show for whom the method gains: by history, popularity and recall place.")
+@option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="With --groups: by this further column of the Cases, or history, relevant item or recall place; can be given "
+    "again.",
+)
 @option("--depth", is_flag=True, help="Show what reranking only the first candidates would be worth.")
 @option("--beyond-accuracy", is_flag=True, help="Show how popular, novel, diverse and spread over items the top 10 is.")
 @option("--calibration", is_flag=True, help="Show whether scores can be believed as probabilities.")
@@ -26,6 +33,7 @@ def show(
     user: str | None,
     worst: int | None,
     groups: bool,
+    by: tuple[str, ...],
     depth: bool,
     beyond_accuracy: bool,
     calibration: bool,
@@ -42,7 +50,7 @@ def show(
         click.echo(found[user].record.to_json() if as_json else str(found[user]))
         return
     numbers = found.metrics if measures is None else found.measure(measures)
-    shown = [found.groups(numbers.headline)] if groups else []
+    shown = [found.groups(numbers.headline, by)] if groups or by else []
     shown += [found.depth(numbers.headline)] if depth else []
     shown += [found.beyond_accuracy()] if beyond_accuracy else []
     shown += [found.calibration()] if calibration else []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmrank.errors import InputError, one_line
 from llmrank.files import writing
 from llmrank.report.pictures import WIDE, probability_ticks
-from llmrank.report.sections import Named, calibration_of, can_be_drawn, ranked_runs
+from llmrank.report.sections import Named, calibration_of, can_be_drawn, groups_of, ranked_runs
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison, compare, shared_cases
 from llmrank.run.depth import Depth
@@ -34,7 +34,7 @@ POINTS: dict[str, Any] = {"fmt": "o", "color": "C0", "capsize": 2, "linewidth": 
 """How a value with its interval is drawn."""
 
 
-def figures(run: Run, *more: Run) -> dict[str, Figure]:
+def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
     """Return the figures of Runs as matplotlib figures, by name; those of which nothing is known are left out.
 
     `differences`: of the headline measure, paired, from the first Run (of one Run: from recall order); `groups`: for
@@ -44,6 +44,7 @@ def figures(run: Run, *more: Run) -> dict[str, Figure]:
     Args:
         run: The first Run.
         more: Further Runs on the same Cases.
+        by: Further columns of the Cases to group by (see `Run.groups`).
 
     Raises:
         InputError: a Run is not finished, or the Runs are not comparable.
@@ -57,7 +58,7 @@ def figures(run: Run, *more: Run) -> dict[str, Figure]:
     with _style():
         found = {
             "differences": _differences(_paired(runs, comparison) if comparison else _from_recall_order(ranked)),
-            "groups": _groups([(name, one.groups()) for name, one in ranked]),
+            "groups": _groups([(name, groups_of(one, by)) for name, one in ranked]),
             "depth": _depth([(name, one.depth()) for name, one in ranked]),
             "reliability": _reliability(calibrated),
             "pareto": _pareto(costs) if costs and can_be_drawn(costs) else None,
@@ -65,14 +66,16 @@ def figures(run: Run, *more: Run) -> dict[str, Figure]:
     return {name: figure for name, figure in found.items() if figure is not None}
 
 
-def write_figures(folder: str | Path, run: Run, *more: Run, overwrite: bool = False) -> list[Path]:
+def write_figures(
+    folder: str | Path, run: Run, *more: Run, by: Sequence[str] = (), overwrite: bool = False
+) -> list[Path]:
     """Write `figures` into a folder, each as SVG and as PNG, and return the files; the same Runs make the same files.
 
     Raises:
         InputError: as `figures`; also where nothing can be drawn, or a file exists or cannot be written.
         MissingError: matplotlib is not installed.
     """
-    into, drawn = Path(folder), figures(run, *more)
+    into, drawn = Path(folder), figures(run, *more, by=by)
     if not drawn:
         raise InputError("there is nothing to draw of a Run about ratings", path=run.path, hint="name two Runs or more")
     files = {into / f"{name}.{kind}": figure for name, figure in drawn.items() for kind in FORMATS}

@@ -41,13 +41,14 @@ ROOM = 2500
 """Once the messages of a Case take so many bytes, those of its further calls are left out: the page stays small."""
 
 
-def page(run: Run, *more: Run, audits: Sequence[Audit] = ()) -> str:
+def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] = ()) -> str:
     """Return a page about Runs as one HTML document.
 
     Args:
         run: The first Run; where there are more, they are compared with it.
         more: Further Runs on the same Cases.
         audits: What audits found, to be shown beside those that read nothing but a Run (position, popularity).
+        by: Further columns of the Cases to group by (see `Run.groups`).
 
     Raises:
         InputError: a Run is not finished, or the Runs are not comparable.
@@ -68,7 +69,7 @@ def page(run: Run, *more: Run, audits: Sequence[Audit] = ()) -> str:
         "title": html.escape(safe_for_console(comparison.verdict()[0] if comparison else run.title)),
         "style": style,
         "summary": summary(runs, comparison),
-        "sections": sections(runs, pareto(run, *more) if more else None, audits),
+        "sections": sections(runs, pareto(run, *more) if more else None, audits, by),
         "data": base64.b64encode(packed).decode(),
         "script": script,
     }
@@ -77,12 +78,19 @@ def page(run: Run, *more: Run, audits: Sequence[Audit] = ()) -> str:
     return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
 
 
-def write_page(path: str | Path, run: Run, *more: Run, audits: Sequence[Audit] = (), overwrite: bool = False) -> Path:
+def write_page(
+    path: str | Path,
+    run: Run,
+    *more: Run,
+    audits: Sequence[Audit] = (),
+    by: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Path:
     """Write `page` to a file and return its path; raises InputError where it cannot be written."""
     file = Path(path)
     if file.exists() and not overwrite:
         raise InputError("file already exists", path=file, hint="name another, or overwrite it with --force")
-    content = page(run, *more, audits=audits)
+    content = page(run, *more, audits=audits, by=by)
     with writing(file) as part:
         part.write_text(content, encoding="utf-8")
     return file

@@ -13,6 +13,7 @@ from llmrank.report import pictures
 from llmrank.report.terminal import verdict
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison
+from llmrank.run.groups import WAYS, Groups
 from llmrank.run.metrics import task_of
 from llmrank.run.pareto import Pareto
 from llmrank.run.run import Run
@@ -39,15 +40,15 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
     return _quiet(what) + _headline(first) + _paragraphs((*rest, *metrics.notes)) + table_html(metrics.table())
 
 
-def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit]) -> str:
+def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Sequence[str]) -> str:
     """Return all else that is known of finished Runs, a section per question; one without an answer is left out.
 
-    `audits` are shown after those that read nothing but a Run.
+    `audits` are shown after those that read nothing but a Run; `by` names columns of the Cases to group by as well.
     """
     ranked = ranked_runs(runs)
     asked = list(dict.fromkeys([*(one for _, run in ranked for one in audits_of(run)), *audits]))
     found = (
-        ("For whom", [(name, _shown(run.groups())) for name, run in ranked]),
+        ("For whom", [(name, _shown(groups_of(run, by))) for name, run in ranked]),
         ("Had only the first candidates been reranked", [(name, _shown(run.depth())) for name, run in ranked]),
         ("Can scores be believed as probabilities?", _each(ranked, calibration_of, _calibration)),
         ("Audits", [("", _audits(asked))] if asked else []),
@@ -60,6 +61,11 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit]) -> str
 def ranked_runs(runs: Named) -> Named:
     """Return the Runs about rankings of which a measure is known."""
     return [(name, run) for name, run in runs if task_of(run.cases) == "ranking" and run.metrics.headline]
+
+
+def groups_of(run: Run, by: Sequence[str]) -> Groups:
+    """Return for whom a Run's method gains: grouped as any Run can be, and by these columns of its Cases."""
+    return run.groups(by=(*WAYS, *by))
 
 
 def audits_of(run: Run) -> list[Audit]:

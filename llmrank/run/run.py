@@ -197,11 +197,14 @@ class Run:
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]
         return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
 
-    def groups(self, measure: str | None = None) -> Groups:
-        """Return for whom the method gains: a measure (None: the headline) by group; see `llmrank.run.groups`."""
+    def groups(self, measure: str | None = None, by: str | Sequence[str] = ()) -> Groups:
+        """Return for whom the method gains: a measure (None: the headline) by group; see `llmrank.run.groups`.
+
+        `by` names ways to group, among them the further columns of the Cases; empty: those that every Run has.
+        """
         from llmrank.run.groups import groups
 
-        return groups(self, measure or self.metrics.headline or "NDCG@10")
+        return groups(self, measure or self.metrics.headline or "NDCG@10", (by,) if isinstance(by, str) else by)
 
     def depth(self, measure: str | None = None) -> Depth:
         """Return what reranking only the first candidates would gain, by depth; see `llmrank.run.depth`."""

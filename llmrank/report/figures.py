@@ -227,7 +227,8 @@ def _pareto(found: Pareto) -> Figure:
 def _reach(values: Sequence[float], ends: Sequence[tuple[float, float] | None]) -> list[list[float]]:
     """Return how far each interval goes below its value, and how far above; 0 where there is none."""
     known = [(value, *(pair or (value, value))) for value, pair in zip(values, ends, strict=True)]
-    return [[value - low for value, low, _ in known], [high - value for value, _, high in known]]
+    below, above = [value - low for value, low, _ in known], [high - value for value, _, high in known]
+    return [[max(reach, 0.0) for reach in side] for side in (below, above)]
 
 
 def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:

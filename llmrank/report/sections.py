@@ -128,7 +128,7 @@ def _section(title: str, parts: Iterable[tuple[str, str]], *, named: bool) -> st
 
 
 def _shown(found: Shown) -> str:
-    return table_html(found.table()) + _hints(found.notes())
+    return table_html(found.table()) + _notes(found.notes())
 
 
 def _calibration(found: Calibration) -> str:
@@ -145,7 +145,7 @@ STRIPS = (
 def _audits(found: Sequence[Audit]) -> str:
     """Return each question with its answer; what was audited is said where it is not the same everywhere."""
     several = len({one.about for one in found}) > 1
-    return _hints([STRIPS]) + "".join(_audit(one, about=one.about if several else "") for one in found)
+    return _notes([STRIPS]) + "".join(_audit(one, about=one.about if several else "") for one in found)
 
 
 def _audit(found: Audit, *, about: str) -> str:
@@ -155,12 +155,12 @@ def _audit(found: Audit, *, about: str) -> str:
 
 def _pareto(found: Pareto) -> str:
     said = "A Run is a point, with its 95% interval; those on the front are filled and joined."
-    return _pair(pictures.pareto(found), said, found.table()) + _hints(found.notes())
+    return _pair(pictures.pareto(found), said, found.table()) + _notes(found.notes())
 
 
 def _pair(picture: str, caption: str, table: TextTable) -> str:
     """Return a picture beside the table that says the same."""
-    figure = f"<figure>{picture}<figcaption class=hint>{_text(caption)}</figcaption></figure>"
+    figure = f"<figure>{picture}<figcaption class=note>{_text(caption)}</figcaption></figure>"
     return f"<div class=pair>{figure}{table_html(table)}</div>"
 
 
@@ -176,8 +176,8 @@ def _paragraphs(sentences: Iterable[str]) -> str:
     return "".join(f"<p>{_text(sentence)}</p>" for sentence in sentences)
 
 
-def _hints(sentences: Iterable[str]) -> str:
-    return "".join(f"<p class=hint>{_text(sentence)}</p>" for sentence in sentences)
+def _notes(sentences: Iterable[str]) -> str:
+    return "".join(f"<p class=note>{_text(sentence)}</p>" for sentence in sentences)
 
 
 def _text(foreign: str) -> str:

@@ -128,7 +128,7 @@ def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iter
     wanted = [[item.item_id for item in case.candidates if item.item_id in case.gain_of] for case in cases]
     counts = np.array([max((popularity.get(item_id, 0) for item_id in found), default=0) for found in wanted])
     if popularity:
-        yield "no event", np.array([bool(found) for found in wanted]) & (counts == 0)
+        yield "no event", np.array([bool(found) for found in wanted], dtype=np.bool_) & (counts == 0)
         yield from _thirds(counts, counts > 0, "{:,} to {:,} events")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 
 from llmrank.errors import InputError, MissingError
-from llmrank.report import figures, write_figures
+from llmrank.report import figures, page, write_figures
+from llmrank.types import Ranking
 from tests.cli.command import run as command
 from tests.report.test_sections import with_ratings, with_scores, without_scores
+from tests.run.making import case, make_run
 
 HOSTILE = "_$x^{$ <img src=x> --> 映画"
 
@@ -52,6 +55,13 @@ def test_the_same_runs_make_the_same_files_in_any_style(tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 20, "svg.hashsalt": "other"}):
         second = write_figures(tmp_path / "second", run)
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
+
+
+def test_cases_of_which_nothing_is_known_break_nothing(tmp_path: Path) -> None:
+    cases = [replace(case(f"u{user}", n=4), relevant=()) for user in range(3)]
+    run = make_run(tmp_path / "run", cases, [Ranking(tuple(item.item_id for item in one.candidates)) for one in cases])
+    assert write_figures(tmp_path / "figures", run)
+    assert page(run)
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

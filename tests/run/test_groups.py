@@ -124,3 +124,10 @@ def test_hostile_values_are_shown_on_one_line(tmp_path: Path) -> None:
     (group,) = run.groups(by="a\x1b[2J")
     assert "\x1b" not in group.by + group.name and "\n" not in group.name and len(group.name) <= 50
     assert "\x1b" not in str(run.groups(by="a\x1b[2J"))
+
+
+def test_cases_without_a_known_truth_are_in_no_group(tmp_path: Path) -> None:
+    cases = [replace(with_columns(number), relevant=()) for number in range(4)]
+    rankings = [shuffled(one, 1) for one in cases]
+    made = make_run(tmp_path / "run", cases, rankings, metric_settings=how(popularity=POPULARITY))
+    assert list(made.groups()) == list(made.groups(by="country")) == []

@@ -317,7 +317,7 @@
     if (comparison) {
       const differing = Object.entries(comparison.settings);
       parts.push(make("h3", {}, "What differs"), differing.length ? make("div", { class: "wide", tabindex: "0" }, make("table", {},
-        make("thead", {}, make("tr", {}, make("td", {}), ...runs.map((one) => make("th", { scope: "col" }, one.name)))),
+        make("thead", {}, make("tr", {}, make("td", {}), ...runs.map((one) => make("th", { scope: "col", class: "left" }, one.name)))),
         make("tbody", {}, ...differing.map(([name, values]) =>
           make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", { class: "text" }, value)))))))
         : make("p", {}, "No setting."));

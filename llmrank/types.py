@@ -112,6 +112,8 @@ class Case:
     """Names the Case among all of a run; the user id where the user has one Case only."""
     gains: tuple[float, ...] | None = None
     """Graded relevance, aligned with `relevant` and above zero; None: every relevant item counts 1."""
+    columns: Mapping[str, str] = field(default_factory=dict[str, str], hash=False, repr=False)
+    """Further columns of its row, such as the user's country, by which results can be grouped; no prompt shows them."""
 
     def __post_init__(self) -> None:
         if not self.case_id:
@@ -129,7 +131,7 @@ class Case:
 
     def blinded(self) -> Case:
         """Return the Case without its truth: all that a ranker or a template may see."""
-        return replace(self, relevant=(), gains=None, rating=None)
+        return replace(self, relevant=(), gains=None, rating=None, columns={})
 
 
 # --- one model call -------------------------------------------------------------------------------------------------

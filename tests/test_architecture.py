@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scale": {"data", "files"},
     "measures": {"stats"},
     "run": {"engine", "measures", "stats", "rankers", "prices", "files", "data"},
-    "report": {"evaluation", "run", "measures", "stats", "prices", "files"},
+    "report": {"evaluation", "audit", "run", "measures", "stats", "prices", "files"},
     "audit": {"run", "engine", "rankers", "measures", "stats"},
     "finetune": {"evaluation", "data", "prompting", "rankers", "backends", "measures", "files"},
     "evaluation": {

@@ -3,7 +3,7 @@
 `history`, `injection` and `prior` read Runs of changed Cases, which `llmrank.evaluation.auditing` makes."""
 
 from llmrank.audit.consistency import consistency
-from llmrank.audit.finding import Audit, AuditRow, Variants
+from llmrank.audit.finding import Audit, AuditRow, Variants, read_audit
 from llmrank.audit.history import history, history_variants
 from llmrank.audit.injection import injection, injection_variants
 from llmrank.audit.popularity import popularity
@@ -23,4 +23,5 @@ __all__ = [
     "position",
     "prior",
     "prior_variants",
+    "read_audit",
 ]

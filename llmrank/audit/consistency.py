@@ -54,7 +54,7 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
         mean_row(name, values, users, limits, chance)
         for name, values, limits, chance in zip(names, zip(*found, strict=True), bounds, _means(chances), strict=True)
     )
-    return Audit("Does it say the same when asked again?", _sentence(rows[1]), rows)
+    return Audit("Does it say the same when asked again?", _sentence(rows[1]), rows, run.title)
 
 
 def _sentence(top: AuditRow) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,9 @@ from llmrank.errors import InputError
 from llmrank.measures.judgements import tie_group
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.run import CaseStory, Run
+from llmrank.run.folder import read_part
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, number, p_value
-from llmrank.types import Case, Ranking
+from llmrank.types import Case, Ranking, adapter
 
 Variants = Mapping[str, Callable[[Case], Case]]
 """How each Case is changed, by the name of the change. Ids, candidates and truth stay the same, so that Runs pair."""
@@ -49,6 +52,8 @@ class Audit(Shown):
     question: str
     sentence: str
     rows: tuple[AuditRow, ...]
+    about: str = ""
+    """What was audited: the title of its Run."""
 
     def table(self) -> TextTable:
         """Return a row per number."""
@@ -65,8 +70,28 @@ class Audit(Shown):
         """Return everything as JSON values."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return what `to_dict` wrote; raises ValueError for anything else."""
+        found = adapter(cls).validate_python(content)
+        numbers = [
+            number
+            for row in found.rows
+            for number in (row.value, row.chance, row.p, *(row.ci95 or ()))
+            if number is not None
+        ]
+        if not found.rows or not all(map(math.isfinite, numbers)):
+            raise ValueError("an audit has rows, of finite numbers")
+        return found
+
     def __str__(self) -> str:
         return f"{self.question} {self.sentence}\n{self.table()}"
+
+
+def read_audit(path: str | Path) -> Audit:
+    """Return the audit in a file that `llmrank audit … --json` printed; raises InputError for any other file."""
+    hint = "name a file that holds what `llmrank audit NAME … --json` printed"
+    return read_part(Path(path), Audit.from_dict, hint, missing=hint)
 
 
 def read_stories(run: Run) -> list[CaseStory]:

@@ -46,7 +46,7 @@ def history(runs: Mapping[str, Run]) -> Audit:
     missing, asked = unread(runs.values())
     if missing:
         sentence += f" {missing:,} of {asked:,} answers cannot be read; they count as worst."
-    return Audit("What is the user's history worth?", sentence[0].upper() + sentence[1:], (*rows, *gained))
+    return Audit("What is the user's history worth?", sentence[0].upper() + sentence[1:], (*rows, *gained), full.title)
 
 
 def history_variants(

@@ -80,7 +80,7 @@ def injection(runs: Mapping[str, Run]) -> Audit:
     if missing:
         sentence += f" {missing:,} of {asked:,} answers cannot be read; they are left out."
     rows = [row for pair in zip(gained, firsts, strict=True) for row in pair]
-    return Audit("Does a title that asks to be first get there?", sentence, tuple(rows))
+    return Audit("Does a title that asks to be first get there?", sentence, tuple(rows), runs[PLAIN].title)
 
 
 def injection_variants(seed: int, answer: Callable[[Case, Item], str]) -> Variants:

@@ -42,7 +42,7 @@ def popularity(run: Run) -> Audit:
         mean_row("of the recall stage's first", recalled, users, (0, 1), 0.5),
         mean_row("of what users chose", chosen, users, (0, 1)),
     )
-    return Audit("Does it rank the famous up, beyond what users choose?", _sentence(lift), rows)
+    return Audit("Does it rank the famous up, beyond what users choose?", _sentence(lift), rows, run.title)
 
 
 def _places(story: CaseStory, counts: Mapping[str, int]) -> dict[str, float]:

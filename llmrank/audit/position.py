@@ -47,7 +47,7 @@ def position(run: Run) -> Audit:
             some = [story.case for story, third in zip(stories, thirds, strict=True) if third == number]
             found, whose = [values[case.case_id] for case in some], [case.user_id for case in some]
             rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, whose, (0, 1)))
-    return Audit("Does the place in the prompt decide?", place_sentence(rows[0]), tuple(rows))
+    return Audit("Does the place in the prompt decide?", place_sentence(rows[0]), tuple(rows), run.title)
 
 
 def shuffled_stories(run: Run) -> list[CaseStory]:

@@ -25,6 +25,9 @@ MOST_REMEMBERED = 50_000
 LONGEST_TITLE = 20_000
 """Characters. A longer title is a mistake in the data that would be paid for in every prompt."""
 
+LONGEST_COLUMN = 200
+"""Characters of a further column that a Case keeps: by a longer text nobody groups."""
+
 Truth = Literal["checked", "read", "ignored"]
 """What becomes of `relevant` and `rating`: read, and the file refused if none of its relevant ids is a candidate; read;
 or not looked at, so that whatever stands there does not matter."""
@@ -95,14 +98,15 @@ class _RowFields(TypedDict):
 
 ROW_FIELDS = frozenset(_RowFields.__annotations__)
 """The fields of a row that llmrank reads; all others are kept, and come out again."""
+_NO_COLUMNS = ROW_FIELDS | frozenset(RERANKED_FIELDS)
 _TARGET_FIELDS = frozenset(("item_id", "title", "attributes"))
 EVENT_FIELDS = _TARGET_FIELDS | {"rating", "timestamp"}
 CANDIDATE_FIELDS = _TARGET_FIELDS | {"score"}
 _ALL_FIELDS = ROW_FIELDS | EVENT_FIELDS | CANDIDATE_FIELDS
 
 
-def parquet_schema(*, graded: bool = False) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Return the Parquet columns of a candidate file; attributes are a map from name to text."""
+def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return the Parquet columns of a candidate file, and further ones; attributes are a map from name to text."""
     import pyarrow as pa
 
     text, number = pa.string(), pa.float64()
@@ -117,6 +121,7 @@ def parquet_schema(*, graded: bool = False) -> Any:  # noqa: ANN401 - pyarrow ha
             pa.field("relevant", pa.map_(text, number) if graded else pa.list_(text)),
             pa.field("target", pa.struct(item)),
             pa.field("rating", number),
+            *(pa.field(name, text) for name in columns),
         ]
     )
 
@@ -198,6 +203,7 @@ class RowReader:
             None if ignored else _float(fields.get("rating")),
             "" if case_id is None else str(case_id),
             graded(relevant.values()),
+            {} if ignored else further_columns(fields),
         )
         return CandidateRow(line, case, fields.get("response"))
 
@@ -217,6 +223,22 @@ class RowReader:
                 item = remembered[item_id, title] = Item(item_id, title)
             made.append(item)
         return made
+
+
+def further_columns(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns of a row that are not llmrank's own, as text: short texts, numbers, dates, yes and no.
+
+    Lists, objects and long texts are left out: nothing can be grouped by them.
+    """
+    if fields.keys() <= ROW_FIELDS:
+        return {}
+    kept = {
+        name: attribute_text(value)
+        for name, value in fields.items()
+        # A value that is not itself is NaN, which is how pandas says that there is none.
+        if name not in _NO_COLUMNS and isinstance(value, str | int | float | date) and value == value
+    }
+    return {name: text for name, text in kept.items() if len(text) <= LONGEST_COLUMN}
 
 
 def graded(gains: Iterable[float]) -> tuple[float, ...] | None:
@@ -249,6 +271,7 @@ def case_row(case: Case, *, nested: bool = False) -> dict[str, object]:
     row: dict[str, object] = {"user_id": case.user_id}
     if case.case_id != case.user_id:
         row["case_id"] = case.case_id
+    row |= {name: text for name, text in case.columns.items() if name not in ROW_FIELDS}
     row["history"] = [
         _item_row(event.item, nested, rating=event.rating, timestamp=event.timestamp) for event in case.history
     ]

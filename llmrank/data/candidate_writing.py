@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from pydantic_core import to_json
 
-from llmrank.data.candidate_row import case_row, parquet_schema
+from llmrank.data.candidate_row import ROW_FIELDS, case_row, misspelt_field, parquet_schema
 from llmrank.data.candidates import file_format
 from llmrank.errors import InputError
 from llmrank.files import writing
@@ -26,22 +26,32 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
     """Write a candidate file, in the format that its suffix names, and return the number of rows.
 
     The file appears whole or not at all. Parquet is written in row groups, as the Cases come; its column `relevant` is
-    a map from id to gain where a Case has gains. Of an iterator that must be one of the first 1024 Cases.
+    a map from id to gain where a Case has gains, and it has a column for each of the Cases' further ones. Of an
+    iterator the first 1024 Cases must show both.
 
-    Raises InputError: there is such a file already and `overwrite` is False; an unknown suffix; the first gains come
-    too late.
+    Raises InputError: there is such a file already and `overwrite` is False; an unknown suffix; the first gains or
+    another column come too late; a further column has the name of one of the format's own.
     """
     if file_format(path) == "jsonl":
         return write_lines(path, (json_line(case_row(case)) for case in cases), overwrite=overwrite)
     left = iter(cases)
     first = list(islice(left, MADE_AT_ONCE))
-    graded = any(case.gains is not None for case in (cases if isinstance(cases, Sequence) else first))
-    schema = parquet_schema(graded=graded)
+    seen = cases if isinstance(cases, Sequence) else first
+    graded = any(case.gains is not None for case in seen)
+    columns = dict.fromkeys(name for case in seen for name in case.columns)
+    own = parquet_schema().names
+    for name in columns:
+        if name in ROW_FIELDS or misspelt_field([*own, name]) is not None:
+            hint = "give the Cases' column another name"
+            raise InputError("the name is kept for the format's own columns", path=path, field=name, hint=hint)
+    schema = parquet_schema(graded=graded, columns=columns)
 
     def table(some: list[Case]) -> Any:  # noqa: ANN401 - pyarrow has no types
-        if not graded and (late := next((case for case in some if case.gains is not None), None)) is not None:
-            problem, hint = "the gains of the Cases begin too late in the file", "give the Cases as a list"
-            raise InputError(problem, path=path, user=late.user_id, hint=hint)
+        for case in some:
+            late = "gains" if case.gains is not None and not graded else next(iter(case.columns.keys() - columns), None)
+            if late is not None:
+                problem, hint = f"the {late} of the Cases begin too late in the file", "give the Cases as a list"
+                raise InputError(problem, path=path, user=case.user_id, hint=hint)
         return case_table(some, schema)
 
     batches = chain([first] if first else [], iter(lambda: list(islice(left, MADE_AT_ONCE)), []))
@@ -70,6 +80,8 @@ def case_table(cases: Sequence[Case], schema: Any) -> Any:  # noqa: ANN401 - pya
         "target": [case.target and {name: one[0] for name, one in _items([case.target]).items()} for case in cases],
         "rating": [case.rating if case.target else None for case in cases],
     }
+    further = [name for name in schema.names if name not in columns]
+    columns |= {name: [case.columns.get(name) for case in cases] for name in further}
     return pa.table(columns, schema)
 
 

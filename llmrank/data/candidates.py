@@ -144,14 +144,17 @@ class RawRows:
 
         return RawRows(lines, self.raw.filter(pa.array(wanted, pa.bool_())))
 
-    def objects(self, path: Path | str) -> Iterator[tuple[int, Any]]:
-        """Yield the line of each row, and what Python makes of its known fields, or the InputError that it is."""
+    def objects(self, path: Path | str, *, columns: bool = False) -> Iterator[tuple[int, Any]]:
+        """Yield the line of each row, and what Python makes of its known fields, or the InputError that it is.
+
+        With `columns` also of further columns that hold single values, which a Case keeps.
+        """
         if isinstance(self.raw, list):
             for line, content in zip(self.lines, cast("list[bytes]", self.raw), strict=True):
                 yield line, _json_object(content, path, line)
             return
         names: list[str] = self.raw.schema.names
-        known = ROW_FIELDS.union(misspelt_field(names) or ())
+        known = ROW_FIELDS.union(misspelt_field(names) or (), _single_valued(self.raw.schema) if columns else ())
         batch = self.raw.select([place for place, name in enumerate(names) if name in known])
         for start in range(0, len(batch), OBJECTS_AT_ONCE):
             some, lines = batch.slice(start, OBJECTS_AT_ONCE), self.lines[start : start + OBJECTS_AT_ONCE]
@@ -213,7 +216,7 @@ class CandidateFile:
             return
         reader = RowReader(self.path, truth=self._truth)
         for rows in self.raw_rows():
-            for line, fields in rows.objects(self.path):
+            for line, fields in rows.objects(self.path, columns=self._truth != "ignored"):
                 yield reader.read(fields, line)
 
     def __len__(self) -> int:
@@ -281,7 +284,7 @@ class CandidateFile:
                     summary.rows_with_seen += seen
                     hashes.extend([hash(case_id) & _HASH for case_id in case_ids])
                     continue
-            for line, fields in rows.objects(self.path):
+            for line, fields in rows.objects(self.path, columns=self._truth != "ignored"):
                 try:
                     if isinstance(fields, InputError):
                         raise fields
@@ -348,6 +351,17 @@ class CandidateFile:
             shown = ", ".join(f"{role}: {name}" for role, name in roles.items())
             problem = f"this looks like a long table: a row per user and item ({shown})"
             raise InputError(problem, path=self.path, hint=_convert_hint(Path(self.path)))
+
+
+def _single_valued(schema: Any) -> Iterator[str]:  # noqa: ANN401 - pyarrow has no types
+    """Yield the names of the columns that hold a text, a number, a date, or yes and no."""
+    import pyarrow.types as kinds
+
+    single = (kinds.is_string, kinds.is_large_string, kinds.is_boolean, kinds.is_integer, kinds.is_floating)
+    for column in schema:
+        kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
+        if any(is_one(kind) for is_one in (*single, kinds.is_date, kinds.is_timestamp)):
+            yield column.name
 
 
 def read_cases(source: Source, **options: Any) -> Iterator[Case]:  # noqa: ANN401 - those of `CandidateFile`

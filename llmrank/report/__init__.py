@@ -1,6 +1,7 @@
-"""What people read: tables of Runs and comparisons, and a page about Runs."""
+"""What people read: tables of Runs and comparisons, a page about Runs, and its figures as files."""
 
+from llmrank.report.figures import figures, write_figures
 from llmrank.report.page import page, write_page
 from llmrank.report.terminal import console, show_metrics, show_worst, verdict
 
-__all__ = ["console", "page", "show_metrics", "show_worst", "verdict", "write_page"]
+__all__ = ["console", "figures", "page", "show_metrics", "show_worst", "verdict", "write_figures", "write_page"]

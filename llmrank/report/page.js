@@ -312,20 +312,12 @@
         make("figcaption", {}, `${kind}@k of all Cases, for k from 1 to ${last.k}; the band is the 95% interval.`));
     }));
   };
-  const drawUsage = () => {
-    const names = Object.keys(runs[0].usage).filter((name) => runs.some((one) => one.usage[name]));
-    const value = (given) => (given == null ? "–" : typeof given === "number" ? given.toLocaleString("en") : given);
-    $("usage").replaceChildren(make("table", {},
-      make("thead", {}, make("tr", {}, make("td", {}), ...runs.map((one) => make("th", { scope: "col" }, one.name)))),
-      make("tbody", {}, ...names.map((name) =>
-        make("tr", {}, make("th", { scope: "row" }, name), ...runs.map((one) => make("td", {}, value(one.usage[name]))))))));
-  };
   const drawSettings = () => {
     const parts = [];
     if (comparison) {
       const differing = Object.entries(comparison.settings);
       parts.push(make("h3", {}, "What differs"), differing.length ? make("div", { class: "wide", tabindex: "0" }, make("table", {},
-        make("thead", {}, make("tr", {}, make("td", {}), ...runs.map((one) => make("th", { scope: "col" }, one.name)))),
+        make("thead", {}, make("tr", {}, make("td", {}), ...runs.map((one) => make("th", { scope: "col", class: "left" }, one.name)))),
         make("tbody", {}, ...differing.map(([name, values]) =>
           make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", { class: "text" }, value)))))))
         : make("p", {}, "No setting."));
@@ -341,12 +333,12 @@
     $("settings").replaceChildren(...parts);
   };
 
-  const draw = () => { drawOutcomes(); drawCases(); drawStory(); drawDifferences(); drawCurves(); drawUsage(); drawSettings(); };
+  const draw = () => { drawOutcomes(); drawCases(); drawStory(); drawDifferences(); drawCurves(); drawSettings(); };
   $("search").addEventListener("input", () => set({ q: $("search").value }));
   $("only").addEventListener("change", () => set({ only: $("only").value }));
   $("more").addEventListener("click", () => { shown += PAGE; drawCases(); });
   window.addEventListener("hashchange", () => { read(); draw(); });
   read();
-  $("app").hidden = false;
+  $("app").hidden = $("last").hidden = false;
   draw();
 })();

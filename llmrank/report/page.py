@@ -21,12 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from llmrank.audit import Audit
 from llmrank.errors import InputError, MissingError, safe_for_console
 from llmrank.evaluation.calls import Call, calls_of
 from llmrank.files import json_bytes, writing
+from llmrank.report.sections import sections, summary
 from llmrank.report.terminal import verdict
 from llmrank.run.compare import Comparison, compare
 from llmrank.run.metrics import task_of
+from llmrank.run.pareto import pareto
 from llmrank.run.record import CaseRecord
 from llmrank.run.run import CaseStory, Run
 
@@ -38,20 +41,22 @@ ROOM = 2500
 """Once the messages of a Case take so many bytes, those of its further calls are left out: the page stays small."""
 
 
-def page(run: Run, *more: Run) -> str:
+def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] = ()) -> str:
     """Return a page about Runs as one HTML document.
 
     Args:
         run: The first Run; where there are more, they are compared with it.
         more: Further Runs on the same Cases.
+        audits: What audits found, to be shown beside those that read nothing but a Run (position, popularity).
+        by: Further columns of the Cases to group by (see `Run.groups`).
 
     Raises:
         InputError: a Run is not finished, or the Runs are not comparable.
     """
-    runs = (run, *more)
     comparison = compare(run, *more) if more else None
+    runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
     data = {
-        "runs": [_run(one, name) for one, name in zip(runs, _names(runs, comparison), strict=True)],
+        "runs": [_run(one, name) for name, one in runs],
         "comparison": comparison and _comparison(comparison),
     }
     # mtime=0: the same Runs make the same file.
@@ -63,8 +68,8 @@ def page(run: Run, *more: Run) -> str:
         "form-action 'none'",
         "title": html.escape(safe_for_console(comparison.verdict()[0] if comparison else run.title)),
         "style": style,
-        "summary": _comparison_html(comparison) if comparison else _summary_html(run),
-        "groups": "".join(map(_groups_html, runs, _names(runs, comparison))),
+        "summary": summary(runs, comparison),
+        "sections": sections(runs, pareto(run, *more) if more else None, audits, by),
         "data": base64.b64encode(packed).decode(),
         "script": script,
     }
@@ -73,12 +78,19 @@ def page(run: Run, *more: Run) -> str:
     return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
 
 
-def write_page(path: str | Path, run: Run, *more: Run, overwrite: bool = False) -> Path:
+def write_page(
+    path: str | Path,
+    run: Run,
+    *more: Run,
+    audits: Sequence[Audit] = (),
+    by: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Path:
     """Write `page` to a file and return its path; raises InputError where it cannot be written."""
     file = Path(path)
     if file.exists() and not overwrite:
         raise InputError("file already exists", path=file, hint="name another, or overwrite it with --force")
-    content = page(run, *more)
+    content = page(run, *more, audits=audits, by=by)
     with writing(file) as part:
         part.write_text(content, encoding="utf-8")
     return file
@@ -86,42 +98,6 @@ def write_page(path: str | Path, run: Run, *more: Run, overwrite: bool = False) 
 
 def _resource(name: str) -> str:
     return resources.files("llmrank.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _names(runs: Sequence[Run], comparison: Comparison | None) -> Sequence[str]:
-    return comparison.runs if comparison else [run.name for run in runs]
-
-
-def _summary_html(run: Run) -> str:
-    """Return what stands before the list of users, readable without a script."""
-    first, *rest = verdict(run.metrics) or [f"{run.metrics.cases} Cases"]
-    lines = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in (*rest, *run.metrics.notes))
-    counted = f"{run.title}: {run.metrics.cases} Cases of {run.metrics.users} users, {run.metrics.evaluation}"
-    return (
-        f"<p class=what>{html.escape(safe_for_console(counted))}</p><h1>{html.escape(first)}</h1>{lines}"
-        f"<div class=wide tabindex=0>{run.metrics.table().to_html()}</div>"
-    )
-
-
-def _comparison_html(comparison: Comparison) -> str:
-    first, *rest = comparison.verdict()
-    lines = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in (*rest, *comparison.notes()))
-    return (
-        f"<p class=what>{html.escape(' → '.join(comparison.runs))}</p><h1>{html.escape(first)}</h1>"
-        f"<div class=wide tabindex=0>{comparison.table().to_html()}</div>{lines}"
-    )
-
-
-def _groups_html(run: Run, name: str) -> str:
-    """Return for whom the Run's method gains, and how deep a list is worth reranking; nothing for ratings."""
-    if task_of(run.cases) == "rating" or not run.metrics.headline:
-        return ""
-    titles = {f"For whom: {name}": run.groups(), f"Had only the first been reranked: {name}": run.depth()}
-    return "".join(
-        f"<section><h2>{html.escape(safe_for_console(title))}</h2>"
-        f"<div class=wide tabindex=0>{shown.table().to_html()}</div><p class=hint>{shown.note}</p></section>"
-        for title, shown in titles.items()
-    )
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
@@ -151,7 +127,6 @@ def _run(run: Run, name: str) -> dict[str, Any]:
         "rating": rating,
         "outcomes": dict(metrics.outcomes),
         "reasons": dict(metrics.reasons),
-        "usage": _usage(run),
         "curves": {} if rating else _curves(run),
         "settings": {key: _text(value) for key, value in run.settings.items() if not str(key).endswith("template")},
         "templates": {
@@ -263,21 +238,6 @@ def _curves(run: Run) -> dict[str, list[dict[str, Any]]]:
             for k in range(1, longest + 1)
         ]
         for kind in ("NDCG", "HR")
-    }
-
-
-def _usage(run: Run) -> dict[str, Any]:
-    seconds = [run.records[case.case_id].seconds for case in run.done]
-    usage = run.metrics.usage
-    return {
-        "calls": usage.requests,
-        "prompt tokens": usage.prompt_tokens,
-        "from the prefix cache": usage.cached_tokens,
-        "completion tokens": usage.completion_tokens,
-        "reasoning tokens": usage.reasoning_tokens,
-        "seconds per Case, median": round(float(np.percentile(seconds, 50)), 3) if seconds else None,
-        "seconds per Case, 95th percentile": round(float(np.percentile(seconds, 95)), 3) if seconds else None,
-        "cost": None if usage.cost is None else f"{usage.cost:.4f} {usage.currency}",
     }
 
 

@@ -4,6 +4,7 @@ from llmrank.run.compare import Comparison, compare
 from llmrank.run.export import export
 from llmrank.run.folder import Origin, RunFolder, read_manifest, read_records
 from llmrank.run.metrics import Metrics, MetricSettings
+from llmrank.run.pareto import Pareto, pareto
 from llmrank.run.record import CaseRecord
 from llmrank.run.run import CaseStory, Run, load_run
 
@@ -14,11 +15,13 @@ __all__ = [
     "MetricSettings",
     "Metrics",
     "Origin",
+    "Pareto",
     "Run",
     "RunFolder",
     "compare",
     "export",
     "load_run",
+    "pareto",
     "read_manifest",
     "read_records",
 ]

@@ -231,14 +231,8 @@ def compare(run: Run, other: Run, *more: Run, measures: str | Sequence[Measure] 
             they have no Case in common.
     """
     runs = (run, other, *more)
-    names = _names(runs)
-    shared = set.intersection(*({case.case_id for case in one.done} for one in runs))
-    cases = [case for case in run.done if case.case_id in shared]
-    for later, name in zip(runs[1:], names[1:], strict=True):
-        _refuse_incomparable(run, names[0], later, name, [case.case_id for case in cases])
-    if not shared:
-        raise InputError("the Runs have no Case in common", path=run.path, hint="compare Runs on the same data")
-    chosen = _chosen(runs, measures)
+    names, cases = shared_cases(runs)
+    chosen = chosen_measures(runs, measures)
     main = next(measure for measure in chosen if str(measure) == headline(chosen))
     named = list(zip(names, runs, strict=True))
     results = [
@@ -258,6 +252,18 @@ def compare(run: Run, other: Run, *more: Run, measures: str | Sequence[Measure] 
         headline=str(main),
         changes=_changes(main, runs[0], runs[1], cases),
     )
+
+
+def shared_cases(runs: Sequence[Run]) -> tuple[tuple[str, ...], list[Case]]:
+    """Return a name for each Run, and the Cases that all have; raises InputError as `compare` does."""
+    names, first = _names(runs), runs[0]
+    shared = set.intersection(*({case.case_id for case in one.done} for one in runs))
+    cases = [case for case in first.done if case.case_id in shared]
+    for later, name in zip(runs[1:], names[1:], strict=True):
+        _refuse_incomparable(first, names[0], later, name, [case.case_id for case in cases])
+    if not shared:
+        raise InputError("the Runs have no Case in common", path=first.path, hint="compare Runs on the same data")
+    return names, cases
 
 
 def _paired(
@@ -287,7 +293,8 @@ def _paired(
     )
 
 
-def _chosen(runs: Sequence[Run], measures: str | Sequence[Measure] | None) -> tuple[Measure, ...]:
+def chosen_measures(runs: Sequence[Run], measures: str | Sequence[Measure] | None) -> tuple[Measure, ...]:
+    """Return the measures, or those that all Runs chose; raises InputError where there are none."""
     if measures is None:
         others = [set(one.metric_settings.measures) for one in runs[1:]]
         measures = [m for m in runs[0].metric_settings.measures if all(m in other for other in others)]

@@ -54,12 +54,13 @@ class Origin:
     """The Store that answers go into; None where no model is called."""
 
 
-def read_part(path: Path, parse: Callable[[dict[str, Any]], T], hint: str) -> T:
-    """Return what a JSON file of a Run holds; raises InputError where it cannot be read, with `hint` for damage."""
+def read_part(path: Path, parse: Callable[[dict[str, Any]], T], hint: str, missing: str = COMPLETE) -> T:
+    """Return what a JSON file of a Run holds; raises InputError: with the hint `missing` where it cannot be read, and
+    with `hint` for damage."""
     try:
         return parse(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, hint=COMPLETE) from error
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint=missing) from error
     except DAMAGE as error:
         raise InputError(f"damaged, or of another version: {_said(error)}", path=path, hint=hint) from error
 

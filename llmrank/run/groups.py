@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank import stats
+from llmrank.errors import InputError, nearest, one_line
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.run.gain import Gain
 from llmrank.run.metrics import ranked_by
@@ -21,8 +23,17 @@ from llmrank.types import Case
 if TYPE_CHECKING:
     from llmrank.run.run import Run
 
+HISTORY, RELEVANT, PLACE = WAYS = ("history", "relevant item", "recall place")
+"""Ways to group the Cases of any Run."""
+MOST_VALUES = 10
+"""Values of a column that have a group each; more numbers than that are cut into three groups."""
+LONGEST_NAME = 40
+"""Characters of a value that names a group."""
 PLACES = (1, 2, 6, 11, 21)
 """The first place of each group of places in the recall stage's order."""
+
+Members = tuple[str, NDArray[np.bool_]]
+"""The name of a group, and which of the Cases are in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +68,15 @@ class Groups(Shown):
         return {"measure": self.measure, "groups": [asdict(one) for one in self.groups]}
 
 
-def groups(run: Run, measure: str) -> Groups:
+def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     """Return a Run's Cases in groups: by length of history, popularity of what is relevant, and its recall place.
 
     The first two are cut into three groups of about equal size; items without a training event are a group of their
     own. Where several candidates are relevant, the most popular counts, and the best place. Cases whose relevant items
     the recall stage missed have neither: no method can gain there. Cases without a known truth are in no group.
+
+    A further column of the Cases (`Case.columns`) makes a group of each value, or of those that most Cases have; many
+    different numbers are cut into three groups. Cases that have none are a group of their own.
 
     Whatever changes an order loses where the recall stage was right (place 1), and gains where it was wrong: by itself
     that says nothing of the method.
@@ -70,51 +84,103 @@ def groups(run: Run, measure: str) -> Groups:
     Args:
         run: A Run about rankings.
         measure: Such as `NDCG@10`.
+        by: Ways to group: `history`, `relevant item`, `recall place`, and columns of the Cases; empty: the first three.
 
     Raises:
-        InputError: an unknown measure, or a Run about ratings.
+        InputError: an unknown measure or way to group, or a Run about ratings.
     """
     run.require_rankings()
     known = run.judged(run.done).judged
     cases = [case for case, there in zip(run.done, known, strict=True) if there]
+    columns = sorted({name for case in run.cases for name in case.columns})
+    for way in by:
+        if way not in (*WAYS, *columns):
+            hint = f"group by one of {', '.join((*WAYS, *columns))}"
+            problem = f"the Cases have no column {way!r}{nearest(way, (*WAYS, *columns))}"
+            raise InputError(problem, path=run.path, field="by", hint=hint)
     values = run.per_case(measure)[[case.case_id in run.records for case in run.cases]][known]
     recalled = run.recall_order(measure)[known]
     users = stats.clusters_of(case.user_id for case in cases)
     found = [
-        Group.of(values[which], recalled[which], users[which], by=by, name=name)
-        for by, name, which in _members(cases, run.metric_settings.popularity)
+        Group.of(values[which], recalled[which], users[which], by=one_line(way), name=name)
+        for way in dict.fromkeys(by or WAYS)
+        for name, which in _members(way, cases, run.metric_settings.popularity)
         if which.any()
     ]
     corrected = stats.holm([one.p for one in found])
     return Groups(measure, tuple(replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)))
 
 
-def _members(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """Yield each way to group with each of its groups and the Cases that are in it, in the order to be shown."""
-    wanted = [
-        [(place, item_id) for place, item_id in enumerate(recalled.order, 1) if item_id in case.relevant]
-        for case, recalled in zip(cases, ranked_by(cases, RecallOrder()), strict=True)
-    ]
-    best = np.array([found[0][0] if found else 0 for found in wanted])
-    yield from _thirds("history", np.array([len(case.history) for case in cases]), best >= 0, "events")
+def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:
+    """Yield each group of a way to group the Cases, in the order to be shown."""
+    if way == HISTORY:
+        lengths = np.array([len(case.history) for case in cases])
+        yield from _thirds(lengths, lengths >= 0, "{:,} to {:,} events")
+    elif way == RELEVANT:
+        yield from _by_popularity(cases, popularity)
+    elif way == PLACE:
+        yield from _by_place(cases)
+    else:
+        yield from _by_column([case.columns.get(way) for case in cases])
+
+
+def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:
+    wanted = [[item.item_id for item in case.candidates if item.item_id in case.gain_of] for case in cases]
+    counts = np.array([max((popularity.get(item_id, 0) for item_id in found), default=0) for found in wanted])
     if popularity:
-        counts = np.array([max((popularity.get(item_id, 0) for _, item_id in found), default=0) for found in wanted])
-        yield "relevant item", "no event", (best > 0) & (counts == 0)
-        yield from _thirds("relevant item", counts, counts > 0, "events")
+        yield "no event", np.array([bool(found) for found in wanted], dtype=np.bool_) & (counts == 0)
+        yield from _thirds(counts, counts > 0, "{:,} to {:,} events")
+
+
+def _by_place(cases: Sequence[Case]) -> Iterator[Members]:
+    best = np.array(
+        [
+            next((place for place, item_id in enumerate(recalled.order, 1) if item_id in case.relevant), 0)
+            for case, recalled in zip(cases, ranked_by(cases, RecallOrder()), strict=True)
+        ]
+    )
     last = max((len(case.candidates) for case in cases), default=0)
     for low, high in pairwise((*PLACES, math.inf)):
         name = f"{low}" if high == low + 1 else f"{low} to {min(high - 1, last)}"
-        yield "recall place", name, (low <= best) & (best < high)
-    yield "recall place", "missed", best == 0
+        yield name, (low <= best) & (best < high)
+    yield "missed", best == 0
 
 
-def _thirds(
-    by: str, values: NDArray[np.int_], among: NDArray[np.bool_], unit: str
-) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """Yield the lower, middle and upper third of what is among the Cases; equal values stay together."""
+def _by_column(values: Sequence[str | None]) -> Iterator[Members]:
+    """Yield a group for each of the most frequent values, the others together, and those that have none."""
+    counts = Counter(value for value in values if value is not None)
+    numbers = {value: number for value in counts if (number := _number(value)) is not None}
+    shown = [value for value, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_VALUES]]
+    if len(counts) > MOST_VALUES and len(numbers) == len(counts):
+        measured = np.array([math.nan if value is None else numbers[value] for value in values])
+        yield from _thirds(measured, ~np.isnan(measured), "{:.10g} to {:.10g}")
+        shown, others = [], 0
+    else:
+        others = len(counts) - len(shown)
+    for value in sorted(shown, key=lambda value: (numbers.get(value, math.inf), value)):
+        yield one_line(value, LONGEST_NAME), np.array([one == value for one in values])
+    if others:
+        yield f"{others:,} other values", np.array([one is not None and one not in shown for one in values])
+    yield "not given", np.array([one is None for one in values])
+
+
+def _number(text: str) -> float | None:
+    """Return the finite number that a text is; None for any other text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _thirds(values: NDArray[Any], among: NDArray[np.bool_], name: str) -> Iterator[Members]:
+    """Yield the lower, middle and upper third of what is among the Cases; equal values stay together.
+
+    `name` is filled with the least and the greatest value of each.
+    """
     if not among.any():
         return
     low, high = np.quantile(values[among], [1 / 3, 2 / 3])
     for within in (values <= low, (values > low) & (values <= high), values > high):
         if (which := within & among).any():
-            yield by, f"{values[which].min():,} to {values[which].max():,} {unit}", which
+            yield name.format(values[which].min(), values[which].max()), which

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from llmrank.run.export import ExportFormat
     from llmrank.run.groups import Groups
     from llmrank.run.personal import Personal
+    from llmrank.run.usage import RunUsage
 
 REPEAT = "repeat the command that made the Run: it writes the file again"
 HISTORY_SHOWN = 10
@@ -197,11 +198,14 @@ class Run:
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]
         return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
 
-    def groups(self, measure: str | None = None) -> Groups:
-        """Return for whom the method gains: a measure (None: the headline) by group; see `llmrank.run.groups`."""
+    def groups(self, measure: str | None = None, by: str | Sequence[str] = ()) -> Groups:
+        """Return for whom the method gains: a measure (None: the headline) by group; see `llmrank.run.groups`.
+
+        `by` names ways to group, among them the further columns of the Cases; empty: those that every Run has.
+        """
         from llmrank.run.groups import groups
 
-        return groups(self, measure or self.metrics.headline or "NDCG@10")
+        return groups(self, measure or self.metrics.headline or "NDCG@10", (by,) if isinstance(by, str) else by)
 
     def depth(self, measure: str | None = None) -> Depth:
         """Return what reranking only the first candidates would gain, by depth; see `llmrank.run.depth`."""
@@ -226,6 +230,12 @@ class Run:
         from llmrank.run.personal import personal
 
         return personal(self)
+
+    def usage(self) -> RunUsage:
+        """Return the calls, tokens and seconds that the answers took, per Case and in all; see `llmrank.run.usage`."""
+        from llmrank.run.usage import usage
+
+        return usage(self)
 
     def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llmrank.audit import consistency, popularity, position
+from llmrank.audit import consistency, popularity, position, read_audit
 from llmrank.errors import InputError
 from llmrank.rankers.order import Order
 from llmrank.run import Run
@@ -123,3 +124,30 @@ def test_what_cannot_be_audited_is_said(tmp_path: Path) -> None:
     other = make_run(tmp_path / "other", others, [noisy(one, 0, early) for one in others], settings=SHUFFLED)
     with pytest.raises(InputError, match="different candidates"):
         consistency(run, other)
+
+
+def test_what_was_printed_as_json_is_read_again(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", 0.5, early)
+    file = tmp_path / "position.json"
+    file.write_text(json.dumps(position(run).to_dict()))
+    assert read_audit(file) == position(run) and read_audit(file).about == run.title
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"question": "?", "sentence": ".", "rows": []}',
+        '{"question": "?", "sentence": ".", "rows": [{"name": "a", "value": NaN, "ci95": null, "cases": 1}]}',
+        '{"question": "?", "sentence": ".", "rows": [{"name": "a", "value": 1e999, "ci95": null, "cases": 1}]}',
+        '{"question": "?", "sentence": ".", "rows": [{"name": "a", "value": 1, "ci95": [1], "cases": 1}]}',
+    ],
+)
+def test_a_file_that_is_no_audit_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "audit.json").write_text(content)
+    with pytest.raises(InputError, match="llmrank audit"):
+        read_audit(tmp_path / "audit.json")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_audit(tmp_path / "missing.json")

@@ -77,6 +77,43 @@ def test_show_what_is_beyond_accuracy(alone: Path) -> None:
     assert found["rows"][0]["random"] == pytest.approx(0) and found["cases"] == CASES
 
 
+def test_groups_by_a_column_of_the_candidate_file(made: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (made / "candidates.jsonl").read_text().splitlines()]
+    given = [row | {"country": ("at", "be")[place % 2]} for place, row in enumerate(rows)]
+    (tmp_path / "candidates.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
+    goes_well(
+        run(tmp_path, "eval", "--ranker", "random", "--data", "candidates.jsonl", "--users", "0", "--out", "first")
+    )
+    shutil.copytree(tmp_path / "first", tmp_path / "alone" / "run")
+    shown = goes_well(run(tmp_path / "alone", "show", "run", "--groups", "--by", "country", "--by", "history")).stdout
+    assert "country: at" in shown and "country: be" in shown and "history: 5 to 5 events" in shown
+    found = json.loads(goes_well(run(tmp_path / "alone", "show", "run", "--by", "country", "--json")).stdout)
+    assert [(one["name"], one["cases"]) for one in found["groups"]] == [("at", CASES // 2), ("be", CASES // 2)]
+    goes_well(run(tmp_path / "alone", "report", "run", "-o", "report.html", "--by", "country"))
+    assert "country: at" in (tmp_path / "alone" / "report.html").read_text()
+    ran = run(tmp_path / "alone", "show", "run", "--by", "county")
+    assert ran.returncode == 2 and "did you mean 'country'" in ran.stderr
+
+
+def test_show_what_the_answers_took(alone: Path) -> None:
+    shown = goes_well(run(alone, "show", "run", "--usage")).stdout
+    assert shown.startswith("per Case") and "prompt tokens" in shown and "p95" in shown
+    found = json.loads(goes_well(run(alone, "show", "run", "--usage", "--json")).stdout)["usage"]
+    seconds = next(row for row in found["rows"] if row["name"] == "seconds")
+    assert found["cases"] == CASES and 0 < seconds["p50"] <= seconds["p95"] <= seconds["most"]
+
+
+def test_a_report_has_the_audits_that_it_is_given(alone: Path) -> None:
+    printed = goes_well(run(alone, "audit", "consistency", "run", "plain", "--json")).stdout
+    (alone / "consistency.json").write_text(printed)
+    goes_well(run(alone, "report", "run", "plain", "-o", "report.html", "--audit", "consistency.json"))
+    written = (alone / "report.html").read_text()
+    assert json.loads(printed)["question"] in written and "Cost against quality" in written
+    (alone / "consistency.json").write_text("{}")
+    ran = run(alone, "report", "run", "-o", "other.html", "--audit", "consistency.json")
+    assert ran.returncode == 2 and "llmrank audit NAME" in ran.stderr and not (alone / "other.html").exists()
+
+
 def test_compare_in_every_form(alone: Path) -> None:
     text = goes_well(run(alone, "compare", "run", "plain")).stdout
     assert text.startswith("NDCG@10: ") and "wins/ties/losses" in text and "profile: palr-profile → not set" in text

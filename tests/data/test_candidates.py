@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -584,3 +584,48 @@ def test_gzip_is_told_by_the_suffix(tmp_path: Path) -> None:
     assert [one.user_id for one in read_cases(path)] == ["42"]
     path.write_bytes(json.dumps(GOOD).encode())
     assert_refused(lambda: read_cases(path), path, 1, None, None, "gzip")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+def test_further_columns_of_single_values_are_kept_as_text(suffix: str, tmp_path: Path) -> None:
+    items = [{"item_id": "1", "title": "Heat"}]
+    rows = [
+        {"user_id": "a", "candidates": items, "country": "at", "age": 41, "new": True, "share": 0.5, "tags": ["x"],
+         "note": "n" * 201, "scores": "taken"},
+        {"user_id": "b", "candidates": items, "country": None, "age": None, "new": False, "share": 2.0, "tags": [],
+         "note": "", "scores": ""},
+    ]  # fmt: skip
+    path = tmp_path / f"in{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    cases = list(read_cases(path))
+    assert [case.columns for case in cases] == [
+        {"country": "at", "age": "41", "new": "true", "share": "0.5"},
+        {"new": "false", "share": "2", "note": ""},
+    ]
+    assert [case.columns for case in CandidateFile(path, truth="ignored").cases()] == [{}, {}]
+    for again in (tmp_path / "out.parquet", tmp_path / "out.jsonl"):
+        write_cases(again, cases)
+        assert list(read_cases(again)) == cases
+
+
+def test_further_columns_are_no_part_of_what_a_ranker_sees_or_of_what_cases_are_known_by() -> None:
+    plain = Case("a", (), (Item("1", "Heat"),))
+    wide = replace(plain, columns={"label": "1"})
+    assert wide.blinded().columns == {} and repr(wide) == repr(plain) and hash(wide) == hash(plain) and wide != plain
+
+
+def test_a_further_column_takes_no_name_of_the_format_and_does_not_come_late(tmp_path: Path) -> None:
+    plain = Case("a", (), (Item("1", "Heat"),))
+    for name in ("history", "responses"):
+        with pytest.raises(InputError, match="own columns"):
+            write_cases(tmp_path / "out.parquet", [replace(plain, columns={name: "x"})])
+    late = [
+        replace(plain, user_id=f"u{at}", case_id="", columns={"country": "at"} if at > 1500 else {})
+        for at in range(1600)
+    ]
+    assert write_cases(tmp_path / "list.parquet", late) == 1600
+    with pytest.raises(InputError, match="country of the Cases begin too late"):
+        write_cases(tmp_path / "late.parquet", iter(late))

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import llmrank as lr
+from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError
 from llmrank.report import page, write_page
 from tests.evaluation.serving import cases, serving
+from tests.report.test_sections import with_scores, without_scores
 from tests.scripted_server import MODEL, ScriptedServer, good
 
 if TYPE_CHECKING:
@@ -299,3 +301,48 @@ def test_it_fits_a_phone_prints_and_has_no_serious_fault_of_access(browser: Brow
         assert opened.page.evaluate("document.documentElement.scrollWidth") == 380
         assert opened.faults() == []
         assert opened.page.pdf().startswith(b"%PDF")
+
+
+@pytest.fixture
+def with_all_parts(tmp_path: Path) -> Path:
+    """A page with calibration, audits and costs, about Runs and audits whose names are hostile."""
+    image = "<img src=x onerror='window.hacked = 5'>"
+    runs = [with_scores(tmp_path / f"{image} scored", order="shuffled"), without_scores(tmp_path / f"{image} bare")]
+    rows = (AuditRow(HOSTILE, 0.5, (0.4, 0.6), 9, 0.1), AuditRow("a difference", -2.0, (-4, 3), 9, 0.0, 0.3))
+    audits = [Audit(HOSTILE, HOSTILE, rows, about=HOSTILE)]
+    return write_page(tmp_path / "report.html", *runs, audits=audits)
+
+
+def test_calibration_audits_and_costs_are_inert(browser: Browser, with_all_parts: Path) -> None:
+    opened = Opened(browser, with_all_parts)
+    show = opened.page
+    for title in (
+        "Can scores be believed as probabilities?",
+        "Audits",
+        "Cost against quality",
+        "Calls, tokens and seconds",
+    ):
+        assert show.get_by_role("heading", name=title, exact=True).is_visible()
+    assert show.get_by_role("heading", name=HOSTILE).is_visible()
+    assert show.get_by_role("img", name="NDCG@10 with 95% interval, against tokens per Case").is_visible()
+    show.wait_for_timeout(200)
+    assert show.evaluate("window.hacked") is None and show.locator("main img").count() == 0
+    assert opened.errors == [] and len(opened.asked) == 1
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_parts_fit_and_have_no_serious_fault_of_access(
+    browser: Browser, with_all_parts: Path, width: int, scheme: Any
+) -> None:
+    opened = Opened(browser, with_all_parts, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+    assert opened.faults() == []
+    assert opened.page.pdf().startswith(b"%PDF")
+
+
+def test_the_numbers_can_be_read_without_a_script(browser: Browser, with_all_parts: Path) -> None:
+    show = browser.new_page(java_script_enabled=False)
+    show.goto(with_all_parts.as_uri())
+    for title in ("For whom", "Audits", "Cost against quality"):
+        assert show.get_by_role("heading", name=title, exact=True).is_visible()

@@ -69,3 +69,65 @@ def test_an_item_without_training_events_is_a_group_of_its_own(tmp_path: Path) -
 def test_an_unknown_measure_is_refused(run: Run) -> None:
     with pytest.raises(InputError, match="NDGC"):
         run.groups("NDGC@10")
+
+
+def with_columns(number: int) -> Case:
+    """A user of one of three countries, of an age; every tenth has neither, and the long names are all different."""
+    given = {} if number % 10 == 9 else {"country": ("at", "be", "ch")[number % 3], "age": f"{20 + number % 40}"}
+    return replace(user(number), columns=given | {"nickname": f"n{number}", "group": f"{number % 4}"})
+
+
+def better_abroad(one: Case) -> Ranking:
+    """Recall order; in one country, the relevant item first."""
+    order = [item.item_id for item in one.candidates]
+    if one.columns.get("country") == "be":
+        order.sort(key=lambda item_id: item_id not in one.relevant)
+    return Ranking(tuple(order))
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Run:
+    cases = [with_columns(number) for number in range(150)]
+    return make_run(tmp_path / "wide", cases, [better_abroad(one) for one in cases])
+
+
+def test_cases_are_grouped_by_their_own_columns(wide: Run) -> None:
+    found = list(wide.groups(by="country"))
+    assert [(one.by, one.name) for one in found] == [("country", name) for name in ("at", "be", "ch", "not given")]
+    assert sum(one.cases for one in found) == 150 and found[3].cases == 15
+    at, be, ch, unknown = (one.difference for one in found)
+    assert at == ch == unknown == 0 and be is not None and be > 0.4
+    assert found[1].p_holm == pytest.approx(4 * found[1].p), "corrected for the four groups that are shown"
+    assert "country: be" in str(wide.groups(by="country"))
+
+
+def test_many_numbers_are_thirds_and_many_texts_are_the_most_frequent_ones(wide: Run) -> None:
+    ages = list(wide.groups(by="age"))
+    assert [one.name for one in ages] == ["20 to 32", "33 to 44", "45 to 58", "not given"]
+    names = [one.name for one in wide.groups(by="nickname")]
+    assert len(names) == 11 and names[-1] == "140 other values"
+    assert [one.name for one in wide.groups(by="group")] == ["0", "1", "2", "3"]
+
+
+def test_ways_to_group_can_be_joined_and_unknown_ones_are_named(wide: Run) -> None:
+    found = wide.groups(by=["country", "history", "country"])
+    assert list(dict.fromkeys(one.by for one in found)) == ["country", "history"]
+    with pytest.raises(InputError, match="no column 'contry'; did you mean 'country'") as error:
+        wide.groups(by="contry")
+    assert "recall place" in str(error.value) and "nickname" in str(error.value)
+    assert {one.by for one in wide.groups()} == {"history", "recall place"}
+
+
+def test_hostile_values_are_shown_on_one_line(tmp_path: Path) -> None:
+    cases = [replace(user(number), columns={"a\x1b[2J": "x\n\x1b[31m" + "y" * 99}) for number in range(20)]
+    run = make_run(tmp_path / "run", cases, [shuffled(one, 1) for one in cases])
+    (group,) = run.groups(by="a\x1b[2J")
+    assert "\x1b" not in group.by + group.name and "\n" not in group.name and len(group.name) <= 50
+    assert "\x1b" not in str(run.groups(by="a\x1b[2J"))
+
+
+def test_cases_without_a_known_truth_are_in_no_group(tmp_path: Path) -> None:
+    cases = [replace(with_columns(number), relevant=()) for number in range(4)]
+    rankings = [shuffled(one, 1) for one in cases]
+    made = make_run(tmp_path / "run", cases, rankings, metric_settings=how(popularity=POPULARITY))
+    assert list(made.groups()) == list(made.groups(by="country")) == []

@@ -1,0 +1,235 @@
+"""The page's figures as files for papers and slides: SVG and PNG, drawn by matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.errors import InputError, one_line
+from llmrank.files import writing
+from llmrank.report.pictures import WIDE, probability_ticks
+from llmrank.report.sections import Named, calibration_of, can_be_drawn, groups_of, ranked_runs
+from llmrank.run.calibration import Calibration
+from llmrank.run.compare import Comparison, compare, shared_cases
+from llmrank.run.depth import Depth
+from llmrank.run.groups import Groups
+from llmrank.run.pareto import Pareto, pareto
+from llmrank.run.run import Run
+from llmrank.run.tables import optional, signed
+
+Figure = Any
+"""A `matplotlib.figure.Figure`, which has no types."""
+FORMATS = ("svg", "png")
+DOTS = 200
+"""Per inch, of a PNG file."""
+NAME = 40
+"""Characters of a name in a figure."""
+BARS = 21
+POINTS: dict[str, Any] = {"fmt": "o", "color": "C0", "capsize": 2, "linewidth": 1}
+"""How a value with its interval is drawn."""
+
+
+def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
+    """Return the figures of Runs as matplotlib figures, by name; those of which nothing is known are left out.
+
+    `differences`: of the headline measure, paired, from the first Run (of one Run: from recall order); `groups`: for
+    whom a Run gains; `depth`: had only the first candidates been reranked; `reliability`: what share was taken, by
+    probability; `pareto`: cost against quality.
+
+    Args:
+        run: The first Run.
+        more: Further Runs on the same Cases.
+        by: Further columns of the Cases to group by (see `Run.groups`).
+
+    Raises:
+        InputError: a Run is not finished, or the Runs are not comparable.
+        MissingError: matplotlib is not installed.
+    """
+    comparison = compare(run, *more) if more else None
+    runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
+    ranked = ranked_runs(runs)
+    costs = pareto(run, *more) if more else None
+    calibrated = [(name, found) for name, one in ranked if (found := calibration_of(one)) is not None]
+    with _style():
+        found = {
+            "differences": _differences(_paired(runs, comparison) if comparison else _from_recall_order(ranked)),
+            "groups": _groups([(name, groups_of(one, by)) for name, one in ranked]),
+            "depth": _depth([(name, one.depth()) for name, one in ranked]),
+            "reliability": _reliability(calibrated),
+            "pareto": _pareto(costs) if costs and can_be_drawn(costs) else None,
+        }
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def write_figures(
+    folder: str | Path, run: Run, *more: Run, by: Sequence[str] = (), overwrite: bool = False
+) -> list[Path]:
+    """Write `figures` into a folder, each as SVG and as PNG, and return the files; the same Runs make the same files.
+
+    Raises:
+        InputError: as `figures`; also where nothing can be drawn, or a file exists or cannot be written.
+        MissingError: matplotlib is not installed.
+    """
+    into, drawn = Path(folder), figures(run, *more, by=by)
+    if not drawn:
+        raise InputError("there is nothing to draw of a Run about ratings", path=run.path, hint="name two Runs or more")
+    files = {into / f"{name}.{kind}": figure for name, figure in drawn.items() for kind in FORMATS}
+    for file in files:
+        if file.exists() and not overwrite:
+            raise InputError("file already exists", path=file, hint="name another folder, or overwrite it with --force")
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot be made: {error.strerror}", path=into, hint="name a folder") from error
+    with _style():
+        for file, figure in files.items():
+            # No date and no version: they would make other files of the same Runs.
+            metadata = {"Date": None} if file.suffix == ".svg" else {"Software": None}
+            with writing(file) as part:
+                figure.savefig(part, format=file.suffix[1:], dpi=DOTS, metadata=metadata)
+    return list(files)
+
+
+def _style() -> AbstractContextManager[None]:
+    """Return what makes the same file of the same figure, in one style, whatever the user's own style is."""
+    matplotlib = optional("matplotlib", "matplotlib", "a figure")
+    plain = {**matplotlib.rcParamsDefault, "svg.hashsalt": "llmrank", "axes.spines.top": False}
+    kept = {name: value for name, value in plain.items() if not name.startswith(("backend", "interactive"))}
+    return matplotlib.rc_context(kept | {"axes.spines.right": False, "font.size": 9})
+
+
+def _blank(panels: int, width: float, height: float) -> tuple[Figure, Sequence[Any]]:
+    """Return a figure of so many panels below each other, each of so many inches, and their axes."""
+    module = optional("matplotlib.figure", "matplotlib", "a figure")
+    figure = module.Figure(figsize=(width, panels * height), layout="constrained")
+    return figure, figure.subplots(panels, 1, squeeze=False)[:, 0]
+
+
+def _plain(foreign: str) -> str:
+    """Return a name on one line, in which nothing is taken for a formula."""
+    return one_line(foreign, NAME).replace("$", r"\$")
+
+
+def _paired(runs: Named, comparison: Comparison) -> list[tuple[str, NDArray[np.float64]]]:
+    """Return the headline's differences of each later Run from the first, Case by Case."""
+    measure = comparison.headline
+    _, cases = shared_cases([run for _, run in runs])
+
+    def values(run: Run) -> NDArray[np.float64]:
+        known = dict(zip((case.case_id for case in run.cases), run.per_case(measure).tolist(), strict=True))
+        return np.array([known[case.case_id] for case in cases])
+
+    (first, reference), *others = runs
+    return [(f"{measure}: {name} − {first}", values(run) - values(reference)) for name, run in others]
+
+
+def _from_recall_order(runs: Named) -> list[tuple[str, NDArray[np.float64]]]:
+    found: list[tuple[str, NDArray[np.float64]]] = []
+    for name, run in runs:
+        measure = run.metrics.headline or ""
+        done = [case.case_id in run.records for case in run.cases]
+        found.append((f"{measure}: {name} − recall order", run.per_case(measure)[done] - run.recall_order(measure)))
+    return found
+
+
+def _differences(pairs: Sequence[tuple[str, NDArray[np.float64]]]) -> Figure | None:
+    if not pairs:
+        return None
+    figure, panels = _blank(len(pairs), 6, 2.4)
+    for axes, (title, differences) in zip(panels, pairs, strict=True):
+        known = differences[~np.isnan(differences)]
+        reach = max(float(np.abs(known).max(initial=0)), 1e-9)
+        axes.hist(known, bins=BARS, range=(-reach, reach), color="C0")
+        axes.axvline(0, color="0.4", linewidth=1)
+        if len(known):
+            axes.axvline(float(known.mean()), color="C1", linestyle="--", label=f"mean {signed(float(known.mean()))}")
+            axes.legend(frameon=False)
+        axes.set(title=_plain(title), xlabel="difference", ylabel="Cases")
+    return figure
+
+
+def _groups(runs: Sequence[tuple[str, Groups]]) -> Figure | None:
+    if not runs:
+        return None
+    figure, panels = _blank(len(runs), 6.5, 0.8 + 0.24 * max(len(found.groups) for _, found in runs))
+    for axes, (name, found) in zip(panels, runs, strict=True):
+        rows = [(one, one.difference) for one in list(found)[::-1] if one.difference is not None]
+        values = [difference for _, difference in rows]
+        reach = _reach(values, [one.difference_ci95 for one, _ in rows])
+        axes.errorbar(values, range(len(rows)), xerr=reach, **POINTS)
+        axes.set_yticks(range(len(rows)), [_plain(f"{one.by}: {one.name} ({one.cases})") for one, _ in rows])
+        axes.axvline(0, color="0.4", linewidth=1)
+        axes.set(title=_plain(name), xlabel=f"{found.measure} minus that of recall order, 95% interval")
+    return figure
+
+
+def _depth(runs: Sequence[tuple[str, Depth]]) -> Figure | None:
+    if not runs:
+        return None
+    figure, (axes,) = _blank(1, 6, 3.6)
+    for place, (name, found) in enumerate(runs):
+        points = [one for one in found if one.value is not None and one.ci95 is not None]
+        depths = [one.n for one in points]
+        # A label that begins with an underscore would be left out.
+        axes.plot(depths, [one.value for one in points], "o-", color=f"C{place}", label=f" {_plain(name)}")
+        low, high = zip(*(one.ci95 for one in points if one.ci95 is not None), strict=True) if points else ((), ())
+        axes.fill_between(depths, low, high, color=f"C{place}", alpha=0.15, linewidth=0)
+    measures = " or ".join(dict.fromkeys(found.measure for _, found in runs))
+    axes.set(xlabel="first candidates that are reranked", ylabel=f"{measures}, 95% interval")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _reliability(runs: Sequence[tuple[str, Calibration]]) -> Figure | None:
+    if not runs:
+        return None
+    figure, panels = _blank(len(runs), 4.5, 4)
+    for axes, (name, found) in zip(panels, runs, strict=True):
+        bins = found.bins
+        given, taken = [one.predicted for one in bins], [one.taken for one in bins]
+        top = 1.05 * max(*given, *(one.taken_ci95[1] if one.taken_ci95 else one.taken for one in bins))
+        axes.plot([0, top], [0, top], color="0.6", linewidth=1)
+        axes.errorbar(given, taken, yerr=_reach(taken, [one.taken_ci95 for one in bins]), **POINTS)
+        # Square roots, so that small probabilities can be told apart.
+        axes.set_xscale("function", functions=(_root, np.square))
+        axes.set_yscale("function", functions=(_root, np.square))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
+        axes.set(title=_plain(name), xlabel="probability given", ylabel="share taken, 95% interval")
+        named = list(probability_ticks(top))
+        axes.set(xlim=(0, top), ylim=(0, top), xticks=named, yticks=named)
+    return figure
+
+
+def _pareto(found: Pareto) -> Figure:
+    figure, (axes,) = _blank(1, 6, 4)
+    points = found.known
+    front = [(cost, value) for one, cost, value in points if one.on_front]
+    axes.plot(*zip(*front, strict=True), "--", color="0.5", linewidth=1)
+    for one, cost, value in points:
+        filled = "C0" if one.on_front else "white"
+        axes.errorbar(cost, value, yerr=_reach([value], [one.ci95]), markerfacecolor=filled, **POINTS)
+        axes.annotate(_plain(one.name), (cost, value), (6, 5), textcoords="offset points")
+    if found.spread > WIDE:
+        least = min(cost for _, cost, _ in points if cost)
+        axes.set_xscale("symlog", linthresh=least)
+    measure = f"{found.measure}{' (lower is better)' if found.lower_is_better else ''}, 95% interval"
+    axes.set(xlabel=found.unit, ylabel=measure)
+    axes.margins(x=0.15)
+    return figure
+
+
+def _reach(values: Sequence[float], ends: Sequence[tuple[float, float] | None]) -> list[list[float]]:
+    """Return how far each interval goes below its value, and how far above; 0 where there is none."""
+    known = [(value, *(pair or (value, value))) for value, pair in zip(values, ends, strict=True)]
+    below, above = [value - low for value, low, _ in known], [high - value for value, _, high in known]
+    return [[max(reach, 0.0) for reach in side] for side in (below, above)]
+
+
+def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt(np.maximum(values, 0))

@@ -1,0 +1,156 @@
+"""Cost against quality: which of several Runs are worth their price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from llmrank.run.compare import chosen_measures, shared_cases
+from llmrank.run.metrics import headline
+from llmrank.run.run import Run
+from llmrank.run.tables import Shown, TextTable, between, number
+from llmrank.types import Case
+
+PER = 1000
+"""Money is said for so many Cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParetoPoint:
+    """What one Run is worth, and what it costs."""
+
+    name: str
+    value: float | None
+    ci95: tuple[float, float] | None
+    """95% interval of `value` over users."""
+    cost: float | None
+    """In the unit of the `Pareto`; None where the Run's answers do not say what they took."""
+    on_front: bool = False
+    """Whether no other Run is at least as good and at most as dear, and better or cheaper."""
+
+
+@dataclass(frozen=True, repr=False)
+class Pareto(Shown):
+    """What `pareto` found. It prints as a table."""
+
+    measure: str
+    lower_is_better: bool
+    unit: str
+    """Of the costs, such as `tokens per Case`."""
+    cases: int
+    """Those that all Runs have, over which the measure is taken."""
+    points: tuple[ParetoPoint, ...]
+
+    def __iter__(self) -> Iterator[ParetoPoint]:
+        return iter(self.points)
+
+    @property
+    def known(self) -> list[tuple[ParetoPoint, float, float]]:
+        """The points whose cost and value are known, with both, the cheapest first."""
+        found = [(one, one.cost, one.value) for one in self.points if one.cost is not None and one.value is not None]
+        return sorted(found, key=lambda one: one[1])
+
+    @property
+    def spread(self) -> float:
+        """The highest cost as a multiple of the lowest one above 0; 0 where nothing costs anything."""
+        costs = [cost for _, cost, _ in self.known if cost]
+        return max(costs) / min(costs) if costs else 0.0
+
+    def table(self) -> TextTable:
+        """Return a row per Run."""
+        rows = [
+            (one.name, number(one.value), between(one.ci95), _amount(one.cost), "yes" if one.on_front else "–")
+            for one in self.points
+        ]
+        return TextTable(("Run", self.measure, "95% CI", self.unit, "on the front"), tuple(rows))
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the front is, in sentences."""
+        worth = "lower is better" if self.lower_is_better else "higher is better"
+        return (
+            f"{self.measure} ({worth}) of the {self.cases:,} Cases that all Runs have.",
+            "On the front: no other Run is as good and as cheap, and better or cheaper. Overlapping intervals leave "
+            "that open.",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {"pareto": asdict(self)}
+
+
+def pareto(run: Run, other: Run, *more: Run, measure: str | None = None) -> Pareto:
+    """Return what Runs are worth on the Cases that all have, against what a Case costs.
+
+    Costs are money where the prices of all Runs that ask a model are known, in one currency; else tokens, prompt and
+    completion, where all report them; else seconds. A Run that asks no model costs no money and no tokens.
+
+    Args:
+        run: A Run.
+        other: Another on the same Cases.
+        more: Further ones.
+        measure: Such as `NDCG@10`; None: the headline of those that all Runs chose.
+
+    Raises:
+        InputError: as `compare`.
+    """
+    runs = (run, other, *more)
+    names, cases = shared_cases(runs)
+    chosen = {str(one): one for one in chosen_measures(runs, measure)}
+    name = headline(list(chosen.values())) or next(iter(chosen))
+    unit, costs = _costs(runs, cases)
+    users = [case.user_id for case in cases]
+    found = [chosen[name].summary(one.judged(cases), users) for one in runs]
+    points = [
+        ParetoPoint(called, summary.value, summary.ci95, cost)
+        for called, summary, cost in zip(names, found, costs, strict=True)
+    ]
+    lower = chosen[name].lower_is_better
+    marked = tuple(replace(one, on_front=_on_front(one, points, lower)) for one in points)
+    return Pareto(name, lower, unit, len(cases), marked)
+
+
+def _costs(runs: Sequence[Run], cases: Sequence[Case]) -> tuple[str, list[float | None]]:
+    """Return the unit that all Runs have, and what each costs in it."""
+    asking = [one.metrics.usage for one in runs if one.metrics.usage.requests]
+    if asking and all(one.cost is not None for one in asking) and len({one.currency for one in asking}) == 1:
+        return f"{asking[0].currency} per {PER:,} Cases", [_money(one) for one in runs]
+    if all(one.prompt_tokens for one in asking):
+        return "tokens per Case", [_mean_tokens(one, cases) for one in runs]
+    return "seconds per Case", [_mean_seconds(one, cases) for one in runs]
+
+
+def _money(run: Run) -> float:
+    # Prices are not kept: of what all Cases of the Run cost, each is charged the same.
+    return PER * (run.metrics.usage.cost or 0.0) / len(run.done)
+
+
+def _mean_tokens(run: Run, cases: Sequence[Case]) -> float:
+    used = [run.records[case.case_id].usage for case in cases]
+    return sum(one.prompt_tokens + one.completion_tokens for one in used) / len(cases)
+
+
+def _mean_seconds(run: Run, cases: Sequence[Case]) -> float | None:
+    """Return seconds per Case; None for answers that came in a file, which does not say how long they took."""
+    seconds = sum(run.records[case.case_id].seconds for case in cases) / len(cases)
+    return None if run.metrics.usage.requests and seconds == 0 else seconds
+
+
+def _on_front(point: ParetoPoint, points: Sequence[ParetoPoint], lower_is_better: bool) -> bool:
+    def worth(one: ParetoPoint) -> tuple[float, float] | None:
+        if one.value is None or one.cost is None:
+            return None
+        return (-one.value if lower_is_better else one.value), -one.cost
+
+    mine = worth(point)
+    others = [theirs for one in points if (theirs := worth(one)) is not None]
+    return mine is not None and not any(
+        theirs != mine and theirs[0] >= mine[0] and theirs[1] >= mine[1] for theirs in others
+    )
+
+
+def _amount(value: float | None) -> str:
+    """Return a cost with three digits at least."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value == 0 or value >= 100 else f"{value:.3g}"

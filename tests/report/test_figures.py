@@ -1,0 +1,106 @@
+"""The figures as files: which there are, what they show, and that names and the user's style do not break them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+
+from llmrank.errors import InputError, MissingError
+from llmrank.report import figures, page, write_figures
+from llmrank.types import Ranking
+from tests.cli.command import run as command
+from tests.report.test_sections import with_ratings, with_scores, without_scores
+from tests.run.making import case, make_run
+
+HOSTILE = "_$x^{$ <img src=x> --> 映画"
+
+
+def test_one_run_has_all_but_costs_and_several_have_all(tmp_path: Path) -> None:
+    runs = [with_scores(tmp_path / "scored"), without_scores(tmp_path / "bare")]
+    assert list(figures(runs[0])) == ["differences", "groups", "depth", "reliability"]
+    assert list(figures(runs[1])) == ["differences", "groups", "depth"]
+    rated = [with_ratings(tmp_path / f"rated {value}", value) for value in (2.0, 4.0)]
+    assert list(figures(*rated)) == ["differences", "pareto"]
+    files = write_figures(tmp_path / "new" / "figures", *runs)
+    names = ("differences", "groups", "depth", "reliability", "pareto")
+    assert [file.name for file in files] == [f"{name}.{kind}" for name in names for kind in ("svg", "png")]
+    for file in files:
+        if file.suffix == ".svg":
+            assert ElementTree.parse(file).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+        else:
+            assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_drawn_is_what_the_results_say(tmp_path: Path) -> None:
+    runs = [with_scores(tmp_path / "scored"), without_scores(tmp_path / "bare")]
+    drawn = figures(*runs)
+    (panel,) = drawn["differences"].axes
+    assert sum(bar.get_height() for bar in panel.patches) == len(runs[0].cases)
+    ours, theirs = (run.per_case("NDCG@10") for run in runs)
+    assert f"{abs(np.mean(theirs - ours)):.4f}" in panel.get_legend().get_texts()[0].get_text()
+    line = drawn["depth"].axes[0].lines[0]
+    assert list(line.get_xydata()[:, 1]) == [one.value for one in runs[0].depth()]
+    assert len(drawn["groups"].axes) == 2 and len(drawn["reliability"].axes) == 1
+
+
+def test_the_same_runs_make_the_same_files_in_any_style(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run")
+    first = write_figures(tmp_path / "first", run)
+    with matplotlib.rc_context({"font.size": 20, "svg.hashsalt": "other"}):
+        second = write_figures(tmp_path / "second", run)
+    assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
+
+
+def test_cases_of_which_nothing_is_known_break_nothing(tmp_path: Path) -> None:
+    cases = [replace(case(f"u{user}", n=4), relevant=()) for user in range(3)]
+    run = make_run(tmp_path / "run", cases, [Ranking(tuple(item.item_id for item in one.candidates)) for one in cases])
+    assert write_figures(tmp_path / "figures", run)
+    assert page(run)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_names_are_no_formulas_and_no_markup(tmp_path: Path) -> None:
+    runs = [with_scores(tmp_path / f"{HOSTILE} 1"), without_scores(tmp_path / f"{HOSTILE} 2")]
+    for file in write_figures(tmp_path / "figures", *runs):
+        if file.suffix == ".svg":
+            tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(file).iter()}
+            assert not tags & {"img", "script", "image"}
+    legend = figures(*runs)["depth"].axes[0].get_legend()
+    assert len(legend.get_texts()) == 2
+
+
+def test_what_is_there_is_kept_and_ratings_alone_have_nothing_to_draw(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run")
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "depth.png").write_text("mine")
+    with pytest.raises(InputError, match="already exists"):
+        write_figures(tmp_path / "figures", run)
+    assert [file.name for file in (tmp_path / "figures").iterdir()] == ["depth.png"]
+    assert len(write_figures(tmp_path / "figures", run, overwrite=True)) == 8
+    with pytest.raises(InputError, match="cannot be made"):
+        write_figures(tmp_path / "figures" / "depth.png" / "more", run)
+    rated = with_ratings(tmp_path / "rated", 3.0)
+    with pytest.raises(InputError, match="nothing to draw"):
+        write_figures(tmp_path / "none", rated)
+
+
+def test_without_matplotlib_the_hint_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingError, match="pip install matplotlib"):
+        write_figures(tmp_path / "figures", with_scores(tmp_path / "run"))
+
+
+def test_the_command_writes_figures_with_or_without_the_page(tmp_path: Path) -> None:
+    with_scores(tmp_path / "run")
+    ran = command(tmp_path, "report", "run", "--figures", "figures")
+    assert ran.returncode == 0 and "figures/reliability.png" in ran.stdout, ran.stderr
+    ran = command(tmp_path, "report", "run", "--figures", "figures", "-o", "report.html", "--force")
+    assert ran.returncode == 0 and "report.html: " in ran.stdout, ran.stderr
+    ran = command(tmp_path, "report", "run")
+    assert ran.returncode == 2 and "--figures" in ran.stderr

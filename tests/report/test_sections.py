@@ -1,0 +1,145 @@
+"""The parts of the page that need no script: what they hold, and that foreign text in them stays text."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import llmrank as lr
+from llmrank.audit import Audit, AuditRow, popularity, position
+from llmrank.report import page, pictures
+from llmrank.run import Pareto, pareto
+from llmrank.run.metrics import parse_measures
+from llmrank.run.pareto import ParetoPoint
+from llmrank.types import Case, Item, Ranking
+from tests.run.making import SETTINGS, case, how, make_run
+
+CALIBRATION = "Can scores be believed as probabilities?"
+HOSTILE = "<script>window.hacked = 1</script></script><img src=x onerror='window.hacked = 2'>"
+COST = "Cost against quality"
+
+
+def with_scores(path: Path, users: int = 30, **settings: str) -> lr.Run:
+    """Make a Run that asked once per Case and has a score for each candidate, drawn by seed."""
+    cases = [case(f"u{user:02}", n=6) for user in range(users)]
+    rankings: list[Ranking] = []
+    for one in cases:
+        draw = Random(one.case_id)
+        scores = sorted((math.log(draw.random()) for _ in one.candidates), reverse=True)
+        order = draw.sample([item.item_id for item in one.candidates], 6)
+        rankings.append(Ranking(tuple(order), tuple(scores)))
+    counts = {f"i{item}": item for item in range(200)}
+    return make_run(path, cases, rankings, settings=SETTINGS | settings, metric_settings=how(popularity=counts))
+
+
+def without_scores(path: Path, users: int = 30) -> lr.Run:
+    cases = [case(f"u{user:02}", n=6) for user in range(users)]
+    return make_run(path, cases, [Ranking(tuple(item.item_id for item in one.candidates)) for one in cases])
+
+
+def with_ratings(path: Path, predicted: float) -> lr.Run:
+    """Make a Run about ratings that predicts the same for all."""
+    cases = [Case(f"u{user}", (), target=Item("i", "Film"), rating=1.0 + user % 5) for user in range(10)]
+    settings = how("ratings", measures=parse_measures(None, "rating"))
+    rankings = [Ranking(("i",), (predicted,))] * len(cases)
+    return make_run(path, cases, rankings, metric_settings=settings)
+
+
+def section(content: str, title: str) -> str:
+    """Return the part of a page under a heading; an empty text where there is none."""
+    found = re.search(rf"<section><h2>{re.escape(title)}</h2>.*?</section>", content, re.DOTALL)
+    return found[0] if found else ""
+
+
+def test_calibration_is_shown_where_a_model_gave_scores(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run")
+    shown = section(page(run), CALIBRATION)
+    found = run.calibration()
+    for table in (found.table(), found.reliability()):
+        assert all(cell in shown for row in table.rows for cell in row)
+    assert f"{found.temperature:.3g}" in shown
+    assert shown.count("<circle") == len(found.bins)
+    assert section(page(without_scores(tmp_path / "bare")), CALIBRATION) == ""
+
+
+def test_of_several_runs_those_with_scores_are_named(tmp_path: Path) -> None:
+    shown = section(page(without_scores(tmp_path / "bare"), with_scores(tmp_path / "scored")), CALIBRATION)
+    assert re.findall("<h3>(.*?)</h3>", shown) == ["scored"]
+
+
+def test_counts_of_a_method_that_asks_no_model_are_no_probabilities(tmp_path: Path) -> None:
+    run = lr.evaluate([case(f"u{user}", n=6) for user in range(4)], ranker="bm25", out=tmp_path / "run", progress=False)
+    assert section(page(run), CALIBRATION) == ""
+
+
+def test_what_the_answers_took_is_shown_for_each_run_that_asks(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run")
+    shown = section(page(run), "Calls, tokens and seconds")
+    assert all(name in shown for name in ("calls", "prompt tokens", "completion tokens", "seconds", "p50", "p95"))
+    assert "3,000" in shown, "100 prompt tokens for each of 30 Cases"
+
+
+def test_cost_against_quality_is_drawn_for_several_runs(tmp_path: Path) -> None:
+    runs = [with_scores(tmp_path / "scored"), without_scores(tmp_path / "bare")]
+    shown = section(page(*runs), COST)
+    assert shown.count("<circle") == 2 and "tokens per Case" in shown and "on the front" in shown
+    assert all(cell in shown for row in pareto(*runs).table().rows for cell in row)
+    assert section(page(runs[0]), COST) == ""
+
+
+def test_no_cost_is_drawn_where_nothing_costs_anything(tmp_path: Path) -> None:
+    cases = [case(f"u{user}", n=6) for user in range(4)]
+    runs = [lr.evaluate(cases, ranker=name, out=tmp_path / name, progress=False) for name in ("bm25", "recall_order")]
+    assert section(page(*runs), COST) == ""
+
+
+def test_runs_about_ratings_have_costs_and_no_audits(tmp_path: Path) -> None:
+    content = page(*(with_ratings(tmp_path / f"{value}", value) for value in (2.0, 4.0)))
+    assert "RMSE (lower is better)" in section(content, COST)
+    assert section(content, "Calls, tokens and seconds").count("<h3>") == 2
+    assert section(content, "Audits") == section(content, "For whom") == section(content, CALIBRATION) == ""
+
+
+@pytest.mark.parametrize("costs", [(0, 0, 5), (3, 3, 3), (0, 1, 40_000), (2, 90, 4000), (0.0004, 0.02, 0.3)])
+@pytest.mark.parametrize("values", [(0.1, 0.2, 0.3), (0.2, 0.2, 0.2)])
+def test_every_point_and_name_stands_within_the_picture(costs: tuple[float, ...], values: tuple[float, ...]) -> None:
+    points = [
+        ParetoPoint(f"<b>{name}</b>", value, (value - 0.05, value + 0.1), cost, on_front=True)
+        for name, value, cost in zip("abc", values, costs, strict=True)
+    ]
+    drawn = pictures.pareto(Pareto("NDCG@10", False, "tokens per Case", 9, (*points, ParetoPoint("?", None, None, 1))))
+    places = re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)"', drawn)
+    assert len(places) == 3 and len(set(places)) == 3
+    assert all(40 <= float(x) <= 400 and 0 <= float(y) <= 290 for x, y in places)
+    assert "<b>" not in drawn and "&lt;b&gt;a" in drawn
+    assert len(re.findall('class="tick"', drawn)) < 20
+
+
+def test_the_audits_that_need_a_run_alone_are_there_by_themselves(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run", order="shuffled")
+    shown = section(page(run), "Audits")
+    for audit in (position(run), popularity(run)):
+        assert html.escape(audit.question) in shown and html.escape(audit.sentence) in shown
+        assert all(html.escape(cell) in shown for row in audit.table().rows for cell in row)
+    assert shown.count("<svg") == len(position(run).rows) + len(popularity(run).rows)
+    in_order = section(page(with_scores(tmp_path / "in_order", order="recall")), "Audits")
+    assert position(run).question not in in_order and popularity(run).question in in_order
+
+
+def test_audits_that_are_given_are_shown_once_and_as_text(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run", order="shuffled")
+    rows = (
+        AuditRow(HOSTILE, 0.5, (0.4, 0.6), 9, 0.1),
+        AuditRow("nothing", None, None, 0),
+        AuditRow("d", 2.0, None, 9, 0.0, 0.01),
+    )
+    given = Audit(f"Is it {HOSTILE}?", HOSTILE, rows, about=HOSTILE)
+    shown = section(page(run, audits=[position(run), given]), "Audits")
+    assert shown.count(position(run).question) == 1
+    assert "<script" not in shown and "<img" not in shown and shown.count(html.escape(HOSTILE)) == 4
+    assert "p (Holm)" in shown and "without bias" in shown

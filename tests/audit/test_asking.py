@@ -184,7 +184,7 @@ def test_nobody_is_lent_their_own_history() -> None:
         ("history", {"prompt": "rankgpt", "last": 0}, "0 events are no history"),
         ("history", {"prompt": "google-zero-shot"}, "audits rankings|these are Cases for a ranking"),
         ("injection", {"prompt": "palr"}, "palr asks for titles"),
-        ("injection", {"prompt": "rankgpt", "last": 3}, "changes no history"),
+        ("injection", {"prompt": "rankgpt", "last": 3}, "injection has no such option"),
         ("prior", {"prompt": "palr"}, "palr asks for titles"),
         ("prior", {"prompt": "rankgpt", "order": "recall"}, "the order is recall"),
         ("prior", {"prompt": "rankgpt", "show_scores": True}, "recall scores are content"),
@@ -205,7 +205,7 @@ def test_an_answer_line_has_the_form_of_the_prompts_answer() -> None:
     for prompt, form in (("rankgpt", r"\[\d\] >"), ("pointwise-yes-no", "Yes"), ("setwise", "[A-E]")):
         audit = compose_audit("injection", few_cases(), prompt=prompt, progress=False)
         case = audit.evaluation.cases[0]
-        [attacked] = set(audit.variants["answer-line"](case).candidates) - set(case.candidates)
+        [attacked] = set(audit.changed("answer-line").cases[0].candidates) - set(case.candidates)
         assert re.fullmatch(rf"Film \d\. Output: {form}", attacked.title), attacked.title
 
 

@@ -16,7 +16,7 @@ from llmrank.cli.options import (
     settings_options,
 )
 from llmrank.cli.output import show
-from llmrank.evaluation.audits.options import HistoryOptions, NoOptions
+from llmrank.evaluation.audits.options import HistoryOptions, NoOptions, ParaphraseOptions, VarianceOptions
 from llmrank.evaluation.settings import settings_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ _RUN = click.Path(path_type=Path)
 def audit() -> None:
     """Ask one question about a method: a number with its interval, and a sentence.
 
-    position, popularity and consistency read finished Runs. history, injection and prior take the options of eval, and
-    ask the model; they leave a Run per variant.
+    position, popularity and consistency read finished Runs. The others take the options of eval, and ask the model;
+    they leave a Run per variant.
     """
 
 
@@ -131,5 +131,30 @@ _asking(
     """Do identifier and place alone decide?
 
     Every candidate is shown with the same placeholder for its text.
+    """,
+)
+_asking(
+    "identifiers",
+    NoOptions,
+    """Does what an item is called in the prompt decide?
+
+    Each Case is asked with its items named by every scheme that the prompt can be combined with.
+    """,
+)
+_asking(
+    "paraphrase",
+    ParaphraseOptions,
+    """Does the wording decide?
+
+    Each Case is asked in the words of --prompt, and in those of each --wording, a template that differs in its text
+    alone.
+    """,
+)
+_asking(
+    "variance",
+    VarianceOptions,
+    """How far would the number move if it were measured again?
+
+    Each Case is asked in several orders, at a temperature above 0 several times, and in each --wording.
     """,
 )

@@ -12,16 +12,19 @@ from typing import Any, Literal, get_args
 from llmrank.audit import Audit
 from llmrank.errors import InputError, nearest
 from llmrank.evaluation.audits.history import plan_history
+from llmrank.evaluation.audits.identifiers import plan_identifiers
 from llmrank.evaluation.audits.injection import plan_injection
-from llmrank.evaluation.audits.options import HistoryOptions, NoOptions
+from llmrank.evaluation.audits.options import HistoryOptions, NoOptions, ParaphraseOptions, VarianceOptions
+from llmrank.evaluation.audits.paraphrase import plan_paraphrase
 from llmrank.evaluation.audits.plan import AuditPlan
 from llmrank.evaluation.audits.prior import plan_prior
+from llmrank.evaluation.audits.variance import plan_variance
 from llmrank.evaluation.cases import Source
 from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.evaluation.settings import gather, settings_of
 from llmrank.run import Run
 
-AuditName = Literal["history", "injection", "prior"]
+AuditName = Literal["history", "injection", "prior", "identifiers", "paraphrase", "variance"]
 NAMES: tuple[AuditName, ...] = get_args(AuditName)
 
 
@@ -39,6 +42,9 @@ ASKING: Mapping[AuditName, AskingAudit] = {
     "history": AskingAudit(HistoryOptions, plan_history),
     "injection": AskingAudit(NoOptions, plan_injection),
     "prior": AskingAudit(NoOptions, plan_prior),
+    "identifiers": AskingAudit(NoOptions, plan_identifiers),
+    "paraphrase": AskingAudit(ParaphraseOptions, plan_paraphrase),
+    "variance": AskingAudit(VarianceOptions, plan_variance),
 }
 
 

@@ -10,6 +10,7 @@ from llmrank.audit import Audit, Variants
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import cases_hash
 from llmrank.evaluation.evaluate import Evaluation
+from llmrank.evaluation.settings import gather
 from llmrank.prompting import PromptTemplate
 from llmrank.run import Run
 from llmrank.types import Case
@@ -46,6 +47,21 @@ def _with_changed_cases(variant: str, change: Callable[[Case], Case], evaluation
     # The hash: another version of llmrank may change them otherwise, and must not continue this Run.
     settings = {**cases.settings, "variant": variant, "variant_sha256": cases_hash(changed)}
     return replace(evaluation, cases=replace(cases, cases=changed, notes=(*cases.notes, note), settings=settings))
+
+
+def asking(evaluation: Evaluation, template: PromptTemplate | None = None, **settings: object) -> Evaluation:
+    """Return the evaluation with another template (None: its own), and other settings of the prompt."""
+    setup = evaluation.setup
+    changed = replace(setup, prompt=gather(setup.prompt, settings), template=template or setup.template)
+    return replace(evaluation, setup=changed)
+
+
+def template_of(evaluation: Evaluation, audit: str) -> PromptTemplate:
+    """Return the template that the method asks with; raises InputError where there is none."""
+    if evaluation.setup.template is None:
+        hint = "choose a prompt, and a --ranker that asks with it"
+        raise InputError(f"{audit} audits a prompt, and this method asks with none", field="ranker", hint=hint)
+    return evaluation.setup.template
 
 
 def refuse_unnamed(evaluation: Evaluation, why: str) -> None:

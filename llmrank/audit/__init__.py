@@ -11,6 +11,7 @@ from llmrank.audit.paraphrase import paraphrase
 from llmrank.audit.popularity import popularity
 from llmrank.audit.position import position
 from llmrank.audit.prior import prior, prior_variants
+from llmrank.audit.thinking import thinking
 from llmrank.audit.variance import Component, Design, Source, variance, variance_components
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "position",
     "prior",
     "prior_variants",
+    "thinking",
     "variance",
     "variance_components",
 ]

@@ -16,7 +16,13 @@ from llmrank.cli.options import (
     settings_options,
 )
 from llmrank.cli.output import show
-from llmrank.evaluation.audits.options import HistoryOptions, NoOptions, ParaphraseOptions, VarianceOptions
+from llmrank.evaluation.audits.options import (
+    HistoryOptions,
+    NoOptions,
+    ParaphraseOptions,
+    ThinkingOptions,
+    VarianceOptions,
+)
 from llmrank.evaluation.settings import settings_of
 
 if TYPE_CHECKING:
@@ -148,6 +154,14 @@ _asking(
 
     Each Case is asked in the words of --prompt, and in those of each --wording, a template that differs in its text
     alone.
+    """,
+)
+_asking(
+    "thinking",
+    ThinkingOptions,
+    """Does it rank better when it reasons first, and what does that cost?
+
+    Each Case is asked with thinking off, on, and with each --budget.
     """,
 )
 _asking(

@@ -14,17 +14,24 @@ from llmrank.errors import InputError, nearest
 from llmrank.evaluation.audits.history import plan_history
 from llmrank.evaluation.audits.identifiers import plan_identifiers
 from llmrank.evaluation.audits.injection import plan_injection
-from llmrank.evaluation.audits.options import HistoryOptions, NoOptions, ParaphraseOptions, VarianceOptions
+from llmrank.evaluation.audits.options import (
+    HistoryOptions,
+    NoOptions,
+    ParaphraseOptions,
+    ThinkingOptions,
+    VarianceOptions,
+)
 from llmrank.evaluation.audits.paraphrase import plan_paraphrase
 from llmrank.evaluation.audits.plan import AuditPlan
 from llmrank.evaluation.audits.prior import plan_prior
+from llmrank.evaluation.audits.thinking import plan_thinking
 from llmrank.evaluation.audits.variance import plan_variance
 from llmrank.evaluation.cases import Source
 from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.evaluation.settings import gather, settings_of
 from llmrank.run import Run
 
-AuditName = Literal["history", "injection", "prior", "identifiers", "paraphrase", "variance"]
+AuditName = Literal["history", "injection", "prior", "identifiers", "paraphrase", "thinking", "variance"]
 NAMES: tuple[AuditName, ...] = get_args(AuditName)
 
 
@@ -44,6 +51,7 @@ ASKING: Mapping[AuditName, AskingAudit] = {
     "prior": AskingAudit(NoOptions, plan_prior),
     "identifiers": AskingAudit(NoOptions, plan_identifiers),
     "paraphrase": AskingAudit(ParaphraseOptions, plan_paraphrase),
+    "thinking": AskingAudit(ThinkingOptions, plan_thinking),
     "variance": AskingAudit(VarianceOptions, plan_variance),
 }
 
@@ -70,6 +78,7 @@ class AuditEvaluation:
         runs: dict[str, Run] = {}
         with self.evaluation.session() as session:
             for name in self.plan.changes:
+                self.plan.refuse(session.backend)
                 self.evaluation.reporter.message(f"{self.name}: {name} ({len(runs) + 1} of {len(self.plan.changes)})")
                 runs[name] = self.changed(name).run(None if out is None else Path(out) / name, session)
         return runs
@@ -77,6 +86,7 @@ class AuditEvaluation:
     def estimate(self) -> CostEstimate:
         """Return what `run` would ask for all variants together. No request is sent."""
         with self.evaluation.session() as session:
+            self.plan.refuse(session.backend)
             return reduce(add, (self.changed(name).estimate(session) for name in self.plan.changes))
 
     def audit(self, runs: Mapping[str, Run]) -> Audit:
@@ -119,11 +129,14 @@ def run_audit(
 
     Args:
         name: `history`: what is the user's history worth, and does its order matter? `injection`: how many ranks does a
-            candidate gain whose title asks to be first? `prior`: do identifier and place alone decide?
+            candidate gain whose title asks to be first? `prior`: do identifier and place alone decide? `identifiers`:
+            does what an item is called decide? `paraphrase`: does the wording? `thinking`: does it rank better when it
+            reasons first? `variance`: how far would the number move if it were measured again?
         cases: What `evaluate` takes.
         out: Folder that gets a Run per variant; None: each has one of its own under `results/`.
-        arguments: The audit's own options (see `llmrank.evaluation.audits.options`), such as `last=5` for `history`,
-            and the other arguments of `evaluate`. The limits hold for all variants together.
+        arguments: The audit's own options (see `llmrank.evaluation.audits.options`), such as `last=5` for `history`
+            or `wording=["mine.jinja"]` for `paraphrase`, and the other arguments of `evaluate`. The limits hold for all
+            variants together.
 
     Raises:
         InputError: the audit would say nothing about this method or these Cases; and as `evaluate`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ import llmrank as lr
 from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError
 from llmrank.evaluation.auditing import compose_audit
+from llmrank.types import Request, Usage
 from tests.audit.model import ASKING, USERS, Asked, Model, cases
 from tests.evaluation.serving import cases as few_cases
+from tests.evaluation.serving import serving
+from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
 
 
 def audited(name: Any, path: Path, model: Model, **more: Any) -> tuple[Audit, dict[str, AuditRow]]:
@@ -81,6 +86,10 @@ def test_each_scheme_is_a_run_and_the_prompts_own_is_that_of_eval(tmp_path: Path
         ("identifiers", {"prompt": "palr-recommend"}, "shows no candidates"),
         ("identifiers", {"ranker": "bm25"}, "this method asks with none"),
         ("identifiers", {"prompt": "rankgpt", "last": 3}, "identifiers has no such option"),
+        ("thinking", {"prompt": "first-token"}, "the first token is read, so the model cannot reason first"),
+        ("thinking", {"prompt": "rankgpt", "thinking": "on"}, "asks with thinking off and on"),
+        ("thinking", {"prompt": "rankgpt", "budget": 0}, "greater than or equal to 1"),
+        ("thinking", {"ranker": "bm25"}, "this method asks with none"),
     ],
 )
 def test_what_would_say_nothing_is_refused_before_anything_is_asked(name: Any, more: dict[str, Any], said: str) -> None:
@@ -151,3 +160,84 @@ def test_a_wording_that_asks_for_something_else_is_refused(tmp_path: Path) -> No
     assert changed.prompt.view.ids == "letters" and asked.changed("rankgpt") is asked.evaluation
     own = compose_audit("paraphrase", few_cases(), prompt="rankgpt", wording=lr.load_prompt(plain), progress=False)
     assert list(own.plan.changes) == ["rankgpt", "plain"]
+
+
+def reasons(request: Request) -> Usage:
+    """Count what a model writes that reasons as long as it may."""
+    budget = request.thinking.budget or 900
+    return Usage(100, 0, 10 + budget * request.thinking.on, budget * request.thinking.on)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_what_thinking_is_worth_is_found_at_its_size(tmp_path: Path, share: float) -> None:
+    """Without a bound on its reasoning the model finds what it misses else; within a budget it does not."""
+
+    def knows(asked: Asked) -> bool:
+        free = asked.request.thinking.on and asked.request.thinking.budget is None
+        return free or asked.draw("misses").random() >= share
+
+    model = Model(knows, reasons)
+    found, rows = audited("thinking", tmp_path, model, budget=(64, 256))
+    assert model.asked == 4 * USERS
+    on = rows["on minus off"]
+    assert on.ci95 is not None and on.ci95[0] <= share <= on.ci95[1] and on.direction == bool(share)
+    assert rows["budget 64 minus off"].value == rows["budget 256 minus off"].value == 0
+    counted = [rows[f"reasoning tokens per call, {name}"].value for name in ("off", "on", "budget 64", "budget 256")]
+    assert counted == [0, 900, 64, 256] and rows["completion tokens per call, budget 64"].value == 74
+    assert rows["pairs of candidates tied, on"].value == 0 and rows["unread, on"].value == 0
+    assert (rows["seconds per call, on"].value or 0) > 0
+    assert ("Thinking rather than not is worth" in found.sentence) == bool(share)
+    assert "no sign that thinking for 64 tokens at most rather than not matters" in found.sentence
+    assert "the model may have no switch" not in found.sentence
+
+
+def test_a_model_without_a_switch_is_found_out(tmp_path: Path) -> None:
+    found, _ = audited("thinking", tmp_path, Model(lambda _: True))
+    assert found.sentence.endswith("No tokens of reasoning were counted: the model may have no switch.")
+
+    class Unswitched(Model):
+        def switches_thinking(self) -> bool:
+            return False
+
+    model = Unswitched(lambda _: True)
+    with pytest.raises(InputError, match="the reasoning of simulated cannot be switched"):
+        audited("thinking", tmp_path / "known", model)
+    assert model.asked == 0
+
+
+def in_the_order_shown(body: Mapping[str, Any]) -> Step:
+    shown = re.findall(r'^\[(\d+)\] "', body["messages"][-1]["content"], re.MULTILINE)
+    return good(" > ".join(f"[{identifier}]" for identifier in shown))
+
+
+@pytest.mark.parametrize("refused_word", ["", "none", "reasoning_effort"])
+def test_an_endpoint_is_asked_with_efforts_and_what_it_refuses_is_said(tmp_path: Path, refused_word: str) -> None:
+    efforts: list[str | None] = []
+
+    def answer(body: Mapping[str, Any]) -> Step:
+        effort = body.get("reasoning_effort")
+        if refused_word == "reasoning_effort" and effort is not None:
+            return refused(400, "Unrecognized request argument supplied: reasoning_effort")
+        if refused_word == effort:
+            return refused(400, "Unsupported value: 'none'. Supported values are: 'minimal', 'low', 'medium'.",
+                           param="reasoning_effort")  # fmt: skip
+        efforts.append(effort)
+        return in_the_order_shown(body)
+
+    def audit(out: str) -> Audit:
+        given: dict[str, Any] = {"prompt": "rankgpt", "budget": 512, "progress": False, "store": tmp_path / "store"}
+        where: dict[str, Any] = {"model": MODEL, "base_url": server.base_url, "out": tmp_path / out}
+        return lr.run_audit("thinking", few_cases(), **given, **where)
+
+    with serving(ScriptedServer(answer=answer)) as server:
+        if refused_word == "reasoning_effort":
+            for _ in range(2):
+                with pytest.raises(
+                    InputError, match=r"the reasoning of .* cannot be switched|takes no reasoning_effort"
+                ):
+                    audit("audit")
+            return
+        found = audit("audit")
+    off = "minimal" if refused_word else "none"
+    assert set(efforts) == {off, "medium", "low"} and len(efforts) == 3 * len(few_cases())
+    assert ("The endpoint knows no effort `none`: off means minimal." in found.sentence) == bool(refused_word)

@@ -13,7 +13,7 @@ from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.settings import gather
 from llmrank.prompting import PromptTemplate
 from llmrank.run import Run
-from llmrank.types import Case
+from llmrank.types import Backend, Case
 
 Change = Callable[[Evaluation], Evaluation]
 
@@ -26,6 +26,8 @@ class AuditPlan:
     """How the evaluation is changed, by the name of the variant."""
     read: Callable[[Mapping[str, Run]], Audit]
     """Returns what the Runs say, which are given by the names of `changes`."""
+    refuse: Callable[[Backend], None] = lambda _: None
+    """Raises InputError for a backend that cannot be asked so, as far as that is known: before each variant."""
 
 
 def as_it_is(evaluation: Evaluation) -> Evaluation:

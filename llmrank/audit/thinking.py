@@ -22,7 +22,8 @@ def thinking(runs: Mapping[str, Run]) -> Audit:
     Beside the differences from no reasoning, which are paired on users: the share of pairs of candidates that are tied;
     completion tokens, reasoning tokens among them, and seconds per call, each the mean over Cases; Kendall's tau of the
     ranks, the overlap of the tops, and the share of answers that cannot be read, which count as worst. Seconds are
-    those that the Run waited: calls side by side slow each other, and an answer from the Store takes none.
+    those that the Run waited: calls side by side slow each other, an answer from the Store takes none, and the first
+    calls wait for the start of a model in this process.
 
     Args:
         runs: `off` first; the others by what `--thinking` says, `on` or a budget in tokens.

@@ -117,7 +117,7 @@ def variance_components(
     one wording only) counts for both sources.
 
     A component that is zero is estimated below zero in half of all samples. It is then zero, as usual, and the interval
-    says up to what it may be: percentiles of a bootstrap of users, shifted so that their mean is the estimate (Efron &
+    says up to what it may be: percentiles of a bootstrap of users, shifted so that their mean is the component (Efron &
     Tibshirani 1993, An Introduction to the Bootstrap, chapters 10 and 13), cut at zero. It is about the wordings that
     were asked: how others would differ, a few wordings cannot say.
 
@@ -134,7 +134,7 @@ def variance_components(
     replicas = stats.bootstrap(
         lambda weights: _estimates(values, clusters, weights), clusters, replicas=REPLICAS, seed=seed
     )
-    shifted = replicas - replicas.mean(axis=0) + estimates
+    shifted = replicas - replicas.mean(axis=0) + np.maximum(estimates, 0.0)
     return tuple(
         Component(source, max(0.0, float(estimates[at])), _above_zero(stats.percentile_interval(shifted[:, at])), cases)
         for at, source in enumerate(SOURCES)
@@ -224,9 +224,10 @@ def _sentence(components: Sequence[Component], headline: str) -> str:
     total = sum(one.of_mean for one in components)
     if not total:
         return f"No part of the spread of {headline} can be told from zero."
-    shares = [f"{one.of_mean / total:.0%} of the variance" for one in components]
+    shares = [f"{one.of_mean / total:.0%}" for one in components]
+    shares[0] += " of the variance"
     parts = [
         f"±{number(one.moves)} {SAID[one.source]} ({between(one.moves_ci95)}; {share})"
         for one, share in zip(components, shares, strict=True)
     ]
-    return f"Measured again, {headline} would move by {', '.join(parts)}."
+    return f"{headline} would move by {', '.join(parts)}."

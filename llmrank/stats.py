@@ -226,8 +226,8 @@ def bootstrap(
 ) -> NDArray[np.float64]:
     """Return `replicas` values of a statistic that is not a mean (RMSE, AUC), each over users drawn with replacement.
 
-    `statistic` takes `weights[replica, case]`, how often each Case is counted, and returns one value per replica. The
-    same seed draws the same users, so two statistics can be paired.
+    `statistic` takes `weights[replica, case]`, how often each Case is counted, and returns a value, or a row of
+    several, per replica. The same seed draws the same users, so two statistics can be paired.
     """
     clusters = np.unique(clusters, return_inverse=True)[1]
     users = int(clusters.max(initial=-1)) + 1

@@ -517,6 +517,10 @@ class Backend(Protocol):
         """Return whether the answer is there (a replay); None for a backend that answers any Request."""
         ...
 
+    def switches_thinking(self) -> bool | None:
+        """Return whether the model's reasoning can be switched on and off; None when that is not known."""
+        ...
+
     async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
         """Return the token id of every text that is a single token of the model; None if its tokenizer is unknown."""
         ...

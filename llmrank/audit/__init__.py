@@ -1,27 +1,39 @@
 """Audits: each asks one question about a method and answers with a number, its interval, and a sentence.
 
-`history`, `injection` and `prior` read Runs of changed Cases, which `llmrank.evaluation.auditing` makes."""
+`position`, `popularity` and `consistency` read any Runs; the others those that `llmrank.evaluation.auditing` makes."""
 
 from llmrank.audit.consistency import consistency
 from llmrank.audit.finding import Audit, AuditRow, Variants, read_audit
 from llmrank.audit.history import history, history_variants
+from llmrank.audit.identifiers import identifiers
 from llmrank.audit.injection import injection, injection_variants
+from llmrank.audit.paraphrase import paraphrase
 from llmrank.audit.popularity import popularity
 from llmrank.audit.position import position
 from llmrank.audit.prior import prior, prior_variants
+from llmrank.audit.thinking import thinking
+from llmrank.audit.variance import Component, Design, Source, variance, variance_components
 
 __all__ = [
     "Audit",
     "AuditRow",
+    "Component",
+    "Design",
+    "Source",
     "Variants",
     "consistency",
     "history",
     "history_variants",
+    "identifiers",
     "injection",
     "injection_variants",
+    "paraphrase",
     "popularity",
     "position",
     "prior",
     "prior_variants",
     "read_audit",
+    "thinking",
+    "variance",
+    "variance_components",
 ]

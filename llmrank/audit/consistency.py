@@ -6,7 +6,7 @@ import math
 from itertools import combinations
 from random import Random
 
-from llmrank.audit.finding import Audit, AuditRow, correlation, leaders, mean_row, mid_ranks
+from llmrank.audit.finding import Audit, AuditRow, correlation, leaders, mean_row, mid_ranks, top_in_common
 from llmrank.errors import InputError
 from llmrank.run import Run
 from llmrank.types import Case, Ranking
@@ -67,13 +67,12 @@ def _sentence(top: AuditRow) -> str:
 
 
 def _alike(left: Ranking, right: Ranking) -> tuple[float, float, float]:
-    ranks = [mid_ranks(left), mid_ranks(right)]
+    ranks = mid_ranks(left), mid_ranks(right)
     ids = list(ranks[0])
-    first, second = ({item_id for item_id in ids if rank[item_id] <= TOP} for rank in ranks)
-    common = len(first & second) / len(first | second) if first | second else float("nan")
     mine, theirs = leaders(left), leaders(right)
     same = len(mine & theirs) / (len(mine) * len(theirs))
-    return correlation([ranks[0][one] for one in ids], [ranks[1][one] for one in ids]), common, same
+    alike = correlation([ranks[0][one] for one in ids], [ranks[1][one] for one in ids])
+    return alike, top_in_common(*ranks, TOP), same
 
 
 def _means(pairs: list[tuple[float, float, float]]) -> tuple[float, float, float]:

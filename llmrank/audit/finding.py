@@ -107,10 +107,10 @@ def mean_row(
     name: str,
     values: Sequence[float] | NDArray[np.float64],
     users: Sequence[str],
-    bounds: tuple[float, float],
+    bounds: tuple[float, float] | None,
     chance: float | None = None,
 ) -> AuditRow:
-    """Return the mean of the values that are defined (not NaN)."""
+    """Return the mean of the values that are defined (not NaN); `bounds` are the least and the most they can be."""
     found = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(found)
     clusters = stats.clusters_of(user for user, there in zip(users, known.tolist(), strict=True) if there)
@@ -136,10 +136,17 @@ def difference_rows(compared: Sequence[tuple[str, Sequence[float], Sequence[floa
     return [replace(row, p=p) for row, p in zip(rows, corrected, strict=True)]
 
 
-def unread(runs: Iterable[Run]) -> tuple[int, int]:
-    """Return how many Cases of these Runs have no readable answer, and how many Cases there are."""
+def unread(runs: Iterable[Run], consequence: str) -> str:
+    """Return a sentence about the Cases that have no readable answer, to be added to others; empty where all have."""
     answered = [record.ranking.answered for run in runs for record in run.records.values()]
-    return answered.count(False), len(answered)
+    missing = answered.count(False)
+    return f" {missing:,} of {len(answered):,} answers cannot be read; {consequence}." if missing else ""
+
+
+def sentence_of(parts: Sequence[str]) -> str:
+    """Return the parts as one sentence."""
+    joined = "; ".join(parts)
+    return f"{joined[0].upper()}{joined[1:]}."
 
 
 def share_first(story: CaseStory, items: Iterable[str]) -> float:
@@ -165,3 +172,20 @@ def correlation(left: Sequence[float], right: Sequence[float]) -> float:
     if min(left) == max(left) or min(right) == max(right):
         return float("nan")
     return float(np.corrcoef(left, right)[0, 1])
+
+
+def kendall(left: Sequence[float], right: Sequence[float]) -> float:
+    """Return Kendall's tau-b (1945, Biometrika 33), which corrects for ties; NaN where one of them is constant."""
+    signs = [np.sign(np.subtract.outer(ranks, ranks)) for ranks in map(np.asarray, (left, right))]
+    scale = np.sqrt(np.prod([(one**2).sum() for one in signs]))
+    return float((signs[0] * signs[1]).sum() / scale) if scale else float("nan")
+
+
+def top_in_common(left: Mapping[str, float], right: Mapping[str, float], k: int) -> float:
+    """Return the share of the items in one of two top k that are in both (Jaccard), given the rank of each item.
+
+    Items that share a rank beyond k, in the mean of their places, are in no top; NaN where no item is in one.
+    """
+    tops = [{item_id for item_id, rank in ranks.items() if rank <= k} for ranks in (left, right)]
+    both = tops[0] | tops[1]
+    return len(tops[0] & tops[1]) / len(both) if both else float("nan")

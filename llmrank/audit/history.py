@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from llmrank.audit.finding import Audit, AuditRow, Variants, difference_rows, mean_row, unread
+from llmrank.audit.contrast import Contrast, worth
+from llmrank.audit.finding import Audit, Variants, difference_rows, sentence_of, unread
 from llmrank.errors import InputError
 from llmrank.run import Run
-from llmrank.run.tables import MINUS, between, number, p_is
 from llmrank.types import Case, Event
 
 FULL = "full"
@@ -27,26 +27,14 @@ def history(runs: Mapping[str, Run]) -> Audit:
     Raises:
         InputError: no relevant item is known, or the Runs have no Case in common.
     """
-    full = runs[FULL]
-    headline = full.metrics.headline
-    shared = set.intersection(*({case.case_id for case in run.done} for run in runs.values()))
-    cases = [case for case in full.done if case.case_id in shared]
-    if headline is None or not any(case.relevant for case in cases):
-        hint = "audit Cases whose relevant items are known"
-        raise InputError("nothing can be measured", path=full.path, hint=hint)
-    users = [case.user_id for case in cases]
-    values: dict[str, list[float]] = {}
-    for name, run in runs.items():
-        found = dict(zip((case.case_id for case in run.cases), run.per_case(headline).tolist(), strict=True))
-        values[name] = [found[case.case_id] for case in cases]
-    rows = [mean_row(f"{headline}, {said(name)}", found, users, (0, 1)) for name, found in values.items()]
+    found = Contrast.of(runs)
     others = [name for name in runs if name != FULL]
-    gained = difference_rows([(f"full minus {said(name)}", values[FULL], values[name], users) for name in others])
-    sentence = "; ".join(_claim(name, row, headline) for name, row in zip(others, gained, strict=True)) + "."
-    missing, asked = unread(runs.values())
-    if missing:
-        sentence += f" {missing:,} of {asked:,} answers cannot be read; they count as worst."
-    return Audit("What is the user's history worth?", sentence[0].upper() + sentence[1:], (*rows, *gained), full.title)
+    gained = difference_rows(
+        [(f"full minus {said(name)}", found.values[FULL], found.values[name], found.users) for name in others]
+    )
+    claims = [worth(_subject(name), row, found.headline) for name, row in zip(others, gained, strict=True)]
+    sentence = sentence_of(claims) + unread(runs.values(), "they count as worst")
+    return Audit("What is the user's history worth?", sentence, (*found.levels(said), *gained), found.about)
 
 
 def history_variants(
@@ -113,15 +101,10 @@ def _lent(cases: Sequence[Case], seed: int) -> dict[str, tuple[Event, ...]]:
     }
 
 
-def _claim(name: str, row: AuditRow, headline: str) -> str:
+def _subject(name: str) -> str:
     subjects = {
         "none": "showing a history rather than none",
         "other": "showing the user's own rather than another's",
         "shuffled": "its order",
     }
-    subject = subjects.get(name) or f"what lies before the {said(name)}"
-    numbers = f"({between(row.ci95, sign=True)}, {p_is(row.p)})"
-    if not row.direction:
-        return f"no sign that {subject} matters {numbers}"
-    verb = "is worth" if row.direction > 0 else "costs"
-    return f"{subject} {verb} {number(row.value).lstrip(MINUS)} {headline} {numbers}"
+    return subjects.get(name) or f"what lies before the {said(name)}"

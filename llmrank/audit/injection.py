@@ -17,6 +17,7 @@ from llmrank.audit.finding import (
     mean_row,
     mid_ranks,
     read_stories,
+    sentence_of,
     share_first,
     unread,
 )
@@ -76,9 +77,7 @@ def injection(runs: Mapping[str, Run]) -> Audit:
         firsts.append(mean_row(f"{name}: comes first", reached, users, (0, 1), float(np.mean(usual))))
     gained = difference_rows(compared)
     sentence = _sentence([name for name in runs if name != PLAIN], gained, longest)
-    missing, asked = unread(runs.values())
-    if missing:
-        sentence += f" {missing:,} of {asked:,} answers cannot be read; they are left out."
+    sentence += unread(runs.values(), "they are left out")
     rows = [row for pair in zip(gained, firsts, strict=True) for row in pair]
     return Audit("Does a title that asks to be first get there?", sentence, tuple(rows), runs[PLAIN].title)
 
@@ -122,5 +121,4 @@ def _sentence(names: list[str], gained: list[AuditRow], longest: int) -> str:
         for direction, words in ((1, "ranks are gained by"), (-1, "ranks are lost by"), (0, "no change shows for"))
         if said[direction]
     ]
-    sentence = "; ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]}; the longest list has {longest} candidates."
+    return sentence_of([*parts, f"the longest list has {longest} candidates"])

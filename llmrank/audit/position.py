@@ -8,6 +8,7 @@ import numpy as np
 
 from llmrank.audit.finding import Audit, AuditRow, correlation, mean_row, mid_ranks, read_stories, share_first
 from llmrank.errors import InputError
+from llmrank.rankers.order import Order
 from llmrank.run import CaseStory, Run
 from llmrank.run.tables import signed
 
@@ -52,9 +53,9 @@ def position(run: Run) -> Audit:
 
 def shuffled_stories(run: Run) -> list[CaseStory]:
     """Return the readable Cases of a Run whose candidates were shown shuffled; raises InputError for any other."""
-    if run.settings.get("order") != "shuffled":
-        order = run.settings.get("order") or "unknown"
-        problem = f"the candidates were not shown shuffled (order: {order})"
+    order = run.settings.get("order")
+    if order is None or not Order.parse(order).is_shuffled:
+        problem = f"the candidates were not shown shuffled (order: {order or 'unknown'})"
         hint = "audit a Run with --order shuffled: only there is the place a matter of chance"
         raise InputError(problem, path=run.path, hint=hint)
     return read_stories(run)

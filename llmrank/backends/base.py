@@ -40,6 +40,10 @@ class BaseBackend:
         """Return None: it answers any Request."""
         return None
 
+    def switches_thinking(self) -> bool | None:
+        """Return None: it is not known."""
+        return None
+
     async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
         """Return None: the model's tokenizer is not known."""
         return None
@@ -84,6 +88,10 @@ class WrappedBackend:
     def holds(self, request: Request) -> bool | None:
         """Return what the backend says."""
         return self._backend.holds(request)
+
+    def switches_thinking(self) -> bool | None:
+        """Return what the backend says."""
+        return self._backend.switches_thinking()
 
     async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
         """Return what the backend's tokenizer says."""

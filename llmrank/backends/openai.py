@@ -96,6 +96,10 @@ class OpenAIBackend(BaseBackend):
         more = {"ignored": ignored} if ignored else {}
         return {**self.dialect.concessions, **more, **({"served": served} if served else {})}
 
+    def switches_thinking(self) -> bool | None:
+        """Return False once the endpoint has refused `reasoning_effort`; until then, and of vLLM's, it is not known."""
+        return False if "reasoning_effort" in self.dialect.left_out else None
+
     @property
     def identity(self) -> Mapping[str, str]:
         """Kind, base URL (no user, password or query), model, and `server: vllm` if every sampling field is sent."""

@@ -33,7 +33,7 @@ from llmrank.backends.thinking import (
 )
 from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError, nearest
 from llmrank.progress import Say, sign_of_life, silent
-from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Structured, Usage
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Structured, Thinking, Usage
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
@@ -132,6 +132,10 @@ class VllmBackend(BaseBackend):
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the number of prompt tokens, those of the chat template included."""
         return len(self._prompt(Request(tuple(messages))))
+
+    def switches_thinking(self) -> bool:
+        """Return whether the chat template has a switch."""
+        return bool(template_arguments(self._template_variables, Thinking(True)))
 
     async def label_tokens(self, texts: Sequence[str]) -> dict[str, int]:
         """Return the token id of every text that is a single token where this model's answer begins."""

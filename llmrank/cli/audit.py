@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,17 @@ from llmrank.cli.options import (
     evaluation_options,
     json_option,
     option,
+    settings_options,
 )
 from llmrank.cli.output import show
+from llmrank.evaluation.audits.options import (
+    HistoryOptions,
+    NoOptions,
+    ParaphraseOptions,
+    ThinkingOptions,
+    VarianceOptions,
+)
+from llmrank.evaluation.settings import settings_of
 
 if TYPE_CHECKING:
     from llmrank.evaluation.auditing import AuditName
@@ -27,8 +35,8 @@ _RUN = click.Path(path_type=Path)
 def audit() -> None:
     """Ask one question about a method: a number with its interval, and a sentence.
 
-    position, popularity and consistency read finished Runs. history, injection and prior take the options of eval, and
-    ask the model; they leave a Run per variant.
+    position, popularity and consistency read finished Runs. The others take the options of eval, and ask the model;
+    they leave a Run per variant.
     """
 
 
@@ -74,11 +82,6 @@ def consistency(runs: tuple[Path, ...], as_json: bool) -> None:
     show(audited(first, second, *more), as_json=as_json)
 
 
-def _asking(command: Callable[..., None]) -> click.Command:
-    """Return a command of the audit that has the options of eval."""
-    return audit.command(cls=GroupedCommand)(evaluation_options(_out_option(command)))
-
-
 _out_option = option(
     "-o",
     "--out",
@@ -88,45 +91,84 @@ _out_option = option(
 )
 
 
-def _ask(name: AuditName, out: Path | None, dry_run: bool, as_json: bool, values: dict[str, Any], **more: Any) -> None:  # noqa: ANN401
-    from llmrank.evaluation.auditing import compose_audit
-    from llmrank.evaluation.evaluate import check_error_rate
-    from llmrank.progress import Progress
+def _asking(name: AuditName, options: type, text: str) -> None:
+    """Add the command of an audit that asks: its own options, and those of eval."""
 
-    cases, arguments = evaluation_arguments(values)
-    asked = compose_audit(name, cases, progress=Progress(), **arguments, **more)
-    if dry_run:
-        show(asked.estimate(), as_json=as_json)
-        return
-    runs = asked.run(out)
-    show(asked.audit(runs), as_json=as_json)
-    for run in runs.values():
-        check_error_rate(run, arguments["limits"])
+    def ask(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+        from llmrank.evaluation.auditing import compose_audit
+        from llmrank.evaluation.evaluate import check_error_rate
+        from llmrank.progress import Progress
+
+        own = {one.name: values.pop(one.name) for one in settings_of(options)}
+        cases, arguments = evaluation_arguments(values)
+        given = {setting: value for setting, value in own.items() if value not in (None, ())}
+        asked = compose_audit(name, cases, progress=Progress(), **arguments, **given)
+        if dry_run:
+            show(asked.estimate(), as_json=as_json)
+            return
+        runs = asked.run(out)
+        show(asked.audit(runs), as_json=as_json)
+        for run in runs.values():
+            check_error_rate(run, arguments["limits"])
+
+    decorate = settings_options(options, "audit")
+    audit.command(name, cls=GroupedCommand, help=text)(decorate(evaluation_options(_out_option(ask))))
 
 
-@_asking
-@option("--last", type=int, metavar="N", default=None, help="Also ask with the last N events of each history alone.")
-def history(out: Path | None, dry_run: bool, as_json: bool, last: int | None, **values: Any) -> None:  # noqa: ANN401
+_asking(
+    "history",
+    HistoryOptions,
     """What is the user's history worth, and does its order matter?
 
     Each Case is asked with its history, with the history shuffled, with that of another user, and with none.
-    """
-    _ask("history", out, dry_run, as_json, values, last=last)
-
-
-@_asking
-def injection(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+    """,
+)
+_asking(
+    "injection",
+    NoOptions,
     """What does a title gain that asks to be first?
 
     In each Case one candidate is attacked, never a relevant one: by an instruction, a system turn, an answer, praise.
-    """
-    _ask("injection", out, dry_run, as_json, values)
-
-
-@_asking
-def prior(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+    """,
+)
+_asking(
+    "prior",
+    NoOptions,
     """Do identifier and place alone decide?
 
     Every candidate is shown with the same placeholder for its text.
-    """
-    _ask("prior", out, dry_run, as_json, values)
+    """,
+)
+_asking(
+    "identifiers",
+    NoOptions,
+    """Does what an item is called in the prompt decide?
+
+    Each Case is asked with its items named by every scheme that the prompt can be combined with.
+    """,
+)
+_asking(
+    "paraphrase",
+    ParaphraseOptions,
+    """Does the wording decide?
+
+    Each Case is asked in the words of --prompt, and in those of each --wording, a template that differs in its text
+    alone.
+    """,
+)
+_asking(
+    "thinking",
+    ThinkingOptions,
+    """Does it rank better when it reasons first, and what does that cost?
+
+    Each Case is asked with thinking off, on, and with each --budget.
+    """,
+)
+_asking(
+    "variance",
+    VarianceOptions,
+    """How far would the number move if it were measured again?
+
+    Each Case is asked in several orders, at a temperature above 0 several times, and in each --wording.
+    """,
+)

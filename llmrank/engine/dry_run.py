@@ -63,8 +63,23 @@ class Estimate:
     most_left: Workload
     """At most what the Store has no answer to: what is still to be paid."""
     likely_left: Workload
-    cached_share: float | None
-    """The share of the prompt that came from the prefix cache in the answers that the Store has; None: it has none."""
+    stored: Usage
+    """The tokens of the answers that the Store has."""
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(
+            self.cases + other.cases,
+            self.most + other.most,
+            self.likely + other.likely,
+            self.most_left + other.most_left,
+            self.likely_left + other.likely_left,
+            self.stored + other.stored,
+        )
+
+    @property
+    def cached_share(self) -> float | None:
+        """The share of the prompt that came from the prefix cache in the stored answers; None: there are none."""
+        return self.stored.cached_tokens / self.stored.prompt_tokens if self.stored.prompt_tokens else None
 
     @property
     def exact(self) -> bool:
@@ -122,8 +137,7 @@ def estimate(
             expected = _times(needs.likely_calls, mean, seen.most_tokens)
         most, most_left = most + bound, most_left + (bound - seen.held)
         likely, likely_left = likely + expected, likely_left + (expected - seen.held)
-    cached_share = known.cached_tokens / known.prompt_tokens if known.prompt_tokens else None
-    return Estimate(count, most, likely, most_left, likely_left, cached_share)
+    return Estimate(count, most, likely, most_left, likely_left, known)
 
 
 @dataclass

@@ -92,9 +92,12 @@ class Evaluation:
                 tariff=session.budget.tariff,
             )
 
-    def estimate(self) -> CostEstimate:
-        """Return what `run` would ask, what of it the Store has, and what the rest may cost. No request is sent."""
-        with self.session() as session:
+    def estimate(self, session: Session | None = None) -> CostEstimate:
+        """Return what `run` would ask, what of it the Store has, and what the rest may cost. No request is sent.
+
+        A `session` stays open.
+        """
+        with self.session() if session is None else nullcontext(session) as session:
             method = self._alone(session)
             session.check(method.ranker.needs(self._longest), ask=False)
             return CostEstimate.of(self._asked, method, session)
@@ -225,6 +228,10 @@ class CostEstimate:
             stored=lambda request: session.store.get(request_key(backend.identity, request)),
         )
         return cls(counted, exact, session.budget.tariff, session.budget.batch)
+
+    def __add__(self, other: CostEstimate) -> CostEstimate:
+        """Return the estimate for both, which are asked in the same session."""
+        return replace(self, counted=self.counted + other.counted, exact=self.exact and other.exact)
 
     def __str__(self) -> str:
         counted, tariff = self.counted, self.tariff

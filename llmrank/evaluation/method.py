@@ -34,6 +34,7 @@ from llmrank.rankers.registry import (
     build_ranker,
     check_options,
 )
+from llmrank.rankers.repeated import AskedAgain
 from llmrank.types import AnswerFormat, Backend, Case, Ranker
 
 Task = Literal["ranking", "rating"]
@@ -92,9 +93,17 @@ class Composer:
             prompt = None if template is None else self.prompt(template)
             first, first_template = self._first()
             ranker = self._ranker(prompt, first)
-            return Method(ranker, self._manifest(prompt, ranker, first_template), order, prompt)
+            return self._drawn(Method(ranker, self._manifest(prompt, ranker, first_template), order, prompt))
         ranker = ranker or self._baseline_alone()
-        return Method(ranker, {"prompt": ranker.name, "ranker": ranker.name, "order": self.settings.order}, order)
+        settings = {"prompt": ranker.name, "ranker": ranker.name, "order": self.settings.order}
+        return self._drawn(Method(ranker, settings, order))
+
+    def _drawn(self, method: Method) -> Method:
+        """Return the method, asked for the time that the settings say."""
+        draw = self.settings.draw
+        if draw == 1:
+            return method
+        return replace(method, ranker=AskedAgain(method.ranker, draw), settings={**method.settings, "draw": draw})
 
     def prompt(self, template: PromptTemplate) -> Prompt:
         """Return what a ranker asks with: the template with its view, shots, answer format and context window."""

@@ -96,7 +96,9 @@ class PromptSettings:
     top: Annotated[int, Ge(1)] | None = None
     """How many items the model is asked for."""
     order: str = "shuffled"
-    """Order in which candidates are shown: shuffled, recall, reversed, target-at-P."""
+    """Order in which candidates are shown: shuffled, shuffled-N (the Nth shuffle), recall, reversed, target-at-P."""
+    draw: Annotated[int, Ge(1)] = 1
+    """Which drawing of the answers it is, for a temperature above 0: another number asks everything anew."""
     no_profile: bool = False
     """Leave out the first call, which asks for a profile of the user."""
     temperature: Annotated[float, Ge(0)] | None = None

@@ -16,39 +16,55 @@ from llmrank.types import Case
 class Order:
     """A way of arranging candidates before they are shown.
 
-    `shuffled` hides the retriever's order; `recall` and `reversed` show what it is worth to the model; `target-at-P`
-    puts the first relevant candidate at position P (from 0), a probe for position bias: only this one reads the truth.
+    `shuffled` hides the retriever's order, and `shuffled-N` is the Nth of such shuffles; `recall` and `reversed` show
+    what that order is worth to the model; `target-at-P` puts the first relevant candidate at position P (from 0), a
+    probe for position bias: only this one reads the truth.
     """
 
     mode: Literal["shuffled", "recall", "reversed", "target-at"] = "shuffled"
     seed: int = 0
     position: int = 0
+    number: int = 1
+    """Which shuffle it is: the same Cases with the same seed, in another order."""
 
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> Order:
-        """Return the Order for `shuffled`, `recall`, `reversed` or `target-at-P`; raises InputError for others."""
+        """Return the Order for `shuffled`, `shuffled-N`, `recall`, `reversed` or `target-at-P`; raises InputError for
+        others."""
         if text == "shuffled" or text == "recall" or text == "reversed":
             return cls(text, seed)
+        if match := re.fullmatch(r"shuffled-([1-9]\d*)", text):
+            return cls("shuffled", seed, number=int(match[1]))
         if match := re.fullmatch(r"target-at-(\d+)", text):
             return cls("target-at", seed, int(match[1]))
         raise InputError(
-            f"unknown order {text!r}", field="--order", hint="use shuffled, recall, reversed or target-at-P (P from 0)"
+            f"unknown order {text!r}",
+            field="--order",
+            hint="use shuffled, shuffled-N (N from 2), recall, reversed or target-at-P (P from 0)",
         )
 
     def __str__(self) -> str:
-        return f"target-at-{self.position}" if self.mode == "target-at" else self.mode
+        if self.mode == "target-at":
+            return f"target-at-{self.position}"
+        return self.mode if self.number == 1 else f"{self.mode}-{self.number}"
+
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether the place of a candidate is a matter of chance."""
+        return self.mode == "shuffled"
 
     def arrange(self, case: Case) -> Case:
         """Return the Case with its candidates, and their recall scores, in the order to be shown.
 
-        The shuffle of a Case is drawn from `Random(f"{seed}:{case_id}")`, so it depends neither on the order of the
-        Cases nor on other draws.
+        The shuffle of a Case is drawn from `Random(f"{seed}:{case_id}")`, with `shuffle {N}:` before it for the Nth,
+        so it depends neither on the order of the Cases nor on other draws.
         """
         places = list(range(len(case.candidates)))
         if self.mode == "reversed":
             places.reverse()
         elif self.mode != "recall":
-            Random(f"{self.seed}:{case.case_id}").shuffle(places)
+            which = "" if self.number == 1 else f"shuffle {self.number}:"
+            Random(f"{which}{self.seed}:{case.case_id}").shuffle(places)
         if self.mode == "target-at":
             targets = [place for place in places if case.candidates[place].item_id in case.relevant]
             for target in targets[:1]:

@@ -1,4 +1,4 @@
-"""Repeated: one method asked several times, each time in another order, and the rankings combined.
+"""Repeated: one method asked several times, each time in another order, and the rankings combined. Or asked again.
 
 Bootstrapping (LLMRank, 2305.08845 §3.3) and permutation self-consistency (2310.07712 §2) against position bias.
 """
@@ -21,6 +21,8 @@ from llmrank.types import Case, Needs, Ranking, RankingSteps, Request, WrappedRa
 
 MOST_PAIRED = 2000
 """Candidates up to which `kemeny` combines: it compares every pair."""
+DRAWS_APART = 1_000
+"""By how much the repeats of two draws differ: more than a method has repeats of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,27 @@ class Repeated(WrappedRanker):
         rankings = yield from side_by_side([self.ranker.rank(one) for one in shuffled], numbered)
         combined = combine([ranking for ranking in rankings if not has_no_result(ranking)] or rankings, self.combine)
         return merge_outcomes(combined, rankings)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAgain(WrappedRanker):
+    """Asks what `ranker` asks, for the `draw`-th time: what comes back is drawn anew, not taken from the Store."""
+
+    draw: int
+
+    @property
+    def name(self) -> str:
+        """The method's own name."""
+        return self.ranker.name
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Rank as the ranker does, by answers of this draw."""
+
+        def again(_: int, batch: list[Request]) -> list[Request]:
+            return [replace(request, repeat=request.repeat + DRAWS_APART * (self.draw - 1)) for request in batch]
+
+        [ranking] = yield from side_by_side([self.ranker.rank(case)], again)
+        return ranking
 
 
 def combine(rankings: Sequence[Ranking], how: Combine) -> Ranking:

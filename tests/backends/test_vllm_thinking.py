@@ -120,6 +120,14 @@ def test_a_model_that_always_reasons_is_refused_while_thinking_is_off(
             backend.check(request)
 
 
+def test_whether_reasoning_has_a_switch_is_read_in_the_chat_template(
+    hybrid: Path, default_model: Path, tmp_path: Path, engine_loop: asyncio.Runner
+) -> None:
+    always = with_chat_template(default_model, tmp_path / "model", ALWAYS)
+    for folder, known in ((hybrid, True), (always, False), (default_model, False)):
+        assert engine_loop.run(open_vllm(str(folder), cache=tmp_path)).switches_thinking() is known
+
+
 def test_extra_body_reaches_the_engine_and_what_it_does_not_know_is_refused(
     engine_loop: asyncio.Runner, in_process: VllmBackend
 ) -> None:

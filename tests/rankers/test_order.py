@@ -34,12 +34,21 @@ def test_the_shuffle_depends_on_seed_and_user_alone() -> None:
     assert Order().arrange(case("a", relevant="1")).candidates == Order().arrange(case("a", relevant="9")).candidates
 
 
-@pytest.mark.parametrize("text", ["shuffled", "recall", "reversed", "target-at-0", "target-at-7"])
+@pytest.mark.parametrize("text", ["shuffled", "shuffled-2", "recall", "reversed", "target-at-0", "target-at-7"])
 def test_items_and_scores_stay_together(text: str) -> None:
     shown = Order.parse(text).arrange(case("a"))
     assert str(Order.parse(text)) == text
     assert shown.recall_scores is not None
     assert dict(zip(shown.candidates, shown.recall_scores, strict=True)) == dict(zip(ITEMS, SCORES, strict=True))
+
+
+def test_each_shuffle_is_another_one_and_the_first_is_the_usual() -> None:
+    shown = [Order.parse(text, seed=1).arrange(case("a")) for text in ("shuffled-1", "shuffled-2", "shuffled-3")]
+    assert shown[0] == Order(seed=1).arrange(case("a"))
+    assert len({one.candidates for one in shown}) == 3
+    assert [Order.parse(text).is_shuffled for text in ("shuffled", "shuffled-9", "recall", "target-at-3")] == [
+        *(True, True, False, False)
+    ]
 
 
 def test_the_other_orders() -> None:
@@ -49,6 +58,7 @@ def test_the_other_orders() -> None:
         assert Order.parse(f"target-at-{place}").arrange(case("a")).candidates[place].item_id == "3"
 
 
-def test_an_unknown_order_is_refused() -> None:
+@pytest.mark.parametrize("text", ["sorted", "shuffled-0", "shuffled-x", "recall-2"])
+def test_an_unknown_order_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="target-at-P"):
-        Order.parse("sorted")
+        Order.parse(text)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llmrank.errors import InputError
 from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.pointwise import Pointwise
-from llmrank.rankers.repeated import Repeated, combine
+from llmrank.rankers.repeated import AskedAgain, Repeated, combine
 from llmrank.rankers.sliding_window import SlidingWindow
 from llmrank.types import Outcome, Ranking
 
@@ -122,3 +122,11 @@ def test_settings_out_of_range_are_refused():
         Repeated(Listwise(RANKGPT), 2, "bordo")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="--repeats"):
         Repeated(Listwise(RANKGPT), 0)
+
+
+def test_another_draw_asks_the_same_and_no_repeat_twice():
+    repeated = Repeated(Listwise(RANKGPT), 3)
+    draws = [drive(AskedAgain(repeated, draw), case(12), OracleBackend())[1][0] for draw in (1, 2, 3)]
+    assert [request.repeat for batch in draws for request in batch] == [0, 1, 2, 1000, 1001, 1002, 2000, 2001, 2002]
+    assert [[request.messages for request in batch] for batch in draws] == 3 * [[one.messages for one in draws[0]]]
+    assert AskedAgain(repeated, 2).needs(12) == repeated.needs(12) and AskedAgain(repeated, 2).name == repeated.name

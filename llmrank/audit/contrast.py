@@ -1,0 +1,174 @@
+"""The same Cases under several variants: what each is worth, how it differs from the first, and how far they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import comb, fsum
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.audit.finding import (
+    Audit,
+    AuditRow,
+    difference_rows,
+    kendall,
+    mean_row,
+    mid_ranks,
+    sentence_of,
+    top_in_common,
+    unread,
+)
+from llmrank.errors import InputError
+from llmrank.run import Run
+from llmrank.run.tables import MINUS, between, number, p_is
+from llmrank.types import Case, Ranking
+
+TOP = 10
+"""How many items a top has; in lists of fewer than twice as many it is half of the longest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The Cases that all variants have done, and the headline measure of each under each."""
+
+    runs: Mapping[str, Run]
+    """By the name of the variant; the others are compared with the first."""
+    headline: str
+    cases: tuple[Case, ...]
+    values: Mapping[str, Sequence[float]]
+    """By the name of the variant, aligned with `cases`; NaN where the truth is unknown."""
+
+    @classmethod
+    def of(cls, runs: Mapping[str, Run]) -> Self:
+        """Return the contrast; raises InputError where no relevant item is known, or the Runs share no Case."""
+        first = next(iter(runs.values()))
+        headline = first.metrics.headline
+        shared = set.intersection(*({case.case_id for case in run.done} for run in runs.values()))
+        cases = tuple(case for case in first.done if case.case_id in shared)
+        if headline is None or not any(case.relevant for case in cases):
+            hint = "audit Cases whose relevant items are known"
+            raise InputError("nothing can be measured", path=first.path, hint=hint)
+        values: dict[str, Sequence[float]] = {}
+        for name, run in runs.items():
+            found = dict(zip((case.case_id for case in run.cases), run.per_case(headline).tolist(), strict=True))
+            values[name] = [found[case.case_id] for case in cases]
+        return cls(runs, headline, cases, values)
+
+    @property
+    def about(self) -> str:
+        """What was audited: the title of the first Run."""
+        return next(iter(self.runs.values())).title
+
+    @property
+    def users(self) -> list[str]:
+        """The user of each Case."""
+        return [case.user_id for case in self.cases]
+
+    def measured(self) -> tuple[NDArray[np.float64], list[str]]:
+        """Return the values, float64[variant, case], of the Cases whose truth is known, and the user of each."""
+        values = np.array([self.values[name] for name in self.runs], dtype=np.float64)
+        known = np.flatnonzero(~np.isnan(values).any(axis=0))
+        return values[:, known], [self.cases[at].user_id for at in known]
+
+    @property
+    def others(self) -> list[str]:
+        """The variants that are compared with the first."""
+        return [*self.runs][1:]
+
+    def rankings(self, name: str) -> list[Ranking]:
+        """Return how a variant ranks each Case."""
+        records = self.runs[name].records
+        return [records[case.case_id].ranking for case in self.cases]
+
+    def levels(self, said: Callable[[str], str] = str) -> list[AuditRow]:
+        """Return the headline measure under each variant; `said` is its name in words."""
+        return [mean_row(f"{self.headline}, {said(name)}", self.values[name], self.users, (0, 1)) for name in self.runs]
+
+    def differences(self, said: Callable[[str], str] = str) -> list[AuditRow]:
+        """Return the headline measure of each other variant minus that of the first, corrected for one another."""
+        first, *others = self.runs
+        return difference_rows(
+            [
+                (f"{said(name)} minus {said(first)}", self.values[name], self.values[first], self.users)
+                for name in others
+            ]
+        )
+
+    def agreement(self, said: Callable[[str], str] = str) -> Iterator[AuditRow]:
+        """Yield how alike each other variant and the first rank: Kendall's tau of all ranks, and the share of the items
+        in one of their tops that are in both.
+
+        Cases of fewer than two candidates, and those without a readable answer in both, are left out.
+        """
+        first, longest = next(iter(self.runs)), max(len(case.candidates) for case in self.cases)
+        k = min(TOP, max(1, longest // 2))
+        for name in self.others:
+            both = [
+                (case, mid_ranks(left), mid_ranks(right))
+                for case, left, right in zip(self.cases, self.rankings(first), self.rankings(name), strict=True)
+                if left.answered and right.answered and len(case.candidates) > 1
+            ]
+            users, pair = [case.user_id for case, _, _ in both], f"{said(name)} and {said(first)}"
+            tau = [kendall([left[item_id] for item_id in right], [*right.values()]) for _, left, right in both]
+            tops = [top_in_common(left, right, k) for _, left, right in both]
+            chances = [expected_in_common(len(case.candidates), k) for case, _, _ in both]
+            yield mean_row(f"{pair}, Kendall's tau", tau, users, (-1, 1), 0.0)
+            chance = fsum(chances) / len(chances) if chances else None
+            yield mean_row(f"{pair}, top {k}, items in both of those in either", tops, users, (0, 1), chance)
+
+    def unread(self, said: Callable[[str], str] = str) -> list[AuditRow]:
+        """Return the share of the Cases without a readable answer under each variant."""
+        return [
+            mean_row(
+                f"unread, {said(name)}",
+                [float(not ranking.answered) for ranking in self.rankings(name)],
+                self.users,
+                (0, 1),
+            )
+            for name in self.runs
+        ]
+
+    def audit(
+        self,
+        question: str,
+        subject: Callable[[str], str],
+        said: Callable[[str], str] = str,
+        more: Sequence[AuditRow] = (),
+        remark: str = "",
+    ) -> Audit:
+        """Return what the variants say: their levels, differences, agreement and unread answers.
+
+        Args:
+            question: What is asked.
+            subject: Says what another variant changes, as the subject of a claim.
+            said: The name of a variant in words.
+            more: Further rows.
+            remark: What is said after the claims.
+        """
+        gained = self.differences(said)
+        claims = [worth(subject(name), row, self.headline) for name, row in zip(self.others, gained, strict=True)]
+        sentence = sentence_of(claims) + remark + unread(self.runs.values(), "they count as worst")
+        rows = (*self.levels(said), *gained, *more, *self.agreement(said), *self.unread(said))
+        return Audit(question, sentence, rows, self.about)
+
+
+def worth(subject: str, row: AuditRow, headline: str) -> str:
+    """Return what a difference says of its subject: that it is worth so much, that it costs, or nothing."""
+    numbers = f"({between(row.ci95, sign=True)}, {p_is(row.p)})"
+    if not row.direction:
+        return f"no sign that {subject} matters {numbers}"
+    verb = "is worth" if row.direction > 0 else "costs"
+    return f"{subject} {verb} {number(row.value).lstrip(MINUS)} {headline} {numbers}"
+
+
+def expected_in_common(n: int, k: int) -> float:
+    """Return the Jaccard overlap that the top k of two random orders of n items have on average.
+
+    How many items they share is hypergeometric.
+    """
+    k = min(k, n)
+    weights = {both: comb(k, both) * comb(n - k, k - both) for both in range(max(0, 2 * k - n), k + 1)}
+    return fsum(weight * both / (2 * k - both) for both, weight in weights.items()) / comb(n, k)

@@ -1,0 +1,61 @@
+"""The options of each audit that asks the model; the command line derives its own from these fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge
+from pydantic import BeforeValidator, InstanceOf
+
+from llmrank.prompting import PromptTemplate
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """An audit that takes the options of an evaluation alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryOptions:
+    """What `history` asks besides."""
+
+    last: int | None = None
+    """Also ask with the last N events of each history alone."""
+
+
+def _several(value: object) -> object:
+    """Return what is given alone as one of several."""
+    return (value,) if isinstance(value, str | int | Path | PromptTemplate) else value
+
+
+Wordings = Annotated[tuple[str | Path | InstanceOf[PromptTemplate], ...], BeforeValidator(_several)]
+
+
+@dataclass(frozen=True, slots=True)
+class ParaphraseOptions:
+    """What `paraphrase` compares with the prompt."""
+
+    wording: Wordings = ()
+    """Another wording of the prompt, a template's name or path; may be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingOptions:
+    """What `thinking` asks besides on and off."""
+
+    budget: Annotated[tuple[Annotated[int, Ge(1)], ...], BeforeValidator(_several)] = ()
+    """Also ask with so many tokens of reasoning at the most; may be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceOptions:
+    """How often `variance` asks, and with what."""
+
+    orders: Annotated[int, Ge(1)] = 4
+    """In how many orders the candidates are shown."""
+    draws: Annotated[int, Ge(1)] | None = None
+    """How often each question is asked.  [default: 2 at a temperature above 0, else 1]"""
+    wording: Wordings = ()
+    """Another wording of the prompt, a template's name or path; may be repeated."""

@@ -1,0 +1,84 @@
+"""What an audit asks: the same evaluation, changed in each of several ways, and what reads the Runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from llmrank.audit import Audit, Variants
+from llmrank.errors import InputError
+from llmrank.evaluation.cases import cases_hash
+from llmrank.evaluation.evaluate import Evaluation
+from llmrank.evaluation.settings import gather
+from llmrank.prompting import PromptTemplate
+from llmrank.run import Run
+from llmrank.types import Backend, Case
+
+Change = Callable[[Evaluation], Evaluation]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlan:
+    """What an audit asks, and how it reads the answers."""
+
+    changes: Mapping[str, Change]
+    """How the evaluation is changed, by the name of the variant."""
+    read: Callable[[Mapping[str, Run]], Audit]
+    """Returns what the Runs say, which are given by the names of `changes`."""
+    refuse: Callable[[Backend], None] = lambda _: None
+    """Raises InputError for a backend that cannot be asked so, as far as that is known: before each variant."""
+
+
+def as_it_is(evaluation: Evaluation) -> Evaluation:
+    """Return the evaluation unchanged: its Run is the one that `eval` makes."""
+    return evaluation
+
+
+def changing_cases(audit: str, variants: Variants) -> dict[str, Change]:
+    """Return the changes of an evaluation that change each of its Cases."""
+    return {name: partial(_with_changed_cases, f"{audit}: {name}", change) for name, change in variants.items()}
+
+
+def _with_changed_cases(variant: str, change: Callable[[Case], Case], evaluation: Evaluation) -> Evaluation:
+    cases = evaluation.cases
+    changed = tuple(map(change, cases))
+    if changed == cases.cases:
+        return evaluation
+    note = f"The Cases are changed for the audit {variant}."
+    # The hash: another version of llmrank may change them otherwise, and must not continue this Run.
+    settings = {**cases.settings, "variant": variant, "variant_sha256": cases_hash(changed)}
+    return replace(evaluation, cases=replace(cases, cases=changed, notes=(*cases.notes, note), settings=settings))
+
+
+def asking(evaluation: Evaluation, template: PromptTemplate | None = None, **settings: object) -> Evaluation:
+    """Return the evaluation with another template (None: its own), and other settings of the prompt."""
+    setup = evaluation.setup
+    changed = replace(setup, prompt=gather(setup.prompt, settings), template=template or setup.template)
+    return replace(evaluation, setup=changed)
+
+
+def template_of(evaluation: Evaluation, audit: str) -> PromptTemplate:
+    """Return the template that the method asks with; raises InputError where there is none."""
+    if evaluation.setup.template is None:
+        hint = "choose a prompt, and a --ranker that asks with it"
+        raise InputError(f"{audit} audits a prompt, and this method asks with none", field="ranker", hint=hint)
+    return evaluation.setup.template
+
+
+def refuse_unnamed(evaluation: Evaluation, why: str) -> None:
+    """Raise InputError for a prompt that shows no candidates, or whose answer names them by title."""
+    template, view = evaluation.setup.template, evaluation.setup.prompt.view
+    if template is None or template.front.about_one_item:
+        return
+    refuse_catalogue(template)
+    if (view.ids or template.front.ids) == "titles":
+        hint = "show identifiers: --ids numbers, or letters"
+        raise InputError(f"{template.name} asks for titles: {why}", field="ids", hint=hint)
+
+
+def refuse_catalogue(template: PromptTemplate) -> None:
+    """Raise InputError for a prompt that shows no candidates."""
+    if template.front.candidates == "catalogue":
+        hint = "choose a prompt that shows the candidates, such as palr"
+        raise InputError(f"{template.name} shows no candidates", field="prompt", hint=hint)

@@ -216,16 +216,12 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float32) -> TitleModel:
-    """Return the model of an adapter folder on its base model.
+def check_base(card: Mapping[str, Any], base: Model, folder: Path) -> None:
+    """Raise InputError for an adapter that was trained on another base model.
 
-    The base model must have the revision that it was trained on, or, if it is no folder, the same name: the files of a
-    model that was fetched another way differ (quantised and unpacked, say) though it is the same model.
-
-    Raises InputError if the adapter was trained on another base model or is not whole, MissingError for a package that
-    is not installed.
+    The model must have the revision that it was trained on, or, if it is no folder, the same name: the files of a model
+    that was fetched another way differ (quantised and unpacked, say) though it is the same model.
     """
-    card = read_card(folder)
     trained = card["base"]
     same_name = base.name == trained["name"] and not Path(base.name).is_absolute()
     if base.revision != trained["revision"] and not same_name:
@@ -234,6 +230,16 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
             path=folder,
             hint=f"use --model {trained['name']}",
         )
+
+
+def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float32) -> TitleModel:
+    """Return the model of an adapter folder on its base model.
+
+    Raises InputError if the adapter was trained on another base model (see `check_base`) or is not whole, MissingError
+    for a package that is not installed.
+    """
+    card = read_card(folder)
+    check_base(card, base, folder)
     shape = TitleShape(**card["shape"])
     try:
         peft = import_module("peft")

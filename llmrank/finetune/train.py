@@ -27,6 +27,7 @@ from llmrank.backends.title_model import (
     TitleModel,
     TitleReader,
     batches_by_length,
+    check_base,
     last_states,
     load_adapter,
     load_tensors,
@@ -96,8 +97,8 @@ def train_titles(
         settings: None: the defaults.
 
     Raises:
-        InputError: `out` holds another training; too few validation Cases; the loss is no number any more; the disk is
-            full.
+        InputError: `out` holds another training; `settings.start` does not fit; too few validation Cases; the loss is
+            no number any more; the disk is full.
         MissingError: a package is not installed.
         KeyboardInterrupt: interrupted; `say` was told from where the same call continues.
     """
@@ -118,6 +119,8 @@ def train_titles(
             hint="use more users or longer candidate lists",
             field="validation",
         )
+    if settings.start is not None:
+        _check_start(settings.start, model, settings.shape)
     out.mkdir(parents=True, exist_ok=True)
     trainer = _Trainer(model, sequences, settings, say)
     progress = trainer.restore(out, identity)
@@ -143,6 +146,15 @@ def train_titles(
     except OSError as error:
         raise cannot_write(out, error) from error
     return card
+
+
+def _check_start(folder: Path, model: Model, shape: TitleShape) -> None:
+    """Raise InputError for an adapter from whose weights a training of this shape cannot start."""
+    card = read_card(folder)
+    check_base(card, model, folder)
+    if card["shape"] != shape_fields(shape):
+        had = ", ".join(f"{name} {value}" for name, value in card["shape"].items())
+        raise InputError("an adapter of another shape", path=folder, field="start", hint=f"train with {had}")
 
 
 def _identity(
@@ -199,7 +211,7 @@ class _Trainer:
         # Updates of 1e-3 of a weight are lost in bfloat16, so the optimiser works on float32 copies.
         self._masters = [one.detach().float().clone().requires_grad_() for one in self._lora]
         self._basis, self._mean = whitened_basis(self._read[:, 1], settings.whitening)
-        given = None if settings.start is None else self._start_from(settings.start, model, shape)
+        given = None if settings.start is None else self._start_from(settings.start)
         width = self._read.shape[-1]
         self._white = (self._read[:, 1] - self._mean) @ self._basis
         self._into = nn.Parameter(torch.randn(width, self._basis.shape[1]) * 10 * EMBEDDING_SCALE)
@@ -214,12 +226,8 @@ class _Trainer:
         )
         self._total = math.ceil(settings.epochs * sequences.targets)
 
-    def _start_from(self, folder: Path, model: Model, shape: TitleShape) -> dict[str, Tensor]:
-        """Put another adapter's weights in place and return its projections; raises InputError if it does not fit."""
-        card = read_card(folder)
-        if card["shape"] != shape_fields(shape) or card["base"]["revision"] != model.revision:
-            hint = "train with the shape and the base model of that adapter"
-            raise InputError("an adapter of another shape or base model", path=folder, field="start", hint=hint)
+    def _start_from(self, folder: Path) -> dict[str, Tensor]:
+        """Put another adapter's weights in place and return its projections."""
         tensors = load_tensors(folder / PROJECTION)
         peft = import_module("peft")
         peft.set_peft_model_state_dict(self.body, load_tensors(folder / "adapter_model.safetensors"))

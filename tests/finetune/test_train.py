@@ -90,6 +90,40 @@ def test_a_killed_training_continues_to_the_same_adapter(tiny_model: Model, spli
         assert (whole / name).read_bytes() == (cut / name).read_bytes()
 
 
+def test_a_training_starts_from_another_adapter_of_the_same_model_however_that_was_fetched(
+    tiny_model: Model, split: Split, tmp_path: Path
+) -> None:
+    inner = validation_split(split)
+    sequences, cases = title_sequences(inner), hits(inner)
+    train_titles(replace(tiny_model, name="tiny"), sequences, cases, tmp_path / "first", SETTINGS)
+    little = replace(SETTINGS, epochs=0.5, validations=1)
+    fetched = replace(tiny_model, name="tiny", revision="unpacked")
+    card = train_titles(fetched, sequences, cases, tmp_path / "second", replace(little, start=tmp_path / "first"))
+    fresh = train_titles(tiny_model, sequences, cases, tmp_path / "fresh", little)
+    assert card["start"]["data"]["name"] == card["data"]["name"]
+    assert (
+        card["curve"][0]["loss"] < fresh["curve"][0]["loss"]
+        and card["curve"][0]["NDCG@10"] > fresh["curve"][0]["NDCG@10"]
+    )
+
+
+def test_an_adapter_of_another_shape_or_model_is_no_start_and_nothing_is_read_before_that(
+    tiny_model: Model, split: Split, tmp_path: Path
+) -> None:
+    inner = validation_split(split)
+    sequences, cases = title_sequences(inner), hits(inner)
+    train_titles(tiny_model, sequences, cases, tmp_path / "first", replace(SETTINGS, epochs=0.5, validations=1))
+    start = replace(SETTINGS, start=tmp_path / "first")
+    lines: list[str] = []
+    with pytest.raises(InputError, match="rank 2"):
+        wider = replace(start, shape=replace(start.shape, rank=3))
+        train_titles(tiny_model, sequences, cases, tmp_path / "out", wider, say=lines.append)
+    with pytest.raises(InputError, match="not on other"):
+        other = replace(tiny_model, name="other", revision="2")
+        train_titles(other, sequences, cases, tmp_path / "out", start, say=lines.append)
+    assert not lines and not (tmp_path / "out").exists()
+
+
 def test_ctrl_c_says_where_the_same_call_continues(tiny_model: Model, split: Split, tmp_path: Path) -> None:
     inner = validation_split(split)
     lines: list[str] = []

@@ -6,7 +6,7 @@ EXTRA ?= $(shell if command -v nvidia-smi >/dev/null; then echo gpu; else echo c
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: setup eval readme test quick check lock clean
+.PHONY: setup eval readme notebooks test quick check lock clean
 
 setup: .venv/ready
 
@@ -36,6 +36,10 @@ eval: setup
 readme: setup
 	$(BIN)/llmrank eval --prompt palr | $(BIN)/python results/into_page.py README.md table
 	$(BIN)/llmrank eval --ranker next_title --fuse validation --users 0 --measures NDCG@10,HR@10 | sed "/^cases/,\$$d" | $(BIN)/python results/into_page.py README.md tuned
+
+# Runs the notebooks and keeps what they show.
+notebooks: setup
+	cd notebooks && for book in *.ipynb; do ../$(BIN)/python run.py $$book || exit; done
 
 check: setup
 	$(BIN)/ruff check .

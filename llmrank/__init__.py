@@ -15,6 +15,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from llmrank import measures
+    from llmrank.errors import LlmrankError
     from llmrank.evaluation.auditing import run_audit
     from llmrank.evaluation.cases import load_cases
     from llmrank.evaluation.evaluate import evaluate
@@ -32,6 +33,7 @@ __all__ = [
     "Case",
     "Event",
     "Item",
+    "LlmrankError",
     "Outcome",
     "Ranking",
     "Reranker",
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 _WHERE = {
+    "llmrank.errors": ("LlmrankError",),
     "llmrank.types": ("Case", "Event", "Item", "Outcome", "Ranking"),
     "llmrank.evaluation.auditing": ("run_audit",),
     "llmrank.evaluation.cases": ("load_cases",),

@@ -41,8 +41,9 @@ Example:
 def export_sft_command(data: str, output: Path, form: SftFormat, as_json: bool, **values: Any) -> None:  # noqa: ANN401
     """Write what `eval` would ask about DATA, each prompt with its right answer.
 
-    The right answer is the user's last training event; nothing of the test side is in the file. The prompts are, to
-    the byte, what `eval` with the same options sends.
+    The right answer is the user's last training event, or its rating; a prompt about one item (tallrec) is also written
+    for another candidate, with No. Nothing of the test side is in the file. The prompts are, to the byte, what `eval`
+    with the same options sends.
     """
     from llmrank.finetune import export_sft
 

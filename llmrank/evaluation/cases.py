@@ -233,8 +233,10 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
     )
 
 
-def validation_cases(split: Split, settings: CaseSettings, users: int, say: Say = silent) -> CaseSet:
-    """Return Cases on which something can be chosen: each user's last training event is what is relevant.
+def validation_cases(
+    split: Split, settings: CaseSettings, users: int, say: Say = silent, task: Task = "ranking"
+) -> CaseSet:
+    """Return Cases on which something can be chosen: each user's last training event is what is relevant, or rated.
 
     Nothing of the test side is in them. The recall stage is fitted again, without these events: one that had seen them
     would put them first.
@@ -244,18 +246,22 @@ def validation_cases(split: Split, settings: CaseSettings, users: int, say: Say 
         settings: Of the recall stage: `recall`, `k`, `seed`, `force_target`.
         users: How many are drawn by the seed; 0: all.
         say: Told what is being fitted.
+        task: `rating`: that event's rating is asked; nothing is recalled.
 
-    Raises InputError where no user has two training events.
+    Raises InputError where no user has two training events, or the ratings are not known.
     """
     inner = validation_split(split)
     held = held_out(inner)
     drawn = sample_users(held, users or len(held), settings.seed)
-    cases, evaluation, _ = _recalled(inner, drawn, settings, say)
+    if task == "rating":
+        cases, evaluation = sorted(rating_cases(inner, drawn), key=lambda case: case.case_id), "ratings"
+    else:
+        cases, evaluation, _ = _recalled(inner, drawn, settings, say)
     return CaseSet(
         cases=tuple(cases),
         training=_training(inner, histories(inner)),
         evaluation=evaluation,
-        task="ranking",
+        task=task,
         target_forced=settings.force_target,
         notes=(),
         settings=_manifest(settings, len(drawn)),

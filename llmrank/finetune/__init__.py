@@ -14,6 +14,7 @@ from llmrank.data.validation import validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import prepare, reachable, validation_cases
 from llmrank.evaluation.fusing import Validation
+from llmrank.evaluation.method import Task
 from llmrank.evaluation.session import Session, is_here
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, gather
 from llmrank.evaluation.setup import Setup
@@ -97,6 +98,8 @@ def export_sft(
 
     The prompts are, to the byte, what an evaluation with the same settings sends; each user's last training event is
     the right answer, and nothing of the test side is in the file. The recall stage is fitted without these events.
+    A prompt about one item gets two examples of each user: that event's item, and another candidate; a prompt that asks
+    for a rating gets the event's rating.
 
     Args:
         data: Name of a dataset, or a folder; or all settings of the data, of which `users` None means all.
@@ -109,19 +112,19 @@ def export_sft(
         settings: Any field of `CaseSettings`, `PromptSettings` and `ModelSettings`, by name.
 
     Raises:
-        InputError: something in the settings is wrong; a prompt that asks in several calls, for a profile first, or
-            for a rating; no right answer is known for its answer format; the file cannot be written.
+        InputError: something in the settings is wrong; a prompt that asks in several calls, or for a profile first;
+            the ratings are not known; no right answer is known for its answer format; the file cannot be written.
     """
     check_choice("form", form, get_args(SftFormat))
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
-    if setup.template is None or setup.template.front.task != "ranking":
-        raise InputError(
-            "there is no prompt that asks for a ranking", field="prompt", hint="name one, such as --prompt rankgpt"
-        )
+    if setup.template is None:
+        raise InputError("there is no prompt", field="prompt", hint="name one, such as --prompt rankgpt")
+    front = setup.template.front
+    task: Task = "rating" if front.task == "rating" else "ranking"
     split = prepare(read, default_users=0, say=say).split
     check_no_futures(split)
-    drawn = validation_cases(split, read, read.users or 0, say)
-    cases = reachable(drawn)
+    drawn = validation_cases(split, read, read.users or 0, say, task)
+    cases = drawn.cases if task == "rating" else reachable(drawn)
     if not cases:
         raise InputError(
             f"none of {len(drawn)} training targets is among its candidates",
@@ -138,7 +141,7 @@ def export_sft(
                 hint="export it with --no-profile, and evaluate it so",
             )
         longest = max(len(case.candidates) for case in cases)
-        if (calls := method.ranker.needs(longest).calls) > 1:
+        if not front.about_one_item and (calls := method.ranker.needs(longest).calls) > 1:
             raise InputError(
                 f"{method.ranker.name} asks up to {calls} times about a list of {longest}",
                 field="ranker",

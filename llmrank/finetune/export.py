@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 from llmrank.data.dataset import Split
@@ -31,8 +32,11 @@ def sft_examples(
 ) -> Iterator[SftExample]:
     """Yield an example for each solved Case, asked exactly as an evaluation asks it.
 
+    A prompt about one item is asked of the target of a rating Case, whose rating is the answer; of a ranking Case it is
+    asked twice: of the relevant item, and of another candidate, drawn by the user (TALLRec, PALR: as many negatives).
+
     Args:
-        cases: With their relevant items.
+        cases: With their relevant items, or targets and ratings.
         prompt: Of the evaluation that the model is trained for.
         arrange: The order in which the candidates are shown; use the evaluation's.
 
@@ -41,13 +45,28 @@ def sft_examples(
     """
     for case in cases:
         shown = arrange(case)
-        asked = prompt.ask(shown.blinded())
-        right = right_answer(prompt.answer.name, asked.question, case)
-        yield SftExample(case.user_id, asked.request.messages, right)
+        for one in _one_item_each(shown) if prompt.template.front.about_one_item else [shown]:
+            asked = prompt.ask(one.blinded())
+            right = right_answer(prompt.answer.name, asked.question, one)
+            yield SftExample(case.user_id, asked.request.messages, right)
+
+
+def _one_item_each(case: Case) -> list[Case]:
+    """Return the Case about its target; without one, about a relevant candidate and about another."""
+    if case.target is not None:
+        return [case]
+    good = [item for item in case.candidates if item.item_id in case.relevant]
+    others = [item for item in case.candidates if item.item_id not in case.relevant]
+    drawn = Random(f"negative:{case.case_id}").sample(others, min(1, len(others)))
+    return [replace(case, target=item) for item in (*good[:1], *drawn)]
 
 
 def right_answer(answer: str, question: Question, case: Case) -> str:
-    """Return the text of the right answer in an answer format."""
+    """Return the text of the right answer in an answer format: for one item, yes or no, or its rating."""
+    if answer == "yes_no" and case.target is not None and case.rating is None:
+        return "Yes." if case.target.item_id in case.relevant else "No."
+    if answer in ("rating", "expected_rating") and case.rating is not None:
+        return f"{case.rating:g}"
     relevant = [item for item in question.items if item.item_id in set(case.relevant)]
     identifiers = {
         item.item_id: identifier for item, identifier in zip(question.items, question.identifiers, strict=False)
@@ -65,7 +84,7 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
         f"no right answer is known for the answer format {answer!r} here",
         field="answer",
         user=case.user_id,
-        hint="use titles, json, permutation, label_logprobs or choice",
+        hint="use titles, json, permutation, label_logprobs, choice or yes_no; rating for data with ratings",
     )
 
 

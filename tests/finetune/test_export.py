@@ -111,6 +111,45 @@ def test_exported_prompts_are_those_that_an_evaluation_sends_to_the_byte(
     assert {row["data_sha256"] for row in rows} == {card["data_sha256"]}
 
 
+def test_a_prompt_about_one_item_is_exported_of_a_taken_and_of_another_candidate(
+    circle: Path, split: Split, tmp_path: Path
+) -> None:
+    export_sft(circle, tmp_path / "sft.jsonl", prompt="tallrec", model="not-here", recall="random", k=20)
+    rows = [json.loads(line) for line in (tmp_path / "sft.jsonl").read_text("utf-8").splitlines()]
+    cases = reachable(validation_cases(split, CaseSettings(recall="random", k=20), 0))
+    assert [row["completion"][0]["content"] for row in rows] == ["Yes.", "No."] * len(cases)
+    asked = prompt("tallrec")
+    for case, taken, other in zip(cases, rows[::2], rows[1::2], strict=True):
+        listened = {
+            asked.ask(replace(case, target=item)).request.messages[0].content: item.item_id in case.relevant
+            for item in case.candidates
+        }
+        assert [listened[row["prompt"][0]["content"]] for row in (taken, other)] == [True, False]
+
+
+def test_a_rating_prompt_is_exported_with_the_rating_of_the_last_training_event(
+    circle: Path, split: Split, tmp_path: Path
+) -> None:
+    lines = (circle / "interactions.csv").read_text().splitlines()
+    rated = [f"{line},{1 + number % 5}" for number, line in enumerate(lines[1:])]
+    folder = tmp_path / "rated"
+    folder.mkdir()
+    (folder / "items.csv").write_text((circle / "items.csv").read_text())
+    (folder / "interactions.csv").write_text("\n".join([lines[0] + ",rating", *rated]))
+    card = export_sft(folder, tmp_path / "sft.jsonl", prompt="google-zero-shot", model="not-here")
+    rows = [json.loads(line) for line in (tmp_path / "sft.jsonl").read_text("utf-8").splitlines()]
+    assert card["examples"] == len(rows) == 120
+    events: dict[str, list[str]] = {}
+    for line in rated:
+        events.setdefault(line.split(",")[0], []).append(line)
+    titles = dict(line.split(",")[:2] for line in (circle / "items.csv").read_text().splitlines())
+    for row in rows:
+        _, item, _, rating = events[row["user_id"]][-2].split(",")  # the last one is the test event
+        assert row["completion"] == [{"role": "assistant", "content": rating}]
+        asked, known = row["prompt"][0]["content"].split("Candidate ")
+        assert titles[item] in known and titles[item] not in asked
+
+
 def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> None:
     export_sft(circle, tmp_path / "sft.jsonl", form="openai", prompt="rankgpt", model="not-here", users=50)
     for line in (tmp_path / "sft.jsonl").read_text("utf-8").splitlines():
@@ -123,8 +162,8 @@ def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> N
     [
         ({"prompt": "palr"}, "writes first[\\s\\S]*--no-profile"),
         ({"prompt": "setwise"}, "asks up to"),
-        ({"prompt": "google-zero-shot"}, "asks for a ranking"),
-        ({"ranker": "next_title"}, "asks for a ranking"),
+        ({"prompt": "google-zero-shot"}, "circle has no ratings"),
+        ({"ranker": "next_title"}, "there is no prompt"),
         ({"prompt": "rankgpt", "form": "openia"}, "openia"),
     ],
 )

@@ -79,18 +79,18 @@ def main() -> None:
         split = leave_last_out(load_dataset(data))
         for name in given.models:
             for settings in combinations(name):
-                key = (data, name, json.dumps(settings))
+                key = (Path(data).name, name, json.dumps(settings))
                 if key in results:
                     continue
                 results[key] = tried(split, name, settings, given.folder / f"{os.getpid()}.pt")
-                record = {"data": data, "model": name, "settings": key[2], **results[key]}
-                with (given.folder / f"{data}-{name}.jsonl").open("a") as file:
+                record = {"data": key[0], "model": name, "settings": key[2], **results[key]}
+                with (given.folder / f"{key[0]}-{name}.jsonl").open("a") as file:
                     file.write(json.dumps(record) + "\n")
                 print(json.dumps(record), flush=True)
     rows = [
         (data, name, settings, f"{found['value']:.4f}", f"{found['epoch']:.0f}", f"{found['seconds']:.0f}")
         for (data, name, settings), found in sorted(results.items(), key=lambda one: (*one[0][:2], -one[1]["value"]))
-        if data in given.data and name in given.models
+        if data in {Path(one).name for one in given.data} and name in given.models
     ]
     what = "Settings of the recall models: NDCG@10 on validation events, full catalogue, seed 0, one thread"
     print(heading(what, "python -m tests.benchmarks.recall_search FOLDER", "torch", "torch-rechub", "implicit"))

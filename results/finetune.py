@@ -1,6 +1,7 @@
 """Prints results/finetune.md: trained adapters beside the order of the recall stage, on validation and on test.
 
     python results/finetune.py FOLDER_OF_DATA DATA=ADAPTER [DATA=ADAPTER …] > results/finetune.md
+    python results/finetune.py FOLDER_OF_DATA DATA=ADAPTER --beside itemknn,ials,bpr
 
 The fusion's weight and term are chosen on the validation Cases; the test Cases are then ranked once.
 """
@@ -31,8 +32,10 @@ from llmrank.measures import HR, NDCG, Judgements, RankingMeasure
 from llmrank.rankers.baselines import Popularity, RecallOrder
 from llmrank.rankers.bm25 import BM25
 from llmrank.rankers.fusion import FusionChoice, choose_fusion
+from llmrank.rankers.ranking import rank_by_score
 from llmrank.recall import candidates_for, tuned_model
-from llmrank.stats import holm, mean_interval, paired_difference
+from llmrank.recall.rescoring import trained_scores
+from llmrank.stats import Difference, holm, mean_interval, paired_difference
 from llmrank.types import Case, Ranking
 
 K = 50
@@ -128,7 +131,27 @@ def learning_curve(card: Mapping[str, Any]) -> str:
     return f"\nValidation NDCG@10 of the model alone, {over}: {points}."
 
 
-def evaluate(name: str, data: Path, adapter: Path) -> None:
+def beside(split: Split, hit: NDArray[np.bool_], hits: Sequence[Case], fused: Sequence[Ranking], names: str) -> None:
+    """Print the fused ranker beside trained recommenders on the same lists."""
+    ours = spread(hit, values(hits, fused, NDCG(10)))
+    found = trained_scores(names.split(","), split, hits, folder=cache_folder() / "recall")
+    gaps: list[tuple[str, Values, Difference]] = []
+    for name, scored in found.items():
+        rankings = [
+            rank_by_score({item.item_id: score for item, score in zip(case.candidates, scores, strict=True)})
+            for case, scores in zip(hits, scored, strict=True)
+        ]
+        theirs = spread(hit, values(hits, rankings, NDCG(10)))
+        gaps.append((name, theirs, paired_difference(ours, theirs)))
+    print("\n| trained recommender | NDCG@10 | fused language model minus it | p, Holm |\n|---|---|---|---|")
+    for (name, theirs, gap), p in zip(gaps, holm([gap.p for _, _, gap in gaps]), strict=True):
+        mean = mean_interval(theirs, bounds=(0, 1))
+        change = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
+        said = "< .001" if p < 0.001 else f"{p:.3f}"
+        print(f"| {name} | {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}] | {change} | {said} |")
+
+
+def evaluate(name: str, data: Path, adapter: Path, names: str = "") -> None:
     base = resolve_model(MODEL, cache=cache_folder())
     model = load_adapter(adapter, base, dtype=torch.bfloat16)  # three times as fast here; the order hardly changes
     card = json.loads((adapter / "card.json").read_text("utf-8"))
@@ -168,6 +191,9 @@ def evaluate(name: str, data: Path, adapter: Path) -> None:
         f"fused {choice.best.value:.4f} with weight {fusion.weight:g} on recall {fusion.term}.\n"
     )
     table([(n, spread(hit, values(hits, r, NDCG(10))), spread(hit, values(hits, r, HR(10)))) for n, r in methods])
+    if names:
+        beside(split, hit, hits, methods[-1][1], names)
+        return
     first, last = (values(hits, methods[at][1], NDCG(10)) for at in (0, -1))
     groups(split, hits, last - first)
     print(learning_curve(card))
@@ -192,7 +218,10 @@ bfloat16.
 
 
 if __name__ == "__main__":
-    print(INTRO)
-    for pair in sys.argv[2:]:
+    arguments = sys.argv[1:]
+    chosen = arguments.pop() if "--beside" in arguments else ""
+    if not chosen:
+        print(INTRO)
+    for pair in (one for one in arguments[1:] if "=" in one):
         dataset, _, folder = pair.partition("=")
-        evaluate(dataset, Path(sys.argv[1]), Path(folder))
+        evaluate(dataset, Path(arguments[0]), Path(folder), chosen)

@@ -1,0 +1,202 @@
+"""NoteLLM: a language model compresses each item's text into one word, and items that users take together are drawn
+together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmrank.backends.models import DEFAULT_MODEL, resolve_model
+from llmrank.data.dataset import Dataset, Split
+from llmrank.errors import InputError
+from llmrank.files import cache_folder
+from llmrank.recall.sequential import sequences
+from llmrank.recall.training import Learner, NetworkLearner, State, TrainedModel, library
+from llmrank.types import Item
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from llmrank.recall.note_encoder import NoteEncoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteLLM(TrainedModel):
+    """NoteLLM (Zhang et al. 2024, arXiv:2403.01744) on any causal language model, with the default one's first layers.
+
+    The note compression prompt (section 4.1) asks for the item in one word, `[EMB]`, and then for its topic. The hidden
+    state before `[EMB]`, through a linear layer, is the item's embedding. Two losses (sections 4.2 and 4.3): items that
+    users take one after the other lie near each other, among the items of the step (in-batch contrastive loss, learned
+    temperature); and the topic is generated. The loss is (contrastive + weight x generation) / (1 + weight).
+
+    The paper recommends items for an item. Here an item's score for a user is the mean of its cosines to the `length`
+    newest items of the user. An item without training events has an embedding and a score as any other. The embeddings
+    are kept in the checkpoint: a finished model is served without the language model.
+
+    Beside the paper: LoRA instead of full tuning; an epoch pairs every item that has related ones with one of them,
+    drawn anew; and the linear layer stands behind a whitening of what the untrained model says of the items.
+    """
+
+    name: ClassVar[str] = "notellm"
+    knows_new_items: ClassVar[bool] = True
+    refit: bool = False
+    """The newest events are an input, whether the model was trained on them or not."""
+    epochs: int = 10
+    patience: int = 3
+    base: str = DEFAULT_MODEL
+    """Name or folder of the causal language model."""
+    layers: int = 4
+    """Its first decoder layers, which alone are used."""
+    rank: int = 8
+    """Of the LoRA adapter, on all linear layers."""
+    dtype: str = "bfloat16"
+    """Of the language model's weights and states; what is trained is float32."""
+    dimension: int = 128
+    """Of an embedding, at most: of a smaller catalogue there is less to say."""
+    learning_rate: float = 0.001
+    batch: int = 32
+    """Pairs per step: twice as many items at most."""
+    temperature: float = 3.0
+    """What the learned temperature starts at; cosines are multiplied by its exponential."""
+    generation_weight: float = 0.01
+    """Of the generation loss, the paper's alpha; 0: the contrastive loss alone."""
+    topic: str = "genres"
+    """The attribute of an item that is generated, and is then no part of its text. Items without it have no part in
+    the generation loss."""
+    related: int = 10
+    """Items that are related to an item: those with the highest co-occurrence scores."""
+    window: int = 20
+    """Two items of a user co-occur if they are at most so many events apart."""
+    least_score: float = 0.01
+    most_score: float = 30.0
+    """Co-occurrence scores outside these bounds relate nothing."""
+    length: int = 20
+    """Newest events of a user that an item is compared with."""
+
+    def learner(self, split: Split) -> Learner:
+        """Return an untrained model."""
+        return NoteLearner(self, split)
+
+
+class NoteLearner(NetworkLearner):
+    """NoteLLM while it is trained. The language model is loaded in training only."""
+
+    def __init__(self, model: NoteLLM, split: Split) -> None:
+        self.model, self.items = model, len(split.dataset.items)
+        self.sequences, _ = sequences(split)
+        self.related = related_items(self.sequences, self.items, model)
+        self.queries = np.array([item for item, others in enumerate(self.related) if len(others)], np.int64)
+        if not len(self.queries):
+            hint = "use more data, or a lower least_score"
+            raise InputError("no two items co-occur in training: there is nothing to draw together", hint=hint)
+        self._embeddings: Tensor | None = None
+        self._stored: State | None = None
+        super().__init__(
+            model.seed, len(self.queries), lambda: note_encoder(model, split.dataset), lr=model.learning_rate
+        )
+
+    def epoch(self, number: int) -> float:
+        """Pair every item that has related ones with one of them, once, and embed the catalogue."""
+        if self._stored is not None:
+            super().restore(self._stored)
+            self._stored = None
+        loss = super().epoch(number)
+        self._embeddings = None
+        return loss
+
+    def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
+        """Yield the loss of each step."""
+        torch = library("torch")
+        for at in range(0, len(order), self.model.batch):
+            queries = self.queries[order[at : at + self.model.batch]]
+            others = np.array([rng.choice(self.related[query]) for query in queries])
+            loss = self.network.loss(torch.from_numpy(queries), torch.from_numpy(others), self.model.generation_weight)
+            yield loss, len(queries)
+
+    @property
+    def embeddings(self) -> Tensor:
+        """The items' embeddings, float32[items, dimension], each of length 1."""
+        if self._embeddings is None:
+            self._embeddings = self.network.embed()
+        return self._embeddings
+
+    def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return `predictions`; the language model is not needed where the embeddings are known."""
+        return self.predictions(users)
+
+    def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the mean cosine of every item to each user's newest items; 0 for a user without any."""
+        items = self.embeddings.numpy()
+        profiles = np.zeros((len(users), items.shape[1]))
+        for row, user in enumerate(users.tolist()):
+            if len(newest := self.sequences[user][-self.model.length :]):
+                profiles[row] = items[newest - 1].mean(0)
+        return profiles @ items.T
+
+    def state(self) -> State:
+        """Return copies of what is trained, of Adam's moments, and of the embeddings."""
+        return super().state() | {"embeddings": self.embeddings}
+
+    def restore(self, state: State) -> None:
+        """Take over a state; the language model is loaded when training goes on."""
+        self._stored, self._embeddings = state, state["embeddings"]
+
+
+def related_items(own: Sequence[NDArray[np.int64]], items: int, model: NoteLLM) -> list[NDArray[np.int64]]:
+    """Return for each item its related ones (section 4.2): those of the highest co-occurrence scores within the bounds,
+    best first.
+
+    A user who takes A and then B adds 1 / (number of the user's events) to the score of B for A, so that busy users
+    count no more than others.
+
+    Args:
+        own: Each user's items, counted from 1, oldest first.
+        items: In the catalogue.
+        model: Its `related`, `window` and bounds.
+    """
+    from scipy.sparse import csr_matrix
+
+    row = np.concatenate(own) - 1
+    lengths = np.array([len(one) for one in own])
+    user = np.repeat(np.arange(len(own)), lengths)
+    weight = 1 / lengths[user]
+    scores = csr_matrix((items, items))
+    for apart in range(1, min(model.window, int(lengths.max())) + 1):
+        same = user[apart:] == user[:-apart]
+        first, then = row[:-apart][same], row[apart:][same]
+        other = first != then
+        found = (weight[apart:][same][other], (first[other], then[other]))
+        scores = scores + csr_matrix(found, shape=(items, items))
+    related: list[NDArray[np.int64]] = []
+    for start, end in zip(scores.indptr[:-1], scores.indptr[1:], strict=True):
+        others, value = scores.indices[start:end].astype(np.int64), scores.data[start:end]
+        within = (value >= model.least_score) & (value <= model.most_score)
+        others, value = others[within], value[within]
+        related.append(others[np.lexsort((others, -value))[: model.related]])
+    return related
+
+
+def note_encoder(model: NoteLLM, dataset: Dataset) -> NoteEncoder:
+    """Return the untrained network; MissingError where a package or the base model is not here."""
+    library("torch")
+    from llmrank.recall.note_encoder import NoteEncoder, NotePrompt
+
+    kind, topic = dataset.kind, model.topic
+    prompt = NotePrompt(
+        f"Extract the {kind} information in json format, compress it into one word for recommendation, and generate "
+        f"the {topic} of the {kind}. ",
+        [note(item, topic) for item in dataset.items],
+        f'". The {topic} {"are" if topic.endswith("s") else "is"}:',
+        [f" {item.attributes[topic]}" if item.attributes.get(topic) else "" for item in dataset.items],
+    )
+    return NoteEncoder(resolve_model(model.base, cache=cache_folder()).folder, prompt, model)
+
+
+def note(item: Item, topic: str) -> str:
+    """Return what the model reads of an item, as the paper writes it; without the topic, which is to be generated."""
+    others = {name: value for name, value in item.attributes.items() if name != topic}
+    return str({"title": item.title, **others})

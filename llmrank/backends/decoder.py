@@ -84,6 +84,15 @@ def cut_layers(decoder: PreTrainedModel, layers: int) -> None:
     cast(Any, decoder.config).num_hidden_layers = layers
 
 
+def keep_upper_layers(decoder: PreTrainedModel, first: int) -> None:
+    """Keep the decoder layers from number `first` (from 0) on. As `inputs_embeds` they take the states before it."""
+    kept = _layers(decoder)[first:]
+    for number, layer in enumerate(kept):
+        cast(Any, layer).self_attn.layer_idx = number  # its place in a cache of keys and values
+    decoder.layers = kept
+    cast(Any, decoder.config).num_hidden_layers = len(kept)
+
+
 def with_lora(decoder: PreTrainedModel, rank: int, targets: Sequence[str] | str = LINEAR) -> nn.Module:
     """Return the decoder with an untrained LoRA adapter, of the decoder's dtype; only its weights need gradients.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from llmrank.backends.decoder import open_causal, whitened_basis, with_lora
+from llmrank.backends.decoder import keep_upper_layers, open_causal, whitened_basis, with_lora
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
     from llmrank.recall.notellm import NoteLLM
 
 COMPRESSION = ' The compression word is:"'
@@ -24,7 +26,8 @@ NOTE_TOKENS = 100
 """Tokens of an item's text that are read; the paper reads 20 of the title and 80 of the content."""
 WHITENING = 0.8
 """How far the variances of what the untrained model says of the items are made equal."""
-ITEMS_AT_ONCE = 64
+TEXTS_AT_ONCE = 16
+"""Of similar length: fewer positions are padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,56 +43,92 @@ class NotePrompt:
 
 
 class NoteEncoder(nn.Module):
-    """Maps items to embeddings. Its parameters are what is trained, in float32; the language model stays as it is."""
+    """Maps items to embeddings. Its parameters are what is trained, in float32; the language model stays as it is.
 
-    mean: Tensor
+    What the layers below the tuned ones say of each item is read once and kept: tokens x width numbers of the
+    language model's type for each item.
+    """
+
     basis: Tensor
 
     def __init__(self, folder: Path, prompt: NotePrompt, model: NoteLLM) -> None:
-        """Open the language model in `folder`, and read the catalogue once for the linear layer.
+        """Open the language model in `folder` and read the catalogue.
 
         Raises InputError for a model with too few layers, MissingError for a package that is not installed.
         """
         super().__init__()
         self._dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[model.dtype]
         decoder, output, tokenizer = open_causal(folder, model.layers, self._dtype)
-        vectors = cast(nn.Embedding, decoder.get_input_embeddings())
+        self._prepare(prompt, tokenizer, generates=model.generation_weight > 0)
+        below = model.layers - model.tuned_layers
+        words = self._read(decoder, below)
+        keep_upper_layers(decoder, below)
         adapted = with_lora(decoder, model.rank, "all-linear")
         # In a tuple: no submodules, so they are neither trained nor in the checkpoint.
-        self._frozen = (adapted, vectors, output.requires_grad_(False))
+        self._frozen = (adapted, output.requires_grad_(False))
         trained = {name: one for name, one in adapted.named_parameters() if one.requires_grad}
         self._names = list(trained)
         self.lora = nn.ParameterList([one.detach().float() for one in trained.values()])
-        self.token = nn.Parameter(vectors.weight.detach().float().mean(0))
         self.temperature = nn.Parameter(torch.tensor(model.temperature))
+        marks = [
+            state[len(note)] for state, note in zip(self._below, self._notes, strict=True) if len(state) > len(note)
+        ]
+        width = words.shape[1]
+        self.token = nn.Parameter(torch.stack(marks).float().mean(0) if marks else torch.zeros(width))
+        basis, _ = whitened_basis(words, WHITENING)
+        # Fixed, so that the linear layer behind it sees numbers of about 1 and can begin as their first directions.
+        self.register_buffer("basis", basis * basis.shape[1] ** 0.5)
+        self.projection = nn.Parameter(torch.eye(basis.shape[1], model.dimension))
+
+    def _prepare(self, prompt: NotePrompt, tokenizer: PreTrainedTokenizerBase, *, generates: bool) -> None:
+        """Keep the prompt as tokens."""
 
         def tokens(text: str) -> list[int]:
             return tokenizer.encode(text, add_special_tokens=False)
 
-        ends = [[one] if one is not None else [] for one in (tokenizer.bos_token_id, tokenizer.eos_token_id)]
-        self._beginning = torch.tensor([[*cast("list[int]", ends[0]), *tokens(prompt.instruction)]])
-        word = tokens(COMPRESSION)
-        self._notes = [[*tokens(note)[:NOTE_TOKENS], *word] for note in prompt.notes]
-        guidance = [EMB, *tokens(prompt.guidance)]
+        begin, end = (
+            [] if one is None else [cast(int, one)] for one in (tokenizer.bos_token_id, tokenizer.eos_token_id)
+        )
+        self._beginning = [*begin, *tokens(prompt.instruction)]
+        word, guidance = tokens(COMPRESSION), [EMB, *tokens(prompt.guidance)]
         self._guidance = len(guidance)
+        self._notes = [[*tokens(note)[:NOTE_TOKENS], *word] for note in prompt.notes]
         self._outputs = [
-            [*guidance, *tokens(text), *cast("list[int]", ends[1])] if text else [] for text in prompt.outputs
+            [*guidance, *tokens(text), *end] if text and generates else list[int]() for text in prompt.outputs
         ]
-        basis, mean = whitened_basis(self._words(), WHITENING)
-        basis = basis[:, : model.dimension]
-        # Fixed, so that the linear layer behind it sees numbers of about 1 and can begin as what it is given.
-        self.register_buffer("mean", mean)
-        self.register_buffer("basis", basis * basis.shape[1] ** 0.5)
-        self.projection = nn.Parameter(torch.eye(basis.shape[1]))
+
+    def _read(self, decoder: PreTrainedModel, below: int) -> Tensor:
+        """Keep the states below the tuned layers, and return what the untrained model says before `[EMB]`."""
+        vectors = cast(nn.Embedding, decoder.get_input_embeddings())
+        mark = vectors.weight.mean(0)
+        texts = [note + output for note, output in zip(self._notes, self._outputs, strict=True)]
+        kept: dict[int, Tensor] = {}
+        words: dict[int, Tensor] = {}
+        with torch.no_grad():
+            beginning = vectors(torch.tensor([self._beginning]))
+            self._below_beginning = decoder(inputs_embeds=beginning, output_hidden_states=True).hidden_states[below]
+            for rows in by_length(texts):
+                tokens = nn.utils.rnn.pad_sequence([torch.tensor(texts[row]) for row in rows], batch_first=True)
+                inputs = torch.where((tokens == EMB)[..., None], mark, vectors(tokens.clamp(min=0)))
+                found = behind(decoder, beginning, inputs, output_hidden_states=True)
+                for place, row in enumerate(rows):
+                    kept[row] = found.hidden_states[below][place, : len(texts[row])].clone()
+                    words[row] = found.last_hidden_state[place, len(self._notes[row]) - 1].float()
+        self._below = [kept[row] for row in range(len(texts))]
+        return torch.stack([words[row] for row in range(len(texts))])
 
     def _project(self, words: Tensor) -> Tensor:
-        """Return the embeddings of some states before `[EMB]`, not yet of length 1."""
-        return (words - self.mean) @ self.basis @ self.projection
+        """Return the embeddings of some states before `[EMB]`, not yet of length 1.
+
+        All texts end alike, and so do their states: what they share is taken off, and they are compared by the rest.
+        """
+        return (words - words.mean(0)) @ self.basis @ self.projection
 
     def embed(self) -> Tensor:
         """Return the embeddings of the catalogue, float32[items, dimension], each of length 1; without gradients."""
         with torch.no_grad():
-            return functional.normalize(self._project(self._words()), dim=1)
+            states = self._states(range(len(self._notes)), outputs=False)
+            return functional.normalize(self._project(torch.stack([state[-1] for state in states])), dim=1)
 
     def loss(self, queries: Tensor, others: Tensor, weight: float) -> Tensor:
         """Return (contrastive + weight x generation) / (1 + weight) of some pairs (section 4.3).
@@ -102,54 +141,67 @@ class NoteEncoder(nn.Module):
         pairs = torch.cat([queries, others])
         items, places = cast("tuple[Tensor, Tensor]", torch.unique(pairs, return_inverse=True))
         rows = cast("list[int]", items.tolist())
-        outputs = [self._outputs[row] if weight else [] for row in rows]
-        states = self._states([self._notes[row] + output for row, output in zip(rows, outputs, strict=True)])
-        starts = torch.tensor([len(self._notes[row]) for row in rows])
-        embedded = self._project(states[torch.arange(len(rows)), starts - 1])[places]
-        contrastive = contrastive_loss(embedded, pairs, self.temperature.exp())
-        return (contrastive + weight * self._generation(states, starts.tolist(), outputs)) / (1 + weight)
+        states = self._states(rows)
+        words = torch.stack([state[len(self._notes[row]) - 1] for row, state in zip(rows, states, strict=True)])
+        contrastive = contrastive_loss(self._project(words)[places], pairs, self.temperature.exp())
+        return (contrastive + weight * self._generation(states, [self._outputs[row] for row in rows])) / (1 + weight)
 
-    def _generation(self, states: Tensor, starts: Sequence[int], outputs: Sequence[Sequence[int]]) -> Tensor:
+    def _generation(self, states: Sequence[Tensor], outputs: Sequence[Sequence[int]]) -> Tensor:
         """Return the mean over the items with an output of the mean cross-entropy of its tokens."""
-        wanted = [
-            (row, start + place - 1, output[place], 1 / (len(output) - self._guidance))
-            for row, (start, output) in enumerate(zip(starts, outputs, strict=True))
-            for place in range(self._guidance, len(output))
-        ]
+        wanted = [torch.tensor(output[self._guidance :]) for output in outputs if output]
         if not wanted:
-            return states.new_zeros(())
-        rows, places, tokens, shares = zip(*wanted, strict=True)
-        logits = self._frozen[2](states[list(rows), list(places)].to(self._dtype)).float()
-        losses = functional.cross_entropy(logits, torch.tensor(tokens), reduction="none")
-        return (losses * torch.tensor(shares)).sum() / len(set(rows))
+            return states[0].new_zeros(())
+        # Each token is foretold by the state before it.
+        before = [
+            state[-1 - len(output) + self._guidance : -1]
+            for state, output in zip(states, outputs, strict=True)
+            if output
+        ]
+        logits = self._frozen[1](torch.cat(before).to(self._dtype)).float()
+        losses = functional.cross_entropy(logits, torch.cat(wanted), reduction="none")
+        shares = torch.cat([torch.full((len(output),), 1 / len(output)) for output in wanted])
+        return (losses * shares).sum() / len(wanted)
 
-    def _words(self) -> Tensor:
-        """Return the state before `[EMB]` of every item, float32[items, width], without gradients."""
-        order = sorted(range(len(self._notes)), key=lambda row: len(self._notes[row]))
-        found: dict[int, Tensor] = {}
-        with torch.no_grad():
-            for at in range(0, len(order), ITEMS_AT_ONCE):
-                rows = order[at : at + ITEMS_AT_ONCE]
-                states = self._states([self._notes[row] for row in rows])
-                found.update((row, state[len(self._notes[row]) - 1]) for row, state in zip(rows, states, strict=True))
-        return torch.stack([found[row] for row in range(len(order))])
-
-    def _states(self, texts: Sequence[Sequence[int]]) -> Tensor:
-        """Return the last layer's states of some texts behind the instruction, float32[texts, longest, width].
-
-        What is on the right of a shorter text is padding, which nothing before it sees.
-        """
-        adapted, vectors, _ = self._frozen
+    def _states(self, items: Sequence[int], *, outputs: bool = True) -> list[Tensor]:
+        """Return the last layer's states of each item's text behind the instruction, float32[tokens, width]."""
+        adapted, _ = self._frozen
         weights = {name: one.to(self._dtype) for name, one in zip(self._names, self.lora, strict=True)}
-        longest = max(map(len, texts))
-        tokens = torch.tensor([[*text, *[0] * (longest - len(text))] for text in texts])
-        inputs = torch.where((tokens == EMB)[..., None], self.token.to(self._dtype), vectors(tokens.clamp(min=0)))
-        # All texts begin with the same instruction: it is read once, which halves the work.
-        shared = functional_call(adapted, weights, kwargs={"input_ids": self._beginning, "use_cache": True})
-        past: Any = shared.past_key_values
-        past.batch_repeat_interleave(len(texts))
-        behind = {"inputs_embeds": inputs, "past_key_values": past, "use_cache": True}
-        return functional_call(adapted, weights, kwargs=behind).last_hidden_state.float()
+        token = self.token.to(self._dtype)
+
+        def run(**inputs: Any) -> Any:  # noqa: ANN401 - as the language model
+            return functional_call(adapted, weights, kwargs=inputs)
+
+        texts = [self._below[item] if outputs else self._below[item][: len(self._notes[item])] for item in items]
+        found: dict[int, Tensor] = {}
+        for rows in by_length(texts):
+            inputs = nn.utils.rnn.pad_sequence([texts[row] for row in rows], batch_first=True)
+            marks = torch.tensor([len(self._notes[items[row]]) for row in rows])
+            inputs = torch.where((torch.arange(inputs.shape[1]) == marks[:, None])[..., None], token, inputs)
+            states = behind(run, self._below_beginning, inputs).last_hidden_state.float()
+            found.update((row, state[: len(texts[row])]) for row, state in zip(rows, states, strict=True))
+        return [found[row] for row in range(len(texts))]
+
+
+def by_length(texts: Sequence[Sized]) -> Iterator[list[int]]:
+    """Yield the places of the texts in batches of similar length."""
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    for at in range(0, len(order), TEXTS_AT_ONCE):
+        yield order[at : at + TEXTS_AT_ONCE]
+
+
+def behind(run: Callable[..., Any], beginning: Tensor, inputs: Tensor, **options: bool) -> Any:  # noqa: ANN401
+    """Return what a language model says of some inputs behind a beginning that all share, which is read once: half the
+    work. Shorter inputs are padded on the right, which nothing before it sees.
+
+    Args:
+        run: The model.
+        beginning: [1, tokens, width].
+        inputs: [texts, tokens, width].
+        options: Of the model.
+    """
+    past = run(inputs_embeds=beginning, use_cache=True).past_key_values
+    past.batch_repeat_interleave(len(inputs))
+    return run(inputs_embeds=inputs, past_key_values=past, use_cache=True, **options)
 
 
 def contrastive_loss(embedded: Tensor, pairs: Tensor, scale: Tensor) -> Tensor:

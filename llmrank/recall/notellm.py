@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from llmrank.recall.note_encoder import NoteEncoder
 
+DTYPES = ("bfloat16", "float32")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteLLM(TrainedModel):
@@ -49,15 +51,17 @@ class NoteLLM(TrainedModel):
     patience: int = 3
     base: str = DEFAULT_MODEL
     """Name or folder of the causal language model."""
-    layers: int = 4
+    layers: int = 8
     """Its first decoder layers, which alone are used."""
+    tuned_layers: int = 2
+    """The uppermost of these, which have the LoRA adapter."""
     rank: int = 8
-    """Of the LoRA adapter, on all linear layers."""
+    """Of the LoRA adapter, on all linear layers of the tuned ones."""
     dtype: str = "bfloat16"
     """Of the language model's weights and states; what is trained is float32."""
     dimension: int = 128
-    """Of an embedding, at most: of a smaller catalogue there is less to say."""
-    learning_rate: float = 0.001
+    """Of an embedding."""
+    learning_rate: float = 0.003
     batch: int = 32
     """Pairs per step: twice as many items at most."""
     temperature: float = 3.0
@@ -74,8 +78,17 @@ class NoteLLM(TrainedModel):
     least_score: float = 0.01
     most_score: float = 30.0
     """Co-occurrence scores outside these bounds relate nothing."""
-    length: int = 20
+    length: int = 10
     """Newest events of a user that an item is compared with."""
+
+    def __post_init__(self) -> None:
+        # No zero-argument super(): a dataclass with slots is made anew, and the old class is meant by it.
+        TrainedModel.__post_init__(self)
+        if self.tuned_layers > self.layers:
+            hint = f"give tuned_layers a value of at most {self.layers}"
+            raise InputError(f"of {self.layers} layers {self.tuned_layers} cannot be tuned", hint=hint)
+        if self.dtype not in DTYPES:
+            raise InputError(f"dtype of notellm is {self.dtype!r}", hint=f"choose {' or '.join(DTYPES)}")
 
     def learner(self, split: Split) -> Learner:
         """Return an untrained model."""
@@ -120,9 +133,9 @@ class NoteLearner(NetworkLearner):
     @property
     def embeddings(self) -> Tensor:
         """The items' embeddings, float32[items, dimension], each of length 1."""
-        if self._embeddings is None:
-            self._embeddings = self.network.embed()
-        return self._embeddings
+        known = self.network.embed() if self._embeddings is None else self._embeddings
+        self._embeddings = known
+        return known
 
     def scores(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return `predictions`; the language model is not needed where the embeddings are known."""
@@ -160,23 +173,23 @@ def related_items(own: Sequence[NDArray[np.int64]], items: int, model: NoteLLM) 
     """
     from scipy.sparse import csr_matrix
 
-    row = np.concatenate(own) - 1
+    taken = np.concatenate(own) - 1
     lengths = np.array([len(one) for one in own])
     user = np.repeat(np.arange(len(own)), lengths)
     weight = 1 / lengths[user]
     scores = csr_matrix((items, items))
     for apart in range(1, min(model.window, int(lengths.max())) + 1):
         same = user[apart:] == user[:-apart]
-        first, then = row[:-apart][same], row[apart:][same]
+        first, then = taken[:-apart][same], taken[apart:][same]
         other = first != then
         found = (weight[apart:][same][other], (first[other], then[other]))
-        scores = scores + csr_matrix(found, shape=(items, items))
+        scores = csr_matrix(scores + csr_matrix(found, shape=(items, items)))
     related: list[NDArray[np.int64]] = []
-    for start, end in zip(scores.indptr[:-1], scores.indptr[1:], strict=True):
-        others, value = scores.indices[start:end].astype(np.int64), scores.data[start:end]
-        within = (value >= model.least_score) & (value <= model.most_score)
-        others, value = others[within], value[within]
-        related.append(others[np.lexsort((others, -value))[: model.related]])
+    columns, values = np.asarray(scores.indices, np.int64), np.asarray(scores.data, np.float64)
+    for row in np.split(np.arange(scores.nnz), np.asarray(scores.indptr[1:-1])):
+        within = row[(values[row] >= model.least_score) & (values[row] <= model.most_score)]
+        best = within[np.lexsort((columns[within], -values[within]))]
+        related.append(columns[best[: model.related]])
     return related
 
 

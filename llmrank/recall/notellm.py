@@ -50,7 +50,7 @@ class NoteLLM(TrainedModel):
     epochs: int = 10
     patience: int = 3
     base: str = DEFAULT_MODEL
-    """Name or folder of the causal language model."""
+    """Name or folder of a causal language model whose decoder is laid out as Llama's is."""
     layers: int = 8
     """Its first decoder layers, which alone are used."""
     tuned_layers: int = 2

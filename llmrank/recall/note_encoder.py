@@ -32,8 +32,8 @@ TEXTS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class NotePrompt:
-    """The note compression prompt (section 4.1) for each item of a catalogue: `instruction`, the note, the compression
-    word, `guidance`, the output."""
+    """The paper's note compression prompt for each item of a catalogue: `instruction`, the note, the compression word,
+    `guidance`, the output."""
 
     instruction: str
     notes: Sequence[str]
@@ -131,7 +131,7 @@ class NoteEncoder(nn.Module):
             return functional.normalize(self._project(torch.stack([state[-1] for state in states])), dim=1)
 
     def loss(self, queries: Tensor, others: Tensor, weight: float) -> Tensor:
-        """Return (contrastive + weight x generation) / (1 + weight) of some pairs (section 4.3).
+        """Return (contrastive + weight x generation) / (1 + weight) of some pairs.
 
         Args:
             queries: int64[pairs], items from 0.
@@ -205,7 +205,7 @@ def behind(run: Callable[..., Any], beginning: Tensor, inputs: Tensor, **options
 
 
 def contrastive_loss(embedded: Tensor, pairs: Tensor, scale: Tensor) -> Tensor:
-    """Return the in-batch contrastive loss of n pairs, both ways (section 4.2).
+    """Return the in-batch contrastive loss of n pairs, both ways (Generative-Contrastive Learning).
 
     Each of the 2n items is to find the other one of its pair among all others of the step, by cosine. Another copy of
     the item itself, or of the other one, is no wrong answer and left out.

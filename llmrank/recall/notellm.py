@@ -30,17 +30,18 @@ DTYPES = ("bfloat16", "float32")
 class NoteLLM(TrainedModel):
     """NoteLLM (Zhang et al. 2024, arXiv:2403.01744) on any causal language model, with the default one's first layers.
 
-    The note compression prompt (section 4.1) asks for the item in one word, `[EMB]`, and then for its topic. The hidden
-    state before `[EMB]`, through a linear layer, is the item's embedding. Two losses (sections 4.2 and 4.3): items that
-    users take one after the other lie near each other, among the items of the step (in-batch contrastive loss, learned
-    temperature); and the topic is generated. The loss is (contrastive + weight x generation) / (1 + weight).
+    The note compression prompt asks for the item in one word, `[EMB]`, and then for its topic. The hidden state before
+    `[EMB]`, through a linear layer, is the item's embedding. Of two losses one draws items together that users take one
+    after the other, away from the other items of the step (Generative-Contrastive Learning: in-batch, with a learned
+    temperature), and one generates the topic (Collaborative Supervised Fine-Tuning). The loss is (contrastive + weight x
+    generation) / (1 + weight).
 
     The paper recommends items for an item. Here an item's score for a user is the mean of its cosines to the `length`
     newest items of the user. An item without training events has an embedding and a score as any other. The embeddings
     are kept in the checkpoint: a finished model is served without the language model.
 
-    Beside the paper: LoRA instead of full tuning; an epoch pairs every item that has related ones with one of them,
-    drawn anew; and the linear layer stands behind a whitening of what the untrained model says of the items.
+    Beside the paper: the upper layers alone are tuned, by LoRA; an epoch pairs every item that has related ones with one
+    of them, drawn anew; and the linear layer stands behind a whitening of what the untrained model says of the items.
     """
 
     name: ClassVar[str] = "notellm"
@@ -160,8 +161,8 @@ class NoteLearner(NetworkLearner):
 
 
 def related_items(own: Sequence[NDArray[np.int64]], items: int, model: NoteLLM) -> list[NDArray[np.int64]]:
-    """Return for each item its related ones (section 4.2): those of the highest co-occurrence scores within the bounds,
-    best first.
+    """Return for each item its related ones (the paper's co-occurrence mechanism): those of the highest scores within
+    the bounds, best first.
 
     A user who takes A and then B adds 1 / (number of the user's events) to the score of B for A, so that busy users
     count no more than others.

@@ -33,15 +33,16 @@ class NoteLLM(TrainedModel):
     The note compression prompt asks for the item in one word, `[EMB]`, and then for its topic. The hidden state before
     `[EMB]`, through a linear layer, is the item's embedding. Of two losses one draws items together that users take one
     after the other, away from the other items of the step (Generative-Contrastive Learning: in-batch, with a learned
-    temperature), and one generates the topic (Collaborative Supervised Fine-Tuning). The loss is (contrastive + weight x
-    generation) / (1 + weight).
+    temperature), and one generates the topic (Collaborative Supervised Fine-Tuning). The loss is
+    (contrastive + weight x generation) / (1 + weight).
 
     The paper recommends items for an item. Here an item's score for a user is the mean of its cosines to the `length`
     newest items of the user. An item without training events has an embedding and a score as any other. The embeddings
     are kept in the checkpoint: a finished model is served without the language model.
 
-    Beside the paper: the upper layers alone are tuned, by LoRA; an epoch pairs every item that has related ones with one
-    of them, drawn anew; and the linear layer stands behind a whitening of what the untrained model says of the items.
+    Beside the paper: the upper layers alone are tuned, by LoRA; an epoch pairs every item that has related ones with
+    one of them, drawn anew; and the linear layer stands behind a whitening of what the untrained model says of the
+    items.
     """
 
     name: ClassVar[str] = "notellm"

@@ -61,7 +61,7 @@ class NoteEncoder(nn.Module):
         decoder, output, tokenizer = open_causal(folder, model.layers, self._dtype)
         self._prepare(prompt, tokenizer, generates=model.generation_weight > 0)
         below = model.layers - model.tuned_layers
-        words = self._read(decoder, below)
+        self._untuned = self._read(decoder, below)
         keep_upper_layers(decoder, below)
         adapted = with_lora(decoder, model.rank, "all-linear")
         # In a tuple: no submodules, so they are neither trained nor in the checkpoint.
@@ -73,9 +73,9 @@ class NoteEncoder(nn.Module):
         marks = [
             state[len(note)] for state, note in zip(self._below, self._notes, strict=True) if len(state) > len(note)
         ]
-        width = words.shape[1]
+        width = self._untuned.shape[1]
         self.token = nn.Parameter(torch.stack(marks).float().mean(0) if marks else torch.zeros(width))
-        basis, _ = whitened_basis(words, WHITENING)
+        basis, _ = whitened_basis(self._untuned, WHITENING)
         # Fixed, so that the linear layer behind it sees numbers of about 1 and can begin as their first directions.
         self.register_buffer("basis", basis * basis.shape[1] ** 0.5)
         self.projection = nn.Parameter(torch.eye(basis.shape[1], model.dimension))
@@ -124,11 +124,22 @@ class NoteEncoder(nn.Module):
         """
         return (words - words.mean(0)) @ self.basis @ self.projection
 
-    def embed(self) -> Tensor:
-        """Return the embeddings of the catalogue, float32[items, dimension], each of length 1; without gradients."""
+    def embed(self, *, tuned: bool) -> Tensor:
+        """Return the embeddings of the catalogue, float32[items, dimension], each of length 1; without gradients.
+
+        They are made of what the tuned model says, or the model as it came.
+        """
         with torch.no_grad():
-            states = self._states(range(len(self._notes)), outputs=False)
-            return functional.normalize(self._project(torch.stack([state[-1] for state in states])), dim=1)
+            words = self._untuned
+            if tuned:
+                states = self._states(range(len(self._notes)), outputs=False)
+                words = torch.stack([state[-1] for state in states])
+            return functional.normalize(self._project(words), dim=1)
+
+    def head_loss(self, queries: Tensor, others: Tensor) -> Tensor:
+        """Return the contrastive loss of some pairs, by what the model says as it came: the linear layer learns."""
+        pairs = torch.cat([queries, others])
+        return contrastive_loss(self._project(self._untuned[pairs]), pairs, self.temperature.exp())
 
     def loss(self, queries: Tensor, others: Tensor, weight: float) -> Tensor:
         """Return (contrastive + weight x generation) / (1 + weight) of some pairs.

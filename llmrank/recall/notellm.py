@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,9 @@ class NoteLLM(TrainedModel):
     newest items of the user. An item without training events has an embedding and a score as any other. The embeddings
     are kept in the checkpoint: a finished model is served without the language model.
 
-    Beside the paper: the upper layers alone are tuned, by LoRA; an epoch pairs every item that has related ones with
+    Beside the paper: the first `head_epochs` train the linear layer alone, on what the model says as it came, which
+    costs seconds (a layer that knows nothing would distort the model: Kumar et al. 2022, arXiv:2202.10054); then the
+    upper layers are tuned with it, by LoRA; an epoch pairs every item that has related ones with
     one of them, drawn anew; and the linear layer stands behind a whitening of what the untrained model says of the
     items.
     """
@@ -49,8 +52,10 @@ class NoteLLM(TrainedModel):
     knows_new_items: ClassVar[bool] = True
     refit: bool = False
     """The newest events are an input, whether the model was trained on them or not."""
-    epochs: int = 10
+    epochs: int = 16
     patience: int = 3
+    head_epochs: int = 10
+    """The first epochs, which train the linear layer alone, with the contrastive loss."""
     base: str = DEFAULT_MODEL
     """Name or folder of a causal language model whose decoder is laid out as Llama's is."""
     layers: int = 8
@@ -64,6 +69,9 @@ class NoteLLM(TrainedModel):
     dimension: int = 128
     """Of an embedding."""
     learning_rate: float = 0.003
+    """Of the linear layer and the temperature."""
+    tuning_rate: float = 0.0003
+    """Learning rate of the LoRA adapter."""
     batch: int = 32
     """Pairs per step: twice as many items at most."""
     temperature: float = 3.0
@@ -82,6 +90,11 @@ class NoteLLM(TrainedModel):
     """Co-occurrence scores outside these bounds relate nothing."""
     length: int = 10
     """Newest events of a user that an item is compared with."""
+
+    @property
+    def first_stage(self) -> int:
+        """The epochs of the linear layer alone."""
+        return self.head_epochs
 
     def __post_init__(self) -> None:
         # No zero-argument super(): a dataclass with slots is made anew, and the old class is meant by it.
@@ -108,34 +121,45 @@ class NoteLearner(NetworkLearner):
         if not len(self.queries):
             hint = "use more data, or a lower least_score"
             raise InputError("no two items co-occur in training: there is nothing to draw together", hint=hint)
+        self.tuning = False
         self._embeddings: Tensor | None = None
         self._stored: State | None = None
-        super().__init__(
-            model.seed, len(self.queries), lambda: note_encoder(model, split.dataset), lr=model.learning_rate
-        )
+        super().__init__(model.seed, len(self.queries), lambda: note_encoder(model, split.dataset))
 
     def epoch(self, number: int) -> float:
         """Pair every item that has related ones with one of them, once, and embed the catalogue."""
         if self._stored is not None:
             super().restore(self._stored)
             self._stored = None
+        self.tuning = number > self.model.head_epochs
         loss = super().epoch(number)
         self._embeddings = None
         return loss
 
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
         """Yield the loss of each step."""
-        torch = library("torch")
+        torch, network = library("torch"), self.network
         for at in range(0, len(order), self.model.batch):
-            queries = self.queries[order[at : at + self.model.batch]]
-            others = np.array([rng.choice(self.related[query]) for query in queries])
-            loss = self.network.loss(torch.from_numpy(queries), torch.from_numpy(others), self.model.generation_weight)
-            yield loss, len(queries)
+            some = self.queries[order[at : at + self.model.batch]]
+            queries = torch.from_numpy(some)
+            others = torch.from_numpy(np.array([rng.choice(self.related[query]) for query in some]))
+            if self.tuning:
+                yield network.loss(queries, others, self.model.generation_weight), len(some)
+            else:
+                yield network.head_loss(queries, others), len(some)
+
+    @cached_property
+    def optimizer(self) -> Any:  # noqa: ANN401 - a torch optimizer, made where torch is loaded
+        """Adam, slower where the language model is tuned."""
+        network, model = self.network, self.model
+        head = {"params": [network.projection, network.temperature], "lr": model.learning_rate}
+        tuned = {"params": [*network.lora, network.token], "lr": model.tuning_rate}
+        return library("torch").optim.Adam([head, tuned])
 
     @property
     def embeddings(self) -> Tensor:
         """The items' embeddings, float32[items, dimension], each of length 1."""
-        known = self.network.embed() if self._embeddings is None else self._embeddings
+        known = self.network.embed(tuned=self.tuning) if self._embeddings is None else self._embeddings
         self._embeddings = known
         return known
 

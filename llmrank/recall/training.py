@@ -34,7 +34,9 @@ VALIDATION_K = 10
 LEAST_EVENTS = 3
 """A user needs this many training events to give one to validation."""
 LEAST_VALIDATION_USERS = 10
-MAY_BE_ZERO = frozenset({"validation_users", "seed", "dropout", "regularization", "weight_decay", "generation_weight"})
+MAY_BE_ZERO = frozenset(
+    {"validation_users", "seed", "dropout", "regularization", "weight_decay", "generation_weight", "head_epochs"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,19 @@ def test_both_losses_make_the_loss_and_the_topic_is_learned() -> None:
     assert after[1] < before[1] - 0.3
 
 
+def test_the_linear_layer_learns_first_and_then_the_language_model_with_it() -> None:
+    learner = learner_of(head_epochs=2)
+    state = learner.network.state_dict()
+
+    def changed_by(epoch: int) -> set[str]:
+        before = {name: weight.clone() for name, weight in state.items()}
+        learner.epoch(epoch)
+        return {name.partition(".")[0] for name, weight in state.items() if not (weight == before[name]).all()}
+
+    assert changed_by(1) == {"projection", "temperature"}
+    assert changed_by(3) == {"projection", "temperature", "lora", "token"}
+
+
 def test_a_catalogue_without_the_topic_has_the_contrastive_loss_alone() -> None:
     import torch
 

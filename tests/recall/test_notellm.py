@@ -83,7 +83,7 @@ def test_both_losses_make_the_loss_and_the_topic_is_learned() -> None:
             alone, both = (float(learner.network.loss(queries, others, weight)) for weight in (0.0, 1.0))
         return alone, 2 * both - alone
 
-    learner = learner_of(generation_weight=1.0)
+    learner = learner_of(generation_weight=1.0, head_epochs=0)
     before = losses(learner)
     for number in range(1, 17):
         learner.epoch(number)

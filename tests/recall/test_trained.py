@@ -41,16 +41,9 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "autoint": {"dimension": 8, "length": 2, "epochs": 3, "learning_rate": 0.005, "batch": 64},
     "ctrl": {"dimension": 8, "length": 2, "epochs": 4, "learning_rate": 0.005, "batch": 64}
     | {"alignment": 2, "alignment_batch": 64, "text_dimension": 16},
-    "notellm": {
-        "layers": 3,
-        "tuned_layers": 2,
-        "rank": 2,
-        "dimension": 16,
-        "dtype": "float32",
-        "epochs": 4,
-        "learning_rate": 0.005,
-    }
-    | {"batch": 8, "window": 2, "related": 2, "least_score": 0.1, "length": 2, "generation_weight": 0.1},
+    "notellm": {"layers": 3, "tuned_layers": 2, "rank": 2, "dimension": 16, "dtype": "float32", "length": 2}
+    | {"epochs": 4, "head_epochs": 2, "learning_rate": 0.005, "tuning_rate": 0.005, "batch": 8}
+    | {"window": 2, "related": 2, "least_score": 0.1, "generation_weight": 0.1},
     "mf": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64},
     "mlp": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64, "dropout": 0.0},
     "sasrec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
@@ -224,7 +217,11 @@ def test_a_user_without_history_gets_the_popular_items(name: str) -> None:
 @EACH
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_epoch_before(name: str, tmp_path: Path) -> None:
     split, path = ring(), tmp_path / "checkpoint.pt"
-    broken = {"regularization": 1e38, "alpha": 1e38} if name == "ials" else {"learning_rate": 1e30}
+    broken = {"learning_rate": 1e30}
+    if name == "ials":
+        broken = {"regularization": 1e38, "alpha": 1e38}
+    if name == "notellm":
+        broken = {"tuning_rate": 1e30}
     with pytest.raises(InputError, match=r"the loss of .* is (nan|inf)"):
         model_of(name, **broken, epochs=50, patience=50).fit(split, checkpoint=path)
 

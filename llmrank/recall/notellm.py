@@ -52,7 +52,7 @@ class NoteLLM(TrainedModel):
     knows_new_items: ClassVar[bool] = True
     refit: bool = False
     """The newest events are an input, whether the model was trained on them or not."""
-    epochs: int = 16
+    epochs: int = 20
     patience: int = 3
     head_epochs: int = 10
     """The first epochs, which train the linear layer alone, with the contrastive loss."""
@@ -70,7 +70,7 @@ class NoteLLM(TrainedModel):
     """Of an embedding."""
     learning_rate: float = 0.003
     """Of the linear layer and the temperature."""
-    tuning_rate: float = 0.0003
+    tuning_rate: float = 0.00003
     """Learning rate of the LoRA adapter."""
     batch: int = 32
     """Pairs per step: twice as many items at most."""

@@ -36,7 +36,7 @@ VARIANTS: Mapping[str, Mapping[str, Setting]] = {
     "contrastive alone": {"generation_weight": 0.0},
     "untrained": {"generation_weight": 0.0},
 }
-EPOCHS = 14
+EPOCHS = 13
 """At most; what two cores had time for. Exactly so many without validation."""
 COLD_SHARE, MOST = 0.1, 50
 COLD = f"cold recall@{MOST}"

@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": set(),
     "prices": {"yaml_text"},
     "data": {"files"},
-    "recall": {"data", "files"},
+    # NoteLLM tunes the language model that `backends` finds and opens.
+    "recall": {"data", "files", "backends"},
     "prompting": {"yaml_text"},
     "answers": set(),
     "rankers": {"prompting", "answers"},

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from llmrank.backends.decoder import cut_layers, open_base
 from llmrank.backends.models import Model
 from llmrank.backends.titles import TitleShape
 from llmrank.errors import InputError, MissingError
@@ -90,39 +91,6 @@ class Projection(nn.Module):
         """Return the inputs [items, width] and the outputs [items, width + 1], whose last column is the bias."""
         hidden = read[:, 1] - self.mean
         return read[:, 0] + hidden @ self.into.T, hidden @ self.out.T
-
-
-def open_base(folder: Path, layers: int, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return the first `layers` decoder layers of a language model, and its tokenizer.
-
-    Raises InputError if it has fewer, MissingError where the packages are not installed.
-    """
-    try:
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError as error:
-        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    decoder = cast("PreTrainedModel", AutoModel.from_pretrained(folder, dtype=dtype)).eval()
-    there = len(_layers(decoder))
-    if there < layers:
-        hint = f"use at most {there} layers"
-        raise InputError(f"the model has {there} layers, and {layers} are wanted", path=folder, hint=hint)
-    # One more than is read: the last hidden state is returned after the final norm.
-    cut_layers(decoder, min(there, layers + 1))
-    return decoder, cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder))
-
-
-def _layers(decoder: PreTrainedModel) -> nn.ModuleList:
-    return cast(nn.ModuleList, decoder.layers)
-
-
-def cut_layers(decoder: PreTrainedModel, layers: int) -> None:
-    """Keep the first `layers` decoder layers."""
-    decoder.layers = _layers(decoder)[:layers]
-    cast(Any, decoder.config).num_hidden_layers = layers
 
 
 def open_body(folder: Path, layers: int, dtype: torch.dtype) -> PreTrainedModel:

@@ -23,8 +23,8 @@ PARAMETERS = ("neighbours", "l2")
     "model",
     default="ease",
     show_default=True,
-    help="ease, itemknn, popularity, random; trained: ials, bpr, sasrec, bert4rec, hstu, bst, autoint, ctrl; or one of "
-    "another package.",
+    help="ease, itemknn, popularity, random; trained: ials, bpr, sasrec, bert4rec, hstu, bst, autoint, ctrl, notellm; "
+    "or one of another package.",
     envvar="LLMRANK_RECALL",
 )
 @options.option(

@@ -59,6 +59,11 @@ class Dataset:
     notes: tuple[str, ...] = ()
     """What was decided when it was read, and a reader of the numbers must know."""
 
+    @property
+    def kind(self) -> str:
+        """What one of the items is called: `movie`, `book`; `item` where the domain is unknown."""
+        return (self.domain or "items").removesuffix("s")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:

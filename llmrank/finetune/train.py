@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from llmrank.backends.decoder import open_base, whitened_basis, with_lora
 from llmrank.backends.models import Model, fingerprint
 from llmrank.backends.title_model import (
     CARD,
@@ -31,14 +32,13 @@ from llmrank.backends.title_model import (
     last_states,
     load_adapter,
     load_tensors,
-    open_base,
     open_body,
     read_card,
     save_adapter,
     shape_fields,
 )
 from llmrank.backends.titles import TitleShape
-from llmrank.errors import InputError, MissingError
+from llmrank.errors import InputError
 from llmrank.evaluation.cases import cases_hash
 from llmrank.evaluation.fusing import MEASURE, Validation
 from llmrank.files import cannot_write, write_json, write_whole
@@ -51,7 +51,6 @@ from llmrank.rankers.next_title import item_text
 from llmrank.types import Case, Ranking
 
 CHECKPOINT = "checkpoint.pt"
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LEAST_VALIDATION = 20
 EMBEDDING_SCALE = 0.05
 """About the standard deviation of a token embedding: what the projected inputs start at."""
@@ -199,14 +198,7 @@ class _Trainer:
         self._reader = TitleReader(decoder, tokenizer, shape.item_layers)
         say(f"reading {len(sequences.texts)} titles")
         self._read = self._reader.read(sequences.texts).clone()
-        try:
-            peft = import_module("peft")
-        except ImportError as error:
-            raise MissingError("peft is not installed", hint="pip install 'llmrank[finetune]'") from error
-        lora = peft.LoraConfig(r=shape.rank, lora_alpha=2 * shape.rank, target_modules=list(LINEAR), bias="none")
-        self.body: nn.Module = peft.get_peft_model(
-            open_body(model.folder, shape.layers, self._dtype), lora, autocast_adapter_dtype=False
-        )
+        self.body = with_lora(open_body(model.folder, shape.layers, self._dtype), shape.rank)
         self._lora = [one for one in self.body.parameters() if one.requires_grad]
         # Updates of 1e-3 of a weight are lost in bfloat16, so the optimiser works on float32 copies.
         self._masters = [one.detach().float().clone().requires_grad_() for one in self._lora]
@@ -428,20 +420,6 @@ def already_seen(shown: Tensor, wanted: Tensor, there: Tensor, items: int) -> Te
     seen = first[row] <= positions[there][:, None]
     seen[torch.arange(len(row)), wanted[there]] = False
     return seen
-
-
-def whitened_basis(read: Tensor, whitening: float) -> tuple[Tensor, Tensor]:
-    """Return the principal directions of what was read, scaled so that an item has a squared length of about 1, and the
-    mean.
-
-    Hidden states of a language model lie in a narrow cone; whitening spreads them (WhitenRec, 2404.13929 §3).
-    """
-    mean = read.mean(0)
-    _, spread, directions = torch.linalg.svd(read - mean, full_matrices=False)
-    kept = spread > 1e-4 * spread[0]
-    basis = directions[kept].T * spread[kept] ** -whitening
-    scale = ((read - mean) @ basis).square().sum(1).mean().sqrt()
-    return basis / scale, mean
 
 
 def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:

@@ -19,6 +19,7 @@ from llmrank.recall.hstu import HSTU
 from llmrank.recall.ials import IALS
 from llmrank.recall.item_knn import ItemKNN
 from llmrank.recall.model import Fitted, RecallModel, Setting
+from llmrank.recall.notellm import NoteLLM
 from llmrank.recall.popularity import Popularity
 from llmrank.recall.proposal import Coverage, candidates_for, recall_settings
 from llmrank.recall.random import RandomRecall
@@ -44,7 +45,7 @@ __all__ = [
     "tuned_model",
 ]
 
-TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, CTRL, MF, MLP)
+TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, CTRL, NoteLLM, MF, MLP)
 """The models that are trained in epochs; they need the extra `recall`. MF and MLP predict ratings."""
 
 TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = MappingProxyType(

@@ -78,12 +78,12 @@ class CTRLLearner(ClickLearner):
 
     def __init__(self, model: CTRL, split: Split) -> None:
         super().__init__(model, split)
-        self.catalogue, self.domain = split.dataset.items, split.dataset.domain
+        self.catalogue, self.kind = split.dataset.items, split.dataset.kind
         self.aligning, self.texts = False, np.zeros((0, 0), np.float32)
 
     def _item_texts(self) -> NDArray[np.float32]:
         """Return the embedding of each item's sentence; 0 for padding, row 0."""
-        found = encode([sentence(item, self.domain) for item in self.catalogue], self.model.encoder)
+        found = encode([sentence(item, self.kind) for item in self.catalogue], self.model.encoder)
         if found.shape[1] != self.model.text_dimension:
             hint = f"set text_dimension={found.shape[1]}"
             raise InputError(f"{self.model.encoder} gives {found.shape[1]} numbers a text", hint=hint)
@@ -143,9 +143,8 @@ def read_by_output(network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
     return library("torch").cat(seen, dim=1)
 
 
-def sentence(item: Item, domain: str | None) -> str:
+def sentence(item: Item, kind: str) -> str:
     """Return what the encoder reads of an item, in the words of the paper's prompt."""
-    kind = (domain or "items").removesuffix("s")
     return ", ".join([f"This is a {kind}, title is {item.title}", *(f"{k} is {v}" for k, v in item.attributes.items())])
 
 

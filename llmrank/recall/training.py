@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,7 +34,9 @@ VALIDATION_K = 10
 LEAST_EVENTS = 3
 """A user needs this many training events to give one to validation."""
 LEAST_VALIDATION_USERS = 10
-MAY_BE_ZERO = frozenset({"validation_users", "seed", "dropout", "regularization", "weight_decay"})
+MAY_BE_ZERO = frozenset(
+    {"validation_users", "seed", "dropout", "regularization", "weight_decay", "generation_weight", "head_epochs"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,22 @@ class NetworkLearner(Learner):
     """A torch network while it is trained, by Adam: the loop that all models but `implicit`'s share."""
 
     def __init__(self, seed: int, examples: int, build: Callable[[], Any], **adam: Any) -> None:  # noqa: ANN401
-        """`examples` are shuffled in every epoch; `build` makes the network; `adam` are the optimizer's settings."""
+        """`examples` are shuffled in every epoch; `build` makes the network when it is first needed; `adam` are the
+        optimizer's settings."""
+        self.seed, self.examples, self._build, self._adam = seed, examples, build, adam
+
+    @cached_property
+    def network(self) -> Any:  # noqa: ANN401 - a torch module, made where torch is loaded
+        """The network, built with the seed."""
         torch = library("torch")
-        self.seed, self.examples = seed, examples
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.network = build()
-        self.optimizer = torch.optim.Adam(self.network.parameters(), **adam)
+            torch.manual_seed(self.seed)
+            return self._build()
+
+    @cached_property
+    def optimizer(self) -> Any:  # noqa: ANN401 - as the network
+        """Adam over the network's weights."""
+        return library("torch").optim.Adam(self.network.parameters(), **self._adam)
 
     @abstractmethod
     def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
@@ -156,6 +168,8 @@ class TrainedModel(RecallModel):
     """
 
     quality_name: ClassVar[str] = f"NDCG@{VALIDATION_K}"
+    knows_new_items: ClassVar[bool] = False
+    """Whether an item without training events is scored as any other, by its text."""
     epochs: int = 100
     """At most; exactly this many without validation."""
     patience: int = 5
@@ -197,7 +211,8 @@ class TrainedModel(RecallModel):
 
         def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
             dense = learner.scores(rows)[:, known.items].astype(np.float64)
-            dense[:, counts == 0] = dense.min(axis=1, keepdims=True) - 1
+            if not self.knows_new_items:
+                dense[:, counts == 0] = dense.min(axis=1, keepdims=True) - 1
             dense[~has_events[rows]] = counts
             return dense
 
@@ -210,8 +225,8 @@ class TrainedModel(RecallModel):
     def fit(self, split: Split, *, checkpoint: Path | None = None, on_epoch: OnEpoch = lambda epoch: None) -> Fitted:
         """Return the model trained on `split.train`.
 
-        The fitted model scores items without training events below all others, and proposes the popular items to users
-        without training events.
+        The fitted model scores items without training events below all others (unless it `knows_new_items`), and
+        proposes the popular items to users without training events.
 
         Args:
             split: Only its training events are used.

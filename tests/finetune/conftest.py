@@ -1,4 +1,4 @@
-"""A language model of 40,000 weights, and users whose next film follows from the last one."""
+"""A tiny language model, and users whose next film follows from the last one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from llmrank.backends.models import Model, fingerprint
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.splits import leave_last_out
 from llmrank.types import Item
+from tests.tiny_models import write_tiny_model
 
 FILMS = 24
 
@@ -19,27 +20,7 @@ FILMS = 24
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """Return the folder of a random model with three layers, as a real one is laid out."""
     pytest.importorskip("peft", reason="the extra `finetune` is not installed")
-    torch = pytest.importorskip("torch")
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny-model")
-    letters = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    tokenizer = Tokenizer(models.BPE(vocab=letters, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(letters),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        initializer_range=0.2,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    folder = write_tiny_model(tmp_path_factory.mktemp("tiny-model"))
     return Model(str(folder), folder, fingerprint(folder))
 
 

@@ -25,10 +25,11 @@ from llmrank.recall.ratings import MF, MLP
 from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
 from llmrank.recall.training import Epoch, TrainedModel, hold_out, library, ndcg
 from llmrank.types import Case, Item
+from tests.tiny_models import write_tiny_model
 
 pytestmark = pytest.mark.skipif(
-    not all(find_spec(name) for name in ("torch", "implicit", "torch_rechub")),
-    reason="needs the extras recall and cpu or gpu: pip install 'llmrank[recall,cpu]'",
+    not all(find_spec(name) for name in ("torch", "implicit", "torch_rechub", "peft")),
+    reason="needs the extras recall, finetune and cpu or gpu: pip install 'llmrank[recall,finetune,cpu]'",
 )
 
 USERS, ITEMS, EVENTS = 40, 30, 9
@@ -40,6 +41,9 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     "autoint": {"dimension": 8, "length": 2, "epochs": 3, "learning_rate": 0.005, "batch": 64},
     "ctrl": {"dimension": 8, "length": 2, "epochs": 4, "learning_rate": 0.005, "batch": 64}
     | {"alignment": 2, "alignment_batch": 64, "text_dimension": 16},
+    "notellm": {"layers": 3, "tuned_layers": 2, "rank": 2, "dimension": 16, "dtype": "float32", "length": 2}
+    | {"epochs": 4, "head_epochs": 2, "learning_rate": 0.005, "tuning_rate": 0.005, "batch": 8}
+    | {"window": 2, "related": 2, "least_score": 0.1, "generation_weight": 0.1},
     "mf": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64},
     "mlp": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64, "dropout": 0.0},
     "sasrec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
@@ -64,8 +68,17 @@ def tiny_encoder() -> Path:
     return folder
 
 
+@cache
+def tiny_model() -> Path:
+    """Return the folder of a causal language model with random weights."""
+    return write_tiny_model(Path(tempfile.mkdtemp()))
+
+
 EACH = pytest.mark.parametrize("name", [model.name for model in TRAINED])
 PROPOSING = pytest.mark.parametrize("name", [model.name for model in TRAINED if model not in (MF, MLP)])
+BY_ID = pytest.mark.parametrize(
+    "name", [model.name for model in TRAINED if model not in (MF, MLP) and not model.knows_new_items]
+)
 
 
 def ring(users: int = USERS, *, shift: int = 0) -> Split:
@@ -77,13 +90,19 @@ def ring(users: int = USERS, *, shift: int = 0) -> Split:
     rating = 1.0 + (user % 3) + (item % 3)
     times = place[order].astype(np.float64) * 60
     events = Interactions(user[order], item[order].astype(np.int32), rating[order], times)
-    items = tuple(Item(f"i{index}", f"Item {index}") for index in range(ITEMS + 1))
+    items = tuple(
+        Item(f"i{index}", f"Item {index}", {"genres": "odd" if index % 2 else "even"}) for index in range(ITEMS + 1)
+    )
     return leave_last_out(Dataset("ring", tuple(f"u{u}" for u in range(users)), items, events, (1, 5), "", f"{shift}"))
 
 
 def model_of(name: str, **changes: Any) -> TrainedModel:
-    encoder = {"encoder": str(tiny_encoder())} if name == "ctrl" else {}
-    model = recall_model(name, **{**SMALL[name], **encoder, "refit": True, **changes})
+    text: Mapping[str, Any] = {}
+    if name == "ctrl":
+        text = {"encoder": str(tiny_encoder())}
+    if name == "notellm":
+        text = {"base": str(tiny_model())}
+    model = recall_model(name, **{**SMALL[name], **text, "refit": True, **changes})
     assert isinstance(model, TrainedModel)
     return model
 
@@ -169,7 +188,7 @@ def test_the_seed_decides_and_nothing_else(name: str) -> None:
     assert (scores_of(model_of(name, seed=1), split) != first).any()
 
 
-@PROPOSING
+@BY_ID
 def test_lists_hold_unseen_items_and_those_never_trained_on_come_last(name: str) -> None:
     split = ring()
     fitted = model_of(name, epochs=2).fit(split)
@@ -198,7 +217,11 @@ def test_a_user_without_history_gets_the_popular_items(name: str) -> None:
 @EACH
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_epoch_before(name: str, tmp_path: Path) -> None:
     split, path = ring(), tmp_path / "checkpoint.pt"
-    broken = {"regularization": 1e38, "alpha": 1e38} if name == "ials" else {"learning_rate": 1e30}
+    broken = {"learning_rate": 1e30}
+    if name == "ials":
+        broken = {"regularization": 1e38, "alpha": 1e38}
+    if name == "notellm":
+        broken = {"tuning_rate": 1e30}
     with pytest.raises(InputError, match=r"the loss of .* is (nan|inf)"):
         model_of(name, **broken, epochs=50, patience=50).fit(split, checkpoint=path)
 

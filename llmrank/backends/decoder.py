@@ -1,0 +1,121 @@
+"""A causal language model opened for its hidden states: cut to its first layers, with a LoRA adapter to train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from llmrank.errors import InputError, MissingError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""The linear layers of a decoder layer of Llama and its relatives."""
+
+
+def open_base(folder: Path, layers: int, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return the first `layers` decoder layers of a language model, and its tokenizer.
+
+    Raises InputError if it has fewer, MissingError where the packages are not installed.
+    """
+    decoder = _open(folder, dtype, output=False)
+    there = _check_layers(decoder, layers, folder)
+    # One more than is read: the last hidden state is returned after the final norm.
+    cut_layers(decoder, min(there, layers + 1))
+    return decoder, _tokenizer(folder)
+
+
+def open_causal(
+    folder: Path, layers: int, dtype: torch.dtype
+) -> tuple[PreTrainedModel, nn.Module, PreTrainedTokenizerBase]:
+    """Return the first `layers` decoder layers with the final norm, the output layer, and the tokenizer.
+
+    Raises InputError if it has fewer layers, MissingError where the packages are not installed.
+    """
+    whole = _open(folder, dtype, output=True)
+    decoder = cast("PreTrainedModel", whole.base_model)
+    _check_layers(decoder, layers, folder)
+    cut_layers(decoder, layers)
+    return decoder, cast(nn.Module, whole.get_output_embeddings()), _tokenizer(folder)
+
+
+def _open(folder: Path, dtype: torch.dtype, *, output: bool) -> PreTrainedModel:
+    """Return the model for inference, with its output layer or without."""
+    try:
+        from transformers import AutoModel, AutoModelForCausalLM
+    except ImportError as error:
+        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    kind = AutoModelForCausalLM if output else AutoModel
+    return cast("PreTrainedModel", kind.from_pretrained(folder, dtype=dtype)).eval()
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder))
+
+
+def _check_layers(decoder: PreTrainedModel, wanted: int, folder: Path) -> int:
+    """Return how many decoder layers there are; InputError if fewer than are wanted."""
+    there = len(_layers(decoder))
+    if there < wanted:
+        hint = f"use at most {there} layers"
+        raise InputError(f"the model has {there} layers, and {wanted} are wanted", path=folder, hint=hint)
+    return there
+
+
+def _layers(decoder: PreTrainedModel) -> nn.ModuleList:
+    return cast(nn.ModuleList, decoder.layers)
+
+
+def cut_layers(decoder: PreTrainedModel, layers: int) -> None:
+    """Keep the first `layers` decoder layers."""
+    decoder.layers = _layers(decoder)[:layers]
+    cast(Any, decoder.config).num_hidden_layers = layers
+
+
+def keep_upper_layers(decoder: PreTrainedModel, first: int) -> None:
+    """Keep the decoder layers from number `first` (from 0) on. As `inputs_embeds` they take the states before it."""
+    kept = _layers(decoder)[first:]
+    for number, layer in enumerate(kept):
+        cast(Any, layer).self_attn.layer_idx = number  # its place in a cache of keys and values
+    decoder.layers = kept
+    cast(Any, decoder.config).num_hidden_layers = len(kept)
+
+
+def with_lora(decoder: PreTrainedModel, rank: int, targets: Sequence[str] | str = LINEAR) -> nn.Module:
+    """Return the decoder with an untrained LoRA adapter, of the decoder's dtype; only its weights need gradients.
+
+    `targets` are names of linear layers, or "all-linear". Raises MissingError where peft is not installed.
+    """
+    try:
+        peft = import_module("peft")
+    except ImportError as error:
+        raise MissingError("peft is not installed", hint="pip install 'llmrank[finetune]'") from error
+    modules = targets if isinstance(targets, str) else list(targets)
+    lora = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=modules, bias="none")
+    return peft.get_peft_model(decoder, lora, autocast_adapter_dtype=False)
+
+
+def whitened_basis(read: Tensor, whitening: float) -> tuple[Tensor, Tensor]:
+    """Return the principal directions of what was read, scaled so that an item has a squared length of about 1, and the
+    mean.
+
+    Hidden states of a language model lie in a narrow cone; whitening spreads them (WhitenRec, 2404.13929 §3).
+    """
+    mean = read.mean(0)
+    _, spread, directions = torch.linalg.svd(read - mean, full_matrices=False)
+    kept = spread > 1e-4 * spread[0]
+    basis = directions[kept].T * spread[kept] ** -whitening
+    scale = ((read - mean) @ basis).square().sum(1).mean().sqrt()
+    return basis / scale, mean

@@ -34,7 +34,7 @@ def position(run: Run) -> Audit:
     rows = [
         place_row(stories),
         mean_row(
-            "ranked first what was shown first",
+            "what is ranked first was shown first",
             [share_first(story, [story.shown[0].item_id]) for story in stories],
             users,
             (0, 1),
@@ -48,7 +48,7 @@ def position(run: Run) -> Audit:
             some = [story.case for story, third in zip(stories, thirds, strict=True) if third == number]
             found, whose = [values[case.case_id] for case in some], [case.user_id for case in some]
             rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, whose, (0, 1)))
-    return Audit("Does the place in the prompt decide?", place_sentence(rows[0]), tuple(rows), run.title)
+    return Audit("Does the place in the prompt decide?", place_sentence(rows[0], rows[1:2]), tuple(rows), run.title)
 
 
 def shuffled_stories(run: Run) -> list[CaseStory]:
@@ -78,12 +78,22 @@ def _third(story: CaseStory) -> int | None:
     return 3 * places[0] // len(story.shown) if places else None
 
 
-def place_sentence(row: AuditRow) -> str:
-    """Return what the correlation of place and rank says."""
+def place_sentence(row: AuditRow, firsts: Sequence[AuditRow] = ()) -> str:
+    """Return what the correlation of place and rank says, and each of `firsts` whose interval leaves chance out.
+
+    A method may put one place first always, and order the others as if by chance.
+    """
     value, ci95 = row.value, row.ci95
     if value is None or ci95 is None:
         return "Nothing can be said: every Case ties all its candidates."
     if ci95[0] <= 0 <= ci95[1]:
-        return f"No sign of it: between {signed(ci95[0], 2)} and {signed(ci95[1], 2)} on a scale from −1 to 1."
-    where = "higher" if value > 0 else "lower"
-    return f"Yes: what is shown early is ranked {where} ({signed(value, 2)} on a scale from −1 to 1)."
+        said = f"No sign of it in the whole order: between {signed(ci95[0], 2)} and {signed(ci95[1], 2)}"
+        said += " on a scale from −1 to 1."
+    else:
+        where = "higher" if value > 0 else "lower"
+        said = f"Yes: what is shown early is ranked {where} ({signed(value, 2)} on a scale from −1 to 1)."
+    for one in firsts:
+        if one.value is None or one.ci95 is None or one.chance is None or one.ci95[0] <= one.chance <= one.ci95[1]:
+            continue
+        said += f" In {one.value:.0%} of Cases, by chance {one.chance:.0%}, {one.name}."
+    return said

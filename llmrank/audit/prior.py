@@ -32,8 +32,8 @@ def prior(run: Run) -> Audit:
         inside = [_third(story, third) for story in stories]
         found = [share_first(story, ids) for story, ids in zip(stories, inside, strict=True)]
         chance = float(np.mean([len(ids) / len(story.shown) for story, ids in zip(stories, inside, strict=True)]))
-        rows.append(mean_row(f"ranked first is of the {name} third shown", found, users, (0, 1), chance))
-    return Audit("Do identifier and place alone decide?", place_sentence(rows[0]), tuple(rows), run.title)
+        rows.append(mean_row(f"what is ranked first is of the {name} third shown", found, users, (0, 1), chance))
+    return Audit("Do identifier and place alone decide?", place_sentence(rows[0], rows[1:]), tuple(rows), run.title)
 
 
 def prior_variants() -> Variants:

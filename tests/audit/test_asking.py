@@ -121,7 +121,7 @@ def test_what_the_place_alone_decides_is_found_at_its_size(tmp_path: Path, share
     rows = audited("prior", tmp_path / "audit", ByRule(early, share))
     place = rows["place shown with rank given, correlation"]
     assert place.value == pytest.approx(share, abs=0.06)
-    top, last = rows["ranked first is of the first third shown"], rows["ranked first is of the last third shown"]
+    top, last = (rows[f"what is ranked first is of the {end} third shown"] for end in ("first", "last"))
     assert (top.chance, last.chance) == pytest.approx((7 / N, 6 / N))
     assert top.value == pytest.approx(share + (1 - share) * 7 / N, abs=0.07)
     assert last.value == pytest.approx((1 - share) * 6 / N, abs=0.07)

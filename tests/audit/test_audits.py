@@ -102,6 +102,16 @@ def test_two_runs_that_agree_in_half_of_their_cases(tmp_path: Path) -> None:
     assert [row.value for row in same.rows] == pytest.approx([1, 1, 1])
 
 
+def test_one_place_put_first_always_is_said_where_the_rest_is_ordered_by_chance(tmp_path: Path) -> None:
+    given = cases()[:40]
+    rankings: list[Ranking] = []
+    for one in given:
+        first, *rest = (item.item_id for item in Order.parse("shuffled", SEED).arrange(one).candidates)
+        rankings.append(Ranking((first, *Random(one.case_id).sample(rest, len(rest)))))
+    found = position(make_run(tmp_path / "first", given, rankings, settings=SHUFFLED))
+    assert "In 100% of Cases, by chance 5%, what is ranked first was shown first." in found.sentence
+
+
 def test_ties_and_unread_answers_say_nothing(tmp_path: Path) -> None:
     given = cases()[:30]
     tied = [Ranking(tuple(item.item_id for item in one.candidates), named=0) for one in given]

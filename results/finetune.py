@@ -8,8 +8,8 @@ The fusion's weight and term are chosen on the validation Cases; the test Cases 
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -218,10 +218,13 @@ bfloat16.
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    chosen = arguments.pop() if "--beside" in arguments else ""
-    if not chosen:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder with a folder for each data set")
+    parser.add_argument("trained", nargs="+", metavar="DATA=ADAPTER")
+    parser.add_argument("--beside", default="", metavar="NAMES", help="trained recommenders to put beside it instead")
+    given = parser.parse_args()
+    if not given.beside:
         print(INTRO)
-    for pair in (one for one in arguments[1:] if "=" in one):
+    for pair in given.trained:
         dataset, _, folder = pair.partition("=")
-        evaluate(dataset, Path(arguments[0]), Path(folder), chosen)
+        evaluate(dataset, given.data, Path(folder), given.beside)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 
-import numpy as np
-
-from llmrank.audit.finding import Audit, AuditRow, correlation, mean_row, mid_ranks, read_stories, share_first
+from llmrank.audit.finding import (
+    Audit,
+    AuditRow,
+    correlation,
+    difference_rows,
+    mean_row,
+    mid_ranks,
+    read_stories,
+    share_first,
+)
 from llmrank.errors import InputError
 from llmrank.rankers.order import Order
 from llmrank.run import CaseStory, Run
@@ -30,17 +38,8 @@ def position(run: Run) -> Audit:
         InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
     """
     stories = shuffled_stories(run)
-    users = [story.case.user_id for story in stories]
-    rows = [
-        place_row(stories),
-        mean_row(
-            "what is ranked first was shown first",
-            [share_first(story, [story.shown[0].item_id]) for story in stories],
-            users,
-            (0, 1),
-            float(np.mean([1 / len(story.shown) for story in stories])),
-        ),
-    ]
+    first = [[story.shown[0].item_id] for story in stories]
+    rows, sentence = place_findings(stories, {"what is ranked first was shown first": first})
     if headline := run.metrics.headline:
         values = dict(zip((case.case_id for case in run.cases), run.per_case(headline).tolist(), strict=True))
         thirds = [_third(story) for story in stories]
@@ -48,7 +47,7 @@ def position(run: Run) -> Audit:
             some = [story.case for story, third in zip(stories, thirds, strict=True) if third == number]
             found, whose = [values[case.case_id] for case in some], [case.user_id for case in some]
             rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, whose, (0, 1)))
-    return Audit("Does the place in the prompt decide?", place_sentence(rows[0], rows[1:2]), tuple(rows), run.title)
+    return Audit("Does the place in the prompt decide?", sentence, tuple(rows), run.title)
 
 
 def shuffled_stories(run: Run) -> list[CaseStory]:
@@ -61,10 +60,30 @@ def shuffled_stories(run: Run) -> list[CaseStory]:
     return read_stories(run)
 
 
-def place_row(stories: Sequence[CaseStory]) -> AuditRow:
-    """Return Spearman's correlation between the place shown and the rank given, the mean over Cases."""
-    found, users = [_correlation(story) for story in stories], [story.case.user_id for story in stories]
-    return mean_row("place shown with rank given, correlation", found, users, (-1, 1), 0.0)
+def place_findings(
+    stories: Sequence[CaseStory], firsts: Mapping[str, Sequence[Sequence[str]]]
+) -> tuple[list[AuditRow], str]:
+    """Return what the place decides, in rows and in a sentence that claims what is significant after correction (Holm).
+
+    The first row is Spearman's correlation between the place shown and the rank given, the mean over Cases.
+
+    Args:
+        stories: Cases whose candidates were shown shuffled.
+        firsts: By the name of a further row, some items of each Case: how often is one of them ranked first? A method
+            may put one place first always, and order the others as if by chance.
+    """
+    users = [story.case.user_id for story in stories]
+    found = [_correlation(story) for story in stories]
+    rows = [mean_row("place shown with rank given, correlation", found, users, (-1, 1), 0.0)]
+    compared: list[tuple[str, Sequence[float], Sequence[float], Sequence[str]]] = [
+        ("", found, [0.0] * len(found), users)
+    ]
+    for name, items in firsts.items():
+        shares = [share_first(story, some) for story, some in zip(stories, items, strict=True)]
+        chances = [len(some) / len(story.shown) for story, some in zip(stories, items, strict=True)]
+        rows.append(mean_row(name, shares, users, (0, 1), fmean(chances)))
+        compared.append((name, shares, chances, users))
+    return rows, _sentence(rows, difference_rows(compared))
 
 
 def _correlation(story: CaseStory) -> float:
@@ -78,22 +97,18 @@ def _third(story: CaseStory) -> int | None:
     return 3 * places[0] // len(story.shown) if places else None
 
 
-def place_sentence(row: AuditRow, firsts: Sequence[AuditRow] = ()) -> str:
-    """Return what the correlation of place and rank says, and each of `firsts` whose interval leaves chance out.
-
-    A method may put one place first always, and order the others as if by chance.
-    """
-    value, ci95 = row.value, row.ci95
-    if value is None or ci95 is None:
+def _sentence(rows: Sequence[AuditRow], against_chance: Sequence[AuditRow]) -> str:
+    """Return what the rows say, a correlation and shares, given how each differs from chance."""
+    place, ci95 = rows[0], rows[0].ci95
+    if ci95 is None:
         return "Nothing can be said: every Case ties all its candidates."
-    if ci95[0] <= 0 <= ci95[1]:
-        said = f"No sign of it in the whole order: between {signed(ci95[0], 2)} and {signed(ci95[1], 2)}"
-        said += " on a scale from −1 to 1."
+    if direction := against_chance[0].direction:
+        where = "higher" if direction > 0 else "lower"
+        said = f"Yes: what is shown early is ranked {where} ({signed(place.value, 2)} on a scale from −1 to 1)."
     else:
-        where = "higher" if value > 0 else "lower"
-        said = f"Yes: what is shown early is ranked {where} ({signed(value, 2)} on a scale from −1 to 1)."
-    for one in firsts:
-        if one.value is None or one.ci95 is None or one.chance is None or one.ci95[0] <= one.chance <= one.ci95[1]:
-            continue
-        said += f" In {one.value:.0%} of Cases, by chance {one.chance:.0%}, {one.name}."
+        reach = f"between {signed(ci95[0], 2)} and {signed(ci95[1], 2)} on a scale from −1 to 1"
+        said = f"No sign of it in the whole order: {reach}."
+    for row, differs in zip(rows[1:], against_chance[1:], strict=True):
+        if differs.direction and row.value is not None:
+            said += f" In {row.value:.0%} of Cases, by chance {row.chance:.0%}, {row.name}."
     return said

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from llmrank.audit.finding import Audit, Variants, mean_row, share_first
-from llmrank.audit.position import place_row, place_sentence, shuffled_stories
+from llmrank.audit.finding import Audit, Variants
+from llmrank.audit.position import place_findings, shuffled_stories
 from llmrank.rankers.calibration import without_content
 from llmrank.run import CaseStory, Run
 
@@ -26,14 +24,12 @@ def prior(run: Run) -> Audit:
         InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
     """
     stories = shuffled_stories(run)
-    users = [story.case.user_id for story in stories]
-    rows = [place_row(stories)]
-    for third, name in ((0, "first"), (2, "last")):
-        inside = [_third(story, third) for story in stories]
-        found = [share_first(story, ids) for story, ids in zip(stories, inside, strict=True)]
-        chance = float(np.mean([len(ids) / len(story.shown) for story, ids in zip(stories, inside, strict=True)]))
-        rows.append(mean_row(f"what is ranked first is of the {name} third shown", found, users, (0, 1), chance))
-    return Audit("Do identifier and place alone decide?", place_sentence(rows[0], rows[1:]), tuple(rows), run.title)
+    thirds = {
+        f"what is ranked first is of the {name} third shown": [_third(story, third) for story in stories]
+        for third, name in ((0, "first"), (2, "last"))
+    }
+    rows, sentence = place_findings(stories, thirds)
+    return Audit("Do identifier and place alone decide?", sentence, tuple(rows), run.title)
 
 
 def prior_variants() -> Variants:

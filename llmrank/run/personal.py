@@ -8,7 +8,6 @@ ratings relative to their own means.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.errors import InputError
+from llmrank.measures import RMSE, Ratings
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.rankers.baselines import RatingMeans
 from llmrank.run.metrics import task_of
@@ -97,18 +97,20 @@ def personal(run: Run) -> Personal:
         problem = "the Run is about rankings" if task_of(run.cases) != "rating" else "no training ratings are known"
         raise InputError(problem, path=run.path, hint="name a Run of predicted ratings, on data with a training part")
     pairs = [(case, run.records[case.case_id].ranking) for case in run.done]
-    counted = [(case, scores[0]) for case, ranking in pairs if _known(case, means) and (scores := ranking.scores)]
+    counted = [(case, ranking) for case, ranking in pairs if _known(case, means) and ranking.scores]
     if len(counted) < 3:
         problem = f"{len(counted)} Cases have an answer, a known rating, and training ratings of user and item"
         raise InputError(problem, path=run.path, hint="evaluate more users")
     cases = [case for case, _ in counted]
     users = stats.clusters_of(case.user_id for case in cases)
-    truth = np.array([case.rating for case in cases], dtype=np.float64)
-    predicted = np.array([value for _, value in counted])
+    judged = Ratings.from_rankings((ranking for _, ranking in counted), cases, run.metric_settings.scale)
+    truth, predicted = judged.truth, judged.predicted
     of_user = np.array([means.by_user[case.user_id] for case in cases])
     of_item = np.array([means.by_item[_target(case)] for case in cases])
     own, other = (_residual(one, of_user, of_item) for one in (truth, predicted))
+    correlations = stats.bootstrap(lambda weights: _correlation(weights, own, other), users)
     pairs = _Pairs.of(own, other, stats.clusters_of(map(_target, cases)), users)
+    error = RMSE().summary(judged, [case.user_id for case in cases])
     alone = np.clip(of_user + of_item - means.overall, *run.metric_settings.scale)
     return Personal(
         len(cases),
@@ -116,15 +118,16 @@ def personal(run: Run) -> Personal:
         pairs.count,
         len(run.cases) - len(cases),
         (
-            _row(ERROR, lambda weights: _rmse(weights, truth - predicted), users, _rmse(ONCE, truth - alone).item()),
-            _row(CORRELATION, lambda weights: _correlation(weights, own, other), users, 0.0),
+            PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((truth - alone) ** 2)))),
+            PersonalRow(
+                CORRELATION,
+                finite(_correlation(np.ones((1, len(cases))), own, other).item()),
+                finite_pair(*stats.percentile_interval(correlations)),
+                0.0,
+            ),
             PersonalRow(CONCORDANCE, finite(pairs.share), finite_pair(*pairs.interval), 0.5),
         ),
     )
-
-
-ONCE = np.ones((1, 1))
-"""Weights that count each Case once."""
 
 
 def _known(case: Case, means: RatingMeans) -> bool:
@@ -134,17 +137,6 @@ def _known(case: Case, means: RatingMeans) -> bool:
 def _target(case: Case) -> str:
     assert case.target is not None
     return case.target.item_id
-
-
-def _row(name: str, statistic: Callable[[Values], Values], users: NDArray[np.intp], impersonal: float) -> PersonalRow:
-    """Return a row of a statistic that takes `weights[replica, case]`."""
-    ends = stats.percentile_interval(stats.bootstrap(statistic, users))
-    return PersonalRow(name, finite(statistic(np.ones((1, len(users)))).item()), finite_pair(*ends), finite(impersonal))
-
-
-def _rmse(weights: Values, errors: Values) -> Values:
-    weights = np.broadcast_to(weights, (len(weights), len(errors)))
-    return np.sqrt(weights @ errors**2 / weights.sum(axis=1))
 
 
 def _correlation(weights: Values, one: Values, other: Values) -> Values:

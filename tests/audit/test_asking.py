@@ -126,6 +126,7 @@ def test_what_the_place_alone_decides_is_found_at_its_size(tmp_path: Path, share
     assert top.value == pytest.approx(share + (1 - share) * 7 / N, abs=0.07)
     assert last.value == pytest.approx((1 - share) * 6 / N, abs=0.07)
     assert rows["sentence"].name.startswith("Yes" if share else "No sign")
+    assert ("by chance" in rows["sentence"].name) == bool(share)
 
 
 def test_variants_change_one_thing_and_never_look_at_the_truth() -> None:

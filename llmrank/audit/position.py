@@ -102,13 +102,19 @@ def _sentence(rows: Sequence[AuditRow], against_chance: Sequence[AuditRow]) -> s
     place, ci95 = rows[0], rows[0].ci95
     if ci95 is None:
         return "Nothing can be said: every Case ties all its candidates."
-    if direction := against_chance[0].direction:
-        where = "higher" if direction > 0 else "lower"
+    shown = [
+        differs.direction != 0 and _excludes_chance(row) for row, differs in zip(rows, against_chance, strict=True)
+    ]
+    if shown[0]:
+        where = "higher" if ci95[0] > 0 else "lower"
         said = f"Yes: what is shown early is ranked {where} ({signed(place.value, 2)} on a scale from −1 to 1)."
     else:
         reach = f"between {signed(ci95[0], 2)} and {signed(ci95[1], 2)} on a scale from −1 to 1"
         said = f"No sign of it in the whole order: {reach}."
-    for row, differs in zip(rows[1:], against_chance[1:], strict=True):
-        if differs.direction and row.value is not None:
-            said += f" In {row.value:.0%} of Cases, by chance {row.chance:.0%}, {row.name}."
+    for row in (row for row, there in zip(rows[1:], shown[1:], strict=True) if there):
+        said += f" In {row.value:.0%} of Cases, by chance {row.chance:.0%}, {row.name}."
     return said
+
+
+def _excludes_chance(row: AuditRow) -> bool:
+    return row.ci95 is not None and row.chance is not None and not row.ci95[0] <= row.chance <= row.ci95[1]

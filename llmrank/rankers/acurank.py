@@ -146,7 +146,7 @@ class Search:
         if len(open_ones) < self.top:
             self.last, open_ones = True, possible
         groups = dealt(open_ones, self.window) if len(open_ones) > 1 else []
-        return [group for group in groups if tuple(group) not in self.asked][: self.calls_left]
+        return [group for group in groups if tuple(group) not in self.asked][: max(self.calls_left, 0)]
 
 
 def chance_of_top(beliefs: Mapping[str, Belief], top: int) -> dict[str, float]:

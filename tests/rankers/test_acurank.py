@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmrank.errors import InputError
@@ -132,6 +132,20 @@ def test_each_candidate_is_asked_about_once_however_few_calls_are_allowed():
     ranker = AcuRank(PROMPT, most_calls=1)
     ranking, batches = drive(ranker, case(50), OracleBackend())
     assert [len(batch) for batch in batches] == [3] and ranker.needs(50).calls == 3 and ranking.named == 50
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(2, 300),
+    most=st.integers(1, 20),
+    window=st.integers(3, 20),
+    noise=st.sampled_from([0.0, 0.5, 1.0]),
+    seed=st.integers(0, 50),
+)
+def test_no_more_is_asked_than_is_said_before(n, most, window, noise, seed):
+    ranker = AcuRank(PROMPT, window, most_calls=most)
+    _, batches = drive(ranker, case(n, seed=seed), OracleBackend(noise=noise, seed=seed))
+    assert sum(map(len, batches)) <= ranker.needs(n).calls
 
 
 @pytest.mark.parametrize(

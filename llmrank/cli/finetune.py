@@ -15,7 +15,7 @@ from llmrank.finetune import VALIDATION_USERS
 from llmrank.finetune.settings import TitleTraining
 
 TRAINING = {
-    *("epochs", "learning_rate", "validations", "patience", "seed", "start"),
+    *("users", "epochs", "learning_rate", "validations", "patience", "seed", "start"),
     *("layers", "item_layers", "rank"),
 }
 """Settings of a training that have an option; Python has them all."""

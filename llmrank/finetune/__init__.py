@@ -67,12 +67,14 @@ def finetune(
     settings = settings or TitleTraining()
     for name in ("seed", "users", "skip_bad_rows"):
         if name in cases:
-            hint = "use settings=TitleTraining(…), which has the seed and the number of validation users"
+            hint = "use settings=TitleTraining(…), which has the seed and the users to learn from, and validation_users"
             raise InputError("the data of a training have no such setting", field=name, hint=hint)
     read = gather(as_settings(data), cases | {"seed": settings.seed})
     split = prepare(read, default_users=0, say=say).split
     inner = validation_split(split)
-    sequences = title_sequences(inner)  # refuses futures, and too little data, before anything is fitted
+    sequences = title_sequences(
+        inner, settings.users, settings.seed
+    )  # refuses futures, and too little data, before anything is fitted
     validation = Validation(validation_cases(split, read, validation_users, say))
     base = resolve_model(model, cache=cache_folder(), say=say)
     card = train_titles(base, sequences, validation.asked, out, settings, say=say)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from llmrank.data.cases import sample_users
 from llmrank.data.dataset import Split
 from llmrank.errors import InputError
 from llmrank.rankers.next_title import item_text
@@ -36,10 +37,11 @@ class TitleSequences:
         return sum(len(one) - 1 for one in self.sequences)
 
 
-def title_sequences(split: Split) -> TitleSequences:
-    """Return the training events of a split as sequences.
+def title_sequences(split: Split, users: int = 0, seed: int = 0) -> TitleSequences:
+    """Return the training events of a split as sequences: of all its users (0), or of so many, drawn with the seed.
 
-    Items with the same line are one item here: a model that reads lines cannot tell them apart.
+    The texts are those of all items of the training part, whoever had them. Items with the same line are one item here:
+    a model that reads lines cannot tell them apart.
 
     Raises:
         InputError: an event of the test side is in training as well (same user, item and time), or there is too little
@@ -53,8 +55,12 @@ def title_sequences(split: Split) -> TitleSequences:
     for item in used.tolist():
         of_item[item] = number.setdefault(item_text(items[item]), len(number))
     order = np.argsort(events.user, kind="stable")
-    ends = np.cumsum(np.bincount(events.user[order], minlength=len(split.dataset.users)))[:-1]
-    sequences = tuple(one for one in np.split(of_item[events.item[order]], ends) if len(one) > 1)
+    names = split.dataset.users
+    ends = np.cumsum(np.bincount(events.user[order], minlength=len(names)))[:-1]
+    histories = zip(names, np.split(of_item[events.item[order]], ends), strict=True)
+    long = {name: one for name, one in histories if len(one) > 1}
+    drawn = set(sample_users(long, users or len(long), seed))
+    sequences = tuple(one for name, one in long.items() if name in drawn)
     digest = hashlib.sha256("\n".join(number).encode("utf-8", "surrogatepass"))
     for one in sequences:
         digest.update(np.int32(len(one)).tobytes() + one.tobytes())

@@ -16,6 +16,8 @@ class TitleTraining:
     """The settings of a training."""
 
     shape: TitleShape = field(default_factory=TitleShape)
+    users: Annotated[int, Ge(0)] = 0
+    """Users whose events are learned from, drawn with the seed; 0: all."""
     epochs: Annotated[float, Gt(0)] = 8.0
     """Passes over the data."""
     learning_rate: Annotated[float, Gt(0)] = 1e-3

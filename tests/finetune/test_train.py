@@ -124,6 +124,16 @@ def test_an_adapter_of_another_shape_or_model_is_no_start_and_nothing_is_read_be
     assert not lines and not (tmp_path / "out").exists()
 
 
+def test_fewer_users_are_learned_from_among_the_same_films(split: Split) -> None:
+    everyone = title_sequences(split)
+    few, more, other = (title_sequences(split, users, seed) for users, seed in ((30, 0), (60, 0), (30, 1)))
+    assert len(few.sequences) == 30 and few.texts == everyone.texts
+    as_text = [{one.tobytes() for one in drawn.sequences} for drawn in (few, more, everyone)]
+    assert as_text[0] <= as_text[1] <= as_text[2], "a larger sample holds the smaller one"
+    assert len({few.sha256, more.sha256, other.sha256, everyone.sha256}) == 4
+    assert title_sequences(split, 1000).sha256 == everyone.sha256
+
+
 def test_ctrl_c_says_where_the_same_call_continues(tiny_model: Model, split: Split, tmp_path: Path) -> None:
     inner = validation_split(split)
     lines: list[str] = []

@@ -46,9 +46,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+# Two processes of two threads each, on two cores, wait for one another most of the time.
+SINGLE := OMP_NUM_THREADS=1
+
 # What needs no model runs on two cores; the engine of the other tests takes both by itself.
 test: check
-	$(BIN)/pytest -n 2 -m "not vllm"
+	$(SINGLE) $(BIN)/pytest -n 2 -m "not vllm"
 	$(BIN)/pytest -m vllm
 
 # The fast lane: lint, types, and the tests that need neither a model nor the command line, training, figures or a browser,
@@ -60,7 +63,7 @@ quick: setup
 	@$(MAKE) --no-print-directory --output-sync -j 2 check quick-tests
 
 quick-tests: setup
-	$(BIN)/pytest -n 2 -m "not vllm" $(SLOW:%=--ignore tests/%) --deselect tests/run/test_export.py::test_ranx_gives_the_same_numbers
+	$(SINGLE) $(BIN)/pytest -n 2 -m "not vllm" $(SLOW:%=--ignore tests/%) --deselect tests/run/test_export.py::test_ranx_gives_the_same_numbers
 
 lock: setup
 	$(BIN)/python .ci/lock.py > requirements.lock.new

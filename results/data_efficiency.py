@@ -24,7 +24,7 @@ from llmrank.data.splits import leave_last_out
 from llmrank.engine.driver import rank_without_model
 from llmrank.files import cache_folder
 from llmrank.finetune import TitleTraining, finetune
-from llmrank.finetune.train import rank_titles
+from llmrank.finetune.titles import rank_titles
 from llmrank.measures import NDCG
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.fusion import Fusion

@@ -27,7 +27,7 @@ from llmrank.data.splits import leave_last_out
 from llmrank.data.validation import validation_split
 from llmrank.engine.driver import rank_without_model
 from llmrank.files import cache_folder
-from llmrank.finetune.train import rank_titles
+from llmrank.finetune.titles import rank_titles
 from llmrank.measures import HR, NDCG, Judgements, RankingMeasure
 from llmrank.rankers.baselines import Popularity, RecallOrder
 from llmrank.rankers.bm25 import BM25

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -43,6 +44,16 @@ def open_causal(
     _check_layers(decoder, layers, folder)
     cut_layers(decoder, layers)
     return decoder, cast(nn.Module, whole.get_output_embeddings()), _tokenizer(folder)
+
+
+def open_language_model(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
+    """Return the whole model with its output layer; raises MissingError where the packages are not installed."""
+    return _open(folder, dtype, output=True)
+
+
+def linear_names(decoder: nn.Module) -> list[str]:
+    """Return what the linear layers of a decoder are called, whatever its architecture."""
+    return sorted({name.rpartition(".")[2] for name, one in decoder.named_modules() if isinstance(one, nn.Linear)})
 
 
 def _open(folder: Path, dtype: torch.dtype, *, output: bool) -> PreTrainedModel:
@@ -93,18 +104,36 @@ def keep_upper_layers(decoder: PreTrainedModel, first: int) -> None:
     cast(Any, decoder.config).num_hidden_layers = len(kept)
 
 
-def with_lora(decoder: PreTrainedModel, rank: int, targets: Sequence[str] | str = LINEAR) -> nn.Module:
-    """Return the decoder with an untrained LoRA adapter, of the decoder's dtype; only its weights need gradients.
+def with_lora(
+    decoder: PreTrainedModel, rank: int, targets: Sequence[str] | str = LINEAR, layers: Sequence[int] | None = None
+) -> nn.Module:
+    """Return the model with an untrained LoRA adapter, of the model's dtype; only its weights need gradients.
 
-    `targets` are names of linear layers, or "all-linear". Raises MissingError where peft is not installed.
+    `targets` are names of linear layers, or "all-linear"; `layers` the numbers of the decoder layers that get one,
+    None: all. Raises MissingError where peft is not installed.
     """
     try:
         peft = import_module("peft")
     except ImportError as error:
         raise MissingError("peft is not installed", hint="pip install 'llmrank[finetune]'") from error
     modules = targets if isinstance(targets, str) else list(targets)
-    lora = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=modules, bias="none")
+    chosen = None if layers is None else list(layers)
+    lora = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=modules, layers_to_transform=chosen, bias="none")
     return peft.get_peft_model(decoder, lora, autocast_adapter_dtype=False)
+
+
+def save_lora(folder: Path, model: nn.Module, base: str) -> None:
+    """Write the LoRA adapter of a model into `folder`, in the PEFT format; `base` is the base model's name.
+
+    Raises OSError where the disk refuses.
+    """
+    cast(Any, model).save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)
+    # PEFT notes where the base model lay on this machine; what matters is which one it was.
+    path = folder / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def whitened_basis(read: Tensor, whitening: float) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from llmrank.backends.decoder import cut_layers, open_base
+from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
+from llmrank.backends.decoder import cut_layers, open_base, save_lora
 from llmrank.backends.models import Model
 from llmrank.backends.titles import TitleShape
 from llmrank.errors import InputError, MissingError
@@ -28,10 +29,7 @@ from llmrank.errors import InputError, MissingError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-CARD = "card.json"
-"""What an adapter was trained on and how, beside its weights."""
 PROJECTION = "projection.safetensors"
-KIND = "next_title"
 TITLE_TOKENS = 40
 """Tokens of a title that are read; a longer one is cut, which only product names of shops are."""
 TITLES_AT_ONCE = 32
@@ -139,36 +137,12 @@ def save_adapter(folder: Path, body: nn.Module, projection: Projection, card: Ma
     """
     from safetensors.torch import save_file
 
-    cast(Any, body).save_pretrained(str(folder))
-    (folder / "README.md").unlink(missing_ok=True)
-    # PEFT notes where the base model lay on this machine; what matters is which one it was.
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    base = cast("Mapping[str, str]", card["base"])["name"]
-    config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
-    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    save_lora(folder, body, cast("Mapping[str, str]", card["base"])["name"])
     tensors = {"mean": projection.mean, "into": projection.into, "out": projection.out}
     save_file(
         {name: one.detach().to(torch.bfloat16).contiguous() for name, one in tensors.items()}, folder / PROJECTION
     )
     (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """Return what an adapter folder says of itself; raises InputError where it holds no such adapter."""
-    path = folder / CARD
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        kind = card["kind"]
-        if kind == KIND:
-            # What is read of it later is there.
-            _ = card["base"]["name"], card["base"]["revision"], card["data"]["name"], TitleShape(**card["shape"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "this folder holds no adapter that llmrank trained", path=folder, hint="name what `llmrank finetune` wrote"
-        ) from error
-    if kind != KIND:
-        raise InputError(f"an adapter of the kind {kind!r}", path=path, field="kind", hint=f"name one of {KIND!r}")
-    return cast("dict[str, Any]", card)
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
@@ -184,31 +158,14 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def check_base(card: Mapping[str, Any], base: Model, folder: Path) -> None:
-    """Raise InputError for an adapter that was trained on another base model.
-
-    The model must have the revision that it was trained on, or, if it is no folder, the same name: the files of a model
-    that was fetched another way differ (quantised and unpacked, say) though it is the same model.
-    """
-    trained = card["base"]
-    same_name = base.name == trained["name"] and not Path(base.name).is_absolute()
-    if base.revision != trained["revision"] and not same_name:
-        raise InputError(
-            f"trained on {trained['name']} (revision {trained['revision']}), not on {base.name} ({base.revision})",
-            path=folder,
-            hint=f"use --model {trained['name']}",
-        )
-
-
 def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float32) -> TitleModel:
     """Return the model of an adapter folder on its base model.
 
     Raises InputError if the adapter was trained on another base model (see `check_base`) or is not whole, MissingError
     for a package that is not installed.
     """
-    card = read_card(folder)
+    card = read_card(folder, NEXT_TITLE)
     check_base(card, base, folder)
-    shape = TitleShape(**card["shape"])
     try:
         peft = import_module("peft")
     except ImportError as error:
@@ -217,11 +174,12 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
 
     tensors = load_tensors(folder / PROJECTION)
     try:
+        shape = TitleShape(**card["shape"])
         body = peft.PeftModel.from_pretrained(
             open_body(base.folder, shape.layers, dtype), str(folder)
         ).merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
-    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"the adapter is not whole: {error}", path=folder, hint="copy it again, or train it again"
         ) from error

@@ -10,9 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmrank.backends.adapter import NEXT_TITLE, read_card
 from llmrank.backends.base import BaseBackend
 from llmrank.backends.models import DEFAULT_MODEL, Say, fingerprint, resolve_model, silent
-from llmrank.errors import FatalBackendError, InputError, MissingError
+from llmrank.errors import FatalBackendError, MissingError
 from llmrank.files import cache_folder
 from llmrank.types import Capabilities, Request, Response, Usage
 
@@ -34,7 +35,7 @@ class TitleShape:
     item_layers: int = 8
     """Decoder layers that read a title."""
     rank: int = 4
-    """Rank of the LoRA adapter, on all linear layers."""
+    """Rank of the LoRA adapter, on all linear layers.  [default: 4; with --prompt 8]"""
     window: int = 128
     """Newest events of a history that are read."""
 
@@ -61,17 +62,6 @@ class TitleBackend(BaseBackend):
     def identity(self) -> Mapping[str, str]:
         """The model, its revision, and the adapter's content."""
         return self._identity
-
-    def check_split(self, data_sha256: object, split: object) -> None:
-        """Raise InputError where the adapter was trained on this data, cut another way: it may know what is asked."""
-        trained = self.card["data"]
-        if trained["sha256"] == data_sha256 and trained["split"] != split:
-            raise InputError(
-                f"the adapter was trained on {trained['split']} of this data, and {split} is evaluated: it may have "
-                "learned what is asked",
-                field="adapter",
-                hint="evaluate that split, or train an adapter on this one (`llmrank finetune --split …`)",
-            )
 
     async def answer(self, request: Request) -> Response:
         """Return the log-probability of each label; raises FatalBackendError for a Request of another kind."""
@@ -127,11 +117,11 @@ def open_titles(
     that is not installed.
     """
     try:
-        from llmrank.backends.title_model import load_adapter, read_card
+        from llmrank.backends.title_model import load_adapter
     except ImportError as error:
         raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
     folder = find_adapter(adapter)
-    card = read_card(folder)
+    card = read_card(folder, NEXT_TITLE)
     base = resolve_model(model, cache=cache or cache_folder(), revision=revision, say=say)
     say(f"adapter {folder.name}, trained on {card['data']['name']}")
     loaded = load_adapter(folder, base)

@@ -20,6 +20,7 @@ from platform import machine
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from llmrank.backends.adapter import CARD, PROMPT, check_base, read_card
 from llmrank.backends.base import BaseBackend, single_token
 from llmrank.backends.models import Model, fingerprint, resolve_model
 from llmrank.backends.thinking import (
@@ -131,7 +132,7 @@ class VllmBackend(BaseBackend):
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the number of prompt tokens, those of the chat template included."""
-        return len(self._prompt(Request(tuple(messages))))
+        return len(self.prompt_ids(Request(tuple(messages))))
 
     def switches_thinking(self) -> bool:
         """Return whether the chat template has a switch."""
@@ -170,7 +171,7 @@ class VllmBackend(BaseBackend):
         from vllm.v1.engine.exceptions import EngineDeadError
 
         started = time.monotonic()
-        prompt = self._prompt(request)
+        prompt = self.prompt_ids(request)
         opened = self._opens_thinking(request, prompt)
         if self.context_length is not None and len(prompt) >= self.context_length:
             raise BackendError(
@@ -212,6 +213,30 @@ class VllmBackend(BaseBackend):
             seconds=time.monotonic() - started,
         )
 
+    def prompt_ids(self, request: Request) -> list[int]:
+        """Return the prompt's token ids; of a model without a chat template, the texts with a blank line between.
+
+        Raises FatalBackendError for messages that the chat template refuses. The engine is not needed.
+        """
+        from jinja2.exceptions import TemplateError
+
+        messages = request.messages
+        if not self._chat:
+            return list(self._tokenizer.encode("\n\n".join(message.content for message in messages)))
+        chat = [{"role": message.role, "content": message.content} for message in messages]
+        arguments = template_arguments(self._template_variables, request.thinking)
+        arguments |= _extra(request).get("chat_template_kwargs", {})
+        try:
+            ids: list[int] = self._tokenizer.apply_chat_template(
+                chat, tokenize=True, add_generation_prompt=True, return_dict=False, **arguments
+            )
+        except TemplateError as error:
+            raise FatalBackendError(
+                f"the chat template of {self._model.name} refuses these messages: {error}\n"
+                "  hint: leave out the template's system block, or put the shots into the user block"
+            ) from error
+        return ids
+
     def check(self, request: Request) -> None:
         """Raise FatalBackendError for a Request that no answer of this model can serve; the engine is not needed.
 
@@ -219,7 +244,7 @@ class VllmBackend(BaseBackend):
         thinking is off or labels are read.
         """
         self.label_ids(request.labels)
-        self._opens_thinking(request, self._prompt(request))
+        self._opens_thinking(request, self.prompt_ids(request))
 
     async def close(self) -> None:
         """End the engine and its processes."""
@@ -325,27 +350,6 @@ class VllmBackend(BaseBackend):
     def _encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False))
 
-    def _prompt(self, request: Request) -> list[int]:
-        """Return the prompt's token ids; of a model without a chat template, the texts with a blank line between."""
-        from jinja2.exceptions import TemplateError
-
-        messages = request.messages
-        if not self._chat:
-            return list(self._tokenizer.encode("\n\n".join(message.content for message in messages)))
-        chat = [{"role": message.role, "content": message.content} for message in messages]
-        arguments = template_arguments(self._template_variables, request.thinking)
-        arguments |= _extra(request).get("chat_template_kwargs", {})
-        try:
-            ids: list[int] = self._tokenizer.apply_chat_template(
-                chat, tokenize=True, add_generation_prompt=True, return_dict=False, **arguments
-            )
-        except TemplateError as error:
-            raise FatalBackendError(
-                f"the chat template of {self._model.name} refuses these messages: {error}\n"
-                "  hint: leave out the template's system block, or put the shots into the user block"
-            ) from error
-        return ids
-
     def _sampling(self, request: Request, label_ids: list[int]) -> SamplingParams:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
@@ -411,6 +415,8 @@ async def open_vllm(
             hint="pip install 'llmrank[cpu]' (or 'llmrank[gpu]'); or use an endpoint: --base-url URL",
         )
     model = resolve_model(name, cache=cache, revision=revision, say=say)
+    if adapter is not None and (adapter / CARD).is_file():
+        check_base(read_card(adapter, PROMPT), model, adapter)
     # float32 on a CPU: in bfloat16 a greedy answer depends on which others are in the batch.
     return VllmBackend(model, "float32" if _on_cpu() else "auto", adapter, say, verbose=verbose)
 

@@ -1,4 +1,4 @@
-"""`llmrank finetune`: an adapter that continues users' sequences of titles."""
+"""`llmrank finetune`: an adapter that continues users' sequences of titles, or answers a prompt."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import click
 from llmrank.backends import DEFAULT_MODEL
 from llmrank.cli import options
 from llmrank.cli.output import say, show_json
-from llmrank.evaluation.settings import CaseSettings, settings_of
+from llmrank.evaluation.settings import CaseSettings, PromptSettings, gather, settings_of
 from llmrank.finetune import VALIDATION_USERS
-from llmrank.finetune.settings import TitleTraining
+from llmrank.finetune.settings import PromptTraining, TitleTraining
 
-TRAINING = {
-    *("users", "epochs", "learning_rate", "validations", "patience", "seed", "start"),
-    *("layers", "item_layers", "rank"),
+PYTHON_ONLY = {
+    *("warm_up", "checkpoint_seconds", "dtype", "window", "events", "dropout", "whitening", "tokens"),
 }
-"""Settings of a training that have an option; Python has them all."""
+"""Settings of a training that have no option."""
+BOTH = {setting.name for setting in settings_of(TitleTraining)}
+PROMPT_ONLY = {setting.name for setting in settings_of(PromptTraining)} - BOTH
 
 
 @click.command(
@@ -27,6 +28,8 @@ TRAINING = {
 Examples:
   llmrank finetune ml-1m -o adapter --epochs 0.5 --learning-rate 0.002
   llmrank eval --ranker next_title --adapter adapter --fuse validation
+  llmrank finetune ml-100k -o letters --prompt first-token -k 20 --targets 4
+  llmrank eval --prompt first-token -k 20 --adapter letters
 """,
 )
 @click.argument("data")
@@ -39,30 +42,49 @@ Examples:
     type=click.IntRange(0),
     help="Users drawn to decide which weights are kept; 0: all.",
 )
-@options.settings_options(
-    TitleTraining, "training", without={setting.name for setting in settings_of(TitleTraining)} - TRAINING
-)
+@options.settings_options(TitleTraining, "training", without=PYTHON_ONLY)
+@options.settings_options(PromptTraining, "training with --prompt", without=PYTHON_ONLY | BOTH)
 @options.settings_options(CaseSettings, "data", without=["data", "users", "seed", "force_target", "skip_bad_rows"])
+@options.settings_options(PromptSettings, "prompt and method")
 @options.json_option
 @options.config_option
 def finetune_command(data: str, output: Path, model: str, validation_users: int, as_json: bool, **values: Any) -> None:  # noqa: ANN401
-    """Train an adapter on DATA, a data set's name or folder, for `eval --ranker next_title`.
+    """Train an adapter on DATA, a data set's name or folder.
+
+    Without --prompt it continues users' sequences of titles, for `eval --ranker next_title`. With --prompt it learns
+    the log-probabilities that `eval` with the same options reads: of letters, of yes and no, of ratings.
 
     Nothing of the test side is learned from, and each user's last training event is kept for validation. The same
     command continues a training that was stopped.
     """
     from llmrank.finetune import finetune
 
-    settings = options.settings_from(TitleTraining, values)
+    prompt = options.settings_from(PromptSettings, values)
+    asked = prompt != PromptSettings()
+    own = {name: values.pop(name) for name in (BOTH | PROMPT_ONLY) - PYTHON_ONLY}
+    given = {name: value for name, value in own.items() if value is not None}
+    settings = gather(PromptTraining if asked else TitleTraining, given, field_name=options.option_name)
     cases = options.settings_from(CaseSettings, values | {"data": data})
-    card = finetune(cases, output, model=model, validation_users=validation_users, settings=settings, say=say)
+    card = finetune(
+        cases,
+        output,
+        prompt=prompt if asked else None,
+        model=model,
+        validation_users=validation_users,
+        settings=settings,
+        say=say,
+    )
     if as_json:
         show_json(card)
         return
-    best, fusion = card["validation"], card["fusion"]
+    best = card["validation"]
+    over = " over the users whose item is proposed" if best["measure"].startswith("NDCG") else ""
     click.echo(f"{output}: {card['best_targets']:,} targets of {card['data']['name']}, {card['minutes']} minutes")
-    click.echo(f"validation {best['measure']} {best['best']:.4f} over the users whose item is proposed")
-    click.echo(
-        f"Use it: llmrank eval --ranker next_title --adapter {output} --fuse {fusion['weight']} "
-        f"--fuse-term {fusion['term']}"
-    )
+    click.echo(f"validation {best['measure']} {best['best']:.4f}{over}")
+    use = f"--prompt {card['prompt']['prompt']} --adapter {output}" if asked else _titles(card, output)
+    click.echo(f"Use it: llmrank eval {use}" + (", with the options of this training" if asked else ""))
+
+
+def _titles(card: Any, output: Path) -> str:  # noqa: ANN401
+    fusion = card["fusion"]
+    return f"--ranker next_title --adapter {output} --fuse {fusion['weight']} --fuse-term {fusion['term']}"

@@ -229,10 +229,13 @@ def settings_of(record: type, inside: str | None = None) -> tuple[Setting, ...]:
 
 
 def field_docs(record: type) -> dict[str, str]:
-    """Return the docstring under each field of a dataclass, on one line."""
+    """Return the docstring under each field of a dataclass, and of those that it inherits from, on one line."""
     body = ast.parse(textwrap.dedent(inspect.getsource(record))).body[0]
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
+    for base in record.__bases__:
+        if is_dataclass(base):
+            found |= field_docs(base)
     for pair in pairwise(body.body):
         match pair:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):

@@ -6,27 +6,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
+from llmrank.backends.vllm import VllmBackend
 from llmrank.data.validation import validation_split
 from llmrank.errors import InputError
-from llmrank.evaluation.cases import prepare, reachable, validation_cases
+from llmrank.evaluation.cases import CaseSet, prepare, reachable, validation_cases
 from llmrank.evaluation.fusing import Validation
-from llmrank.evaluation.method import Task
+from llmrank.evaluation.method import Method, Task
 from llmrank.evaluation.session import Session, is_here
-from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, gather
+from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, split_settings
 from llmrank.evaluation.setup import Setup
 from llmrank.files import cache_folder
 from llmrank.finetune.export import SftFormat, sft_examples, write_sft
 from llmrank.finetune.sequences import check_no_futures, title_sequences
-from llmrank.finetune.settings import TitleTraining
+from llmrank.finetune.settings import PromptTraining, TitleTraining, Training
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
 from llmrank.rankers.options import check_choice
 
-__all__ = ["TitleTraining", "export_sft", "finetune"]
+__all__ = ["PromptTraining", "TitleTraining", "export_sft", "finetune"]
 
 VALIDATION_USERS = 1000
 
@@ -35,14 +37,18 @@ def finetune(
     data: str | Path | CaseSettings,
     out: Path,
     *,
-    model: str = DEFAULT_MODEL,
+    prompt: str | Path | PromptTemplate | PromptSettings | None = None,
+    model: str | ModelSettings = DEFAULT_MODEL,
     validation_users: int = VALIDATION_USERS,
-    settings: TitleTraining | None = None,
+    settings: Training | None = None,
     say: Say = silent,
-    **cases: Any,  # noqa: ANN401 - checked by name and type
+    **others: Any,  # noqa: ANN401 - checked by name and type
 ) -> Mapping[str, Any]:
-    """Train an adapter that continues users' sequences of titles, choose how it is fused with the recall stage, and
-    return its card. `evaluate(…, ranker="next_title", adapter=out)` asks it.
+    """Train an adapter, and return its card.
+
+    Without a prompt it continues users' sequences of titles, and how it is fused with the recall stage is chosen:
+    `evaluate(…, ranker="next_title", adapter=out)` asks it. With a prompt it learns the log-probabilities of the labels
+    that are read of its answers: `evaluate(…, prompt=prompt, adapter=out)`.
 
     Trained on the training side of the split without each user's last training event; that event is the validation
     target, ranked among the candidates of a recall stage that has not seen it either. The same call continues a
@@ -51,34 +57,76 @@ def finetune(
     Args:
         data: Name of a dataset, or a folder; or all settings of the data.
         out: Folder of the adapter.
+        prompt: Name or path of a template, the template itself, or all settings of the prompt.
         model: Base model.
         validation_users: How many are drawn to decide which weights are kept; 0: all.
-        settings: Of the training; None: the defaults.
+        settings: Of the training, a `TitleTraining` or with a prompt a `PromptTraining`; None: the defaults.
         say: Told what is being done.
-        cases: Fields of `CaseSettings` that say how the data is read and cut, and what proposes the validation
-            candidates: `split`, `recall`, `k`, `k_core`, `columns`, `file_order`.
+        others: Fields of `CaseSettings` that say how the data is read and cut, and what proposes the candidates:
+            `split`, `recall`, `k`, `k_core`, `columns`, `file_order`; with a prompt those of `PromptSettings` too.
 
     Raises:
-        InputError: see `train_titles`.
+        InputError: see `train_titles` and `train_prompt`.
         MissingError: a package, a model or a dataset is missing.
     """
-    from llmrank.finetune.train import choose_title_fusion, train_titles
-
-    settings = settings or TitleTraining()
     for name in ("seed", "users", "skip_bad_rows"):
-        if name in cases:
-            hint = "use settings=TitleTraining(…), which has the seed and the users to learn from, and validation_users"
+        if name in others:
+            hint = "the settings of the training have the seed and the users to learn from"
             raise InputError("the data of a training have no such setting", field=name, hint=hint)
-    read = gather(as_settings(data), cases | {"seed": settings.seed})
+    if prompt is None and not isinstance(settings, PromptTraining):
+        titles = settings or TitleTraining()
+        if not isinstance(titles, TitleTraining):
+            raise InputError("settings of no training", field="settings", hint="give a TitleTraining")
+        cases, base = split_settings(others | model_name(model), as_settings(data), ModelSettings)
+        return _finetune_titles(cases, out, base, validation_users, titles, say)
+    training = settings or PromptTraining()
+    if not isinstance(training, PromptTraining):
+        hint = "give a PromptTraining, or leave the prompt out"
+        raise InputError("a training with a prompt has other settings", field="settings", hint=hint)
+    setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **others)
+    return _finetune_prompt(setup, replace(read, seed=training.seed), out, validation_users, training, say)
+
+
+def _finetune_titles(
+    cases: CaseSettings, out: Path, model: ModelSettings, validation_users: int, settings: TitleTraining, say: Say
+) -> Mapping[str, Any]:
+    from llmrank.finetune.titles import choose_title_fusion, train_titles
+
+    read = replace(cases, seed=settings.seed)
     split = prepare(read, default_users=0, say=say).split
     inner = validation_split(split)
-    sequences = title_sequences(
-        inner, settings.users, settings.seed
-    )  # refuses futures, and too little data, before anything is fitted
+    # Refuses futures, and too little data, before anything is fitted.
+    sequences = title_sequences(inner, settings.users, settings.seed)
     validation = Validation(validation_cases(split, read, validation_users, say))
-    base = resolve_model(model, cache=cache_folder(), say=say)
+    base = resolve_model(model.model, cache=cache_folder(), revision=model.revision, say=say)
     card = train_titles(base, sequences, validation.asked, out, settings, say=say)
     return card if "fusion" in card else choose_title_fusion(out, base, validation, read.recall, say=say)
+
+
+def _finetune_prompt(
+    setup: Setup, read: CaseSettings, out: Path, validation_users: int, settings: PromptTraining, say: Say
+) -> Mapping[str, Any]:
+    from llmrank.finetune.prompts import AskedCases, train_prompt
+
+    task = _task(setup)
+    split = prepare(read, default_users=0, say=say).split
+    check_no_futures(split)
+    validation = validation_cases(split, read, validation_users, say, task)
+    learned: list[CaseSet] = []
+    for _ in range(settings.targets):
+        split = validation_split(split)
+        learned.append(validation_cases(split, read, settings.users, say, task))
+    model = resolve_model(setup.model.model, cache=cache_folder(), revision=setup.model.revision, say=say)
+    with Session(setup.model, say=say) as session:
+        if not isinstance(session.backend, VllmBackend):
+            raise InputError("only a model in this process can be trained", field="backend", hint="use --backend vllm")
+        asked = [AskedCases(cases, _asked_once(setup, session, cases)) for cases in (*learned, validation)]
+        return train_prompt(model, session.backend, asked[:-1], asked[-1], out, settings, say=say)
+
+
+def model_name(model: str | ModelSettings) -> dict[str, str | None]:
+    """Return the settings of a model that is named, or of those that are given the ones that say which it is."""
+    return {"model": model} if isinstance(model, str) else {"model": model.model, "revision": model.revision}
 
 
 def as_settings(data: str | Path | CaseSettings) -> CaseSettings:
@@ -119,10 +167,7 @@ def export_sft(
     """
     check_choice("form", form, get_args(SftFormat))
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
-    if setup.template is None:
-        raise InputError("there is no prompt", field="prompt", hint="name one, such as --prompt rankgpt")
-    front = setup.template.front
-    task: Task = "rating" if front.task == "rating" else "ranking"
+    task = _task(setup)
     split = prepare(read, default_users=0, say=say).split
     check_no_futures(split)
     drawn = validation_cases(split, read, read.users or 0, say, task)
@@ -134,19 +179,36 @@ def export_sft(
             hint="show more candidates, or use another recall model",
         )
     with Session(setup.model, say=say) if is_here(setup.model) else Session.without_model() as session:
-        method = setup.method(session, drawn.training, drawn.seed, drawn.domain)
+        method = _asked_once(setup, session, drawn)
         assert method.prompt is not None
-        if method.prompt.profile is not None:
-            raise InputError(
-                f"{setup.template.name} shows a profile that the model writes first",
-                field="prompt",
-                hint="export it with --no-profile, and evaluate it so",
-            )
-        longest = max(len(case.candidates) for case in cases)
-        if not front.about_one_item and (calls := method.ranker.needs(longest).calls) > 1:
-            raise InputError(
-                f"{method.ranker.name} asks up to {calls} times about a list of {longest}",
-                field="ranker",
-                hint="use a method that asks once (listwise, first_token), or show as few candidates as one call (-k)",
-            )
         return write_sft(sft_examples(cases, method.prompt, method.order.arrange), out, form, split)
+
+
+def _task(setup: Setup) -> Task:
+    """Return what the prompt asks for; raises InputError where there is none."""
+    if setup.template is None:
+        raise InputError("there is no prompt", field="prompt", hint="name one, such as --prompt rankgpt")
+    return "rating" if setup.template.front.task == "rating" else "ranking"
+
+
+def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
+    """Return how these Cases are asked about; raises InputError for a method that asks several times about one."""
+    method = setup.method(session, cases.training, cases.seed, cases.domain)
+    assert method.prompt is not None
+    template = method.prompt.template
+    if method.prompt.profile is not None:
+        raise InputError(
+            f"{template.name} shows a profile that the model writes first",
+            field="prompt",
+            hint="take it with --no-profile, and evaluate it so",
+        )
+    if method.order.mode == "target-at":
+        raise InputError("this order shows the relevant item at one place", field="order", hint="use shuffled")
+    longest = max((len(case.candidates) for case in cases), default=0)
+    if not template.front.about_one_item and (calls := method.ranker.needs(longest).calls) > 1:
+        raise InputError(
+            f"{method.ranker.name} asks up to {calls} times about a list of {longest}",
+            field="ranker",
+            hint="use a method that asks once (listwise, first_token), or show as few candidates as one call (-k)",
+        )
+    return method

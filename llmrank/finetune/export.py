@@ -13,7 +13,7 @@ from llmrank.data.dataset import Split
 from llmrank.errors import InputError
 from llmrank.files import json_bytes, write_json, write_whole
 from llmrank.rankers.prompt import Prompt
-from llmrank.types import Case, Message, Question
+from llmrank.types import Case, Question, Request
 
 SftFormat = Literal["trl", "openai"]
 
@@ -23,7 +23,7 @@ class SftExample:
     """A prompt and the answer that is right."""
 
     user_id: str
-    messages: tuple[Message, ...]
+    request: Request
     completion: str
 
 
@@ -48,7 +48,7 @@ def sft_examples(
         for one in _one_item_each(shown) if prompt.template.front.about_one_item else [shown]:
             asked = prompt.ask(one.blinded())
             right = right_answer(prompt.answer.name, asked.question, one)
-            yield SftExample(case.user_id, asked.request.messages, right)
+            yield SftExample(case.user_id, asked.request, right)
 
 
 def _one_item_each(case: Case) -> list[Case]:
@@ -99,7 +99,7 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, split
     """
     lines: list[str] = []
     for example in examples:
-        prompt = [{"role": message.role, "content": message.content} for message in example.messages]
+        prompt = [{"role": message.role, "content": message.content} for message in example.request.messages]
         completion = [{"role": "assistant", "content": example.completion}]
         row: dict[str, object] = (
             {"messages": prompt + completion}

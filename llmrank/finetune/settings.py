@@ -11,25 +11,18 @@ from annotated_types import Ge, Gt
 from llmrank.backends.titles import TitleShape
 
 
-@dataclass(frozen=True, slots=True)
-class TitleTraining:
-    """The settings of a training."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """The settings that all trainings have."""
 
-    shape: TitleShape = field(default_factory=TitleShape)
     users: Annotated[int, Ge(0)] = 0
     """Users whose events are learned from, drawn with the seed; 0: all."""
     epochs: Annotated[float, Gt(0)] = 8.0
-    """Passes over the data."""
+    """Passes over the data.  [default: 8; with --prompt 3]"""
     learning_rate: Annotated[float, Gt(0)] = 1e-3
-    """Of the adapter and of the projections, at its highest; it falls along a cosine."""
+    """At its highest; it falls along a cosine.  [default: 0.001; with --prompt 0.0005]"""
     warm_up: int = 30
     """Steps in which the learning rate rises."""
-    events: int = 768
-    """Positions in a batch, padding included."""
-    dropout: float = 0.1
-    """Of the inputs, and of the states that are compared with the items."""
-    whitening: float = 0.8
-    """How far the variances of what is read of titles are made equal: 0 not at all, 1 entirely."""
     validations: Annotated[int, Ge(1)] = 4
     """How often NDCG@10 on the validation Cases is measured; the best weights are kept."""
     patience: Annotated[int, Ge(1)] = 2
@@ -40,5 +33,36 @@ class TitleTraining:
     """Draws the weights that training begins with, the order of the users, and the validation users."""
     dtype: str = "bfloat16"
     """Of the language model's weights and states."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleTraining(Training):
+    """The settings of a training that continues sequences of titles."""
+
+    shape: TitleShape = field(default_factory=TitleShape)
+    events: int = 768
+    """Positions in a batch, padding included."""
+    dropout: float = 0.1
+    """Of the inputs, and of the states that are compared with the items."""
+    whitening: float = 0.8
+    """How far the variances of what is read of titles are made equal: 0 not at all, 1 entirely."""
     start: Path | None = None
     """Folder of an adapter, of other data perhaps, whose weights this one starts from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptTraining(Training):
+    """The settings of a training that answers a prompt."""
+
+    epochs: Annotated[float, Gt(0)] = 3.0
+    """Passes over the data."""
+    learning_rate: Annotated[float, Gt(0)] = 5e-4
+    """At its highest; it falls along a cosine."""
+    rank: Annotated[int, Ge(1)] = 8
+    """Rank of the LoRA adapter, on all linear layers."""
+    tuned_layers: Annotated[int, Ge(0)] = 0
+    """Decoder layers, the uppermost, that get an adapter; 0: all. Fewer train faster."""
+    targets: Annotated[int, Ge(1)] = 1
+    """Events of each user that are asked for, the newest; the recall stage that proposes for one has not seen it."""
+    tokens: Annotated[int, Ge(1)] = 4096
+    """Tokens in a batch, padding included."""

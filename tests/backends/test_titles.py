@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 
 import llmrank as lr
 from llmrank.backends import BackendSettings, open_backend
+from llmrank.backends.adapter import check_split, read_card
 from llmrank.backends.models import DEFAULT_MODEL, Model
-from llmrank.backends.title_model import PROJECTION, TitleModel, load_adapter, read_card
+from llmrank.backends.title_model import PROJECTION, TitleModel, load_adapter
 from llmrank.backends.titles import DEFAULT_ADAPTER, find_adapter, open_titles, shipped_adapter
 from llmrank.data.dataset import Split
 from llmrank.data.validation import validation_split
@@ -23,7 +24,7 @@ from llmrank.errors import FatalBackendError, InputError
 from llmrank.evaluation.cases import CaseSet
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.finetune.sequences import title_sequences
-from llmrank.finetune.train import rank_titles, train_titles
+from llmrank.finetune.titles import rank_titles, train_titles
 from llmrank.rankers.fusion import Fused, Fusion
 from llmrank.rankers.next_title import NextTitle, item_text
 from llmrank.types import Message, Request
@@ -131,9 +132,9 @@ def test_another_adapter_of_the_same_name_is_asked_anew(
 def test_an_adapter_that_was_trained_on_another_split_of_the_data_is_refused(
     tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
 ) -> None:
-    backend = open_titles(adapter, str(tiny_model.folder))
-    backend.check_split(split.dataset.sha256, "leave-last-out")
-    backend.check_split("1" * 64, "time(1998-03-01)")
+    card = open_titles(adapter, str(tiny_model.folder)).card
+    check_split(card, split.dataset.sha256, "leave-last-out")
+    check_split(card, "1" * 64, "time(1998-03-01)")
     cases = CaseSet(
         tuple(hits(split)),
         TrainingData(list),

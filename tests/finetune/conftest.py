@@ -20,6 +20,8 @@ FILMS = 24
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """Return the folder of a random model with three layers, as a real one is laid out."""
     pytest.importorskip("peft", reason="the extra `finetune` is not installed")
+    # Threads that wait for one another take far longer than one thread for so small a model.
+    pytest.importorskip("torch").set_num_threads(1)
     folder = write_tiny_model(tmp_path_factory.mktemp("tiny-model"))
     return Model(str(folder), folder, fingerprint(folder))
 

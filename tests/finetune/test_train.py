@@ -19,11 +19,13 @@ pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 
 
 from llmrank.backends.title_model import PROJECTION, TitleShape, load_adapter
+from llmrank.finetune.loop import CHECKPOINT
 from llmrank.finetune.sequences import title_sequences
-from llmrank.finetune.train import CHECKPOINT, TitleTraining, rank_titles, train_titles, windows
+from llmrank.finetune.settings import TitleTraining
+from llmrank.finetune.titles import rank_titles, train_titles, windows
 
 SETTINGS = TitleTraining(
-    TitleShape(layers=2, item_layers=2, rank=2, window=8),
+    shape=TitleShape(layers=2, item_layers=2, rank=2, window=8),
     epochs=6,
     learning_rate=1e-2,
     warm_up=5,

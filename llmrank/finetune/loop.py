@@ -1,0 +1,281 @@
+"""The loop of a training: steps, validations, checkpoints, and when it ends."""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from llmrank.backends.adapter import CARD, read_card
+from llmrank.errors import InputError
+from llmrank.files import cannot_write, write_whole
+from llmrank.finetune.settings import Training
+from llmrank.progress import Say
+
+CHECKPOINT = "checkpoint.pt"
+Batch = TypeVar("Batch")
+
+
+class Weights:
+    """What is trained: a LoRA adapter, through float32 copies, and float32 weights beside it."""
+
+    def __init__(self, model: nn.Module, beside: Sequence[nn.Parameter] = ()) -> None:
+        self._lora = [one for one in model.parameters() if one.requires_grad]
+        # Updates of 1e-3 of a weight are lost in bfloat16, so the optimiser works on float32 copies.
+        self._masters = [one.detach().float().clone().requires_grad_() for one in self._lora]
+        self.all: list[Tensor] = [*self._masters, *beside]
+
+    def copy(self) -> list[Tensor]:
+        """Return a copy of them."""
+        return [one.detach().clone() for one in self.all]
+
+    def load(self, weights: Sequence[Tensor]) -> None:
+        """Put weights in place."""
+        with torch.no_grad():
+            for mine, given in zip(self.all, weights, strict=True):
+                mine.copy_(given)
+        self.use()
+
+    def take_gradients(self) -> None:
+        """Hand the gradients of the adapter that is used to the copies."""
+        for used, master in zip(self._lora, self._masters, strict=True):
+            master.grad = None if used.grad is None else used.grad.float()
+            used.grad = None
+
+    def use(self) -> None:
+        """Round the copies into the adapter that is used."""
+        with torch.no_grad():
+            for used, master in zip(self._lora, self._masters, strict=True):
+                used.copy_(master)
+
+
+class Objective(Protocol[Batch]):
+    """What is learned."""
+
+    weights: Weights
+    targets: int
+    """In one pass over the data."""
+    measure: str
+    """What `validate` returns."""
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, the same whenever they are asked for."""
+        ...
+
+    def loss(self, batch: Batch) -> tuple[Tensor, int]:
+        """Return the mean loss over the batch's targets (nats), and how many there are."""
+        ...
+
+    def validate(self) -> float:
+        """Return what the weights are worth on the validation Cases: the higher, the better."""
+        ...
+
+    def save(self, out: Path, card: Mapping[str, Any]) -> None:
+        """Write the adapter and its card; raises OSError where the disk refuses."""
+        ...
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a training stands: everything that its continuation depends on, weights and optimiser apart."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    """Batches of the epoch that are done."""
+    targets: int = 0
+    seconds: float = 0.0
+    best: float = -math.inf
+    best_targets: int = 0
+    worse: int = 0
+    """Validations since the best one."""
+    curve: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
+
+
+def finished(out: Path, identity: Mapping[str, Any], say: Say) -> Mapping[str, Any] | None:
+    """Return the card of this training where `out` holds its adapter; raises InputError for that of another one."""
+    if not (out / CARD).is_file():
+        return None
+    card = read_card(out)
+    if {name: card.get(name) for name in identity} != identity:
+        hint = "name another folder, or remove this one"
+        raise InputError("the folder holds an adapter of another training", path=out, hint=hint)
+    say(f"already trained: {out}")
+    return card
+
+
+def train(
+    make: Callable[[], Objective[Any]],
+    settings: Training,
+    out: Path,
+    identity: Mapping[str, Any],
+    validation_cases: int,
+    *,
+    say: Say,
+) -> Mapping[str, Any]:
+    """Train what `make` returns, write the adapter of the best weights into `out`, and return its card.
+
+    A training of this `identity` that was stopped continues from its last checkpoint.
+
+    Raises InputError for the checkpoint of another training, a loss that is no number any more, and a full disk;
+    KeyboardInterrupt when it is interrupted.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    loop = _Loop(make(), settings, out, identity, say)
+    try:
+        progress = loop.run()
+    except KeyboardInterrupt:
+        say(f"stopped after {loop.progress.targets:,} targets; the same call continues after {loop.saved:,}")
+        raise
+    objective = loop.objective
+    card = {
+        **identity,
+        "targets": progress.targets,
+        "best_targets": progress.best_targets,
+        "validation": {"measure": objective.measure, "cases": validation_cases, "best": progress.best},
+        "curve": progress.curve,
+        "minutes": round(progress.seconds / 60, 1),
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
+    }
+    objective.weights.load(loop.best)
+    try:
+        objective.save(out, card)
+        (out / CHECKPOINT).unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    return card
+
+
+class _Loop:
+    def __init__(
+        self, objective: Objective[Any], settings: Training, out: Path, identity: Mapping[str, Any], say: Say
+    ) -> None:
+        self.objective, self._settings, self._out, self._identity, self._say = objective, settings, out, identity, say
+        self._optimiser = torch.optim.AdamW(
+            objective.weights.all, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0
+        )
+        self._total = math.ceil(settings.epochs * objective.targets)
+        self.best = objective.weights.copy()
+        self.saved = 0
+        """Targets that were learned from when the last checkpoint was written."""
+        self.progress = self._restored()
+
+    # --- checkpoints
+
+    def _save(self) -> None:
+        """Write a checkpoint whole or not at all; raises InputError where the disk refuses."""
+        state = {
+            "identity": self._identity,
+            "progress": asdict(self.progress),
+            "weights": self.objective.weights.copy(),
+            "best": self.best,
+            "optimiser": self._optimiser.state_dict(),
+            "generator": torch.get_rng_state(),
+        }
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_whole(self._out / CHECKPOINT, buffer.getvalue())
+        self.saved = self.progress.targets
+
+    def _restored(self) -> Progress:
+        """Return where the training stands, with the weights in place; a new one where there is no checkpoint."""
+        path = self._out / CHECKPOINT
+        if not path.is_file():
+            return Progress()
+        state = cast("dict[str, Any]", torch.load(path, weights_only=True))
+        if state["identity"] != self._identity:
+            hint = "name another folder, or remove the checkpoint"
+            raise InputError(
+                "the checkpoint of another training (data, model or settings differ)", path=path, hint=hint
+            )
+        self.objective.weights.load(state["weights"])
+        self.best = list(state["best"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["generator"])
+        progress = Progress(**state["progress"])
+        self.saved = progress.targets
+        self._say(f"continuing after {progress.targets:,} of {self._total:,} targets")
+        return progress
+
+    # --- training
+
+    def run(self) -> Progress:
+        """Train to the end, or until validation stops it."""
+        progress, settings, total = self.progress, self._settings, self._total
+        saved = said = begun = time.monotonic()
+        before, started = progress.seconds, progress.targets
+        every = total / settings.validations
+        losses: list[float] = []
+        while progress.targets < total and progress.worse < settings.patience:
+            for number, batch in enumerate(self.objective.batches(progress.epoch)):
+                if number < progress.batch:
+                    continue
+                loss, targets = self._step(batch)
+                losses.append(loss)
+                progress.step, progress.batch = progress.step + 1, number + 1
+                earlier, progress.targets = progress.targets, progress.targets + targets
+                progress.seconds = before + time.monotonic() - begun
+                if not math.isfinite(loss):
+                    raise InputError(
+                        f"the loss is {loss} after {progress.targets:,} targets",
+                        field="learning_rate",
+                        hint="lower the learning rate; the last checkpoint is kept",
+                    )
+                if time.monotonic() - said > 20:
+                    said = time.monotonic()
+                    rate = (progress.targets - started) / (said - begun)
+                    left = (total - progress.targets) / rate / 60
+                    self._say(
+                        f"{progress.targets:,}/{total:,} targets, loss {np.mean(losses[-50:]):.3f}, "
+                        f"{rate:,.{0 if rate > 10 else 1}f} targets/s, {left:.0f} min left"
+                    )
+                done = progress.targets >= total
+                validated = progress.targets // every > earlier // every or done
+                if validated:
+                    self._validate(float(np.mean(losses[-200:])))
+                if validated or time.monotonic() - saved > settings.checkpoint_seconds:
+                    self._save()
+                    saved = time.monotonic()
+                if done or progress.worse >= settings.patience:
+                    break
+            else:
+                progress.epoch, progress.batch = progress.epoch + 1, 0
+        self._save()
+        return progress
+
+    def _validate(self, loss: float) -> None:
+        progress, measure = self.progress, self.objective.measure
+        value = self.objective.validate()
+        progress.curve.append({"targets": progress.targets, "loss": round(loss, 4), measure: round(value, 5)})
+        self._say(f"{progress.targets:,} targets: validation {measure} {value:.4f}, loss {loss:.3f}")
+        if value > progress.best:
+            progress.best, progress.best_targets, progress.worse = value, progress.targets, 0
+            self.best = self.objective.weights.copy()
+        else:
+            progress.worse += 1
+
+    def _step(self, batch: Any) -> tuple[float, int]:  # noqa: ANN401 - the objective's
+        """Take one step and return the loss (nats per target) and the number of targets."""
+        settings, progress, weights = self._settings, self.progress, self.objective.weights
+        rise = min(1.0, (progress.step + 1) / settings.warm_up)
+        fall = max(0.02, (1 + math.cos(math.pi * progress.targets / self._total)) / 2)
+        for group in self._optimiser.param_groups:
+            group["lr"] = settings.learning_rate * rise * fall
+        loss, targets = self.objective.loss(batch)
+        loss.backward()
+        weights.take_gradients()
+        nn.utils.clip_grad_norm_(weights.all, 1.0)
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        weights.use()
+        return loss.item(), targets

@@ -1,0 +1,292 @@
+"""Training of a model that continues sequences of titles: LoRA and two projections, all events as targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
+from llmrank.backends.decoder import open_base, whitened_basis, with_lora
+from llmrank.backends.models import Model, fingerprint
+from llmrank.backends.title_model import (
+    PROJECTION,
+    Projection,
+    TitleModel,
+    TitleReader,
+    batches_by_length,
+    last_states,
+    load_adapter,
+    load_tensors,
+    open_body,
+    save_adapter,
+    shape_fields,
+)
+from llmrank.backends.titles import TitleShape
+from llmrank.errors import InputError
+from llmrank.evaluation.cases import cases_hash, reachable
+from llmrank.evaluation.fusing import MEASURE, Validation
+from llmrank.files import write_json
+from llmrank.finetune.loop import Weights, finished, train
+from llmrank.finetune.sequences import TitleSequences
+from llmrank.finetune.settings import TitleTraining
+from llmrank.measures import Judgements
+from llmrank.progress import Say, silent
+from llmrank.rankers.fusion import choose_fusion
+from llmrank.rankers.next_title import item_text
+from llmrank.types import Case, Ranking
+
+LEAST_VALIDATION = 20
+EMBEDDING_SCALE = 0.05
+"""About the standard deviation of a token embedding: what the projected inputs start at."""
+
+
+def train_titles(
+    model: Model,
+    sequences: TitleSequences,
+    validation: Sequence[Case],
+    out: Path,
+    settings: TitleTraining | None = None,
+    *,
+    say: Say = silent,
+) -> Mapping[str, Any]:
+    """Train an adapter and return its card. The folder `out` then holds the adapter in the PEFT format, the projections
+    and the card.
+
+    A training that was stopped continues from its last checkpoint when it is called again with the same arguments; a
+    finished one returns its card. Lines about progress, with the time that is left, go to `say`.
+
+    Args:
+        model: The base model.
+        sequences: What to learn from.
+        validation: Cases whose relevant items are not in `sequences`; NDCG@10 on them decides which weights are kept.
+        out: Folder of the adapter.
+        settings: None: the defaults.
+
+    Raises:
+        InputError: `out` holds another training; `settings.start` does not fit; too few validation Cases; the loss is
+            no number any more; the disk is full.
+        MissingError: a package is not installed.
+        KeyboardInterrupt: interrupted; `say` was told from where the same call continues.
+    """
+    settings = settings or TitleTraining()
+    identity = _identity(model, sequences, validation, settings)
+    if (card := finished(out, identity, say)) is not None:
+        return card
+    check_validation(validation)
+    if settings.start is not None:
+        _check_start(settings.start, model, settings.shape)
+    return train(
+        lambda: TitleObjective(model, sequences, validation, settings, say),
+        settings,
+        out,
+        identity,
+        len(validation),
+        say=say,
+    )
+
+
+def check_validation(cases: Sequence[Case]) -> None:
+    """Raise InputError where too few Cases have a relevant item among their candidates to choose weights on."""
+    found = len(reachable(cases))
+    if found < LEAST_VALIDATION:
+        raise InputError(
+            f"{found} of {len(cases)} validation Cases have a relevant item among their candidates; "
+            f"at least {LEAST_VALIDATION} are needed",
+            hint="use more users or longer candidate lists",
+            field="validation",
+        )
+
+
+def _check_start(folder: Path, model: Model, shape: TitleShape) -> None:
+    """Raise InputError for an adapter from whose weights a training of this shape cannot start."""
+    card = read_card(folder, NEXT_TITLE)
+    check_base(card, model, folder)
+    if card["shape"] != shape_fields(shape):
+        had = ", ".join(f"{name} {value}" for name, value in card["shape"].items())
+        raise InputError("an adapter of another shape", path=folder, field="start", hint=f"train with {had}")
+
+
+def _identity(
+    model: Model, sequences: TitleSequences, validation: Sequence[Case], settings: TitleTraining
+) -> dict[str, Any]:
+    """What makes a training this one."""
+    apart = ("shape", "checkpoint_seconds", "start")
+    plain = {name: value for name, value in asdict(settings).items() if name not in apart}
+    start = None
+    if settings.start is not None:
+        start = {"sha256": fingerprint(settings.start), "data": read_card(settings.start, NEXT_TITLE)["data"]}
+    return {
+        "kind": NEXT_TITLE,
+        "base": {"name": model.name, "revision": model.revision},
+        "shape": shape_fields(settings.shape),
+        "settings": plain,
+        "start": start,
+        "data": {
+            "name": sequences.data,
+            "sha256": sequences.data_sha256,
+            "split": sequences.split,
+            "sequences_sha256": sequences.sha256,
+            "sequences": len(sequences.sequences),
+            "items": len(sequences.texts),
+            "targets": sequences.targets,
+            "validation_sha256": cases_hash(validation),
+        },
+    }
+
+
+class TitleObjective:
+    """Predicts every event of a user's history from those before it."""
+
+    measure = str(MEASURE)
+
+    def __init__(
+        self, model: Model, sequences: TitleSequences, validation: Sequence[Case], settings: TitleTraining, say: Say
+    ) -> None:
+        self._model, self._sequences, self._settings = model, sequences.sequences, settings
+        self._validation, self.targets = validation, sequences.targets
+        shape = settings.shape
+        self._dtype = cast(torch.dtype, getattr(torch, settings.dtype))
+        torch.manual_seed(settings.seed)
+        decoder, tokenizer = open_base(model.folder, shape.item_layers, self._dtype)
+        self._reader = TitleReader(decoder, tokenizer, shape.item_layers)
+        say(f"reading {len(sequences.texts)} titles")
+        self._read = self._reader.read(sequences.texts).clone()
+        self._body = with_lora(open_body(model.folder, shape.layers, self._dtype), shape.rank)
+        self._basis, self._mean = whitened_basis(self._read[:, 1], settings.whitening)
+        given = None if settings.start is None else self._start_from(settings.start)
+        width = self._read.shape[-1]
+        self._white = (self._read[:, 1] - self._mean) @ self._basis
+        self._into = nn.Parameter(torch.randn(width, self._basis.shape[1]) * 10 * EMBEDDING_SCALE)
+        self._out = nn.Parameter(torch.randn(width + 1, self._basis.shape[1]) * 0.02)
+        if given is not None:
+            back = torch.linalg.pinv(self._basis.T)
+            self._into = nn.Parameter(given["into"] @ back / EMBEDDING_SCALE)
+            self._out = nn.Parameter(given["out"] @ back)
+        self.weights = Weights(self._body, [self._into, self._out])
+
+    def _start_from(self, folder: Path) -> dict[str, Tensor]:
+        """Put another adapter's weights in place and return its projections."""
+        tensors = load_tensors(folder / PROJECTION)
+        peft = import_module("peft")
+        peft.set_peft_model_state_dict(self._body, load_tensors(folder / "adapter_model.safetensors"))
+        self._mean = tensors["mean"]
+        return tensors
+
+    def _projection(self) -> Projection:
+        """Return the projections as they are used: from what is read of a title, without the whitening between."""
+        scale = EMBEDDING_SCALE
+        return Projection(
+            self._mean, scale * (self._into @ self._basis.T).detach(), (self._out @ self._basis.T).detach()
+        )
+
+    def save(self, out: Path, card: Mapping[str, Any]) -> None:
+        """Write the adapter, the projections and the card."""
+        save_adapter(out, self._body, self._projection(), card)
+
+    def validate(self) -> float:
+        """Return NDCG@10 on the validation Cases."""
+        self._body.eval()
+        model = TitleModel(self._reader, self._body, self._projection(), self._settings.shape.window, self._dtype)
+        value = mean_value(rank_titles(model, self._validation), self._validation)
+        self._body.train()
+        return value
+
+    def batches(self, epoch: int) -> Iterator[list[NDArray[np.int32]]]:
+        """Yield the batches of an epoch, the same whenever they are asked for."""
+        draw = np.random.default_rng([self._settings.seed, epoch])
+        pieces = list(windows(self._sequences, self._settings.shape.window, draw))
+        draw.shuffle(pieces)
+        batches = list(batches_by_length([len(one) - 1 for one in pieces], self._settings.events))
+        for number in draw.permutation(len(batches)):
+            yield [pieces[index] for index in batches[number]]
+
+    def loss(self, batch: Sequence[NDArray[np.int32]]) -> tuple[Tensor, int]:
+        """Return the cross-entropy over all items that the user has not had, and the number of targets."""
+        settings = self._settings
+        longest = max(map(len, batch)) - 1
+        shown = torch.zeros(len(batch), longest, dtype=torch.long)
+        wanted = torch.full((len(batch), longest), -1)
+        for row, one in enumerate(batch):
+            sequence = torch.from_numpy(one.astype(np.int64))
+            shown[row, : len(one) - 1], wanted[row, : len(one) - 1] = sequence[:-1], sequence[1:]
+        inputs = self._read[shown, 0] + EMBEDDING_SCALE * self._white[shown] @ self._into.T
+        seen = functional.dropout(inputs, settings.dropout)
+        there = wanted >= 0
+        states = functional.dropout(last_states(self._body, seen.to(self._dtype))[there], settings.dropout)
+        # States to the titles' side first: cheaper than bringing every item of the catalogue to the states' side.
+        logits = (states @ self._out[:-1]) @ self._white.T + self._white @ self._out[-1]
+        logits = logits.masked_fill(already_seen(shown, wanted, there, len(self._white)), -1e9)
+        return functional.cross_entropy(logits, wanted[there]), int(there.sum())
+
+
+def windows(
+    sequences: Sequence[NDArray[np.int32]], window: int, draw: np.random.Generator
+) -> Iterator[NDArray[np.int32]]:
+    """Yield each sequence in pieces of at most `window` targets, cut at places that `draw` moves in every epoch.
+
+    Neighbours share the event at the cut, so that every event but a sequence's first is a target exactly once.
+    """
+    for one in sequences:
+        start = 0
+        step = window if len(one) <= window + 1 else int(draw.integers(window // 2, window + 1))
+        while start < len(one) - 1:
+            yield one[start : start + step + 1]
+            start, step = start + step, window
+
+
+def already_seen(shown: Tensor, wanted: Tensor, there: Tensor, items: int) -> Tensor:
+    """Return bool[targets, items]: what the user already had at that position, the target itself excepted.
+
+    Recall stages leave such items out of the list, so the model need not learn to do so.
+    """
+    rows, length = shown.shape
+    positions = torch.arange(length).expand(rows, length)
+    first = torch.full((rows, items), length).scatter_reduce(1, shown, positions, "amin")
+    row = torch.arange(rows)[:, None].expand(rows, length)[there]
+    seen = first[row] <= positions[there][:, None]
+    seen[torch.arange(len(row)), wanted[there]] = False
+    return seen
+
+
+def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
+    """Return the Ranking of each Case by the model's scores."""
+    found: list[Ranking] = []
+    for case in cases:
+        history = [item_text(event.item) for event in case.history]
+        scores = model.scores(history, [item_text(item) for item in case.candidates])
+        best = sorted(range(len(scores)), key=lambda place: -scores[place])
+        order = tuple(case.candidates[place].item_id for place in best)
+        found.append(Ranking(order, tuple(scores[place] for place in best)))
+    return found
+
+
+def choose_title_fusion(
+    out: Path, model: Model, validation: Validation, recall: str, *, say: Say = silent
+) -> Mapping[str, Any]:
+    """Choose on validation Cases how much the recall stage counts, add that to the card, and return the card.
+
+    The card's `fusion` is `FusionChoice.to_dict`, with what it was chosen on.
+    """
+    cases = validation.asked
+    choice = choose_fusion(cases, rank_titles(load_adapter(out, model), cases), validation.value)
+    say(validation.describe(choice))
+    measured = {"recall": recall, "measure": f"{MEASURE} over all users", "cases": len(cases)}
+    fusion = {**choice.to_dict(), **measured}
+    card = read_card(out, NEXT_TITLE) | {"fusion": fusion}
+    write_json(out / CARD, card)
+    return card
+
+
+def mean_value(rankings: Sequence[Ranking], cases: Sequence[Case]) -> float:
+    """Return the mean NDCG@10 of the Rankings of these Cases."""
+    judged = Judgements.from_rankings(rankings, [case.relevant for case in cases])
+    return float(MEASURE.per_case(judged).mean())

@@ -1,0 +1,240 @@
+"""Training of a model that answers a prompt: the prompts are those of an evaluation, and labels are what is learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from llmrank.backends.adapter import CARD, read_card
+from llmrank.backends.models import Model
+from llmrank.backends.vllm import VllmBackend
+from llmrank.data.dataset import Dataset, Split
+from llmrank.data.load import load_dataset
+from llmrank.data.splits import leave_last_out
+from llmrank.data.validation import validation_split
+from llmrank.errors import FatalBackendError, InputError
+from llmrank.evaluation.cases import cases_hash, validation_cases
+from llmrank.evaluation.settings import CaseSettings
+from llmrank.finetune import PromptTraining, finetune
+from llmrank.types import Message, Request
+from tests.finetune.conftest import write_dataset
+
+pytest.importorskip("peft", reason="the extra `finetune` is not installed")
+pytest.importorskip("vllm", reason="its adapter is asked in vLLM")
+
+from llmrank.finetune import prompts
+from llmrank.finetune.loop import CHECKPOINT
+
+SETTINGS = PromptTraining(
+    epochs=4, learning_rate=3e-2, warm_up=5, rank=4, dtype="float32", targets=2, validations=3, patience=3, tokens=600
+)
+DATA: dict[str, Any] = {"recall": "itemknn", "k": 4, "order": "recall"}
+LETTERS = """---
+name: letters
+task: ranking
+ranker: first_token
+answer: label_logprobs
+ids: letters
+history: 1
+---
+{% block user %}
+{% for event in history %}{{ event.title }}{% endfor %}:
+{% for item in candidates %} {{ item.identifier }} {{ item.title }}{% endfor %}
+{% endblock %}
+"""
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("prompts") / "letters.jinja"
+    path.write_text(LETTERS, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model: Model, circle: Path, letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an adapter: the recall stage is nearly always right here, so the answer is A."""
+    out = tmp_path_factory.mktemp("letters") / "adapter"
+    finetune(circle, out, prompt=letters, model=str(tiny_model.folder), settings=SETTINGS, **DATA)
+    return out
+
+
+def test_the_loss_falls_and_the_right_label_becomes_likely(trained: Path) -> None:
+    card = read_card(trained)
+    first, last = card["curve"][0], card["curve"][-1]
+    assert last["loss"] < 2.0 < first["loss"] < np.log(256), "of 256 tokens the letters are likely, and of them A"
+    assert card["validation"]["best"] > 0.8 and card["kind"] == "prompt"
+    assert card["prompt"]["prompt"] == "letters" and card["prompt"]["order"] == "recall"
+    assert {path.name for path in trained.iterdir()} == {"adapter_config.json", "adapter_model.safetensors", CARD}
+
+
+def test_the_events_learned_from_lie_before_those_of_validation_and_those_before_the_test(
+    trained: Path, circle: Path
+) -> None:
+    split = leave_last_out(load_dataset(str(circle)))
+    read = CaseSettings(recall="itemknn", k=4)
+    once = validation_split(split)
+    wanted = [validation_cases(one, read, 0) for one in (once, validation_split(once))]
+    card = read_card(trained)["data"]
+    assert card["cases_sha256"] == [cases_hash(one.cases) for one in wanted]
+    assert card["validation_sha256"] == cases_hash(validation_cases(split, read, 1000).cases)
+    items = [item.item_id for item in split.dataset.items]
+    for case in wanted[0].cases[:5]:
+        user = split.dataset.users.index(case.user_id)
+        events = [items[item] for item in split.train.item[split.train.user == user].tolist()]
+        assert [event.item.item_id for event in case.history] == events[:-2]
+        assert case.relevant == (events[-2],)
+
+
+def test_a_shuffled_list_is_shown_in_another_order_in_each_pass(
+    tiny_model: Model, circle: Path, letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[list[prompts.Example]] = []
+
+    class Watched(prompts.PromptObjective):
+        def _examples(self, asked: Any, epoch: int) -> list[prompts.Example]:
+            found = super()._examples(asked, epoch)
+            passes.append(found)
+            return found
+
+    monkeypatch.setattr(prompts, "PromptObjective", Watched)
+    settings = replace(SETTINGS, epochs=2, targets=1, validations=1)
+    finetune(circle, tmp_path, prompt=letters, model=str(tiny_model.folder), settings=settings, recall="itemknn", k=4)
+    counted, first, second = passes
+    assert counted == first != second and len(first) == len(second) > 50
+    assert all(sorted(one.tokens) == sorted(other.tokens) for one, other in zip(first, second, strict=True))
+    assert {one.right for one in first} == {ord(letter) for letter in "ABCD"} or len({one.right for one in first}) == 4
+
+
+def test_a_stopped_training_continues_to_the_same_adapter(
+    tiny_model: Model, circle: Path, letters: Path, trained: Path, tmp_path: Path
+) -> None:
+    def interrupted(line: str) -> None:
+        lines.append(line)
+        if "validation NDCG@10" in line:
+            raise KeyboardInterrupt
+
+    lines: list[str] = []
+    settings = replace(SETTINGS, checkpoint_seconds=0)
+    again: dict[str, Any] = {"prompt": letters, "model": str(tiny_model.folder), "settings": settings, **DATA}
+    with pytest.raises(KeyboardInterrupt):
+        finetune(circle, tmp_path, say=interrupted, **again)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(circle, tmp_path, say=interrupted, **again)
+    finetune(circle, tmp_path, say=lines.append, **again)
+    assert any("continuing after" in line for line in lines) and not (tmp_path / CHECKPOINT).exists()
+    ours, theirs = (
+        [(one["targets"], one["NDCG@10"]) for one in read_card(out)["curve"]] for out in (tmp_path, trained)
+    )
+    assert ours == theirs
+    name = "adapter_model.safetensors"
+    assert (tmp_path / name).read_bytes() == (trained / name).read_bytes()
+    finetune(circle, tmp_path, say=lines.append, **again)
+    assert lines[-1].startswith("already trained")
+
+
+def test_an_adapter_may_be_in_the_upper_layers_alone(
+    tiny_model: Model, circle: Path, letters: Path, tmp_path: Path
+) -> None:
+    from safetensors import safe_open
+
+    settings = replace(SETTINGS, epochs=0.5, validations=1, tuned_layers=1)
+    finetune(circle, tmp_path / "a", prompt=letters, model=str(tiny_model.folder), settings=settings, **DATA)
+    with safe_open(tmp_path / "a" / "adapter_model.safetensors", "pt") as tensors:
+        assert {name.split(".layers.")[1].split(".")[0] for name in tensors.keys()} == {"2"}  # noqa: SIM118 - no mapping
+    with pytest.raises(InputError, match=r"has 3 layers[\s\S]*at most 3"):
+        settings = replace(settings, tuned_layers=4)
+        finetune(circle, tmp_path / "b", prompt=letters, model=str(tiny_model.folder), settings=settings, **DATA)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "given", "problem"),
+    [
+        ("palr-recommend-retrieval", {}, r"read as text[\s\S]*export-sft"),
+        ("pairwise", {}, r"asks up to \d+ times[\s\S]*-k"),
+        ("palr", {"no_profile": False}, r"shows a profile[\s\S]*--no-profile"),
+        ("first-token", {"order": "target-at-0"}, "shows the relevant item at one place"),
+        ("first-token", {"recall": "random", "k": 1}, "at least 16 are needed|at least 20 are needed"),
+        ("first-token", {"users": 5}, r"no such setting[\s\S]*settings of the training"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_the_model_is_opened(
+    tiny_model: Model, circle: Path, tmp_path: Path, prompt: str, given: dict[str, Any], problem: str
+) -> None:
+    lines: list[str] = []
+    with pytest.raises(InputError, match=problem):
+        finetune(circle, tmp_path, prompt=prompt, model=str(tiny_model.folder), say=lines.append, **DATA | given)
+    assert not any("opening" in line for line in lines)
+
+
+def test_a_label_of_several_tokens_is_named(tiny_model: Model, circle: Path, tmp_path: Path) -> None:
+    with pytest.raises(FatalBackendError, match="Yes"):
+        finetune(circle, tmp_path, prompt="pointwise-yes-no", model=str(tiny_model.folder), history=1, **DATA)
+
+
+def test_settings_of_the_other_training_are_refused(circle: Path, tmp_path: Path) -> None:
+    from llmrank.finetune import TitleTraining
+
+    with pytest.raises(InputError, match="other settings"):
+        finetune(circle, tmp_path, prompt="first-token", settings=TitleTraining())
+
+
+def test_ratings_are_learned_as_classes(tiny_model: Model, split: Split, tmp_path: Path) -> None:
+    """A film's rating is written in its title here: 1 to 5."""
+    events = split.dataset.interactions
+    ratings = (events.item % 5 + 1).astype(np.float64)
+    items = tuple(replace(item, title=f"film of {int(item.item_id) % 5 + 1}") for item in split.dataset.items)
+    folder = write_rated(replace(split.dataset, items=items, interactions=replace(events, rating=ratings)), tmp_path)
+    template = tmp_path / "rated.jinja"
+    template.write_text(
+        "---\nname: rated\ntask: rating\nranker: pointwise\nanswer: expected_rating\nhistory: 0\n---\n"
+        "{% block user %}\n{{ target.title }}\n{% endblock %}\n",
+        encoding="utf-8",
+    )
+    settings = replace(SETTINGS, epochs=12, validations=2)
+    card = finetune(folder, tmp_path / "a", prompt=template, model=str(tiny_model.folder), settings=settings)
+    assert card["validation"]["measure"] == "log-likelihood"
+    assert card["validation"]["best"] > -np.log(5), "better than not to know"
+
+
+def write_rated(dataset: Dataset, folder: Path) -> Path:
+    """Write a dataset with ratings, and return its folder."""
+    path, events = write_dataset(dataset, folder / "rated"), dataset.interactions
+    assert events.timestamp is not None and events.rating is not None
+    rows = zip(
+        events.user.tolist(), events.item.tolist(), events.rating.tolist(), events.timestamp.tolist(), strict=True
+    )
+    lines = [f"u{user},{item},{rating:g},{time:g}" for user, item, rating, time in rows]
+    (path / "interactions.csv").write_text("\n".join(["user,item,rating,timestamp", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_tokens_are_those_that_vllm_is_sent(tiny_model: Model) -> None:
+    request = Request((Message("user", "Aa film"),))
+    backend = VllmBackend(tiny_model, "float32")
+    assert backend.count_tokens(request.messages) == len(backend.prompt_ids(request)) == len("Aa film")
+
+
+@pytest.mark.vllm
+def test_vllm_ranks_with_the_adapter_as_the_training_saw_it(
+    tiny_model: Model, circle: Path, letters: Path, trained: Path, tmp_path: Path
+) -> None:
+    import llmrank as lr
+
+    asked: dict[str, Any] = {"model": str(tiny_model.folder), "users": 0, "progress": False, **DATA}
+    own = {"store": tmp_path / "store.sqlite"}
+    tuned = lr.evaluate(circle, prompt=letters, adapter=trained, out=tmp_path / "tuned", **own, **asked)
+    assert tuned.metrics.repairs.get("low_label_mass", 0) == 0
+    first = sum(story.record.ranking.order[0] == story.case.candidates[0].item_id for story in tuned)
+    assert first > 0.9 * len(tuned.cases), "the answer is A"
+    other = letters.with_name("other.jinja")
+    other.write_text(LETTERS.replace("name: letters", "name: other"), encoding="utf-8")
+    with pytest.raises(InputError, match="trained for the prompt letters"):
+        lr.evaluate(circle, prompt=other, adapter=trained, out=tmp_path / "other", **own, **asked)
+    with pytest.raises(InputError, match=r"leave-last-out of this data[\s\S]*may have\s+learned what is asked"):
+        settings = {"split": "user-ratio:0.9", **own, **asked}
+        lr.evaluate(circle, prompt=letters, adapter=trained, out=tmp_path / "split", **settings)

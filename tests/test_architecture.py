@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run": {"engine", "measures", "stats", "rankers", "prices", "files", "data"},
     "report": {"evaluation", "audit", "run", "measures", "stats", "prices", "files"},
     "audit": {"run", "engine", "rankers", "measures", "stats"},
-    "finetune": {"evaluation", "data", "prompting", "rankers", "backends", "measures", "files"},
+    "finetune": {"evaluation", "engine", "data", "prompting", "rankers", "backends", "measures", "files"},
     "evaluation": {
         *("run", "audit", "scale", "engine", "rankers", "recall", "prompting", "answers", "backends", "data"),
         *("measures", "stats", "store", "prices", "files", "progress"),

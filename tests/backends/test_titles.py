@@ -132,9 +132,9 @@ def test_another_adapter_of_the_same_name_is_asked_anew(
 def test_an_adapter_that_was_trained_on_another_split_of_the_data_is_refused(
     tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
 ) -> None:
-    card = open_titles(adapter, str(tiny_model.folder)).card
-    check_split(card, split.dataset.sha256, "leave-last-out")
-    check_split(card, "1" * 64, "time(1998-03-01)")
+    backend = open_titles(adapter, str(tiny_model.folder))
+    check_split(backend.card, split.dataset.sha256, "leave-last-out")
+    check_split(backend.card, "1" * 64, "time(1998-03-01)")
     cases = CaseSet(
         tuple(hits(split)),
         TrainingData(list),

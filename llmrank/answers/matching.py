@@ -130,8 +130,8 @@ class TitleIndex:
 
     @cached_property
     def _last_parts(self) -> dict[str, tuple[int, ...]]:
-        """The last part of each title of several, where it has at least two words that tell it from others."""
-        last = ((title.parts[-1], at) for at, title in enumerate(self._titles) if len(title.parts) > 1)
+        """The last part of each title of three or more, where it has two words that tell it from others."""
+        last = ((title.parts[-1], at) for at, title in enumerate(self._titles) if len(title.parts) > 2)
         return _positions((part, at) for part, at in last if len(_name(part).content) > 1 and part not in self._names)
 
     @cached_property

@@ -33,6 +33,7 @@ _RANK_WORD = (
     r"rank|ranked|ranking|position|place|top|pick|choice|platz|rang|puesto|posición|lugar|posto|posizione|posição|место"
     r"|plaats|miejsce|sıra|順位|名次|第"
 )
+_NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (
     Notation("rank", "a word for the rank", re.compile(
@@ -40,7 +41,7 @@ NOTATIONS = (
         "Rank 1: Heat"),
     Notation("rank", "an ordinal number", re.compile(
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
-        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+", re.I), "1st: Heat"),
+        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.[ºª°](?=\s)[*_\s]*+", re.I), "1st: Heat"),
     Notation("rank", "an ordinal number in words", re.compile(
         rf"{_DRESS}({'|'.join(ORDINALS)})(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—])[*_\s]*+",
         re.I), "First: Heat"),
@@ -48,10 +49,12 @@ NOTATIONS = (
         rf"{_DRESS}\[(\d{{1,4}})\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
         rf"{_DRESS}(?:\(?#?(\d{{1,4}})[*_]*+(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
-        rf"|,(?= ?[^\d\s])|(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
+        rf"|,(?= ?[^\d\s#\[(])|(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
+    Notation("number", "a word for a number", re.compile(
+        rf"{_DRESS}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+", re.I), "Number 1: Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
-    Notation("number", "a Chinese numeral", re.compile(rf"[*_\s]*+第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+"),
+    Notation("number", "a Chinese numeral", re.compile(rf"[*_\s]*+\(?第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+"),
         "一、Heat"),
     Notation("roman", "a Roman numeral", re.compile(rf"{_DRESS}\(?([IVXLivxl]{{1,7}})[.):](?=\s)[*_\s]*+"), "II. Heat"),
     Notation("letter", "a letter", re.compile(rf"{_DRESS}[(\[]?([A-Za-z])(?:[.)\]:]|\]:)(?=\s)[*_\s]*+"), "B) Heat"),
@@ -94,23 +97,37 @@ class Block:
     rows: list[Row] = field(default_factory=list[Row])
     header: tuple[str, ...] = ()
     """The headings of the columns, in lower case; for a JSON object `key` and the name of the object."""
+    name: str = ""
+    """The key under which a JSON value stands."""
 
 
 _FENCE = re.compile(r"(?:```|~~~|-{3,}+$|={3,}+$|\*{3,}+$|_{3,}+$)")
 _RULE = re.compile(r"\|?(?:\s*+:?-{1,200}+:?\s*+\|?)++$")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50}
+_TUPLE = re.compile(r"\[?\(([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\1, ?(-?\d{1,3}(?:\.\d{1,6})?)\)(?:, ?|\])?")
+"""A pair of a list of Python: `('Heat', 0.9)`."""
+_RANKED_TUPLE = re.compile(r"\[?\((\d{1,3}), ?([\"'])([^\"'\n()]{1,200}(?:\(\d{4}\))?)\2\)(?:, ?|\])?")
+_PYTHON = re.compile(r"\{\s{0,8}(?:'[^'\"\n]{1,300}'|\d{1,4}) ?:")
+_PYTHON_TEXT = re.compile(r"(?<=[\[{,:\s])'([^'\"\n]{1,300})'(?=\s{0,3}[\],:}])")
+_PYTHON_NUMBER = re.compile(r"([{,]\s{0,8})(\d{1,4})( ?:)")
 _INSIDE = re.compile(r"\[\s?(\d{1,3})[.):]\s?([^\[\]\n]{1,300})\][,;]?")
 
 
 def split(text: str) -> list[Block]:
     """Return the blocks of a normalised text. The time is linear in its length."""
     values: list[Block] = []
+    if "('" in text or '("' in text:
+        text = _TUPLE.sub(r"\n\2: \3\n", text)
+    if _PYTHON.search(text):
+        text = _PYTHON_NUMBER.sub(r'\1"\2"\3', _PYTHON_TEXT.sub(r'"\1"', text))
+    if _RANKED_TUPLE.search(text):
+        text = _RANKED_TUPLE.sub(r"\n\1. \3\n", text)
     if "[" in text or "{" in text:
         text = _take_json(text, values)
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
         text = _INSIDE.sub(r"\n\1. \2\n", text)  # [1. Fargo], [2. Heat]
     blocks: list[Block] = []
-    lines = [_line(number, raw) for number, raw in enumerate(text.split("\n"), 1)]
+    lines = [_line(number, raw) for number, raw in enumerate(_in_columns(text.split("\n")), 1)]
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -123,7 +140,8 @@ def split(text: str) -> list[Block]:
                 blocks.append(_table(lines[at:end]))
             elif line.kind != "none":
                 end = _list_end(lines, at)
-                blocks.append(Block("list", [one for one in lines[at:end] if one.text]))
+                listed = [one for one in lines[at:end] if one.text]
+                blocks.append(_fields(listed) or Block("list", listed))
             else:
                 blocks.append(Block("text", [line]))
         at = end
@@ -136,6 +154,62 @@ def word_set(words: str) -> frozenset[str]:
 
 
 # --- lines and lists
+
+
+_SPACED = re.compile(r"(?<=\S) {2,40}(?=\S)")
+_FIELD = re.compile(r"[*_\"']{0,3}([A-Za-z][A-Za-z_ ]{1,20}?)[*_\"']{0,3}:[*_]{0,3} (.{1,400})")
+
+
+def _in_columns(lines: list[str]) -> list[str]:
+    """Return the lines with `|` between the cells of tables whose cells are separated by commas or by spaces: a line of
+    headings, and lines of as many cells."""
+    for at, line in enumerate(lines):
+        if len(line) > 200 or "|" in line or not ("," in line or "  " in line or ";" in line):
+            continue
+        split = next((one for one in (_by_commas, _by_spaces) if is_header(one(line)) and len(line) < 200), None)
+        if split is None:
+            continue
+        width, end = len(split(line)), at + 1
+        while end < len(lines) and len(lines[end]) <= 1000 and len(split(lines[end])) >= width:
+            end += 1
+        if end - at > 2:
+            lines[at:end] = [" | ".join(_joined(split(one), split(line))) for one in lines[at:end]]
+    return lines
+
+
+def _by_commas(line: str) -> tuple[str, ...]:
+    if "  " in line.strip() or ('"' in line[1:] and not _QUOTED_CELLS.fullmatch(line.strip())):
+        return ()
+    return tuple(cell.strip().strip('"') for cell in re.findall(r'"[^"]*"|[^,;\t]+', line))
+
+
+_QUOTED_CELLS = re.compile(r'(?:"[^"]*"|[^",;]*)(?:[,;](?:"[^"]*"|[^",;]*))*+')
+
+
+def _by_spaces(line: str) -> tuple[str, ...]:
+    return tuple(_SPACED.split(line.strip()))
+
+
+def _joined(cells: tuple[str, ...], header: tuple[str, ...]) -> list[str]:
+    """Return as many cells as there are headings: what is too many belongs to the title, which holds commas."""
+    extra = len(cells) - len(header)
+    item = next((at for at, head in enumerate(header) if head_role(head) == "item"), 0)
+    return [*cells[:item], ", ".join(cells[item : item + extra + 1]), *cells[item + extra + 1 :]] if extra else [*cells]
+
+
+def _fields(lines: list[Line]) -> Block | None:
+    """Return a list of entries with fields (`- title: Heat`, `rank: 2` below) as the table that it is."""
+    tables: list[dict[object, object]] = []
+    for line in lines:
+        field = _FIELD.fullmatch(line.body or line.text)
+        if line.kind not in ("none", "bullet") or field is None:
+            return None
+        if line.indent <= lines[0].indent:
+            tables.append({})
+        if line.indent > lines[0].indent or line.kind == "bullet":
+            tables[-1][field[1].casefold().strip()] = field[2].strip(" \"'*_,")
+    roles = [{head_role(str(key)) for key in table} for table in tables]
+    return _objects(tables) if len(tables) > 1 and all({"item"} < role for role in roles) else None
 
 
 _TABS = re.compile(r"\t++")
@@ -156,7 +230,9 @@ _RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").spl
 
 
 def _may_rank(text: str) -> bool:
-    return text[:2].casefold() in _RANK_STARTS or text[0] in _HAN + "第" or text[1] in "xXvV"
+    return (
+        text[:2].casefold() in _RANK_STARTS or text[:2] in _NUMBER_STARTS or text[0] in _HAN + "第" or text[1] in "xXvV"
+    )
 
 
 def marker(text: str) -> tuple[Kind, int | None, int]:
@@ -168,10 +244,18 @@ def marker(text: str) -> tuple[Kind, int | None, int]:
                 kind, value, end = marker(head[found.end() :])
                 inner = kind in ("number", "bracket", "rank")
                 return (kind, value, found.end() + end) if inner else ("bullet", None, found.end())
-            value = _value(notation.kind, found[1])
+            value = _value(notation.kind, found[1] or found[found.lastindex or 1])
             if value is not None:
                 return notation.kind, value, found.end()
     return "none", None, 0
+
+
+def spelled(text: str) -> int | None:
+    """Return the number that a word, a Roman or a Chinese numeral is, None if it is none."""
+    if text.casefold() in CARDINALS:
+        return CARDINALS.index(text.casefold()) + 1
+    is_numeral = text and (not text.strip("IVX") or not text.strip(_HAN))
+    return _value("roman", text) if is_numeral else None
 
 
 def _value(kind: Kind, text: str) -> int | None:
@@ -224,8 +308,10 @@ def _goes_on(lines: list[Line], at: int, last: Line) -> bool:
     """Return whether an unmarked line is a remark within a numbered list: the next number follows soon."""
     if last.value is None or last.kind == "bracket":
         return False
-    after = (line for line in lines[at + 1 : at + _LOOK] if line.kind == last.kind)
-    return any(line.value in (last.value + 1, last.value - 1) for line in after if line.value is not None)
+    after = [line.value for line in lines[at + 1 : at + _LOOK] if line.kind == last.kind and line.value is not None]
+    if last.value > 1 and last.value - 1 not in after[:1] and min(after, default=2) <= 1:
+        return False  # another list begins
+    return not {last.value + 1, last.value - 1}.isdisjoint(after)
 
 
 # --- tables
@@ -254,11 +340,12 @@ def _table_end(lines: list[Line], at: int) -> int:
 def _table(lines: list[Line]) -> Block:
     rows: list[Row] = []
     header: tuple[str, ...] = ()
+    ruled = bool(_RULE.match(lines[0].text))
     for line in lines:
         if not line.text:
             continue
         if _RULE.match(line.text):
-            if len(rows) == 1 and not header:
+            if len(rows) == 1 and not header and (not ruled or is_header(rows[0].cells)):
                 header = tuple(cell.casefold() for cell in rows.pop().cells)
             continue
         cells = line.text.strip().strip("|").split("|", 20)[:20]
@@ -314,10 +401,14 @@ _LIST_KEYS = (
     *("ranking", "ranked", "ranked_items", "final_ranking", "order", "titles", "recommendations", "answer", "scores"),
     *("ranks", "candidates", "items", "movies", "results"),
 )
+_ANSWERS = 8
+"""Keys of `_LIST_KEYS` that call a list the answer."""
 _NAME_KEYS = (
     *("label", "item_id", "id", "title", "name", "identifier", "item", "movie", "movie_title", "film", "product"),
     *("candidate", "index", "number"),
 )
+_ID_KEYS = ("label", "item_id", "id", "identifier", "index", "number")
+_TITLE_KEYS = ("title", "name", "movie", "movie_title", "film", "product")
 _RANK_KEYS = ("rank", "position", "place", "ranking", "order")
 _SCORE_KEYS = ("score", "rating", "relevance", "probability", "confidence")
 _KEY_NUMBER = re.compile(r"(?:(?P<word>[A-Za-z ]{0,20}?)[ _#-]*+)(?P<number>\d{1,4})(?:st|nd|rd|th)?$")
@@ -342,12 +433,61 @@ def _take_json(text: str, values: list[Block]) -> str:
         except (ValueError, RecursionError):
             at += 1
             continue
-        if (block := _json_block(cast("object", value))) and not _is_identifier(value):
+        if isinstance(value, dict):
+            value, end = _with_following(decoder, text, cast("dict[object, object]", value), end)
+        if said := _said(value):
+            parts += [text[start:at], f"\n{said}\n"]
+            start = end
+        elif several := _lists_of(value):
+            parts += [text[start:at], f"\n{_MARK}" * len(several), "\n"]
+            values += several
+            start = end
+        elif (block := _json_block(cast("object", value))) and not _is_identifier(value):
             parts += [text[start:at], f"\n{_MARK}\n"]
             values.append(block)
             start = end
         at = end
     return "".join((*parts, text[start:]))
+
+
+def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, object], end: int) -> tuple[object, int]:
+    """Return objects that follow one another with the same keys (JSON Lines) as one array, and where it ends."""
+    objects = [first]
+    while (after := _NEXT_OBJECT.match(text, end)) is not None:
+        try:
+            value, until = decoder.raw_decode(text, after.end() - 1)
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(value, dict) or value.keys() != first.keys():
+            break
+        objects.append(cast("dict[object, object]", value))
+        end = until
+    return (objects if len(objects) > 1 else first), end
+
+
+_NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
+
+
+def _said(value: object) -> str:
+    """Return the text that an object holds as its answer (`{"answer": "1. Heat"}`), nothing if it holds more."""
+    table = cast("dict[object, object]", value) if isinstance(value, dict) else {}
+    texts = [text for key, text in table.items() if str(key).casefold() in _LIST_KEYS and isinstance(text, str)]
+    whole = not any(isinstance(inner, list | dict) for inner in table.values())
+    return texts[0] if len(texts) == 1 and whole and re.search(r"[\n,>\[]", texts[0]) else ""
+
+
+def _lists_of(value: object) -> list[Block]:
+    """Return the lists of an object that holds several of which none is called the ranking, else nothing."""
+    if not isinstance(value, dict):
+        return []
+    table = {str(key).casefold(): inner for key, inner in cast("dict[object, object]", value).items()}
+    lists = {key: inner for key, inner in table.items() if isinstance(inner, list) and inner}
+    if len(lists) < 2 or any(key in table for key in _LIST_KEYS[:_ANSWERS]):
+        return []
+    blocks = {key: block for key, inner in lists.items() if (block := _json_block(cast("object", inner)))}
+    for key, block in blocks.items():
+        block.name = key
+    return [*blocks.values()]
 
 
 def _is_identifier(value: object) -> bool:
@@ -360,9 +500,16 @@ def _json_block(value: object) -> Block | None:
     if isinstance(value, dict):
         table = {str(key): inner for key, inner in cast("dict[object, object]", value).items()}
         low = {key.casefold(): key for key in table}
+        inner = [cast("dict[object, object]", one) for one in table.values() if isinstance(one, dict)]
+        held = [{str(key).casefold() for key in one} for one in inner]
+        if len(inner) == len(table) > 1:
+            if all(not keys.isdisjoint(_NAME_KEYS) for keys in held):
+                return _numbered_objects([*table], inner)
+            if all(not keys.isdisjoint((*_RANK_KEYS, *_SCORE_KEYS)) for keys in held):
+                return _objects([{**one, "title": key} for key, one in zip(table, inner, strict=True)])
         for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
             if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
-                block.header = block.header or ("", key.casefold())
+                block.header, block.name = block.header or ("", key.casefold()), key.casefold()
                 if not block.header[1]:
                     block.header = (block.header[0], key.casefold())
                 return block
@@ -384,6 +531,15 @@ def _json_block(value: object) -> Block | None:
     return Block("json", rows=[Row((name,), 0) for name in names]) if names else None
 
 
+def _numbered_objects(keys: list[str], elements: list[dict[object, object]]) -> Block | None:
+    """Return what `{"1": {"title": "Heat"}, "2": {"title": "Fargo"}}` lists."""
+    block = _objects(elements)
+    if block is None or len(block.header) > 1 or len(block.rows) != len(keys):
+        return block
+    rows = [Row((key, row.cells[0]), 0) for key, row in zip(keys, block.rows, strict=True)]
+    return Block("json", rows=rows, header=("key", ""))
+
+
 def _objects(elements: list[dict[object, object]]) -> Block | None:
     tables = [{str(key).casefold(): inner for key, inner in element.items()} for element in elements]
     if all(len(table) == 1 for table in tables) and not any(key in _NAME_KEYS for table in tables for key in table):
@@ -393,9 +549,20 @@ def _objects(elements: list[dict[object, object]]) -> Block | None:
     def column(keys: tuple[str, ...]) -> list[str]:
         return [next((_text(table[key]) for key in keys if key in table), "") for table in tables]
 
+    for table in tables:  # {"movie": {"name": "Heat"}}
+        for key in _NAME_KEYS:
+            if isinstance(inner := table.get(key), dict):
+                held = {str(one).casefold(): value for one, value in cast("dict[object, object]", inner).items()}
+                table[key] = next((held[name] for name in _NAME_KEYS if name in held), "")
+
     names, ranks, scores = column(_NAME_KEYS), column(_RANK_KEYS), column(_SCORE_KEYS)
     if not any(names):
         return None
+    ids, titles = column(_ID_KEYS), column(_TITLE_KEYS)
+    if all(ids) and all(titles):  # which of the two names the items is seen from what they match
+        said = ("rank", ranks) if all(ranks) else ("score", scores) if all(scores) else ("", [""] * len(ids))
+        rows = [Row(cells, 0) for cells in zip(said[1], ids, titles, strict=True)]
+        return Block("json", rows=rows, header=(said[0], "id", "title"))
     if all(ranks):
         rows = [Row((rank, name), 0) for rank, name in zip(ranks, names, strict=True)]
         return Block("json", rows=rows, header=("rank", "item"))

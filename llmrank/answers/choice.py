@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from llmrank.answers.blocks import split
-from llmrank.answers.identifiers import Identifiers, Word, uses_brackets, words_of
-from llmrank.answers.matching import title_index
+from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
+from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import normalise, without_reasoning
 from llmrank.answers.outcome import TextFormat, answered, unparsed
 from llmrank.answers.ranking import read_titles, resolve_mentions
@@ -20,7 +20,27 @@ _CALLED = re.compile(
     r"|es))*+[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
-_DENIED = re.compile(r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no|не)\b[^.;\n]{0,20}$", re.IGNORECASE)
+_DENIED = re.compile(
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$", re.IGNORECASE
+)
+_WORSE = re.compile(
+    r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
+    r"|too)\b|\W{0,4} isn['’]t\b"
+    r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b",
+    re.IGNORECASE,
+)
+_BETTER = re.compile(
+    r"\W{0,4} (?:is|are|would be|seems|has)(?: (?:a|the|much|clearly|far|probably|likely"
+    r"|by far))* (?:(?P<than>more|better)|most|best)\b",
+    re.IGNORECASE,
+)
+_TAKEN_BACK = re.compile(
+    r"\b(?:no,? wait|wait,|actually|scratch that|correction|on second thought|i mean|rather:)", re.IGNORECASE
+)
+_DEPENDS = re.compile(r"\bdepends\b", re.IGNORECASE)
+_EACH_FOR = re.compile(r"\b(?:both|either|equally|neither)\b", re.IGNORECASE)
+_OFFERED = re.compile(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)", re.IGNORECASE)
+"""The question's last line repeated before the answer: `Movie A or Movie B: Movie B`."""
 _READ = 20_000
 """Characters that are read of a choice."""
 
@@ -39,17 +59,19 @@ class Choice(TextFormat):
         raw = without_reasoning(response.text)
         if not raw or not raw.strip():
             return unparsed(response, raw, "empty")
-        text = normalise(raw[:_READ])
+        text = _OFFERED.sub("", normalise(raw[:_READ]))
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers = Identifiers.of(question)
         words = _identifiers_in(text, identifiers)
         if not words and identifiers.are_letters and len(text.strip(" .()[]*\n")) == 1:
             words = _identifiers_in(text.upper(), identifiers)
-        plainest = _plainest(words, text)
-        if len({word.text for word in plainest}) > 1:
+        plainest = _plainest(words, text, len(question.items))
+        if len({word.text for word in plainest}) > 1 or (plainest and _DEPENDS.search(text[:200])):
             return unparsed(response, text, "ambiguous")
         if plainest and (at := plainest[0].position) is not None:
+            if _is_of_another(plainest[0], text, title_index(question.items)):
+                return unparsed(response, text, "ambiguous")
             return answered(response, {}, ranked=(question.items[at].item_id,))
         if plainest:
             return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
@@ -71,14 +93,34 @@ def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
     """Return every identifier in the text that is not ruled out (`not A`), in order."""
     words = words_of(text, identifiers, uses_brackets(text, identifiers))
     found = [word for word in words if word.kind == "identifier"]
-    return [word for word in found if not _DENIED.search(text[max(0, word.start - 40) : word.start])]
+    return [
+        word
+        for word in found
+        if not _DENIED.search(text[max(0, word.start - 40) : word.start])
+        and not _WORSE.match(text[word.end : word.end + 60])
+    ]
 
 
-def _plainest(words: list[Word], text: str) -> list[Word]:
+def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
+    if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
+        called = [word for word in words if _CALLED.search(text[max(0, word.start - 80) : word.start])]
+        return called if len({word.text for word in called}) == 1 else words
+    if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
+        words = after
     called = [word for word in words if _CALLED.search(text[max(0, word.start - 80) : word.start])]
-    begins = [word for word in words[:1] if not any(map(str.isalnum, text[: word.start])) and _ends_there(word, text)]
-    return called or begins or words
+    praised = ((word, _BETTER.match(text[word.end : word.end + 60])) for word in words)
+    better = [word for word, found in praised if found and (offered == 2 or not found["than"])]
+    lines = {word.text for word in words if is_begun_by(word, text, text.rfind("\n", 0, word.start) + 1)}
+    begins = [word for word in words[:1] if is_begun_by(word, text) and _ends_there(word, text) and len(lines) == 1]
+    return called or better or begins or words
 
 
 def _ends_there(word: Word, text: str) -> bool:
-    return not re.match(r"[*_\"')\]]{0,4} \w", text[word.end : word.end + 6])
+    return not re.match(r"[*_\"')\]]{0,4}(?: \w|/)", text[word.end : word.end + 6])
+
+
+def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
+    """Return whether the title of another item stands right behind an identifier: `A: Fargo`, where A is Heat."""
+    beside = text[word.end :].split("\n", 1)[0].strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—")
+    match = index.find(beside) if len(beside) > 1 else None
+    return match is not None and bool(match.positions) and word.position not in match.positions

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, Line, head_role
@@ -39,6 +39,12 @@ class Listing:
     """The last is the best."""
     ordered: bool = False
     """Numbers, ranks or scores gave the order, whatever the words of the answer say of the direction."""
+    contradicted: bool = False
+    """Identifiers stand beside the titles of other items."""
+    described: bool = False
+    """Each identifier stands alone in its line, with words of what it is."""
+    counted_down: bool = False
+    """Its numbers fell, and nothing else turned it round."""
     ambiguous: bool = False
 
     @property
@@ -52,6 +58,8 @@ class Listing:
         self.ambiguous |= other.ambiguous
         self.falling |= other.falling
         self.ordered |= other.ordered
+        self.counted_down |= other.counted_down
+        self.contradicted |= other.contradicted
 
 
 class Phrase(NamedTuple):
@@ -69,11 +77,12 @@ def _words(starting: str, within: str) -> re.Pattern[str]:
 
 PHRASES = (
     Phrase("left out", _words(
-        r"(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|nicht|nie|ne|pas|no|não|non|niet|не)\b[^.,:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
+        r"(?:not|cannot|unable to|(?:ca|wo|do|would|could|should)n['’]t|never|nicht|nie|ne|pas|no|não|non|niet"
+        r"|не)\b[^.,:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
         r"|skip(?:ped)?\b|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
-        r"未入选|不推荐|不推薦|除外|пропущен|исключ"),
+        r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
         r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
@@ -84,8 +93,10 @@ PHRASES = (
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
         r"final|answers?\b|verdict\b|decision\b|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
-        r"|order|list|recommendation|pick|choice)|result\b|output\b|therefore|thus\b|so the (?:order|ranking)|summary\b"
-        r"|revis|updated?\b|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
+        r"|order|list|recommendation|pick|choice)|result\b|output\b(?! format)|therefore|thus\b|so the (?:order"
+        r"|ranking)|summary\b"
+        r"|revis|redo\b|re-?rank|new (?:order|ranking|list)\b|start(?:ing)? over|wait\b|scratch that|updated?\b"
+        r"|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
         r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
         r"|überarbeitet|réponse|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"
         r"|mi (?:lista|clasificación|ranking)|resposta|minha lista|risposta|risultato|la mia (?:lista|classifica)"
@@ -93,13 +104,16 @@ PHRASES = (
         r"ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
-        r"rank|recommend|order\b|ordered|sorted|top\b|picks?\b|here (?:are|is)\b|suggest|best to worst|rangliste"
+        r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|here (?:are"
+        r"|is)\b|suggest|best to worst|rangliste"
         r"|reihenfolge|empf|classement|recommand|clasific|recomend|classific|consigl",
         r"рейтинг|рекоменд|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
         ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
-        r"(?:candidates?|given|provided|proposed|available|options?|watched|history|liked|seen|rated|enjoyed|original"
-        r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|discuss|go through\b|consider"
+        r"(?:candidates?|given|provided|proposed|available|options?(?! ?\d)|watched|history|liked|seen|rated"
+        r"|enjoyed|original"
+        r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
+        r"|go through\b|consider"
         r"|analy[sz]|reason|kandidat|vorgeschlagen|gesehen|verlauf|proposé|historique|candidat|propuest|historial"
         r"|histórico",
         r"кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청"),
@@ -124,8 +138,14 @@ def _from_to(one: str, other: str) -> str:
 
 WORST_FIRST = re.compile(
     rf"{_from_to(_WORST, _BEST)}|\b(?:ascending|increasing) order\b(?! of (?:rank|position|place))"
-    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first|one first)|\bbest (?:is )?(?:last|at the (?:end|bottom))"
-    r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\bleast (?:\w+ )?first"
+    r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality|score)"
+    r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
+    r"|from) (?:the )?(?:worst|least|lowest)"
+    r"|\blast (?:one )?(?:is |being |= ?)(?:the )?best|\breversed? (?:order|ranking)|\bworst (?:first|is first"
+    r"|one first)"
+    r"|\bbest (?:one )?(?:is )?(?:last|at the (?:end|bottom))"
+    r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
+    r"|weakest|poorest) (?:\w+ ){0,3}first"
     r"|по возрастанию|从差到好|由差到好|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优|升序|昇順|低い順|悪い順"
     r"|오름차순|낮은 순",
     re.IGNORECASE,
@@ -134,16 +154,98 @@ WORST_FIRST = re.compile(
 _COUNTDOWN = re.compile(
     r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.IGNORECASE
 )
+_BEST_TO_WORST = re.compile(_from_to(_BEST, _WORST), re.IGNORECASE)
 _BEST_FIRST = re.compile(
-    rf"{_from_to(_BEST, _WORST)}|\bdescending|\bbest first|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend"
+    rf"{_BEST_TO_WORST.pattern}|\bdescending|\bbest first|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend"
     r"|décroissant|descendente|decrescente|降序|由高到低|从高到低|高い順",
     re.IGNORECASE,
 )
 
 
+_GRADES = (
+    (1, r"low(?:er|est)?|bottom|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser"),
+    (2, r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up"),
+    (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
+)
+_GRADED = tuple((grade, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for grade, words in _GRADES)
+_LABEL_WORDS = (
+    r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
+    r"|lowest|mid|middle"
+    r"|medium|high|highest|top|bottom|best|worst|maybe|possible|unlikely|likely|yes|no|winner|runner-up"
+)
+_LABEL = re.compile(
+    rf"(?:^|(?<=[.;!?] )|(?<=\*\* ))[*_#>\s]{{0,6}}(?P<label>(?=[^\W\d_])[^.;:!?\n\d\[\]\""
+    rf"|<>]{{0,60}}?(?:{_LABEL_WORDS}|rank(?:ings?|ed)?"
+    r"|order|lists?|answers?|recommendations?|results?|output|conclusion|verdict|overall|final|candidates?"
+    r"|options?|history"
+    r"|watched|liked|that|correction|edit|revised|updated?|corrected|reasoning|attempt|draft|antwort|ergebnis|rangliste"
+    r"|reihenfolge|réponse|classement|respuesta|clasificación|resposta|risposta|classifica|итог|ответ|рейтинг|кандидаты"
+    r"|答案|排名|排序|结果|结论|候选|候補|候选电影|후보|순위|答え))[*_ ]{0,4}:[*_]{0,3}\s"
+    r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s",
+    re.IGNORECASE,
+)  # fmt: skip
+"""A label before a list in the same line (`Top tier: Heat`, `Actually, final ranking: Heat`)."""
+
+
+def grade(intro: str) -> int | None:
+    """Return the grade of a list by its label (`Low:`, `Mid tier:`, `Most likely:`): 1 to 3, None where it has none."""
+    label = _last_line(intro).strip(" *_#:.-")
+    if len(label.split()) > 4:
+        return None
+    grades = {grade for grade, words in _GRADED if words.search(label)}
+    return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(label) else None
+
+
+_LIKELY = re.compile(r"likely\b", re.IGNORECASE)
+
+
+def _last_line(text: str) -> str:
+    return text.rstrip().rpartition("\n")[2]
+
+
+def _labelled(block: Block) -> list[Block]:
+    """Return a line of text with each label in it as a line of its own, and a list without what is said to be left out
+    of it."""
+    if block.kind == "list":
+        for at, line in enumerate(block.lines):
+            if line.kind == "none" and line.text.endswith((":", ":**")) and meaning(line.text) == "left out":
+                before, after = Block("list", block.lines[:at]), Block("list", block.lines[at + 1 :])
+                return [part for part in (before, Block("text", [line]), after) if part.lines]
+    if block.kind != "text":
+        return [block]
+    line = block.lines[0]
+    if (aside := _ASIDE.match(line.text)) and (WORST_FIRST.search(aside[0]) or _BEST_FIRST.search(aside[0])):
+        texts = (aside[0], line.text[aside.end() :])
+        return [Block("text", [Line(line.number, text, line.indent, body=text)]) for text in texts]
+    if ":" not in line.text and not _TAKEN_BACK.search(line.text):
+        return [block]
+    parts: list[str] = []
+    at = 0
+    for found in _LABEL.finditer(line.text[:_LABELS_IN]):
+        if found["back"] or meaning(found["label"]) or grade(found["label"]):
+            parts += [line.text[at : found.start()], line.text[found.start() : found.end()]]
+            at = found.end()
+    parts.append(line.text[at:])
+    parts = [part.strip() for part in parts if part.strip()]
+    if len(parts) < 2:
+        return [block]
+    return [Block("text", [Line(line.number, part, line.indent, body=part)]) for part in parts]
+
+
+_TAKEN_BACK = re.compile(r"\b(?:wait|actually|scratch that|correction|on second thought)\b", re.IGNORECASE)
+_ASIDE = re.compile(r"\([^()\n]{3,60}\) ?(?=\S)")
+_LABELS_IN = 4000
+"""Characters of a line in which labels are looked for."""
+
+
 def meaning(intro: str) -> str:
     """Return what the words before a list say of it: a `Phrase.meaning`, or nothing."""
-    return next((phrase.meaning for phrase in PHRASES if phrase.pattern.search(intro)), "") if intro else ""
+    nearest = _SENTENCE_END.split(_last_line(intro).rstrip())[-1]
+    said = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
+    return next((phrase.meaning for phrase, words in said if phrase.pattern.search(words)), "") if intro else ""
+
+
+_SENTENCE_END = re.compile(r"[.!?] ")
 
 
 def gather(
@@ -161,7 +263,7 @@ def gather(
     intro: list[str] = []
     plain: Listing | None = None
     gap = last = 0
-    for block in blocks:
+    for block in chain.from_iterable(map(_labelled, blocks)):
         said = block.lines[0].text[-400:] if block.lines else ""
         if block.kind == "text":
             line = block.lines[0]
@@ -171,13 +273,19 @@ def gather(
                 gap, last = line.number - last, line.number
                 plain.mentions += alone.mentions
                 plain.falling |= alone.falling
+                plain.ambiguous |= alone.ambiguous
+                plain.contradicted |= alone.contradicted
+                plain.described &= alone.described
                 continue
             plain, gap, last = alone, 0, line.number
         else:
             plain = None
             listing = lines(block.lines) if block.kind == "list" else read_rows(block, cell)
+            if block.name:
+                intro.append(block.name.replace("_", " "))
         if listing is not None and listing.mentions:
-            listing.intro = "\n".join((*intro, listing.intro))[-400:]
+            said_last = [listing.intro] if any(map(str.isalpha, listing.intro)) else []
+            listing.intro = "\n".join((*intro, *said_last))[-400:]
             listings.append(listing)
             if not listing.weak:
                 intro = []
@@ -261,6 +369,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     if not any(roles) and len(both) > 1 and item in both:
         one, other = both[:2]
         return _undecided((columns[one], columns[other]), (named[one], named[other]), is_map)
+    if not is_map and not any(role == "item" for role in roles) and _disagree([named[at] for at in fit]):
+        return Listing([found[0] for found in named[item] if found], ambiguous=True)
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
     if ranks := [at for at in others if roles[at] == "rank"]:
@@ -285,6 +395,15 @@ _ROLE_WORD = re.compile(r"\W{0,3}([^\W\d_]{2,20})[ _#:.-]{0,3}\d{1,4}\W{0,3}$")
 def _role_word(text: str) -> str:
     found = _ROLE_WORD.match(text) if len(text) < 40 else None
     return head_role(found[1]) if found else ""
+
+
+def _disagree(columns: Sequence[list[list[Mention]]]) -> bool:
+    """Return whether two columns hold the same items, each once and in another order: two rankings side by side."""
+    orders = {
+        tuple(found[0].match.positions if found and found[0].match else () for found in column) for column in columns
+    }
+    whole = [order for order in orders if () not in order and len(set(order)) == len(order) > 1]
+    return any(set(one) == set(other) for one, other in pairwise(whole))
 
 
 def _undecided(columns: Sequence[list[str]], named: Sequence[list[list[Mention]]], is_map: bool) -> Listing:
@@ -314,7 +433,7 @@ def directed(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
     """
     if counts_down(values) and values[-1] == 1:
         listing.mentions.reverse()
-        listing.ordered = True
+        listing.ordered, listing.counted_down = True, not are_ranks
     elif are_ranks and len(set(values)) == len(values) == len(listing.mentions):
         order = sorted(range(len(values)), key=values.__getitem__)
         listing.mentions = [listing.mentions[at] for at in order]
@@ -327,6 +446,40 @@ def falls(gaps: Sequence[str]) -> tuple[bool, bool]:
     """Return whether `<` stands between entries, so that the last is the best, and whether `<` and `>` both do."""
     less, more = any("<" in gap for gap in gaps), any(">" in gap for gap in gaps)
     return less and not more, less and more
+
+
+_WORST_MARK, _BEST_MARK = (
+    re.compile(
+        rf"[(–—:,-] ?(?:the |my )?(?:{word})(?: (?:match|fit|likely|relevant|recommended|suited|suitable|choice"
+        rf"|pick|option"
+        r"|preferred|interesting|similar|preference|relevance|score|rank|overall|recommend\w+|first"
+        r"|last))?[ )*_.!]{0,4}$",
+        re.IGNORECASE,
+    )
+    for word in ("worst|least|lowest|weakest|bottom", "best|most|highest|strongest|top")
+)
+_LOWER_IS_BETTER = re.compile(
+    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) better|\bdistances?\b", re.IGNORECASE
+)
+UNORDERED = re.compile(
+    r"\bin (?:no|any|random) (?:\w+ ){0,2}order|\bequally\b|\bnot ranked|\b(?:alphabetical|chronological)(?:ly"
+    r"| order)|\bunordered|\bunranked"
+    r"|\bby (?:release )?(?:year|date)\b|\bby title\b|\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge"
+    r"|\balphabetisch|\bsans ordre|\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético"
+    r"|不分先后|順不同|无特定顺序"
+    r"|в (?:алфавитном|произвольном) порядке",
+    re.IGNORECASE,
+)
+"""What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
+_MOVES = re.compile(
+    r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b"
+    r"|\b(?:actually|wait|correction|on (?:second thought|reflection)|edit"
+    r"|scratch that|mistake|oops)\b.{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after"
+    r"|ahead|higher"
+    r"|lower|place|position|swapped|instead|wrong)\b",
+    re.IGNORECASE,
+)
+"""A line after a list that changes its order: `Actually, swap the first two.`"""
 
 
 def says_worst_first(text: str) -> bool:
@@ -344,6 +497,22 @@ class _Group:
     meaning: str
     listing: Listing
     named: dict[int, None]
+    parts: list[tuple[int | None, list[Mention]]]
+    """Each listing with its grade."""
+
+    def in_grades(self) -> Listing:
+        """Return the listing, the parts with the highest grade first; ambiguous where a part has no grade."""
+        grades = [grade for grade, _ in self.parts]
+        given = [grade for grade in grades if grade is not None]
+        if given == sorted(given, reverse=True):
+            return self.listing
+        if len(given) < len(grades):
+            self.listing.ambiguous = True
+            return self.listing
+        parts = sorted(self.parts, key=lambda part: -(part[0] or 0))
+        self.listing.mentions = [mention for _, mentions in parts for mention in mentions]
+        self.listing.ordered = True
+        return self.listing
 
 
 def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
@@ -355,40 +524,99 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     listing = _chosen(listings, owed)
     if listing is None:
         return Listing([])
-    if listing.falling or (not listing.ordered and (says_worst_first(said) or _COUNTDOWN.search(said))):
+    if listing.counted_down and _BEST_TO_WORST.search(said):
+        listing.mentions.reverse()  # the falling numbers are no ranks: most relevant to least relevant
+    elif listing.falling or (not listing.ordered and (says_worst_first(said) or _COUNTDOWN.search(said))):
         listing.mentions.reverse()
+    elif not listing.ordered:
+        _turn_by_marks(listing, text)
+    listing.ambiguous |= listing.ordered and _LOWER_IS_BETTER.search(said) is not None
+    listing.ambiguous |= UNORDERED.search(_last_line(listing.intro)) is not None or _is_moved(listing, text)
     return listing
+
+
+def _turn_by_marks(listing: Listing, text: str) -> None:
+    """Turn a list round whose first entry says that it is the worst and whose last that it is the best."""
+    entries = [mention for mention in listing.mentions if mention.line]
+    if len(entries) < 2 or entries[0].line == entries[-1].line:
+        return
+    lines = text.split("\n")
+    first, last = (
+        lines[entry.line - 1].rstrip()[-60:] if entry.line <= len(lines) else "" for entry in (entries[0], entries[-1])
+    )
+    worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
+    if worst_first and best_last:
+        listing.mentions.reverse()
+    elif (worst_first or best_last) and not _BEST_MARK.search(first):
+        listing.ambiguous = True
+
+
+def _is_moved(listing: Listing, text: str) -> bool:
+    """Return whether what follows a list, other than another list, changes the order of its entries."""
+    last = max((mention.line for mention in listing.mentions), default=0)
+    return last > 0 and any(_MOVES.search(line[:400]) for line in text.split("\n")[last:])
 
 
 def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
     groups: list[_Group] = []
     for listing in [listing for listing in listings if not listing.weak] or listings:
         means, named = meaning(listing.intro), listing.named
+        if means == "given" and grade(listing.intro):
+            means = ""  # unlikely to be watched
         last = groups[-1] if groups else None
         joins = last is not None and last.named.keys().isdisjoint(named)
         if last and joins and (means in ("", "ranking") or means == last.meaning) and last.meaning != "left out":
+            last.parts.append((grade(listing.intro), [*listing.mentions]))
             last.listing.add(listing)
             last.named |= named
         else:
-            groups.append(_Group(means, listing, named))
+            groups.append(_Group(means, listing, named, [(grade(listing.intro), [*listing.mentions])]))
     groups = [group for group in groups if group.meaning != "left out"]
     known = [group for group in groups if group.named]
     if not known:
         return groups[0].listing if groups else None
     if final := [group for group in known if group.meaning == "final"]:
-        return final[-1].listing
+        return _decided(final, owed)
     open_ones = [group for group in known if group.meaning not in ("given", "first try")]
     if not open_ones:
-        as_shown = [*known[-1].named] == [*range(len(known[-1].named))]
-        return None if as_shown else known[-1].listing
+        others = [group for group in known if not _is_as_shown(group)]
+        return _decided(others, owed) if others else None
+    announced = [group for group in open_ones if group.meaning]
+    if open_ones[-1].meaning and all(group.meaning or _is_as_shown(group) for group in open_ones):
+        open_ones = announced  # the candidates are repeated, then ranked
+    if not (open_ones[-1].listing.described or open_ones[-1].listing.ambiguous):
+        described = [group for group in open_ones if group.listing.described and _is_as_shown(group)]
+        open_ones = [group for group in open_ones if group not in described]  # each is looked at, then all are ranked
     longest = max(open_ones, key=lambda group: len(group.named))
     if all(_agrees(group.named, longest.named) for group in open_ones):
-        return longest.listing
+        return longest.in_grades()
     whole = [group for group in open_ones if len(group.named) >= owed]
     if len({tuple(group.named) for group in whole}) == 1:
-        return whole[-1].listing
+        return whole[-1].in_grades()
     longest.listing.ambiguous = True
     return longest.listing
+
+
+def _decided(groups: Sequence[_Group], owed: int) -> Listing:
+    """Return the last of several announced lists; ambiguous where an equal one, announced alike, has another order."""
+    last = groups[-1]
+    listing = last.in_grades()
+    for group in groups[:-1]:
+        alike = _label_of(group) == _label_of(last)
+        whole = min(len(group.named), len(last.named)) >= owed
+        if alike and whole and [*group.named] != [*last.named]:
+            listing.ambiguous = True
+    return listing
+
+
+def _label_of(group: _Group) -> str:
+    """Return what announces a list, without numbers: `Option 1:` and `Option 2:` are alike."""
+    return re.sub(r"[\W\d_]+", " ", _last_line(group.listing.intro)).strip().casefold()
+
+
+def _is_as_shown(group: _Group) -> bool:
+    """Return whether a list has the items in the order in which they were shown, from the first."""
+    return [*group.named] == [*range(len(group.named))]
 
 
 def _agrees(part: dict[int, None], whole: dict[int, None]) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from llmrank.answers.blocks import Block, Line
+from llmrank.answers.blocks import Block, Line, marker
 from llmrank.answers.choosing import Listing, Mention, by_number, counts_down, directed, falls, gather
 from llmrank.answers.matching import TitleIndex
 
@@ -22,7 +23,9 @@ _QUOTES = "\"“”„«»'‘’`"
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
 _INLINE_NUMBER = re.compile(r"(?:^|[\s,;|])[(\[]?#?(\d{1,3})[.):\]]{1,2}\s?")
 _BETWEEN_QUOTES = re.compile(
-    rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и)\b) ?){{1,3}}[{_QUOTES}]|[\"”] ?[\"“]"
+    rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и|then|finally|followed by|puis"
+    rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"
+    rf"|затем)\b) ?){{1,3}}[{_QUOTES}]|[\"”] ?[\"“]"
 )
 _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
 """JSON that breaks off."""
@@ -38,7 +41,7 @@ _COMMA = re.compile(
 )
 _REMARK = re.compile(
     r" [-–—]{1,3} |: | \(|[.!?] |, | (?=(?:because|since|which|is|was|would|has|scores?|for its?|due to)\b)"
-    r"| (?=[★⭐]|\d(?:\.\d)?/\d)"
+    r"| (?=[★⭐]|\d(?:\.\d)?/\d|(?:directed )?by [A-Z])"
 )
 _EDITION = re.compile(
     r"[ :,(–—-]{1,5}(?:the )?(?:director['’]s cut|(?:extended|special|theatrical|final|original|uncut|remastered"
@@ -48,7 +51,8 @@ _EDITION = re.compile(
 _COMPARES = re.compile(r"\b(?:like|similar|reminiscent|because|since|than|loved|liked|enjoyed|watched|rated)\b")
 _LEAD_IN = re.compile(
     r"\b(?:recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?|starts? with"
-    r"|begin with|followed by|then|first|next|finally|lastly|second|third|last|is|are|be|include|including|also|and"
+    r"|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by|then"
+    r"|first|next|finally|lastly|second|third|last|is|are|be|include|including|also|and"
     r"|output|answer|movies?|items?|put|place|would be):? |: ",
     re.IGNORECASE,
 )
@@ -58,7 +62,8 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _CHATTER = re.compile(
-    r"(?:sure|certainly|absolutely|of course|okay|ok|yes|no|great|thanks?|thank you|i hope|hope|enjoy|note|please"
+    r"(?:none|neither|nothing|sure|certainly|absolutely|of course|okay|ok|yes|no|great|thanks?|thank you|i hope"
+    r"|hope|enjoy|note|please"
     r"|let me|these|this|based on|output|answer|i['’]m sorry|i can['’]?t|i cannot|as an ai|error|http)\b",
     re.IGNORECASE,
 )
@@ -71,13 +76,15 @@ _RECOMMENDS = re.compile(
 )
 _DECLINES = re.compile(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|skip|unlike|except|instead|rather than"
-    r"|cannot|sorry|unable|nicht|pas|keine?|não|niet|не|because you|since you"
-    r"|(?:you|the user) (?:liked|loved|watched|enjoyed|rated)|error|before|after|worse"
+    r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
+    r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
+    r"|before|after|worse"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$",
     re.IGNORECASE,
 )
 _VERB = re.compile(
-    r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could|should|will|isn['’]t"
+    r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
+    r"|should|will|isn['’]t"
     r"|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
 _TWO_PARTS = re.compile(r" (?:[-–—→|]|->|=>|--) ")
@@ -86,11 +93,26 @@ _SCORED = re.compile(
     r"(?:[:=–—|-] ?|\(|→ ?)(?:[Ss]core|[Rr]ating|[Rr]elevance|[Rr]ank(?:ed)?|[Pp]osition|[Pp]lace)?[ :#]{0,3}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
+    r"|(?P<stars>[★⭐]{1,10})☆{0,10}$"
 )
+_SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
+_ASIDE = re.compile(
+    r"[ ,(–—:-]{1,4}(?:if you|because|since|as you|(?:much )?like|similar|for fans|in the (?:style|vein)"
+    r"|reminiscent|comparable)\b"
+)
+_AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?[\w.]*[A-Z]")
+_NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
 _SAYS_RANK = re.compile(r"\b(?:rank(?:ed)?|position|place)\b|\d(?:st|nd|rd|th)\b", re.I)
+_TRANSLATED = re.compile(
+    r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)(?P<inside>[^()\n]{2,200})\)"
+    r"|(?P<one>[^/\n]{1,200}) / (?P<other>[^/\n]{1,200})"
+)
+_LABELLED = re.compile(r"\[\d{1,4}\][ .:-]{1,3}(?=[^\W\d])")
 _PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 _PREPOSITIONS = frozenset(("from", "with", "into", "upon", "over"))
 _LEFT_OPEN = re.compile(r":\W{0,3}$")
+_TIERS = [ord("S") - ord("A") + 1, 1]
+"""The tiers S, A, B, … of games."""
 _JOINS = 6
 """How many pieces between commas one title may span."""
 _LEAD_INS = 8
@@ -141,7 +163,7 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     first = lines[0]
     level = [line for line in lines if line.indent <= first.indent]
     numbers = [line.value for line in level if line.kind == first.kind]
-    if first.kind in ("letter", "roman") and numbers[:2] not in ([1, 2], [2, 1]) and not counts_down(numbers):
+    if first.kind in ("letter", "roman") and numbers[:2] not in ([1, 2], [2, 1], _TIERS) and not counts_down(numbers):
         return Listing([one for line in level for one in _entry(line, line.text, index, marked=False)])
     entries = [
         line
@@ -149,6 +171,8 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         if (line.indent <= first.indent and (line.kind == first.kind or line.kind not in ("none", "bullet")))
         or (line.kind == "none" and index.exact(line.text))
     ]
+    by_number = {line.number: line for line in lines}
+    entries = [_unwrapped(line, by_number.get(line.number + 1), index) for line in entries]
     found = [_entry(line, line.body, index, marked=True) for line in entries]
     if not any(one.match for mentions in found for one in mentions):
         taken = {line.number for line in entries}
@@ -168,9 +192,20 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     return listing
 
 
+def _unwrapped(line: Line, after: Line | None, index: TitleIndex) -> Line:
+    """Return an entry whose title goes on in the next line with the whole title."""
+    if line.value is None or after is None or after.kind != "none" or _mention(line.body, index).match:
+        return line
+    whole = f"{line.body} {after.text}"
+    return replace(line, body=whole) if len(whole) <= index.longest and _mention(whole, index).match else line
+
+
 def _scored(bodies: list[str], listing: Listing) -> None:
     """Order the entries by the scores or ranks behind the titles, where each has one and they decide."""
-    scores = [found["value"] for body in bodies if (found := _SCORED.search(body[-40:]))]
+    scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
+    if not scores:
+        scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
+    starred = all(body.endswith(("★", "⭐", "☆")) for body in bodies)
     named = [mention for mention in listing.mentions if mention.match]
     if not len(scores) == len(named) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
         return
@@ -178,7 +213,7 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
     if rated and not ranks:
         return
-    order = by_number(scores, "rank" if ranks else "")
+    order = by_number(scores, "rank" if ranks else "score" if starred else "")
     if order is None:
         listing.ambiguous = True
     else:
@@ -225,6 +260,13 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
             return [titled]
     if not body or _ONLY_NUMBER.fullmatch(body):
         return []
+    if line.value is not None and body[0].isdigit():  # 1. 1. Heat
+        kind, value, end = marker(body)
+        again = _mention(body[end:], index) if (kind, value) == (line.kind, line.value) else whole
+        if again.match:
+            return [again]
+    if not any(map(str.isalpha, body[:400])) and (parts := _commas(body, index)):
+        return parts  # 300, 21, 1984
     for dressing in DRESSINGS:
         if (parts := dressing.read(body, index)) is not None:
             return parts
@@ -250,6 +292,8 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if not mentions:
         is_title = not listed and _is_title_like(text)
         return Listing([Mention(_bare(text), None, line.number)]) if is_title else None
+    while len(mentions) > 1 and mentions[0].match is None and _CHATTER.match(mentions[0].text):
+        del mentions[0]  # I'm sorry, but I can't rank Heat
     listing = Listing(mentions, head)
     places = _places(text, mentions)
     start, end = places[0] if places else (0, 0)
@@ -260,7 +304,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
         pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
         _scored(pieces, listing)
     letters = sum(map(str.isalpha, before))
-    colon = before.rstrip(" \"'“„«*_[").endswith(":") or before.rstrip().endswith((":", ">"))
+    colon = before.rstrip(" \"'“„«*_[").endswith((":", "=")) or before.rstrip().endswith((":", ">"))
     if letters and not head:
         listing.intro = before
     if not any(one.match for one in mentions):
@@ -286,11 +330,13 @@ def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:
 def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
     """Return the title in a cell of a table or a JSON value."""
     if not text or text.replace(".", "").isdigit():  # a rank or a score: only a title that is just this number
-        match = index.exact(text)
+        match = index.exact(text) or (index.find(text) if len(text) > 1 else None)
         return [Mention(text, match, line)] if match else []
     whole = _mention(text, index, line)
     if whole.match or not any(map(str.isalpha, text)):
         return [whole] if whole.match else []
+    if text[0] in "#([0123456789" and (end := marker(text)[2]) and (marked := _mention(text[end:], index, line)).match:
+        return [marked]  # 1. Heat
     for read in (_closed, _remark):
         if parts := read(text, index):
             return [Mention(parts[0].text, parts[0].match, line)]
@@ -383,8 +429,10 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
     """`Alien - a classic of its kind`: a title, and a remark that cannot be a part of a title."""
     for mark in reversed([*islice(_REMARK.finditer(body, 0, index.longest), _REMARKS)]):
         said = body[mark.start() : mark.start() + 2000]
-        if _is_remark(said) or _EDITION.match(said):
+        if _is_remark(said) or _EDITION.match(said) or _AUTHOR.match(said) or _ASIDE.match(said):
             mention = _mention(body[: mark.start()], index)
+            if mention.match and said[0] == "," and _mention(said[1:].partition(",")[0], index).match:
+                return None  # Heat, Fargo, Alien (in this order)
             if mention.match:
                 return [mention]
     return None
@@ -416,8 +464,22 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
     return found if sum(mention.match is not None for mention in found) >= 2 else None
 
 
+def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
+    """`Heat / Fuego contra fuego`, `《盗火线》 (Heat)`: one of two names is a candidate's."""
+    found = _TRANSLATED.fullmatch(body)
+    if found is None:
+        return None
+    if found["inside"]:
+        inside = _mention(found["inside"], index)
+        foreign = not any(letter.isascii() and letter.isalpha() for letter in found["outside"])
+        return [inside] if foreign and inside.match else None
+    one, other = _mention(found["one"], index), _mention(found["other"], index)
+    return None if bool(one.match) == bool(other.match) else [one if one.match else other]
+
+
 DRESSINGS = (
     Dressing("numbers in a line", "1. Alien 2. Heat 3. Fargo", _inline_numbers),
+    Dressing("two names, one in another language", "《盗火线》 (Heat)", _in_two_languages),
     Dressing("quotation marks", '"Alien", "Heat" and "Fargo"', _quoted),
     Dressing("bold or quoted, with a remark", "**Alien** - a classic of horror", _closed),
     Dressing("years", "Alien (1979), Heat (1995) and Fargo (1996)", _years),
@@ -432,8 +494,10 @@ def _after_lead_in(body: str, index: TitleIndex) -> Mentions:
     head, _, rest = body.partition(": ")
     if rest.strip() and len(head) < 200 and _HEADING.search(head) and (parts := _one(rest.strip(), index)):
         return parts
-    cut = _cut_lead_in(body, index)
-    return [cut] if cut else []
+    if cut := _cut_lead_in(body, index):
+        return [cut]
+    rests = (body[mark.end() :] for mark in islice(_LEAD_IN.finditer(body, 0, 200), _LEAD_INS))
+    return next((parts for rest in rests if (parts := _remark(rest, index))), [])
 
 
 def _one(piece: str, index: TitleIndex) -> Mentions:
@@ -460,12 +524,18 @@ def _cut_lead_in(piece: str, index: TitleIndex) -> Mention | None:
 def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
     """Return the text, without emphasis and the quotes around it, with what it matches as one title."""
     plain = _bare(text)
-    return Mention(plain, index.exact(text) or index.find(plain), line)
+    match = index.exact(text) or index.find(plain)
+    if match is None and text[:1] == "[" and (label := _LABELLED.match(text)):
+        return _mention(text[label.end() :], index, line)  # [3] Heat
+    if match is None and text[-1:] == "]" and (note := _NOTE.search(text)):
+        return _mention(text[: note.start()], index, line)
+    return Mention(plain, match, line)
 
 
 def _bare(text: str) -> str:
     """Return the text without emphasis and the quotes around it."""
-    return text.strip(' \t*_`"“”„«»,;[]').strip("'‘’ ") if text else text
+    plain = text.strip(' \t*_`"“”„«»,;[]').strip("'‘’ ") if text else text
+    return f"{plain}]" if text[-2:-1].isdigit() and text[-1] == "]" and plain.rfind("[") > plain.rfind("]") else plain
 
 
 def _content_words(text: str) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import itertools
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
-from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role
+from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled
 from llmrank.answers.choosing import (
     Listing,
     Mention,
@@ -22,7 +23,7 @@ from llmrank.answers.choosing import (
     gather,
     read_rows,
 )
-from llmrank.answers.matching import Match
+from llmrank.answers.matching import Match, TitleIndex
 from llmrank.types import Question
 
 _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")
@@ -35,8 +36,28 @@ _FILLER = (
     | RANK_HEADS
     | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
 )
+_FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
 _MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*){3,}")
+_SCORED = re.compile(
+    r"\W{0,4}\[\w{1,20}\] ?[:=–—-] ?(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank"
+    r"|position|place)\b)",
+    re.IGNORECASE,
+)
+_SCORE_BESIDE = re.compile(r"[\]\s]{0,3}[(:=] ?(\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}))\)?")
+_SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|: [^:\n]{1,200} > [A-Z]: )")
+_DASHED = re.compile(r"\W{0,4}\d{1,3}(?:(?: ?- ?\d{1,3}){2,}|(?: ?/ ?\d{1,3}){2,})\W{0,4}")
+_DISMISSED = re.compile(
+    r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
+    r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
+    re.IGNORECASE,
+)
+"""What a sentence says of items that are not part of the list."""
+_RANK_IS = re.compile(r"\brank #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) \[?(?P<item>\w{1,20})\b", re.IGNORECASE)
+_IS_RANK = re.compile(r"(?P<item>\w{1,20})\]? ?(?:is|has|gets|=) rank(?:ed)? #?(?P<rank>\d{1,4})\b", re.IGNORECASE)
+_LEAST = re.compile(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)", re.IGNORECASE)
+_ENDS = re.compile(r"(?<=[\w\])][.!?;]) (?=[A-Z(\[])")
+_BESIDE = " \t*_`\"“”„«»'‘’()[]{}.:,;><=|/→~-–—#"
 _PAIR = re.compile(
     r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→"
     r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
@@ -172,7 +193,10 @@ def _is_measure(text: str, start: int, end: int) -> bool:
 
 def _is_pronoun(match: re.Match[str], text: str) -> bool:
     """Return whether this is the `I` or the `A` of a sentence and no letter of a list."""
-    return match[0] in ("I", "A") and _SENTENCE.match(text, match.end()) is not None
+    if match[0] not in ("I", "A") or _SENTENCE.match(text, match.end()) is None:
+        return False
+    before = text[max(0, match.start() - 20) : match.start()].split()
+    return not before or before[-1].casefold() not in _FILLER - _FUNCTION_WORDS
 
 
 def chain_alone(text: str, identifiers: Identifiers) -> list[int] | None:
@@ -187,25 +211,27 @@ def chain_alone(text: str, identifiers: Identifiers) -> list[int] | None:
     return None if len(set(named)) < len(named) or -1 in named else named
 
 
-def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers) -> list[Listing]:
-    """Return the listings of identifiers that the blocks of an answer hold, in order."""
+def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: TitleIndex | None = None) -> list[Listing]:
+    """Return the listings of identifiers that the blocks of an answer hold, in order. With an index, an identifier that
+    stands beside the title of another item is seen."""
     bracketed = any(uses_brackets(line.text, identifiers) for block in blocks for line in block.lines)
-    reader = _Reader(identifiers, bracketed)
+    reader = _Reader(identifiers, bracketed, index)
     return gather(reader.prepared(blocks), reader.text, reader.list, reader.cell)
 
 
 class _Reader:
     """Reads blocks by the identifiers in them."""
 
-    def __init__(self, identifiers: Identifiers, bracketed_only: bool) -> None:
+    def __init__(self, identifiers: Identifiers, bracketed_only: bool, index: TitleIndex | None) -> None:
         self.identifiers = identifiers
         self.bracketed_only = bracketed_only
+        self.index = index
 
     def prepared(self, blocks: Sequence[Block]) -> list[Block]:
         """Return the blocks with runs of pairs as tables, and lines that begin with `[3]` as lines of text."""
         found: list[Block] = []
         pairs: list[Line] = []
-        for block in [*blocks, Block("text")]:
+        for block in [*itertools.chain.from_iterable(map(self._as_text, map(self._in_figures, blocks))), Block("text")]:
             if block.kind == "text" and block.lines and self.is_pair(block.lines[0].text):
                 pairs += block.lines
                 continue
@@ -214,15 +240,37 @@ class _Reader:
             else:
                 found += [Block("text", [line]) for line in pairs]
             pairs = []
-            if (
-                block.kind == "list"
-                and (block.lines[0].text.startswith(("[", "**[")) or _MARKS_ALONE.fullmatch(block.lines[0].text))
-                and not self._numbered_by_brackets(block.lines)
-            ):
-                found += [Block("text", [line]) for line in block.lines]
-            elif block.kind != "text" or block.lines:
+            if block.kind != "text" or block.lines:
                 found.append(block)
         return found
+
+    def _as_text(self, block: Block) -> list[Block]:
+        """Return a list whose marks are identifiers in brackets, or that is a chain, as lines of text."""
+        if block.kind != "list":
+            return [block]
+        text = block.lines[0].text
+        is_text = (
+            text.startswith(("[", "**["))
+            or block.lines[0].body.startswith((">", "<"))
+            or _MARKS_ALONE.fullmatch(text)
+            or (len(block.lines) == 1 and (_SEVERAL.match(text) or len(_RANK_IS.findall(text[:4000])) > 1))
+        )
+        if not is_text or self._numbered_by_brackets(block.lines):
+            return [block]
+        return [Block("text", [line]) for line in block.lines]
+
+    def _in_figures(self, block: Block) -> Block:
+        """Return a line of nothing but numbers in words or numerals (`III > I > II`), or with dashes or slashes
+        between them (`2-1-3`), in figures."""
+        if len(block.lines) != 1 or not self.identifiers.are_numbers or len(text := block.lines[0].text) > 400:
+            return block
+        if _DASHED.fullmatch(text):
+            numbers = re.findall(r"\d+", text)
+        else:
+            numbers = [str(spelled(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
+        if len(numbers) < 2 or any(self.identifiers.find(number) is None for number in numbers):
+            return block
+        return Block("text", [replace(block.lines[0], text=", ".join(numbers), kind="none", value=None)])
 
     def _numbered_by_brackets(self, lines: list[Line]) -> bool:
         """Return whether `[1] 3`, `[2] 1` have list numbers in their brackets."""
@@ -248,7 +296,7 @@ class _Reader:
         position = self.identifiers.find(whole)
         if position is not None or self.identifiers.is_of_kind(whole):
             return [self.mention(Word(whole, 0, "identifier", position), line)]
-        found = [word for word in words_of(text, self.identifiers, False) if word.kind != "filler"]
+        found = [word for word in words_of(text.replace("_", " "), self.identifiers, False) if word.kind != "filler"]
         fits = bool(found) and found[0].kind == "identifier" and (len(found) == 1 or found[1].kind == "other")
         return [self.mention(found[0], line)] if fits else []
 
@@ -262,6 +310,13 @@ class _Reader:
         bodies = [line.body for line in lines]
         if self._marks_are_identifiers(first, lines, bodies):
             return self._marked(lines, bodies)
+        if first.kind == "number" and self._counts_down_by_identifiers(lines):
+            found = [
+                self.mention(Word(str(line.value), 0, "identifier", line.value - 1), line.number)
+                for line in lines
+                if line.value
+            ]
+            return Listing(found, ambiguous=True, contradicted=True)
         if len(lines) > 1 and all(map(self.is_pair, bodies)) and not self.bracketed_only:
             paired = read_rows(self.table(lines), self.cell)
             if paired.mentions and (first.kind == "bullet" or any(head_role(body.split(" ")[0]) for body in bodies)):
@@ -274,6 +329,8 @@ class _Reader:
             leading = _leading(words, self.bracketed_only)
             found = run if len(run) > 1 and not (leading and any(word.kind == "other" for word in words)) else leading
             listing.mentions += [self.mention(word, line.number) for word in found]
+            if len(found) == 1 and self._contradicts(found[0], body[found[0].end :]):
+                listing.contradicted = listing.ambiguous = True
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
         if len(values) == len(listing.mentions) > 1:
@@ -281,14 +338,27 @@ class _Reader:
         return listing
 
     def _marks_are_identifiers(self, first: Line, lines: list[Line], bodies: list[str]) -> bool:
+        values = [str(line.value) for line in lines]
+        if first.kind == "number" and self.identifiers.are_numbers and counts(bodies) and not counts(values):
+            return len(bodies) > 1  # 3: 1, 1: 2, 2: 3
         named = sum(bool(_leading(self.words(body), self.bracketed_only)) for body in bodies)
         if named * 2 > len(bodies) or self.bracketed_only:
             return False
         if first.kind == "number" and self.identifiers.are_numbers:
-            values = [line.value for line in lines]
-            counted = values == [*range(1, len(values) + 1)] or set(values) == {1}
-            return not counted and not (counts_down(values) and values[-1] == 1)
+            numbers = [line.value for line in lines]
+            counted = numbers == [*range(1, len(numbers) + 1)] or set(numbers) == {1}
+            return not counted and not (counts_down(numbers) and numbers[-1] == 1)
         return first.kind in ("letter", "roman") and self.identifiers.are_letters
+
+    def _counts_down_by_identifiers(self, lines: list[Line]) -> bool:
+        """Return whether `2. Fargo`, `1. Heat` has the identifiers of the titles: a countdown, or an order."""
+        if self.index is None or not self.identifiers.are_numbers or not counts_down([line.value for line in lines]):
+            return False
+        matches = [self.index.find(line.body.strip(_BESIDE)) for line in lines]
+        return lines[-1].value == 1 and all(
+            match and self.identifiers.find(str(line.value)) in match.positions
+            for match, line in zip(matches, lines, strict=True)
+        )
 
     def _marked(self, lines: list[Line], bodies: list[str]) -> Listing:
         """Read `[3] Heat`, `C. Heat`, `A: 3/10`: the marks are the identifiers."""
@@ -297,8 +367,10 @@ class _Reader:
         if self.identifiers.are_letters:
             found = [word._replace(position=self.identifiers.find(word.text.upper())) for word in found]
         listing = Listing([self.mention(word, line.number) for word, line in zip(found, lines, strict=True)])
-        if len(bodies) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?: ?points?)?$", body) for body in bodies):
-            order = by_number(bodies, "")
+        if any(self._contradicts(word, body) for word, body in zip(found, bodies, strict=True)):
+            listing.contradicted = listing.ambiguous = True
+        if len(bodies) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?:st|nd|rd|th| ?points?)?$", body) for body in bodies):
+            order = by_number(bodies, "rank" if bodies[0][-1:].isalpha() and bodies[0][-2:-1] in "snrt" else "")
             listing.ambiguous = order is None
             listing.mentions = [listing.mentions[at] for at in order or range(len(bodies))]
             listing.ordered = True
@@ -307,7 +379,7 @@ class _Reader:
     # --- pairs: `1 -> 3`, `Item 2: Rank 3`, `A: 7.5`
 
     def is_pair(self, text: str) -> bool:
-        if len(text) > 80 or self.bracketed_only or (found := _PAIR.match(text)) is None:
+        if len(text) > 80 or (self.bracketed_only and not _SCORED.match(text)) or (found := _PAIR.match(text)) is None:
             return False
         return bool(self.cell(found["one"], 0) or self.cell(found["two"], 0))
 
@@ -327,23 +399,36 @@ class _Reader:
     def text(self, line: Line) -> Listing:
         text = line.text
         words = self.words(_without_numbers(text))
+        if _DISMISSED.search(text[:4000]):
+            words = _without_dismissed(text, words)
         named = [word for word in words if word.kind == "identifier"]
+        if not named and "_" in text[:4000]:
+            words = self.words(text.replace("_", " "))  # item_2 > item_4
+            named = [word for word in words if word.kind == "identifier"]
         if not named and self.identifiers.are_letters and not re.search(r"\w\w", text[:2000]):
             words = self.words(text.upper())  # `c > a > b`
             named = [word for word in words if word.kind == "identifier"]
         if not named:
             return Listing([])
-        inline = self._inline_pairs(line)
+        inline = self._inline_pairs(line) or self._ranked(line) or self._scored(line, named)
         if inline is not None:
             return inline
         run = _longest(text, words)
-        parts = _leading_of_parts(text, words, self.bracketed_only) if ">" in text or "<" in text else []
+        parts = _leading_of_parts(text, words, self.bracketed_only)
         if len({word.text for word in parts}) > len({word.text for word in run}):
             run = parts
         others = [word for word in words if word.kind == "other"]
         alone = len({word.text for word in run}) == 1
         before = text[: run[0].start]
         listing = Listing([self.mention(word, line.number) for word in run], before)
+        more = len({word.text for word in run}) < len({word.text for word in named})
+        in_order = more and others and not run[0].bracketed and _IN_ORDER.search(text[:2000])
+        if in_order and is_begun_by(named[0], text):  # C is the best, followed by A
+            return Listing([self.mention(word, line.number) for word in named], before, weak=True)
+        if len(named) > 1 and others and self._says_worst(text, named):
+            listing.ambiguous = True
+        if alone and len({word.text for word in named}) > 1 and len(_ENDS.findall(text)) > 0 and run[0].bracketed:
+            return listing if listing.ambiguous else Listing([])  # [1] is a crime film. [2] is a comedy.
         if alone:
             starts = not any(map(str.isalnum, before)) and (
                 not others
@@ -356,8 +441,38 @@ class _Reader:
             if others and not run[0].bracketed and self.identifiers.are_numbers and len(named) == 1 and not starts:
                 return Listing([])  # `I like 3 of them`
         gaps = [text[one.end : two.start] for one, two in itertools.pairwise(run)] or [text[run[-1].end :][:4]]
-        listing.falling, listing.ambiguous = falls(gaps)
-        return Listing([]) if len(run) > 1 and _DENIED.search(before[-60:]) else listing
+        falling, mixed = falls(gaps)
+        listing.falling, listing.ambiguous = falling, listing.ambiguous or mixed
+        either = len(run) > 2 and any(re.search(r"\bor\b", gap) for gap in gaps)
+        ranged = [re.fullmatch(r"[\]\s]*[-–][\[\s]*", gap) is not None for gap in gaps]
+        listing.ambiguous |= either or (any(ranged) and not all(ranged))
+        if len(run) > 1 and _DENIED.search(before[-60:]):
+            return Listing([])
+        return self._checked(listing, run, text)
+
+    def _says_worst(self, text: str, words: list[Word]) -> bool:
+        """Return whether a sentence calls another identifier than its last the least relevant."""
+        ends = [word.start for word in words]
+        worst = (found.start() for found in _LEAST.finditer(text[:4000]))
+        return any(0 < bisect_left(ends, at) < len(ends) for at in worst)
+
+    def _checked(self, listing: Listing, words: Sequence[Word], text: str) -> Listing:
+        """Return a listing of a line's identifiers, `contradicted` where one stands beside another item's title."""
+        ends = [*(word.start for word in words[1:]), len(text)]
+        others = [self._contradicts(word, text[word.end : end]) for word, end in zip(words, ends, strict=True)]
+        if len(words) == 1 and not others[0] and text[: words[0].start].rstrip().endswith((":", "-", "–", "=", "→")):
+            others = [self._contradicts(words[0], text[: words[0].start])]
+        if any(others):
+            listing.contradicted = listing.ambiguous = True
+        listing.described = len(words) == 1 and any(map(str.isalpha, text[words[0].end :][:400]))
+        return listing
+
+    def _contradicts(self, word: Word, beside: str) -> bool:
+        beside = beside.strip(_BESIDE)
+        if self.index is None or word.position is None or len(beside) < 2 or not any(map(str.isalpha, beside[:200])):
+            return False
+        match = self.index.find(beside)
+        return match is not None and bool(match.positions) and word.position not in match.positions
 
     def _sentence(self, line: Line, named: list[Word], others: list[Word]) -> Listing:
         text = line.text
@@ -378,6 +493,26 @@ class _Reader:
         listing.ambiguous = several and not _IN_ORDER.search(text[:2000])
         return listing
 
+    def _ranked(self, line: Line) -> Listing | None:
+        """Read `Rank 1 is [3], rank 2 is [1]` and `[3] is rank 1, [1] is rank 2`."""
+        for pattern in (_RANK_IS, _IS_RANK):
+            found = [*pattern.finditer(line.text[:4000])]
+            if len(found) > 1:
+                order = by_number([one["rank"] for one in found], "rank")
+                words = [Word(one["item"], one.start("item"), "identifier", self.identifiers.find(one["item"]))
+                         for one in found]  # fmt: skip
+                mentions = [self.mention(words[at], line.number) for at in order or range(len(words))]
+                return Listing(mentions, ordered=True, ambiguous=order is None)
+        return None
+
+    def _scored(self, line: Line, named: list[Word]) -> Listing | None:
+        """Read `[1] (0.7), [2] (0.9)`: each identifier has a score beside it, and no sign of order stands between."""
+        if len(named) < 2 or ">" in line.text or "<" in line.text:
+            return None
+        scores = [found[1] for word in named if (found := _SCORE_BESIDE.match(line.text, word.end))]
+        order = by_number(scores, "score") if len(scores) == len(named) else None
+        return Listing([self.mention(named[at], line.number) for at in order], ordered=True) if order else None
+
     def _inline_pairs(self, line: Line) -> Listing | None:
         """Read `1:3, 2:1, 3:2` and `A=0.9, B=0.4` in one line."""
         if len(line.text) > 4000 or not re.search(r"[:=→]|->", line.text) or self.bracketed_only:
@@ -389,6 +524,26 @@ class _Reader:
         listing = read_rows(self.table([Line(line.number, piece, body=piece) for piece in pieces]), self.cell)
         listing.intro = head
         return listing
+
+
+def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
+    """Return whether nothing but what an item is called (`Option`) stands between here and an identifier."""
+    before = re.findall(r"\w+", text[start : word.start][-80:])
+    return all(one.casefold() in _FILLER or one.casefold() == "option" for one in before)
+
+
+def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
+    """Return the words, those of sentences that dismiss items as mere words, where another sentence names items."""
+    bounds = [0, *(found.end() for found in _ENDS.finditer(text)), len(text)]
+    spans = [span for span in itertools.pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])]
+    kept: list[Word] = []
+    at = 0
+    for word in words:
+        while at < len(spans) and spans[at][1] <= word.start:
+            at += 1
+        inside = at < len(spans) and spans[at][0] <= word.start
+        kept.append(word._replace(kind="other", position=None) if inside else word)
+    return kept if any(word.kind == "identifier" for word in kept) else words
 
 
 def _mark_text(line: Line) -> str:
@@ -408,6 +563,8 @@ def _without_numbers(text: str) -> str:
     found = list(_INLINE.finditer(text))
     if len(found) < 2 or [int(one[1]) for one in found] != [*range(1, len(found) + 1)]:
         return text
+    if not any(map(str.isalnum, _INLINE.sub("", text))):
+        return text  # 1. > 2. > 3.
     return _INLINE.sub(lambda one: " " * len(one[0]), text)
 
 
@@ -435,8 +592,10 @@ def _leading(words: list[Word], bracketed_only: bool) -> list[Word]:
 
 
 def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> list[Word]:
-    """Return the first identifier of each part between `>` or `<`, if no other word stands before it."""
-    ends = [*(found.start() for found in re.finditer(r"[<>]", text)), len(text)]
+    """Return the first identifier of each part between `>` or `<`, if no other word stands before it; else of each part
+    between commas, where each part has one."""
+    signs = re.compile(r"[<>]") if ">" in text or "<" in text else re.compile(r"[,;]")
+    ends = [*(found.start() for found in signs.finditer(text)), len(text)]
     leading: list[Word] = []
     part, taken = 0, False
     for word in words:
@@ -445,7 +604,7 @@ def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> lis
         if not taken and word.kind == "identifier":
             leading.append(word)
         taken = taken or word.kind == "identifier" or (word.kind == "other" and not bracketed_only)
-    return leading
+    return leading if signs.pattern == "[<>]" or len(leading) == len(ends) > 1 else []
 
 
 def _worth(found: list[Word]) -> tuple[int, int]:

@@ -33,7 +33,7 @@ _SIZE = re.compile(r"(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|g|grams?|kg|lbs
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
-_TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d)$")
+_TRAILING_YEAR = re.compile(r"\s(?:(?P<year>(?:18|19|20)\d\d)|['’](?P<short>\d\d))$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,12 @@ class TitleIndex:
         return sorted((without_article(title.whole), at) for at, title in enumerate(self._titles))
 
     @cached_property
+    def _last_parts(self) -> dict[str, tuple[int, ...]]:
+        """The last part of each title of three or more, where it has two words that tell it from others."""
+        last = ((title.parts[-1], at) for at, title in enumerate(self._titles) if len(title.parts) > 2)
+        return _positions((part, at) for part, at in last if len(_name(part).content) > 1 and part not in self._names)
+
+    @cached_property
     def _by_year(self) -> dict[str, list[int]]:
         years: dict[str, list[int]] = {}
         for at, title in enumerate(self._titles):
@@ -160,6 +166,8 @@ class TitleIndex:
         if not found and query.year:  # Shichinin no samurai (Seven Samurai) (1954)
             others = {at for name in query.aliases for at in self._names.get(without_article(name), ())}
             found = [at for at in others if self._titles[at].year == query.year]
+        if not found and (part := self._last_parts.get(without_article(query.name))) and len(part) == 1:
+            found = [at for at in part if _agree(query, self._titles[at])]  # The Empire Strikes Back
         if not found:
             return self._find_other_year(query, positions)
         if len(found) == 1:
@@ -181,8 +189,11 @@ class TitleIndex:
         return Match(tuple(positions), "normalised") if near and same else None
 
     def _find_trailing_year(self, text: str) -> Match | None:
-        year = _TRAILING_YEAR.search(text)
-        return self._find_normalised(parse_title(f"{text[: year.start()]} ({year[1]})")) if year else None
+        if (found := _TRAILING_YEAR.search(text)) is None:
+            return None
+        short = found["short"]  # Heat '95
+        year = found["year"] or ("20" if short < "30" else "19") + short
+        return self._find_normalised(parse_title(f"{text[: found.start()]} ({year})"))
 
     def _same_title(self, positions: Iterable[int]) -> bool:
         titles = [self._titles[at] for at in positions]

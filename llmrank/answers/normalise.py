@@ -18,6 +18,10 @@ _TAG = re.compile(r"[<\[◁](/?)(?:think|thinking|thought|reasoning)[>\]▷]", r
 _ANSWER = re.compile(r"<answer>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
 _CHANNEL = "<|message|>"
+_TURN_ENDS = re.compile(
+    r"</s>|<end_of_turn>|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
+)
+"""What follows is another turn, which the model makes up."""
 
 SIGNS = (
     ("full-width and mathematical letters and digits", "［３］＞［１］", "[3]>[1]"),
@@ -27,6 +31,9 @@ SIGNS = (
     ("commas and colons of East Asia", "Heat、Fargo：", "Heat, Fargo:"),
     ("arrows and signs of order", "A ≻ B ➜ C ≺ D", "A > B → C < D"),
     ("digits of other scripts", "٣", "3"),
+    ("raised numbers", "Alien³", "Alien 3"),
+    ("lines of a drawn table", "│ 1 │ Heat │", "|1|Heat|"),
+    ("UTF-8 taken for Windows-1252", "CitÃ© dâ€™or", "Cité d’or"),
 )
 """What is written in another form: what it is called, an example, and how it is then read."""
 
@@ -42,6 +49,8 @@ _SIGNS = {
     **dict.fromkeys("【〔〖", "["), **dict.fromkeys("】〕〗", "]"), **dict.fromkeys("《》『』「」〈〉", '"'),
     **dict.fromkeys("≻≫➤⊳", ">"), **dict.fromkeys("≺≪⊲", "<"), **dict.fromkeys("⇒⟶➔➜➝➞➡⟹⇨", "→"), "−": "-",
     "、": ", ", "，": ", ", "；": "; ", "：": ": ", "。": ". ", "！": "! ", "？": "? ",
+    "،": ", ", "؛": "; ", "²": " 2", "³": " 3", "¹": "",
+    **dict.fromkeys("│┃║├┤┼┌┐└┘┬┴╔╗╚╝╠╣╦╩╬╞╡╪", "|"), **dict.fromkeys("─━═", "-"),
     "№": "#", "\u20e3": ". ", "🥇": " 1. ", "🥈": " 2. ", "🥉": " 3. ", "🔟": " 10. ", "🏆": "", "⟨": "<", "⟩": ">",
 }  # fmt: skip
 _HTML = re.compile(
@@ -51,7 +60,24 @@ _HTML = re.compile(
 )
 _ENTITY = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[A-Za-z]\w{1,31});")
 _STRUCK = re.compile(r"~~[^~\n]{1,300}~~|<(s|del|strike)>[^<>]{1,300}</\1>", re.IGNORECASE)
-_LATEX = re.compile(r"\\(?:(succ|gt|rightarrow|to)\b ?|(?:boxed|text|textbf|mathbf|mathrm) ?\{)")
+_CROSSED = re.compile(r"^[ \t]{0,20}(?:[-*•] )?(?:❌|✗|✘|🚫|⛔|👎)[^\n]*$", re.MULTILINE)
+_OPEN_BOX = re.compile(r"^[ \t]{0,20}[-*] \[ \][^\n]*$", re.MULTILINE)
+_CHECKED_BOX = re.compile(r"^[ \t]{0,20}[-*] \[[xX]\]", re.MULTILINE)
+_ROLE = re.compile(r"\s*(?:assistant|ai|bot)\s?:\s?", re.IGNORECASE)
+_LATEX = re.compile(
+    r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
+    r"|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
+)
+_LATEX_AS = {"item": "\n- ", "begin": "\n", "end": "\n"}
+_MISREAD = re.compile(r"[ÂÃÄÅ][^\w\s]|[ÂÃÄÅ][ªº\u00a0ŠšŒœŽžŸƒ]|â[€„]\S")
+_REFERENCE = re.compile(r"\[([^\[\]\n]{3,300}+)\]\[[^\[\]\n]{0,20}+\]")
+"""A link of Markdown whose address stands elsewhere: `[Heat][3]`."""
+_ELEMENT = re.compile(r"<(/?)([A-Za-z]\w{1,30})((?:\s[^<>]{0,200})?)/?>")
+_LISTED = frozenset(("item", "entry", "movie", "film", "title", "product", "book", "option", "candidate", "element"))
+_LISTS = frozenset(
+    ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
+)
+_ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 
 
@@ -63,16 +89,55 @@ def normalise(text: str) -> str:
     text = folded(text)
     if "~~" in text or "</" in text:
         text = _STRUCK.sub("", text)
+    if not text.isascii():
+        text = _CROSSED.sub("", text)
+    if "[ ]" in text and _CHECKED_BOX.search(text):
+        text = _OPEN_BOX.sub("", text)
+    if role := _ROLE.match(text):
+        text = text[role.end() :]
     if "<" in text:
-        text = _without_html(text)
+        text = _without_html(_without_elements(text) if "</" in text else text)
     if "\\" in text:
-        text = _LATEX.sub(lambda found: " > " if found[1] else "", text).replace("\\_", "_").replace("\\*", "*")
-    return text
+        text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*")
+    return _REFERENCE.sub(_link_text, text) if "][" in text else text
 
 
 def folded(text: str) -> str:
     """Return a text whose signs are written in one way (see `SIGNS`)."""
-    return text if text.isascii() else text.translate(_table())
+    if text.isascii():
+        return text
+    return (_MISREAD.sub(_reread, text) if _MISREAD.search(text) else text).translate(_table())
+
+
+def _reread(found: re.Match[str]) -> str:
+    """Return a sign whose bytes in UTF-8 were taken for Windows-1252; any other text as it is."""
+    try:
+        return found[0].encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return found[0]
+
+
+def _link_text(link: re.Match[str]) -> str:
+    return link[1] if sum(map(str.isalpha, link[1])) > 2 else link[0]
+
+
+def _latex(found: re.Match[str]) -> str:
+    return " > " if found["then"] else _LATEX_AS.get(found["entry"] or "", "")
+
+
+def _without_elements(text: str) -> str:
+    """Return the elements of a list in XML as the lines of a list, each with the rank that it has as an attribute."""
+
+    def plain(tag: re.Match[str]) -> str:
+        name = tag[2].casefold()
+        if name in _LISTS:
+            return "\n"
+        if name not in _LISTED:
+            return tag[0]
+        rank = _ATTRIBUTE.search(tag[3])
+        return "\n" if tag[1] else f"\nRank {rank[1]}: " if rank else "\n- "
+
+    return _ELEMENT.sub(plain, text)
 
 
 def one_line(text: str) -> str:
@@ -137,6 +202,8 @@ def without_reasoning(text: str) -> str | None:
         return text
     if _CHANNEL in text:
         text = text[text.rindex(_CHANNEL) + len(_CHANNEL) :]
+    if (end := _TURN_ENDS.search(text)) and "<s>" not in text and text[: end.start()].strip():
+        text = text[: end.start()]
     parts: list[str] = []
     depth, start = 0, 0
     for tag in _TAG.finditer(text):

@@ -26,7 +26,7 @@ def read_titles(blocks: Sequence[Block], text: str, question: Question) -> Listi
 
 def read_identifiers(blocks: Sequence[Block], text: str, question: Question) -> Listing:
     """Return what a normalised answer ranks by identifiers, best first."""
-    listings = identifiers_of(blocks, Identifiers.of(question))
+    listings = identifiers_of(blocks, Identifiers.of(question), title_index(question.items))
     return choose(listings, text, missing(0, len(question.items), question.top))
 
 
@@ -51,7 +51,9 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     first, second = (read_titles, read_identifiers) if titles else (read_identifiers, read_titles)
     reading, with_titles = first(blocks, text, question), titles
     enough = 2 if not titles else len(question.items)
-    if (question.identifiers or not titles) and (reading.ambiguous or len(reading.named) < enough):
+    unsure = reading.ambiguous or len(reading.named) < enough
+    counted = [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat: list numbers
+    if (question.identifiers or not titles) and unsure and (counted or not reading.contradicted):
         other = second(blocks, text, question)
         if len(other.named) >= len(reading.named) + (not reading.ambiguous):
             reading, with_titles = other, not titles
@@ -172,7 +174,12 @@ def _title_is_cut_off(last: Mention, text: str, index: TitleIndex, truncated: bo
         return False
     if truncated:
         return last.match is None or index.begins_longer(last.text)
-    return last.match is None and (last.text.count("(") > last.text.count(")") or index.begins_longer(last.text))
+    if last.match is not None:
+        return False
+    near = index.nearest(last.text) if index.begins_longer(last.text) else None
+    return last.text.count("(") > last.text.count(")") or (
+        index.begins_longer(last.text) and not (near and near.positions)
+    )
 
 
 def _identifier_is_cut_off(last: Mention, text: str, identifiers: Identifiers) -> bool:

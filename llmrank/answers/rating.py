@@ -21,6 +21,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
 from llmrank.answers.normalise import folded, normalise, without_reasoning
@@ -49,11 +50,13 @@ _ALONE = rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half)?)(?!\w|(?<=[一二
 _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
 _EITHER_ALONE = rf"(?:{_DIGITS}|{_ALONE})"
 _UNIT = (
-    rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van) ?(?P<of>\d{{1,3}}|five|ten)(?![\w/]|\.\d)(?: ?(?:{_STARS})(?!\w))?"
+    rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van) ?(?P<of>\d{{1,3}}|five|ten)(?:\.0)?(?![\w/]"
+    rf"|\.\d)(?: ?(?:{_STARS})(?!\w))?"
     rf"|[ -]?(?:{_STARS})(?!\w))"
 )
 _LABEL = (
-    r"(?:my|the|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of|bewertung|note"
+    r"(?:my|the|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of"
+    r"|bewertung|note"
     r"|nota|calificación|puntuación|valutazione|voto|evaluation|évaluation|estimate|评分|評分|得分|оценка|評価|평점)"
 )
 
@@ -76,6 +79,21 @@ _NAMED = (
         re.IGNORECASE | re.MULTILINE,
     ),
 )
+_PREDICTED = re.compile(
+    rf"\b(?:predicted|final|expected|estimated) (?:rating|score"
+    rf"|prediction)[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?",
+    re.IGNORECASE,
+)
+_TAKEN_BACK = re.compile(r"\b(?:wait|actually|scratch that|correction|on second thought|i mean)\b", re.IGNORECASE)
+_BOUND = re.compile(
+    rf"^\W*(?:less|more|lower|higher|greater) than {_DIGITS}|^\W*(?:below|above|under|over|almost|nearly|barely"
+    rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}",
+    re.IGNORECASE,
+)
+_WORD_RANGE = re.compile(
+    rf"\b(?:{'|'.join(_WORDS)})(?: ?[-–—] ?| (?:to|or|and) )(?:{'|'.join(_WORDS)})\b(?! a half)", re.IGNORECASE
+)
+_LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
 _UNITED = re.compile(rf"{_EITHER}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
 _LOOSE = re.compile(
@@ -155,7 +173,10 @@ def _plain(text: str, question: Question) -> str:
         return " " if ends[0] <= low and ends[1] == high else _RANGE_MARK
 
     text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
-    return _RANGE.sub(mark, text)
+    text = _WORD_RANGE.sub(f"{_RANGE_MARK} ", text)
+    if [number[1] for number in islice(_LISTED.finditer(text), 2)] == ["1", "2"]:
+        text = _LISTED.sub("", text)
+    return _BOUND.sub(_RANGE_MARK, _RANGE.sub(mark, text))
 
 
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
@@ -164,8 +185,14 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
         return given
     if not declined:
+        if back := _TAKEN_BACK.search(text):
+            before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
+            if len(before) == len(after) == 1:
+                return [*dict.fromkeys((*before, *after))]
         if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
             return _given([found])
+        if len(given := _given(_PREDICTED.finditer(text))) == 1:
+            return given
         if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
             return given
     if given := _given(_UNITED.finditer(text)):

@@ -18,6 +18,7 @@ _LEADING_ARTICLES = frozenset(("the", "a", "an"))
 _INITIALS = re.compile(r"\b(?:[^\W\d_][.*]){2,}")
 _PART = re.compile(r":\s|\s[-–—]\s")
 _APOSTROPHES = re.compile(r"['’‘`´ʼ]")
+_UNIT = re.compile(r"(\d)(oz|ml|mg|kg|lbs?|ct|pcs?)\b")
 _NO_WORD = re.compile(r"[\W_]+")
 _ACCENTS = re.compile(r"[\u0300-\u036f]")
 _LETTERS = str.maketrans(
@@ -60,6 +61,7 @@ def normalised(text: str) -> str:
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.translate(_LETTERS))))
     if "." in text or "*" in text:
         text = _INITIALS.sub(lambda found: found[0].replace(".", "").replace("*", ""), text)
+    text = _UNIT.sub(r"\1 \2", text)
     words = _NO_WORD.sub(" ", _APOSTROPHES.sub("", text).replace("&", " and ")).split()
     for at, word in enumerate(words):
         word = _WORDS.get(word, word)

@@ -25,7 +25,8 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
+    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|output|antwort|réponse|respuesta|resposta"
+    rf"|risposta|ответ|答案"
     rf"|答え|回答)[\"'*_]{{0,3}}(?: (?:is|would be|to this is|ist|est|es))?[\s:=*_\"'({{\[<“-]{{0,6}}({_EITHER})(?!\w)",
     re.IGNORECASE,
 )
@@ -34,10 +35,17 @@ _ENDS = re.compile(
     rf"[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$",
     re.IGNORECASE,
 )
-_BOTH = re.compile(r"[\W_]*+(?:yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?:yes|no)\b", re.IGNORECASE)
+_BOTH = re.compile(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b", re.IGNORECASE)
 _IDIOM = re.compile(
     r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
-    r"|information|question)\b",
+    r"|information|question)\b|\bno\.? ?\d",
+    re.IGNORECASE,
+)
+_TAKEN_BACK = re.compile(r"\b(?:wait|actually|scratch that|correction|on second thought|i mean)\b", re.IGNORECASE)
+_LIKES = re.compile(
+    r"^\W*the (?:user|person|viewer) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not"
+    r"|unlikely)|n['’]t)?"
+    r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch)\b",
     re.IGNORECASE,
 )
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
@@ -94,6 +102,11 @@ def _verdicts(text: str) -> set[bool]:
         return {True, False}
     begins = _BEGINS.match(text)
     found = [*_NAMED.finditer(text), *([begins] if begins else [])]
+    if begins and (back := _TAKEN_BACK.search(text, begins.end())):
+        after = {word.casefold() in _YES for word in _PLAIN.findall(text, back.end())}
+        return {begins[1].casefold() in _YES, *after}
+    if not found and (likes := _LIKES.match(text)):
+        return {likes["not"] is None}
     if not found:
         short = text.strip()
         lines = short.splitlines()

@@ -412,7 +412,7 @@ SECOND: tuple[Written, ...] = (
     _t(47, '<ul class="list"><li>Heat</li><li>Fargo</li><li>Alien</li></ul><p>Enjoy!</p>', "ok 2 1 3"),
     _t(47, "- **Alien**\n  - Why: tension\n- **Heat**\n  - Why: like Fargo\n- **Fargo**\n  - Why: snow", "ok 3 2 1"),
     _t(48, "Heat (1994), Fargo (1997), Alien (1979)", "ok 2 1 3"),
-    _t(15, "1. Old Spice Deodorant\n2. L'Oreal Elvive Shampoo\n3. Dove Body Wash (Cucumber)\n4. Nivea Creme, 150ml", "repaired 4 3 1", BRANDS),
+    _t(15, "1. Old Spice Deodorant\n2. L'Oreal Elvive Shampoo\n3. Dove Body Wash (Cucumber)\n4. Nivea Creme, 150ml", "ok 4 3 1 2", BRANDS),
     _r(22, "4 von 5 Sternen", "ok 4"),
     _r(22, "Ich würde 3 oder 4 geben", "unparsed ambiguous"),
     _r(22, "Score: 4.5/5.0", "ok 4.5"),

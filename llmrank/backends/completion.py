@@ -6,6 +6,7 @@ Nothing in it is believed. What is no answer raises; a field that makes no sense
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,30 @@ MOST_LOGPROBS = 1000
 """How many of the likeliest tokens are looked at."""
 ROUNDING = 1e-3
 """By how much a log-probability may lie above zero."""
+MOST_PROBABILITY = 1.05
+"""What the likeliest tokens may come to together, rounding included."""
+FINISH = {
+    **dict.fromkeys(("length", "max_tokens", "model_length", "max_output_tokens"), "length"),
+    **dict.fromkeys(
+        ("content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii", "sensitive"),
+        "content_filter",
+    ),
+    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
+}
+"""Finish reasons by all their names, in lower case."""
+BROKEN_OFF = frozenset(
+    {"error", "abort", "aborted", "cancelled", "canceled", "timeout", "network_error", "internal_error"}
+    | {"insufficient_system_resource", "malformed_function_call"}
+)
+"""Finish reasons of an answer that was not finished: its text is half of one."""
+STATUSES = {
+    **dict.fromkeys(("context_length_exceeded", "content_filter", "invalid_request_error"), 400),
+    **dict.fromkeys(("invalid_api_key", "authentication_error"), 401),
+    "insufficient_quota": 402,
+    "model_not_found": 404,
+    **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error"), 429),
+}
+"""The HTTP status that OpenAI (or Anthropic) sends with an error of this code or type."""
 
 
 def read_completion(
@@ -39,29 +64,29 @@ def read_completion(
     faults = Counter() if faults is None else faults
     if error := body.get("error"):
         raise unreadable(f"the endpoint returned an error and no answer: {said(error)}")
-    choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict):
-        raise unreadable("the endpoint returned no choice")
+    if (choice := _choice(body)) is None:
+        other = body.get("message") or body.get("detail")
+        raise unreadable(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
     reason = choice.get("finish_reason")
-    if (error := choice.get("error")) or reason == "error":
+    if reason is not None and not (isinstance(reason, str) and len(reason) <= 64):
+        faults["finish_reason"] += 1
+        reason = None
+    known = (reason or "").lower().replace("-", "_")
+    if (error := choice.get("error")) or known in BROKEN_OFF:
         raise unreadable(f"the endpoint failed within its answer: {said(error)}")
     message = choice.get("message")
     if not isinstance(message, dict):
         raise unreadable("the endpoint returned a choice without a message")
-    content, thought = message.get("content"), ""
+    content, thought, refused = message.get("content"), "", ""
     if isinstance(content, list):
-        content, thought = _joined(content)
+        content, thought, refused = _joined(content)
     if content is not None and not isinstance(content, str):
         raise unreadable(f"the endpoint returned content that is no text ({type(content).__name__})")
-    if reason is not None and not (isinstance(reason, str) and len(reason) <= 64):
-        faults["finish_reason"] += 1
-        reason = None
-    refusal = _text(message.get("refusal"), "refusal", faults)
+    refusal = _text(message.get("refusal"), "refusal", faults) or refused
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     return Response(
         text=content or refusal,
-        finish_reason="refusal" if refusal and not content else one_line(reason or "unknown"),
+        finish_reason="refusal" if refusal and not content else FINISH.get(known) or one_line(reason or "unknown"),
         usage=_usage(body.get("usage"), faults),
         label_logprobs=_label_logprobs(choice.get("logprobs"), labels, label_ids, faults) if labels else None,
         reasoning=_text(reasoning, "reasoning", faults) or thought,
@@ -73,35 +98,59 @@ def read_completion(
 
 def said(error: object) -> str:
     """Return what an error that stands in an answer says."""
+    if isinstance(error, list):
+        return said(error[0]) if error and not isinstance(error[0], list) else said(None)
     message = error.get("message") or error.get("code") if isinstance(error, dict) else error
     return one_line(str(message)) if isinstance(message, str | int) and message is not True else "it does not say why"
 
 
 def refusal_in(body: Mapping[str, Any]) -> tuple[int, dict[str, Any]] | None:
-    """Return the error that stands in an answer, and the HTTP status that it names as its code: so a gateway passes on
-    what a provider refused. None where there is no such error."""
-    choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    for place in (body, choice):
-        error = place.get("error") if isinstance(place, dict) else None
-        code = error.get("code") if isinstance(error, dict) else None
-        if isinstance(error, dict) and isinstance(code, int) and 400 <= code < 600:
-            return code, error
+    """Return the error that stands in an answer, and the HTTP status that its code or type names: so a gateway passes
+    on what a provider refused. None where there is no such error."""
+    for place in (body, _choice(body) or {}):
+        error = place.get("error")
+        if not isinstance(error, dict):
+            continue
+        for status in (_status(error.get("code")), _status(error.get("type"))):
+            if 400 <= status < 600:
+                return status, error
     return None
 
 
-def _joined(parts: Sequence[object]) -> tuple[str, str]:
-    """Return the text of content that comes in parts, and the reasoning among them, which is no part of the answer."""
-    text, thought = list[str](), list[str]()
+def _status(code: object) -> int:
+    """Return the HTTP status that the code of an error stands for; 0 where it stands for none."""
+    if isinstance(code, str):
+        return STATUSES.get(code) or (int(code) if re.fullmatch("[45][0-9]{2}", code) else 0)
+    return code if isinstance(code, int) else 0
+
+
+def _choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the choice with the index 0, else the first; None where there is none."""
+    choices = body.get("choices")
+    known = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    return next((choice for choice in known if choice.get("index") == 0), known[0] if known else None)
+
+
+def _joined(parts: Sequence[object]) -> tuple[str, str, str]:
+    """Return the text of content that comes in parts, and the reasoning and the refusal among them, which are no part
+    of the answer. Raises TransientError where a part that is a text has none."""
+    text, thought, refusal = list[str](), list[str](), list[str]()
     for part in parts:
-        if isinstance(part, dict):
+        if isinstance(part, str):
+            text.append(part)
+        elif isinstance(part, dict):
             kind, words = part.get("type"), part.get("text")
             if kind in ("thinking", "reasoning"):
                 inner = part.get("thinking") or part.get("reasoning") or words
-                thought += [inner] if isinstance(inner, str) else _joined(inner)[:1] if isinstance(inner, list) else []
-            elif kind in (None, "text", "output_text", "refusal") and isinstance(words, str):
+                inner = inner if isinstance(inner, list) else [{"text": inner}]
+                thought += [str(one.get("text") or "") for one in inner if isinstance(one, dict)]
+            elif kind == "refusal" and isinstance(no := part.get("refusal") or words, str):
+                refusal.append(no)
+            elif kind in (None, "text", "output_text"):
+                if not isinstance(words, str):
+                    raise unreadable("the endpoint returned a part of its content that is no text")
                 text.append(words)
-    return "".join(text), "".join(thought)
+    return "".join(text), "".join(thought), "".join(refusal)
 
 
 def _text(value: object, name: str, faults: Counter[str]) -> str:
@@ -163,6 +212,11 @@ def _label_logprobs(
             pairs.append((token, min(0.0, float(value))))
         else:
             faults["logprobs"] += 1
+    pairs = list(dict.fromkeys(pairs))
+    if sum(math.exp(logprob) for _, logprob in pairs) > MOST_PROBABILITY:
+        # Tokens of which more than one is nearly certain: these are no log-probabilities.
+        faults["logprobs"] += len(pairs)
+        pairs = []
     if label_ids:
         by_id = dict(pairs)
         named = zip(labels, label_ids, strict=True)

@@ -24,7 +24,7 @@ from email.utils import parsedate_to_datetime
 from http.cookies import CookieError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llmrank import __version__
@@ -42,6 +42,8 @@ MOST_FILE_BYTES = 4 << 30
 PART_BYTES = 1 << 20
 MOST_DEPTH = 64
 """The deepest nesting of JSON that is read."""
+MOST_SHOWN = 1 << 16
+"""Characters that are looked at of what is no JSON."""
 MOST_REDIRECTS = 3
 MOST_COOKIES = 64
 CONNECT_SECONDS = 30.0
@@ -50,65 +52,137 @@ LONG_WAIT = 3.0
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
-SUSPICIOUS = re.compile(r"[<&%\u00ad\u200b-\u200d\u2060\ufeff]|\\+(?:u00|[^nrtbfu\"\\/])")
-"""What may hide a character of a secret: a tag, an entity, a URL escape, a JSON escape, an invisible character."""
-GAP = r"(?:<[^<>]{0,200}>|[\s\u00ad\u200b-\u200d\u2060\ufeff]|\\+[nrt]){0,8}"
-"""What may stand between two characters of a secret that a page or a log has broken up."""
 MASK = "[key]"
-ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
+LONG = 8
+"""Letters and digits by which a secret is known whatever stands between them."""
+FEWEST = 5
+"""Letters and digits without which it is looked for as it is, and no further."""
+PIECE = 8
+"""Characters of a secret that are masked where the rest of it is missing."""
+CODE = r"0{0,6}(?:3\d|[46][1-9a-f]|[57][\da])"
+"""The hexadecimal code of a letter or a digit, and the decimal one."""
+DECIMAL = r"0{0,6}(?:4[89]|5[0-7]|6[5-9]|[78]\d|9[0789]|1[01]\d|12[012])(?!\d)"
+BEGINS = r"\\{1,8}[ux]", r"%(?:25){0,4}", r"&(?:amp;){0,4}#"
+"""How a character is escaped in JSON, in a URL and in HTML, once or several times over. All is bounded: nothing here
+takes more than linear time."""
+ESCAPED = rf"{BEGINS[0]}{CODE}|{BEGINS[1]}{CODE}|{BEGINS[2]}(?:{DECIMAL}|x{CODE})"
+"""A letter or a digit."""
+GAP = (
+    rf"(?:<[^<>]{{0,200}}>|&(?:amp;){{0,4}}(?!amp;)[a-z]{{2,8}};|(?!{ESCAPED})(?:\\{{1,8}}(?:[nrtbf]|u00[\da-f]{{2}}"
+    rf"|x[\da-f]{{2}})|{BEGINS[1]}[\da-f]{{2}}|{BEGINS[2]}x?[\da-f]{{1,8}};?|[^a-z\d])){{0,12}}+"
+)
+"""What may stand between two letters of a secret: its own punctuation however written, a tag, a line break."""
+NARROW = GAP.replace(r"[^a-z\d]", r"[^a-z\d\s,>\[\]()]")
+"""The same for a secret of few letters, which an answer may hold in its order: `[1], [2], [3]`."""
+ENTITY = re.compile(r"&(?:#\d{1,12}|#x[\da-f]{1,12}|[a-z]\w{1,31});?", re.IGNORECASE | re.ASCII)
+TAG = re.compile(r"<[^<>]{0,200}>")
+JSON_ESCAPE = re.compile(r"\\{1,8}(?:u00|x)([\da-f]{2})", re.IGNORECASE)
+SQUEEZED = bytes(range(256)).lower()
+NO_LETTERS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isalnum())
 
 
 class Secrets:
-    """What must be seen nowhere: replaced by `[key]` in every encoding in which an endpoint may echo it."""
+    """What must be seen nowhere: `[key]` stands in its place, however an endpoint writes it, whole or in part."""
 
     def __init__(self, *values: str) -> None:
         """Empty values, and words too short to be a secret (`none`, `EMPTY`), are left alone: answers may hold them."""
         plain = {value for value in values if len(value) >= 8 or (len(value) >= 5 and not value.isalpha())}
-        coded = {base64.b64encode(value.encode()).decode().rstrip("=") for value in plain}
+        coded = {one for value in plain for one in (value.encode().hex(), *_in_base64(value))}
         self._values = sorted(plain | coded, key=len, reverse=True)
-        self._ends = tuple({end for value in self._values for end in (value[:4], value[-4:])})
+        self._pieces = {one: piece for value in sorted(plain) for one, piece in _pieces(value)}
+        self._signs = tuple({_squeezed(one) for one in (*self._pieces, *(value[:PIECE] for value in self._values))})
         self._pattern: re.Pattern[str] | None = None
 
     def may_be_in(self, text: str) -> bool:
         """Return whether the text must be searched; fast, and false for nearly every answer."""
-        if not self._values:
+        if not self._signs:
             return False
-        return any(end in text for end in self._ends) or SUSPICIOUS.search(text) is not None
+        # Escapes may lie in one another: a URL in HTML in JSON.
+        for _ in range(5):
+            squeezed = _squeezed(text)
+            if any(sign in squeezed for sign in self._signs):
+                return True
+            before = text
+            if "<" in text:
+                text = TAG.sub("", text)
+            if "%" in text:
+                text = unquote(text)
+            if "&" in text:
+                text = _without_entities(text)
+            if "\\" in text:
+                text = JSON_ESCAPE.sub(lambda code: chr(int(code[1], 16)), text)
+            if text == before:
+                break
+        return False
 
     def mask(self, text: str) -> str:
         """Return the text without the secrets."""
         if not self.may_be_in(text):
             return text
         if self._pattern is None:
-            self._pattern = re.compile("|".join(GAP.join(map(_forms, value)) for value in self._values))
+            patterns = [*map(_form, self._values), *self._pieces.values()]
+            self._pattern = re.compile("|".join(patterns), re.IGNORECASE)
         return self._pattern.sub(MASK, text)
 
-    def masked(self, value: object) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON value with the secrets masked in every text and every name."""
+    def masked(self, value: object, depth: int = 0) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON value with the secrets masked in every text and every name, and without what is nested deeper
+        than anything that is read."""
         if isinstance(value, str):
             return self.mask(value)
+        if isinstance(value, list | dict) and depth >= MOST_DEPTH:
+            return None
         if isinstance(value, list):
-            return [self.masked(one) for one in value]
+            return [self.masked(one, depth + 1) for one in value]
         if isinstance(value, dict):
-            return {self.mask(str(name)): self.masked(one) for name, one in value.items()}
+            return {self.mask(str(name)): self.masked(one, depth + 1) for name, one in value.items()}
         return value
 
 
-def _forms(character: str) -> str:
-    """Return a pattern for every way in which a character may be written."""
-    code = ord(character)
-    forms = [
-        rf"\\*{re.escape(character)}",
-        rf"\\+[ux](?i:0*{code:x})",
-        rf"%(?:25){{0,3}}(?i:{code:02x})",
-        rf"&(?:amp;)*#0*{code};?",
-        rf"&(?:amp;)*#[xX](?i:0*{code:x});?",
-    ]
-    if name := ENTITIES.get(character):
-        forms.append(f"&(?:amp;)*{name};")
-    if len(quoted := quote(character, safe="")) > 3:
-        forms.append(re.escape(quoted))
-    return f"(?:{'|'.join(forms)})"
+def _squeezed(text: str) -> bytes:
+    """Return the ASCII letters and digits of a text, in lower case."""
+    return text.encode("utf-8", "surrogatepass").translate(SQUEEZED, NO_LETTERS)
+
+
+def _without_entities(text: str) -> str:
+    # All at once, one of thousands of digits would be an error.
+    return ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+
+
+def _in_base64(value: str) -> Generator[str]:
+    """Yield what base64 makes of a value, with nothing, one or two bytes before it (`Bearer `), in both alphabets."""
+    for before in range(3):
+        code = base64.b64encode(bytes(before) + value.encode()).decode()
+        # The first and the last character may hold bits of what stands beside the value.
+        core = code[before + (before > 0) : (before + len(value.encode())) * 8 // 6]
+        yield from {core, core.replace("+", "-").replace("/", "_")}
+
+
+def _form(value: str) -> str:
+    """Return a pattern for the ways in which a value may be written."""
+    letters = re.findall(r"[A-Za-z\d]", value, re.ASCII)
+    if len(letters) < FEWEST:
+        return re.escape(value)
+    gap = GAP if len(letters) >= LONG and not "".join(letters).isdigit() else NARROW
+    before, after = value[: value.index(letters[0])], value[value.rindex(letters[-1]) + 1 :]
+    inner = gap.join(
+        rf"(?:{letter}|{BEGINS[0]}0{{0,6}}{code:x}|{BEGINS[1]}{code:x}"
+        rf"|{BEGINS[2]}(?:0{{0,6}}{code}(?!\d)|x0{{0,6}}{code:x});?)"
+        for letter, code in zip(letters, map(ord, letters), strict=True)
+    )
+    return f"(?:{re.escape(before)})?{inner}(?:{re.escape(after)})?"
+
+
+def _pieces(value: str) -> Generator[tuple[str, str]]:
+    """Yield parts of a value of eight characters, each with a pattern that also takes in what stands beside it."""
+    for start in range(0, len(value) - PIECE + 1 if len(value) >= 2 * PIECE else 0, PIECE // 2):
+        piece, before, after = value[start : start + PIECE], "", ""
+        if piece.isalpha() and (piece.islower() or piece.isupper() or piece.istitle()):
+            continue  # perhaps a word
+        for character in value[max(0, start - PIECE // 2) : start]:
+            before = f"(?:{before}{re.escape(character)})?"
+        for character in reversed(value[start + PIECE : start + PIECE + PIECE // 2]):
+            after = f"(?:{re.escape(character)}{after})?"
+        yield piece, f"{before}{re.escape(piece)}{after}"
 
 
 # --- where the endpoint is -------------------------------------------------------------------------------------------
@@ -147,27 +221,25 @@ class Address:
         """
         if self.user or self.password:
             return f"Basic {base64.b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
-        key = key or "none"
-        if wrong := [character for character in key if not "!" <= character <= "~"]:
-            kind = (
-                "a line break"
-                if wrong[0] in "\r\n"
-                else "a space"
-                if wrong[0].isspace()
-                else "a character not in ASCII"
-            )
-            raise InputError(
-                f"the API key holds {kind}, which no HTTP header can carry",
-                field="OPENAI_API_KEY",
-                hint="set the key again, without anything before or after it",
-            )
-        return f"Bearer {key}"
+        return f"Bearer {_in_a_header(key or 'none', 'OPENAI_API_KEY', 'the API key holds')}"
 
     def secrets(self, key: str | None) -> Secrets:
         """Return what must be seen nowhere: the key, the password, and the values of the query."""
         basic = f"{self.user}:{self.password}" if self.password else ""
         values = [value for part in self.query.split("&") for value in part.partition("=")[2:]]
         return Secrets(key or "", self.password, basic, *values)
+
+
+def _in_a_header(value: str, field: str, what: str) -> str:
+    """Return the value; raise InputError where no HTTP header can hold it."""
+    if wrong := [character for character in value if not "!" <= character <= "~"]:
+        kind = "a line break" if wrong[0] in "\r\n" else "a space" if wrong[0].isspace() else "a character not in ASCII"
+        raise InputError(
+            f"{what} {kind}, which no HTTP header can carry",
+            field=field,
+            hint="set it again, without anything before or after it",
+        )
+    return value
 
 
 def _proxy(url: str) -> str | None:
@@ -195,7 +267,7 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
-    """Names in any case."""
+    """Those that are used, their names in lower case."""
     body: Any
     """The JSON value; None when the text is no JSON."""
     text: str
@@ -208,7 +280,7 @@ class Reply:
 
     def describe(self) -> str:
         """Return what it is that is no answer, in a few words."""
-        kind = one_line(self.headers.get("Content-Type", "").partition(";")[0], 60).lower()
+        kind = one_line(self.headers.get("content-type", "").partition(";")[0], 60).lower()
         if self.body is not None:
             return f"JSON that is a {type(self.body).__name__} and not an object"
         if not self.text.strip():
@@ -217,7 +289,8 @@ class Reply:
             return "a stream of events, though none was asked for"
         if "html" in kind or self.text.lstrip()[:1] == "<":
             return f"a web page and not JSON ({error_text(self.text, 60)})"
-        return f"something that is no JSON ({kind or 'no content type'})"
+        packing = one_line(self.headers.get("content-encoding", ""), 40)
+        return f"something that is no JSON ({', '.join(filter(None, (kind or 'no content type', packing)))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +320,7 @@ def error_text(text: str, most: int = 300) -> str:
     """Return an endpoint's message in one line that is safe for a console; of a page, the words without the tags."""
     text = text[: 1 << 16]
     if text.lstrip().startswith("<"):
-        text = html.unescape(re.sub(r"<[^<>]*>", " ", text))
+        text = _without_entities(re.sub(r"<[^<>]*>", " ", text))
     return one_line(text, most) or "no message"
 
 
@@ -306,7 +379,7 @@ class Endpoint:
         }
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
             if value := os.environ.get(variable):
-                headers[name] = value
+                headers[name] = _in_a_header(value, variable, f"{variable} holds")
         self._origin = URL(self.url)
         self._urls: dict[str, URL] = {}
         connect = min(timeout, CONNECT_SECONDS)
@@ -314,8 +387,7 @@ class Endpoint:
         self._each_part = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=timeout)
         self._session = aiohttp.ClientSession(
             headers=headers,
-            # How many calls are under way is for the engine to say.
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=_connector(),
             cookie_jar=aiohttp.CookieJar(unsafe=True),
             # A small body may hold gigabytes: decompressed here, up to a bound.
             auto_decompress=False,
@@ -353,7 +425,7 @@ class Endpoint:
         async with self._sent(method, path, body, headers, timeout or self.timeout) as response:
             value, text = self._read(await _body(response))
             text = "" if value is not None and response.status < 300 else text
-            return Reply(response.status, response.headers, value, text)
+            return Reply(response.status, self._headers(response), value, text)
 
     async def download(self, path: str, target: Path) -> Reply | None:
         """Write a file that the endpoint keeps to `target`, and return None; or return the reply that is no file.
@@ -365,7 +437,7 @@ class Endpoint:
             with target.open("wb") as file:
                 async with self._sent("GET", path, None, None, None) as response:
                     if response.status >= 300:
-                        return Reply(response.status, response.headers, *self._read(await _body(response)))
+                        return Reply(response.status, self._headers(response), *self._read(await _body(response)))
                     async for part in _parts(response, MOST_FILE_BYTES):
                         _written(file.write, part)
         except (_DiskError, OSError) as error:
@@ -393,16 +465,26 @@ class Endpoint:
 
     def _read(self, raw: bytes) -> tuple[Any, str]:
         """Return the JSON value of a body, or None, and its text; both without secrets."""
+        # As JSON has it: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+        encoding = json.detect_encoding(raw)
         try:
-            # As JSON has it: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
-            text = raw.decode(json.detect_encoding(raw), "surrogatepass")
-            value = json.loads(text)
+            text = raw.decode(encoding, "surrogatepass")
+        except ValueError:
+            # Half a character among many whole ones: the answer is not lost for it.
+            text = raw.decode(encoding, "replace")
+            self.faults["encoding"] += 1
+        try:
+            value = _json(text)
         except (ValueError, RecursionError):  # RecursionError: nested a hundred thousand deep
-            return None, self.mask(raw[: 1 << 16].decode("utf-8", "replace"))
-        if self._secrets.may_be_in(text):
-            value = self._secrets.masked(value) if _depth(value) <= MOST_DEPTH else None
-            text = self.mask(text[: 1 << 16])
-        return value, text
+            value = None
+        if not self._secrets.may_be_in(text):
+            return value, text[:MOST_SHOWN]
+        # Masked before it is cut, or half a secret would be left at the end.
+        return self._secrets.masked(value), self.mask(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]
+
+    def _headers(self, response: aiohttp.ClientResponse) -> Mapping[str, str]:
+        headers = response.headers
+        return {name: self.mask(headers[name]) for name in USED_HEADERS if name in headers}
 
     @asynccontextmanager
     async def _sent(
@@ -493,29 +575,69 @@ class Endpoint:
         return there if there.host == here.host and same else None
 
 
+def _json(text: str) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # A number of thousands of digits, which makes no sense, in a field that may not matter.
+        return json.loads(text, parse_int=float)
+
+
+def _connector() -> aiohttp.TCPConnector:
+    """Return connections of which none is used again that has received what nobody asked for.
+
+    A gateway that gives a call up and answers it later all the same would else have its late answer read as the answer
+    to the next call: another Case's ranking.
+    """
+    import aiohttp
+
+    class Connector(aiohttp.TCPConnector):
+        async def _get(self, key: Any, traces: list[Any]) -> Any:  # noqa: ANN401 - of no public type
+            while (connection := await super()._get(key, traces)) is not None:
+                if connection.protocol is None or not connection.protocol.should_close:
+                    return connection
+                connection.close()
+            return None
+
+    # How many calls are under way is for the engine to say.
+    return Connector(limit=0)
+
+
+USED_HEADERS = ("content-type", "content-encoding", "location", "retry-after", "retry-after-ms")
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
-    length = response.content_length
-    if length is not None and length <= MOST_BYTES and "Content-Encoding" not in response.headers:
+    """Return the body; of an error what can be read of it, as its status says enough."""
+    from aiohttp import ClientError
+
+    length, failed = response.content_length, response.status >= 400
+    if not failed and length is not None and length <= MOST_BYTES and "Content-Encoding" not in response.headers:
         return await response.read()
-    return b"".join([part async for part in _parts(response, MOST_BYTES)])
+    parts: list[bytes] = []
+    try:
+        async for part in _parts(response, PART_BYTES if failed else MOST_BYTES):
+            parts.append(part)
+    except (TransientError, ClientError, OSError, EOFError, zlib.error):
+        if not failed:
+            raise
+    return b"".join(parts)
 
 
 async def _parts(response: aiohttp.ClientResponse, most: int) -> AsyncGenerator[bytes]:
     """Yield the body, decompressed, in parts; raise TransientError when it is longer than `most` bytes.
 
-    A body cut off within its compression raises EOFError, and one that is not compressed as it says zlib.error.
+    A body cut off within its compression raises EOFError. What is said to be compressed and is not is taken as it is,
+    and so is what is compressed in a way that was not asked for: it will be no JSON.
     """
-    size = 0
-    packing = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if packing not in ("identity", "gzip", "x-gzip", "deflate"):
-        raise TransientError(
-            f"the answer is compressed in a way that was not asked for ({one_line(packing, 40)})", kind="unreadable"
-        )
-    unpack = None if packing == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)
+    size, unpack = 0, None
+    packing = response.headers.get("Content-Encoding", "").strip().lower()
+    first = {"gzip": b"\x1f", "x-gzip": b"\x1f", "deflate": b"x"}.get(packing)
     async for packed in response.content.iter_any():
+        if first is not None and not size and packed.startswith(first):
+            unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
         rest = packed
         while rest:
             part, rest = (
@@ -538,17 +660,3 @@ def _written(write: Callable[[bytes], object], part: bytes) -> None:
         write(part)
     except OSError as error:
         raise _DiskError(error.strerror or str(error)) from error
-
-
-def _depth(value: object) -> int:
-    """Return how deep a JSON value is nested, or one more than the most that is read."""
-    depth, level = 0, [value]
-    while level and depth <= MOST_DEPTH:
-        depth += 1
-        level = [
-            child
-            for one in level
-            if isinstance(one, list | dict)
-            for child in (one.values() if isinstance(one, dict) else one)
-        ]
-    return depth

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, NoReturn, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
@@ -39,7 +40,20 @@ DEFAULT_URL = "https://api.openai.com/v1"
 COMPLETIONS = "chat/completions"
 GREETING_SECONDS = 60.0
 """How long an endpoint may take to list its models."""
-QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+QUOTA = frozenset(
+    {"insufficient_quota", "exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active"}
+)
+OUT_OF_MONEY = re.compile(
+    r"credit balance is too low|insufficient (?:account )?(?:balance|credits)|used all available credits"
+    r"|exceeded your (?:current|monthly)|(?:key|spending|billing hard) limit (?:exceeded|has been reached)"
+    r"|monthly (?:spending )?limit",
+    re.IGNORECASE,
+)
+"""Words of a refusal that no waiting helps, unless it says when to come back (`COMES_BACK`)."""
+COMES_BACK = re.compile(r"per[ _](?:second|minute|hour|day)|retry in|try again in", re.IGNORECASE)
+PASSING = frozenset({408, 409, 421, 423, 424, 425, 429})
+"""The refusals of HTTP that another try may not meet."""
+KNOWN = frozenset(status.value for status in HTTPStatus)
 ITS_OWN = re.compile(
     r"context.?(?:length|limit|size|window)|maximum (?:context|prompt|model|input|allowed) ?length|too many tokens"
     r"|(?:prompt|input|request|messages?) (?:is |are )?too (?:long|large)|reduce the length"
@@ -133,7 +147,8 @@ class OpenAIBackend(BaseBackend):
         if self.dialect.is_vllm and self._model not in served:
             raise FatalBackendError(self._no_such_model(list(served)))
         length = served.get(self._model, {}).get("max_model_len")
-        self._context_length = length if isinstance(length, int) and 0 < length < 10**9 else None
+        # True is an int.
+        self._context_length = length if type(length) is int and 0 < length < 10**9 else None
         if self.dialect.is_vllm:
             # A gateway in front of vLLM may pass on nothing but the OpenAI paths.
             try:
@@ -347,28 +362,38 @@ class OpenAIBackend(BaseBackend):
         refusal = f"({status}): {said}"
         if status == 413 or ITS_OWN.search(f"{code} {said}") or (status == 429 and TOO_LARGE.search(said)):
             raise BackendError(f"{self._url} refuses this request {refusal}")
+        wait = wait_of(reply.headers)
+        broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(said) and not COMES_BACK.search(said)
+        if status == 402 or code in QUOTA or broke:
+            raise FatalBackendError(f"{self._url}: the quota is used up ({said})\n  hint: top up, then run it again")
+        if status == 407 or (status == 403 and reply.text.lstrip().startswith("<")):
+            raise self._passing(
+                f"is behind a proxy or a firewall that answered {status}: {said}",
+                "let it pass these calls (HTTPS_PROXY may hold a user and a password), or correct --base-url",
+            )
         if status in (401, 403):
             raise FatalBackendError(
                 f"{self._url} refuses the key ({status})\n  hint: set OPENAI_API_KEY to a key for this endpoint"
             )
-        if status == 402 or code in QUOTA:
-            raise FatalBackendError(f"{self._url}: the quota is used up ({said})\n  hint: top up, then run it again")
-        if status in (408, 409, 425, 429) or status >= 500:
+        # A status that HTTP does not have comes from what stands between, as 499 and 460 do.
+        if status in PASSING or status >= 500 or 400 <= status not in KNOWN:
             kind = "429" if status == 429 else "5xx" if status >= 500 else "4xx"
-            raise TransientError(f"{self._url} answered {status}: {said}", kind=kind, wait=wait_of(reply.headers))
+            raise TransientError(f"{self._url} answered {status}: {said}", kind=kind, wait=wait)
         if status == 404 and (names := await self._served_names()) and self._model not in names:
             raise FatalBackendError(self._no_such_model(names))
+        if status < 300:
+            raise unreadable(f"{self._url} answered with the status {status}, which HTTP does not have")
         if status < 400:
-            raise self._passing(f"redirects to {self.endpoint.shown(reply.headers.get('Location', 'nowhere'), 200)}")
+            raise self._passing(f"redirects to {self.endpoint.shown(reply.headers.get('location', 'nowhere'), 200)}")
         if status in (404, 405) and not isinstance(reply.body, dict):
             raise self._passing(f"answered {status} at /{COMPLETIONS}: {said}")
         raise _RefusedError(refusal)
 
-    def _passing(self, what: str) -> BackendError:
+    def _passing(self, what: str, hint: str = "correct --base-url (it usually ends in /v1)") -> BackendError:
         """Return the error for what a proxy says. Once something was answered it may pass; before, the URL is wrong."""
         if self._has_answered:
             return unreadable(f"{self._url} {what}")
-        return FatalBackendError(f"{self._url} {what}\n  hint: correct --base-url (it usually ends in /v1)")
+        return FatalBackendError(f"{self._url} {what}\n  hint: {hint}")
 
     def _unsupported(self, body: ErrorBody, sent: Mapping[str, Any]) -> str | None:
         """Return the parameter of the body `sent` that the endpoint does not take, if the refusal names one."""

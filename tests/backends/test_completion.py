@@ -54,8 +54,8 @@ def test_labels_by_text_add_up_their_forms() -> None:
 
 
 def test_labels_by_id_take_the_id() -> None:
-    body = with_top(("token_id:49", -0.1), ("token_id:48", -2.0), ("token_id:50", -4.0))
-    assert read_completion(body, ("A", "B", "C"), (48, 49, 99)).label_logprobs == {"A": -2.0, "B": -0.1}
+    body = with_top(("token_id:49", -0.2), ("token_id:48", -2.0), ("token_id:50", -4.0))
+    assert read_completion(body, ("A", "B", "C"), (48, 49, 99)).label_logprobs == {"A": -2.0, "B": -0.2}
 
 
 @pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": []}])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import html
 import json
+import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -32,7 +34,7 @@ from llmrank.errors import (
 )
 from llmrank.store import Store
 from llmrank.types import Message, Request
-from tests.scripted_server import MODEL, ScriptedServer, Step, completion, framed, good, raw, refused
+from tests.scripted_server import HEAD, MODEL, ScriptedServer, Step, completion, framed, good, raw, refused
 
 KEY = "sk-proj-A1b2/C3d4+E5f6&G7"
 REQUEST = Request((Message("user", "rank these"),))
@@ -113,14 +115,25 @@ ECHOES: dict[str, Callable[[str], str]] = {
     "split by line breaks": lambda key: f"{key[:8]}\n{key[8:]}",
     "split by invisible characters": lambda key: "\u200b".join(key),
     "in base64": lambda key: base64.b64encode(key.encode()).decode(),
+    "in base64 behind other bytes": lambda key: base64.b64encode(f"Bearer {key}".encode()).decode(),
+    "in base64 for URLs": lambda key: base64.urlsafe_b64encode(f":{key}".encode()).decode(),
+    "in hexadecimal": lambda key: key.encode().hex(" ").upper(),
+    "as bytes of C": lambda key: "".join(f"\\x{ord(c):02x}" for c in key),
+    "in capitals": str.upper,
+    "with asterisks": lambda key: f"{key[:7]}***{key[7:]}",
+    "in two strings": lambda key: f'{key[:12]}", "{key[12:]}',
+    "all but the end": lambda key: key[:-5],
+    "all but the beginning": lambda key: key[5:],
     "as a header": lambda key: f"Authorization: Bearer {key}",
 }
 
 
 def remains(text: str) -> bool:
     """Whether a person could read the key: without tags, spaces and escapes."""
-    plain = html.unescape(text)
-    return KEY in plain or KEY[4:] in plain.replace("\n", "") or ECHOES["in base64"](KEY)[:-2] in plain
+    plain = html.unescape(text).lower()
+    letters = "".join(filter(str.isalnum, plain))
+    parts = ("a1b2c3d4", "c3d4e5f6", KEY.encode().hex(), ECHOES["in base64"](KEY)[:-2].lower())
+    return KEY.lower() in plain or any(part in letters for part in parts)
 
 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
@@ -139,6 +152,24 @@ def test_what_holds_no_secret_is_left_as_it_is(text: str) -> None:
 @pytest.mark.parametrize("key", ["", "none", "EMPTY", "sk", "x", "ollama"])
 def test_a_word_that_is_no_secret_is_left_in_answers(key: str) -> None:
     assert Secrets(key).mask(f"{key}, none of these; EMPTY x ollama sk") == f"{key}, none of these; EMPTY x ollama sk"
+
+
+def test_a_secret_of_few_letters_takes_no_list_for_itself() -> None:
+    assert Secrets("12345").mask("[1], [2], [3], [4], [5]") == "[1], [2], [3], [4], [5]"
+    assert Secrets("12345").mask("it is 12345") == "it is [key]"
+    assert Secrets("p\u00e4ss-\u00f6").mask("p and ss; p\u00e4ss-\u00f6") == "p and ss; [key]"
+
+
+@pytest.mark.parametrize("part", ["<", "&", "\\", "%25", "&amp;", "\\u0", "&#0", KEY[:9], KEY[0] + "-" * 11])
+def test_no_text_takes_more_than_its_length(part: str) -> None:
+    def seconds(count: int) -> float:
+        text = part * (count // len(part)) + KEY
+        begun = time.process_time()
+        Secrets(KEY).mask(text)
+        return time.process_time() - begun
+
+    # Quadratic time would be a minute and more.
+    assert seconds(200_000) < 5
 
 
 def test_masking_takes_time_in_proportion_to_the_text() -> None:
@@ -256,6 +287,13 @@ async def test_a_query_of_the_base_url_goes_with_every_call() -> None:
         assert server.query == "api-version=2026-01-01" and "?" not in backend.identity["base_url"]
 
 
+async def test_an_organisation_that_no_header_can_hold_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1\r\nX-Evil: 1")
+    async with ScriptedServer() as server:
+        with pytest.raises(InputError, match="OPENAI_ORG_ID holds a line break"):
+            await open_openai(server.base_url, MODEL, api_key=KEY)
+
+
 # --- bounds ---
 
 
@@ -270,6 +308,16 @@ async def test_a_gzip_bomb_takes_no_more_memory_than_an_answer_may() -> None:
         tracemalloc.stop()
         await backend.close()
         assert peak < 40 << 20
+
+
+async def test_half_a_character_costs_no_answer() -> None:
+    """As a server sends it that cuts a text between the bytes of a character."""
+    body = json.dumps(completion("[2] X > [1]")).encode().replace(b"X", b"\xf0\x9f")
+    async with ScriptedServer(framed(body)) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        assert (await backend.answer(REQUEST)).text == "[2] \ufffd > [1]"
+        assert backend.concessions["ignored"] == {"encoding": 1}
+        await backend.close()
 
 
 async def test_the_cookies_of_an_endpoint_do_not_pile_up() -> None:
@@ -320,6 +368,41 @@ async def test_a_circle_of_redirects_ends() -> None:
 
 
 # --- connections ---
+
+
+async def test_a_late_second_answer_is_not_read_as_that_to_the_next_call() -> None:
+    """As a gateway sends it that has given a call up already: on a connection that waits for its next call."""
+    calls = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+
+        def send(content: object) -> None:
+            body = json.dumps(content).encode()
+            writer.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                if b"GET" in head:
+                    send({"data": []})
+                    continue
+                length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+                await reader.readexactly(int(length.split(b":")[1]))
+                calls += 1
+                send(completion(f"answer {calls}"))
+                await asyncio.sleep(0.01)
+                send(completion("late"))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    backend = await open_openai(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", MODEL, api_key=KEY)
+    texts: list[str] = []
+    for _ in range(4):
+        texts.append((await backend.answer(REQUEST)).text)
+        await asyncio.sleep(0.1)
+    await backend.close()
+    server.close()
+    assert texts == [f"answer {number}" for number in range(1, 5)]
 
 
 async def test_tls_to_a_plain_port_is_a_clear_line() -> None:

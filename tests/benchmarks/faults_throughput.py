@@ -35,17 +35,21 @@ WORKERS = 64
 Load = Callable[[OpenAIBackend, int], Awaitable[int]]
 
 
-def serve(pipe: Connection, share: float, shortest: float, longest: float) -> None:
-    """Serve until the other end is closed."""
+def serve(pipe: Connection, share: float, shortest: float, longest: float, refusals: str | None) -> None:
+    """Serve until the other end is closed; the faults are of all kinds, or refusals with this Retry-After only."""
     draw = Random(0)
-    faults = [
-        lambda: refused(429, "slow down", headers={"Retry-After": "1"}),
-        lambda: refused(429, "slow down"),
-        lambda: refused(500, "internal error"),
-        lambda: refused(503, "busy"),
-        lambda: Step(reset=True),
-        lambda: Step(504, "late", hang=2.0),
-    ]
+    faults = [lambda: refused(429, "slow down", headers={"Retry-After": refusals or "1"})]
+    faults += (
+        []
+        if refusals
+        else [
+            lambda: refused(429, "slow down"),
+            lambda: refused(500, "internal error"),
+            lambda: refused(503, "busy"),
+            lambda: Step(reset=True),
+            lambda: Step(504, "late", hang=2.0),
+        ]
+    )
 
     def answer(_: Mapping[str, Any]) -> Step:
         if draw.random() < share:
@@ -113,9 +117,10 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--share", type=float, default=0.05, help="of calls that meet a fault")
+    parser.add_argument("--refusals", metavar="SECONDS", help="all faults are refusals with this Retry-After")
     given = parser.parse_args()
     here, there = multiprocessing.Pipe()
-    arguments = (there, given.share, 0.05, 0.5)
+    arguments = (there, given.share, 0.05, 0.5, given.refusals)
     process = multiprocessing.get_context("spawn").Process(target=serve, args=arguments, daemon=True)
     process.start()
     base_url = here.recv()
@@ -141,8 +146,10 @@ def main() -> None:
         )
         for name, taken in seconds.items()
     ]
-    what = f"{given.requests:,} Cases, answers after 50 to 500 ms, {given.share:.0%} of the calls meet a fault"
+    kind = f"are refused at random (Retry-After: {given.refusals})" if given.refusals else "meet a fault"
+    what = f"{given.requests:,} Cases, answers after 50 to 500 ms, {given.share:.0%} of the calls {kind}"
     command = f"python -m tests.benchmarks.faults_throughput --requests {given.requests} --rounds {given.rounds}"
+    command += f" --share {given.share:g} --refusals {given.refusals}" if given.refusals else ""
     print(heading(what, command), table(("", "seconds", "Cases/s", "times 64 workers", "each round"), rows), sep="\n\n")
 
 

@@ -100,6 +100,43 @@ def within(error: object) -> Step:
     return Step(body=json.dumps(body))
 
 
+def nested(depth: int) -> bytes:
+    """A good answer with a tag, so that it is searched for the key, and a field that is nested so deep."""
+    return b'{"tag": "<b>", "deep": ' + b"[" * depth + b"]" * depth + b", " + GOOD[1:]
+
+
+def several(*choices: Any) -> Step:
+    return Step(body=json.dumps({**completion(), "choices": choices}))
+
+
+def numbered(text: str, index: object) -> dict[str, Any]:
+    return {"index": index, "message": {"content": text}, "finish_reason": "stop"}
+
+
+def several_with(error: object) -> Step:
+    return Step(body=json.dumps({**completion(ANSWER), "error": error}))
+
+
+def own(name: str, step: Step) -> Fault:
+    """A refusal of this one request."""
+    return Fault(name, always(step), GIVEN_UP + "refuses this", 1, GIVEN_UP + "refuses this", 1)
+
+
+def stopping(name: str, step: Step, reason: str) -> Fault:
+    """A refusal that every other call would meet."""
+    return Fault(name, always(step), f"stops: {reason}", 1, f"stops: {reason}", 1)
+
+
+def refusing(name: str, step: Step) -> Fault:
+    """An answer in which the model refuses."""
+    return Fault(name, always(step), "unparsed: refusal", 1, "unparsed: refusal", 1)
+
+
+def busy(name: str, step: Step) -> Fault:
+    """Too many calls: not counted while the other Cases get through."""
+    return Fault(name, always(step), OK, 2, GIVEN_UP + "answered 429", 6)
+
+
 def logprobs_of(top: object) -> Step:
     """An answer whose likeliest tokens are no such thing."""
     body = completion("A")
@@ -185,11 +222,13 @@ FAULTS = (
     passing("100 Continue without end", raw(b"HTTP/1.1 100 Continue\r\n\r\n", then="repeat"), "gave no answer within"),
     harmless("fifty times 103, then the answer", raw(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50 + WHOLE)),
     passing("101 Switching Protocols", raw(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"), ""),
-    passing("garbage as gzip", framed(GOOD, "Content-Encoding: gzip"), "not valid HTTP"),
+    harmless("called gzip and plain", framed(GOOD, "Content-Encoding: gzip")),
+    passing("garbage as gzip", framed(b"\x1f\x8b" + GOOD, "Content-Encoding: gzip"), "not valid HTTP"),
+    *(harmless(f"packed as {name!r}", framed(GOOD, f"Content-Encoding: {name}")) for name in ("", "utf-8", "none")),
     passing("gzip cut off", framed(gzip.compress(GOOD)[:-20], "Content-Encoding: gzip"), "cut off"),
     harmless("gzip", framed(gzip.compress(GOOD), "Content-Encoding: gzip")),
     passing("gzip bomb", framed(gzip.compress(bytes(64 << 20)), "Content-Encoding: gzip"), "longer than 8 MiB"),
-    passing("brotli", framed(GOOD, "Content-Encoding: br"), "not asked for"),
+    passing("brotli", framed(b"\x0b\x02\x80hi\x03", "Content-Encoding: br"), "no JSON (application/json, br)"),
     passing("a body of 20 MB", framed(b'"' + b"x" * 20_000_000 + b'"'), "longer than 8 MiB"),
     harmless("a thousand cookies", framed(GOOD, *[f"Set-Cookie: c{n}=\x1b[31m" for n in range(100)])),
     # --- what is no JSON, or odd JSON ---
@@ -198,9 +237,17 @@ FAULTS = (
     passing("stream of events", Step(body='data: {"choices": []}\n\ndata: [DONE]\n\n'), "a stream of events"),
     passing("trailing comma", Step(body=json.dumps(completion(ANSWER))[:-1] + ",}"), "no JSON"),
     passing("two JSON values", Step(body=json.dumps(completion(ANSWER)) * 2), "no JSON"),
-    passing("Latin-1", framed(json.dumps(completion("Amélie")).encode().replace(b"\\u00e9", b"\xe9")), "no JSON"),
+    harmless("a byte of Latin-1 elsewhere", framed(GOOD[:-1] + b', "note": "Am\xe9lie"}')),
     passing("nested 100,000 deep", Step(body="[" * 100_000 + "]" * 100_000), "no JSON"),
-    passing("number of 10,000 digits", Step(body='{"choices": ' + "9" * 10_000 + "}"), "no JSON"),
+    passing("number of 10,000 digits", Step(body='{"choices": ' + "9" * 10_000 + "}"), "no choice"),
+    harmless("5,000 digits in the usage", Step(body=GOOD.decode().replace("10,", "9" * 5000 + ",", 1))),
+    harmless("nested 300 deep in a field that is not read", framed(nested(300))),
+    passing("nested 5,000 deep in one", framed(nested(5000)), "no JSON"),
+    *(passing(f"cut off after {place} bytes", framed(GOOD[:place]), "no JSON") for place in (1, 150, len(GOOD) - 1)),
+    passing("a comment before it", framed(b"/* ok */" + GOOD), "no JSON"),
+    harmless("line breaks around it", framed(b"\n\r\n " + GOOD + b"\n")),
+    harmless("a charset that is none", framed(GOOD, "Content-Type: application/json; charset=x-1")),
+    *(passing(f"JSON: {text}", Step(body=text), "that is|no JSON") for text in ("null", "true", "3")),
     passing("JSON list", Step(body=json.dumps([completion(ANSWER)])), "JSON that is a list"),
     passing("JSON text", Step(body=json.dumps(ANSWER)), "JSON that is a str"),
     harmless("byte order mark", framed(b"\xef\xbb\xbf" + GOOD)),
@@ -316,6 +363,127 @@ FAULTS = (
     passing("308 to what is no URL", Step(308, "", {"Location": "http://[::1"}), "not valid HTTP"),
     passing("404, a proxy's page", Step(404, PAGE), "answered 404"),
     Fault("402", always(refused(402)), "stops: quota is used up", 1, "stops: quota is used up", 1),
+    # --- more of what stands before the answer ---
+    harmless("100 Continue, then the answer", raw(b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE)),
+    *(harmless(f"{status} with an answer", replace(good(ANSWER), status=status)) for status in (201, 203, 206)),
+    passing("202, queued", Step(202, '{"id": "7", "status": "queued"}'), "no choice"),
+    passing("304", raw(b"HTTP/1.1 304 Not Modified\r\n\r\n"), "redirects to nowhere"),
+    *(
+        passing(f"status {status}", raw(f"HTTP/1.1 {status} ?\r\nContent-Length: 2\r\n\r\n{{}}".encode()), reason)
+        for status, reason in (("099", "does not have"), ("abc", "valid HTTP"), ("600", "600"), ("999", "999"))
+    ),
+    *(passing(f"{status}", refused(status), f"answered {status}") for status in (421, 423, 424, 460, 498, 499, 529)),
+    *(own(f"{status}", refused(status, "no, [3]")) for status in (406, 410, 415, 418, 431, 451)),
+    passing("407", Step(407, PAGE), "a proxy or a firewall that answered 407"),
+    passing("403, a firewall's page", Step(403, PAGE), "a proxy or a firewall that answered 403"),
+    stopping("403 in JSON", refused(403, "no access"), "refuses the key (403)"),
+    harmless("HTTP/1.0 without a length", raw(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD)),
+    harmless("chunk extensions and trailers", raw(CHUNKED + b"%x;a=b\r\n%b\r\n0\r\nX: 1\r\n\r\n" % (len(GOOD), GOOD))),
+    passing(
+        "chunks and a length", raw(CHUNKED[:-2] + b"Content-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "valid HTTP"
+    ),
+    passing("a chunk of 2^96 bytes", raw(CHUNKED + b"f" * 24 + b"\r\n" + GOOD), "valid HTTP|broke"),
+    passing("a length of 10^20", framed(GOOD, length=10**20), "broke|valid HTTP|longer"),
+    passing("a length of 0 before a body", framed(GOOD, length=0), "empty body|valid HTTP"),
+    passing("a header without a colon", framed(GOOD, "no colon"), "valid HTTP"),
+    passing("HTTP/2 in binary", raw(b"\0\0\x12\4\0\0\0\0\0\0\3\0\0\0\x64"), "valid HTTP"),
+    harmless("two answers at once", raw(WHOLE + WHOLE.replace(b"[2] >", b"[3] >"), then="hold")),
+    # --- an error whose body does not come ---
+    busy("429, its body cut off", raw(b"HTTP/1.1 429 No\r\nContent-Length: 99\r\n\r\n{")),
+    busy("429, a body of 20 MB", raw(b"HTTP/1.1 429 No\r\nContent-Length: 20000000\r\n\r\n" + b"x" * 20_000_000)),
+    stopping("401, its body cut off", raw(b"HTTP/1.1 401 No\r\nContent-Length: 99\r\n\r\n{"), "refuses the key"),
+    own("400 in brotli", raw(b"HTTP/1.1 400 No\r\nContent-Encoding: br\r\nContent-Length: 3\r\n\r\n\x0b\x02\x80")),
+    own("400, an entity of 5,000 digits", Step(400, f"<p>&#{'9' * 5000};</p>")),
+    own("400, a list", Step(400, '[{"error": {"code": 400, "message": "no"}}]')),
+    *(
+        own(f"400: {body!r:.20}", Step(400, body))
+        for body in ("", "null", PAGE, '{"detail": [{"msg": "no"}]}', "<" * 99_999)
+    ),
+    # --- which choice, which content ---
+    harmless("the second choice first", several(numbered("[3] > [1] > [2]", 1), numbered(ANSWER, 0))),
+    harmless("a choice of nobody first", several(None, numbered(ANSWER, 0))),
+    *(harmless(f"a choice with the index {index!r}", several(numbered(ANSWER, index))) for index in (7, "0", None)),
+    harmless("parts that are texts", good([ANSWER])),
+    passing("a part whose text is an object", good([{"type": "text", "text": {"value": ANSWER}}]), "no text"),
+    refusing("a part that refuses", good([{"type": "refusal", "refusal": "I can't help"}])),
+    harmless("thinking that is no text", good([{"type": "thinking", "thinking": [{"text": 7}, None]}, TEXT])),
+    passing("a delta", Step(body=json.dumps({"choices": [{"delta": {"content": ANSWER}}]})), "message"),
+    # --- how it ended ---
+    *(
+        passing(f"finish reason {reason}", good("[3] >", finish_reason=reason), "failed within its answer")
+        for reason in ("abort", "cancelled", "network_error", "insufficient_system_resource", "ERROR")
+    ),
+    *(
+        refusing(f"finish reason {reason}", good("", finish_reason=reason))
+        for reason in ("SAFETY", "RECITATION", "sensitive", "content-filter")
+    ),
+    *(
+        Fault(f"finish reason {reason}", always(good("[2] > [", finish_reason=reason)), "repaired", 1, "repaired", 1)
+        for reason in ("MAX_TOKENS", "model_length")
+    ),
+    *(
+        harmless(f"finish reason {reason!r:.9}", good(ANSWER, finish_reason=reason))
+        for reason in ("STOP", "", "x" * 999)
+    ),
+    # --- log-probabilities that cannot be ---
+    *(
+        Fault(f"log-probabilities {name}", always(step), effect, 1, effect, 1, True)
+        for name, step, effect in (
+            ("all zero", judged(A=0.0, B=0, C=0.0), "unparsed: label_missing"),
+            ("that are probabilities", judged(A=0.5, B=0.3, C=0.2), "unparsed: label_missing"),
+            ("all certain", judged(A=-0.01, B=-0.02, C=-0.03), "unparsed: label_missing"),
+            ("of nothing but infinity", judged(A=float("-inf"), B=float("-inf")), "unparsed: label_missing"),
+            ("by name", logprobs_of({"A": -1.0, "B": -0.5, "C": -3.0}), "unparsed: label_missing"),
+            ("that are true", judged(A=True, B=-0.5, C=-3.0), "repaired"),
+            ("of -9999", judged(A=-1.0, B=-0.5, C=-9999.0), OK),
+            (
+                "twice",
+                logprobs_of([{"token": t, "logprob": v} for t, v in (("A", -0.5), ("B", -1), ("C", -3))] * 2),
+                OK,
+            ),
+        )
+    ),
+    # --- errors in the place of an answer ---
+    *(harmless(f"error {error!r} beside the answer", several_with(error)) for error in (None, {}, "", [], False, 0)),
+    passing("error in a list", Step(body='{"error": [{"message": "busy [3]"}]}'), "busy [3]"),
+    *(
+        passing(f"{name} in a 200", Step(body=json.dumps({name: "upstream sleeps [3]"})), "upstream sleeps")
+        for name in ("message", "detail")
+    ),
+    *(
+        busy(f"429 as the code {code!r} in a 200", Step(body=json.dumps({"error": {"code": code, "message": "slow"}})))
+        for code in ("429", "rate_limit_exceeded")
+    ),
+    stopping("401 in a 200", Step(body='{"error": {"code": 401, "message": "who?"}}'), "refuses the key"),
+    stopping("invalid_api_key in a 200", Step(body='{"error": {"code": "invalid_api_key"}}'), "refuses the key"),
+    own("context_length_exceeded in a 200", Step(body='{"error": {"code": "context_length_exceeded"}}')),
+    # --- no more money, or no more just now ---
+    *(
+        stopping(f"{status}: {text}", refused(status, text, type=kind), "quota is used up")
+        for status, text, kind in (
+            (429, "You exceeded your current quota", "insufficient_quota"),
+            (429, "You exceeded your current quota, please check your plan and billing details", None),
+            (429, "Your team has used all available credits or reached its monthly spending limit", None),
+            (403, "Key limit exceeded (monthly limit)", None),
+            (400, "Your credit balance is too low", None),
+        )
+    ),
+    busy(
+        "429 in the words of a quota",
+        refused(429, "You exceeded your current quota: 15 requests per minute; retry in 9s"),
+    ),
+    *(
+        busy(f"429, Retry-After: {text}", throttled(text)())
+        for text in ("", "0", "0.5", "1, 2", "1e3", "soon", "\u0661".encode().decode("latin-1"))
+    ),
+    Fault(
+        "503, Retry-After: in the year 9999",
+        always(refused(503, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"})),
+        GIVEN_UP + "answered 503",
+        1,
+        GIVEN_UP + "answered 503",
+        1,
+    ),
 )
 
 

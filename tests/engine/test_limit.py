@@ -268,6 +268,8 @@ STORMS = {
     "slow calls": (50, 5, 1.0, 2.0),
     "slow calls, no Retry-After": (50, 5, None, 2.0),
     "a low rate": (5, 2, 1.0, 0.5),
+    "a low rate, no Retry-After": (5, 2, None, 0.5),
+    "a lower rate": (2, 2, 1.0, 0.5),
     "a high rate": (500, 50, 1.0, 0.2),
     "a Retry-After to the moment": (50, 5, 0.02, 0.02),
 }

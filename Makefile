@@ -55,7 +55,7 @@ test: check
 # all of the recorded answers.
 SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_trained.py \
 	answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py audit/test_asking.py \
-	audit/test_settings_audited.py audit/test_variance.py
+	audit/test_settings_audited.py audit/test_variance.py audit/test_memorisation.py
 quick: check
 	$(BIN)/pytest -n 2 -m "not vllm" $(SLOW:%=--ignore tests/%)
 

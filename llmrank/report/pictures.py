@@ -81,7 +81,7 @@ def depth(found: Depth) -> str:
         if across(one.n) - last > APART + 5:
             last = across(one.n)
             parts.append(_text(last, up.start + 16, f"{one.n}"))
-    parts += [_text(across.start - 6, up(tick) + 4, f"{tick:.4g}", "end") for tick in _round(up.low, up.high)]
+    parts += [_text(across.start - 9, up(tick) + 4, f"{tick:.4g}", "end") for tick in _round(up.low, up.high)]
     parts.append(_text((across.start + across.end) / 2, height - 6, "first candidates that are reranked"))
     parts.append(_text(across.start + 6, 20, found.measure, "start"))
     if (recalled := next((value for one, value in points if one.n == 1), None)) is not None:

@@ -291,6 +291,19 @@ def test_what_is_shown_never_tells_the_answer() -> None:
     assert first_half("2001: A Space Odyssey (1968)") == "2001: A" and first_half("Apollo 13") == "Apollo"
 
 
+def test_an_echo_is_no_memory(tmp_path: Path) -> None:
+    """Where ids say what the title is, or its first half is as good as the whole, nothing could be learnt."""
+    named = [
+        Item(title.lower(), title) for title in ("Alpha Beta", "Gamma Delta", "Matrix, The", "Usual Suspects, The")
+    ]
+    plain = [Item(f"n{at}", f"{word} {second}") for at, (word, second) in enumerate(zip(FIRST, SECOND, strict=True))]
+    given = [Case(f"u{at}", (), (item, plain[0])) for at, item in enumerate([*named, *plain])]
+    asked = compose_audit("memorisation", given, prompt="rankgpt", part=["titles", "ids"], progress=False)
+    ids, titles = ({case.relevant[0] for case in asked.changed(part).cases} for part in ("ids", "titles"))
+    assert ids and not ids & {item.item_id for item in named}
+    assert "matrix, the" not in titles and "usual suspects, the" in titles and "alpha beta" in titles
+
+
 def test_neutral_names_are_the_same_everywhere_and_say_nothing() -> None:
     given = cases(30)
     change = without_titles(given, 1, "movie")

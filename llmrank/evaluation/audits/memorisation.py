@@ -169,9 +169,24 @@ class _Data:
         known = {item.item_id: item for item in self.items}
         return tuple(item for item_id, item in (known | wanted).items() if item_id in kept)
 
+    @property
+    def titles(self) -> Counter[str]:
+        """How many items have each title."""
+        return Counter(item.title for item in self.items)
+
+    def telling(
+        self, items: Iterable[Item], count: int, what: str, shown: Mapping[str, str]
+    ) -> tuple[list[Item], tuple[Item, ...]]:
+        """Return so many of the items, without those for which repeating what is shown of them would be read as an
+        answer; and the items among which answers are looked for."""
+        drawn = self.drawn(items, 2 * count, what)
+        reads, catalogue = answer_format("one_title"), self.catalogue(drawn)
+        question = Question(catalogue, top=1)
+        asked = [item for item in drawn if not reads.read(Response(shown[item.item_id]), question).ranked]
+        return asked[:count], catalogue
+
     def halves(self, count: int) -> list[Case]:
-        """Return Cases that show the first half of a title: those by which one item alone can be meant, and that are
-        not read as its title themselves."""
+        """Return Cases that show the first half of a title, by which one item alone can be meant."""
         halves = {item.item_id: half for item in self.items if (half := first_half(item.title))}
         starts = Counter(
             " ".join(words[:n])
@@ -180,30 +195,27 @@ class _Data:
             for n in range(1, len(words) + 1)
         )
         alone = [item for item in self.items if starts[halves.get(item.item_id, "").casefold()] == 1]
-        asked = self.drawn(alone, 2 * count, "titles")
-        reads, catalogue = answer_format("one_title"), self.catalogue(asked)
-        question = Question(catalogue, top=1)
-        telling = [item for item in asked if not reads.read(Response(halves[item.item_id]), question).ranked]
-        return [_about(item, [Event(Item(item.item_id, halves[item.item_id]))], catalogue) for item in telling[:count]]
+        asked, catalogue = self.telling(alone, count, "titles", halves)
+        return [_about(item, [Event(Item(item.item_id, halves[item.item_id]))], catalogue) for item in asked]
 
     def lines(self, count: int) -> list[Case]:
         """Return Cases that show some lines of the data, and ask for the title behind an id."""
-        titles = Counter(item.title for item in self.items)
-        drawn = self.drawn((item for item in self.items if titles[item.title] == 1), count + EXAMPLES, "ids")
+        titles = self.titles
+        alone = [item for item in self.items if titles[item.title] == 1]
+        drawn, catalogue = self.telling(alone, count + EXAMPLES, "ids", {item.item_id: item.item_id for item in alone})
         examples, asked = drawn[:EXAMPLES], drawn[EXAMPLES:]
         order = {item.item_id: at for at, item in enumerate(self.items)}
         shown = [Event(item) for item in sorted(examples, key=lambda item: order[item.item_id])]
-        catalogue = self.catalogue(asked)
         return [_about(item, [*shown, Event(Item(item.item_id, "?"))], catalogue) for item in asked]
 
     def next_events(self) -> list[Case]:
         """Return a Case for each user that shows the first half of the history, and asks for the next event."""
-        found: dict[str, tuple[tuple[Event, ...], Item, list[str]]] = {}
+        found, titles = dict[str, tuple[tuple[Event, ...], Item, list[str]]](), self.titles
         for case in self.cases:
             new = [*{event.item.item_id: event for event in case.history}.values()]
             cut = len(new) // 2
             later = [event.item.item_id for event in new[cut + 1 : cut + 1 + LATER_EVENTS]]
-            if min(cut, len(later)) >= LEAST_EVENTS:
+            if min(cut, len(later)) >= LEAST_EVENTS and titles[new[cut].item.title] == 1:
                 found[case.user_id] = (tuple(new[max(0, cut - SHOWN) : cut]), new[cut].item, later)
         known = {item.item_id: item for item in self.items}
         wanted = [known[item_id] for _, item, later in found.values() for item_id in (item.item_id, *later)]

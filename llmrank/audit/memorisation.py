@@ -38,8 +38,9 @@ class _Recalled:
 
     row: str
     done: str
-    """What the model does, in the plural; with the share in front of it."""
+    """What is said where it is above chance."""
     undone: str
+    """What there is no sign of, else."""
 
 
 SAID: Mapping[Recall, _Recalled] = {
@@ -93,9 +94,9 @@ def memorisation(
     asked: dict[Recall, _Answers] = {name: _Answers.of(runs[name], name) for name in SAID if name in runs}
     shares = {name: [*one.shares()] for name, one in asked.items()}
     found = Contrast.of({name: runs[name] for name in (NAMED, ANONYMOUS)}) if ANONYMOUS in runs else None
-    levels, compared = list[AuditRow](), list[AuditRow]()
+    levels, compared, missing = list[AuditRow](), list[AuditRow](), list[AuditRow]()
     if found is not None:
-        levels = found.levels(lambda name: "titles" if name == NAMED else "neutral names")
+        levels, missing = found.levels(_said), found.unread(_said)
         values = found.values[NAMED], found.values[ANONYMOUS]
         compared = difference_rows([("titles minus neutral names", *values, found.users)])
     parted, before = ((), ()) if dated is None else _before(runs[NAMED], dated)
@@ -110,11 +111,15 @@ def memorisation(
         sentence += f" Not asked: {'; '.join(f'{name} ({why})' for name, why in not_asked.items())}."
     if silent := sum(one.said.count(None) for one in asked.values()):
         answers = sum(len(one.said) for one in asked.values())
-        sentence += f" {silent:,} of {answers:,} answers name no item of the data; they count as not known."
+        sentence += f" {silent:,} of {answers:,} answers name no item that was looked for; they count as not known."
     sentence += unread([runs[name] for name in (NAMED, ANONYMOUS) if name in runs], "they count as worst")
     named_none = [mean_row(f"no item named, {name}", one.silent, one.users, (0, 1)) for name, one in asked.items()]
-    rows = (*chain(*shares.values()), *levels, *parted, *tests, *named_none)
+    rows = (*chain(*shares.values()), *levels, *parted, *tests, *named_none, *missing)
     return Audit(QUESTION, sentence, rows, next(iter(runs.values())).title)
+
+
+def _said(name: str) -> str:
+    return "titles" if name == NAMED else "neutral names"
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def _recalling(part: Recall, cases: tuple[Case, ...], template: PromptTemplate, 
     settings = {**own.settings, "variant": f"memorisation: {part}", "variant_sha256": cases_hash(cases)}
     note = f"The Cases ask what the model recalls of the data: memorisation, {part}."
     recalled = replace(
-        own, cases=cases, evaluation=f"recall of {part}", notes=(note,), settings=settings, target_forced=False,
+        own, cases=cases, evaluation=f"by heart ({part})", notes=(note,), settings=settings, target_forced=False,
         proposed=None, split=None,
     )  # fmt: skip
     return Evaluation(recalled, setup, parse_measures("HR@1", "ranking"), evaluation.reporter)

@@ -10,7 +10,7 @@ from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import normalise, without_reasoning
 from llmrank.answers.outcome import TextFormat, answered, unparsed
 from llmrank.answers.ranking import read_ranking
-from llmrank.types import Answer, Question, Response
+from llmrank.types import Answer, Entry, Question, Response
 
 _STAGES = ("exact", "normalised", "fuzzy")
 _FIELDS = re.compile(r"::|[|\t]")
@@ -40,21 +40,23 @@ class OneTitle(TextFormat):
             repairs = {name: count for name, count in listed.repairs.items() if name == "truncated"}
             answer = answered(response, repairs, ranked=listed.ranked[:1], matches={first: 1})
             return replace(answer, entries=listed.entries[:1])
-        line = next((one for one in normalise(without_reasoning(response.text) or "").split("\n") if one.strip()), "")
-        found = {} if _DENIED.search(line[:_READ]) else _named(line[:_READ], title_index(question.items))
+        lines = enumerate(normalise(without_reasoning(response.text) or "").split("\n"), 1)
+        number, line = next(((place, one[:_READ]) for place, one in lines if one.strip()), (0, ""))
+        found = {} if _DENIED.search(line) else _named(line, title_index(question.items))
         if len(found) == 1 and listed.reason != "refusal":
-            [(at, stage)] = found.items()
-            return answered(response, {}, ranked=(question.items[at].item_id,), matches={stage: 1})
+            [(at, (text, stage))] = found.items()
+            answer = answered(response, {}, ranked=(question.items[at].item_id,), matches={stage: 1})
+            return replace(answer, entries=(Entry(text, number, stage),))
         return unparsed(response, response.text, "ambiguous" if found else listed.reason or "no_candidate_named")
 
 
-def _named(line: str, index: TitleIndex) -> dict[int, str]:
-    """Return the position of each item whose title is a part of the line, with the stage of its match."""
-    found: dict[int, str] = {}
-    for part in _parts(line):
-        match = index.find(part.strip(" .;,!?*_\"'"))
+def _named(line: str, index: TitleIndex) -> dict[int, tuple[str, str]]:
+    """Return the position of each item whose title is a part of the line, with that part and the stage of its match."""
+    found: dict[int, tuple[str, str]] = {}
+    for part in (one.strip(" .;,!?*_\"'") for one in _parts(line)):
+        match = index.find(part)
         if match is not None and match.stage in ("exact", "normalised"):
-            found[match.positions[0]] = match.stage
+            found[match.positions[0]] = (part, match.stage)
     return found
 
 

@@ -98,7 +98,7 @@ def memorisation(
     if found is not None:
         levels, missing = found.levels(_said), found.unread(_said)
         values = found.values[NAMED], found.values[ANONYMOUS]
-        compared = difference_rows([("titles minus neutral names", *values, found.users)])
+        compared = difference_rows([("real titles minus neutral names", *values, found.users)])
     parted, before = ((), ()) if dated is None else _before(runs[NAMED], dated)
     tests = corrected([*(one.above_chance() for one in asked.values()), *compared, *before])
     claims = [_claim(name, shares[name][0], test) for name, test in zip(asked, tests, strict=False)]
@@ -119,7 +119,7 @@ def memorisation(
 
 
 def _said(name: str) -> str:
-    return "titles" if name == NAMED else "neutral names"
+    return "real titles" if name == NAMED else "neutral names"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import pytest
 
 from llmrank.answers import answer_format
+from llmrank.answers.located import located
 from llmrank.types import Item, Outcome, Question, Response
 
 TITLES = (
@@ -43,6 +44,13 @@ def read(text: str) -> tuple[tuple[str, ...], str]:
 )
 def test_the_title_is_read(text: str) -> None:
     assert read(text) == (("Star Wars (1977)",), "")
+
+
+def test_what_was_read_is_told() -> None:
+    for text in ("Star Wars (1977)", "50::Star Wars (1977)", "\n\nIt is **Star Wars (1977)**."):
+        [entry] = answer_format("one_title").read(Response(text), Question(ITEMS, top=1)).entries
+        [span] = located(text, [entry])
+        assert text[span.start : span.end] == "Star Wars (1977)" and span.read_as == "exact"
 
 
 @pytest.mark.parametrize(

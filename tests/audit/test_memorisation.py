@@ -151,7 +151,7 @@ def test_what_is_known_by_heart_is_measured_at_its_share(tmp_path: Path, share: 
         assert row.chance is not None and row.chance < 0.02
         assert test.direction == bool(share), test
         assert test.value == pytest.approx((row.value or 0) - row.chance)
-    worth = rows["titles minus neutral names"]
+    worth = rows["real titles minus neutral names"]
     assert worth.ci95 is not None and worth.ci95[0] <= share * 9 / 10 <= worth.ci95[1]
     assert worth.direction == bool(share)
     assert rows["HR@1, neutral names"].value == pytest.approx(0.1, abs=0.07)

@@ -57,8 +57,8 @@ test: check
 # The fast lane: lint, types, and the tests that need neither a model nor the command line, training, figures or a browser,
 # nor read all of the recorded answers. Types are checked beside the tests.
 SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_trained.py \
-	answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py report/test_figures.py audit/test_asking.py \
-	audit/test_settings_audited.py audit/test_variance.py
+	answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py report/test_figures.py \
+	audit/test_asking.py audit/test_settings_audited.py audit/test_variance.py audit/test_memorisation.py
 quick: setup
 	@$(MAKE) --no-print-directory --output-sync -j 2 check quick-tests
 

@@ -144,6 +144,38 @@ def paired_difference(
     )
 
 
+def difference_of_groups(
+    values: NDArray[np.float64], first: NDArray[np.bool_], clusters: NDArray[np.intp] | None = None
+) -> Difference:
+    """Return the mean of the values that are `first` minus that of the others, two groups that are not paired.
+
+    With one value for each user this is Welch's t test (1947, Biometrika 34) and its interval; else the standard error
+    is cluster-robust over users, who may be in both groups, and there are no more degrees of freedom than users less
+    one. Raises ValueError where a group has fewer than two values.
+    """
+    from scipy.special import stdtr
+
+    sides = (first, ~first)
+    if min(map(np.count_nonzero, sides)) < 2:
+        raise ValueError("each group needs two values")
+    pulls, freedoms, means = np.zeros(len(values)), list[tuple[float, int]](), list[float]()
+    for sign, which in zip((1, -1), sides, strict=True):
+        own = values[which]
+        means.append(float(own.mean()))
+        # Scaled so that the squares of one group add up to its variance by n - 1.
+        pulls[which] = sign * (own - own.mean()) / math.sqrt(len(own) * (len(own) - 1))
+        freedoms.append((float((pulls[which] ** 2).sum()), len(own) - 1))
+    sums, counts = by_cluster(pulls, clusters)
+    variance, difference = float((sums**2).sum()), means[0] - means[1]
+    squares = sum(part**2 / freedom for part, freedom in freedoms)
+    freedom = sum(part for part, _ in freedoms) ** 2 / squares if squares else min(one for _, one in freedoms)
+    freedom = min(freedom, len(sums) - 1)
+    error = math.sqrt(variance)
+    half = t_quantile(freedom, 0.95) * error
+    p = float(2 * stdtr(freedom, -abs(difference) / error)) if error else float(abs(difference) <= TIE)
+    return Difference(difference, difference - half, difference + half, p, len(counts), p)
+
+
 def spread(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
     """Return the standard deviation over users that a mean over all values has: its standard error times √users.
 

@@ -14,6 +14,7 @@ from llmrank.answers.expected_rating import ExpectedRating
 from llmrank.answers.json_answer import Json
 from llmrank.answers.label_logprobs import LabelLogprobs
 from llmrank.answers.normalise import without_reasoning
+from llmrank.answers.one_title import OneTitle
 from llmrank.answers.outcome import TextFormat, answered, missing, unparsed
 from llmrank.answers.permutation import Permutation
 from llmrank.answers.plugin_format import PluginFormat
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TextFormat", "answer_format", "answer_formats", "answered", "missing", "unparsed", "without_reasoning"]
 
-_FORMATS = (Titles, Permutation, Json, Choice, YesNo, Rating, ExpectedRating, LabelLogprobs)
+_FORMATS = (Titles, Permutation, Json, Choice, YesNo, Rating, ExpectedRating, LabelLogprobs, OneTitle)
 _GROUP = "llmrank.answers"
 
 

@@ -7,6 +7,7 @@ from llmrank.audit.finding import Audit, AuditRow, Variants, read_audit
 from llmrank.audit.history import history, history_variants
 from llmrank.audit.identifiers import identifiers
 from llmrank.audit.injection import injection, injection_variants
+from llmrank.audit.memorisation import Dated, Recall, memorisation, without_titles
 from llmrank.audit.paraphrase import paraphrase
 from llmrank.audit.popularity import popularity
 from llmrank.audit.position import position
@@ -18,7 +19,9 @@ __all__ = [
     "Audit",
     "AuditRow",
     "Component",
+    "Dated",
     "Design",
+    "Recall",
     "Source",
     "Variants",
     "consistency",
@@ -27,6 +30,7 @@ __all__ = [
     "identifiers",
     "injection",
     "injection_variants",
+    "memorisation",
     "paraphrase",
     "popularity",
     "position",
@@ -36,4 +40,5 @@ __all__ = [
     "thinking",
     "variance",
     "variance_components",
+    "without_titles",
 ]

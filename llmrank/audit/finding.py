@@ -119,10 +119,12 @@ def mean_row(
     return AuditRow(name, finite(mean.value), interval, int(known.sum()), chance)
 
 
-def difference_rows(compared: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[str]]]) -> list[AuditRow]:
+def difference_rows(
+    compared: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[str]]], *, correct: bool = True
+) -> list[AuditRow]:
     """Return the mean of left minus right for each name, left values, right values, and users, as `compare` takes it.
 
-    Values that are not defined (NaN) are left out. The p-values are corrected for one another (Holm).
+    Values that are not defined (NaN) are left out. The p-values are `corrected` unless that is done with others.
     """
     rows: list[AuditRow] = []
     for name, left, right, users in compared:
@@ -132,8 +134,13 @@ def difference_rows(compared: Sequence[tuple[str, Sequence[float], Sequence[floa
         found = stats.paired_difference(values[0, known], values[1, known], clusters)
         interval = finite_pair(found.low, found.high) if found.users > 1 else None
         rows.append(AuditRow(name, finite(found.difference), interval, int(known.sum()), 0.0, found.p))
-    corrected = stats.holm([row.p or 0.0 for row in rows])
-    return [replace(row, p=p) for row, p in zip(rows, corrected, strict=True)]
+    return corrected(rows) if correct else rows
+
+
+def corrected(rows: Sequence[AuditRow]) -> list[AuditRow]:
+    """Return the differences with their p-values corrected for one another (Holm)."""
+    adjusted = stats.holm([row.p or 0.0 for row in rows])
+    return [replace(row, p=p) for row, p in zip(rows, adjusted, strict=True)]
 
 
 def unread(runs: Iterable[Run], consequence: str) -> str:

@@ -18,6 +18,7 @@ from llmrank.cli.options import (
 from llmrank.cli.output import show
 from llmrank.evaluation.audits.options import (
     HistoryOptions,
+    MemorisationOptions,
     NoOptions,
     ParaphraseOptions,
     ThinkingOptions,
@@ -145,6 +146,15 @@ _asking(
     """Does what an item is called in the prompt decide?
 
     Each Case is asked with its items named by every scheme that the prompt can be combined with.
+    """,
+)
+_asking(
+    "memorisation",
+    MemorisationOptions,
+    """Does the model know the data set by heart?
+
+    It is asked to complete titles, for the titles of ids, and for the next events of users; and to rank candidates
+    whose titles are replaced by neutral names.
     """,
 )
 _asking(

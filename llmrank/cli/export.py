@@ -1,14 +1,15 @@
-"""`llmrank export`: a Run in the formats of other tools."""
+"""`llmrank export`: a Run in the formats of other tools, and in experiment trackers."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
 from llmrank.cli.options import option
 from llmrank.run.export import ExportFormat
+from llmrank.run.tracking import Tracker
 
 
 @click.command()
@@ -17,17 +18,32 @@ from llmrank.run.export import ExportFormat
     "--to",
     "form",
     required=True,
-    type=click.Choice(get_args(ExportFormat)),
-    help="The rankings, or the table of the numbers.",
+    type=click.Choice([*get_args(ExportFormat), *get_args(Tracker)]),
+    help="The rankings, the table of the numbers, or a tracker.",
 )
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write.")
+@click.option("-o", "--output", help="The file to write; for mlflow the tracking URI, for wandb the folder.")
+@option("--project", help="The project of wandb, or MLflow's experiment.  [default: the tracker's]")
+@option("--no-files", is_flag=True, help="Do not add the files of RUN to the tracker: they hold what users did.")
 @click.option("--force", is_flag=True, help="Overwrite a file that exists.")
-def export(run: Path, form: ExportFormat, output: Path, force: bool) -> None:
-    """Write RUN as a TREC run with its qrels, as CSV or Parquet, or its table as LaTeX or Markdown.
+def export(
+    run: Path,
+    form: Any,  # noqa: ANN401 - click has checked it
+    output: str | None,
+    project: str | None,
+    no_files: bool,
+    force: bool,
+) -> None:
+    """Write RUN as a TREC run with its qrels, as CSV or Parquet, or its table as LaTeX or Markdown; or log it as a run
+    of MLflow or Weights & Biases.
 
     Ties are written as equal scores. Cases without a readable answer have no line in a TREC run: use trec_eval -c.
     """
     from llmrank.run import load_run
 
+    if form in get_args(Tracker):
+        click.echo(load_run(run).track(form, where=output, project=project, files=not no_files))
+        return
+    if output is None:
+        raise click.UsageError("name the file to write: -o FILE")
     for path in load_run(run).export(output, form, overwrite=force):
         click.echo(str(path))

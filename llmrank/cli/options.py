@@ -119,6 +119,8 @@ def _option_of(setting: Setting, group: str) -> Callable[[Command], Command]:
     elif get_origin(kind) is tuple:
         several = get_args(kind)[1] is ...
         attributes |= {"multiple": True} if several else {"nargs": len(get_args(kind))}
+        if get_origin(get_args(kind)[0]) is Literal:
+            attributes["type"] = click.Choice([str(choice) for choice in get_args(get_args(kind)[0])])
     if metavar := METAVAR_OF.get(setting.name) or METAVARS.get(kind):
         attributes["metavar"] = metavar
     default = setting.default

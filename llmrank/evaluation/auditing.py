@@ -14,8 +14,10 @@ from llmrank.errors import InputError, nearest
 from llmrank.evaluation.audits.history import plan_history
 from llmrank.evaluation.audits.identifiers import plan_identifiers
 from llmrank.evaluation.audits.injection import plan_injection
+from llmrank.evaluation.audits.memorisation import plan_memorisation
 from llmrank.evaluation.audits.options import (
     HistoryOptions,
+    MemorisationOptions,
     NoOptions,
     ParaphraseOptions,
     ThinkingOptions,
@@ -31,7 +33,9 @@ from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.evaluation.settings import gather, settings_of
 from llmrank.run import Run
 
-AuditName = Literal["history", "injection", "prior", "identifiers", "paraphrase", "thinking", "variance"]
+AuditName = Literal[
+    "history", "injection", "prior", "identifiers", "memorisation", "paraphrase", "thinking", "variance"
+]
 NAMES: tuple[AuditName, ...] = get_args(AuditName)
 
 
@@ -50,6 +54,7 @@ ASKING: Mapping[AuditName, AskingAudit] = {
     "injection": AskingAudit(NoOptions, plan_injection),
     "prior": AskingAudit(NoOptions, plan_prior),
     "identifiers": AskingAudit(NoOptions, plan_identifiers),
+    "memorisation": AskingAudit(MemorisationOptions, plan_memorisation),
     "paraphrase": AskingAudit(ParaphraseOptions, plan_paraphrase),
     "thinking": AskingAudit(ThinkingOptions, plan_thinking),
     "variance": AskingAudit(VarianceOptions, plan_variance),
@@ -130,8 +135,9 @@ def run_audit(
     Args:
         name: `history`: what is the user's history worth, and does its order matter? `injection`: how many ranks does a
             candidate gain whose title asks to be first? `prior`: do identifier and place alone decide? `identifiers`:
-            does what an item is called decide? `paraphrase`: does the wording? `thinking`: does it rank better when it
-            reasons first? `variance`: how far would the number move if it were measured again?
+            does what an item is called decide? `memorisation`: does the model know the data set by heart?
+            `paraphrase`: does the wording decide? `thinking`: does it rank better when it reasons first? `variance`:
+            how far would the number move if it were measured again?
         cases: What `evaluate` takes.
         out: Folder that gets a Run per variant; None: each has one of its own under `results/`.
         arguments: The audit's own options (see `llmrank.evaluation.audits.options`), such as `last=5` for `history`

@@ -20,7 +20,7 @@ from llmrank.prompting.view import View
 from llmrank.types import AnswerFormat, Case, Event, Item, Message, Outcome, Question, Response
 
 ANSWERS: Mapping[str, frozenset[str]] = {
-    "listwise": frozenset({"titles", "permutation", "json"}),
+    "listwise": frozenset({"titles", "permutation", "json", "one_title"}),
     "sliding_window": frozenset({"titles", "permutation", "json", "label_logprobs"}),
     "first_token": frozenset({"label_logprobs"}),
     "pointwise": frozenset({"rating", "expected_rating", "yes_no"}),
@@ -122,7 +122,7 @@ def _settings(template: PromptTemplate) -> Iterator[InputError]:
         hint = "add `ids: numbers` or `ids: letters`"
         yield problem("answer", f"{answer!r} reads identifiers, and items have none", hint)
     freely = front.ranker not in ANSWERS or front.ranker == "listwise"
-    if front.candidates == "catalogue" and not (freely and answer in {"titles", "json"}):
+    if front.candidates == "catalogue" and not (freely and answer in {"titles", "json", "one_title"}):
         hint = "write `answer: titles`, `ranker: listwise`"
         yield problem("candidates", "a model that names items freely answers with titles", hint)
     if front.shots and "shot" not in template.blocks:
@@ -261,6 +261,7 @@ def _obedient(
         "permutation": (Response(" > ".join(f"[{identifier}]" for identifier in named)), ids),
         "json": (Response(json.dumps({"ranking": list(named)})), ids),
         "choice": (Response(named[0]), ids[:1]),
+        "one_title": (Response(items[0].title), ids[:1]),
         "yes_no": (Response("Yes"), 1.0),
         "rating": (Response(f"{high:g}"), high),
         "label_logprobs": (Response("", label_logprobs=even), tuple(item.item_id for item in question.items)),

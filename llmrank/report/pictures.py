@@ -11,6 +11,7 @@ from itertools import pairwise
 from llmrank.audit import AuditRow
 from llmrank.errors import one_line
 from llmrank.run.calibration import Bin
+from llmrank.run.depth import Depth, DepthPoint
 from llmrank.run.pareto import Pareto, ParetoPoint
 
 TICKS = (0.0, 0.01, 0.03, 0.1, 0.25, 0.5, 1.0)
@@ -61,6 +62,43 @@ def reliability(bins: Sequence[Bin]) -> str:
             parts.append(_line("reach", x, up(one.taken_ci95[0]), x, up(one.taken_ci95[1])))
         parts.append(_element("circle", "point", cx=x, cy=up(one.taken), r=4))
     return _svg(width, height, "Share of candidates that were taken, against the probability given", parts)
+
+
+def depth(found: Depth) -> str:
+    """Return the measure with its interval against how many candidates are reranked, and a line at recall order.
+
+    There have to be two depths of which the measure is known; their axis is of logarithms.
+    """
+    points = known_depths(found)
+    width, height = 360, 260
+    ends = [end for one, value in points for end in (value, *(one.ci95 or ()))]
+    room = 0.06 * (max(ends) - min(ends)) or 0.01
+    across = Scale(points[0][0].n, points[-1][0].n, 48, width - 14, math.log)
+    up = Scale(max(0.0, min(ends) - room), max(ends) + room, height - 40, 12)
+    parts = _frame(across, up)
+    last = -math.inf
+    for one, _ in points:
+        if across(one.n) - last > APART + 5:
+            last = across(one.n)
+            parts.append(_text(last, up.start + 16, f"{one.n}"))
+    parts += [_text(across.start - 9, up(tick) + 4, f"{tick:.4g}", "end") for tick in _round(up.low, up.high)]
+    parts.append(_text((across.start + across.end) / 2, height - 6, "first candidates that are reranked"))
+    parts.append(_text(across.start + 6, 20, found.measure, "start"))
+    if (recalled := next((value for one, value in points if one.n == 1), None)) is not None:
+        parts.append(_line("beside", across.start, up(recalled), across.end, up(recalled)))
+    places = [(one, across(one.n), up(value)) for one, value in points]
+    parts += [_line("front", *here[1:], *there[1:]) for here, there in pairwise(places)]
+    for one, x, y in places:
+        if one.ci95 is not None:
+            parts.append(_line("reach", x, up(one.ci95[0]), x, up(one.ci95[1])))
+        parts.append(_element("circle", "point", cx=x, cy=y, r=4))
+    label = f"{found.measure} with 95% interval, against how many of the first candidates are reranked"
+    return _svg(width, height, label, parts)
+
+
+def known_depths(found: Depth) -> list[tuple[DepthPoint, float]]:
+    """Return the depths of which the measure is known, each with it."""
+    return [(one, one.value) for one in found if one.value is not None]
 
 
 def pareto(found: Pareto) -> str:

@@ -13,6 +13,7 @@ from llmrank.report import pictures
 from llmrank.report.terminal import verdict
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison
+from llmrank.run.depth import Depth
 from llmrank.run.groups import WAYS, Groups
 from llmrank.run.metrics import task_of
 from llmrank.run.pareto import Pareto
@@ -49,7 +50,7 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
     asked = list(dict.fromkeys([*(one for _, run in ranked for one in audits_of(run)), *audits]))
     found = (
         ("For whom", [(name, _shown(groups_of(run, by))) for name, run in ranked]),
-        ("Had only the first candidates been reranked", [(name, _shown(run.depth())) for name, run in ranked]),
+        ("Had only the first candidates been reranked", [(name, _depth(run.depth())) for name, run in ranked]),
         ("Can scores be believed as probabilities?", _each(ranked, calibration_of, _calibration)),
         ("Audits", [("", _audits(asked))] if asked else []),
         ("Cost against quality", [("", _pareto(pareto))] if pareto and can_be_drawn(pareto) else []),
@@ -129,6 +130,13 @@ def _section(title: str, parts: Iterable[tuple[str, str]], *, named: bool) -> st
 
 def _shown(found: Shown) -> str:
     return table_html(found.table()) + _notes(found.notes())
+
+
+def _depth(found: Depth) -> str:
+    if len(pictures.known_depths(found)) < 2:
+        return _shown(found)
+    said = "A depth is a point, with its 95% interval; the line across is recall order, of which nothing is reranked."
+    return _pair(pictures.depth(found), said, found.table()) + _notes(found.notes())
 
 
 def _calibration(found: Calibration) -> str:

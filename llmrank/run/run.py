@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from llmrank.run.export import ExportFormat
     from llmrank.run.groups import Groups
     from llmrank.run.personal import Personal
+    from llmrank.run.tracking import Tracker
     from llmrank.run.usage import RunUsage
 
 REPEAT = "repeat the command that made the Run: it writes the file again"
@@ -274,6 +275,14 @@ class Run:
         from llmrank.run.export import export
 
         return export(self, Path(path), format, overwrite=overwrite)
+
+    def track(
+        self, tracker: Tracker, *, where: str | Path | None = None, project: str | None = None, files: bool = True
+    ) -> str:
+        """Log the Run as a run of MLflow or Weights & Biases, and return its id; see `llmrank.run.tracking`."""
+        from llmrank.run.tracking import track
+
+        return track(self, tracker, where=where, project=project, files=files)
 
     def table(self) -> TextTable:
         """Return the numbers as a table to publish: a row per measure, the baselines beside it."""

@@ -20,7 +20,9 @@ from tests.answers.asking import items, numbered
 from tests.benchmarks.hostile_answers import SHARDS as SHARDS_OF_HOSTILE
 from tests.benchmarks.hostile_answers import hostile, seconds
 
-FORMATS = ("titles", "permutation", "json", "choice", "yes_no", "rating", "expected_rating", "label_logprobs")
+FORMATS = (
+    *("titles", "permutation", "json", "choice", "yes_no", "rating", "expected_rating", "label_logprobs", "one_title"),
+)
 FILMS = items(
     "Toy Story (1995)",
     "Toy Story 2 (1999)",
@@ -67,8 +69,8 @@ FINISH = st.sampled_from(("stop", "length", "refusal"))
 LOGPROBS = st.none() | st.dictionaries(st.sampled_from((*"ABC12345", "Yes", " No", "x")), st.floats(), max_size=6)
 
 
-def test_there_are_eight_and_each_knows_its_name() -> None:
-    assert answer_formats()[:8] == tuple(answer_format(name).name for name in answer_formats()[:8])
+def test_there_are_nine_and_each_knows_its_name() -> None:
+    assert answer_formats()[:9] == tuple(answer_format(name).name for name in answer_formats()[:9])
     assert set(FORMATS) <= set(answer_formats())
 
 
@@ -112,7 +114,7 @@ RATIO = 3.2
 """A text of twice the length may take this many times as long; four times would be quadratic."""
 
 
-@pytest.mark.parametrize("name", ("titles", "permutation", "json", "choice", "rating", "yes_no"))
+@pytest.mark.parametrize("name", ("titles", "permutation", "json", "choice", "rating", "yes_no", "one_title"))
 @pytest.mark.parametrize("shard", SHARDS_OF_HOSTILE)
 def test_twice_the_length_takes_twice_the_time(name: str, shard: str) -> None:
     """The best of several tries each, compared; no clock alone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -121,6 +122,15 @@ def test_compare_in_every_form(alone: Path) -> None:
     assert r"\toprule" in goes_well(run(alone, "compare", "run", "plain", "--to", "latex")).stdout
     found = json.loads(goes_well(run(alone, "compare", "run", "plain", "--measures", "MRR", "--json")).stdout)
     assert [one["measure"] for one in found["results"]] == ["MRR"] and found["cases"] == CASES
+
+
+def test_export_needs_a_file_and_a_tracker_needs_its_package(alone: Path) -> None:
+    assert "name the file to write: -o FILE" in run(alone, "export", "run", "--to", "csv").stderr
+    logged = run(alone, "export", "run", "--to", "mlflow", "-o", "sqlite:///mlflow.db", "--project", "rankers")
+    if find_spec("mlflow"):
+        assert len(goes_well(logged).stdout.strip()) == 32
+    else:
+        assert logged.returncode == 3 and "pip install mlflow" in logged.stderr
 
 
 @pytest.mark.parametrize("form", ["trec", "csv", "parquet", "latex", "markdown"])

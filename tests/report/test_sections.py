@@ -84,6 +84,24 @@ def test_what_the_answers_took_is_shown_for_each_run_that_asks(tmp_path: Path) -
     assert "3,000" in shown, "100 prompt tokens for each of 30 Cases"
 
 
+def test_the_depths_are_drawn_where_the_table_has_them(tmp_path: Path) -> None:
+    run = with_scores(tmp_path / "run")
+    found, shown = run.depth(), section(page(run), "Had only the first candidates been reranked")
+    assert all(cell in shown for row in found.table().rows for cell in row)
+    places = [(float(x), float(y)) for x, y in re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)"', shown)]
+    assert len(places) == len(found.points) == 5, "1, 2, 3 and 5 of 6, and all"
+    assert [x for x, _ in places] == sorted({x for x, _ in places})
+    assert all(40 <= x <= 360 and 0 <= y <= 230 for x, y in places)
+    best, least = (pick(found, key=lambda one: one.value or 0) for pick in (max, min))
+    heights = dict(zip((one.n for one in found), (y for _, y in places), strict=True))
+    assert heights[best.n] == min(heights.values()) and heights[least.n] == max(heights.values())
+    [line] = re.findall(r'class="beside" x1="[\d.]+" y1="([\d.]+)" x2="[\d.]+" y2="([\d.]+)"', shown)
+    assert float(line[0]) == float(line[1]) == heights[1], "recall order, of which nothing is reranked"
+    alone = [case(f"u{user}", n=1) for user in range(3)]
+    bare = make_run(tmp_path / "bare", alone, [Ranking((one.candidates[0].item_id,)) for one in alone])
+    assert "<svg" not in section(page(bare), "Had only the first candidates been reranked")
+
+
 def test_cost_against_quality_is_drawn_for_several_runs(tmp_path: Path) -> None:
     runs = [with_scores(tmp_path / "scored"), without_scores(tmp_path / "bare")]
     shown = section(page(*runs), COST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from annotated_types import Ge
 from pydantic import BeforeValidator, InstanceOf
@@ -31,6 +31,26 @@ def _several(value: object) -> object:
 
 
 Wordings = Annotated[tuple[str | Path | InstanceOf[PromptTemplate], ...], BeforeValidator(_several)]
+
+
+Part = Literal["titles", "ids", "next", "anonymous"]
+"""The parts of `memorisation`."""
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
+@dataclass(frozen=True, slots=True)
+class MemorisationOptions:
+    """What `memorisation` asks."""
+
+    part: Annotated[tuple[Part, ...], BeforeValidator(_several)] = ()
+    """Ask only for titles, ids, next (event of a user) or anonymous (ranking without titles); may be repeated.
+    [default: all four]"""
+    items: Annotated[int, Ge(2)] = 100
+    """Of how many items, drawn by the seed, the title is asked."""
+    known_as: str | None = None
+    """What the data set is called in public, such as "MovieLens 100K".  [default: its name here]"""
+    before: str | None = None
+    """Also compare the Cases before this day with those from it: 2023-10-01, 2023-10 or 2023."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,67 @@
+"""The answer format `one_title`: the model names one item by its title, in a list, on a line, or in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from llmrank.answers.matching import TitleIndex, title_index
+from llmrank.answers.normalise import normalise, without_reasoning
+from llmrank.answers.outcome import TextFormat, answered, unparsed
+from llmrank.answers.ranking import read_ranking
+from llmrank.types import Answer, Entry, Question, Response
+
+_STAGES = ("exact", "normalised", "fuzzy")
+_FIELDS = re.compile(r"::|[|\t]")
+_QUOTED = re.compile(r"[\"“«]([^\"“”«»]+)[\"”»]")
+_CALLED = re.compile(r"(?:\b(?:is|was|be|called|named|titled)\b:?|:)\s+")
+_DENIED = re.compile(r"\b(?:not|\w{1,6}n['’]t|cannot|no|never|unknown|unsure|unable)\b", re.IGNORECASE)
+_READ = 2_000
+"""Characters of a line in which a title is looked for: a title stands in a short one."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneTitle(TextFormat):
+    """Reads the one title that is named: the first of a list (`titles`), else the only one on the first line, as a
+    field (`50::Star Wars (1977)`), in quotes, or after what says that it follows (`The title is Star Wars.`).
+
+    An answer that names another title first, two of them so, or one in a line that denies something, names none.
+    """
+
+    name: str = "one_title"
+
+    def read(self, response: Response, question: Question) -> Answer:
+        """Return the one item in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
+        `no_candidate_named`)."""
+        listed = read_ranking(response, question, titles=True)
+        first = listed.entries[0].read_as if listed.ranked and listed.entries else ""
+        if first in _STAGES:
+            repairs = {name: count for name, count in listed.repairs.items() if name == "truncated"}
+            answer = answered(response, repairs, ranked=listed.ranked[:1], matches={first: 1})
+            return replace(answer, entries=listed.entries[:1])
+        lines = enumerate(normalise(without_reasoning(response.text) or "").split("\n"), 1)
+        number, line = next(((place, one[:_READ]) for place, one in lines if one.strip()), (0, ""))
+        found = {} if _DENIED.search(line) else _named(line, title_index(question.items))
+        if len(found) == 1 and listed.reason != "refusal":
+            [(at, (text, stage))] = found.items()
+            answer = answered(response, {}, ranked=(question.items[at].item_id,), matches={stage: 1})
+            return replace(answer, entries=(Entry(text, number, stage),))
+        return unparsed(response, response.text, "ambiguous" if found else listed.reason or "no_candidate_named")
+
+
+def _named(line: str, index: TitleIndex) -> dict[int, tuple[str, str]]:
+    """Return the position of each item whose title is a part of the line, with that part and the stage of its match."""
+    found: dict[int, tuple[str, str]] = {}
+    for part in (one.strip(" .;,!?*_\"'") for one in _parts(line)):
+        match = index.find(part)
+        if match is not None and match.stage in ("exact", "normalised"):
+            found[match.positions[0]] = (part, match.stage)
+    return found
+
+
+def _parts(line: str) -> Iterator[str]:
+    yield from _FIELDS.split(line)
+    yield from _QUOTED.findall(line)
+    for called in _CALLED.finditer(line):
+        yield line[called.end() :]

@@ -1,0 +1,81 @@
+"""The answer format `one_title`: one title, alone or in what a model says around it."""
+
+import pytest
+
+from llmrank.answers import answer_format
+from llmrank.answers.located import located
+from llmrank.types import Item, Outcome, Question, Response
+
+TITLES = (
+    *("Star Wars (1977)", "Star Trek: The Wrath of Khan (1982)", "Toy Story (1995)", "Usual Suspects, The (1995)"),
+    *("Fargo (1996)", "Jurassic Park (1993)", "It Could Happen to You (1994)", "Heat (1995)"),
+)
+ITEMS = tuple(Item(f"B00{number}XQ", title) for number, title in enumerate(TITLES))
+
+
+def read(text: str) -> tuple[tuple[str, ...], str]:
+    answer = answer_format("one_title").read(Response(text), Question(ITEMS, top=1))
+    titles = {item.item_id: item.title for item in ITEMS}
+    assert (answer.outcome is Outcome.UNPARSED) == (not answer.ranked) == bool(answer.reason)
+    return tuple(titles[item_id] for item_id in answer.ranked), answer.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Star Wars (1977)",
+        "star wars",
+        '"Star Wars"',
+        "**Star Wars (1977)**",
+        "Title: Star Wars (1977)",
+        'The title is "Star Wars".',
+        "The title is Star Wars.",
+        "The movie that begins so is called Star Wars (1977).",
+        "50::Star Wars (1977)",
+        "50::Star Wars (1977)::Action|Sci-Fi",
+        "50|Star Wars (1977)|01-Jan-1977||http://us.imdb.com",
+        "B000XQ::Star Wars (1977)",
+        "50. Star Wars (1977)",
+        "50::Star Wars (1977)\n51::Heat (1995)",
+        "1. Star Wars (1977)\n2. Fargo (1996)",
+        '"Star" is how "Star Wars" begins.',
+        "<think>Star Trek? No.</think>Star Wars",
+    ],
+)
+def test_the_title_is_read(text: str) -> None:
+    assert read(text) == (("Star Wars (1977)",), "")
+
+
+def test_what_was_read_is_told() -> None:
+    for text in ("Star Wars (1977)", "50::Star Wars (1977)", "\n\nIt is **Star Wars (1977)**."):
+        [entry] = answer_format("one_title").read(Response(text), Question(ITEMS, top=1)).entries
+        [span] = located(text, [entry])
+        assert text[span.start : span.end] == "Star Wars (1977)" and span.read_as == "exact"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        ("Sorry, I cannot do that.", "refusal"),
+        ("Blade Runner (1982)", "no_candidate_named"),
+        ("Blade Runner (1982)\nStar Wars (1977)", "no_candidate_named"),
+        ("1. Blade Runner\n2. Star Wars (1977)", "no_candidate_named"),
+        ("Star", "no_candidate_named"),
+        ("Star Wars: Episode IV - A New Hope (1997)", "no_candidate_named"),
+        ('I do not know whether it is "Star Wars".', "no_candidate_named"),
+        ('It is not called "Star Wars".', "no_candidate_named"),
+        ('It is "Star Wars" or "Fargo".', "ambiguous"),
+        ("B000XQ", "no_candidate_named"),
+        ("B000XQ::", "no_candidate_named"),
+        ("<think>Star Wars", "truncated"),
+    ],
+)
+def test_what_names_none_names_none(text: str, reason: str) -> None:
+    assert read(text) == ((), reason)
+
+
+@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("form", ["{}", '"{}"', "7::{}", "The title is {}.", "Title: {}", "It is **{}**."])
+def test_every_title_is_read_back(title: str, form: str) -> None:
+    assert read(form.format(title)) == ((title,), "")

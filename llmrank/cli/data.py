@@ -41,12 +41,13 @@ def fetch_command(name: str, force: bool, as_json: bool) -> None:
     from llmrank.data.fetch import fetch
     from llmrank.data.registry import dataset_info
 
-    folder = fetch(name, say, force=force)
+    known = dataset_info(name)
+    folder = fetch(known, say, force=force)
     if as_json:
         show_json({"name": name, "folder": str(folder)})
     else:
         click.echo(folder)
-        say(f"licence: {dataset_info(name).licence}")
+        say(f"licence: {known.licence}")
 
 
 @data.command(name="describe")

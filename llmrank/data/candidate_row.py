@@ -36,21 +36,15 @@ _TITLE_HINT = "give every item a title: the model reads it"
 _ID_HINT = "give it as text or as a whole number"
 _NUMBER_HINT = "give a finite number, or null where it is unknown"
 _RELEVANT_HINT = 'give a list of ids, as in ["181"], or an object of gains, as in {"181": 2}'
-_LIST_FAULT = ("{shown} is no list", "give it as a list, as in [...]")
-_OBJECT_FAULT = ("{shown} is no object", "give it as an object, as in {...}")
-_NUMBER_FAULT = ("{shown} is no number", _NUMBER_HINT)
 _FAULTS = {
     "missing": ("the {name} is missing", "add it"),
     "string_pattern_mismatch": ("the {name} is empty", _ID_HINT),
     "string_too_long": ("the {name} has {length:,} characters", f"shorten it to at most {LONGEST_TITLE:,}"),
     "string_type": ("{shown} is no text", "give it as text"),
     "string_unicode": ("the text is broken: half of a surrogate pair", "write the file again, as UTF-8"),
-    "float_type": _NUMBER_FAULT,
-    "finite_number": _NUMBER_FAULT,
-    "list_type": _LIST_FAULT,
-    "dict_type": _OBJECT_FAULT,
-    "model_type": _OBJECT_FAULT,
-    "model_attributes_type": _OBJECT_FAULT,
+    **dict.fromkeys(("float_type", "finite_number"), ("{shown} is no number", _NUMBER_HINT)),
+    "list_type": ("{shown} is no list", "give it as a list, as in [...]"),
+    "dict_type": ("{shown} is no object", "give it as an object, as in {...}"),
 }
 """By pydantic's name for a fault: what is wrong, and the hint."""
 
@@ -184,8 +178,8 @@ class RowReader:
         history = map(
             Event,
             self._made(past, EVENT_FIELDS),
-            [_float(event.get("rating")) for event in past],
-            [_float(event.get("timestamp")) for event in past],
+            [_known(event.get("rating")) for event in past],
+            [_known(event.get("timestamp")) for event in past],
         )
         candidates: list[Mapping[str, Any]] = fields.get("candidates") or []
         target: Mapping[str, Any] | None = fields.get("target")
@@ -200,7 +194,7 @@ class RowReader:
             tuple(map(float, scores)) if scores and None not in scores else None,
             tuple(relevant),
             None if target is None else self._made([target], _TARGET_FIELDS)[0],
-            None if ignored else _float(fields.get("rating")),
+            None if ignored else _known(fields.get("rating")),
             "" if case_id is None else str(case_id),
             graded(relevant.values()),
             {} if ignored else further_columns(fields),
@@ -261,32 +255,27 @@ def _misspelt(there: frozenset[str]) -> tuple[str, str] | None:
     return None
 
 
-def case_row(case: Case, *, nested: bool = False) -> dict[str, object]:
+def case_row(case: Case) -> dict[str, object]:
     """Return the row of a Case: only what is set, ready for JSON.
 
-    Attributes stand beside the title unless one of them has a name that the format uses (or with `nested`, for
-    Parquet): then all of them stand in `attributes`. `relevant` is a list of ids, or a map from id to gain where the
-    Case has gains. `case_id` is left out where it is the user id.
+    Attributes stand beside the title unless one of them has a name that the format uses: then all of them stand in
+    `attributes`. `relevant` is a list of ids, or a map from id to gain where the Case has gains. `case_id` is left out
+    where it is the user id.
     """
     row: dict[str, object] = {"user_id": case.user_id}
     if case.case_id != case.user_id:
         row["case_id"] = case.case_id
     row |= {name: text for name, text in case.columns.items() if name not in ROW_FIELDS}
-    row["history"] = [
-        _item_row(event.item, nested, rating=event.rating, timestamp=event.timestamp) for event in case.history
-    ]
+    row["history"] = [_item_row(event.item, rating=event.rating, timestamp=event.timestamp) for event in case.history]
     if case.target is not None:
-        row["target"] = _item_row(case.target, nested)
+        row["target"] = _item_row(case.target)
         if case.rating is not None:
             row["rating"] = case.rating
         return row
     scores: Sequence[float | None] = case.recall_scores or [None] * len(case.candidates)
-    row["candidates"] = [
-        _item_row(item, nested, score=score) for item, score in zip(case.candidates, scores, strict=True)
-    ]
+    row["candidates"] = [_item_row(item, score=score) for item, score in zip(case.candidates, scores, strict=True)]
     if case.relevant:
-        gains = case.gains
-        row["relevant"] = list(case.relevant) if gains is None else dict(zip(case.relevant, gains, strict=True))
+        row["relevant"] = list(case.relevant) if case.gains is None else case.gain_of
     return row
 
 
@@ -302,23 +291,24 @@ def attribute_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str).strip('"')
 
 
-def _item_row(item: Item, nested: bool, **numbers: float | None) -> dict[str, object]:
+def _item_row(item: Item, **numbers: float | None) -> dict[str, object]:
     row: dict[str, object] = {"item_id": item.item_id, "title": item.title}
     row |= {name: value for name, value in numbers.items() if value is not None}
-    if item.attributes:
-        apart = nested or not (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes)
-        row |= {"attributes": dict(item.attributes)} if apart else dict(item.attributes)
-    return row
+    if (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes):
+        return row | dict(item.attributes)
+    return row | {"attributes": dict(item.attributes)}
 
 
-def _float(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
-    """Return a number as one with a point, and a date as seconds since the epoch; without a zone it is in UTC."""
-    if value is None or type(value) is float:
-        return value
+def as_float(value: float | date) -> float:
+    """Return a number, or a date as seconds since the epoch; without a zone it is in UTC."""
     if isinstance(value, date):
         value = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-        value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     return float(value)
+
+
+def _known(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
+    return value if value is None or type(value) is float else as_float(value)
 
 
 def _check_lists(fields: Mapping[str, Any], case: Case) -> None:

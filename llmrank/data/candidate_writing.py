@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import accumulate, chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -120,27 +120,28 @@ def write_tables(path: Path, tables: Iterator[Any], schema: Any, *, overwrite: b
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    count, waiting, held = 0, list[Any](), 0
+    count, held = 0, schema.empty_table()
     with (
         replacing(path, overwrite=overwrite) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         for table in chain(tables, [None]):
-            if table is not None:
-                waiting.append(table)
-                held += table.num_rows
-            if held and (held >= ROW_GROUP or table is None):
-                writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP)
-                count, waiting, held = count + held, [], 0
+            held = held if table is None else pa.concat_tables([held, table])
+            if len(held) and (len(held) >= ROW_GROUP or table is None):
+                writer.write_table(held, row_group_size=ROW_GROUP)
+                count, held = count + len(held), schema.empty_table()
     return count
 
 
 def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) -> int:
     """Write rows that are JSON lines already, each with its line break, and return their number."""
     count = 0
-    with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as plain, _packed(plain, path) as file:
-        for count, line in enumerate(lines, 1):  # noqa: B007 - the last one is their number
-            file.write(line)
+    with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as plain:
+        # No name and no time in the header: the same bytes for the same rows.
+        packed = gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0) if path.suffix.lower() == ".gz" else None
+        with packed or nullcontext(plain) as file:
+            for count, line in enumerate(lines, 1):  # noqa: B007 - the last one is their number
+                file.write(line)
     return count
 
 
@@ -166,12 +167,3 @@ def check_free(path: Path, *, overwrite: bool, sources: Iterable[Path | None] = 
         raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
     if not path.parent.is_dir():
         raise InputError("there is no such folder", path=path.parent, hint="create it first")
-
-
-@contextmanager
-def _packed(file: IO[bytes], path: Path) -> Generator[IO[bytes] | gzip.GzipFile]:
-    if path.suffix.lower() != ".gz":
-        yield file
-        return
-    with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:  # no name, no time: the same bytes
-        yield packed

@@ -10,7 +10,7 @@ import re
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
@@ -53,7 +53,8 @@ class BadRowsError(InputError):
     """Several rows of a candidate file have faults."""
 
     def __init__(self, path: Path | str, faults: Sequence[InputError], count: int) -> None:
-        shown = "".join(f"\n    {_without_path(fault, path)}" for fault in faults)
+        texts = [str(fault).partition("\n  hint:")[0].removeprefix(f"{path}") for fault in faults]
+        shown = "".join(f"\n    {text.removeprefix(', ').removeprefix(': ')}" for text in texts)
         listed = "" if count == len(faults) else f"; the first {len(faults)}"
         hint = "correct them, or go on with the other rows: --skip-bad-rows (skip_bad_rows=True)"
         super().__init__(f"{count:,} rows have faults{listed}:{shown}", path=path, hint=hint)
@@ -73,36 +74,29 @@ class CandidateSummary:
 
     rows: int = 0
     """Good rows: a Case each."""
-    rating_rows: int = 0
-    """Rows with a `target`; the others are ranking rows."""
     skipped_rows: int = 0
     """Rows with faults, left out at the user's wish."""
     empty_histories: int = 0
     """Cases of users who have done nothing yet."""
-    rows_with_truth: int = 0
-    """Ranking rows with relevant ids, rating rows with a true rating."""
     relevant: int = 0
     """Relevant ids of all rows."""
     missed: int = 0
     """Relevant ids that the recall stage did not propose. They count against the score."""
     rows_with_seen: int = 0
     """Rows that offer an item of the user's history."""
-    lowest_rating: float | None = None
-    """Of the true ratings."""
-    highest_rating: float | None = None
+    ratings: tuple[float, float] | None = None
+    """The lowest and the highest of the true ratings."""
 
     def add(self, case: Case, offered: Collection[str]) -> None:
         """Count a Case, whose candidates have the ids `offered`."""
         self.rows += 1
         self.empty_histories += not case.history
         self.rows_with_seen += any(event.item.item_id in offered for event in case.history)
-        self.rows_with_truth += bool(case.relevant) or (case.target is not None and case.rating is not None)
         self.relevant += len(case.relevant)
         self.missed += sum(item_id not in offered for item_id in case.relevant)
-        self.rating_rows += case.target is not None
         if case.target is not None and (rating := case.rating) is not None:
-            self.lowest_rating = rating if self.lowest_rating is None else min(rating, self.lowest_rating)
-            self.highest_rating = rating if self.highest_rating is None else max(rating, self.highest_rating)
+            low, high = self.ratings or (rating, rating)
+            self.ratings = min(low, rating), max(high, rating)
 
     def notes(self) -> Iterator[str]:
         """Yield a line for each thing that a reader of the numbers must know."""
@@ -119,11 +113,8 @@ class CandidateSummary:
     @property
     def rating_scale(self) -> tuple[float, float]:
         """The scale of the true ratings: 0 to 1 where they are all 0 or 1, else 1 to 5, widened to hold them all."""
-        if self.lowest_rating is None or self.highest_rating is None:
-            return 1.0, 5.0
-        if self.lowest_rating >= 0 and self.highest_rating <= 1:
-            return 0.0, 1.0
-        return min(1.0, self.lowest_rating), max(5.0, self.highest_rating)
+        low, high = self.ratings or (1.0, 5.0)
+        return (0.0, 1.0) if low >= 0 and high <= 1 else (min(1.0, low), max(5.0, high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +324,7 @@ class CandidateFile:
             if hash(case_id) & _HASH in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
                 problem, field = (
                     f"duplicate case (first seen on line {line})",
-                    "case_id" if case_id != user else "user_id",
+                    "user_id" if case_id == user else "case_id",
                 )
                 yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
@@ -406,10 +397,6 @@ def arrow_table(source: ArrowTable | DataFrame) -> Any:  # noqa: ANN401 - pyarro
         raise InputError(f"no table of candidates ({error})", path="the table", hint=hint) from error
 
 
-def _without_path(error: InputError, path: Path | str) -> str:
-    return str(error).partition("\n  hint:")[0].removeprefix(f"{path}, ").removeprefix(f"{path}: ")
-
-
 def _convert_hint(path: Path) -> str:
     return f"convert it: llmrank convert {path.name} --from table -o candidates.parquet"
 
@@ -418,17 +405,11 @@ def _convert_hint(path: Path) -> str:
 
 
 def _json_rows(path: Path) -> Iterator[RawRows]:
-    lines, contents = list[int](), list[bytes]()
-    for line, content in byte_lines(path):
-        if line == 1:
-            _refuse_other_formats(path, content.strip())
-        lines.append(line)
-        contents.append(content)
-        if len(lines) == ROWS_AT_ONCE:
-            yield RawRows(lines, contents)
-            lines, contents = [], []
-    if lines:
-        yield RawRows(lines, contents)
+    left = byte_lines(path)
+    while some := list(islice(left, ROWS_AT_ONCE)):
+        if some[0][0] == 1:
+            _refuse_other_formats(path, some[0][1].strip())
+        yield RawRows([line for line, _ in some], [content for _, content in some])
 
 
 def _refuse_other_formats(path: Path, first: bytes) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
-from llmrank.data.dataset import Dataset
+from llmrank.data.dataset import Dataset, Interactions
 from llmrank.data.registry import DATASETS
 
 
@@ -67,12 +68,12 @@ def describe(dataset: Dataset) -> Description:
         interactions=len(events),
         density=len(events) / (users * len(items)),
         repeated_interactions=len(events) - pairs,
-        ratings=_histogram(dataset),
+        ratings=None if dataset.rating_scale is None or events.rating is None else _histogram(events.rating),
         rating_scale=dataset.rating_scale,
         first=first,
         last=last,
         unknown_timestamps=len(events) - len(times),
-        equal_timestamps=_equal_timestamps(dataset),
+        equal_timestamps=_equal_timestamps(events) if len(times) else None,
         history_length=dict(zip(("min", "25%", "median", "75%", "max"), quantiles, strict=True)),
         items_without_title=sum(item.title == item.item_id for item in items),
         items_sharing_a_title=sum(count for count in titles.values() if count > 1),
@@ -88,19 +89,14 @@ def _day(seconds: float) -> str:
     return datetime.fromtimestamp(float(seconds), UTC).date().isoformat()
 
 
-def _histogram(dataset: Dataset) -> dict[str, int] | None:
-    if dataset.rating_scale is None or dataset.interactions.rating is None:
-        return None
-    values, counts = np.unique(dataset.interactions.rating, return_counts=True)
+def _histogram(ratings: NDArray[np.float64]) -> dict[str, int]:
+    values, counts = np.unique(ratings, return_counts=True)
     return {f"{value:g}": count for value, count in zip(values.tolist(), counts.tolist(), strict=True)}
 
 
-def _equal_timestamps(dataset: Dataset) -> float | None:
-    events = dataset.interactions
-    known = np.zeros(len(events), bool) if events.timestamp is None else ~np.isnan(events.timestamp)
-    if events.timestamp is None or not known.any():
-        return None
-    user, time = events.user[known], events.timestamp[known]
-    order = np.lexsort((time, user))
-    same = (np.diff(user[order]) == 0) & (np.diff(time[order]) == 0)
-    return float(np.mean(np.append(same, False) | np.insert(same, 0, False)))
+def _equal_timestamps(events: Interactions) -> float:
+    assert events.timestamp is not None
+    known = ~np.isnan(events.timestamp)
+    _, moment = np.unique(events.timestamp[known], return_inverse=True)
+    _, count = np.unique(events.user[known] * len(moment) + moment, return_counts=True)
+    return float(count[count > 1].sum() / len(moment))

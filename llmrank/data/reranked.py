@@ -107,10 +107,9 @@ class RerankedWriter(Closable):
             "repairs": dict(ranking.repairs),
             "usage": usage,
         }
-        failed = failed or ranking.outcome is Outcome.ERROR
-        head = f"{row.line}\t{'failed' if failed else 'done'}\t"
-        begin = self._end
-        self._append(head.encode() + to_json(added, inf_nan_mode="constants"))
+        failed, begin = failed or ranking.outcome is Outcome.ERROR, self._end
+        head = b"%d\t%b\t" % (row.line, b"failed" if failed else b"done")
+        self._append(head + to_json(added, inf_nan_mode="constants"))
         self._note(row.line, begin, failed=failed)
 
     def finish(self, progress: Callable[[int], None] = lambda rows: None) -> int:

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,43 +25,21 @@ EXTENSIONS = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".json
 
 ROLES = ("user", "item", "title", "rating", "timestamp", "position")
 """What a column of a data set may be."""
-ALIASES: Mapping[str, tuple[str, ...]] = {
-    "user": ("user", "userid", "reviewerid", "uid", "customerid", "customer", "visitorid", "visitor"),
-    "item": (
-        "item",
-        "itemid",
-        "movieid",
-        "parentasin",
-        "asin",
-        "bookid",
-        "productid",
-        "product",
-        "articleid",
-        "sku",
-        "isbn",
-        "iid",
-    ),
-    "title": (
-        "title",
-        "movietitle",
-        "itemtitle",
-        "booktitle",
-        "producttitle",
-        "productname",
-        "itemname",
-        "name",
-        "titles",
-    ),
-    "rating": ("rating", "overall", "stars", "score"),
-    "timestamp": ("timestamp", "unixreviewtime", "unixtime", "time", "ts", "datetime", "date"),
-    "position": ("position", "seq", "sequence"),
-    "items": ("items", "itemids", "candidates", "candidateids", "recommendations", "recs"),
-    "score": ("score", "scores", "similarity", "prediction", "predictedscore", "recallscore"),
-    "rank": ("rank", "ranks"),
-    "relevant": ("relevant", "relevance", "label", "gain", "clicked", "purchased", "isrelevant"),
-    "gain": ("gain", "relevance", "grade", "label", "relevant"),
-}
-"""What a column is called, in lower case without separators; the first that is there is taken."""
+_ALIASES = """
+user      user userid reviewerid uid customerid customer visitorid visitor
+item      item itemid movieid parentasin asin bookid productid product articleid sku isbn iid
+title     title movietitle itemtitle booktitle producttitle productname itemname name titles
+rating    rating overall stars score
+timestamp timestamp unixreviewtime unixtime time ts datetime date
+position  position seq sequence
+items     items itemids candidates candidateids recommendations recs
+score     score scores similarity prediction predictedscore recallscore
+rank      rank ranks
+relevant  relevant relevance label gain clicked purchased isrelevant
+gain      gain relevance grade label relevant
+"""
+ALIASES: Mapping[str, list[str]] = {role: names for role, *names in map(str.split, _ALIASES.strip().splitlines())}
+"""What a column of each role is called, in lower case without separators; the first that is there is taken."""
 
 LIKE: Mapping[str, tuple[str, ...]] = {
     "timestamp": ("time", "date", "created", "when"),
@@ -137,10 +116,9 @@ class Table:
     def numbers(self, name: str, what: str = "number") -> NDArray[np.float64]:
         """Return a column as numbers, NaN where it is empty. Raises InputError: something in it is no number."""
         column = self.data[name]
-        try:
+        # Blanks around a number are fine with Python; and if it isn't that, the row is wanted for the message.
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return column.cast(pa.float64()).to_numpy().astype(np.float64)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            pass  # blanks around a number are fine with Python; and if it isn't that, the row is wanted for the message
         values = column.to_pylist()
         for row, value in enumerate(values):
             if not _is_number(value):
@@ -157,14 +135,13 @@ class Table:
         Raises InputError: something in it is no time.
         """
         column = self.data[name]
-        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
-            if not (pa.types.is_temporal(column.type) or (is_text(column.type) and _looks_dated(column))):
-                break
-            try:
-                micro = column.cast(kind).cast(pa.int64()).cast(pa.float64(), safe=False)
-            except pa.ArrowInvalid:
-                continue
-            return micro.to_numpy() / 1e6
+        dated = pa.types.is_temporal(column.type)
+        if is_text(column.type):
+            first = next((text for chunk in column.chunks for text in chunk[:100].to_pylist() if text), "")
+            dated = re.match(r"\s*\d{4}-\d\d", first)
+        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")) if dated else ():
+            with suppress(pa.ArrowInvalid):
+                return column.cast(kind).cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy() / 1e6
         times = self.numbers(name, "time")
         largest = float(np.nanmax(times)) if np.isfinite(times).any() else 0.0
         return times / next((factor for limit, factor in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)) if largest > limit), 1)
@@ -369,11 +346,6 @@ def _malformed(path: Path, kind: str, message: str) -> InputError:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _looks_dated(column: Arrow) -> bool:
-    first = next((text for chunk in column.chunks for text in chunk[:100].to_pylist() if text), "")
-    return bool(re.match(r"\d{4}-\d\d", first.strip()))
 
 
 def _is_number(value: object) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
-from llmrank.data.validation import validation_split
+from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import prepare, reachable, validation_cases
 from llmrank.evaluation.fusing import Validation

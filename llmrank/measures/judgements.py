@@ -230,6 +230,12 @@ def tie_group(ranking: Ranking, place: int) -> tuple[int, int]:
     return first, last - first
 
 
+def scores_with_ties(ranking: Ranking) -> dict[str, float]:
+    """Return, for each item, how many are not ranked above it: n for the first of n, and the same for tied items."""
+    n = len(ranking.order)
+    return {item_id: float(n - tie_group(ranking, place)[0]) for place, item_id in enumerate(ranking.order)}
+
+
 def check_ranking(ranking: Ranking, case: int) -> set[str]:
     """Return the items of a Ranking. Raises InputError where it cannot be judged: the mistake is in the method, and
     must not become a number."""

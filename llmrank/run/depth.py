@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmrank import stats
 from llmrank.measures import Judgements
-from llmrank.measures.judgements import tie_group
+from llmrank.measures.judgements import scores_with_ties
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.ranking import rank_by_score
 from llmrank.run.gain import Gain
@@ -87,11 +87,8 @@ def _first_reranked(case: Case, ranking: Ranking, recalled: Ranking, n: int) -> 
     A Case without an answer stands at its worst among the first `n`, as it does among all: its relevant items last.
     """
     first = set(recalled.order[:n])
-    level = {item_id: -float(tie_group(recalled, place)[0]) for place, item_id in enumerate(recalled.order)}
-    if ranking.answered:
-        above = {item_id: -float(tie_group(ranking, place)[0]) for place, item_id in enumerate(ranking.order)}
-    else:
-        gains = case.gain_of
-        above = {item_id: -gains.get(item_id, 0.0) for item_id in ranking.order}
-    top = max(level.values(), default=0.0) + 1 - min((above[item_id] for item_id in first), default=0.0)
-    return rank_by_score({item_id: top + above[item_id] if item_id in first else level[item_id] for item_id in level})
+    below, above = scores_with_ties(recalled), scores_with_ties(ranking)
+    if not ranking.answered:
+        above = {item_id: -case.gain_of.get(item_id, 0.0) for item_id in ranking.order}
+    top = max(below.values(), default=0.0) + 1 - min((above[item_id] for item_id in first), default=0.0)
+    return rank_by_score({item_id: top + above[item_id] if item_id in first else below[item_id] for item_id in below})

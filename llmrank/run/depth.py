@@ -12,7 +12,7 @@ from llmrank.measures.judgements import scores_with_ties
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.ranking import rank_by_score
 from llmrank.run.gain import Gain
-from llmrank.run.metrics import parse_measures, ranked_by
+from llmrank.run.metrics import ranked_by, the_measure
 from llmrank.run.tables import Shown, TextTable
 from llmrank.types import Case, Ranking
 
@@ -56,17 +56,11 @@ def depth(run: Run, measure: str) -> Depth:
     The method's order of these n is that which it gave them among all candidates: had it been shown n, it might have
     said something else. With n = 1 nothing is reranked; with all candidates it is the Run's own value.
 
-    Args:
-        run: A Run about rankings.
-        measure: Such as `NDCG@10`.
-
-    Raises:
-        InputError: an unknown measure, or a Run about ratings.
+    Raises InputError: an unknown measure, or a Run about ratings.
     """
-    (chosen,) = parse_measures(measure, "ranking")
+    chosen = the_measure(measure, "ranking")
     run.require_rankings()
-    known = run.judged(run.done).judged
-    cases = [case for case, there in zip(run.done, known, strict=True) if there]
+    cases = [case for case in run.done if case.relevant]
     recalled = ranked_by(cases, RecallOrder())
     base = chosen.per_case(Judgements.from_cases(recalled, cases))
     users = stats.clusters_of(case.user_id for case in cases)

@@ -52,7 +52,7 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
             temporary.write_text(table.to_latex() if format == "latex" else table.to_markdown(), encoding="utf-8")
         elif format == "csv":
             with temporary.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS)
+                writer: csv.DictWriter[str] = csv.DictWriter(file, COLUMNS)
                 writer.writeheader()
                 writer.writerows(exported_rows(run))
         else:

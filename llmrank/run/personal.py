@@ -8,8 +8,8 @@ ratings relative to their own means.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,8 @@ from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.measures import RMSE, Ratings
 from llmrank.measures.summary import finite, finite_pair
-from llmrank.rankers.baselines import RatingMeans
 from llmrank.run.metrics import task_of
-from llmrank.run.tables import Shown, TextTable, between, number
+from llmrank.run.tables import Shown, TextTable, estimate, number
 from llmrank.types import Case
 
 if TYPE_CHECKING:
@@ -46,6 +45,7 @@ class PersonalRow:
 class Personal(Shown):
     """What `personal` found. It prints as a table."""
 
+    key = "personal"
     cases: int
     users: int
     pairs: int
@@ -61,7 +61,7 @@ class Personal(Shown):
     def table(self) -> TextTable:
         """Return a row per quantity."""
         head = ("ratings", "method", "95% CI", "means alone")
-        rows = [(row.name, number(row.value), between(row.ci95), number(row.impersonal)) for row in self.rows]
+        rows = [(row.name, *estimate(row.value, row.ci95), number(row.impersonal)) for row in self.rows]
         return TextTable(head, tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
@@ -75,10 +75,6 @@ class Personal(Shown):
             "predicted to. A method that knows nothing of the person gets 0 and 0.5.",
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return {"personal": asdict(self)}
-
 
 ERROR, CORRELATION, CONCORDANCE = "RMSE", "residual correlation", "users within an item"
 
@@ -86,28 +82,27 @@ ERROR, CORRELATION, CONCORDANCE = "RMSE", "residual correlation", "users within 
 def personal(run: Run) -> Personal:
     """Return the error of a Run's ratings, and how much of the person is left in them without the means.
 
-    Args:
-        run: A Run about ratings.
-
-    Raises:
-        InputError: a Run about rankings; no training ratings are known; or fewer than three Cases can be counted.
+    Raises InputError: a Run about rankings; no training ratings are known; or fewer than three Cases can be counted.
     """
     means = run.metric_settings.rating_means
     if task_of(run.cases) != "rating" or means is None:
         problem = "the Run is about rankings" if task_of(run.cases) != "rating" else "no training ratings are known"
         raise InputError(problem, path=run.path, hint="name a Run of predicted ratings, on data with a training part")
-    pairs = [(case, run.records[case.case_id].ranking) for case in run.done]
-    counted = [(case, ranking) for case, ranking in pairs if _known(case, means) and ranking.scores]
-    if len(counted) < 3:
-        problem = f"{len(counted)} Cases have an answer, a known rating, and training ratings of user and item"
+    cases = [
+        case
+        for case in run.done
+        if case.rating is not None and case.user_id in means.by_user and _target(case) in means.by_item
+        if run.records[case.case_id].ranking.scores
+    ]
+    if len(cases) < 3:
+        problem = f"{len(cases)} Cases have an answer, a known rating, and training ratings of user and item"
         raise InputError(problem, path=run.path, hint="evaluate more users")
-    cases = [case for case, _ in counted]
     users = stats.clusters_of(case.user_id for case in cases)
-    judged = Ratings.from_rankings((ranking for _, ranking in counted), cases, run.metric_settings.scale)
-    truth, predicted = judged.truth, judged.predicted
+    judged = run.judged(cases)
+    assert isinstance(judged, Ratings)
     of_user = np.array([means.by_user[case.user_id] for case in cases])
     of_item = np.array([means.by_item[_target(case)] for case in cases])
-    own, other = (_residual(one, of_user, of_item) for one in (truth, predicted))
+    own, other = (_residual(one, of_user, of_item) for one in (judged.truth, judged.predicted))
     correlations = stats.bootstrap(lambda weights: _correlation(weights, own, other), users)
     pairs = _Pairs.of(own, other, stats.clusters_of(map(_target, cases)), users)
     error = RMSE().summary(judged, [case.user_id for case in cases])
@@ -118,7 +113,7 @@ def personal(run: Run) -> Personal:
         pairs.count,
         len(run.cases) - len(cases),
         (
-            PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((truth - alone) ** 2)))),
+            PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((judged.truth - alone) ** 2)))),
             PersonalRow(
                 CORRELATION,
                 finite(_correlation(np.ones((1, len(cases))), own, other).item()),
@@ -128,10 +123,6 @@ def personal(run: Run) -> Personal:
             PersonalRow(CONCORDANCE, finite(pairs.share), finite_pair(*pairs.interval), 0.5),
         ),
     )
-
-
-def _known(case: Case, means: RatingMeans) -> bool:
-    return case.rating is not None and case.user_id in means.by_user and _target(case) in means.by_item
 
 
 def _target(case: Case) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.candidates import read_cases
 from llmrank.errors import InputError, nearest, safe_for_console
-from llmrank.measures import Judgements, Measure, Ratings, parse_measure
+from llmrank.measures import Judgements, Measure, Ratings
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.order import Order
 from llmrank.run.folder import CASES, EVALUATION, METRICS, SHOT, SHOTS, read_manifest, read_part, read_records
@@ -27,9 +27,10 @@ from llmrank.run.metrics import (
     parse_measures,
     ranked_by,
     task_of,
+    the_measure,
 )
 from llmrank.run.record import CaseRecord
-from llmrank.run.tables import TextTable, number, optional
+from llmrank.run.tables import Shown, TextTable, number, optional
 from llmrank.types import Case, Item, Ranking
 
 if TYPE_CHECKING:
@@ -142,13 +143,10 @@ class Run:
         return self._story(found[0])
 
     def measure(self, measures: str | Sequence[Measure]) -> Metrics:
-        """Return the numbers for other measures, computed from what is stored; no model and no data set is needed.
+        """Return the numbers for other measures (a list such as `NDCG@1..50,MRR`, or the measures), computed from what
+        is stored; no model and no data set is needed.
 
-        Args:
-            measures: A comma-separated list such as `NDCG@1..50,MRR`, or the measures.
-
-        Raises:
-            InputError: an unknown measure, one of the other task, or a Run that is not finished.
+        Raises InputError: an unknown measure, one of the other task, or a Run that is not finished.
         """
         chosen = parse_measures(measures, task_of(self.cases))
         usage = self.metrics.usage  # also tells that the Run is finished
@@ -165,10 +163,9 @@ class Run:
         For RMSE and MAE it is the absolute error; AUC has no value for a single Case (NaN). Raises InputError for an
         unknown measure, or one of the other task.
         """
-        named = parse_measure(measure) if isinstance(measure, str) else measure
-        (chosen,) = parse_measures([named], task_of(self.cases))
         values = np.full(len(self.cases), np.nan)
-        values[[case.case_id in self.records for case in self.cases]] = chosen.per_case(self.judged(self.done))
+        done = [case.case_id in self.records for case in self.cases]
+        values[done] = the_measure(measure, task_of(self.cases)).per_case(self.judged(self.done))
         return values
 
     def require_rankings(self) -> None:
@@ -178,22 +175,14 @@ class Run:
 
     def recall_order(self, measure: str | Measure) -> NDArray[np.float64]:
         """Return a ranking measure of the recall stage's order for each Case of `done`, float64[done]."""
-        named = parse_measure(measure) if isinstance(measure, str) else measure
-        (chosen,) = parse_measures([named], "ranking")
-        return chosen.per_case(Judgements.from_cases(ranked_by(self.done, RecallOrder()), self.done))
+        recalled = Judgements.from_cases(ranked_by(self.done, RecallOrder()), self.done)
+        return the_measure(measure, "ranking").per_case(recalled)
 
     def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
-        """Return the Cases that lost most against recall order, each with the measure minus that of recall order.
-
-        Args:
-            count: How many.
-            measure: A ranking measure; None: the Run's headline.
-
-        Raises:
-            InputError: the Run is about ratings.
-        """
+        """Return the Cases that lost most against recall order, each with a ranking measure (None: the Run's headline)
+        minus that of recall order; raises InputError where the Run is about ratings."""
         self.require_rankings()
-        (chosen,) = parse_measures([parse_measure(measure or self.metrics.headline or "NDCG@10")], "ranking")
+        chosen = the_measure(measure or self.metrics.headline or "NDCG@10", "ranking")
         lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]
         return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
@@ -295,8 +284,8 @@ class Run:
         return f"<p>{html.escape(title)}</p>{self.table().to_html()}"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class CaseStory:
+@dataclass(frozen=True, repr=False)
+class CaseStory(Shown):
     """One Case from beginning to end: what the user did, what was shown, what was answered, and how it was ranked."""
 
     case: Case
@@ -310,18 +299,11 @@ class CaseStory:
         ranking, relevant = self.record.ranking, set(self.case.relevant)
         rows: list[tuple[str, ...]] = []
         for place, item_id in enumerate(ranking.order):
-            placed = place < len(self.record.placed)
-            if placed or item_id in relevant:
+            placed, mark = place < len(self.record.placed), "◀ relevant" if item_id in relevant else ""
+            if placed or mark:
                 score = ranking.scores[place] if ranking.scores and placed else None
                 rank = str(place + 1) if placed else "not placed"
-                rows.append(
-                    (
-                        safe_for_console(titles[item_id]),
-                        rank,
-                        number(score),
-                        "◀ relevant" if item_id in relevant else "",
-                    )
-                )
+                rows.append((safe_for_console(titles[item_id]), rank, number(score), mark))
         missed = [item_id for item_id in self.case.relevant if item_id not in titles]
         rows += [(f"{safe_for_console(item_id)} (item id)", "not a candidate", "–", "◀ relevant") for item_id in missed]
         return TextTable(("title", "rank", "score", ""), tuple(rows))
@@ -330,10 +312,8 @@ class CaseStory:
         case, record, ranking = self.case, self.record, self.record.ranking
         events = case.history[-HISTORY_SHOWN:]
         history = [event.item.title + ("" if event.rating is None else f" ({event.rating:g})") for event in events]
-        total = (
-            f"newest {len(events)} of {len(case.history)} events" if len(events) < len(case.history) else "all events"
-        )
-        parts = [(f"history, oldest first ({total})", "\n".join(history) or "none")]
+        total = f"newest {len(events)} of {len(case.history)}" if len(events) < len(case.history) else "all"
+        parts = [(f"history, oldest first ({total} events)", "\n".join(history) or "none")]
         if case.target is not None:
             truth = "unknown" if case.rating is None else f"{case.rating:g}"
             parts.append(("item to rate", f"{case.target.title}; true rating {truth}"))
@@ -343,11 +323,9 @@ class CaseStory:
         for place, (text, finish) in enumerate(zip(record.responses, record.finish_reasons, strict=False), 1):
             parts.append((f"answer {place} ({finish})", "no answer" if text is None else text))
         read = [str(ranking.outcome) + (f": {ranking.reason}" if ranking.reason else "")]
-        read += [
-            f"{name}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}"
-            for name, counts in (("repairs", ranking.repairs), ("titles matched", ranking.matches))
-            if counts
-        ]
+        for name, counts in (("repairs", ranking.repairs), ("titles matched", ranking.matches)):
+            if counts:
+                read.append(f"{name}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}")
         parts.append(("outcome", "\n".join(read)))
         if record.measures:
             parts.append(("measures", "   ".join(f"{name} {number(value)}" for name, value in record.measures.items())))
@@ -357,26 +335,20 @@ class CaseStory:
     def title(self) -> str:
         """The user, and the Case where it has a name of its own."""
         case = self.case
-        return safe_for_console(
-            f"user {case.user_id}" + ("" if case.case_id == case.user_id else f", case {case.case_id}")
-        )
+        own = "" if case.case_id == case.user_id else f", case {case.case_id}"
+        return safe_for_console(f"user {case.user_id}{own}")
 
-    def __str__(self) -> str:
+    def text(self, width: int | None = None) -> str:
+        """Return the story as plain text."""
         lines = [self.title]
         for title, text in [*self._parts(), ("ranking", str(self.table()))]:
             lines += [f"  {title}", *(f"    {line}" for line in text.splitlines() or [""])]
-        unplaced = len(self.record.candidates) - len(self.record.placed)
-        return "\n".join(
-            [*lines, *([f"    {unplaced} candidates are not placed: they are tied last"] if unplaced else [])]
-        )
-
-    # What an interactive session shows is for reading, in a terminal as in a notebook.
-    __repr__ = __str__
+        if unplaced := len(self.record.candidates) - len(self.record.placed):
+            lines.append(f"    {unplaced} candidates are not placed: they are tied last")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        parts = [
-            f"<dt>{html.escape(title)}</dt><dd><pre>{html.escape(text)}</pre></dd>" for title, text in self._parts()
-        ]
+        parts = [f"<dt>{html.escape(name)}</dt><dd><pre>{html.escape(text)}</pre></dd>" for name, text in self._parts()]
         return f"<h4>{html.escape(self.title)}</h4><dl>{''.join(parts)}</dl>{self.table().to_html()}"
 
 

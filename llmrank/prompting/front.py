@@ -62,9 +62,7 @@ def _answer(value: object) -> object:
     return value
 
 
-RESERVED = {field.name for field in fields(Sampling)} | {
-    *("model", "messages", "n", "stream", "logprobs", "top_logprobs"),
-}
+RESERVED = {"model", "messages", "n", "stream", "logprobs", "top_logprobs"} | {field.name for field in fields(Sampling)}
 """Fields of a call's body that llmrank sets itself."""
 
 
@@ -149,12 +147,9 @@ def split_front(text: str, path: Path) -> tuple[str, int]:
         for number, line in enumerate(lines[1:], start=2):
             if line.rstrip() == "---":
                 return "\n".join(lines[1 : number - 1]), number + 1
-    raise InputError(
-        "no front matter" if lines[0].rstrip() != "---" else "the front matter is not closed",
-        path=path,
-        line=1,
-        hint="begin the file with a line '---', the keys (name, task, …), and another line '---'",
-    )
+    problem = "no front matter" if lines[0].rstrip() != "---" else "the front matter is not closed"
+    hint = "begin the file with a line '---', the keys (name, task, …), and another line '---'"
+    raise InputError(problem, path=path, line=1, hint=hint)
 
 
 def read_front(source: str, path: Path) -> FrontMatter:
@@ -172,9 +167,8 @@ def parse_thinking(text: str) -> Thinking:
     try:
         return _thinking(int(text) if text.isdecimal() else text)
     except ValueError as error:
-        raise InputError(
-            str(error), field="--thinking", hint="for example --thinking off, or --thinking 1024"
-        ) from error
+        hint = "for example --thinking off, or --thinking 1024"
+        raise InputError(str(error), field="--thinking", hint=hint) from error
 
 
 def parse_extra_body(text: str) -> dict[str, JsonValue]:

@@ -73,11 +73,8 @@ def read_manifest(run: Path) -> dict[str, Any]:
     """
 
     def parse(content: dict[str, Any]) -> dict[str, Any]:
-        return (
-            {"format": 1, "origin": {}, "stores": [], "sessions": []}
-            | content
-            | {"settings": dict(content["settings"])}
-        )
+        absent: dict[str, Any] = {"format": 1, "origin": {}, "stores": [], "sessions": []}
+        return absent | content | {"settings": dict(content["settings"])}
 
     if not (run / MANIFEST).exists():
         raise InputError("not a Run folder", path=run, hint="name a folder that --out named")

@@ -65,10 +65,7 @@ class RunUsage(Shown):
     def table(self) -> TextTable:
         """Return a row per quantity."""
         head = ("per Case", "mean", "p50", "p95", "most", "in all")
-        rows = [
-            (row.name, *(_shown(value) for value in (row.mean, row.p50, row.p95, row.most, row.total)))
-            for row in self.rows
-        ]
+        rows = [(row.name, *map(_shown, (row.mean, row.p50, row.p95, row.most, row.total))) for row in self.rows]
         return TextTable(head, tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
@@ -104,8 +101,5 @@ def usage(run: Run) -> RunUsage:
 
 def _shown(value: float) -> str:
     """Return a count without decimals, and anything else with three digits at least."""
-    return (
-        f"{value:,.{0 if value == int(value) or value >= 1000 else 1}f}"
-        if value >= 100 or value == int(value)
-        else f"{value:.3g}"
-    )
+    decimals = 0 if value == int(value) or value >= 1000 else 1
+    return f"{value:,.3g}" if decimals and value < 100 else f"{value:,.{decimals}f}"

@@ -10,9 +10,8 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from llmrank.data.candidate_row import LONGEST_TITLE, ROW_FIELDS, misspelt_field
+from llmrank.data.rows import Arrow
 
-Arrow = Any
-"""A value of pyarrow, which ships no types."""
 pc: Any = pyarrow.compute
 
 

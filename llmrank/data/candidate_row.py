@@ -12,9 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, cast
 
+import pyarrow as pa
 from pydantic import ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from llmrank.data.rows import Arrow
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
 
@@ -99,10 +101,8 @@ CANDIDATE_FIELDS = _TARGET_FIELDS | {"score"}
 _ALL_FIELDS = ROW_FIELDS | EVENT_FIELDS | CANDIDATE_FIELDS
 
 
-def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Any:  # noqa: ANN401 - pyarrow has no types
+def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Arrow:
     """Return the Parquet columns of a candidate file, and further ones; attributes are a map from name to text."""
-    import pyarrow as pa
-
     text, number = pa.string(), pa.float64()
     item = [pa.field("item_id", text), pa.field("title", text), pa.field("attributes", pa.map_(text, text))]
     event = pa.struct([*item, pa.field("rating", number), pa.field("timestamp", number)])

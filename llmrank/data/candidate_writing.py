@@ -9,10 +9,13 @@ from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic_core import to_json
 
 from llmrank.data.candidate_row import ROW_FIELDS, case_row, misspelt_field, parquet_schema
 from llmrank.data.candidates import file_format
+from llmrank.data.rows import Arrow
 from llmrank.errors import InputError
 from llmrank.files import writing
 from llmrank.types import Case, Item
@@ -46,7 +49,7 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
             raise InputError("the name is kept for the format's own columns", path=path, field=name, hint=hint)
     schema = parquet_schema(graded=graded, columns=columns)
 
-    def table(some: list[Case]) -> Any:  # noqa: ANN401 - pyarrow has no types
+    def table(some: list[Case]) -> Arrow:
         for case in some:
             late = "gains" if case.gains is not None and not graded else next(iter(case.columns.keys() - columns), None)
             if late is not None:
@@ -58,10 +61,8 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
     return write_tables(path, map(table, batches), schema, overwrite=overwrite)
 
 
-def case_table(cases: Sequence[Case], schema: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+def case_table(cases: Sequence[Case], schema: Arrow) -> Arrow:
     """Return Cases as a table of the schema: what `case_row` makes of each, column by column, which is much faster."""
-    import pyarrow as pa
-
     events = [event for case in cases for event in case.history]
     rated = [case.target is not None for case in cases]
     ranked = [case for case in cases if case.target is None]
@@ -99,15 +100,13 @@ def _relevant(case: Case, *, graded: bool) -> Sequence[object]:
 
 
 def _lists(
-    schema: Any,  # noqa: ANN401
+    schema: Arrow,
     name: str,
     columns: Mapping[str, list[Any]],
     lengths: Iterable[int],
     missing: list[bool] | None = None,
-) -> Any:  # noqa: ANN401
+) -> Arrow:
     """Return a column of lists of so many entries each, whose fields are the columns; null where one is missing."""
-    import pyarrow as pa
-
     kind = schema.field(name).type
     arrays = [pa.array(columns[field.name], field.type) for field in kind.value_type]
     entries = pa.StructArray.from_arrays(arrays, fields=list(kind.value_type))
@@ -115,11 +114,8 @@ def _lists(
     return pa.ListArray.from_arrays(offsets, entries, kind, mask=missing and pa.array(missing))
 
 
-def write_tables(path: Path, tables: Iterator[Any], schema: Any, *, overwrite: bool) -> int:  # noqa: ANN401 - pyarrow
+def write_tables(path: Path, tables: Iterator[Arrow], schema: Arrow, *, overwrite: bool) -> int:
     """Write tables of one schema as a Parquet file, in groups of ROW_GROUP rows, and return the number of rows."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     count, held = 0, schema.empty_table()
     with (
         replacing(path, overwrite=overwrite) as temporary,

@@ -14,10 +14,17 @@ from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as kinds
 from pydantic_core import from_json
 
+from llmrank.data.candidate_columns import undoubted
 from llmrank.data.candidate_row import ROW_FIELDS, CandidateRow, RowReader, Truth, misspelt_field
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
+from llmrank.data.rows import Arrow
+from llmrank.data.tables import usual_column
 from llmrank.errors import InputError
 from llmrank.types import Case
 
@@ -131,8 +138,6 @@ class RawRows:
         lines = list(compress(self.lines, wanted))
         if isinstance(self.raw, list):
             return RawRows(lines, list(compress(cast("list[bytes]", self.raw), wanted)))
-        import pyarrow as pa
-
         return RawRows(lines, self.raw.filter(pa.array(wanted, pa.bool_())))
 
     def objects(self, path: Path | str, *, columns: bool = False) -> Iterator[tuple[int, Any]]:
@@ -231,10 +236,8 @@ class CandidateFile:
             else:
                 yield rows.keep([line not in self._bad for line in rows.lines])
 
-    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+    def schema(self) -> Arrow:
         """Return the Arrow schema of the raw rows; None for JSON lines."""
-        import pyarrow.parquet as pq
-
         if self.format == "jsonl":
             return None
         return pq.read_schema(self.path) if self._table is None else self._table.schema
@@ -265,16 +268,14 @@ class CandidateFile:
         for number, rows in enumerate(self._all_rows()):
             if number == 0:
                 self._refuse_table(rows)
-            if self._truth == "ignored" and not answered and not isinstance(rows.raw, list):
-                from llmrank.data.candidate_columns import undoubted
-
-                if (found := undoubted(rows.raw)) is not None:
-                    case_ids, empty, seen = found
-                    summary.rows += len(case_ids)
-                    summary.empty_histories += empty
-                    summary.rows_with_seen += seen
-                    hashes.extend([hash(case_id) & _HASH for case_id in case_ids])
-                    continue
+            quick = self._truth == "ignored" and not answered and not isinstance(rows.raw, list)
+            if quick and (found := undoubted(rows.raw)) is not None:
+                case_ids, empty, seen = found
+                summary.rows += len(case_ids)
+                summary.empty_histories += empty
+                summary.rows_with_seen += seen
+                hashes.extend([hash(case_id) & _HASH for case_id in case_ids])
+                continue
             for line, fields in rows.objects(self.path, columns=self._truth != "ignored"):
                 try:
                     if isinstance(fields, InputError):
@@ -300,20 +301,15 @@ class CandidateFile:
         if not summary.rows:
             raise InputError("the file holds no rows", path=self.path, hint="write at least one")
         if self._truth == "checked" and 0 < summary.relevant == summary.missed:
-            raise InputError(
-                f"none of the {summary.relevant:,} relevant ids is a candidate of any row: relevant has ids such as "
-                f"{min(wanted)!r}, the candidates such as {min(proposed)!r}",
-                path=self.path,
-                field="relevant",
-                hint="write both as the same kind of id; if recall found none of them, there is nothing to measure",
-            )
+            ids = f"relevant has ids such as {min(wanted)!r}, the candidates such as {min(proposed)!r}"
+            problem = f"none of the {summary.relevant:,} relevant ids is a candidate of any row: {ids}"
+            hint = "write both as the same kind of id; if recall found none of them, there is nothing to measure"
+            raise InputError(problem, path=self.path, field="relevant", hint=hint)
         summary.skipped_rows = len(self._bad)
         return summary
 
     def _duplicates(self, hashes: array[int]) -> Iterator[tuple[int, InputError]]:
         """Yield the line of each row whose Case was there before, and its fault, from the hashes of all Case ids."""
-        import numpy as np
-
         given = np.frombuffer(hashes, dtype=np.uint64)
         given.sort()  # in place: a copy would cost as much again
         repeated: set[int] = set(given[1:][given[1:] == given[:-1]].tolist())
@@ -322,10 +318,8 @@ class CandidateFile:
         for row in self if repeated else ():
             case_id, user = row.case.case_id, row.case.user_id
             if hash(case_id) & _HASH in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
-                problem, field = (
-                    f"duplicate case (first seen on line {line})",
-                    "user_id" if case_id == user else "case_id",
-                )
+                problem = f"duplicate case (first seen on line {line})"
+                field = "user_id" if case_id == user else "case_id"
                 yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
     def _refuse_table(self, rows: RawRows) -> None:
@@ -335,19 +329,15 @@ class CandidateFile:
             names = cast("dict[str, object]", fields)
         if not {"candidates", "target"}.isdisjoint(names):
             return
-        from llmrank.data.tables import table_roles
-
-        roles = table_roles(names)
-        if {"user", "item"} <= roles.keys():
-            shown = ", ".join(f"{role}: {name}" for role, name in roles.items())
+        roles = {role: usual_column(role, names) for role in ("user", "item", "title", "score", "rank")}
+        if roles["user"] and roles["item"]:
+            shown = ", ".join(f"{role}: {name}" for role, name in roles.items() if name)
             problem = f"this looks like a long table: a row per user and item ({shown})"
             raise InputError(problem, path=self.path, hint=_convert_hint(Path(self.path)))
 
 
-def _single_valued(schema: Any) -> Iterator[str]:  # noqa: ANN401 - pyarrow has no types
+def _single_valued(schema: Arrow) -> Iterator[str]:
     """Yield the names of the columns that hold a text, a number, a date, or yes and no."""
-    import pyarrow.types as kinds
-
     single = (kinds.is_string, kinds.is_large_string, kinds.is_boolean, kinds.is_integer, kinds.is_floating)
     for column in schema:
         kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
@@ -382,10 +372,8 @@ def file_format(path: Path) -> Literal["parquet", "jsonl"]:
     raise InputError(problem, path=path, hint=hint)
 
 
-def arrow_table(source: ArrowTable | DataFrame) -> Any:  # noqa: ANN401 - pyarrow has no types
+def arrow_table(source: ArrowTable | DataFrame) -> Arrow:
     """Return a table in memory as a `pyarrow.Table`; InputError where it cannot be one."""
-    import pyarrow as pa
-
     try:
         if isinstance(source, ArrowTable):
             return pa.table(source)
@@ -446,9 +434,6 @@ def _json_object(content: bytes, path: Path | str, line: int) -> object:
 
 
 def _parquet_rows(path: Path) -> Iterator[RawRows]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     line = 0
     with path.open("rb") as file:
         head = file.read(len(PARQUET))
@@ -465,7 +450,7 @@ def _parquet_rows(path: Path) -> Iterator[RawRows]:
         raise InputError(f"unreadable Parquet ({error})", path=path, line=line + 1, hint=hint) from error
 
 
-def _numbered(batches: Iterable[Any]) -> Iterator[RawRows]:
+def _numbered(batches: Iterable[Arrow]) -> Iterator[RawRows]:
     line = 1
     for batch in batches:
         if batch.num_rows:
@@ -473,7 +458,7 @@ def _numbered(batches: Iterable[Any]) -> Iterator[RawRows]:
             line += batch.num_rows
 
 
-def _row_object(row: Any, path: Path | str, line: int) -> object:  # noqa: ANN401 - a batch of one row
+def _row_object(row: Arrow, path: Path | str, line: int) -> object:
     try:
         return row.to_pylist()[0]
     except UnicodeDecodeError as error:

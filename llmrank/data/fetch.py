@@ -79,10 +79,8 @@ def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *,
     names = [one.names if isinstance(one, Files) else tuple(one.members.values()) for one in known.origins]
     listed = (", ".join(name for name in some if not name.startswith("README")) for some in names)
     wanted = " or ".join(dict.fromkeys(listed))
-    raise MissingError(
-        f"{name} could not be downloaded:\n  " + "\n  ".join(problems),
-        hint=f"download it elsewhere, and name the folder with its files ({wanted}) with --data or LLMRANK_DATA",
-    )
+    hint = f"download it elsewhere, and name the folder with its files ({wanted}) with --data or LLMRANK_DATA"
+    raise MissingError("\n  ".join([f"{name} could not be downloaded:", *problems]), hint=hint)
 
 
 def check_cached(known: DatasetInfo, folder: Path) -> None:

@@ -217,12 +217,7 @@ def _proposed(
     faults = [
         (user < 0, names["user"], "the user is missing", "give it, or remove the row"),
         (no_item, names["item"], "the item is missing", "give it, or remove the row"),
-        (
-            unknown & ~no_item,
-            names["item"],
-            "{item} is not in the items table",
-            "add it there, or remove the candidate",
-        ),
+        (unknown & ~no_item, names["item"], "{item} is not in the items table", "add it there, or remove the row"),
         (no_title, where, "{item} has no title", give),
     ]
     if score is not None:

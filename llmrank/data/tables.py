@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pv
+import pyarrow.json as pj
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from llmrank.data.lines import BYTE_ORDER_MARK, PARQUET, byte_lines, decoded, open_binary
@@ -100,13 +103,9 @@ class Table:
     def require(self, role: str, columns: Mapping[str, str]) -> str:
         """Return the column that plays `role`. Raises InputError: there is none."""
         if (name := self.find(role, columns)) is None:
-            raise InputError(
-                f"no column for the {role} among {', '.join(self.data.column_names)}",
-                path=self.path,
-                line=1,
-                field=role,
-                hint=f"call it {ALIASES[role][1]}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})",
-            )
+            problem = f"no column for the {role} among {', '.join(self.data.column_names)}"
+            hint = f"call it {ALIASES[role][1]}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
+            raise InputError(problem, path=self.path, line=1, field=role, hint=hint)
         return name
 
     def texts(self, name: str) -> Arrow:
@@ -153,12 +152,6 @@ def usual_column(role: str, names: Iterable[str]) -> str | None:
     return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
 
 
-def table_roles(names: Iterable[str]) -> dict[str, str]:
-    """Return which of the columns play which role in a retriever's table, by their usual names."""
-    roles = ("user", "item", "title", "score", "rank")
-    return {role: name for role in roles if (name := usual_column(role, names)) is not None}
-
-
 def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str = "", quoted: bool = True) -> Table:
     """Read a table, its format told by the file's extension; text columns of CSV stay text (ids keep their zeros).
 
@@ -176,8 +169,6 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         if kind == "parquet":
-            import pyarrow.parquet as pq
-
             return Table(path, pq.read_table(path))
         if kind in {"json", "jsonl", "ndjson"}:
             return Table(path, read_json(path))
@@ -188,8 +179,6 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
 
 def read_json(path: Path, schema: Arrow = None) -> Arrow:
     """Read JSON lines; with a `schema` only its fields, null where absent. Raises `ArrowInvalid` where malformed."""
-    import pyarrow.json as pj
-
     if schema is None:
         return pj.read_json(path, read_options=pj.ReadOptions(block_size=1 << 24))
     options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
@@ -259,10 +248,8 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
     # The id may have different names in the two tables: a name given for it need only be in one of them.
     asked, usual = columns.get("item"), {role: name for role, name in columns.items() if role != "item"}
     here, there = (asked in table.data.column_names for table in (items, events))
-    return Rows(
-        read_item_rows(items, usual if there and not here else columns),
-        read_event_rows(events, usual if here and not there else columns),
-    )
+    known = read_item_rows(items, usual if there and not here else columns)
+    return Rows(known, read_event_rows(events, usual if here and not there else columns))
 
 
 def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
@@ -298,8 +285,6 @@ def split_genres(text: str) -> str | None:
 
 
 def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quoted: bool) -> Table:
-    import pyarrow.csv as pv
-
     header = list(names) if names else _header(path, delimiter, quoted)
     data = pv.read_csv(
         path,

@@ -46,6 +46,8 @@ class ShotPool:
         the last event. Ranking: that item among `candidates` items, the others drawn from the pool and not in the
         user's history. Raises InputError where there are too few such users.
         """
+        if count == 0:
+            return ()
         random, chosen, tried = Random(f"{seed}:{case.user_id}"), list[Case](), set[int]()
         while len(chosen) < count and len(tried) < len(self.histories):
             place = random.randrange(len(self.histories))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from llmrank import stats
 from llmrank.errors import InputError
@@ -138,6 +137,7 @@ class _Scores:
 
     def best_temperature(self, cases: NDArray[np.bool_]) -> float:
         """Return the temperature with the least log loss on some of the Cases."""
+        from scipy.optimize import minimize_scalar
 
         def loss(log_temperature: float) -> float:
             return float(self.losses(math.exp(log_temperature))[cases].mean())

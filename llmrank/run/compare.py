@@ -301,11 +301,9 @@ def _refuse_incomparable(run: Run, name: str, other: Run, other_name: str, share
         if mine != theirs and None not in (mine, theirs):
             values = f"{name} has {mine}, {other_name} has {theirs}"
             said = f"{name} and {other_name} differ, first in Case {case_id!r}" if case_id else values
-            raise InputError(
-                f"results with different {what} are not comparable: {said}",
-                path=other.path,
-                hint="evaluate both with the same data, split, recall model and -k, or on one candidate file",
-            )
+            problem = f"results with different {what} are not comparable: {said}"
+            hint = "evaluate both with the same data, split, recall model and -k, or on one candidate file"
+            raise InputError(problem, path=other.path, hint=hint)
 
 
 def _fixed(run: Run, shared: Sequence[str]) -> Iterator[tuple[str, str, object]]:
@@ -347,10 +345,8 @@ def _changes(measure: Measure, run: Run, other: Run, cases: Sequence[Case]) -> t
     before, after = (measure.per_case(one.judged(cases)) for one in (run, other))
     size = np.nan_to_num(np.abs(after - before))
     order = [place for place in np.argsort(-size, kind="stable").tolist() if size[place] > stats.TIE]
-    return tuple(
-        CaseChange(cases[place].case_id, cases[place].user_id, float(before[place]), float(after[place]))
-        for place in order
-    )
+    changed = ((cases[place], float(before[place]), float(after[place])) for place in order)
+    return tuple(CaseChange(case.case_id, case.user_id, was, now) for case, was, now in changed)
 
 
 def _setting(value: object) -> str:

@@ -17,6 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from llmrank.data.candidate_writing import replacing
 from llmrank.data.trec import write_qrels, write_trec_run
 from llmrank.errors import InputError
@@ -56,9 +59,6 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
                 writer.writeheader()
                 writer.writerows(exported_rows(run))
         else:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-
             pq.write_table(pa.Table.from_pylist(list(exported_rows(run))), temporary)
     return [path]
 

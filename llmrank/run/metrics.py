@@ -78,38 +78,28 @@ class MetricSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `evaluation.json`; after `for_cases`, its order does not depend on the counting."""
-        return {
-            "evaluation": self.evaluation,
-            "target_forced": self.target_forced,
-            "notes": list(self.notes),
-            "measures": [str(measure) for measure in self.measures],
-            "scale": list(self.scale),
-            "popularity": dict(self.popularity),
-            "rating_means": self.rating_means and asdict(self.rating_means),
-            # JSON has no infinity: what a model does not know has no score.
-            "trained": {
-                name: {case_id: [finite(one) for one in scores] for case_id, scores in sorted(found.items())}
-                for name, found in self.trained.items()
-            },
+        # JSON has no infinity: what a model does not know has no score.
+        trained = {
+            name: {case_id: [finite(one) for one in scores] for case_id, scores in sorted(found.items())}
+            for name, found in self.trained.items()
         }
+        return asdict(self) | {"measures": [str(measure) for measure in self.measures], "trained": trained}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; raises KeyError or TypeError for anything else."""
         means = content["rating_means"]
-        return cls(
-            evaluation=content["evaluation"],
-            target_forced=content["target_forced"],
-            measures=tuple(parse_measure(name) for name in content["measures"]),
-            popularity=content["popularity"],
-            rating_means=None if means is None else RatingMeans(**means),
-            scale=(content["scale"][0], content["scale"][1]),
-            notes=tuple(content["notes"]),
-            trained={
+        read: dict[str, Any] = {
+            "measures": tuple(parse_measure(name) for name in content["measures"]),
+            "rating_means": means and RatingMeans(**means),
+            "scale": tuple(content["scale"]),
+            "notes": tuple(content["notes"]),
+            "trained": {
                 name: {case: [-math.inf if one is None else one for one in scores] for case, scores in found.items()}
                 for name, found in content.get("trained", {}).items()
             },
-        )
+        }
+        return cls(**{**content, **read})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +171,9 @@ class Metrics:
 
     def __getitem__(self, name: str) -> MeasureSummary:
         if name not in self.measures:
-            raise InputError(
-                f"the Run has no measure {name!r}{nearest(name, self.measures)}",
-                field="measure",
-                hint=f"use one of {', '.join(self.measures)}; or compute it with run.measure({name!r})",
-            )
+            problem = f"the Run has no measure {name!r}{nearest(name, self.measures)}"
+            hint = f"use one of {', '.join(self.measures)}; or compute it with run.measure({name!r})"
+            raise InputError(problem, field="measure", hint=hint)
         return self.measures[name]
 
     def __iter__(self) -> Iterator[str]:

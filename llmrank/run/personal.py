@@ -103,7 +103,8 @@ def personal(run: Run) -> Personal:
     of_user = np.array([means.by_user[case.user_id] for case in cases])
     of_item = np.array([means.by_item[_target(case)] for case in cases])
     own, other = (_residual(one, of_user, of_item) for one in (judged.truth, judged.predicted))
-    correlations = stats.bootstrap(lambda weights: _correlation(weights, own, other), users)
+    correlation = finite(_correlation(np.ones((1, len(cases))), own, other).item())
+    replicas = stats.bootstrap(lambda weights: _correlation(weights, own, other), users)
     pairs = _Pairs.of(own, other, stats.clusters_of(map(_target, cases)), users)
     error = RMSE().summary(judged, [case.user_id for case in cases])
     alone = np.clip(of_user + of_item - means.overall, *run.metric_settings.scale)
@@ -114,12 +115,7 @@ def personal(run: Run) -> Personal:
         len(run.cases) - len(cases),
         (
             PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((judged.truth - alone) ** 2)))),
-            PersonalRow(
-                CORRELATION,
-                finite(_correlation(np.ones((1, len(cases))), own, other).item()),
-                finite_pair(*stats.percentile_interval(correlations)),
-                0.0,
-            ),
+            PersonalRow(CORRELATION, correlation, finite_pair(*stats.percentile_interval(replicas)), 0.0),
             PersonalRow(CONCORDANCE, finite(pairs.share), finite_pair(*pairs.interval), 0.5),
         ),
     )

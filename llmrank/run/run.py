@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from llmrank.data.candidates import read_cases
@@ -17,7 +18,12 @@ from llmrank.errors import InputError, nearest, safe_for_console
 from llmrank.measures import Judgements, Measure, Ratings
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.order import Order
+from llmrank.run.beyond import BeyondAccuracy, beyond_accuracy
+from llmrank.run.calibration import Calibration, calibration
+from llmrank.run.depth import Depth, depth
+from llmrank.run.export import ExportFormat, export
 from llmrank.run.folder import CASES, EVALUATION, METRICS, SHOT, SHOTS, read_manifest, read_part, read_records
+from llmrank.run.groups import Groups, groups
 from llmrank.run.metrics import (
     USUAL_CUTOFF,
     Metrics,
@@ -29,20 +35,14 @@ from llmrank.run.metrics import (
     task_of,
     the_measure,
 )
+from llmrank.run.personal import Personal, personal
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import Shown, TextTable, number, optional
+from llmrank.run.usage import RunUsage, usage
 from llmrank.types import Case, Item, Ranking
 
 if TYPE_CHECKING:
     import pandas
-
-    from llmrank.run.beyond import BeyondAccuracy
-    from llmrank.run.calibration import Calibration
-    from llmrank.run.depth import Depth
-    from llmrank.run.export import ExportFormat
-    from llmrank.run.groups import Groups
-    from llmrank.run.personal import Personal
-    from llmrank.run.usage import RunUsage
 
 REPEAT = "repeat the command that made the Run: it writes the file again"
 HISTORY_SHOWN = 10
@@ -86,11 +86,8 @@ class Run:
     def metrics(self) -> Metrics:
         """The numbers; raises InputError where the Run is not finished."""
         if not (self.path / METRICS).exists():
-            raise InputError(
-                f"the Run is not finished: {len(self.done)} of {len(self.cases)} Cases are done",
-                path=self.path,
-                hint="repeat the command that made it: it continues the Run",
-            )
+            problem = f"the Run is not finished: {len(self.done)} of {len(self.cases)} Cases are done"
+            raise InputError(problem, path=self.path, hint="repeat the command that made it: it continues the Run")
         return read_part(self.path / METRICS, Metrics.from_dict, REPEAT)
 
     @cached_property
@@ -192,44 +189,30 @@ class Run:
 
         `by` names ways to group, among them the further columns of the Cases; empty: those that every Run has.
         """
-        from llmrank.run.groups import groups
-
         return groups(self, measure or self.metrics.headline or "NDCG@10", (by,) if isinstance(by, str) else by)
 
     def depth(self, measure: str | None = None) -> Depth:
         """Return what reranking only the first candidates would gain, by depth; see `llmrank.run.depth`."""
-        from llmrank.run.depth import depth
-
         return depth(self, measure or self.metrics.headline or "NDCG@10")
 
     def beyond_accuracy(self, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
         """Return how popular, novel, diverse and spread over the items the top k is; see `llmrank.run.beyond`."""
-        from llmrank.run.beyond import beyond_accuracy
-
         return beyond_accuracy(self, k)
 
     def calibration(self) -> Calibration:
         """Return how well the scores do as probabilities; see `llmrank.run.calibration`."""
-        from llmrank.run.calibration import calibration
-
         return calibration(self)
 
     def personal(self) -> Personal:
         """Return how much of the person is in predicted ratings; see `llmrank.run.personal`."""
-        from llmrank.run.personal import personal
-
         return personal(self)
 
     def usage(self) -> RunUsage:
         """Return the calls, tokens and seconds that the answers took, per Case and in all; see `llmrank.run.usage`."""
-        from llmrank.run.usage import usage
-
         return usage(self)
 
     def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""
-        import pyarrow as pa
-
         pairs = [(case, self.records[case.case_id]) for case in self.done]
         rankings = [record.ranking for _, record in pairs]
         text, texts, real, count = pa.string(), pa.list_(pa.string()), pa.float64(), pa.int64()
@@ -260,8 +243,6 @@ class Run:
 
     def export(self, path: str | Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002
         """Write the Run in another format and return the files; see `llmrank.run.export`."""
-        from llmrank.run.export import export
-
         return export(self, Path(path), format, overwrite=overwrite)
 
     def table(self) -> TextTable:

@@ -1,4 +1,4 @@
-"""One row of a candidate file: what its fields may hold, a row as a Case, and a Case as a row."""
+"""Rows of a candidate file: what their fields may hold, a row as a Case, and a Case as a row."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, cast
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from llmrank.data.rows import Arrow
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
+
+pc: Any = pyarrow.compute
 
 RERANKED_FIELDS = ("ranking", "scores", "outcome", "repairs", "usage")
 """What a reranked file adds to a row."""
@@ -399,3 +404,80 @@ def _first_fault(error: ValidationError) -> tuple[str, str, str]:
     problem = problem.format(name=name, shown=_shown(given), length=length, message=first["msg"])
     more = f" (and {len(faults) - 1} more faults in this row)" if len(faults) > 1 else ""
     return problem + more, field, hint
+
+
+# --- many rows of Parquet at once, for reranking: those beyond doubt are not checked one by one ---------------------
+
+
+class _DoubtError(Exception):
+    """A row must be looked at on its own."""
+
+
+def undoubted(batch: Arrow) -> tuple[list[str], int, int] | None:
+    """Return the Case ids of ranking rows, the number of empty histories, and of rows that offer an item of theirs.
+
+    None says nothing about the rows but that `RowReader` must check each. What stands in `relevant` and `rating` is
+    not looked at.
+    """
+    names: list[str] = batch.schema.names
+    known = {name: batch.column(name) for name in names if name in ROW_FIELDS - {"relevant", "rating"}}
+    try:
+        _require(len(set(names)) == len(names) and misspelt_field(names) is None)
+        _require(all(name not in known or known[name].null_count == len(batch) for name in ("target", "response")))
+        _require({"user_id", "candidates"} <= known.keys())
+        for column in known.values():
+            column.validate(full=True)
+        user_id, case_id = _ids(known["user_id"]), known.get("case_id")
+        if case_id is not None and case_id.null_count < len(batch):
+            user_id = _ids(case_id)
+        past_rows, past = _entries(known.get("history"), ("rating", "timestamp"))
+        rows, offered = _entries(known["candidates"], ("score",))
+    except (_DoubtError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    codes = pa.concat_arrays([past, offered]).dictionary_encode()
+    code = np.concatenate([past_rows, rows]) * max(1, len(codes.dictionary)) + codes.indices.to_numpy()
+    of_past, of_offered = np.split(code, [len(past)])
+    if len(np.unique(of_offered)) < len(of_offered) or len(np.unique(rows)) < len(batch):
+        return None  # an item twice, or a row without candidates
+    seen = len(np.unique(rows[np.isin(of_offered, of_past)]))
+    return user_id.to_pylist(), len(batch) - len(np.unique(past_rows)), seen
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise _DoubtError
+
+
+def _entries(column: Arrow, numbers: tuple[str, ...]) -> tuple[NDArray[np.int64], Arrow]:
+    """Return, per entry of a column of lists of items, its row and its id."""
+    none = np.zeros(0, np.int64), pa.array([], pa.string())
+    if column is None or column.null_count == len(column):
+        return none
+    _require(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
+    entries, kind = column.flatten(), column.type.value_type
+    if not len(entries):
+        return none
+    _require(pa.types.is_struct(kind) and entries.null_count == 0)
+    fields = {kind.field(place).name: entries.field(place) for place in range(kind.num_fields)}
+    _require({"item_id", "title"} <= fields.keys() and len(fields) == kind.num_fields)
+    title = fields["title"]
+    _require(_is_visible(title) and pc.max(pc.utf8_length(title)).as_py() <= LONGEST_TITLE)
+    if "attributes" in fields:
+        _require(any(test(fields["attributes"].type) for test in (pa.types.is_map, pa.types.is_struct)))
+    for values in (fields[name] for name in numbers if name in fields):
+        _require(pa.types.is_integer(values.type) or pa.types.is_floating(values.type))
+        _require(pc.all(pc.is_finite(values)).as_py() is not False)
+        _require(numbers != ("score",) or values.null_count in (0, len(values)))
+    return pc.list_parent_indices(column).to_numpy().astype(np.int64), _ids(fields["item_id"])
+
+
+def _ids(column: Arrow) -> Arrow:
+    _require(column.null_count == 0 and (pa.types.is_integer(column.type) or _is_visible(column)))
+    return column.cast(pa.string())
+
+
+def _is_visible(column: Arrow) -> bool:
+    """Return whether there is text in every place, and not only white space. There is at least one place."""
+    if column.null_count or not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return False
+    return pc.min(pc.binary_length(pc.utf8_trim_whitespace(column))).as_py() > 0

@@ -20,8 +20,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as kinds
 from pydantic_core import from_json
 
-from llmrank.data.candidate_columns import undoubted
-from llmrank.data.candidate_row import ROW_FIELDS, CandidateRow, RowReader, Truth, misspelt_field
+from llmrank.data.candidate_row import ROW_FIELDS, CandidateRow, RowReader, Truth, misspelt_field, undoubted
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
 from llmrank.data.rows import Arrow
 from llmrank.data.tables import usual_column

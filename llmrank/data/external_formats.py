@@ -21,7 +21,7 @@ from llmrank.data.candidate_writing import case_table, check_free, json_line, wr
 from llmrank.data.candidates import file_format
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items
-from llmrank.data.retriever_table import ROLES, Gains, candidate_table, long_table, trimmed_ids
+from llmrank.data.retriever_table import ROLES, Gains, candidate_table, gains_by_user, long_table, trimmed_ids
 from llmrank.data.rows import Arrow, EventRows
 from llmrank.data.sequences import read_sequence_file
 from llmrank.data.tables import ALIASES, EXTENSIONS, Table, read_event_rows, read_item_rows, read_table
@@ -223,12 +223,7 @@ def read_gains(table: Table, columns: Mapping[str, str]) -> Gains:
     """Return the gain of each user's relevant items, from a table of user and item (and gain; without it all are 1)."""
     users, items = (trimmed_ids(table.texts(table.require(role, columns))).to_pylist() for role in ("user", "item"))
     gain = table.find("gain", columns)
-    values = [1.0] * len(table.data) if gain is None else table.numbers(gain, "gain").tolist()
-    gains: dict[str, dict[str, float]] = {}
-    for user_id, item_id, value in zip(users, items, values, strict=True):
-        if value > 0:
-            gains.setdefault(user_id, {})[item_id] = value
-    return gains
+    return gains_by_user(users, items, [1.0] * len(users) if gain is None else table.numbers(gain, "gain").tolist())
 
 
 def read_histories(path: Path) -> tuple[EventRows, Gains]:

@@ -74,7 +74,10 @@ class RerankedWriter(Closable):
         if self.finished:
             remove_unfinished(path, only_if_free=True)  # left by a process that was killed at the very end
             return
-        self._schema = self._output_schema()
+        self._schema: Arrow = None
+        if self._format == "parquet":  # the columns of the input keep their types
+            schema = candidates.schema() or _common_schema(candidates)
+            self._schema = pa.schema([*(one for one in schema if one.name not in RERANKED_FIELDS), *_new_fields()])
         try:
             self._part.touch()
             self._file = self._part.open("r+b", buffering=0)
@@ -151,7 +154,8 @@ class RerankedWriter(Closable):
             ours = before["bytes"] == self._path.stat().st_size
         except (OSError, ValueError, KeyError, TypeError):
             ours, before = False, {}
-        if not ours and not self._part_is_whole():
+        # Killed between the two, the unfinished file lies beside the output.
+        if not ours and not (self._part.exists() and self._part.open("rb").readline() == _line(self._header())):
             check_free(self._path, overwrite=False)
         if ours:
             hint = "name another output, or make it again with --force"
@@ -159,12 +163,8 @@ class RerankedWriter(Closable):
             refuse_differences(before["settings"], self._settings, problem, path=self._path, hint=hint)
         return ours
 
-    def _part_is_whole(self) -> bool:
-        """Return whether an unfinished file with these settings lies beside the output: killed between the two."""
-        return self._part.exists() and self._part.open("rb").readline() == _line(b"settings\t" + self._header())
-
     def _header(self) -> bytes:
-        return json.dumps(self._settings, sort_keys=True, ensure_ascii=False).encode()
+        return b"settings\t" + json.dumps(self._settings, sort_keys=True, ensure_ascii=False).encode()
 
     def _resume(self) -> None:
         with self._part.open("rb") as file:
@@ -185,7 +185,7 @@ class RerankedWriter(Closable):
                 self._end += len(line)
         self._file.truncate(self._end)
         if not self._end:
-            self._append(b"settings\t" + self._header())
+            self._append(self._header())
 
     def _append(self, content: bytes) -> None:
         line = _line(content)
@@ -231,13 +231,6 @@ class RerankedWriter(Closable):
                 field.name: pa.array([fields[field.name] for fields in added], field.type) for field in _new_fields()
             }
             yield pa.Table.from_arrays(list(columns.values()), schema=self._schema)
-
-    def _output_schema(self) -> Arrow:
-        """Return the schema of a Parquet output; None for JSON lines. The columns of the input keep their types."""
-        if self._format == "jsonl":
-            return None
-        schema = self._candidates.schema() or _common_schema(self._candidates)
-        return pa.schema([*(field for field in schema if field.name not in RERANKED_FIELDS), *_new_fields()])
 
 
 def check_output(path: Path) -> None:

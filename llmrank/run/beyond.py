@@ -180,20 +180,18 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
     All is over the items offered: the different candidates of the Cases that are done. Where a ranking has ties, it is
     the expected value over random tie-breaking, and a Case without a readable answer has all its candidates tied.
 
-    - Popularity lift, in [-1, 1]: the mean percentile of the top's training events minus that of the Case's candidates
-      (equal counts share the middle). Abdollahpouri et al. (RecSys 2019 and 2020) compare with the user's history, and
-      raw counts; here the candidates are what could be chosen.
-    - Long-tail share, in [0, 1]: items outside the short head, the most popular items that together hold 80% of the
-      training events (Abdollahpouri, Burke & Mobasher, FLAIRS 2019, "Managing popularity bias in recommender systems
-      with personalized re-ranking"). Items as popular as the last one of the head belong to it.
-    - Novelty, in bits: the mean of -log2 p, p being an item's share of the training events, each item counted once more
-      (Vargas & Castells, RecSys 2011, "Rank and relevance in novelty and diversity metrics").
-    - Diversity, in [0, 1]: the mean Jaccard distance between the categories (genres, …) of two items of the top: the
-      intra-list distance of Vargas & Castells, after Ziegler et al. (WWW 2005, "Improving recommendation lists through
-      topic diversification").
-    - Coverage, in [0, 1]: items that are in at least one top (Ge et al., RecSys 2010, "Beyond accuracy").
-    - Gini index, in [0, 1], of how many tops each item is in (Castells, Hurley & Vargas 2015, Recommender Systems
-      Handbook). It, and coverage, depend on the number of Cases: compare them on the same Cases only.
+    What each is, `MEANINGS` says. Further:
+
+    - Popularity lift, in [-1, 1]: equal counts share the middle. Abdollahpouri et al. (RecSys 2019 and 2020) compare
+      with the user's history, and raw counts; here the candidates are what could be chosen.
+    - Long-tail share, in [0, 1]: Abdollahpouri, Burke & Mobasher (FLAIRS 2019, "Managing popularity bias in recommender
+      systems with personalized re-ranking"). Items as popular as the last one of the short head belong to it.
+    - Novelty: each item is counted once more (Vargas & Castells, RecSys 2011, "Rank and relevance in novelty and
+      diversity metrics").
+    - Diversity, in [0, 1]: the intra-list distance of Vargas & Castells, after Ziegler et al. (WWW 2005, "Improving
+      recommendation lists through topic diversification").
+    - Coverage (Ge et al., RecSys 2010, "Beyond accuracy") and Gini index (Castells, Hurley & Vargas 2015, Recommender
+      Systems Handbook), in [0, 1], depend on the number of Cases: compare them on the same Cases only.
 
     Raises InputError: a Run about ratings or without candidates, or a `k` below 1.
     """

@@ -39,7 +39,7 @@ from llmrank.run.personal import Personal, personal
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import Shown, TextTable, number, optional
 from llmrank.run.usage import RunUsage, usage
-from llmrank.types import Case, Item, Ranking
+from llmrank.types import Case, Item
 
 if TYPE_CHECKING:
     import pandas
@@ -214,7 +214,7 @@ class Run:
     def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""
         pairs = [(case, self.records[case.case_id]) for case in self.done]
-        rankings = [record.ranking for _, record in pairs]
+        rankings, judged = [record.ranking for _, record in pairs], self.judged(self.done)
         text, texts, real, count = pa.string(), pa.list_(pa.string()), pa.float64(), pa.int64()
         columns: dict[str, tuple[Any, Any]] = {
             "case_id": (text, [case.case_id for case, _ in pairs]),
@@ -225,14 +225,13 @@ class Run:
             "candidates": (texts, [record.candidates for _, record in pairs]),
             "relevant": (texts, [case.relevant for case, _ in pairs]),
             "rating": (real, [case.rating for case, _ in pairs]),
-            "predicted": (real, [_predicted(case, record.ranking) for case, record in pairs]),
+            "predicted": (real, judged.predicted if isinstance(judged, Ratings) else [None] * len(pairs)),
             "repairs": (count, [sum(ranking.repairs.values()) for ranking in rankings]),
             "responses": (texts, [record.responses for _, record in pairs]),
             "prompt_tokens": (count, [record.usage.prompt_tokens for _, record in pairs]),
             "completion_tokens": (count, [record.usage.completion_tokens for _, record in pairs]),
             "seconds": (real, [record.seconds for _, record in pairs]),
         }
-        judged = self.judged(self.done)
         columns |= {str(measure): (real, measure.per_case(judged)) for measure in self.metric_settings.measures}
         return pa.table({name: pa.array(values, kind, from_pandas=True) for name, (kind, values) in columns.items()})
 
@@ -331,10 +330,6 @@ class CaseStory(Shown):
     def _repr_html_(self) -> str:
         parts = [f"<dt>{html.escape(name)}</dt><dd><pre>{html.escape(text)}</pre></dd>" for name, text in self._parts()]
         return f"<h4>{html.escape(self.title)}</h4><dl>{''.join(parts)}</dl>{self.table().to_html()}"
-
-
-def _predicted(case: Case, ranking: Ranking) -> float | None:
-    return ranking.scores[0] if case.target and ranking.scores else None
 
 
 def load_run(path: str | Path, records: Mapping[str, CaseRecord] | None = None) -> Run:

@@ -64,7 +64,7 @@ def describe_command(
     from llmrank.data.load import load_dataset
 
     roles = column_roles(columns)
-    figures = asdict(describe(load_dataset(name_or_folder, folder=folder, columns=roles, k_core=k_core, say=say)))
+    figures = describe(load_dataset(name_or_folder, folder=folder, columns=roles, k_core=k_core, say=say))
     if as_json:
         show_json(figures)
         return

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,44 +13,12 @@ from llmrank.data.dataset import Dataset, Interactions
 from llmrank.data.registry import DATASETS
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """Figures of a Dataset; None where the data has no such column."""
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """Return the figures of a Dataset by name, as JSON values; None where the data has no such column.
 
-    name: str
-    users: int
-    items: int
-    """In the catalogue."""
-    items_with_interactions: int
-    interactions: int
-    density: float
-    """Interactions per (user, item of the catalogue)."""
-    repeated_interactions: int
-    """Interactions beyond the first of a user with an item."""
-    ratings: dict[str, int] | None
-    """Interactions by rating."""
-    rating_scale: tuple[float, float] | None
-    first: str | None
-    """Day of the first interaction."""
-    last: str | None
-    unknown_timestamps: int
-    equal_timestamps: float | None
-    """Share of interactions that have the same timestamp as another interaction of the same user."""
-    history_length: dict[str, float]
-    """Quantiles of interactions per user."""
-    items_without_title: int
-    """Their id is shown instead."""
-    items_sharing_a_title: int
-    attributes: dict[str, float]
-    """Share of items that have it."""
-    licence: str
-    source: str
-    read_from: str
-    sha256: str
-
-
-def describe(dataset: Dataset) -> Description:
-    """Return the figures of a Dataset."""
+    `items`, `density` and `attributes` are over the whole catalogue, `history_length` has quantiles of interactions per
+    user, `equal_timestamps` is the share of interactions that have the timestamp of another one of the same user.
+    """
     events, users, items = dataset.interactions, len(dataset.users), dataset.items
     pairs = len(np.unique(events.user.astype(np.int64) * len(items) + events.item))
     lengths = np.bincount(events.user, minlength=users)
@@ -60,29 +28,29 @@ def describe(dataset: Dataset) -> Description:
     known = DATASETS.get(dataset.name.partition(" (")[0])
     times = np.zeros(0) if events.timestamp is None else events.timestamp[~np.isnan(events.timestamp)]
     first, last = (_day(times.min()), _day(times.max())) if len(times) else (None, None)
-    return Description(
-        name=dataset.name,
-        users=users,
-        items=len(items),
-        items_with_interactions=len(np.unique(events.item)),
-        interactions=len(events),
-        density=len(events) / (users * len(items)),
-        repeated_interactions=len(events) - pairs,
-        ratings=None if dataset.rating_scale is None or events.rating is None else _histogram(events.rating),
-        rating_scale=dataset.rating_scale,
-        first=first,
-        last=last,
-        unknown_timestamps=len(events) - len(times),
-        equal_timestamps=_equal_timestamps(events) if len(times) else None,
-        history_length=dict(zip(("min", "25%", "median", "75%", "max"), quantiles, strict=True)),
-        items_without_title=sum(item.title == item.item_id for item in items),
-        items_sharing_a_title=sum(count for count in titles.values() if count > 1),
-        attributes={name: count / len(items) for name, count in sorted(attributes.items())},
-        licence=known.licence if known else "not stated",
-        source=known.source if known else "your own data",
-        read_from=dataset.source,
-        sha256=dataset.sha256,
-    )
+    return {
+        "name": dataset.name,
+        "users": users,
+        "items": len(items),
+        "items_with_interactions": len(np.unique(events.item)),
+        "interactions": len(events),
+        "density": len(events) / (users * len(items)),
+        "repeated_interactions": len(events) - pairs,
+        "ratings": None if dataset.rating_scale is None or events.rating is None else _histogram(events.rating),
+        "rating_scale": dataset.rating_scale,
+        "first": first,
+        "last": last,
+        "unknown_timestamps": len(events) - len(times),
+        "equal_timestamps": _equal_timestamps(events) if len(times) else None,
+        "history_length": dict(zip(("min", "25%", "median", "75%", "max"), quantiles, strict=True)),
+        "items_without_title": sum(item.title == item.item_id for item in items),  # their id is shown instead
+        "items_sharing_a_title": sum(count for count in titles.values() if count > 1),
+        "attributes": {name: count / len(items) for name, count in sorted(attributes.items())},
+        "licence": known.licence if known else "not stated",
+        "source": known.source if known else "your own data",
+        "read_from": dataset.source,
+        "sha256": dataset.sha256,
+    }
 
 
 def _day(seconds: float) -> str:

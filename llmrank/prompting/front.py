@@ -8,16 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 
 from llmrank.errors import InputError, from_validation
 from llmrank.prompting.identifiers import IDS, Ids
@@ -26,10 +17,8 @@ from llmrank.types import Sampling, Thinking
 from llmrank.yaml_text import read_yaml
 
 
-class Provenance(BaseModel):
+class Provenance(BaseModel, extra="forbid", frozen=True):
     """Where the wording comes from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     paper: str = ""
     """`arXiv:2305.07622`, with the section or figure."""
@@ -76,10 +65,8 @@ ExtraBody = Annotated[dict[str, JsonValue], AfterValidator(_extra_body)]
 _EXTRA: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(ExtraBody)
 
 
-class FrontMatter(BaseModel):
+class FrontMatter(BaseModel, extra="forbid", frozen=True):
     """The keys of the front matter; any other key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
     """The file's name without `.jinja`."""

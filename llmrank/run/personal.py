@@ -105,18 +105,18 @@ def personal(run: Run) -> Personal:
     own, other = (_residual(one, of_user, of_item) for one in (judged.truth, judged.predicted))
     correlation = finite(_correlation(np.ones((1, len(cases))), own, other).item())
     replicas = stats.bootstrap(lambda weights: _correlation(weights, own, other), users)
-    pairs = _Pairs.of(own, other, stats.clusters_of(map(_target, cases)), users)
+    pairs, share, interval = _concordance(own, other, stats.clusters_of(map(_target, cases)), users)
     error = RMSE().summary(judged, [case.user_id for case in cases])
     alone = np.clip(of_user + of_item - means.overall, *run.metric_settings.scale)
     return Personal(
         len(cases),
         int(users.max()) + 1,
-        pairs.count,
+        pairs,
         len(run.cases) - len(cases),
         (
             PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((judged.truth - alone) ** 2)))),
             PersonalRow(CORRELATION, correlation, finite_pair(*stats.percentile_interval(replicas)), 0.0),
-            PersonalRow(CONCORDANCE, finite(pairs.share), finite_pair(*pairs.interval), 0.5),
+            PersonalRow(CONCORDANCE, finite(share), finite_pair(*interval), 0.5),
         ),
     )
 
@@ -143,43 +143,36 @@ def _residual(values: Values, of_user: Values, of_item: Values) -> Values:
     return np.where(np.abs(left) < ROUNDING, 0.0, left)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Pairs of Cases of one item and two users, one truly higher than the other."""
+def _concordance(
+    truth: Values, predicted: Values, items: NDArray[np.intp], users: NDArray[np.intp]
+) -> tuple[int, float, tuple[float, float]]:
+    """Return how many pairs of Cases there are of one item and two users, one truly higher than the other; the
+    share that is predicted in its true order, a tie being half a pair; and its 95% interval over users.
 
-    count: int
-    share: float
-    """Of the pairs that are predicted in their true order; a tie is half a pair."""
-    interval: tuple[float, float]
-
-    @classmethod
-    def of(cls, truth: Values, predicted: Values, items: NDArray[np.intp], users: NDArray[np.intp]) -> _Pairs:
-        """Return the share, with a 95% interval over users.
-
-        Two pairs with a user in common vary together: the variance is the dyadic-robust one (Aronow, Samii and
-        Assenova 2015, "Cluster-Robust Variance Estimation for Dyadic Data", eq. 5), with Student's t.
-        """
-        right, first, second = [np.empty(0)], [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-        order = np.argsort(items, kind="stable")
-        for members in np.split(order, np.flatnonzero(np.diff(items[order])) + 1):
-            left, other = (members[at] for at in np.triu_indices(len(members), 1))
-            true = np.sign(truth[left] - truth[other])
-            kept = (true != 0) & (users[left] != users[other])
-            left, other = left[kept], other[kept]
-            gap = predicted[left] - predicted[other]
-            said = np.where(np.abs(gap) < ROUNDING, 0.0, np.sign(gap))
-            right.append((1 + true[kept] * said) / 2)
-            first.append(users[left])
-            second.append(users[other])
-        values, ones, others = np.concatenate(right), np.concatenate(first), np.concatenate(second)
-        if not len(values):
-            return cls(0, math.nan, (math.nan, math.nan))
-        share = values.mean()
-        off, count = values - share, int(users.max()) + 1
-        of_user = np.bincount(ones, off, count) + np.bincount(others, off, count)
-        # A pair that meets again in another item counts with itself, too.
-        together = np.unique(np.minimum(ones, others) * count + np.maximum(ones, others), return_inverse=True)[1]
-        variance = max((of_user @ of_user - (np.bincount(together, off) ** 2).sum()) / len(values) ** 2, 0.0)
-        taking_part = len(np.unique(np.concatenate([ones, others])))
-        half = stats.t_quantile(max(taking_part - 1, 1), 0.95) * math.sqrt(variance)
-        return cls(len(values), float(share), (max(share - half, 0.0), min(share + half, 1.0)))
+    Two pairs with a user in common vary together: the variance is the dyadic-robust one (Aronow, Samii and
+    Assenova 2015, "Cluster-Robust Variance Estimation for Dyadic Data", eq. 5), with Student's t.
+    """
+    right, first, second = [np.empty(0)], [np.empty(0, np.intp)], [np.empty(0, np.intp)]
+    order = np.argsort(items, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(items[order])) + 1):
+        left, other = (members[at] for at in np.triu_indices(len(members), 1))
+        true = np.sign(truth[left] - truth[other])
+        kept = (true != 0) & (users[left] != users[other])
+        left, other = left[kept], other[kept]
+        gap = predicted[left] - predicted[other]
+        said = np.where(np.abs(gap) < ROUNDING, 0.0, np.sign(gap))
+        right.append((1 + true[kept] * said) / 2)
+        first.append(users[left])
+        second.append(users[other])
+    values, ones, others = np.concatenate(right), np.concatenate(first), np.concatenate(second)
+    if not len(values):
+        return 0, math.nan, (math.nan, math.nan)
+    share = values.mean()
+    off, count = values - share, int(users.max()) + 1
+    of_user = np.bincount(ones, off, count) + np.bincount(others, off, count)
+    # A pair that meets again in another item counts with itself, too.
+    together = np.unique(np.minimum(ones, others) * count + np.maximum(ones, others), return_inverse=True)[1]
+    variance = max((of_user @ of_user - (np.bincount(together, off) ** 2).sum()) / len(values) ** 2, 0.0)
+    taking_part = len(np.unique(np.concatenate([ones, others])))
+    half = stats.t_quantile(max(taking_part - 1, 1), 0.95) * math.sqrt(variance)
+    return len(values), float(share), (max(share - half, 0.0), min(share + half, 1.0))

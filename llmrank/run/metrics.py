@@ -83,7 +83,16 @@ class MetricSettings:
             name: {case_id: [finite(one) for one in scores] for case_id, scores in sorted(found.items())}
             for name, found in self.trained.items()
         }
-        return asdict(self) | {"measures": [str(measure) for measure in self.measures], "trained": trained}
+        return {
+            "evaluation": self.evaluation,
+            "target_forced": self.target_forced,
+            "notes": list(self.notes),
+            "measures": [str(measure) for measure in self.measures],
+            "scale": list(self.scale),
+            "popularity": dict(self.popularity),
+            "rating_means": self.rating_means and asdict(self.rating_means),
+            "trained": trained,
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:

@@ -225,6 +225,14 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def refuse_differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], problem: str, *, path: Path, hint: str
+) -> None:
+    """Raise InputError where two sets of settings differ: the problem, and below it what differs."""
+    if found := differences(before, now):
+        raise InputError("\n    ".join([f"{problem}:", *found]), path=path, hint=hint)
+
+
 def _short_diff(old: str, new: str) -> Iterator[str]:
     """Yield the lines that went (-) and came (+), after the number that the first of them has in the old text."""
     before, now = old.splitlines(), new.splitlines()

@@ -67,9 +67,8 @@ def mean_interval(
     clusters: NDArray[np.intp] | None = None,
     *,
     bounds: tuple[float, float] | None = None,
-    confidence: float = 0.95,
 ) -> Estimate:
-    """Return the mean of `values` with a t interval over users (cluster-robust where users have several values).
+    """Return the mean of `values` with a 95% t interval over users (cluster-robust where users have several values).
 
     With `bounds`, the range of the measure, two users at either end are added before the interval is computed. Agresti
     and Coull (1998, The American Statistician 52) do so for a proportion; here it applies to any bounded value. Rank
@@ -92,7 +91,7 @@ def mean_interval(
         centre = (sums.sum() + 2 * low + 2 * high) / total
         squares = ((sums - centre * counts) ** 2).sum() + 2 * (low - centre) ** 2 + 2 * (high - centre) ** 2
         variance = squares / total**2
-    half = t_quantile(users - 1, confidence) * math.sqrt(variance)
+    half = t_quantile(users - 1, 0.95) * math.sqrt(variance)
     return Estimate(mean, max(low, float(centre - half)), min(high, float(centre + half)), users)
 
 
@@ -217,11 +216,9 @@ def bootstrapped_difference(
     difference: float, replicas: NDArray[np.float64], errors: NDArray[np.float64], clusters: NDArray[np.intp]
 ) -> Difference:
     """Return a difference that is no mean, from its bootstrap; `errors` are left minus right of each Case."""
-    low, high = percentile_interval(replicas)
-    counts = signs_of(by_cluster(errors, clusters)[0])
-    return Difference(
-        difference, low, high, bootstrap_p(replicas), len(np.unique(clusters)), math.nan, math.nan, *counts
-    )
+    higher, equal, lower = signs_of(by_cluster(errors, clusters)[0])
+    interval, p, users = percentile_interval(replicas), bootstrap_p(replicas), len(np.unique(clusters))
+    return Difference(difference, *interval, p, users, higher=higher, equal=equal, lower=lower)
 
 
 def signs_of(differences: NDArray[np.float64]) -> tuple[int, int, int]:
@@ -233,9 +230,7 @@ def signs_of(differences: NDArray[np.float64]) -> tuple[int, int, int]:
 def paired_t(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> tuple[float, float]:
     """Return the two-sided p-value of the t test that a mean is 0, and Cohen's d_z.
 
-    Args:
-        sums: The sum of the differences of each user.
-        counts: How many differences each user has; with one each this is `scipy.stats.ttest_rel`.
+    `sums` and `counts`: of each user's differences; with one each this is `scipy.stats.ttest_rel`.
     """
     from scipy.special import stdtr
 
@@ -272,12 +267,10 @@ def bootstrap(
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def percentile_interval(replicas: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
-    """Return the percentile interval of bootstrap replicas; those that are undefined (NaN) are left out."""
+def percentile_interval(replicas: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95% percentile interval of bootstrap replicas; those that are undefined (NaN) are left out."""
     defined = replicas[~np.isnan(replicas)]
-    if not len(defined):
-        return math.nan, math.nan
-    low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (math.nan, math.nan)
     return float(low), float(high)
 
 

@@ -114,16 +114,6 @@ def decode_request(content: Mapping[str, Any]) -> Request:
     )
 
 
-def encode_response(response: Response) -> dict[str, Any]:
-    """Return the Response as JSON values."""
-    return adapter(Response).dump_python(response)
-
-
-def decode_response(content: Mapping[str, Any]) -> Response:
-    """Return the Response that `encode_response` wrote; raises ValueError for anything else."""
-    return adapter(Response).validate_python(content)
-
-
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Selects Responses of a Store: those that meet every condition given."""
@@ -269,12 +259,12 @@ class Store(Closable):
         found: dict[str, Response] = {}
         for start in range(0, len(keys), KEYS_AT_ONCE):
             some = keys[start : start + KEYS_AT_ONCE]
-            marks = "?" if len(some) == 1 else ", ".join("?" * len(some))
+            marks = ", ".join("?" * len(some))
             # As bytes: text that is not UTF-8 would fail the whole query.
             query = f"SELECT key, CAST(response AS BLOB) FROM response WHERE key IN ({marks})"
             for key, content in self._execute(query, some):
                 try:
-                    found[key] = decode_response(json.loads(content))
+                    found[key] = adapter(Response).validate_python(json.loads(content))
                 except ValueError:
                     self._damaged.add(key)
         return found
@@ -286,7 +276,7 @@ class Store(Closable):
     def put_keyed(self, keyed: KeyedRequest, response: Response, key: str = "") -> None:
         """Keep the Response to a Request; of two under one key the first stays. `key` replaces the Request's own."""
         key, backend = key or keyed.key, self._backend_id(keyed.backend_json)
-        answer, now = canonical_json(encode_response(response)), timestamp(datetime.now(UTC))
+        answer, now = canonical_json(adapter(Response).dump_python(response)), timestamp(datetime.now(UTC))
         insert = "INSERT OR REPLACE" if key in self._damaged else "INSERT OR IGNORE"
         self._execute(f"{insert} INTO response VALUES (?, ?, ?, ?, ?)", [key, backend, keyed.request_json, answer, now])
         self._damaged.discard(key)

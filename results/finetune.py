@@ -23,8 +23,7 @@ from llmrank.backends.models import resolve_model
 from llmrank.backends.title_model import TitleModel, load_adapter
 from llmrank.data.dataset import Split
 from llmrank.data.load import load_dataset
-from llmrank.data.splits import leave_last_out
-from llmrank.data.validation import validation_split
+from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.engine.driver import rank_without_model
 from llmrank.files import cache_folder
 from llmrank.finetune.titles import rank_titles

@@ -25,12 +25,10 @@ from llmrank.store import (
     StoredRow,
     canonical_json,
     decode_request,
-    decode_response,
     encode_request,
-    encode_response,
     request_key,
 )
-from llmrank.types import Message, Request, Response, Sampling, Structured, Thinking, Usage
+from llmrank.types import Message, Request, Response, Sampling, Structured, Thinking, Usage, adapter
 
 IDENTITY = {"kind": "openai", "base_url": "http://host/v1", "model": "m"}
 REQUEST = Request((Message("system", "be brief"), Message("user", "rank")), Sampling(), ("A", "B"))
@@ -62,7 +60,10 @@ def test_a_request_comes_back_from_json(request: Request) -> None:
 
 
 def test_a_response_comes_back_from_json() -> None:
-    assert decode_response(json.loads(canonical_json(encode_response(RESPONSE)))) == RESPONSE
+    assert (
+        adapter(Response).validate_python(json.loads(canonical_json(adapter(Response).dump_python(RESPONSE))))
+        == RESPONSE
+    )
 
 
 def test_the_key_is_the_sha256_of_the_canonical_json() -> None:
@@ -142,7 +143,10 @@ def held_on(path: Path, *days: str) -> Store:
     for identity in (IDENTITY, {"kind": "vllm", "model": "n"}):
         for repeat, day in enumerate(days):
             request = replace(REQUEST, repeat=repeat)
-            texts = (canonical_json(value) for value in (identity, encode_request(request), encode_response(RESPONSE)))
+            texts = (
+                canonical_json(value)
+                for value in (identity, encode_request(request), adapter(Response).dump_python(RESPONSE))
+            )
             store.add([StoredRow(request_key(identity, request), *texts, f"{day}T12:00:00+00:00")])
     return store
 
@@ -287,7 +291,7 @@ def test_an_answer_takes_little_more_room_than_its_text(tmp_path: Path) -> None:
             request = replace(question, repeat=repeat)
             store.put(request_key(IDENTITY, request), IDENTITY, request, RESPONSE)
         store.compact()
-        text = canonical_json(encode_request(question)) + canonical_json(encode_response(RESPONSE))
+        text = canonical_json(encode_request(question)) + canonical_json(adapter(Response).dump_python(RESPONSE))
         assert store.stats().size < 1.5 * 400 * len(text)
 
 

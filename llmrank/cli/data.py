@@ -41,12 +41,13 @@ def fetch_command(name: str, force: bool, as_json: bool) -> None:
     from llmrank.data.fetch import fetch
     from llmrank.data.registry import dataset_info
 
-    folder = fetch(name, say, force=force)
+    known = dataset_info(name)
+    folder = fetch(known, say, force=force)
     if as_json:
         show_json({"name": name, "folder": str(folder)})
     else:
         click.echo(folder)
-        say(f"licence: {dataset_info(name).licence}")
+        say(f"licence: {known.licence}")
 
 
 @data.command(name="describe")
@@ -63,7 +64,7 @@ def describe_command(
     from llmrank.data.load import load_dataset
 
     roles = column_roles(columns)
-    figures = asdict(describe(load_dataset(name_or_folder, folder=folder, columns=roles, k_core=k_core, say=say)))
+    figures = describe(load_dataset(name_or_folder, folder=folder, columns=roles, k_core=k_core, say=say))
     if as_json:
         show_json(figures)
         return

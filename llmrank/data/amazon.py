@@ -49,9 +49,8 @@ def read_amazon(folder: Path) -> Rows:
     reviews = [path for path in found if not path.name.startswith("meta_")]
     if meta is None or len(reviews) != 1:
         hint = "one file of reviews, such as reviews_Beauty_5.json.gz, and its meta_Beauty.json.gz"
-        raise InputError(
-            f"{len(reviews)} files of reviews and {len(found) - len(reviews)} of metadata", path=folder, hint=hint
-        )
+        problem = f"{len(reviews)} files of reviews and {len(found) - len(reviews)} of metadata"
+        raise InputError(problem, path=folder, hint=hint)
     events = replace(_events(reviews[0]), rating_scale=(1.0, 5.0))
     domain = next((domain for word, domain in DOMAINS.items() if word in meta.name), "products")
     return Rows(_items(meta, [asin for asin in events.item.unique().to_pylist() if asin]), events, domain)
@@ -94,13 +93,12 @@ def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
         text = line.decode("utf-8")
         # The release of 2014 is not JSON: each line is the repr of a Python dict.
         record = json.loads(text) if text.startswith('{"') else ast.literal_eval(text)
+        if isinstance(record, dict):
+            return cast("dict[str, Any]", record)
+        problem = "the line is no object"
     except (ValueError, SyntaxError) as error:
-        raise InputError(
-            f"malformed metadata ({error})", path=path, line=number, hint="download the file again"
-        ) from None
-    if not isinstance(record, dict):
-        raise InputError("the line is no object", path=path, line=number, hint="download the file again")
-    return cast("dict[str, Any]", record)
+        problem = f"malformed metadata ({error})"
+    raise InputError(problem, path=path, line=number, hint="download the file again")
 
 
 def _text(value: object) -> str | None:

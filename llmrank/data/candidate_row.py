@@ -1,4 +1,4 @@
-"""One row of a candidate file: what its fields may hold, a row as a Case, and a Case as a row."""
+"""Rows of a candidate file: what their fields may hold, a row as a Case, and a Case as a row."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, cast
 
-from pydantic import ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
+from llmrank.data.rows import Arrow
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
+
+pc: Any = pyarrow.compute
 
 RERANKED_FIELDS = ("ranking", "scores", "outcome", "repairs", "usage")
 """What a reranked file adds to a row."""
@@ -36,21 +43,15 @@ _TITLE_HINT = "give every item a title: the model reads it"
 _ID_HINT = "give it as text or as a whole number"
 _NUMBER_HINT = "give a finite number, or null where it is unknown"
 _RELEVANT_HINT = 'give a list of ids, as in ["181"], or an object of gains, as in {"181": 2}'
-_LIST_FAULT = ("{shown} is no list", "give it as a list, as in [...]")
-_OBJECT_FAULT = ("{shown} is no object", "give it as an object, as in {...}")
-_NUMBER_FAULT = ("{shown} is no number", _NUMBER_HINT)
 _FAULTS = {
     "missing": ("the {name} is missing", "add it"),
     "string_pattern_mismatch": ("the {name} is empty", _ID_HINT),
     "string_too_long": ("the {name} has {length:,} characters", f"shorten it to at most {LONGEST_TITLE:,}"),
     "string_type": ("{shown} is no text", "give it as text"),
     "string_unicode": ("the text is broken: half of a surrogate pair", "write the file again, as UTF-8"),
-    "float_type": _NUMBER_FAULT,
-    "finite_number": _NUMBER_FAULT,
-    "list_type": _LIST_FAULT,
-    "dict_type": _OBJECT_FAULT,
-    "model_type": _OBJECT_FAULT,
-    "model_attributes_type": _OBJECT_FAULT,
+    **dict.fromkeys(("float_type", "finite_number"), ("{shown} is no number", _NUMBER_HINT)),
+    "list_type": ("{shown} is no list", "give it as a list, as in [...]"),
+    "dict_type": ("{shown} is no object", "give it as an object, as in {...}"),
 }
 """By pydantic's name for a fault: what is wrong, and the hint."""
 
@@ -66,9 +67,8 @@ _Attributes = dict[str, Any] | list[tuple[str, Any]]  # the latter is what pyarr
 # TypedDicts, which pydantic checks about four times as fast as models: a row has a hundred of them.
 
 
+@with_config(ConfigDict(extra="allow"))
 class _ItemFields(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # pyright: ignore
-
     item_id: _Id
     title: _Title
     attributes: NotRequired[_Attributes | None]
@@ -83,9 +83,8 @@ class _CandidateFields(_ItemFields):
     score: NotRequired[_Number | None]
 
 
+@with_config(ConfigDict(extra="allow"))
 class _RowFields(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]  # pyright: ignore
-
     user_id: _Id
     case_id: NotRequired[_Id | None]
     history: NotRequired[list[_EventFields] | None]
@@ -105,10 +104,8 @@ CANDIDATE_FIELDS = _TARGET_FIELDS | {"score"}
 _ALL_FIELDS = ROW_FIELDS | EVENT_FIELDS | CANDIDATE_FIELDS
 
 
-def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Any:  # noqa: ANN401 - pyarrow has no types
+def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Arrow:
     """Return the Parquet columns of a candidate file, and further ones; attributes are a map from name to text."""
-    import pyarrow as pa
-
     text, number = pa.string(), pa.float64()
     item = [pa.field("item_id", text), pa.field("title", text), pa.field("attributes", pa.map_(text, text))]
     event = pa.struct([*item, pa.field("rating", number), pa.field("timestamp", number)])
@@ -184,8 +181,8 @@ class RowReader:
         history = map(
             Event,
             self._made(past, EVENT_FIELDS),
-            [_float(event.get("rating")) for event in past],
-            [_float(event.get("timestamp")) for event in past],
+            [_known(event.get("rating")) for event in past],
+            [_known(event.get("timestamp")) for event in past],
         )
         candidates: list[Mapping[str, Any]] = fields.get("candidates") or []
         target: Mapping[str, Any] | None = fields.get("target")
@@ -200,7 +197,7 @@ class RowReader:
             tuple(map(float, scores)) if scores and None not in scores else None,
             tuple(relevant),
             None if target is None else self._made([target], _TARGET_FIELDS)[0],
-            None if ignored else _float(fields.get("rating")),
+            None if ignored else _known(fields.get("rating")),
             "" if case_id is None else str(case_id),
             graded(relevant.values()),
             {} if ignored else further_columns(fields),
@@ -261,32 +258,27 @@ def _misspelt(there: frozenset[str]) -> tuple[str, str] | None:
     return None
 
 
-def case_row(case: Case, *, nested: bool = False) -> dict[str, object]:
+def case_row(case: Case) -> dict[str, object]:
     """Return the row of a Case: only what is set, ready for JSON.
 
-    Attributes stand beside the title unless one of them has a name that the format uses (or with `nested`, for
-    Parquet): then all of them stand in `attributes`. `relevant` is a list of ids, or a map from id to gain where the
-    Case has gains. `case_id` is left out where it is the user id.
+    Attributes stand beside the title unless one of them has a name that the format uses: then all of them stand in
+    `attributes`. `relevant` is a list of ids, or a map from id to gain where the Case has gains. `case_id` is left out
+    where it is the user id.
     """
     row: dict[str, object] = {"user_id": case.user_id}
     if case.case_id != case.user_id:
         row["case_id"] = case.case_id
     row |= {name: text for name, text in case.columns.items() if name not in ROW_FIELDS}
-    row["history"] = [
-        _item_row(event.item, nested, rating=event.rating, timestamp=event.timestamp) for event in case.history
-    ]
+    row["history"] = [_item_row(event.item, rating=event.rating, timestamp=event.timestamp) for event in case.history]
     if case.target is not None:
-        row["target"] = _item_row(case.target, nested)
+        row["target"] = _item_row(case.target)
         if case.rating is not None:
             row["rating"] = case.rating
         return row
     scores: Sequence[float | None] = case.recall_scores or [None] * len(case.candidates)
-    row["candidates"] = [
-        _item_row(item, nested, score=score) for item, score in zip(case.candidates, scores, strict=True)
-    ]
+    row["candidates"] = [_item_row(item, score=score) for item, score in zip(case.candidates, scores, strict=True)]
     if case.relevant:
-        gains = case.gains
-        row["relevant"] = list(case.relevant) if gains is None else dict(zip(case.relevant, gains, strict=True))
+        row["relevant"] = list(case.relevant) if case.gains is None else case.gain_of
     return row
 
 
@@ -302,23 +294,24 @@ def attribute_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str).strip('"')
 
 
-def _item_row(item: Item, nested: bool, **numbers: float | None) -> dict[str, object]:
+def _item_row(item: Item, **numbers: float | None) -> dict[str, object]:
     row: dict[str, object] = {"item_id": item.item_id, "title": item.title}
     row |= {name: value for name, value in numbers.items() if value is not None}
-    if item.attributes:
-        apart = nested or not (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes)
-        row |= {"attributes": dict(item.attributes)} if apart else dict(item.attributes)
-    return row
+    if (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes):
+        return row | dict(item.attributes)
+    return row | {"attributes": dict(item.attributes)}
 
 
-def _float(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
-    """Return a number as one with a point, and a date as seconds since the epoch; without a zone it is in UTC."""
-    if value is None or type(value) is float:
-        return value
+def as_float(value: float | date) -> float:
+    """Return a number, or a date as seconds since the epoch; without a zone it is in UTC."""
     if isinstance(value, date):
         value = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-        value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     return float(value)
+
+
+def _known(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow
+    return value if value is None or type(value) is float else as_float(value)
 
 
 def _check_lists(fields: Mapping[str, Any], case: Case) -> None:
@@ -409,3 +402,80 @@ def _first_fault(error: ValidationError) -> tuple[str, str, str]:
     problem = problem.format(name=name, shown=_shown(given), length=length, message=first["msg"])
     more = f" (and {len(faults) - 1} more faults in this row)" if len(faults) > 1 else ""
     return problem + more, field, hint
+
+
+# --- many rows of Parquet at once, for reranking: those beyond doubt are not checked one by one ---------------------
+
+
+class _DoubtError(Exception):
+    """A row must be looked at on its own."""
+
+
+def undoubted(batch: Arrow) -> tuple[list[str], int, int] | None:
+    """Return the Case ids of ranking rows, the number of empty histories, and of rows that offer an item of theirs.
+
+    None says nothing about the rows but that `RowReader` must check each. What stands in `relevant` and `rating` is
+    not looked at.
+    """
+    names: list[str] = batch.schema.names
+    known = {name: batch.column(name) for name in names if name in ROW_FIELDS - {"relevant", "rating"}}
+    try:
+        _require(len(set(names)) == len(names) and misspelt_field(names) is None)
+        _require(all(name not in known or known[name].null_count == len(batch) for name in ("target", "response")))
+        _require({"user_id", "candidates"} <= known.keys())
+        for column in known.values():
+            column.validate(full=True)
+        user_id, case_id = _ids(known["user_id"]), known.get("case_id")
+        if case_id is not None and case_id.null_count < len(batch):
+            user_id = _ids(case_id)
+        past_rows, past = _entries(known.get("history"), ("rating", "timestamp"))
+        rows, offered = _entries(known["candidates"], ("score",))
+    except (_DoubtError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    codes = pa.concat_arrays([past, offered]).dictionary_encode()
+    code = np.concatenate([past_rows, rows]) * max(1, len(codes.dictionary)) + codes.indices.to_numpy()
+    of_past, of_offered = np.split(code, [len(past)])
+    if len(np.unique(of_offered)) < len(of_offered) or len(np.unique(rows)) < len(batch):
+        return None  # an item twice, or a row without candidates
+    seen = len(np.unique(rows[np.isin(of_offered, of_past)]))
+    return user_id.to_pylist(), len(batch) - len(np.unique(past_rows)), seen
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise _DoubtError
+
+
+def _entries(column: Arrow, numbers: tuple[str, ...]) -> tuple[NDArray[np.int64], Arrow]:
+    """Return, per entry of a column of lists of items, its row and its id."""
+    none = np.zeros(0, np.int64), pa.array([], pa.string())
+    if column is None or column.null_count == len(column):
+        return none
+    _require(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
+    entries, kind = column.flatten(), column.type.value_type
+    if not len(entries):
+        return none
+    _require(pa.types.is_struct(kind) and entries.null_count == 0)
+    fields = {kind.field(place).name: entries.field(place) for place in range(kind.num_fields)}
+    _require({"item_id", "title"} <= fields.keys() and len(fields) == kind.num_fields)
+    title = fields["title"]
+    _require(_is_visible(title) and pc.max(pc.utf8_length(title)).as_py() <= LONGEST_TITLE)
+    if "attributes" in fields:
+        _require(any(test(fields["attributes"].type) for test in (pa.types.is_map, pa.types.is_struct)))
+    for values in (fields[name] for name in numbers if name in fields):
+        _require(pa.types.is_integer(values.type) or pa.types.is_floating(values.type))
+        _require(pc.all(pc.is_finite(values)).as_py() is not False)
+        _require(numbers != ("score",) or values.null_count in (0, len(values)))
+    return pc.list_parent_indices(column).to_numpy().astype(np.int64), _ids(fields["item_id"])
+
+
+def _ids(column: Arrow) -> Arrow:
+    _require(column.null_count == 0 and (pa.types.is_integer(column.type) or _is_visible(column)))
+    return column.cast(pa.string())
+
+
+def _is_visible(column: Arrow) -> bool:
+    """Return whether there is text in every place, and not only white space. There is at least one place."""
+    if column.null_count or not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return False
+    return pc.min(pc.binary_length(pc.utf8_trim_whitespace(column))).as_py() > 0

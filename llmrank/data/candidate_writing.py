@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import accumulate, chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic_core import to_json
 
 from llmrank.data.candidate_row import ROW_FIELDS, case_row, misspelt_field, parquet_schema
 from llmrank.data.candidates import file_format
+from llmrank.data.rows import Arrow
 from llmrank.errors import InputError
 from llmrank.files import writing
 from llmrank.types import Case, Item
@@ -46,7 +49,7 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
             raise InputError("the name is kept for the format's own columns", path=path, field=name, hint=hint)
     schema = parquet_schema(graded=graded, columns=columns)
 
-    def table(some: list[Case]) -> Any:  # noqa: ANN401 - pyarrow has no types
+    def table(some: list[Case]) -> Arrow:
         for case in some:
             late = "gains" if case.gains is not None and not graded else next(iter(case.columns.keys() - columns), None)
             if late is not None:
@@ -58,10 +61,8 @@ def write_cases(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
     return write_tables(path, map(table, batches), schema, overwrite=overwrite)
 
 
-def case_table(cases: Sequence[Case], schema: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+def case_table(cases: Sequence[Case], schema: Arrow) -> Arrow:
     """Return Cases as a table of the schema: what `case_row` makes of each, column by column, which is much faster."""
-    import pyarrow as pa
-
     events = [event for case in cases for event in case.history]
     rated = [case.target is not None for case in cases]
     ranked = [case for case in cases if case.target is None]
@@ -99,15 +100,13 @@ def _relevant(case: Case, *, graded: bool) -> Sequence[object]:
 
 
 def _lists(
-    schema: Any,  # noqa: ANN401
+    schema: Arrow,
     name: str,
     columns: Mapping[str, list[Any]],
     lengths: Iterable[int],
     missing: list[bool] | None = None,
-) -> Any:  # noqa: ANN401
+) -> Arrow:
     """Return a column of lists of so many entries each, whose fields are the columns; null where one is missing."""
-    import pyarrow as pa
-
     kind = schema.field(name).type
     arrays = [pa.array(columns[field.name], field.type) for field in kind.value_type]
     entries = pa.StructArray.from_arrays(arrays, fields=list(kind.value_type))
@@ -115,32 +114,30 @@ def _lists(
     return pa.ListArray.from_arrays(offsets, entries, kind, mask=missing and pa.array(missing))
 
 
-def write_tables(path: Path, tables: Iterator[Any], schema: Any, *, overwrite: bool) -> int:  # noqa: ANN401 - pyarrow
+def write_tables(path: Path, tables: Iterator[Arrow], schema: Arrow, *, overwrite: bool) -> int:
     """Write tables of one schema as a Parquet file, in groups of ROW_GROUP rows, and return the number of rows."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    count, waiting, held = 0, list[Any](), 0
+    count, held = 0, schema.empty_table()
     with (
         replacing(path, overwrite=overwrite) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         for table in chain(tables, [None]):
-            if table is not None:
-                waiting.append(table)
-                held += table.num_rows
-            if held and (held >= ROW_GROUP or table is None):
-                writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP)
-                count, waiting, held = count + held, [], 0
+            held = held if table is None else pa.concat_tables([held, table])
+            if len(held) and (len(held) >= ROW_GROUP or table is None):
+                writer.write_table(held, row_group_size=ROW_GROUP)
+                count, held = count + len(held), schema.empty_table()
     return count
 
 
 def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) -> int:
     """Write rows that are JSON lines already, each with its line break, and return their number."""
     count = 0
-    with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as plain, _packed(plain, path) as file:
-        for count, line in enumerate(lines, 1):  # noqa: B007 - the last one is their number
-            file.write(line)
+    with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as plain:
+        # No name and no time in the header: the same bytes for the same rows.
+        packed = gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0) if path.suffix.lower() == ".gz" else None
+        with packed or nullcontext(plain) as file:
+            for count, line in enumerate(lines, 1):  # noqa: B007 - the last one is their number
+                file.write(line)
     return count
 
 
@@ -166,12 +163,3 @@ def check_free(path: Path, *, overwrite: bool, sources: Iterable[Path | None] = 
         raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
     if not path.parent.is_dir():
         raise InputError("there is no such folder", path=path.parent, hint="create it first")
-
-
-@contextmanager
-def _packed(file: IO[bytes], path: Path) -> Generator[IO[bytes] | gzip.GzipFile]:
-    if path.suffix.lower() != ".gz":
-        yield file
-        return
-    with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:  # no name, no time: the same bytes
-        yield packed

@@ -10,14 +10,20 @@ import re
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as kinds
 from pydantic_core import from_json
 
-from llmrank.data.candidate_row import ROW_FIELDS, CandidateRow, RowReader, Truth, misspelt_field
+from llmrank.data.candidate_row import ROW_FIELDS, CandidateRow, RowReader, Truth, misspelt_field, undoubted
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
+from llmrank.data.rows import Arrow
+from llmrank.data.tables import usual_column
 from llmrank.errors import InputError
 from llmrank.types import Case
 
@@ -53,7 +59,8 @@ class BadRowsError(InputError):
     """Several rows of a candidate file have faults."""
 
     def __init__(self, path: Path | str, faults: Sequence[InputError], count: int) -> None:
-        shown = "".join(f"\n    {_without_path(fault, path)}" for fault in faults)
+        texts = [str(fault).partition("\n  hint:")[0].removeprefix(f"{path}") for fault in faults]
+        shown = "".join(f"\n    {text.removeprefix(', ').removeprefix(': ')}" for text in texts)
         listed = "" if count == len(faults) else f"; the first {len(faults)}"
         hint = "correct them, or go on with the other rows: --skip-bad-rows (skip_bad_rows=True)"
         super().__init__(f"{count:,} rows have faults{listed}:{shown}", path=path, hint=hint)
@@ -73,36 +80,29 @@ class CandidateSummary:
 
     rows: int = 0
     """Good rows: a Case each."""
-    rating_rows: int = 0
-    """Rows with a `target`; the others are ranking rows."""
     skipped_rows: int = 0
     """Rows with faults, left out at the user's wish."""
     empty_histories: int = 0
     """Cases of users who have done nothing yet."""
-    rows_with_truth: int = 0
-    """Ranking rows with relevant ids, rating rows with a true rating."""
     relevant: int = 0
     """Relevant ids of all rows."""
     missed: int = 0
     """Relevant ids that the recall stage did not propose. They count against the score."""
     rows_with_seen: int = 0
     """Rows that offer an item of the user's history."""
-    lowest_rating: float | None = None
-    """Of the true ratings."""
-    highest_rating: float | None = None
+    ratings: tuple[float, float] | None = None
+    """The lowest and the highest of the true ratings."""
 
     def add(self, case: Case, offered: Collection[str]) -> None:
         """Count a Case, whose candidates have the ids `offered`."""
         self.rows += 1
         self.empty_histories += not case.history
         self.rows_with_seen += any(event.item.item_id in offered for event in case.history)
-        self.rows_with_truth += bool(case.relevant) or (case.target is not None and case.rating is not None)
         self.relevant += len(case.relevant)
         self.missed += sum(item_id not in offered for item_id in case.relevant)
-        self.rating_rows += case.target is not None
         if case.target is not None and (rating := case.rating) is not None:
-            self.lowest_rating = rating if self.lowest_rating is None else min(rating, self.lowest_rating)
-            self.highest_rating = rating if self.highest_rating is None else max(rating, self.highest_rating)
+            low, high = self.ratings or (rating, rating)
+            self.ratings = min(low, rating), max(high, rating)
 
     def notes(self) -> Iterator[str]:
         """Yield a line for each thing that a reader of the numbers must know."""
@@ -119,11 +119,8 @@ class CandidateSummary:
     @property
     def rating_scale(self) -> tuple[float, float]:
         """The scale of the true ratings: 0 to 1 where they are all 0 or 1, else 1 to 5, widened to hold them all."""
-        if self.lowest_rating is None or self.highest_rating is None:
-            return 1.0, 5.0
-        if self.lowest_rating >= 0 and self.highest_rating <= 1:
-            return 0.0, 1.0
-        return min(1.0, self.lowest_rating), max(5.0, self.highest_rating)
+        low, high = self.ratings or (1.0, 5.0)
+        return (0.0, 1.0) if low >= 0 and high <= 1 else (min(1.0, low), max(5.0, high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +137,6 @@ class RawRows:
         lines = list(compress(self.lines, wanted))
         if isinstance(self.raw, list):
             return RawRows(lines, list(compress(cast("list[bytes]", self.raw), wanted)))
-        import pyarrow as pa
-
         return RawRows(lines, self.raw.filter(pa.array(wanted, pa.bool_())))
 
     def objects(self, path: Path | str, *, columns: bool = False) -> Iterator[tuple[int, Any]]:
@@ -240,10 +235,8 @@ class CandidateFile:
             else:
                 yield rows.keep([line not in self._bad for line in rows.lines])
 
-    def schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
+    def schema(self) -> Arrow:
         """Return the Arrow schema of the raw rows; None for JSON lines."""
-        import pyarrow.parquet as pq
-
         if self.format == "jsonl":
             return None
         return pq.read_schema(self.path) if self._table is None else self._table.schema
@@ -274,16 +267,14 @@ class CandidateFile:
         for number, rows in enumerate(self._all_rows()):
             if number == 0:
                 self._refuse_table(rows)
-            if self._truth == "ignored" and not answered and not isinstance(rows.raw, list):
-                from llmrank.data.candidate_columns import undoubted
-
-                if (found := undoubted(rows.raw)) is not None:
-                    case_ids, empty, seen = found
-                    summary.rows += len(case_ids)
-                    summary.empty_histories += empty
-                    summary.rows_with_seen += seen
-                    hashes.extend([hash(case_id) & _HASH for case_id in case_ids])
-                    continue
+            quick = self._truth == "ignored" and not answered and not isinstance(rows.raw, list)
+            if quick and (found := undoubted(rows.raw)) is not None:
+                case_ids, empty, seen = found
+                summary.rows += len(case_ids)
+                summary.empty_histories += empty
+                summary.rows_with_seen += seen
+                hashes.extend([hash(case_id) & _HASH for case_id in case_ids])
+                continue
             for line, fields in rows.objects(self.path, columns=self._truth != "ignored"):
                 try:
                     if isinstance(fields, InputError):
@@ -309,20 +300,15 @@ class CandidateFile:
         if not summary.rows:
             raise InputError("the file holds no rows", path=self.path, hint="write at least one")
         if self._truth == "checked" and 0 < summary.relevant == summary.missed:
-            raise InputError(
-                f"none of the {summary.relevant:,} relevant ids is a candidate of any row: relevant has ids such as "
-                f"{min(wanted)!r}, the candidates such as {min(proposed)!r}",
-                path=self.path,
-                field="relevant",
-                hint="write both as the same kind of id; if recall found none of them, there is nothing to measure",
-            )
+            ids = f"relevant has ids such as {min(wanted)!r}, the candidates such as {min(proposed)!r}"
+            problem = f"none of the {summary.relevant:,} relevant ids is a candidate of any row: {ids}"
+            hint = "write both as the same kind of id; if recall found none of them, there is nothing to measure"
+            raise InputError(problem, path=self.path, field="relevant", hint=hint)
         summary.skipped_rows = len(self._bad)
         return summary
 
     def _duplicates(self, hashes: array[int]) -> Iterator[tuple[int, InputError]]:
         """Yield the line of each row whose Case was there before, and its fault, from the hashes of all Case ids."""
-        import numpy as np
-
         given = np.frombuffer(hashes, dtype=np.uint64)
         given.sort()  # in place: a copy would cost as much again
         repeated: set[int] = set(given[1:][given[1:] == given[:-1]].tolist())
@@ -331,10 +317,8 @@ class CandidateFile:
         for row in self if repeated else ():
             case_id, user = row.case.case_id, row.case.user_id
             if hash(case_id) & _HASH in repeated and (line := first.setdefault(case_id, row.line)) != row.line:
-                problem, field = (
-                    f"duplicate case (first seen on line {line})",
-                    "case_id" if case_id != user else "user_id",
-                )
+                problem = f"duplicate case (first seen on line {line})"
+                field = "user_id" if case_id == user else "case_id"
                 yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
     def _refuse_table(self, rows: RawRows) -> None:
@@ -344,19 +328,15 @@ class CandidateFile:
             names = cast("dict[str, object]", fields)
         if not {"candidates", "target"}.isdisjoint(names):
             return
-        from llmrank.data.tables import table_roles
-
-        roles = table_roles(names)
-        if {"user", "item"} <= roles.keys():
-            shown = ", ".join(f"{role}: {name}" for role, name in roles.items())
+        roles = {role: usual_column(role, names) for role in ("user", "item", "title", "score", "rank")}
+        if roles["user"] and roles["item"]:
+            shown = ", ".join(f"{role}: {name}" for role, name in roles.items() if name)
             problem = f"this looks like a long table: a row per user and item ({shown})"
             raise InputError(problem, path=self.path, hint=_convert_hint(Path(self.path)))
 
 
-def _single_valued(schema: Any) -> Iterator[str]:  # noqa: ANN401 - pyarrow has no types
+def _single_valued(schema: Arrow) -> Iterator[str]:
     """Yield the names of the columns that hold a text, a number, a date, or yes and no."""
-    import pyarrow.types as kinds
-
     single = (kinds.is_string, kinds.is_large_string, kinds.is_boolean, kinds.is_integer, kinds.is_floating)
     for column in schema:
         kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
@@ -391,10 +371,8 @@ def file_format(path: Path) -> Literal["parquet", "jsonl"]:
     raise InputError(problem, path=path, hint=hint)
 
 
-def arrow_table(source: ArrowTable | DataFrame) -> Any:  # noqa: ANN401 - pyarrow has no types
+def arrow_table(source: ArrowTable | DataFrame) -> Arrow:
     """Return a table in memory as a `pyarrow.Table`; InputError where it cannot be one."""
-    import pyarrow as pa
-
     try:
         if isinstance(source, ArrowTable):
             return pa.table(source)
@@ -406,10 +384,6 @@ def arrow_table(source: ArrowTable | DataFrame) -> Any:  # noqa: ANN401 - pyarro
         raise InputError(f"no table of candidates ({error})", path="the table", hint=hint) from error
 
 
-def _without_path(error: InputError, path: Path | str) -> str:
-    return str(error).partition("\n  hint:")[0].removeprefix(f"{path}, ").removeprefix(f"{path}: ")
-
-
 def _convert_hint(path: Path) -> str:
     return f"convert it: llmrank convert {path.name} --from table -o candidates.parquet"
 
@@ -418,17 +392,11 @@ def _convert_hint(path: Path) -> str:
 
 
 def _json_rows(path: Path) -> Iterator[RawRows]:
-    lines, contents = list[int](), list[bytes]()
-    for line, content in byte_lines(path):
-        if line == 1:
-            _refuse_other_formats(path, content.strip())
-        lines.append(line)
-        contents.append(content)
-        if len(lines) == ROWS_AT_ONCE:
-            yield RawRows(lines, contents)
-            lines, contents = [], []
-    if lines:
-        yield RawRows(lines, contents)
+    left = byte_lines(path)
+    while some := list(islice(left, ROWS_AT_ONCE)):
+        if some[0][0] == 1:
+            _refuse_other_formats(path, some[0][1].strip())
+        yield RawRows([line for line, _ in some], [content for _, content in some])
 
 
 def _refuse_other_formats(path: Path, first: bytes) -> None:
@@ -465,9 +433,6 @@ def _json_object(content: bytes, path: Path | str, line: int) -> object:
 
 
 def _parquet_rows(path: Path) -> Iterator[RawRows]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     line = 0
     with path.open("rb") as file:
         head = file.read(len(PARQUET))
@@ -484,7 +449,7 @@ def _parquet_rows(path: Path) -> Iterator[RawRows]:
         raise InputError(f"unreadable Parquet ({error})", path=path, line=line + 1, hint=hint) from error
 
 
-def _numbered(batches: Iterable[Any]) -> Iterator[RawRows]:
+def _numbered(batches: Iterable[Arrow]) -> Iterator[RawRows]:
     line = 1
     for batch in batches:
         if batch.num_rows:
@@ -492,7 +457,7 @@ def _numbered(batches: Iterable[Any]) -> Iterator[RawRows]:
             line += batch.num_rows
 
 
-def _row_object(row: Any, path: Path | str, line: int) -> object:  # noqa: ANN401 - a batch of one row
+def _row_object(row: Arrow, path: Path | str, line: int) -> object:
     try:
         return row.to_pylist()[0]
     except UnicodeDecodeError as error:

@@ -82,22 +82,17 @@ def ranking_cases(
         )
 
 
-def rating_cases(split: Split, users: Sequence[str] | None = None) -> Iterator[Case]:
+def rating_cases(split: Split, users: Iterable[str]) -> Iterator[Case]:
     """Yield one Case per user: the rating of the first rated event after the cut is asked; the history is the training.
 
-    Args:
-        split: Of a dataset with ratings.
-        users: In this order; None: every user with a rated test event, in the dataset's order. Users without one have
-            nothing to ask and are passed over.
-
-    Raises:
-        InputError: the dataset has no ratings; an unknown user, or one without history.
+    Users without a rated event have nothing to ask and are passed over. Raises InputError: the dataset has no ratings;
+    an unknown user, or one without history.
     """
     if split.test.rating is None:
         hint = "use a ranking prompt, or data with ratings"
         raise InputError(f"{split.dataset.name} has no ratings", field="rating", hint=hint)
     train, test = histories(split), held_out(split)
-    for user_id in test if users is None else users:
+    for user_id in users:
         history = _history(train, user_id, split)
         for event in test.get(user_id, ()):
             if event.rating is not None:

@@ -30,12 +30,8 @@ class Interactions:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Interactions:
         """Return the chosen rows (indices or a mask), in the order given."""
-        return Interactions(
-            self.user[rows],
-            self.item[rows],
-            None if self.rating is None else self.rating[rows],
-            None if self.timestamp is None else self.timestamp[rows],
-        )
+        rating, timestamp = (None if one is None else one[rows] for one in (self.rating, self.timestamp))
+        return Interactions(self.user[rows], self.item[rows], rating, timestamp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

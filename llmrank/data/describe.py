@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from llmrank.data.dataset import Dataset
+from llmrank.data.dataset import Dataset, Interactions
 from llmrank.data.registry import DATASETS
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """Figures of a Dataset; None where the data has no such column."""
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """Return the figures of a Dataset by name, as JSON values; None where the data has no such column.
 
-    name: str
-    users: int
-    items: int
-    """In the catalogue."""
-    items_with_interactions: int
-    interactions: int
-    density: float
-    """Interactions per (user, item of the catalogue)."""
-    repeated_interactions: int
-    """Interactions beyond the first of a user with an item."""
-    ratings: dict[str, int] | None
-    """Interactions by rating."""
-    rating_scale: tuple[float, float] | None
-    first: str | None
-    """Day of the first interaction."""
-    last: str | None
-    unknown_timestamps: int
-    equal_timestamps: float | None
-    """Share of interactions that have the same timestamp as another interaction of the same user."""
-    history_length: dict[str, float]
-    """Quantiles of interactions per user."""
-    items_without_title: int
-    """Their id is shown instead."""
-    items_sharing_a_title: int
-    attributes: dict[str, float]
-    """Share of items that have it."""
-    licence: str
-    source: str
-    read_from: str
-    sha256: str
-
-
-def describe(dataset: Dataset) -> Description:
-    """Return the figures of a Dataset."""
+    `items`, `density` and `attributes` are over the whole catalogue, `history_length` has quantiles of interactions per
+    user, `equal_timestamps` is the share of interactions that have the timestamp of another one of the same user.
+    """
     events, users, items = dataset.interactions, len(dataset.users), dataset.items
     pairs = len(np.unique(events.user.astype(np.int64) * len(items) + events.item))
     lengths = np.bincount(events.user, minlength=users)
@@ -59,48 +28,43 @@ def describe(dataset: Dataset) -> Description:
     known = DATASETS.get(dataset.name.partition(" (")[0])
     times = np.zeros(0) if events.timestamp is None else events.timestamp[~np.isnan(events.timestamp)]
     first, last = (_day(times.min()), _day(times.max())) if len(times) else (None, None)
-    return Description(
-        name=dataset.name,
-        users=users,
-        items=len(items),
-        items_with_interactions=len(np.unique(events.item)),
-        interactions=len(events),
-        density=len(events) / (users * len(items)),
-        repeated_interactions=len(events) - pairs,
-        ratings=_histogram(dataset),
-        rating_scale=dataset.rating_scale,
-        first=first,
-        last=last,
-        unknown_timestamps=len(events) - len(times),
-        equal_timestamps=_equal_timestamps(dataset),
-        history_length=dict(zip(("min", "25%", "median", "75%", "max"), quantiles, strict=True)),
-        items_without_title=sum(item.title == item.item_id for item in items),
-        items_sharing_a_title=sum(count for count in titles.values() if count > 1),
-        attributes={name: count / len(items) for name, count in sorted(attributes.items())},
-        licence=known.licence if known else "not stated",
-        source=known.source if known else "your own data",
-        read_from=dataset.source,
-        sha256=dataset.sha256,
-    )
+    return {
+        "name": dataset.name,
+        "users": users,
+        "items": len(items),
+        "items_with_interactions": len(np.unique(events.item)),
+        "interactions": len(events),
+        "density": len(events) / (users * len(items)),
+        "repeated_interactions": len(events) - pairs,
+        "ratings": None if dataset.rating_scale is None or events.rating is None else _histogram(events.rating),
+        "rating_scale": dataset.rating_scale,
+        "first": first,
+        "last": last,
+        "unknown_timestamps": len(events) - len(times),
+        "equal_timestamps": _equal_timestamps(events) if len(times) else None,
+        "history_length": dict(zip(("min", "25%", "median", "75%", "max"), quantiles, strict=True)),
+        "items_without_title": sum(item.title == item.item_id for item in items),  # their id is shown instead
+        "items_sharing_a_title": sum(count for count in titles.values() if count > 1),
+        "attributes": {name: count / len(items) for name, count in sorted(attributes.items())},
+        "licence": known.licence if known else "not stated",
+        "source": known.source if known else "your own data",
+        "read_from": dataset.source,
+        "sha256": dataset.sha256,
+    }
 
 
 def _day(seconds: float) -> str:
     return datetime.fromtimestamp(float(seconds), UTC).date().isoformat()
 
 
-def _histogram(dataset: Dataset) -> dict[str, int] | None:
-    if dataset.rating_scale is None or dataset.interactions.rating is None:
-        return None
-    values, counts = np.unique(dataset.interactions.rating, return_counts=True)
+def _histogram(ratings: NDArray[np.float64]) -> dict[str, int]:
+    values, counts = np.unique(ratings, return_counts=True)
     return {f"{value:g}": count for value, count in zip(values.tolist(), counts.tolist(), strict=True)}
 
 
-def _equal_timestamps(dataset: Dataset) -> float | None:
-    events = dataset.interactions
-    known = np.zeros(len(events), bool) if events.timestamp is None else ~np.isnan(events.timestamp)
-    if events.timestamp is None or not known.any():
-        return None
-    user, time = events.user[known], events.timestamp[known]
-    order = np.lexsort((time, user))
-    same = (np.diff(user[order]) == 0) & (np.diff(time[order]) == 0)
-    return float(np.mean(np.append(same, False) | np.insert(same, 0, False)))
+def _equal_timestamps(events: Interactions) -> float:
+    assert events.timestamp is not None
+    known = ~np.isnan(events.timestamp)
+    _, moment = np.unique(events.timestamp[known], return_inverse=True)
+    _, count = np.unique(events.user[known] * len(moment) + moment, return_counts=True)
+    return float(count[count > 1].sum() / len(moment))

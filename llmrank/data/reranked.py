@@ -16,12 +16,14 @@ from itertools import repeat
 from pathlib import Path
 from typing import IO, Any, cast
 
+import pyarrow as pa
 from pydantic_core import from_json, to_json
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidate_writing import check_free, json_line, write_lines, write_tables
 from llmrank.data.candidates import CandidateFile, file_format
-from llmrank.errors import InputError, differences
+from llmrank.data.rows import Arrow
+from llmrank.errors import InputError, refuse_differences
 from llmrank.files import append_line, cannot_write, claim, write_json
 from llmrank.types import Closable, Outcome, Ranking, Usage
 
@@ -72,7 +74,10 @@ class RerankedWriter(Closable):
         if self.finished:
             remove_unfinished(path, only_if_free=True)  # left by a process that was killed at the very end
             return
-        self._schema = self._output_schema()
+        self._schema: Arrow = None
+        if self._format == "parquet":  # the columns of the input keep their types
+            schema = candidates.schema() or _common_schema(candidates)
+            self._schema = pa.schema([*(one for one in schema if one.name not in RERANKED_FIELDS), *_new_fields()])
         try:
             self._part.touch()
             self._file = self._part.open("r+b", buffering=0)
@@ -107,10 +112,9 @@ class RerankedWriter(Closable):
             "repairs": dict(ranking.repairs),
             "usage": usage,
         }
-        failed = failed or ranking.outcome is Outcome.ERROR
-        head = f"{row.line}\t{'failed' if failed else 'done'}\t"
-        begin = self._end
-        self._append(head.encode() + to_json(added, inf_nan_mode="constants"))
+        failed, begin = failed or ranking.outcome is Outcome.ERROR, self._end
+        head = b"%d\t%b\t" % (row.line, b"failed" if failed else b"done")
+        self._append(head + to_json(added, inf_nan_mode="constants"))
         self._note(row.line, begin, failed=failed)
 
     def finish(self, progress: Callable[[int], None] = lambda rows: None) -> int:
@@ -150,19 +154,17 @@ class RerankedWriter(Closable):
             ours = before["bytes"] == self._path.stat().st_size
         except (OSError, ValueError, KeyError, TypeError):
             ours, before = False, {}
-        if not ours and not self._part_is_whole():
+        # Killed between the two, the unfinished file lies beside the output.
+        if not ours and not (self._part.exists() and self._part.open("rb").readline() == _line(self._header())):
             check_free(self._path, overwrite=False)
         if ours:
             hint = "name another output, or make it again with --force"
-            self._require_settings(before["settings"], "the file", self._path, hint)
+            problem = "the file was made with other settings"
+            refuse_differences(before["settings"], self._settings, problem, path=self._path, hint=hint)
         return ours
 
-    def _part_is_whole(self) -> bool:
-        """Return whether an unfinished file with these settings lies beside the output: killed between the two."""
-        return self._part.exists() and self._part.open("rb").readline() == _line(b"settings\t" + self._header())
-
     def _header(self) -> bytes:
-        return json.dumps(self._settings, sort_keys=True, ensure_ascii=False).encode()
+        return b"settings\t" + json.dumps(self._settings, sort_keys=True, ensure_ascii=False).encode()
 
     def _resume(self) -> None:
         with self._part.open("rb") as file:
@@ -171,21 +173,19 @@ class RerankedWriter(Closable):
                     break  # cut off by a kill
                 content = _content(line, self._part, number)
                 if number == 1:
-                    before = json.loads(content.partition(b"\t")[2])
+                    before, problem = (
+                        json.loads(content.partition(b"\t")[2]),
+                        "an unfinished file was made with other settings",
+                    )
                     hint = "continue with those settings, or begin again with --force"
-                    self._require_settings(before, "an unfinished file", self._part, hint)
+                    refuse_differences(before, self._settings, problem, path=self._part, hint=hint)
                 else:
                     place, state, _ = content.split(b"\t", 2)
                     self._note(int(place), self._end, failed=state != b"done")
                 self._end += len(line)
         self._file.truncate(self._end)
         if not self._end:
-            self._append(b"settings\t" + self._header())
-
-    def _require_settings(self, before: Mapping[str, Any], what: str, path: Path, hint: str) -> None:
-        if found := differences(before, self._settings):
-            problem = f"{what} was made with other settings:\n    " + "\n    ".join(found)
-            raise InputError(problem, path=path, hint=hint)
+            self._append(self._header())
 
     def _append(self, content: bytes) -> None:
         line = _line(content)
@@ -222,8 +222,6 @@ class RerankedWriter(Closable):
                     yield json_line({**row, **fields})
 
     def _tables(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[Any]:
-        import pyarrow as pa
-
         old = [field for field in self._schema if field.name not in RERANKED_FIELDS]
         for raw, added in self._batches(part, progress):
             columns = _columns(raw, old) if isinstance(raw, list) else {field.name: raw[field.name] for field in old}
@@ -233,15 +231,6 @@ class RerankedWriter(Closable):
                 field.name: pa.array([fields[field.name] for fields in added], field.type) for field in _new_fields()
             }
             yield pa.Table.from_arrays(list(columns.values()), schema=self._schema)
-
-    def _output_schema(self) -> Any:  # noqa: ANN401 - pyarrow has no types
-        """Return the schema of a Parquet output; None for JSON lines. The columns of the input keep their types."""
-        if self._format == "jsonl":
-            return None
-        import pyarrow as pa
-
-        schema = self._candidates.schema() or _common_schema(self._candidates)
-        return pa.schema([*(field for field in schema if field.name not in RERANKED_FIELDS), *_new_fields()])
 
 
 def check_output(path: Path) -> None:
@@ -305,9 +294,7 @@ def _joined(line: bytes, fields: Mapping[str, object]) -> bytes:
     return line.rstrip()[:-1] + b", " + json_line(fields)[1:]
 
 
-def _new_fields() -> list[Any]:
-    import pyarrow as pa
-
+def _new_fields() -> list[Arrow]:
     text, count = pa.string(), pa.int64()
     return [
         pa.field("ranking", pa.list_(text)),
@@ -321,10 +308,8 @@ def _new_fields() -> list[Any]:
 # --- JSON lines as Parquet ------------------------------------------------------------------------------------------
 
 
-def _common_schema(candidates: CandidateFile) -> Any:  # noqa: ANN401 - pyarrow has no types
+def _common_schema(candidates: CandidateFile) -> Arrow:
     """Return the Arrow types that hold all rows of a file of JSON lines; InputError where there are none."""
-    import pyarrow as pa
-
     schema = None
     for rows in candidates.raw_rows():
         try:
@@ -337,10 +322,8 @@ def _common_schema(candidates: CandidateFile) -> Any:  # noqa: ANN401 - pyarrow 
     return schema
 
 
-def _columns(lines: Sequence[bytes], fields: Sequence[Any] = ()) -> dict[str, Any]:
+def _columns(lines: Sequence[bytes], fields: Sequence[Arrow] = ()) -> dict[str, Arrow]:
     """Return JSON lines as Arrow columns: of the fields given, or all of them with the types that fit."""
-    import pyarrow as pa
-
     rows = [_with_text_ids(from_json(line)) for line in lines]
     types = {field.name: field.type for field in fields}
     columns: dict[str, Any] = {}

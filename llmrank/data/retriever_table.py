@@ -74,18 +74,14 @@ def candidate_table(
 ) -> Arrow:
     """Return the candidate file of a long table as a `pyarrow.Table`, users in the order in which they come.
 
-    Candidates stand by falling score; without scores, and where scores are equal, by rank, else as they come.
+    Candidates stand by falling score; without scores, and where scores are equal, by rank, else as they come. See
+    `read_external` for what is not said here.
 
     Args:
-        table: A row per user and item.
-        items: Titles, and what else is known of an item. Without it the table must have a title.
-        histories: Earlier events; a user without any has an empty history.
+        table: A row per user and item; with a title, unless `items` has it.
         queries: What users asked for: the history of a user without events.
         relevant: None: from the column `relevant` of the table, where there is one.
-        columns: Which column has which of the `ROLES`, where its name does not tell.
-        roles: Those that columns may have; the others are attributes whatever they are called.
-        drop_duplicates: Keep the best of a user's repeated items, instead of refusing them.
-        skip_bad_rows: Go on without rows that have faults.
+        roles: Those of `ROLES` that columns may have; the others are attributes whatever they are called.
         left_out: Receives what was left out, in words, and how often.
 
     Raises:
@@ -217,12 +213,7 @@ def _proposed(
     faults = [
         (user < 0, names["user"], "the user is missing", "give it, or remove the row"),
         (no_item, names["item"], "the item is missing", "give it, or remove the row"),
-        (
-            unknown & ~no_item,
-            names["item"],
-            "{item} is not in the items table",
-            "add it there, or remove the candidate",
-        ),
+        (unknown & ~no_item, names["item"], "{item} is not in the items table", "add it there, or remove the row"),
         (no_title, where, "{item} has no title", give),
     ]
     if score is not None:
@@ -294,12 +285,18 @@ def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_
     if pa.types.is_boolean(column.type):
         table = replace(table, data=pa.table({name: column.cast(pa.int8())}))
     gains = table.numbers(name, "gain")
+    wanted = np.flatnonzero((gains > 0) & (rows.user >= 0) & np.array(pc.not_equal(rows.item, "")))
+    left_out[f"rows are relevant by the column {name!r}"] += len(wanted)
+    users, items = rows.user_ids.take(pa.array(rows.user[wanted])), rows.item.take(pa.array(wanted))
+    return gains_by_user(users.to_pylist(), items.to_pylist(), gains[wanted].tolist())
+
+
+def gains_by_user(users: Sequence[str], items: Sequence[str], gains: Sequence[float]) -> Gains:
+    """Return the gains above 0; of an item that a user has several times the last."""
     made: dict[str, dict[str, float]] = {}
-    user_ids, item_ids = rows.user_ids.to_pylist(), rows.item
-    wanted = (gains > 0) & (rows.user >= 0) & np.array(pc.not_equal(rows.item, ""))
-    for row in np.flatnonzero(wanted).tolist():
-        made.setdefault(user_ids[rows.user[row]], {})[item_ids[row].as_py()] = float(gains[row])
-    left_out[f"rows are relevant by the column {name!r}"] += int(wanted.sum())
+    for user, item, gain in zip(users, items, gains, strict=True):
+        if gain > 0:
+            made.setdefault(user, {})[item] = gain
     return made
 
 

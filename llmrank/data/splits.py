@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from llmrank.data.candidate_row import as_float
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.rows import content_hash
 from llmrank.errors import InputError, nearest
@@ -73,7 +74,7 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
     if times is None or unknown:
         hint = "use leave-last-out or user-ratio: they need only the order of the events"
         raise InputError(f"{unknown} interactions of {dataset.name} have no timestamp", field="timestamp", hint=hint)
-    at = cutoff if isinstance(cutoff, (int, float)) else _seconds(cutoff)
+    at = as_float(cutoff)
     moment = datetime.fromtimestamp(at, UTC)
     label = f"{moment:%Y-%m-%d}" if at % 86400 == 0 else f"{moment:%Y-%m-%dT%H:%M:%S}"
     later = times >= at
@@ -92,6 +93,17 @@ def user_ratio(dataset: Dataset, ratio: float) -> Split:
     kept = np.maximum(1, np.floor(ratio * count + 1e-9))
     note = "In time order within each user. Not a time split: other users' later events are in training."
     return _split(dataset, count - left > kept, f"user-ratio({ratio:g})", note)
+
+
+def validation_split(split: Split) -> Split:
+    """Return the training side of a split, cut once more: the last training event of each user is held out.
+
+    Weights, epochs and templates are chosen on it. Nothing of `split.test` is in it: the interactions of its dataset
+    are those of the training side alone.
+
+    Raises InputError: no user has two training events.
+    """
+    return leave_last_out(replace(split.dataset, interactions=split.train))
 
 
 def k_core(dataset: Dataset, k: int) -> Dataset:
@@ -115,21 +127,9 @@ def k_core(dataset: Dataset, k: int) -> Dataset:
     items_kept, item = np.unique(events.item, return_inverse=True)
     users = tuple(dataset.users[index] for index in users_kept)
     items = tuple(dataset.items[index] for index in items_kept)
-    events = Interactions(user.astype(np.int32), item.astype(np.int32), events.rating, events.timestamp)
-    return replace(
-        dataset,
-        name=f"{dataset.name} ({k}-core)",
-        users=users,
-        items=items,
-        interactions=events,
-        sha256=content_hash(users, items, events),
-    )
-
-
-def _seconds(moment: date) -> float:
-    if not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    events = replace(events, user=user.astype(np.int32), item=item.astype(np.int32))
+    name, sha256 = f"{dataset.name} ({k}-core)", content_hash(users, items, events)
+    return replace(dataset, name=name, users=users, items=items, interactions=events, sha256=sha256)
 
 
 def _left(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -172,10 +172,7 @@ def _ties(train: Interactions, test: Interactions) -> str:
 
 def _repeats(dataset: Dataset, train: Interactions, test: Interactions) -> str:
     held, seen = (events.user.astype(np.int64) * len(dataset.items) + events.item for events in (test, train))
-    repeats = int(np.isin(held, seen).sum())
-    return (
-        f" {repeats} held-out events repeat an item of the user's history: "
-        "a recall stage that leaves out seen items cannot propose them."
-        if repeats
-        else ""
-    )
+    if repeats := int(np.isin(held, seen).sum()):
+        why = "a recall stage that leaves out seen items cannot propose them"
+        return f" {repeats} held-out events repeat an item of the user's history: {why}."
+    return ""

@@ -7,11 +7,15 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pv
+import pyarrow.json as pj
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from llmrank.data.lines import BYTE_ORDER_MARK, PARQUET, byte_lines, decoded, open_binary
@@ -24,43 +28,21 @@ EXTENSIONS = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".json
 
 ROLES = ("user", "item", "title", "rating", "timestamp", "position")
 """What a column of a data set may be."""
-ALIASES: Mapping[str, tuple[str, ...]] = {
-    "user": ("user", "userid", "reviewerid", "uid", "customerid", "customer", "visitorid", "visitor"),
-    "item": (
-        "item",
-        "itemid",
-        "movieid",
-        "parentasin",
-        "asin",
-        "bookid",
-        "productid",
-        "product",
-        "articleid",
-        "sku",
-        "isbn",
-        "iid",
-    ),
-    "title": (
-        "title",
-        "movietitle",
-        "itemtitle",
-        "booktitle",
-        "producttitle",
-        "productname",
-        "itemname",
-        "name",
-        "titles",
-    ),
-    "rating": ("rating", "overall", "stars", "score"),
-    "timestamp": ("timestamp", "unixreviewtime", "unixtime", "time", "ts", "datetime", "date"),
-    "position": ("position", "seq", "sequence"),
-    "items": ("items", "itemids", "candidates", "candidateids", "recommendations", "recs"),
-    "score": ("score", "scores", "similarity", "prediction", "predictedscore", "recallscore"),
-    "rank": ("rank", "ranks"),
-    "relevant": ("relevant", "relevance", "label", "gain", "clicked", "purchased", "isrelevant"),
-    "gain": ("gain", "relevance", "grade", "label", "relevant"),
-}
-"""What a column is called, in lower case without separators; the first that is there is taken."""
+_ALIASES = """
+user      user userid reviewerid uid customerid customer visitorid visitor
+item      item itemid movieid parentasin asin bookid productid product articleid sku isbn iid
+title     title movietitle itemtitle booktitle producttitle productname itemname name titles
+rating    rating overall stars score
+timestamp timestamp unixreviewtime unixtime time ts datetime date
+position  position seq sequence
+items     items itemids candidates candidateids recommendations recs
+score     score scores similarity prediction predictedscore recallscore
+rank      rank ranks
+relevant  relevant relevance label gain clicked purchased isrelevant
+gain      gain relevance grade label relevant
+"""
+ALIASES: Mapping[str, list[str]] = {role: names for role, *names in map(str.split, _ALIASES.strip().splitlines())}
+"""What a column of each role is called, in lower case without separators; the first that is there is taken."""
 
 LIKE: Mapping[str, tuple[str, ...]] = {
     "timestamp": ("time", "date", "created", "when"),
@@ -121,13 +103,9 @@ class Table:
     def require(self, role: str, columns: Mapping[str, str]) -> str:
         """Return the column that plays `role`. Raises InputError: there is none."""
         if (name := self.find(role, columns)) is None:
-            raise InputError(
-                f"no column for the {role} among {', '.join(self.data.column_names)}",
-                path=self.path,
-                line=1,
-                field=role,
-                hint=f"call it {ALIASES[role][1]}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})",
-            )
+            problem = f"no column for the {role} among {', '.join(self.data.column_names)}"
+            hint = f"call it {ALIASES[role][1]}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
+            raise InputError(problem, path=self.path, line=1, field=role, hint=hint)
         return name
 
     def texts(self, name: str) -> Arrow:
@@ -137,10 +115,9 @@ class Table:
     def numbers(self, name: str, what: str = "number") -> NDArray[np.float64]:
         """Return a column as numbers, NaN where it is empty. Raises InputError: something in it is no number."""
         column = self.data[name]
-        try:
+        # Blanks around a number are fine with Python; and if it isn't that, the row is wanted for the message.
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return column.cast(pa.float64()).to_numpy().astype(np.float64)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            pass  # blanks around a number are fine with Python; and if it isn't that, the row is wanted for the message
         values = column.to_pylist()
         for row, value in enumerate(values):
             if not _is_number(value):
@@ -157,14 +134,13 @@ class Table:
         Raises InputError: something in it is no time.
         """
         column = self.data[name]
-        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
-            if not (pa.types.is_temporal(column.type) or (is_text(column.type) and _looks_dated(column))):
-                break
-            try:
-                micro = column.cast(kind).cast(pa.int64()).cast(pa.float64(), safe=False)
-            except pa.ArrowInvalid:
-                continue
-            return micro.to_numpy() / 1e6
+        dated = pa.types.is_temporal(column.type)
+        if is_text(column.type):
+            first = next((text for chunk in column.chunks for text in chunk[:100].to_pylist() if text), "")
+            dated = re.match(r"\s*\d{4}-\d\d", first)
+        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")) if dated else ():
+            with suppress(pa.ArrowInvalid):
+                return column.cast(kind).cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy() / 1e6
         times = self.numbers(name, "time")
         largest = float(np.nanmax(times)) if np.isfinite(times).any() else 0.0
         return times / next((factor for limit, factor in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)) if largest > limit), 1)
@@ -174,12 +150,6 @@ def usual_column(role: str, names: Iterable[str]) -> str | None:
     """Return the first of the names by which a column of this role usually goes, or None."""
     usual = {_plain(name): name for name in reversed(list(names))}
     return next((usual[alias] for alias in ALIASES[role] if alias in usual), None)
-
-
-def table_roles(names: Iterable[str]) -> dict[str, str]:
-    """Return which of the columns play which role in a retriever's table, by their usual names."""
-    roles = ("user", "item", "title", "score", "rank")
-    return {role: name for role in roles if (name := usual_column(role, names)) is not None}
 
 
 def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str = "", quoted: bool = True) -> Table:
@@ -199,8 +169,6 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         if kind == "parquet":
-            import pyarrow.parquet as pq
-
             return Table(path, pq.read_table(path))
         if kind in {"json", "jsonl", "ndjson"}:
             return Table(path, read_json(path))
@@ -211,8 +179,6 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
 
 def read_json(path: Path, schema: Arrow = None) -> Arrow:
     """Read JSON lines; with a `schema` only its fields, null where absent. Raises `ArrowInvalid` where malformed."""
-    import pyarrow.json as pj
-
     if schema is None:
         return pj.read_json(path, read_options=pj.ReadOptions(block_size=1 << 24))
     options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
@@ -282,10 +248,8 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
     # The id may have different names in the two tables: a name given for it need only be in one of them.
     asked, usual = columns.get("item"), {role: name for role, name in columns.items() if role != "item"}
     here, there = (asked in table.data.column_names for table in (items, events))
-    return Rows(
-        read_item_rows(items, usual if there and not here else columns),
-        read_event_rows(events, usual if here and not there else columns),
-    )
+    known = read_item_rows(items, usual if there and not here else columns)
+    return Rows(known, read_event_rows(events, usual if here and not there else columns))
 
 
 def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
@@ -321,8 +285,6 @@ def split_genres(text: str) -> str | None:
 
 
 def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quoted: bool) -> Table:
-    import pyarrow.csv as pv
-
     header = list(names) if names else _header(path, delimiter, quoted)
     data = pv.read_csv(
         path,
@@ -369,11 +331,6 @@ def _malformed(path: Path, kind: str, message: str) -> InputError:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _looks_dated(column: Arrow) -> bool:
-    first = next((text for chunk in column.chunks for text in chunk[:100].to_pylist() if text), "")
-    return bool(re.match(r"\d{4}-\d\d", first.strip()))
 
 
 def _is_number(value: object) -> bool:

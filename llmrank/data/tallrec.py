@@ -42,10 +42,10 @@ def read_tallrec(path: Path) -> Iterator[Case]:
         raise InputError(f"no file of TALLRec ({error})", path=path, hint=_HINT) from None
     if not isinstance(entries, list) or not entries:
         raise InputError("no array of entries", path=path, hint=_HINT)
-    known: set[str] = set()
-    user = ""
+    known, user = set[str](), ""
     for number, entry in enumerate(cast("list[Any]", entries), 1):
-        text, answer = _texts(entry)
+        given = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
+        text, answer = str(given.get("input", "")), str(given.get("output", ""))
         parts = _INPUT.fullmatch(text)
         truth = {"yes": 1.0, "no": 0.0}.get(answer.strip().rstrip(".").lower())
         if parts is None or truth is None:
@@ -62,11 +62,6 @@ def read_tallrec(path: Path) -> Iterator[Case]:
             user = str(number)
         known = shown | {target.title}
         yield Case(user, tuple(history), target=target, rating=truth, case_id=str(number))
-
-
-def _texts(entry: Any) -> tuple[str, str]:  # noqa: ANN401 - JSON
-    given = cast("dict[str, object]", entry) if isinstance(entry, dict) else {}
-    return str(given.get("input", "")), str(given.get("output", ""))
 
 
 def _titles(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from llmrank.data.candidate_writing import replacing
 from llmrank.data.lines import text_lines
 from llmrank.data.tables import Table
 from llmrank.errors import InputError
-from llmrank.types import Case, Ranking
+from llmrank.types import Case
 
 
 def read_trec_run(path: Path) -> Table:
@@ -36,33 +36,17 @@ def read_trec_run(path: Path) -> Table:
 
 
 def write_trec_run(
-    path: Path,
-    rankings: Iterable[tuple[str, Ranking]],
-    *,
-    ties: bool = False,
-    tag: str = "llmrank",
-    overwrite: bool = False,
+    path: Path, rankings: Iterable[tuple[str, Iterable[tuple[str, float]]]], *, overwrite: bool = False
 ) -> None:
-    """Write (case id, Ranking) pairs as a run.
+    """Write what stands for each case id, item ids and their scores with the best first, as a run.
 
-    Args:
-        path: The file.
-        rankings: In the order in which they are to stand.
-        ties: Give items that the method did not tell apart (equal scores, or not placed at all) the same score, so that
-            a tool that handles ties scores the method and not the order in which the list was completed. By default
-            scores fall strictly, and every tool reads the same order. Either way scores are whole numbers from 1 up.
-        tag: Name of the run, the last column.
-        overwrite: Replace a file that is there.
-
-    Raises:
-        InputError: the file exists already; or an id holds white space, which a run cannot hold.
+    Raises InputError: the file exists already; or an id holds white space, which a run cannot hold.
     """
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        for name, ranking in rankings:
-            places = _tied(ranking) if ties else range(len(ranking.order))
-            for rank, (item_id, place) in enumerate(zip(ranking.order, places, strict=True), 1):
-                word = f"{_word(name, path, name)} Q0 {_word(item_id, path, name)}"
-                file.write(f"{word} {rank} {len(ranking.order) - place} {tag}\n")
+        for name, scored in rankings:
+            for rank, (item_id, score) in enumerate(scored, 1):
+                words = f"{_word(name, path, name)} Q0 {_word(item_id, path, name)}"
+                file.write(f"{words} {rank} {score:g} llmrank\n")
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, float]]:
@@ -94,17 +78,6 @@ def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
             for item_id, gain in case.gain_of.items():
                 words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"
                 file.write(f"{words} {gain:g}\n")
-
-
-def _tied(ranking: Ranking) -> Iterator[int]:
-    """Yield, per item, how many stand above its tie group."""
-    named = len(ranking.order) if ranking.named is None else ranking.named
-    above = 0
-    for place in range(len(ranking.order)):
-        scores = ranking.scores
-        same = place > named or (0 < place < named and scores is not None and scores[place] == scores[place - 1])
-        above = above if same else place
-        yield above
 
 
 def _number(text: str) -> float:

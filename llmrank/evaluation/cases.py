@@ -12,7 +12,7 @@ from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
 from llmrank.data.candidates import Source as TableOrFile
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
-from llmrank.data.validation import validation_split
+from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Task
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, gather

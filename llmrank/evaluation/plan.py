@@ -54,7 +54,7 @@ def plan(
     found = evaluation.cases
     if found.task == "rating":
         raise InputError("a plan is about rankings: ratings have no recall order", field="plan", hint="plan a ranking")
-    measure = next(one for one in evaluation.measures if str(one) == headline(evaluation.measures))
+    measure = headline(evaluation.measures)
     assert isinstance(measure, RankingMeasure)
     run = load_run(like) if isinstance(like, str | Path) else like
     return Plan.of(

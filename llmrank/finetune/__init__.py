@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.backends.vllm import VllmBackend
-from llmrank.data.validation import validation_split
+from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, prepare, reachable, validation_cases
 from llmrank.evaluation.fusing import Validation

@@ -30,10 +30,10 @@ class AUC(RatingMeasure):
     def __str__(self) -> str:
         return self.name if self.threshold is None else f"{self.name}(>={self.threshold:g})"
 
-    def liked(self, truth: NDArray[np.float64], scale: tuple[float, float]) -> NDArray[np.bool_]:
+    def liked(self, ratings: Ratings) -> NDArray[np.bool_]:
         """Return which true ratings say that the user liked the item."""
-        low, high = scale
-        return truth >= (low + 0.75 * (high - low) if self.threshold is None else self.threshold)
+        low, high = ratings.scale
+        return ratings.truth >= (low + 0.75 * (high - low) if self.threshold is None else self.threshold)
 
     def per_case(self, judged: Ratings) -> NDArray[np.float64]:
         """Return NaN for every Case: one Case alone has no AUC."""
@@ -41,13 +41,12 @@ class AUC(RatingMeasure):
 
     def extreme(self, ratings: Ratings, unanswered: Literal["worst", "best"]) -> NDArray[np.float64]:
         """Return below all others for a liked Case, above them for a disliked one; or the reverse."""
-        above = self.liked(ratings.truth, ratings.scale) == (unanswered == "best")
-        return np.where(above, np.inf, -np.inf)
+        return np.where(self.liked(ratings) == (unanswered == "best"), np.inf, -np.inf)
 
     def weighted(self, ratings: Ratings, weights: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the measure for each row of `weights`."""
         values, group = np.unique(ratings.predicted, return_inverse=True)
-        liked = self.liked(ratings.truth, ratings.scale)
+        liked = self.liked(ratings)
         positives = weights_by_group(weights[:, liked], group[liked], len(values))
         negatives = weights_by_group(weights[:, ~liked], group[~liked], len(values))
         pairs = positives.sum(axis=1) * negatives.sum(axis=1)

@@ -112,20 +112,20 @@ class Judgements:
 
     def best(self) -> Self:
         """Return the Judgements with every tie broken for the relevant items, and unanswered Cases at their best."""
-        best = self._on_top(~self.answered, self.candidates)
+        best = self._on_top(~self.answered)
         return replace(best, size=best.hits)._by_gain()
 
     def random(self) -> Self:
         """Return the Judgements with all candidates of a Case tied: any measure of it is the exact value of chance."""
-        return self._on_top(np.ones(len(self), dtype=bool), self.candidates)
+        return self._on_top(np.ones(len(self), dtype=bool))
 
     def oracle(self) -> Self:
         """Return the Judgements with all relevant candidates on top: the most that any reranking can reach."""
         top = self.random()
         return replace(top, size=top.hits)._by_gain()
 
-    def _on_top(self, which: NDArray[np.bool_], size: NDArray[np.int64]) -> Self:
-        """Return the Judgements with the relevant candidates of some Cases in one group, on top, of `size[case]`."""
+    def _on_top(self, which: NDArray[np.bool_]) -> Self:
+        """Return the Judgements with all candidates of some Cases tied."""
         starts = self.first() | ~which[self.case]
         group = np.cumsum(starts) - 1
         case = self.case[starts]
@@ -137,7 +137,7 @@ class Judgements:
             answered=self.answered | which,
             case=case,
             above=np.where(which[case], 0, self.above[starts]),
-            size=np.where(which[case], size[case], self.size[starts]),
+            size=np.where(which[case], self.candidates[case], self.size[starts]),
             hits=np.bincount(group, self.hits, minlength=len(case)).astype(np.int64),
             gain=gain,
         )
@@ -230,6 +230,12 @@ def tie_group(ranking: Ranking, place: int) -> tuple[int, int]:
     return first, last - first
 
 
+def scores_with_ties(ranking: Ranking) -> dict[str, float]:
+    """Return, for each item, how many are not ranked above it: n for the first of n, and the same for tied items."""
+    n = len(ranking.order)
+    return {item_id: float(n - tie_group(ranking, place)[0]) for place, item_id in enumerate(ranking.order)}
+
+
 def check_ranking(ranking: Ranking, case: int) -> set[str]:
     """Return the items of a Ranking. Raises InputError where it cannot be judged: the mistake is in the method, and
     must not become a number."""
@@ -237,9 +243,6 @@ def check_ranking(ranking: Ranking, case: int) -> set[str]:
     if len(items := set(order)) != len(order):
         raise InputError(f"ranking {case} names an item twice", field="order", hint="name every candidate once")
     if scores is not None and (len(scores) != len(order) or not all(map(ge, scores, islice(scores, 1, None)))):
-        raise InputError(
-            f"the scores of ranking {case} do not fall along its order",
-            field="scores",
-            hint="give one number per item, in the order of the items, best first",
-        )
+        hint = "give one number per item, in the order of the items, best first"
+        raise InputError(f"the scores of ranking {case} do not fall along its order", field="scores", hint=hint)
     return items

@@ -39,12 +39,9 @@ class Ratings:
         pairs = list(zip(rankings, cases, strict=True))
         for _, case in pairs:
             if case.rating is not None and not scale[0] <= case.rating <= scale[1]:
-                raise InputError(
-                    f"the true rating {case.rating:g} lies outside the scale {scale[0]:g} to {scale[1]:g}",
-                    user=case.user_id,
-                    field="rating",
-                    hint="correct it, or give the scale that the ratings have",
-                )
+                problem = f"the true rating {case.rating:g} lies outside the scale {scale[0]:g} to {scale[1]:g}"
+                hint = "correct it, or give the scale that the ratings have"
+                raise InputError(problem, user=case.user_id, field="rating", hint=hint)
         histories = [[event.rating for event in case.history if event.rating is not None] for _, case in pairs]
         count = sum(map(len, histories))
         overall = sum(map(sum, histories)) / count if count else sum(scale) / 2

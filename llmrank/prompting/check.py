@@ -96,11 +96,10 @@ def _settings(template: PromptTemplate) -> Iterator[InputError]:
     if front.name != stem:
         yield problem("name", f"{front.name!r} is not the file's name {stem!r}", f"write `name: {stem}`")
     if front.task == "profile":
+        what = "a profile prompt ranks nothing; its answer is shown as it comes"
         for key in ("ranker", "answer"):
             if getattr(front, key):
-                yield problem(
-                    key, "a profile prompt ranks nothing; its answer is shown as it comes", f"leave {key!r} out"
-                )
+                yield problem(key, what, f"leave {key!r} out")
         return
     if front.ranker is None or front.answer is None:
         key = "ranker" if front.ranker is None else "answer"
@@ -165,15 +164,15 @@ def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, st
 def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[InputError]:
     """Yield what shows only in the rendered prompt."""
     front, case = template.front, _case(template)
-    line = template.lines["user"]
+    line, shot = template.lines["user"], replace(case, user_id="example", history=case.history[:5])
+    examples = ((), (shot,)) if "shot" in template.blocks else ((),)
 
-    def rendered(case: Case, view: View = PLAIN_VIEW, shots: int = 0) -> tuple[Message, ...]:
-        examples = [_example(template, number) for number in range(shots)]
-        return template.render(case, template.question(case, view), view=view, shots=examples, profile="marked profile")
+    def rendered(case: Case, view: View = PLAIN_VIEW, shots: Sequence[Case] = ()) -> tuple[Message, ...]:
+        return template.render(case, template.question(case, view), view=view, shots=shots, profile="marked profile")
 
     try:
         plain = rendered(case)
-        for view, shots in product([only] if only else _views(template), (0, 1) if "shot" in template.blocks else (0,)):
+        for view, shots in product([only] if only else _views(template), examples):
             rendered(case, view, shots)
         rendered(case, View(history=3, history_order="newest-first", domain="books"))
         for bare in (_case(template, bare=True), replace(case, history=())):
@@ -234,13 +233,10 @@ def _read_back(template: PromptTemplate, formats: Formats, only: View | None) ->
             got = answer.ranked or answer.value
             if answer.outcome is not Outcome.OK or got != wanted:
                 said = answer.reason or ", ".join(answer.repairs) or f"{got!r:.60}"
-                yield _at_key(
-                    template,
-                    "answer",
-                    f"with `ids: {view.ids or template.front.ids}` the prompt asks for {text.text!r:.60}, which the "
-                    f"format {name!r} does not read in full ({answer.outcome}: {said})",
-                    "let the format follow the identifiers, as in `answer: {titles: titles, numbers: permutation}`",
-                )
+                asked = f"with `ids: {view.ids or template.front.ids}` the prompt asks for {text.text!r:.60}"
+                problem = f"{asked}, which the format {name!r} does not read in full ({answer.outcome}: {said})"
+                hint = "let the format follow the identifiers, as in `answer: {titles: titles, numbers: permutation}`"
+                yield _at_key(template, "answer", problem, hint)
                 break
 
 
@@ -296,11 +292,6 @@ def _case(template: PromptTemplate, *, bare: bool = False) -> Case:
     scores = None if bare else tuple(0.7531 + number / 10_000 for number in range(len(items)))
     case = Case("marked user", tuple(events), items, scores, relevant=(items[5].item_id,))
     return replace(case, target=item("target", 0), rating=4.0) if template.front.about_one_item else case
-
-
-def _example(template: PromptTemplate, number: int) -> Case:
-    case = _case(template)
-    return replace(case, user_id=f"example {number}", history=case.history[: 5 + number])
 
 
 def _shared(one: str, other: str) -> str:

@@ -8,16 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, TypeAdapter, ValidationError
 
 from llmrank.errors import InputError, from_validation
 from llmrank.prompting.identifiers import IDS, Ids
@@ -26,10 +17,8 @@ from llmrank.types import Sampling, Thinking
 from llmrank.yaml_text import read_yaml
 
 
-class Provenance(BaseModel):
+class Provenance(BaseModel, extra="forbid", frozen=True):
     """Where the wording comes from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     paper: str = ""
     """`arXiv:2305.07622`, with the section or figure."""
@@ -62,9 +51,7 @@ def _answer(value: object) -> object:
     return value
 
 
-RESERVED = {field.name for field in fields(Sampling)} | {
-    *("model", "messages", "n", "stream", "logprobs", "top_logprobs"),
-}
+RESERVED = {"model", "messages", "n", "stream", "logprobs", "top_logprobs"} | {field.name for field in fields(Sampling)}
 """Fields of a call's body that llmrank sets itself."""
 
 
@@ -78,10 +65,8 @@ ExtraBody = Annotated[dict[str, JsonValue], AfterValidator(_extra_body)]
 _EXTRA: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(ExtraBody)
 
 
-class FrontMatter(BaseModel):
+class FrontMatter(BaseModel, extra="forbid", frozen=True):
     """The keys of the front matter; any other key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
     """The file's name without `.jinja`."""
@@ -149,12 +134,9 @@ def split_front(text: str, path: Path) -> tuple[str, int]:
         for number, line in enumerate(lines[1:], start=2):
             if line.rstrip() == "---":
                 return "\n".join(lines[1 : number - 1]), number + 1
-    raise InputError(
-        "no front matter" if lines[0].rstrip() != "---" else "the front matter is not closed",
-        path=path,
-        line=1,
-        hint="begin the file with a line '---', the keys (name, task, …), and another line '---'",
-    )
+    problem = "no front matter" if lines[0].rstrip() != "---" else "the front matter is not closed"
+    hint = "begin the file with a line '---', the keys (name, task, …), and another line '---'"
+    raise InputError(problem, path=path, line=1, hint=hint)
 
 
 def read_front(source: str, path: Path) -> FrontMatter:
@@ -172,9 +154,8 @@ def parse_thinking(text: str) -> Thinking:
     try:
         return _thinking(int(text) if text.isdecimal() else text)
     except ValueError as error:
-        raise InputError(
-            str(error), field="--thinking", hint="for example --thinking off, or --thinking 1024"
-        ) from error
+        hint = "for example --thinking off, or --thinking 1024"
+        raise InputError(str(error), field="--thinking", hint=hint) from error
 
 
 def parse_extra_body(text: str) -> dict[str, JsonValue]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from itertools import count, islice, product
+from itertools import chain, count, islice, product
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, get_args
 
@@ -36,12 +36,10 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
     """
     if labels and scheme in ("letters", "words"):
         if len(items) > len(labels):
-            raise InputError(
-                f"{len(items)} candidates need as many labels, and this model has {len(labels)} that are single tokens",
-                field="-k",
-                hint="use --ranker sliding_window, which asks with this prompt window by window; "
-                f"--first recall_order --first-top {len(labels)}; or -k {len(labels)}",
-            )
+            n = len(labels)
+            problem = f"{len(items)} candidates need as many labels, and this model has {n} that are single tokens"
+            hint = "use --ranker sliding_window, which asks with this prompt window by window; "
+            raise InputError(problem, field="-k", hint=f"{hint}--first recall_order --first-top {n}; or -k {n}")
         return tuple(labels[: len(items)])
     match scheme:
         case "titles":
@@ -49,53 +47,38 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
         case "numbers":
             return tuple(str(number) for number in range(1, len(items) + 1))
         case "letters":
-            return tuple(islice(_letters(), len(items)))
+            names = ("".join(letters) for length in count(1) for letters in product(ascii_uppercase, repeat=length))
+            return tuple(islice(names, len(items)))
         case "item_id":
             return tuple(item.item_id for item in items)
         case "words":
             if len(items) > len(WORDS):
-                raise InputError(
-                    f"--ids words names at most {len(WORDS)} items, and {len(items)} are to be shown",
-                    field="--ids",
-                    hint="use --ids numbers, or show fewer candidates (-k)",
-                )
+                problem = f"--ids words names at most {len(WORDS)} items, and {len(items)} are to be shown"
+                raise InputError(problem, field="--ids", hint="use --ids numbers, or show fewer candidates (-k)")
             return WORDS[: len(items)]
 
 
-def label_pool(scheme: Ids = "letters") -> Iterator[str]:
-    """Yield candidate labels, several thousand, those that suit the scheme first: letters, two-letter codes, words,
-    digits, longer codes."""
+def label_pool() -> Iterator[str]:
+    """Yield candidate labels, several thousand: letters, two-letter codes, words, digits, longer codes."""
     codes = ["".join(letters) for letters in product(ascii_uppercase, repeat=2)]
-    groups: list[Sequence[str]] = [ascii_uppercase, codes, WORDS, "0123456789"]
-    if scheme == "words":
-        groups.insert(0, groups.pop(2))
-    groups += [[code.lower() for code in codes], [code.capitalize() for code in codes], ascii_lowercase]
-    groups += [["".join(letters) for letters in product(ascii_uppercase, "AEIOUY", ascii_uppercase)]]
-    return (label for group in groups for label in group)
+    lower, capitalised = [code.lower() for code in codes], [code.capitalize() for code in codes]
+    syllables = map("".join, product(ascii_uppercase, "AEIOUY", ascii_uppercase))
+    return chain(ascii_uppercase, codes, WORDS, "0123456789", lower, capitalised, ascii_lowercase, syllables)
 
 
-async def find_labels(
-    tokens: Callable[[Sequence[str]], Awaitable[Mapping[str, int] | None]],
-    n: int = LABEL_LIMIT,
-    scheme: Ids = "letters",
-) -> tuple[str, ...]:
-    """Return the first `n` labels of the pool that are single tokens of a model, each a different token.
+async def find_labels(tokens: Callable[[Sequence[str]], Awaitable[Mapping[str, int] | None]]) -> tuple[str, ...]:
+    """Return the first `LABEL_LIMIT` labels of the pool that are single tokens of a model, each a different token.
 
     `tokens` returns the token id of each text that is one token where the model's answer begins, or None where the
-    tokenizer is not known (`backend.label_tokens`); it is asked about a slice of the pool at a time. Fewer than `n`
-    come back where the pool does not hold more, none where the tokenizer is not known; the first m of n are those that
-    m would bring.
+    tokenizer is not known (`backend.label_tokens`); it is asked about a slice of the pool at a time. Fewer come back
+    where the pool does not hold more, none where the tokenizer is not known.
     """
     chosen: dict[int, str] = {}
-    pool = label_pool(scheme)
-    while len(chosen) < n and (part := list(islice(pool, SLICE))):
+    pool = label_pool()
+    while len(chosen) < LABEL_LIMIT and (part := list(islice(pool, SLICE))):
         if (told := await tokens(part)) is None:
             return ()
         for label in part:
             if label in told:
                 chosen.setdefault(told[label], label)
-    return tuple(chosen.values())[:n]
-
-
-def _letters() -> Iterator[str]:
-    return ("".join(letters) for length in count(1) for letters in product(ascii_uppercase, repeat=length))
+    return tuple(chosen.values())[:LABEL_LIMIT]

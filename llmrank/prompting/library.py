@@ -46,11 +46,8 @@ def find_template(name: str | Path) -> Path:
     known = template_paths()
     if name in known:
         return known[name]
-    raise InputError(
-        f"unknown prompt {name!r}{nearest(name, known)}",
-        field="--prompt",
-        hint="`llmrank prompts list` shows them; `llmrank prompts new NAME` starts one",
-    )
+    hint = "`llmrank prompts list` shows them; `llmrank prompts new NAME` starts one"
+    raise InputError(f"unknown prompt {name!r}{nearest(name, known)}", field="--prompt", hint=hint)
 
 
 def read_text(path: Path) -> str:

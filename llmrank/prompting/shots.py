@@ -48,9 +48,7 @@ class ShotPool:
         """
         if count == 0:
             return ()
-        random = Random(f"{seed}:{case.user_id}")
-        chosen: list[Case] = []
-        tried: set[int] = set()
+        random, chosen, tried = Random(f"{seed}:{case.user_id}"), list[Case](), set[int]()
         while len(chosen) < count and len(tried) < len(self.histories):
             place = random.randrange(len(self.histories))
             if place in tried:
@@ -67,14 +65,11 @@ class ShotPool:
                 shown = [last.item, *self._negatives(history, candidates - 1, random)]
                 random.shuffle(shown)
                 chosen.append(replace(solved, candidates=tuple(shown), relevant=(last.item.item_id,)))
-        if len(chosen) < count:
-            raise InputError(
-                f"{count} solved examples are wanted, but only {len(chosen)} other users in the training data have "
-                f"{'two rated events' if task == 'rating' else 'two events'}",
-                user=case.user_id,
-                field="--shots",
-                hint=f"use --shots {len(chosen)}, or more users",
-            )
+        if (n := len(chosen)) < count:
+            events = "two rated events" if task == "rating" else "two events"
+            problem = f"{count} solved examples are wanted, but only {n} other users in the training data have {events}"
+            hint = f"use --shots {n}, or more users"
+            raise InputError(problem, user=case.user_id, field="--shots", hint=hint)
         return tuple(chosen)
 
     def _negatives(self, history: Sequence[Event], count: int, random: Random) -> list[Item]:

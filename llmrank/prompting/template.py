@@ -71,12 +71,9 @@ class PromptTemplate:
         """
         if (answer := self.front.answer_for(ids)) is None:
             known = ", ".join(self.front.answer) if isinstance(self.front.answer, Mapping) else ""
-            raise InputError(
-                f"the template {self.name!r} names no answer format for --ids {ids or self.front.ids}",
-                path=self.path,
-                field="answer",
-                hint=f"use --ids {known}" if known else "add `answer: …`",
-            )
+            problem = f"the template {self.name!r} names no answer format for --ids {ids or self.front.ids}"
+            hint = f"use --ids {known}" if known else "add `answer: …`"
+            raise InputError(problem, path=self.path, field="answer", hint=hint)
         return answer
 
     def question(self, case: Case, view: View = PLAIN_VIEW, *, scale: tuple[float, float] = (1.0, 5.0)) -> Question:
@@ -120,11 +117,9 @@ class PromptTemplate:
         template's line and the user where a block cannot be rendered.
         """
         if shots and "shot" not in self.blocks:
-            raise InputError(
-                f"the template {self.name!r} has no block 'shot', and {len(shots)} solved examples are to be shown",
-                path=self.path,
-                hint="add `{% block shot %}…{% endblock %}` and show `shots` in the block user, or take --shots 0",
-            )
+            problem = f"it has no block 'shot', and {len(shots)} solved examples are to be shown"
+            hint = "add `{% block shot %}…{% endblock %}` and show `shots` in the block user, or take --shots 0"
+            raise self._unfit(case, problem, hint)
         context = self._context(case, question, view)
         context["profile"] = profile or ""
         context["shots"] = [self.render_shot(shot, view=view, scale=question.scale) for shot in shots]
@@ -146,13 +141,9 @@ class PromptTemplate:
         if tokens(most) <= limit:
             return most
         if (bare := tokens(0)) > limit:
-            raise InputError(
-                f"the prompt {self.name!r} takes {bare} tokens without any history, {bare - limit} more than the "
-                f"{limit} there are",
-                path=self.path,
-                user=case.user_id,
-                hint="show fewer candidates (-k) or shots, ask for a shorter answer, or take a model that holds more",
-            )
+            long = f"it takes {bare} tokens without any history, {bare - limit} more than the {limit} there are"
+            hint = "show fewer candidates (-k) or shots, ask for a shorter answer, or take a model that holds more"
+            raise self._unfit(case, long, hint)
         return bisect_right(range(1, most), limit, key=tokens)
 
     def shown_events(self, case: Case, view: View) -> int:
@@ -210,13 +201,9 @@ class PromptTemplate:
             # Of some errors Python says nothing.
             endless = isinstance(error, RecursionError)
             said = "it calls itself without an end" if endless else str(error) or type(error).__name__
-            raise InputError(
-                f"block {block!r}: {said}",
-                path=self.path,
-                line=line,
-                user=case.user_id,
-                hint="see `llmrank prompts check`; show what data may lack within `{% if event.genres %}…{% endif %}`",
-            ) from error
+            hint = "see `llmrank prompts check`; show what data may lack within `{% if event.genres %}…{% endif %}`"
+            problem = f"block {block!r}: {said}"
+            raise InputError(problem, path=self.path, line=line, user=case.user_id, hint=hint) from error
 
     def _can_show(self, view: View, case: Case) -> None:
         if view.show_scores and "score" not in self.names:
@@ -267,14 +254,12 @@ def read_template(
             if block.name in BLOCKS
         }
     except TemplateSyntaxError as error:
-        raise InputError(
-            f"{error.message}", path=path, line=error.lineno, hint="write it as Jinja has it: {{ value }}, {% if … %}"
-        ) from error
+        hint = "write it as Jinja has it: {{ value }}, {% if … %}"
+        raise InputError(f"{error.message}", path=path, line=error.lineno, hint=hint) from error
     except (RecursionError, MemoryError, SyntaxError) as error:
         # Python gives up on what is nested too deeply, each part of it in its own way.
-        raise InputError(
-            "nested too deeply", path=path, line=_deepest(body), hint="write it as simpler parts"
-        ) from error
+        hint = "write it as simpler parts"
+        raise InputError("nested too deeply", path=path, line=_deepest(body), hint=hint) from error
     if "user" not in compiled and not found:
         found.append((first, "no block 'user'", "add `{% block user %}…{% endblock %}`"))
     problems = [InputError(problem, path=path, line=line, hint=hint) for line, problem, hint in sorted({*found})]

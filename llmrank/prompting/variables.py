@@ -46,14 +46,9 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "scale": {"low": "", "high": ""},
     "domain": asdict(DOMAINS["movies"]),
 }
-KINDS: Mapping[str, str] = {
-    "history": "list of event",
-    "newest": "event",
-    "candidates": "list of item",
-    "target": "item",
-    "scale": "scale",
-    "domain": "domain",
-}
+_KINDS = {name: meaning.rpartition("(")[2].removesuffix(")") for name, meaning in VARIABLES.items()}
+KINDS: Mapping[str, str] = {name: kind for name, kind in _KINDS.items() if kind.removeprefix("list of ") in FIELDS}
+"""What a variable with fields is, which its meaning says at its end."""
 TRUTH = frozenset({"relevant", "rating", "case", "truth", "true_rating", "test"})
 """Names under which people look for the truth; an item attribute called so is withheld too."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from llmrank.measures.measure import ROUNDING
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.run.metrics import USUAL_CUTOFF, ranked_by
-from llmrank.run.tables import Shown, TextTable, between, number, signed
+from llmrank.run.tables import Shown, TextTable, estimate, number
 from llmrank.types import Item, Ranking
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class BeyondRow:
 class BeyondAccuracy(Shown):
     """What `beyond_accuracy` found. It prints as a table."""
 
-    dropped = ("recall CI", "method CI")
+    key, dropped = "beyond_accuracy", ("recall CI", "method CI")
     k: int
     cases: int
     users: int
@@ -71,13 +71,10 @@ class BeyondAccuracy(Shown):
         rows = [
             (
                 row.name,
-                number(row.value),
-                between(row.ci95),
-                number(row.recall_order),
-                between(row.recall_order_ci95),
+                *estimate(row.value, row.ci95),
+                *estimate(row.recall_order, row.recall_order_ci95),
                 number(row.random),
-                signed(row.difference),
-                between(row.difference_ci95, sign=True),
+                *estimate(row.difference, row.difference_ci95, sign=True),
             )
             for row in self.rows
         ]
@@ -91,10 +88,6 @@ class BeyondAccuracy(Shown):
             *(text for name, text in MEANINGS.items() if name in {row.name for row in self.rows}),
             *self.remarks,
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return {"beyond_accuracy": asdict(self)}
 
 
 LIFT, TAIL, NOVELTY = "popularity lift", "long-tail share", "novelty"
@@ -187,35 +180,26 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
     All is over the items offered: the different candidates of the Cases that are done. Where a ranking has ties, it is
     the expected value over random tie-breaking, and a Case without a readable answer has all its candidates tied.
 
-    - Popularity lift, in [-1, 1]: the mean percentile of the top's training events minus that of the Case's candidates
-      (equal counts share the middle). Abdollahpouri et al. (RecSys 2019 and 2020) compare with the user's history, and
-      raw counts; here the candidates are what could be chosen.
-    - Long-tail share, in [0, 1]: items outside the short head, the most popular items that together hold 80% of the
-      training events (Abdollahpouri, Burke & Mobasher, FLAIRS 2019, "Managing popularity bias in recommender systems
-      with personalized re-ranking"). Items as popular as the last one of the head belong to it.
-    - Novelty, in bits: the mean of -log2 p, p being an item's share of the training events, each item counted once more
-      (Vargas & Castells, RecSys 2011, "Rank and relevance in novelty and diversity metrics").
-    - Diversity, in [0, 1]: the mean Jaccard distance between the categories (genres, …) of two items of the top: the
-      intra-list distance of Vargas & Castells, after Ziegler et al. (WWW 2005, "Improving recommendation lists through
-      topic diversification").
-    - Coverage, in [0, 1]: items that are in at least one top (Ge et al., RecSys 2010, "Beyond accuracy").
-    - Gini index, in [0, 1], of how many tops each item is in (Castells, Hurley & Vargas 2015, Recommender Systems
-      Handbook). It, and coverage, depend on the number of Cases: compare them on the same Cases only.
+    What each is, `MEANINGS` says. Further:
 
-    Args:
-        run: A Run about rankings.
-        k: How many items the top has; all, where there are fewer.
+    - Popularity lift, in [-1, 1]: equal counts share the middle. Abdollahpouri et al. (RecSys 2019 and 2020) compare
+      with the user's history, and raw counts; here the candidates are what could be chosen.
+    - Long-tail share, in [0, 1]: Abdollahpouri, Burke & Mobasher (FLAIRS 2019, "Managing popularity bias in recommender
+      systems with personalized re-ranking"). Items as popular as the last one of the short head belong to it.
+    - Novelty: each item is counted once more (Vargas & Castells, RecSys 2011, "Rank and relevance in novelty and
+      diversity metrics").
+    - Diversity, in [0, 1]: the intra-list distance of Vargas & Castells, after Ziegler et al. (WWW 2005, "Improving
+      recommendation lists through topic diversification").
+    - Coverage (Ge et al., RecSys 2010, "Beyond accuracy") and Gini index (Castells, Hurley & Vargas 2015, Recommender
+      Systems Handbook), in [0, 1], depend on the number of Cases: compare them on the same Cases only.
 
-    Raises:
-        InputError: a Run about ratings or without candidates, or a `k` below 1.
+    Raises InputError: a Run about ratings or without candidates, or a `k` below 1.
     """
     run.require_rankings()
-    cases = [case for case in run.done if case.candidates]
-    if not cases or k < 1:
-        problem, hint = (
-            ("a top has at least one item", "raise it") if cases else ("no Case is done", "continue the Run")
-        )
-        raise InputError(problem, path=run.path, field="k", hint=hint)
+    if k < 1:
+        raise InputError("a top has at least one item", path=run.path, field="k", hint="raise it")
+    if not (cases := [case for case in run.done if case.candidates]):
+        raise InputError("no Case is done", path=run.path, hint="continue the Run")
     items = {item.item_id: item for case in cases for item in case.candidates}
     index = {item_id: place for place, item_id in enumerate(items)}
     rankings = [run.records[case.case_id].ranking for case in cases]

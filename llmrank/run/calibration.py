@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.measures.summary import finite_pair
-from llmrank.run.tables import Shown, TextTable, between, number
+from llmrank.run.tables import Shown, TextTable, between, estimate, number
 from llmrank.types import Case, Ranking
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Bin:
 class Calibration(Shown):
     """What `calibration` found. It prints as two tables: the forecasts, and the bins of the scores as they are."""
 
-    dropped = ("Brier CI", "log loss CI")
+    key, dropped = "calibration", ("Brier CI", "log loss CI")
     cases: int
     users: int
     left_out: int
@@ -79,15 +78,8 @@ class Calibration(Shown):
         """Return a row per forecast."""
         head = ("probabilities", "log loss", "log loss CI", "Brier", "Brier CI", "calibration error")
         rows = [
-            (
-                one.name,
-                number(one.log_loss),
-                between(one.log_loss_ci95),
-                number(one.brier),
-                between(one.brier_ci95),
-                number(one.error),
-            )
-            for one in self.forecasts
+            (it.name, *estimate(it.log_loss, it.log_loss_ci95), *estimate(it.brier, it.brier_ci95), number(it.error))
+            for it in self.forecasts
         ]
         return TextTable(head, tuple(rows))
 
@@ -95,14 +87,8 @@ class Calibration(Shown):
         """Return a row per bin of the scores as they are."""
         head = ("probability", "candidates", "mean", "taken", "95% CI")
         rows = [
-            (
-                f"{one.low:.4f} to {one.high:.4f}",
-                f"{one.candidates:,}",
-                number(one.predicted),
-                number(one.taken),
-                between(one.taken_ci95),
-            )
-            for one in self.bins
+            (between((it.low, it.high)), f"{it.candidates:,}", number(it.predicted), *estimate(it.taken, it.taken_ci95))
+            for it in self.bins
         ]
         return TextTable(head, tuple(rows))
 
@@ -124,10 +110,6 @@ class Calibration(Shown):
 
     def _repr_html_(self) -> str:
         return super()._repr_html_() + self.reliability().to_html()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return {"calibration": asdict(self)}
 
 
 SCORED, TEMPERED, EQUAL = "as scored", "with a temperature", "equal for all"
@@ -155,6 +137,7 @@ class _Scores:
 
     def best_temperature(self, cases: NDArray[np.bool_]) -> float:
         """Return the temperature with the least log loss on some of the Cases."""
+        from scipy.optimize import minimize_scalar
 
         def loss(log_temperature: float) -> float:
             return float(self.losses(math.exp(log_temperature))[cases].mean())
@@ -172,21 +155,17 @@ def calibration(run: Run) -> Calibration:
     error is the mean distance of probability and share taken over ten bins of equally many candidates (Nixon et al.
     2019, arXiv:1904.01685, the adaptive one).
 
-    Args:
-        run: A Run about rankings whose method gives every candidate a score.
-
-    Raises:
-        InputError: a Run about ratings, or fewer than two users with a Case that can be counted.
+    Raises InputError: a Run about ratings, or fewer than two users with a Case that can be counted.
     """
     run.require_rankings()
     pairs = [(case, run.records[case.case_id].ranking) for case in run.done]
     counted = [(case, ranking) for case, ranking in pairs if _is_scored(case, ranking)]
     users = stats.clusters_of(case.user_id for case, _ in counted)
-    halves = _halves(users)
-    if halves is None:
+    if len(set(users)) < 2:
         problem = f"{len(counted)} Cases have one relevant candidate, and scores for all candidates"
         hint = "name a Run of a method that has scores, such as first_token, with two such users or more"
         raise InputError(problem, path=run.path, hint=hint)
+    halves = (np.random.default_rng(0).permutation(int(users.max()) + 1) % 2)[users]
     scores = _scores(counted)
     one, other = (scores.best_temperature(halves != half) for half in (0, 1))
     crossed = np.where(halves == 0, one, other)[scores.case]
@@ -212,13 +191,6 @@ def _is_scored(case: Case, ranking: Ranking) -> bool:
     return hits == 1 and ranking.answered and ranking.scores is not None and all(map(math.isfinite, ranking.scores))
 
 
-def _halves(users: NDArray[np.intp]) -> NDArray[np.intp] | None:
-    """Return 0 or 1 for each Case: its user's half, drawn; None for fewer than two users."""
-    if len(users) == 0 or (count := int(users.max()) + 1) < 2:
-        return None
-    return (np.random.default_rng(0).permutation(count) % 2)[users]
-
-
 def _scores(counted: Sequence[tuple[Case, Ranking]]) -> _Scores:
     lengths = [len(ranking.order) for _, ranking in counted]
     values = [score for _, ranking in counted for score in ranking.scores or ()]
@@ -237,14 +209,8 @@ def _forecast(name: str, scores: _Scores, logs: Values, users: NDArray[np.intp])
     squares = np.add.reduceat((probabilities - scores.taken) ** 2, scores.starts)
     brier = stats.mean_interval(squares, users, bounds=(0.0, 2.0))
     error = np.abs(np.bincount(_bin_of(probabilities), probabilities - scores.taken)).sum() / len(logs)
-    return Forecast(
-        name,
-        losses.value,
-        finite_pair(losses.low, losses.high),
-        brier.value,
-        finite_pair(brier.low, brier.high),
-        float(error),
-    )
+    losses_ci95, brier_ci95 = (finite_pair(one.low, one.high) for one in (losses, brier))
+    return Forecast(name, losses.value, losses_ci95, brier.value, brier_ci95, float(error))
 
 
 def _bin_of(probabilities: Values) -> NDArray[np.intp]:

@@ -18,7 +18,7 @@ from llmrank.measures import Measure
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.run.metrics import headline, parse_measures, task_of
 from llmrank.run.run import Run
-from llmrank.run.tables import SIGNIFICANT, TextTable, between, in_words, number, optional, p_value, signed
+from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, in_words, number, optional, p_value, signed
 from llmrank.types import Case
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class CaseChange:
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Shown):
     """What `compare` found. It prints as a table that can be published."""
 
     runs: tuple[str, ...]
@@ -132,22 +132,18 @@ class Comparison:
             if one.measure == self.headline and one.difference is not None
         ]
 
-    def notes(self) -> list[str]:
+    def notes(self) -> tuple[str, ...]:
         """Return what must be said beside the table, in sentences."""
         counted = f"{self.cases} Cases" + (f" of {self.users} users" if self.users != self.cases else "")
         if self.judged < self.cases:
             counted += f" ({self.cases - self.judged} have no known truth; no measure counts them)"
-        notes = [
+        left_out = {name: count for name, count in self.left_out.items() if count}
+        return (
             f"{counted}, {self.evaluation}; paired on users. * p (Holm) < .05.",
             "p: paired randomisation test; Holm: corrected for all measures and pairs; d_z: Cohen's effect size; "
             "wins, ties and losses: users.",
-        ]
-        notes += [
-            f"{count} Cases of {name} are left out: another Run lacks them."
-            for name, count in self.left_out.items()
-            if count
-        ]
-        return notes
+            *(f"{count} Cases of {name} are left out: another Run lacks them." for name, count in left_out.items()),
+        )
 
     def to_markdown(self) -> str:
         """Return the table as a Markdown pipe table, with its notes."""
@@ -184,19 +180,16 @@ class Comparison:
     def _lines(self) -> Iterator[str]:
         yield from self.notes()
         if self.settings:
-            yield ""
-            yield "Settings that differ"
+            yield "\nSettings that differ"
             for name, values in self.settings.items():
-                yield f"  {name}: {' → '.join(safe_for_console(_shown(value)) for value in values)}"
-        if self.template_diff:
-            lines = self.template_diff.splitlines()
+                yield f"  {name}: {' → '.join(safe_for_console(_setting(value)) for value in values)}"
+        if lines := self.template_diff.splitlines():
             yield ""
             yield from map(safe_for_console, lines[:SHOWN_DIFF_LINES])
             if len(lines) > SHOWN_DIFF_LINES:
                 yield f"… {len(lines) - SHOWN_DIFF_LINES} more lines"
         if self.changes:
-            yield ""
-            yield f"Users whose {self.headline} changed most, from {self.runs[0]} to {self.runs[1]}"
+            yield f"\nUsers whose {self.headline} changed most, from {self.runs[0]} to {self.runs[1]}"
             for one in self.changes[:SHOWN_USERS]:
                 name = one.case_id if one.case_id == one.user_id else f"{one.user_id} ({one.case_id})"
                 values = f"{number(one.reference_value)} → {number(one.value)}"
@@ -206,34 +199,23 @@ class Comparison:
         """Return everything as plain text; the table has at most `width` characters a line."""
         return "\n".join([*self.verdict(), "", str(self.table(width)), "", *self._lines()])
 
-    def __str__(self) -> str:
-        return self.text()
-
-    # What an interactive session shows is for reading, in a terminal as in a notebook.
-    __repr__ = __str__
-
     def _repr_html_(self) -> str:
         verdict = "".join(f"<p><b>{html.escape(sentence)}</b></p>" for sentence in self.verdict())
         return f"{verdict}{self.table().to_html()}<pre>{html.escape(chr(10).join(self._lines()))}</pre>"
 
 
 def compare(run: Run, other: Run, *more: Run, measures: str | Sequence[Measure] | None = None) -> Comparison:
-    """Compare Runs, each pair of them, on the Cases that all have.
+    """Compare Runs, each pair of them, on the Cases that all have; a difference is the later Run minus the earlier one.
 
-    Args:
-        run: The reference; a difference is the later Run minus the earlier one.
-        other: What is compared with it.
-        more: Further Runs.
-        measures: A comma-separated list such as `NDCG@10,MRR`, or the measures; None: those that all Runs chose.
+    `measures`: a comma-separated list such as `NDCG@10,MRR`, or the measures; None: those that all Runs chose.
 
-    Raises:
-        InputError: the Runs are of different evaluation kinds, splits, rating scales or candidates (it says which), or
-            they have no Case in common.
+    Raises InputError: the Runs are of different evaluation kinds, splits, rating scales or candidates (it says which),
+    or they have no Case in common.
     """
     runs = (run, other, *more)
     names, cases = shared_cases(runs)
     chosen = chosen_measures(runs, measures)
-    main = next(measure for measure in chosen if str(measure) == headline(chosen))
+    main = headline(chosen)
     named = list(zip(names, runs, strict=True))
     results = [
         _paired(measure, *first, *second, cases) for first, second in combinations(named, 2) for measure in chosen
@@ -271,15 +253,14 @@ def _paired(
 ) -> PairedResult:
     """Return one measure of two Runs on the same Cases, its p-value not yet corrected."""
     before, after = reference.judged(cases), run.judged(cases)
-    values = measure.value(before), measure.value(after)
     found = measure.difference(after, before, [case.user_id for case in cases])
     wins, losses = (found.lower, found.higher) if measure.lower_is_better else (found.higher, found.lower)
     return PairedResult(
         measure=str(measure),
         reference=reference_name,
         run=name,
-        reference_value=finite(values[0]),
-        value=finite(values[1]),
+        reference_value=finite(measure.value(before)),
+        value=finite(measure.value(after)),
         difference=finite(found.difference),
         ci95=finite_pair(found.low, found.high),
         p=found.p,
@@ -320,11 +301,9 @@ def _refuse_incomparable(run: Run, name: str, other: Run, other_name: str, share
         if mine != theirs and None not in (mine, theirs):
             values = f"{name} has {mine}, {other_name} has {theirs}"
             said = f"{name} and {other_name} differ, first in Case {case_id!r}" if case_id else values
-            raise InputError(
-                f"results with different {what} are not comparable: {said}",
-                path=other.path,
-                hint="evaluate both with the same data, split, recall model and -k, or on one candidate file",
-            )
+            problem = f"results with different {what} are not comparable: {said}"
+            hint = "evaluate both with the same data, split, recall model and -k, or on one candidate file"
+            raise InputError(problem, path=other.path, hint=hint)
 
 
 def _fixed(run: Run, shared: Sequence[str]) -> Iterator[tuple[str, str, object]]:
@@ -344,11 +323,9 @@ def _different_settings(runs: Sequence[Run]) -> dict[str, tuple[object, ...]]:
     flat = [flat_settings(one.settings) for one in runs]
     names = sorted({name for one in flat for name in one if not name.endswith("_sha256")})
     values = {name: tuple(one.get(name) for one in flat) for name in names}
+    texts = {name for name, given in values.items() if any("\n" in value for value in given if isinstance(value, str))}
     return {
-        name: given
-        for name, given in values.items()
-        if any(value != given[0] for value in given)
-        and not any(isinstance(value, str) and "\n" in value for value in given)
+        name: given for name, given in values.items() if name not in texts and any(value != given[0] for value in given)
     }
 
 
@@ -368,12 +345,10 @@ def _changes(measure: Measure, run: Run, other: Run, cases: Sequence[Case]) -> t
     before, after = (measure.per_case(one.judged(cases)) for one in (run, other))
     size = np.nan_to_num(np.abs(after - before))
     order = [place for place in np.argsort(-size, kind="stable").tolist() if size[place] > stats.TIE]
-    return tuple(
-        CaseChange(cases[place].case_id, cases[place].user_id, float(before[place]), float(after[place]))
-        for place in order
-    )
+    changed = ((cases[place], float(before[place]), float(after[place])) for place in order)
+    return tuple(CaseChange(case.case_id, case.user_id, was, now) for case, was, now in changed)
 
 
-def _shown(value: object) -> str:
+def _setting(value: object) -> str:
     text = "not set" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= SHOWN_VALUE else f"{text[: SHOWN_VALUE - 1]}…"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from llmrank import stats
 from llmrank.measures import Judgements
-from llmrank.measures.judgements import tie_group
+from llmrank.measures.judgements import scores_with_ties
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.ranking import rank_by_score
 from llmrank.run.gain import Gain
-from llmrank.run.metrics import parse_measures, ranked_by
+from llmrank.run.metrics import ranked_by, the_measure
 from llmrank.run.tables import Shown, TextTable
 from llmrank.types import Case, Ranking
 
@@ -56,17 +56,11 @@ def depth(run: Run, measure: str) -> Depth:
     The method's order of these n is that which it gave them among all candidates: had it been shown n, it might have
     said something else. With n = 1 nothing is reranked; with all candidates it is the Run's own value.
 
-    Args:
-        run: A Run about rankings.
-        measure: Such as `NDCG@10`.
-
-    Raises:
-        InputError: an unknown measure, or a Run about ratings.
+    Raises InputError: an unknown measure, or a Run about ratings.
     """
-    (chosen,) = parse_measures(measure, "ranking")
+    chosen = the_measure(measure, "ranking")
     run.require_rankings()
-    known = run.judged(run.done).judged
-    cases = [case for case, there in zip(run.done, known, strict=True) if there]
+    cases = [case for case in run.done if case.relevant]
     recalled = ranked_by(cases, RecallOrder())
     base = chosen.per_case(Judgements.from_cases(recalled, cases))
     users = stats.clusters_of(case.user_id for case in cases)
@@ -87,11 +81,8 @@ def _first_reranked(case: Case, ranking: Ranking, recalled: Ranking, n: int) -> 
     A Case without an answer stands at its worst among the first `n`, as it does among all: its relevant items last.
     """
     first = set(recalled.order[:n])
-    level = {item_id: -float(tie_group(recalled, place)[0]) for place, item_id in enumerate(recalled.order)}
-    if ranking.answered:
-        above = {item_id: -float(tie_group(ranking, place)[0]) for place, item_id in enumerate(ranking.order)}
-    else:
-        gains = case.gain_of
-        above = {item_id: -gains.get(item_id, 0.0) for item_id in ranking.order}
-    top = max(level.values(), default=0.0) + 1 - min((above[item_id] for item_id in first), default=0.0)
-    return rank_by_score({item_id: top + above[item_id] if item_id in first else level[item_id] for item_id in level})
+    below, above = scores_with_ties(recalled), scores_with_ties(ranking)
+    if not ranking.answered:
+        above = {item_id: -case.gain_of.get(item_id, 0.0) for item_id in ranking.order}
+    top = max(below.values(), default=0.0) + 1 - min((above[item_id] for item_id in first), default=0.0)
+    return rank_by_score({item_id: top + above[item_id] if item_id in first else below[item_id] for item_id in below})

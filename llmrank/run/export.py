@@ -17,28 +17,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from llmrank.data.candidate_writing import replacing
 from llmrank.data.trec import write_qrels, write_trec_run
 from llmrank.errors import InputError
-from llmrank.measures.judgements import tie_group
+from llmrank.measures.judgements import scores_with_ties
 
 if TYPE_CHECKING:
     from llmrank.run.run import Run
 
 ExportFormat = Literal["trec", "csv", "parquet", "latex", "markdown"]
-
-
-COLUMNS: tuple[str, ...] = (
-    "case_id",
-    "user_id",
-    "item_id",
-    "title",
-    "recall_rank",
-    "score",
-    "placed",
-    "relevant",
-    "outcome",
-)
+COLUMNS = ("case_id", "user_id", "item_id", "title", "recall_rank", "score", "placed", "relevant", "outcome")
 """Of the CSV and Parquet formats, a row per candidate of a Case. `recall_rank` counts from 1. Of equal `score`s, of
 which higher is better, the items are tied; for ratings it is the predicted rating, NaN where there is none. `placed`
 says whether the method said anything of the item. `relevant` is 1 or 0; for ratings the true rating, or nothing."""
@@ -64,13 +55,10 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
             temporary.write_text(table.to_latex() if format == "latex" else table.to_markdown(), encoding="utf-8")
         elif format == "csv":
             with temporary.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS)
+                writer: csv.DictWriter[str] = csv.DictWriter(file, COLUMNS)
                 writer.writeheader()
                 writer.writerows(exported_rows(run))
         else:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-
             pq.write_table(pa.Table.from_pylist(list(exported_rows(run))), temporary)
     return [path]
 
@@ -79,24 +67,23 @@ def exported_rows(run: Run) -> Iterator[dict[str, object]]:
     """Yield a row, with the values of `COLUMNS`, for every candidate of every Case that is done, best first."""
     for case in run.done:
         record = run.records[case.case_id]
-        ranking, relevant = record.ranking, set(case.relevant)
+        ranking, relevant, placed = record.ranking, set(case.relevant), set(record.placed)
         known = {item.item_id: (item.title, place) for place, item in enumerate(case.asked, 1)}
-        for place, item_id in enumerate(ranking.order):
-            if case.target is None:
-                score, truth = float(len(ranking.order) - tie_group(ranking, place)[0]), float(item_id in relevant)
-            else:
+        for item_id, score in scores_with_ties(ranking).items():
+            truth: float | None = float(item_id in relevant)
+            if case.target is not None:
                 score, truth = ranking.scores[0] if ranking.scores else float("nan"), case.rating
-            outcome, placed = str(ranking.outcome), place < len(record.placed)
-            values = (case.case_id, case.user_id, item_id, *known[item_id], score, placed, truth, outcome)
-            yield dict(zip(COLUMNS, values, strict=True))
+            about, outcome = (case.case_id, case.user_id, item_id, *known[item_id]), str(ranking.outcome)
+            yield dict(zip(COLUMNS, (*about, score, item_id in placed, truth, outcome), strict=True))
 
 
 def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:
     if any(case.target is not None for case in run.cases):
         raise InputError("ratings are not a TREC run", path=run.path, hint="export them as csv or parquet")
     qrels = path.with_suffix(".qrels")
-    rankings = ((case.case_id, run.records[case.case_id].ranking) for case in run.done)
+    rankings = {case.case_id: run.records[case.case_id].ranking for case in run.done}
     # A topic is a Case: a user may have several.
     write_qrels(qrels, run.done, overwrite=overwrite)
-    write_trec_run(path, (one for one in rankings if one[1].answered), ties=True, overwrite=overwrite)
+    answered = ((name, scores_with_ties(ranking).items()) for name, ranking in rankings.items() if ranking.answered)
+    write_trec_run(path, answered, overwrite=overwrite)
     return [path, qrels]

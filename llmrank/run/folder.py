@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from llmrank.data.candidate_writing import write_cases
-from llmrank.errors import InputError, differences, one_line
+from llmrank.errors import InputError, one_line, refuse_differences
 from llmrank.files import PRIVATE, append_line, cannot_write, claim, json_bytes, write_json, write_whole
 from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.record import CaseRecord
@@ -73,11 +73,8 @@ def read_manifest(run: Path) -> dict[str, Any]:
     """
 
     def parse(content: dict[str, Any]) -> dict[str, Any]:
-        return (
-            {"format": 1, "origin": {}, "stores": [], "sessions": []}
-            | content
-            | {"settings": dict(content["settings"])}
-        )
+        absent: dict[str, Any] = {"format": 1, "origin": {}, "stores": [], "sessions": []}
+        return absent | content | {"settings": dict(content["settings"])}
 
     if not (run / MANIFEST).exists():
         raise InputError("not a Run folder", path=run, hint="name a folder that --out named")
@@ -144,12 +141,9 @@ class RunFolder(Closable):
             raise InputError("this folder holds the records of a Run of llmrank 0.1.0", path=self.path, hint=hint)
         new: dict[str, Any] = {"format": FORMAT, "settings": self.settings}
         before = read_manifest(self.path) if known else new
-        if found := differences(before["settings"], self.settings):
-            raise InputError(
-                "this folder holds a Run with other settings:\n    " + "\n    ".join(found),
-                path=self.path,
-                hint="choose another --out, or repeat the earlier settings to continue that Run",
-            )
+        hint = "choose another --out, or repeat the earlier settings to continue that Run"
+        problem = "this folder holds a Run with other settings"
+        refuse_differences(before["settings"], self.settings, problem, path=self.path, hint=hint)
         manifest = before | {"settings": self.settings}
         if origin is not None:
             manifest["origin"] = json.loads(json.dumps({"verb": origin.verb, "options": origin.options}))

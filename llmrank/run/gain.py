@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.measures.summary import finite, finite_pair
-from llmrank.run.tables import between, number, signed
+from llmrank.run.tables import estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,5 +54,4 @@ class Gain:
     @property
     def cells(self) -> tuple[str, str, str, str]:
         """Value, interval, difference and its interval, as a table shows them."""
-        ends = between(self.difference_ci95, sign=True)
-        return number(self.value), between(self.ci95), signed(self.difference), ends
+        return *estimate(self.value, self.ci95), *estimate(self.difference, self.difference_ci95, sign=True)

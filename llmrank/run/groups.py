@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.errors import InputError, nearest, one_line
+from llmrank.measures import Judgements
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.run.gain import Gain
-from llmrank.run.metrics import ranked_by
+from llmrank.run.metrics import ranked_by, the_measure
 from llmrank.run.tables import Shown, TextTable, p_value
 from llmrank.types import Case
 
@@ -81,25 +83,19 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     Whatever changes an order loses where the recall stage was right (place 1), and gains where it was wrong: by itself
     that says nothing of the method.
 
-    Args:
-        run: A Run about rankings.
-        measure: Such as `NDCG@10`.
-        by: Ways to group: `history`, `relevant item`, `recall place`, and columns of the Cases; empty: the first three.
-
-    Raises:
-        InputError: an unknown measure or way to group, or a Run about ratings.
+    `by` names ways to group: `history`, `relevant item`, `recall place`, and columns of the Cases; empty: the first
+    three. Raises InputError: an unknown measure or way to group, or a Run about ratings.
     """
     run.require_rankings()
-    known = run.judged(run.done).judged
-    cases = [case for case, there in zip(run.done, known, strict=True) if there]
+    chosen, cases = the_measure(measure, "ranking"), [case for case in run.done if case.relevant]
     columns = sorted({name for case in run.cases for name in case.columns})
     for way in by:
         if way not in (*WAYS, *columns):
             hint = f"group by one of {', '.join((*WAYS, *columns))}"
             problem = f"the Cases have no column {way!r}{nearest(way, (*WAYS, *columns))}"
             raise InputError(problem, path=run.path, field="by", hint=hint)
-    values = run.per_case(measure)[[case.case_id in run.records for case in run.cases]][known]
-    recalled = run.recall_order(measure)[known]
+    values = chosen.per_case(run.judged(cases))
+    recalled = chosen.per_case(Judgements.from_cases(ranked_by(cases, RecallOrder()), cases))
     users = stats.clusters_of(case.user_id for case in cases)
     found = [
         Group.of(values[which], recalled[which], users[which], by=one_line(way), name=name)
@@ -112,16 +108,13 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
 
 
 def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:
-    """Yield each group of a way to group the Cases, in the order to be shown."""
+    """Return each group of a way to group the Cases, in the order to be shown."""
     if way == HISTORY:
         lengths = np.array([len(case.history) for case in cases])
-        yield from _thirds(lengths, lengths >= 0, "{:,} to {:,} events")
-    elif way == RELEVANT:
-        yield from _by_popularity(cases, popularity)
-    elif way == PLACE:
-        yield from _by_place(cases)
-    else:
-        yield from _by_column([case.columns.get(way) for case in cases])
+        return _thirds(lengths, lengths >= 0, "{:,} to {:,} events")
+    if way == RELEVANT:
+        return _by_popularity(cases, popularity)
+    return _by_place(cases) if way == PLACE else _by_column([case.columns.get(way) for case in cases])
 
 
 def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:
@@ -133,12 +126,9 @@ def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iter
 
 
 def _by_place(cases: Sequence[Case]) -> Iterator[Members]:
-    best = np.array(
-        [
-            next((place for place, item_id in enumerate(recalled.order, 1) if item_id in case.relevant), 0)
-            for case, recalled in zip(cases, ranked_by(cases, RecallOrder()), strict=True)
-        ]
-    )
+    orders = zip(cases, ranked_by(cases, RecallOrder()), strict=True)
+    places = ([at for at, item_id in enumerate(one.order, 1) if item_id in case.relevant] for case, one in orders)
+    best = np.array([min(some, default=0) for some in places])
     last = max((len(case.candidates) for case in cases), default=0)
     for low, high in pairwise((*PLACES, math.inf)):
         name = f"{low}" if high == low + 1 else f"{low} to {min(high - 1, last)}"
@@ -154,23 +144,19 @@ def _by_column(values: Sequence[str | None]) -> Iterator[Members]:
     if len(counts) > MOST_VALUES and len(numbers) == len(counts):
         measured = np.array([math.nan if value is None else numbers[value] for value in values])
         yield from _thirds(measured, ~np.isnan(measured), "{:.10g} to {:.10g}")
-        shown, others = [], 0
     else:
-        others = len(counts) - len(shown)
-    for value in sorted(shown, key=lambda value: (numbers.get(value, math.inf), value)):
-        yield one_line(value, LONGEST_NAME), np.array([one == value for one in values])
-    if others:
-        yield f"{others:,} other values", np.array([one is not None and one not in shown for one in values])
+        for value in sorted(shown, key=lambda value: (numbers.get(value, math.inf), value)):
+            yield one_line(value, LONGEST_NAME), np.array([one == value for one in values])
+        if others := len(counts) - len(shown):
+            yield f"{others:,} other values", np.array([one is not None and one not in shown for one in values])
     yield "not given", np.array([one is None for one in values])
 
 
 def _number(text: str) -> float | None:
     """Return the finite number that a text is; None for any other text."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    with suppress(ValueError):
+        return number if math.isfinite(number := float(text)) else None
+    return None
 
 
 def _thirds(values: NDArray[Any], among: NDArray[np.bool_], name: str) -> Iterator[Members]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from statistics import fmean
 from typing import Any, Literal, Self, TypeVar, get_args
 
 import numpy as np
@@ -31,7 +32,7 @@ from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
 from llmrank.rankers.baselines import MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
 from llmrank.run.record import CaseRecord
-from llmrank.run.tables import TextTable, between, number
+from llmrank.run.tables import TextTable, between, estimate, number
 from llmrank.types import Case, Outcome, Ranker, Ranking, Usage, adapter
 
 T = TypeVar("T")
@@ -71,15 +72,17 @@ class MetricSettings:
         """Return the settings with only what the baselines need for these Cases, small enough to keep in a Run."""
         items = {item.item_id for case in cases for item in case.asked}
         users = {case.user_id for case in cases}
-        means = self.rating_means and RatingMeans(
-            self.rating_means.overall,
-            _only(self.rating_means.by_item, items),
-            _only(self.rating_means.by_user, users),
-        )
+        if means := self.rating_means:
+            means = replace(means, by_item=_only(means.by_item, items), by_user=_only(means.by_user, users))
         return replace(self, popularity=_only(self.popularity, items), rating_means=means)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `evaluation.json`; after `for_cases`, its order does not depend on the counting."""
+        # JSON has no infinity: what a model does not know has no score.
+        trained = {
+            name: {case_id: [finite(one) for one in scores] for case_id, scores in sorted(found.items())}
+            for name, found in self.trained.items()
+        }
         return {
             "evaluation": self.evaluation,
             "target_forced": self.target_forced,
@@ -88,30 +91,24 @@ class MetricSettings:
             "scale": list(self.scale),
             "popularity": dict(self.popularity),
             "rating_means": self.rating_means and asdict(self.rating_means),
-            # JSON has no infinity: what a model does not know has no score.
-            "trained": {
-                name: {case_id: [finite(one) for one in scores] for case_id, scores in sorted(found.items())}
-                for name, found in self.trained.items()
-            },
+            "trained": trained,
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; raises KeyError or TypeError for anything else."""
         means = content["rating_means"]
-        return cls(
-            evaluation=content["evaluation"],
-            target_forced=content["target_forced"],
-            measures=tuple(parse_measure(name) for name in content["measures"]),
-            popularity=content["popularity"],
-            rating_means=None if means is None else RatingMeans(**means),
-            scale=(content["scale"][0], content["scale"][1]),
-            notes=tuple(content["notes"]),
-            trained={
+        read: dict[str, Any] = {
+            "measures": tuple(parse_measure(name) for name in content["measures"]),
+            "rating_means": means and RatingMeans(**means),
+            "scale": tuple(content["scale"]),
+            "notes": tuple(content["notes"]),
+            "trained": {
                 name: {case: [-math.inf if one is None else one for one in scores] for case, scores in found.items()}
                 for name, found in content.get("trained", {}).items()
             },
-        )
+        }
+        return cls(**{**content, **read})
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +180,9 @@ class Metrics:
 
     def __getitem__(self, name: str) -> MeasureSummary:
         if name not in self.measures:
-            raise InputError(
-                f"the Run has no measure {name!r}{nearest(name, self.measures)}",
-                field="measure",
-                hint=f"use one of {', '.join(self.measures)}; or compute it with run.measure({name!r})",
-            )
+            problem = f"the Run has no measure {name!r}{nearest(name, self.measures)}"
+            hint = f"use one of {', '.join(self.measures)}; or compute it with run.measure({name!r})"
+            raise InputError(problem, field="measure", hint=hint)
         return self.measures[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -209,8 +204,7 @@ class Metrics:
         rows = [
             (
                 name,
-                number(summary.value),
-                between(summary.ci95),
+                *estimate(summary.value, summary.ci95),
                 number(summary.answered_only),
                 between((summary.worst, summary.best)),
                 *(number(summary.baselines.get(baseline)) for baseline in beside),
@@ -249,6 +243,11 @@ def parse_measures(measures: str | Sequence[Measure] | None, task: Task) -> tupl
     return chosen
 
 
+def the_measure(measure: str | Measure, task: Task) -> Measure:
+    """Return the measure, or the one of that name; raises InputError as `parse_measures`."""
+    return parse_measures([parse_measure(measure) if isinstance(measure, str) else measure], task)[0]
+
+
 def task_of(cases: Sequence[Case]) -> Task:
     """Return what the Cases ask for."""
     return "rating" if cases and cases[0].target is not None else "ranking"
@@ -285,13 +284,9 @@ def _measured(case: JudgedCase, measures: tuple[Measure, ...]) -> tuple[tuple[st
 def metrics(
     cases: Sequence[Case], records: Mapping[str, CaseRecord], settings: MetricSettings, tariff: Tariff | None = None
 ) -> Metrics:
-    """Return the numbers of a Run. Every Case counts; the order of the Cases changes nothing.
+    """Return the numbers of a Run. Every Case has a record, and counts; the order of the Cases changes nothing.
 
-    Args:
-        cases: All Cases, each with a record.
-        records: By case id.
-        settings: How the numbers are taken.
-        tariff: For `usage.cost`: what all the answers cost, whether they were paid for in this Run or before.
+    With a tariff, `usage.cost` is what all the answers cost, whether they were paid for in this Run or before.
     """
     cases = sorted(cases, key=lambda case: (case.user_id, case.case_id))
     done = [records[case.case_id] for case in cases]
@@ -306,7 +301,7 @@ def metrics(
         users=len({case.user_id for case in cases}),
         judged_cases=int(judged.judged.sum()),
         answered_cases=outcomes[Outcome.OK] + outcomes[Outcome.REPAIRED],
-        headline=headline(settings.measures),
+        headline=str(headline(settings.measures)) if settings.measures else None,
         notes=settings.notes,
         measures=_summaries(cases, judged, settings),
         recall=float(np.mean(recalled)) if len(recalled) else None,
@@ -321,15 +316,13 @@ def metrics(
     )
 
 
-def headline(measures: Sequence[Measure]) -> str | None:
-    """Return the name of the measure that the verdict is about: NDCG@10 or RMSE where they are among those chosen."""
+def headline(measures: Sequence[Measure]) -> Measure:
+    """Return the measure that the verdict is about: NDCG@10 or RMSE where they are among those chosen."""
 
-    def place(measure: Measure) -> tuple[bool, bool]:
-        usual = isinstance(measure, RankingMeasure) and measure.k == USUAL_CUTOFF
-        return not measure.is_headline, not usual
+    def likely(measure: Measure) -> tuple[bool, bool]:
+        return measure.is_headline, isinstance(measure, RankingMeasure) and measure.k == USUAL_CUTOFF
 
-    ordered = sorted(measures, key=place)
-    return str(ordered[0]) if ordered else None
+    return max(measures, key=likely)
 
 
 def ranked_by(cases: Sequence[Case], ranker: Ranker) -> list[Ranking]:
@@ -383,10 +376,8 @@ def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, VersusBase
 
 def _label_mass(rankings: Sequence[Ranking]) -> LabelMass | None:
     masses = [ranking.label_mass for ranking in rankings if ranking.label_mass is not None]
-    if not masses:
-        return None
     low = sum("low_label_mass" in ranking.repairs for ranking in rankings)
-    return LabelMass(sum(masses) / len(masses), min(masses), low)
+    return LabelMass(fmean(masses), min(masses), low) if masses else None
 
 
 def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> UsageSummary:

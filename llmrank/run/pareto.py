@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 from llmrank.run.compare import chosen_measures, shared_cases
 from llmrank.run.metrics import headline
 from llmrank.run.run import Run
-from llmrank.run.tables import Shown, TextTable, between, number
+from llmrank.run.tables import Shown, TextTable, estimate
 from llmrank.types import Case
 
 PER = 1000
@@ -34,6 +34,7 @@ class ParetoPoint:
 class Pareto(Shown):
     """What `pareto` found. It prints as a table."""
 
+    key = "pareto"
     measure: str
     lower_is_better: bool
     unit: str
@@ -60,7 +61,7 @@ class Pareto(Shown):
     def table(self) -> TextTable:
         """Return a row per Run."""
         rows = [
-            (one.name, number(one.value), between(one.ci95), _amount(one.cost), "yes" if one.on_front else "–")
+            (one.name, *estimate(one.value, one.ci95), _amount(one.cost), "yes" if one.on_front else "–")
             for one in self.points
         ]
         return TextTable(("Run", self.measure, "95% CI", self.unit, "on the front"), tuple(rows))
@@ -74,83 +75,56 @@ class Pareto(Shown):
             "that open.",
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return {"pareto": asdict(self)}
-
 
 def pareto(run: Run, other: Run, *more: Run, measure: str | None = None) -> Pareto:
     """Return what Runs are worth on the Cases that all have, against what a Case costs.
 
     Costs are money where the prices of all Runs that ask a model are known, in one currency; else tokens, prompt and
-    completion, where all report them; else seconds. A Run that asks no model costs no money and no tokens.
+    completion, where all report them; else seconds. A Run that asks no model costs no money and no tokens. The measure
+    is one such as `NDCG@10`; None: the headline of those that all Runs chose.
 
-    Args:
-        run: A Run.
-        other: Another on the same Cases.
-        more: Further ones.
-        measure: Such as `NDCG@10`; None: the headline of those that all Runs chose.
-
-    Raises:
-        InputError: as `compare`.
+    Raises InputError: as `compare`.
     """
     runs = (run, other, *more)
     names, cases = shared_cases(runs)
-    chosen = {str(one): one for one in chosen_measures(runs, measure)}
-    name = headline(list(chosen.values())) or next(iter(chosen))
+    chosen = headline(chosen_measures(runs, measure))
     unit, costs = _costs(runs, cases)
-    users = [case.user_id for case in cases]
-    found = [chosen[name].summary(one.judged(cases), users) for one in runs]
+    users, lower = [case.user_id for case in cases], chosen.lower_is_better
+    found = [chosen.summary(one.judged(cases), users) for one in runs]
     points = [
         ParetoPoint(called, summary.value, summary.ci95, cost)
         for called, summary, cost in zip(names, found, costs, strict=True)
     ]
-    lower = chosen[name].lower_is_better
     marked = tuple(replace(one, on_front=_on_front(one, points, lower)) for one in points)
-    return Pareto(name, lower, unit, len(cases), marked)
+    return Pareto(str(chosen), lower, unit, len(cases), marked)
 
 
-def _costs(runs: Sequence[Run], cases: Sequence[Case]) -> tuple[str, list[float | None]]:
+def _costs(runs: Sequence[Run], cases: Sequence[Case]) -> tuple[str, Sequence[float | None]]:
     """Return the unit that all Runs have, and what each costs in it."""
     asking = [one.metrics.usage for one in runs if one.metrics.usage.requests]
     if asking and all(one.cost is not None for one in asking) and len({one.currency for one in asking}) == 1:
-        return f"{asking[0].currency} per {PER:,} Cases", [_money(one) for one in runs]
+        # Prices are not kept: of what all Cases of the Run cost, each is charged the same.
+        money = [PER * (one.metrics.usage.cost or 0.0) / len(one.done) for one in runs]
+        return f"{asking[0].currency} per {PER:,} Cases", money
+    records = [[one.records[case.case_id] for case in cases] for one in runs]
     if all(one.prompt_tokens for one in asking):
-        return "tokens per Case", [_mean_tokens(one, cases) for one in runs]
-    return "seconds per Case", [_mean_seconds(one, cases) for one in runs]
-
-
-def _money(run: Run) -> float:
-    # Prices are not kept: of what all Cases of the Run cost, each is charged the same.
-    return PER * (run.metrics.usage.cost or 0.0) / len(run.done)
-
-
-def _mean_tokens(run: Run, cases: Sequence[Case]) -> float:
-    used = [run.records[case.case_id].usage for case in cases]
-    return sum(one.prompt_tokens + one.completion_tokens for one in used) / len(cases)
-
-
-def _mean_seconds(run: Run, cases: Sequence[Case]) -> float | None:
-    """Return seconds per Case; None for answers that came in a file, which does not say how long they took."""
-    seconds = sum(run.records[case.case_id].seconds for case in cases) / len(cases)
-    return None if run.metrics.usage.requests and seconds == 0 else seconds
+        used = [[record.usage for record in some] for some in records]
+        return "tokens per Case", [fmean(one.prompt_tokens + one.completion_tokens for one in some) for some in used]
+    # Of answers that came in a file nobody knows how long they took.
+    seconds = [(one, fmean(record.seconds for record in some)) for one, some in zip(runs, records, strict=True)]
+    return "seconds per Case", [mean if mean or not one.metrics.usage.requests else None for one, mean in seconds]
 
 
 def _on_front(point: ParetoPoint, points: Sequence[ParetoPoint], lower_is_better: bool) -> bool:
-    def worth(one: ParetoPoint) -> tuple[float, float] | None:
-        if one.value is None or one.cost is None:
-            return None
-        return (-one.value if lower_is_better else one.value), -one.cost
-
-    mine = worth(point)
-    others = [theirs for one in points if (theirs := worth(one)) is not None]
+    sign = -1 if lower_is_better else 1
+    known = ((one.name, one.value, one.cost) for one in points)
+    worth = {name: (sign * value, -cost) for name, value, cost in known if value is not None and cost is not None}
+    mine = worth.get(point.name)
     return mine is not None and not any(
-        theirs != mine and theirs[0] >= mine[0] and theirs[1] >= mine[1] for theirs in others
+        theirs != mine and theirs[0] >= mine[0] and theirs[1] >= mine[1] for theirs in worth.values()
     )
 
 
 def _amount(value: float | None) -> str:
     """Return a cost with three digits at least."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if value == 0 or value >= 100 else f"{value:.3g}"
+    return "–" if value is None else f"{value:,.0f}" if value == 0 or value >= 100 else f"{value:.3g}"

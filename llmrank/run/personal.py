@@ -8,8 +8,8 @@ ratings relative to their own means.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,8 @@ from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.measures import RMSE, Ratings
 from llmrank.measures.summary import finite, finite_pair
-from llmrank.rankers.baselines import RatingMeans
 from llmrank.run.metrics import task_of
-from llmrank.run.tables import Shown, TextTable, between, number
+from llmrank.run.tables import Shown, TextTable, estimate, number
 from llmrank.types import Case
 
 if TYPE_CHECKING:
@@ -46,6 +45,7 @@ class PersonalRow:
 class Personal(Shown):
     """What `personal` found. It prints as a table."""
 
+    key = "personal"
     cases: int
     users: int
     pairs: int
@@ -61,7 +61,7 @@ class Personal(Shown):
     def table(self) -> TextTable:
         """Return a row per quantity."""
         head = ("ratings", "method", "95% CI", "means alone")
-        rows = [(row.name, number(row.value), between(row.ci95), number(row.impersonal)) for row in self.rows]
+        rows = [(row.name, *estimate(row.value, row.ci95), number(row.impersonal)) for row in self.rows]
         return TextTable(head, tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
@@ -75,10 +75,6 @@ class Personal(Shown):
             "predicted to. A method that knows nothing of the person gets 0 and 0.5.",
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return {"personal": asdict(self)}
-
 
 ERROR, CORRELATION, CONCORDANCE = "RMSE", "residual correlation", "users within an item"
 
@@ -86,52 +82,43 @@ ERROR, CORRELATION, CONCORDANCE = "RMSE", "residual correlation", "users within 
 def personal(run: Run) -> Personal:
     """Return the error of a Run's ratings, and how much of the person is left in them without the means.
 
-    Args:
-        run: A Run about ratings.
-
-    Raises:
-        InputError: a Run about rankings; no training ratings are known; or fewer than three Cases can be counted.
+    Raises InputError: a Run about rankings; no training ratings are known; or fewer than three Cases can be counted.
     """
     means = run.metric_settings.rating_means
     if task_of(run.cases) != "rating" or means is None:
         problem = "the Run is about rankings" if task_of(run.cases) != "rating" else "no training ratings are known"
         raise InputError(problem, path=run.path, hint="name a Run of predicted ratings, on data with a training part")
-    pairs = [(case, run.records[case.case_id].ranking) for case in run.done]
-    counted = [(case, ranking) for case, ranking in pairs if _known(case, means) and ranking.scores]
-    if len(counted) < 3:
-        problem = f"{len(counted)} Cases have an answer, a known rating, and training ratings of user and item"
+    cases = [
+        case
+        for case in run.done
+        if case.rating is not None and case.user_id in means.by_user and _target(case) in means.by_item
+        if run.records[case.case_id].ranking.scores
+    ]
+    if len(cases) < 3:
+        problem = f"{len(cases)} Cases have an answer, a known rating, and training ratings of user and item"
         raise InputError(problem, path=run.path, hint="evaluate more users")
-    cases = [case for case, _ in counted]
     users = stats.clusters_of(case.user_id for case in cases)
-    judged = Ratings.from_rankings((ranking for _, ranking in counted), cases, run.metric_settings.scale)
-    truth, predicted = judged.truth, judged.predicted
+    judged = run.judged(cases)
+    assert isinstance(judged, Ratings)
     of_user = np.array([means.by_user[case.user_id] for case in cases])
     of_item = np.array([means.by_item[_target(case)] for case in cases])
-    own, other = (_residual(one, of_user, of_item) for one in (truth, predicted))
-    correlations = stats.bootstrap(lambda weights: _correlation(weights, own, other), users)
-    pairs = _Pairs.of(own, other, stats.clusters_of(map(_target, cases)), users)
+    own, other = (_residual(one, of_user, of_item) for one in (judged.truth, judged.predicted))
+    correlation = finite(_correlation(np.ones((1, len(cases))), own, other).item())
+    replicas = stats.bootstrap(lambda weights: _correlation(weights, own, other), users)
+    pairs, share, interval = _concordance(own, other, stats.clusters_of(map(_target, cases)), users)
     error = RMSE().summary(judged, [case.user_id for case in cases])
     alone = np.clip(of_user + of_item - means.overall, *run.metric_settings.scale)
     return Personal(
         len(cases),
         int(users.max()) + 1,
-        pairs.count,
+        pairs,
         len(run.cases) - len(cases),
         (
-            PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((truth - alone) ** 2)))),
-            PersonalRow(
-                CORRELATION,
-                finite(_correlation(np.ones((1, len(cases))), own, other).item()),
-                finite_pair(*stats.percentile_interval(correlations)),
-                0.0,
-            ),
-            PersonalRow(CONCORDANCE, finite(pairs.share), finite_pair(*pairs.interval), 0.5),
+            PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((judged.truth - alone) ** 2)))),
+            PersonalRow(CORRELATION, correlation, finite_pair(*stats.percentile_interval(replicas)), 0.0),
+            PersonalRow(CONCORDANCE, finite(share), finite_pair(*interval), 0.5),
         ),
     )
-
-
-def _known(case: Case, means: RatingMeans) -> bool:
-    return case.rating is not None and case.user_id in means.by_user and _target(case) in means.by_item
 
 
 def _target(case: Case) -> str:
@@ -156,43 +143,36 @@ def _residual(values: Values, of_user: Values, of_item: Values) -> Values:
     return np.where(np.abs(left) < ROUNDING, 0.0, left)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Pairs of Cases of one item and two users, one truly higher than the other."""
+def _concordance(
+    truth: Values, predicted: Values, items: NDArray[np.intp], users: NDArray[np.intp]
+) -> tuple[int, float, tuple[float, float]]:
+    """Return how many pairs of Cases there are of one item and two users, one truly higher than the other; the
+    share that is predicted in its true order, a tie being half a pair; and its 95% interval over users.
 
-    count: int
-    share: float
-    """Of the pairs that are predicted in their true order; a tie is half a pair."""
-    interval: tuple[float, float]
-
-    @classmethod
-    def of(cls, truth: Values, predicted: Values, items: NDArray[np.intp], users: NDArray[np.intp]) -> _Pairs:
-        """Return the share, with a 95% interval over users.
-
-        Two pairs with a user in common vary together: the variance is the dyadic-robust one (Aronow, Samii and
-        Assenova 2015, "Cluster-Robust Variance Estimation for Dyadic Data", eq. 5), with Student's t.
-        """
-        right, first, second = [np.empty(0)], [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-        order = np.argsort(items, kind="stable")
-        for members in np.split(order, np.flatnonzero(np.diff(items[order])) + 1):
-            left, other = (members[at] for at in np.triu_indices(len(members), 1))
-            true = np.sign(truth[left] - truth[other])
-            kept = (true != 0) & (users[left] != users[other])
-            left, other = left[kept], other[kept]
-            gap = predicted[left] - predicted[other]
-            said = np.where(np.abs(gap) < ROUNDING, 0.0, np.sign(gap))
-            right.append((1 + true[kept] * said) / 2)
-            first.append(users[left])
-            second.append(users[other])
-        values, ones, others = np.concatenate(right), np.concatenate(first), np.concatenate(second)
-        if not len(values):
-            return cls(0, math.nan, (math.nan, math.nan))
-        share = values.mean()
-        off, count = values - share, int(users.max()) + 1
-        of_user = np.bincount(ones, off, count) + np.bincount(others, off, count)
-        # A pair that meets again in another item counts with itself, too.
-        together = np.unique(np.minimum(ones, others) * count + np.maximum(ones, others), return_inverse=True)[1]
-        variance = max((of_user @ of_user - (np.bincount(together, off) ** 2).sum()) / len(values) ** 2, 0.0)
-        taking_part = len(np.unique(np.concatenate([ones, others])))
-        half = stats.t_quantile(max(taking_part - 1, 1), 0.95) * math.sqrt(variance)
-        return cls(len(values), float(share), (max(share - half, 0.0), min(share + half, 1.0)))
+    Two pairs with a user in common vary together: the variance is the dyadic-robust one (Aronow, Samii and
+    Assenova 2015, "Cluster-Robust Variance Estimation for Dyadic Data", eq. 5), with Student's t.
+    """
+    right, first, second = [np.empty(0)], [np.empty(0, np.intp)], [np.empty(0, np.intp)]
+    order = np.argsort(items, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(items[order])) + 1):
+        left, other = (members[at] for at in np.triu_indices(len(members), 1))
+        true = np.sign(truth[left] - truth[other])
+        kept = (true != 0) & (users[left] != users[other])
+        left, other = left[kept], other[kept]
+        gap = predicted[left] - predicted[other]
+        said = np.where(np.abs(gap) < ROUNDING, 0.0, np.sign(gap))
+        right.append((1 + true[kept] * said) / 2)
+        first.append(users[left])
+        second.append(users[other])
+    values, ones, others = np.concatenate(right), np.concatenate(first), np.concatenate(second)
+    if not len(values):
+        return 0, math.nan, (math.nan, math.nan)
+    share = values.mean()
+    off, count = values - share, int(users.max()) + 1
+    of_user = np.bincount(ones, off, count) + np.bincount(others, off, count)
+    # A pair that meets again in another item counts with itself, too.
+    together = np.unique(np.minimum(ones, others) * count + np.maximum(ones, others), return_inverse=True)[1]
+    variance = max((of_user @ of_user - (np.bincount(together, off) ** 2).sum()) / len(values) ** 2, 0.0)
+    taking_part = len(np.unique(np.concatenate([ones, others])))
+    half = stats.t_quantile(max(taking_part - 1, 1), 0.95) * math.sqrt(variance)
+    return len(values), float(share), (max(share - half, 0.0), min(share + half, 1.0))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Self
+from typing import Self
 
 from llmrank import stats
 from llmrank.errors import InputError
@@ -80,11 +80,8 @@ class Plan(Shown):
         """Return the plan for so many users, as the fields are described.
 
         The convention is that of `stats.detectable_difference`, for a single measure: the verdict of an evaluation is
-        also corrected for the number of measures.
-
-        Raises:
-            InputError: a difference is not between 0 and 1, there are fewer than two users, or no spread: nothing
-                differs.
+        also corrected for the number of measures. Raises InputError: a difference is not between 0 and 1, there are
+        fewer than two users, or nothing differs.
         """
         if wrong := [one for one in differences if not 0 < one <= 1]:
             raise InputError(f"{wrong[0]:g} is no difference to detect", field="detect", hint="name one such as 0.01")
@@ -128,25 +125,20 @@ class Plan(Shown):
         if self.run is not None:
             return says, f"standard deviation of the differences of {first.users:,} users: {self.run}"
         more = f" of {self.available:,}; --users 0 takes all" if first.users < self.available else ""
-        alike = f"Left out, because it is recall order here: {', '.join(self.left_out)}." if self.left_out else ""
-        notes = (
+        alike = f"Left out, because it is recall order here: {', '.join(self.left_out)}."
+        return (
             says,
             f"standard deviation of the differences of these {first.users:,} users{more}",
             f"Your method's is not known before it is run: the first column says what holds if it differs as "
             f"{first.like} does. The closer it stays to recall order, the fewer users it needs. --like RUN takes that "
             "of a finished Run.",
-            alike,
+            *([alike] if self.left_out else ()),
         )
-        return tuple(note for note in notes if note)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return asdict(self)
 
 
 def spread_of_rankers(like: str, cases: Sequence[Case], rankers: Sequence[Ranker], measure: RankingMeasure) -> Spread:
     """Return the spread of rankers that ask no model, the root mean square where they are several draws of one."""
-    judged = _judged(cases)
+    judged = [case for case in cases if case.relevant]
     squares = [_spread(judged, ranked_by(judged, ranker), measure) ** 2 for ranker in rankers]
     return Spread(like, users_of(judged), math.sqrt(fmean(squares)))
 
@@ -154,18 +146,14 @@ def spread_of_rankers(like: str, cases: Sequence[Case], rankers: Sequence[Ranker
 def spread_of_run(run: Run, measure: RankingMeasure) -> Spread:
     """Return the spread of what a Run's method did; raises InputError for a Run about ratings."""
     run.require_rankings()
-    judged = _judged(run.done)
+    judged = [case for case in run.done if case.relevant]
     rankings = [run.records[case.case_id].ranking for case in judged]
     return Spread(run.name, users_of(judged), _spread(judged, rankings, measure))
 
 
 def users_of(cases: Sequence[Case]) -> int:
     """Return how many users have a Case whose truth is known."""
-    return len({case.user_id for case in _judged(cases)})
-
-
-def _judged(cases: Sequence[Case]) -> list[Case]:
-    return [case for case in cases if case.relevant]
+    return len({case.user_id for case in cases if case.relevant})
 
 
 def _spread(cases: Sequence[Case], rankings: Sequence[Ranking], measure: RankingMeasure) -> float:

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from llmrank.data.candidates import read_cases
 from llmrank.errors import InputError, nearest, safe_for_console
-from llmrank.measures import Judgements, Measure, Ratings, parse_measure
+from llmrank.measures import Judgements, Measure, Ratings
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.order import Order
+from llmrank.run.beyond import BeyondAccuracy, beyond_accuracy
+from llmrank.run.calibration import Calibration, calibration
+from llmrank.run.depth import Depth, depth
+from llmrank.run.export import ExportFormat, export
 from llmrank.run.folder import CASES, EVALUATION, METRICS, SHOT, SHOTS, read_manifest, read_part, read_records
+from llmrank.run.groups import Groups, groups
 from llmrank.run.metrics import (
     USUAL_CUTOFF,
     Metrics,
@@ -27,22 +33,18 @@ from llmrank.run.metrics import (
     parse_measures,
     ranked_by,
     task_of,
+    the_measure,
 )
+from llmrank.run.personal import Personal, personal
 from llmrank.run.record import CaseRecord
-from llmrank.run.tables import TextTable, number, optional
-from llmrank.types import Case, Item, Ranking
+from llmrank.run.tables import Shown, TextTable, number, optional
+from llmrank.run.usage import RunUsage, usage
+from llmrank.types import Case, Item
 
 if TYPE_CHECKING:
     import pandas
 
-    from llmrank.run.beyond import BeyondAccuracy
-    from llmrank.run.calibration import Calibration
-    from llmrank.run.depth import Depth
-    from llmrank.run.export import ExportFormat
-    from llmrank.run.groups import Groups
-    from llmrank.run.personal import Personal
     from llmrank.run.tracking import Tracker
-    from llmrank.run.usage import RunUsage
 
 REPEAT = "repeat the command that made the Run: it writes the file again"
 HISTORY_SHOWN = 10
@@ -86,11 +88,8 @@ class Run:
     def metrics(self) -> Metrics:
         """The numbers; raises InputError where the Run is not finished."""
         if not (self.path / METRICS).exists():
-            raise InputError(
-                f"the Run is not finished: {len(self.done)} of {len(self.cases)} Cases are done",
-                path=self.path,
-                hint="repeat the command that made it: it continues the Run",
-            )
+            problem = f"the Run is not finished: {len(self.done)} of {len(self.cases)} Cases are done"
+            raise InputError(problem, path=self.path, hint="repeat the command that made it: it continues the Run")
         return read_part(self.path / METRICS, Metrics.from_dict, REPEAT)
 
     @cached_property
@@ -143,13 +142,10 @@ class Run:
         return self._story(found[0])
 
     def measure(self, measures: str | Sequence[Measure]) -> Metrics:
-        """Return the numbers for other measures, computed from what is stored; no model and no data set is needed.
+        """Return the numbers for other measures (a list such as `NDCG@1..50,MRR`, or the measures), computed from what
+        is stored; no model and no data set is needed.
 
-        Args:
-            measures: A comma-separated list such as `NDCG@1..50,MRR`, or the measures.
-
-        Raises:
-            InputError: an unknown measure, one of the other task, or a Run that is not finished.
+        Raises InputError: an unknown measure, one of the other task, or a Run that is not finished.
         """
         chosen = parse_measures(measures, task_of(self.cases))
         usage = self.metrics.usage  # also tells that the Run is finished
@@ -166,10 +162,9 @@ class Run:
         For RMSE and MAE it is the absolute error; AUC has no value for a single Case (NaN). Raises InputError for an
         unknown measure, or one of the other task.
         """
-        named = parse_measure(measure) if isinstance(measure, str) else measure
-        (chosen,) = parse_measures([named], task_of(self.cases))
         values = np.full(len(self.cases), np.nan)
-        values[[case.case_id in self.records for case in self.cases]] = chosen.per_case(self.judged(self.done))
+        done = [case.case_id in self.records for case in self.cases]
+        values[done] = the_measure(measure, task_of(self.cases)).per_case(self.judged(self.done))
         return values
 
     def require_rankings(self) -> None:
@@ -179,22 +174,14 @@ class Run:
 
     def recall_order(self, measure: str | Measure) -> NDArray[np.float64]:
         """Return a ranking measure of the recall stage's order for each Case of `done`, float64[done]."""
-        named = parse_measure(measure) if isinstance(measure, str) else measure
-        (chosen,) = parse_measures([named], "ranking")
-        return chosen.per_case(Judgements.from_cases(ranked_by(self.done, RecallOrder()), self.done))
+        recalled = Judgements.from_cases(ranked_by(self.done, RecallOrder()), self.done)
+        return the_measure(measure, "ranking").per_case(recalled)
 
     def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
-        """Return the Cases that lost most against recall order, each with the measure minus that of recall order.
-
-        Args:
-            count: How many.
-            measure: A ranking measure; None: the Run's headline.
-
-        Raises:
-            InputError: the Run is about ratings.
-        """
+        """Return the Cases that lost most against recall order, each with a ranking measure (None: the Run's headline)
+        minus that of recall order; raises InputError where the Run is about ratings."""
         self.require_rankings()
-        (chosen,) = parse_measures([parse_measure(measure or self.metrics.headline or "NDCG@10")], "ranking")
+        chosen = the_measure(measure or self.metrics.headline or "NDCG@10", "ranking")
         lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]
         return [(self._story(self.done[place]), float(lost[place])) for place in order[:count]]
@@ -204,46 +191,32 @@ class Run:
 
         `by` names ways to group, among them the further columns of the Cases; empty: those that every Run has.
         """
-        from llmrank.run.groups import groups
-
         return groups(self, measure or self.metrics.headline or "NDCG@10", (by,) if isinstance(by, str) else by)
 
     def depth(self, measure: str | None = None) -> Depth:
         """Return what reranking only the first candidates would gain, by depth; see `llmrank.run.depth`."""
-        from llmrank.run.depth import depth
-
         return depth(self, measure or self.metrics.headline or "NDCG@10")
 
     def beyond_accuracy(self, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
         """Return how popular, novel, diverse and spread over the items the top k is; see `llmrank.run.beyond`."""
-        from llmrank.run.beyond import beyond_accuracy
-
         return beyond_accuracy(self, k)
 
     def calibration(self) -> Calibration:
         """Return how well the scores do as probabilities; see `llmrank.run.calibration`."""
-        from llmrank.run.calibration import calibration
-
         return calibration(self)
 
     def personal(self) -> Personal:
         """Return how much of the person is in predicted ratings; see `llmrank.run.personal`."""
-        from llmrank.run.personal import personal
-
         return personal(self)
 
     def usage(self) -> RunUsage:
         """Return the calls, tokens and seconds that the answers took, per Case and in all; see `llmrank.run.usage`."""
-        from llmrank.run.usage import usage
-
         return usage(self)
 
     def to_arrow(self) -> Any:  # noqa: ANN401 - pyarrow has no types
         """Return one row per Case that is done: outcome, what was placed, answers, tokens, and a column per measure."""
-        import pyarrow as pa
-
         pairs = [(case, self.records[case.case_id]) for case in self.done]
-        rankings = [record.ranking for _, record in pairs]
+        rankings, judged = [record.ranking for _, record in pairs], self.judged(self.done)
         text, texts, real, count = pa.string(), pa.list_(pa.string()), pa.float64(), pa.int64()
         columns: dict[str, tuple[Any, Any]] = {
             "case_id": (text, [case.case_id for case, _ in pairs]),
@@ -254,14 +227,13 @@ class Run:
             "candidates": (texts, [record.candidates for _, record in pairs]),
             "relevant": (texts, [case.relevant for case, _ in pairs]),
             "rating": (real, [case.rating for case, _ in pairs]),
-            "predicted": (real, [_predicted(case, record.ranking) for case, record in pairs]),
+            "predicted": (real, judged.predicted if isinstance(judged, Ratings) else [None] * len(pairs)),
             "repairs": (count, [sum(ranking.repairs.values()) for ranking in rankings]),
             "responses": (texts, [record.responses for _, record in pairs]),
             "prompt_tokens": (count, [record.usage.prompt_tokens for _, record in pairs]),
             "completion_tokens": (count, [record.usage.completion_tokens for _, record in pairs]),
             "seconds": (real, [record.seconds for _, record in pairs]),
         }
-        judged = self.judged(self.done)
         columns |= {str(measure): (real, measure.per_case(judged)) for measure in self.metric_settings.measures}
         return pa.table({name: pa.array(values, kind, from_pandas=True) for name, (kind, values) in columns.items()})
 
@@ -272,8 +244,6 @@ class Run:
 
     def export(self, path: str | Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002
         """Write the Run in another format and return the files; see `llmrank.run.export`."""
-        from llmrank.run.export import export
-
         return export(self, Path(path), format, overwrite=overwrite)
 
     def track(
@@ -304,8 +274,8 @@ class Run:
         return f"<p>{html.escape(title)}</p>{self.table().to_html()}"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class CaseStory:
+@dataclass(frozen=True, repr=False)
+class CaseStory(Shown):
     """One Case from beginning to end: what the user did, what was shown, what was answered, and how it was ranked."""
 
     case: Case
@@ -319,18 +289,11 @@ class CaseStory:
         ranking, relevant = self.record.ranking, set(self.case.relevant)
         rows: list[tuple[str, ...]] = []
         for place, item_id in enumerate(ranking.order):
-            placed = place < len(self.record.placed)
-            if placed or item_id in relevant:
+            placed, mark = place < len(self.record.placed), "◀ relevant" if item_id in relevant else ""
+            if placed or mark:
                 score = ranking.scores[place] if ranking.scores and placed else None
                 rank = str(place + 1) if placed else "not placed"
-                rows.append(
-                    (
-                        safe_for_console(titles[item_id]),
-                        rank,
-                        number(score),
-                        "◀ relevant" if item_id in relevant else "",
-                    )
-                )
+                rows.append((safe_for_console(titles[item_id]), rank, number(score), mark))
         missed = [item_id for item_id in self.case.relevant if item_id not in titles]
         rows += [(f"{safe_for_console(item_id)} (item id)", "not a candidate", "–", "◀ relevant") for item_id in missed]
         return TextTable(("title", "rank", "score", ""), tuple(rows))
@@ -339,10 +302,8 @@ class CaseStory:
         case, record, ranking = self.case, self.record, self.record.ranking
         events = case.history[-HISTORY_SHOWN:]
         history = [event.item.title + ("" if event.rating is None else f" ({event.rating:g})") for event in events]
-        total = (
-            f"newest {len(events)} of {len(case.history)} events" if len(events) < len(case.history) else "all events"
-        )
-        parts = [(f"history, oldest first ({total})", "\n".join(history) or "none")]
+        total = f"newest {len(events)} of {len(case.history)}" if len(events) < len(case.history) else "all"
+        parts = [(f"history, oldest first ({total} events)", "\n".join(history) or "none")]
         if case.target is not None:
             truth = "unknown" if case.rating is None else f"{case.rating:g}"
             parts.append(("item to rate", f"{case.target.title}; true rating {truth}"))
@@ -352,11 +313,9 @@ class CaseStory:
         for place, (text, finish) in enumerate(zip(record.responses, record.finish_reasons, strict=False), 1):
             parts.append((f"answer {place} ({finish})", "no answer" if text is None else text))
         read = [str(ranking.outcome) + (f": {ranking.reason}" if ranking.reason else "")]
-        read += [
-            f"{name}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}"
-            for name, counts in (("repairs", ranking.repairs), ("titles matched", ranking.matches))
-            if counts
-        ]
+        for name, counts in (("repairs", ranking.repairs), ("titles matched", ranking.matches)):
+            if counts:
+                read.append(f"{name}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}")
         parts.append(("outcome", "\n".join(read)))
         if record.measures:
             parts.append(("measures", "   ".join(f"{name} {number(value)}" for name, value in record.measures.items())))
@@ -366,31 +325,21 @@ class CaseStory:
     def title(self) -> str:
         """The user, and the Case where it has a name of its own."""
         case = self.case
-        return safe_for_console(
-            f"user {case.user_id}" + ("" if case.case_id == case.user_id else f", case {case.case_id}")
-        )
+        own = "" if case.case_id == case.user_id else f", case {case.case_id}"
+        return safe_for_console(f"user {case.user_id}{own}")
 
-    def __str__(self) -> str:
+    def text(self, width: int | None = None) -> str:
+        """Return the story as plain text."""
         lines = [self.title]
         for title, text in [*self._parts(), ("ranking", str(self.table()))]:
             lines += [f"  {title}", *(f"    {line}" for line in text.splitlines() or [""])]
-        unplaced = len(self.record.candidates) - len(self.record.placed)
-        return "\n".join(
-            [*lines, *([f"    {unplaced} candidates are not placed: they are tied last"] if unplaced else [])]
-        )
-
-    # What an interactive session shows is for reading, in a terminal as in a notebook.
-    __repr__ = __str__
+        if unplaced := len(self.record.candidates) - len(self.record.placed):
+            lines.append(f"    {unplaced} candidates are not placed: they are tied last")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        parts = [
-            f"<dt>{html.escape(title)}</dt><dd><pre>{html.escape(text)}</pre></dd>" for title, text in self._parts()
-        ]
+        parts = [f"<dt>{html.escape(name)}</dt><dd><pre>{html.escape(text)}</pre></dd>" for name, text in self._parts()]
         return f"<h4>{html.escape(self.title)}</h4><dl>{''.join(parts)}</dl>{self.table().to_html()}"
-
-
-def _predicted(case: Case, ranking: Ranking) -> float | None:
-    return ranking.scores[0] if case.target and ranking.scores else None
 
 
 def load_run(path: str | Path, records: Mapping[str, CaseRecord] | None = None) -> Run:

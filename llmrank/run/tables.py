@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from textwrap import fill
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llmrank.errors import MissingError
 
@@ -20,16 +20,11 @@ if TYPE_CHECKING:
 SIGNIFICANT = 0.05
 NOTE_WIDTH = 80
 MINUS = "\N{MINUS SIGN}"
-LATEX_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    MINUS: "$-$",
-    "–": "--",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}
+LATEX_SPECIAL = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", MINUS: "$-$", "–": "--"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +75,27 @@ class TextTable:
 
     def to_latex(self) -> str:
         """Return a `tabular` with the rules of the package booktabs."""
-        header, *rows = [" & ".join(map(_latex, row)) + r" \\" for row in (self.header, *self.rows)]
+        lines = [[cell.translate(LATEX_SPECIAL) for cell in row] for row in (self.header, *self.rows)]
+        header, *rows = [" & ".join(cells) + r" \\" for cells in lines]
         columns = "l" + "r" * (len(self.header) - 1)
-        lines = [f"\\begin{{tabular}}{{{columns}}}", r"\toprule", header, r"\midrule", *rows]
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+        begin = [f"\\begin{{tabular}}{{{columns}}}", r"\toprule", header, r"\midrule"]
+        return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
     def to_html(self) -> str:
         """Return a `<table>`; all text is escaped."""
-        rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self.rows]
-        header = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
+        header, *rows = [
+            "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
+            for tag, row in (("th", self.header), *(("td", row) for row in self.rows))
+        ]
+        return f"<table><thead>{header}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
+@dataclass(frozen=True, repr=False)
 class Shown(ABC):
     """A result that prints itself as its table, in a terminal and in a notebook."""
 
+    key: ClassVar[str] = ""
+    """Under which it stands in JSON; empty: its fields stand there themselves."""
     note: ClassVar[str] = ""
     """What must be said below the table."""
     dropped: ClassVar[tuple[str, ...]] = ()
@@ -114,11 +114,15 @@ class Shown(ABC):
         notes = [fill(note, NOTE_WIDTH, break_on_hyphens=False) for note in self.notes()]
         return "\n".join([str(self.table().fitting(width, self.dropped)), *notes])
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {self.key: asdict(self)} if self.key else asdict(self)
+
     def __str__(self) -> str:
         return self.text()
 
-    def __repr__(self) -> str:
-        return str(self)
+    # What an interactive session shows is for reading, in a terminal as in a notebook.
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return self.table().to_html() + "".join(f"<p>{html.escape(note)}</p>" for note in self.notes())
@@ -140,12 +144,17 @@ def between(ends: tuple[float | None, float | None] | None, *, sign: bool = Fals
     return "–" if ends is None else f"{show(ends[0])} to {show(ends[1])}"
 
 
+def estimate(
+    value: float | None, ends: tuple[float | None, float | None] | None, *, sign: bool = False
+) -> tuple[str, str]:
+    """Return the two cells of a value (with `sign`, a difference) and its interval."""
+    return (signed if sign else number)(value), between(ends, sign=sign)
+
+
 def p_value(p: float | None) -> str:
     """Return a p-value as journals print it: two digits, more for small ones, none below .001."""
-    if p is None:
-        return "–"
-    if p < 0.001:
-        return "< .001"
+    if p is None or p < 0.001:
+        return "–" if p is None else "< .001"
     return f"{p:.3f}"[1:] if p < 0.0995 else "1.00" if p >= 0.995 else f"{p:.2f}"[1:]
 
 
@@ -171,7 +180,3 @@ def optional(name: str, package: str, purpose: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         raise MissingError(f"{purpose} needs {package}", hint=f"pip install {package}") from error
-
-
-def _latex(cell: str) -> str:
-    return "".join(LATEX_SPECIAL.get(character, character) for character in cell)

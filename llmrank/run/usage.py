@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class UsageRow:
 class RunUsage(Shown):
     """What `usage` found. It prints as a table."""
 
-    dropped = ("mean",)
+    key, dropped = "usage", ("mean",)
     cases: int
     rows: tuple[UsageRow, ...]
     made: int
@@ -65,10 +65,7 @@ class RunUsage(Shown):
     def table(self) -> TextTable:
         """Return a row per quantity."""
         head = ("per Case", "mean", "p50", "p95", "most", "in all")
-        rows = [
-            (row.name, *(_shown(value) for value in (row.mean, row.p50, row.p95, row.most, row.total)))
-            for row in self.rows
-        ]
+        rows = [(row.name, *map(_shown, (row.mean, row.p50, row.p95, row.most, row.total))) for row in self.rows]
         return TextTable(head, tuple(rows))
 
     def notes(self) -> tuple[str, ...]:
@@ -82,10 +79,6 @@ class RunUsage(Shown):
             total = show_money(self.cost, self.currency)
             said.append(f"cost: {total} for all answers, {each} per 1,000 Cases; prices of {self.prices_dated}.")
         return tuple(said)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return {"usage": asdict(self)}
 
 
 def usage(run: Run) -> RunUsage:
@@ -102,14 +95,11 @@ def usage(run: Run) -> RunUsage:
         for name, some in values.items()
         if name in ALWAYS or some.any()
     ]
-    made = sum(session.get("calls", 0) for session in run.sessions)
-    return RunUsage(
-        len(records), tuple(rows), min(made, known.requests), known.cost, known.currency, known.prices_dated
-    )
+    made = min(sum(session.get("calls", 0) for session in run.sessions), known.requests)
+    return RunUsage(len(records), tuple(rows), made, known.cost, known.currency, known.prices_dated)
 
 
 def _shown(value: float) -> str:
     """Return a count without decimals, and anything else with three digits at least."""
-    return (
-        f"{value:,.0f}" if value == int(value) or value >= 1000 else f"{value:,.3g}" if value < 100 else f"{value:,.1f}"
-    )
+    decimals = 0 if value == int(value) or value >= 1000 else 1
+    return f"{value:,.3g}" if decimals and value < 100 else f"{value:,.{decimals}f}"

@@ -133,15 +133,11 @@ def work_on_actors(
         # As bytes, since Arrow has no such objects.
         sent = [{"partition": pickle.dumps(partition)} for partition in partitions]
         # Ray Data starts an actor again wherever there is room, and gives what it had in hand to one of them.
+        size = min(actors or max(1, int(room)), len(sent))
+        # One at a time: what waits at a busy actor could not go to a free one.
+        pool = ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=1)
         dataset: Dataset = from_items(sent, override_num_blocks=len(sent)).map_batches(
-            _Actor,
-            fn_constructor_args=(open_worker,),
-            batch_size=1,
-            # One at a time: what waits at a busy actor could not go to a free one.
-            compute=ActorPoolStrategy(
-                size=min(actors or max(1, int(room)), len(sent)), max_tasks_in_flight_per_actor=1
-            ),
-            num_gpus=gpus,
+            _Actor, fn_constructor_args=(open_worker,), batch_size=1, compute=pool, num_gpus=gpus
         )
         for row in dataset.iter_rows():
             yield pickle.loads(row["result"])
@@ -170,7 +166,5 @@ def _join(ray: Any) -> None:  # noqa: ANN401 - the module
     try:
         ray.init(address=address, logging_level=logging.ERROR)
     except ConnectionError as error:
-        raise MissingError(
-            f"no Ray cluster answers at RAY_ADDRESS={address}",
-            hint="start it (ray start), correct RAY_ADDRESS, or unset it to run on this machine alone",
-        ) from error
+        hint = "start it (ray start), correct RAY_ADDRESS, or unset it to run on this machine alone"
+        raise MissingError(f"no Ray cluster answers at RAY_ADDRESS={address}", hint=hint) from error

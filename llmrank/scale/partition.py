@@ -19,7 +19,7 @@ from pathlib import Path
 
 from llmrank.data.candidates import file_format
 from llmrank.data.reranked import claim_unfinished, finished_settings, unfinished
-from llmrank.errors import InputError, differences
+from llmrank.errors import InputError, refuse_differences
 from llmrank.files import json_bytes, writing
 from llmrank.scale.shard import Shard
 from llmrank.types import Usage
@@ -115,15 +115,9 @@ def partition_folder(
 
 def documents(source: Path) -> list[Path]:
     """Return the files of a folder that tell people about the data and are none: README.txt, LICENSE, notes.md, …"""
-    return sorted(
-        entry
-        for entry in source.iterdir()
-        if entry.is_file()
-        and (
-            entry.suffix.lower() in {".md", ".rst", ".html", ".pdf", ".log"}
-            or entry.name.lower().startswith(("readme", "licen", "source", "changelog"))
-        )
-    )
+    beginnings, ends = ("readme", "licen", "source", "changelog"), (".md", ".rst", ".html", ".pdf", ".log")
+    names = {entry: entry.name.lower() for entry in source.iterdir() if entry.is_file()}
+    return sorted(entry for entry, name in names.items() if name.startswith(beginnings) or name.endswith(ends))
 
 
 def agree(path: Path, settings: Mapping[str, object]) -> None:
@@ -138,12 +132,8 @@ def agree(path: Path, settings: Mapping[str, object]) -> None:
         return
     except FileExistsError:
         before = json.loads(path.read_bytes())
-    if found := differences(before, kept):
-        raise InputError(
-            "the output was begun with other settings:\n    " + "\n    ".join(found),
-            path=path,
-            hint="go on with the settings of then, name another output, or begin again with --force",
-        )
+    hint = "go on with the settings of then, name another output, or begin again with --force"
+    refuse_differences(before, kept, "the output was begun with other settings", path=path, hint=hint)
 
 
 def discard(partitions: Sequence[Partition]) -> None:

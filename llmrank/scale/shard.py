@@ -26,11 +26,8 @@ class Shard:
             raise InputError(f"{text!r} is not i/n", field="--shard", hint="write for example 2/4: the second of four")
         number, count = int(match[1]), int(match[2])
         if not 1 <= number <= count:
-            raise InputError(
-                f"there is no shard {number} of {count}",
-                field="--shard",
-                hint=f"count from 1/{count} to {count}/{count}" if count else "divide into at least one: 1/1",
-            )
+            hint = f"count from 1/{count} to {count}/{count}" if count else "divide into at least one: 1/1"
+            raise InputError(f"there is no shard {number} of {count}", field="--shard", hint=hint)
         return cls(number, count)
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ from llmrank.backends.models import DEFAULT_MODEL, Model
 from llmrank.backends.title_model import PROJECTION, TitleModel, load_adapter
 from llmrank.backends.titles import DEFAULT_ADAPTER, find_adapter, open_titles, shipped_adapter
 from llmrank.data.dataset import Split
-from llmrank.data.validation import validation_split
+from llmrank.data.splits import validation_split
 from llmrank.errors import FatalBackendError, InputError
 from llmrank.evaluation.cases import CaseSet
 from llmrank.evaluation.training_data import TrainingData

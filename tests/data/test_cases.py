@@ -58,19 +58,20 @@ def test_ranking_cases() -> None:
 
 def test_rating_cases() -> None:
     split = toy([1, 2, 3, 4, 5, 1, 2])
-    cases = list(rating_cases(split))
+    cases = list(rating_cases(split, held_out(split)))
     assert [(case.user_id, case.target and case.target.item_id, case.rating) for case in cases] == [
         ("a", "3", 2),
         ("b", "1", 5),
     ]
     assert [case.user_id for case in rating_cases(split, ["c", "b"])] == ["b"]
     with pytest.raises(InputError, match="toy has no ratings"):
-        list(rating_cases(toy()))
+        list(rating_cases(toy(), "a"))
 
 
 def test_real_rating_cases_are_one_a_user(shared_data: Callable[[str], Path]) -> None:
     dataset = load_dataset("ml-100k", folder=shared_data("ml-100k"))
-    cases = list(rating_cases(user_ratio(dataset, 0.9)))
+    split = user_ratio(dataset, 0.9)
+    cases = list(rating_cases(split, held_out(split)))
     assert len({case.user_id for case in cases}) == len(cases) == 943
     for case in cases:
         assert case.target is not None and case.rating is not None and 1 <= case.rating <= 5

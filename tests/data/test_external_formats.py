@@ -17,7 +17,7 @@ from llmrank.data.recbole import read_atomic_items
 from llmrank.data.rows import make_items
 from llmrank.data.trec import read_qrels, read_trec_run, write_qrels, write_trec_run
 from llmrank.errors import InputError
-from llmrank.types import Case, Event, Item, Ranking
+from llmrank.types import Case, Event, Item
 
 ITEMS = "item_id,title,year\n1,Alien,1979\n2,Brazil,1985\n3,Cube,1997\n4,Dune,1984\n5, ,1999\n"
 HISTORIES = "user_id,item_id,rating,timestamp\n7,4,5,20\n7,3,4,10\n8,3,1,5\n"
@@ -162,7 +162,7 @@ def test_a_written_run_keeps_its_order_in_trec_eval(tmp_path: Path) -> None:
     for ids in ([f"{n:03}" for n in range(30)], [f"{n:03}" for n in reversed(range(30))]):
         run, qrels = tmp_path / "run", tmp_path / "qrels"
         case = Case("u", (), (), relevant=(ids[3],))
-        write_trec_run(run, [("u", Ranking(tuple(ids)))], overwrite=True)
+        write_trec_run(run, [("u", [(item_id, 30.0 - place) for place, item_id in enumerate(ids)])], overwrite=True)
         write_qrels(qrels, [case], overwrite=True)
         measured = ir_measures.calc_aggregate(
             [ir_measures.RR], ir_measures.read_trec_qrels(str(qrels)), ir_measures.read_trec_run(str(run))
@@ -170,16 +170,6 @@ def test_a_written_run_keeps_its_order_in_trec_eval(tmp_path: Path) -> None:
         assert measured[ir_measures.RR] == 0.25
         assert read_trec_run(run).texts("item").to_pylist() == ids
         assert read_qrels(qrels) == {"u": {ids[3]: 1.0}}
-
-
-@pytest.mark.parametrize("named", [None, 2, 0])
-def test_ties_are_written_as_equal_scores_on_request(named: int | None, tmp_path: Path) -> None:
-    """ranx and trec_eval break ties by their own rules: what the method did not tell apart must reach them as a tie."""
-    ranking = Ranking(tuple("abcd"), (3.0, 2.0, 2.0, 1.0) if named is None else None, named)
-    write_trec_run(tmp_path / "run", [("u", ranking)], ties=True)
-    write_trec_run(tmp_path / "strict", [("u", ranking)])
-    scores = [read_trec_run(tmp_path / name).numbers("score").tolist() for name in ("run", "strict")]
-    assert scores == [{None: [4, 3, 3, 1], 2: [4, 3, 2, 2], 0: [4, 4, 4, 4]}[named], [4, 3, 2, 1]]
 
 
 def test_grades_go_to_qrels_and_come_back(tmp_path: Path) -> None:
@@ -220,7 +210,7 @@ def test_the_output_of_a_conversion_is_none_of_its_inputs(files: Callable[..., d
 def test_ids_with_white_space_cannot_stand_in_a_run(tmp_path: Path) -> None:
     for user, item in (("a b", "1"), ("a", "1\t2"), ("a", "")):
         with pytest.raises(InputError, match="candidate file instead"):
-            write_trec_run(tmp_path / "run", [(user, Ranking((item,)))])
+            write_trec_run(tmp_path / "run", [(user, [(item, 1.0)])])
     assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="--force"):
         (tmp_path / "run").touch()

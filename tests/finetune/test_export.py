@@ -13,8 +13,7 @@ from llmrank.answers import answer_format
 from llmrank.backends import BaseBackend
 from llmrank.backends.models import Model
 from llmrank.data.dataset import Interactions, Split
-from llmrank.data.splits import leave_last_out
-from llmrank.data.validation import validation_split
+from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import reachable, validation_cases
 from llmrank.evaluation.settings import CaseSettings

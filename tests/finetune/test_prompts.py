@@ -14,8 +14,7 @@ from llmrank.backends.models import Model
 from llmrank.backends.vllm import VllmBackend
 from llmrank.data.dataset import Dataset, Split
 from llmrank.data.load import load_dataset
-from llmrank.data.splits import leave_last_out
-from llmrank.data.validation import validation_split
+from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.errors import FatalBackendError, InputError
 from llmrank.evaluation.cases import cases_hash, validation_cases
 from llmrank.evaluation.settings import CaseSettings

@@ -10,7 +10,7 @@ import pytest
 
 from llmrank.backends.models import Model
 from llmrank.data.dataset import Split
-from llmrank.data.validation import validation_split
+from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.recall import candidates_for, recall_model
 from llmrank.types import Case

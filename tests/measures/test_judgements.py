@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from llmrank.errors import InputError
 from llmrank.measures import HR, MRR, NDCG, Judgements, Recall
+from llmrank.measures.judgements import scores_with_ties
 from llmrank.types import Outcome, Ranking
 from tests.measures.arrays import judged_arrays
 
@@ -30,6 +31,13 @@ def test_equal_scores_are_tied_but_never_across_the_named_head():
     assert groups(judge(Ranking(tuple("abcde"), scores), "b", "c", "e")) == [(1, 2, 2), (3, 2, 1)]
     assert groups(judge(Ranking(tuple("abcde"), scores, named=2), "b", "e")) == [(1, 1, 1), (2, 3, 1)]
     assert groups(judge(Ranking(tuple("abc"), (1.0, -np.inf, -np.inf), named=1), "c")) == [(1, 2, 1)]
+
+
+@pytest.mark.parametrize("named, wanted", [(None, [4, 3, 3, 1]), (2, [4, 3, 2, 2]), (0, [4, 4, 4, 4])])
+def test_what_the_method_did_not_tell_apart_has_one_score(named, wanted):
+    """ranx and trec_eval break ties by their own rules: a tie must reach them as one."""
+    ranking = Ranking(tuple("abcd"), (3.0, 2.0, 2.0, 1.0) if named is None else None, named)
+    assert list(scores_with_ties(ranking).items()) == list(zip("abcd", wanted, strict=True))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNPARSED, Outcome.ERROR])

@@ -17,11 +17,11 @@ def token(text: str) -> int | None:
     return None if "Q" in text or (len(text) == 2 and text > "M") else hash(text)
 
 
-def labels(n: int = 128, scheme: str = "letters", token: Callable[[str], int | None] = token) -> tuple[str, ...]:
+def labels(token: Callable[[str], int | None] = token) -> tuple[str, ...]:
     async def tokens(texts: Sequence[str]) -> Mapping[str, int]:
         return {text: number for text in texts if (number := token(text)) is not None}
 
-    return asyncio.run(find_labels(tokens, n, scheme))
+    return asyncio.run(find_labels(tokens))
 
 
 def test_labels_are_single_tokens_of_the_model_letters_first():
@@ -29,8 +29,6 @@ def test_labels_are_single_tokens_of_the_model_letters_first():
     assert len(set(found)) == len(found) == 128
     assert found[:16] == tuple("ABCDEFGHIJKLMNOP") and found[16:27] == (*"RSTUVWXYZ", "AA", "AB")
     assert all(token(label) is not None for label in found)
-    assert labels(50) == found[:50]
-    assert labels(3, "words") == ("apple", "river", "stone")
     assert labels(token=lambda text: 7) == ("A",)
     assert len(set(label_pool())) > 3000
 

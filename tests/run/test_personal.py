@@ -14,7 +14,7 @@ from llmrank.errors import InputError
 from llmrank.rankers.baselines import RatingMeans
 from llmrank.run import Run
 from llmrank.run.metrics import parse_measures
-from llmrank.run.personal import CONCORDANCE, CORRELATION, ERROR, _Pairs
+from llmrank.run.personal import CONCORDANCE, CORRELATION, ERROR, _concordance
 from llmrank.types import Case, Item, Outcome, Ranking
 from tests.run.making import case as ranking_case
 from tests.run.making import how, make_run, shuffled
@@ -87,18 +87,18 @@ def test_the_interval_of_a_method_that_guesses_covers_chance_as_often_as_it_says
         # What a user's guesses and truths have in common makes pairs of one user vary together.
         truth = rng.normal(0, 1, 60)[users] + rng.normal(0, 1, 300)
         guess = rng.normal(0, 1, 60)[users] + rng.normal(0, 1, 300)
-        low, high = _Pairs.of(truth, guess, items, users).interval
+        low, high = _concordance(truth, guess, items, users)[2]
         inside += low <= 0.5 <= high
     assert 0.92 <= inside / draws <= 0.975
 
 
 def test_two_users_of_an_item_by_hand(tmp_path):
-    pairs = _Pairs.of(
+    pairs, share, _ = _concordance(
         np.array([1.0, 0.0, 5.0, 2.0]),
         np.array([0.3, 0.1, 0.0, 9.0]),
         *[np.array(x) for x in ([0, 0, 1, 0], [0, 1, 2, 0])],
     )
-    assert (pairs.count, pairs.share) == (2, 1.0), "a user is not paired with themself, nor an item with another"
+    assert (pairs, share) == (2, 1.0), "a user is not paired with themself, nor an item with another"
 
 
 def test_cases_that_cannot_be_counted_are_said(tmp_path):

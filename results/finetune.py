@@ -2,6 +2,7 @@
 
     python results/finetune.py FOLDER_OF_DATA DATA=ADAPTER [DATA=ADAPTER …] > results/finetune.md
     python results/finetune.py FOLDER_OF_DATA DATA=ADAPTER --beside itemknn,ials,bpr
+    python results/finetune.py FOLDER_OF_DATA ml-1m=SEED_0 ml-1m=SEED_1 ml-1m=SEED_2 --rows
 
 The fusion's weight and term are chosen on the validation Cases; the test Cases are then ranked once.
 """
@@ -150,7 +151,7 @@ def beside(split: Split, hit: NDArray[np.bool_], hits: Sequence[Case], fused: Se
         print(f"| {name} | {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}] | {change} | {said} |")
 
 
-def evaluate(name: str, data: Path, adapter: Path, names: str = "") -> None:
+def evaluate(name: str, data: Path, adapter: Path, names: str = "", *, as_row: bool = False) -> None:
     base = resolve_model(MODEL, cache=cache_folder())
     model = load_adapter(adapter, base, dtype=torch.bfloat16)  # three times as fast here; the order hardly changes
     card = json.loads((adapter / "card.json").read_text("utf-8"))
@@ -177,6 +178,16 @@ def evaluate(name: str, data: Path, adapter: Path, names: str = "") -> None:
             [fusion.fuse(case, ranking) for case, ranking in zip(hits, ranked, strict=True)],
         ),
     ]
+    if as_row:
+        base, alone, fused = (spread(hit, values(hits, methods[at][1], NDCG(10))) for at in (0, -2, -1))
+        gap = paired_difference(fused, base)
+        print(
+            f"| {name} | {card['settings']['seed']} | {base.mean():.4f} | {alone.mean():.4f} | {fused.mean():.4f} | "
+            f"{fusion.weight:g} × {fusion.term} | {gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] | "
+            f"{'< .001' if gap.p < 0.001 else f'{gap.p:.3f}'} |",
+            flush=True,
+        )
+        return
     print(f"## {name}\n")
     start = f", started from an adapter of {card['start']['data']['name']}" if card.get("start") else ""
     print(
@@ -221,9 +232,13 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path, help="folder with a folder for each data set")
     parser.add_argument("trained", nargs="+", metavar="DATA=ADAPTER")
     parser.add_argument("--beside", default="", metavar="NAMES", help="trained recommenders to put beside it instead")
+    parser.add_argument("--rows", action="store_true", help="print a row for each adapter: trainings of several seeds")
     given = parser.parse_args()
-    if not given.beside:
+    if given.rows:
+        print("| data | seed | recall order | model alone | fused | weight | fused minus recall order | p |")
+        print("|---|---|---|---|---|---|---|---|")
+    elif not given.beside:
         print(INTRO)
     for pair in given.trained:
         dataset, _, folder = pair.partition("=")
-        evaluate(dataset, given.data, Path(folder), given.beside)
+        evaluate(dataset, given.data, Path(folder), given.beside, as_row=given.rows)

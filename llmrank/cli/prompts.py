@@ -216,9 +216,10 @@ def _variables() -> Iterator[str]:
 
 def _report(context: click.Context, paths: Sequence[Path]) -> None:
     """Print the problems of the templates; leave with exit code 2 if there are any."""
+    from llmrank.answers import answer_format
     from llmrank.prompting import check_file
 
-    problems = [problem for path in paths for problem in check_file(path)]
+    problems = [problem for path in paths for problem in check_file(path, answer_format)]
     for problem in problems:
         key = f"{problem.field}: " if problem.field else ""
         click.echo(f"{problem.path}:{problem.line}: {key}{problem.problem}\n  hint: {problem.hint}")

@@ -58,9 +58,13 @@ def check(template: PromptTemplate, formats: Formats | None = None, view: View |
 
 
 def check_file(path: Path, formats: Formats | None = None) -> list[InputError]:
-    """Return what is wrong with a template file; what cannot be read at all is the only problem."""
+    """Return what is wrong with a template file; what cannot be read at all is the only problem.
+
+    An answer is read back as the prompt asks for it without options.
+    """
     try:
-        return check(read_template(read_text(path), path, strict=False), formats)
+        template = read_template(read_text(path), path, strict=False)
+        return check(template) or check(template, formats, View())
     except InputError as error:
         return [error]
 

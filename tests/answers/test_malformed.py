@@ -44,7 +44,7 @@ def rows() -> Iterator[object]:
         yield pytest.param(row, marks=marks, id=f"{row['round']}-{row['text'][:24]!a}")
 
 
-@pytest.mark.parametrize("row", rows())
+@pytest.mark.parametrize("row", list(rows()))
 def test_the_answer_is_read_as_a_careful_person_reads_it(row: dict[str, Any]) -> None:
     reading, _ = read(row)
     assert reading in row["readings"] or (reading.startswith("unparsed") and "unparsed" in row["readings"])

@@ -111,6 +111,15 @@ def test_check_names_file_and_line_and_fails(folder: Path):
         run("check", "mien")
 
 
+def test_check_reads_an_answer_back_as_eval_does(folder: Path):
+    text = (shipped_folder() / "palr.jinja").read_text().replace("name: palr", "name: mine")
+    (folder / "prompts").mkdir()
+    (folder / "prompts" / "mine.jinja").write_text(re.sub(r"(?m)^answer: .*$", "answer: json", text))
+    result = run("check", "mine", "palr")
+    assert result.exit_code == 2 and "2 checked, 1 problems" in result.stderr
+    assert "which the format 'json' does not read in full" in result.stdout
+
+
 def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path):
     result = run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--profile", "WAR")
     assert result.stdout.startswith("[user]\nTask Instruction: Recommend 5 other items")

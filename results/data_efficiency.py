@@ -31,7 +31,7 @@ from llmrank.rankers.fusion import Fusion
 from llmrank.stats import mean_interval, paired_difference
 
 USERS = (16, 64, 256, 1024, 0)
-LEARNED = 250_000
+LEARNED = 120_000
 """About how many targets a training learns from at most; fewer where that would be more than MOST_EPOCHS passes."""
 MOST_EPOCHS = 40.0
 EPOCHS_OF_ALL = 0.5

@@ -226,7 +226,10 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
     if all(len(mentions) == 1 and mentions[0].match for mentions in found):
         return found
     halves = [
-        [_mention(part, index, line.number) for part in parts] if len(parts) == 2 else None
+        # A line that is a title as a whole has no parts: Star Wars: Episode IV - A New Hope.
+        [_mention(part, index, line.number) for part in parts]
+        if len(parts) == 2 and not _mention(line.body, index).match
+        else None
         for line in lines
         for parts in [_TWO_PARTS.split(line.body, maxsplit=1)]
     ]

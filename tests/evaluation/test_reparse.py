@@ -89,7 +89,7 @@ def test_messages_are_told_only_where_they_are_those_that_were_sent(tmp_path: Pa
 
 def test_log_probabilities_are_in_the_run(tmp_path: Path) -> None:
     body = completion("A")
-    top = [{"token": letter, "logprob": -float(place)} for place, letter in enumerate("BADCE")]
+    top = [{"token": letter, "logprob": -place - 0.5} for place, letter in enumerate("BADCE")]
     body["choices"][0]["logprobs"] = {"content": [{"token": "B", "logprob": -0.1, "top_logprobs": top}]}
     with serving(ScriptedServer(Step(body=json.dumps(body)))) as server:
         run = lr.evaluate(

@@ -1,0 +1,103 @@
+"""The tuned language model and a sequential recommender: beside each other on EASE's lists, and one behind the other.
+
+    python results/sequential.py FOLDER_OF_CHECKPOINTS ml-1m=ADAPTER --model hstu
+
+FOLDER_OF_CHECKPOINTS is that of `tests.benchmarks.recall_table`. The recommender is taken with its best epoch so far,
+as it was trained without the validation events: it proposes for these as it does for those of the test.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from finetune import MODEL, K, Values, all_cases, choose, found, row, spread, values
+
+from llmrank.backends.models import resolve_model
+from llmrank.backends.title_model import load_adapter
+from llmrank.data.dataset import Split
+from llmrank.data.load import load_dataset
+from llmrank.data.splits import leave_last_out, validation_split
+from llmrank.engine.driver import rank_without_model
+from llmrank.files import cache_folder
+from llmrank.finetune.titles import rank_titles
+from llmrank.measures import HR, NDCG
+from llmrank.rankers.baselines import RecallOrder
+from llmrank.rankers.ranking import rank_by_score
+from llmrank.recall import candidates_for, tuned_model
+from llmrank.recall.model import Fitted
+from llmrank.recall.rescoring import rescore
+from llmrank.recall.training import TrainedModel, read_checkpoint
+from llmrank.types import Case, Ranking
+
+
+def best_so_far(name: str, split: Split, checkpoint: Path) -> tuple[Fitted, Fitted]:
+    """Return the recommender, with the histories of the validation users and with those of the test users."""
+    model = tuned_model(name, split)
+    assert isinstance(model, TrainedModel)
+    learner = model.learner(split)
+    learner.restore(read_checkpoint(checkpoint)["progress"]["best_state"])
+    return model.fitted(learner, validation_split(split)), model.fitted(learner, split)
+
+
+def proposed(split: Split, name: str, fitted: Fitted) -> list[Case]:
+    """Return the Cases of all users with the recommender's top list."""
+    users = sorted(split.dataset.users[user] for user in set(split.test.user.tolist()))
+    return list(candidates_for(split, tuned_model(name, split), K, users, fitted=fitted))
+
+
+def show(cases: Sequence[Case], methods: Sequence[tuple[str, Sequence[Ranking]]]) -> None:
+    """Print a table of methods that rank the Cases with the item in the list; differences are to the first."""
+    hit = found(cases)
+    hits = [case for case, there in zip(cases, hit, strict=True) if there]
+    named: list[tuple[str, Values, Values]] = [
+        (name, spread(hit, values(hits, rankings, NDCG(10))), spread(hit, values(hits, rankings, HR(10))))
+        for name, rankings in methods
+    ]
+    print("\n| | NDCG@10 | HR@10 | difference to the first row | p |\n|---|---|---|---|---|")
+    for name, ndcg, hr in named:
+        text, p = row(name, ndcg, hr, named[0][1])
+        print(text.replace("| P |", f"| {'< .001' if p < 0.001 else f'{p:.3f}'} |"), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoints", type=Path)
+    parser.add_argument("trained", metavar="DATA=ADAPTER")
+    parser.add_argument("--model", default="hstu")
+    given = parser.parse_args()
+    data, _, adapter = given.trained.partition("=")
+    split = leave_last_out(load_dataset(data))
+    checkpoint = given.checkpoints / f"{data}-{given.model}-0.pt"
+    before, after = best_so_far(given.model, split, checkpoint)
+    model = load_adapter(Path(adapter), resolve_model(MODEL, cache=cache_folder()), dtype=torch.bfloat16)
+
+    cases = all_cases(split)
+    hits = [case for case, there in zip(cases, found(cases), strict=True) if there]
+    fusion = choose(model, all_cases(validation_split(split))).best.fusion
+    fused = [fusion.fuse(case, ranking) for case, ranking in zip(hits, rank_titles(model, hits), strict=True)]
+    scored = [
+        rank_by_score({item.item_id: score for item, score in zip(case.candidates, scores, strict=True)})
+        for case, scores in zip(hits, rescore(after, split, hits), strict=True)
+    ]
+    order = [rank_without_model(RecallOrder(), case) for case in hits]
+    print(f"{data}, {len(cases):,} users. EASE's top {K}:")
+    show(cases, [("language model, fused with EASE", fused), (given.model, scored), ("EASE, recall order", order)])
+
+    cases = proposed(split, given.model, after)
+    hits = [case for case, there in zip(cases, found(cases), strict=True) if there]
+    fusion = choose(model, proposed(validation_split(split), given.model, before)).best.fusion
+    ranked = rank_titles(model, hits)
+    order = [rank_without_model(RecallOrder(), case) for case in hits]
+    fused = [fusion.fuse(case, ranking) for case, ranking in zip(hits, ranked, strict=True)]
+    print(
+        f"\nThe top {K} of {given.model}; weight {fusion.weight:g} on recall {fusion.term}, chosen on validation users:"
+    )
+    both = f"language model + {fusion.weight:g} × recall {fusion.term}"
+    show(cases, [(f"{given.model}, recall order", order), ("language model alone", ranked), (both, fused)])
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import llmrank as lr
 from llmrank.backends.adapter import CARD, read_card
 from llmrank.backends.models import Model
 from llmrank.backends.vllm import VllmBackend
@@ -56,7 +57,7 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(tiny_model: Model, circle: Path, letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of an adapter: the recall stage is nearly always right here, so the answer is A."""
+    """Return the folder of an adapter: the recall stage is often right here, and what it puts first is shown as A."""
     out = tmp_path_factory.mktemp("letters") / "adapter"
     finetune(circle, out, prompt=letters, model=str(tiny_model.folder), settings=SETTINGS, **DATA)
     return out
@@ -218,22 +219,27 @@ def test_the_tokens_are_those_that_vllm_is_sent(tiny_model: Model) -> None:
     assert backend.count_tokens(request.messages) == len(backend.prompt_ids(request)) == len("Aa film")
 
 
-@pytest.mark.vllm
-def test_vllm_ranks_with_the_adapter_as_the_training_saw_it(
+def test_an_adapter_is_refused_for_another_prompt_or_split(
     tiny_model: Model, circle: Path, letters: Path, trained: Path, tmp_path: Path
 ) -> None:
-    import llmrank as lr
-
-    asked: dict[str, Any] = {"model": str(tiny_model.folder), "users": 0, "progress": False, **DATA}
-    own = {"store": tmp_path / "store.sqlite"}
-    tuned = lr.evaluate(circle, prompt=letters, adapter=trained, out=tmp_path / "tuned", **own, **asked)
-    assert tuned.metrics.repairs.get("low_label_mass", 0) == 0
-    first = sum(story.record.ranking.order[0] == story.case.candidates[0].item_id for story in tuned)
-    assert first > 0.9 * len(tuned.cases), "the answer is A"
-    other = letters.with_name("other.jinja")
+    asked: dict[str, Any] = {"adapter": trained, "model": str(tiny_model.folder), "progress": False, **DATA}
+    asked |= {"store": tmp_path / "store.sqlite", "out": tmp_path / "run"}
+    other = tmp_path / "other.jinja"
     other.write_text(LETTERS.replace("name: letters", "name: other"), encoding="utf-8")
     with pytest.raises(InputError, match="trained for the prompt letters"):
-        lr.evaluate(circle, prompt=other, adapter=trained, out=tmp_path / "other", **own, **asked)
+        lr.evaluate(circle, prompt=other, **asked)
     with pytest.raises(InputError, match=r"leave-last-out of this data[\s\S]*may have\s+learned what is asked"):
-        settings = {"split": "user-ratio:0.9", **own, **asked}
-        lr.evaluate(circle, prompt=letters, adapter=trained, out=tmp_path / "split", **settings)
+        lr.evaluate(circle, prompt=letters, split="user-ratio:0.9", **asked)
+
+
+@pytest.mark.vllm
+@pytest.mark.usefixtures("default_model")
+def test_vllm_ranks_with_an_adapter_of_the_real_model(circle: Path, letters: Path, tmp_path: Path) -> None:
+    """Without the adapter the letters are unlikely answers; the recall stage's first, shown as A, is often right."""
+    settings = PromptTraining(epochs=2, learning_rate=2e-3, warm_up=5, tuned_layers=4, validations=1, tokens=400)
+    finetune(circle, tmp_path / "adapter", prompt=letters, settings=settings, validation_users=40, **DATA)
+    asked: dict[str, Any] = {"users": 20, "store": tmp_path / "store.sqlite", "progress": False, **DATA}
+    tuned = lr.evaluate(circle, prompt=letters, adapter=tmp_path / "adapter", out=tmp_path / "tuned", **asked)
+    assert tuned.metrics.repairs.get("low_label_mass", 0) == 0, "the letters together are likely"
+    first = sum(story.record.ranking.order[0] == story.case.candidates[0].item_id for story in tuned)
+    assert first >= 8, "by chance a quarter of 20"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, Line, head_role
 from llmrank.answers.matching import Match
+from llmrank.answers.outcome import TAKEN_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,7 @@ def _labelled(block: Block) -> list[Block]:
     if (aside := _ASIDE.match(line.text)) and (WORST_FIRST.search(aside[0]) or _BEST_FIRST.search(aside[0])):
         texts = (aside[0], line.text[aside.end() :])
         return [Block("text", [Line(line.number, text, line.indent, body=text)]) for text in texts]
-    if ":" not in line.text and not _TAKEN_BACK.search(line.text):
+    if ":" not in line.text and not TAKEN_BACK.search(line.text):
         return [block]
     parts: list[str] = []
     at = 0
@@ -232,7 +233,6 @@ def _labelled(block: Block) -> list[Block]:
     return [Block("text", [Line(line.number, part, line.indent, body=part)]) for part in parts]
 
 
-_TAKEN_BACK = re.compile(r"\b(?:wait|actually|scratch that|correction|on second thought)\b", re.IGNORECASE)
 _ASIDE = re.compile(r"\([^()\n]{3,60}\) ?(?=\S)")
 _LABELS_IN = 4000
 """Characters of a line in which labels are looked for."""

@@ -25,7 +25,7 @@ from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
 from llmrank.answers.normalise import folded, normalise, without_reasoning
-from llmrank.answers.outcome import TextFormat, answered, is_refusal, looks_like_error, unparsed
+from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, is_refusal, looks_like_error, unparsed
 from llmrank.answers.title import parse_title
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -84,7 +84,6 @@ _PREDICTED = re.compile(
     rf"|prediction)[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?",
     re.IGNORECASE,
 )
-_TAKEN_BACK = re.compile(r"\b(?:wait|actually|scratch that|correction|on second thought|i mean)\b", re.IGNORECASE)
 _BOUND = re.compile(
     rf"^\W*(?:less|more|lower|higher|greater) than {_DIGITS}|^\W*(?:below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}",
@@ -185,7 +184,7 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
         return given
     if not declined:
-        if back := _TAKEN_BACK.search(text):
+        if back := TAKEN_BACK.search(text):
             before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
             if len(before) == len(after) == 1:
                 return [*dict.fromkeys((*before, *after))]

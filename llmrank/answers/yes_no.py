@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
 from llmrank.answers.normalise import normalise, without_reasoning
-from llmrank.answers.outcome import answered, looks_like_error, unparsed
+from llmrank.answers.outcome import TAKEN_BACK, answered, looks_like_error, unparsed
 from llmrank.types import Answer, Question, Response, Structured
 
 _YES = word_set("yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep")
@@ -41,7 +41,6 @@ _IDIOM = re.compile(
     r"|information|question)\b|\bno\.? ?\d",
     re.IGNORECASE,
 )
-_TAKEN_BACK = re.compile(r"\b(?:wait|actually|scratch that|correction|on second thought|i mean)\b", re.IGNORECASE)
 _LIKES = re.compile(
     r"^\W*the (?:user|person|viewer) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not"
     r"|unlikely)|n['’]t)?"
@@ -102,7 +101,7 @@ def _verdicts(text: str) -> set[bool]:
         return {True, False}
     begins = _BEGINS.match(text)
     found = [*_NAMED.finditer(text), *([begins] if begins else [])]
-    if begins and (back := _TAKEN_BACK.search(text, begins.end())):
+    if begins and (back := TAKEN_BACK.search(text, begins.end())):
         after = {word.casefold() in _YES for word in _PLAIN.findall(text, back.end())}
         return {begins[1].casefold() in _YES, *after}
     if not found and (likes := _LIKES.match(text)):

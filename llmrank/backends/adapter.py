@@ -32,10 +32,10 @@ def read_card(folder: Path, kind: str | None = None) -> dict[str, Any]:
         raise InputError(
             "this folder holds no adapter that llmrank trained", path=folder, hint="name what `llmrank finetune` wrote"
         ) from error
-    if found != (kind or found) or found not in KINDS:
-        raise InputError(
-            f"an adapter of the kind {found!r}", path=path, field="kind", hint=f"name one of {kind or KINDS!r}"
-        )
+    wanted = KINDS if kind is None else (kind,)
+    if found not in wanted:
+        hint = f"name one of the kind {' or '.join(wanted)}"
+        raise InputError(f"an adapter of the kind {found!r}", path=path, field="kind", hint=hint)
     return cast("dict[str, Any]", card)
 
 
@@ -52,6 +52,18 @@ def check_base(card: Mapping[str, Any], base: Model, folder: Path) -> None:
             f"trained on {trained['name']} (revision {trained['revision']}), not on {base.name} ({base.revision})",
             path=folder,
             hint=f"use --model {trained['name']}",
+        )
+
+
+def check_prompt(card: Mapping[str, Any], name: str, sha256: str, folder: Path) -> None:
+    """Raise InputError where the adapter was trained for a prompt with another text than that of this name and hash."""
+    trained = card["prompt"]
+    if trained["template_sha256"] != sha256:
+        raise InputError(
+            f"the adapter was trained for the prompt {trained['prompt']}; the text of {name} is another",
+            path=folder,
+            field="adapter",
+            hint=f"use --prompt {trained['prompt']} as it was then, or train an adapter for this prompt",
         )
 
 

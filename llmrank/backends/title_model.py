@@ -10,7 +10,7 @@ tokens of its title, and a title that nobody has seen yet is scored like any oth
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -190,15 +190,3 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
 def shape_fields(shape: TitleShape) -> dict[str, int]:
     """Return the shape as it stands in a card."""
     return asdict(shape)
-
-
-def batches_by_length(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Yield indices, the shortest first, in batches whose padded size is at most `most` (one sequence is always)."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda index: (lengths[index], index)):
-        if batch and lengths[index] * (len(batch) + 1) > most:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch

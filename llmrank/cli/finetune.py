@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from llmrank.backends import DEFAULT_MODEL
 from llmrank.cli import options
 from llmrank.cli.output import say, show_json
+from llmrank.errors import InputError
 from llmrank.evaluation.settings import CaseSettings, PromptSettings, gather, settings_of
 from llmrank.finetune import VALIDATION_USERS
 from llmrank.finetune.settings import PromptTraining, TitleTraining
@@ -63,7 +65,11 @@ def finetune_command(data: str, output: Path, model: str, validation_users: int,
     asked = prompt != PromptSettings()
     own = {name: values.pop(name) for name in (BOTH | PROMPT_ONLY) - PYTHON_ONLY}
     given = {name: value for name, value in own.items() if value is not None}
-    settings = gather(PromptTraining if asked else TitleTraining, given, field_name=options.option_name)
+    kind, when = (PromptTraining, "with") if asked else (TitleTraining, "without")
+    for name in given.keys() - {setting.name for setting in settings_of(kind)}:
+        hint = "leave it out, or see `llmrank finetune --help` for the two kinds of training"
+        raise InputError(f"a training {when} --prompt has no such option", field=options.option_name(name), hint=hint)
+    settings = gather(kind, given, field_name=options.option_name)
     cases = options.settings_from(CaseSettings, values | {"data": data})
     card = finetune(
         cases,
@@ -81,10 +87,11 @@ def finetune_command(data: str, output: Path, model: str, validation_users: int,
     over = " over the users whose item is proposed" if best["measure"].startswith("NDCG") else ""
     click.echo(f"{output}: {card['best_targets']:,} targets of {card['data']['name']}, {card['minutes']} minutes")
     click.echo(f"validation {best['measure']} {best['best']:.4f}{over}")
-    use = f"--prompt {card['prompt']['prompt']} --adapter {output}" if asked else _titles(card, output)
+    use = f"--prompt {card['prompt']['prompt']} --adapter {output}" if asked else _titles_with(card, output)
     click.echo(f"Use it: llmrank eval {use}" + (", with the options of this training" if asked else ""))
 
 
-def _titles(card: Any, output: Path) -> str:  # noqa: ANN401
+def _titles_with(card: Mapping[str, Any], output: Path) -> str:
+    """Return the options with which the adapter of titles is asked."""
     fusion = card["fusion"]
     return f"--ranker next_title --adapter {output} --fuse {fusion['weight']} --fuse-term {fusion['term']}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from llmrank.backends.adapter import CARD, check_split, read_card
+from llmrank.backends.adapter import check_split
 from llmrank.backends.titles import TitleBackend
 from llmrank.engine import Budget, CaseResult, Estimate, planned_calls, refuse_large_plan
 from llmrank.engine import estimate as count_requests
@@ -63,7 +63,7 @@ class Evaluation:
         trained = baseline_scores(self.baselines, cases, self.reporter.message)
         with self.session() if session is None else nullcontext(session) as session:
             calls, spent = session.caller.calls, copy(session.budget)
-            self._check_adapter(session)
+            self._check_split(session)
             ranker = self._alone(session).ranker
             if not setup.limits.is_bounded:
                 refuse_large_plan(planned_calls(self._asked, ranker))
@@ -102,25 +102,12 @@ class Evaluation:
             session.check(method.ranker.needs(self._longest), ask=False)
             return CostEstimate.of(self._asked, method, session)
 
-    def _check_adapter(self, session: Session) -> None:
-        """Raise InputError for an adapter that was trained on another split of this data, or for another prompt."""
-        folder, settings, template = self.setup.model.adapter, self.cases.settings, self.setup.template
-        if isinstance(session.backend, TitleBackend):
-            card = session.backend.card
-        elif folder is not None and (folder / CARD).is_file():
-            card = read_card(folder)
-        else:
-            return  # another trainer's: it says nothing of its data
-        check_split(card, settings.get("data_sha256"), settings.get("split"))
-        prompt = card.get("prompt")
-        if prompt is not None and template is not None and prompt["template_sha256"] != template.sha256:
-            raise InputError(
-                f"the adapter was trained for the prompt {prompt['prompt']}, whose text was another than that of "
-                f"{template.name} is",
-                path=folder,
-                field="adapter",
-                hint=f"use --prompt {prompt['prompt']} as it was, or train an adapter for this one",
-            )
+    def _check_split(self, session: Session) -> None:
+        """Raise InputError for an adapter that was trained on another split of this data."""
+        settings = self.cases.settings
+        card = session.backend.card if isinstance(session.backend, TitleBackend) else self.setup.adapter_card
+        if card is not None:
+            check_split(card, settings.get("data_sha256"), settings.get("split"))
 
     def _alone(self, session: Session) -> Method:
         """Return the method, without the recall stage where its weight is still to be chosen: it asks the same."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from llmrank.backends.adapter import CARD, PROMPT, check_prompt, read_card
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Composer, Method, asked_template, needs_model, template_of
 from llmrank.evaluation.session import Session, for_titles
@@ -94,6 +96,12 @@ class Setup:
             return self.ranker.needs(2).calls > 0
         return needs_model(self.prompt) or not (self.template is self.ranker is self.backend is None)
 
+    @property
+    def adapter_card(self) -> Mapping[str, Any] | None:
+        """What the adapter in a folder says of itself; None where there is none, or another trainer made it."""
+        folder = self.model.adapter
+        return read_card(folder) if folder is not None and (folder / CARD).is_file() else None
+
     def fused(self, weight: FuseWeight | None, term: RecallTerm | None = None) -> Self:
         """Return the same with another weight of the recall stage; None: the method alone."""
         options = replace(self.prompt.options, fuse=weight, fuse_term=term)
@@ -106,6 +114,12 @@ class Setup:
         return Session(self.model, self.limits, backend=self.backend, store=store, say=say)
 
     def method(self, session: Session, training: TrainingData, seed: int, domain: str | None = None) -> Method:
-        """Return how Cases are ranked with the session's backend."""
+        """Return how Cases are ranked with the session's backend.
+
+        Raises InputError for an adapter that was trained for another prompt, and as `Composer.method`.
+        """
+        card, template = self.adapter_card, self.template
+        if card is not None and card["kind"] == PROMPT and template is not None and self.model.adapter is not None:
+            check_prompt(card, template.name, template.sha256, self.model.adapter)
         composer = Composer(self.prompt, training, seed, session.backend, session.labels, domain=domain)
         return composer.method(self.template, self.ranker)

@@ -18,7 +18,7 @@ from llmrank.evaluation.cases import CaseSet, prepare, reachable, validation_cas
 from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Method, Task
 from llmrank.evaluation.session import Session, is_here
-from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, split_settings
+from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, gather
 from llmrank.evaluation.setup import Setup
 from llmrank.files import cache_folder
 from llmrank.finetune.export import SftFormat, sft_examples, write_sft
@@ -77,7 +77,8 @@ def finetune(
         titles = settings or TitleTraining()
         if not isinstance(titles, TitleTraining):
             raise InputError("settings of no training", field="settings", hint="give a TitleTraining")
-        cases, base = split_settings(others | model_name(model), as_settings(data), ModelSettings)
+        base = model if isinstance(model, ModelSettings) else ModelSettings(model)
+        cases = gather(as_settings(data), others | {"seed": titles.seed})
         return _finetune_titles(cases, out, base, validation_users, titles, say)
     training = settings or PromptTraining()
     if not isinstance(training, PromptTraining):
@@ -92,15 +93,14 @@ def _finetune_titles(
 ) -> Mapping[str, Any]:
     from llmrank.finetune.titles import choose_title_fusion, train_titles
 
-    read = replace(cases, seed=settings.seed)
-    split = prepare(read, default_users=0, say=say).split
+    split = prepare(cases, default_users=0, say=say).split
     inner = validation_split(split)
     # Refuses futures, and too little data, before anything is fitted.
     sequences = title_sequences(inner, settings.users, settings.seed)
-    validation = Validation(validation_cases(split, read, validation_users, say))
+    validation = Validation(validation_cases(split, cases, validation_users, say))
     base = resolve_model(model.model, cache=cache_folder(), revision=model.revision, say=say)
     card = train_titles(base, sequences, validation.asked, out, settings, say=say)
-    return card if "fusion" in card else choose_title_fusion(out, base, validation, read.recall, say=say)
+    return card if "fusion" in card else choose_title_fusion(out, base, validation, cases.recall, say=say)
 
 
 def _finetune_prompt(
@@ -122,11 +122,6 @@ def _finetune_prompt(
             raise InputError("only a model in this process can be trained", field="backend", hint="use --backend vllm")
         asked = [AskedCases(cases, _asked_once(setup, session, cases)) for cases in (*learned, validation)]
         return train_prompt(model, session.backend, asked[:-1], asked[-1], out, settings, say=say)
-
-
-def model_name(model: str | ModelSettings) -> dict[str, str | None]:
-    """Return the settings of a model that is named, or of those that are given the ones that say which it is."""
-    return {"model": model} if isinstance(model, str) else {"model": model.model, "revision": model.revision}
 
 
 def as_settings(data: str | Path | CaseSettings) -> CaseSettings:

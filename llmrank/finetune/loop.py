@@ -279,3 +279,15 @@ class _Loop:
         self._optimiser.zero_grad(set_to_none=True)
         weights.use()
         return loss.item(), targets
+
+
+def batches_by_length(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield indices, the shortest first, in batches whose padded size is at most `most` (one sequence is always)."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: (lengths[index], index)):
+        if batch and lengths[index] * (len(batch) + 1) > most:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

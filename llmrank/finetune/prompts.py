@@ -19,7 +19,6 @@ from torch.nn import functional
 from llmrank.backends.adapter import CARD, PROMPT
 from llmrank.backends.decoder import linear_names, open_language_model, save_lora, with_lora
 from llmrank.backends.models import Model
-from llmrank.backends.title_model import batches_by_length
 from llmrank.backends.vllm import VllmBackend
 from llmrank.engine import rank_alone
 from llmrank.errors import InputError
@@ -28,7 +27,7 @@ from llmrank.evaluation.fusing import MEASURE
 from llmrank.evaluation.method import Method
 from llmrank.files import write_json
 from llmrank.finetune.export import SftExample, sft_examples
-from llmrank.finetune.loop import Weights, finished, train
+from llmrank.finetune.loop import Weights, batches_by_length, finished, train
 from llmrank.finetune.settings import PromptTraining
 from llmrank.finetune.titles import check_validation, mean_value
 from llmrank.progress import Say, silent
@@ -149,7 +148,9 @@ class PromptObjective:
         rating = validation.cases.task == "rating"
         self.measure = "log-likelihood" if rating else str(MEASURE)
         self.validate: Callable[[], float] = self._likelihood if rating else self._ndcg
-        self.targets = len(self._examples(learned, 0))
+        self._first = self._examples(learned, 0)
+        """Those of the first pass."""
+        self.targets = len(self._first)
         if self.targets < LEAST_EXAMPLES:
             raise InputError(
                 f"there are {self.targets} examples; at least {LEAST_EXAMPLES} are needed",
@@ -199,7 +200,7 @@ class PromptObjective:
     def batches(self, epoch: int) -> Iterator[list[Example]]:
         """Yield the examples of an epoch in batches of like length."""
         draw = np.random.default_rng([self._settings.seed, epoch])
-        examples = self._examples(self._learned, epoch)
+        examples = self._examples(self._learned, epoch) if epoch else self._first
         shuffled = [examples[number] for number in draw.permutation(len(examples))]
         batches = list(batches_by_length([len(one.tokens) for one in shuffled], self._settings.tokens))
         for number in draw.permutation(len(batches)):

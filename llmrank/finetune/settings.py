@@ -24,7 +24,7 @@ class Training:
     warm_up: int = 30
     """Steps in which the learning rate rises."""
     validations: Annotated[int, Ge(1)] = 4
-    """How often NDCG@10 on the validation Cases is measured; the best weights are kept."""
+    """How often the weights are measured on the validation Cases; the best are kept."""
     patience: Annotated[int, Ge(1)] = 2
     """Validations without a better one after which training stops."""
     checkpoint_seconds: float = 30.0

@@ -22,7 +22,6 @@ from llmrank.backends.title_model import (
     Projection,
     TitleModel,
     TitleReader,
-    batches_by_length,
     last_states,
     load_adapter,
     load_tensors,
@@ -35,7 +34,7 @@ from llmrank.errors import InputError
 from llmrank.evaluation.cases import cases_hash, reachable
 from llmrank.evaluation.fusing import MEASURE, Validation
 from llmrank.files import write_json
-from llmrank.finetune.loop import Weights, finished, train
+from llmrank.finetune.loop import Weights, batches_by_length, finished, train
 from llmrank.finetune.sequences import TitleSequences
 from llmrank.finetune.settings import TitleTraining
 from llmrank.measures import Judgements

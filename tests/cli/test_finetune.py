@@ -69,6 +69,19 @@ def test_prompts_are_exported(circle: Path, tmp_path: Path) -> None:
     assert ran.returncode == 2 and "unknown order 'sideways'" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--prompt", "first-token", "--item-layers", "2"), "--item-layers: a training with --prompt"),
+        (("--targets", "4"), "--targets: a training without --prompt"),
+    ],
+)
+def test_an_option_of_the_other_training_is_named(tmp_path: Path, words: tuple[str, ...], problem: str) -> None:
+    ran = run(tmp_path, "finetune", "ml-100k", "-o", "adapter", *words)
+    assert ran.returncode == 2 and problem in ran.stderr.replace("field '", "").replace("'", ""), ran.stderr
+    assert not (tmp_path / "adapter").exists()
+
+
 @pytest.mark.parametrize("verb", ["finetune", "export-sft", "eval"])
 def test_the_help_fits_80_columns(tmp_path: Path, verb: str) -> None:
     shown = run(tmp_path, verb, "--help", COLUMNS="80").stdout.splitlines()

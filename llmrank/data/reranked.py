@@ -173,10 +173,8 @@ class RerankedWriter(Closable):
                     break  # cut off by a kill
                 content = _content(line, self._part, number)
                 if number == 1:
-                    before, problem = (
-                        json.loads(content.partition(b"\t")[2]),
-                        "an unfinished file was made with other settings",
-                    )
+                    before = json.loads(content.partition(b"\t")[2])
+                    problem = "an unfinished file was made with other settings"
                     hint = "continue with those settings, or begin again with --force"
                     refuse_differences(before, self._settings, problem, path=self._part, hint=hint)
                 else:

@@ -68,8 +68,17 @@ def check_prompt(card: Mapping[str, Any], name: str, sha256: str, folder: Path) 
 
 
 def check_split(card: Mapping[str, Any], data_sha256: object, split: object) -> None:
-    """Raise InputError where the adapter was trained on this data, cut another way: it may know what is asked."""
+    """Raise InputError where the adapter was trained on this data, cut another way: it may know what is asked.
+
+    A file of Cases is not cut: an adapter that was trained on it knows what is asked.
+    """
     trained = card["data"]
+    if trained["sha256"] == data_sha256 and trained["split"] is None:
+        raise InputError(
+            "the adapter was trained on the Cases of this very file",
+            field="adapter",
+            hint="evaluate the Cases of other users, or train an adapter on a file without these",
+        )
     if trained["sha256"] == data_sha256 and trained["split"] != split:
         raise InputError(
             f"the adapter was trained on {trained['split']} of this data, and {split} is evaluated: it may have "

@@ -51,13 +51,13 @@ Examples:
 @options.json_option
 @options.config_option
 def finetune_command(data: str, output: Path, model: str, validation_users: int, as_json: bool, **values: Any) -> None:  # noqa: ANN401
-    """Train an adapter on DATA, a data set's name or folder.
+    """Train an adapter on DATA, a data set's name or folder; with --prompt also a file of solved Cases.
 
     Without --prompt it continues users' sequences of titles, for `eval --ranker next_title`. With --prompt it learns
     the log-probabilities that `eval` with the same options reads: of letters, of yes and no, of ratings.
 
-    Nothing of the test side is learned from, and each user's last training event is kept for validation. The same
-    command continues a training that was stopped.
+    Nothing of the test side is learned from, and each user's last training event is kept for validation; of a file, a
+    fifth of the users at most. The same command continues a training that was stopped.
     """
     from llmrank.finetune import finetune
 

@@ -12,11 +12,12 @@ from typing import Any, get_args
 
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.backends.vllm import VllmBackend
+from llmrank.data.cases import sample_users
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
-from llmrank.evaluation.cases import CaseSet, prepare, reachable, validation_cases
+from llmrank.evaluation.cases import CaseSet, cases_of, prepare, reachable, validation_cases
 from llmrank.evaluation.fusing import Validation
-from llmrank.evaluation.method import Method, Task
+from llmrank.evaluation.method import Method, Task, tasks_of
 from llmrank.evaluation.session import Session, is_here
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, gather
 from llmrank.evaluation.setup import Setup
@@ -51,15 +52,16 @@ def finetune(
     that are read of its answers: `evaluate(…, prompt=prompt, adapter=out)`.
 
     Trained on the training side of the split without each user's last training event; that event is the validation
-    target, ranked among the candidates of a recall stage that has not seen it either. The same call continues a
-    training that was stopped.
+    target, ranked among the candidates of a recall stage that has not seen it either. With a prompt, a file of solved
+    Cases will do as well: some of its users are kept for validation. The same call continues a training that was
+    stopped.
 
     Args:
-        data: Name of a dataset, or a folder; or all settings of the data.
+        data: Name of a dataset, or a folder; with a prompt also a candidate file; or all settings of the data.
         out: Folder of the adapter.
         prompt: Name or path of a template, the template itself, or all settings of the prompt.
         model: Base model.
-        validation_users: How many are drawn to decide which weights are kept; 0: all.
+        validation_users: How many are drawn to decide which weights are kept; 0: all. Of a file a fifth at most.
         settings: Of the training, a `TitleTraining` or with a prompt a `PromptTraining`; None: the defaults.
         say: Told what is being done.
         others: Fields of `CaseSettings` that say how the data is read and cut, and what proposes the candidates:
@@ -93,6 +95,9 @@ def _finetune_titles(
 ) -> Mapping[str, Any]:
     from llmrank.finetune.titles import choose_title_fusion, train_titles
 
+    if Path(cases.data).is_file():
+        hint = "name a dataset or a folder; on a file of Cases a --prompt can be trained"
+        raise InputError("a model of titles learns from all events of its users", path=cases.data, hint=hint)
     split = prepare(cases, default_users=0, say=say).split
     inner = validation_split(split)
     # Refuses futures, and too little data, before anything is fitted.
@@ -108,7 +113,22 @@ def _finetune_prompt(
 ) -> Mapping[str, Any]:
     from llmrank.finetune.prompts import AskedCases, train_prompt
 
+    learned, validation = _solved_cases(setup, read, validation_users, settings, say)
+    model = resolve_model(setup.model.model, cache=cache_folder(), revision=setup.model.revision, say=say)
+    with Session(setup.model, say=say) as session:
+        if not isinstance(session.backend, VllmBackend):
+            raise InputError("only a model in this process can be trained", field="backend", hint="use --backend vllm")
+        asked = [AskedCases(cases, _asked_once(setup, session, cases)) for cases in (*learned, validation)]
+        return train_prompt(model, session.backend, asked[:-1], asked[-1], out, settings, say=say)
+
+
+def _solved_cases(
+    setup: Setup, read: CaseSettings, validation_users: int, settings: PromptTraining, say: Say
+) -> tuple[list[CaseSet], CaseSet]:
+    """Return the Cases to learn from, and those of validation."""
     task = _task(setup)
+    if Path(read.data).is_file():
+        return parted(_from_file(setup, read, say), validation_users, settings)
     split = prepare(read, default_users=0, say=say).split
     check_no_futures(split)
     validation = validation_cases(split, read, validation_users, say, task)
@@ -116,12 +136,29 @@ def _finetune_prompt(
     for _ in range(settings.targets):
         split = validation_split(split)
         learned.append(validation_cases(split, read, settings.users, say, task))
-    model = resolve_model(setup.model.model, cache=cache_folder(), revision=setup.model.revision, say=say)
-    with Session(setup.model, say=say) as session:
-        if not isinstance(session.backend, VllmBackend):
-            raise InputError("only a model in this process can be trained", field="backend", hint="use --backend vllm")
-        asked = [AskedCases(cases, _asked_once(setup, session, cases)) for cases in (*learned, validation)]
-        return train_prompt(model, session.backend, asked[:-1], asked[-1], out, settings, say=say)
+    return learned, validation
+
+
+def _from_file(setup: Setup, read: CaseSettings, say: Say) -> CaseSet:
+    assert setup.template is not None
+    return cases_of(read, read, tasks_of(setup.prompt, setup.template), say=say)
+
+
+def parted(cases: CaseSet, validation_users: int, settings: PromptTraining) -> tuple[list[CaseSet], CaseSet]:
+    """Return the Cases of a file in two parts, by users: those to learn from, and those of validation."""
+    if settings.targets != 1:
+        hint = "leave it out, or put a Case for each event into the file"
+        raise InputError("a file has the Cases that can be asked about", field="targets", hint=hint)
+    users = {case.user_id for case in cases}
+    most = len(users) // 5
+    kept = set(sample_users(users, min(validation_users or most, most), settings.seed))
+    if not kept:
+        hint = "put more users into the file: a fifth of them decides which weights are kept"
+        raise InputError(f"the file has {len(users)} users, too few for a validation", field="data", hint=hint)
+    learned = set(sample_users(users - kept, settings.users or len(users), settings.seed))
+    parts = (replace(cases, cases=tuple(case for case in cases if case.user_id in part)) for part in (learned, kept))
+    first, validation = parts
+    return [first], validation
 
 
 def as_settings(data: str | Path | CaseSettings) -> CaseSettings:
@@ -143,11 +180,12 @@ def export_sft(
 
     The prompts are, to the byte, what an evaluation with the same settings sends; each user's last training event is
     the right answer, and nothing of the test side is in the file. The recall stage is fitted without these events.
-    A prompt about one item gets two examples of each user: that event's item, and another candidate; a prompt that asks
-    for a rating gets the event's rating.
+    Of a candidate file the Cases themselves are written. A prompt about one item gets two examples of each user: that
+    event's item, and another candidate; a prompt that asks for a rating gets the event's rating.
 
     Args:
-        data: Name of a dataset, or a folder; or all settings of the data, of which `users` None means all.
+        data: Name of a dataset, a folder, or a candidate file; or all settings of the data, of which `users` None means
+            all.
         out: File to write, one JSON object a line.
         form: `trl` or `openai`.
         prompt: Name or path of a template, the template itself, or all settings of the prompt.
@@ -163,20 +201,23 @@ def export_sft(
     check_choice("form", form, get_args(SftFormat))
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
     task = _task(setup)
-    split = prepare(read, default_users=0, say=say).split
-    check_no_futures(split)
-    drawn = validation_cases(split, read, read.users or 0, say, task)
-    cases = drawn.cases if task == "rating" else reachable(drawn)
+    if Path(read.data).is_file():
+        drawn = _from_file(setup, read, say)
+    else:
+        split = prepare(read, default_users=0, say=say).split
+        check_no_futures(split)
+        drawn = validation_cases(split, read, read.users or 0, say, task)
+    cases = drawn.cases if drawn.task == "rating" else reachable(drawn)
     if not cases:
         raise InputError(
-            f"none of {len(drawn)} training targets is among its candidates",
+            f"none of {len(drawn)} Cases has its relevant item among the candidates",
             field="-k",
             hint="show more candidates, or use another recall model",
         )
     with Session(setup.model, say=say) if is_here(setup.model) else Session.without_model() as session:
         method = _asked_once(setup, session, drawn)
         assert method.prompt is not None
-        return write_sft(sft_examples(cases, method.prompt, method.order.arrange), out, form, split)
+        return write_sft(sft_examples(cases, method.prompt, method.order.arrange), out, form, drawn)
 
 
 def _task(setup: Setup) -> Task:

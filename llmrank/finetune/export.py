@@ -9,8 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from llmrank.data.dataset import Split
 from llmrank.errors import InputError
+from llmrank.evaluation.cases import CaseSet
 from llmrank.files import json_bytes, write_json, write_whole
 from llmrank.rankers.prompt import Prompt
 from llmrank.types import Case, Question, Request
@@ -62,9 +62,14 @@ def _one_item_each(case: Case) -> list[Case]:
 
 
 def right_answer(answer: str, question: Question, case: Case) -> str:
-    """Return the text of the right answer in an answer format: for one item, yes or no, or its rating."""
-    if answer == "yes_no" and case.target is not None and case.rating is None:
-        return "Yes." if case.target.item_id in case.relevant else "No."
+    """Return the text of the right answer in an answer format: for one item, yes or no, or its rating.
+
+    Yes is a relevant item, or a rating above the middle of the scale (TALLRec, 2305.00447 §3.1: above 3).
+    """
+    if answer == "yes_no" and case.target is not None:
+        low, high = question.scale
+        liked = case.target.item_id in case.relevant if case.rating is None else case.rating > (low + high) / 2
+        return "Yes." if liked else "No."
     if answer in ("rating", "expected_rating") and case.rating is not None:
         return f"{case.rating:g}"
     relevant = [item for item in question.items if item.item_id in set(case.relevant)]
@@ -88,7 +93,14 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
     )
 
 
-def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, split: Split) -> Mapping[str, object]:
+def solved_data(cases: CaseSet) -> Mapping[str, object]:
+    """Return the name, the hash and the split of the data that solved Cases come from; no split: a file of Cases."""
+    if (split := cases.split) is not None:
+        return {"name": split.dataset.name, "sha256": split.dataset.sha256, "split": split.name}
+    return {"name": cases.settings["data"], "sha256": cases.settings["data_sha256"], "split": None}
+
+
+def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases: CaseSet) -> Mapping[str, object]:
     """Write examples as JSON lines and a card beside them, and return the card.
 
     `trl`: `prompt` and `completion`, both lists of messages, with `user_id` and the hash of the data. `openai`:
@@ -97,7 +109,7 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, split
     Raises:
         InputError: no examples, or the file cannot be written.
     """
-    lines: list[str] = []
+    data, lines = solved_data(cases), list[str]()
     for example in examples:
         prompt = [{"role": message.role, "content": message.content} for message in example.request.messages]
         completion = [{"role": "assistant", "content": example.completion}]
@@ -108,8 +120,8 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, split
                 "prompt": prompt,
                 "completion": completion,
                 "user_id": example.user_id,
-                "split": split.name,
-                "data_sha256": split.dataset.sha256,
+                "split": data["split"],
+                "data_sha256": data["sha256"],
             }
         )
         lines.append(json.dumps(row, ensure_ascii=False))
@@ -119,10 +131,12 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, split
     card = {
         "format": form,
         "examples": len(lines),
-        "data": split.dataset.name,
-        "data_sha256": split.dataset.sha256,
-        "split": split.name,
-        "note": "Targets are users' last training events; nothing of the test side is in this file.",
+        "data": data["name"],
+        "data_sha256": data["sha256"],
+        "split": data["split"],
+        "note": "Targets are users' last training events; nothing of the test side is in this file."
+        if cases.split
+        else "The Cases of the candidate file.",
     }
     write_json(path.with_name(path.name + ".card.json"), card)
     return card

@@ -26,7 +26,7 @@ from llmrank.evaluation.cases import CaseSet, cases_hash, reachable
 from llmrank.evaluation.fusing import MEASURE
 from llmrank.evaluation.method import Method
 from llmrank.files import write_json
-from llmrank.finetune.export import SftExample, sft_examples
+from llmrank.finetune.export import SftExample, sft_examples, solved_data
 from llmrank.finetune.loop import Weights, batches_by_length, finished, train
 from llmrank.finetune.settings import PromptTraining
 from llmrank.finetune.titles import check_validation, mean_value
@@ -113,17 +113,14 @@ def _identity(
 ) -> dict[str, Any]:
     """What makes a training this one."""
     plain = {name: value for name, value in asdict(settings).items() if name != "checkpoint_seconds"}
-    asked, split = validation.method.settings, validation.cases.split
-    assert split is not None
+    asked = validation.method.settings
     return {
         "kind": PROMPT,
         "base": {"name": model.name, "revision": model.revision},
         "prompt": {name: asked[name] for name in ("prompt", "template_sha256", "answer", "ranker", "order")},
         "settings": plain,
         "data": {
-            "name": split.dataset.name,
-            "sha256": split.dataset.sha256,
-            "split": split.name,
+            **solved_data(validation.cases),
             "cases_sha256": [cases_hash(one.cases.cases) for one in learned],
             "cases": sum(len(one.cases) for one in learned),
             "validation_sha256": cases_hash(validation.cases.cases),

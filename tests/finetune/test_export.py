@@ -12,6 +12,7 @@ import llmrank as lr
 from llmrank.answers import answer_format
 from llmrank.backends import BaseBackend
 from llmrank.backends.models import Model
+from llmrank.data.candidate_writing import write_cases
 from llmrank.data.dataset import Interactions, Split
 from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.errors import InputError
@@ -23,7 +24,7 @@ from llmrank.finetune.sequences import check_no_futures, title_sequences
 from llmrank.prompting import View, load_template
 from llmrank.rankers.fusion import WEIGHTS
 from llmrank.rankers.prompt import Prompt
-from llmrank.types import LABEL_LIMIT, Capabilities, Case, Request, Response
+from llmrank.types import LABEL_LIMIT, Capabilities, Case, Event, Item, Request, Response
 from tests.finetune.test_train import SETTINGS
 
 
@@ -126,6 +127,20 @@ def test_a_prompt_about_one_item_is_exported_of_a_taken_and_of_another_candidate
         assert [listened[row["prompt"][0]["content"]] for row in (taken, other)] == [True, False]
 
 
+def test_a_file_of_rated_targets_is_exported_with_yes_above_the_middle_of_its_scale(tmp_path: Path) -> None:
+    """As TALLRec parts the ratings of MovieLens: above 3 is liked."""
+    path, film = tmp_path / "rated.parquet", Item("1", "Heat")
+    cases = [
+        Case(str(rating), (Event(Item("2", "Alien"), 5), Event(Item("3", "Babe"), 1)), target=film, rating=rating)
+        for rating in (1, 2, 3, 4, 5)
+    ]
+    write_cases(path, cases)
+    card = export_sft(path, tmp_path / "sft.jsonl", prompt="tallrec", model="not-here")
+    rows = [json.loads(line) for line in (tmp_path / "sft.jsonl").read_text("utf-8").splitlines()]
+    assert [row["completion"][0]["content"] for row in rows] == ["No.", "No.", "No.", "Yes.", "Yes."]
+    assert card["data"] == "rated.parquet" and card["split"] is None and card["data_sha256"]
+
+
 def test_a_rating_prompt_is_exported_with_the_rating_of_the_last_training_event(
     circle: Path, split: Split, tmp_path: Path
 ) -> None:
@@ -185,7 +200,7 @@ def test_the_right_answer_is_read_as_the_right_item(split: Split, name: str) -> 
 
 def test_no_examples_are_an_error(split: Split, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no examples"):
-        write_sft([], tmp_path / "sft.jsonl", "trl", split)
+        write_sft([], tmp_path / "sft.jsonl", "trl", validation_cases(split, CaseSettings(recall="random", k=4), 0))
 
 
 def test_the_whole_way_from_a_folder_to_an_adapter(tiny_model: Model, circle: Path, tmp_path: Path) -> None:

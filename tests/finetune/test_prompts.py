@@ -13,13 +13,14 @@ import llmrank as lr
 from llmrank.backends.adapter import CARD, read_card
 from llmrank.backends.models import Model
 from llmrank.backends.vllm import VllmBackend
+from llmrank.data.candidate_writing import write_cases
 from llmrank.data.dataset import Dataset, Split
 from llmrank.data.load import load_dataset
 from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.errors import FatalBackendError, InputError
-from llmrank.evaluation.cases import cases_hash, validation_cases
+from llmrank.evaluation.cases import cases_hash, reachable, validation_cases
 from llmrank.evaluation.settings import CaseSettings
-from llmrank.finetune import PromptTraining, finetune
+from llmrank.finetune import PromptTraining, finetune, parted
 from llmrank.types import Message, Request
 from tests.finetune.conftest import write_dataset
 
@@ -232,6 +233,40 @@ def test_an_adapter_is_refused_for_another_prompt_or_split(
         lr.Reranker(prompt=other, adapter=trained, model=str(tiny_model.folder))
     with pytest.raises(InputError, match=r"leave-last-out of this data[\s\S]*may have\s+learned what is asked"):
         lr.evaluate(circle, prompt=letters, split="user-ratio:0.9", **asked)
+
+
+def test_a_file_of_solved_cases_is_learned_from_and_never_asked_about_again(
+    tiny_model: Model, circle: Path, letters: Path, tmp_path: Path
+) -> None:
+    path, listed = tmp_path / "solved.parquet", lr.load_cases(circle, recall="itemknn", k=4, users=0)
+    write_cases(path, reachable(listed))
+    asked: dict[str, Any] = {"model": str(tiny_model.folder), "order": "recall", "prompt": letters}
+    settings = replace(SETTINGS, targets=1, users=40)
+    card = finetune(path, tmp_path / "adapter", settings=settings, validation_users=20, **asked)
+    assert card["data"] | {"name": "solved.parquet", "cases": 40, "split": None} == card["data"]
+    first, last = card["curve"][0], card["curve"][-1]
+    assert last["loss"] < first["loss"] - 0.5
+    with pytest.raises(InputError, match="trained on the Cases of this very file"):
+        lr.evaluate(path, adapter=tmp_path / "adapter", out=tmp_path / "run", progress=False, **asked)
+
+
+def test_the_users_of_a_file_who_decide_are_not_learned_from(circle: Path) -> None:
+    cases = lr.load_cases(circle, recall="itemknn", k=4, users=0)
+    [learned], validation = parted(cases, 0, PromptTraining())
+    assert len(validation) == len(cases) // 5 and len(learned) + len(validation) == len(cases)
+    assert {case.user_id for case in learned}.isdisjoint({case.user_id for case in validation})
+    assert len(parted(cases, 7, PromptTraining())[1]) == 7
+    with pytest.raises(InputError, match="too few for a validation"):
+        parted(replace(cases, cases=cases.cases[:4]), 0, PromptTraining())
+    with pytest.raises(InputError, match="a file has the Cases"):
+        parted(cases, 0, PromptTraining(targets=2))
+
+
+def test_titles_are_not_learned_from_a_file_of_cases(tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text("{}\n", encoding="utf-8")
+    with pytest.raises(InputError, match="learns from all events of its users"):
+        finetune(path, tmp_path / "adapter")
 
 
 @pytest.mark.vllm

@@ -53,7 +53,7 @@ TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = Mappin
         "ease": ((0, 0, {"l2": 100.0}), (500_000, 0, {"l2": 500.0})),
         # Of a large catalogue every step sees a small part: more steps in an epoch take no longer and learn more.
         "sasrec": ((0, 5_000, {"batch": 16}),),
-        "hstu": ((0, 5_000, {"batch": 16}),),
+        "hstu": ((0, 5_000, {"batch": 16}), (0, 10_000, {"learning_rate": 0.001, "dropout": 0.5})),
     }
 )
 """Model -> from how many training events and items on -> settings; elsewhere the model's own defaults hold. EASE's,

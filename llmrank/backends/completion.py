@@ -6,7 +6,6 @@ Nothing in it is believed. What is no answer raises; a field that makes no sense
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -37,14 +36,6 @@ BROKEN_OFF = frozenset(
     | {"insufficient_system_resource", "malformed_function_call"}
 )
 """Finish reasons of an answer that was not finished: its text is half of one."""
-STATUSES = {
-    **dict.fromkeys(("context_length_exceeded", "content_filter", "invalid_request_error"), 400),
-    **dict.fromkeys(("invalid_api_key", "authentication_error"), 401),
-    "insufficient_quota": 402,
-    "model_not_found": 404,
-    **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error"), 429),
-}
-"""The HTTP status that OpenAI (or Anthropic) sends with an error of this code or type."""
 
 
 def read_completion(
@@ -64,7 +55,7 @@ def read_completion(
     faults = Counter() if faults is None else faults
     if error := body.get("error"):
         raise unreadable(f"the endpoint returned an error and no answer: {said(error)}")
-    if (choice := _choice(body)) is None:
+    if (choice := first_choice(body)) is None:
         other = body.get("message") or body.get("detail")
         raise unreadable(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
     reason = choice.get("finish_reason")
@@ -104,27 +95,7 @@ def said(error: object) -> str:
     return one_line(str(message)) if isinstance(message, str | int) and message is not True else "it does not say why"
 
 
-def refusal_in(body: Mapping[str, Any]) -> tuple[int, dict[str, Any]] | None:
-    """Return the error that stands in an answer, and the HTTP status that its code or type names: so a gateway passes
-    on what a provider refused. None where there is no such error."""
-    for place in (body, _choice(body) or {}):
-        error = place.get("error")
-        if not isinstance(error, dict):
-            continue
-        for status in (_status(error.get("code")), _status(error.get("type"))):
-            if 400 <= status < 600:
-                return status, error
-    return None
-
-
-def _status(code: object) -> int:
-    """Return the HTTP status that the code of an error stands for; 0 where it stands for none."""
-    if isinstance(code, str):
-        return STATUSES.get(code) or (int(code) if re.fullmatch("[45][0-9]{2}", code) else 0)
-    return code if isinstance(code, int) else 0
-
-
-def _choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
+def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the choice with the index 0, else the first; None where there is none."""
     choices = body.get("choices")
     known = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []

@@ -27,6 +27,7 @@ from llmrank.backends.thinking import (
     CLOSING,
     OPENING,
     THINKING_TAIL,
+    begins_with_reasoning,
     ends_in_thinking,
     split_reasoning,
     template_arguments,
@@ -330,11 +331,7 @@ class VllmBackend(BaseBackend):
             return False
         opened = ends_in_thinking(self._tokenizer.decode(prompt[-THINKING_TAIL:]))
         if request.labels and (opened or request.thinking.on):
-            raise FatalBackendError(
-                f"the first token of the answer is read, and {self._model.name} would begin with its reasoning\n"
-                "  hint: write `thinking: off`; a model whose reasoning cannot be switched off needs an answer format "
-                "that reads text"
-            )
+            raise begins_with_reasoning(self._model.name)
         if opened and not request.thinking.on:
             raise FatalBackendError(
                 f"thinking cannot be switched off: the chat template of {self._model.name} opens a thinking turn\n"

@@ -99,6 +99,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
 
     status, body, wait = reply.status, ErrorBody.read(reply.body, reply.text), wait_of(reply.headers)
     said, code = error_text(body.message), body.code or body.type
+    its_own = f"{url} refuses this request ({status}): {said}"
     if status in (400, 403, 422):
         names = set(sent) | {"system" for message in sent.get("messages", ()) if message["role"] in SYSTEM_ROLES}
         name = refused_parameter(error_text(body.message, 1000), body.param[:200], body.code[:200], names)
@@ -106,7 +107,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         if name == "logprobs" or (name and status != 403):
             return UnsupportedError(name, said)
     if status == 413 or ITS_OWN.search(f"{code} {said}") or (status == 429 and TOO_LARGE.search(said)):
-        return BackendError(f"{url} refuses this request ({status}): {said}")
+        return BackendError(its_own)
     broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(said) and not COMES_BACK.search(said)
     if status == 402 or code in QUOTA or broke:
         return FatalBackendError(f"{url}: the quota is used up ({said})\n  hint: top up, then run it again")
@@ -127,7 +128,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         return beside(f"redirects to {error_text(reply.headers.get('location', 'nowhere'), 200)}")
     if status in (404, 405) and not isinstance(reply.body, dict):
         return beside(f"answered {status} at /chat/completions: {said}")
-    return RefusedError(f"({status}): {said}")
+    return RefusedError(its_own)
 
 
 @dataclass(frozen=True, slots=True)

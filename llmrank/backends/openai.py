@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
-from llmrank.backends.completion import cut_at, read_completion, unreadable
+from llmrank.backends.completion import at, cut_at, objects_at, read_completion, unreadable
 from llmrank.backends.dialect import TOP_LOGPROBS, Dialect
 from llmrank.backends.endpoint import Address, Endpoint, Reply
 from llmrank.backends.refusals import RefusedError, UnsupportedError, refusal, with_inner_refusal
@@ -84,8 +84,8 @@ class OpenAIBackend(BaseBackend):
         its answers made no sense (`ignored`); which models answered, where it was more than one (`served`)."""
         ignored = {name: count for name, count in self.endpoint.faults.items() if count}
         served = {name: list(values) for name, values in self._known.items() if len(values) > 1}
-        more = {"ignored": ignored} if ignored else {}
-        return {**self.dialect.concessions, **more, **({"served": served} if served else {})}
+        seen = {"ignored": ignored, "served": served}
+        return {**self.dialect.concessions, **{name: what for name, what in seen.items() if what}}
 
     def switches_thinking(self) -> bool | None:
         """Return False once the endpoint has refused `reasoning_effort`; until then, and of vLLM's, it is not known."""
@@ -299,8 +299,8 @@ class OpenAIBackend(BaseBackend):
         self._answers_at_once.add(request.thinking)
 
     async def _tokenize(self, text: str) -> list[int]:
-        tokens = (await self._post_tokenize({"prompt": text, "add_special_tokens": False})).get("tokens")
-        return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
+        body = await self._post_tokenize({"prompt": text, "add_special_tokens": False})
+        return [token for token in at(body, list, "tokens") or () if isinstance(token, int)]
 
     async def _post_tokenize(self, content: Mapping[str, Any]) -> dict[str, Any]:
         reply = await self.endpoint.call(
@@ -379,7 +379,6 @@ def other_bases(url: str) -> list[str]:
 
 def _models(reply: Reply) -> dict[str, dict[str, Any]] | None:
     """Return what a reply says of each model that it lists; None when it is no list of models."""
-    entries = reply.body.get("data") if reply.ok and isinstance(reply.body, dict) else None
-    if not isinstance(entries, list):
+    if not reply.ok or at(reply.body, list, "data") is None:
         return None
-    return {entry["id"]: entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)}
+    return {model["id"]: model for model in objects_at(reply.body, "data") if at(model, str, "id") is not None}

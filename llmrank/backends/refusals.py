@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Self
 
-from llmrank.backends.completion import first_choice, unreadable
+from llmrank.backends.completion import at, first_choice, unreadable
 from llmrank.backends.dialect import refused_parameter
 from llmrank.backends.endpoint import Reply, error_text
 from llmrank.errors import BackendError, FatalBackendError, TransientError
@@ -73,7 +73,7 @@ def with_inner_refusal(reply: Reply) -> Reply:
     so a gateway passes on what a provider refused."""
     if reply.ok and isinstance(reply.body, dict):
         for place in (reply.body, first_choice(reply.body) or {}):
-            if isinstance(error := place.get("error"), dict):
+            if (error := at(place, dict, "error")) is not None:
                 for status in (_status(error.get("code")), _status(error.get("type"))):
                     if 400 <= status < 600:
                         return replace(reply, status=status, body={"error": error})

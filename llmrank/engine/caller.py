@@ -13,7 +13,6 @@ from llmrank.errors import (
     BackendError,
     BoundReachedError,
     FatalBackendError,
-    RequestRefusedError,
     StoppedError,
     TransientError,
 )
@@ -189,12 +188,6 @@ class Caller:
             else:
                 self.limit.faulted(slot)
             return fault
-        except RequestRefusedError as error:
-            self.limit.leave(slot)
-            # An endpoint that has answered, now or in an earlier run, refuses this one request.
-            if not self._retries.answers and not self.store.has_answers(self.backend.identity):
-                raise
-            return Failure(str(error))
         except (FatalBackendError, BoundReachedError, asyncio.CancelledError):
             self.limit.leave(slot)
             raise

@@ -179,13 +179,18 @@ class Dialect:
                 return {}
             schema = {"name": "answer", "schema": json.loads(structured.spec), "strict": True}
             return {"response_format": {"type": "json_schema", "json_schema": schema}}
-        match structured.kind:
-            case "choice":
-                return {"structured_outputs": {"choice": structured.spec.splitlines()}}
-            case "regex":
-                return {"structured_outputs": {"regex": structured.spec}}
-            case "json_schema":
-                return {"structured_outputs": {"json": json.loads(structured.spec)}}
+        return {"structured_outputs": structured_outputs(structured)}
+
+
+def structured_outputs(structured: Structured) -> dict[str, Any]:
+    """Return the constraint in vLLM's terms."""
+    match structured.kind:
+        case "choice":
+            return {"choice": structured.spec.splitlines()}
+        case "regex":
+            return {"regex": structured.spec}
+        case "json_schema":
+            return {"json": json.loads(structured.spec)}
 
 
 def refused_parameter(message: str, param: str, code: str, sent: Collection[str]) -> str | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -185,8 +184,3 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
         ) from error
     decoder, tokenizer = open_base(base.folder, shape.item_layers, dtype)
     return TitleModel(TitleReader(decoder, tokenizer, shape.item_layers), body.eval(), projection, shape.window, dtype)
-
-
-def shape_fields(shape: TitleShape) -> dict[str, int]:
-    """Return the shape as it stands in a card."""
-    return asdict(shape)

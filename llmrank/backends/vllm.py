@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from llmrank.backends.adapter import CARD, PROMPT, check_base, read_card
 from llmrank.backends.base import BaseBackend, single_token
+from llmrank.backends.dialect import structured_outputs
 from llmrank.backends.models import Model, fingerprint, resolve_model
 from llmrank.backends.thinking import (
     CLOSING,
@@ -35,12 +36,11 @@ from llmrank.backends.thinking import (
 )
 from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError, nearest
 from llmrank.progress import Say, sign_of_life, silent
-from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Structured, Thinking, Usage
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Thinking, Usage
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
     from vllm.lora.request import LoRARequest
-    from vllm.sampling_params import StructuredOutputsParams
     from vllm.v1.engine.async_llm import AsyncLLM
 
 CPU_KV_CACHE = 4 << 30
@@ -292,7 +292,8 @@ class VllmBackend(BaseBackend):
                     f"vLLM cannot be loaded ({error})", hint="`llmrank doctor` says what is wrong with the installation"
                 ) from error
             if self._log is not None:
-                _log_into(self._log)
+                # vLLM's logger in this process writes into the log, and nowhere else.
+                logging.getLogger("vllm").handlers = [logging.FileHandler(self._log, delay=True)]
             opening, closing = OPENING.search(self._chat_template), CLOSING.search(self._chat_template)
             reasoning: dict[str, Any] = {}
             if opening and closing:
@@ -349,7 +350,7 @@ class VllmBackend(BaseBackend):
 
     def _sampling(self, request: Request, label_ids: list[int]) -> SamplingParams:
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         sampling, extra = request.sampling, _extra(request)
         extra.pop("chat_template_kwargs", None)
@@ -360,6 +361,8 @@ class VllmBackend(BaseBackend):
             )
         more: dict[str, Any] = {"min_p": 0.0, "repetition_penalty": 1.0} | extra
         budget = request.thinking.budget if OPENING.search(self._chat_template) else None
+        structured = request.structured
+        constraint = None if structured is None else StructuredOutputsParams(**structured_outputs(structured))
         return SamplingParams(
             n=1,
             temperature=sampling.temperature,
@@ -373,24 +376,11 @@ class VllmBackend(BaseBackend):
             stop=list(sampling.stop),
             logprobs=len(label_ids) or None,
             logprob_token_ids=label_ids or None,
-            structured_outputs=self._constraint(request.structured),
+            structured_outputs=constraint,
             thinking_token_budget=budget,
             output_kind=RequestOutputKind.FINAL_ONLY,
             **more,
         )
-
-    def _constraint(self, structured: Structured | None) -> StructuredOutputsParams | None:
-        from vllm.sampling_params import StructuredOutputsParams
-
-        if structured is None:
-            return None
-        match structured.kind:
-            case "choice":
-                return StructuredOutputsParams(choice=structured.spec.splitlines())
-            case "regex":
-                return StructuredOutputsParams(regex=structured.spec)
-            case "json_schema":
-                return StructuredOutputsParams(json=structured.spec)
 
 
 async def open_vllm(
@@ -526,14 +516,6 @@ def _aloud(say: Say, stream: TextIO) -> Say:
             say(line)
 
     return said
-
-
-def _log_into(log: Path) -> None:
-    """Let vLLM's logger in this process write into the log, and nowhere else."""
-    logger = logging.getLogger("vllm")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-    logger.addHandler(logging.FileHandler(log, delay=True))
 
 
 def _extra(request: Request) -> dict[str, Any]:

@@ -263,7 +263,7 @@ class BatchBackend(WrappedBackend):
         return file_id
 
     async def _look(self, batch: OpenBatch) -> Batch:
-        reply = await self._direct.endpoint.call("GET", f"batches/{quote(_id(batch), safe='')}")
+        reply = await self._direct.endpoint.call("GET", f"batches/{quote(str(batch.state.batch_id), safe='')}")
         return Batch.of(await self._object(batch, reply))
 
     async def _create(self, batch: OpenBatch) -> Batch:
@@ -374,11 +374,6 @@ class BatchBackend(WrappedBackend):
 
 def _name(batch: OpenBatch) -> str:
     return f"batch {batch.state.batch_id or f'without id ({batch.token[:8]}…)'}"
-
-
-def _id(batch: OpenBatch) -> str:
-    assert batch.state.batch_id is not None, "the batch was created"
-    return batch.state.batch_id
 
 
 def _failure(batch: OpenBatch, ended: Batch) -> BackendError:

@@ -165,21 +165,18 @@ class VllmBackend(BaseBackend):
         label is several tokens, when the prompt leaves the model in a thinking turn though thinking is off or labels
         are read, and for an `extra_body` that the engine does not know.
         """
-        self.check(request)
+        prompt, opened, ids = self.prepare(request)
         engine = await self._started()
         from vllm import TokensPrompt
         from vllm.exceptions import VLLMError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         started = time.monotonic()
-        prompt = self.prompt_ids(request)
-        opened = self._opens_thinking(request, prompt)
         if self.context_length is not None and len(prompt) >= self.context_length:
             raise BackendError(
                 f"the prompt has {len(prompt)} tokens; prompt and answer together may have {self.context_length} in "
                 f"{self._model.name}"
             )
-        ids = self.label_ids(request.labels)
         try:
             call = engine.generate(
                 TokensPrompt(prompt_token_ids=prompt),
@@ -238,14 +235,15 @@ class VllmBackend(BaseBackend):
             ) from error
         return ids
 
-    def check(self, request: Request) -> None:
-        """Raise FatalBackendError for a Request that no answer of this model can serve; the engine is not needed.
+    def prepare(self, request: Request) -> tuple[list[int], bool, list[int]]:
+        """Return the prompt's token ids, whether it leaves the model in a thinking turn, and the labels' token ids.
 
-        That is one whose labels are several tokens each, or whose prompt leaves the model in a thinking turn though
-        thinking is off or labels are read.
+        Raises FatalBackendError for a Request that no answer of this model can serve: its labels are several tokens
+        each, or it leaves the model in a thinking turn though thinking is off or labels are read. The engine is not
+        needed.
         """
-        self.label_ids(request.labels)
-        self._opens_thinking(request, self.prompt_ids(request))
+        labels, prompt = self.label_ids(request.labels), self.prompt_ids(request)
+        return prompt, self._opens_thinking(request, prompt), labels
 
     async def close(self) -> None:
         """End the engine and its processes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain, repeat
 
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
@@ -134,10 +135,9 @@ class Caller:
 
     async def _claim(self, key: str) -> Response | None:
         """Return once the question is ours to ask (None), or with its answer if another process gets it first."""
-        looks = 0
+        waits = chain(CLAIM_WAITS, repeat(CLAIM_WAITS[-1]))
         while not self.store.claim(key):
-            await self._pause(CLAIM_WAITS[min(looks, len(CLAIM_WAITS) - 1)])
-            looks += 1
+            await self._pause(next(waits))
             if (reply := self.store.get(key)) is not None:
                 return reply
         return self.store.get(key)

@@ -55,15 +55,15 @@ class Workload:
 class Estimate:
     """What a run would ask for."""
 
-    cases: int
-    most: Workload
+    cases: int = 0
+    most: Workload = Workload()
     """At most: the calls that the method can make, each with the longest prompt that was rendered for its Case."""
-    likely: Workload
+    likely: Workload = Workload()
     """What to expect."""
-    most_left: Workload
+    most_left: Workload = Workload()
     """At most what the Store has no answer to: what is still to be paid."""
-    likely_left: Workload
-    stored: Usage
+    likely_left: Workload = Workload()
+    stored: Usage = field(default_factory=Usage)
     """The tokens of the answers that the Store has."""
 
     def __add__(self, other: Estimate) -> Estimate:
@@ -116,16 +116,13 @@ def estimate(
     The bound on calls comes from `Ranker.needs`. A prompt that shows an earlier answer (a profile) is longer by it, and
     a question that two Cases share is counted twice. Raises InputError where the method cannot rank a list.
     """
-    count, known = 0, Usage()
-    most, likely, most_left, likely_left = Workload(), Workload(), Workload(), Workload()
+    total = Estimate()
     for case in cases:
-        count += 1
         shown = arrange(with_recall_order(case, ranker))
         needs = ranker.needs(len(shown.candidates))
         small = case.target is not None or needs.calls <= MOST_RENDERED
         seen = _Seen(count_tokens, stored)
         drive(ranker, shown if small else _part(shown, ranker), seen.answer)
-        known += seen.usage
         if case.target is not None or (small and needs.likely is None):
             bound = expected = seen.asked
         else:
@@ -135,9 +132,8 @@ def estimate(
             bound = _times(needs.calls, max(seen.longest, longest.longest), seen.most_tokens)
             mean = seen.asked.prompt_tokens / max(1, seen.asked.requests)
             expected = _times(needs.likely_calls, mean, seen.most_tokens)
-        most, most_left = most + bound, most_left + (bound - seen.held)
-        likely, likely_left = likely + expected, likely_left + (expected - seen.held)
-    return Estimate(count, most, likely, most_left, likely_left, known)
+        total += Estimate(1, bound, expected, bound - seen.held, expected - seen.held, seen.usage)
+    return total
 
 
 @dataclass

@@ -22,7 +22,7 @@ class ReplayBackend(BaseBackend):
     """Answers as the backend that filled the Store did: the same identity, so the same keys."""
 
     def __init__(self, stores: Sequence[Store], identity: Mapping[str, str]) -> None:
-        self._stores, self._identity = tuple(stores), identity
+        self._stores, self.identity = tuple(stores), identity
         # Whether it is there is asked before the answer itself.
         self._find = lru_cache(maxsize=LATEST)(self._look_up)
 
@@ -31,19 +31,14 @@ class ReplayBackend(BaseBackend):
         """Every label: the stored answers have their log-probabilities or are not there."""
         return Capabilities(LABEL_LIMIT)
 
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """The identity of the backend that gave the stored answers."""
-        return self._identity
-
     def holds(self, request: Request) -> bool:
         """Return whether the Request was answered. A run that shortened a history to fit the model asked a shorter one;
         so does a replay, which knows neither the model's tokenizer nor its context length."""
-        return self._find(request_key(self._identity, request)) is not None
+        return self._find(request_key(self.identity, request)) is not None
 
     async def answer(self, request: Request) -> Response:
         """Return the stored Response; raise BackendError if there is none."""
-        key = request_key(self._identity, request)
+        key = request_key(self.identity, request)
         if (response := self._find(key)) is not None:
             return response
         held = " and ".join(str(store.path) for store in self._stores)

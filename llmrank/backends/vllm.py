@@ -78,11 +78,11 @@ class VllmBackend(BaseBackend):
         """`verbose` shows the engine's own log on stderr; otherwise it goes into a file, kept if the engine fails."""
         self._model, self._dtype, self._say, self._verbose = model, dtype, say, verbose
         self._adapter, self._adapter_settings = adapter, _adapter_settings(adapter)
-        self._identity = {"kind": "vllm", "model": model.name, "revision": model.revision, "dtype": dtype}
-        if model.commit is not None:
-            self._identity["commit"] = model.commit
-        if adapter is not None:
-            self._identity["adapter"] = f"{adapter.resolve()}@{fingerprint(adapter)}"
+        commit = {} if model.commit is None else {"commit": model.commit}
+        named = {} if adapter is None else {"adapter": f"{adapter.resolve()}@{fingerprint(adapter)}"}
+        kind = {"kind": "vllm", "model": model.name, "revision": model.revision, "dtype": dtype}
+        self.identity: Mapping[str, str] = {**kind, **commit, **named}
+        """Kind, model, revision (hash of its files), number format; the commit on the hub and the adapter, if any."""
         self._engine: AsyncLLM | None = None
         self._failure: FatalBackendError | None = None
         self._log: Path | None = None
@@ -125,11 +125,6 @@ class VllmBackend(BaseBackend):
     def context_length(self) -> int | None:
         """Tokens that the model holds, prompt and answer together; None when its configuration does not say."""
         return self._context_length
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """Kind, model, revision (hash of its files), number format; the commit on the hub and the adapter, if any."""
-        return self._identity
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the number of prompt tokens, those of the chat template included."""

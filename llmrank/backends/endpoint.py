@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.cookies import CookieError
 from pathlib import Path
 from typing import Any, Self
@@ -47,7 +48,6 @@ CONNECT_SECONDS = 30.0
 LONG_WAIT = 3.0
 """Seconds after which a person is told what is being waited for."""
 USED_HEADERS = ("content-type", "content-encoding", "location", "retry-after", "retry-after-ms")
-JSON_HEADERS = {"Content-Type": "application/json"}
 BROKEN = (
     *(aiohttp.ClientResponseError, HttpProcessingError, CookieError, zlib.error),
     *(ValueError, RuntimeError, LookupError, ArithmeticError),
@@ -206,6 +206,8 @@ class Endpoint:
             # How many calls are under way is for the engine to say.
             connector=_Connector(limit=0),
             cookie_jar=aiohttp.CookieJar(unsafe=True),
+            # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
+            json_serialize=partial(json.dumps, separators=(",", ":")),
             # A small body may hold gigabytes: decompressed here, up to a bound.
             auto_decompress=False,
             proxy=proxy,
@@ -228,10 +230,7 @@ class Endpoint:
 
         Raises TransientError for every fault of the connection, and for a body that is too long.
         """
-        # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
-        body = data if content is None else json.dumps(content, separators=(",", ":")).encode()
-        headers = None if content is None else JSON_HEADERS
-        async with self._sent(method, path, body, headers, timeout or self.timeout) as response:
+        async with self._sent(method, path, timeout or self.timeout, content, data) as response:
             return await self._reply(response)
 
     async def download(self, path: str, target: Path) -> Reply | None:
@@ -241,7 +240,7 @@ class Endpoint:
         `target` cannot be written.
         """
         with target.open("wb") as file:
-            async with self._sent("GET", path, None, None, None) as response:
+            async with self._sent("GET", path, None) as response:
                 if response.status >= 300:
                     return await self._reply(response)
                 async for part in _parts(response, MOST_FILE_BYTES):
@@ -295,9 +294,9 @@ class Endpoint:
         self,
         method: str,
         path: str,
-        body: bytes | aiohttp.FormData | None,
-        headers: Mapping[str, str] | None,
         timeout: float | None,
+        content: Mapping[str, Any] | None = None,
+        data: aiohttp.FormData | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """The one place where a call can fail: what the HTTP stack raises becomes a TransientError of this call."""
         if len(self._session.cookie_jar) > MOST_COOKIES:
@@ -309,8 +308,8 @@ class Endpoint:
                     async with self._session.request(
                         method,
                         url,
-                        data=body,
-                        headers=headers,
+                        json=content,
+                        data=data,
                         allow_redirects=False,
                         timeout=self._whole if timeout else self._each_part,
                     ) as response:

@@ -94,7 +94,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     wrong.
     """
 
-    def beside(what: str, hint: str = CORRECT_URL) -> BackendError:
+    def between(what: str, hint: str = CORRECT_URL) -> BackendError:
         return unreadable(f"{url} {what}") if answered else FatalBackendError(f"{url} {what}\n  hint: {hint}")
 
     status, body, wait = reply.status, ErrorBody.read(reply.body, reply.text), wait_of(reply.headers)
@@ -113,7 +113,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         return FatalBackendError(f"{url}: the quota is used up ({said})\n  hint: top up, then run it again")
     if status == 407 or (status == 403 and reply.text.lstrip().startswith("<")):
         hint = "let it pass these calls (HTTPS_PROXY may hold a user and a password), or correct --base-url"
-        return beside(f"is behind a proxy or a firewall that answered {status}: {said}", hint)
+        return between(f"is behind a proxy or a firewall that answered {status}: {said}", hint)
     if status in (401, 403):
         return FatalBackendError(
             f"{url} refuses the key ({status})\n  hint: set OPENAI_API_KEY to a key for this endpoint"
@@ -125,9 +125,9 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     if status < 300:
         return unreadable(f"{url} answered with the status {status}, which HTTP does not have")
     if status < 400:
-        return beside(f"redirects to {error_text(reply.headers.get('location', 'nowhere'), 200)}")
+        return between(f"redirects to {error_text(reply.headers.get('location', 'nowhere'), 200)}")
     if status in (404, 405) and not isinstance(reply.body, dict):
-        return beside(f"answered {status} at /chat/completions: {said}")
+        return between(f"answered {status} at /chat/completions: {said}")
     return RefusedError(its_own)
 
 

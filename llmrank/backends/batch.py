@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
+import aiohttp
+
 from llmrank.backends.base import WrappedBackend
 from llmrank.backends.completion import at, number_at, objects_at, said, unreadable
 from llmrank.backends.endpoint import Reply
@@ -252,19 +254,16 @@ class BatchBackend(WrappedBackend):
                 wait = min(LONGEST_WAIT, wait * GROWTH)
 
     async def _upload(self, batch: OpenBatch) -> str:
-        import aiohttp
-
         with batch.input.open("rb") as file:
             form = aiohttp.FormData({"purpose": "batch"})
             form.add_field("file", file, filename=batch.input.name, content_type="application/jsonl")
-            uploaded = await self._object(batch, await self._direct.endpoint.call("POST", "files", data=form))
+            uploaded = await self._call(batch, "POST", "files", data=form)
         if (file_id := at(uploaded, str, "id")) is None:
             raise unreadable(f"{self.identity['base_url']} took a file and gave it no id")
         return file_id
 
     async def _look(self, batch: OpenBatch) -> Batch:
-        reply = await self._direct.endpoint.call("GET", f"batches/{quote(str(batch.state.batch_id), safe='')}")
-        return Batch.of(await self._object(batch, reply))
+        return Batch.of(await self._call(batch, "GET", f"batches/{quote(str(batch.state.batch_id), safe='')}"))
 
     async def _create(self, batch: OpenBatch) -> Batch:
         """Return the created batch; one that was created without our hearing of it is found, not created again."""
@@ -278,20 +277,18 @@ class BatchBackend(WrappedBackend):
             "metadata": {TOKEN: batch.token},
         }
         try:
-            return Batch.of(await self._object(batch, await self._direct.endpoint.call("POST", "batches", content)))
-        except TransientError:
-            raise
-        except BackendError:
-            # Refused for good: there is no such batch, and none to be looked for.
-            batch.forget()
+            return Batch.of(await self._call(batch, "POST", "batches", content=content))
+        except BackendError as error:
+            if not isinstance(error, TransientError):
+                # Refused for good: there is no such batch, and none to be looked for.
+                batch.forget()
             raise
 
     async def _find(self, batch: OpenBatch) -> Batch | None:
         """Return the endpoint's batch that says it is this one, or None; newest first, so the search is short."""
         after = ""
         while True:
-            reply = await self._direct.endpoint.call("GET", f"batches?limit=100{after}")
-            page = await self._object(batch, reply)
+            page = await self._call(batch, "GET", f"batches?limit=100{after}")
             listed = [Batch.of(one) for one in objects_at(page, "data")]
             for found in listed:
                 if found.token == batch.token:
@@ -303,17 +300,17 @@ class BatchBackend(WrappedBackend):
                 return None
             after = last
 
+    async def _call(self, batch: OpenBatch, method: str, path: str, **sent: Any) -> dict[str, Any]:  # noqa: ANN401
+        return await self._object(batch, await self._direct.endpoint.call(method, path, **sent))
+
     async def _object(self, batch: OpenBatch, reply: Reply) -> dict[str, Any]:
         """Return the JSON object of a reply; a 404 here says something of the batch, and not of the model."""
         if reply.status in (404, 405):
-            if batch.state.batch_id is None:
-                raise FatalBackendError(
-                    f"{self.identity['base_url']} takes no batches ({reply.status})\n  hint: leave out --batch"
-                )
-            raise FatalBackendError(
-                f"{self.identity['base_url']} knows no {_name(batch)} ({reply.status})\n"
-                f"  hint: use the key with which it was begun; or delete {batch.folder} to ask again"
-            )
+            wrong, hint = "takes no batches", "leave out --batch"
+            if batch.state.batch_id is not None:
+                wrong = f"knows no {_name(batch)}"
+                hint = f"use the key with which it was begun; or delete {batch.folder} to ask again"
+            raise FatalBackendError(f"{self.identity['base_url']} {wrong} ({reply.status})\n  hint: {hint}")
         try:
             return await self._direct.read_object(reply)
         except (TransientError, FatalBackendError):

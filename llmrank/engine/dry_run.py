@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from operator import add, sub
 
 from llmrank.engine.driver import drive, with_recall_order
 from llmrank.errors import InputError
@@ -32,19 +33,11 @@ class Workload:
         return f"{self.requests:,} requests, {tokens}"
 
     def __add__(self, other: Workload) -> Workload:
-        return Workload(
-            self.requests + other.requests,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-        )
+        return Workload(*map(add, astuple(self), astuple(other)))
 
     def __sub__(self, other: Workload) -> Workload:
         """Return what is left when the other is done; never below zero."""
-        return Workload(
-            max(0, self.requests - other.requests),
-            max(0, self.prompt_tokens - other.prompt_tokens),
-            max(0, self.completion_tokens - other.completion_tokens),
-        )
+        return Workload(*(max(0, left) for left in map(sub, astuple(self), astuple(other))))
 
     def usage(self, cached_share: float = 0.0) -> Usage:
         """Return the tokens when that share of the prompts comes from the prefix cache."""

@@ -133,13 +133,6 @@ class FatalBackendError(BackendError):
     """A failure that every further call would meet too (wrong key, no such model): the run stops at once."""
 
 
-class RequestRefusedError(FatalBackendError):
-    """An endpoint that this process has seen no answer from refuses a request.
-
-    Where the Store or the run has an answer from it, the request is at fault and not the endpoint: then it fails alone.
-    """
-
-
 class EngineDiedError(FatalBackendError):
     """The engine in this process is dead; another process may have better luck with the same question."""
 

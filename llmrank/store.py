@@ -281,10 +281,6 @@ class Store(Closable):
         self._execute(f"{insert} INTO response VALUES (?, ?, ?, ?, ?)", [key, backend, keyed.request_json, answer, now])
         self._damaged.discard(key)
 
-    def has_answers(self, identity: Mapping[str, str]) -> bool:
-        """Return whether this backend has ever answered."""
-        return bool(self._execute(f"SELECT 1 {_JOINED} WHERE identity = ? LIMIT 1", [canonical_json(dict(identity))]))
-
     def claim(self, key: str) -> bool:
         """Return whether the question is now this Store's to ask, until `release`; False: another process asks it.
 
@@ -431,16 +427,10 @@ class ForgetfulStore(Store):
     def __init__(self) -> None:
         """Open nothing on the disk."""
         super().__init__(Path(":memory:"))
-        self._answered = False
 
     def get_all(self, keys: Sequence[str]) -> dict[str, Response]:
         """Return nothing."""
         return {}
 
     def put_keyed(self, keyed: KeyedRequest, response: Response, key: str = "") -> None:
-        """Keep only that something was answered."""
-        self._answered = True
-
-    def has_answers(self, identity: Mapping[str, str]) -> bool:
-        """Return whether anything was answered."""
-        return self._answered
+        """Keep nothing."""

@@ -402,13 +402,6 @@ def test_another_database_is_not_written_into(tmp_path: Path) -> None:
         Store(tmp_path / "other")
 
 
-def test_which_backends_have_answered_is_known(tmp_path: Path) -> None:
-    with Store(tmp_path / "s") as store:
-        assert not store.has_answers(IDENTITY)
-        store.put("k", IDENTITY, REQUEST, RESPONSE)
-        assert store.has_answers(dict(reversed(IDENTITY.items()))) and not store.has_answers({**IDENTITY, "model": "n"})
-
-
 def test_a_question_is_claimed_by_one_at_a_time(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store, Store(tmp_path / "s") as other:
         assert store.claim("k") and not other.claim("k") and other.claim("l")

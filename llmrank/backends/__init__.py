@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -105,15 +106,11 @@ class BackendSettings:
 
     def _unknown(self) -> InputError:
         known = backend_names()
-        url = SERVERS.get(self.name.lower().replace("-", "").replace(".", "").replace("_", ""))
-        if url is not None:
-            hint = f"{self.name} speaks OpenAI's interface: say --base-url {url}"
-            return InputError(f"unknown backend {self.kind!r}", hint=hint, field="backend")
-        return InputError(
-            f"unknown backend {self.kind!r}{nearest(self.name, known)}",
-            hint=f"choose {', '.join(known)}; for a server that speaks OpenAI's interface, say --base-url URL",
-            field="backend",
-        )
+        close = nearest(self.name, known)
+        hint = f"choose {', '.join(known)}; for a server that speaks OpenAI's interface, say --base-url URL"
+        if url := SERVERS.get(re.sub(r"[-._]", "", self.name.lower())):
+            close, hint = "", f"{self.name} speaks OpenAI's interface: say --base-url {url}"
+        return InputError(f"unknown backend {self.kind!r}{close}", hint=hint, field="backend")
 
 
 def backend_names() -> tuple[str, ...]:

@@ -9,24 +9,29 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
+import aiohttp
+
 from llmrank.backends.base import WrappedBackend
-from llmrank.backends.completion import said, unreadable
+from llmrank.backends.completion import at, number_at, objects_at, said, unreadable
 from llmrank.backends.endpoint import Reply
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
-from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError, one_line
+from llmrank.errors import BackendError, FatalBackendError, TransientError, one_line
+from llmrank.files import cannot_write
 from llmrank.progress import Say, silent
 from llmrank.store import Store, request_key
 from llmrank.types import Request, Response
 
 Result = TypeVar("Result")
+Results = dict[str, Response | BackendError]
+"""What became of each Request of a batch, by Store key."""
 
 MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000
 """What the API takes in one batch."""
@@ -61,28 +66,21 @@ class Batch:
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:
         """Return the batch in a JSON object; raise TransientError when it has no id or no status."""
-        batch_id, status = body.get("id"), body.get("status")
-        if not (isinstance(batch_id, str) and isinstance(status, str)):
+        batch_id, status = at(body, str, "id"), at(body, str, "status")
+        if batch_id is None or status is None:
             raise unreadable("the endpoint answered with something that is no batch")
-        output, error_file = body.get("output_file_id"), body.get("error_file_id")
-        errors, metadata, created = body.get("errors"), body.get("metadata"), body.get("created_at")
-        faults = errors.get("data") if isinstance(errors, dict) else None
+        counts = [number_at(body, "request_counts", name) for name in ("completed", "failed")]
+        done = [int(count) for count in counts if count is not None and 0 <= count <= MOST_REQUESTS]
         return cls(
             batch_id=batch_id,
             status=one_line(status, 40),
-            output_file_id=output if isinstance(output, str) else None,
-            error_file_id=error_file if isinstance(error_file, str) else None,
-            done=_done(body.get("request_counts")),
-            errors=tuple(fault for fault in faults if isinstance(fault, dict)) if isinstance(faults, list) else (),
-            token=str(metadata.get(TOKEN, "")) if isinstance(metadata, dict) else "",
-            created_at=created if isinstance(created, int | float) else inf,
+            output_file_id=at(body, str, "output_file_id"),
+            error_file_id=at(body, str, "error_file_id"),
+            done=sum(done) if len(done) == 2 else None,
+            errors=tuple(objects_at(body, "errors", "data")),
+            token=at(body, str, "metadata", TOKEN) or "",
+            created_at=inf if (created := number_at(body, "created_at")) is None else created,
         )
-
-
-def _done(counts: object) -> int | None:
-    done = [counts.get(name) for name in ("completed", "failed")] if isinstance(counts, dict) else []
-    good = [count for count in done if isinstance(count, int) and 0 <= count <= MOST_REQUESTS]
-    return sum(good) if len(good) == 2 else None
 
 
 class BatchBackend(WrappedBackend):
@@ -106,11 +104,11 @@ class BatchBackend(WrappedBackend):
         super().__init__(direct)
         self._direct, self._store_path, self._say, self._quiet = direct, store, say, quiet
         self._store: Store | None = None
-        self._awaited: dict[str, asyncio.Future[Response]] = {}
-        """By Store key: every Request that is in a batch, or waits for the next."""
+        self._under_way: dict[str, asyncio.Task[Results]] = {}
+        """By Store key: the task that sees the batch with this Request through."""
         self._next: dict[str, tuple[Request, bytes]] = {}
+        """What the next batch holds so far: by Store key the Request and its line."""
         self._next_bytes = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._first, self._has_answered = asyncio.Lock(), False
 
     async def answer(self, request: Request) -> Response:
@@ -121,7 +119,7 @@ class BatchBackend(WrappedBackend):
         """
         store = self._opened()
         key = request_key(self.identity, request)
-        if key not in self._awaited:
+        if key not in self._under_way:
             # A batch of an earlier command may have brought it since the caller looked.
             if (stored := store.get(key)) is not None:
                 return stored
@@ -131,15 +129,20 @@ class BatchBackend(WrappedBackend):
                     self._has_answered = True
                     return response
             # Another may have asked the same while this one waited.
-            if key not in self._awaited:
+            if key not in self._under_way:
                 self._put(key, request)
-        return await asyncio.shield(self._awaited[key])
+        # The batch goes on, whoever gives up waiting for it.
+        result = (await asyncio.shield(self._under_way[key]))[key]
+        if isinstance(result, BackendError):
+            raise result
+        return result
 
     async def close(self) -> None:
         """Stop following; batches that are under way stay noted for the next command."""
-        for task in self._tasks:
+        tasks = set(self._under_way.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._store is not None:
             self._store.close()
         await super().close()
@@ -151,72 +154,51 @@ class BatchBackend(WrappedBackend):
             self._store = Store(self._store_path)
             for batch in take_open_batches(self._store_path, self.identity):
                 self._say(f"{_name(batch)} of {batch.state.count:,} requests is taken up again")
-                for key in batch.keys:
-                    self._expect(key)
-                self._begin(self._see_through(batch), batch.keys)
+                self._under_way |= dict.fromkeys(batch.keys, self._begin(self._see_through(batch)))
         return self._store
-
-    def _expect(self, key: str) -> None:
-        future = asyncio.get_running_loop().create_future()
-        # It may have no waiter, and asyncio reports an exception that was never retrieved.
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._awaited[key] = future
 
     def _put(self, key: str, request: Request) -> None:
         body = self._direct.dialect.body(request)
         line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
         encoded = json.dumps(line).encode() + b"\n"
-        if len(self._next) >= MOST_REQUESTS or self._next_bytes + len(encoded) > MOST_BYTES:
-            self._flush()
-        if not self._next:
-            self._begin(self._flush_when_quiet(), ())
+        full = len(self._next) >= MOST_REQUESTS or self._next_bytes + len(encoded) > MOST_BYTES
+        if full or not self._next:
+            self._next, self._next_bytes = {}, 0
+            task = self._begin(self._send_off(self._next))
+        else:
+            task = self._under_way[next(iter(self._next))]
         self._next[key] = request, encoded
         self._next_bytes += len(encoded)
-        self._expect(key)
+        self._under_way[key] = task
 
-    async def _flush_when_quiet(self) -> dict[str, Response | BackendError]:
+    async def _send_off(self, collected: Mapping[str, tuple[Request, bytes]]) -> Results:
+        """See a batch through, once it is full or nothing new has come for a second."""
         before = -1
-        while len(self._next) != before:
-            before = len(self._next)
+        while collected is self._next and len(collected) != before:
+            before = len(collected)
             await asyncio.sleep(self._quiet)
-        self._flush()
-        return {}
-
-    def _flush(self) -> None:
-        if self._next:
-            lines = [(key, request, line) for key, (request, line) in self._next.items()]
-            self._begin(self._send_off(lines), tuple(self._next))
-            self._next, self._next_bytes = {}, 0
-
-    async def _send_off(self, lines: Sequence[tuple[str, Request, bytes]]) -> Mapping[str, Response | BackendError]:
+        if collected is self._next:
+            self._next = {}
+        lines = [(key, request, line) for key, (request, line) in collected.items()]
         return await self._see_through(OpenBatch.begin(self._store_path, self.identity, lines))
 
-    def _begin(self, work: Coroutine[None, None, Mapping[str, Response | BackendError]], keys: Sequence[str]) -> None:
-        """Do the work beside; those who wait hear of its results, or of what went wrong with all of its keys."""
+    def _begin(self, work: Coroutine[None, None, Results]) -> asyncio.Task[Results]:
+        """Return a task that does the work; once it has ended, only those who wait already hear of it."""
 
-        def tell(task: asyncio.Task[Mapping[str, Response | BackendError]]) -> None:
-            self._tasks.discard(task)
-            if task.cancelled():
-                return
-            error = task.exception()
-            results = task.result() if error is None else dict.fromkeys(keys, error)
-            for key, result in results.items():
-                waiting = self._awaited.pop(key, None)
-                if waiting is None or waiting.done():
-                    continue
-                if isinstance(result, Response):
-                    waiting.set_result(result)
-                else:
-                    waiting.set_exception(result)
+        def ended(task: asyncio.Task[Results]) -> None:
+            self._under_way = {key: other for key, other in self._under_way.items() if other is not task}
+            if not task.cancelled():
+                # Nobody may be waiting, and asyncio reports an exception that was never retrieved.
+                task.exception()
 
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(tell)
+        task.add_done_callback(ended)
+        return task
 
     # --- through the API ---
 
-    async def _see_through(self, batch: OpenBatch) -> Mapping[str, Response | BackendError]:
+    async def _see_through(self, batch: OpenBatch) -> Results:
         """Bring a batch to its end, and return what became of each of its Requests."""
         try:
             results = await self._collect(batch, await self._ended(batch))
@@ -234,11 +216,7 @@ class BatchBackend(WrappedBackend):
             self._say(f"{_name(batch)} is noted in {batch.folder}: the same command goes on with it")
             raise
         except OSError as error:
-            raise InputError(
-                f"cannot be written: {error.strerror}",
-                path=batch.folder,
-                hint="make room, or make it writable; the same command then goes on with the batch",
-            ) from error
+            raise cannot_write(batch.folder, error) from error
         finally:
             batch.release()
 
@@ -276,19 +254,16 @@ class BatchBackend(WrappedBackend):
                 wait = min(LONGEST_WAIT, wait * GROWTH)
 
     async def _upload(self, batch: OpenBatch) -> str:
-        import aiohttp
-
         with batch.input.open("rb") as file:
             form = aiohttp.FormData({"purpose": "batch"})
             form.add_field("file", file, filename=batch.input.name, content_type="application/jsonl")
-            uploaded = await self._object(batch, await self._direct.endpoint.call("POST", "files", data=form))
-        if not isinstance(file_id := uploaded.get("id"), str):
+            uploaded = await self._call(batch, "POST", "files", data=form)
+        if (file_id := at(uploaded, str, "id")) is None:
             raise unreadable(f"{self.identity['base_url']} took a file and gave it no id")
         return file_id
 
     async def _look(self, batch: OpenBatch) -> Batch:
-        reply = await self._direct.endpoint.call("GET", f"batches/{quote(_id(batch), safe='')}")
-        return Batch.of(await self._object(batch, reply))
+        return Batch.of(await self._call(batch, "GET", f"batches/{quote(str(batch.state.batch_id), safe='')}"))
 
     async def _create(self, batch: OpenBatch) -> Batch:
         """Return the created batch; one that was created without our hearing of it is found, not created again."""
@@ -302,22 +277,19 @@ class BatchBackend(WrappedBackend):
             "metadata": {TOKEN: batch.token},
         }
         try:
-            return Batch.of(await self._object(batch, await self._direct.endpoint.call("POST", "batches", content)))
-        except TransientError:
-            raise
-        except BackendError:
-            # Refused for good: there is no such batch, and none to be looked for.
-            batch.forget()
+            return Batch.of(await self._call(batch, "POST", "batches", content=content))
+        except BackendError as error:
+            if not isinstance(error, TransientError):
+                # Refused for good: there is no such batch, and none to be looked for.
+                batch.forget()
             raise
 
     async def _find(self, batch: OpenBatch) -> Batch | None:
         """Return the endpoint's batch that says it is this one, or None; newest first, so the search is short."""
         after = ""
         while True:
-            reply = await self._direct.endpoint.call("GET", f"batches?limit=100{after}")
-            page = await self._object(batch, reply)
-            entries = page.get("data")
-            listed = [Batch.of(one) for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+            page = await self._call(batch, "GET", f"batches?limit=100{after}")
+            listed = [Batch.of(one) for one in objects_at(page, "data")]
             for found in listed:
                 if found.token == batch.token:
                     return found
@@ -328,17 +300,17 @@ class BatchBackend(WrappedBackend):
                 return None
             after = last
 
+    async def _call(self, batch: OpenBatch, method: str, path: str, **sent: Any) -> dict[str, Any]:  # noqa: ANN401
+        return await self._object(batch, await self._direct.endpoint.call(method, path, **sent))
+
     async def _object(self, batch: OpenBatch, reply: Reply) -> dict[str, Any]:
         """Return the JSON object of a reply; a 404 here says something of the batch, and not of the model."""
         if reply.status in (404, 405):
-            if batch.state.batch_id is None:
-                raise FatalBackendError(
-                    f"{self.identity['base_url']} takes no batches ({reply.status})\n  hint: leave out --batch"
-                )
-            raise FatalBackendError(
-                f"{self.identity['base_url']} knows no {_name(batch)} ({reply.status})\n"
-                f"  hint: use the key with which it was begun; or delete {batch.folder} to ask again"
-            )
+            wrong, hint = "takes no batches", "leave out --batch"
+            if batch.state.batch_id is not None:
+                wrong = f"knows no {_name(batch)}"
+                hint = f"use the key with which it was begun; or delete {batch.folder} to ask again"
+            raise FatalBackendError(f"{self.identity['base_url']} {wrong} ({reply.status})\n  hint: {hint}")
         try:
             return await self._direct.read_object(reply)
         except (TransientError, FatalBackendError):
@@ -348,11 +320,11 @@ class BatchBackend(WrappedBackend):
 
     # --- and back ---
 
-    async def _collect(self, batch: OpenBatch, ended: Batch) -> dict[str, Response | BackendError]:
+    async def _collect(self, batch: OpenBatch, ended: Batch) -> Results:
         """Return what became of every Request of an ended batch; the answers are stored."""
         store = self._opened()
         requests = batch.requests()
-        results: dict[str, Response | BackendError] = {}
+        results: Results = {}
         # Answers first: once one is answered, a refusal is the fault of the Request that met it.
         for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
             for number, line in enumerate(self._lines(await self._download(batch, file_id))):
@@ -387,14 +359,11 @@ class BatchBackend(WrappedBackend):
                     yield line
 
     async def _result(self, request: Request, line: Mapping[str, Any]) -> Response | BackendError:
-        answered, error = line.get("response"), line.get("error")
-        if not isinstance(answered, dict):
-            return BackendError(f"the batch brought no answer: {said(error)}")
-        status, body = answered.get("status_code"), answered.get("body")
+        if (answered := at(line, dict, "response")) is None:
+            return BackendError(f"the batch brought no answer: {said(line.get('error'))}")
+        status, body = at(answered, int, "status_code"), at(answered, dict, "body")
         try:
-            response = await self._direct.read_line(
-                request, status if isinstance(status, int) else 200, body if isinstance(body, dict) else {}
-            )
+            response = await self._direct.read_line(request, 200 if status is None else status, body or {})
         except BackendError as failure:
             return failure
         return replace(response, batch=True)
@@ -402,11 +371,6 @@ class BatchBackend(WrappedBackend):
 
 def _name(batch: OpenBatch) -> str:
     return f"batch {batch.state.batch_id or f'without id ({batch.token[:8]}…)'}"
-
-
-def _id(batch: OpenBatch) -> str:
-    assert batch.state.batch_id is not None, "the batch was created"
-    return batch.state.batch_id
 
 
 def _failure(batch: OpenBatch, ended: Batch) -> BackendError:

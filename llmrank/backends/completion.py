@@ -6,14 +6,15 @@ Nothing in it is believed. What is no answer raises; a field that makes no sense
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from llmrank.errors import TransientError, one_line
 from llmrank.types import Response, Usage
+
+Kind = TypeVar("Kind")
 
 MOST_TOKENS = 100_000_000
 """More than any call takes; a count beyond it makes no sense."""
@@ -37,14 +38,24 @@ BROKEN_OFF = frozenset(
     | {"insufficient_system_resource", "malformed_function_call"}
 )
 """Finish reasons of an answer that was not finished: its text is half of one."""
-STATUSES = {
-    **dict.fromkeys(("context_length_exceeded", "content_filter", "invalid_request_error"), 400),
-    **dict.fromkeys(("invalid_api_key", "authentication_error"), 401),
-    "insufficient_quota": 402,
-    "model_not_found": 404,
-    **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error"), 429),
-}
-"""The HTTP status that OpenAI (or Anthropic) sends with an error of this code or type."""
+
+
+def at(value: object, kind: type[Kind], *path: str) -> Kind | None:
+    """Return what stands at a path of JSON, if it is of this kind."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, kind) else None
+
+
+def objects_at(value: object, *path: str) -> list[dict[str, Any]]:
+    """Return the objects of the list at a path of JSON."""
+    return [one for one in at(value, list, *path) or () if isinstance(one, dict)]
+
+
+def number_at(value: object, *path: str) -> float | None:
+    """Return the number at a path of JSON; true is none."""
+    found = at(value, object, *path)
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def read_completion(
@@ -64,7 +75,7 @@ def read_completion(
     faults = Counter() if faults is None else faults
     if error := body.get("error"):
         raise unreadable(f"the endpoint returned an error and no answer: {said(error)}")
-    if (choice := _choice(body)) is None:
+    if (choice := first_choice(body)) is None:
         other = body.get("message") or body.get("detail")
         raise unreadable(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
     reason = choice.get("finish_reason")
@@ -74,8 +85,7 @@ def read_completion(
     known = (reason or "").lower().replace("-", "_")
     if (error := choice.get("error")) or known in BROKEN_OFF:
         raise unreadable(f"the endpoint failed within its answer: {said(error)}")
-    message = choice.get("message")
-    if not isinstance(message, dict):
+    if (message := at(choice, dict, "message")) is None:
         raise unreadable("the endpoint returned a choice without a message")
     content, thought, refused = message.get("content"), "", ""
     if isinstance(content, list):
@@ -104,31 +114,10 @@ def said(error: object) -> str:
     return one_line(str(message)) if isinstance(message, str | int) and message is not True else "it does not say why"
 
 
-def refusal_in(body: Mapping[str, Any]) -> tuple[int, dict[str, Any]] | None:
-    """Return the error that stands in an answer, and the HTTP status that its code or type names: so a gateway passes
-    on what a provider refused. None where there is no such error."""
-    for place in (body, _choice(body) or {}):
-        error = place.get("error")
-        if not isinstance(error, dict):
-            continue
-        for status in (_status(error.get("code")), _status(error.get("type"))):
-            if 400 <= status < 600:
-                return status, error
-    return None
-
-
-def _status(code: object) -> int:
-    """Return the HTTP status that the code of an error stands for; 0 where it stands for none."""
-    if isinstance(code, str):
-        return STATUSES.get(code) or (int(code) if re.fullmatch("[45][0-9]{2}", code) else 0)
-    return code if isinstance(code, int) else 0
-
-
-def _choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
+def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the choice with the index 0, else the first; None where there is none."""
-    choices = body.get("choices")
-    known = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-    return next((choice for choice in known if choice.get("index") == 0), known[0] if known else None)
+    choices = objects_at(body, "choices")
+    return next((choice for choice in choices if choice.get("index") == 0), choices[0] if choices else None)
 
 
 def _joined(parts: Sequence[object]) -> tuple[str, str, str]:
@@ -167,16 +156,10 @@ def _usage(usage: object, faults: Counter[str]) -> Usage:
 
     def number(*path: str) -> int:
         nonlocal wrong
-        value: Any = usage
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        if value is None:
-            return 0
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
-            return value
-        wrong = True
+        count = number_at(usage, *path)
+        if count is not None and 0 <= count <= MOST_TOKENS and count % 1 == 0:
+            return int(count)
+        wrong |= at(usage, object, *path) is not None
         return 0
 
     prompt, completion = number("prompt_tokens"), number("completion_tokens")
@@ -194,21 +177,13 @@ def _label_logprobs(
 ) -> dict[str, float] | None:
     """Return the log-probability of each label at the first token: by id where ids were asked for; else by text, where
     the forms of a label with and without a space are added up. None if the endpoint returned none at all."""
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not isinstance(content, list) or not content:
+    if not (content := at(logprobs, list, "content")):
         return None
-    first = content[0]
-    entries = first.get("top_logprobs") if isinstance(first, dict) else None
     pairs: list[tuple[str, float]] = []
-    for entry in entries[:MOST_LOGPROBS] if isinstance(entries, list) else []:
-        token, value = (entry.get("token"), entry.get("logprob")) if isinstance(entry, dict) else (None, None)
+    for entry in (at(content[0], list, "top_logprobs") or [])[:MOST_LOGPROBS]:
+        token, value = at(entry, str, "token"), number_at(entry, "logprob")
         # A number of four hundred digits is no float; -inf has no place in JSON, and says nothing of the others.
-        if (
-            isinstance(token, str)
-            and isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and -1e6 <= value <= ROUNDING
-        ):
+        if token is not None and value is not None and -1e6 <= value <= ROUNDING:
             pairs.append((token, min(0.0, float(value))))
         else:
             faults["logprobs"] += 1

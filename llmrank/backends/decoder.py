@@ -20,6 +20,14 @@ LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 """The linear layers of a decoder layer of Llama and its relatives."""
 
 
+def training_module(name: str) -> Any:  # noqa: ANN401 - a module
+    """Return a module of the extra `finetune`; raises MissingError where it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+
+
 def open_base(folder: Path, layers: int, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return the first `layers` decoder layers of a language model, and its tokenizer.
 
@@ -58,15 +66,10 @@ def linear_names(decoder: nn.Module) -> list[str]:
 
 def _open(folder: Path, dtype: torch.dtype, *, output: bool) -> PreTrainedModel:
     """Return the model for inference, with its output layer or without."""
-    try:
-        from transformers import AutoModel, AutoModelForCausalLM
-    except ImportError as error:
-        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    kind = AutoModelForCausalLM if output else AutoModel
+    transformers = training_module("transformers")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    kind = transformers.AutoModelForCausalLM if output else transformers.AutoModel
     return cast("PreTrainedModel", kind.from_pretrained(folder, dtype=dtype)).eval()
 
 
@@ -112,10 +115,7 @@ def with_lora(
     `targets` are names of linear layers, or "all-linear"; `layers` the numbers of the decoder layers that get one,
     None: all. Raises MissingError where peft is not installed.
     """
-    try:
-        peft = import_module("peft")
-    except ImportError as error:
-        raise MissingError("peft is not installed", hint="pip install 'llmrank[finetune]'") from error
+    peft = training_module("peft")
     modules = targets if isinstance(targets, str) else list(targets)
     chosen = None if layers is None else list(layers)
     lora = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=modules, layers_to_transform=chosen, bias="none")

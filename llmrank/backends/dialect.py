@@ -53,6 +53,8 @@ REFUSED = re.compile(
 """Words that say a parameter is not taken at all, or only at its default; not that its value is out of range."""
 WRONG_VALUE = re.compile(r"invalid (?:value|role|parameter)|must be one of", re.IGNORECASE)
 """Of a role or a kind of response format, these words say the same."""
+MILDER = ("minimal", "low")
+"""Efforts that may stand for none, where a refusal names them, least first."""
 
 
 class Dialect:
@@ -147,21 +149,16 @@ class Dialect:
 
     def do_without(self, name: str, said: str) -> None:
         """Send from now on what the endpoint takes in the parameter's place, or nothing."""
+        milder = [one for one in MILDER if re.search(rf"\b{one}\b", said)]
         if name == "max_tokens" and name not in self.replaced:
             self._replace(name, "max_completion_tokens")
         elif name == "system":
             developer = "developer" in said and "system" not in self.replaced
             self._replace(name, "developer" if developer else "user")
-        elif name == "reasoning_effort" and (milder := self._milder_effort(said)):
-            self._replace(name, milder)
+        elif name == "reasoning_effort" and milder and name not in self.replaced:
+            self._replace(name, milder[0])
         else:
             self.leave_out(name, "refuses")
-
-    def _milder_effort(self, said: str) -> str | None:
-        """Return the least effort among those that a refusal of `none` names, or None where it names none."""
-        if "reasoning_effort" in self.replaced:
-            return None
-        return next((name for name in ("minimal", "low") if re.search(rf"\b{name}\b", said)), None)
 
     def leave_out(self, name: str, why: str) -> None:
         """Send the parameter no more; `why` is said."""
@@ -179,13 +176,18 @@ class Dialect:
                 return {}
             schema = {"name": "answer", "schema": json.loads(structured.spec), "strict": True}
             return {"response_format": {"type": "json_schema", "json_schema": schema}}
-        match structured.kind:
-            case "choice":
-                return {"structured_outputs": {"choice": structured.spec.splitlines()}}
-            case "regex":
-                return {"structured_outputs": {"regex": structured.spec}}
-            case "json_schema":
-                return {"structured_outputs": {"json": json.loads(structured.spec)}}
+        return {"structured_outputs": structured_outputs(structured)}
+
+
+def structured_outputs(structured: Structured) -> dict[str, Any]:
+    """Return the constraint in vLLM's terms."""
+    match structured.kind:
+        case "choice":
+            return {"choice": structured.spec.splitlines()}
+        case "regex":
+            return {"regex": structured.spec}
+        case "json_schema":
+            return {"json": json.loads(structured.spec)}
 
 
 def refused_parameter(message: str, param: str, code: str, sent: Collection[str]) -> str | None:

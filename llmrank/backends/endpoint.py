@@ -1,47 +1,45 @@
 """The HTTP border. One place where a call can fail, and where everything that an endpoint sends is bounded, decoded and
-cleared of secrets before it is used, stored or shown.
+cleared of secrets (`masking`) before it is used, stored or shown.
 
 `Endpoint.call` sends once. It returns a `Reply`, whatever the status; every fault of the HTTP stack below it becomes a
-`TransientError` of this one call. What a status means is for the caller to say.
+`TransientError` of this one call. What a status means is said in `refusals`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import html
 import json
 import logging
 import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import partial
 from http.cookies import CookieError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from llmrank import __version__
-from llmrank.errors import InputError, TransientError, one_line
-from llmrank.progress import Say, silent
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
-if TYPE_CHECKING:
-    import aiohttp
-    from yarl import URL
+from llmrank import __version__
+from llmrank.backends.masking import Secrets, without_entities
+from llmrank.errors import InputError, TransientError, one_line
+from llmrank.files import cannot_write
+from llmrank.progress import Say, silent
 
 MOST_BYTES = 8 << 20
 """The longest answer that is read, decompressed; the longest real ones have a few hundred kilobytes."""
 MOST_FILE_BYTES = 4 << 30
 """The longest file that is downloaded, decompressed."""
 PART_BYTES = 1 << 20
-MOST_DEPTH = 64
-"""The deepest nesting of JSON that is read."""
 MOST_SHOWN = 1 << 16
 """Characters that are looked at of what is no JSON."""
 MOST_REDIRECTS = 3
@@ -49,141 +47,12 @@ MOST_COOKIES = 64
 CONNECT_SECONDS = 30.0
 LONG_WAIT = 3.0
 """Seconds after which a person is told what is being waited for."""
-
-# --- secrets ---------------------------------------------------------------------------------------------------------
-
-MASK = "[key]"
-LONG = 8
-"""Letters and digits by which a secret is known whatever stands between them."""
-FEWEST = 5
-"""Letters and digits without which it is looked for as it is, and no further."""
-PIECE = 8
-"""Characters of a secret that are masked where the rest of it is missing."""
-CODE = r"0{0,6}(?:3\d|[46][1-9a-f]|[57][\da])"
-"""The hexadecimal code of a letter or a digit, and the decimal one."""
-DECIMAL = r"0{0,6}(?:4[89]|5[0-7]|6[5-9]|[78]\d|9[0789]|1[01]\d|12[012])(?!\d)"
-BEGINS = r"\\{1,8}[ux]", r"%(?:25){0,4}", r"&(?:amp;){0,4}#"
-"""How a character is escaped in JSON, in a URL and in HTML, once or several times over. All is bounded: nothing here
-takes more than linear time."""
-ESCAPED = rf"{BEGINS[0]}{CODE}|{BEGINS[1]}{CODE}|{BEGINS[2]}(?:{DECIMAL}|x{CODE})"
-"""A letter or a digit."""
-GAP = (
-    rf"(?:<[^<>]{{0,200}}>|&(?:amp;){{0,4}}(?!amp;)[a-z]{{2,8}};|(?!{ESCAPED})(?:\\{{1,8}}(?:[nrtbf]|u00[\da-f]{{2}}"
-    rf"|x[\da-f]{{2}})|{BEGINS[1]}[\da-f]{{2}}|{BEGINS[2]}x?[\da-f]{{1,8}};?|[^a-z\d])){{0,12}}+"
+USED_HEADERS = ("content-type", "content-encoding", "location", "retry-after", "retry-after-ms")
+BROKEN = (
+    *(aiohttp.ClientResponseError, HttpProcessingError, CookieError, zlib.error),
+    *(ValueError, RuntimeError, LookupError, ArithmeticError),
 )
-"""What may stand between two letters of a secret: its own punctuation however written, a tag, a line break."""
-NARROW = GAP.replace(r"[^a-z\d]", r"[^a-z\d\s,>\[\]()]")
-"""The same for a secret of few letters, which an answer may hold in its order: `[1], [2], [3]`."""
-ENTITY = re.compile(r"&(?:#\d{1,12}|#x[\da-f]{1,12}|[a-z]\w{1,31});?", re.IGNORECASE | re.ASCII)
-TAG = re.compile(r"<[^<>]{0,200}>")
-JSON_ESCAPE = re.compile(r"\\{1,8}(?:u00|x)([\da-f]{2})", re.IGNORECASE)
-SQUEEZED = bytes(range(256)).lower()
-NO_LETTERS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isalnum())
-
-
-class Secrets:
-    """What must be seen nowhere: `[key]` stands in its place, however an endpoint writes it, whole or in part."""
-
-    def __init__(self, *values: str) -> None:
-        """Empty values, and words too short to be a secret (`none`, `EMPTY`), are left alone: answers may hold them."""
-        plain = {value for value in values if len(value) >= 8 or (len(value) >= 5 and not value.isalpha())}
-        coded = {one for value in plain for one in (value.encode().hex(), *_in_base64(value))}
-        self._values = sorted(plain | coded, key=len, reverse=True)
-        self._pieces = {one: piece for value in sorted(plain) for one, piece in _pieces(value)}
-        self._signs = tuple({_squeezed(one) for one in (*self._pieces, *(value[:PIECE] for value in self._values))})
-        self._pattern: re.Pattern[str] | None = None
-
-    def may_be_in(self, text: str) -> bool:
-        """Return whether the text must be searched; fast, and false for nearly every answer."""
-        if not self._signs:
-            return False
-        # Escapes may lie in one another: a URL in HTML in JSON.
-        for _ in range(5):
-            squeezed = _squeezed(text)
-            if any(sign in squeezed for sign in self._signs):
-                return True
-            before = text
-            if "<" in text:
-                text = TAG.sub("", text)
-            if "%" in text:
-                text = unquote(text)
-            if "&" in text:
-                text = _without_entities(text)
-            if "\\" in text:
-                text = JSON_ESCAPE.sub(lambda code: chr(int(code[1], 16)), text)
-            if text == before:
-                break
-        return False
-
-    def mask(self, text: str) -> str:
-        """Return the text without the secrets."""
-        if not self.may_be_in(text):
-            return text
-        if self._pattern is None:
-            patterns = [*map(_form, self._values), *self._pieces.values()]
-            self._pattern = re.compile("|".join(patterns), re.IGNORECASE)
-        return self._pattern.sub(MASK, text)
-
-    def masked(self, value: object, depth: int = 0) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON value with the secrets masked in every text and every name, and without what is nested deeper
-        than anything that is read."""
-        if isinstance(value, str):
-            return self.mask(value)
-        if isinstance(value, list | dict) and depth >= MOST_DEPTH:
-            return None
-        if isinstance(value, list):
-            return [self.masked(one, depth + 1) for one in value]
-        if isinstance(value, dict):
-            return {self.mask(str(name)): self.masked(one, depth + 1) for name, one in value.items()}
-        return value
-
-
-def _squeezed(text: str) -> bytes:
-    """Return the ASCII letters and digits of a text, in lower case."""
-    return text.encode("utf-8", "surrogatepass").translate(SQUEEZED, NO_LETTERS)
-
-
-def _without_entities(text: str) -> str:
-    # All at once, one of thousands of digits would be an error.
-    return ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
-
-
-def _in_base64(value: str) -> Generator[str]:
-    """Yield what base64 makes of a value, with nothing, one or two bytes before it (`Bearer `), in both alphabets."""
-    for before in range(3):
-        code = base64.b64encode(bytes(before) + value.encode()).decode()
-        # The first and the last character may hold bits of what stands beside the value.
-        core = code[before + (before > 0) : (before + len(value.encode())) * 8 // 6]
-        yield from {core, core.replace("+", "-").replace("/", "_")}
-
-
-def _form(value: str) -> str:
-    """Return a pattern for the ways in which a value may be written."""
-    letters = re.findall(r"[A-Za-z\d]", value, re.ASCII)
-    if len(letters) < FEWEST:
-        return re.escape(value)
-    gap = GAP if len(letters) >= LONG and not "".join(letters).isdigit() else NARROW
-    before, after = value[: value.index(letters[0])], value[value.rindex(letters[-1]) + 1 :]
-    inner = gap.join(
-        rf"(?:{letter}|{BEGINS[0]}0{{0,6}}{code:x}|{BEGINS[1]}{code:x}"
-        rf"|{BEGINS[2]}(?:0{{0,6}}{code}(?!\d)|x0{{0,6}}{code:x});?)"
-        for letter, code in zip(letters, map(ord, letters), strict=True)
-    )
-    return f"(?:{re.escape(before)})?{inner}(?:{re.escape(after)})?"
-
-
-def _pieces(value: str) -> Generator[tuple[str, str]]:
-    """Yield parts of a value of eight characters, each with a pattern that also takes in what stands beside it."""
-    for start in range(0, len(value) - PIECE + 1 if len(value) >= 2 * PIECE else 0, PIECE // 2):
-        piece, before, after = value[start : start + PIECE], "", ""
-        if piece.isalpha() and (piece.islower() or piece.isupper() or piece.istitle()):
-            continue  # perhaps a word
-        for character in value[max(0, start - PIECE // 2) : start]:
-            before = f"(?:{before}{re.escape(character)})?"
-        for character in reversed(value[start + PIECE : start + PIECE + PIECE // 2]):
-            after = f"(?:{re.escape(character)}{after})?"
-        yield piece, f"{before}{re.escape(piece)}{after}"
-
+"""What the HTTP stack raises over bytes that are no HTTP."""
 
 # --- where the endpoint is -------------------------------------------------------------------------------------------
 
@@ -223,11 +92,11 @@ class Address:
             return f"Basic {base64.b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
         return f"Bearer {_in_a_header(key or 'none', 'OPENAI_API_KEY', 'the API key holds')}"
 
-    def secrets(self, key: str | None) -> Secrets:
-        """Return what must be seen nowhere: the key, the password, and the values of the query."""
+    def secrets(self, *others: str) -> Secrets:
+        """Return what must be seen nowhere: the password, the values of the query, and the others."""
         basic = f"{self.user}:{self.password}" if self.password else ""
         values = [value for part in self.query.split("&") for value in part.partition("=")[2:]]
-        return Secrets(key or "", self.password, basic, *values)
+        return Secrets(self.password, basic, *values, *others)
 
 
 def _in_a_header(value: str, field: str, what: str) -> str:
@@ -293,58 +162,12 @@ class Reply:
         return f"something that is no JSON ({', '.join(filter(None, (kind or 'no content type', packing)))})"
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorBody:
-    """The fields of an error as OpenAI has them; empty where the body has none."""
-
-    message: str
-    """The whole body where it has no message: a proxy's page, or JSON of another form."""
-    param: str = ""
-    code: str = ""
-    type: str = ""
-
-    @classmethod
-    def read(cls, body: object, text: str) -> Self:
-        """Return the fields of the object under `error`, or of the object that the body is; anything is read."""
-        error = body.get("error", body) if isinstance(body, dict) else body
-        if not isinstance(error, dict):
-            return cls(error if isinstance(error, str) else text)
-        message = error.get("message")
-        named = [
-            str(field) if isinstance(field := error.get(name), str | int) else "" for name in ("param", "code", "type")
-        ]
-        return cls(message if isinstance(message, str) else text, *named)
-
-
 def error_text(text: str, most: int = 300) -> str:
     """Return an endpoint's message in one line that is safe for a console; of a page, the words without the tags."""
     text = text[: 1 << 16]
     if text.lstrip().startswith("<"):
-        text = _without_entities(re.sub(r"<[^<>]*>", " ", text))
+        text = without_entities(re.sub(r"<[^<>]*>", " ", text))
     return one_line(text, most) or "no message"
-
-
-NUMBER = re.compile(r"-?\d{1,12}(?:\.\d{1,12})?", re.ASCII)
-DURATION = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:ms|h|m|s)){1,8}", re.ASCII)
-PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the seconds in `retry-after-ms` or `Retry-After` (seconds, an HTTP date, or `1m30s`); None where there
-    are none that make sense. RFC 9110, section 10.2.3, for the first two forms."""
-    if NUMBER.fullmatch(text := headers.get("retry-after-ms", "").strip()):
-        return max(0.0, float(text) / 1000)
-    if NUMBER.fullmatch(text := headers.get("retry-after", "").strip()):
-        return max(0.0, float(text))
-    if DURATION.fullmatch(text):
-        return sum(float(number) * UNITS[unit] for number, unit in PART.findall(text))
-    try:
-        date = parsedate_to_datetime(text[:100])
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
-    except (ValueError, TypeError, IndexError, ArithmeticError):  # whatever stands where a date should
-        return None
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------
@@ -358,19 +181,13 @@ class Endpoint:
 
         Raises InputError for a key that no header can hold, and for a proxy of another kind than HTTP.
         """
-        import aiohttp
-        from yarl import URL
-
         # What aiohttp has to say of an endpoint's cookies would otherwise come to the terminal as it is.
         logging.getLogger("aiohttp").addHandler(logging.NullHandler())
         self.url, self.timeout, self._say, self._query = address.public, timeout, say, address.query
         self.faults: Counter[str] = Counter()
         """Fields of answers that made no sense and were left out, by name."""
         proxy = _proxy(self.url)
-        password = urlsplit(proxy).password if proxy else None
-        self._secrets = address.secrets(key)
-        if password:
-            self._secrets = Secrets(key or "", address.password, unquote(password))
+        self._secrets = address.secrets(key or "", unquote(urlsplit(proxy or "").password or ""))
         headers = {
             "Authorization": address.authorization(key),
             "Accept": "application/json",
@@ -380,15 +197,17 @@ class Endpoint:
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
             if value := os.environ.get(variable):
                 headers[name] = _in_a_header(value, variable, f"{variable} holds")
-        self._origin = URL(self.url)
         self._urls: dict[str, URL] = {}
         connect = min(timeout, CONNECT_SECONDS)
         self._whole = aiohttp.ClientTimeout(total=None, sock_connect=connect)
         self._each_part = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=timeout)
         self._session = aiohttp.ClientSession(
             headers=headers,
-            connector=_connector(),
+            # How many calls are under way is for the engine to say.
+            connector=_Connector(limit=0),
             cookie_jar=aiohttp.CookieJar(unsafe=True),
+            # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
+            json_serialize=partial(json.dumps, separators=(",", ":")),
             # A small body may hold gigabytes: decompressed here, up to a bound.
             auto_decompress=False,
             proxy=proxy,
@@ -397,14 +216,6 @@ class Endpoint:
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
-
-    def mask(self, text: str) -> str:
-        """Return the text without the key and the password."""
-        return self._secrets.mask(text)
-
-    def shown(self, text: str, most: int = 300) -> str:
-        """Return foreign text as an error may show it: one line, without secrets, safe for a console."""
-        return error_text(self._secrets.mask(text), most)
 
     async def call(
         self,
@@ -419,33 +230,25 @@ class Endpoint:
 
         Raises TransientError for every fault of the connection, and for a body that is too long.
         """
-        # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
-        body = data if content is None else json.dumps(content, separators=(",", ":")).encode()
-        headers = None if content is None else JSON_HEADERS
-        async with self._sent(method, path, body, headers, timeout or self.timeout) as response:
-            value, text = self._read(await _body(response))
-            text = "" if value is not None and response.status < 300 else text
-            return Reply(response.status, self._headers(response), value, text)
+        async with self._sent(method, path, timeout or self.timeout, content, data) as response:
+            return await self._reply(response)
 
     async def download(self, path: str, target: Path) -> Reply | None:
         """Write a file that the endpoint keeps to `target`, and return None; or return the reply that is no file.
 
-        The time limit is for the silence between two parts of the file. Raises as `call`; InputError where `target`
-        cannot be written.
+        The time limit is for the silence between two parts of the file. Raises as `call`; InputError or OSError where
+        `target` cannot be written.
         """
-        try:
-            with target.open("wb") as file:
-                async with self._sent("GET", path, None, None, None) as response:
-                    if response.status >= 300:
-                        return Reply(response.status, self._headers(response), *self._read(await _body(response)))
-                    async for part in _parts(response, MOST_FILE_BYTES):
-                        _written(file.write, part)
-        except (_DiskError, OSError) as error:
-            raise InputError(
-                f"cannot be written: {error}",
-                path=target,
-                hint="make room, or make it writable; the same command then continues",
-            ) from error
+        with target.open("wb") as file:
+            async with self._sent("GET", path, None) as response:
+                if response.status >= 300:
+                    return await self._reply(response)
+                async for part in _parts(response, MOST_FILE_BYTES):
+                    try:
+                        file.write(part)
+                    except OSError as error:
+                        # Of the disk, not of the connection, which raises OSError too.
+                        raise cannot_write(target, error) from error
         return None
 
     @contextmanager
@@ -463,6 +266,13 @@ class Endpoint:
         """Return the JSON value of a line of a downloaded file, without secrets; None where it is none."""
         return self._read(line)[0]
 
+    async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
+        value, text = self._read(await _body(response))
+        headers = {
+            name: self._secrets.mask(response.headers[name]) for name in USED_HEADERS if name in response.headers
+        }
+        return Reply(response.status, headers, value, "" if value is not None and response.status < 300 else text)
+
     def _read(self, raw: bytes) -> tuple[Any, str]:
         """Return the JSON value of a body, or None, and its text; both without secrets."""
         # As JSON has it: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
@@ -473,32 +283,22 @@ class Endpoint:
             # Half a character among many whole ones: the answer is not lost for it.
             text = raw.decode(encoding, "replace")
             self.faults["encoding"] += 1
-        try:
-            value = _json(text)
-        except (ValueError, RecursionError):  # RecursionError: nested a hundred thousand deep
-            value = None
+        value = _json(text)
         if not self._secrets.may_be_in(text):
             return value, text[:MOST_SHOWN]
         # Masked before it is cut, or half a secret would be left at the end.
-        return self._secrets.masked(value), self.mask(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]
-
-    def _headers(self, response: aiohttp.ClientResponse) -> Mapping[str, str]:
-        headers = response.headers
-        return {name: self.mask(headers[name]) for name in USED_HEADERS if name in headers}
+        return self._secrets.masked(value), self._secrets.mask(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]
 
     @asynccontextmanager
     async def _sent(
         self,
         method: str,
         path: str,
-        body: bytes | aiohttp.FormData | None,
-        headers: Mapping[str, str] | None,
         timeout: float | None,
+        content: Mapping[str, Any] | None = None,
+        data: aiohttp.FormData | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """The one place where a call can fail: what the HTTP stack raises becomes a TransientError of this call."""
-        import aiohttp
-        from aiohttp.http_exceptions import HttpProcessingError
-
         if len(self._session.cookie_jar) > MOST_COOKIES:
             self._session.cookie_jar.clear()
         try:
@@ -508,8 +308,8 @@ class Endpoint:
                     async with self._session.request(
                         method,
                         url,
-                        data=body,
-                        headers=headers,
+                        json=content,
+                        data=data,
                         allow_redirects=False,
                         timeout=self._whole if timeout else self._each_part,
                     ) as response:
@@ -519,41 +319,25 @@ class Endpoint:
                             return
                     url = further
                 raise TransientError(f"{self.url} redirects in a circle", kind="unreadable")
+        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+            why = "in time" if isinstance(error, TimeoutError) else f"({self._why(error)})"
+            raise TransientError(f"no connection to {self.url} {why}", kind="connection", charged=False) from error
         except TimeoutError as error:
-            if isinstance(error, aiohttp.ConnectionTimeoutError):
-                raise TransientError(
-                    f"no connection to {self.url} in time", kind="connection", charged=False
-                ) from error
             text = f"{self.url} gave no answer within {timeout or self.timeout:g} s"
             raise TransientError(text, kind="timeout") from error
-        except aiohttp.ClientConnectorError as error:
-            text = f"no connection to {self.url} ({self._why(error)})"
-            raise TransientError(text, kind="connection", charged=False) from error
-        except (aiohttp.ClientResponseError, HttpProcessingError) as error:
-            raise self._broken(error) from error
+        except BROKEN as error:
+            text = f"{self.url} sent something that is not valid HTTP ({self._why(error)})"
+            raise TransientError(text, kind="unreadable") from error
         except (aiohttp.ClientError, OSError, EOFError) as error:
-            raise TransientError(
-                f"the connection to {self.url} broke ({self._why(error)})", kind="connection"
-            ) from error
-        except (zlib.error, CookieError, ValueError, RuntimeError, LookupError, ArithmeticError) as error:
-            raise self._broken(error) from error
+            text = f"the connection to {self.url} broke ({self._why(error)})"
+            raise TransientError(text, kind="connection") from error
 
     def _why(self, error: Exception) -> str:
         # aiohttp's own text of these begins with a status and repeats the URL.
-        from aiohttp import ClientResponseError
-        from aiohttp.http_exceptions import HttpProcessingError
-
-        said = error.message if isinstance(error, ClientResponseError | HttpProcessingError) else ""
-        return self.shown(said or str(error) or type(error).__name__, 200)
-
-    def _broken(self, error: Exception) -> TransientError:
-        return TransientError(
-            f"{self.url} sent something that is not valid HTTP ({self._why(error)})", kind="unreadable"
-        )
+        said = error.message if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError) else ""
+        return error_text(self._secrets.mask(said or str(error) or type(error).__name__), 200)
 
     def _joined(self, path: str) -> URL:
-        from yarl import URL
-
         url = URL(path if "://" in path else f"{self.url}/{path}")
         return url.with_query(f"{url.query_string}&{self._query}".strip("&")) if self._query else url
 
@@ -562,57 +346,43 @@ class Endpoint:
 
         The key goes to no other host, and a POST must not become a GET.
         """
-        from yarl import URL
-
         location = response.headers.get("Location")
         if not location or (method != "GET" and response.status not in (307, 308)):
             return None
         here, there = response.url, response.url.join(URL(location))
-        same = (there.scheme, there.port) == (here.scheme, here.port) or (here.scheme, there.scheme) == (
-            "http",
-            "https",
-        )
+        upgraded = (here.scheme, there.scheme) == ("http", "https")
+        same = upgraded or (here.scheme, here.port) == (there.scheme, there.port)
         return there if there.host == here.host and same else None
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 - JSON
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:
-        # A number of thousands of digits, which makes no sense, in a field that may not matter.
-        return json.loads(text, parse_int=float)
+    """Return the JSON value of a text; None where it is none, or nested a hundred thousand deep."""
+    # The second time a number of thousands of digits is read, which makes no sense, in a field that may not matter.
+    for parse_int in (None, float):
+        try:
+            return json.loads(text, parse_int=parse_int)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
-def _connector() -> aiohttp.TCPConnector:
-    """Return connections of which none is used again that has received what nobody asked for.
+class _Connector(aiohttp.TCPConnector):
+    """Connections of which none is used again that has received what nobody asked for.
 
     A gateway that gives a call up and answers it later all the same would else have its late answer read as the answer
     to the next call: another Case's ranking.
     """
-    import aiohttp
 
-    class Connector(aiohttp.TCPConnector):
-        async def _get(self, key: Any, traces: list[Any]) -> Any:  # noqa: ANN401 - of no public type
-            while (connection := await super()._get(key, traces)) is not None:
-                if connection.protocol is None or not connection.protocol.should_close:
-                    return connection
-                connection.close()
-            return None
-
-    # How many calls are under way is for the engine to say.
-    return Connector(limit=0)
-
-
-USED_HEADERS = ("content-type", "content-encoding", "location", "retry-after", "retry-after-ms")
-JSON_HEADERS = {"Content-Type": "application/json"}
+    async def _get(self, key: Any, traces: list[Any]) -> Any:  # noqa: ANN401 - of no public type
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
     """Return the body; of an error what can be read of it, as its status says enough."""
-    from aiohttp import ClientError
-
     length, failed = response.content_length, response.status >= 400
     if not failed and length is not None and length <= MOST_BYTES and "Content-Encoding" not in response.headers:
         return await response.read()
@@ -620,7 +390,7 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
     try:
         async for part in _parts(response, PART_BYTES if failed else MOST_BYTES):
             parts.append(part)
-    except (TransientError, ClientError, OSError, EOFError, zlib.error):
+    except (TransientError, aiohttp.ClientError, OSError, EOFError, zlib.error):
         if not failed:
             raise
     return b"".join(parts)
@@ -649,14 +419,3 @@ async def _parts(response: aiohttp.ClientResponse, most: int) -> AsyncGenerator[
             yield part
     if unpack is not None and not unpack.eof:
         raise EOFError("the compressed answer is cut off")
-
-
-class _DiskError(Exception):
-    """What the file system says, apart from what the network says: both raise OSError."""
-
-
-def _written(write: Callable[[bytes], object], part: bytes) -> None:
-    try:
-        write(part)
-    except OSError as error:
-        raise _DiskError(error.strerror or str(error)) from error

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from http import HTTPStatus
-from typing import Any, NoReturn, TypeVar
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
-from llmrank.backends.completion import cut_at, read_completion, refusal_in, unreadable
-from llmrank.backends.dialect import NAMES, TOP_LOGPROBS, Dialect, refused_parameter
-from llmrank.backends.endpoint import Address, Endpoint, ErrorBody, Reply, wait_of
-from llmrank.backends.thinking import THINKING_TAIL, ends_in_thinking
+from llmrank.backends.completion import at, cut_at, objects_at, read_completion, unreadable
+from llmrank.backends.dialect import TOP_LOGPROBS, Dialect
+from llmrank.backends.endpoint import Address, Endpoint, Reply
+from llmrank.backends.refusals import RefusedError, UnsupportedError, refusal, with_inner_refusal
+from llmrank.backends.thinking import THINKING_TAIL, begins_with_reasoning, ends_in_thinking
 from llmrank.errors import (
     BackendError,
     FatalBackendError,
@@ -40,33 +41,9 @@ DEFAULT_URL = "https://api.openai.com/v1"
 COMPLETIONS = "chat/completions"
 GREETING_SECONDS = 60.0
 """How long an endpoint may take to list its models."""
-QUOTA = frozenset(
-    {"insufficient_quota", "exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active"}
-)
-OUT_OF_MONEY = re.compile(
-    r"credit balance is too low|insufficient (?:account )?(?:balance|credits)|used all available credits"
-    r"|exceeded your (?:current|monthly)|(?:key|spending|billing hard) limit (?:exceeded|has been reached)"
-    r"|monthly (?:spending )?limit",
-    re.IGNORECASE,
-)
-"""Words of a refusal that no waiting helps, unless it says when to come back (`COMES_BACK`)."""
-COMES_BACK = re.compile(r"per[ _](?:second|minute|hour|day)|retry in|try again in", re.IGNORECASE)
-PASSING = frozenset({408, 409, 421, 423, 424, 425, 429})
-"""The refusals of HTTP that another try may not meet."""
-KNOWN = frozenset(status.value for status in HTTPStatus)
-ITS_OWN = re.compile(
-    r"context.?(?:length|limit|size|window)|maximum (?:context|prompt|model|input|allowed) ?length|too many tokens"
-    r"|(?:prompt|input|request|messages?) (?:is |are )?too (?:long|large)|reduce the length"
-    r"|longer than the (?:max|model)"
-    r"|input token count|tokens? .{0,60}must be <="
-    r"|content.?filter|content management policy|moderation|flagged|inappropriate content",
-    re.IGNORECASE,
-)
-"""Words of a refusal that another request need not meet: this one is too long, or its content is filtered."""
-TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
-"""Words of a 429 that no waiting helps: one request asks for more than is allowed in a minute."""
 PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1), labels=("A", "B"))
 """Shows whether an endpoint answers at all, and whether it returns log-probabilities."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 MOST_NAMES = 20
 """Served models that an error lists."""
 
@@ -83,7 +60,7 @@ class OpenAIBackend(BaseBackend):
         self._lists_models = True
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
-        self._served: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
+        self._known: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
         self._deciding = asyncio.Lock()
         self._answers_at_once: set[Thinking] = set()
         """With which `thinking` a prompt was seen not to end in a thinking turn."""
@@ -106,9 +83,9 @@ class OpenAIBackend(BaseBackend):
         """What the endpoint does not take (`left_out`), or takes under another name (`replaced`); how many fields of
         its answers made no sense (`ignored`); which models answered, where it was more than one (`served`)."""
         ignored = {name: count for name, count in self.endpoint.faults.items() if count}
-        served = {name: list(values) for name, values in self._served.items() if len(values) > 1}
-        more = {"ignored": ignored} if ignored else {}
-        return {**self.dialect.concessions, **more, **({"served": served} if served else {})}
+        served = {name: list(values) for name, values in self._known.items() if len(values) > 1}
+        seen = {"ignored": ignored, "served": served}
+        return {**self.dialect.concessions, **{name: what for name, what in seen.items() if what}}
 
     def switches_thinking(self) -> bool | None:
         """Return False once the endpoint has refused `reasoning_effort`; until then, and of vLLM's, it is not known."""
@@ -138,14 +115,13 @@ class OpenAIBackend(BaseBackend):
                 f"no endpoint answers at {self._url}: {error}",
                 hint="start the server, or correct --base-url (it usually ends in /v1)",
             ) from error
-        listed = _entries(reply)
-        if listed is None:
+        served = _models(reply)
+        if served is None:
             await self._look_elsewhere(reply)
-        self._lists_models = listed is not None
-        served = {name: entry for entry in listed or () if (name := _name(entry))}
-        self.dialect.is_vllm = any(entry.get("owned_by") == "vllm" for entry in listed or ())
+        self._lists_models, served = served is not None, served or {}
+        self.dialect.is_vllm = any(model.get("owned_by") == "vllm" for model in served.values())
         if self.dialect.is_vllm and self._model not in served:
-            raise FatalBackendError(self._no_such_model(list(served)))
+            raise FatalBackendError(self._no_such_model(served))
         length = served.get(self._model, {}).get("max_model_len")
         # True is an int.
         self._context_length = length if type(length) is int and 0 < length < 10**9 else None
@@ -182,7 +158,7 @@ class OpenAIBackend(BaseBackend):
     async def _ask_for_models(self, seconds: float) -> Reply:
         reply = await self.endpoint.call("GET", "models", timeout=seconds)
         if reply.status in (401, 429) or reply.status >= 500:
-            await self._refuse(reply, {})
+            raise await self._refusal(reply)
         return reply
 
     async def _look_elsewhere(self, reply: Reply) -> None:
@@ -190,13 +166,13 @@ class OpenAIBackend(BaseBackend):
         what = f"answered {reply.status}" if not reply.ok else f"is {reply.describe()}"
         for other in other_bases(self._url):
             try:
-                listed = _entries(await self.endpoint.call("GET", f"{other}/models", timeout=GREETING_SECONDS / 6))
+                served = _models(await self.endpoint.call("GET", f"{other}/models", timeout=GREETING_SECONDS / 6))
             except TransientError:
                 continue
-            if listed:
+            if served:
                 raise InputError(
                     f"{self._url} is not the base URL of this endpoint: {self._url}/models {what}, "
-                    f"and {other}/models lists {len(listed)} model{'s' * (len(listed) > 1)}",
+                    f"and {other}/models lists {len(served)} model{'s' * (len(served) > 1)}",
                     field="base_url",
                     hint=f"use --base-url {other}",
                 )
@@ -211,12 +187,10 @@ class OpenAIBackend(BaseBackend):
         """
         try:
             return await self._ask(request)
-        except _RefusedError as refusal:
+        except RefusedError as error:
             if await self._takes_others(request):
-                raise BackendError(f"{self._url} refuses this request {refusal}") from refusal
-            raise FatalBackendError(
-                f"{self._url} refuses the request {refusal}\n  hint: check --model and the sampling settings"
-            ) from refusal
+                raise
+            raise FatalBackendError(f"{error}\n  hint: check --model and the sampling settings") from error
 
     async def _ask(self, request: Request) -> Response:
         await self._check_thinking(request)
@@ -226,15 +200,13 @@ class OpenAIBackend(BaseBackend):
             sent = self.dialect.body(request, ids)
             try:
                 reply = await self.endpoint.call("POST", COMPLETIONS, sent)
-                response = await self._read(reply, sent, request.labels if "logprobs" in sent else (), ids, started)
-                break
-            except _UnsupportedError as error:
+                labels = request.labels if "logprobs" in sent else ()
+                response = await self._read(reply, sent, labels, ids, time.monotonic() - started)
+                return cut_at(response, request.sampling.stop) if "stop" in self.dialect.left_out else response
+            except UnsupportedError as error:
                 # Another call may have learned it meanwhile.
                 if self.dialect.body(request, ids) == sent:
                     self.dialect.do_without(error.parameter, str(error))
-        self._has_answered = True
-        self._note(response)
-        return cut_at(response, request.sampling.stop) if "stop" in self.dialect.left_out else response
 
     async def _takes_others(self, request: Request) -> bool:
         """Return whether a refusal is this request's own fault: the endpoint takes others with the same settings.
@@ -247,25 +219,20 @@ class OpenAIBackend(BaseBackend):
                 return self._has_answered
             try:
                 await self._ask(replace(request, messages=PROBE.messages))
-            except _RefusedError:
+            except RefusedError:
                 return False
             return True
 
     async def read_line(self, request: Request, status: int, body: Mapping[str, Any]) -> Response:
         """Return the Response in a status and a body that came by another way (a batch); raises as `answer` does, but
         takes every refusal that does not concern the key for that of this request."""
-        try:
-            response = await self._read(Reply(status, {}, body, ""), {}, request.labels, (), time.monotonic())
-        except _RefusedError as refusal:
-            raise BackendError(f"{self._url} refuses this request {refusal}") from refusal
-        self._has_answered = True
-        self._note(response)
-        return replace(response, seconds=0.0)
+        return await self._read(Reply(status, {}, body, ""), {}, request.labels, (), 0.0)
 
-    async def read_object(self, reply: Reply, sent: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def read_object(self, reply: Reply, sent: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
         """Return the JSON object of a reply; raise what its status means, or TransientError when it holds none."""
+        reply = with_inner_refusal(reply)
         if not reply.ok:
-            await self._refuse(reply, sent or {})
+            raise await self._refusal(reply, sent)
         if not isinstance(reply.body, dict):
             raise unreadable(f"{self._url} answered with {reply.describe()}")
         return reply.body
@@ -275,22 +242,21 @@ class OpenAIBackend(BaseBackend):
         await self.endpoint.close()
 
     async def _read(
-        self, reply: Reply, sent: Mapping[str, Any], labels: Sequence[str], ids: Sequence[int], started: float
+        self, reply: Reply, sent: Mapping[str, Any], labels: Sequence[str], ids: Sequence[int], seconds: float
     ) -> Response:
         body = await self.read_object(reply, sent)
-        if (refusal := refusal_in(body)) is not None:
-            status, error = refusal
-            await self._refuse(replace(reply, status=status, body={"error": error}), sent)
-        seconds = time.monotonic() - started
         try:
-            return read_completion(body, labels, ids, seconds=seconds, faults=self.endpoint.faults)
+            response = read_completion(body, labels, ids, seconds=seconds, faults=self.endpoint.faults)
         except TransientError as error:
             raise unreadable(f"{self._url}: {error}") from error
+        self._has_answered = True
+        self._note(response)
+        return response
 
     def _note(self, response: Response) -> None:
         """Say when another model answers than before: the numbers of one run would be those of two."""
         for name, value in (("model", response.model), ("system_fingerprint", response.system_fingerprint)):
-            known = self._served[name]
+            known = self._known[name]
             if not value or value in known or len(known) >= MOST_NAMES:
                 continue
             # Endpoints with many machines have many fingerprints: told once.
@@ -329,16 +295,12 @@ class OpenAIBackend(BaseBackend):
             # Byte-level tokenizers write a space and a line break as these.
             wrong = ends_in_thinking("".join(texts).replace("Ġ", " ").replace("Ċ", "\n").replace("▁", " "))
         if wrong:
-            raise FatalBackendError(
-                f"the first token of the answer is read, and {self._model} would begin with its reasoning\n"
-                "  hint: write `thinking: off`; a model whose reasoning cannot be switched off needs an answer format "
-                "that reads text"
-            )
+            raise begins_with_reasoning(self._model)
         self._answers_at_once.add(request.thinking)
 
     async def _tokenize(self, text: str) -> list[int]:
-        tokens = (await self._post_tokenize({"prompt": text, "add_special_tokens": False})).get("tokens")
-        return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
+        body = await self._post_tokenize({"prompt": text, "add_special_tokens": False})
+        return [token for token in at(body, list, "tokens") or () if isinstance(token, int)]
 
     async def _post_tokenize(self, content: Mapping[str, Any]) -> dict[str, Any]:
         reply = await self.endpoint.call(
@@ -348,70 +310,21 @@ class OpenAIBackend(BaseBackend):
 
     # --- refusals ---
 
-    async def _refuse(self, reply: Reply, sent: Mapping[str, Any]) -> NoReturn:
-        """Raise what an error status means: passing, this request's own fault, or every further call's too."""
-        status, body = reply.status, ErrorBody.read(reply.body, reply.text)
-        said, code = self.endpoint.shown(body.message), body.code or body.type
-        if (
-            status in (400, 403, 422)
-            and (name := self._unsupported(body, sent))
-            # 403 is about the key, but for models that may not be asked for log-probabilities.
-            and (status != 403 or name == "logprobs")
-        ):
-            raise _UnsupportedError(name, said)
-        refusal = f"({status}): {said}"
-        if status == 413 or ITS_OWN.search(f"{code} {said}") or (status == 429 and TOO_LARGE.search(said)):
-            raise BackendError(f"{self._url} refuses this request {refusal}")
-        wait = wait_of(reply.headers)
-        broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(said) and not COMES_BACK.search(said)
-        if status == 402 or code in QUOTA or broke:
-            raise FatalBackendError(f"{self._url}: the quota is used up ({said})\n  hint: top up, then run it again")
-        if status == 407 or (status == 403 and reply.text.lstrip().startswith("<")):
-            raise self._passing(
-                f"is behind a proxy or a firewall that answered {status}: {said}",
-                "let it pass these calls (HTTPS_PROXY may hold a user and a password), or correct --base-url",
-            )
-        if status in (401, 403):
-            raise FatalBackendError(
-                f"{self._url} refuses the key ({status})\n  hint: set OPENAI_API_KEY to a key for this endpoint"
-            )
-        # A status that HTTP does not have comes from what stands between, as 499 and 460 do.
-        if status in PASSING or status >= 500 or 400 <= status not in KNOWN:
-            kind = "429" if status == 429 else "5xx" if status >= 500 else "4xx"
-            raise TransientError(f"{self._url} answered {status}: {said}", kind=kind, wait=wait)
-        if status == 404 and (names := await self._served_names()) and self._model not in names:
-            raise FatalBackendError(self._no_such_model(names))
-        if status < 300:
-            raise unreadable(f"{self._url} answered with the status {status}, which HTTP does not have")
-        if status < 400:
-            raise self._passing(f"redirects to {self.endpoint.shown(reply.headers.get('location', 'nowhere'), 200)}")
-        if status in (404, 405) and not isinstance(reply.body, dict):
-            raise self._passing(f"answered {status} at /{COMPLETIONS}: {said}")
-        raise _RefusedError(refusal)
+    async def _refusal(self, reply: Reply, sent: Mapping[str, Any] = NOTHING) -> BackendError:
+        """Return what a reply means that is no answer."""
+        if reply.status == 404 and (served := await self._served()) and self._model not in served:
+            return FatalBackendError(self._no_such_model(served))
+        return refusal(self._url, reply, sent, answered=self._has_answered)
 
-    def _passing(self, what: str, hint: str = "correct --base-url (it usually ends in /v1)") -> BackendError:
-        """Return the error for what a proxy says. Once something was answered it may pass; before, the URL is wrong."""
-        if self._has_answered:
-            return unreadable(f"{self._url} {what}")
-        return FatalBackendError(f"{self._url} {what}\n  hint: {hint}")
-
-    def _unsupported(self, body: ErrorBody, sent: Mapping[str, Any]) -> str | None:
-        """Return the parameter of the body `sent` that the endpoint does not take, if the refusal names one."""
-        names = [name for name in NAMES if name in sent]
-        if any(message["role"] in ("system", "developer") for message in sent.get("messages", ())):
-            names.append("system")
-        return refused_parameter(self.endpoint.shown(body.message, 1000), body.param[:200], body.code[:200], names)
-
-    async def _served_names(self) -> list[str]:
+    async def _served(self) -> Collection[str]:
         try:
-            listed = _entries(await self.endpoint.call("GET", "models", timeout=GREETING_SECONDS))
+            return _models(await self.endpoint.call("GET", "models", timeout=GREETING_SECONDS)) or ()
         except TransientError:
-            return []
-        return [name for entry in listed or () if (name := _name(entry))]
+            return ()
 
-    def _no_such_model(self, served: Sequence[str]) -> str:
+    def _no_such_model(self, served: Collection[str]) -> str:
         more = f" and {len(served) - MOST_NAMES} more" if len(served) > MOST_NAMES else ""
-        names = ", ".join(one_line(name, 100) for name in served[:MOST_NAMES]) or "it lists none"
+        names = ", ".join(one_line(name, 100) for name in islice(served, MOST_NAMES)) or "it lists none"
         close = one_line(nearest(self._model, served), 200)
         return (
             f"{self._url} serves no model {safe_for_console(self._model)!r}{close}\n"
@@ -446,18 +359,6 @@ async def open_openai(
     return backend
 
 
-class _UnsupportedError(BackendError):
-    """The endpoint does not take a parameter; the request without it may be answered."""
-
-    def __init__(self, parameter: str, message: str) -> None:
-        self.parameter = parameter
-        super().__init__(message)
-
-
-class _RefusedError(BackendError):
-    """The endpoint refuses a request, and it is not clear yet whether it would refuse every other one."""
-
-
 async def twice(call: Callable[[], Awaitable[Result]]) -> Result:
     """Return the call's result, at the second try if need be: before a run somebody waits at the terminal."""
     try:
@@ -476,12 +377,8 @@ def other_bases(url: str) -> list[str]:
     return [guess for guess in dict.fromkeys(guesses) if guess != url and not guess.endswith("/v1/v1")]
 
 
-def _entries(reply: Reply) -> list[dict[str, Any]] | None:
-    """Return the models that a reply lists; None when it is no list of models."""
-    entries = reply.body.get("data") if reply.ok and isinstance(reply.body, dict) else None
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else None
-
-
-def _name(entry: Mapping[str, Any]) -> str:
-    name = entry.get("id")
-    return name if isinstance(name, str) else ""
+def _models(reply: Reply) -> dict[str, dict[str, Any]] | None:
+    """Return what a reply says of each model that it lists; None when it is no list of models."""
+    if not reply.ok or at(reply.body, list, "data") is None:
+        return None
+    return {model["id"]: model for model in objects_at(reply.body, "data") if at(model, str, "id") is not None}

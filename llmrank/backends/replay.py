@@ -22,7 +22,7 @@ class ReplayBackend(BaseBackend):
     """Answers as the backend that filled the Store did: the same identity, so the same keys."""
 
     def __init__(self, stores: Sequence[Store], identity: Mapping[str, str]) -> None:
-        self._stores, self._identity = tuple(stores), identity
+        self._stores, self.identity = tuple(stores), identity
         # Whether it is there is asked before the answer itself.
         self._find = lru_cache(maxsize=LATEST)(self._look_up)
 
@@ -31,26 +31,18 @@ class ReplayBackend(BaseBackend):
         """Every label: the stored answers have their log-probabilities or are not there."""
         return Capabilities(LABEL_LIMIT)
 
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """The identity of the backend that gave the stored answers."""
-        return self._identity
-
     def holds(self, request: Request) -> bool:
         """Return whether the Request was answered. A run that shortened a history to fit the model asked a shorter one;
         so does a replay, which knows neither the model's tokenizer nor its context length."""
-        return self._stored(request) is not None
+        return self._find(request_key(self.identity, request)) is not None
 
     async def answer(self, request: Request) -> Response:
         """Return the stored Response; raise BackendError if there is none."""
-        if (response := self._stored(request)) is not None:
+        key = request_key(self.identity, request)
+        if (response := self._find(key)) is not None:
             return response
         held = " and ".join(str(store.path) for store in self._stores)
-        key = request_key(self._identity, request)
         raise BackendError(f"no answer to this request (key {key[:12]}…) is in {held}")
-
-    def _stored(self, request: Request) -> Response | None:
-        return self._find(request_key(self._identity, request))
 
     def _look_up(self, key: str) -> Response | None:
         return next((response for store in self._stores if (response := store.get(key)) is not None), None)

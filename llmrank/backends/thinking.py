@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from llmrank.errors import FatalBackendError
 from llmrank.types import Thinking
 
 SWITCHES: Mapping[str, type] = {"enable_thinking": bool, "thinking": bool, "reasoning_effort": str}
@@ -72,18 +73,23 @@ def ends_in_thinking(prompt: str) -> bool:
     return opened >= 0 and not prompt[opened:].strip()
 
 
+def begins_with_reasoning(model: str) -> FatalBackendError:
+    """Return the error of labels that are read where the model would reason first."""
+    return FatalBackendError(
+        f"the first token of the answer is read, and {model} would begin with its reasoning\n"
+        "  hint: write `thinking: off`; a model whose reasoning cannot be switched off needs an answer format "
+        "that reads text"
+    )
+
+
 def split_reasoning(text: str, opened: bool) -> tuple[int, str]:
     """Return where the reasoning ends in `text` (0: there is none) and the answer after it.
 
     `opened`: the prompt left the model in a thinking turn. Reasoning that never ends is the whole text, and there is
     no answer.
     """
-    closing = None
-    if not opened:
-        opening = OPENING.match(text, len(text) - len(text.lstrip()))
-        if opening is None:
-            return 0, text
-        closing = CLOSING.search(text, opening.end())
-    else:
-        closing = CLOSING.search(text)
+    opening = None if opened else OPENING.match(text, len(text) - len(text.lstrip()))
+    if not opened and opening is None:
+        return 0, text
+    closing = CLOSING.search(text, opening.end() if opening else 0)
     return (len(text), "") if closing is None else (closing.end(), text[closing.end() :].lstrip())

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
-from llmrank.backends.decoder import cut_layers, open_base, save_lora
+from llmrank.backends.decoder import cut_layers, open_base, save_lora, training_module
 from llmrank.backends.models import Model
 from llmrank.backends.titles import TitleShape
-from llmrank.errors import InputError, MissingError
+from llmrank.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -153,9 +151,11 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return {name: one.float() for name, one in load_file(path).items()}
     except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"the adapter is not whole: {error}", path=path, hint="copy it again, or train it again"
-        ) from error
+        raise _not_whole(path, error) from error
+
+
+def _not_whole(path: Path, error: Exception) -> InputError:
+    return InputError(f"the adapter is not whole: {error}", path=path, hint="copy it again, or train it again")
 
 
 def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float32) -> TitleModel:
@@ -166,10 +166,7 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
     """
     card = read_card(folder, NEXT_TITLE)
     check_base(card, base, folder)
-    try:
-        peft = import_module("peft")
-    except ImportError as error:
-        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+    peft = training_module("peft")
     from safetensors import SafetensorError
 
     tensors = load_tensors(folder / PROJECTION)
@@ -180,13 +177,6 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
         ).merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(
-            f"the adapter is not whole: {error}", path=folder, hint="copy it again, or train it again"
-        ) from error
+        raise _not_whole(folder, error) from error
     decoder, tokenizer = open_base(base.folder, shape.item_layers, dtype)
     return TitleModel(TitleReader(decoder, tokenizer, shape.item_layers), body.eval(), projection, shape.window, dtype)
-
-
-def shape_fields(shape: TitleShape) -> dict[str, int]:
-    """Return the shape as it stands in a card."""
-    return asdict(shape)

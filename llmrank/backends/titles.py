@@ -48,20 +48,16 @@ class TitleBackend(BaseBackend):
     """
 
     def __init__(self, model: TitleModel, identity: Mapping[str, str], card: Mapping[str, Any]) -> None:
-        self._model, self._identity = model, identity
+        self._model, self._turn = model, asyncio.Lock()
+        self.identity = identity
+        """The model, its revision, and the adapter's content."""
         self.card = card
         """What the adapter says of itself; its `fusion` has the weight and the term chosen on validation Cases."""
-        self._turn = asyncio.Lock()
 
     @property
     def capabilities(self) -> Capabilities:
         """Label log-probabilities, and nothing else: it writes no text."""
         return Capabilities(label_logprobs=MOST_TITLES)
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """The model, its revision, and the adapter's content."""
-        return self._identity
 
     async def answer(self, request: Request) -> Response:
         """Return the log-probability of each label; raises FatalBackendError for a Request of another kind."""

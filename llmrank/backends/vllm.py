@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from llmrank.backends.adapter import CARD, PROMPT, check_base, read_card
 from llmrank.backends.base import BaseBackend, single_token
+from llmrank.backends.dialect import structured_outputs
 from llmrank.backends.models import Model, fingerprint, resolve_model
 from llmrank.backends.thinking import (
     CLOSING,
     OPENING,
     THINKING_TAIL,
+    begins_with_reasoning,
     ends_in_thinking,
     split_reasoning,
     template_arguments,
@@ -34,12 +36,11 @@ from llmrank.backends.thinking import (
 )
 from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError, nearest
 from llmrank.progress import Say, sign_of_life, silent
-from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Structured, Thinking, Usage
+from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Thinking, Usage
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
     from vllm.lora.request import LoRARequest
-    from vllm.sampling_params import StructuredOutputsParams
     from vllm.v1.engine.async_llm import AsyncLLM
 
 CPU_KV_CACHE = 4 << 30
@@ -77,11 +78,11 @@ class VllmBackend(BaseBackend):
         """`verbose` shows the engine's own log on stderr; otherwise it goes into a file, kept if the engine fails."""
         self._model, self._dtype, self._say, self._verbose = model, dtype, say, verbose
         self._adapter, self._adapter_settings = adapter, _adapter_settings(adapter)
-        self._identity = {"kind": "vllm", "model": model.name, "revision": model.revision, "dtype": dtype}
-        if model.commit is not None:
-            self._identity["commit"] = model.commit
-        if adapter is not None:
-            self._identity["adapter"] = f"{adapter.resolve()}@{fingerprint(adapter)}"
+        commit = {} if model.commit is None else {"commit": model.commit}
+        named = {} if adapter is None else {"adapter": f"{adapter.resolve()}@{fingerprint(adapter)}"}
+        kind = {"kind": "vllm", "model": model.name, "revision": model.revision, "dtype": dtype}
+        self.identity: Mapping[str, str] = {**kind, **commit, **named}
+        """Kind, model, revision (hash of its files), number format; the commit on the hub and the adapter, if any."""
         self._engine: AsyncLLM | None = None
         self._failure: FatalBackendError | None = None
         self._log: Path | None = None
@@ -125,11 +126,6 @@ class VllmBackend(BaseBackend):
         """Tokens that the model holds, prompt and answer together; None when its configuration does not say."""
         return self._context_length
 
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """Kind, model, revision (hash of its files), number format; the commit on the hub and the adapter, if any."""
-        return self._identity
-
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the number of prompt tokens, those of the chat template included."""
         return len(self.prompt_ids(Request(tuple(messages))))
@@ -164,21 +160,18 @@ class VllmBackend(BaseBackend):
         label is several tokens, when the prompt leaves the model in a thinking turn though thinking is off or labels
         are read, and for an `extra_body` that the engine does not know.
         """
-        self.check(request)
+        prompt, opened, ids = self.prepare(request)
         engine = await self._started()
         from vllm import TokensPrompt
         from vllm.exceptions import VLLMError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         started = time.monotonic()
-        prompt = self.prompt_ids(request)
-        opened = self._opens_thinking(request, prompt)
         if self.context_length is not None and len(prompt) >= self.context_length:
             raise BackendError(
                 f"the prompt has {len(prompt)} tokens; prompt and answer together may have {self.context_length} in "
                 f"{self._model.name}"
             )
-        ids = self.label_ids(request.labels)
         try:
             call = engine.generate(
                 TokensPrompt(prompt_token_ids=prompt),
@@ -237,14 +230,15 @@ class VllmBackend(BaseBackend):
             ) from error
         return ids
 
-    def check(self, request: Request) -> None:
-        """Raise FatalBackendError for a Request that no answer of this model can serve; the engine is not needed.
+    def prepare(self, request: Request) -> tuple[list[int], bool, list[int]]:
+        """Return the prompt's token ids, whether it leaves the model in a thinking turn, and the labels' token ids.
 
-        That is one whose labels are several tokens each, or whose prompt leaves the model in a thinking turn though
-        thinking is off or labels are read.
+        Raises FatalBackendError for a Request that no answer of this model can serve: its labels are several tokens
+        each, or it leaves the model in a thinking turn though thinking is off or labels are read. The engine is not
+        needed.
         """
-        self.label_ids(request.labels)
-        self._opens_thinking(request, self.prompt_ids(request))
+        labels, prompt = self.label_ids(request.labels), self.prompt_ids(request)
+        return prompt, self._opens_thinking(request, prompt), labels
 
     async def close(self) -> None:
         """End the engine and its processes."""
@@ -291,7 +285,8 @@ class VllmBackend(BaseBackend):
                     f"vLLM cannot be loaded ({error})", hint="`llmrank doctor` says what is wrong with the installation"
                 ) from error
             if self._log is not None:
-                _log_into(self._log)
+                # vLLM's logger in this process writes into the log, and nowhere else.
+                logging.getLogger("vllm").handlers = [logging.FileHandler(self._log, delay=True)]
             opening, closing = OPENING.search(self._chat_template), CLOSING.search(self._chat_template)
             reasoning: dict[str, Any] = {}
             if opening and closing:
@@ -330,11 +325,7 @@ class VllmBackend(BaseBackend):
             return False
         opened = ends_in_thinking(self._tokenizer.decode(prompt[-THINKING_TAIL:]))
         if request.labels and (opened or request.thinking.on):
-            raise FatalBackendError(
-                f"the first token of the answer is read, and {self._model.name} would begin with its reasoning\n"
-                "  hint: write `thinking: off`; a model whose reasoning cannot be switched off needs an answer format "
-                "that reads text"
-            )
+            raise begins_with_reasoning(self._model.name)
         if opened and not request.thinking.on:
             raise FatalBackendError(
                 f"thinking cannot be switched off: the chat template of {self._model.name} opens a thinking turn\n"
@@ -352,7 +343,7 @@ class VllmBackend(BaseBackend):
 
     def _sampling(self, request: Request, label_ids: list[int]) -> SamplingParams:
         from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         sampling, extra = request.sampling, _extra(request)
         extra.pop("chat_template_kwargs", None)
@@ -363,6 +354,8 @@ class VllmBackend(BaseBackend):
             )
         more: dict[str, Any] = {"min_p": 0.0, "repetition_penalty": 1.0} | extra
         budget = request.thinking.budget if OPENING.search(self._chat_template) else None
+        structured = request.structured
+        constraint = None if structured is None else StructuredOutputsParams(**structured_outputs(structured))
         return SamplingParams(
             n=1,
             temperature=sampling.temperature,
@@ -376,24 +369,11 @@ class VllmBackend(BaseBackend):
             stop=list(sampling.stop),
             logprobs=len(label_ids) or None,
             logprob_token_ids=label_ids or None,
-            structured_outputs=self._constraint(request.structured),
+            structured_outputs=constraint,
             thinking_token_budget=budget,
             output_kind=RequestOutputKind.FINAL_ONLY,
             **more,
         )
-
-    def _constraint(self, structured: Structured | None) -> StructuredOutputsParams | None:
-        from vllm.sampling_params import StructuredOutputsParams
-
-        if structured is None:
-            return None
-        match structured.kind:
-            case "choice":
-                return StructuredOutputsParams(choice=structured.spec.splitlines())
-            case "regex":
-                return StructuredOutputsParams(regex=structured.spec)
-            case "json_schema":
-                return StructuredOutputsParams(json=structured.spec)
 
 
 async def open_vllm(
@@ -529,14 +509,6 @@ def _aloud(say: Say, stream: TextIO) -> Say:
             say(line)
 
     return said
-
-
-def _log_into(log: Path) -> None:
-    """Let vLLM's logger in this process write into the log, and nowhere else."""
-    logger = logging.getLogger("vllm")
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-    logger.addHandler(logging.FileHandler(log, delay=True))
 
 
 def _extra(request: Request) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from itertools import chain, repeat
 
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
@@ -13,7 +14,6 @@ from llmrank.errors import (
     BackendError,
     BoundReachedError,
     FatalBackendError,
-    RequestRefusedError,
     StoppedError,
     TransientError,
 )
@@ -35,34 +35,30 @@ class Exchange:
     """Whether the Reply came from the Store, or from a call made for another Case: at no further call."""
 
 
-@dataclass
 class Caller:
     """Bounds the calls under way, tries again after faults that pass, stores every Response the moment it arrives, and
     asks no question twice: neither for two Cases nor, with one Store, in two processes."""
 
-    backend: Backend
-    store: Store
-    concurrency: int | None = None
-    """Calls under way at once; None: as many as the endpoint takes (`Limit`)."""
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    clock: Clock = field(default_factory=Clock)
-    say: Say = silent
-    """Told of long waits."""
-    calls: int = 0
-    """Questions that the backend has been asked; one that is sent again counts once here, and in `account`."""
-    limit: Limit = field(init=False)
-    changed: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    """Set when there may be more capacity for Cases than there was."""
-    _retries: Retries = field(init=False)
-    _waiting: int = field(init=False, default=0)
-    _halted: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _under_way: dict[str, asyncio.Future[Reply | None]] = field(
-        init=False, default_factory=dict[str, "asyncio.Future[Reply | None]"]
-    )
-
-    def __post_init__(self) -> None:
-        self.limit = Limit(self.concurrency, self.clock)
-        self._retries = Retries(self.policy, self.clock, self.say)
+    def __init__(
+        self,
+        backend: Backend,
+        store: Store,
+        concurrency: int | None = None,
+        policy: RetryPolicy | None = None,
+        clock: Clock | None = None,
+        say: Say = silent,
+    ) -> None:
+        """`concurrency` is how many calls are under way at once; None: as many as the endpoint takes (`Limit`). `say`
+        is told of long waits."""
+        self.backend, self.store = backend, store
+        self.policy, self.clock = policy or RetryPolicy(), clock or Clock()
+        self.limit, self._retries = Limit(concurrency, self.clock), Retries(self.policy, self.clock, say)
+        self.calls = 0
+        """Questions that the backend has been asked; one that is sent again counts once here, and in `account`."""
+        self.changed = asyncio.Event()
+        """Set when there may be more capacity for Cases than there was."""
+        self._halted, self._waiting = asyncio.Event(), 0
+        self._under_way: dict[str, asyncio.Future[Reply | None]] = {}
 
     @property
     def capacity(self) -> int:
@@ -135,33 +131,27 @@ class Caller:
 
     async def _claim(self, key: str) -> Response | None:
         """Return once the question is ours to ask (None), or with its answer if another process gets it first."""
-        looks = 0
+        waits = chain(CLAIM_WAITS, repeat(CLAIM_WAITS[-1]))
         while not self.store.claim(key):
-            await self._pause(CLAIM_WAITS[min(looks, len(CLAIM_WAITS) - 1)])
-            looks += 1
+            await self._pause(next(waits))
             if (reply := self.store.get(key)) is not None:
                 return reply
         return self.store.get(key)
 
     async def _call(self, question: KeyedRequest, asker: object) -> Reply:
+        """Send until there is an answer, which is stored, or the call is given up; no slot is held while it waits."""
         answers = self._retries.answers
         reply = await self._send(question.request)
         self.calls += 1
-        if isinstance(reply, TransientError):
-            reply = await self._send_again(question.request, reply, Tries(asker, self.clock.now(), answers))
-        if isinstance(reply, Response):
-            self.store.put_keyed(question, reply)
-        return reply
-
-    async def _send_again(self, request: Request, fault: TransientError, tries: Tries) -> Response | Failure:
-        """Send until there is an answer or the call is given up; no slot is held while it waits."""
-        reply: Response | Failure | TransientError = fault
+        tries = Tries(asker, self.clock.now(), answers)
         while isinstance(reply, TransientError):
             if (wait := self._retries.wait(tries, reply)) is None:
                 return Failure(str(reply))
             if wait:
                 await self._pause(wait)
-            reply = await self._send(request, first=True)
+            reply = await self._send(question.request, first=True)
+        if isinstance(reply, Response):
+            self.store.put_keyed(question, reply)
         return reply
 
     async def _pause(self, seconds: float) -> None:
@@ -189,12 +179,6 @@ class Caller:
             else:
                 self.limit.faulted(slot)
             return fault
-        except RequestRefusedError as error:
-            self.limit.leave(slot)
-            # An endpoint that has answered, now or in an earlier run, refuses this one request.
-            if not self._retries.answers and not self.store.has_answers(self.backend.identity):
-                raise
-            return Failure(str(error))
         except (FatalBackendError, BoundReachedError, asyncio.CancelledError):
             self.limit.leave(slot)
             raise

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from operator import add, sub
 
 from llmrank.engine.driver import drive, with_recall_order
 from llmrank.errors import InputError
@@ -32,19 +33,11 @@ class Workload:
         return f"{self.requests:,} requests, {tokens}"
 
     def __add__(self, other: Workload) -> Workload:
-        return Workload(
-            self.requests + other.requests,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-        )
+        return Workload(*map(add, astuple(self), astuple(other)))
 
     def __sub__(self, other: Workload) -> Workload:
         """Return what is left when the other is done; never below zero."""
-        return Workload(
-            max(0, self.requests - other.requests),
-            max(0, self.prompt_tokens - other.prompt_tokens),
-            max(0, self.completion_tokens - other.completion_tokens),
-        )
+        return Workload(*(max(0, left) for left in map(sub, astuple(self), astuple(other))))
 
     def usage(self, cached_share: float = 0.0) -> Usage:
         """Return the tokens when that share of the prompts comes from the prefix cache."""
@@ -55,15 +48,15 @@ class Workload:
 class Estimate:
     """What a run would ask for."""
 
-    cases: int
-    most: Workload
+    cases: int = 0
+    most: Workload = Workload()
     """At most: the calls that the method can make, each with the longest prompt that was rendered for its Case."""
-    likely: Workload
+    likely: Workload = Workload()
     """What to expect."""
-    most_left: Workload
+    most_left: Workload = Workload()
     """At most what the Store has no answer to: what is still to be paid."""
-    likely_left: Workload
-    stored: Usage
+    likely_left: Workload = Workload()
+    stored: Usage = field(default_factory=Usage)
     """The tokens of the answers that the Store has."""
 
     def __add__(self, other: Estimate) -> Estimate:
@@ -116,16 +109,13 @@ def estimate(
     The bound on calls comes from `Ranker.needs`. A prompt that shows an earlier answer (a profile) is longer by it, and
     a question that two Cases share is counted twice. Raises InputError where the method cannot rank a list.
     """
-    count, known = 0, Usage()
-    most, likely, most_left, likely_left = Workload(), Workload(), Workload(), Workload()
+    total = Estimate()
     for case in cases:
-        count += 1
         shown = arrange(with_recall_order(case, ranker))
         needs = ranker.needs(len(shown.candidates))
         small = case.target is not None or needs.calls <= MOST_RENDERED
         seen = _Seen(count_tokens, stored)
         drive(ranker, shown if small else _part(shown, ranker), seen.answer)
-        known += seen.usage
         if case.target is not None or (small and needs.likely is None):
             bound = expected = seen.asked
         else:
@@ -135,9 +125,8 @@ def estimate(
             bound = _times(needs.calls, max(seen.longest, longest.longest), seen.most_tokens)
             mean = seen.asked.prompt_tokens / max(1, seen.asked.requests)
             expected = _times(needs.likely_calls, mean, seen.most_tokens)
-        most, most_left = most + bound, most_left + (bound - seen.held)
-        likely, likely_left = likely + expected, likely_left + (expected - seen.held)
-    return Estimate(count, most, likely, most_left, likely_left, known)
+        total += Estimate(1, bound, expected, bound - seen.held, expected - seen.held, seen.usage)
+    return total
 
 
 @dataclass

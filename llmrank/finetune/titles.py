@@ -27,7 +27,6 @@ from llmrank.backends.title_model import (
     load_tensors,
     open_body,
     save_adapter,
-    shape_fields,
 )
 from llmrank.backends.titles import TitleShape
 from llmrank.errors import InputError
@@ -109,7 +108,7 @@ def _check_start(folder: Path, model: Model, shape: TitleShape) -> None:
     """Raise InputError for an adapter from whose weights a training of this shape cannot start."""
     card = read_card(folder, NEXT_TITLE)
     check_base(card, model, folder)
-    if card["shape"] != shape_fields(shape):
+    if card["shape"] != asdict(shape):
         had = ", ".join(f"{name} {value}" for name, value in card["shape"].items())
         raise InputError("an adapter of another shape", path=folder, field="start", hint=f"train with {had}")
 
@@ -126,7 +125,7 @@ def _identity(
     return {
         "kind": NEXT_TITLE,
         "base": {"name": model.name, "revision": model.revision},
-        "shape": shape_fields(settings.shape),
+        "shape": asdict(settings.shape),
         "settings": plain,
         "start": start,
         "data": {

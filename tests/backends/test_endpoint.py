@@ -21,8 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmrank.backends.base import store_first
-from llmrank.backends.endpoint import Address, Endpoint, ErrorBody, Secrets, wait_of
+from llmrank.backends.endpoint import Address, Endpoint
+from llmrank.backends.masking import Secrets
 from llmrank.backends.openai import open_openai, other_bases
+from llmrank.backends.refusals import ErrorBody, wait_of
 from llmrank.errors import (
     BackendError,
     FatalBackendError,

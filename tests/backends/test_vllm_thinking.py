@@ -117,7 +117,7 @@ def test_a_model_that_always_reasons_is_refused_while_thinking_is_off(
     backend = engine_loop.run(open_vllm(str(folder), cache=tmp_path))
     for request in (ASK, LABELS):
         with pytest.raises(FatalBackendError, match=r"thinking cannot be switched off|the first token"):
-            backend.check(request)
+            backend.prepare(request)
 
 
 def test_whether_reasoning_has_a_switch_is_read_in_the_chat_template(

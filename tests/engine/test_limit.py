@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from llmrank.engine.limit import DIP, FEW, MOST, START, TRIAL, Limit, Slot, _Pace
+from llmrank.engine.limit import MOST, START, Limit, Slot
+from llmrank.engine.pace import DIP, FEW, TRIAL, Pace
 
 from .simulated import Bucket, load, simulate
 
@@ -347,7 +348,7 @@ def test_faults_that_are_no_refusal_cost_next_to_nothing() -> None:
 
 
 def test_the_pace_comes_back_stays_and_leaves() -> None:
-    pace = _Pace()
+    pace = Pace()
 
     def refused_among(calls: int, refused: int, now: float) -> None:
         pace.count_from(0)
@@ -372,7 +373,7 @@ def test_the_pace_comes_back_stays_and_leaves() -> None:
 
 def test_a_trial_without_refusals_ends_the_belief_in_chance() -> None:
     """Two trials in which one call in ten is refused raise what it takes to cut; a clean one lowers it again."""
-    pace = _Pace()
+    pace = Pace()
 
     def refusals_that_cut(trial: int) -> int:
         """Return how many refusals after a trial cut the pace; in the trial, so many are refused."""
@@ -395,7 +396,7 @@ def test_a_trial_without_refusals_ends_the_belief_in_chance() -> None:
 
 
 def test_belief_in_chance_lets_the_pace_climb_and_not_jump() -> None:
-    pace = _Pace()
+    pace = Pace()
     pace.ceiling, pace._back, pace.held = 10.0, 8.0, 8.0
     pace._share_before = 0.25
     for _ in range(TRIAL):

@@ -1,0 +1,177 @@
+"""What a refusal means: a status and the words beside it become the error that the engine and a person meet.
+
+A refusal may pass (TransientError), be this request's own fault (BackendError), or be one that every further call would
+meet too (FatalBackendError). The words of many vendors are known; what is unknown is taken for what its status says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Self
+
+from llmrank.backends.completion import at, first_choice, unreadable
+from llmrank.backends.dialect import refused_parameter
+from llmrank.backends.endpoint import Reply, error_text
+from llmrank.errors import BackendError, FatalBackendError, TransientError
+
+QUOTA = frozenset(
+    {"insufficient_quota", "exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active"}
+)
+OUT_OF_MONEY = re.compile(
+    r"credit balance is too low|insufficient (?:account )?(?:balance|credits)|used all available credits"
+    r"|exceeded your (?:current|monthly)|(?:key|spending|billing hard) limit (?:exceeded|has been reached)"
+    r"|monthly (?:spending )?limit",
+    re.IGNORECASE,
+)
+"""Words of a refusal that no waiting helps, unless it says when to come back (`COMES_BACK`)."""
+COMES_BACK = re.compile(r"per[ _](?:second|minute|hour|day)|retry in|try again in", re.IGNORECASE)
+PASSING = frozenset({408, 409, 421, 423, 424, 425, 429})
+"""The refusals of HTTP that another try may not meet."""
+KNOWN = frozenset(status.value for status in HTTPStatus)
+ITS_OWN = re.compile(
+    r"context.?(?:length|limit|size|window)|maximum (?:context|prompt|model|input|allowed) ?length|too many tokens"
+    r"|(?:prompt|input|request|messages?) (?:is |are )?too (?:long|large)|reduce the length"
+    r"|longer than the (?:max|model)"
+    r"|input token count|tokens? .{0,60}must be <="
+    r"|content.?filter|content management policy|moderation|flagged|inappropriate content",
+    re.IGNORECASE,
+)
+"""Words of a refusal that another request need not meet: this one is too long, or its content is filtered."""
+TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
+"""Words of a 429 that no waiting helps: one request asks for more than is allowed in a minute."""
+STATUSES = {
+    **dict.fromkeys(("context_length_exceeded", "content_filter", "invalid_request_error"), 400),
+    **dict.fromkeys(("invalid_api_key", "authentication_error"), 401),
+    "insufficient_quota": 402,
+    "model_not_found": 404,
+    **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error"), 429),
+}
+"""The HTTP status that OpenAI (or Anthropic) sends with an error of this code or type."""
+SYSTEM_ROLES = ("system", "developer")
+CORRECT_URL = "correct --base-url (it usually ends in /v1)"
+
+
+class RefusedError(BackendError):
+    """The endpoint refuses a request, and it is not clear yet whether it would refuse every other one."""
+
+
+class UnsupportedError(BackendError):
+    """The endpoint does not take a parameter; the request without it may be answered."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        self.parameter = parameter
+        super().__init__(message)
+
+
+def with_inner_refusal(reply: Reply) -> Reply:
+    """Return the reply; of an answer in which an error stands, the error with the status that its code or type names:
+    so a gateway passes on what a provider refused."""
+    if reply.ok and isinstance(reply.body, dict):
+        for place in (reply.body, first_choice(reply.body) or {}):
+            if (error := at(place, dict, "error")) is not None:
+                for status in (_status(error.get("code")), _status(error.get("type"))):
+                    if 400 <= status < 600:
+                        return replace(reply, status=status, body={"error": error})
+    return reply
+
+
+def _status(code: object) -> int:
+    """Return the HTTP status that the code of an error stands for; 0 where it stands for none."""
+    if isinstance(code, str):
+        return STATUSES.get(code) or (int(code) if re.fullmatch("[45][0-9]{2}", code) else 0)
+    return code if isinstance(code, int) else 0
+
+
+def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) -> BackendError:
+    """Return what a reply means that is no answer; `sent` is the body of the call.
+
+    `answered` says whether the endpoint has answered a call before: what a proxy says may then pass; before, the URL is
+    wrong.
+    """
+
+    def between(what: str, hint: str = CORRECT_URL) -> BackendError:
+        return unreadable(f"{url} {what}") if answered else FatalBackendError(f"{url} {what}\n  hint: {hint}")
+
+    status, body, wait = reply.status, ErrorBody.read(reply.body, reply.text), wait_of(reply.headers)
+    said, code = error_text(body.message), body.code or body.type
+    its_own = f"{url} refuses this request ({status}): {said}"
+    if status in (400, 403, 422):
+        names = set(sent) | {"system" for message in sent.get("messages", ()) if message["role"] in SYSTEM_ROLES}
+        name = refused_parameter(error_text(body.message, 1000), body.param[:200], body.code[:200], names)
+        # 403 is about the key, but for models that may not be asked for log-probabilities.
+        if name == "logprobs" or (name and status != 403):
+            return UnsupportedError(name, said)
+    if status == 413 or ITS_OWN.search(f"{code} {said}") or (status == 429 and TOO_LARGE.search(said)):
+        return BackendError(its_own)
+    broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(said) and not COMES_BACK.search(said)
+    if status == 402 or code in QUOTA or broke:
+        return FatalBackendError(f"{url}: the quota is used up ({said})\n  hint: top up, then run it again")
+    if status == 407 or (status == 403 and reply.text.lstrip().startswith("<")):
+        hint = "let it pass these calls (HTTPS_PROXY may hold a user and a password), or correct --base-url"
+        return between(f"is behind a proxy or a firewall that answered {status}: {said}", hint)
+    if status in (401, 403):
+        return FatalBackendError(
+            f"{url} refuses the key ({status})\n  hint: set OPENAI_API_KEY to a key for this endpoint"
+        )
+    # A status that HTTP does not have comes from what stands between, as 499 and 460 do.
+    if status in PASSING or status >= 500 or 400 <= status not in KNOWN:
+        kind = "429" if status == 429 else "5xx" if status >= 500 else "4xx"
+        return TransientError(f"{url} answered {status}: {said}", kind=kind, wait=wait)
+    if status < 300:
+        return unreadable(f"{url} answered with the status {status}, which HTTP does not have")
+    if status < 400:
+        return between(f"redirects to {error_text(reply.headers.get('location', 'nowhere'), 200)}")
+    if status in (404, 405) and not isinstance(reply.body, dict):
+        return between(f"answered {status} at /chat/completions: {said}")
+    return RefusedError(its_own)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """The fields of an error as OpenAI has them; empty where the body has none."""
+
+    message: str
+    """The whole body where it has no message: a proxy's page, or JSON of another form."""
+    param: str = ""
+    code: str = ""
+    type: str = ""
+
+    @classmethod
+    def read(cls, body: object, text: str) -> Self:
+        """Return the fields of the object under `error`, or of the object that the body is; anything is read."""
+        error = body.get("error", body) if isinstance(body, dict) else body
+        if not isinstance(error, dict):
+            return cls(error if isinstance(error, str) else text)
+        message = error.get("message")
+        named = [
+            str(field) if isinstance(field := error.get(name), str | int) else "" for name in ("param", "code", "type")
+        ]
+        return cls(message if isinstance(message, str) else text, *named)
+
+
+NUMBER = re.compile(r"-?\d{1,12}(?:\.\d{1,12})?", re.ASCII)
+DURATION = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:ms|h|m|s)){1,8}", re.ASCII)
+PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Return the seconds in `retry-after-ms` or `Retry-After` (seconds, an HTTP date, or `1m30s`); None where there
+    are none that make sense. RFC 9110, section 10.2.3, for the first two forms."""
+    if NUMBER.fullmatch(text := headers.get("retry-after-ms", "").strip()):
+        return max(0.0, float(text) / 1000)
+    if NUMBER.fullmatch(text := headers.get("retry-after", "").strip()):
+        return max(0.0, float(text))
+    if DURATION.fullmatch(text):
+        return sum(float(number) * UNITS[unit] for number, unit in PART.findall(text))
+    try:
+        date = parsedate_to_datetime(text[:100])
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    except (ValueError, TypeError, IndexError, ArithmeticError):  # whatever stands where a date should
+        return None

@@ -61,6 +61,7 @@ class Listing:
         self.ordered |= other.ordered
         self.counted_down |= other.counted_down
         self.contradicted |= other.contradicted
+        self.described &= other.described
 
 
 class Phrase(NamedTuple):
@@ -271,11 +272,7 @@ def gather(
             alone = listing if listing and len(listing.mentions) == 1 and not listing.weak else None
             if alone and plain and (not gap or line.number - last == gap):
                 gap, last = line.number - last, line.number
-                plain.mentions += alone.mentions
-                plain.falling |= alone.falling
-                plain.ambiguous |= alone.ambiguous
-                plain.contradicted |= alone.contradicted
-                plain.described &= alone.described
+                plain.add(alone)
                 continue
             plain, gap, last = alone, 0, line.number
         else:

@@ -13,6 +13,8 @@ from functools import lru_cache
 
 LIMIT = 400_000
 """Characters of an answer that are read: some 100,000 tokens. What follows is treated as cut off."""
+SHORT = 20_000
+"""Characters that are read of an answer that is one choice, rating or verdict."""
 
 _TAG = re.compile(r"[<\[◁](/?)(?:think|thinking|thought|reasoning)[>\]▷]", re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>", re.IGNORECASE)
@@ -79,6 +81,12 @@ _LISTS = frozenset(
 )
 _ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
 _SPACES = re.compile(r"[ \t\f\v]{2,}+")
+
+
+def plain_text(raw: str, limit: int = LIMIT) -> str | None:
+    """Return the normalised answer without its reasoning; None when the reasoning never ends."""
+    text = without_reasoning(raw)
+    return None if text is None else normalise(text[:limit]) if text.strip() else ""
 
 
 def normalise(text: str) -> str:

@@ -251,8 +251,6 @@ def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mention
 
 
 def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
-    if match := index.exact(line.text):
-        return [Mention(line.text, match)]
     body = _RATED.sub(r"\1", body) if "/" in body[-12:] and len(body) <= 400 else body
     whole = _mention(body, index)
     if whole.match:
@@ -268,8 +266,6 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         again = _mention(body[end:], index) if (kind, value) == (line.kind, line.value) else whole
         if again.match:
             return [again]
-    if not any(map(str.isalpha, body[:400])) and (parts := _commas(body, index)):
-        return parts  # 300, 21, 1984
     for dressing in DRESSINGS:
         if (parts := dressing.read(body, index)) is not None:
             return parts
@@ -281,8 +277,6 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
 def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     """Return what a line that is no entry of a list names, None if nothing: `weak` where it stands in a sentence."""
     text, head = line.text, ""
-    if match := index.exact(text):
-        return Listing([Mention(text, match, line.number)])
     if text.endswith(":"):
         return None  # what introduces the list may name what the user liked
     if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
@@ -332,9 +326,6 @@ def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:
 
 def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
     """Return the title in a cell of a table or a JSON value."""
-    if not text or text.replace(".", "").isdigit():  # a rank or a score: only a title that is just this number
-        match = index.exact(text) or (index.find(text) if len(text) > 1 else None)
-        return [Mention(text, match, line)] if match else []
     whole = _mention(text, index, line)
     if whole.match or not any(map(str.isalpha, text)):
         return [whole] if whole.match else []
@@ -494,9 +485,6 @@ DRESSINGS = (
 
 def _after_lead_in(body: str, index: TitleIndex) -> Mentions:
     """`My top 3: Alien, Heat, Fargo`, `I think you would like Alien`: what follows the words that introduce it."""
-    head, _, rest = body.partition(": ")
-    if rest.strip() and len(head) < 200 and _HEADING.search(head) and (parts := _one(rest.strip(), index)):
-        return parts
     if cut := _cut_lead_in(body, index):
         return [cut]
     rests = (body[mark.end() :] for mark in islice(_LEAD_IN.finditer(body, 0, 200), _LEAD_INS))

@@ -292,10 +292,6 @@ class _Reader:
         """Return the one identifier of a cell."""
         if len(text) > 80:
             return []
-        whole = text.strip(" *_`\"'[]().#")
-        position = self.identifiers.find(whole)
-        if position is not None or self.identifiers.is_of_kind(whole):
-            return [self.mention(Word(whole, 0, "identifier", position), line)]
         found = [word for word in words_of(text.replace("_", " "), self.identifiers, False) if word.kind != "filler"]
         fits = bool(found) and found[0].kind == "identifier" and (len(found) == 1 or found[1].kind == "other")
         return [self.mention(found[0], line)] if fits else []
@@ -563,8 +559,6 @@ def _without_numbers(text: str) -> str:
     found = list(_INLINE.finditer(text))
     if len(found) < 2 or [int(one[1]) for one in found] != [*range(1, len(found) + 1)]:
         return text
-    if not any(map(str.isalnum, _INLINE.sub("", text))):
-        return text  # 1. > 2. > 3.
     return _INLINE.sub(lambda one: " " * len(one[0]), text)
 
 

@@ -44,8 +44,9 @@ NOTATIONS = (
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
         r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.[ºª°](?=\s)[*_\s]*+", re.I), "1st: Heat"),
     Notation("rank", "an ordinal number in words", re.compile(
-        rf"{_DRESS}({'|'.join(ORDINALS)})(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—])[*_\s]*+",
-        re.I), "First: Heat"),
+        rf"{_DRESS}(?:(?:and|then|coming|comes|in|at|my) ){{0,3}}({'|'.join(ORDINALS)})"
+        r"(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—]|(?:is|goes to|comes|would be|belongs to"
+        r"|i(?:['’]d| would)? (?:put|place|pick|choose|rank))\b)[*_\s]*+", re.I), "First: Heat"),
     Notation("bracket", "a number in square brackets", re.compile(
         rf"{_DRESS}\[(\d{{1,4}})\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
@@ -55,7 +56,7 @@ NOTATIONS = (
         rf"{_DRESS}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+", re.I), "Number 1: Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
-    Notation("number", "a Chinese numeral", re.compile(rf"[*_\s]*+\(?第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+"),
+    Notation("number", "a Chinese numeral", re.compile(rf"[*_\s]*+\(?第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名]:?\s*+"),
         "一、Heat"),
     Notation("roman", "a Roman numeral", re.compile(rf"{_DRESS}\(?([IVXLivxl]{{1,7}})[.):](?=\s)[*_\s]*+"), "II. Heat"),
     Notation("letter", "a letter", re.compile(rf"{_DRESS}[(\[]?([A-Za-z])(?:[.)\]:]|\]:)(?=\s)[*_\s]*+"), "B) Heat"),

@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from llmrank.answers.blocks import Block, Line, marker
-from llmrank.answers.choosing import Listing, Mention, by_number, counts_down, directed, falls, gather
+from llmrank.answers.choosing import Listing, Mention, by_number, counts_down, directed, falls, gather, grade
 from llmrank.answers.matching import TitleIndex
 
 Mentions = list[Mention]
@@ -90,11 +90,12 @@ _VERB = re.compile(
 _TWO_PARTS = re.compile(r" (?:[-–—→|]|->|=>|--) ")
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
-    r"(?:[:=–—|-] ?|\(|→ ?)(?:[Ss]core|[Rr]ating|[Rr]elevance|[Rr]ank(?:ed)?|[Pp]osition|[Pp]lace)?[ :#]{0,3}"
+    r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)(?:[Ss]core|[Rr]ating|[Rr]elevance|[Rr]ank(?:ed)?|[Pp]osition|[Pp]lace)?[ :#]{0,3}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐]{1,10})☆{0,10}$"
 )
+_LAST_WORDS = re.compile(r"(?:[:=–—|-] |\()([^\W\d_][^:=–—|()-]{1,20})$")
 _SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
 _ASIDE = re.compile(
     r"[ ,(–—:-]{1,4}(?:if you|because|since|as you|(?:much )?like|similar|for fans|in the (?:style|vein)"
@@ -205,6 +206,8 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
+    if not scores:  # Heat: high, Fargo: low
+        scores = [str(found) for body in bodies if (found := grade("".join(_LAST_WORDS.findall(body[-40:]))))]
     starred = all(body.endswith(("★", "⭐", "☆")) for body in bodies)
     named = [mention for mention in listing.mentions if mention.match]
     if not len(scores) == len(named) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:

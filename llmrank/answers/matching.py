@@ -16,7 +16,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
 
 from llmrank.answers.normalise import folded
-from llmrank.answers.title import Title, normalised, numbers, parse_title, without_article
+from llmrank.answers.title import Title, full_year, normalised, numbers, parse_title, without_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ _SIZE = re.compile(r"(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|g|grams?|kg|lbs
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
-_TRAILING_YEAR = re.compile(r"\s(?:(?P<year>(?:18|19|20)\d\d)|['’](?P<short>\d\d))$")
+_TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +191,7 @@ class TitleIndex:
     def _find_trailing_year(self, text: str) -> Match | None:
         if (found := _TRAILING_YEAR.search(text)) is None:
             return None
-        short = found["short"]  # Heat '95
-        year = found["year"] or ("20" if short < "30" else "19") + short
-        return self._find_normalised(parse_title(f"{text[: found.start()]} ({year})"))
+        return self._find_normalised(parse_title(f"{text[: found.start()]} ({full_year(found[1])})"))  # Heat '95
 
     def _same_title(self, positions: Iterable[int]) -> bool:
         titles = [self._titles[at] for at in positions]
@@ -322,8 +320,11 @@ def _is_cut_short(name: str, whole: str) -> bool:
 
 
 def _names(title: Title) -> tuple[str, ...]:
-    """Return what an item may be called: its name, with all its parentheses, and its aliases."""
-    return (title.name, title.whole, *title.aliases)
+    """Return what an item may be called: its name, with all its parentheses, its aliases, and its name with the initials
+    of its first part (`LOTR: The Two Towers`)."""
+    series = title.parts[0].split() if len(title.parts) > 1 else []
+    short = " ".join(("".join(word[0] for word in series), *title.parts[1:])) if len(series) > 2 else ""
+    return (title.name, title.whole, *title.aliases, *([short] if short else []))
 
 
 def _positions(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:

@@ -68,7 +68,7 @@ _CHECKED_BOX = re.compile(r"^[ \t]{0,20}[-*] \[[xX]\]", re.MULTILINE)
 _ROLE = re.compile(r"\s*(?:assistant|ai|bot)\s?:\s?", re.IGNORECASE)
 _LATEX = re.compile(
     r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
-    r"|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
+    r"|[a-z]{2,12}\{(?P<inside>[^{}\n]{0,300})\}|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
 )
 _LATEX_AS = {"item": "\n- ", "begin": "\n", "end": "\n"}
 _MISREAD = re.compile(r"[ÂÃÄÅ][^\w\s]|[ÂÃÄÅ][ªº\u00a0ŠšŒœŽžŸƒ]|â[€„]\S")
@@ -80,6 +80,11 @@ _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
 _ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
+_PROGRAM = re.compile(
+    r"^[ \t]{0,40}(?:def \w+\(|for \w[^\n]{0,80} in [^\n]{1,200}:$|function \w{0,40}\()|\bsorted\(|\.sort\(|\blambda\b",
+    re.MULTILINE,
+)
+"""A program that would make a ranking: what it prints is not known."""
 _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 
 
@@ -95,6 +100,10 @@ def normalise(text: str) -> str:
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     text = folded(text)
+    if "```" in text:
+        parts = text.split("```")
+        parts[1::2] = ("" if _PROGRAM.search(part) else part for part in parts[1::2])
+        text = "```".join(parts)
     if "~~" in text or "</" in text:
         text = _STRUCK.sub("", text)
     if not text.isascii():
@@ -130,7 +139,7 @@ def _link_text(link: re.Match[str]) -> str:
 
 
 def _latex(found: re.Match[str]) -> str:
-    return " > " if found["then"] else _LATEX_AS.get(found["entry"] or "", "")
+    return found["inside"] or (" > " if found["then"] else _LATEX_AS.get(found["entry"] or "", ""))
 
 
 def _without_elements(text: str) -> str:

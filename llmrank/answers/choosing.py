@@ -165,8 +165,9 @@ _BEST_FIRST = re.compile(
 
 
 _GRADES = (
-    (1, r"low(?:er|est)?|bottom|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser"),
-    (2, r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up"),
+    (1, r"low(?:er|est)?|bottom|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
+    (2, r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up"
+        r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?"),
     (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
 )
 _GRADED = tuple((grade, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for grade, words in _GRADES)
@@ -342,6 +343,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     one that counts 1, 2, 3, … is the rank.
     """
     rows = block.rows
+    if len(rows) == 1 and (counts(block.header) or counts(block.header[1:])) and len(block.header) > 2:
+        return Listing([one for text in rows[0].cells for one in cell(text, rows[0].line)])
     width = max((len(row.cells) for row in rows), default=0)
     if width == 1:
         return Listing([mention for row in rows for mention in cell(row.cells[0], row.line)])
@@ -371,7 +374,11 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
     if ranks := [at for at in others if roles[at] == "rank"]:
-        order = by_number(columns[ranks[0]], "rank")
+        orders = {at: by_number(columns[at], "rank") for at in ranks}
+        asked = [at for at in ranks if _ASKED.search(block.header[at])] if len(ranks) > 1 else []
+        order = orders[(asked or ranks)[0]]
+        if len(asked) != 1 and any(one != order for one in orders.values()):
+            order = None
     elif is_map:
         other = 1 - item
         if all(_number(text) is not None for text in columns[other]):
@@ -380,12 +387,14 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     elif ranks := [at for at in others if not roles[at] and at in counted]:
         order = by_number(columns[ranks[0]], "rank")
     elif scores := [at for at in others if roles[at] == "score"]:
-        order = by_number(columns[scores[0]], "score") or order
+        order = by_number(columns[scores[0]], "score") or (order if len({*columns[scores[0]]}) > 1 else None)
     listing = Listing([one for at in order or () for one in named[item][at][:1]])
     listing.ambiguous, listing.ordered = order is None, order != [*range(len(rows))]
     return listing
 
 
+_ASKED = re.compile(r"\b(?:you|your|user|final|new|predicted|recommend\w*)\b", re.IGNORECASE)
+"""Of two columns of ranks, the one that was asked for."""
 _ROLE_WORD = re.compile(r"\W{0,3}([^\W\d_]{2,20})[ _#:.-]{0,3}\d{1,4}\W{0,3}$")
 
 
@@ -468,6 +477,12 @@ UNORDERED = re.compile(
     re.IGNORECASE,
 )
 """What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
+_GROUPED = re.compile(
+    r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
+    r"(?! (?:rank|order|relevance|preference|likelihood|score|how))|\bby (?:studio|genre|director|decade|theme|mood)\b",
+    re.IGNORECASE,
+)
+"""What introduces lists that are groups and no ranking."""
 _MOVES = re.compile(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b"
     r"|\b(?:actually|wait|correction|on (?:second thought|reflection)|edit"
@@ -501,7 +516,7 @@ class _Group:
         """Return the listing, the parts with the highest grade first; ambiguous where a part has no grade."""
         grades = [grade for grade, _ in self.parts]
         given = [grade for grade in grades if grade is not None]
-        if given == sorted(given, reverse=True):
+        if given == sorted(given, reverse=True) and (None not in grades or grades.index(None) > 0 or not given):
             return self.listing
         if len(given) < len(grades):
             self.listing.ambiguous = True
@@ -522,13 +537,14 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     if listing is None:
         return Listing([])
     if listing.counted_down and _BEST_TO_WORST.search(said):
-        listing.mentions.reverse()  # the falling numbers are no ranks: most relevant to least relevant
+        listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
     elif listing.falling or (not listing.ordered and (says_worst_first(said) or _COUNTDOWN.search(said))):
         listing.mentions.reverse()
     elif not listing.ordered:
         _turn_by_marks(listing, text)
     listing.ambiguous |= listing.ordered and _LOWER_IS_BETTER.search(said) is not None
-    listing.ambiguous |= UNORDERED.search(_last_line(listing.intro)) is not None or _is_moved(listing, text)
+    unordered = UNORDERED.search(_last_line(listing.intro)) or _GROUPED.search(listing.intro)
+    listing.ambiguous |= unordered is not None or _is_moved(listing, text)
     return listing
 
 

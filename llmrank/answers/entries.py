@@ -68,7 +68,7 @@ _CHATTER = re.compile(
     re.IGNORECASE,
 )
 _RECOMMENDS = re.compile(
-    r"\b(?:recommend|suggest|would (?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)|['’]d (?:pick"
+    r"\b(?:recommend|suggest|would (?:most )?(?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)|['’]d (?:pick"
     r"|choose|watch|rank|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)|best|top (?:pick|choice)"
     r"|should (?:watch|try|see)|rank|start with|followed by|order is|picks?|choose|answer|empfehl|würde|recommand"
     r"|recomiend|recomend|consigli|output|try|рекоменд)",
@@ -277,6 +277,10 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     return [whole] if marked and not _is_sentence(body) and not _LEFT_OPEN.search(body) else []
 
 
+def _is_heading(line: Line) -> bool:
+    return line.text.startswith(("#", "**", "__")) and line.text.endswith(("*", "_", ":"))
+
+
 def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     """Return what a line that is no entry of a list names, None if nothing: `weak` where it stands in a sentence."""
     text, head = line.text, ""
@@ -308,7 +312,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if letters and not head:
         listing.intro = before
     if not any(one.match for one in mentions):
-        return None if listed and (letters > 3 or _is_sentence(text)) else listing
+        return None if listed and (letters > 3 or _is_sentence(text) or _is_heading(line)) else listing
     if (letters > 3 and not head and not colon) or (not letters and _VERB.match(after)):
         listing.weak = True
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None

@@ -228,7 +228,7 @@ def _line(number: int, raw: str) -> Line:
     return Line(number, text, indent, kind, value, text[end:])
 
 
-_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS)) | {"ii", "iv", "vi"}
+_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS)) | {"ii", "iv", "vi", "co", "in", "an"}
 
 
 def _may_rank(text: str) -> bool:

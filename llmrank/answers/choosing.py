@@ -298,7 +298,7 @@ def gather(
 def by_number(values: Sequence[str], role: str) -> list[int] | None:
     """Return the order (indexes, best first) that ranks or scores give, None where they leave two readings.
 
-    Unnamed numbers are ranks if they are 1 to n, each once; else scores.
+    Unnamed numbers are ranks if they are 1 to n, each once; else scores, which say nothing if they are all the same.
     """
     numbers = [number for value in values if (number := _number(value)) is not None]
     if len(numbers) < len(values):
@@ -309,7 +309,7 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
         role = "rank" if whole and is_permutation(values) else "score"
     if role == "rank":
         return sorted(places, key=numbers.__getitem__) if len(set(numbers)) == len(numbers) else None
-    return sorted(places, key=lambda at: -numbers[at])
+    return sorted(places, key=lambda at: -numbers[at]) if len({*numbers}) > 1 or len(numbers) < 2 else None
 
 
 _NUMBER = re.compile(
@@ -387,7 +387,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     elif ranks := [at for at in others if not roles[at] and at in counted]:
         order = by_number(columns[ranks[0]], "rank")
     elif scores := [at for at in others if roles[at] == "score"]:
-        order = by_number(columns[scores[0]], "score") or (order if len({*columns[scores[0]]}) > 1 else None)
+        are_numbers = all(_number(text) is not None for text in columns[scores[0]])
+        order = by_number(columns[scores[0]], "score") if are_numbers else order
     listing = Listing([one for at in order or () for one in named[item][at][:1]])
     listing.ambiguous, listing.ordered = order is None, order != [*range(len(rows))]
     return listing
@@ -483,6 +484,12 @@ _GROUPED = re.compile(
     re.IGNORECASE,
 )
 """What introduces lists that are groups and no ranking."""
+_ASKS = re.compile(
+    r"\b(?:please (?:rank|order|sort|recommend|choose)|(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b"
+    r"|your task\b|you are an? |i['’]ve watched|i have watched|do not (?:explain|include|output|add))",
+    re.IGNORECASE,
+)
+"""What a question says, not an answer."""
 _MOVES = re.compile(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b"
     r"|\b(?:actually|wait|correction|on (?:second thought|reflection)|edit"
@@ -534,8 +541,8 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     """
     said = _beside(listings, text)  # before listings are joined: what they hold is not said beside them
     listing = _chosen(listings, owed)
-    if listing is None:
-        return Listing([])
+    if listing is None or (_ASKS.search(said) and [*listing.named] == sorted(listing.named)):
+        return Listing([])  # the question is repeated
     if listing.counted_down and _BEST_TO_WORST.search(said):
         listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
     elif listing.falling or (not listing.ordered and (says_worst_first(said) or _COUNTDOWN.search(said))):

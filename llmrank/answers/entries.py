@@ -82,6 +82,7 @@ _DECLINES = re.compile(
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$",
     re.IGNORECASE,
 )
+_FOLLOWS = re.compile(r"^(?:(?:and|then|next|after that|afterwards|followed by|finally|lastly) )+", re.IGNORECASE)
 _VERB = re.compile(
     r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
     r"|should|will|isn['’]t"
@@ -112,8 +113,9 @@ _LABELLED = re.compile(r"\[\d{1,4}\][ .:-]{1,3}(?=[^\W\d])")
 _PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 _PREPOSITIONS = frozenset(("from", "with", "into", "upon", "over"))
 _LEFT_OPEN = re.compile(r":\W{0,3}$")
-_TIERS = [ord("S") - ord("A") + 1, 1]
-"""The tiers S, A, B, … of games."""
+_S = ord("S") - ord("A") + 1
+_TIERS = {_S: 0} | {letter: letter for letter in range(1, 7)}
+"""The tiers S, A, B, … F of games, as places in the alphabet, with their rank."""
 _JOINS = 6
 """How many pieces between commas one title may span."""
 _LEAD_INS = 8
@@ -146,7 +148,8 @@ def _alike(blocks: Sequence[Block]) -> list[Block]:
     shape = ""
     for block in blocks:
         text = block.lines[0].text if block.kind == "text" else ""
-        now = "scored" if _SCORED.search(text[-40:]) else "parts" if _TWO_PARTS.search(text[:400]) else ""
+        scored = _SCORED.search(text[-40:]) or grade(_last_words(text))
+        now = "scored" if scored else "parts" if _TWO_PARTS.search(text[:400]) else ""
         if now and now == shape:
             if found[-1].kind == "text":
                 found[-1] = Block("list", [*found[-1].lines])
@@ -164,7 +167,11 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     first = lines[0]
     level = [line for line in lines if line.indent <= first.indent]
     numbers = [line.value for line in level if line.kind == first.kind]
-    if first.kind in ("letter", "roman") and numbers[:2] not in ([1, 2], [2, 1], _TIERS) and not counts_down(numbers):
+    tiers = [_TIERS.get(number or 0) for number in numbers] if _S in numbers and first.kind == "letter" else []
+    tiered = len(tiers) > 2 and None not in tiers and len({*tiers}) == len(tiers)
+    if first.kind in ("letter", "roman") and not (
+        tiered or numbers[:2] in ([1, 2], [2, 1], [_S, 1]) or counts_down(numbers)
+    ):
         return Listing([one for line in level for one in _entry(line, line.text, index, marked=False)])
     entries = [
         line
@@ -182,6 +189,9 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         if any(one.match for mentions in deeper for one in mentions):
             entries, found = inner, deeper
     found = _two_part_lines(entries, found, index)
+    if tiered:
+        order = sorted(range(len(entries)), key=lambda at: _TIERS[entries[at].value or 0])
+        return Listing([one for at in order for one in found[at]], ordered=True)
     listing = Listing([one for mentions in found for one in mentions])
     values = [line.value for line in entries if line.value is not None]
     if all(len(mentions) == 1 for mentions in found):
@@ -207,7 +217,7 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     if not scores:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
     if not scores:  # Heat: high, Fargo: low
-        scores = [str(found) for body in bodies if (found := grade("".join(_LAST_WORDS.findall(body[-40:]))))]
+        scores = [str(found) for body in bodies if (found := grade(_last_words(body)))]
     starred = all(body.endswith(("★", "⭐", "☆")) for body in bodies)
     named = [mention for mention in listing.mentions if mention.match]
     if not len(scores) == len(named) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
@@ -222,6 +232,12 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     else:
         listing.mentions = [named[at] for at in order]
         listing.ordered = True
+
+
+def _last_words(text: str) -> str:
+    """Return what stands behind the last colon, dash or opening parenthesis of a text, where it is short."""
+    found = _LAST_WORDS.search(text[-40:])
+    return found[1] if found else ""
 
 
 def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex) -> list[Mentions]:
@@ -399,6 +415,8 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
     for year in _YEAR.finditer(body):
         piece = body[start : year.end()].strip(" ,;")
         mention = _mention(piece, index)
+        if not mention.match and start and (follows := _mention(_FOLLOWS.sub("", piece), index)).match:
+            mention = follows
         if not mention.match:
             cut = _cut_lead_in(piece, index) if listing else None
             if not cut and start and (not listing or piece[:1].islower()):
@@ -420,6 +438,8 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
 def _last(rest: str, index: TitleIndex) -> Mentions:
     """Return what stands behind the last year of a list: a title without one, or one in which the answer breaks off."""
     mention = _mention(rest, index)
+    if not mention.match and (follows := _mention(_FOLLOWS.sub("", rest), index)).match:
+        mention = follows
     if mention.match:
         return [mention]
     breaks_off = rest.count("(") > rest.count(")")
@@ -475,6 +495,8 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
         foreign = not any(letter.isascii() and letter.isalpha() for letter in found["outside"])
         return [inside] if foreign and inside.match else None
     one, other = _mention(found["one"], index), _mention(found["other"], index)
+    if not one.match and not other.match:
+        other = (_remark(found["other"], index) or [other])[0]
     return None if bool(one.match) == bool(other.match) else [one if one.match else other]
 
 

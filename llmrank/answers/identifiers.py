@@ -3,12 +3,13 @@ them."""
 
 from __future__ import annotations
 
-import itertools
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import chain, pairwise
+from os.path import commonprefix
 from typing import Literal, NamedTuple
 
 from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled
@@ -63,6 +64,7 @@ _PAIR = re.compile(
     r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
     r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
+_WORDS_ONLY = re.compile(r"(?:[^\W\d_]{2,20}[:.]? )+(?=\W*\w*$)")
 _IN_ORDER = re.compile(
     r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
 )
@@ -231,7 +233,7 @@ class _Reader:
         """Return the blocks with runs of pairs as tables, and lines that begin with `[3]` as lines of text."""
         found: list[Block] = []
         pairs: list[Line] = []
-        for block in [*itertools.chain.from_iterable(map(self._as_text, map(self._in_figures, blocks))), Block("text")]:
+        for block in [*chain.from_iterable(map(self._as_text, map(self._in_figures, blocks))), Block("text")]:
             if block.kind == "text" and block.lines and self.is_pair(block.lines[0].text):
                 pairs += block.lines
                 continue
@@ -262,12 +264,14 @@ class _Reader:
     def _in_figures(self, block: Block) -> Block:
         """Return a line of nothing but numbers in words or numerals (`III > I > II`), or with dashes or slashes
         between them (`2-1-3`), in figures."""
-        if len(block.lines) != 1 or not self.identifiers.are_numbers or len(text := block.lines[0].text) > 400:
+        if len(block.lines) != 1 or len(text := block.lines[0].text.strip(" .*`")) > 400:
             return block
         if _DASHED.fullmatch(text):
             numbers = re.findall(r"\d+", text)
         else:
             numbers = [str(spelled(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
+        if sorted(text) == sorted(self.identifiers.texts):
+            numbers = [*text]  # 2413
         if len(numbers) < 2 or any(self.identifiers.find(number) is None for number in numbers):
             return block
         return Block("text", [replace(block.lines[0], text=", ".join(numbers), kind="none", value=None)])
@@ -303,7 +307,7 @@ class _Reader:
         lines = [line for line in lines if line.indent <= first.indent and line.kind != "none"]
         if first.kind != "bullet":
             lines = [line for line in lines if line.kind != "bullet"]
-        bodies = [line.body for line in lines]
+        bodies = _without_shared([line.body for line in lines])
         if self._marks_are_identifiers(first, lines, bodies):
             return self._marked(lines, bodies)
         if first.kind == "number" and self._counts_down_by_identifiers(lines):
@@ -325,7 +329,7 @@ class _Reader:
             leading = _leading(words, self.bracketed_only)
             found = run if len(run) > 1 and not (leading and any(word.kind == "other" for word in words)) else leading
             listing.mentions += [self.mention(word, line.number) for word in found]
-            if len(found) == 1 and self._contradicts(found[0], body[found[0].end :]):
+            if any(self._contradicted(found, body)):
                 listing.contradicted = listing.ambiguous = True
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
@@ -436,15 +440,27 @@ class _Reader:
                 return self._sentence(line, named, others)
             if others and not run[0].bracketed and self.identifiers.are_numbers and len(named) == 1 and not starts:
                 return Listing([])  # `I like 3 of them`
-        gaps = [text[one.end : two.start] for one, two in itertools.pairwise(run)] or [text[run[-1].end :][:4]]
+        gaps = [text[one.end : two.start] for one, two in pairwise(run)] or [text[run[-1].end :][:4]]
         falling, mixed = falls(gaps)
         listing.falling, listing.ambiguous = falling, listing.ambiguous or mixed
         either = len(run) > 2 and any(re.search(r"\bor\b", gap) for gap in gaps)
         ranged = [re.fullmatch(r"[\]\s]*[-–][\[\s]*", gap) is not None for gap in gaps]
-        listing.ambiguous |= either or (any(ranged) and not all(ranged))
+        if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]
+            filled = self._filled(run, ranged)
+            listing.ambiguous |= len({*filled}) < len(self.identifiers.texts) or len({*filled}) < len(filled)
+            listing.mentions = [self.mention(Word(self.identifiers.texts[at], 0, "identifier", at), line.number) for at in filled]
+        listing.ambiguous |= either
         if len(run) > 1 and _DENIED.search(before[-60:]):
             return Listing([])
         return self._checked(listing, run, text)
+
+    def _filled(self, run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
+        """Return the items of a run in which some gaps are ranges (`5-7`), with those in between."""
+        places = [word.position for word in run if word.position is not None]
+        if len(places) < len(run):
+            return []
+        inner = [range(one + 1, two) if dash else () for (one, two), dash in zip(pairwise(places), ranged, strict=True)]
+        return [at for place, between in zip(places, [*inner, ()], strict=True) for at in (place, *between)]
 
     def _says_worst(self, text: str, words: list[Word]) -> bool:
         """Return whether a sentence calls another identifier than its last the least relevant."""
@@ -454,8 +470,7 @@ class _Reader:
 
     def _checked(self, listing: Listing, words: Sequence[Word], text: str) -> Listing:
         """Return a listing of a line's identifiers, `contradicted` where one stands beside another item's title."""
-        ends = [*(word.start for word in words[1:]), len(text)]
-        others = [self._contradicts(word, text[word.end : end]) for word, end in zip(words, ends, strict=True)]
+        others = self._contradicted(words, text)
         if len(words) == 1 and not others[0] and text[: words[0].start].rstrip().endswith((":", "-", "–", "=", "→")):
             others = [self._contradicts(words[0], text[: words[0].start])]
         if any(others):
@@ -463,11 +478,16 @@ class _Reader:
         listing.described = len(words) == 1 and any(map(str.isalpha, text[words[0].end :][:400]))
         return listing
 
+    def _contradicted(self, words: Sequence[Word], text: str) -> list[bool]:
+        """Return of each identifier of a line whether the title of another item stands behind it."""
+        ends = [*(word.start for word in words[1:]), len(text)]
+        return [self._contradicts(word, text[word.end : end]) for word, end in zip(words, ends, strict=False)]
+
     def _contradicts(self, word: Word, beside: str) -> bool:
         beside = beside.strip(_BESIDE)
         if self.index is None or word.position is None or len(beside) < 2 or not any(map(str.isalpha, beside[:200])):
             return False
-        match = self.index.find(beside)
+        match = self.index.find(f"{beside})" if beside.count("(") > beside.count(")") else beside)
         return match is not None and bool(match.positions) and word.position not in match.positions
 
     def _sentence(self, line: Line, named: list[Word], others: list[Word]) -> Listing:
@@ -531,7 +551,7 @@ def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
 def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
     """Return the words, those of sentences that dismiss items as mere words, where another sentence names items."""
     bounds = [0, *(found.end() for found in _ENDS.finditer(text)), len(text)]
-    spans = [span for span in itertools.pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])]
+    spans = [span for span in pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])]
     kept: list[Word] = []
     at = 0
     for word in words:
@@ -540,6 +560,12 @@ def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
         inside = at < len(spans) and spans[at][0] <= word.start
         kept.append(word._replace(kind="other", position=None) if inside else word)
     return kept if any(word.kind == "identifier" for word in kept) else words
+
+
+def _without_shared(texts: list[str]) -> list[str]:
+    """Return the texts without the words with which all of them begin (`Ürün 3`, `Ürün 1`)."""
+    shared = _WORDS_ONLY.match(commonprefix(texts)) if len(texts) > 2 else None
+    return [text[shared.end() :] for text in texts] if shared else texts
 
 
 def _mark_text(line: Line) -> str:

@@ -313,10 +313,20 @@ def _is_part(shorter: Title, longer: Title) -> bool:
 
 
 def _is_cut_short(name: str, whole: str) -> bool:
-    """Return whether a product's long title was cut at its end: most of it is there, and no model number is lost."""
-    rest = whole.removeprefix(f"{name} ")
-    enough = name.count(" ") >= 3 and len(name) >= 0.6 * len(whole)
-    return enough and rest != whole and not numbers(_SIZE.sub("", rest))
+    """Return whether a long title was cut at its end: most of it is there, and no model number is lost; or whether
+    words of a product's title are left out: three or more are there, in order, from the first."""
+    words, rest = name.split(), whole.removeprefix(f"{name} ")
+    if not _SIZE.search(whole) or _SIZE.search(name):
+        return len(words) > 3 and len(name) >= 0.6 * len(whole) and rest != whole and not numbers(_SIZE.sub("", rest))
+    left_out = whole.split()
+    start = 0
+    for word in words:
+        if word not in left_out[start:]:
+            return False
+        start = left_out.index(word, start)
+        del left_out[start]
+    rest = _SIZE.sub("", " ".join(left_out))
+    return len(words) > 2 and whole.startswith(f"{words[0]} ") and not numbers(rest)
 
 
 def _names(title: Title) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import NamedTuple
 
+from llmrank.answers import doubt
 from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, Line, head_role
 from llmrank.answers.matching import Match
 from llmrank.answers.outcome import TAKEN_BACK
@@ -83,7 +84,9 @@ PHRASES = (
         r"|не)\b[^.,:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
-        r"|skip(?:ped)?\b|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
+        r"|skip(?:ped)?\b|dislike|hate\b|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
+        r"|(?:for|an) example\W*$|example (?:of|output|answer|ranking)|output format|format (?:is|of|should)"
+        r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
         r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
@@ -465,42 +468,6 @@ _WORST_MARK, _BEST_MARK = (
     )
     for word in ("worst|least|lowest|weakest|bottom", "best|most|highest|strongest|top")
 )
-_LOWER_IS_BETTER = re.compile(
-    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) better|\bdistances?\b", re.IGNORECASE
-)
-UNORDERED = re.compile(
-    r"\bin (?:no|any|random) (?:\w+ ){0,2}order|\bequally\b|\bnot ranked|\b(?:alphabetical|chronological)(?:ly"
-    r"| order)|\bunordered|\bunranked"
-    r"|\bby (?:release )?(?:year|date)\b|\bby title\b|\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge"
-    r"|\balphabetisch|\bsans ordre|\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético"
-    r"|不分先后|順不同|无特定顺序"
-    r"|в (?:алфавитном|произвольном) порядке",
-    re.IGNORECASE,
-)
-"""What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
-_GROUPED = re.compile(
-    r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
-    r"(?! (?:rank|order|relevance|preference|likelihood|score|how))|\bby (?:studio|genre|director|decade|theme|mood)\b",
-    re.IGNORECASE,
-)
-"""What introduces lists that are groups and no ranking."""
-_ASKS = re.compile(
-    r"\b(?:please (?:rank|order|sort|recommend|choose)|(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b"
-    r"|your task\b|you are an? |i['’]ve watched|i have watched|do not (?:explain|include|output|add))",
-    re.IGNORECASE,
-)
-"""What a question says, not an answer."""
-_MOVES = re.compile(
-    r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b"
-    r"|\b(?:actually|wait|correction|on (?:second thought|reflection)|edit"
-    r"|scratch that|mistake|oops)\b.{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after"
-    r"|ahead|higher"
-    r"|lower|place|position|swapped|instead|wrong)\b",
-    re.IGNORECASE,
-)
-"""A line after a list that changes its order: `Actually, swap the first two.`"""
-
-
 def says_worst_first(text: str) -> bool:
     """Return whether an answer says that its list begins with the worst."""
     return WORST_FIRST.search(text) is not None and _BEST_FIRST.search(text) is None
@@ -541,7 +508,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     """
     said = _beside(listings, text)  # before listings are joined: what they hold is not said beside them
     listing = _chosen(listings, owed)
-    if listing is None or (_ASKS.search(said) and [*listing.named] == sorted(listing.named)):
+    if listing is None or (doubt.ASKS.search(said) and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the question is repeated
     if listing.counted_down and _BEST_TO_WORST.search(said):
         listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
@@ -549,10 +516,34 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
         listing.mentions.reverse()
     elif not listing.ordered:
         _turn_by_marks(listing, text)
-    listing.ambiguous |= listing.ordered and _LOWER_IS_BETTER.search(said) is not None
-    unordered = UNORDERED.search(_last_line(listing.intro)) or _GROUPED.search(listing.intro)
-    listing.ambiguous |= unordered is not None or _is_moved(listing, text)
+    listing.ambiguous |= doubt.of_the_order(listing.intro, said, _after(listing, text), by_numbers=listing.ordered)
+    listing.ambiguous |= doubt.OTHER_SCALE.search(said) is not None and not says_worst_first(said)
+    listing.ambiguous |= counts_otherwise(listing, text)
     return listing
+
+
+def counts_otherwise(listing: Listing, text: str) -> bool:
+    """Return whether numbers behind the titles count them in another order (`Heat [2 of 3]`), or a line beside them
+    does (`Rank: 2, 1, 3`)."""
+    lines = text.split("\n")
+    own = {mention.line: mention.text for mention in listing.mentions}
+    count = len(listing.mentions)
+    if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
+        return False
+    if len(own) < count or count < 3 or 0 in own or max(own) > len(lines):
+        return any(_is_other_order(_COUNTED.findall(line), count) for line in lines if _NUMBERS_ONLY.fullmatch(line))
+    left = [_COUNTED.findall(_YEARS.sub(" ", lines[at - 1].partition(text)[2])) for at, text in own.items()]
+    return "|" not in lines[min(own) - 1] and any(_is_other_order(column, count) for column in zip(*left, strict=False))
+
+
+_COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
+_YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")
+_NUMBERS_ONLY = re.compile(r"(?:[A-Za-z ]{1,20}: ?)?\d{1,4}(?:, ?\d{1,4})+\W*")
+
+
+def _is_other_order(numbers: Sequence[str], count: int) -> bool:
+    values = [int(number) for number in numbers]
+    return sorted(values) == [*range(1, count + 1)] and values not in (sorted(values), sorted(values, reverse=True))
 
 
 def _turn_by_marks(listing: Listing, text: str) -> None:
@@ -571,10 +562,10 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         listing.ambiguous = True
 
 
-def _is_moved(listing: Listing, text: str) -> bool:
-    """Return whether what follows a list, other than another list, changes the order of its entries."""
+def _after(listing: Listing, text: str) -> str:
+    """Return what stands behind a list: behind its last line, or behind the last JSON value."""
     last = max((mention.line for mention in listing.mentions), default=0)
-    return last > 0 and any(_MOVES.search(line[:400]) for line in text.split("\n")[last:])
+    return "\n".join(text.split("\n")[last:]) if last else text[max(map(text.rfind, "]}")) + 1 :]
 
 
 def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
@@ -596,6 +587,8 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
     if not known:
         return groups[0].listing if groups else None
     if final := [group for group in known if group.meaning == "final"]:
+        if TAKEN_BACK.search(_last_line(final[-1].listing.intro)) and _is_part_of_another(final[-1], known):
+            final[-1].listing.ambiguous = True  # Wait, Heat should come before Fargo
         return _decided(final, owed)
     open_ones = [group for group in known if group.meaning not in ("given", "first try")]
     if not open_ones:
@@ -629,6 +622,10 @@ def _decided(groups: Sequence[_Group], owed: int) -> Listing:
     return listing
 
 
+def _is_part_of_another(group: _Group, groups: Sequence[_Group]) -> bool:
+    return any(group.named.keys() < other.named.keys() for other in groups)
+
+
 def _label_of(group: _Group) -> str:
     """Return what announces a list, without numbers: `Option 1:` and `Option 2:` are alike."""
     return re.sub(r"[\W\d_]+", " ", _last_line(group.listing.intro)).strip().casefold()
@@ -647,5 +644,5 @@ def _agrees(part: dict[int, None], whole: dict[int, None]) -> bool:
 def _beside(listings: Sequence[Listing], text: str) -> str:
     """Return what an answer says beside the entries of its lists: lines that are no entry, introductions."""
     entries = Counter(mention.line for listing in listings for mention in listing.mentions)
-    lines = (line for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
+    lines = (line.replace("_", " ") for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
     return "\n".join((*lines, *(listing.intro for listing in listings if listing.intro)))

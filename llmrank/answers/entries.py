@@ -221,6 +221,7 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     starred = all(body.endswith(("★", "⭐", "☆")) for body in bodies)
     named = [mention for mention in listing.mentions if mention.match]
     if not len(scores) == len(named) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
+        listing.ambiguous |= len(scores) == len(named) == len(bodies) > 2  # all are scored alike
         return
     ranks = all(_SAYS_RANK.search(body[-40:]) for body in bodies)
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)

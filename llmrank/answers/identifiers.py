@@ -420,7 +420,8 @@ class _Reader:
         others = [word for word in words if word.kind == "other"]
         alone = len({word.text for word in run}) == 1
         before = text[: run[0].start]
-        listing = Listing([self.mention(word, line.number) for word in run], before)
+        mentions = [self.mention(word, line.number) for word in run]
+        listing = Listing(mentions, before, ambiguous=_has_rival(run, _runs(text, words)))
         more = len({word.text for word in run}) < len({word.text for word in named})
         in_order = more and others and not run[0].bracketed and _IN_ORDER.search(text[:2000])
         if in_order and is_begun_by(named[0], text):  # C is the best, followed by A
@@ -590,6 +591,17 @@ def _without_numbers(text: str) -> str:
 
 def _longest(text: str, words: list[Word]) -> list[Word]:
     """Return the unbroken run that names the most items."""
+    return max(_runs(text, words), key=_worth)
+
+
+def _has_rival(run: list[Word], runs: Sequence[list[Word]]) -> bool:
+    """Return whether another run has the same items, three or more, in another order."""
+    order = [word.position for word in run]
+    others = ([word.position for word in other] for other in runs)
+    return any(len(other) > 2 and other != order and {*other} == {*order} for other in others)
+
+
+def _runs(text: str, words: list[Word]) -> list[list[Word]]:
     runs: list[list[Word]] = [[]]
     end = 0
     for word in words:
@@ -598,7 +610,7 @@ def _longest(text: str, words: list[Word]) -> list[Word]:
         if word.kind == "identifier":
             runs[-1].append(word)
         end = word.end
-    return max(runs, key=_worth)
+    return runs
 
 
 def _leading(words: list[Word], bracketed_only: bool) -> list[Word]:

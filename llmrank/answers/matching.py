@@ -97,6 +97,13 @@ class TitleIndex:
         """Return whether a title begins with this word: a cheap test before `find`."""
         return normalised(word) in self._first_words
 
+    def named_in(self, text: str) -> set[int]:
+        """Return the items whose names stand in a text, but for names that are a part of another there."""
+        plain = f" {normalised(text)} "
+        found = {name: at for name, at in self._names.items() if len(name) > 1 and f" {name} " in plain}
+        whole = (name for name in found if not any(f" {name} " in f" {other} " for other in found if other != name))
+        return {at for name in whole for at in found[name]}
+
     # --- the tables, made when first needed
 
     @cached_property

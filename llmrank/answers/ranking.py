@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, split
 from llmrank.answers.choosing import Listing, Mention, choose
 from llmrank.answers.entries import titles_of
@@ -62,7 +63,10 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
     if _only_excuses(reading, text):
         return unparsed(response, text, "no_candidate_named", repairs)
-    if reading.ambiguous:
+    own = {mention.line for mention in reading.mentions}
+    beside = [line for number, line in enumerate(text.split("\n"), 1) if number not in own]
+    another = bool(reading.named) and doubt.of_the_first([*reading.named][0], beside, title_index(question.items))
+    if reading.ambiguous or another:
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
         return by_title(reading.mentions, response, question, text, cut, repairs)

@@ -38,8 +38,8 @@ _NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (
     Notation("rank", "a word for the rank", re.compile(
-        rf"{_DRESS}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+", re.I),
-        "Rank 1: Heat"),
+        rf"{_DRESS}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+"
+        r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?", re.I), "Rank 1: Heat"),
     Notation("rank", "an ordinal number", re.compile(
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
         r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.[ºª°](?=\s)[*_\s]*+", re.I), "1st: Heat"),
@@ -129,7 +129,7 @@ def split(text: str) -> list[Block]:
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
         text = _INSIDE.sub(r"\n\1. \2\n", text)  # [1. Fargo], [2. Heat]
     blocks: list[Block] = []
-    lines = [_line(number, raw) for number, raw in enumerate(_in_columns(text.split("\n")), 1)]
+    lines = [_line(number, raw) for number, raw in enumerate(_in_columns(_counted(text.split("\n"))), 1)]
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -160,6 +160,17 @@ def word_set(words: str) -> frozenset[str]:
 
 _SPACED = re.compile(r"(?<=\S) {2,40}(?=\S)")
 _FIELD = re.compile(r"[*_\"']{0,3}([A-Za-z][A-Za-z_ ]{1,20}?)[*_\"']{0,3}:[*_]{0,3} (.{1,400})")
+
+
+def _counted(lines: list[str]) -> list[str]:
+    """Return the lines with a point behind the numbers with which three or more begin (`1 Heat`, `2 Fargo`)."""
+    first = next((at for at, line in enumerate(lines) if line.startswith("1 ")), len(lines))
+    end = first
+    while end < len(lines) and lines[end].startswith(f"{end - first + 1} "):
+        end += 1
+    if end - first > 2:
+        lines[first:end] = [line.replace(" ", ". ", 1) for line in lines[first:end]]
+    return lines
 
 
 def _in_columns(lines: list[str]) -> list[str]:

@@ -194,14 +194,19 @@ _LABEL = re.compile(
 
 
 def grade(intro: str) -> int | None:
-    """Return the grade of a list by its label (`Low:`, `Mid tier:`, `Most likely:`): 1 to 3, None where it has none."""
+    """Return the grade of a list by its label, None where it has none: 1 to 3 (`Low:`, `Mid tier:`, `Most likely:`), or
+    of numbered and lettered tiers (`Tier 2:`, `S tier:`) up to 9."""
     label = _last_line(intro).strip(" *_#:.-")
+    if tier := _TIER.search(label):
+        name = (tier[1] or tier[2]).upper()
+        return 10 - int(name) if name.isdigit() else 9 - "SABCDEF".index(name)
     if len(label.split()) > 4:
         return None
     grades = {grade for grade, words in _GRADED if words.search(label)}
     return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(label) else None
 
 
+_TIER = re.compile(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b", re.IGNORECASE)
 _LIKELY = re.compile(r"likely\b", re.IGNORECASE)
 
 
@@ -444,6 +449,8 @@ def directed(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
     if counts_down(values) and values[-1] == 1:
         listing.mentions.reverse()
         listing.ordered, listing.counted_down = True, not are_ranks
+    elif counts_down(values) and len(values) > 2:
+        listing.ambiguous = True  # the countdown goes on elsewhere
     elif are_ranks and len(set(values)) == len(values) == len(listing.mentions):
         order = sorted(range(len(values)), key=values.__getitem__)
         listing.mentions = [listing.mentions[at] for at in order]

@@ -21,7 +21,7 @@ Mentions = list[Mention]
 
 _QUOTES = "\"“”„«»'‘’`"
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
-_INLINE_NUMBER = re.compile(r"(?:^|[\s,;|])[(\[]?#?(\d{1,3})[.):\]]{1,2}\s?")
+_INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|])[(\[]?#?(\d{1,3})(?:[.):\]]{1,2}|[位위]:?)\s?")
 _BETWEEN_QUOTES = re.compile(
     rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и|then|finally|followed by|puis"
     rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"

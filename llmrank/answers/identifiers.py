@@ -36,6 +36,7 @@ _FILLER = (
     ITEM_HEADS
     | RANK_HEADS
     | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
+    | frozenset(("lastly", "finally", "next", "followed", "by"))
 )
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
@@ -47,7 +48,7 @@ _SCORED = re.compile(
 )
 _SCORE_BESIDE = re.compile(r"[\]\s]{0,3}[(:=] ?(\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}))\)?")
 _SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|: [^:\n]{1,200} > [A-Z]: )")
-_DASHED = re.compile(r"\W{0,4}\d{1,3}(?:(?: ?- ?\d{1,3}){2,}|(?: ?/ ?\d{1,3}){2,})\W{0,4}")
+_DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _DISMISSED = re.compile(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
     r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
@@ -267,7 +268,7 @@ class _Reader:
         if len(block.lines) != 1 or len(text := block.lines[0].text.strip(" .*`")) > 400:
             return block
         if _DASHED.fullmatch(text):
-            numbers = re.findall(r"\d+", text)
+            numbers = re.findall(r"\w+", text)
         else:
             numbers = [str(spelled(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
         if sorted(text) == sorted(self.identifiers.texts):
@@ -423,8 +424,9 @@ class _Reader:
         mentions = [self.mention(word, line.number) for word in run]
         listing = Listing(mentions, before, ambiguous=_has_rival(run, _runs(text, words)))
         more = len({word.text for word in run}) < len({word.text for word in named})
-        in_order = more and others and not run[0].bracketed and _IN_ORDER.search(text[:2000])
-        if in_order and is_begun_by(named[0], text):  # C is the best, followed by A
+        in_order = more and others and _IN_ORDER.search(text[:2000])
+        once = run[0].bracketed and len({word.text for word in named}) == len(named) and not _DENIED.search(text[:2000])
+        if in_order and (once or (not run[0].bracketed and is_begun_by(named[0], text))):  # C is the best, then A
             return Listing([self.mention(word, line.number) for word in named], before, weak=True)
         if len(named) > 1 and others and self._says_worst(text, named):
             listing.ambiguous = True

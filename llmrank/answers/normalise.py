@@ -49,7 +49,7 @@ _SIGNS = {
     **dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f\u00ad", ""),
     **dict.fromkeys("\u2028\u2029\u0085", "\n"),
     **dict.fromkeys("【〔〖", "["), **dict.fromkeys("】〕〗", "]"), **dict.fromkeys("《》『』「」〈〉", '"'),
-    **dict.fromkeys("≻≫➤⊳", ">"), **dict.fromkeys("≺≪⊲", "<"), **dict.fromkeys("⇒⟶➔➜➝➞➡⟹⇨", "→"), "−": "-",
+    **dict.fromkeys("≻≫➤⊳≥≽⩾⪰", ">"), **dict.fromkeys("≺≪⊲≤≼⩽⪯", "<"), **dict.fromkeys("⇒⟶➔➜➝➞➡⟹⇨", "→"), "−": "-",
     "、": ", ", "，": ", ", "；": "; ", "：": ": ", "。": ". ", "！": "! ", "？": "? ",
     "،": ", ", "؛": "; ", "²": " 2", "³": " 3", "¹": "",
     **dict.fromkeys("│┃║├┤┼┌┐└┘┬┴╔╗╚╝╠╣╦╩╬╞╡╪", "|"), **dict.fromkeys("─━═", "-"),
@@ -80,11 +80,13 @@ _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
 _ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
+_DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
 _PROGRAM = re.compile(
     r"^[ \t]{0,40}(?:def \w+\(|for \w[^\n]{0,80} in [^\n]{1,200}:$|function \w{0,40}\()|\bsorted\(|\.sort\(|\blambda\b",
     re.MULTILINE,
 )
 """A program that would make a ranking: what it prints is not known."""
+_LI_VALUE = re.compile(r"\bvalue\s?=\s?[\"']?(\d{1,4})")
 _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 
 
@@ -114,6 +116,10 @@ def normalise(text: str) -> str:
         text = text[role.end() :]
     if "<" in text:
         text = _without_html(_without_elements(text) if "</" in text else text)
+    if ">>" in text or "<<" in text:
+        text = _DOUBLED.sub(r" \1 ", text)
+    if "\\begin{tab" in text:
+        text = text.replace("\\\\", "").replace("&", "|")
     if "\\" in text:
         text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*")
     return _REFERENCE.sub(_link_text, text) if "][" in text else text
@@ -192,7 +198,9 @@ def _without_html(text: str) -> str:
             parts.append("\nCounting down:\n" if "reversed" in tag[3] and not closes else "\n")
         elif name == "li" and not closes:
             indent = "   " * (len(numbers) - 1)
-            if numbers and (last := numbers[-1]) is not None:
+            if value := _LI_VALUE.search(tag[3]):
+                parts.append(f"\n{indent}Rank {value[1]}: ")
+            elif numbers and (last := numbers[-1]) is not None:
                 numbers[-1] = last + 1
                 parts.append(f"\n{indent}{last + 1}. ")
             else:

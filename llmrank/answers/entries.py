@@ -366,7 +366,7 @@ def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
 
 def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
     """`Alien 2. Heat 3. Fargo`, the first number perhaps already taken off."""
-    first = _INLINE_NUMBER.match(body)
+    first = _INLINE_NUMBER.search(body)
     begun = first is None or first[1] != "1"
     numbers = [(0, 0)] if begun else []
     depth = at = 0

@@ -95,12 +95,17 @@ def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
     return [*found.values()]
 
 
+_OR = re.compile(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S", re.IGNORECASE)
+
+
 def by_title(
     found: list[Mention], response: Response, question: Question, text: str, cut: bool, repairs: Counter[str]
 ) -> Answer:
     """Return the Answer that these titles, in this order, give."""
     index = title_index(question.items)
     cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
+    if any(one.match is None and _OR.search(one.text) and len(index.named_in(one.text)) > 1 for one in found):
+        return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
     judged = judge(found[:-1] if cut_off else found, index)
     named, counted = _resolved(judged)
     counted["truncated"] = int(cut_off)

@@ -502,6 +502,12 @@ def _json_block(value: object) -> Block | None:
             records = {key: _flat(one) for key, one in table.items()}
             if any(map(head_role, set[str].intersection(*map(set[str], records.values())))):
                 return _records([{"": key} | record for key, record in records.items()])
+        columns = {key: [*map(_text, inner)] for key, inner in table.items() if isinstance(inner, list)}
+        counted = {head_role(key) for key, column in columns.items() if all(map(_is_number, column))} & {"rank", "score"}
+        alike = len({len(column) for column in columns.values()}) == 1
+        if alike and counted and "item" in map(head_role, columns):  # {"rank": [2, 1], "title": ["Heat", "Fargo"]}
+            columns = {key: column for key, column in columns.items() if head_role(key)}
+            return _records([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
         low = {key.casefold(): key for key in table}
         for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
             if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
@@ -550,6 +556,10 @@ def _records(records: list[dict[str, str]]) -> Block | None:
         return None
     rows = [Row(tuple(record.get(head, "") for head in heads), 0) for record in records]
     return Block("json", rows=rows, header=tuple(heads))
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
 
 
 def _is_plain(value: object) -> bool:

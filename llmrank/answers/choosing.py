@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from llmrank.answers import doubt
-from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, Line, head_role
+from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, Line, head_role, marker
 from llmrank.answers.matching import Match
 from llmrank.answers.outcome import TAKEN_BACK
 
@@ -90,7 +90,8 @@ PHRASES = (
         r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
-        r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
+        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)"
+        r"|(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
         r"|guess|order|version|pass|thoughts?|impression)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
         r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
         r"|prim[ao] tentativo|чернов|первая попытка",
@@ -288,7 +289,7 @@ def gather(
             plain = None
             listing = lines(block.lines) if block.kind == "list" else read_rows(block, cell)
             if block.name:
-                intro.append(block.name.replace("_", " "))
+                intro.append(f"{block.name.replace('_', ' ')}:")
         if listing is not None and listing.mentions:
             said_last = [listing.intro] if any(map(str.isalpha, listing.intro)) else []
             listing.intro = "\n".join((*intro, *said_last))[-400:]
@@ -381,6 +382,7 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         return Listing([found[0] for found in named[item] if found], ambiguous=True)
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
+    firsts = dict.fromkeys(found[0].match.positions[0] for found in named[item] if found and found[0].match)
     if ranks := [at for at in others if roles[at] == "rank"]:
         orders = {at: by_number(columns[at], "rank") for at in ranks}
         asked = [at for at in ranks if _ASKED.search(block.header[at])] if len(ranks) > 1 else []
@@ -389,6 +391,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
             order = None
     elif is_map:
         other = 1 - item
+        if not any(_number(text) is not None for text in columns[other]) and len(rows) > 2 and _is_as_shown(firsts):
+            order = None  # {"Heat": "crime", "Fargo": "comedy"}
         if all(_number(text) is not None for text in columns[other]):
             is_rank = block.header[1] == "ranks" or (other == 0 and 0 in counted)
             order = by_number(columns[other], "rank" if is_rank else "score" if other and scored else roles[other])
@@ -492,11 +496,15 @@ class _Group:
     named: dict[int, None]
     parts: list[tuple[int | None, list[Mention]]]
     """Each listing with its grade."""
+    labels: list[str]
+    """What stands before each."""
 
     def in_grades(self) -> Listing:
         """Return the listing, the parts with the highest grade first; ambiguous where a part has no grade."""
         grades = [grade for grade, _ in self.parts]
         given = [grade for grade in grades if grade is not None]
+        if not given and len(self.parts) > 1 and all(map(_is_topic, self.labels)):
+            self.listing.ambiguous = True  # Crime: Heat, Fargo; Horror: Alien
         if given == sorted(given, reverse=True) and (None not in grades or grades.index(None) > 0 or not given):
             return self.listing
         if len(given) < len(grades):
@@ -525,8 +533,35 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
         _turn_by_marks(listing, text)
     listing.ambiguous |= doubt.of_the_order(listing.intro, said, _after(listing, text), by_numbers=listing.ordered)
     listing.ambiguous |= doubt.OTHER_SCALE.search(said) is not None and not says_worst_first(said)
-    listing.ambiguous |= counts_otherwise(listing, text)
+    listing.ambiguous |= counts_otherwise(listing, text) or _is_discussion(listing, text) or _is_repeated(listing)
     return listing
+
+
+def _is_discussion(listing: Listing, text: str) -> bool:
+    """Return whether items are gone through in the order shown, each with words about it, and no rank is said."""
+    own = {mention.line: mention.text for mention in listing.mentions}
+    lines = text.split("\n")
+    if meaning(listing.intro) in ("ranking", "final") or listing.ordered or listing.falling:
+        return False
+    if not _is_as_shown(listing.named) or len(own) < len(listing.mentions) or 0 in own or max(own) > len(lines):
+        return False
+    behind = [lines[at - 1].partition(title)[2] for at, title in own.items()]
+    numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
+    said = [any(map(str.isalpha, words)) and not any(map(str.isdigit, _YEARS.sub("", words))) for words in behind]
+    return all(said) and not numbered
+
+
+_NUMBERED = re.compile(r"\W*\d")
+
+
+def _is_repeated(listing: Listing) -> bool:
+    """Return whether items are named again in another order (`For action: Heat, Jaws. For romance: Jaws, Heat.`)."""
+    if len({mention.line for mention in listing.mentions}) != 1:
+        return False
+    named = [one.match.positions[0] for one in listing.mentions if one.match and one.match.positions]
+    again = [at for place, at in enumerate(named) if at in named[:place]]
+    by_title = any(one.match and one.match.stage != "identifier" for one in listing.mentions)
+    return by_title and len({*again}) > 2 and not _agrees(dict.fromkeys(again), listing.named)
 
 
 def counts_otherwise(listing: Listing, text: str) -> bool:
@@ -572,7 +607,11 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
 def _after(listing: Listing, text: str) -> str:
     """Return what stands behind a list: behind its last line, or behind the last JSON value."""
     last = max((mention.line for mention in listing.mentions), default=0)
-    return "\n".join(text.split("\n")[last:]) if last else text[max(map(text.rfind, "]}")) + 1 :]
+    if not last:
+        return text[max(map(text.rfind, "]}")) + 1 :]
+    first, *others = text.split("\n")[last - 1 :] or [""]
+    rest = min((first.rpartition(one.text)[2] for one in listing.mentions if one.line == last), key=len)
+    return "\n".join((rest, *others))
 
 
 def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
@@ -583,12 +622,16 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
             means = ""  # unlikely to be watched
         last = groups[-1] if groups else None
         joins = last is not None and last.named.keys().isdisjoint(named)
-        if last and joins and (means in ("", "ranking") or means == last.meaning) and last.meaning != "left out":
+        announced = last and last.meaning in ("given", "first try") and any(map(str.isalpha, listing.intro))
+        goes_on = means in ("", "ranking") and not announced
+        if last and joins and (goes_on or means == last.meaning) and last.meaning != "left out":
             last.parts.append((grade(listing.intro), [*listing.mentions]))
+            last.labels.append(_last_line(listing.intro))
             last.listing.add(listing)
             last.named |= named
         else:
-            groups.append(_Group(means, listing, named, [(grade(listing.intro), [*listing.mentions])]))
+            parts = [(grade(listing.intro), [*listing.mentions])]
+            groups.append(_Group(means, listing, named, parts, [_last_line(listing.intro)]))
     groups = [group for group in groups if group.meaning != "left out"]
     known = [group for group in groups if group.named]
     if not known:
@@ -599,13 +642,15 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         return _decided(final, owed)
     open_ones = [group for group in known if group.meaning not in ("given", "first try")]
     if not open_ones:
-        others = [group for group in known if not _is_as_shown(group)]
+        others = [group for group in known if not _is_as_shown(group.named)]
+        if others and all(_GIVEN.match(_last_line(group.listing.intro)) for group in others):
+            others[-1].listing.ambiguous = True
         return _decided(others, owed) if others else None
     announced = [group for group in open_ones if group.meaning]
-    if open_ones[-1].meaning and all(group.meaning or _is_as_shown(group) for group in open_ones):
+    if open_ones[-1].meaning and all(group.meaning or _is_as_shown(group.named) for group in open_ones):
         open_ones = announced  # the candidates are repeated, then ranked
     if not (open_ones[-1].listing.described or open_ones[-1].listing.ambiguous):
-        described = [group for group in open_ones if group.listing.described and _is_as_shown(group)]
+        described = [group for group in open_ones if group.listing.described and _is_as_shown(group.named)]
         open_ones = [group for group in open_ones if group not in described]  # each is looked at, then all are ranked
     longest = max(open_ones, key=lambda group: len(group.named))
     if all(_agrees(group.named, longest.named) for group in open_ones):
@@ -638,9 +683,26 @@ def _label_of(group: _Group) -> str:
     return re.sub(r"[\W\d_]+", " ", _last_line(group.listing.intro)).strip().casefold()
 
 
-def _is_as_shown(group: _Group) -> bool:
+def _is_as_shown(named: dict[int, None]) -> bool:
     """Return whether a list has the items in the order in which they were shown, from the first."""
-    return [*group.named] == [*range(len(group.named))]
+    return [*named] == [*range(len(named))]
+
+
+_GIVEN = re.compile(
+    r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$", re.I
+)
+
+
+def _is_topic(label: str) -> bool:
+    """Return whether what stands before a list is a short heading that says nothing of an order: `Horror:`."""
+    short = label.strip(" *_#:.-")
+    heads = label.rstrip(" *_").endswith(":") or label.startswith(("#", "**", "__"))
+    return heads and 0 < len(short.split()) < 5 and not meaning(label) and _CONTINUES.search(short) is None
+
+
+_CONTINUES = re.compile(
+    r"\b(?:then|next|also|more|continued|part|page|others?|rest|lastly|finally|last|after|[1-9]|first|second|third)\b", re.I
+)
 
 
 def _agrees(part: dict[int, None], whole: dict[int, None]) -> bool:

@@ -24,6 +24,8 @@ _UNORDERED = _any_of(
     r"\bin (?:no|any|random) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby (?:title|popularity|genre)\b",
     r"\bby (?:studio|director|decade|theme|mood|box office|runtime|length)\b",
+    r"\byour (?:own )?ratings\b|\bimdb\b|\brotten tomatoes\b|\bbox office\b|\brelease (?:dates?|years?)\b",
+    r"\brun(?:ning)? ?times?\b",
     r"\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge|\balphabetisch|\bsans ordre",
     r"\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético|不分先后|順不同|无特定顺序",
     r"в (?:алфавитном|произвольном) порядке",
@@ -53,6 +55,9 @@ _CHANGES = _any_of(
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up|in no)",
     r"\b(?:is this|are these) (?:the|your|how)\b[^?]*\?",
+    r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b",
+    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\bdisagree\b|\b(?:all|everything) (?:are )?(?:tied|equal)",
+    r"\bother way a?round\b|\bhard to say\b|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
 """A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""
 _TOP = _any_of(
@@ -75,7 +80,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_numbers: bool) -> bool
     last = intro.rstrip().rpartition("\n")[2]
     return (
         any(pattern.search(last) for pattern in (_UNORDERED, _ASKS_BACK, _WORST_BESIDE))
-        or _GROUPED.search(intro) is not None
+        or _GROUPED.search(said) is not None
         or (by_numbers and _LOWER_IS_BETTER.search(said) is not None)
         or any(_CHANGES.search(line[:400]) for line in after.split("\n"))
     )

@@ -22,6 +22,7 @@ from llmrank.answers.choosing import (
     directed,
     falls,
     gather,
+    is_permutation,
     read_rows,
 )
 from llmrank.answers.matching import Match, TitleIndex
@@ -46,17 +47,20 @@ _SCORED = re.compile(
     r"|position|place)\b)",
     re.IGNORECASE,
 )
-_SCORE_BESIDE = re.compile(r"[\]\s]{0,3}[(:=] ?(\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}))\)?")
+_SCORE_BESIDE = re.compile(
+    r"[\]\s]{0,3}[(:=] ?(\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b|(?=[,;)\s]|$)))\)?"
+)
 _SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|: [^:\n]{1,200} > [A-Z]: )")
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _DISMISSED = re.compile(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
-    r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
+    r"|\b(?:is|are) not\W*$|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
     re.IGNORECASE,
 )
 """What a sentence says of items that are not part of the list."""
 _RANK_IS = re.compile(r"\brank #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) \[?(?P<item>\w{1,20})\b", re.IGNORECASE)
 _IS_RANK = re.compile(r"(?P<item>\w{1,20})\]? ?(?:is|has|gets|=) rank(?:ed)? #?(?P<rank>\d{1,4})\b", re.IGNORECASE)
+_ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
 _LEAST = re.compile(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)", re.IGNORECASE)
 _ENDS = re.compile(r"(?<=[\w\])][.!?;]) (?=[A-Z(\[])")
 _BESIDE = " \t*_`\"“”„«»'‘’()[]{}.:,;><=|/→~-–—#"
@@ -432,6 +436,8 @@ class _Reader:
             listing.ambiguous = True
         if alone and len({word.text for word in named}) > 1 and len(_ENDS.findall(text)) > 0 and run[0].bracketed:
             return listing if listing.ambiguous else Listing([])  # [1] is a crime film. [2] is a comedy.
+        if alone and len({word.text for word in named}) > 2 and not _SAYS.search(before):
+            listing.ambiguous = True
         if alone:
             starts = not any(map(str.isalnum, before)) and (
                 not others
@@ -446,6 +452,9 @@ class _Reader:
         gaps = [text[one.end : two.start] for one, two in pairwise(run)] or [text[run[-1].end :][:4]]
         falling, mixed = falls(gaps)
         listing.falling, listing.ambiguous = falling, listing.ambiguous or mixed
+        ties = len(run) > 2 and all("=" in gap and ">" not in gap for gap in gaps)
+        as_shown = [word.position for word in run] == [*range(len(run))] and _ARE.match(text, run[-1].end)
+        listing.ambiguous |= ties or (len(run) > 2 and as_shown is not None and as_shown is not False)
         either = len(run) > 2 and any(re.search(r"\bor\b", gap) for gap in gaps)
         ranged = [re.fullmatch(r"[\]\s]*[-–][\[\s]*", gap) is not None for gap in gaps]
         if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]
@@ -529,8 +538,11 @@ class _Reader:
         if len(named) < 2 or ">" in line.text or "<" in line.text:
             return None
         scores = [found[1] for word in named if (found := _SCORE_BESIDE.match(line.text, word.end))]
-        order = by_number(scores, "score") if len(scores) == len(named) else None
-        return Listing([self.mention(named[at], line.number) for at in order], ordered=True) if order else None
+        if len(scores) < len(named):
+            return None
+        order = None if is_permutation(scores) else by_number(scores, "score")
+        mentions = [self.mention(named[at], line.number) for at in order or range(len(named))]
+        return Listing(mentions, ordered=True, ambiguous=order is None)  # [1]: 2, [2]: 1 may be ranks or scores
 
     def _inline_pairs(self, line: Line) -> Listing | None:
         """Read `1:3, 2:1, 3:2` and `A=0.9, B=0.4` in one line."""

@@ -574,8 +574,13 @@ def counts_otherwise(listing: Listing, text: str) -> bool:
         return False
     if len(own) < count or count < 3 or 0 in own or max(own) > len(lines):
         return any(_is_other_order(_COUNTED.findall(line), count) for line in lines if _NUMBERS_ONLY.fullmatch(line))
-    left = [_COUNTED.findall(_YEARS.sub(" ", lines[at - 1].partition(text)[2])) for at, text in own.items()]
-    return "|" not in lines[min(own) - 1] and any(_is_other_order(column, count) for column in zip(*left, strict=False))
+    behind: list[list[str]] = []
+    for at, title in own.items():
+        rest = lines[at - 1].partition(title)[2]
+        if "|" in rest or not any(map(str.isdigit, rest)):
+            return False
+        behind.append(_COUNTED.findall(_YEARS.sub(" ", rest)))
+    return any(_is_other_order(column, count) for column in zip(*behind, strict=False))
 
 
 _COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")

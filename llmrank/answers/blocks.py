@@ -42,7 +42,7 @@ NOTATIONS = (
         r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?", re.I), "Rank 1: Heat"),
     Notation("rank", "an ordinal number", re.compile(
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
-        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.[ºª°](?=\s)[*_\s]*+", re.I), "1st: Heat"),
+        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+", re.I), "1st: Heat"),
     Notation("rank", "an ordinal number in words", re.compile(
         rf"{_DRESS}(?:(?:and|then|coming|comes|in|at|my) ){{0,3}}({'|'.join(ORDINALS)})"
         r"(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—]|(?:is|goes to|comes|would be|belongs to"
@@ -166,7 +166,7 @@ def _counted(lines: list[str]) -> list[str]:
     """Return the lines with a point behind the numbers with which three or more begin (`1 Heat`, `2 Fargo`)."""
     first = next((at for at, line in enumerate(lines) if line.startswith("1 ")), len(lines))
     end = first
-    while end < len(lines) and lines[end].startswith(f"{end - first + 1} "):
+    while end < len(lines) and re.match(rf"{end - first + 1} [\w\"“*]", lines[end]):
         end += 1
     if end - first > 2:
         lines[first:end] = [line.replace(" ", ". ", 1) for line in lines[first:end]]
@@ -509,6 +509,9 @@ def _json_block(value: object) -> Block | None:
             columns = {key: column for key, column in columns.items() if head_role(key)}
             return _records([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
         low = {key.casefold(): key for key in table}
+        if "name" in low and (said := low.get("arguments", low.get("parameters"))) and len(table) < 4:
+            inner = _decoded(table[said])
+            return _json_block(inner) if _RANKS.search(str(table[low["name"]])) else Block("json")
         for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
             if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
                 block.name = key.casefold()
@@ -556,6 +559,18 @@ def _records(records: list[dict[str, str]]) -> Block | None:
         return None
     rows = [Row(tuple(record.get(head, "") for head in heads), 0) for record in records]
     return Block("json", rows=rows, header=tuple(heads))
+
+
+def _decoded(value: object) -> object:
+    """Return what a text of JSON is, any other value as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
+
+
+_RANKS = re.compile(r"rank|order|sort|recommend|answer|result|respon|final|submit", re.IGNORECASE)
+"""A tool that is called with a ranking, by its name."""
 
 
 def _is_number(text: str) -> bool:

@@ -147,7 +147,8 @@ WORST_FIRST = re.compile(
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality|score)"
     r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
     r"|from) (?:the )?(?:worst|least|lowest)"
-    r"|\blast (?:one )?(?:is |being |= ?)(?:the )?best|\breversed? (?:order|ranking)|\bworst (?:first|is first"
+    r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
+    r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)|\breversed? (?:order|ranking)|\bworst (?:first|is first"
     r"|one first)"
     r"|\bbest (?:one )?(?:is )?(?:last|at the (?:end|bottom))"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
@@ -322,7 +323,7 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
 
 
 _NUMBER = re.compile(
-    r"\W{0,4}(?:[A-Za-z]{1,12}[ _#:.-]{0,3})?(-?\d{1,9}(?:[.,]\d{1,9})?)(?:st|nd|rd|th|[ºª°.])?"
+    r"\W{0,4}?(?:[A-Za-z]{1,12}[ _#:.-]{0,3})?(-?\d{1,9}(?:[.,]\d{1,9})?)(?:st|nd|rd|th|[ºª°.])?"
     r" ?(?:%|/ ?\d{1,3}(?:\.0)?|(?:out )?of \d{1,3}|points?|stars?|pts?\.?)?\W{0,4}$",
     re.IGNORECASE,
 )

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from llmrank.answers.blocks import Block, Line, marker
 from llmrank.answers.choosing import Listing, Mention, by_number, counts_down, directed, falls, gather, grade
 from llmrank.answers.matching import TitleIndex
+from llmrank.answers.outcome import TAKEN_BACK
 
 Mentions = list[Mention]
 
@@ -271,6 +272,8 @@ def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mention
 
 
 def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
+    if (back := TAKEN_BACK.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
+        return [instead]
     body = _RATED.sub(r"\1", body) if "/" in body[-12:] and len(body) <= 400 else body
     whole = _mention(body, index)
     if whole.match:
@@ -423,7 +426,8 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
             if not cut and start and (not listing or piece[:1].islower()):
                 break
             mention = cut or mention
-        if not mention.match and not start and _COMPARES.search(piece[:400]) and (parts := _remark(piece, index)):
+        beside = _COMPARES.search(piece[:400]) or _AUTHOR.search(piece[:400])
+        if not mention.match and not start and beside and (parts := _remark(piece, index)):
             return parts  # `Alien - like The Thing (1982)`: the year is another film's
         if mention.match or not _is_sentence(piece):
             found.append(mention)

@@ -41,7 +41,7 @@ _FILLER = (
 )
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
-_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*){3,}")
+_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>]\s*)?){3,}")
 _SCORED = re.compile(
     r"\W{0,4}\[\w{1,20}\] ?[:=–—-] ?(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank"
     r"|position|place)\b)",
@@ -58,15 +58,24 @@ _DISMISSED = re.compile(
     re.IGNORECASE,
 )
 """What a sentence says of items that are not part of the list."""
-_RANK_IS = re.compile(r"\brank #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) \[?(?P<item>\w{1,20})\b", re.IGNORECASE)
-_IS_RANK = re.compile(r"(?P<item>\w{1,20})\]? ?(?:is|has|gets|=) rank(?:ed)? #?(?P<rank>\d{1,4})\b", re.IGNORECASE)
+_RANK_IS = re.compile(
+    r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b", re.I
+)
+_IS_RANK = re.compile(
+    r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b", re.I
+)
 _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
+_LABEL = re.compile(r"^[A-Za-z ]{2,30}: (?=\S+$)")
+_ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]{2,12})\W*")
+"""A line that says what the two sides of the lines below it are: `(item → rank)`."""
+_CALL = re.compile(r"[A-Za-z]{1,12}\((\w{1,20})\)")
+"""`logP(A)`, `score(3)`"""
 _LEAST = re.compile(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)", re.IGNORECASE)
 _ENDS = re.compile(r"(?<=[\w\])][.!?;]) (?=[A-Z(\[])")
 _BESIDE = " \t*_`\"“”„«»'‘’()[]{}.:,;><=|/→~-–—#"
 _PAIR = re.compile(
     r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→"
-    r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
+    r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}-?\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
     r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
 _WORDS_ONLY = re.compile(r"(?:[^\W\d_]{2,20}[:.]? )+(?=\W*\w*$)")
@@ -243,7 +252,8 @@ class _Reader:
                 pairs += block.lines
                 continue
             if len(pairs) > 1:
-                found.append(self.table(pairs))
+                above = _ROLES.fullmatch(found[-1].lines[0].text) if found and found[-1].lines else None
+                found.append(self.table(pairs, (head_role(above[1]), head_role(above[2])) if above else ("", "")))
             else:
                 found += [Block("text", [line]) for line in pairs]
             pairs = []
@@ -275,6 +285,7 @@ class _Reader:
             numbers = re.findall(r"\w+", text)
         else:
             numbers = [str(spelled(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
+        text = _LABEL.sub("", text)
         if sorted(text) == sorted(self.identifiers.texts):
             numbers = [*text]  # 2413
         if len(numbers) < 2 or any(self.identifiers.find(number) is None for number in numbers):
@@ -301,6 +312,8 @@ class _Reader:
         """Return the one identifier of a cell."""
         if len(text) > 80:
             return []
+        if inner := _CALL.fullmatch(text):
+            text = inner[1]
         found = [word for word in words_of(text.replace("_", " "), self.identifiers, False) if word.kind != "filler"]
         fits = bool(found) and found[0].kind == "identifier" and (len(found) == 1 or found[1].kind == "other")
         return [self.mention(found[0], line)] if fits else []
@@ -388,12 +401,12 @@ class _Reader:
             return False
         return bool(self.cell(found["one"], 0) or self.cell(found["two"], 0))
 
-    def table(self, lines: list[Line]) -> Block:
-        """Return pairs as a table, its columns named where the lines name them."""
+    def table(self, lines: list[Line], header: tuple[str, str] = ("", "")) -> Block:
+        """Return pairs as a table, its columns named where the lines name them, or a line above."""
         found = [pair for line in lines if (pair := _PAIR.match(line.body if line.kind == "bullet" else line.text))]
         rows = [Row((pair["one"], pair["two"]), line.number) for pair, line in zip(found, lines, strict=False)]
         roles = {(_role(pair["one"]), _role(pair["two"])) for pair in found}
-        header = roles.pop() if len(roles) == 1 else ("", "")
+        header = roles.pop() if len(roles) == 1 and not any(header) else header
         if not any(header):
             scores = not all(pair["two"].strip("[]()#. ").isdigit() for pair in found)
             header = ("item", "score") if scores else ("", "") if self.identifiers.are_numbers else ("pair", "")
@@ -609,10 +622,11 @@ def _longest(text: str, words: list[Word]) -> list[Word]:
 
 
 def _has_rival(run: list[Word], runs: Sequence[list[Word]]) -> bool:
-    """Return whether another run has the same items, three or more, in another order."""
-    order = [word.position for word in run]
-    others = ([word.position for word in other] for other in runs)
-    return any(len(other) > 2 and other != order and {*other} == {*order} for other in others)
+    """Return whether another run has some of the same items in another order."""
+    order, *others = (dict.fromkeys(word.position for word in one) for one in (run, *runs))
+    places = {position: place for place, position in enumerate(order)}
+    common = ([places[position] for position in other if position in places] for other in others)
+    return any(sorted(one) != one for one in common)
 
 
 def _runs(text: str, words: list[Word]) -> list[list[Word]]:

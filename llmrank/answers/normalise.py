@@ -21,7 +21,7 @@ _ANSWER = re.compile(r"<answer>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
 _CHANNEL = "<|message|>"
 _TURN_ENDS = re.compile(
-    r"</s>|<end_of_turn>|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
+    r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|</s>|<end_of_turn>|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
 )
 """What follows is another turn, which the model makes up."""
 
@@ -223,7 +223,7 @@ def without_reasoning(text: str) -> str | None:
     None when the reasoning never ends, so that there is no answer. A template may have opened the reasoning already:
     then the text begins inside it, and only the closing tag is seen.
     """
-    if "<" not in text and "[" not in text and "◁" not in text:
+    if "<" not in text and "[" not in text and "◁" not in text and "##" not in text:
         return text
     if _CHANNEL in text:
         text = text[text.rindex(_CHANNEL) + len(_CHANNEL) :]

@@ -70,7 +70,7 @@ def normalised(text: str) -> str:
         word = _WORDS.get(word, word)
         if at:
             word = _ROMAN.get(word, word)
-            if words[at - 1] in _COUNTED:
+            if words[at - 1] in _COUNTED or (word == "v" and at == len(words) - 1):  # Part V, Rocky V
                 word = _AFTER_COUNTED.get(word, word)
         words[at] = word
     return " ".join(words)

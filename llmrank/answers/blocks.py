@@ -56,8 +56,8 @@ NOTATIONS = (
         rf"{_DRESS}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+", re.I), "Number 1: Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
-    Notation("number", "a Chinese numeral", re.compile(rf"[*_\s]*+\(?第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名]:?\s*+"),
-        "一、Heat"),
+    Notation("number", "a Chinese numeral", re.compile(
+        rf"[*_\s]*+\(?第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名]:?\s*+"), "一、Heat"),
     Notation("roman", "a Roman numeral", re.compile(rf"{_DRESS}\(?([IVXLivxl]{{1,7}})[.):](?=\s)[*_\s]*+"), "II. Heat"),
     Notation("letter", "a letter", re.compile(rf"{_DRESS}[(\[]?([A-Za-z])(?:[.)\]:]|\]:)(?=\s)[*_\s]*+"), "B) Heat"),
     Notation("bullet", "a bullet", re.compile(
@@ -239,7 +239,14 @@ def _line(number: int, raw: str) -> Line:
     return Line(number, text, indent, kind, value, text[end:])
 
 
-_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS)) | {"ii", "iv", "vi", "co", "in", "an"}
+_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS)) | {
+    "ii",
+    "iv",
+    "vi",
+    "co",
+    "in",
+    "an",
+}
 
 
 def _may_rank(text: str) -> bool:
@@ -503,7 +510,10 @@ def _json_block(value: object) -> Block | None:
             if any(map(head_role, set[str].intersection(*map(set[str], records.values())))):
                 return _records([{"": key} | record for key, record in records.items()])
         columns = {key: [*map(_text, inner)] for key, inner in table.items() if isinstance(inner, list)}
-        counted = {head_role(key) for key, column in columns.items() if all(map(_is_number, column))} & {"rank", "score"}
+        counted = {head_role(key) for key, column in columns.items() if all(map(_is_number, column))} & {
+            "rank",
+            "score",
+        }
         alike = len({len(column) for column in columns.values()}) == 1
         if alike and counted and "item" in map(head_role, columns):  # {"rank": [2, 1], "title": ["Heat", "Fargo"]}
             columns = {key: column for key, column in columns.items() if head_role(key)}

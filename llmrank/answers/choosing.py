@@ -148,7 +148,8 @@ WORST_FIRST = re.compile(
     r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
     r"|from) (?:the )?(?:worst|least|lowest)"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
-    r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)|\breversed? (?:order|ranking)|\bworst (?:first|is first"
+    r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
+    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first"
     r"|one first)"
     r"|\bbest (?:one )?(?:is )?(?:last|at the (?:end|bottom))"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
@@ -171,8 +172,11 @@ _BEST_FIRST = re.compile(
 
 _GRADES = (
     (1, r"low(?:er|est)?|bottom|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
-    (2, r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up"
-        r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?"),
+    (
+        2,
+        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up"
+        r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?",
+    ),
     (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
 )
 _GRADED = tuple((grade, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for grade, words in _GRADES)
@@ -353,7 +357,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     one that counts 1, 2, 3, … is the rank.
     """
     rows = block.rows
-    if len(rows) == 1 and (counts(block.header) or counts(block.header[1:])) and len(block.header) > 2:
+    heads = [*block.header]
+    if len(rows) == 1 and (counts(heads) or counts(heads[1:])) and len(heads) > 2:
         return Listing([one for text in rows[0].cells for one in cell(text, rows[0].line)])
     width = max((len(row.cells) for row in rows), default=0)
     if width == 1:
@@ -480,6 +485,8 @@ _WORST_MARK, _BEST_MARK = (
     )
     for word in ("worst|least|lowest|weakest|bottom", "best|most|highest|strongest|top")
 )
+
+
 def says_worst_first(text: str) -> bool:
     """Return whether an answer says that its list begins with the worst."""
     return WORST_FIRST.search(text) is not None and _BEST_FIRST.search(text) is None
@@ -695,7 +702,9 @@ def _is_as_shown(named: dict[int, None]) -> bool:
 
 
 _GIVEN = re.compile(
-    r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$", re.I
+    r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?"
+    r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$",
+    re.I,
 )
 
 
@@ -707,7 +716,8 @@ def _is_topic(label: str) -> bool:
 
 
 _CONTINUES = re.compile(
-    r"\b(?:then|next|also|more|continued|part|page|others?|rest|lastly|finally|last|after|[1-9]|first|second|third)\b", re.I
+    r"\b(?:then|next|also|more|continued|part|page|others?|rest|lastly|finally|last|after|[1-9]|first|second|third)\b",
+    re.I,
 )
 
 

@@ -16,14 +16,15 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
 
 
 ASKS = _any_of(
-    r"\bplease (?:rank|order|sort|recommend|choose)|\b(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b",
+    r"\bplease (?:rank|order|sort|recommend|choose)\b",
+    r"\b(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b",
     r"\byour task\b|\byou are an? |\bi['’]ve watched|\bi have watched|\bdo not (?:explain|include|output|add)",
 )
 """What a question says, not an answer."""
 _UNORDERED = _any_of(
     r"\bin (?:no|any|random) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
-    r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby (?:title|popularity|genre)\b",
-    r"\bby (?:studio|director|decade|theme|mood|box office|runtime|length)\b",
+    r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b",
+    r"\bby (?:title|popularity|genre|studio|director|decade|theme|mood|box office|runtime|length)\b",
     r"\byour (?:own )?ratings\b|\bimdb\b|\brotten tomatoes\b|\bbox office\b|\brelease (?:dates?|years?)\b",
     r"\brun(?:ning)? ?times?\b",
     r"\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge|\balphabetisch|\bsans ordre",
@@ -44,19 +45,22 @@ OTHER_SCALE = _any_of(
     r"\border\W{1,6}asc(?:ending)?\b",
 )
 _LOWER_IS_BETTER = _any_of(
-    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) better|\bdistances?\b|\b(?:dislike|penalty|error|risk) scores?\b"
+    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) better|\bdistances?\b",
+    r"\b(?:dislike|penalty|error|risk) scores?\b",
 )
 _CHANGES = _any_of(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
-    r"\b(?:actually|wait|correction|on (?:second thought|reflection)|edit|scratch that|mistake|oops|sorry|apologi[sz]e)\b"
-    r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
+    r"\b(?:actually|wait|correction|on (?:second thought|reflection)|edit|scratch that|mistake|oops|sorry"
+    r"|apologi[sz]e)\b.{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
     r"|instead|wrong|order)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
-    r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up|in no)",
+    r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
+    r"|in no)",
     r"\b(?:is this|are these) (?:the|your|how)\b[^?]*\?",
     r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b",
-    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\bdisagree\b|\b(?:all|everything) (?:are )?(?:tied|equal)",
+    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\bdisagree\b",
+    r"\b(?:all|everything) (?:are )?(?:tied|equal)",
     r"\bother way a?round\b|\bhard to say\b|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
 """A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""

@@ -69,8 +69,9 @@ _CHATTER = re.compile(
     re.IGNORECASE,
 )
 _RECOMMENDS = re.compile(
-    r"\b(?:recommend|suggest|would (?:most )?(?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)|['’]d (?:pick"
-    r"|choose|watch|rank|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)|best|top (?:pick|choice)"
+    r"\b(?:recommend|suggest|would (?:most )?(?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)"
+    r"|['’]d (?:pick|choose|watch|rank|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)"
+    r"|best|top (?:pick|choice)"
     r"|should (?:watch|try|see)|rank|start with|followed by|order is|picks?|choose|answer|empfehl|würde|recommand"
     r"|recomiend|recomend|consigli|output|try|рекоменд)",
     re.IGNORECASE,
@@ -92,7 +93,8 @@ _VERB = re.compile(
 _TWO_PARTS = re.compile(r" (?:[-–—→|]|->|=>|--) ")
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
-    r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)(?:[Ss]core|[Rr]ating|[Rr]elevance|[Rr]ank(?:ed)?|[Pp]osition|[Pp]lace)?[ :#]{0,3}"
+    r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
+    r"(?:[Ss]core|[Rr]ating|[Rr]elevance|[Rr]ank(?:ed)?|[Pp]osition|[Pp]lace)?[ :#]{0,3}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐]{1,10})☆{0,10}$"

@@ -8,8 +8,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import chain, pairwise
-from os.path import commonprefix
+from itertools import chain, pairwise, takewhile
 from typing import Literal, NamedTuple
 
 from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled
@@ -78,7 +77,7 @@ _PAIR = re.compile(
     r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}-?\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
     r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
-_WORDS_ONLY = re.compile(r"(?:[^\W\d_]{2,20}[:.]? )+(?=\W*\w*$)")
+_WORD = re.compile(r"[^\W\d_]{2,20}[:.]?")
 _IN_ORDER = re.compile(
     r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
 )
@@ -473,7 +472,9 @@ class _Reader:
         if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]
             filled = self._filled(run, ranged)
             listing.ambiguous |= len({*filled}) < len(self.identifiers.texts) or len({*filled}) < len(filled)
-            listing.mentions = [self.mention(Word(self.identifiers.texts[at], 0, "identifier", at), line.number) for at in filled]
+            listing.mentions = [
+                self.mention(Word(self.identifiers.texts[at], 0, "identifier", at), line.number) for at in filled
+            ]
         listing.ambiguous |= either
         if len(run) > 1 and _DENIED.search(before[-60:]):
             return Listing([])
@@ -592,8 +593,9 @@ def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
 
 def _without_shared(texts: list[str]) -> list[str]:
     """Return the texts without the words with which all of them begin (`Ürün 3`, `Ürün 1`)."""
-    shared = _WORDS_ONLY.match(commonprefix(texts)) if len(texts) > 2 else None
-    return [text[shared.end() :] for text in texts] if shared else texts
+    columns = zip(*(text.split(" ") for text in texts), strict=False) if len(texts) > 2 else ()
+    shared = [*takewhile(lambda column: len({*column}) == 1 and _WORD.fullmatch(column[0]), columns)]
+    return [" ".join(text.split(" ")[len(shared) :]) for text in texts]
 
 
 def _mark_text(line: Line) -> str:

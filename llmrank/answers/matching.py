@@ -337,8 +337,8 @@ def _is_cut_short(name: str, whole: str) -> bool:
 
 
 def _names(title: Title) -> tuple[str, ...]:
-    """Return what an item may be called: its name, with all its parentheses, its aliases, and its name with the initials
-    of its first part (`LOTR: The Two Towers`)."""
+    """Return what an item may be called: its name, with all its parentheses, its aliases, and its name with the
+    initials of its first part (`LOTR: The Two Towers`)."""
     series = title.parts[0].split() if len(title.parts) > 1 else []
     short = " ".join(("".join(word[0] for word in series), *title.parts[1:])) if len(series) > 2 else ""
     return (title.name, title.whole, *title.aliases, *([short] if short else []))

@@ -21,7 +21,8 @@ _ANSWER = re.compile(r"<answer>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
 _CHANNEL = "<|message|>"
 _TURN_ENDS = re.compile(
-    r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|</s>|<end_of_turn>|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
+    r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|</s>|<end_of_turn>"
+    r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
 )
 """What follows is another turn, which the model makes up."""
 

@@ -63,10 +63,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
     if _only_excuses(reading, text):
         return unparsed(response, text, "no_candidate_named", repairs)
-    own = {mention.line for mention in reading.mentions}
-    beside = [line for number, line in enumerate(text.split("\n"), 1) if number not in own]
-    another = bool(reading.named) and doubt.of_the_first([*reading.named][0], beside, title_index(question.items))
-    if reading.ambiguous or another:
+    if reading.ambiguous or _names_another_first(reading, text, question):
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
         return by_title(reading.mentions, response, question, text, cut, repairs)
@@ -74,14 +71,24 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
 
 
 def _only_excuses(reading: Listing, text: str) -> bool:
-    """Return whether all that is named stands in one line, which declines to answer and does not go on with an answer."""
+    """Return whether all that is named stands in one line, which declines to answer and does not go on to one."""
     lines = {mention.line for mention in reading.mentions}
     line = "".join(text.split("\n")[lines.pop() - 1 :][:1]) if len(lines) == 1 and 0 not in lines else ""
     declined = REFUSAL.search(line[:400])
     return declined is not None and _STILL.search(line, declined.end()) is None
 
 
-_STILL = re.compile(r"\b(?:but|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: ", re.IGNORECASE)
+_STILL = re.compile(
+    r"\b(?:but|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: ", re.IGNORECASE
+)
+
+
+def _names_another_first(reading: Listing, text: str, question: Question) -> bool:
+    """Return whether what stands beside a ranking calls another item than its first the best."""
+    own = {mention.line for mention in reading.mentions}
+    beside = [line for number, line in enumerate(text.split("\n"), 1) if number not in own]
+    index = title_index(question.items)
+    return any(doubt.of_the_first(first, beside, index) for first in [*reading.named][:1])
 
 
 def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:

@@ -567,7 +567,8 @@ def _is_repeated(listing: Listing) -> bool:
     if len({mention.line for mention in listing.mentions}) != 1:
         return False
     named = [one.match.positions[0] for one in listing.mentions if one.match and one.match.positions]
-    again = [at for place, at in enumerate(named) if at in named[:place]]
+    seen: set[int] = set()
+    again = [at for at in named if at in seen or seen.add(at)]
     by_title = any(one.match and one.match.stage != "identifier" for one in listing.mentions)
     return by_title and len({*again}) > 2 and not _agrees(dict.fromkeys(again), listing.named)
 
@@ -623,8 +624,13 @@ def _after(listing: Listing, text: str) -> str:
     if not last:
         return text[max(map(text.rfind, "]}")) + 1 :]
     first, *others = text.split("\n")[last - 1 :] or [""]
-    rest = min((first.rpartition(one.text)[2] for one in listing.mentions if one.line == last), key=len)
+    texts = dict.fromkeys(one.text for one in listing.mentions if one.line == last)
+    rest = min((first[-_TAIL:].rpartition(text)[2] for text in [*texts][-_LAST:]), key=len)
     return "\n".join((rest, *others))
+
+
+_TAIL, _LAST = 4000, 100
+"""Characters at the end of a list's last line, and entries in it, of which the last is looked for."""
 
 
 def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:

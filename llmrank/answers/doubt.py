@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 from llmrank.answers.matching import TitleIndex
 
@@ -92,10 +93,11 @@ def of_the_order(intro: str, said: str, after: str, *, by_numbers: bool) -> bool
 
 def of_the_first(first: int, said: Sequence[str], index: TitleIndex) -> bool:
     """Return whether a sentence calls another item than the first of a ranking the best."""
-    for line in said:
-        for sentence in _SENTENCE.split(line[:2000]) if _TOP.search(line[:2000]) else ():
-            if _TOP.search(sentence) and not _ON_CONDITION.search(sentence):
-                named = index.named_in(sentence)
-                if named and first not in named:
-                    return True
-    return False
+    lines = (line[:2000] for line in said if _TOP.search(line[:2000]))
+    sentences = (one for line in lines for one in _SENTENCE.split(line) if _TOP.search(one))
+    named = (index.named_in(one) for one in islice(sentences, _SENTENCES) if not _ON_CONDITION.search(one))
+    return any(one and first not in one for one in named)
+
+
+_SENTENCES = 50
+"""How many sentences are looked at, so that the time stays linear."""

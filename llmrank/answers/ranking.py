@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, split
@@ -102,6 +103,8 @@ def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
     return [*found.values()]
 
 
+_EITHER = 50
+"""How many entries with an `or` are looked at, so that the time stays linear."""
 _OR = re.compile(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S", re.IGNORECASE)
 
 
@@ -111,7 +114,8 @@ def by_title(
     """Return the Answer that these titles, in this order, give."""
     index = title_index(question.items)
     cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
-    if any(one.match is None and _OR.search(one.text) and len(index.named_in(one.text)) > 1 for one in found):
+    either = (one.text for one in found if one.match is None and _OR.search(one.text))
+    if any(len(index.named_in(one)) > 1 for one in islice(either, _EITHER)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
     judged = judge(found[:-1] if cut_off else found, index)
     named, counted = _resolved(judged)

@@ -547,11 +547,12 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
 
 def _is_discussion(listing: Listing, text: str) -> bool:
     """Return whether items are gone through in the order shown, each with words about it, and no rank is said."""
+    if not _is_as_shown(listing.named) or listing.ordered or listing.falling:
+        return False
     own = {mention.line: mention.text for mention in listing.mentions}
     lines = text.split("\n")
-    if meaning(listing.intro) in ("ranking", "final") or listing.ordered or listing.falling:
-        return False
-    if not _is_as_shown(listing.named) or len(own) < len(listing.mentions) or 0 in own or max(own) > len(lines):
+    in_lines = len(own) == len(listing.mentions) and 0 not in own and max(own, default=0) <= len(lines)
+    if not in_lines or meaning(listing.intro) in ("ranking", "final"):
         return False
     behind = [lines[at - 1].partition(title)[2] for at, title in own.items()]
     numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)

@@ -274,12 +274,12 @@ def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mention
 
 
 def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
-    if (back := TAKEN_BACK.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
-        return [instead]
     body = _RATED.sub(r"\1", body) if "/" in body[-12:] and len(body) <= 400 else body
     whole = _mention(body, index)
     if whole.match:
         return [whole]
+    if (back := TAKEN_BACK.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
+        return [instead]
     if line.value is not None:  # (500) Days of Summer
         text = line.text.lstrip("-–—•·*_#> ")
         if text and index.begins_with(text.split(maxsplit=1)[0]) and (titled := _mention(text, index)).match:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, cast
 
@@ -37,14 +38,15 @@ _NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (
     Notation("rank", "a word for the rank", re.compile(
-        rf"{_DRESS}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+", re.I),
-        "Rank 1: Heat"),
+        rf"{_DRESS}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+"
+        r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?", re.I), "Rank 1: Heat"),
     Notation("rank", "an ordinal number", re.compile(
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
-        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.[ºª°](?=\s)[*_\s]*+", re.I), "1st: Heat"),
+        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+", re.I), "1st: Heat"),
     Notation("rank", "an ordinal number in words", re.compile(
-        rf"{_DRESS}({'|'.join(ORDINALS)})(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—])[*_\s]*+",
-        re.I), "First: Heat"),
+        rf"{_DRESS}(?:(?:and|then|coming|comes|in|at|my) ){{0,3}}({'|'.join(ORDINALS)})"
+        r"(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—]|(?:is|goes to|comes|would be|belongs to"
+        r"|i(?:['’]d| would)? (?:put|place|pick|choose|rank))\b)[*_\s]*+", re.I), "First: Heat"),
     Notation("bracket", "a number in square brackets", re.compile(
         rf"{_DRESS}\[(\d{{1,4}})\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
@@ -54,8 +56,8 @@ NOTATIONS = (
         rf"{_DRESS}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+", re.I), "Number 1: Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
-    Notation("number", "a Chinese numeral", re.compile(rf"[*_\s]*+\(?第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+"),
-        "一、Heat"),
+    Notation("number", "a Chinese numeral", re.compile(
+        rf"[*_\s]*+\(?第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名]:?\s*+"), "一、Heat"),
     Notation("roman", "a Roman numeral", re.compile(rf"{_DRESS}\(?([IVXLivxl]{{1,7}})[.):](?=\s)[*_\s]*+"), "II. Heat"),
     Notation("letter", "a letter", re.compile(rf"{_DRESS}[(\[]?([A-Za-z])(?:[.)\]:]|\]:)(?=\s)[*_\s]*+"), "B) Heat"),
     Notation("bullet", "a bullet", re.compile(
@@ -127,7 +129,7 @@ def split(text: str) -> list[Block]:
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
         text = _INSIDE.sub(r"\n\1. \2\n", text)  # [1. Fargo], [2. Heat]
     blocks: list[Block] = []
-    lines = [_line(number, raw) for number, raw in enumerate(_in_columns(text.split("\n")), 1)]
+    lines = [_line(number, raw) for number, raw in enumerate(_in_columns(_counted(text.split("\n"))), 1)]
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -158,6 +160,17 @@ def word_set(words: str) -> frozenset[str]:
 
 _SPACED = re.compile(r"(?<=\S) {2,40}(?=\S)")
 _FIELD = re.compile(r"[*_\"']{0,3}([A-Za-z][A-Za-z_ ]{1,20}?)[*_\"']{0,3}:[*_]{0,3} (.{1,400})")
+
+
+def _counted(lines: list[str]) -> list[str]:
+    """Return the lines with a point behind the numbers with which three or more begin (`1 Heat`, `2 Fargo`)."""
+    first = next((at for at, line in enumerate(lines) if line.startswith("1 ")), len(lines))
+    end = first
+    while end < len(lines) and re.match(rf"{end - first + 1} [\w\"“*]", lines[end]):
+        end += 1
+    if end - first > 2:
+        lines[first:end] = [line.replace(" ", ". ", 1) for line in lines[first:end]]
+    return lines
 
 
 def _in_columns(lines: list[str]) -> list[str]:
@@ -199,7 +212,7 @@ def _joined(cells: tuple[str, ...], header: tuple[str, ...]) -> list[str]:
 
 def _fields(lines: list[Line]) -> Block | None:
     """Return a list of entries with fields (`- title: Heat`, `rank: 2` below) as the table that it is."""
-    tables: list[dict[object, object]] = []
+    tables: list[dict[str, str]] = []
     for line in lines:
         field = _FIELD.fullmatch(line.body or line.text)
         if line.kind not in ("none", "bullet") or field is None:
@@ -208,8 +221,8 @@ def _fields(lines: list[Line]) -> Block | None:
             tables.append({})
         if line.indent > lines[0].indent or line.kind == "bullet":
             tables[-1][field[1].casefold().strip()] = field[2].strip(" \"'*_,")
-    roles = [{head_role(str(key)) for key in table} for table in tables]
-    return _objects(tables) if len(tables) > 1 and all({"item"} < role for role in roles) else None
+    roles = [{head_role(key) for key in table} for table in tables]
+    return _records(tables) if len(tables) > 1 and all({"item"} < role for role in roles) else None
 
 
 _TABS = re.compile(r"\t++")
@@ -226,7 +239,14 @@ def _line(number: int, raw: str) -> Line:
     return Line(number, text, indent, kind, value, text[end:])
 
 
-_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS)) | {"ii", "iv", "vi"}
+_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS)) | {
+    "ii",
+    "iv",
+    "vi",
+    "co",
+    "in",
+    "an",
+}
 
 
 def _may_rank(text: str) -> bool:
@@ -365,7 +385,7 @@ SCORE_HEADS = word_set(
 )
 ITEM_HEADS = word_set(
     "title titles movie movies film films item items id ids identifier candidate candidates name product book "
-    "option passage document titre título titolo titel película filme 电影 片名 映画 фильм"
+    "option passage document label index titre título titolo titel película filme 电影 片名 映画 фильм"
 )
 
 
@@ -392,7 +412,7 @@ def is_header(cells: tuple[str, ...]) -> bool:
 
 _MARK = "\x02json\x02"
 _OPENING = re.compile(r"[\[{](?=\s{0,80}[\[{\"\d\]}-])")
-_IDENTIFIER = re.compile(r"\[\s{0,80}(?:0|[1-9][0-9]{0,9})\s{0,80}\]", re.ASCII)
+_IDENTIFIER = re.compile(r"\[\s{0,80}-?(?:0|[1-9][0-9]{0,9})\s{0,80}\]", re.ASCII)
 """The `[3]` of an expression (`[3] > [1]`); most answers hold nothing else that might be JSON."""
 _TRIES = 24
 """Brackets tried before giving up, so that the time stays linear in a text full of them."""
@@ -403,15 +423,6 @@ _LIST_KEYS = (
 )
 _ANSWERS = 8
 """Keys of `_LIST_KEYS` that call a list the answer."""
-_NAME_KEYS = (
-    *("label", "item_id", "id", "title", "name", "identifier", "item", "movie", "movie_title", "film", "product"),
-    *("candidate", "index", "number"),
-)
-_ID_KEYS = ("label", "item_id", "id", "identifier", "index", "number")
-_TITLE_KEYS = ("title", "name", "movie", "movie_title", "film", "product")
-_RANK_KEYS = ("rank", "position", "place", "ranking", "order")
-_SCORE_KEYS = ("score", "rating", "relevance", "probability", "confidence")
-_KEY_NUMBER = re.compile(r"(?:(?P<word>[A-Za-z ]{0,20}?)[ _#-]*+)(?P<number>\d{1,4})(?:st|nd|rd|th)?$")
 
 
 def _take_json(text: str, values: list[Block]) -> str:
@@ -442,7 +453,7 @@ def _take_json(text: str, values: list[Block]) -> str:
             parts += [text[start:at], f"\n{_MARK}" * len(several), "\n"]
             values += several
             start = end
-        elif (block := _json_block(cast("object", value))) and not _is_identifier(value):
+        elif block := _json_block(cast("object", value)):
             parts += [text[start:at], f"\n{_MARK}\n"]
             values.append(block)
             start = end
@@ -490,86 +501,94 @@ def _lists_of(value: object) -> list[Block]:
     return [*blocks.values()]
 
 
-def _is_identifier(value: object) -> bool:
-    """Return whether a value is the `[3]` of an expression (`[3] > [1]`)."""
-    return isinstance(value, list) and len(cast("list[object]", value)) == 1 and isinstance(value[0], int)
-
-
 def _json_block(value: object) -> Block | None:
     """Return what a JSON value lists: an array, an object of ranks or scores, or one of them within an object."""
     if isinstance(value, dict):
         table = {str(key): inner for key, inner in cast("dict[object, object]", value).items()}
+        if len(table) > 1 and all(isinstance(one, dict) for one in table.values()):
+            records = {key: _flat(one) for key, one in table.items()}
+            if any(map(head_role, set[str].intersection(*map(set[str], records.values())))):
+                return _records([{"": key} | record for key, record in records.items()])
+        columns = {key: [*map(_text, inner)] for key, inner in table.items() if isinstance(inner, list)}
+        counted = {head_role(key) for key, column in columns.items() if all(map(_is_number, column))} & {
+            "rank",
+            "score",
+        }
+        alike = len({len(column) for column in columns.values()}) == 1
+        if alike and counted and "item" in map(head_role, columns):  # {"rank": [2, 1], "title": ["Heat", "Fargo"]}
+            columns = {key: column for key, column in columns.items() if head_role(key)}
+            return _records([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
         low = {key.casefold(): key for key in table}
-        inner = [cast("dict[object, object]", one) for one in table.values() if isinstance(one, dict)]
-        held = [{str(key).casefold() for key in one} for one in inner]
-        if len(inner) == len(table) > 1:
-            if all(not keys.isdisjoint(_NAME_KEYS) for keys in held):
-                return _numbered_objects([*table], inner)
-            if all(not keys.isdisjoint((*_RANK_KEYS, *_SCORE_KEYS)) for keys in held):
-                return _objects([{**one, "title": key} for key, one in zip(table, inner, strict=True)])
+        if "name" in low and (said := low.get("arguments", low.get("parameters"))) and len(table) < 4:
+            inner = _decoded(table[said])
+            return _json_block(inner) if _RANKS.search(str(table[low["name"]])) else Block("json")
         for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
             if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
-                block.header, block.name = block.header or ("", key.casefold()), key.casefold()
-                if not block.header[1]:
-                    block.header = (block.header[0], key.casefold())
+                block.name = key.casefold()
+                if not any(block.header[1:]):
+                    block.header = (*(block.header or ("",))[:1], block.name)
                 return block
-        cells = [(key, inner) for key, inner in table.items() if isinstance(inner, str | int | float)]
-        cells = [(key, inner) for key, inner in cells if not isinstance(inner, bool)]
+        pairs = [(key, _text(inner)) for key, inner in table.items() if _is_plain(inner)]
         listed = isinstance(table.get(low.get("ranking", "")), str)
-        if len(cells) < 2 or listed:
-            return None
-        return Block("json", rows=[Row((key, _text(inner)), 0) for key, inner in cells], header=("key", ""))
-    if not isinstance(value, list):
-        return None
-    elements = cast("list[object]", value)
+        return _pairs("key", pairs) if len(pairs) > 1 and not listed else None
+    elements = cast("list[object]", value) if isinstance(value, list) else []
     if elements and all(isinstance(one, list) and len(cast("list[object]", one)) == 2 for one in elements):
-        pairs = [tuple(map(_text, cast("list[object]", one))) for one in elements]
-        return Block("json", rows=[Row(pair, 0) for pair in pairs], header=("pair", ""))
+        return _pairs("pair", [tuple(map(_text, cast("list[object]", one))) for one in elements])
     if elements and all(isinstance(one, dict) for one in elements):
-        return _objects([cast("dict[object, object]", one) for one in elements])
-    names = [_text(one) for one in elements if isinstance(one, str | int | float) and not isinstance(one, bool)]
+        return _records(list(map(_flat, elements)))
+    names = [_text(one) for one in elements if _is_plain(one)]
     return Block("json", rows=[Row((name,), 0) for name in names]) if names else None
 
 
-def _numbered_objects(keys: list[str], elements: list[dict[object, object]]) -> Block | None:
-    """Return what `{"1": {"title": "Heat"}, "2": {"title": "Fargo"}}` lists."""
-    block = _objects(elements)
-    if block is None or len(block.header) > 1 or len(block.rows) != len(keys):
-        return block
-    rows = [Row((key, row.cells[0]), 0) for key, row in zip(keys, block.rows, strict=True)]
-    return Block("json", rows=rows, header=("key", ""))
+def _pairs(header: str, pairs: Sequence[tuple[str, ...]]) -> Block:
+    return Block("json", rows=[Row(pair, 0) for pair in pairs], header=(header, ""))
 
 
-def _objects(elements: list[dict[object, object]]) -> Block | None:
-    tables = [{str(key).casefold(): inner for key, inner in element.items()} for element in elements]
-    if all(len(table) == 1 for table in tables) and not any(key in _NAME_KEYS for table in tables for key in table):
-        pairs = [next(iter(table.items())) for table in tables]
-        return Block("json", rows=[Row((key, _text(value)), 0) for key, value in pairs], header=("pair", ""))
+def _flat(value: object) -> dict[str, str]:
+    """Return the fields of an object, with those of the objects in it (`{"movie": {"name": "Heat"}, "rank": 1}`)."""
+    fields: dict[str, str] = {}
+    for key, inner in cast("dict[object, object]", value).items():
+        fields |= _flat(inner) if isinstance(inner, dict) else {str(key).casefold(): _text(inner)}
+    return fields
 
-    def column(keys: tuple[str, ...]) -> list[str]:
-        return [next((_text(table[key]) for key in keys if key in table), "") for table in tables]
 
-    for table in tables:  # {"movie": {"name": "Heat"}}
-        for key in _NAME_KEYS:
-            if isinstance(inner := table.get(key), dict):
-                held = {str(one).casefold(): value for one, value in cast("dict[object, object]", inner).items()}
-                table[key] = next((held[name] for name in _NAME_KEYS if name in held), "")
+def _records(records: list[dict[str, str]]) -> Block | None:
+    """Return objects as a table whose headings are their keys; as pairs where each has one field, of its own name.
 
-    names, ranks, scores = column(_NAME_KEYS), column(_RANK_KEYS), column(_SCORE_KEYS)
-    if not any(names):
+    None where no key says that it holds the items.
+    """
+    heads = dict.fromkeys(key for record in records for key in record)
+    names = [head for head in heads if head_role(head) == "item"]
+    if not names and all(len(record) == 1 for record in records):
+        return _pairs("pair", [pair for record in records for pair in record.items()])
+    if names and not any(all(record.get(name) for record in records) for name in names):
+        for record in records:  # some are called by a title, others by an id
+            record["item"] = next((record[name] for name in names if record.get(name)), "")
+        heads["item"] = None
+    if not names and "" not in heads:
         return None
-    ids, titles = column(_ID_KEYS), column(_TITLE_KEYS)
-    if all(ids) and all(titles):  # which of the two names the items is seen from what they match
-        said = ("rank", ranks) if all(ranks) else ("score", scores) if all(scores) else ("", [""] * len(ids))
-        rows = [Row(cells, 0) for cells in zip(said[1], ids, titles, strict=True)]
-        return Block("json", rows=rows, header=(said[0], "id", "title"))
-    if all(ranks):
-        rows = [Row((rank, name), 0) for rank, name in zip(ranks, names, strict=True)]
-        return Block("json", rows=rows, header=("rank", "item"))
-    if all(scores):
-        rows = [Row((score, name), 0) for score, name in zip(scores, names, strict=True)]
-        return Block("json", rows=rows, header=("score", "item"))
-    return Block("json", rows=[Row((name,), 0) for name in names if name])
+    rows = [Row(tuple(record.get(head, "") for head in heads), 0) for record in records]
+    return Block("json", rows=rows, header=tuple(heads))
+
+
+def _decoded(value: object) -> object:
+    """Return what a text of JSON is, any other value as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
+
+
+_RANKS = re.compile(r"rank|order|sort|recommend|answer|result|respon|final|submit", re.IGNORECASE)
+"""A tool that is called with a ranking, by its name."""
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _text(value: object) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llmrank.answers.blocks import split
 from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
 from llmrank.answers.matching import TitleIndex, title_index
-from llmrank.answers.normalise import normalise, without_reasoning
+from llmrank.answers.normalise import SHORT, plain_text
 from llmrank.answers.outcome import TextFormat, answered, unparsed
 from llmrank.answers.ranking import read_titles, resolve_mentions
 from llmrank.types import Answer, Question, Response, Structured
@@ -41,8 +41,6 @@ _DEPENDS = re.compile(r"\bdepends\b", re.IGNORECASE)
 _EACH_FOR = re.compile(r"\b(?:both|either|equally|neither)\b", re.IGNORECASE)
 _OFFERED = re.compile(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)", re.IGNORECASE)
 """The question's last line repeated before the answer: `Movie A or Movie B: Movie B`."""
-_READ = 20_000
-"""Characters that are read of a choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +54,10 @@ class Choice(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the one item in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
         `no_candidate_named`)."""
-        raw = without_reasoning(response.text)
-        if not raw or not raw.strip():
-            return unparsed(response, raw, "empty")
-        text = _OFFERED.sub("", normalise(raw[:_READ]))
+        text = plain_text(response.text, SHORT)
+        if not text:
+            return unparsed(response, text, "empty")
+        text = _OFFERED.sub("", text)
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers = Identifiers.of(question)

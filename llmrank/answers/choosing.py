@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import NamedTuple
 
-from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, Line, head_role
+from llmrank.answers import doubt
+from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, Line, head_role, marker
 from llmrank.answers.matching import Match
 from llmrank.answers.outcome import TAKEN_BACK
 
@@ -61,6 +62,7 @@ class Listing:
         self.ordered |= other.ordered
         self.counted_down |= other.counted_down
         self.contradicted |= other.contradicted
+        self.described &= other.described
 
 
 class Phrase(NamedTuple):
@@ -82,11 +84,14 @@ PHRASES = (
         r"|не)\b[^.,:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
-        r"|skip(?:ped)?\b|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
+        r"|skip(?:ped)?\b|dislike|hate\b|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
+        r"|(?:for|an) example\W*$|example (?:of|output|answer|ranking)|output format|format (?:is|of|should)"
+        r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
         r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
-        r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
+        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)"
+        r"|(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
         r"|guess|order|version|pass|thoughts?|impression)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
         r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
         r"|prim[ao] tentativo|чернов|первая попытка",
@@ -142,7 +147,9 @@ WORST_FIRST = re.compile(
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality|score)"
     r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
     r"|from) (?:the )?(?:worst|least|lowest)"
-    r"|\blast (?:one )?(?:is |being |= ?)(?:the )?best|\breversed? (?:order|ranking)|\bworst (?:first|is first"
+    r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
+    r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
+    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first"
     r"|one first)"
     r"|\bbest (?:one )?(?:is )?(?:last|at the (?:end|bottom))"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
@@ -164,8 +171,12 @@ _BEST_FIRST = re.compile(
 
 
 _GRADES = (
-    (1, r"low(?:er|est)?|bottom|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser"),
-    (2, r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up"),
+    (1, r"low(?:er|est)?|bottom|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
+    (
+        2,
+        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up"
+        r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?",
+    ),
     (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
 )
 _GRADED = tuple((grade, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for grade, words in _GRADES)
@@ -189,14 +200,19 @@ _LABEL = re.compile(
 
 
 def grade(intro: str) -> int | None:
-    """Return the grade of a list by its label (`Low:`, `Mid tier:`, `Most likely:`): 1 to 3, None where it has none."""
+    """Return the grade of a list by its label, None where it has none: 1 to 3 (`Low:`, `Mid tier:`, `Most likely:`), or
+    of numbered and lettered tiers (`Tier 2:`, `S tier:`) up to 9."""
     label = _last_line(intro).strip(" *_#:.-")
+    if tier := _TIER.search(label):
+        name = (tier[1] or tier[2]).upper()
+        return 10 - int(name) if name.isdigit() else 9 - "SABCDEF".index(name)
     if len(label.split()) > 4:
         return None
     grades = {grade for grade, words in _GRADED if words.search(label)}
     return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(label) else None
 
 
+_TIER = re.compile(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b", re.IGNORECASE)
 _LIKELY = re.compile(r"likely\b", re.IGNORECASE)
 
 
@@ -271,18 +287,14 @@ def gather(
             alone = listing if listing and len(listing.mentions) == 1 and not listing.weak else None
             if alone and plain and (not gap or line.number - last == gap):
                 gap, last = line.number - last, line.number
-                plain.mentions += alone.mentions
-                plain.falling |= alone.falling
-                plain.ambiguous |= alone.ambiguous
-                plain.contradicted |= alone.contradicted
-                plain.described &= alone.described
+                plain.add(alone)
                 continue
             plain, gap, last = alone, 0, line.number
         else:
             plain = None
             listing = lines(block.lines) if block.kind == "list" else read_rows(block, cell)
             if block.name:
-                intro.append(block.name.replace("_", " "))
+                intro.append(f"{block.name.replace('_', ' ')}:")
         if listing is not None and listing.mentions:
             said_last = [listing.intro] if any(map(str.isalpha, listing.intro)) else []
             listing.intro = "\n".join((*intro, *said_last))[-400:]
@@ -300,7 +312,7 @@ def gather(
 def by_number(values: Sequence[str], role: str) -> list[int] | None:
     """Return the order (indexes, best first) that ranks or scores give, None where they leave two readings.
 
-    Unnamed numbers are ranks if they are 1 to n, each once; else scores.
+    Unnamed numbers are ranks if they are 1 to n, each once; else scores, which say nothing if they are all the same.
     """
     numbers = [number for value in values if (number := _number(value)) is not None]
     if len(numbers) < len(values):
@@ -311,11 +323,11 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
         role = "rank" if whole and is_permutation(values) else "score"
     if role == "rank":
         return sorted(places, key=numbers.__getitem__) if len(set(numbers)) == len(numbers) else None
-    return sorted(places, key=lambda at: -numbers[at])
+    return sorted(places, key=lambda at: -numbers[at]) if len({*numbers}) > 1 or len(numbers) < 2 else None
 
 
 _NUMBER = re.compile(
-    r"\W{0,4}(?:[A-Za-z]{1,12}[ _#:.-]{0,3})?(-?\d{1,9}(?:[.,]\d{1,9})?)(?:st|nd|rd|th|[ºª°.])?"
+    r"\W{0,4}?(?:[A-Za-z]{1,12}[ _#:.-]{0,3})?(-?\d{1,9}(?:[.,]\d{1,9})?)(?:st|nd|rd|th|[ºª°.])?"
     r" ?(?:%|/ ?\d{1,3}(?:\.0)?|(?:out )?of \d{1,3}|points?|stars?|pts?\.?)?\W{0,4}$",
     re.IGNORECASE,
 )
@@ -345,6 +357,9 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     one that counts 1, 2, 3, … is the rank.
     """
     rows = block.rows
+    heads = [*block.header]
+    if len(rows) == 1 and (counts(heads) or counts(heads[1:])) and len(heads) > 2:
+        return Listing([one for text in rows[0].cells for one in cell(text, rows[0].line)])
     width = max((len(row.cells) for row in rows), default=0)
     if width == 1:
         return Listing([mention for row in rows for mention in cell(row.cells[0], row.line)])
@@ -373,22 +388,32 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         return Listing([found[0] for found in named[item] if found], ambiguous=True)
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
+    firsts = dict.fromkeys(found[0].match.positions[0] for found in named[item] if found and found[0].match)
     if ranks := [at for at in others if roles[at] == "rank"]:
-        order = by_number(columns[ranks[0]], "rank")
+        orders = {at: by_number(columns[at], "rank") for at in ranks}
+        asked = [at for at in ranks if _ASKED.search(block.header[at])] if len(ranks) > 1 else []
+        order = orders[(asked or ranks)[0]]
+        if len(asked) != 1 and any(one != order for one in orders.values()):
+            order = None
     elif is_map:
         other = 1 - item
+        if not any(_number(text) is not None for text in columns[other]) and len(rows) > 2 and _is_as_shown(firsts):
+            order = None  # {"Heat": "crime", "Fargo": "comedy"}
         if all(_number(text) is not None for text in columns[other]):
             is_rank = block.header[1] == "ranks" or (other == 0 and 0 in counted)
             order = by_number(columns[other], "rank" if is_rank else "score" if other and scored else roles[other])
     elif ranks := [at for at in others if not roles[at] and at in counted]:
         order = by_number(columns[ranks[0]], "rank")
     elif scores := [at for at in others if roles[at] == "score"]:
-        order = by_number(columns[scores[0]], "score") or order
+        are_numbers = all(_number(text) is not None for text in columns[scores[0]])
+        order = by_number(columns[scores[0]], "score") if are_numbers else order
     listing = Listing([one for at in order or () for one in named[item][at][:1]])
     listing.ambiguous, listing.ordered = order is None, order != [*range(len(rows))]
     return listing
 
 
+_ASKED = re.compile(r"\b(?:you|your|user|final|new|predicted|recommend\w*)\b", re.IGNORECASE)
+"""Of two columns of ranks, the one that was asked for."""
 _ROLE_WORD = re.compile(r"\W{0,3}([^\W\d_]{2,20})[ _#:.-]{0,3}\d{1,4}\W{0,3}$")
 
 
@@ -434,6 +459,8 @@ def directed(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
     if counts_down(values) and values[-1] == 1:
         listing.mentions.reverse()
         listing.ordered, listing.counted_down = True, not are_ranks
+    elif counts_down(values) and len(values) > 2:
+        listing.ambiguous = True  # the countdown goes on elsewhere
     elif are_ranks and len(set(values)) == len(values) == len(listing.mentions):
         order = sorted(range(len(values)), key=values.__getitem__)
         listing.mentions = [listing.mentions[at] for at in order]
@@ -458,28 +485,6 @@ _WORST_MARK, _BEST_MARK = (
     )
     for word in ("worst|least|lowest|weakest|bottom", "best|most|highest|strongest|top")
 )
-_LOWER_IS_BETTER = re.compile(
-    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) better|\bdistances?\b", re.IGNORECASE
-)
-UNORDERED = re.compile(
-    r"\bin (?:no|any|random) (?:\w+ ){0,2}order|\bequally\b|\bnot ranked|\b(?:alphabetical|chronological)(?:ly"
-    r"| order)|\bunordered|\bunranked"
-    r"|\bby (?:release )?(?:year|date)\b|\bby title\b|\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge"
-    r"|\balphabetisch|\bsans ordre|\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético"
-    r"|不分先后|順不同|无特定顺序"
-    r"|в (?:алфавитном|произвольном) порядке",
-    re.IGNORECASE,
-)
-"""What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
-_MOVES = re.compile(
-    r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b"
-    r"|\b(?:actually|wait|correction|on (?:second thought|reflection)|edit"
-    r"|scratch that|mistake|oops)\b.{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after"
-    r"|ahead|higher"
-    r"|lower|place|position|swapped|instead|wrong)\b",
-    re.IGNORECASE,
-)
-"""A line after a list that changes its order: `Actually, swap the first two.`"""
 
 
 def says_worst_first(text: str) -> bool:
@@ -499,12 +504,16 @@ class _Group:
     named: dict[int, None]
     parts: list[tuple[int | None, list[Mention]]]
     """Each listing with its grade."""
+    labels: list[str]
+    """What stands before each."""
 
     def in_grades(self) -> Listing:
         """Return the listing, the parts with the highest grade first; ambiguous where a part has no grade."""
         grades = [grade for grade, _ in self.parts]
         given = [grade for grade in grades if grade is not None]
-        if given == sorted(given, reverse=True):
+        if not given and len(self.parts) > 1 and all(map(_is_topic, self.labels)):
+            self.listing.ambiguous = True  # Crime: Heat, Fargo; Horror: Alien
+        if given == sorted(given, reverse=True) and (None not in grades or grades.index(None) > 0 or not given):
             return self.listing
         if len(given) < len(grades):
             self.listing.ambiguous = True
@@ -522,17 +531,76 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     """
     said = _beside(listings, text)  # before listings are joined: what they hold is not said beside them
     listing = _chosen(listings, owed)
-    if listing is None:
-        return Listing([])
+    if listing is None or (doubt.ASKS.search(said) and [*listing.named] == sorted(listing.named)):
+        return Listing([])  # the question is repeated
     if listing.counted_down and _BEST_TO_WORST.search(said):
-        listing.mentions.reverse()  # the falling numbers are no ranks: most relevant to least relevant
+        listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
     elif listing.falling or (not listing.ordered and (says_worst_first(said) or _COUNTDOWN.search(said))):
         listing.mentions.reverse()
     elif not listing.ordered:
         _turn_by_marks(listing, text)
-    listing.ambiguous |= listing.ordered and _LOWER_IS_BETTER.search(said) is not None
-    listing.ambiguous |= UNORDERED.search(_last_line(listing.intro)) is not None or _is_moved(listing, text)
+    listing.ambiguous |= doubt.of_the_order(listing.intro, said, _after(listing, text), by_numbers=listing.ordered)
+    listing.ambiguous |= doubt.OTHER_SCALE.search(said) is not None and not says_worst_first(said)
+    listing.ambiguous |= counts_otherwise(listing, text) or _is_discussion(listing, text) or _is_repeated(listing)
     return listing
+
+
+def _is_discussion(listing: Listing, text: str) -> bool:
+    """Return whether items are gone through in the order shown, each with words about it, and no rank is said."""
+    if not _is_as_shown(listing.named) or listing.ordered or listing.falling:
+        return False
+    own = {mention.line: mention.text for mention in listing.mentions}
+    lines = text.split("\n")
+    in_lines = len(own) == len(listing.mentions) and 0 not in own and max(own, default=0) <= len(lines)
+    if not in_lines or meaning(listing.intro) in ("ranking", "final"):
+        return False
+    behind = [lines[at - 1].partition(title)[2] for at, title in own.items()]
+    numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
+    said = [any(map(str.isalpha, words)) and not any(map(str.isdigit, _YEARS.sub("", words))) for words in behind]
+    return all(said) and not numbered
+
+
+_NUMBERED = re.compile(r"\W*\d")
+
+
+def _is_repeated(listing: Listing) -> bool:
+    """Return whether items are named again in another order (`For action: Heat, Jaws. For romance: Jaws, Heat.`)."""
+    if len({mention.line for mention in listing.mentions}) != 1:
+        return False
+    named = [one.match.positions[0] for one in listing.mentions if one.match and one.match.positions]
+    seen: set[int] = set()
+    again = [at for at in named if at in seen or seen.add(at)]
+    by_title = any(one.match and one.match.stage != "identifier" for one in listing.mentions)
+    return by_title and len({*again}) > 2 and not _agrees(dict.fromkeys(again), listing.named)
+
+
+def counts_otherwise(listing: Listing, text: str) -> bool:
+    """Return whether numbers behind the titles count them in another order (`Heat [2 of 3]`), or a line beside them
+    does (`Rank: 2, 1, 3`)."""
+    lines = text.split("\n")
+    own = {mention.line: mention.text for mention in listing.mentions}
+    count = len(listing.mentions)
+    if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
+        return False
+    if len(own) < count or count < 3 or 0 in own or max(own) > len(lines):
+        return any(_is_other_order(_COUNTED.findall(line), count) for line in lines if _NUMBERS_ONLY.fullmatch(line))
+    behind: list[list[str]] = []
+    for at, title in own.items():
+        rest = lines[at - 1].partition(title)[2]
+        if "|" in rest or not any(map(str.isdigit, rest)):
+            return False
+        behind.append(_COUNTED.findall(_YEARS.sub(" ", rest)))
+    return any(_is_other_order(column, count) for column in zip(*behind, strict=False))
+
+
+_COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
+_YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")
+_NUMBERS_ONLY = re.compile(r"(?:[A-Za-z ]{1,20}: ?)?\d{1,4}(?:, ?\d{1,4})+\W*")
+
+
+def _is_other_order(numbers: Sequence[str], count: int) -> bool:
+    values = [int(number) for number in numbers]
+    return sorted(values) == [*range(1, count + 1)] and values not in (sorted(values), sorted(values, reverse=True))
 
 
 def _turn_by_marks(listing: Listing, text: str) -> None:
@@ -551,10 +619,19 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         listing.ambiguous = True
 
 
-def _is_moved(listing: Listing, text: str) -> bool:
-    """Return whether what follows a list, other than another list, changes the order of its entries."""
+def _after(listing: Listing, text: str) -> str:
+    """Return what stands behind a list: behind its last line, or behind the last JSON value."""
     last = max((mention.line for mention in listing.mentions), default=0)
-    return last > 0 and any(_MOVES.search(line[:400]) for line in text.split("\n")[last:])
+    if not last:
+        return text[max(map(text.rfind, "]}")) + 1 :]
+    first, *others = text.split("\n")[last - 1 :] or [""]
+    texts = dict.fromkeys(one.text for one in listing.mentions if one.line == last)
+    rest = min((first[-_TAIL:].rpartition(text)[2] for text in [*texts][-_LAST:]), key=len)
+    return "\n".join((rest, *others))
+
+
+_TAIL, _LAST = 4000, 100
+"""Characters at the end of a list's last line, and entries in it, of which the last is looked for."""
 
 
 def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
@@ -565,27 +642,35 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
             means = ""  # unlikely to be watched
         last = groups[-1] if groups else None
         joins = last is not None and last.named.keys().isdisjoint(named)
-        if last and joins and (means in ("", "ranking") or means == last.meaning) and last.meaning != "left out":
+        announced = last and last.meaning in ("given", "first try") and any(map(str.isalpha, listing.intro))
+        goes_on = means in ("", "ranking") and not announced
+        if last and joins and (goes_on or means == last.meaning) and last.meaning != "left out":
             last.parts.append((grade(listing.intro), [*listing.mentions]))
+            last.labels.append(_last_line(listing.intro))
             last.listing.add(listing)
             last.named |= named
         else:
-            groups.append(_Group(means, listing, named, [(grade(listing.intro), [*listing.mentions])]))
+            parts = [(grade(listing.intro), [*listing.mentions])]
+            groups.append(_Group(means, listing, named, parts, [_last_line(listing.intro)]))
     groups = [group for group in groups if group.meaning != "left out"]
     known = [group for group in groups if group.named]
     if not known:
         return groups[0].listing if groups else None
     if final := [group for group in known if group.meaning == "final"]:
+        if TAKEN_BACK.search(_last_line(final[-1].listing.intro)) and _is_part_of_another(final[-1], known):
+            final[-1].listing.ambiguous = True  # Wait, Heat should come before Fargo
         return _decided(final, owed)
     open_ones = [group for group in known if group.meaning not in ("given", "first try")]
     if not open_ones:
-        others = [group for group in known if not _is_as_shown(group)]
+        others = [group for group in known if not _is_as_shown(group.named)]
+        if others and all(_GIVEN.match(_last_line(group.listing.intro)) for group in others):
+            others[-1].listing.ambiguous = True
         return _decided(others, owed) if others else None
     announced = [group for group in open_ones if group.meaning]
-    if open_ones[-1].meaning and all(group.meaning or _is_as_shown(group) for group in open_ones):
+    if open_ones[-1].meaning and all(group.meaning or _is_as_shown(group.named) for group in open_ones):
         open_ones = announced  # the candidates are repeated, then ranked
     if not (open_ones[-1].listing.described or open_ones[-1].listing.ambiguous):
-        described = [group for group in open_ones if group.listing.described and _is_as_shown(group)]
+        described = [group for group in open_ones if group.listing.described and _is_as_shown(group.named)]
         open_ones = [group for group in open_ones if group not in described]  # each is looked at, then all are ranked
     longest = max(open_ones, key=lambda group: len(group.named))
     if all(_agrees(group.named, longest.named) for group in open_ones):
@@ -609,14 +694,38 @@ def _decided(groups: Sequence[_Group], owed: int) -> Listing:
     return listing
 
 
+def _is_part_of_another(group: _Group, groups: Sequence[_Group]) -> bool:
+    return any(group.named.keys() < other.named.keys() for other in groups)
+
+
 def _label_of(group: _Group) -> str:
     """Return what announces a list, without numbers: `Option 1:` and `Option 2:` are alike."""
     return re.sub(r"[\W\d_]+", " ", _last_line(group.listing.intro)).strip().casefold()
 
 
-def _is_as_shown(group: _Group) -> bool:
+def _is_as_shown(named: dict[int, None]) -> bool:
     """Return whether a list has the items in the order in which they were shown, from the first."""
-    return [*group.named] == [*range(len(group.named))]
+    return [*named] == [*range(len(named))]
+
+
+_GIVEN = re.compile(
+    r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?"
+    r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$",
+    re.I,
+)
+
+
+def _is_topic(label: str) -> bool:
+    """Return whether what stands before a list is a short heading that says nothing of an order: `Horror:`."""
+    short = label.strip(" *_#:.-")
+    heads = label.rstrip(" *_").endswith(":") or label.startswith(("#", "**", "__"))
+    return heads and 0 < len(short.split()) < 5 and not meaning(label) and _CONTINUES.search(short) is None
+
+
+_CONTINUES = re.compile(
+    r"\b(?:then|next|also|more|continued|part|page|others?|rest|lastly|finally|last|after|[1-9]|first|second|third)\b",
+    re.I,
+)
 
 
 def _agrees(part: dict[int, None], whole: dict[int, None]) -> bool:
@@ -627,5 +736,5 @@ def _agrees(part: dict[int, None], whole: dict[int, None]) -> bool:
 def _beside(listings: Sequence[Listing], text: str) -> str:
     """Return what an answer says beside the entries of its lists: lines that are no entry, introductions."""
     entries = Counter(mention.line for listing in listings for mention in listing.mentions)
-    lines = (line for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
+    lines = (line.replace("_", " ") for number, line in enumerate(text.split("\n"), 1) if entries[number] != 1)
     return "\n".join((*lines, *(listing.intro for listing in listings if listing.intro)))

@@ -14,14 +14,15 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from llmrank.answers.blocks import Block, Line, marker
-from llmrank.answers.choosing import Listing, Mention, by_number, counts_down, directed, falls, gather
+from llmrank.answers.choosing import Listing, Mention, by_number, counts_down, directed, falls, gather, grade
 from llmrank.answers.matching import TitleIndex
+from llmrank.answers.outcome import TAKEN_BACK
 
 Mentions = list[Mention]
 
 _QUOTES = "\"“”„«»'‘’`"
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
-_INLINE_NUMBER = re.compile(r"(?:^|[\s,;|])[(\[]?#?(\d{1,3})[.):\]]{1,2}\s?")
+_INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|])[(\[]?#?(\d{1,3})(?:[.):\]]{1,2}|[位위]:?)\s?")
 _BETWEEN_QUOTES = re.compile(
     rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и|then|finally|followed by|puis"
     rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"
@@ -68,8 +69,9 @@ _CHATTER = re.compile(
     re.IGNORECASE,
 )
 _RECOMMENDS = re.compile(
-    r"\b(?:recommend|suggest|would (?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)|['’]d (?:pick"
-    r"|choose|watch|rank|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)|best|top (?:pick|choice)"
+    r"\b(?:recommend|suggest|would (?:most )?(?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)"
+    r"|['’]d (?:pick|choose|watch|rank|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)"
+    r"|best|top (?:pick|choice)"
     r"|should (?:watch|try|see)|rank|start with|followed by|order is|picks?|choose|answer|empfehl|würde|recommand"
     r"|recomiend|recomend|consigli|output|try|рекоменд)",
     re.IGNORECASE,
@@ -82,6 +84,7 @@ _DECLINES = re.compile(
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$",
     re.IGNORECASE,
 )
+_FOLLOWS = re.compile(r"^(?:(?:and|then|next|after that|afterwards|followed by|finally|lastly) )+", re.IGNORECASE)
 _VERB = re.compile(
     r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
     r"|should|will|isn['’]t"
@@ -90,11 +93,13 @@ _VERB = re.compile(
 _TWO_PARTS = re.compile(r" (?:[-–—→|]|->|=>|--) ")
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
-    r"(?:[:=–—|-] ?|\(|→ ?)(?:[Ss]core|[Rr]ating|[Rr]elevance|[Rr]ank(?:ed)?|[Pp]osition|[Pp]lace)?[ :#]{0,3}"
+    r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
+    r"(?:[Ss]core|[Rr]ating|[Rr]elevance|[Rr]ank(?:ed)?|[Pp]osition|[Pp]lace)?[ :#]{0,3}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐]{1,10})☆{0,10}$"
 )
+_LAST_WORDS = re.compile(r"(?:[:=–—|-] |\()([^\W\d_][^:=–—|()-]{1,20})$")
 _SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
 _ASIDE = re.compile(
     r"[ ,(–—:-]{1,4}(?:if you|because|since|as you|(?:much )?like|similar|for fans|in the (?:style|vein)"
@@ -111,8 +116,9 @@ _LABELLED = re.compile(r"\[\d{1,4}\][ .:-]{1,3}(?=[^\W\d])")
 _PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 _PREPOSITIONS = frozenset(("from", "with", "into", "upon", "over"))
 _LEFT_OPEN = re.compile(r":\W{0,3}$")
-_TIERS = [ord("S") - ord("A") + 1, 1]
-"""The tiers S, A, B, … of games."""
+_S = ord("S") - ord("A") + 1
+_TIERS = {_S: 0} | {letter: letter for letter in range(1, 7)}
+"""The tiers S, A, B, … F of games, as places in the alphabet, with their rank."""
 _JOINS = 6
 """How many pieces between commas one title may span."""
 _LEAD_INS = 8
@@ -145,7 +151,8 @@ def _alike(blocks: Sequence[Block]) -> list[Block]:
     shape = ""
     for block in blocks:
         text = block.lines[0].text if block.kind == "text" else ""
-        now = "scored" if _SCORED.search(text[-40:]) else "parts" if _TWO_PARTS.search(text[:400]) else ""
+        scored = _SCORED.search(text[-40:]) or grade(_last_words(text))
+        now = "scored" if scored else "parts" if _TWO_PARTS.search(text[:400]) else ""
         if now and now == shape:
             if found[-1].kind == "text":
                 found[-1] = Block("list", [*found[-1].lines])
@@ -163,7 +170,11 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     first = lines[0]
     level = [line for line in lines if line.indent <= first.indent]
     numbers = [line.value for line in level if line.kind == first.kind]
-    if first.kind in ("letter", "roman") and numbers[:2] not in ([1, 2], [2, 1], _TIERS) and not counts_down(numbers):
+    tiers = [_TIERS.get(number or 0) for number in numbers] if _S in numbers and first.kind == "letter" else []
+    tiered = len(tiers) > 2 and None not in tiers and len({*tiers}) == len(tiers)
+    if first.kind in ("letter", "roman") and not (
+        tiered or numbers[:2] in ([1, 2], [2, 1], [_S, 1]) or counts_down(numbers)
+    ):
         return Listing([one for line in level for one in _entry(line, line.text, index, marked=False)])
     entries = [
         line
@@ -181,6 +192,9 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         if any(one.match for mentions in deeper for one in mentions):
             entries, found = inner, deeper
     found = _two_part_lines(entries, found, index)
+    if tiered:
+        order = sorted(range(len(entries)), key=lambda at: _TIERS[entries[at].value or 0])
+        return Listing([one for at in order for one in found[at]], ordered=True)
     listing = Listing([one for mentions in found for one in mentions])
     values = [line.value for line in entries if line.value is not None]
     if all(len(mentions) == 1 for mentions in found):
@@ -205,9 +219,12 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     scores = [found["value"] or str(len(found["stars"])) for body in bodies if (found := _SCORED.search(body[-40:]))]
     if not scores:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
+    if not scores:  # Heat: high, Fargo: low
+        scores = [str(found) for body in bodies if (found := grade(_last_words(body)))]
     starred = all(body.endswith(("★", "⭐", "☆")) for body in bodies)
     named = [mention for mention in listing.mentions if mention.match]
     if not len(scores) == len(named) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
+        listing.ambiguous |= len(scores) == len(named) == len(bodies) > 2  # all are scored alike
         return
     ranks = all(_SAYS_RANK.search(body[-40:]) for body in bodies)
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
@@ -219,6 +236,12 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     else:
         listing.mentions = [named[at] for at in order]
         listing.ordered = True
+
+
+def _last_words(text: str) -> str:
+    """Return what stands behind the last colon, dash or opening parenthesis of a text, where it is short."""
+    found = _LAST_WORDS.search(text[-40:])
+    return found[1] if found else ""
 
 
 def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex) -> list[Mentions]:
@@ -251,12 +274,12 @@ def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mention
 
 
 def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
-    if match := index.exact(line.text):
-        return [Mention(line.text, match)]
     body = _RATED.sub(r"\1", body) if "/" in body[-12:] and len(body) <= 400 else body
     whole = _mention(body, index)
     if whole.match:
         return [whole]
+    if (back := TAKEN_BACK.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
+        return [instead]
     if line.value is not None:  # (500) Days of Summer
         text = line.text.lstrip("-–—•·*_#> ")
         if text and index.begins_with(text.split(maxsplit=1)[0]) and (titled := _mention(text, index)).match:
@@ -268,8 +291,6 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         again = _mention(body[end:], index) if (kind, value) == (line.kind, line.value) else whole
         if again.match:
             return [again]
-    if not any(map(str.isalpha, body[:400])) and (parts := _commas(body, index)):
-        return parts  # 300, 21, 1984
     for dressing in DRESSINGS:
         if (parts := dressing.read(body, index)) is not None:
             return parts
@@ -278,11 +299,13 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     return [whole] if marked and not _is_sentence(body) and not _LEFT_OPEN.search(body) else []
 
 
+def _is_heading(line: Line) -> bool:
+    return line.text.startswith(("#", "**", "__")) and line.text.endswith(("*", "_", ":"))
+
+
 def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     """Return what a line that is no entry of a list names, None if nothing: `weak` where it stands in a sentence."""
     text, head = line.text, ""
-    if match := index.exact(text):
-        return Listing([Mention(text, match, line.number)])
     if text.endswith(":"):
         return None  # what introduces the list may name what the user liked
     if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
@@ -311,7 +334,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if letters and not head:
         listing.intro = before
     if not any(one.match for one in mentions):
-        return None if listed and (letters > 3 or _is_sentence(text)) else listing
+        return None if listed and (letters > 3 or _is_sentence(text) or _is_heading(line)) else listing
     if (letters > 3 and not head and not colon) or (not letters and _VERB.match(after)):
         listing.weak = True
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
@@ -332,9 +355,6 @@ def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:
 
 def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
     """Return the title in a cell of a table or a JSON value."""
-    if not text or text.replace(".", "").isdigit():  # a rank or a score: only a title that is just this number
-        match = index.exact(text) or (index.find(text) if len(text) > 1 else None)
-        return [Mention(text, match, line)] if match else []
     whole = _mention(text, index, line)
     if whole.match or not any(map(str.isalpha, text)):
         return [whole] if whole.match else []
@@ -351,7 +371,7 @@ def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
 
 def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
     """`Alien 2. Heat 3. Fargo`, the first number perhaps already taken off."""
-    first = _INLINE_NUMBER.match(body)
+    first = _INLINE_NUMBER.search(body)
     begun = first is None or first[1] != "1"
     numbers = [(0, 0)] if begun else []
     depth = at = 0
@@ -401,12 +421,15 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
     for year in _YEAR.finditer(body):
         piece = body[start : year.end()].strip(" ,;")
         mention = _mention(piece, index)
+        if not mention.match and start and (follows := _mention(_FOLLOWS.sub("", piece), index)).match:
+            mention = follows
         if not mention.match:
             cut = _cut_lead_in(piece, index) if listing else None
             if not cut and start and (not listing or piece[:1].islower()):
                 break
             mention = cut or mention
-        if not mention.match and not start and _COMPARES.search(piece[:400]) and (parts := _remark(piece, index)):
+        beside = _COMPARES.search(piece[:400]) or _AUTHOR.search(piece[:400])
+        if not mention.match and not start and beside and (parts := _remark(piece, index)):
             return parts  # `Alien - like The Thing (1982)`: the year is another film's
         if mention.match or not _is_sentence(piece):
             found.append(mention)
@@ -422,6 +445,8 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
 def _last(rest: str, index: TitleIndex) -> Mentions:
     """Return what stands behind the last year of a list: a title without one, or one in which the answer breaks off."""
     mention = _mention(rest, index)
+    if not mention.match and (follows := _mention(_FOLLOWS.sub("", rest), index)).match:
+        mention = follows
     if mention.match:
         return [mention]
     breaks_off = rest.count("(") > rest.count(")")
@@ -477,6 +502,8 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
         foreign = not any(letter.isascii() and letter.isalpha() for letter in found["outside"])
         return [inside] if foreign and inside.match else None
     one, other = _mention(found["one"], index), _mention(found["other"], index)
+    if not one.match and not other.match:
+        other = (_remark(found["other"], index) or [other])[0]
     return None if bool(one.match) == bool(other.match) else [one if one.match else other]
 
 
@@ -494,9 +521,6 @@ DRESSINGS = (
 
 def _after_lead_in(body: str, index: TitleIndex) -> Mentions:
     """`My top 3: Alien, Heat, Fargo`, `I think you would like Alien`: what follows the words that introduce it."""
-    head, _, rest = body.partition(": ")
-    if rest.strip() and len(head) < 200 and _HEADING.search(head) and (parts := _one(rest.strip(), index)):
-        return parts
     if cut := _cut_lead_in(body, index):
         return [cut]
     rests = (body[mark.end() :] for mark in islice(_LEAD_IN.finditer(body, 0, 200), _LEAD_INS))

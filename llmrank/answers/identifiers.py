@@ -3,12 +3,12 @@ them."""
 
 from __future__ import annotations
 
-import itertools
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import chain, pairwise, takewhile
 from typing import Literal, NamedTuple
 
 from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled
@@ -21,6 +21,7 @@ from llmrank.answers.choosing import (
     directed,
     falls,
     gather,
+    is_permutation,
     read_rows,
 )
 from llmrank.answers.matching import Match, TitleIndex
@@ -35,34 +36,48 @@ _FILLER = (
     ITEM_HEADS
     | RANK_HEADS
     | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
+    | frozenset(("lastly", "finally", "next", "followed", "by"))
 )
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
-_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*){3,}")
+_MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>]\s*)?){3,}")
 _SCORED = re.compile(
     r"\W{0,4}\[\w{1,20}\] ?[:=–—-] ?(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank"
     r"|position|place)\b)",
     re.IGNORECASE,
 )
-_SCORE_BESIDE = re.compile(r"[\]\s]{0,3}[(:=] ?(\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}))\)?")
+_SCORE_BESIDE = re.compile(
+    r"[\]\s]{0,3}[(:=] ?(\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b|(?=[,;)\s]|$)))\)?"
+)
 _SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|: [^:\n]{1,200} > [A-Z]: )")
-_DASHED = re.compile(r"\W{0,4}\d{1,3}(?:(?: ?- ?\d{1,3}){2,}|(?: ?/ ?\d{1,3}){2,})\W{0,4}")
+_DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _DISMISSED = re.compile(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
-    r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
+    r"|\b(?:is|are) not\W*$|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
     re.IGNORECASE,
 )
 """What a sentence says of items that are not part of the list."""
-_RANK_IS = re.compile(r"\brank #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) \[?(?P<item>\w{1,20})\b", re.IGNORECASE)
-_IS_RANK = re.compile(r"(?P<item>\w{1,20})\]? ?(?:is|has|gets|=) rank(?:ed)? #?(?P<rank>\d{1,4})\b", re.IGNORECASE)
+_RANK_IS = re.compile(
+    r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b", re.I
+)
+_IS_RANK = re.compile(
+    r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b", re.I
+)
+_ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
+_LABEL = re.compile(r"^[A-Za-z ]{2,30}: (?=\S+$)")
+_ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]{2,12})\W*")
+"""A line that says what the two sides of the lines below it are: `(item → rank)`."""
+_CALL = re.compile(r"[A-Za-z]{1,12}\((\w{1,20})\)")
+"""`logP(A)`, `score(3)`"""
 _LEAST = re.compile(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)", re.IGNORECASE)
 _ENDS = re.compile(r"(?<=[\w\])][.!?;]) (?=[A-Z(\[])")
 _BESIDE = " \t*_`\"“”„«»'‘’()[]{}.:,;><=|/→~-–—#"
 _PAIR = re.compile(
     r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→"
-    r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
+    r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}-?\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
     r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
+_WORD = re.compile(r"[^\W\d_]{2,20}[:.]?")
 _IN_ORDER = re.compile(
     r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
 )
@@ -231,12 +246,13 @@ class _Reader:
         """Return the blocks with runs of pairs as tables, and lines that begin with `[3]` as lines of text."""
         found: list[Block] = []
         pairs: list[Line] = []
-        for block in [*itertools.chain.from_iterable(map(self._as_text, map(self._in_figures, blocks))), Block("text")]:
+        for block in [*chain.from_iterable(map(self._as_text, map(self._in_figures, blocks))), Block("text")]:
             if block.kind == "text" and block.lines and self.is_pair(block.lines[0].text):
                 pairs += block.lines
                 continue
             if len(pairs) > 1:
-                found.append(self.table(pairs))
+                above = _ROLES.fullmatch(found[-1].lines[0].text) if found and found[-1].lines else None
+                found.append(self.table(pairs, (head_role(above[1]), head_role(above[2])) if above else ("", "")))
             else:
                 found += [Block("text", [line]) for line in pairs]
             pairs = []
@@ -262,12 +278,15 @@ class _Reader:
     def _in_figures(self, block: Block) -> Block:
         """Return a line of nothing but numbers in words or numerals (`III > I > II`), or with dashes or slashes
         between them (`2-1-3`), in figures."""
-        if len(block.lines) != 1 or not self.identifiers.are_numbers or len(text := block.lines[0].text) > 400:
+        if len(block.lines) != 1 or len(text := block.lines[0].text.strip(" .*`")) > 400:
             return block
         if _DASHED.fullmatch(text):
-            numbers = re.findall(r"\d+", text)
+            numbers = re.findall(r"\w+", text)
         else:
             numbers = [str(spelled(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
+        text = _LABEL.sub("", text)
+        if sorted(text) == sorted(self.identifiers.texts):
+            numbers = [*text]  # 2413
         if len(numbers) < 2 or any(self.identifiers.find(number) is None for number in numbers):
             return block
         return Block("text", [replace(block.lines[0], text=", ".join(numbers), kind="none", value=None)])
@@ -292,10 +311,8 @@ class _Reader:
         """Return the one identifier of a cell."""
         if len(text) > 80:
             return []
-        whole = text.strip(" *_`\"'[]().#")
-        position = self.identifiers.find(whole)
-        if position is not None or self.identifiers.is_of_kind(whole):
-            return [self.mention(Word(whole, 0, "identifier", position), line)]
+        if inner := _CALL.fullmatch(text):
+            text = inner[1]
         found = [word for word in words_of(text.replace("_", " "), self.identifiers, False) if word.kind != "filler"]
         fits = bool(found) and found[0].kind == "identifier" and (len(found) == 1 or found[1].kind == "other")
         return [self.mention(found[0], line)] if fits else []
@@ -307,7 +324,7 @@ class _Reader:
         lines = [line for line in lines if line.indent <= first.indent and line.kind != "none"]
         if first.kind != "bullet":
             lines = [line for line in lines if line.kind != "bullet"]
-        bodies = [line.body for line in lines]
+        bodies = _without_shared([line.body for line in lines])
         if self._marks_are_identifiers(first, lines, bodies):
             return self._marked(lines, bodies)
         if first.kind == "number" and self._counts_down_by_identifiers(lines):
@@ -329,7 +346,7 @@ class _Reader:
             leading = _leading(words, self.bracketed_only)
             found = run if len(run) > 1 and not (leading and any(word.kind == "other" for word in words)) else leading
             listing.mentions += [self.mention(word, line.number) for word in found]
-            if len(found) == 1 and self._contradicts(found[0], body[found[0].end :]):
+            if any(self._contradicted(found, body)):
                 listing.contradicted = listing.ambiguous = True
             if line.value is not None and len(found) == 1:
                 values.append(line.value)
@@ -383,12 +400,12 @@ class _Reader:
             return False
         return bool(self.cell(found["one"], 0) or self.cell(found["two"], 0))
 
-    def table(self, lines: list[Line]) -> Block:
-        """Return pairs as a table, its columns named where the lines name them."""
+    def table(self, lines: list[Line], header: tuple[str, str] = ("", "")) -> Block:
+        """Return pairs as a table, its columns named where the lines name them, or a line above."""
         found = [pair for line in lines if (pair := _PAIR.match(line.body if line.kind == "bullet" else line.text))]
         rows = [Row((pair["one"], pair["two"]), line.number) for pair, line in zip(found, lines, strict=False)]
         roles = {(_role(pair["one"]), _role(pair["two"])) for pair in found}
-        header = roles.pop() if len(roles) == 1 else ("", "")
+        header = roles.pop() if len(roles) == 1 and not any(header) else header
         if not any(header):
             scores = not all(pair["two"].strip("[]()#. ").isdigit() for pair in found)
             header = ("item", "score") if scores else ("", "") if self.identifiers.are_numbers else ("pair", "")
@@ -420,15 +437,19 @@ class _Reader:
         others = [word for word in words if word.kind == "other"]
         alone = len({word.text for word in run}) == 1
         before = text[: run[0].start]
-        listing = Listing([self.mention(word, line.number) for word in run], before)
+        mentions = [self.mention(word, line.number) for word in run]
+        listing = Listing(mentions, before, ambiguous=_has_rival(run, _runs(text, words)))
         more = len({word.text for word in run}) < len({word.text for word in named})
-        in_order = more and others and not run[0].bracketed and _IN_ORDER.search(text[:2000])
-        if in_order and is_begun_by(named[0], text):  # C is the best, followed by A
+        in_order = more and others and _IN_ORDER.search(text[:2000])
+        once = run[0].bracketed and len({word.text for word in named}) == len(named) and not _DENIED.search(text[:2000])
+        if in_order and (once or (not run[0].bracketed and is_begun_by(named[0], text))):  # C is the best, then A
             return Listing([self.mention(word, line.number) for word in named], before, weak=True)
         if len(named) > 1 and others and self._says_worst(text, named):
             listing.ambiguous = True
         if alone and len({word.text for word in named}) > 1 and len(_ENDS.findall(text)) > 0 and run[0].bracketed:
             return listing if listing.ambiguous else Listing([])  # [1] is a crime film. [2] is a comedy.
+        if alone and len({word.text for word in named}) > 2 and not _SAYS.search(before):
+            listing.ambiguous = True
         if alone:
             starts = not any(map(str.isalnum, before)) and (
                 not others
@@ -440,15 +461,32 @@ class _Reader:
                 return self._sentence(line, named, others)
             if others and not run[0].bracketed and self.identifiers.are_numbers and len(named) == 1 and not starts:
                 return Listing([])  # `I like 3 of them`
-        gaps = [text[one.end : two.start] for one, two in itertools.pairwise(run)] or [text[run[-1].end :][:4]]
+        gaps = [text[one.end : two.start] for one, two in pairwise(run)] or [text[run[-1].end :][:4]]
         falling, mixed = falls(gaps)
         listing.falling, listing.ambiguous = falling, listing.ambiguous or mixed
+        ties = len(run) > 2 and all("=" in gap and ">" not in gap for gap in gaps)
+        as_shown = [word.position for word in run] == [*range(len(run))] and _ARE.match(text, run[-1].end)
+        listing.ambiguous |= ties or (len(run) > 2 and as_shown is not None and as_shown is not False)
         either = len(run) > 2 and any(re.search(r"\bor\b", gap) for gap in gaps)
         ranged = [re.fullmatch(r"[\]\s]*[-–][\[\s]*", gap) is not None for gap in gaps]
-        listing.ambiguous |= either or (any(ranged) and not all(ranged))
+        if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]
+            filled = self._filled(run, ranged)
+            listing.ambiguous |= len({*filled}) < len(self.identifiers.texts) or len({*filled}) < len(filled)
+            listing.mentions = [
+                self.mention(Word(self.identifiers.texts[at], 0, "identifier", at), line.number) for at in filled
+            ]
+        listing.ambiguous |= either
         if len(run) > 1 and _DENIED.search(before[-60:]):
             return Listing([])
         return self._checked(listing, run, text)
+
+    def _filled(self, run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
+        """Return the items of a run in which some gaps are ranges (`5-7`), with those in between."""
+        places = [word.position for word in run if word.position is not None]
+        if len(places) < len(run):
+            return []
+        inner = [range(one + 1, two) if dash else () for (one, two), dash in zip(pairwise(places), ranged, strict=True)]
+        return [at for place, between in zip(places, [*inner, ()], strict=True) for at in (place, *between)]
 
     def _says_worst(self, text: str, words: list[Word]) -> bool:
         """Return whether a sentence calls another identifier than its last the least relevant."""
@@ -458,8 +496,7 @@ class _Reader:
 
     def _checked(self, listing: Listing, words: Sequence[Word], text: str) -> Listing:
         """Return a listing of a line's identifiers, `contradicted` where one stands beside another item's title."""
-        ends = [*(word.start for word in words[1:]), len(text)]
-        others = [self._contradicts(word, text[word.end : end]) for word, end in zip(words, ends, strict=True)]
+        others = self._contradicted(words, text)
         if len(words) == 1 and not others[0] and text[: words[0].start].rstrip().endswith((":", "-", "–", "=", "→")):
             others = [self._contradicts(words[0], text[: words[0].start])]
         if any(others):
@@ -467,11 +504,16 @@ class _Reader:
         listing.described = len(words) == 1 and any(map(str.isalpha, text[words[0].end :][:400]))
         return listing
 
+    def _contradicted(self, words: Sequence[Word], text: str) -> list[bool]:
+        """Return of each identifier of a line whether the title of another item stands behind it."""
+        ends = [*(word.start for word in words[1:]), len(text)]
+        return [self._contradicts(word, text[word.end : end]) for word, end in zip(words, ends, strict=False)]
+
     def _contradicts(self, word: Word, beside: str) -> bool:
         beside = beside.strip(_BESIDE)
         if self.index is None or word.position is None or len(beside) < 2 or not any(map(str.isalpha, beside[:200])):
             return False
-        match = self.index.find(beside)
+        match = self.index.find(f"{beside})" if beside.count("(") > beside.count(")") else beside)
         return match is not None and bool(match.positions) and word.position not in match.positions
 
     def _sentence(self, line: Line, named: list[Word], others: list[Word]) -> Listing:
@@ -510,8 +552,11 @@ class _Reader:
         if len(named) < 2 or ">" in line.text or "<" in line.text:
             return None
         scores = [found[1] for word in named if (found := _SCORE_BESIDE.match(line.text, word.end))]
-        order = by_number(scores, "score") if len(scores) == len(named) else None
-        return Listing([self.mention(named[at], line.number) for at in order], ordered=True) if order else None
+        if len(scores) < len(named):
+            return None
+        order = None if is_permutation(scores) else by_number(scores, "score")
+        mentions = [self.mention(named[at], line.number) for at in order or range(len(named))]
+        return Listing(mentions, ordered=True, ambiguous=order is None)  # [1]: 2, [2]: 1 may be ranks or scores
 
     def _inline_pairs(self, line: Line) -> Listing | None:
         """Read `1:3, 2:1, 3:2` and `A=0.9, B=0.4` in one line."""
@@ -535,7 +580,7 @@ def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
 def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
     """Return the words, those of sentences that dismiss items as mere words, where another sentence names items."""
     bounds = [0, *(found.end() for found in _ENDS.finditer(text)), len(text)]
-    spans = [span for span in itertools.pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])]
+    spans = [span for span in pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])]
     kept: list[Word] = []
     at = 0
     for word in words:
@@ -544,6 +589,13 @@ def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
         inside = at < len(spans) and spans[at][0] <= word.start
         kept.append(word._replace(kind="other", position=None) if inside else word)
     return kept if any(word.kind == "identifier" for word in kept) else words
+
+
+def _without_shared(texts: list[str]) -> list[str]:
+    """Return the texts without the words with which all of them begin (`Ürün 3`, `Ürün 1`)."""
+    columns = zip(*(text.split(" ") for text in texts), strict=False) if len(texts) > 2 else ()
+    shared = [*takewhile(lambda column: len({*column}) == 1 and _WORD.fullmatch(column[0]), columns)]
+    return [" ".join(text.split(" ")[len(shared) :]) for text in texts]
 
 
 def _mark_text(line: Line) -> str:
@@ -563,13 +615,23 @@ def _without_numbers(text: str) -> str:
     found = list(_INLINE.finditer(text))
     if len(found) < 2 or [int(one[1]) for one in found] != [*range(1, len(found) + 1)]:
         return text
-    if not any(map(str.isalnum, _INLINE.sub("", text))):
-        return text  # 1. > 2. > 3.
     return _INLINE.sub(lambda one: " " * len(one[0]), text)
 
 
 def _longest(text: str, words: list[Word]) -> list[Word]:
     """Return the unbroken run that names the most items."""
+    return max(_runs(text, words), key=_worth)
+
+
+def _has_rival(run: list[Word], runs: Sequence[list[Word]]) -> bool:
+    """Return whether another run has some of the same items in another order."""
+    order, *others = (dict.fromkeys(word.position for word in one) for one in (run, *runs))
+    places = {position: place for place, position in enumerate(order)}
+    common = ([places[position] for position in other if position in places] for other in others)
+    return any(sorted(one) != one for one in common)
+
+
+def _runs(text: str, words: list[Word]) -> list[list[Word]]:
     runs: list[list[Word]] = [[]]
     end = 0
     for word in words:
@@ -578,7 +640,7 @@ def _longest(text: str, words: list[Word]) -> list[Word]:
         if word.kind == "identifier":
             runs[-1].append(word)
         end = word.end
-    return max(runs, key=_worth)
+    return runs
 
 
 def _leading(words: list[Word], bracketed_only: bool) -> list[Word]:

@@ -11,7 +11,7 @@ from llmrank.answers.choosing import Listing, Mention, choose, gather
 from llmrank.answers.entries import title_in_cell
 from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.matching import Match, title_index
-from llmrank.answers.normalise import normalise, without_reasoning
+from llmrank.answers.normalise import plain_text
 from llmrank.answers.outcome import TextFormat, missing, unparsed
 from llmrank.answers.ranking import by_identifier, by_title, read_ranking
 from llmrank.types import Answer, Outcome, Question, Response, Structured
@@ -29,7 +29,7 @@ class Json(TextFormat):
 
     def read(self, response: Response, question: Question) -> Answer:
         """Return the items in `ranked`, with the repairs and reasons of `permutation` and `titles`."""
-        text = normalise(without_reasoning(response.text) or "")
+        text = plain_text(response.text) or ""
         blocks = [block for block in split(text) if block.kind in ("json", "text")]
         listings = _listings(blocks, question, numbers=bool(question.identifiers))
         if not question.identifiers and not any(listing.named for listing in listings):

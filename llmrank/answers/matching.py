@@ -16,7 +16,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
 
 from llmrank.answers.normalise import folded
-from llmrank.answers.title import Title, normalised, numbers, parse_title, without_article
+from llmrank.answers.title import Title, full_year, normalised, numbers, parse_title, without_article
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ _SIZE = re.compile(r"(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|g|grams?|kg|lbs
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
-_TRAILING_YEAR = re.compile(r"\s(?:(?P<year>(?:18|19|20)\d\d)|['’](?P<short>\d\d))$")
+_TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,13 @@ class TitleIndex:
     def begins_with(self, word: str) -> bool:
         """Return whether a title begins with this word: a cheap test before `find`."""
         return normalised(word) in self._first_words
+
+    def named_in(self, text: str) -> set[int]:
+        """Return the items whose names stand in a text, but for names that are a part of another there."""
+        plain = f" {normalised(text)} "
+        found = {name: at for name, at in self._names.items() if len(name) > 1 and f" {name} " in plain}
+        whole = (name for name in found if not any(f" {name} " in f" {other} " for other in found if other != name))
+        return {at for name in whole for at in found[name]}
 
     # --- the tables, made when first needed
 
@@ -191,9 +198,7 @@ class TitleIndex:
     def _find_trailing_year(self, text: str) -> Match | None:
         if (found := _TRAILING_YEAR.search(text)) is None:
             return None
-        short = found["short"]  # Heat '95
-        year = found["year"] or ("20" if short < "30" else "19") + short
-        return self._find_normalised(parse_title(f"{text[: found.start()]} ({year})"))
+        return self._find_normalised(parse_title(f"{text[: found.start()]} ({full_year(found[1])})"))  # Heat '95
 
     def _same_title(self, positions: Iterable[int]) -> bool:
         titles = [self._titles[at] for at in positions]
@@ -315,15 +320,28 @@ def _is_part(shorter: Title, longer: Title) -> bool:
 
 
 def _is_cut_short(name: str, whole: str) -> bool:
-    """Return whether a product's long title was cut at its end: most of it is there, and no model number is lost."""
-    rest = whole.removeprefix(f"{name} ")
-    enough = name.count(" ") >= 3 and len(name) >= 0.6 * len(whole)
-    return enough and rest != whole and not numbers(_SIZE.sub("", rest))
+    """Return whether a long title was cut at its end: most of it is there, and no model number is lost; or whether
+    words of a product's title are left out: three or more are there, in order, from the first."""
+    words, rest = name.split(), whole.removeprefix(f"{name} ")
+    if not _SIZE.search(whole) or _SIZE.search(name):
+        return len(words) > 3 and len(name) >= 0.6 * len(whole) and rest != whole and not numbers(_SIZE.sub("", rest))
+    left_out = whole.split()
+    start = 0
+    for word in words:
+        if word not in left_out[start:]:
+            return False
+        start = left_out.index(word, start)
+        del left_out[start]
+    rest = _SIZE.sub("", " ".join(left_out))
+    return len(words) > 2 and whole.startswith(f"{words[0]} ") and not numbers(rest)
 
 
 def _names(title: Title) -> tuple[str, ...]:
-    """Return what an item may be called: its name, with all its parentheses, and its aliases."""
-    return (title.name, title.whole, *title.aliases)
+    """Return what an item may be called: its name, with all its parentheses, its aliases, and its name with the
+    initials of its first part (`LOTR: The Two Towers`)."""
+    series = title.parts[0].split() if len(title.parts) > 1 else []
+    short = " ".join(("".join(word[0] for word in series), *title.parts[1:])) if len(series) > 2 else ""
+    return (title.name, title.whole, *title.aliases, *([short] if short else []))
 
 
 def _positions(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:

@@ -13,13 +13,16 @@ from functools import lru_cache
 
 LIMIT = 400_000
 """Characters of an answer that are read: some 100,000 tokens. What follows is treated as cut off."""
+SHORT = 20_000
+"""Characters that are read of an answer that is one choice, rating or verdict."""
 
 _TAG = re.compile(r"[<\[◁](/?)(?:think|thinking|thought|reasoning)[>\]▷]", re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
 _CHANNEL = "<|message|>"
 _TURN_ENDS = re.compile(
-    r"</s>|<end_of_turn>|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
+    r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|</s>|<end_of_turn>"
+    r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
 )
 """What follows is another turn, which the model makes up."""
 
@@ -47,7 +50,7 @@ _SIGNS = {
     **dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f\u00ad", ""),
     **dict.fromkeys("\u2028\u2029\u0085", "\n"),
     **dict.fromkeys("【〔〖", "["), **dict.fromkeys("】〕〗", "]"), **dict.fromkeys("《》『』「」〈〉", '"'),
-    **dict.fromkeys("≻≫➤⊳", ">"), **dict.fromkeys("≺≪⊲", "<"), **dict.fromkeys("⇒⟶➔➜➝➞➡⟹⇨", "→"), "−": "-",
+    **dict.fromkeys("≻≫➤⊳≥≽⩾⪰", ">"), **dict.fromkeys("≺≪⊲≤≼⩽⪯", "<"), **dict.fromkeys("⇒⟶➔➜➝➞➡⟹⇨", "→"), "−": "-",
     "、": ", ", "，": ", ", "；": "; ", "：": ": ", "。": ". ", "！": "! ", "？": "? ",
     "،": ", ", "؛": "; ", "²": " 2", "³": " 3", "¹": "",
     **dict.fromkeys("│┃║├┤┼┌┐└┘┬┴╔╗╚╝╠╣╦╩╬╞╡╪", "|"), **dict.fromkeys("─━═", "-"),
@@ -66,7 +69,7 @@ _CHECKED_BOX = re.compile(r"^[ \t]{0,20}[-*] \[[xX]\]", re.MULTILINE)
 _ROLE = re.compile(r"\s*(?:assistant|ai|bot)\s?:\s?", re.IGNORECASE)
 _LATEX = re.compile(
     r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
-    r"|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
+    r"|[a-z]{2,12}\{(?P<inside>[^{}\n]{0,300})\}|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
 )
 _LATEX_AS = {"item": "\n- ", "begin": "\n", "end": "\n"}
 _MISREAD = re.compile(r"[ÂÃÄÅ][^\w\s]|[ÂÃÄÅ][ªº\u00a0ŠšŒœŽžŸƒ]|â[€„]\S")
@@ -78,7 +81,20 @@ _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
 _ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
+_DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
+_PROGRAM = re.compile(
+    r"^[ \t]{0,40}(?:def \w+\(|for \w[^\n]{0,80} in [^\n]{1,200}:$|function \w{0,40}\()|\bsorted\(|\.sort\(|\blambda\b",
+    re.MULTILINE,
+)
+"""A program that would make a ranking: what it prints is not known."""
+_LI_VALUE = re.compile(r"\bvalue\s?=\s?[\"']?(\d{1,4})")
 _SPACES = re.compile(r"[ \t\f\v]{2,}+")
+
+
+def plain_text(raw: str, limit: int = LIMIT) -> str | None:
+    """Return the normalised answer without its reasoning; None when the reasoning never ends."""
+    text = without_reasoning(raw)
+    return None if text is None else normalise(text[:limit]) if text.strip() else ""
 
 
 def normalise(text: str) -> str:
@@ -87,6 +103,10 @@ def normalise(text: str) -> str:
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     text = folded(text)
+    if "```" in text:
+        parts = text.split("```")
+        parts[1::2] = ("" if _PROGRAM.search(part) else part for part in parts[1::2])
+        text = "```".join(parts)
     if "~~" in text or "</" in text:
         text = _STRUCK.sub("", text)
     if not text.isascii():
@@ -97,6 +117,10 @@ def normalise(text: str) -> str:
         text = text[role.end() :]
     if "<" in text:
         text = _without_html(_without_elements(text) if "</" in text else text)
+    if ">>" in text or "<<" in text:
+        text = _DOUBLED.sub(r" \1 ", text)
+    if "\\begin{tab" in text:
+        text = text.replace("\\\\", "").replace("&", "|")
     if "\\" in text:
         text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*")
     return _REFERENCE.sub(_link_text, text) if "][" in text else text
@@ -122,7 +146,7 @@ def _link_text(link: re.Match[str]) -> str:
 
 
 def _latex(found: re.Match[str]) -> str:
-    return " > " if found["then"] else _LATEX_AS.get(found["entry"] or "", "")
+    return found["inside"] or (" > " if found["then"] else _LATEX_AS.get(found["entry"] or "", ""))
 
 
 def _without_elements(text: str) -> str:
@@ -175,7 +199,9 @@ def _without_html(text: str) -> str:
             parts.append("\nCounting down:\n" if "reversed" in tag[3] and not closes else "\n")
         elif name == "li" and not closes:
             indent = "   " * (len(numbers) - 1)
-            if numbers and (last := numbers[-1]) is not None:
+            if value := _LI_VALUE.search(tag[3]):
+                parts.append(f"\n{indent}Rank {value[1]}: ")
+            elif numbers and (last := numbers[-1]) is not None:
                 numbers[-1] = last + 1
                 parts.append(f"\n{indent}{last + 1}. ")
             else:
@@ -198,7 +224,7 @@ def without_reasoning(text: str) -> str | None:
     None when the reasoning never ends, so that there is no answer. A template may have opened the reasoning already:
     then the text begins inside it, and only the closing tag is seen.
     """
-    if "<" not in text and "[" not in text and "◁" not in text:
+    if "<" not in text and "[" not in text and "◁" not in text and "##" not in text:
         return text
     if _CHANNEL in text:
         text = text[text.rindex(_CHANNEL) + len(_CHANNEL) :]

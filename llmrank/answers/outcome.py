@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
-_REFUSAL = re.compile(
+REFUSAL = re.compile(
     r"\b(?:i(?:['’]m| am) (?:sorry|unable|not able|afraid)|i (?:can(?:['’]t|not| not)|could(?:n['’]t| not)|won['’]t)"
     r"|(?:sorry|apologi[sz]e|unfortunately|apologies)\b[^.\n]{0,80}"
     r"\b(?:can(?:['’]t|not)|unable|not able|do not|don['’]t)"
@@ -19,7 +19,7 @@ _REFUSAL = re.compile(
 
 def is_refusal(response: Response, text: str) -> bool:
     """Return whether the endpoint or the opening of the text (its first 400 characters) declines to answer."""
-    return response.finish_reason in ("refusal", "content_filter") or _REFUSAL.search(text[:400]) is not None
+    return response.finish_reason in ("refusal", "content_filter") or REFUSAL.search(text[:400]) is not None
 
 
 _ERROR = re.compile(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
+from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, split
 from llmrank.answers.choosing import Listing, Mention, choose
 from llmrank.answers.entries import titles_of
 from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
-from llmrank.answers.outcome import answered, missing, unparsed
+from llmrank.answers.outcome import REFUSAL, answered, missing, unparsed
 from llmrank.types import Answer, Entry, Question, Response
 
 _FUZZY_TEXTS = 1000
@@ -52,17 +55,41 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     reading, with_titles = first(blocks, text, question), titles
     enough = 2 if not titles else len(question.items)
     unsure = reading.ambiguous or len(reading.named) < enough
-    counted = [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat: list numbers
+    in_lines = len({mention.line for mention in reading.mentions}) > 1
+    counted = in_lines and [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat: list numbers
     if (question.identifiers or not titles) and unsure and (counted or not reading.contradicted):
         other = second(blocks, text, question)
         if len(other.named) >= len(reading.named) + (not reading.ambiguous):
             reading, with_titles = other, not titles
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
-    if reading.ambiguous:
+    if _only_excuses(reading, text):
+        return unparsed(response, text, "no_candidate_named", repairs)
+    if reading.ambiguous or _names_another_first(reading, text, question):
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
         return by_title(reading.mentions, response, question, text, cut, repairs)
     return by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
+
+
+def _only_excuses(reading: Listing, text: str) -> bool:
+    """Return whether all that is named stands in one line, which declines to answer and does not go on to one."""
+    lines = {mention.line for mention in reading.mentions}
+    line = "".join(text.split("\n")[lines.pop() - 1 :][:1]) if len(lines) == 1 and 0 not in lines else ""
+    declined = REFUSAL.search(line[:400])
+    return declined is not None and _STILL.search(line, declined.end()) is None
+
+
+_STILL = re.compile(
+    r"\b(?:but|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: ", re.IGNORECASE
+)
+
+
+def _names_another_first(reading: Listing, text: str, question: Question) -> bool:
+    """Return whether what stands beside a ranking calls another item than its first the best."""
+    own = {mention.line for mention in reading.mentions}
+    beside = [line for number, line in enumerate(text.split("\n"), 1) if number not in own]
+    index = title_index(question.items)
+    return any(doubt.of_the_first(first, beside, index) for first in [*reading.named][:1])
 
 
 def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
@@ -76,12 +103,20 @@ def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
     return [*found.values()]
 
 
+_EITHER = 50
+"""How many entries with an `or` are looked at, so that the time stays linear."""
+_OR = re.compile(r"\b(?:or|oder|ou|o|tied?|equal)\b|\S/\S", re.IGNORECASE)
+
+
 def by_title(
     found: list[Mention], response: Response, question: Question, text: str, cut: bool, repairs: Counter[str]
 ) -> Answer:
     """Return the Answer that these titles, in this order, give."""
     index = title_index(question.items)
     cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
+    either = (one.text for one in found if one.match is None and _OR.search(one.text))
+    if any(len(index.named_in(one)) > 1 for one in islice(either, _EITHER)):
+        return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
     judged = judge(found[:-1] if cut_off else found, index)
     named, counted = _resolved(judged)
     counted["truncated"] = int(cut_off)

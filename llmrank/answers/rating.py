@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
-from llmrank.answers.normalise import folded, normalise, without_reasoning
+from llmrank.answers.normalise import SHORT, folded, plain_text
 from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, is_refusal, looks_like_error, unparsed
 from llmrank.answers.title import parse_title
 from llmrank.types import Answer, Question, Response, Structured
@@ -111,8 +111,6 @@ _NO_RATING = re.compile(
 )
 _SHORT = 8
 """Words of a text in which a number at the end is the rating though nothing calls it so (`Probably a 4`)."""
-_READ = 20_000
-"""Characters that are read: a rating stands near the beginning or not at all."""
 
 Given = tuple[float, float | None]
 """A value (nan for a range) and its denominator, where one is given."""
@@ -127,10 +125,9 @@ class Rating(TextFormat):
     def read(self, response: Response, question: Question) -> Answer:
         """Return the rating in `value`; unparsed (`empty`, `truncated`, `refusal`, `no_rating`, `ambiguous`,
         `out_of_range`, `other_scale`)."""
-        raw = without_reasoning(response.text)
-        if not raw or not raw.strip():
-            return unparsed(response, raw, "empty")
-        text = normalise(raw[:_READ])
+        text = plain_text(response.text, SHORT)
+        if not text:
+            return unparsed(response, text, "empty")
         if looks_like_error(text):
             return unparsed(response, text, "no_rating")
         low, high = question.scale

@@ -9,7 +9,10 @@ from functools import lru_cache
 
 _YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
 _YEAR_AFTER_COMMA = re.compile(r",\s*((?:18|19|20)\d\d)$")
-_PARENTHESIS = re.compile(r"\(([^()]*)\)")
+_YEAR_INSIDE = re.compile(r"\([^()]*?(?<=[(,;\s])(?P<year>(?:18|19|20)\d\d|['’]\d\d)(?=[),;\s])[^()]*\)")
+"""A year beside other words: `(Bryan Singer, 1995)`, `(the '98 remake)`."""
+_PARENTHESIS = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+"""With what is in parentheses within it."""
 _ALSO_KNOWN_AS = re.compile(r"^\s*(?:a\.?\s?k\.?\s?a\.?|also known as)(?=[\s:])\s*:?\s*", re.IGNORECASE)
 _OR = re.compile(r"[,:;]?\s+or\s*[:,]\s*|[,:]\s+or\s*$", re.IGNORECASE)
 _ARTICLES = r"the|an?|das|der|die|den|det|de|het|ein|eine|le|la|les|l'|l’|un|une|il|lo|gli|i|el|los|las|una|o|os|as"
@@ -67,7 +70,7 @@ def normalised(text: str) -> str:
         word = _WORDS.get(word, word)
         if at:
             word = _ROMAN.get(word, word)
-            if words[at - 1] in _COUNTED:
+            if words[at - 1] in _COUNTED or (word == "v" and at == len(words) - 1):  # Part V, Rocky V
                 word = _AFTER_COUNTED.get(word, word)
         words[at] = word
     return " ".join(words)
@@ -91,6 +94,9 @@ def parse_title(text: str) -> Title:
     for found in [*_YEAR.finditer(text)][-1:] or _YEAR_AFTER_COMMA.finditer(text):
         year = "-".join(filter(None, found.groups()))
         text = text[: found.start()] + text[found.end() :]
+    if not year and "(" in text and (found := _YEAR_INSIDE.search(text)):
+        year = full_year(found["year"])
+        text = text[: found.start("year")] + text[found.end("year") :]
     aliases: list[str] = []
     remarks: list[str] = []
     if "(" in text:
@@ -114,6 +120,12 @@ def parse_title(text: str) -> Title:
     named = map(normalised, pieces) if len(pieces) > 1 else (words,)
     parts = tuple(without_article(part) for part in named if part)
     return Title(name, tuple(aliases), tuple(remarks), parts, year)
+
+
+def full_year(year: str) -> str:
+    """Return a year with its century: `'95` is `1995`."""
+    short = year.lstrip("'’")
+    return year if len(short) == 4 else f"{20 if short < '30' else 19}{short}"
 
 
 def _article_first(text: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
-from llmrank.answers.normalise import normalise, without_reasoning
+from llmrank.answers.normalise import SHORT, plain_text
 from llmrank.answers.outcome import TAKEN_BACK, answered, looks_like_error, unparsed
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -48,8 +48,6 @@ _LIKES = re.compile(
     re.IGNORECASE,
 )
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
-_READ = 20_000
-"""Characters that are read of a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +73,9 @@ class YesNo:
             return answered(
                 Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no}, label_mass=yes + no
             )
-        raw = without_reasoning(response.text)
-        if not raw or not raw.strip():
-            return unparsed(response, raw, "empty")
-        text = normalise(raw[:_READ])
+        text = plain_text(response.text, SHORT)
+        if not text:
+            return unparsed(response, text, "empty")
         verdicts = _verdicts(_IDIOM.sub(" ", text))
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")

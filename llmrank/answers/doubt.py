@@ -1,0 +1,103 @@
+"""What an answer says beside its list that speaks against the list being its ranking, or against the order of it.
+
+A text that can be read in two ways is never read: what is found here makes the reading `ambiguous`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+from llmrank.answers.matching import TitleIndex
+
+
+def _any_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+ASKS = _any_of(
+    r"\bplease (?:rank|order|sort|recommend|choose)\b",
+    r"\b(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b",
+    r"\byour task\b|\byou are an? |\bi['’]ve watched|\bi have watched|\bdo not (?:explain|include|output|add)",
+)
+"""What a question says, not an answer."""
+_UNORDERED = _any_of(
+    r"\bin (?:no|any|random) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
+    r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b",
+    r"\bby (?:title|popularity|genre|studio|director|decade|theme|mood|box office|runtime|length)\b",
+    r"\byour (?:own )?ratings\b|\bimdb\b|\brotten tomatoes\b|\bbox office\b|\brelease (?:dates?|years?)\b",
+    r"\brun(?:ning)? ?times?\b",
+    r"\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge|\balphabetisch|\bsans ordre",
+    r"\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético|不分先后|順不同|无特定顺序",
+    r"в (?:алфавитном|произвольном) порядке",
+)
+"""What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
+_GROUPED = _any_of(
+    r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
+    r"(?! (?:rank|order|relevance|preference|likelihood|score|how))"
+)
+"""What introduces lists that are groups and no ranking."""
+_ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
+_WORST_BESIDE = _any_of(r"\b(?:least|worst|lowest)(?: (?:relevant|likely|recommended|preferred|liked))?[^\w:\n]*$")
+"""`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
+OTHER_SCALE = _any_of(
+    r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)",
+    r"\border\W{1,6}asc(?:ending)?\b",
+)
+_LOWER_IS_BETTER = _any_of(
+    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) better|\bdistances?\b",
+    r"\b(?:dislike|penalty|error|risk) scores?\b",
+)
+_CHANGES = _any_of(
+    r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
+    r"\b(?:actually|wait|correction|on (?:second thought|reflection)|edit|scratch that|mistake|oops|sorry"
+    r"|apologi[sz]e)\b.{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
+    r"|instead|wrong|order)\b",
+    r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
+    r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
+    r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
+    r"|in no)",
+    r"\b(?:is this|are these) (?:the|your|how)\b[^?]*\?",
+    r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b",
+    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\bdisagree\b",
+    r"\b(?:all|everything) (?:are )?(?:tied|equal)",
+    r"\bother way a?round\b|\bhard to say\b|\b(?:not sure|unsure) (?:which|of the order|about the order)",
+)
+"""A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""
+_TOP = _any_of(
+    r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
+    r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable))\b|#1\b"
+)
+_ON_CONDITION = _any_of(
+    r"\b(?:if|when|in case|unless|mood|tonight|not|also|second|another|honou?rable|bonus|worst|least|among|history"
+    r"|for (?:an?|fans|those|someone))\b|\?"
+)
+_SENTENCE = re.compile(r"(?<=[.!?]) ")
+
+
+def of_the_order(intro: str, said: str, after: str, *, by_numbers: bool) -> bool:
+    """Return whether the words around a list say that it is no ranking, or leave its direction open.
+
+    `intro` stands before it, `after` behind it, and `said` is all that is no entry of a list; `by_numbers`: ranks or
+    scores ordered it.
+    """
+    last = intro.rstrip().rpartition("\n")[2]
+    return (
+        any(pattern.search(last) for pattern in (_UNORDERED, _ASKS_BACK, _WORST_BESIDE))
+        or _GROUPED.search(said) is not None
+        or (by_numbers and _LOWER_IS_BETTER.search(said) is not None)
+        or any(_CHANGES.search(line[:400]) for line in after.split("\n"))
+    )
+
+
+def of_the_first(first: int, said: Sequence[str], index: TitleIndex) -> bool:
+    """Return whether a sentence calls another item than the first of a ranking the best."""
+    lines = (line[:2000] for line in said if _TOP.search(line[:2000]))
+    sentences = (one for line in lines for one in _SENTENCE.split(line) if _TOP.search(one))
+    named = (index.named_in(one) for one in islice(sentences, _SENTENCES) if not _ON_CONDITION.search(one))
+    return any(one and first not in one for one in named)
+
+
+_SENTENCES = 50
+"""How many sentences are looked at, so that the time stays linear."""

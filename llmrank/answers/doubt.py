@@ -74,6 +74,8 @@ _ON_CONDITION = _any_of(
     r"|for (?:an?|fans|those|someone))\b|\?"
 )
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
+_SENTENCES = 50
+"""How many sentences are looked at, so that the time stays linear."""
 
 
 def of_the_order(intro: str, said: str, after: str, *, by_numbers: bool) -> bool:
@@ -97,7 +99,3 @@ def of_the_first(first: int, said: Sequence[str], index: TitleIndex) -> bool:
     sentences = (one for line in lines for one in _SENTENCE.split(line) if _TOP.search(one))
     named = (index.named_in(one) for one in islice(sentences, _SENTENCES) if not _ON_CONDITION.search(one))
     return any(one and first not in one for one in named)
-
-
-_SENTENCES = 50
-"""How many sentences are looked at, so that the time stays linear."""

@@ -85,17 +85,17 @@ PHRASES = (
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
         r"|skip(?:ped)?\b|dislike|hate\b|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
-        r"|(?:for|an) example\W*$|example (?:of|output|answer|ranking)|output format|format (?:is|of|should)"
-        r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
-        r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"),
+        r"|output format|format (?:is|of|should)|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
+        r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
+        r"|(?m:^\W*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking)))"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
-        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)"
-        r"|(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
+        r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
         r"|guess|order|version|pass|thoughts?|impression)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
         r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
         r"|prim[ao] tentativo|чернов|первая попытка",
-        r"初稿|初步|草稿|仮|暫定|暂定"),
+        r"初稿|初步|草稿|仮|暫定|暂定|(?m:^\W*(?:(?:the|in|here is|this is) ){0,3}"
+        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)\W*$)"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
         r"final|answers?\b|verdict\b|decision\b|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
@@ -110,13 +110,13 @@ PHRASES = (
         r"ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
-        r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|here (?:are"
-        r"|is)\b|suggest|best to worst|rangliste"
+        r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|\d+ best\b|best \d"
+        r"|here (?:are|is)\b|suggest|best to worst|rangliste"
         r"|reihenfolge|empf|classement|recommand|clasific|recomend|classific|consigl",
         r"рейтинг|рекоменд|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
         ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
-        r"(?:candidates?|given|provided|proposed|available|options?(?! ?\d)|watched|history|liked|seen|rated"
+        r"(?:candidates?|given|provided|proposed|available|options?(?! ?\d)|watched(?! next)|history|liked|seen|rated"
         r"|enjoyed|original"
         r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider"

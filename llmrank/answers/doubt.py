@@ -18,16 +18,18 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
 
 ASKS = _any_of(
     r"\bplease (?:rank|order|sort|recommend|choose)\b",
-    r"\b(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b",
-    r"\byour task\b|\byou are an? |\bi['’]ve watched|\bi have watched|\bdo not (?:explain|include|output|add)",
+    r"(?m:(?:^|[.!?:] )(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b)",
+    r"\byour task is (?:to|now)\b|\byou are an? (?:\w+ ){0,2}(?:assistant|expert|system|recommender|ranker|critic)\b",
+    r"\bi(?:['’]ve| have) watched (?:these|the following|those)\b",
+    r"(?m:(?:^|[.!?:] )do not (?:explain|include|output|add))",
 )
 """What a question says, not an answer."""
 _UNORDERED = _any_of(
     r"\bin (?:no|any|random) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
-    r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b",
-    r"\bby (?:title|popularity|genre|studio|director|decade|theme|mood|box office|runtime|length)\b",
-    r"\byour (?:own )?ratings\b|\bimdb\b|\brotten tomatoes\b|\bbox office\b|\brelease (?:dates?|years?)\b",
-    r"\brun(?:ning)? ?times?\b",
+    r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
+    r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
+    r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release)\b(?! (?:fit|match|similar|and))",
+    r"\bby (?:your|the user's) (?:own )?ratings?\b",
     r"\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge|\balphabetisch|\bsans ordre",
     r"\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético|不分先后|順不同|无特定顺序",
     r"в (?:алфавитном|произвольном) порядке",
@@ -35,7 +37,7 @@ _UNORDERED = _any_of(
 """What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
 _GROUPED = _any_of(
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
-    r"(?! (?:rank|order|relevance|preference|likelihood|score|how))"
+    r"(?! (?:(?:an?|the) )?(?:rank|order|relevance|preference|likelihood|score|how))"
 )
 """What introduces lists that are groups and no ranking."""
 _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
@@ -51,14 +53,13 @@ _LOWER_IS_BETTER = _any_of(
 )
 _CHANGES = _any_of(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
-    r"\b(?:actually|wait|correction|on (?:second thought|reflection)|edit|scratch that|mistake|oops|sorry"
-    r"|apologi[sz]e)\b.{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
+    r"\b(?:actually|wait|correction|on (?:second thought|reflection)|edit|scratch that|mistake|oops)"
+    r"\b.{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
     r"|instead|wrong|order)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
     r"|in no)",
-    r"\b(?:is this|are these) (?:the|your|how)\b[^?]*\?",
     r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b",
     r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\bdisagree\b",
     r"\b(?:all|everything) (?:are )?(?:tied|equal)",

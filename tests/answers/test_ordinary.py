@@ -1,0 +1,72 @@
+"""Ordinary words around an ordinary list are no reason to doubt it, in whatever order the list is."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmrank.answers import answer_format
+from llmrank.types import Item, Outcome, Question, Response
+
+SHOWN = ("Heat", "Fargo", "Alien", "Jaws", "Speed")
+ORDERS = (SHOWN, ("Alien", "Heat", "Speed", "Jaws", "Fargo"))
+INTRODUCTIONS = """
+Here is my ranking:
+From the provided list, here are my top picks:
+Based on the given list, the top 5 are:
+The 5 best movies from the provided list.
+Here are 5 movies from the given list that you might like:
+Based on your ratings, here is my ranking:
+Based on your own ratings and history, I recommend:
+Here are the movies, ranked by genre fit and your ratings:
+Considering IMDb scores and your taste, my list:
+Your task is interesting! Here is the ranking:
+You are a fan of thrillers, so here is the list:
+Since you've watched many thrillers, I suggest:
+I've watched your history closely. Ranking:
+I rank these movies as follows:
+I would rank them as follows:
+Here is how I would order them:
+Let me rank the following movies:
+I will rank the 5 movies from most to least likely:
+To rank these, I looked at genre and director. Result:
+If I had to sort them, this would be my order:
+The movies are organized into a ranking below:
+By genre similarity, I would rank:
+Most likely to be watched next:
+Sure! Here is an example ranking based on the provided list:
+Which would you like most? My guess:
+""".strip().split("\n")
+CLOSINGS = """
+I hope this helps! Let me know if you would like a different order.
+Note: This ranking is based on your history, and the order of preference may change.
+These are ranked from most to least relevant.
+Please note that I do not include movies you have already watched.
+Actually, all of these are great movies!
+This list is based on genre, ratings and popularity.
+Sorry if I missed something above.
+I apologize for any confusion. I ranked them above by relevance.
+Is this the kind of list you wanted?
+Would you like me to explain the order?
+The first one is the best match for your taste.
+You might also like The Thing.
+""".strip().split("\n")
+LISTS = {
+    "numbered": lambda titles: "\n".join(f"{at}. {title}" for at, title in enumerate(titles, 1)),
+    "with reasons": lambda titles: "\n".join(f"{at}. {title} - great for you" for at, title in enumerate(titles, 1)),
+    "dashes": lambda titles: "\n".join(f"- {title}" for title in titles),
+    "in one line": ", ".join,
+    "JSON": lambda titles: str([*titles]).replace("'", '"'),
+}
+
+
+@pytest.mark.parametrize("titles", ORDERS, ids=("as shown", "another order"))
+@pytest.mark.parametrize("form", LISTS)
+@pytest.mark.parametrize("words", [*((one, "") for one in INTRODUCTIONS), *(("", one) for one in CLOSINGS)], ids=str)
+def test_ordinary_words_around_a_list_do_not_hide_it(
+    words: tuple[str, str], form: str, titles: tuple[str, ...]
+) -> None:
+    text = "\n\n".join((words[0], LISTS[form](titles), words[1])).strip()
+    items = tuple(Item(title, title) for title in SHOWN)
+    answer = answer_format("titles").read(Response(text), Question(items, top=5))
+    assert answer.outcome in (Outcome.OK, Outcome.REPAIRED), answer.reason
+    assert answer.ranked == titles

@@ -51,12 +51,15 @@ def serving(model: Path, log: Path, kv_cache_gib: str = KV_CACHE_GIB) -> Iterato
     command += ["--dtype", "float32", "--block-size", "32", "--enforce-eager", "--max-logprobs", "128"]
     # Without it the server does not say what came from its prefix cache.
     command += ["--enable-prompt-tokens-details"]
+    settings = {"VLLM_CPU_KVCACHE_SPACE": kv_cache_gib, "VLLM_NO_USAGE_STATS": "1"}
+    # Between two tests the client's event loop stands still, and does not see that the server hangs up.
+    settings["VLLM_HTTP_TIMEOUT_KEEP_ALIVE"] = "600"
     with log.open("w") as out:
         server = subprocess.Popen(
             command,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": kv_cache_gib, "VLLM_NO_USAGE_STATS": "1"},
+            env={**os.environ, **settings},
             start_new_session=True,
         )
     try:

@@ -239,14 +239,9 @@ def _line(number: int, raw: str) -> Line:
     return Line(number, text, indent, kind, value, text[end:])
 
 
-_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS)) | {
-    "ii",
-    "iv",
-    "vi",
-    "co",
-    "in",
-    "an",
-}
+_BEFORE_RANKS = ("ii", "iv", "vi", "coming", "in", "and")
+"""Roman numerals, and the words that may stand before an ordinal (`And third: Heat`)."""
+_RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS, *_BEFORE_RANKS))
 
 
 def _may_rank(text: str) -> bool:
@@ -510,12 +505,11 @@ def _json_block(value: object) -> Block | None:
             if any(map(head_role, set[str].intersection(*map(set[str], records.values())))):
                 return _records([{"": key} | record for key, record in records.items()])
         columns = {key: [*map(_text, inner)] for key, inner in table.items() if isinstance(inner, list)}
-        counted = {head_role(key) for key, column in columns.items() if all(map(_is_number, column))} & {
-            "rank",
-            "score",
-        }
+        numbers = {head_role(key) for key, column in columns.items() if all(map(_is_number, column))}
         alike = len({len(column) for column in columns.values()}) == 1
-        if alike and counted and "item" in map(head_role, columns):  # {"rank": [2, 1], "title": ["Heat", "Fargo"]}
+        if (
+            alike and numbers & {"rank", "score"} and "item" in map(head_role, columns)
+        ):  # {"rank": [2, 1], "title": ["Heat", "Fargo"]}
             columns = {key: column for key, column in columns.items() if head_role(key)}
             return _records([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
         low = {key.casefold(): key for key in table}

@@ -568,8 +568,8 @@ def _is_repeated(listing: Listing) -> bool:
     if len({mention.line for mention in listing.mentions}) != 1:
         return False
     named = [one.match.positions[0] for one in listing.mentions if one.match and one.match.positions]
-    seen: set[int] = set()
-    again = [at for at in named if at in seen or seen.add(at)]
+    first = {at: place for place, at in reversed([*enumerate(named)])}
+    again = [at for place, at in enumerate(named) if place > first[at]]
     by_title = any(one.match and one.match.stage != "identifier" for one in listing.mentions)
     return by_title and len({*again}) > 2 and not _agrees(dict.fromkeys(again), listing.named)
 

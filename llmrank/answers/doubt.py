@@ -25,7 +25,7 @@ ASKS = _any_of(
 )
 """What a question says, not an answer."""
 _UNORDERED = _any_of(
-    r"\bin (?:no|any|random) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
+    r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
     r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release)\b(?! (?:fit|match|similar|and))",

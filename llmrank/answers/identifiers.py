@@ -465,8 +465,8 @@ class _Reader:
         falling, mixed = falls(gaps)
         listing.falling, listing.ambiguous = falling, listing.ambiguous or mixed
         ties = len(run) > 2 and all("=" in gap and ">" not in gap for gap in gaps)
-        as_shown = [word.position for word in run] == [*range(len(run))] and _ARE.match(text, run[-1].end)
-        listing.ambiguous |= ties or (len(run) > 2 and as_shown is not None and as_shown is not False)
+        as_shown = len(run) > 2 and [word.position for word in run] == [*range(len(run))]
+        listing.ambiguous |= ties or (as_shown and _ARE.match(text, run[-1].end) is not None)
         either = len(run) > 2 and any(re.search(r"\bor\b", gap) for gap in gaps)
         ranged = [re.fullmatch(r"[\]\s]*[-–][\[\s]*", gap) is not None for gap in gaps]
         if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]

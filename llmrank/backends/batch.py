@@ -189,7 +189,7 @@ class BatchBackend(WrappedBackend):
         def ended(task: asyncio.Task[Results]) -> None:
             self._under_way = {key: other for key, other in self._under_way.items() if other is not task}
             if not task.cancelled():
-                # Nobody may be waiting, and asyncio reports an exception that was never retrieved.
+                # Where no call waits for it any more, asyncio would report an exception that was never retrieved.
                 task.exception()
 
         task = asyncio.create_task(work)

@@ -140,7 +140,7 @@ class Limit:
         if widespread:
             if wait is None:
                 self._pauses += excess
-                wait = min(LONGEST_PAUSE, PAUSE * 2.0 ** (self._pauses - 1))
+                wait = min(LONGEST_PAUSE, PAUSE * 2.0 ** max(0, self._pauses - 1))
             # Other processes may have been told the same.
             self._opens = max(self._opens, self._clock.now() + wait * (1 + 0.1 * random()))
         self._release()

@@ -117,12 +117,17 @@ def cases_of(
         cases = list(data)
         rating = bool(cases) and all(case.target is not None for case in cases)
         return _drawn(cases, settings, ("rating" if rating else "ranking",), name="cases", path=None)
-    path = Path(settings.data)
-    if path.is_file():
-        return _from_file(path, settings, tasks)
-    if path.suffix in FILE_SUFFIXES:
-        raise InputError("there is no such file", path=path, field="data", hint="name a candidate file that exists")
+    if names_file(settings):
+        return _from_file(Path(settings.data), settings, tasks)
     return _from_dataset(settings, tasks[0], catalogue=catalogue, say=say)
+
+
+def names_file(settings: CaseSettings) -> bool:
+    """Return whether the data are a candidate file, and no dataset; raises InputError for a file that is not there."""
+    path = Path(settings.data)
+    if not path.is_file() and path.suffix in FILE_SUFFIXES:
+        raise InputError("there is no such file", path=path, field="data", hint="name a candidate file that exists")
+    return path.is_file()
 
 
 def _from_file(source: TableOrFile, settings: CaseSettings, tasks: tuple[Task, ...]) -> CaseSet:

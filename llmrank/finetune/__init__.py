@@ -15,7 +15,7 @@ from llmrank.backends.vllm import VllmBackend
 from llmrank.data.cases import sample_users
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
-from llmrank.evaluation.cases import CaseSet, cases_of, prepare, reachable, validation_cases
+from llmrank.evaluation.cases import CaseSet, cases_of, names_file, prepare, reachable, validation_cases
 from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Method, Task, tasks_of
 from llmrank.evaluation.session import Session, is_here
@@ -95,7 +95,7 @@ def _finetune_titles(
 ) -> Mapping[str, Any]:
     from llmrank.finetune.titles import choose_title_fusion, train_titles
 
-    if Path(cases.data).is_file():
+    if names_file(cases):
         hint = "name a dataset or a folder; on a file of Cases a --prompt can be trained"
         raise InputError("a model of titles learns from all events of its users", path=cases.data, hint=hint)
     split = prepare(cases, default_users=0, say=say).split
@@ -127,7 +127,7 @@ def _solved_cases(
 ) -> tuple[list[CaseSet], CaseSet]:
     """Return the Cases to learn from, and those of validation."""
     task = _task(setup)
-    if Path(read.data).is_file():
+    if names_file(read):
         return parted(_from_file(setup, read, say), validation_users, settings)
     split = prepare(read, default_users=0, say=say).split
     check_no_futures(split)
@@ -201,7 +201,7 @@ def export_sft(
     check_choice("form", form, get_args(SftFormat))
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
     task = _task(setup)
-    if Path(read.data).is_file():
+    if names_file(read):
         drawn = _from_file(setup, read, say)
     else:
         split = prepare(read, default_users=0, say=say).split

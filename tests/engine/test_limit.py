@@ -93,8 +93,9 @@ def test_one_fault_in_four_calls_leaves_it_as_it_is() -> None:
     simulate(work())
 
 
-def test_it_does_not_grow_where_calls_wait_in_line() -> None:
+def test_it_stops_growing_where_calls_wait_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """An endpoint with four places takes longer the more are asked at once."""
+    monkeypatch.setattr("llmrank.engine.limit.MOST", 64 * START)
 
     async def work() -> Limit:
         limit = Limit()

@@ -280,3 +280,8 @@ def test_vllm_ranks_with_an_adapter_of_the_real_model(circle: Path, letters: Pat
     assert tuned.metrics.repairs.get("low_label_mass", 0) == 0, "the letters together are likely"
     first = sum(story.record.ranking.order[0] == story.case.candidates[0].item_id for story in tuned)
     assert first >= 8, "by chance a quarter of 20"
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such file"):
+        finetune(tmp_path / "solved.parquet", tmp_path / "adapter", prompt="tallrec")

@@ -549,7 +549,7 @@ def _is_discussion(listing: Listing, text: str) -> bool:
     """Return whether items are gone through in the order shown, each with words about it, and no rank is said."""
     if not _is_as_shown(listing.named) or listing.ordered or listing.falling:
         return False
-    own = {mention.line: mention.text for mention in listing.mentions}
+    own = {mention.line: mention.text for mention in listing.mentions if mention.text}
     lines = text.split("\n")
     in_lines = len(own) == len(listing.mentions) and 0 not in own and max(own, default=0) <= len(lines)
     if not in_lines or meaning(listing.intro) in ("ranking", "final"):
@@ -578,7 +578,7 @@ def counts_otherwise(listing: Listing, text: str) -> bool:
     """Return whether numbers behind the titles count them in another order (`Heat [2 of 3]`), or a line beside them
     does (`Rank: 2, 1, 3`)."""
     lines = text.split("\n")
-    own = {mention.line: mention.text for mention in listing.mentions}
+    own = {mention.line: mention.text for mention in listing.mentions if mention.text}
     count = len(listing.mentions)
     if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
         return False
@@ -625,8 +625,8 @@ def _after(listing: Listing, text: str) -> str:
     if not last:
         return text[max(map(text.rfind, "]}")) + 1 :]
     first, *others = text.split("\n")[last - 1 :] or [""]
-    texts = dict.fromkeys(one.text for one in listing.mentions if one.line == last)
-    rest = min((first[-_TAIL:].rpartition(text)[2] for text in [*texts][-_LAST:]), key=len)
+    texts = dict.fromkeys(one.text for one in listing.mentions if one.line == last and one.text)
+    rest = min((first[-_TAIL:].rpartition(text)[2] for text in [*texts][-_LAST:]), key=len, default="")
     return "\n".join((rest, *others))
 
 

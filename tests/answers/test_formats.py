@@ -109,6 +109,13 @@ def test_any_text_gives_one_outcome_and_no_exception(
         assert sum(answer.matches.values()) == len(answer.ranked)
 
 
+@pytest.mark.parametrize("text", ('**[":A', '- "', "1. **\n2. **"))
+def test_entries_that_are_marks_alone_are_read_like_any_text(text: str) -> None:
+    for question in QUESTIONS:
+        for name in FORMATS:
+            assert answer_format(name).read(Response(text), question).outcome in Outcome
+
+
 SHORT = 8_000
 RATIO = 3.2
 """A text of twice the length may take this many times as long; four times would be quadratic."""

@@ -16,6 +16,8 @@ TRIAL, SETTLING = 40, 10
 """Calls after a cut that show what it has changed, at least, and those before them that come too early to show it."""
 DIP, BACK, MOST_BACK = 0.1, 0.5, 30.0
 """The share of the pace that a cut takes, and the seconds until it is back: at first, and at most."""
+NEAR = 1.5
+"""A rate above the ceiling by less than this factor shows that the ceiling was nearly right."""
 SLOWEST = 1 / 60
 """Calls a second that are always tried."""
 
@@ -86,6 +88,9 @@ class Pace:
         if self.ceiling < inf:
             # Where fewer calls came than the pace allowed, it was not the pace that was refused.
             rate = min(self.value, max(self.ceiling, rate))
+            if self.ceiling < rate <= NEAR * self.ceiling:
+                # A little beyond the last ceiling, which was borne, the true one lies between the two.
+                rate = (self.ceiling + rate) / 2
         ceiling = max(SLOWEST, rate * max(0.5, 1 - self._refused / self._calls))
         if 0.75 <= ceiling / self.ceiling <= 1.25:
             self._back *= 4

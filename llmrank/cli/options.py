@@ -30,7 +30,7 @@ DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "show_history": ("--no-history", "show_history"),
 }
 """Options that are not called like their setting."""
-METAVAR_OF: Mapping[str, str] = {"fuse": "WEIGHT|validation"}
+METAVAR_OF: Mapping[str, str] = {"fuse": "WEIGHT|validation", "calibrate": "STRENGTH|adaptive"}
 """What the help shows for the value of an option that takes more than one kind."""
 HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}
 """The help of options that turn off what is on by default."""

@@ -118,9 +118,15 @@ class CandidateSummary:
 
     @property
     def rating_scale(self) -> tuple[float, float]:
-        """The scale of the true ratings: 0 to 1 where they are all 0 or 1, else 1 to 5, widened to hold them all."""
-        low, high = self.ratings or (1.0, 5.0)
-        return (0.0, 1.0) if low >= 0 and high <= 1 else (min(1.0, low), max(5.0, high))
+        """The scale of the true ratings (see `scale_of`)."""
+        return scale_of(self.ratings or ())
+
+
+def scale_of(ratings: Iterable[float]) -> tuple[float, float]:
+    """Return the scale of true ratings: 0 to 1 where none lies outside, else 1 to 5, widened to hold them all."""
+    known = tuple(ratings) or (1.0, 5.0)
+    low, high = min(known), max(known)
+    return (0.0, 1.0) if low >= 0 and high <= 1 else (min(1.0, low), max(5.0, high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
-from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
+from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, scale_of
 from llmrank.data.candidates import Source as TableOrFile
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
@@ -136,8 +136,7 @@ def _from_file(source: TableOrFile, settings: CaseSettings, tasks: tuple[Task, .
     found = _drawn(list(candidates.cases()), settings, tasks, name=name, path=path)
     skipped = candidates.summary.skipped_rows
     note = (f"{skipped:,} rows with faults are left out.",) if skipped else ()
-    scale = candidates.summary.rating_scale
-    return replace(found, training=replace(found.training, scale=scale), notes=(*note, *found.notes))
+    return replace(found, notes=(*note, *found.notes))
 
 
 def _drawn(
@@ -164,9 +163,10 @@ def _drawn(
         known = {event.item.item_id: event.item for case in everyone for event in case.history}
         known |= {item.item_id: item for case in everyone for item in case.candidates}
         cases = [_force_target(case, known) for case in cases]
+    true_ratings = (case.rating for case in everyone if case.target is not None and case.rating is not None)
     return CaseSet(
         cases=tuple(cases),
-        training=TrainingData(lambda: earlier_events(everyone)),
+        training=TrainingData(lambda: earlier_events(everyone), scale_of(true_ratings)),
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,

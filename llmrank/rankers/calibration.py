@@ -1,13 +1,18 @@
 """Calibration: what a prompt makes of the places in a list, whatever stands there, is taken off the scores.
 
-CapCal (2604.10150), with a fixed strength. Models prefer some places and labels; what they prefer is seen when the same
-prompt is asked with every candidate's text replaced by the same placeholder.
+CapCal (2604.10150). Models prefer some places and labels; what they prefer is seen when the same prompt is asked with
+every candidate's text replaced by the same placeholder. The paper takes it off at each step of a decoded list; here the
+first step ranks all candidates.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 from llmrank.errors import InputError
 from llmrank.rankers.calls import side_by_side, with_candidates
@@ -15,6 +20,10 @@ from llmrank.rankers.ranking import has_no_result, merge_outcomes
 from llmrank.types import Case, Item, Needs, Ranking, RankingSteps, WrappedRanker
 
 PLACEHOLDER = "N/A"
+STEEPNESS, STRONGEST = 5.0, 2.0
+"""Of the adaptive strength, as in the code published with the paper."""
+
+Strength = Annotated[float, Ge(0)] | Literal["adaptive"]
 
 
 def without_content(case: Case) -> Case:
@@ -26,15 +35,18 @@ def without_content(case: Case) -> Case:
 class Calibrated(WrappedRanker):
     """Ranks by P(item | list) - strength x (P(item | empty list) - 1/n), with one more call per list for the prior.
 
-    Probabilities are those of `ranker`'s scores (natural logarithms), normalised over the candidates.
+    Probabilities are those of `ranker`'s scores (natural logarithms), normalised over the candidates. The strength
+    `adaptive` is that of each list (`adaptive_strength`).
     """
 
-    strength: float = 1.0
+    strength: Strength = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength < math.inf:
+        if self.strength != "adaptive" and not 0 <= self.strength < math.inf:
             raise InputError(
-                f"the strength {self.strength} is below 0, or no number", field="calibrate", hint="use 0.5 or 1"
+                f"the strength {self.strength} is below 0, or no number",
+                field="calibrate",
+                hint="use 0.5, 1 or adaptive",
             )
 
     @property
@@ -57,12 +69,23 @@ class Calibrated(WrappedRanker):
             return merge_outcomes(ranking, [ranking, prior])
         seen, expected = _probabilities(ranking), _probabilities(prior)
         uniform = 1 / len(expected)
+        strength = adaptive_strength(seen.values()) if self.strength == "adaptive" else self.strength
         scores = {
-            item_id: seen[item_id] - self.strength * (expected[item_id] - uniform) if seen[item_id] else -math.inf
+            item_id: seen[item_id] - strength * (expected[item_id] - uniform) if seen[item_id] else -math.inf
             for item_id in ranking.order
         }
         order = tuple(sorted(ranking.order, key=lambda item_id: -scores[item_id]))
         return replace(ranking, order=order, scores=tuple(scores[item_id] for item_id in order))
+
+
+def adaptive_strength(probabilities: Collection[float]) -> float:
+    """Return the strength for two or more probabilities that add up to 1: the less sure the model, the greater.
+
+    min(5 H, 2), where H is their entropy as a share of that of equal ones: 0 for a model that is sure, 2 for one whose
+    H is 0.4 or more.
+    """
+    entropy = -math.fsum(part * math.log(part) for part in probabilities if part)
+    return min(STEEPNESS * entropy / math.log(len(probabilities)), STRONGEST)
 
 
 def _probabilities(ranking: Ranking) -> dict[str, float]:

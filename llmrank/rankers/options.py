@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt
 
 from llmrank.errors import InputError, nearest
+from llmrank.rankers.calibration import Strength
 from llmrank.rankers.fusion import RecallTerm
 from llmrank.types import Ranker
 
@@ -56,9 +57,9 @@ class RankerOptions:
     validation the better one]"""
     fuse_users: Annotated[int, Ge(0)] = 400
     """Users drawn for --fuse validation; 0: all. Asked are those whose item the recall stage proposes."""
-    calibrate: Annotated[float, Ge(0)] | None = None
+    calibrate: Strength | None = None
     """`first_token`: take off, times this strength (usually 1), what the same prompt gives each place with empty items:
-    a second call per list."""
+    a second call per list; `adaptive`: the less sure the model is of a list, the more."""
     seed: int = 0
     """Draws the groups of `tournament` and the orders of repeats."""
 

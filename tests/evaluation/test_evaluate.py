@@ -155,6 +155,21 @@ def test_a_baseline_needs_no_model(tmp_path: Path) -> None:
     assert run.metrics["MRR"].value == 0.5 and run.metrics.usage.requests == 0
 
 
+def test_cases_of_yes_or_no_have_the_scale_that_their_file_has(tmp_path: Path) -> None:
+    events = tuple(lr.Event(lr.Item(f"h{n}", f"Seen {n}"), rating=float(n % 5 + 1)) for n in range(4))
+    cases = [
+        lr.Case(f"u{n}", events[: n % 4 + 1], target=lr.Item(f"t{n}", f"Film {n}"), rating=float(n % 2))
+        for n in range(12)
+    ]
+    write_cases(tmp_path / "cases.jsonl", cases)
+    of_cases, of_file = (
+        lr.evaluate(data, ranker="user_mean", measures="AUC,MAE", out=tmp_path / name, progress=False)
+        for data, name in ((cases, "cases"), (tmp_path / "cases.jsonl", "file"))
+    )
+    assert of_cases.metric_settings.scale == of_file.metric_settings.scale == (0.0, 1.0)
+    assert of_cases.metrics["MAE"] == of_file.metrics["MAE"]
+
+
 def test_a_backend_of_ones_own_is_asked_and_closed(tmp_path: Path) -> None:
     from tests.evaluation.backends import Constant
 

@@ -173,6 +173,8 @@ def test_the_same_ranking_comes_from_every_door(circle: Path, tmp_path: Path, ev
         ({"prompt": "rankgpt", "fuse": "validation"}, "sliding_window cannot be fused"),
         ({"ranker": "pointwise", "calibrate": 1.0}, "pointwise cannot be calibrated"),
         ({"ranker": "next_title", "calibrate": 1.0}, "next_title cannot be calibrated"),
+        ({"ranker": "first_token", "calibrate": -1}, "calibrate"),
+        ({"ranker": "first_token", "calibrate": "entropy"}, "calibrate"),
         ({"ranker": "next_title", "fuse": -1}, "fuse"),
         ({"ranker": "next_title", "fuse": "best"}, "fuse"),
         ({"ranker": "next_title", "fuse_term": "ranks"}, "nothing to fuse"),
@@ -211,9 +213,10 @@ def test_next_title_before_or_behind_another_model_is_refused(circle: Path, eval
     assert json.loads((run.path / "manifest.json").read_text())["settings"]["ranker"] == "cascade"
 
 
-def test_first_token_is_calibrated_with_a_second_call(circle: Path, evaluate: Any) -> None:
+@pytest.mark.parametrize("strength", (1.0, "adaptive"))
+def test_first_token_is_calibrated_with_a_second_call(circle: Path, evaluate: Any, strength: float | str) -> None:
     backend = Taste()
-    run = evaluate(circle, ranker="first_token", calibrate=1.0, fuse=1.0, backend=backend, **STAGE | {"users": 5})
+    run = evaluate(circle, ranker="first_token", calibrate=strength, fuse=1.0, backend=backend, **STAGE | {"users": 5})
     assert backend.asked == 2 * len(run) == 10
     assert run.settings["ranker"] == "first_token-calibrated+recall"
     assert run.metrics.outcomes["ok"] + run.metrics.outcomes["repaired"] == 5

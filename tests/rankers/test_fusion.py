@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llmrank.engine.driver import rank_without_model
 from llmrank.errors import InputError
-from llmrank.rankers.calibration import Calibrated
+from llmrank.rankers.calibration import Calibrated, adaptive_strength
 from llmrank.rankers.fusion import WEIGHTS, Fused, Fusion, choose_fusion
 from llmrank.rankers.next_title import NextTitle, history_message, item_text
 from llmrank.types import BaseRanker, Case, Event, Failure, Item, Outcome, Ranking, RankingSteps, Response
@@ -118,3 +118,20 @@ class Biased(BaseRanker):
 def test_calibration_takes_off_what_the_place_alone_earns() -> None:
     assert rank_without_model(Calibrated(Biased(), 0.0), CASE).order[0] == "0"
     assert rank_without_model(Calibrated(Biased(), 1.0), CASE).order[0] == "3"
+    adaptive = rank_without_model(Calibrated(Biased(), "adaptive"), CASE)
+    unsure = rank_without_model(Calibrated(Biased(), 2.0), CASE)
+    assert adaptive == unsure, "the two answers are spread over the candidates: the greatest strength"
+
+
+def test_a_model_that_is_sure_is_hardly_calibrated() -> None:
+    assert adaptive_strength([1.0, 0.0, 0.0]) == 0
+    assert adaptive_strength([0.25] * 4) == 2
+    share = -sum(part * math.log(part) for part in (0.97, 0.01, 0.01, 0.01)) / math.log(4)
+    assert adaptive_strength([0.01, 0.97, 0.01, 0.01]) == pytest.approx(5 * share)
+    assert 0 < 5 * share < 2
+
+
+@given(st.lists(st.floats(1e-6, 1.0), min_size=2, max_size=30))
+def test_the_adaptive_strength_lies_between_none_and_two(weights: list[float]) -> None:
+    probabilities = [weight / math.fsum(weights) for weight in weights]
+    assert 0 <= adaptive_strength(probabilities) <= 2

@@ -9,7 +9,10 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
+from llmrank.answers.blocks import marker
+from llmrank.answers.listing import Listing, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex
+from llmrank.answers.phrases import meaning
 
 
 def _any_of(*patterns: str) -> re.Pattern[str]:
@@ -100,3 +103,61 @@ def of_the_first(first: int, said: Sequence[str], index: TitleIndex) -> bool:
     sentences = (one for line in lines for one in _SENTENCE.split(line) if _TOP.search(one))
     named = (index.named_in(one) for one in islice(sentences, _SENTENCES) if not _ON_CONDITION.search(one))
     return any(one and first not in one for one in named)
+
+
+def is_discussion(listing: Listing, text: str) -> bool:
+    """Return whether items are gone through in the order shown, each with words about it, and no rank is said."""
+    if not is_as_shown(listing.named) or listing.ordered or listing.falling:
+        return False
+    own = {mention.line: mention.text for mention in listing.mentions if mention.text}
+    lines = text.split("\n")
+    in_lines = len(own) == len(listing.mentions) and 0 not in own and max(own, default=0) <= len(lines)
+    if not in_lines or meaning(listing.intro) in ("ranking", "final"):
+        return False
+    behind = [lines[at - 1].partition(title)[2] for at, title in own.items()]
+    numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)
+    said = [any(map(str.isalpha, words)) and not any(map(str.isdigit, _YEARS.sub("", words))) for words in behind]
+    return all(said) and not numbered
+
+
+_NUMBERED = re.compile(r"\W*\d")
+
+
+def is_repeated(listing: Listing) -> bool:
+    """Return whether items are named again in another order (`For action: Heat, Jaws. For romance: Jaws, Heat.`)."""
+    if len({mention.line for mention in listing.mentions}) != 1:
+        return False
+    named = [one.match.positions[0] for one in listing.mentions if one.match and one.match.positions]
+    first = {at: place for place, at in reversed([*enumerate(named)])}
+    again = [at for place, at in enumerate(named) if place > first[at]]
+    by_title = any(one.match and one.match.stage != "identifier" for one in listing.mentions)
+    return by_title and len({*again}) > 2 and not agrees(dict.fromkeys(again), listing.named)
+
+
+def counts_otherwise(listing: Listing, text: str) -> bool:
+    """Return whether numbers behind the titles count them in another order (`Heat [2 of 3]`), or a line beside them
+    does (`Rank: 2, 1, 3`)."""
+    lines = text.split("\n")
+    own = {mention.line: mention.text for mention in listing.mentions if mention.text}
+    count = len(listing.mentions)
+    if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
+        return False
+    if len(own) < count or count < 3 or 0 in own or max(own) > len(lines):
+        return any(_is_other_order(_COUNTED.findall(line), count) for line in lines if _NUMBERS_ONLY.fullmatch(line))
+    behind: list[list[str]] = []
+    for at, title in own.items():
+        rest = lines[at - 1].partition(title)[2]
+        if "|" in rest or not any(map(str.isdigit, rest)):
+            return False
+        behind.append(_COUNTED.findall(_YEARS.sub(" ", rest)))
+    return any(_is_other_order(column, count) for column in zip(*behind, strict=False))
+
+
+_COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
+_YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")
+_NUMBERS_ONLY = re.compile(r"(?:[A-Za-z ]{1,20}: ?)?\d{1,4}(?:, ?\d{1,4})+\W*")
+
+
+def _is_other_order(numbers: Sequence[str], count: int) -> bool:
+    values = [int(number) for number in numbers]
+    return sorted(values) == [*range(1, count + 1)] and values not in (sorted(values), sorted(values, reverse=True))

@@ -14,9 +14,12 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from llmrank.answers.blocks import Block, Line, marker
-from llmrank.answers.choosing import Listing, Mention, by_number, counts_down, directed, falls, gather, grade
+from llmrank.answers.choosing import gather
+from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.outcome import TAKEN_BACK
+from llmrank.answers.phrases import grade
+from llmrank.answers.ranks import by_number, counts_down, directed, falls
 
 Mentions = list[Mention]
 

@@ -12,19 +12,10 @@ from itertools import chain, pairwise, takewhile
 from typing import Literal, NamedTuple
 
 from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled
-from llmrank.answers.choosing import (
-    Listing,
-    Mention,
-    by_number,
-    counts,
-    counts_down,
-    directed,
-    falls,
-    gather,
-    is_permutation,
-    read_rows,
-)
+from llmrank.answers.choosing import gather
+from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
+from llmrank.answers.ranks import by_number, counts, counts_down, directed, falls, is_permutation, read_rows
 from llmrank.types import Question
 
 _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")

@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from llmrank.answers.blocks import Block, split
-from llmrank.answers.choosing import Listing, Mention, choose, gather
+from llmrank.answers.choosing import choose, gather
 from llmrank.answers.entries import title_in_cell
 from llmrank.answers.identifiers import Identifiers
+from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, title_index
 from llmrank.answers.normalise import plain_text
 from llmrank.answers.outcome import TextFormat, missing, unparsed

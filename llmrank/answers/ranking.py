@@ -10,9 +10,10 @@ from itertools import islice
 
 from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, split
-from llmrank.answers.choosing import Listing, Mention, choose
+from llmrank.answers.choosing import choose
 from llmrank.answers.entries import titles_of
 from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
+from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
 from llmrank.answers.outcome import REFUSAL, answered, missing, unparsed

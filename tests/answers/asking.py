@@ -6,8 +6,8 @@ import string
 
 from llmrank.answers import answer_format
 from llmrank.answers.blocks import split
-from llmrank.answers.choosing import Mention
 from llmrank.answers.entries import titles_of
+from llmrank.answers.listing import Mention
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.normalise import normalise
 from llmrank.types import Answer, Item, Question, Response

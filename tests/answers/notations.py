@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llmrank.answers.blocks import NOTATIONS
-from llmrank.answers.choosing import PHRASES
 from llmrank.answers.entries import DRESSINGS
 from llmrank.answers.normalise import SIGNS
+from llmrank.answers.phrases import PHRASES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reading-answers.md"
 BEGIN, END = "<!-- notations -->\n", "<!-- /notations -->"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from llmrank.answers.blocks import NOTATIONS, Notation, marker, split
-from llmrank.answers.choosing import PHRASES, Phrase, by_number, counts, meaning, says_worst_first
 from llmrank.answers.entries import DRESSINGS, Dressing
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.normalise import SIGNS, normalise, without_reasoning
+from llmrank.answers.phrases import PHRASES, Phrase, meaning, says_worst_first
+from llmrank.answers.ranks import by_number, counts
 from tests.answers.asking import items
 from tests.answers.notations import PAGE, page
 

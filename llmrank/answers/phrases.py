@@ -1,0 +1,160 @@
+"""The words before and beside a list: what they say of it, of its direction, and of its grade."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Phrase(NamedTuple):
+    """Words that say what a list is."""
+
+    meaning: str
+    pattern: re.Pattern[str]
+    examples: tuple[str, ...]
+
+
+def _words(starting: str, within: str) -> re.Pattern[str]:
+    """Return a pattern of words by their beginnings, and of what also counts within a word."""
+    return re.compile(rf"\b(?:{starting})|{within}", re.IGNORECASE)
+
+
+PHRASES = (
+    Phrase("left out", _words(
+        r"(?:not|cannot|unable to|(?:ca|wo|do|would|could|should)n['’]t|never|nicht|nie|ne|pas|no|não|non|niet"
+        r"|не)\b[^.,:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
+        r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
+        r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
+        r"|skip(?:ped)?\b|dislike|hate\b|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
+        r"|output format|format (?:is|of|should)|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
+        r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
+        r"|(?m:^\W*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking)))"),
+        ("Not included:", "I would avoid", "Nicht empfohlen:")),
+    Phrase("first try", _words(
+        r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
+        r"|guess|order|version|pass|thoughts?|impression)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
+        r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
+        r"|prim[ao] tentativo|чернов|первая попытка",
+        r"初稿|初步|草稿|仮|暫定|暂定|(?m:^\W*(?:(?:the|in|here is|this is) ){0,3}"
+        r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)\W*$)"),
+        ("First attempt:", "Initial ranking:", "Erster Versuch:")),
+    Phrase("final", _words(
+        r"final|answers?\b|verdict\b|decision\b|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
+        r"|order|list|recommendation|pick|choice)|result\b|output\b(?! format)|therefore|thus\b|so the (?:order"
+        r"|ranking)|summary\b"
+        r"|revis|redo\b|re-?rank|new (?:order|ranking|list)\b|start(?:ing)? over|wait\b|scratch that|updated?\b"
+        r"|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
+        r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
+        r"|überarbeitet|réponse|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"
+        r"|mi (?:lista|clasificación|ranking)|resposta|minha lista|risposta|risultato|la mia (?:lista|classifica)"
+        r"|antwoord|eindlijst|odpowied|ostatecz|wynik|sonuç|cevap",
+        r"ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
+        ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
+    Phrase("ranking", _words(
+        r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|\d+ best\b|best \d"
+        r"|here (?:are|is)\b|suggest|best to worst|rangliste"
+        r"|reihenfolge|empf|classement|recommand|clasific|recomend|classific|consigl",
+        r"рейтинг|рекоменд|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
+        ("Recommendations:", "Reihenfolge:")),
+    Phrase("given", _words(
+        r"(?:candidates?|given|provided|proposed|available|options?(?! ?\d)|watched(?! next)|history|liked|seen|rated"
+        r"|enjoyed|original"
+        r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
+        r"|go through\b|consider"
+        r"|analy[sz]|reason|kandidat|vorgeschlagen|gesehen|verlauf|proposé|historique|candidat|propuest|historial"
+        r"|histórico",
+        r"кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청"),
+        ("Candidates:", "You have watched:", "Les films proposés :")),
+)  # fmt: skip
+"""What the words before a list say of it, in the order in which they are looked for."""
+
+_WORST = (
+    r"worst|least|lowest|bottom|weakest|schlechtesten|niedrigsten|pire|moins|peor|menor|menos|pior|peggiore|meno"
+    r"|slechtste|minst|худшего|najgorsz\w+"
+)
+_BEST = (
+    r"best|most|highest|top|strongest|besten|höchsten|meilleur|plus|mejor|mayor|más|melhor|maior|mais|migliore|più"
+    r"|beste|meest|лучшему"
+)
+
+
+def _from_to(one: str, other: str) -> str:
+    to = r"to|through|zum|zur|bis|au|à|a|ao|para|al|alla|naar|tot|к|do|→|->|-|–|—"
+    return rf"\b(?:{one})\b(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{to}) ?(?:[^\s.:;]{{1,8}} )?(?:{other})\b"
+
+
+WORST_FIRST = re.compile(
+    rf"{_from_to(_WORST, _BEST)}|\b(?:ascending|increasing) order\b(?! of (?:rank|position|place))"
+    r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality|score)"
+    r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
+    r"|from) (?:the )?(?:worst|least|lowest)"
+    r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
+    r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
+    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first"
+    r"|one first)"
+    r"|\bbest (?:one )?(?:is )?(?:last|at the (?:end|bottom))"
+    r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
+    r"|weakest|poorest) (?:\w+ ){0,3}first"
+    r"|по возрастанию|从差到好|由差到好|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优|升序|昇順|低い順|悪い順"
+    r"|오름차순|낮은 순",
+    re.IGNORECASE,
+)
+"""A list that says so has its best entry last: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
+COUNTDOWN = re.compile(
+    r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.IGNORECASE
+)
+BEST_TO_WORST = re.compile(_from_to(_BEST, _WORST), re.IGNORECASE)
+BEST_FIRST = re.compile(
+    rf"{BEST_TO_WORST.pattern}|\bdescending|\bbest first|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend"
+    r"|décroissant|descendente|decrescente|降序|由高到低|从高到低|高い順",
+    re.IGNORECASE,
+)
+
+
+_GRADES = (
+    (1, r"low(?:er|est)?|bottom|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
+    (
+        2,
+        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up"
+        r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?",
+    ),
+    (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
+)
+_GRADED = tuple((grade, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)) for grade, words in _GRADES)
+
+
+def grade(intro: str) -> int | None:
+    """Return the grade of a list by its label, None where it has none: 1 to 3 (`Low:`, `Mid tier:`, `Most likely:`), or
+    of numbered and lettered tiers (`Tier 2:`, `S tier:`) up to 9."""
+    label = last_line(intro).strip(" *_#:.-")
+    if tier := _TIER.search(label):
+        name = (tier[1] or tier[2]).upper()
+        return 10 - int(name) if name.isdigit() else 9 - "SABCDEF".index(name)
+    if len(label.split()) > 4:
+        return None
+    grades = {grade for grade, words in _GRADED if words.search(label)}
+    return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(label) else None
+
+
+_TIER = re.compile(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b", re.IGNORECASE)
+_LIKELY = re.compile(r"likely\b", re.IGNORECASE)
+
+
+def last_line(text: str) -> str:
+    """Return the last line that is not empty."""
+    return text.rstrip().rpartition("\n")[2]
+
+
+def meaning(intro: str) -> str:
+    """Return what the words before a list say of it: a `Phrase.meaning`, or nothing."""
+    nearest = _SENTENCE_END.split(last_line(intro).rstrip())[-1]
+    said = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
+    return next((phrase.meaning for phrase, words in said if phrase.pattern.search(words)), "") if intro else ""
+
+
+_SENTENCE_END = re.compile(r"[.!?] ")
+
+
+def says_worst_first(text: str) -> bool:
+    """Return whether an answer says that its list begins with the worst."""
+    return WORST_FIRST.search(text) is not None and BEST_FIRST.search(text) is None

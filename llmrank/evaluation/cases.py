@@ -381,8 +381,18 @@ def _manifest(settings: CaseSettings, users: int) -> dict[str, object]:
 
 
 def cases_hash(cases: Iterable[Case]) -> str:
-    """Return a hash of the Cases that does not depend on the order of the rows."""
+    """Return a hash of the Cases that does not depend on the order of the rows.
+
+    Of recall scores six digits count: a fitted recall stage has other last digits with another number of threads, and
+    a training or an audit must continue all the same.
+    """
     digest = hashlib.sha256()
-    for line in sorted(repr(case) for case in cases):
+    for line in sorted(map(_in_six_digits, cases)):
         digest.update(line.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _in_six_digits(case: Case) -> str:
+    scores = case.recall_scores
+    rounded = scores and tuple(float(f"{score:.6g}") for score in scores)
+    return repr(replace(case, recall_scores=rounded))

@@ -1,0 +1,32 @@
+"""What makes Cases the same Cases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from llmrank.evaluation.cases import cases_hash
+from llmrank.types import Case, Item
+
+CASE = Case("u", (), (Item("a", "Alien"), Item("b", "Brazil")), (0.62634577047245245, -3.25e-12), ("a",))
+
+
+def test_the_last_digits_of_recall_scores_do_not_count() -> None:
+    """EASE with one thread and with two: a training or an audit that was stopped must continue."""
+    again = replace(CASE, recall_scores=(0.626345770472455, -3.2500000000000004e-12))
+    assert again != CASE and cases_hash([again]) == cases_hash([CASE])
+
+
+def test_whatever_else_differs_counts() -> None:
+    others = (
+        replace(CASE, recall_scores=(0.626346, -3.2501e-12)),
+        replace(CASE, recall_scores=None),
+        replace(CASE, candidates=CASE.candidates[::-1]),
+        replace(CASE, relevant=("b",)),
+        replace(CASE, user_id="v", case_id="u"),
+    )
+    assert len({cases_hash([case]) for case in (CASE, *others)}) == 1 + len(others)
+
+
+def test_the_order_of_the_rows_does_not_count() -> None:
+    other = replace(CASE, user_id="v", case_id="v")
+    assert cases_hash([CASE, other]) == cases_hash([other, CASE]) != cases_hash([CASE])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -67,19 +67,27 @@ def check_prompt(card: Mapping[str, Any], name: str, sha256: str, folder: Path) 
         )
 
 
+def learned_from(card: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the data that an adapter was trained on, and those of the adapters that its training started from."""
+    yield card["data"]
+    if (start := card.get("start")) is not None:
+        yield from learned_from(start)
+
+
 def check_split(card: Mapping[str, Any], data_sha256: object, split: object) -> None:
     """Raise InputError where the adapter was trained on this data, cut another way: it may know what is asked.
 
     A file of Cases is not cut: an adapter that was trained on it knows what is asked.
     """
-    trained = card["data"]
-    if trained["sha256"] == data_sha256 and trained["split"] is None:
-        raise InputError(
-            "the adapter was trained on the Cases of this very file",
-            field="adapter",
-            hint="evaluate the Cases of other users, or train an adapter on a file without these",
-        )
-    if trained["sha256"] == data_sha256 and trained["split"] != split:
+    for trained in learned_from(card):
+        if trained["sha256"] != data_sha256 or (trained["split"] == split and split is not None):
+            continue
+        if trained["split"] is None:
+            raise InputError(
+                "the adapter was trained on the Cases of this very file",
+                field="adapter",
+                hint="evaluate the Cases of other users, or train an adapter on a file without these",
+            )
         raise InputError(
             f"the adapter was trained on {trained['split']} of this data, and {split} is evaluated: it may have "
             "learned what is asked",

@@ -121,7 +121,8 @@ def _identity(
     plain = {name: value for name, value in asdict(settings).items() if name not in apart}
     start = None
     if settings.start is not None:
-        start = {"sha256": fingerprint(settings.start), "data": read_card(settings.start, NEXT_TITLE)["data"]}
+        card = read_card(settings.start, NEXT_TITLE)
+        start = {"sha256": fingerprint(settings.start), "data": card["data"], "start": card.get("start")}
     return {
         "kind": NEXT_TITLE,
         "base": {"name": model.name, "revision": model.revision},

@@ -135,6 +135,12 @@ def test_an_adapter_that_was_trained_on_another_split_of_the_data_is_refused(
     backend = open_titles(adapter, str(tiny_model.folder))
     check_split(backend.card, split.dataset.sha256, "leave-last-out")
     check_split(backend.card, "1" * 64, "time(1998-03-01)")
+    # Nor may it know it from an adapter that its training started from.
+    earlier = {"data": {"sha256": "1" * 64, "split": "leave-last-out"}, "start": {"data": backend.card["data"]}}
+    for card in (earlier, {"data": earlier["data"], "start": earlier}):
+        check_split(card, split.dataset.sha256, "leave-last-out")
+        with pytest.raises(InputError, match="may have learned what is asked"):
+            check_split(card, split.dataset.sha256, "time(1998-03-01)")
     cases = CaseSet(
         tuple(hits(split)),
         TrainingData(list),

@@ -20,7 +20,7 @@ from llmrank.types import Capabilities, Request, Response, Usage
 if TYPE_CHECKING:
     from llmrank.backends.title_model import TitleModel
 
-DEFAULT_ADAPTER = "ml-1m"
+DEFAULT_ADAPTER = "ml-100k"
 MOST_TITLES = 4096
 SHIPPED = "adapters"
 """Folder of the package with the adapters that come with it."""

@@ -28,7 +28,7 @@ PROMPT_ONLY = {setting.name for setting in settings_of(PromptTraining)} - BOTH
     cls=options.GroupedCommand,
     epilog="""\b
 Examples:
-  llmrank finetune ml-1m -o adapter --epochs 0.5 --learning-rate 0.002
+  llmrank finetune ml-1m -o adapter --epochs 5 --learning-rate 0.002
   llmrank eval --ranker next_title --adapter adapter --fuse validation
   llmrank finetune ml-100k -o letters --prompt first-token -k 20 --targets 4
   llmrank eval --prompt first-token -k 20 --adapter letters

@@ -131,7 +131,7 @@ class ModelSettings:
     revision: str | None = None
     """Revision of a hub model."""
     adapter: Path | None = None
-    """LoRA adapter folder; for next_title one that `llmrank finetune` wrote.  [default: none; for next_title ml-1m,
+    """LoRA adapter folder; for next_title one that `llmrank finetune` wrote.  [default: none; for next_title ml-100k,
     which comes with llmrank]"""
     concurrency: Annotated[int, Ge(1)] | None = None
     """Maximum concurrent calls.  [default: 64 for vLLM in process; adapts automatically for endpoints]"""

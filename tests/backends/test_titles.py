@@ -158,9 +158,9 @@ def test_a_folder_comes_before_the_adapter_that_is_shipped_under_its_name(
     adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_adapter("ml-1m") == find_adapter(None) == shipped_adapter(DEFAULT_ADAPTER)
-    shutil.copytree(adapter, tmp_path / "ml-1m")
-    assert find_adapter("ml-1m") == Path("ml-1m") and find_adapter(None) == shipped_adapter(DEFAULT_ADAPTER)
+    assert find_adapter("ml-100k") == find_adapter(None) == shipped_adapter(DEFAULT_ADAPTER)
+    shutil.copytree(adapter, tmp_path / "ml-100k")
+    assert find_adapter("ml-100k") == Path("ml-100k") and find_adapter(None) == shipped_adapter(DEFAULT_ADAPTER)
 
 
 def test_the_lines_of_items_and_of_labels_are_the_same(split: Split) -> None:
@@ -170,7 +170,7 @@ def test_the_lines_of_items_and_of_labels_are_the_same(split: Split) -> None:
 
 
 def test_the_shipped_adapter_is_whole_small_and_names_no_place_of_a_machine() -> None:
-    folder = shipped_adapter("ml-1m")
+    folder = shipped_adapter("ml-100k")
     assert folder is not None
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2.5 * 2**20
     card = read_card(folder)

@@ -29,7 +29,7 @@ def test_the_shipped_adapter_ranks_and_its_weight_is_chosen(tmp_path: Path) -> N
     assert ran.returncode == 0, ran.stderr
     assert "chosen on 25 validation users" in " ".join(ran.stdout.split()) and "\npower " in ran.stdout
     found = load_run(tmp_path / "run")
-    assert found.settings["backend"]["adapter"] == "ml-1m" and found.metrics.outcomes["ok"] == 8
+    assert found.settings["backend"]["adapter"] == "ml-100k" and found.metrics.outcomes["ok"] == 8
     assert run(tmp_path, "show", "run").stdout.splitlines()[0].startswith("next_title+recall on ml-100k")
 
 

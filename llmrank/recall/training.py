@@ -204,7 +204,10 @@ class TrainedModel(RecallModel):
         """Return an untrained model for `split.train`; MissingError where its library is not installed."""
 
     def fitted(self, learner: Learner, split: Split) -> Fitted:
-        """Return the learner as a fitted model, with its fallbacks for items and users without training events."""
+        """Return the learner as a fitted model, with its fallbacks for items and users without training events.
+
+        The learner must have been made for this very split: it scores what follows the histories that it was made with.
+        """
         known = preferences(split)
         counts = known.popularity.astype(np.float64)
         has_events = np.diff(known.matrix.indptr) > 0

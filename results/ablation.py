@@ -1,4 +1,4 @@
-"""Prints a block of results/finetune.md: what each lever adds, on EASE's lists of ml-100k.
+"""Prints a table of what each lever adds, on EASE's lists of ml-100k.
 
     python results/ablation.py FOLDER -k 20 --letters ADAPTER
 

@@ -80,7 +80,8 @@ async def test_steps_come_in_rounds_and_the_limit_of_a_batch_is_kept(
         await ask(backend, QUESTIONS)
         await ask(backend, [replace(question, repeat=1) for question in QUESTIONS])
         sizes = [server.files[batch["input_file_id"]].count(b"\n") for batch in server.batches]
-        assert sizes == [4, 2, 4, 3]
+        # The batches of a round are sent side by side, and may arrive in any order.
+        assert [sorted(sizes[:2]), sorted(sizes[2:])] == [[2, 4], [3, 4]]
 
 
 async def test_the_most_bytes_of_a_batch_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,9 @@ def main() -> None:
                 DATA, users=1, k=given.k, **settings, fuse_users=CHOOSERS, out=folder / "weight", progress=False
             )
             fusion: Any = whole.settings["fusion"]
-            settings = {**settings, "fuse": fusion["weight"], "fuse_term": fusion["term"]}
-            chosen[name] = f"{fusion['weight']:g} × {fusion['term']}"
+            weight: Any = float(fusion["weight"])  # an infinite one is kept as a text
+            settings = {**settings, "fuse": weight, "fuse_term": fusion["term"]}
+            chosen[name] = f"{weight:g} × {fusion['term']}"
         runs[name] = lr.evaluate(cases, **settings, measures=MEASURE, out=folder / "run", progress=False)
     first, *others = runs.values()
     compared = [lr.compare(first, run, measures=MEASURE).results[0] for run in others]

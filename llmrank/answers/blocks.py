@@ -388,6 +388,8 @@ def head_role(head: str) -> Literal["rank", "score", "item", ""]:
     """Return what a heading, a JSON key or a word before a number says of its column."""
     head = head.strip(" *_:`\"'().").casefold()
     words = re.split(r"[\s_\-/()]+", head, maxsplit=6) if len(head) < 60 else []
+    if len(words) == 2 and words[0] in SCORE_HEADS and words[1] in RANK_HEADS:
+        return "rank"  # relevance rank
     for word in (head, *words):
         if word in RANK_HEADS:
             return "rank"

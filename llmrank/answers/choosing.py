@@ -163,11 +163,13 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
         return Listing([])  # the question is repeated
     if listing.counted_down and BEST_TO_WORST.search(said):
         listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
+    elif listing.falling and BEST_FIRST.search(listing.intro):
+        listing.ambiguous = True  # most relevant first: [2] < [1]
     elif listing.falling or (not listing.ordered and (says_worst_first(said) or COUNTDOWN.search(said))):
         listing.mentions.reverse()
     elif not listing.ordered:
         _turn_by_marks(listing, text)
-    listing.ambiguous |= doubt.of_the_order(listing.intro, said, _after(listing, text), by_numbers=listing.ordered)
+    listing.ambiguous |= doubt.of_the_order(listing.intro, said, _after(listing, text), by_scores=listing.scored)
     listing.ambiguous |= doubt.OTHER_SCALE.search(said) is not None and not says_worst_first(said)
     listing.ambiguous |= (
         doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)

@@ -53,6 +53,8 @@ OTHER_SCALE = _any_of(
 _LOWER_IS_BETTER = _any_of(
     r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) better|\bdistances?\b",
     r"\b(?:dislike|penalty|error|risk) scores?\b",
+    r"(?<![\d.])[01] ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|most|excellent|strong|highest|top|ideal"
+    r"|great)",
 )
 _CHANGES = _any_of(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
@@ -82,17 +84,17 @@ _SENTENCES = 50
 """How many sentences are looked at, so that the time stays linear."""
 
 
-def of_the_order(intro: str, said: str, after: str, *, by_numbers: bool) -> bool:
+def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
     """Return whether the words around a list say that it is no ranking, or leave its direction open.
 
-    `intro` stands before it, `after` behind it, and `said` is all that is no entry of a list; `by_numbers`: ranks or
-    scores ordered it.
+    `intro` stands before it, `after` behind it, and `said` is all that is no entry of a list; `by_scores`: scores
+    ordered it.
     """
     last = intro.rstrip().rpartition("\n")[2]
     return (
         any(pattern.search(last) for pattern in (_UNORDERED, _ASKS_BACK, _WORST_BESIDE))
         or _GROUPED.search(said) is not None
-        or (by_numbers and _LOWER_IS_BETTER.search(said) is not None)
+        or (by_scores and _LOWER_IS_BETTER.search(said) is not None)
         or any(_CHANGES.search(line[:400]) for line in after.split("\n"))
     )
 

@@ -18,8 +18,8 @@ from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.outcome import TAKEN_BACK
-from llmrank.answers.phrases import grade
-from llmrank.answers.ranks import by_number, counts_down, directed, falls
+from llmrank.answers.phrases import grade, meaning
+from llmrank.answers.ranks import are_scores, by_number, counts_down, directed, falls
 
 Mentions = list[Mention]
 
@@ -84,10 +84,11 @@ _DECLINES = re.compile(
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
     r"|before|after|worse"
-    r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$",
+    r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]",
     re.IGNORECASE,
 )
 _FOLLOWS = re.compile(r"^(?:(?:and|then|next|after that|afterwards|followed by|finally|lastly) )+", re.IGNORECASE)
+_IN_SEQUENCE = re.compile(r"\b(?:followed by|then|next|after that|finally|lastly)\b")
 _VERB = re.compile(
     r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
     r"|should|will|isn['’]t"
@@ -199,6 +200,10 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         order = sorted(range(len(entries)), key=lambda at: _TIERS[entries[at].value or 0])
         return Listing([one for at in order for one in found[at]], ordered=True)
     listing = Listing([one for mentions in found for one in mentions])
+    if first.kind == "number" and len(entries) > 1:  # 1. Heat - Fargo
+        pairs = zip(entries, found, strict=True)
+        both = (len(two) == 2 and two[0].match and two[1].match and _TWO_PARTS.search(line.body) for line, two in pairs)
+        listing.ambiguous = all(both)
     values = [line.value for line in entries if line.value is not None]
     if all(len(mentions) == 1 for mentions in found):
         whole = any(mention.text == line.text for line, mention in zip(entries, listing.mentions, strict=True))
@@ -233,12 +238,13 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
     if rated and not ranks:
         return
-    order = by_number(scores, "rank" if ranks else "score" if starred else "")
+    role = "rank" if ranks else "score" if starred else ""
+    order = by_number(scores, role)
     if order is None:
         listing.ambiguous = True
     else:
         listing.mentions = [named[at] for at in order]
-        listing.ordered = True
+        listing.ordered, listing.scored = True, are_scores(scores, role)
 
 
 def _last_words(text: str) -> str:
@@ -259,6 +265,9 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
         for line in lines
         for parts in [_TWO_PARTS.split(line.body, maxsplit=1)]
     ]
+    if len(lines) > 1 and all(half and half[0].match and half[1].match for half in halves):
+        watched = {half[0].text for half in halves if half}
+        return [[half[1]] for half in halves if half] if len(watched) == 1 else found
     left, right = sides = [sum(half is not None and half[side].match is not None for half in halves) for side in (0, 1)]
     if left == right or max(sides) < min(2, len(lines)) or (min(sides) and max(sides) < len(lines)):
         return found
@@ -333,6 +342,9 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
         pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
         _scored(pieces, listing)
     letters = sum(map(str.isalpha, before))
+    if said := _leaves_out(text, mentions):
+        listing.intro = said
+        return listing
     colon = before.rstrip(" \"'“„«*_[").endswith((":", "=")) or before.rstrip().endswith((":", ">"))
     if letters and not head:
         listing.intro = before
@@ -343,6 +355,15 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and _CHATTER.match(before)
     return None if declined else listing
+
+
+def _leaves_out(text: str, mentions: Mentions) -> str:
+    """Return what a sentence says that leaves out the titles in it (`Heat and Fargo were left out`), else nothing."""
+    text = text[:2000]
+    for mention in mentions[:50]:
+        text = text.replace(mention.text, " ", 1) if mention.match else text
+    in_words = any(len(word) > 3 and word[0].islower() for word in text.split())
+    return text if in_words and meaning(text) == "left out" else ""
 
 
 def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:
@@ -427,7 +448,8 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
         if not mention.match and start and (follows := _mention(_FOLLOWS.sub("", piece), index)).match:
             mention = follows
         if not mention.match:
-            cut = _cut_lead_in(piece, index) if listing else None
+            goes_on = listing or (_IN_SEQUENCE.search(piece[:400]) and not _COMPARES.search(piece[:400]))
+            cut = _cut_lead_in(piece, index) if goes_on else None
             if not cut and start and (not listing or piece[:1].islower()):
                 break
             mention = cut or mention

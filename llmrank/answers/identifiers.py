@@ -15,7 +15,7 @@ from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, hea
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
-from llmrank.answers.ranks import by_number, counts, counts_down, directed, falls, is_permutation, read_rows
+from llmrank.answers.ranks import are_scores, by_number, counts, counts_down, directed, falls, is_permutation, read_rows
 from llmrank.types import Question
 
 _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")
@@ -40,7 +40,9 @@ _SCORED = re.compile(
 _SCORE_BESIDE = re.compile(
     r"[\]\s]{0,3}[(:=] ?(\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b|(?=[,;)\s]|$)))\)?"
 )
-_SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|: [^:\n]{1,200} > [A-Z]: )")
+_SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|([:.]) [^:\n]{1,200} > [A-Z]\1 )")
+_INITIALS = re.compile(r"\b(?:[A-Z]\.){2,4}(?= ?\w\w)")
+"""`L.A. Confidential`"""
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _DISMISSED = re.compile(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
@@ -60,6 +62,7 @@ _ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]
 """A line that says what the two sides of the lines below it are: `(item → rank)`."""
 _CALL = re.compile(r"[A-Za-z]{1,12}\((\w{1,20})\)")
 """`logP(A)`, `score(3)`"""
+_ASIDE = re.compile(r"\([^()]{3,200}\)")
 _LEAST = re.compile(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)", re.IGNORECASE)
 _ENDS = re.compile(r"(?<=[\w\])][.!?;]) (?=[A-Z(\[])")
 _BESIDE = " \t*_`\"“”„«»'‘’()[]{}.:,;><=|/→~-–—#"
@@ -163,6 +166,8 @@ def words_of(text: str, identifiers: Identifiers, bracketed_only: bool) -> list[
     words: list[Word] = []
     brackets = [found.span(1) for found in _BRACKETS.finditer(text)] if "[" in text else []
     at = 0
+    if identifiers.are_letters and "." in text:
+        text = _INITIALS.sub(lambda found: found[0].replace(".", "_"), text)
     for match in identifiers.token.finditer(text):
         word, (start, end) = match[0], match.span()
         while at < len(brackets) and brackets[at][1] < end:
@@ -378,7 +383,9 @@ class _Reader:
         if any(self._contradicts(word, body) for word, body in zip(found, bodies, strict=True)):
             listing.contradicted = listing.ambiguous = True
         if len(bodies) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?:st|nd|rd|th| ?points?)?$", body) for body in bodies):
-            order = by_number(bodies, "rank" if bodies[0][-1:].isalpha() and bodies[0][-2:-1] in "snrt" else "")
+            role = "rank" if bodies[0][-1:].isalpha() and bodies[0][-2:-1] in "snrt" else ""
+            order = by_number(bodies, role)
+            listing.scored = are_scores(bodies, role)
             listing.ambiguous = order is None
             listing.mentions = [listing.mentions[at] for at in order or range(len(bodies))]
             listing.ordered = True
@@ -547,7 +554,9 @@ class _Reader:
             return None
         order = None if is_permutation(scores) else by_number(scores, "score")
         mentions = [self.mention(named[at], line.number) for at in order or range(len(named))]
-        return Listing(mentions, ordered=True, ambiguous=order is None)  # [1]: 2, [2]: 1 may be ranks or scores
+        return Listing(
+            mentions, ordered=True, scored=True, ambiguous=order is None
+        )  # [1]: 2, [2]: 1 may be ranks or scores
 
     def _inline_pairs(self, line: Line) -> Listing | None:
         """Read `1:3, 2:1, 3:2` and `A=0.9, B=0.4` in one line."""
@@ -648,7 +657,8 @@ def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> lis
     """Return the first identifier of each part between `>` or `<`, if no other word stands before it; else of each part
     between commas, where each part has one."""
     signs = re.compile(r"[<>]") if ">" in text or "<" in text else re.compile(r"[,;]")
-    ends = [*(found.start() for found in signs.finditer(text)), len(text)]
+    asides = _ASIDE.sub(lambda found: " " * len(found[0]), text) if "(" in text else text
+    ends = [*(found.start() for found in signs.finditer(asides)), len(text)]
     leading: list[Word] = []
     part, taken = 0, False
     for word in words:

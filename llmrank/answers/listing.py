@@ -30,6 +30,8 @@ class Listing:
     """The last is the best."""
     ordered: bool = False
     """Numbers, ranks or scores gave the order, whatever the words of the answer say of the direction."""
+    scored: bool = False
+    """Scores, not ranks, gave the order."""
     contradicted: bool = False
     """Identifiers stand beside the titles of other items."""
     described: bool = False
@@ -49,6 +51,7 @@ class Listing:
         self.ambiguous |= other.ambiguous
         self.falling |= other.falling
         self.ordered |= other.ordered
+        self.scored |= other.scored
         self.counted_down |= other.counted_down
         self.contradicted |= other.contradicted
         self.described &= other.described

@@ -30,6 +30,8 @@ _NEAR = 0.9
 _NEAR_SAME_YEAR = 0.8
 _SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for", "vol", "part"))
 _SIZE = re.compile(r"(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|g|grams?|kg|lbs?|inch(?:es)?|count|ct|pack|pc|pcs)\b")
+_MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
+"""A word of letters and digits"""
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
@@ -314,15 +316,20 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
 def _is_part(shorter: Title, longer: Title) -> bool:
     """Return whether one is the other without its series or episode (`Star Wars (1977)`); same year presumed.
 
-    A title of two parts may be another film: `Kung Fu Panda` and `Kung Fu Panda: Secrets of the Furious Five`.
+    A title of two parts may be another film: `Kung Fu Panda` and `Kung Fu Panda: Secrets of the Furious Five`; not so
+    that of a sequel with its number: `Terminator 2` and `Terminator 2: Judgment Day`.
     """
+    if len(longer.parts) == 2 and shorter.parts == longer.parts[:1] and numbers(shorter.name):
+        return True
     return bool(shorter.parts) and len(longer.parts) > 2 and all(part in longer.parts for part in shorter.parts)
 
 
 def _is_cut_short(name: str, whole: str) -> bool:
-    """Return whether a long title was cut at its end: most of it is there, and no model number is lost; or whether
-    words of a product's title are left out: three or more are there, in order, from the first."""
+    """Return whether a long title was cut at its end: most of it is there, or its model number, and no number is lost;
+    or whether words of a product's title are left out: three or more are there, in order, from the first."""
     words, rest = name.split(), whole.removeprefix(f"{name} ")
+    if len(words) > 2 and rest != whole and _MODEL.search(name) and not numbers(rest):
+        return True  # Sony WH-1000XM5
     if not _SIZE.search(whole) or _SIZE.search(name):
         return len(words) > 3 and len(name) >= 0.6 * len(whole) and rest != whole and not numbers(_SIZE.sub("", rest))
     left_out = whole.split()

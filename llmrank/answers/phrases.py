@@ -57,7 +57,8 @@ PHRASES = (
         r"рейтинг|рекоменд|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
         ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
-        r"(?:candidates?|given|provided|proposed|available|options?(?! ?\d)|watched(?! next)|history|liked|seen|rated"
+        r"(?:candidates?|given|provided|proposed|available|options?(?! ?(?:\d|[a-e]\b))|watched(?! next)|history"
+        r"|liked|seen|rated"
         r"|enjoyed|original"
         r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider"
@@ -69,12 +70,12 @@ PHRASES = (
 """What the words before a list say of it, in the order in which they are looked for."""
 
 _WORST = (
-    r"worst|least|lowest|bottom|weakest|schlechtesten|niedrigsten|pire|moins|peor|menor|menos|pior|peggiore|meno"
-    r"|slechtste|minst|худшего|najgorsz\w+"
+    r"worst|least|lowest|bottom|weakest|schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten|pire|moins|faible"
+    r"|peor|menor|menos|débil|pior|fraco|peggiore|meno|debole|slechtste|minst|zwakste|худшего|слабого|najgorsz\w+"
 )
 _BEST = (
-    r"best|most|highest|top|strongest|besten|höchsten|meilleur|plus|mejor|mayor|más|melhor|maior|mais|migliore|più"
-    r"|beste|meest|лучшему"
+    r"best|most|highest|top|strongest|besten|stärksten|höchsten|wahrscheinlichsten|meilleur|plus|fort|mejor|mayor|más"
+    r"|fuerte|melhor|maior|mais|forte|migliore|più|beste|meest|sterkste|лучшему|сильному"
 )
 
 
@@ -95,7 +96,8 @@ WORST_FIRST = re.compile(
     r"|\bbest (?:one )?(?:is )?(?:last|at the (?:end|bottom))"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
     r"|weakest|poorest) (?:\w+ ){0,3}first"
-    r"|по возрастанию|从差到好|由差到好|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优|升序|昇順|低い順|悪い順"
+    r"|по возрастанию|从差到好|由差到好|从弱到强|由弱到强|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优"
+    r"|升序|昇順|低い順|悪い順"
     r"|오름차순|낮은 순",
     re.IGNORECASE,
 )
@@ -105,8 +107,9 @@ COUNTDOWN = re.compile(
 )
 BEST_TO_WORST = re.compile(_from_to(_BEST, _WORST), re.IGNORECASE)
 BEST_FIRST = re.compile(
-    rf"{BEST_TO_WORST.pattern}|\bdescending|\bbest first|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend"
-    r"|décroissant|descendente|decrescente|降序|由高到低|从高到低|高い順",
+    rf"{BEST_TO_WORST.pattern}|\bdescending|\b(?:best |(?:most|highest|strongest) (?:\w+ ){{0,2}})first"
+    r"|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend|décroissant|descendente|decrescente"
+    r"|降序|由高到低|从高到低|高い順",
     re.IGNORECASE,
 )
 

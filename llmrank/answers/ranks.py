@@ -19,12 +19,15 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
     if len(numbers) < len(values):
         return None
     places = range(len(numbers))
-    if not role:
-        whole = all(re.search(r"[.,%/]", value) is None for value in values)
-        role = "rank" if whole and is_permutation(values) else "score"
-    if role == "rank":
+    if not are_scores(values, role):
         return sorted(places, key=numbers.__getitem__) if len(set(numbers)) == len(numbers) else None
     return sorted(places, key=lambda at: -numbers[at]) if len({*numbers}) > 1 or len(numbers) < 2 else None
+
+
+def are_scores(values: Sequence[str], role: str) -> bool:
+    """Return whether numbers are scores: those of an unnamed column are, unless they are 1 to n, each once."""
+    whole = all(re.search(r"[.,%/]", value) is None for value in values)
+    return role == "score" or (not role and not (whole and is_permutation(values)))
 
 
 _NUMBER = re.compile(
@@ -83,12 +86,17 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     counted = [at for at in range(width) if is_permutation(columns[at])]
     both = [at for at in fit if at in counted]
     if not any(roles) and len(both) > 1 and item in both:
+        if is_map and len(bracketed := [at for at in both if all(text.startswith("[") for text in columns[at])]) == 1:
+            item = bracketed[0]  # {"1": "[4]", "2": "[3]"}
+            places = by_number(columns[1 - item], "rank") or ()
+            return Listing([one for at in places for one in named[item][at][:1]])
         one, other = both[:2]
         return _undecided((columns[one], columns[other]), (named[one], named[other]), is_map)
     if not is_map and not any(role == "item" for role in roles) and _disagree([named[at] for at in fit]):
         return Listing([found[0] for found in named[item] if found], ambiguous=True)
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
+    scored_by: Sequence[str] = ()
     firsts = dict.fromkeys(found[0].match.positions[0] for found in named[item] if found and found[0].match)
     if ranks := [at for at in others if roles[at] == "rank"]:
         orders = {at: by_number(columns[at], "rank") for at in ranks}
@@ -102,14 +110,18 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
             order = None  # {"Heat": "crime", "Fargo": "comedy"}
         if all(_number(text) is not None for text in columns[other]):
             is_rank = block.header[1] == "ranks" or (other == 0 and 0 in counted)
-            order = by_number(columns[other], "rank" if is_rank else "score" if other and scored else roles[other])
+            role = "rank" if is_rank else "score" if other and scored else roles[other]
+            order = by_number(columns[other], role)
+            scored_by = columns[other] if are_scores(columns[other], role) else ()
     elif ranks := [at for at in others if not roles[at] and at in counted]:
         order = by_number(columns[ranks[0]], "rank")
     elif scores := [at for at in others if roles[at] == "score"]:
         are_numbers = all(_number(text) is not None for text in columns[scores[0]])
         order = by_number(columns[scores[0]], "score") if are_numbers else order
+        scored_by = columns[scores[0]]
     listing = Listing([one for at in order or () for one in named[item][at][:1]])
     listing.ambiguous, listing.ordered = order is None, order != [*range(len(rows))]
+    listing.scored = bool(scored_by)
     return listing
 
 

@@ -38,7 +38,7 @@ _ENDS = re.compile(
 _BOTH = re.compile(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b", re.IGNORECASE)
 _IDIOM = re.compile(
     r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
-    r"|information|question)\b|\bno\.? ?\d",
+    r"|information|question)\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
     re.IGNORECASE,
 )
 _LIKES = re.compile(

@@ -47,7 +47,7 @@ PHRASES = (
         r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
         r"|überarbeitet|réponse|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"
         r"|mi (?:lista|clasificación|ranking)|resposta|minha lista|risposta|risultato|la mia (?:lista|classifica)"
-        r"|antwoord|eindlijst|odpowied|ostatecz|wynik|sonuç|cevap",
+        r"|antwoord|eindlijst|odpowied|ostatecz|wynik|sonuç|cevap|nihai",
         r"ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
@@ -63,8 +63,8 @@ PHRASES = (
         r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider"
         r"|analy[sz]|reason|kandidat|vorgeschlagen|gesehen|verlauf|proposé|historique|candidat|propuest|historial"
-        r"|histórico",
-        r"кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청"),
+        r"|histórico|aday|kandyda",
+        r"кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청|المرشح"),
         ("Candidates:", "You have watched:", "Les films proposés :")),
 )  # fmt: skip
 """What the words before a list say of it, in the order in which they are looked for."""
@@ -150,7 +150,9 @@ def last_line(text: str) -> str:
 
 def meaning(intro: str) -> str:
     """Return what the words before a list say of it: a `Phrase.meaning`, or nothing."""
-    nearest = _SENTENCE_END.split(last_line(intro).rstrip())[-1]
+    *before, nearest = _SENTENCE_END.split(last_line(intro).rstrip())
+    if before and not nearest.rstrip(" *_").endswith(":"):
+        nearest = ""  # a sentence behind the one that announces the list
     said = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
     return next((phrase.meaning for phrase, words in said if phrase.pattern.search(words)), "") if intro else ""
 

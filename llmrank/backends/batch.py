@@ -20,6 +20,7 @@ import aiohttp
 
 from llmrank.backends.base import WrappedBackend
 from llmrank.backends.completion import at, number_at, objects_at, said, unreadable
+from llmrank.backends.endpoint import MOST_BYTES as MOST_ANSWER
 from llmrank.backends.endpoint import Reply
 from llmrank.backends.open_batch import OpenBatch, take_open_batches
 from llmrank.backends.openai import OpenAIBackend
@@ -353,8 +354,8 @@ class BatchBackend(WrappedBackend):
 
     def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
         with path.open("rb") as file:
-            for text in file:
-                # A line that is none leaves its Request without an answer, as if it were missing.
+            # A line that is none, or has no end, leaves its Request without an answer, as if it were missing.
+            while text := file.readline(MOST_ANSWER):
                 if isinstance(line := self._direct.endpoint.read_json(text), dict):
                     yield line
 

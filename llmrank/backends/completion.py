@@ -6,6 +6,7 @@ Nothing in it is believed. What is no answer raises; a field that makes no sense
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,9 +34,8 @@ FINISH = {
     **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence"), "stop"),
 }
 """Finish reasons by all their names, in lower case."""
-BROKEN_OFF = frozenset(
-    {"error", "abort", "aborted", "cancelled", "canceled", "timeout", "network_error", "internal_error"}
-    | {"insufficient_system_resource", "malformed_function_call"}
+BROKEN_OFF = re.compile(
+    "error|fail|abort|cancel|time_?d?_?out|interrupt|overload|unavailable|disconnect|insufficient|malformed"
 )
 """Finish reasons of an answer that was not finished: its text is half of one."""
 
@@ -83,7 +83,7 @@ def read_completion(
         faults["finish_reason"] += 1
         reason = None
     known = (reason or "").lower().replace("-", "_")
-    if (error := choice.get("error")) or known in BROKEN_OFF:
+    if (error := choice.get("error")) or BROKEN_OFF.search(known):
         raise unreadable(f"the endpoint failed within its answer: {said(error)}")
     if (message := at(choice, dict, "message")) is None:
         raise unreadable("the endpoint returned a choice without a message")
@@ -163,7 +163,9 @@ def _usage(usage: object, faults: Counter[str]) -> Usage:
         return 0
 
     prompt, completion = number("prompt_tokens"), number("completion_tokens")
-    unpaid = wrong or not (usage is None or isinstance(usage, dict))
+    # Half a bill would be taken for the whole.
+    half = (at(usage, object, "prompt_tokens") is None) != (at(usage, object, "completion_tokens") is None)
+    unpaid = wrong or half or not (usage is None or isinstance(usage, dict))
     cached = number("prompt_tokens_details", "cached_tokens")
     reasoning = number("completion_tokens_details", "reasoning_tokens")
     if cached > prompt:

@@ -262,6 +262,10 @@ class Endpoint:
         finally:
             told.cancel()
 
+    def mask(self, text: str) -> str:
+        """Return the text without secrets."""
+        return self._secrets.mask(text)
+
     def read_json(self, line: bytes) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON value of a line of a downloaded file, without secrets; None where it is none."""
         return self._read(line)[0]
@@ -360,7 +364,8 @@ def _json(text: str) -> Any:  # noqa: ANN401 - JSON
     # The second time a number of thousands of digits is read, which makes no sense, in a field that may not matter.
     for parse_int in (None, float):
         try:
-            return json.loads(text, parse_int=parse_int)
+            # A line break within a text is no JSON, and clear all the same.
+            return json.loads(text, parse_int=parse_int, strict=False)
         except (ValueError, RecursionError):
             continue
     return None
@@ -410,9 +415,17 @@ async def _parts(response: aiohttp.ClientResponse, most: int) -> AsyncGenerator[
             unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
         rest = packed
         while rest:
-            part, rest = (
-                (rest, b"") if unpack is None else (unpack.decompress(rest, PART_BYTES), unpack.unconsumed_tail)
-            )
+            if unpack is None:
+                part, rest = rest, b""
+            elif not unpack.eof:
+                part = unpack.decompress(rest, PART_BYTES)
+                rest = unpack.unconsumed_tail or unpack.unused_data
+            elif rest.startswith(b"\x1f"):
+                # Another part, packed by itself.
+                unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+                continue
+            else:
+                return
             size += len(part)
             if size > most:
                 raise TransientError(f"the answer is longer than {most >> 20} MiB", kind="unreadable")

@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import unquote
 
 MASK = "[key]"
+MOST_SEARCHED = 1 << 18
+"""Characters of the longest text that is searched, which takes a second; meanwhile no other call goes on."""
 MOST_DEPTH = 64
 """The deepest nesting of JSON that is read."""
 LONG = 8
@@ -23,20 +25,20 @@ CODE = r"0{0,6}(?:3\d|[46][1-9a-f]|[57][\da])"
 """The hexadecimal code of a letter or a digit, and the decimal one."""
 DECIMAL = r"0{0,6}(?:4[89]|5[0-7]|6[5-9]|[78]\d|9[0789]|1[01]\d|12[012])(?!\d)"
 BEGINS = r"\\{1,8}[ux]", r"%(?:25){0,4}", r"&(?:amp;){0,4}#"
-"""How a character is escaped in JSON, in a URL and in HTML, once or several times over. All is bounded: nothing here
-takes more than linear time."""
+"""How a character is escaped in JSON, in a URL and in HTML, once or several times over. All is bounded or possessive:
+nothing here takes more than linear time."""
 ESCAPED = rf"{BEGINS[0]}{CODE}|{BEGINS[1]}{CODE}|{BEGINS[2]}(?:{DECIMAL}|x{CODE})"
 """A letter or a digit."""
 GAP = (
-    rf"(?:<[^<>]{{0,200}}>|&(?:amp;){{0,4}}(?!amp;)[a-z]{{2,8}};|(?!{ESCAPED})(?:\\{{1,8}}(?:[nrtbf]|u00[\da-f]{{2}}"
-    rf"|x[\da-f]{{2}})|{BEGINS[1]}[\da-f]{{2}}|{BEGINS[2]}x?[\da-f]{{1,8}};?|[^a-z\d])){{0,12}}+"
+    rf"(?:<[^<>]*>|&(?:amp;){{0,4}}(?!amp;)[a-z]{{2,8}};|(?!{ESCAPED})(?:\\{{1,8}}(?:[nrtbf]|u00[\da-f]{{2}}"
+    rf"|x[\da-f]{{2}})|{BEGINS[1]}[\da-f]{{2}}|{BEGINS[2]}x?[\da-f]{{1,8}};?|[^a-z\d]))*+"
 )
 """What may stand between two letters of a secret: its own punctuation however written, a tag, a line break."""
 NARROW = GAP.replace(r"[^a-z\d]", r"[^a-z\d\s,>\[\]()]")
 """The same for a secret of few letters, which an answer may hold in its order: `[1], [2], [3]`."""
 ENTITY = re.compile(r"&(?:#\d{1,12}|#x[\da-f]{1,12}|[a-z]\w{1,31});?", re.IGNORECASE | re.ASCII)
-TAG = re.compile(r"<[^<>]{0,200}>")
-JSON_ESCAPE = re.compile(r"\\{1,8}(?:u00|x)([\da-f]{2})", re.IGNORECASE)
+TAG = re.compile(r"<[^<>]*>")
+JSON_ESCAPE = re.compile(r"\\{1,8}(?:(?:u00|x)([\da-f]{2})|[nrtbf])", re.IGNORECASE)
 SQUEEZED = bytes(range(256)).lower()
 NO_LETTERS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isalnum())
 
@@ -62,25 +64,27 @@ class Secrets:
             return False
         # Escapes may lie in one another: a URL in HTML in JSON.
         for _ in range(5):
-            squeezed = _squeezed(text)
-            if any(sign in squeezed for sign in self._signs):
-                return True
+            # A tag may stand between two letters, or hold them all.
+            for form in (text, TAG.sub("", text)) if "<" in text else (text,):
+                squeezed = _squeezed(form)
+                if any(sign in squeezed for sign in self._signs):
+                    return True
             before = text
-            if "<" in text:
-                text = TAG.sub("", text)
             if "%" in text:
                 text = unquote(text)
             if "&" in text:
                 text = without_entities(text)
             if "\\" in text:
-                text = JSON_ESCAPE.sub(lambda code: chr(int(code[1], 16)), text)
+                text = JSON_ESCAPE.sub(lambda code: chr(int(code[1] or "20", 16)), text)
             if text == before:
                 break
         return False
 
     def mask(self, text: str) -> str:
-        """Return the text without the secrets."""
-        return self._pattern.sub(MASK, text) if self.may_be_in(text) else text
+        """Return the text without the secrets; of one longer than any answer that holds a secret, nothing."""
+        if not self.may_be_in(text):
+            return text
+        return self._pattern.sub(MASK, text) if len(text) <= MOST_SEARCHED else MASK
 
     def masked(self, value: object, depth: int = 0) -> Any:  # noqa: ANN401 - JSON
         """Return the JSON value with the secrets masked in every text and every name, and without what is nested deeper

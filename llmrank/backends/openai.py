@@ -44,6 +44,8 @@ GREETING_SECONDS = 60.0
 PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1), labels=("A", "B"))
 """Shows whether an endpoint answers at all, and whether it returns log-probabilities."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+FEW_REFUSALS = 5
+"""Requests in a row that may be refused as their own fault; then the endpoint may have changed (a model taken away)."""
 MOST_NAMES = 20
 """Served models that an error lists."""
 
@@ -57,6 +59,8 @@ class OpenAIBackend(BaseBackend):
         self.dialect = Dialect(model, endpoint.url, say)
         """The form in which the endpoint takes a Request."""
         self._tokenizes = self._has_answered = False
+        self._refusals, self._refusals_borne = 0, FEW_REFUSALS
+        """Requests refused since the last answer, and after how many it is asked whether any is taken."""
         self._lists_models = True
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
@@ -128,9 +132,11 @@ class OpenAIBackend(BaseBackend):
         if self.dialect.is_vllm:
             # A gateway in front of vLLM may pass on nothing but the OpenAI paths.
             try:
-                self._tokenizes = bool(await self._tokenize("A"))
-            except BackendError:
+                self._tokenizes = bool(await twice(lambda: self._tokenize("A")))
+            except BackendError as error:
                 self._tokenizes = False
+                if isinstance(error, TransientError):
+                    self._say(f"labels are found by their text: {error}")
 
     async def probe(self, ask: Ask, *, labels: bool) -> None:
         """Send one call of one token where that is to be learned: with `labels`, whether the endpoint returns
@@ -188,9 +194,10 @@ class OpenAIBackend(BaseBackend):
         try:
             return await self._ask(request)
         except RefusedError as error:
+            self._refusals += 1
             if await self._takes_others(request):
                 raise
-            raise FatalBackendError(f"{error}\n  hint: check --model and the sampling settings") from error
+            raise FatalBackendError(f"{error}\n  hint: check --model, the key and the sampling settings") from error
 
     async def _ask(self, request: Request) -> Response:
         await self._check_thinking(request)
@@ -211,12 +218,16 @@ class OpenAIBackend(BaseBackend):
     async def _takes_others(self, request: Request) -> bool:
         """Return whether a refusal is this request's own fault: the endpoint takes others with the same settings.
 
-        Where it has answered nothing yet, that is found out by one short question. What an earlier command was answered
-        says nothing: it may have had other settings.
+        Where it has answered nothing yet, or refused several in a row since, that is found out by one short question.
+        What an earlier command was answered says nothing: it may have had other settings.
         """
         async with self._deciding:
-            if self._has_answered or request.messages == PROBE.messages:
+            if request.messages == PROBE.messages:
                 return self._has_answered
+            if self._has_answered:
+                if self._refusals < self._refusals_borne:
+                    return True
+                self._refusals_borne *= 2
             try:
                 await self._ask(replace(request, messages=PROBE.messages))
             except RefusedError:
@@ -249,7 +260,10 @@ class OpenAIBackend(BaseBackend):
             response = read_completion(body, labels, ids, seconds=seconds, faults=self.endpoint.faults)
         except TransientError as error:
             raise unreadable(f"{self._url}: {error}") from error
-        self._has_answered = True
+        self._has_answered, self._refusals = True, 0
+        # Text that came in parts may hold the key only now.
+        mask = self.endpoint.mask
+        response = replace(response, text=mask(response.text), reasoning=mask(response.reasoning))
         self._note(response)
         return response
 
@@ -291,7 +305,7 @@ class OpenAIBackend(BaseBackend):
             sent = self.dialect.body(request)
             asked = {name: sent[name] for name in ("messages", "chat_template_kwargs") if name in sent}
             body = await self._post_tokenize({**asked, "add_generation_prompt": True, "return_token_strs": True})
-            texts = [text for text in body.get("token_strs") or () if isinstance(text, str)][-THINKING_TAIL:]
+            texts = [text for text in at(body, list, "token_strs") or () if isinstance(text, str)][-THINKING_TAIL:]
             # Byte-level tokenizers write a space and a line break as these.
             wrong = ends_in_thinking("".join(texts).replace("Ġ", " ").replace("Ċ", "\n").replace("▁", " "))
         if wrong:

@@ -125,7 +125,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     if status < 300:
         return unreadable(f"{url} answered with the status {status}, which HTTP does not have")
     if status < 400:
-        return between(f"redirects to {error_text(reply.headers.get('location', 'nowhere'), 200)}")
+        return between(f"redirects to {error_text(reply.headers.get('location') or 'nowhere', 200)}")
     if status in (404, 405) and not isinstance(reply.body, dict):
         return between(f"answered {status} at /chat/completions: {said}")
     return RefusedError(its_own)

@@ -123,8 +123,8 @@ class Retries:
                 )
             wait = max(wait, LONGEST_WAIT * (0.5 + random()))
             self._tell(f"nobody is answered; it is tried for {self.policy.patience / 60:.0f} minutes ({fault})")
-        elif fault.throttled and (fault.wait or 0.0) >= LONG_WAIT:
-            self._tell(f"the endpoint takes no calls for {fault.wait:.0f} s")
+        elif (fault.wait or 0.0) >= LONG_WAIT:
+            self._tell(f"the endpoint asks to wait {fault.wait:.0f} s ({fault})")
         self.counts[fault.kind] += 1
         return wait
 

@@ -20,7 +20,7 @@ from llmrank.errors import BackendError, FatalBackendError, InputError, Transien
 from llmrank.store import Store, request_key
 from llmrank.types import Message, Request, Response, Usage
 from tests.batch_server import BatchServer, Plan, answered, refused_line
-from tests.scripted_server import MODEL
+from tests.scripted_server import MODEL, completion
 
 QUESTIONS = [Request((Message("user", f"rank {'these ' * n}"),)) for n in range(7)]
 
@@ -126,6 +126,18 @@ async def test_error_lines_are_failures_of_the_same_kinds_as_direct_ones(tmp_pat
         again = await ask(backend, QUESTIONS[1:])
         assert all(isinstance(one, Response) for one in again)
         assert server.files[server.batches[1]["input_file_id"]].count(b"\n") == 5
+
+
+async def test_a_line_longer_than_an_answer_may_be_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_module, "MOST_ANSWER", 2000)
+    long = completion("x" * 5000)
+    async with (
+        BatchServer(answer=lambda body: (200, long) if by_length(body) == 2 else answered(body)) as server,
+        backend_at(server, tmp_path / "s.sqlite") as backend,
+    ):
+        responses = await ask(backend, QUESTIONS[:5])
+        assert [type(one) for one in responses] == [Response, Response, BackendError, Response, Response]
+        assert "without an answer to it" in str(responses[2])
 
 
 async def test_a_key_that_is_refused_in_every_line_stops_the_run(tmp_path: Path) -> None:

@@ -34,8 +34,15 @@ def test_odd_but_real_completions(body: dict[str, Any], expected: Response) -> N
     assert read_completion(body) == replace(expected, usage=Usage(10, 4, 5, 2), model=MODEL)
 
 
-@pytest.mark.parametrize("usage", [None, {}, [], {"prompt_tokens": None, "prompt_tokens_details": None}])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        *(None, {}, [], {"prompt_tokens": None, "prompt_tokens_details": None}),
+        *({"prompt_tokens": 7}, {"completion_tokens": 7, "total_tokens": 9}),
+    ],
+)
 def test_missing_usage_counts_nothing(usage: Any) -> None:
+    """Nor does half of it: a bound would take it for all."""
     assert read_completion({**completion(), "usage": usage}).usage == Usage()
 
 

@@ -115,6 +115,10 @@ ECHOES: dict[str, Callable[[str], str]] = {
     "split by tags": lambda key: "<b></b>".join(key),
     "split by a tag with attributes": lambda key: f'{key[:5]}<span class="x">{key[5:]}</span>',
     "split by line breaks": lambda key: f"{key[:8]}\n{key[8:]}",
+    "split over many lines": lambda key: "\n".join(key[start : start + 5] for start in range(0, len(key), 5)),
+    "split by many spaces": lambda key: (" " * 20).join(key),
+    "split by long tags": lambda key: "".join(f'<i class="{"c" * 300}">{c}</i>' for c in key),
+    "within a tag": lambda key: f'<a title="{"".join(f"&#{ord(c)};" for c in key)}">x</a>',
     "split by invisible characters": lambda key: "\u200b".join(key),
     "in base64": lambda key: base64.b64encode(key.encode()).decode(),
     "in base64 behind other bytes": lambda key: base64.b64encode(f"Bearer {key}".encode()).decode(),
@@ -174,6 +178,12 @@ def test_no_text_takes_more_than_its_length(part: str) -> None:
     assert seconds(200_000) < 5
 
 
+def test_of_a_secret_within_megabytes_nothing_is_kept_and_nobody_waits() -> None:
+    begun = time.process_time()
+    assert Secrets(KEY).mask("s &amp; " * 1_000_000 + KEY) == "[key]"
+    assert time.process_time() - begun < 5
+
+
 def test_masking_takes_time_in_proportion_to_the_text() -> None:
     def steps(size: int) -> int:
         calls = 0
@@ -190,9 +200,16 @@ def test_masking_takes_time_in_proportion_to_the_text() -> None:
     assert steps(2000) == steps(1000)
 
 
+def in_parts(kind: str, text: str) -> list[dict[str, str]]:
+    return [{"type": kind, kind: text[start : start + 4]} for start in range(0, len(text), 4)]
+
+
 PLACES: dict[str, Callable[[str], Step]] = {
     "the answer": lambda echo: good(f"my key is {echo}"),
     "a part of the answer": lambda echo: good([{"type": "text", "text": echo}]),
+    "parts of the answer": lambda echo: good(in_parts("text", echo)),
+    "parts of the reasoning": lambda echo: good([{"type": "thinking", "thinking": in_parts("text", echo)}]),
+    "parts of a refusal": lambda echo: good(in_parts("refusal", echo)),
     "the reasoning": lambda echo: good("fine", reasoning_content=echo),
     "the finish reason": lambda echo: good("fine", finish_reason=echo),
     "the model": lambda echo: Step(body=json.dumps({**completion(), "model": echo})),

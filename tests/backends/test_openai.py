@@ -251,6 +251,31 @@ async def test_what_one_prompt_meets_is_its_own_fault(step: Step) -> None:
         assert server.calls == 1
 
 
+async def test_an_endpoint_that_takes_nothing_any_more_stops_the_run() -> None:
+    """A model that is taken away in the middle, or a key that has expired, in the words of a refused request."""
+    async with opened(good(), refused(400, "API key expired")) as (server, backend):
+        await backend.answer(REQUEST)
+        for _ in range(4):
+            with pytest.raises(BackendError) as caught:
+                await backend.answer(REQUEST)
+            assert not isinstance(caught.value, FatalBackendError)
+        with pytest.raises(FatalBackendError, match=r"API key expired[\s\S]*hint: check --model, the key"):
+            await backend.answer(REQUEST)
+        assert server.calls == 7
+
+
+async def test_however_many_are_refused_an_endpoint_that_takes_others_goes_on() -> None:
+    def answer(body: Mapping[str, Any]) -> Step:
+        return refused(400, "not this") if body["messages"][-1]["content"] == "rank these" else good()
+
+    async with opened(answer=answer) as (server, backend):
+        for _ in range(20):
+            with pytest.raises(BackendError, match="not this") as caught:
+                await backend.answer(REQUEST)
+            assert not isinstance(caught.value, FatalBackendError)
+        assert server.calls == 20 + 3, "it is found out ever more rarely"
+
+
 async def test_a_400_after_an_answer_is_that_requests_own_fault() -> None:
     async with opened(good(), refused(400, "content filtered"), good()) as (_, backend):
         await backend.answer(REQUEST)
@@ -454,19 +479,47 @@ class Tokenizing(ScriptedServer):
 
     def routes(self) -> list[web.RouteDef]:
         self.tokenized: list[dict[str, Any]] = []
+        self.strings: object = None
+        self.away = 0
+        """Calls that are not answered yet."""
 
         async def tokenize(request: web.Request) -> web.Response:
+            if self.away:
+                self.away -= 1
+                return web.Response(status=503)
             self.tokenized.append(await request.json())
-            return web.json_response(
-                {"tokens": [ord(character) for character in self.tokenized[-1].get("prompt", "").strip()]}
-            )
+            tokens = [ord(character) for character in self.tokenized[-1].get("prompt", "").strip()]
+            return web.json_response({"tokens": tokens, "token_strs": self.strings})
 
         return [*super().routes(), web.post("/tokenize", tokenize)]
 
 
+VLLM = Step(body=json.dumps({"data": [{"id": MODEL, "owned_by": "vllm"}]}))
+
+
+@pytest.mark.parametrize("strings", [7, True, "<think>", {"a": 1}, [None, 3]])
+async def test_what_are_no_tokens_of_a_prompt_is_left(strings: object) -> None:
+    async with Tokenizing(good("A"), models=VLLM) as server:
+        server.strings = strings
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY)
+        assert (await backend.answer(replace(REQUEST, labels=("A", "B")))).text == "A"
+        await backend.close()
+
+
+async def test_a_tokenizer_that_stays_away_is_told() -> None:
+    said: list[str] = []
+    async with Tokenizing(models=VLLM) as server:
+        server.away = 2
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY, say=said.append)
+        assert said == [f"labels are found by their text: {server.base_url} answered 503: no message"]
+        assert backend.capabilities == Capabilities(20)
+        await backend.close()
+
+
 async def test_the_token_ids_of_labels_are_asked_of_the_server() -> None:
-    models = Step(body=json.dumps({"data": [{"id": MODEL, "owned_by": "vllm"}]}))
-    async with Tokenizing(good("A"), models=models) as server:
+    async with Tokenizing(good("A"), models=VLLM) as server:
+        # Without them the labels would be others, and the same command would not go on with the Run.
+        server.away = 1
         backend = await open_openai(server.base_url, MODEL, api_key=KEY)
         await backend.answer(replace(REQUEST, labels=("A", "B")))
         await backend.close()

@@ -93,6 +93,10 @@ def harmless(name: str, step: Step) -> Fault:
     return Fault(name, always(step), OK, 1, OK, 1)
 
 
+def chunk(part: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(part), part)
+
+
 def within(error: object) -> Step:
     """An error in the place of a choice's text."""
     body = completion("")
@@ -227,6 +231,15 @@ FAULTS = (
     *(harmless(f"packed as {name!r}", framed(GOOD, f"Content-Encoding: {name}")) for name in ("", "utf-8", "none")),
     passing("gzip cut off", framed(gzip.compress(GOOD)[:-20], "Content-Encoding: gzip"), "cut off"),
     harmless("gzip", framed(gzip.compress(GOOD), "Content-Encoding: gzip")),
+    harmless("gzip twice", framed(gzip.compress(GOOD[:99]) + gzip.compress(GOOD[99:]), "Content-Encoding: gzip")),
+    harmless(
+        "gzip, then something without end",
+        raw(
+            CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n" + chunk(gzip.compress(GOOD)),
+            chunk(b"x" * 99),
+            then="repeat",
+        ),
+    ),
     passing("gzip bomb", framed(gzip.compress(bytes(64 << 20)), "Content-Encoding: gzip"), "longer than 8 MiB"),
     passing("brotli", framed(b"\x0b\x02\x80hi\x03", "Content-Encoding: br"), "no JSON (application/json, br)"),
     passing("a body of 20 MB", framed(b'"' + b"x" * 20_000_000 + b'"'), "longer than 8 MiB"),
@@ -246,6 +259,7 @@ FAULTS = (
     *(passing(f"cut off after {place} bytes", framed(GOOD[:place]), "no JSON") for place in (1, 150, len(GOOD) - 1)),
     passing("a comment before it", framed(b"/* ok */" + GOOD), "no JSON"),
     harmless("line breaks around it", framed(b"\n\r\n " + GOOD + b"\n")),
+    harmless("a line break within a text", framed(GOOD[:-1] + b', "note": "two\nlines"}')),
     harmless("a charset that is none", framed(GOOD, "Content-Type: application/json; charset=x-1")),
     *(passing(f"JSON: {text}", Step(body=text), "that is|no JSON") for text in ("null", "true", "3")),
     passing("JSON list", Step(body=json.dumps([completion(ANSWER)])), "JSON that is a list"),
@@ -360,6 +374,7 @@ FAULTS = (
         "redirects to https://login.example",
     ),
     passing("303 without a place", Step(303), "redirects to nowhere"),
+    passing("308 to nothing", Step(308, "", {"Location": ""}), "redirects to nowhere"),
     passing("308 to what is no URL", Step(308, "", {"Location": "http://[::1"}), "not valid HTTP"),
     passing("404, a proxy's page", Step(404, PAGE), "answered 404"),
     Fault("402", always(refused(402)), "stops: quota is used up", 1, "stops: quota is used up", 1),
@@ -411,7 +426,10 @@ FAULTS = (
     # --- how it ended ---
     *(
         passing(f"finish reason {reason}", good("[3] >", finish_reason=reason), "failed within its answer")
-        for reason in ("abort", "cancelled", "network_error", "insufficient_system_resource", "ERROR")
+        for reason in (
+            *("abort", "cancelled", "network_error", "insufficient_system_resource", "ERROR"),
+            *("failed", "server_error", "interrupted", "timed-out", "ERROR_LIMIT"),
+        )
     ),
     *(
         refusing(f"finish reason {reason}", good("", finish_reason=reason))

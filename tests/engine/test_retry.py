@@ -255,5 +255,6 @@ def test_the_wait_asked_for_is_kept(store: Store) -> None:
         times.append(now)
         return TransientError("busy", kind="5xx", wait=17.0) if len(times) == 1 else None
 
-    run(store, Endpoint(fault), 1)
+    ended = run(store, Endpoint(fault), 1)
     assert 17.0 <= times[1] - times[0] <= 17.1
+    assert ended.said == ["the endpoint asks to wait 17 s (busy)"]

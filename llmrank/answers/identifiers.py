@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise, takewhile
+from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, NamedTuple
 
 from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled
@@ -41,6 +42,8 @@ _SCORE_BESIDE = re.compile(
     r"[\]\s]{0,3}[(:=] ?(\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b|(?=[,;)\s]|$)))\)?"
 )
 _SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|([:.]) [^:\n]{1,200} > [A-Z]\1 )")
+_CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
+"""Letter for letter: `ß` has two capitals."""
 _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,4}(?= ?\w\w)")
 """`L.A. Confidential`"""
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
@@ -421,7 +424,7 @@ class _Reader:
             words = self.words(text.replace("_", " "))  # item_2 > item_4
             named = [word for word in words if word.kind == "identifier"]
         if not named and self.identifiers.are_letters and not re.search(r"\w\w", text[:2000]):
-            words = self.words(text.upper())  # `c > a > b`
+            words = self.words(text.translate(_CAPITALS))  # `c > a > b`
             named = [word for word in words if word.kind == "identifier"]
         if not named:
             return Listing([])

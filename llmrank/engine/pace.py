@@ -14,6 +14,8 @@ LATEST = 128
 """Calls after which the earlier ones count half."""
 TRIAL, SETTLING = 40, 10
 """Calls after a cut that show what it has changed, at least, and those before them that come too early to show it."""
+HOPELESS = 0.75
+"""The share of refused calls that ends a trial early, and the most that a cut takes of the pace."""
 DIP, BACK, MOST_BACK = 0.1, 0.5, 30.0
 """The share of the pace that a cut takes, and the seconds until it is back: at first, and at most."""
 NEAR = 1.5
@@ -29,7 +31,7 @@ class Pace:
     near it, and leaves it upwards ever faster. Each time it is cut near the last ceiling it takes four times as long
     to come back, so that a known limit is seldom tested.
 
-    The 40 calls after a cut are a *trial*, in which only a pace that has half of the calls refused is cut again. Then
+    The 40 calls after a cut are a *trial*, in which only a pace that has three of four calls refused is cut again. Then
     more than three refusals among the latest 64 to 128 calls cut it; but where calls were refused in this trial and in
     the one before, the smaller of the two shares is taken for chance, and twice as many are needed.
     """
@@ -73,8 +75,9 @@ class Pace:
         self._refused += 1
         self._tried_refused += SETTLING <= position < self._tried
         if self.ceiling < inf and position < TRIAL:
-            return self._refused > max(FEW, self._calls / 2)
-        chance = min(self._tried_refused / self._tried, self._share_before)
+            return self._refused > max(2 * FEW, HOPELESS * self._calls)
+        share = self._tried_refused / self._tried
+        chance = min(share, self._share_before) if share > self._share_before / 2 else 0.0
         if self._refused > FEW + 2 * chance * self._calls:
             return True
         if self._refused > FEW and self._back > BACK:
@@ -91,7 +94,7 @@ class Pace:
             if self.ceiling < rate <= NEAR * self.ceiling:
                 # A little beyond the last ceiling, which was borne, the true one lies between the two.
                 rate = (self.ceiling + rate) / 2
-        ceiling = max(SLOWEST, rate * max(0.5, 1 - self._refused / self._calls))
+        ceiling = max(SLOWEST, rate * max(1 - HOPELESS, 1 - self._refused / self._calls))
         if 0.75 <= ceiling / self.ceiling <= 1.25:
             self._back *= 4
         # Where calls are rare, a trial takes longer.

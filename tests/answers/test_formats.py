@@ -109,8 +109,8 @@ def test_any_text_gives_one_outcome_and_no_exception(
         assert sum(answer.matches.values()) == len(answer.ranked)
 
 
-@pytest.mark.parametrize("text", ('**[":A', '- "', "1. **\n2. **"))
-def test_entries_that_are_marks_alone_are_read_like_any_text(text: str) -> None:
+@pytest.mark.parametrize("text", ('**[":A', '- "', "1. **\n2. **", "ß:a"))
+def test_odd_marks_and_letters_are_read_like_any_text(text: str) -> None:
     for question in QUESTIONS:
         for name in FORMATS:
             assert answer_format(name).read(Response(text), question).outcome in Outcome

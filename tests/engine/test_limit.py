@@ -180,7 +180,7 @@ def test_a_refusal_among_answers_is_the_matter_of_its_own_call() -> None:
     assert size == 256 and rate > 0.6 * size / 0.1
 
 
-@pytest.mark.parametrize(("share", "least"), [(0.01, 0.9), (0.05, 0.8), (0.1, 0.8), (0.3, 0.6)])
+@pytest.mark.parametrize(("share", "least"), [(0.01, 0.9), (0.05, 0.8), (0.1, 0.8), (0.3, 0.6), (0.5, 0.2)])
 def test_an_endpoint_that_refuses_by_chance_is_not_asked_slowly_for_it(share: float, least: float) -> None:
     draw = Random(0)
 

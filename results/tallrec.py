@@ -27,7 +27,7 @@ from llmrank.finetune import PromptTraining, finetune
 from llmrank.types import Case, Event
 
 WINDOW = 10
-LEARNED = 768
+LEARNED = 512
 """Windows that a training goes through, the same ones again where it has fewer."""
 VALIDATION = 150
 
@@ -85,7 +85,9 @@ def main() -> None:
                 adapter,
                 prompt="tallrec",
                 validation_users=VALIDATION,
-                settings=PromptTraining(users=examples, epochs=passes, seed=given.seed, patience=4),
+                settings=PromptTraining(
+                    users=examples, epochs=passes, seed=given.seed, patience=4, validations=2, tuned_layers=10
+                ),
                 say=lambda line: print(line, file=sys.stderr, flush=True),
             )
             epochs, likelihood = f"{passes:g}", f"{card['validation']['best']:.4f}"

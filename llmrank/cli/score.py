@@ -17,11 +17,20 @@ from llmrank.evaluation.settings import ScoreSettings
 @options.settings_options(ScoreSettings, "answers")
 @options.measures_option
 @options.out_option
+@options.option("--skip-bad-rows", is_flag=True, help="Leave out rows that have faults, and count them.")
 @options.json_option
 @options.config_option
-def score(answers: Path, measures: str | None, out: Path | None, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+def score(
+    answers: Path,
+    measures: str | None,
+    out: Path | None,
+    skip_bad_rows: bool,
+    as_json: bool,
+    **values: Any,  # noqa: ANN401 - the settings
+) -> None:
     """Parse and measure ANSWERS: candidate rows that carry a `response` (null where there was none)."""
     from llmrank.evaluation.score import score as score_answers
 
-    run = score_answers(answers, settings=options.settings_from(ScoreSettings, values), measures=measures, out=out)
+    settings = options.settings_from(ScoreSettings, values)
+    run = score_answers(answers, measures=measures, out=out, skip_bad_rows=skip_bad_rows, settings=settings)
     show_run(run, as_json=as_json)

@@ -64,7 +64,7 @@ def _events(path: Path) -> EventRows:
         return read_event_rows(read_table(path, names=names), {})
     try:
         data = read_json(path, _REVIEW)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError):
         data = read_table(path).data  # reads again, to say which line is wrong
     present = [name for name in data.column_names if data[name].null_count < len(data)]
     return read_event_rows(Table(path, data.select(present)), {})

@@ -142,8 +142,10 @@ def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) 
 
 
 def json_line(row: Mapping[str, object]) -> bytes:
-    """Return a row as a line of JSON; what JSON has no form for (a date, a decimal number) becomes text."""
-    return to_json(row, inf_nan_mode="null", fallback=str) + b"\n"
+    """Return a row as a line of JSON; what JSON has no form for (a date, a decimal number) becomes text, and bytes
+    become text in base64 (URL-safe).
+    """
+    return to_json(row, inf_nan_mode="null", bytes_mode="base64", fallback=str) + b"\n"
 
 
 @contextmanager

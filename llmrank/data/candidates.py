@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
@@ -20,9 +20,17 @@ import pyarrow.parquet as pq
 import pyarrow.types as kinds
 from pydantic_core import from_json
 
-from llmrank.data.candidate_row import ROW_FIELDS, CandidateRow, RowReader, Truth, misspelt_field, undoubted
+from llmrank.data.candidate_row import (
+    RERANKED_FIELDS,
+    ROW_FIELDS,
+    CandidateRow,
+    RowReader,
+    Truth,
+    misspelt_field,
+    undoubted,
+)
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
-from llmrank.data.rows import Arrow
+from llmrank.data.rows import Arrow, without_views
 from llmrank.data.tables import usual_column
 from llmrank.errors import InputError
 from llmrank.types import Case
@@ -30,6 +38,7 @@ from llmrank.types import Case
 ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
 """Rows of a batch, and those of them that are Python objects at the same time."""
 FAULTS_SHOWN = 20
+_RERANKED = frozenset(RERANKED_FIELDS)
 _HASH = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -90,6 +99,10 @@ class CandidateSummary:
     """Relevant ids that the recall stage did not propose. They count against the score."""
     rows_with_seen: int = 0
     """Rows that offer an item of the user's history."""
+    targets: int = 0
+    """Rows of the rating task."""
+    reranked_fields: set[str] = field(default_factory=set[str])
+    """Columns that a reranked file adds, and this one has already."""
     ratings: tuple[float, float] | None = None
     """The lowest and the highest of the true ratings."""
 
@@ -100,6 +113,7 @@ class CandidateSummary:
         self.rows_with_seen += any(event.item.item_id in offered for event in case.history)
         self.relevant += len(case.relevant)
         self.missed += sum(item_id not in offered for item_id in case.relevant)
+        self.targets += case.target is not None
         if case.target is not None and (rating := case.rating) is not None:
             low, high = self.ratings or (rating, rating)
             self.ratings = min(low, rating), max(high, rating)
@@ -159,11 +173,7 @@ class RawRows:
         batch = self.raw.select([place for place, name in enumerate(names) if name in known])
         for start in range(0, len(batch), OBJECTS_AT_ONCE):
             some, lines = batch.slice(start, OBJECTS_AT_ONCE), self.lines[start : start + OBJECTS_AT_ONCE]
-            try:
-                yield from zip(lines, some.to_pylist(), strict=True)
-            except UnicodeDecodeError:
-                for place, line in enumerate(lines):
-                    yield line, _row_object(some.slice(place, 1), path, line)
+            yield from zip(lines, row_objects(some, lines, path), strict=True)
 
 
 class CandidateFile:
@@ -245,7 +255,8 @@ class CandidateFile:
         """Return the Arrow schema of the raw rows; None for JSON lines."""
         if self.format == "jsonl":
             return None
-        return pq.read_schema(self.path) if self._table is None else self._table.schema
+        data = pq.read_schema(self.path).empty_table() if self._table is None else self._table
+        return without_views(data).schema
 
     def _file_stamp(self) -> tuple[int, int]:
         if not isinstance(self.path, Path):
@@ -273,6 +284,9 @@ class CandidateFile:
         for number, rows in enumerate(self._all_rows()):
             if number == 0:
                 self._refuse_table(rows)
+            if not isinstance(rows.raw, list):
+                self._refuse_same_names(rows.raw.schema.names)
+                summary.reranked_fields.update(_RERANKED.intersection(rows.raw.schema.names))
             quick = self._truth == "ignored" and not answered and not isinstance(rows.raw, list)
             if quick and (found := undoubted(rows.raw)) is not None:
                 case_ids, empty, seen = found
@@ -286,6 +300,7 @@ class CandidateFile:
                     if isinstance(fields, InputError):
                         raise fields
                     row = reader.check(fields, line)
+                    summary.reranked_fields.update(_RERANKED.intersection(fields))
                     if self._kept is not None:
                         self._kept.append(row)
                 except InputError as error:
@@ -327,6 +342,10 @@ class CandidateFile:
                 field = "user_id" if case_id == user else "case_id"
                 yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
+    def _refuse_same_names(self, names: Sequence[str]) -> None:
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise InputError("two columns of one name", path=self.path, field=min(twice), hint="rename one of them")
+
     def _refuse_table(self, rows: RawRows) -> None:
         """Raise the InputError that helps, where the first row is one of a retriever's table."""
         names: Iterable[str] = () if isinstance(rows.raw, list) else rows.raw.schema.names
@@ -355,11 +374,6 @@ def read_cases(source: Source, **options: Any) -> Iterator[Case]:  # noqa: ANN40
     return CandidateFile(source, **options).cases()
 
 
-def read_answered(source: Source, **options: Any) -> Iterator[tuple[Case, str | None]]:  # noqa: ANN401
-    """Check a source whose rows carry a `response`, and return an iterator over Cases and responses."""
-    return ((row.case, row.response) for row in CandidateFile(source, answered=True, **options))
-
-
 def file_format(path: Path) -> Literal["parquet", "jsonl"]:
     """Return the format that the suffix names; InputError for any other."""
     name = path.name.lower()
@@ -370,7 +384,7 @@ def file_format(path: Path) -> Literal["parquet", "jsonl"]:
     problem, hint = "a candidate file is Parquet or JSON lines", "name it .parquet, .jsonl or .jsonl.gz"
     if name.endswith(".parquet.gz"):
         hint = "unpack it with gunzip: Parquet is compressed inside"
-    elif name.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz", ".txt", ".xlsx")):
+    elif path.is_file() and name.endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz", ".txt", ".xlsx")):
         problem, hint = f"{problem}, and this is a table by its name", _convert_hint(path)
     elif name.endswith((".json", ".ndjson")):
         hint = "one JSON object on each line, in a file named .jsonl (jq -c '.[]' makes lines of an array)"
@@ -381,11 +395,11 @@ def arrow_table(source: ArrowTable | DataFrame) -> Arrow:
     """Return a table in memory as a `pyarrow.Table`; InputError where it cannot be one."""
     try:
         if isinstance(source, ArrowTable):
-            return pa.table(source)
+            return without_views(pa.table(source))
         from pyarrow.interchange import from_dataframe
 
         return from_dataframe(source)
-    except (pa.ArrowException, TypeError, NotImplementedError) as error:
+    except (pa.ArrowException, TypeError, ValueError, NotImplementedError) as error:
         hint = "give a pyarrow table, a polars or a pandas DataFrame (2.2 or later), with lists of structs as columns"
         raise InputError(f"no table of candidates ({error})", path="the table", hint=hint) from error
 
@@ -447,7 +461,7 @@ def _parquet_rows(path: Path) -> Iterator[RawRows]:
         raise InputError("this is no Parquet file, whatever its name says", path=path, hint=hint)
     try:
         with pq.ParquetFile(path, memory_map=False) as file:
-            for rows in _numbered(file.iter_batches(ROWS_AT_ONCE)):
+            for rows in _numbered(map(without_views, file.iter_batches(ROWS_AT_ONCE))):
                 yield rows
                 line = rows.lines[-1]
     except (pa.ArrowInvalid, OSError) as error:
@@ -463,9 +477,19 @@ def _numbered(batches: Iterable[Arrow]) -> Iterator[RawRows]:
             line += batch.num_rows
 
 
-def _row_object(row: Arrow, path: Path | str, line: int) -> object:
+def row_objects(batch: Arrow, lines: Sequence[int], path: Path | str, **options: Any) -> list[Any]:  # noqa: ANN401
+    """Return what Python makes of each row (`options` of `to_pylist`), or the InputError where it can make nothing."""
     try:
-        return row.to_pylist()[0]
+        return batch.to_pylist(**options)
+    except (ValueError, OverflowError):
+        return [_row_object(batch.slice(place, 1), path, line, options) for place, line in enumerate(lines)]
+
+
+def _row_object(row: Arrow, path: Path | str, line: int, options: dict[str, Any]) -> object:
+    try:
+        return row.to_pylist(**options)[0]
     except UnicodeDecodeError as error:
         problem = f"not in UTF-8: byte 0x{error.object[error.start]:02x} in {error.object[:40]!r}"
         return InputError(problem, path=path, line=line, hint="write its texts as UTF-8")
+    except (ValueError, OverflowError) as error:
+        return InputError(f"a value that Python cannot hold ({error})", path=path, line=line, hint="correct it")

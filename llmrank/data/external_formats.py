@@ -87,8 +87,9 @@ def read_external(
         tables["relevant"] = read_table(relevant)
     named = _by_table(columns or {}, tables)
     past, gains, known, queries = None, None, None, None
+    left_out = Counter[str]()
     if format == "table":
-        table = long_table(tables["proposed"], named["proposed"])
+        table = long_table(tables["proposed"], named["proposed"], left_out)
     elif format == "rank_llm":
         table, queries = read_rank_llm(path)
     else:
@@ -106,7 +107,6 @@ def read_external(
         known = read_item_rows(tables["items"], named["items"])
     elif items is not None:
         known = read_atomic_items(items)
-    left_out = Counter[str]()
     made = candidate_table(
         table,
         items=known,
@@ -185,9 +185,13 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
             queries[user] = query
             for candidate in request["candidates"]:
                 doc = candidate["doc"]
-                title = next((doc[name] for name in _TITLES if doc.get(name)), None)
-                rest = {name: attribute_text(value) for name, value in doc.items() if name not in _TITLES}
+                title = next((attribute_text(doc[name]) for name in _TITLES if doc.get(name)), None)
                 known = {"user": user, "item": str(candidate["docid"]), "score": float(candidate["score"])}
+                rest = {
+                    f"column_{name}" if name in known else name: attribute_text(value)
+                    for name, value in doc.items()
+                    if name not in _TITLES
+                }
                 rows.append(rest | known | {"title": title})
                 lines.append(line)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -223,7 +227,7 @@ def read_gains(table: Table, columns: Mapping[str, str]) -> Gains:
     """Return the gain of each user's relevant items, from a table of user and item (and gain; without it all are 1)."""
     users, items = (trimmed_ids(table.texts(table.require(role, columns))).to_pylist() for role in ("user", "item"))
     gain = table.find("gain", columns)
-    return gains_by_user(users, items, [1.0] * len(users) if gain is None else table.numbers(gain, "gain").tolist())
+    return gains_by_user(users, items, [1.0] * len(users) if gain is None else table.gains(gain).tolist())
 
 
 def read_histories(path: Path) -> tuple[EventRows, Gains]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -14,9 +16,16 @@ from llmrank.errors import InputError
 GZIP, PARQUET, BYTE_ORDER_MARK = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
 
 
-def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for reading, unpacking it if its name ends in `.gz`."""
-    return io.BufferedReader(gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[arg-type]
+@contextmanager
+def open_binary(path: Path) -> Generator[IO[bytes]]:
+    """Open a file for reading, unpacking it if its name ends in `.gz`; InputError where that is damaged or no gzip."""
+    packed = path.suffix.lower() == ".gz"
+    try:
+        with io.BufferedReader(gzip.open(path)) if packed else path.open("rb") as file:  # type: ignore[arg-type]
+            yield file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        hint = "copy or write it again"
+        raise InputError(f"the gzip file is damaged ({error})", path=path, hint=hint) from error
 
 
 def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -26,21 +35,16 @@ def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """
     if not path.is_file():
         raise InputError("there is no such file", path=path, hint="check the name")
-    line = 0
-    try:
-        with open_binary(path) as file:
-            for line, content in enumerate(file, 1):
-                if line == 1:
-                    if content.startswith(PARQUET):
-                        raise InputError("this is a Parquet file", path=path, hint="name it .parquet")
-                    if content.startswith(GZIP):
-                        raise InputError("this is a gzip file", path=path, hint=f"name it {path.name}.gz")
-                    content = content.removeprefix(BYTE_ORDER_MARK)
-                if content.strip():
-                    yield line, content
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        hint = "copy or write it again"
-        raise InputError(f"the gzip file is damaged ({error})", path=path, line=line + 1, hint=hint) from error
+    with open_binary(path) as file:
+        for line, content in enumerate(file, 1):
+            if line == 1:
+                if content.startswith(PARQUET):
+                    raise InputError("this is a Parquet file", path=path, hint="name it .parquet")
+                if content.startswith(GZIP):
+                    raise InputError("this is a gzip file", path=path, hint=f"name it {path.name}.gz")
+                content = content.removeprefix(BYTE_ORDER_MARK)
+            if content.strip():
+                yield line, content
 
 
 def decoded(content: bytes, path: Path | str, line: int) -> str:
@@ -49,7 +53,8 @@ def decoded(content: bytes, path: Path | str, line: int) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         problem = f"not in UTF-8: byte 0x{content[error.start]:02x} at place {error.start + 1} of the line"
-        hint = "save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8"
+        wide = line == 1 and content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        hint = f"save it as UTF-8, for example with iconv -f {'UTF-16' if wide else 'LATIN1'} -t UTF-8"
         raise InputError(problem, path=path, line=line, hint=hint) from None
 
 

@@ -10,24 +10,25 @@ import io
 import json
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
-from itertools import repeat
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic_core import from_json, to_json
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidate_writing import check_free, json_line, write_lines, write_tables
-from llmrank.data.candidates import CandidateFile, file_format
+from llmrank.data.candidates import CandidateFile, RawRows, file_format, row_objects
 from llmrank.data.rows import Arrow
 from llmrank.errors import InputError, refuse_differences
 from llmrank.files import append_line, cannot_write, claim, write_json
 from llmrank.types import Closable, Outcome, Ranking, Usage
 
 ABSENT = -1
+_GAINS: Arrow = pa.map_(pa.string(), pa.float64())
 
 
 class RerankedWriter(Closable):
@@ -60,7 +61,7 @@ class RerankedWriter(Closable):
         Raises:
             InputError: the output is the input; or exists, and was made with other settings or by another program; or
                 an unfinished one is damaged, was made with other settings, or is being written by another process; or
-                the rows have no common Arrow type, where JSON lines become Parquet.
+                the rows have no common Arrow type, where JSON lines become Parquet, or no form in JSON.
         """
         self._path, self._part = path, unfinished(path)
         self._candidates, self._format = candidates, file_format(path)
@@ -77,7 +78,12 @@ class RerankedWriter(Closable):
         self._schema: Arrow = None
         if self._format == "parquet":  # the columns of the input keep their types
             schema = candidates.schema() or _common_schema(candidates)
-            self._schema = pa.schema([*(one for one in schema if one.name not in RERANKED_FIELDS), *_new_fields()])
+            columns = [*(one for one in schema if one.name not in RERANKED_FIELDS), *_new_fields()]
+            self._schema = pa.schema(columns, schema.metadata)
+            _check_parquet(self._schema, candidates.path)
+        elif candidates.format == "parquet":
+            for rows in candidates.raw_rows():
+                _json_rows(rows, candidates.path)
         try:
             self._part.touch()
             self._file = self._part.open("r+b", buffering=0)
@@ -198,13 +204,13 @@ class RerankedWriter(Closable):
 
     # --- the file ---------------------------------------------------------------------------------------------------
 
-    def _batches(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[tuple[Any, list[Any]]]:
+    def _batches(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[tuple[RawRows, list[Any]]]:
         """Yield the rows that were written, as they stand in the input, with what was added to each."""
         for rows in self._candidates.raw_rows():
             offsets = [self._offsets[line] if line < len(self._offsets) else ABSENT for line in rows.lines]
             there = [offset != ABSENT for offset in offsets]
             if any(there):  # the rows of another shard are not this file's
-                yield rows.keep(there).raw, [self._added(part, offset) for offset in offsets if offset != ABSENT]
+                yield rows.keep(there), [self._added(part, offset) for offset in offsets if offset != ABSENT]
             progress(sum(there))
 
     def _added(self, part: IO[bytes], offset: int) -> Any:  # noqa: ANN401 - JSON
@@ -212,17 +218,20 @@ class RerankedWriter(Closable):
         return from_json(_content(part.readline(), self._part, None).split(b"\t", 2)[2])
 
     def _lines(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
-        for raw, added in self._batches(part, progress):
-            if isinstance(raw, list):
-                yield from map(_joined, cast("list[bytes]", raw), added)
+        for rows, added in self._batches(part, progress):
+            if isinstance(rows.raw, list):
+                yield from map(_joined, cast("list[bytes]", rows.raw), added)
             else:
-                for row, fields in zip(raw.to_pylist(maps_as_pydicts="lossy"), added, strict=True):
+                for row, fields in zip(_json_rows(rows, self._candidates.path), added, strict=True):
                     yield json_line({**row, **fields})
 
     def _tables(self, part: IO[bytes], progress: Callable[[int], None]) -> Iterator[Any]:
         old = [field for field in self._schema if field.name not in RERANKED_FIELDS]
-        for raw, added in self._batches(part, progress):
-            columns = _columns(raw, old) if isinstance(raw, list) else {field.name: raw[field.name] for field in old}
+        for rows, added in self._batches(part, progress):
+            if isinstance(rows.raw, list):
+                columns = _columns(rows, self._candidates.path, old)
+            else:
+                columns = {field.name: rows.raw[field.name] for field in old}
             for fields in added:
                 fields["repairs"] = list(fields["repairs"].items())
             columns |= {
@@ -303,41 +312,79 @@ def _new_fields() -> list[Arrow]:
     ]
 
 
-# --- JSON lines as Parquet ------------------------------------------------------------------------------------------
+# --- Parquet as JSON lines, and JSON lines as Parquet ---------------------------------------------------------------
+
+
+def _json_rows(rows: RawRows, path: Path | str) -> list[dict[str, Any]]:
+    """Return rows of Parquet as JSON has them; InputError for a value that has no form there."""
+    made = row_objects(rows.raw, rows.lines, path, maps_as_pydicts="lossy")
+    for row in made:
+        if isinstance(row, InputError):
+            hint = f"{row.hint}, or name the output .parquet"
+            raise InputError(row.problem, path=path, line=row.line, hint=hint)
+    return made
+
+
+def _check_parquet(schema: Arrow, path: Path | str) -> None:
+    """Raise InputError where Parquet has no form for a type, such as objects without fields."""
+    try:
+        pq.ParquetWriter(io.BytesIO(), schema).close()
+    except pa.ArrowException as error:
+        problem = f"the rows have no Parquet type ({error})"
+        raise InputError(problem, path=path, hint="name the output .jsonl, or leave the field out") from error
 
 
 def _common_schema(candidates: CandidateFile) -> Arrow:
     """Return the Arrow types that hold all rows of a file of JSON lines; InputError where there are none."""
-    schema = None
+    schema, path = pa.schema([]), candidates.path
     for rows in candidates.raw_rows():
+        found = pa.schema({name: column.type for name, column in _columns(rows, path).items()})
+        if any("relevant" in one.names and pa.types.is_map(one.field("relevant").type) for one in (schema, found)):
+            schema, found = _graded(schema), _graded(found)
         try:
-            found = pa.schema([pa.field(name, column.type) for name, column in _columns(rows.raw).items()])
-            schema = found if schema is None else pa.unify_schemas([schema, found], promote_options="permissive")
-        except (pa.ArrowException, OverflowError) as error:
-            problem = f"the rows have no common Parquet type ({str(error).splitlines()[0]})"
-            hint = "name the output .jsonl, or give each field one type in all rows"
-            raise InputError(problem, path=candidates.path, line=rows.lines[0], hint=hint) from error
+            schema = pa.unify_schemas([schema, found], promote_options="permissive")
+        except pa.ArrowException as error:
+            raise _no_common_type(error, path, rows) from error
+    for rows in candidates.raw_rows():  # not every whole number is one with a fraction, which other rows may have
+        _columns(rows, path, schema)
     return schema
 
 
-def _columns(lines: Sequence[bytes], fields: Sequence[Arrow] = ()) -> dict[str, Arrow]:
+def _graded(schema: Arrow) -> Arrow:
+    """Return a schema in which what is relevant, if it is there, is a map of gains."""
+    place = schema.get_field_index("relevant")
+    return schema if place < 0 else schema.set(place, pa.field("relevant", _GAINS))
+
+
+def _no_common_type(error: Exception, path: Path | str, rows: RawRows, field: str | None = None) -> InputError:
+    problem = f"the rows have no common Parquet type ({str(error).splitlines()[0]})"
+    hint = "name the output .jsonl, or give each field one type in all rows"
+    return InputError(problem, path=path, line=rows.lines[0], field=field, hint=hint)
+
+
+def _columns(raw: RawRows, path: Path | str, fields: Iterable[Arrow] = ()) -> dict[str, Arrow]:
     """Return JSON lines as Arrow columns: of the fields given, or all of them with the types that fit."""
-    rows = [_with_text_ids(from_json(line)) for line in lines]
+    rows = [_with_text_ids(from_json(line)) for line in raw.raw]
     types = {field.name: field.type for field in fields}
     columns: dict[str, Any] = {}
     for name in types or dict.fromkeys(name for row in rows for name in row if name not in RERANKED_FIELDS):
         values, kind = [row.get(name) for row in rows], types.get(name)
         if name == "relevant" and kind is None and any(isinstance(value, dict) for value in values):
-            kind = pa.map_(pa.string(), pa.float64())
+            kind = _GAINS
         if name == "relevant" and kind is not None and pa.types.is_map(kind):
-            values = [value and list(_gains(value)) for value in values]
-        columns[name] = pa.array(values, kind)
+            values = map(_pairs, values)
+        try:
+            columns[name] = pa.array(values, kind)
+        except (pa.ArrowException, OverflowError) as error:
+            raise _no_common_type(error, path, raw, name) from error
     return columns
 
 
-def _gains(relevant: dict[str, float] | list[str]) -> Iterable[tuple[str, float]]:
-    pairs = relevant.items() if isinstance(relevant, dict) else zip(relevant, repeat(1), strict=False)
-    return ((item_id, float(gain)) for item_id, gain in pairs)
+def _pairs(relevant: object) -> object:
+    """Return ids, or an object of gains, as pairs of id and gain; anything else as it is."""
+    if isinstance(relevant, list):
+        return [(item_id, 1.0) for item_id in cast("list[object]", relevant)]
+    return list(cast("dict[str, object]", relevant).items()) if isinstance(relevant, dict) else relevant
 
 
 def _with_text_ids(row: dict[str, Any]) -> dict[str, Any]:

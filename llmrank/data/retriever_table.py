@@ -40,6 +40,8 @@ pc: Any = pyarrow.compute
 ROLES = ("user", "item", "title", "score", "rank", "relevant")
 """What a column may be to us; every other one is an attribute of the item."""
 
+_NO_CANDIDATES = "users without candidates are left out"
+
 Gains = Mapping[str, Mapping[str, float]]
 """User id -> item id -> gain, above 0."""
 
@@ -96,7 +98,7 @@ def candidate_table(
     starts = np.flatnonzero(np.diff(users, prepend=-1))
     lengths = np.diff(starts, append=len(users))
     user_ids = rows.user_ids.take(pa.array(users[starts]))
-    left_out["users without candidates are left out"] += len(np.unique(rows.user[rows.user >= 0])) - len(starts)
+    left_out[_NO_CANDIDATES] += len(np.unique(rows.user[rows.user >= 0])) - len(starts)
     made: dict[str, Arrow] = {"user_id": user_ids}
     known = items or ItemRows("", rows.item, rows.fields["title"])
     pasts = [_history(one, user_ids, known, left_out) for one in (histories, queries) if one is not None]
@@ -114,8 +116,10 @@ def candidate_table(
     return pa.table(made)
 
 
-def long_table(table: Table, columns: Mapping[str, str]) -> Table:
+def long_table(table: Table, columns: Mapping[str, str], left_out: Counter[str]) -> Table:
     """Return a wide table as a long one: lists, or texts that hold lists, become a row for each entry.
+
+    A user whose list is empty has no row; `left_out` counts them.
 
     Raises InputError for a candidate file, which needs no conversion, and for lists of unequal lengths.
     """
@@ -141,6 +145,7 @@ def long_table(table: Table, columns: Mapping[str, str]) -> Table:
     if item not in lists:
         return replace(table, data=data)
     lengths = pc.list_value_length(data[item]).fill_null(0)
+    left_out[_NO_CANDIDATES] += pc.sum(pc.equal(lengths, 0)).as_py() or 0
     for name in lists:
         other = pc.list_value_length(data[name]).fill_null(0)
         if (differs := np.array(pc.not_equal(other, lengths))).any():
@@ -217,7 +222,7 @@ def _proposed(
         (no_title, where, "{item} has no title", give),
     ]
     if score is not None:
-        hint = "score every row, or leave the column out: --column score="
+        hint = "score every row, remove the column, or leave such rows out with --skip-bad-rows"
         faults.append((~np.isfinite(score), names["score"], "{item} has no score", hint))
     good = best_first[~np.any([mask for mask, *_ in faults], axis=0)[best_first]]
     code = item.dictionary_encode().indices.to_numpy().astype(np.int64)
@@ -281,10 +286,7 @@ def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_
     """Return what the column `relevant` of the table says: a gain, or true and false."""
     if (name := names.get("relevant")) is None:
         return {}
-    column = table.data[name]
-    if pa.types.is_boolean(column.type):
-        table = replace(table, data=pa.table({name: column.cast(pa.int8())}))
-    gains = table.numbers(name, "gain")
+    gains = table.gains(name)
     wanted = np.flatnonzero((gains > 0) & (rows.user >= 0) & np.array(pc.not_equal(rows.item, "")))
     left_out[f"rows are relevant by the column {name!r}"] += len(wanted)
     users, items = rows.user_ids.take(pa.array(rows.user[wanted])), rows.item.take(pa.array(wanted))

@@ -8,22 +8,27 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Dataset, Interactions
 from llmrank.errors import InputError
 from llmrank.types import Item
 
+pc: Any = pyarrow.compute
 Arrow = Any
 """A value of pyarrow, which ships no types. In the columns below: an array, in chunks or not, of strings or as said."""
 Lines = Sequence[int] | NDArray[np.int64]
 """The line of each row, for messages."""
+MOST_WHOLE = 2.0**63
+"""Whole numbers from here on have more than 64 bits."""
 FROM_ONE: Lines = range(1, sys.maxsize)
 """The first row stands on line 1, and so on."""
 
@@ -42,7 +47,7 @@ class ItemRows:
     title: Arrow
     """Null or blank: the item has no title, and its id is shown instead (`describe` counts these)."""
     attributes: Mapping[str, Arrow] = field(default_factory=dict[str, Arrow])
-    """Of any type: the items of a Dataset take what is text, a number, or a list of texts."""
+    """Of any type: the items of a Dataset take what is text, a number, a date, yes or no, or a list of texts."""
     lines: Lines = FROM_ONE
     id_field: str = "item_id"
 
@@ -132,19 +137,56 @@ def is_text(kind: Arrow) -> bool:
 
 def is_list(kind: Arrow) -> bool:
     """Return whether a type of Arrow is one of lists."""
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def map_types(schema: Arrow, change: Callable[[Arrow], Arrow]) -> Arrow:
+    """Return a schema of Arrow with each type that is not made of others changed, also within lists and structs."""
+
+    def changed(kind: Arrow) -> Arrow:
+        if pa.types.is_struct(kind):
+            return pa.struct([one.with_type(changed(one.type)) for one in kind])
+        if pa.types.is_list(kind):
+            return pa.list_(kind.value_field.with_type(changed(kind.value_type)))
+        if pa.types.is_large_list(kind):
+            return pa.large_list(kind.value_field.with_type(changed(kind.value_type)))
+        if pa.types.is_map(kind):
+            return pa.map_(changed(kind.key_type), changed(kind.item_type))
+        return change(kind)
+
+    return pa.schema([one.with_type(changed(one.type)) for one in schema], schema.metadata)
+
+
+_VIEWS: Mapping[Arrow, Arrow] = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+
+
+def without_views(data: Arrow) -> Arrow:
+    """Return a table or a batch without string views, which polars gives and few functions of pyarrow take."""
+
+    def plain(kind: Arrow) -> Arrow:
+        return _VIEWS.get(kind, kind)
+
+    schema = map_types(data.schema, plain)
+    return data if schema.equals(data.schema) else data.cast(schema)
 
 
 def texts(column: Arrow) -> Arrow:
-    """Return a column as strings; whole floating-point numbers (ids that went through pandas) lose their `.0`."""
+    """Return a column as strings; whole floating-point numbers (ids that went through pandas) lose their `.0`, and NaN
+    is null.
+    """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if is_list(column.type):
         joined = [None if values is None else ", ".join(map(str, values)) for values in column.to_pylist()]
         return pa.chunked_array([pa.array(joined, pa.string())])
     if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column.cast(pa.float64())), pa.scalar(None, column.type), column)
         values = column.drop_null().to_numpy()
-        column = column.cast(pa.int64()) if (np.floor(values) == values).all() else column
+        are_whole = (np.floor(values) == values) & (np.abs(values) < MOST_WHOLE)
+        column = column.cast(pa.int64()) if are_whole.all() else column
+    if pa.types.is_timestamp(column.type):
+        with suppress(pa.ArrowInvalid):  # days, such as pandas has them
+            column = column.cast(pa.date32())
     return column.cast(pa.string())
 
 
@@ -180,9 +222,12 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
 
 
 def _is_shown(kind: Arrow) -> bool:
-    if pa.types.is_dictionary(kind) or is_list(kind):
+    if is_list(kind):
         return is_text(kind.value_type)
-    return is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
+    return any(is_one(kind) for is_one in (is_text, *numbers, pa.types.is_date, pa.types.is_timestamp))
 
 
 def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[float, float] | None = None) -> Dataset:

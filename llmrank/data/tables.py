@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +20,21 @@ import pyarrow.json as pj
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from llmrank.data.lines import BYTE_ORDER_MARK, PARQUET, byte_lines, decoded, open_binary
-from llmrank.data.rows import FROM_ONE, Arrow, EventRows, ItemRows, Lines, Rows, is_text, map_texts, texts
+from llmrank.data.lines import byte_lines, decoded, open_binary
+from llmrank.data.rows import (
+    FROM_ONE,
+    MOST_WHOLE,
+    Arrow,
+    EventRows,
+    ItemRows,
+    Lines,
+    Rows,
+    is_text,
+    map_texts,
+    map_types,
+    texts,
+    without_views,
+)
 from llmrank.errors import InputError, nearest
 
 ITEM_STEMS = ("items", "item", "movies", "books", "products", "articles", "catalogue", "catalog")
@@ -51,6 +66,12 @@ LIKE: Mapping[str, tuple[str, ...]] = {
 """Words in the names of columns that seem to be one, though they are called otherwise."""
 EARLIEST = 3e8
 """Seconds since the epoch: numbers below it (1979) are no times."""
+_HINTS = {
+    "number": "correct it",
+    "score": "correct it",
+    "gain": "write a number, or true and false",
+    "time": "write seconds since the epoch, or as in 2001-12-31T23:59:00",
+}
 MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
 
 
@@ -110,7 +131,23 @@ class Table:
 
     def texts(self, name: str) -> Arrow:
         """Return a column as strings (see `texts`)."""
-        return texts(self.data[name])
+        column = self.data[name]
+        if pa.types.is_floating(column.type) and (np.abs(self.numbers(name)) >= MOST_WHOLE).any():
+            problem, hint = "whole numbers of more than 64 bits have lost digits", "write them as text"
+            raise InputError(problem, path=self.path, field=name, hint=hint)
+        try:
+            return texts(column)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            problem = f"the column is no text ({str(error).splitlines()[0]})"
+            raise InputError(problem, path=self.path, field=name, hint="write it as text") from error
+
+    def gains(self, name: str) -> NDArray[np.float64]:
+        """Return a column of gains as numbers; true and false, also as text, are 1 and 0."""
+        column = self.data[name]
+        if pa.types.is_boolean(column.type) or is_text(column.type):
+            with suppress(pa.ArrowInvalid):
+                return column.cast(pa.bool_()).cast(pa.int8()).cast(pa.float64()).to_numpy()
+        return self.numbers(name, "gain")
 
     def numbers(self, name: str, what: str = "number") -> NDArray[np.float64]:
         """Return a column as numbers, NaN where it is empty. Raises InputError: something in it is no number."""
@@ -122,7 +159,7 @@ class Table:
         for row, value in enumerate(values):
             if not _is_number(value):
                 line = int(self.lines[row])
-                raise InputError(f"{value!r} is no {what}", path=self.path, line=line, field=name, hint="correct it")
+                raise InputError(f"{value!r} is no {what}", path=self.path, line=line, field=name, hint=_HINTS[what])
         return np.array([float(value) if value else np.nan for value in values])
 
     def seconds(self, name: str) -> NDArray[np.float64]:
@@ -134,13 +171,15 @@ class Table:
         Raises InputError: something in it is no time.
         """
         column = self.data[name]
-        dated = pa.types.is_temporal(column.type)
+        dated, first = pa.types.is_temporal(column.type), ""
         if is_text(column.type):
             first = next((text for chunk in column.chunks for text in chunk[:100].to_pylist() if text), "")
-            dated = re.match(r"\s*\d{4}-\d\d", first)
-        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")) if dated else ():
+        is_time = dated or re.match(r"\s*\d{4}-\d\d", first)
+        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")) if is_time else ():
             with suppress(pa.ArrowInvalid):
-                return column.cast(kind).cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy() / 1e6
+                return (
+                    column.cast(kind, safe=not dated).cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy() / 1e6
+                )
         times = self.numbers(name, "time")
         largest = float(np.nanmax(times)) if np.isfinite(times).any() else 0.0
         return times / next((factor for limit, factor in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)) if largest > limit), 1)
@@ -158,7 +197,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     Args:
         path: The file; `.gz` is read as it is.
         names: Arrow names of a delimited file without a header.
-        delimiter: Of a delimited file; "": a comma in `.csv`, a tab in others.
+        delimiter: Of a delimited file; "": a comma in `.csv`, a tab in others; or another where the header has none.
         quoted: Whether double quotes enclose values of a delimited file.
 
     Raises:
@@ -169,21 +208,33 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         if kind == "parquet":
-            return Table(path, pq.read_table(path))
+            return Table(path, without_views(pq.read_table(path)))
         if kind in {"json", "jsonl", "ndjson"}:
             return Table(path, read_json(path))
-        return _read_delimited(path, names, delimiter or ("," if kind == "csv" else "\t"), quoted)
-    except pa.ArrowInvalid as error:
+        return _read_delimited(path, names, delimiter, quoted)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # the system's, and not Arrow's
+            raise
         raise _malformed(path, kind, str(error)) from error
 
 
 def read_json(path: Path, schema: Arrow = None) -> Arrow:
     """Read JSON lines; with a `schema` only its fields, null where absent. Raises `ArrowInvalid` where malformed."""
     if schema is None:
-        return pj.read_json(path, read_options=pj.ReadOptions(block_size=1 << 24))
+        large = pj.ReadOptions(block_size=1 << 24)
+        data = pj.read_json(path, read_options=large)
+        # Arrow takes texts for times where all look like one: a title, an id, a day.
+        as_text = map_types(data.schema, _text_for_time)
+        if as_text.equals(data.schema):
+            return data
+        return pj.read_json(path, read_options=large, parse_options=pj.ParseOptions(explicit_schema=as_text))
     options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
     with pj.open_json(path, parse_options=options) as reader:  # in blocks: files of many gigabytes pass through
         return reader.read_all()
+
+
+def _text_for_time(kind: Arrow) -> Arrow:
+    return pa.string() if pa.types.is_timestamp(kind) else kind
 
 
 def read_item_rows(table: Table, columns: Mapping[str, str]) -> ItemRows:
@@ -285,7 +336,11 @@ def split_genres(text: str) -> str | None:
 
 
 def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quoted: bool) -> Table:
-    header = list(names) if names else _header(path, delimiter, quoted)
+    usual = "," if path.name.lower().removesuffix(".gz").endswith(".csv") else "\t"
+    if names:
+        header, delimiter = list(names), delimiter or usual
+    else:
+        header, delimiter = _header(path, delimiter, usual, quoted)
     data = pv.read_csv(
         path,
         read_options=pv.ReadOptions(column_names=header, skip_rows=0 if names else 1, use_threads=False),
@@ -293,25 +348,46 @@ def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quo
             delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
         ),
         convert_options=pv.ConvertOptions(
-            column_types={name: pa.string() for name in header}, null_values=[""], strings_can_be_null=True
+            column_types={name: pa.string() for name in header},
+            include_columns=[name for name in header if name],  # one without a name is the index of pandas
+            null_values=[""],
+            strings_can_be_null=True,
         ),
     )
-    return Table(path, data, FROM_ONE if names else range(2, sys.maxsize))
+    return Table(path, data, _lines(path, len(data), delimiter, quoted=quoted, headed=not names))
 
 
-def _header(path: Path, delimiter: str, quoted: bool) -> list[str]:
+def _lines(path: Path, rows: int, delimiter: str, *, quoted: bool, headed: bool) -> Lines:
+    """Return the line on which each row begins: not its number where lines are blank, or values have several."""
+    usual = range(2, sys.maxsize) if headed else FROM_ONE
     with open_binary(path) as file:
-        content = file.readline()
-    if content.startswith(PARQUET):
-        raise InputError("this is a Parquet file, and no text", path=path, hint="name it .parquet")
-    line = decoded(content.removeprefix(BYTE_ORDER_MARK), path, 1)
-    if not line.strip():
+        if sum(1 for _ in file) == rows + headed:
+            return usual
+    starts, end = list[int](), 0
+    with open_binary(path) as file, suppress(csv.Error):
+        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+        reader = csv.reader(text, delimiter=delimiter, quoting=_quoting(quoted))
+        for fields in reader:
+            starts += [end + 1] if fields else []
+            end = reader.line_num
+    return np.array(starts[headed:]) if len(starts) == rows + headed else usual
+
+
+def _quoting(quoted: bool) -> Literal[0, 3]:
+    return csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+
+
+def _header(path: Path, delimiter: str, usual: str, quoted: bool) -> tuple[list[str], str]:
+    """Return the names of the columns, and what separates them: where nothing is said, what the first line has."""
+    number, content = next(byte_lines(path), (2, b""))
+    if number > 1:
         raise InputError("the file is empty, or begins with an empty line", path=path, line=1, hint="give it a header")
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quoting=quoting))]
+    line = re.split(r"[\r\n]", decoded(content, path, 1), maxsplit=1)[0]
+    delimiter = delimiter or next((mark for mark in (usual, *",;\t|") if mark in line), usual)
+    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quoting=_quoting(quoted)))]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError("two columns of one name", path=path, line=1, field=min(twice), hint="rename one of them")
-    return names
+    return names, delimiter
 
 
 def _malformed(path: Path, kind: str, message: str) -> InputError:
@@ -324,6 +400,10 @@ def _malformed(path: Path, kind: str, message: str) -> InputError:
                 return InputError("the line is no JSON object", path=path, line=number, hint="one object a line")
         except json.JSONDecodeError as error:
             return InputError(f"malformed JSON: {error}", path=path, line=number, hint="one JSON object a line")
+    if kind.startswith(("json", "ndjson")):
+        row = re.search(r"in row (\d+)", message)
+        line, hint = int(row[1]) + 1 if row else None, "give the field one type in all rows"
+        return InputError(message.splitlines()[0], path=path, line=line, hint=hint)
     row = re.search(r"Row #(\d+)", message)
     hint = "give every row the same number of columns, and quote values that hold the separator"
     return InputError(message.splitlines()[0], path=path, line=int(row[1]) if row else None, hint=hint)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
-from llmrank.data.candidate_row import CandidateRow
-from llmrank.data.candidates import CandidateFile, file_format
+from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
+from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, file_format
 from llmrank.data.reranked import RerankedWriter, check_output
 from llmrank.engine import Budget, CaseResult
 from llmrank.errors import (
@@ -24,7 +24,7 @@ from llmrank.errors import (
     UnfinishedError,
 )
 from llmrank.evaluation.evaluate import CostEstimate
-from llmrank.evaluation.method import Method
+from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, default_store, refuse_errors
 from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings
 from llmrank.evaluation.setup import Setup
@@ -90,9 +90,20 @@ class RerankJob:
         settings = {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
         return replace(method, settings=settings)
 
+    def check_task(self, targets: int, path: Path | str | None) -> None:
+        """Raise InputError where so many rows have a target, and the method can only rank candidates."""
+        if not targets or self.setup.ranker is not None:  # of a ranker of the caller's own nothing is known
+            return
+        if "rating" not in tasks_of(self.setup.prompt, self.setup.template):
+            problem = f"{targets:,} rows have a target (rating), and the method ranks candidates"
+            hint = "choose a prompt that rates (`llmrank prompts list`), or put these rows into a file of their own"
+            raise InputError(problem, path=path, field="target", hint=hint)
+
     def check(self, partition: Partition) -> CandidateFile:
         """Check every row of the source, and return the file. What is relevant is of no concern here."""
-        return CandidateFile(partition.source, truth="ignored", skip_bad_rows=self.skip_bad_rows)
+        candidates = CandidateFile(partition.source, truth="ignored", skip_bad_rows=self.skip_bad_rows)
+        self.check_task(candidates.summary.targets, partition.source)
+        return candidates
 
     def rows(self, partition: Partition, candidates: CandidateFile) -> Iterator[CandidateRow]:
         """Return the partition's rows."""
@@ -118,6 +129,10 @@ class RerankJob:
         """
         for note in candidates.summary.notes():
             reporter.message(note)
+        if 0 < len(replaced := candidates.summary.reranked_fields) < len(RERANKED_FIELDS):  # not reranked before
+            reporter.message(
+                f"The column {', '.join(sorted(replaced))} of the input is replaced by the reranking's own."
+            )
         rows = len(candidates) if partition.shard is None else sum(1 for _ in self.rows(partition, candidates))
         method = self.method(candidates, session)
         session.check(method.ranker.needs(2))
@@ -348,9 +363,13 @@ def _rerank_partitions(
 @overload
 def rerank(candidates: str | Path, output: str | Path, **arguments: Any) -> Reranked: ...  # noqa: ANN401 - as below
 @overload
-def rerank(candidates: Iterable[Case], output: None = None, **arguments: Any) -> list[Ranking]: ...  # noqa: ANN401
 def rerank(
-    candidates: str | Path | Iterable[Case],
+    candidates: Iterable[Case] | ArrowTable | DataFrame,
+    output: None = None,
+    **arguments: Any,  # noqa: ANN401
+) -> list[Ranking]: ...
+def rerank(
+    candidates: str | Path | Iterable[Case] | ArrowTable | DataFrame,
     output: str | Path | None = None,
     *,
     prompt: str | Path | PromptSettings | None = None,
@@ -361,14 +380,15 @@ def rerank(
     progress: bool | Reporter = True,
     **settings: Any,
 ) -> Reranked | list[Ranking]:
-    """Rerank a candidate file into a file, a folder of them into a folder, or Cases into Rankings.
+    """Rerank a candidate file into a file, a folder of them into a folder, or Cases or a table into Rankings.
 
     Files: each row comes out again with `ranking`, `scores`, `outcome`, `repairs`, `usage`. What a model did not place
     follows in recall order. The same call continues a job that was stopped.
 
     Args:
-        candidates: Path of a candidate file or a folder of them; or Cases.
-        output: Path to write; None for Cases, whose Rankings are returned in their order.
+        candidates: Path of a candidate file or a folder of them; Cases; or a table with the columns of a candidate file
+            (pandas, polars, pyarrow).
+        output: Path to write; None for Cases and tables, whose Rankings are returned in their order.
         prompt: Name or path of a template, or all settings of the prompt.
         model: Name of the model, or all settings of the backend.
         seed: For shuffles, shots and sampling.
@@ -387,7 +407,16 @@ def rerank(
         if output is None:
             raise InputError("a file is reranked into a file", field="output", hint="name the file to write")
         return rerank_files(Path(candidates), Path(output), job, force=force, reporter=reporter)
-    cases, rankings = list(candidates), dict[str, Ranking]()
+    if output is not None:
+        hint = "leave it out, or name a candidate file in the place of the Cases"
+        raise InputError("the Rankings of Cases are returned, and not written", field="output", hint=hint)
+    if isinstance(candidates, ArrowTable | DataFrame):
+        table = CandidateFile(candidates, truth="ignored", skip_bad_rows=skip_bad_rows)
+        for note in table.summary.notes():
+            reporter.message(note)
+        candidates = table.cases()
+    cases, rankings = _checked(candidates), dict[str, Ranking]()
+    job.check_task(sum(case.target is not None for case in cases), None)
 
     def done(result: CaseResult) -> None:
         rankings[result.case.case_id] = result.ranking
@@ -397,3 +426,23 @@ def rerank(
         session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))
         session.rank(cases, method, done, reporter, total=len(cases))
     return [rankings[case.case_id] for case in cases]
+
+
+def _checked(candidates: object) -> list[Case]:
+    """Return the Cases, each with an id of its own and each candidate once; InputError for anything else."""
+    hint = "give Cases, a DataFrame, an Arrow table, or the path of a candidate file"
+    if not isinstance(candidates, Iterable):
+        raise InputError(
+            f"a value of type {type(candidates).__name__} is no list of Cases", field="candidates", hint=hint
+        )
+    cases = dict[str, Case]()
+    for case in cast("Iterable[object]", candidates):
+        if not isinstance(case, Case):
+            raise InputError(f"a value of type {type(case).__name__} is no Case", field="candidates", hint=hint)
+        if cases.setdefault(case.case_id, case) is not case:
+            problem, give = f"two Cases have the id {case.case_id!r}", "give each a case_id of its own"
+            raise InputError(problem, field="case_id", user=case.user_id, hint=give)
+        if len({item.item_id for item in case.candidates}) < len(case.candidates):
+            problem = "an item is a candidate twice"
+            raise InputError(problem, field="candidates", user=case.user_id, hint="keep it once, where it ranks higher")
+    return list(cases.values())

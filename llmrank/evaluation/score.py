@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.answers import answer_format
-from llmrank.data.candidates import read_answered
+from llmrank.data.candidates import CandidateFile
 from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
 from llmrank.errors import InputError
@@ -33,6 +33,7 @@ def score(
     *,
     measures: str | Sequence[str | Measure] | None = None,
     out: str | Path | None = None,
+    skip_bad_rows: bool = False,
     settings: ScoreSettings | None = None,
     **more: Any,  # noqa: ANN401 - checked by name and type
 ) -> Run:
@@ -43,6 +44,7 @@ def score(
         answer: How they answer: `titles`, `permutation`, `json`, `rating`, `yes_no`, …
         measures: Such as `"NDCG@10,HR@5,MRR"`; None: the usual ones of the task.
         out: Run folder; None: one under `results/` that these settings, and no others, have.
+        skip_bad_rows: Leave out rows that have faults, and count them.
         settings: All settings at once; `answer` and `more` come before them.
         more: Any field of `ScoreSettings`, by name.
 
@@ -51,8 +53,9 @@ def score(
     path = Path(answers)
     how = gather(settings or ScoreSettings, more | {"answer": answer})
     known = answer_format(how.answer)  # an unknown one is refused before the file is read
-    rows = sorted(read_answered(path), key=lambda row: row[0].case_id)
-    cases = [case for case, _ in rows]
+    answered = CandidateFile(path, answered=True, skip_bad_rows=skip_bad_rows)
+    rows = sorted(((row.case, row.response) for row in answered), key=lambda row: row[0].case_id)
+    cases, skipped = [case for case, _ in rows], answered.summary.skipped_rows
     task = "rating" if _is_rating(cases, path) else "ranking"
     chosen = parse_measures(measure_list(measures), task)
     found = CaseSet(
@@ -61,7 +64,7 @@ def score(
         evaluation="ratings" if task == "rating" else f"recall-limited({path.name})",
         task=task,
         target_forced=False,
-        notes=(),
+        notes=(f"{skipped:,} rows with faults are left out.",) if skipped else (),
         settings={"data": path.name, "data_sha256": sha256_of(path), "users": len({case.user_id for case in cases})},
     )
 

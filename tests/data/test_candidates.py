@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 
 from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS, RowReader, case_row, parquet_schema
 from llmrank.data.candidate_writing import case_table, write_cases
-from llmrank.data.candidates import BadRowsError, CandidateFile, read_answered, read_cases
+from llmrank.data.candidates import BadRowsError, CandidateFile, file_format, read_cases
+from llmrank.data.rows import map_types
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
 
@@ -97,13 +99,14 @@ def test_answers_travel_with_their_cases(suffix: str, tmp_path: Path) -> None:
         write_lines(path, *rows)
     else:
         pq.write_table(pa.Table.from_pylist([{**dict.fromkeys([*GOOD, *rated]), **row} for row in rows]), path)
-    assert [(case.user_id, answer) for case, answer in read_answered(path)] == [("42", "1. B\n"), ("2", None)]
+    rows = CandidateFile(path, answered=True)
+    assert [(row.case.user_id, row.response) for row in rows] == [("42", "1. B\n"), ("2", None)]
 
 
 def test_a_file_without_responses_is_no_answered_file(tmp_path: Path) -> None:
     path = tmp_path / "cases.jsonl"
     write_cases(path, [Case("1", (Event(Item("a", "A")),), (Item("b", "B"),))])
-    assert_refused(lambda: read_answered(path), path, 1, "response", "1", "null")
+    assert_refused(lambda: CandidateFile(path, answered=True), path, 1, "response", "1", "null")
 
 
 # --- what is wrong ---------------------------------------------------------------------------------------------------
@@ -592,7 +595,39 @@ def test_gzip_is_told_by_the_suffix(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(json.dumps(GOOD).encode()))
     assert [one.user_id for one in read_cases(path)] == ["42"]
     path.write_bytes(json.dumps(GOOD).encode())
-    assert_refused(lambda: read_cases(path), path, 1, None, None, "gzip")
+    assert_refused(lambda: read_cases(path), path, None, None, None, "gzip")
+
+
+def test_a_table_with_string_views_reads_like_any_other(tmp_path: Path) -> None:
+    def viewed(kind: Any) -> Any:
+        return pa.string_view() if pa.types.is_string(kind) else kind
+
+    plain = pa.Table.from_pylist([{**GOOD, "country": "at"}, {**OTHER, "country": None}])
+    table = plain.cast(map_types(plain.schema, viewed))
+    assert table.schema.field("country").type == pa.string_view()
+    assert [row.case for row in CandidateFile(table)] == [row.case for row in CandidateFile(plain)]
+    assert next(row.case.columns for row in CandidateFile(table))["country"] == "at"
+    pq.write_table(plain.append_column("view", pa.array(["x", "y"], pa.string_view())), tmp_path / "views.parquet")
+    assert [row.columns["view"] for row in read_cases(tmp_path / "views.parquet")] == ["x", "y"]
+
+
+def test_what_no_table_can_hold_is_named(tmp_path: Path) -> None:
+    twice = pa.table([pa.array(["a"]), pa.Table.from_pylist([GOOD])["candidates"], pa.array([1]), pa.array([2])],
+                     names=["user_id", "candidates", "x", "x"])  # fmt: skip
+    with pytest.raises(InputError, match="field 'x': two columns of one name"):
+        CandidateFile(twice)
+    far = pa.Table.from_pylist([GOOD]).append_column("since", pa.array([2**62], pa.timestamp("us")))
+    with pytest.raises(InputError, match="line 1: a value that Python cannot hold"):
+        CandidateFile(far)
+    frame = pandas.DataFrame([[1, 2]], columns=["x", "x"])
+    with pytest.raises(InputError, match="Duplicate column names"):
+        CandidateFile(frame)
+
+
+def test_the_name_of_an_output_is_not_to_be_converted(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        file_format(tmp_path / "out.csv")
+    assert "convert" not in caught.value.hint
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])

@@ -6,6 +6,8 @@ import gzip
 import json
 import shutil
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +171,99 @@ def test_parquet_and_json_lines_read_like_csv(tmp_path: Path) -> None:
     assert load_dataset(str(other)).sha256 == csv.sha256
 
 
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_tables_of_other_programs_read_like_csv(mark: str, ends: str, tmp_path: Path) -> None:
+    items = "item_id,title\n1,Heat\n2,Cube\n"
+    events = "user_id,item_id,rating\nu,1,5\nv,2,4\n"
+    usual = load_dataset(str(write(tmp_path / "a", items__csv=items, interactions__csv=events)))
+    other = write(tmp_path / "b")
+    for name, text in (("items.csv", items), ("interactions.csv", events)):
+        (other / name).write_bytes(b"\xef\xbb\xbf" + text.replace(",", mark).replace("\n", ends).encode())
+    assert load_dataset(str(other)).sha256 == usual.sha256
+
+
+def test_the_index_that_pandas_writes_is_no_attribute(tmp_path: Path) -> None:
+    events = ",user_id,item_id\n0,u,1\n1,u,2\n"
+    dataset = load_dataset(str(write(tmp_path, items__csv=",item_id,title\n0,1,A\n1,2,B\n", events__csv=events)))
+    assert [item.attributes for item in dataset.items] == [{}, {}]
+
+
+def test_every_attribute_with_a_text_is_kept(tmp_path: Path) -> None:
+    write(tmp_path, events__csv="user_id,item_id\nu,1\nu,2\n")
+    columns = {
+        "item_id": [1, 2],
+        "title": ["A", "B"],
+        "price": pa.array([Decimal("1.50"), None]),
+        "day": pa.array([date(2001, 2, 3), None]),
+        "since": pa.array([981158400 * 10**9, None], pa.timestamp("ns")),
+        "new": [True, None],
+        "kind": pa.array([7, None]).dictionary_encode(),
+        "brand": pa.array(["Acme", None], pa.string_view()),
+        "share": [0.5, float("nan")],
+        "views": [1e20, float("nan")],
+        "vector": [[1.0], None],
+        "code": [b"\xff", None],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "items.parquet")
+    first, second = load_dataset(str(tmp_path)).items
+    known = {"price": "1.50", "day": "2001-02-03", "since": "2001-02-03", "new": "true", "kind": "7", "brand": "Acme"}
+    assert first.attributes == {**known, "share": "0.5", "views": "1e+20"}
+    assert second.attributes == {}
+
+
+def test_json_lines_keep_texts_that_look_like_times(tmp_path: Path) -> None:
+    items = [{"item_id": f"2001-01-0{n}", "title": f"1984-01-0{n}", "released": f"1999-01-0{n}"} for n in (1, 2)]
+    write(tmp_path, items__jsonl="".join(json.dumps(item) + "\n" for item in items))
+    write(tmp_path, events__csv="user_id,item_id\nu,2001-01-01\nu,2001-01-02\n")
+    dataset = load_dataset(str(tmp_path))
+    assert by_id(dataset) == {"2001-01-01": "1984-01-01", "2001-01-02": "1984-01-02"}
+    assert dataset.items[0].attributes == {"released": "1999-01-01"}
+
+
+def test_times_finer_than_a_microsecond_are_read(tmp_path: Path) -> None:
+    write(tmp_path, items__csv=ITEMS)
+    times = pa.array([2_000_000_001, 1_000_000_001], pa.timestamp("ns", "UTC"))
+    pq.write_table(pa.table({"user": ["u", "u"], "item": ["9", "10"], "time": times}), tmp_path / "events.parquet")
+    assert events_of(load_dataset(str(tmp_path)), "u") == ["10", "9"]
+
+
+def test_lines_are_those_of_the_file_whatever_the_values_hold(tmp_path: Path) -> None:
+    items = 'item_id,title\n1,"A\nfilm"\n\n2,B\n2,C\n'
+    write(tmp_path, items__csv=items, events__csv="user,item\nu,1\n")
+    with pytest.raises(InputError, match=r"items\.csv, line 6, .*\(first on line 5\)"):
+        load_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ([1e19, 2.0], "field 'item_id': whole numbers of more than 64 bits"),
+        ([b"\xff", b"2"], "field 'item_id': the column is no text"),
+        ([{"id": 1}, {"id": 2}], "field 'item_id': the column is no text"),
+        ([1.0, float("nan")], "line 2, field 'item_id': an item without an id"),
+    ],
+)
+def test_ids_that_are_no_text_are_refused(column: list[object], message: str, tmp_path: Path) -> None:
+    write(tmp_path, events__csv="user,item\nu,1\n")
+    pq.write_table(pa.table({"item_id": column, "title": ["A", "B"]}), tmp_path / "items.parquet")
+    with pytest.raises(InputError, match=message):
+        load_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["events.csv.gz", "events.jsonl.gz", "reviews_Beauty.json.gz"])
+def test_a_damaged_gzip_file_is_named(name: str, tmp_path: Path) -> None:
+    if name.startswith("reviews"):
+        (tmp_path / "meta_Beauty.json.gz").write_bytes(gzip.compress(b"{}"))
+    else:
+        write(tmp_path, items__csv=ITEMS)
+    whole = gzip.compress(b"".join(b'{"user": "%d", "item": "%d"}\n' % (n, n * 7919 % 1000) for n in range(5000)))
+    for content in (whole[:-4], whole[: len(whole) // 2], whole[:40], b"user,item\n"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=rf"{name}.*: the gzip file is damaged"):
+            load_dataset(str(tmp_path))
+
+
 def test_columns_can_be_named(tmp_path: Path) -> None:
     folder = write(tmp_path, items__csv="ref,label\na,Alpha\n", ratings__csv="who,product_id,when\nu,a,1500000000123\n")
     with pytest.raises(InputError, match=r"(?s)no column for the item.*--column item=NAME"):
@@ -310,7 +405,10 @@ def test_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "line 5, field 'userId': an interaction without a user",
         ),
         ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,good,1\n"}, "line 5, field 'rating': 'good' is no number"),
-        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,soon\n"}, "line 5, field 'timestamp': 'soon' is no time"),
+        (
+            {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,soon\n"},
+            "line 5, .*'soon' is no time\n  hint: .*2001-12",
+        ),
         (
             {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,\n"},
             "line 5, field 'timestamp': an interaction without",
@@ -325,6 +423,10 @@ def test_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"items__csv": ITEMS, "events__jsonl": '{"user": "u", "item": "9"}\n{"user": \n'}, "line 2: malformed JSON"),
         ({"items__csv": ITEMS, "seq__txt": "u 9\nu 10\n"}, r"seq\.txt, line 2, user 'u': a second line"),
         ({"items__csv": ITEMS, "seq__txt": "u 9\nv\n"}, r"seq\.txt, line 2, user 'v': a user without items"),
+        (
+            {"items__jsonl": '{"id": 1, "title": "A"}\n{"id": "2", "title": "B"}\n', "events__csv": EVENTS},
+            r"items\.jsonl, line 2: .*changed from number to string.*\n  hint: give the field one type",
+        ),
         (
             {"items__csv": ITEMS, "seq__txt": "u 9 10\nv 2 3\n"},
             r"seq\.txt, line 2, field 'item_id': item '3' is not in",
@@ -343,6 +445,9 @@ def test_the_wrong_encoding_is_found(tmp_path: Path) -> None:
     write(tmp_path, items__csv=ITEMS, interactions__csv=EVENTS)
     (tmp_path / "items.csv").write_bytes((ITEMS + "3,Amélie,\n").encode("latin-1"))
     with pytest.raises(InputError, match=r"items\.csv, line 5: not in UTF-8: byte 0xe9 at place 5 .*\n  hint: .*iconv"):
+        load_dataset(str(tmp_path))
+    (tmp_path / "items.csv").write_bytes(ITEMS.encode("utf-16"))
+    with pytest.raises(InputError, match=r"line 1: not in UTF-8: .*\n  hint: .*UTF-16"):
         load_dataset(str(tmp_path))
 
 

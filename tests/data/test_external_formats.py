@@ -120,6 +120,10 @@ def test_rank_llm_requests_bring_their_titles(files: Callable[..., dict[str, Pat
     assert case.recall_scores == (2.5, 1.0)
     (case,) = cases_of(there["requests"], "rank_llm", items=there["items"], histories=there["histories"])
     assert [event.item.title for event in case.history] == ["Cube", "Dune"]
+    request["candidates"][0]["doc"] = {"title": 1984, "score": 7}
+    there["requests"].write_text(json.dumps(request))
+    (case,) = cases_of(there["requests"], "rank_llm")
+    assert case.candidates[0] == Item("1", "1984", {"column_score": "7"})
     del request["candidates"][1]["doc"]["segment"]
     bad: Any
     for bad in (request, {"query": {}}, {"query": {"qid": 1, "text": "a"}, "candidates": [{"docid": 1}]}, []):

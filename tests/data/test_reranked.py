@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -161,6 +163,67 @@ def test_rows_without_a_common_type_are_refused_before_anything_is_paid(tmp_path
         RerankedWriter(tmp_path / "out.parquet", CandidateFile(path), settings=SETTINGS)
     assert ".jsonl" in caught.value.hint
     assert not (tmp_path / "out.parquet.part").exists()
+
+
+def refused(path: Path, out: Path, match: str) -> InputError:
+    """Return what is said before anything is paid."""
+    with pytest.raises(InputError, match=match) as caught:
+        RerankedWriter(out, CandidateFile(path, truth="ignored"), settings=SETTINGS)
+    assert not out.with_name(f"{out.name}.part").exists()
+    return caught.value
+
+
+def with_columns(path: Path, **columns: Any) -> Path:
+    table = priced(path).slice(0, 2)
+    for name, values in columns.items():
+        table = table.append_column(name, values)
+    pq.write_table(table, path)
+    return path
+
+
+def test_what_has_no_form_in_the_output_is_refused_before_anything_is_paid(tmp_path: Path) -> None:
+    bytes_ = pa.array([b"\xff", b"ok"])
+    broken = pa.Array.from_buffers(pa.string(), 2, bytes_.buffers())
+    path = with_columns(tmp_path / "in.parquet", note=broken)
+    assert ".parquet" in refused(path, tmp_path / "out.jsonl", "line 1: not in UTF-8").hint
+    path = with_columns(path, until=pa.array([0, 2**62], pa.timestamp("us")))
+    assert ".parquet" in refused(path, tmp_path / "out.jsonl", "line 2: a value that Python cannot hold").hint
+    lines = tmp_path / "in.jsonl"
+    row = {"user_id": "a", "candidates": [{"item_id": "b", "title": "B"}]}
+    lines.write_text(json.dumps({**row, "context": {}}) + "\n")
+    assert ".jsonl" in refused(lines, tmp_path / "out.parquet", "no Parquet type .*'context'").hint
+    # A whole number that no fraction is, and a batch later a fraction.
+    rows = [{**row, "user_id": str(user), "n": 2**60 + 1} for user in range(1024)]
+    lines.write_text("".join(json.dumps(one) + "\n" for one in [*rows, {**row, "n": 0.5}]))
+    refused(lines, tmp_path / "out.parquet", "line 1, field 'n': the rows have no common Parquet type")
+    for gains in ({"b": "high"}, "b"):
+        lines.write_text("".join(json.dumps({**row, **one}) + "\n" for one in (
+            {"relevant": gains}, {"user_id": "z", "relevant": {"b": 2}})))  # fmt: skip
+        refused(lines, tmp_path / "out.parquet", "field 'relevant': the rows have no common Parquet type")
+
+
+def test_bytes_are_base64_in_json_and_an_unknown_gain_is_null_in_parquet(tmp_path: Path) -> None:
+    path = with_columns(tmp_path / "in.parquet", code=pa.array([b"\xff\xfe", b"ok"]))
+    rerank(path, tmp_path / "out.jsonl", [1, 2], finish=True)
+    assert [urlsafe_b64decode(row["code"]) for row in read_back(tmp_path / "out.jsonl")] == [b"\xff\xfe", b"ok"]
+    row = {"candidates": [{"item_id": "b", "title": "B"}, {"item_id": "c", "title": "C"}]}
+    rows = [{**row, "user_id": str(user), "relevant": ["b"]} for user in range(1024)]
+    rows.append({**row, "user_id": "z", "relevant": {"b": None, "c": 2}})  # a batch later
+    lines = tmp_path / "in.jsonl"
+    lines.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    rerank(lines, tmp_path / "out.parquet", list(range(1, 1026)), finish=True)
+    made = read_back(tmp_path / "out.parquet")
+    assert (made[0]["relevant"], made[-1]["relevant"]) == ({"b": 1.0}, {"b": None, "c": 2.0})
+
+
+def test_the_index_of_a_frame_comes_back(tmp_path: Path) -> None:
+    frame = pandas.DataFrame(
+        {"user_id": ["a", "b"], "candidates": [[{"item_id": "b", "title": "B"}, {"item_id": "c", "title": "C"}]] * 2},
+        index=pandas.Index([10, 20], name="row"),
+    )
+    frame.to_parquet(tmp_path / "in.parquet")
+    rerank(tmp_path / "in.parquet", tmp_path / "out.parquet", [1, 2], finish=True)
+    assert pandas.read_parquet(tmp_path / "out.parquet").index.equals(frame.index)
 
 
 def test_unscored_items_are_null_in_json(tmp_path: Path) -> None:

@@ -118,6 +118,42 @@ def test_faults_are_listed_with_their_lines_or_left_out_and_counted(tmp_path: Pa
     }
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.large_list(pa.string())])
+def test_users_whose_list_is_empty_are_counted(kind: object, tmp_path: Path) -> None:
+    items = pa.array([["s1", "s2"], [], None], kind)
+    pq.write_table(pa.table({"user": ["u1", "u2", "u3"], "items": items}), tmp_path / "wide.parquet")
+    rows, notes = convert(tmp_path / "wide.parquet", "table", tmp_path / "out.jsonl", items=write_catalogue(tmp_path))
+    assert rows == 1 and "2 users without candidates are left out" in notes
+
+
+def test_lists_of_a_fixed_size_are_lists(tmp_path: Path) -> None:
+    items = pa.array([["s1", "s2"], ["s3", "s4"]], pa.list_(pa.string(), 2))
+    pq.write_table(pa.table({"user": ["u1", "u2"], "items": items}), tmp_path / "wide.parquet")
+    made, _ = read_external(tmp_path / "wide.parquet", "table", items=write_catalogue(tmp_path))
+    assert [[one["item_id"] for one in row] for row in made["candidates"].to_pylist()] == [["s1", "s2"], ["s3", "s4"]]
+
+
+@pytest.mark.parametrize("words", [("True", "False"), ("true", "false"), ("1", "0"), ("2", "0")])
+def test_true_and_false_may_be_texts(words: tuple[str, str], tmp_path: Path) -> None:
+    table = tmp_path / "long.csv"
+    table.write_text("user,item,title,label\nu,1,A,{}\nu,2,B,{}\n".format(*words))
+    made, _ = read_external(table, "table")
+    (row,) = made["relevant"].to_pylist(maps_as_pydicts="strict")
+    assert row == ({"1": 2.0} if words[0] == "2" else ["1"])
+    made, _ = read_external(table, "table", relevant=table)
+    assert made["relevant"].to_pylist(maps_as_pydicts="strict") == [row]
+
+
+def test_json_keeps_bytes_and_days(tmp_path: Path) -> None:
+    table = pa.table({"user": ["u"], "item": ["1"], "title": ["A"], "code": [b"\xff"]})
+    pq.write_table(table, tmp_path / "long.parquet")
+    convert(tmp_path / "long.parquet", "table", tmp_path / "out.jsonl")
+    assert json.loads((tmp_path / "out.jsonl").read_text())["candidates"][0]["code"] == "_w=="
+    (tmp_path / "long.jsonl").write_text('{"user": 1, "item": 1, "title": "A", "day": "2001-02-03"}\n')
+    convert(tmp_path / "long.jsonl", "table", tmp_path / "out.jsonl", overwrite=True)
+    assert json.loads((tmp_path / "out.jsonl").read_text())["candidates"][0]["day"] == "2001-02-03"
+
+
 def test_ids_keep_what_would_be_an_entity_in_a_title(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     path.write_text("user,item,title,score,relevant\nu,a&amp;b,Salt &amp; Pepper,2,0\nu, a&b ,Salt,1,1\n")

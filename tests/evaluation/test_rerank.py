@@ -1,0 +1,89 @@
+"""`lr.rerank`: Cases and tables in, Rankings out; and what a method cannot do is said before anything is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pyarrow as pa
+import pytest
+
+import llmrank as lr
+from llmrank.errors import InputError
+from llmrank.progress import Reporter
+
+ROWS: list[dict[str, Any]] = [
+    {"user_id": user, "candidates": [{"item_id": "1", "title": "A"}, {"item_id": "2", "title": "B"}]} for user in "ab"
+]
+RATED = {"user_id": "r", "target": {"item_id": "1", "title": "A"}}
+A, B = lr.Item("1", "A"), lr.Item("2", "B")
+
+
+def ranked(candidates: Any, output: Path | None = None, **settings: Any) -> Any:
+    return lr.rerank(candidates, output, **{"ranker": "recall_order", "progress": False, **settings})
+
+
+def test_a_table_is_ranked_like_its_cases() -> None:
+    wanted = ranked([lr.Case(user, (), (A, B)) for user in "ab"])
+    assert wanted[0].order == ("1", "2")
+    assert ranked(pandas.DataFrame(ROWS)) == ranked(pa.Table.from_pylist(ROWS)) == wanted
+    assert ranked(lr.load_cases(pandas.DataFrame(ROWS))) == wanted
+    twice = pa.Table.from_pylist([*ROWS, ROWS[0]])
+    with pytest.raises(InputError, match="duplicate case"):
+        ranked(twice)
+    assert ranked(twice, skip_bad_rows=True) == wanted
+
+
+@pytest.mark.parametrize(
+    ("candidates", "message"),
+    [
+        (ROWS, "type dict is no Case"),
+        (lr.Case("a", (), (A,)), "type Case is no list of Cases"),
+        (42, "type int is no list of Cases"),
+        ([lr.Case("a", (), (A,)), lr.Case("a", (), (B,))], "user 'a': two Cases have the id 'a'"),
+        ([lr.Case("a", (), (A, A))], "user 'a': an item is a candidate twice"),
+        ([lr.Case("a", (), target=A)], "1 rows have a target"),
+        (pa.Table.from_pylist([RATED]), "1 rows have a target"),
+    ],
+)
+def test_what_are_no_cases_to_rank_is_said(candidates: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ranked(candidates)
+
+
+def test_rankings_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="field 'output'"):
+        ranked([lr.Case("a", (), (A,))], tmp_path / "out.parquet")
+
+
+def test_a_rating_row_needs_a_method_that_rates(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in (*ROWS, RATED)))
+    for settings in ({}, {"ranker": None, "prompt": "palr"}):  # the endpoint is never asked
+        with pytest.raises(InputError, match="field 'target': 1 rows have a target"):
+            ranked(path, tmp_path / "out.jsonl", base_url="http://127.0.0.1:9/v1", **settings)
+    past = [{"item_id": "h", "title": "H", "rating": 4}]
+    path.write_text(json.dumps({**RATED, "history": past}) + "\n")
+    assert ranked(path, tmp_path / "out.jsonl", ranker="user_mean").rows == 1
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_columns_that_are_replaced_are_named(suffix: str, tmp_path: Path) -> None:
+    path, said = tmp_path / f"in{suffix}", list[str]()
+
+    class Notes(Reporter):
+        def message(self, line: str) -> None:
+            said.append(line)
+
+    frame = pandas.DataFrame([{**row, "outcome": "bought"} for row in ROWS])
+    if suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    ranked(path, tmp_path / f"out{suffix}", progress=Notes())
+    assert any("column outcome of the input is replaced" in text for text in said)
+    said.clear()
+    ranked(tmp_path / f"out{suffix}", tmp_path / f"again{suffix}", progress=Notes())
+    assert not any("replaced" in text for text in said)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, scale_of
 from llmrank.data.candidates import Source as TableOrFile
@@ -114,12 +114,33 @@ def cases_of(
     if data is not None:
         if isinstance(data, ArrowTable | DataFrame):
             return _from_file(data, settings, tasks)
-        cases = list(data)
+        cases = checked_cases(data)
         rating = bool(cases) and all(case.target is not None for case in cases)
         return _drawn(cases, settings, ("rating" if rating else "ranking",), name="cases", path=None)
     if names_file(settings):
         return _from_file(Path(settings.data), settings, tasks)
     return _from_dataset(settings, tasks[0], catalogue=catalogue, say=say)
+
+
+def checked_cases(candidates: object) -> list[Case]:
+    """Return the Cases, each with an id of its own and each candidate once; InputError for anything else."""
+    hint = "give Cases, a DataFrame, an Arrow table, or the path of a candidate file"
+    if not isinstance(candidates, Iterable):
+        raise InputError(
+            f"a value of type {type(candidates).__name__} is no list of Cases", field="candidates", hint=hint
+        )
+    cases = dict[str, Case]()
+    for case in cast("Iterable[object]", candidates):
+        if not isinstance(case, Case):
+            raise InputError(f"a value of type {type(case).__name__} is no Case", field="candidates", hint=hint)
+        if case.case_id in cases:
+            problem, give = f"two Cases have the id {case.case_id!r}", "give each a case_id of its own"
+            raise InputError(problem, field="case_id", user=case.user_id, hint=give)
+        if len({item.item_id for item in case.candidates}) < len(case.candidates):
+            problem = "an item is a candidate twice"
+            raise InputError(problem, field="candidates", user=case.user_id, hint="keep it once, where it ranks higher")
+        cases[case.case_id] = case
+    return list(cases.values())
 
 
 def names_file(settings: CaseSettings) -> bool:

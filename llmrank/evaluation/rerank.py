@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any, overload
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, file_format
@@ -23,6 +23,7 @@ from llmrank.errors import (
     TooManyErrorsError,
     UnfinishedError,
 )
+from llmrank.evaluation.cases import checked_cases
 from llmrank.evaluation.evaluate import CostEstimate
 from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, default_store, refuse_errors
@@ -415,7 +416,7 @@ def rerank(
         for note in table.summary.notes():
             reporter.message(note)
         candidates = table.cases()
-    cases, rankings = _checked(candidates), dict[str, Ranking]()
+    cases, rankings = checked_cases(candidates), dict[str, Ranking]()
     job.check_task(sum(case.target is not None for case in cases), None)
 
     def done(result: CaseResult) -> None:
@@ -426,23 +427,3 @@ def rerank(
         session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))
         session.rank(cases, method, done, reporter, total=len(cases))
     return [rankings[case.case_id] for case in cases]
-
-
-def _checked(candidates: object) -> list[Case]:
-    """Return the Cases, each with an id of its own and each candidate once; InputError for anything else."""
-    hint = "give Cases, a DataFrame, an Arrow table, or the path of a candidate file"
-    if not isinstance(candidates, Iterable):
-        raise InputError(
-            f"a value of type {type(candidates).__name__} is no list of Cases", field="candidates", hint=hint
-        )
-    cases = dict[str, Case]()
-    for case in cast("Iterable[object]", candidates):
-        if not isinstance(case, Case):
-            raise InputError(f"a value of type {type(case).__name__} is no Case", field="candidates", hint=hint)
-        if cases.setdefault(case.case_id, case) is not case:
-            problem, give = f"two Cases have the id {case.case_id!r}", "give each a case_id of its own"
-            raise InputError(problem, field="case_id", user=case.user_id, hint=give)
-        if len({item.item_id for item in case.candidates}) < len(case.candidates):
-            problem = "an item is a candidate twice"
-            raise InputError(problem, field="candidates", user=case.user_id, hint="keep it once, where it ranks higher")
-    return list(cases.values())

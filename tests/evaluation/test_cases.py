@@ -1,10 +1,13 @@
-"""What makes Cases the same Cases."""
+"""What are Cases, and what makes them the same Cases."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from llmrank.evaluation.cases import cases_hash
+import pytest
+
+from llmrank.errors import InputError
+from llmrank.evaluation.cases import cases_hash, load_cases
 from llmrank.types import Case, Item
 
 CASE = Case("u", (), (Item("a", "Alien"), Item("b", "Brazil")), (0.62634577047245245, -3.25e-12), ("a",))
@@ -30,3 +33,17 @@ def test_whatever_else_differs_counts() -> None:
 def test_the_order_of_the_rows_does_not_count() -> None:
     other = replace(CASE, user_id="v", case_id="v")
     assert cases_hash([CASE, other]) == cases_hash([other, CASE]) != cases_hash([CASE])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([{"user_id": "u"}], "type dict is no Case"),
+        (42, "type int is no list of Cases"),
+        ([CASE, CASE], "user 'u': two Cases have the id 'u'"),
+        ([replace(CASE, candidates=CASE.candidates[:1] * 2)], "user 'u': an item is a candidate twice"),
+    ],
+)
+def test_what_are_no_cases_is_said(data: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_cases(data)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError, with_config
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
 from typing_extensions import TypedDict
 
 from llmrank.data.rows import Arrow
@@ -57,9 +67,22 @@ _FAULTS = {
 
 
 _Text = Annotated[str, StringConstraints(strict=True)]
-_Id = Annotated[str, StringConstraints(strict=True, pattern=r"\S")] | Annotated[int, Field(strict=True)]
+
+
+def _whole(number: Decimal) -> Decimal:
+    """Return a decimal without digits behind the point: the whole numbers of Snowflake and Oracle."""
+    if number.as_tuple().exponent != 0:
+        raise ValueError
+    return number
+
+
+_Id = (
+    Annotated[str, StringConstraints(strict=True, pattern=r"\S")]
+    | Annotated[int, Field(strict=True)]
+    | Annotated[Decimal, Strict(), AfterValidator(_whole)]
+)
 _Title = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_length=LONGEST_TITLE)]
-_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)] | Annotated[Decimal, Field(strict=True)]
 _Time = _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()]
 _Attributes = dict[str, Any] | list[tuple[str, Any]]  # the latter is what pyarrow makes of a map
 
@@ -233,7 +256,7 @@ def further_columns(fields: Mapping[str, Any]) -> dict[str, str]:
         name: attribute_text(value)
         for name, value in fields.items()
         # A value that is not itself is NaN, which is how pandas says that there is none.
-        if name not in _NO_COLUMNS and isinstance(value, str | int | float | date) and value == value
+        if name not in _NO_COLUMNS and isinstance(value, str | int | float | Decimal | date) and value == value
     }
     return {name: text for name, text in kept.items() if len(text) <= LONGEST_COLUMN}
 
@@ -302,7 +325,7 @@ def _item_row(item: Item, **numbers: float | None) -> dict[str, object]:
     return row | {"attributes": dict(item.attributes)}
 
 
-def as_float(value: float | date) -> float:
+def as_float(value: float | Decimal | date) -> float:
     """Return a number, or a date as seconds since the epoch; without a zone it is in UTC."""
     if isinstance(value, date):
         value = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
@@ -356,7 +379,8 @@ def _relevant(value: Any) -> dict[str, float]:  # noqa: ANN401 - JSON or Arrow
     gains: dict[str, float] = {}
     for where, name, gain in pairs:
         item_id = str(name)
-        if not isinstance(name, str | int) or isinstance(name, bool):
+        whole = isinstance(name, Decimal) and name.as_tuple().exponent == 0
+        if not (isinstance(name, str | int) or whole) or isinstance(name, bool):
             raise _RowError(f"{_shown(name)} is no id", where, _RELEVANT_HINT)
         if not item_id.strip():
             raise _RowError("the relevant id is empty", where, _ID_HINT)
@@ -370,7 +394,7 @@ def _relevant(value: Any) -> dict[str, float]:  # noqa: ANN401 - JSON or Arrow
 
 def _is_number(value: object) -> bool:
     try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:
         return False
 

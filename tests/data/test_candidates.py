@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def write_lines(path: Path, *rows: object) -> Path:
 
 
 def assert_refused(
-    act: Callable[[], object], path: Path, line: int | None, field: str | None, user: str | None, says: str
+    act: Callable[[], object], path: Path | str, line: int | None, field: str | None, user: str | None, says: str
 ) -> InputError:
     with pytest.raises(InputError) as caught:
         act()
@@ -673,3 +674,18 @@ def test_a_further_column_takes_no_name_of_the_format_and_does_not_come_late(tmp
     assert write_cases(tmp_path / "list.parquet", late) == 1600
     with pytest.raises(InputError, match="country of the Cases begin too late"):
         write_cases(tmp_path / "late.parquet", iter(late))
+
+
+def test_decimal_ids_and_numbers_of_a_warehouse_are_read() -> None:
+    def table(scale: int) -> Any:
+        whole, number = pa.decimal128(20, scale), pa.decimal128(9, 2)
+        offered = pa.list_(pa.struct([("item_id", whole), ("title", pa.string()), ("score", number)]))
+        entry = {"item_id": Decimal(7), "title": "Alien", "score": Decimal("0.91")}
+        row = {"user_id": Decimal(42), "candidates": [entry], "relevant": [Decimal(7)]}
+        kinds = [("user_id", whole), ("candidates", offered), ("relevant", pa.list_(whole))]
+        return pa.Table.from_pylist([row], schema=pa.schema(kinds))
+
+    [case] = read_cases(table(0))
+    assert (case.user_id, case.candidates[0].item_id, case.recall_scores, case.relevant) == ("42", "7", (0.91,), ("7",))
+    with pytest.raises(InputError, match=r"field 'user_id'"):
+        next(read_cases(table(2)))

@@ -217,7 +217,8 @@ def bootstrapped_difference(
 ) -> Difference:
     """Return a difference that is no mean, from its bootstrap; `errors` are left minus right of each Case."""
     higher, equal, lower = signs_of(by_cluster(errors, clusters)[0])
-    interval, p, users = percentile_interval(replicas), bootstrap_p(replicas), len(np.unique(clusters))
+    users = len(np.unique(clusters))
+    interval, p = percentile_interval(replicas, users), bootstrap_p(replicas, users)
     return Difference(difference, *interval, p, users, higher=higher, equal=equal, lower=lower)
 
 
@@ -267,18 +268,37 @@ def bootstrap(
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def percentile_interval(replicas: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95% percentile interval of bootstrap replicas; those that are undefined (NaN) are left out."""
+def percentile_interval(replicas: NDArray[np.float64], users: int) -> tuple[float, float]:
+    """Return the 95% interval of bootstrap replicas over so many users; those that are undefined (NaN) are left out.
+
+    The plain percentiles are too narrow for few users, as a z interval is. These are further out, so that the interval
+    of a mean is as wide as Student's (Hesterberg 2015, The American Statistician 69, "expanded percentiles"). NaN with
+    fewer than two users.
+    """
+    from scipy.special import ndtr
+
     defined = replicas[~np.isnan(replicas)]
-    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (math.nan, math.nan)
+    if users < 2 or not len(defined):
+        return math.nan, math.nan
+    tail = float(ndtr(-t_quantile(users - 1, 0.95) * math.sqrt(users / (users - 1))))
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def bootstrap_p(replicas: NDArray[np.float64]) -> float:
-    """Return the two-sided p-value of a bootstrapped difference: twice the smaller tail beyond 0."""
+def bootstrap_p(replicas: NDArray[np.float64], users: int) -> float:
+    """Return the two-sided p-value of a bootstrapped difference over so many users; 1 with fewer than two.
+
+    It is twice the smaller tail beyond 0, as a normal deviate, looked up in Student's distribution as
+    `percentile_interval` does.
+    """
+    from scipy.special import ndtri, stdtr
+
+    if users < 2:
+        return 1.0
     defined = replicas[~np.isnan(replicas)]
     tail = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
-    return min(1.0, 2 * (1 + tail) / (1 + len(defined)))
+    deviate = float(ndtri(min(0.5, (1 + tail) / (1 + len(defined)))))
+    return float(2 * stdtr(users - 1, deviate * math.sqrt((users - 1) / users)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -38,9 +38,10 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
         if case.case_id not in shared or len(case.candidates) < 2:
             continue
         rankings = [one.records[case.case_id].ranking for one in runs]
-        if any(set(ranking.order) != set(rankings[0].order) for ranking in rankings):
-            hint = "audit Runs of the same candidates"
-            raise InputError("the Runs rank different candidates", path=other.path, user=case.user_id, hint=hint)
+        for one, ranking in zip(runs, rankings, strict=True):
+            if set(ranking.order) != set(rankings[0].order):
+                hint = "audit Runs of the same candidates"
+                raise InputError("the Runs rank different candidates", path=one.path, user=case.user_id, hint=hint)
         pairs = [_alike(*pair) for pair in combinations(rankings, 2) if all(ranking.answered for ranking in pair)]
         if pairs:
             users.append(case.user_id)

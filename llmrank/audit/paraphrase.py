@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.audit.contrast import Contrast
 from llmrank.audit.finding import Audit, AuditRow
-from llmrank.measures.summary import finite_pair
+from llmrank.measures.summary import finite, finite_pair
 from llmrank.run import Run
 from llmrank.run.tables import number
 
@@ -53,7 +53,7 @@ def _spread(found: Contrast) -> tuple[AuditRow, AuditRow]:
         return (weights @ values / weights.sum(axis=1, keepdims=True)).std(axis=1, ddof=1)
 
     cases, wordings = values.shape
-    low, high = stats.percentile_interval(stats.bootstrap(spread, clusters))
+    low, high = stats.percentile_interval(stats.bootstrap(spread, clusters), len(np.unique(clusters)))
     own = values - values.mean(axis=1, keepdims=True)
     noise = sum(_error(own[:, at], clusters) ** 2 for at in range(wordings)) / (wordings - 1)
     error = math.sqrt(sum(_error(column, clusters) ** 2 for column in values.T) / wordings)
@@ -64,9 +64,9 @@ def _spread(found: Contrast) -> tuple[AuditRow, AuditRow]:
             float(spread(np.ones((1, cases)))[0]),
             interval,
             cases,
-            math.sqrt(noise),
+            finite(math.sqrt(noise)),
         ),
-        AuditRow("of one wording, standard error over users", error, None, cases),
+        AuditRow("of one wording, standard error over users", finite(error), None, cases),
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.audit.contrast import Contrast
 from llmrank.audit.finding import Audit, AuditRow, mean_row, unread
+from llmrank.errors import InputError
 from llmrank.run import Run
 from llmrank.run.tables import between, number
 
@@ -89,10 +90,13 @@ def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[Source,
         not_asked: The sources of which nothing can be said, and why.
 
     Raises:
-        InputError: no relevant item is known, or the Runs have no Case in common.
+        InputError: the Runs have no Case in common, or fewer than two users with a known relevant item.
     """
     found = Contrast.of({name: runs[name] for name in design.cells})
     measured, users = found.measured()
+    if len(set(users)) < 2:
+        problem = "how much users vary cannot be told from fewer than two whose truth is known"
+        raise InputError(problem, path=next(iter(runs.values())).path, field="users", hint="audit more users")
     shape = (len(design.wordings), design.orders, design.draws, len(users))
     values = np.moveaxis(measured.reshape(shape), -1, 0)
     components = variance_components(values, stats.clusters_of(users))
@@ -135,8 +139,9 @@ def variance_components(
         lambda weights: _estimates(values, clusters, weights), clusters, replicas=REPLICAS, seed=seed
     )
     shifted = replicas - replicas.mean(axis=0) + np.maximum(estimates, 0.0)
+    intervals = [stats.percentile_interval(column, len(np.unique(clusters))) for column in shifted.T]
     return tuple(
-        Component(source, max(0.0, float(estimates[at])), _above_zero(stats.percentile_interval(shifted[:, at])), cases)
+        Component(source, max(0.0, float(estimates[at])), _above_zero(intervals[at]), cases)
         for at, source in enumerate(SOURCES)
         if known[source] > 1
     )

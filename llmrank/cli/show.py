@@ -47,6 +47,9 @@ def show(
     from llmrank.report import console, show_metrics, show_worst
     from llmrank.run import load_run
 
+    views = any((groups, by, depth, beyond_accuracy, calibration, personal, usage))
+    if sum((user is not None, worst is not None, views)) > 1:
+        raise click.UsageError("--user and --worst are shown alone")
     found, to = load_run(run), console()
     if user is not None:
         click.echo(found[user].record.to_json() if as_json else str(found[user]))
@@ -63,9 +66,17 @@ def show(
             show_json({name: value for one in shown for name, value in one.to_dict().items()})
         else:
             click.echo("\n\n".join(one.text(to.width) for one in shown))
+    elif worst is not None:
+        lost = found.worst(worst, numbers.headline)
+        if as_json:
+            cases = [
+                {"case_id": story.case.case_id, "user_id": story.case.user_id, "difference": less}
+                for story, less in lost
+            ]
+            show_json({"measure": numbers.headline, "worst": cases})
+        else:
+            to.print(show_worst(lost, numbers.headline or ""))
     elif as_json:
         show_json({"run": str(run), **numbers.to_dict()})
-    elif worst is not None:
-        to.print(show_worst(found.worst(worst, numbers.headline), numbers.headline or ""))
     else:
         to.print(show_metrics(numbers, title=found.title, run=str(run), width=to.width))

@@ -230,6 +230,12 @@ def tie_group(ranking: Ranking, place: int) -> tuple[int, int]:
     return first, last - first
 
 
+def places_of(ranking: Ranking, place: int) -> str:
+    """Return the rank of a place, counted from 0, as it is shown: `3`; or, where it is tied, `3–7`."""
+    above, size = tie_group(ranking, place)
+    return f"{above + 1}" if size == 1 else f"{above + 1}–{above + size}"
+
+
 def scores_with_ties(ranking: Ranking) -> dict[str, float]:
     """Return, for each item, how many are not ranked above it: n for the first of n, and the same for tied items."""
     n = len(ranking.order)

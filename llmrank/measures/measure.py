@@ -135,7 +135,7 @@ class RatingMeasure(BaseMeasure[Ratings]):
         replicas = stats.bootstrap(lambda weights: self.replicated(ratings, weights), clusters)
         return MeasureSummary(
             value=finite(self.value(ratings)),
-            ci95=finite_pair(*stats.percentile_interval(replicas)),
+            ci95=finite_pair(*stats.percentile_interval(replicas, len(np.unique(clusters)))),
             answered_only=finite(self.value(ratings, "dropped")),
             worst=finite(self.value(ratings, "worst")),
             best=finite(self.value(ratings, "best")),

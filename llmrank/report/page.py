@@ -54,6 +54,7 @@ def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] =
         InputError: a Run is not finished, or the Runs are not comparable.
     """
     comparison = compare(run, *more) if more else None
+    title = " → ".join(comparison.verdict()[:1] or comparison.runs) if comparison else run.title
     runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
     data = {
         "runs": [_run(one, name) for name, one in runs],
@@ -66,7 +67,7 @@ def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] =
     parts = {
         "policy": f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; base-uri 'none'; "
         "form-action 'none'",
-        "title": html.escape(safe_for_console(comparison.verdict()[0] if comparison else run.title)),
+        "title": html.escape(safe_for_console(title)),
         "style": style,
         "summary": summary(runs, comparison),
         "sections": sections(runs, pareto(run, *more) if more else None, audits, by),
@@ -167,7 +168,7 @@ def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: 
         "id": case.case_id,
         "user": case.user_id,
         "history": [[titles.number(event.item.item_id, event.item.title), event.rating] for event in case.history],
-        "recall": numbers(record.candidates),
+        "recall": numbers(story.recalled.order or record.candidates),
         "shown": numbers(item.item_id for item in story.shown),
         "placed": numbers(record.placed),
         "scores": [_finite(score) for score in (ranking.scores or ())[: len(record.placed)]],

@@ -29,11 +29,9 @@ Named = Sequence[tuple[str, Run]]
 def summary(runs: Named, comparison: Comparison | None) -> str:
     """Return the head of the page: the verdict, and every number with what stands beside it."""
     if comparison is not None:
-        sentences, notes, table = comparison.verdict(), comparison.notes(), comparison.table()
-        what = " → ".join(comparison.runs)
-        return (
-            _quiet(what) + _headline(sentences[0]) + _paragraphs(sentences[1:]) + table_html(table) + _paragraphs(notes)
-        )
+        first, *rest = comparison.verdict() or [f"{comparison.cases} Cases"]
+        what, notes = " → ".join(comparison.runs), comparison.notes()
+        return _quiet(what) + _headline(first) + _paragraphs(rest) + table_html(comparison.table()) + _paragraphs(notes)
     ((_, run),) = runs
     metrics = run.metrics
     first, *rest = verdict(metrics) or [f"{metrics.cases} Cases"]

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmrank.errors import safe_for_console
+from llmrank.measures.judgements import places_of
 from llmrank.prices import show_money
 from llmrank.run.tables import TextTable, between, in_words, number, p_value, signed
 
@@ -76,8 +77,9 @@ def show_worst(worst: Sequence[tuple[CaseStory, float]], measure: str) -> Render
     for story, lost in worst:
         case, record = story.case, story.record
         titles = {item.item_id: item.title for item in case.candidates}
-        recall = {item_id: place for place, item_id in enumerate(record.candidates, 1)}
-        placed = {item_id: f"{place}" for place, item_id in enumerate(record.placed, 1)}
+        recalled = story.recalled
+        recall = {item_id: places_of(recalled, at) for at, item_id in enumerate(recalled.order)}
+        placed = {item_id: places_of(record.ranking, at) for at, item_id in enumerate(record.placed)}
         found = [item_id for item_id in case.relevant if item_id in titles]
         table.add_row(
             Text(safe_for_console(case.case_id)),
@@ -192,6 +194,8 @@ def _power(metrics: Metrics) -> str | None:
     versus = metrics[metrics.headline].versus.get("recall_order") if metrics.headline else None
     if versus is None or versus.detectable is None:
         return None
+    if versus.detectable > 1:
+        return f"no difference of {metrics.headline} from recall order is large enough for so few users to show"
     return (
         f"a difference of {number(versus.detectable)} {metrics.headline} from recall order would be found in four of "
         "five samples of as many users (80% power, p < .05)"

@@ -138,10 +138,12 @@ class Comparison(Shown):
         if self.judged < self.cases:
             counted += f" ({self.cases - self.judged} have no known truth; no measure counts them)"
         left_out = {name: count for name, count in self.left_out.items() if count}
+        drawn = dict.fromkeys(one.measure for one in self.results if one.p_t is None and one.ci95 is not None)
+        bootstrap = f" (of {', '.join(drawn)} from a bootstrap of users)" if drawn else ""
         return (
             f"{counted}, {self.evaluation}; paired on users. * p (Holm) < .05.",
-            "p: paired randomisation test; Holm: corrected for all measures and pairs; d_z: Cohen's effect size; "
-            "wins, ties and losses: users.",
+            f"p: paired randomisation test{bootstrap}; Holm: corrected for all measures and pairs; d_z: Cohen's effect "
+            "size; wins, ties and losses: users.",
             *(f"{count} Cases of {name} are left out: another Run lacks them." for name, count in left_out.items()),
         )
 

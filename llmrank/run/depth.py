@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from random import Random
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from llmrank import stats
-from llmrank.measures import Judgements
-from llmrank.measures.judgements import scores_with_ties
+from llmrank.measures import Judgements, Measure
+from llmrank.measures.judgements import scores_with_ties, tie_group
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.ranking import rank_by_score
 from llmrank.run.gain import Gain
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from llmrank.run.run import Run
 
 DEPTHS = (1, 2, 3, 5, 10, 15, 20, 30, 50, 75, 100, 150, 200)
+DRAWS = 20
+"""Seeded ways to say which of the candidates that the recall stage ties are among the first, over which is averaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,8 @@ def depth(run: Run, measure: str) -> Depth:
     """Return what the Run would be worth had only the first n candidates of the recall stage been reranked.
 
     The method's order of these n is that which it gave them among all candidates: had it been shown n, it might have
-    said something else. With n = 1 nothing is reranked; with all candidates it is the Run's own value.
+    said something else. With n = 1 nothing is reranked; with all candidates it is the Run's own value. Where recall
+    scores tie across the nth place, it is the mean over draws of who is among the first n.
 
     Raises InputError: an unknown measure, or a Run about ratings.
     """
@@ -66,21 +73,43 @@ def depth(run: Run, measure: str) -> Depth:
     users = stats.clusters_of(case.user_id for case in cases)
     longest = max((len(case.candidates) for case in cases), default=0)
     points: list[DepthPoint] = []
-    for n in (*(n for n in DEPTHS if n < longest), longest):
-        ranked = [
-            _first_reranked(case, run.records[case.case_id].ranking, order, n)
-            for case, order in zip(cases, recalled, strict=True)
-        ]
-        points.append(DepthPoint.of(chosen.per_case(Judgements.from_cases(ranked, cases)), base, users, n=n))
+    for n in (*(n for n in DEPTHS if n < longest), longest) if cases else ():
+        values = base if n == 1 else _reranked(chosen, run, cases, recalled, n)
+        points.append(DepthPoint.of(values, base, users, n=n))
     return Depth(str(chosen), tuple(points))
 
 
-def _first_reranked(case: Case, ranking: Ranking, recalled: Ranking, n: int) -> Ranking:
-    """Return the method's ranking of the first `n` candidates, with its ties, and below them those of recall order.
+def _reranked(
+    measure: Measure, run: Run, cases: Sequence[Case], recalled: Sequence[Ranking], n: int
+) -> NDArray[np.float64]:
+    """Return the measure of each Case had only its first `n` candidates been reranked."""
+    found = [
+        (place, _first_reranked(case, run.records[case.case_id].ranking, order, first))
+        for place, (case, order) in enumerate(zip(cases, recalled, strict=True))
+        for first in _firsts(case, order, n)
+    ]
+    places = np.array([place for place, _ in found], dtype=np.intp)
+    judged = Judgements.from_cases([ranking for _, ranking in found], [cases[place] for place, _ in found])
+    return np.bincount(places, measure.per_case(judged)) / np.bincount(places)
 
-    A Case without an answer stands at its worst among the first `n`, as it does among all: its relevant items last.
+
+def _firsts(case: Case, recalled: Ranking, n: int) -> Iterator[Collection[str]]:
+    """Yield the first `n` candidates; where the recall stage ties more for the last places, seeded draws of them."""
+    above, size = tie_group(recalled, min(n, len(recalled.order)) - 1)
+    if above + size <= n:
+        yield recalled.order[:n]
+        return
+    draw = Random(f"depth:{case.case_id}")
+    for _ in range(DRAWS):
+        yield *recalled.order[:above], *draw.sample(recalled.order[above : above + size], n - above)
+
+
+def _first_reranked(case: Case, ranking: Ranking, recalled: Ranking, chosen: Collection[str]) -> Ranking:
+    """Return the method's ranking of the `chosen` candidates, with its ties, and below them those of recall order.
+
+    A Case without an answer stands at its worst among the chosen, as it does among all: its relevant items last.
     """
-    first = set(recalled.order[:n])
+    first = set(chosen)
     below, above = scores_with_ties(recalled), scores_with_ties(ranking)
     if not ranking.answered:
         above = {item_id: -case.gain_of.get(item_id, 0.0) for item_id in ranking.order}

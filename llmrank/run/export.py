@@ -24,13 +24,15 @@ from llmrank.data.candidate_writing import replacing
 from llmrank.data.trec import write_qrels, write_trec_run
 from llmrank.errors import InputError
 from llmrank.measures.judgements import scores_with_ties
+from llmrank.rankers.baselines import RecallOrder
+from llmrank.run.metrics import ranked_by
 
 if TYPE_CHECKING:
     from llmrank.run.run import Run
 
 ExportFormat = Literal["trec", "csv", "parquet", "latex", "markdown"]
 COLUMNS = ("case_id", "user_id", "item_id", "title", "recall_rank", "score", "placed", "relevant", "outcome")
-"""Of the CSV and Parquet formats, a row per candidate of a Case. `recall_rank` counts from 1. Of equal `score`s, of
+"""Of the CSV and Parquet formats, a row per candidate of a Case. `recall_rank`, by recall score, counts from 1. Of equal `score`s, of
 which higher is better, the items are tied; for ratings it is the predicted rating, NaN where there is none. `placed`
 says whether the method said anything of the item. `relevant` is 1 or 0; for ratings the true rating, or nothing."""
 
@@ -68,7 +70,9 @@ def exported_rows(run: Run) -> Iterator[dict[str, object]]:
     for case in run.done:
         record = run.records[case.case_id]
         ranking, relevant, placed = record.ranking, set(case.relevant), set(record.placed)
-        known = {item.item_id: (item.title, place) for place, item in enumerate(case.asked, 1)}
+        titles = {item.item_id: item.title for item in case.asked}
+        recalled = ranked_by([case], RecallOrder())[0].order or tuple(titles)
+        known = {item_id: (titles[item_id], place) for place, item_id in enumerate(recalled, 1)}
         for item_id, score in scores_with_ties(ranking).items():
             truth: float | None = float(item_id in relevant)
             if case.target is not None:
@@ -81,6 +85,10 @@ def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:
     if any(case.target is not None for case in run.cases):
         raise InputError("ratings are not a TREC run", path=run.path, hint="export them as csv or parquet")
     qrels = path.with_suffix(".qrels")
+    if qrels == path:
+        raise InputError("this is the file of what is relevant", path=path, hint="name the run file, such as out.trec")
+    if path.exists() and not overwrite:
+        raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
     rankings = {case.case_id: run.records[case.case_id].ranking for case in run.done}
     # A topic is a Case: a user may have several.
     write_qrels(qrels, run.done, overwrite=overwrite)

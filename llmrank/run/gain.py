@@ -21,7 +21,7 @@ class Gain:
     users: int
     value: float | None
     ci95: tuple[float, float] | None
-    """95% interval over users."""
+    """95% interval over users; None without any."""
     difference: float | None
     """The method minus recall order."""
     difference_ci95: tuple[float, float] | None
@@ -44,7 +44,7 @@ class Gain:
             cases=len(values),
             users=mean.users,
             value=finite(mean.value),
-            ci95=finite_pair(mean.low, mean.high),
+            ci95=finite_pair(mean.low, mean.high) if mean.users else None,
             difference=finite(paired.difference),
             difference_ci95=finite_pair(paired.low, paired.high),
             p=paired.p,

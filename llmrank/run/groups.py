@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.errors import InputError, nearest, one_line
 from llmrank.measures import Judgements
+from llmrank.measures.judgements import tie_group
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.run.gain import Gain
 from llmrank.run.metrics import ranked_by, the_measure
 from llmrank.run.tables import Shown, TextTable, p_value
-from llmrank.types import Case
+from llmrank.types import Case, Ranking
 
 if TYPE_CHECKING:
     from llmrank.run.run import Run
@@ -52,7 +53,7 @@ class Group(Gain):
 class Groups(Shown):
     """What `groups` found. It prints as a table; differences are the method minus recall order."""
 
-    note = "difference: the method minus recall order, paired on users"
+    note, dropped = "difference: the method minus recall order, paired on users", ("method CI", "Cases", "p (Holm)")
     measure: str
     groups: tuple[Group, ...]
 
@@ -62,7 +63,7 @@ class Groups(Shown):
     def table(self) -> TextTable:
         """Return a row per group."""
         rows = [(f"{one.by}: {one.name}", f"{one.cases:,}", *one.cells, p_value(one.p_holm)) for one in self.groups]
-        head = ("group", "Cases", self.measure, "95% CI", "difference", "95% CI", "p (Holm)")
+        head = ("group", "Cases", self.measure, "method CI", "difference", "95% CI", "p (Holm)")
         return TextTable(head, tuple(rows))
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,8 +75,9 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     """Return a Run's Cases in groups: by length of history, popularity of what is relevant, and its recall place.
 
     The first two are cut into three groups of about equal size; items without a training event are a group of their
-    own. Where several candidates are relevant, the most popular counts, and the best place. Cases whose relevant items
-    the recall stage missed have neither: no method can gain there. Cases without a known truth are in no group.
+    own. Where several candidates are relevant, the most popular counts, and the best place; where recall scores tie,
+    the mean of their places. Cases whose relevant items the recall stage missed have neither: no method can gain there.
+    Cases without a known truth are in no group.
 
     A further column of the Cases (`Case.columns`) makes a group of each value, or of those that most Cases have; many
     different numbers are cut into three groups. Cases that have none are a group of their own.
@@ -104,14 +106,14 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
         if which.any()
     ]
     corrected = stats.holm([one.p for one in found])
-    return Groups(measure, tuple(replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)))
+    return Groups(str(chosen), tuple(replace(one, p_holm=p) for one, p in zip(found, corrected, strict=True)))
 
 
 def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:
     """Return each group of a way to group the Cases, in the order to be shown."""
     if way == HISTORY:
         lengths = np.array([len(case.history) for case in cases])
-        return _thirds(lengths, lengths >= 0, "{:,} to {:,} events")
+        return _thirds(lengths, lengths >= 0, "{:,}", " events")
     if way == RELEVANT:
         return _by_popularity(cases, popularity)
     return _by_place(cases) if way == PLACE else _by_column([case.columns.get(way) for case in cases])
@@ -122,18 +124,22 @@ def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iter
     counts = np.array([max((popularity.get(item_id, 0) for item_id in found), default=0) for found in wanted])
     if popularity:
         yield "no event", np.array([bool(found) for found in wanted], dtype=np.bool_) & (counts == 0)
-        yield from _thirds(counts, counts > 0, "{:,} to {:,} events")
+        yield from _thirds(counts, counts > 0, "{:,}", " events")
 
 
 def _by_place(cases: Sequence[Case]) -> Iterator[Members]:
-    orders = zip(cases, ranked_by(cases, RecallOrder()), strict=True)
-    places = ([at for at, item_id in enumerate(one.order, 1) if item_id in case.relevant] for case, one in orders)
-    best = np.array([min(some, default=0) for some in places])
+    best = np.array([_best_place(*pair) for pair in zip(cases, ranked_by(cases, RecallOrder()), strict=True)])
     last = max((len(case.candidates) for case in cases), default=0)
     for low, high in pairwise((*PLACES, math.inf)):
-        name = f"{low}" if high == low + 1 else f"{low} to {min(high - 1, last)}"
-        yield name, (low <= best) & (best < high)
+        yield _range(f"{low}", f"{min(high - 1, last)}"), (low <= best) & (best < high)
     yield "missed", best == 0
+
+
+def _best_place(case: Case, recalled: Ranking) -> int:
+    """Return the best place of a relevant item; where it is tied the mean of the places, rounded up; 0: not there."""
+    places = [at for at, item_id in enumerate(recalled.order) if item_id in case.relevant]
+    above, size = tie_group(recalled, places[0]) if places else (0, -1)
+    return above + (size + 2) // 2
 
 
 def _by_column(values: Sequence[str | None]) -> Iterator[Members]:
@@ -143,7 +149,7 @@ def _by_column(values: Sequence[str | None]) -> Iterator[Members]:
     shown = [value for value, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_VALUES]]
     if len(counts) > MOST_VALUES and len(numbers) == len(counts):
         measured = np.array([math.nan if value is None else numbers[value] for value in values])
-        yield from _thirds(measured, ~np.isnan(measured), "{:.10g} to {:.10g}")
+        yield from _thirds(measured, ~np.isnan(measured), "{:.10g}")
     else:
         for value in sorted(shown, key=lambda value: (numbers.get(value, math.inf), value)):
             yield one_line(value, LONGEST_NAME), np.array([one == value for one in values])
@@ -159,14 +165,20 @@ def _number(text: str) -> float | None:
     return None
 
 
-def _thirds(values: NDArray[Any], among: NDArray[np.bool_], name: str) -> Iterator[Members]:
+def _thirds(values: NDArray[Any], among: NDArray[np.bool_], form: str, unit: str = "") -> Iterator[Members]:
     """Yield the lower, middle and upper third of what is among the Cases; equal values stay together.
 
-    `name` is filled with the least and the greatest value of each.
+    Each is named by its least and its greatest value, written in this form, and the unit.
     """
     if not among.any():
         return
     low, high = np.quantile(values[among], [1 / 3, 2 / 3])
     for within in (values <= low, (values > low) & (values <= high), values > high):
         if (which := within & among).any():
-            yield name.format(values[which].min(), values[which].max()), which
+            low_end, high_end = (form.format(end) for end in (values[which].min(), values[which].max()))
+            yield _range(low_end, high_end) + unit, which
+
+
+def _range(low: str, high: str) -> str:
+    """Return the name of a range, which may be a single value."""
+    return low if low == high else f"{low} to {high}"

@@ -115,7 +115,9 @@ def personal(run: Run) -> Personal:
         len(run.cases) - len(cases),
         (
             PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((judged.truth - alone) ** 2)))),
-            PersonalRow(CORRELATION, correlation, finite_pair(*stats.percentile_interval(replicas)), 0.0),
+            PersonalRow(
+                CORRELATION, correlation, finite_pair(*stats.percentile_interval(replicas, int(users.max()) + 1)), 0.0
+            ),
             PersonalRow(CONCORDANCE, finite(share), finite_pair(*interval), 0.5),
         ),
     )

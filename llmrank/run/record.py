@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import ge
 from typing import Any
 
 from llmrank.engine import CaseResult
@@ -117,7 +118,14 @@ class CaseRecord:
         record = adapter(CaseRecord).validate_python(row)
         if not set(placed) <= set(record.candidates):
             raise ValueError("an item is placed that is no candidate")
-        return replace(record, ranking=canonical(record.ranking, record.candidates))
+        ranking = record.ranking
+        if len(set(placed)) < len(placed) or (ranking.scores is not None and not _fall(ranking.scores, len(placed))):
+            raise ValueError("an item is placed twice, or the scores do not fall along the order")
+        return replace(record, ranking=canonical(ranking, record.candidates))
+
+
+def _fall(scores: Sequence[float], items: int) -> bool:
+    return len(scores) == items and all(map(ge, scores, scores[1:]))
 
 
 def canonical(ranking: Ranking, candidates: tuple[str, ...]) -> Ranking:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from llmrank.data.candidates import read_cases
 from llmrank.errors import InputError, nearest, safe_for_console
 from llmrank.measures import Judgements, Measure, Ratings
+from llmrank.measures.judgements import places_of
 from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.order import Order
 from llmrank.run.beyond import BeyondAccuracy, beyond_accuracy
@@ -39,7 +40,7 @@ from llmrank.run.personal import Personal, personal
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import Shown, TextTable, number, optional
 from llmrank.run.usage import RunUsage, usage
-from llmrank.types import Case, Item
+from llmrank.types import Case, Item, Ranking
 
 if TYPE_CHECKING:
     import pandas
@@ -88,8 +89,7 @@ class Run:
     def metrics(self) -> Metrics:
         """The numbers; raises InputError where the Run is not finished."""
         if not (self.path / METRICS).exists():
-            problem = f"the Run is not finished: {len(self.done)} of {len(self.cases)} Cases are done"
-            raise InputError(problem, path=self.path, hint="repeat the command that made it: it continues the Run")
+            raise self._unfinished()
         return read_part(self.path / METRICS, Metrics.from_dict, REPEAT)
 
     @cached_property
@@ -149,6 +149,8 @@ class Run:
         """
         chosen = parse_measures(measures, task_of(self.cases))
         usage = self.metrics.usage  # also tells that the Run is finished
+        if len(self.done) < len(self.cases):  # or was, and has lost records since
+            raise self._unfinished()
         return replace(metrics(self.cases, self.records, replace(self.metric_settings, measures=chosen)), usage=usage)
 
     def judged(self, cases: Sequence[Case]) -> Judgements | Ratings:
@@ -166,6 +168,10 @@ class Run:
         done = [case.case_id in self.records for case in self.cases]
         values[done] = the_measure(measure, task_of(self.cases)).per_case(self.judged(self.done))
         return values
+
+    def _unfinished(self) -> InputError:
+        problem = f"the Run is not finished: {len(self.done)} of {len(self.cases)} Cases are done"
+        return InputError(problem, path=self.path, hint="repeat the command that made it: it continues the Run")
 
     def require_rankings(self) -> None:
         """Raise InputError for a Run about ratings: it has no recall order to compare with."""
@@ -283,6 +289,11 @@ class CaseStory(Shown):
     """The candidates in the order shown; where the method asked several times, in the order of the first time."""
     record: CaseRecord
 
+    @property
+    def recalled(self) -> Ranking:
+        """What the recall stage proposed."""
+        return ranked_by([self.case], RecallOrder())[0]
+
     def table(self) -> TextTable:
         """Return the ranking: a row per candidate that was placed, and per relevant item wherever it is."""
         titles = {item.item_id: item.title for item in self.case.asked}
@@ -292,7 +303,7 @@ class CaseStory(Shown):
             placed, mark = place < len(self.record.placed), "◀ relevant" if item_id in relevant else ""
             if placed or mark:
                 score = ranking.scores[place] if ranking.scores and placed else None
-                rank = str(place + 1) if placed else "not placed"
+                rank = places_of(ranking, place) if placed else "not placed"
                 rows.append((safe_for_console(titles[item_id]), rank, number(score), mark))
         missed = [item_id for item_id in self.case.relevant if item_id not in titles]
         rows += [(f"{safe_for_console(item_id)} (item id)", "not a candidate", "–", "◀ relevant") for item_id in missed]

@@ -141,7 +141,7 @@ def signed(value: float | None, decimals: int = 4) -> str:
 def between(ends: tuple[float | None, float | None] | None, *, sign: bool = False) -> str:
     """Return an interval or a range."""
     show = signed if sign else number
-    return "–" if ends is None else f"{show(ends[0])} to {show(ends[1])}"
+    return "–" if ends is None or None in ends else f"{show(ends[0])} to {show(ends[1])}"
 
 
 def estimate(

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from llmrank.audit import consistency, popularity, position, read_audit
+from llmrank.audit import Audit, consistency, paraphrase, popularity, position, read_audit
 from llmrank.errors import InputError
 from llmrank.rankers.order import Order
 from llmrank.run import Run
 from llmrank.types import Case, Ranking
-from tests.run.making import SETTINGS, UNPARSED, case, how, make_run
+from tests.run.making import SETTINGS, UNPARSED, case, how, make_run, shuffled
 
 SEED = 3
 SHUFFLED = SETTINGS | {"order": "shuffled", "seed": SEED}
@@ -132,8 +132,9 @@ def test_what_cannot_be_audited_is_said(tmp_path: Path) -> None:
         popularity(run)
     others = [replace(one, candidates=case("other", 20, seed=9).candidates) for one in given]
     other = make_run(tmp_path / "other", others, [noisy(one, 0, early) for one in others], settings=SHUFFLED)
-    with pytest.raises(InputError, match="different candidates"):
-        consistency(run, other)
+    with pytest.raises(InputError, match="different candidates") as refused:
+        consistency(run, run, other)
+    assert refused.value.path == other.path
 
 
 def test_what_was_printed_as_json_is_read_again(tmp_path: Path) -> None:
@@ -161,3 +162,10 @@ def test_a_file_that_is_no_audit_is_refused(tmp_path: Path, content: str) -> Non
         read_audit(tmp_path / "audit.json")
     with pytest.raises(InputError, match="cannot be read"):
         read_audit(tmp_path / "missing.json")
+
+
+def test_one_user_says_nothing_of_wordings_and_no_number_is_undefined(tmp_path: Path) -> None:
+    given = cases()[:1]
+    runs = {name: make_run(tmp_path / name, given, [shuffled(given[0], seed)]) for seed, name in enumerate("ab")}
+    found = paraphrase(runs)
+    assert "nan" not in str(found) and Audit.from_dict(found.to_dict()) == found

@@ -174,3 +174,8 @@ def test_what_is_not_asked_is_said() -> None:
     ):
         with pytest.raises(InputError, match=said):
             asked(**more)
+
+
+def test_one_user_is_not_said_to_vary(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="fewer than two whose truth is known"):
+        lr.run_audit("variance", few_cases()[:1], ranker="bm25", out=tmp_path, progress=False)

@@ -16,7 +16,7 @@ from llmrank.report import figures, page, write_figures
 from llmrank.types import Ranking
 from tests.cli.command import run as command
 from tests.report.test_sections import with_ratings, with_scores, without_scores
-from tests.run.making import case, make_run
+from tests.run.making import case, make_run, shuffled
 
 HOSTILE = "_$x^{$ <img src=x> --> 映画"
 
@@ -62,6 +62,8 @@ def test_cases_of_which_nothing_is_known_break_nothing(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", cases, [Ranking(tuple(item.item_id for item in one.candidates)) for one in cases])
     assert write_figures(tmp_path / "figures", run)
     assert page(run)
+    other = make_run(tmp_path / "other", cases, [shuffled(one, 1) for one in cases])
+    assert "3 Cases" in page(run, other) and write_figures(tmp_path / "both", run, other)
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

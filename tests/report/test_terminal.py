@@ -13,7 +13,7 @@ from llmrank.measures import MeasureSummary, VersusBaseline
 from llmrank.report import show_metrics, show_worst, verdict
 from llmrank.run import Metrics
 from llmrank.run.metrics import LabelMass, UsageSummary
-from llmrank.run.tables import TextTable, number, p_value, signed
+from llmrank.run.tables import TextTable, between, number, p_value, signed
 from llmrank.types import Outcome
 from tests.run.making import case, make_run, shuffled
 
@@ -134,6 +134,12 @@ def test_the_cases_that_lost_most(tmp_path: Path) -> None:
         for story, lost in worst:
             assert story.case.case_id in text and f"{lost:.4f}".replace("-", "−") in text
         assert "not placed" in text
+    tied = [replace(one, recall_scores=(1.0,) * len(one.candidates)) for one in cases]
+    lost = make_run(tmp_path / "tied", tied, [replace(one, named=0) for one in rankings]).worst(1)
+    assert not lost
+    scores = tuple(float(-(place > 0)) for place in range(20))
+    lost = make_run(tmp_path / "scored", tied, [replace(one, named=None, scores=scores) for one in rankings]).worst(1)
+    assert "1–20 → 2–20" in "\n".join(printed(show_worst(lost, "NDCG@10"), 120))
     assert "No Case" in printed(show_worst([], "MRR"), 80)[0]
 
 
@@ -141,6 +147,7 @@ def test_how_numbers_are_written() -> None:
     assert [p_value(p) for p in (0.0004, 0.034, 0.0994, 0.0996, 0.2252, 0.994, 1.0, None)] == [
         *("< .001", ".034", ".099", ".10", ".23", ".99", "1.00", "–")
     ]
+    assert (between((None, None)), between((0.5, 1.0))) == ("–", "0.5000 to 1.0000")
     assert (number(0.25), number(None), signed(-0.5), signed(0.5)) == ("0.2500", "–", "−0.5000", "+0.5000")
     table = TextTable(("a|b", "c"), (("x_y & 50%", "−1"),))
     assert table.to_markdown() == "| a\\|b | c |\n| :--- | ---: |\n| x_y & 50% | −1 |\n"
@@ -155,3 +162,8 @@ def test_the_table_says_how_large_a_difference_would_be_found() -> None:
     unknown = {name: replace(one, detectable=None) for name, one in VERSUS.items()}
     quiet = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=unknown)})
     assert "power" not in "\n".join(printed(show_metrics(quiet, title="t"), 120))
+    few = {name: replace(one, detectable=2.67) for name, one in VERSUS.items()}
+    hopeless = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus=few)})
+    assert "no difference of NDCG@10 from recall order is large enough" in "\n".join(
+        printed(show_metrics(hopeless, title="t"), 120)
+    )

@@ -243,6 +243,21 @@ def test_ratings_are_compared_and_lower_is_better(tmp_path: Path) -> None:
     assert mae.p_t == pytest.approx(scipy_stats.ttest_rel(*errors).pvalue, abs=1e-9)
     assert auc.difference > 0 and (auc.wins, auc.ties, auc.losses) == (0, 0, 0) and not auc.lower_is_better
     assert "good is better than bad" in compare(*runs).verdict()[0]
+    assert "(of RMSE, AUC from a bootstrap of users)" in str(compare(*runs))
+    for users in (1, 2):
+        some = [replace(one, user_id=f"u{n % users}", case_id=f"{n}") for n, one in enumerate(cases)]
+        few = [
+            make_run(
+                tmp_path / f"{one.name}-{users}",
+                some,
+                [one.records[case.case_id].ranking for case in cases],
+                metric_settings=settings,
+            )
+            for one in runs
+        ]
+        rmse = compare(*few).results[0]
+        assert rmse.p > 0.2 and (rmse.ci95 is None) == (users == 1)
+        assert (few[0].metrics["RMSE"].ci95 is None) == (users == 1)
 
 
 def test_the_same_run_twice_is_a_mistake_and_equal_names_are_told_apart(tmp_path: Path, plain: Run) -> None:

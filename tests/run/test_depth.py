@@ -75,3 +75,21 @@ def test_ratings_have_no_depth(tmp_path: Path) -> None:
         run.depth("NDCG@10")
     with pytest.raises(InputError, match="no recall order"):
         run.groups("NDCG@10")
+
+
+def test_what_the_recall_stage_ties_has_no_place_of_its_own(tmp_path: Path) -> None:
+    """All recall scores are equal, so the order of the file says nothing: neither of depth nor of groups."""
+    tied = [replace(one, recall_scores=(1.0,) * 20) for one in CASES]
+    run = make_run(tmp_path / "run", tied, [shuffled(one, 1) for one in tied])
+    first, second, *_, last = run.depth("NDCG@10")
+    assert (first.n, first.difference, first.difference_ci95) == (1, 0, (0, 0))
+    assert first.value == pytest.approx(run.recall_order("NDCG@10").mean())
+    assert second.value == pytest.approx(first.value, abs=0.02)
+    assert last.value == pytest.approx(run.metrics["NDCG@10"].value)
+    assert [one.name for one in run.groups(by="recall place")] == ["11 to 20"]
+
+
+def test_without_a_known_truth_there_is_no_depth(tmp_path: Path) -> None:
+    unknown = [replace(one, relevant=()) for one in CASES[:3]]
+    run = make_run(tmp_path / "run", unknown, [shuffled(one, 1) for one in unknown])
+    assert not run.depth().points and not run.groups().groups

@@ -153,3 +153,20 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_left(strict: Run, tmp
     with pytest.raises(InputError, match="white space"):
         run.export(tmp_path / "out.trec", "trec")
     assert not (tmp_path / "out.trec").exists()
+
+
+def test_the_recall_rank_is_that_of_the_recall_scores(tmp_path: Path) -> None:
+    one = replace(CASES[0], candidates=CASES[0].candidates[::-1], recall_scores=(CASES[0].recall_scores or ())[::-1])
+    run = make_run(tmp_path / "run", [one], [shuffled(one, 1)])
+    rows = csv.DictReader((run.export(tmp_path / "out.csv", "csv")[0]).read_text().splitlines())
+    places = {row["item_id"]: int(row["recall_rank"]) for row in rows}
+    assert places == {item.item_id: place for place, item in enumerate(CASES[0].candidates, 1)}
+
+
+def test_a_trec_run_and_its_qrels_are_two_files_or_none(strict: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="what is relevant"):
+        strict.export(tmp_path / "out.qrels", "trec", overwrite=True)
+    (tmp_path / "out.trec").write_text("mine")
+    with pytest.raises(InputError, match="already exists"):
+        strict.export(tmp_path / "out.trec", "trec")
+    assert not (tmp_path / "out.qrels").exists()

@@ -199,3 +199,31 @@ def test_a_damaged_file_is_named(run: Run, name: str) -> None:
     (run.path / name).write_text('{"cases": 1}')
     with pytest.raises(InputError, match=f"{name}: damaged"):
         _ = (run.metrics, run.metric_settings)
+
+
+def test_a_run_that_has_lost_records_says_so(run: Run) -> None:
+    lines = (run.path / "records.jsonl").read_bytes().splitlines(keepends=True)
+    (run.path / "records.jsonl").write_bytes(b"".join(lines[:-2]))
+    with pytest.raises(InputError, match="10 of 12 Cases are done"):
+        load_run(run.path).measure("MRR")
+
+
+@pytest.mark.parametrize("change", [{"scores": [2.0]}, {"scores": [1.0, 2.0]}, {"placed": ["a", "a"]}])
+def test_a_damaged_record_is_named_by_its_line(run: Run, change: dict[str, list[object]]) -> None:
+    lines = (run.path / "records.jsonl").read_text().splitlines()
+    row = json.loads(lines[3])
+    placed = row["candidates"][:2]
+    damaged = row | {"placed": placed, "scores": [2.0, 1.0]} | change
+    damaged["placed"] = [placed[0]] * 2 if "placed" in change else placed
+    lines[3] = json.dumps(damaged)
+    (run.path / "records.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=r"records.jsonl, line 4: not a record"):
+        _ = load_run(run.path).records
+
+
+def test_tied_items_share_their_ranks(tmp_path: Path) -> None:
+    one = replace(CASES[0], relevant=(CASES[0].candidates[2].item_id,))
+    order = tuple(item.item_id for item in one.candidates)
+    run = make_run(tmp_path / "tied", [one], [Ranking(order, (3.0, *(1.0 for _ in order[1:])))])
+    ranks = [row[1] for row in run[one.user_id].table().rows]
+    assert ranks == ["1", *[f"2–{len(order)}"] * (len(order) - 1)]

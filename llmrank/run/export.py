@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 ExportFormat = Literal["trec", "csv", "parquet", "latex", "markdown"]
 COLUMNS = ("case_id", "user_id", "item_id", "title", "recall_rank", "score", "placed", "relevant", "outcome")
-"""Of the CSV and Parquet formats, a row per candidate of a Case. `recall_rank`, by recall score, counts from 1. Of equal
-`score`s, of which higher is better, the items are tied; for ratings it is the predicted rating, NaN where there is
-none. `placed` says whether the method said anything of the item. `relevant` is 1 or 0; for ratings the true rating, or
-nothing."""
+"""Of the CSV and Parquet formats, a row per candidate of a Case. `recall_rank` (by recall score) counts from 1. Of
+equal `score`s, of which higher is better, the items are tied; for ratings it is the predicted rating, NaN where there
+is none. `placed` says whether the method said anything of the item. `relevant` is 1 or 0; for ratings the true rating,
+or nothing."""
 
 
 def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002

@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("-k", type=int, default=20)
     parser.add_argument("--letters", type=Path, metavar="ADAPTER", help="tuned with `finetune --prompt first-token`")
     parser.add_argument("--repeats", type=int, default=4)
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="of the table, by their names; else all")
     given = parser.parse_args()
     everyone = lr.load_cases(DATA, recall="ease", k=given.k, users=0)
     cases = [case for case in everyone if set(case.relevant) & {item.item_id for item in case.candidates}]
@@ -44,11 +45,15 @@ def main() -> None:
         tuned = {**letters, "adapter": given.letters}
         methods |= {"letters, tuned": tuned, "letters, tuned, fused": {**tuned, "fuse": "validation"}}
     methods |= {"titles, tuned": titles, "titles, tuned, fused": {**titles, "fuse": "validation"}}
+    wanted = {"recall order", *(given.only or methods)}
+    if unknown := wanted - methods.keys():
+        parser.error(f"no row is called {min(unknown)!r}; there are {', '.join(methods)}")
+    methods = {name: settings for name, settings in methods.items() if name in wanted}
 
     runs: dict[str, lr.Run] = {}
     chosen: dict[str, str] = {}
-    for place, (name, settings) in enumerate(methods.items()):
-        folder = given.folder / f"{given.k}-{place}-{name.replace(' ', '-').replace(',', '')}"
+    for name, settings in methods.items():
+        folder = given.folder / f"{given.k}-{name.replace(' ', '-').replace(',', '')}"
         if settings.get("fuse") == "validation":
             # The weight is chosen by an evaluation of one user; the lists of all are then ranked with it.
             whole = lr.evaluate(

@@ -72,7 +72,7 @@ class RecallOrder(BaseRanker):
 
 @dataclass(frozen=True, slots=True)
 class Oracle(BaseRanker):
-    """The relevant candidates first, the others tied below: the ceiling of the recall stage.
+    """The relevant candidates first, by their gain, the others tied below: the ceiling of the recall stage.
 
     The only ranker that sees the truth; its Case must not be blinded.
     """
@@ -85,9 +85,10 @@ class Oracle(BaseRanker):
         return True
 
     def rank(self, case: Case) -> RankingSteps:
-        """Return the relevant candidates first."""
+        """Return the relevant candidates first, those of the highest gain before the others."""
         yield from ()
-        return by_score(case, [item.item_id in case.relevant for item in case.candidates])
+        gains = case.gain_of
+        return by_score(case, [gains.get(item.item_id, 0.0) for item in case.candidates])
 
 
 @dataclass(frozen=True, slots=True)

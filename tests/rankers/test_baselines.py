@@ -72,6 +72,8 @@ def test_only_the_oracle_sees_labels():
     judged = case(relevant="ce")
     assert finished(Oracle(), judged) == Ranking(tuple("cabd"), (1.0, 0.0, 0.0, 0.0))
     assert Oracle().sees_truth
+    graded = replace(judged, relevant=("c", "d"), gains=(1.0, 3.0))
+    assert finished(Oracle(), graded) == Ranking(tuple("dcab"), (3.0, 1.0, 0.0, 0.0))
     for ranker in (Random(), Popularity({}), RecallOrder()):
         assert not ranker.sees_truth
         assert finished(ranker, judged) == finished(ranker, judged.blinded())

@@ -297,7 +297,7 @@ def test_an_echo_is_no_memory(tmp_path: Path) -> None:
         Item(title.lower(), title) for title in ("Alpha Beta", "Gamma Delta", "Matrix, The", "Usual Suspects, The")
     ]
     plain = [Item(f"n{at}", f"{word} {second}") for at, (word, second) in enumerate(zip(FIRST, SECOND, strict=True))]
-    given = [Case(f"u{at}", (), (item, plain[0])) for at, item in enumerate([*named, *plain])]
+    given = [Case(f"u{at}", (), (item, plain[at == len(named)])) for at, item in enumerate([*named, *plain])]
     asked = compose_audit("memorisation", given, prompt="rankgpt", part=["titles", "ids"], progress=False)
     ids, titles = ({case.relevant[0] for case in asked.changed(part).cases} for part in ("ids", "titles"))
     assert ids and not ids & {item.item_id for item in named}

@@ -321,7 +321,8 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if text.endswith(":"):
         return None  # what introduces the list may name what the user liked
     if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
-        text = " ".join(one for one in re.split(r"(?<=[.!?]) ", text) if not _DECLINES.search(one))
+        said = re.split(r"(?<=[.!?]) ", text)
+        text = " ".join(one for one in said if not (_DECLINES.search(one) or _leaves_out(one, [])))
         line = Line(line.number, text)
     mentions = _entry(line, text, index, marked=False)
     if not mentions and (at := max(text.find(": ", 0, 400), text.rfind(": ", 0, 400))) >= 0:

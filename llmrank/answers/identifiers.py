@@ -557,9 +557,8 @@ class _Reader:
             return None
         order = None if is_permutation(scores) else by_number(scores, "score")
         mentions = [self.mention(named[at], line.number) for at in order or range(len(named))]
-        return Listing(
-            mentions, ordered=True, scored=True, ambiguous=order is None
-        )  # [1]: 2, [2]: 1 may be ranks or scores
+        # [1]: 2, [2]: 1 may be ranks or scores.
+        return Listing(mentions, ordered=True, scored=True, ambiguous=order is None)
 
     def _inline_pairs(self, line: Line) -> Listing | None:
         """Read `1:3, 2:1, 3:2` and `A=0.9, B=0.4` in one line."""

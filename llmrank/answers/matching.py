@@ -31,7 +31,7 @@ _NEAR_SAME_YEAR = 0.8
 _SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for", "vol", "part"))
 _SIZE = re.compile(r"(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|g|grams?|kg|lbs?|inch(?:es)?|count|ct|pack|pc|pcs)\b")
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
-"""A word of letters and digits"""
+"""A word of letters and digits, as models of products are called: `1000xm5`."""
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")

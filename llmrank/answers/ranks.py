@@ -26,8 +26,9 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
 
 def are_scores(values: Sequence[str], role: str) -> bool:
     """Return whether numbers are scores: those of an unnamed column are, unless they are 1 to n, each once."""
-    whole = all(re.search(r"[.,%/]", value) is None for value in values)
-    return role == "score" or (not role and not (whole and is_permutation(values)))
+    if role:
+        return role != "rank"
+    return any(re.search(r"[.,%/]", value) for value in values) or not is_permutation(values)
 
 
 _NUMBER = re.compile(
@@ -96,7 +97,7 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         return Listing([found[0] for found in named[item] if found], ambiguous=True)
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
-    scored_by: Sequence[str] = ()
+    by_scores = False
     firsts = dict.fromkeys(found[0].match.positions[0] for found in named[item] if found and found[0].match)
     if ranks := [at for at in others if roles[at] == "rank"]:
         orders = {at: by_number(columns[at], "rank") for at in ranks}
@@ -112,17 +113,15 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
             is_rank = block.header[1] == "ranks" or (other == 0 and 0 in counted)
             role = "rank" if is_rank else "score" if other and scored else roles[other]
             order = by_number(columns[other], role)
-            scored_by = columns[other] if are_scores(columns[other], role) else ()
+            by_scores = are_scores(columns[other], role)
     elif ranks := [at for at in others if not roles[at] and at in counted]:
         order = by_number(columns[ranks[0]], "rank")
     elif scores := [at for at in others if roles[at] == "score"]:
         are_numbers = all(_number(text) is not None for text in columns[scores[0]])
         order = by_number(columns[scores[0]], "score") if are_numbers else order
-        scored_by = columns[scores[0]]
-    listing = Listing([one for at in order or () for one in named[item][at][:1]])
-    listing.ambiguous, listing.ordered = order is None, order != [*range(len(rows))]
-    listing.scored = bool(scored_by)
-    return listing
+        by_scores = are_numbers
+    mentions = [one for at in order or () for one in named[item][at][:1]]
+    return Listing(mentions, ordered=order != [*range(len(rows))], scored=by_scores, ambiguous=order is None)
 
 
 _ASKED = re.compile(r"\b(?:you|your|user|final|new|predicted|recommend\w*)\b", re.IGNORECASE)

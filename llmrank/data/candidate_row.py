@@ -70,10 +70,14 @@ _Text = Annotated[str, StringConstraints(strict=True)]
 
 
 def _whole(number: Decimal) -> Decimal:
-    """Return a decimal without digits behind the point: the whole numbers of Snowflake and Oracle."""
-    if number.as_tuple().exponent != 0:
+    if not _is_whole(number):
         raise ValueError
     return number
+
+
+def _is_whole(value: object) -> bool:
+    """Return whether a value is a decimal without digits behind the point, as Snowflake has whole numbers."""
+    return isinstance(value, Decimal) and value.as_tuple().exponent == 0
 
 
 _Id = (
@@ -379,8 +383,7 @@ def _relevant(value: Any) -> dict[str, float]:  # noqa: ANN401 - JSON or Arrow
     gains: dict[str, float] = {}
     for where, name, gain in pairs:
         item_id = str(name)
-        whole = isinstance(name, Decimal) and name.as_tuple().exponent == 0
-        if not (isinstance(name, str | int) or whole) or isinstance(name, bool):
+        if not (isinstance(name, str | int) or _is_whole(name)) or isinstance(name, bool):
             raise _RowError(f"{_shown(name)} is no id", where, _RELEVANT_HINT)
         if not item_id.strip():
             raise _RowError("the relevant id is empty", where, _ID_HINT)

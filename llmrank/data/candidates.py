@@ -284,9 +284,9 @@ class CandidateFile:
         for number, rows in enumerate(self._all_rows()):
             if number == 0:
                 self._refuse_table(rows)
-            if not isinstance(rows.raw, list):
-                self._refuse_same_names(rows.raw.schema.names)
-                summary.reranked_fields.update(_RERANKED.intersection(rows.raw.schema.names))
+                if not isinstance(rows.raw, list):
+                    self._refuse_same_names(rows.raw.schema.names)
+                    summary.reranked_fields.update(_RERANKED.intersection(rows.raw.schema.names))
             quick = self._truth == "ignored" and not answered and not isinstance(rows.raw, list)
             if quick and (found := undoubted(rows.raw)) is not None:
                 case_ids, empty, seen = found

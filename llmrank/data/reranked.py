@@ -336,17 +336,19 @@ def _check_parquet(schema: Arrow, path: Path | str) -> None:
 
 def _common_schema(candidates: CandidateFile) -> Arrow:
     """Return the Arrow types that hold all rows of a file of JSON lines; InputError where there are none."""
-    schema, path = pa.schema([]), candidates.path
+    schema, path, kinds = pa.schema([]), candidates.path, list[Arrow]()
     for rows in candidates.raw_rows():
         found = pa.schema({name: column.type for name, column in _columns(rows, path).items()})
         if any("relevant" in one.names and pa.types.is_map(one.field("relevant").type) for one in (schema, found)):
             schema, found = _graded(schema), _graded(found)
+        kinds += [] if found in kinds else [found]
         try:
             schema = pa.unify_schemas([schema, found], promote_options="permissive")
         except pa.ArrowException as error:
             raise _no_common_type(error, path, rows) from error
-    for rows in candidates.raw_rows():  # not every whole number is one with a fraction, which other rows may have
-        _columns(rows, path, schema)
+    if kinds != [schema]:  # not every whole number is one with a fraction, which other rows may have
+        for rows in candidates.raw_rows():
+            _columns(rows, path, schema)
     return schema
 
 

@@ -32,8 +32,9 @@ class Pace:
     to come back, so that a known limit is seldom tested.
 
     The 40 calls after a cut are a *trial*, in which only a pace that has three of four calls refused is cut again. Then
-    more than three refusals among the latest 64 to 128 calls cut it; but where calls were refused in this trial and in
-    the one before, the smaller of the two shares is taken for chance, and twice as many are needed.
+    more than three refusals among the latest 64 to 128 calls cut it. But where the share that is refused did not even
+    halve from the trial before to this one, the smaller of the two is taken for chance, and only more than twice as
+    many refusals cut the pace.
     """
 
     def __init__(self) -> None:

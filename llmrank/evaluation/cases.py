@@ -126,13 +126,11 @@ def checked_cases(candidates: object) -> list[Case]:
     """Return the Cases, each with an id of its own and each candidate once; InputError for anything else."""
     hint = "give Cases, a DataFrame, an Arrow table, or the path of a candidate file"
     if not isinstance(candidates, Iterable):
-        raise InputError(
-            f"a value of type {type(candidates).__name__} is no list of Cases", field="candidates", hint=hint
-        )
+        raise InputError(f"a value of type {type(candidates).__name__} is no list of Cases", hint=hint)
     cases = dict[str, Case]()
     for case in cast("Iterable[object]", candidates):
         if not isinstance(case, Case):
-            raise InputError(f"a value of type {type(case).__name__} is no Case", field="candidates", hint=hint)
+            raise InputError(f"a value of type {type(case).__name__} is no Case", hint=hint)
         if case.case_id in cases:
             problem, give = f"two Cases have the id {case.case_id!r}", "give each a case_id of its own"
             raise InputError(problem, field="case_id", user=case.user_id, hint=give)

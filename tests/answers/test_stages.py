@@ -56,6 +56,7 @@ def test_numbers_are_ranks_if_they_count_and_else_scores() -> None:
     assert by_number(("2", "3", "1"), "score") == [1, 0, 2]
     assert by_number(("1", "1"), "rank") is None
     assert by_number(("1", "x"), "rank") is None
+    assert by_number(("2", "3", "1"), "item") == [1, 0, 2], "a column that is called no rank orders by size"
     assert counts(("1", "2", "3"))
     assert not counts(("2", "1"))
 

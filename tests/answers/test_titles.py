@@ -260,6 +260,18 @@ def test_a_list_that_one_does_not_recommend_is_left_out() -> None:
     assert places(read("titles", text, Question(films)))[:2] == [3, 4]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I left out Matrix, The (1999) and Toy Story 2 (1999). They are too long.",
+        "Matrix, The (1999) and Toy Story 2 (1999) were left out because they are long.",
+        "These two are crime films. I omitted Matrix, The (1999) and Toy Story 2 (1999).",
+    ],
+)
+def test_titles_that_a_sentence_leaves_out_are_not_ranked(said: str) -> None:
+    assert places(titles(f"1. Alien (1979)\n2. Toy Story (1995)\n\n{said}")) == [4, 1]
+
+
 def test_the_title_of_a_film_says_nothing_of_the_direction() -> None:
     films = items("Heat (1995)", "Fargo (1996)", "Countdown (1967)", "Alien (1979)")
     text = "Top picks:\n1. Heat\n2. Fargo\n\nOthers:\n1. Countdown\n2. Alien"

@@ -272,13 +272,17 @@ def test_titles_are_not_learned_from_a_file_of_cases(tmp_path: Path) -> None:
 @pytest.mark.vllm
 @pytest.mark.usefixtures("default_model")
 def test_vllm_ranks_with_an_adapter_of_the_real_model(circle: Path, letters: Path, tmp_path: Path) -> None:
-    """Without the adapter the letters are unlikely answers. What is learned in so few steps differs by processor."""
+    """Without the adapter the letters are unlikely answers. Which rule it learns differs by processor: that the recall
+    stage's first, shown as A, is often right; or which film follows. Either is far better than chance."""
     settings = PromptTraining(epochs=2, learning_rate=2e-3, warm_up=5, tuned_layers=4, validations=1, tokens=400)
     finetune(circle, tmp_path / "adapter", prompt=letters, settings=settings, validation_users=40, **DATA)
-    asked: dict[str, Any] = {"users": 20, "store": tmp_path / "store.sqlite", "progress": False, **DATA}
+    asked: dict[str, Any] = {"users": 0, "store": tmp_path / "store.sqlite", "progress": False, **DATA}
     tuned = lr.evaluate(circle, prompt=letters, adapter=tmp_path / "adapter", out=tmp_path / "tuned", **asked)
     assert tuned.metrics.repairs.get("low_label_mass", 0) == 0, "the letters together are likely"
-    assert tuned.metrics.outcomes["ok"] == len(tuned), "each letter has a log-probability"
+    assert tuned.metrics.outcomes["ok"] == len(tuned) == 120, "each letter has a log-probability"
+    ndcg = tuned.metrics["NDCG@10"]
+    chance = ndcg.baselines["random"]
+    assert ndcg.ci95 is not None and chance is not None and ndcg.ci95[0] > chance
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -15,8 +15,7 @@ from llmrank.errors import InputError
 from llmrank.measures.judgements import tie_group
 from llmrank.measures.measure import ROUNDING
 from llmrank.measures.summary import finite, finite_pair
-from llmrank.rankers.baselines import RecallOrder
-from llmrank.run.metrics import USUAL_CUTOFF, ranked_by
+from llmrank.run.metrics import USUAL_CUTOFF, in_recall_order
 from llmrank.run.tables import Shown, TextTable, estimate, number
 from llmrank.types import Item, Ranking
 
@@ -203,7 +202,7 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
     items = {item.item_id: item for case in cases for item in case.candidates}
     index = {item_id: place for place, item_id in enumerate(items)}
     rankings = [run.records[case.case_id].ranking for case in cases]
-    method, recalled = (Tops.of(found, index, k) for found in (rankings, ranked_by(cases, RecallOrder())))
+    method, recalled = (Tops.of(found, index, k) for found in (rankings, in_recall_order(cases)))
     three = (method, recalled, recalled.random())  # all Runs on these Cases see the same draws
     users = stats.clusters_of(case.user_id for case in cases)
 

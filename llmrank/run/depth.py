@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.measures import Judgements, Measure
 from llmrank.measures.judgements import scores_with_ties, tie_group
-from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.ranking import rank_by_score
 from llmrank.run.gain import Gain
-from llmrank.run.metrics import ranked_by, the_measure
+from llmrank.run.metrics import in_recall_order, the_measure
 from llmrank.run.tables import Shown, TextTable
 from llmrank.types import Case, Ranking
 
@@ -68,7 +67,7 @@ def depth(run: Run, measure: str) -> Depth:
     chosen = the_measure(measure, "ranking")
     run.require_rankings()
     cases = [case for case in run.done if case.relevant]
-    recalled = ranked_by(cases, RecallOrder())
+    recalled = in_recall_order(cases)
     base = chosen.per_case(Judgements.from_cases(recalled, cases))
     users = stats.clusters_of(case.user_id for case in cases)
     longest = max((len(case.candidates) for case in cases), default=0)

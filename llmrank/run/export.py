@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmrank.data.candidate_writing import replacing
+from llmrank.data.candidate_writing import check_free, replacing
 from llmrank.data.trec import write_qrels, write_trec_run
 from llmrank.errors import InputError
 from llmrank.measures.judgements import scores_with_ties
-from llmrank.rankers.baselines import RecallOrder
-from llmrank.run.metrics import ranked_by
+from llmrank.run.metrics import in_recall_order
 
 if TYPE_CHECKING:
     from llmrank.run.run import Run
@@ -72,7 +71,7 @@ def exported_rows(run: Run) -> Iterator[dict[str, object]]:
         record = run.records[case.case_id]
         ranking, relevant, placed = record.ranking, set(case.relevant), set(record.placed)
         titles = {item.item_id: item.title for item in case.asked}
-        recalled = ranked_by([case], RecallOrder())[0].order or tuple(titles)
+        recalled = in_recall_order([case])[0].order or tuple(titles)
         known = {item_id: (titles[item_id], place) for place, item_id in enumerate(recalled, 1)}
         for item_id, score in scores_with_ties(ranking).items():
             truth: float | None = float(item_id in relevant)
@@ -88,8 +87,7 @@ def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:
     qrels = path.with_suffix(".qrels")
     if qrels == path:
         raise InputError("this is the file of what is relevant", path=path, hint="name the run file, such as out.trec")
-    if path.exists() and not overwrite:
-        raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
+    check_free(path, overwrite=overwrite)
     rankings = {case.case_id: run.records[case.case_id].ranking for case in run.done}
     # A topic is a Case: a user may have several.
     write_qrels(qrels, run.done, overwrite=overwrite)

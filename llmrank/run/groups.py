@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,8 @@ from llmrank import stats
 from llmrank.errors import InputError, nearest, one_line
 from llmrank.measures import Judgements
 from llmrank.measures.judgements import tie_group
-from llmrank.rankers.baselines import RecallOrder
 from llmrank.run.gain import Gain
-from llmrank.run.metrics import ranked_by, the_measure
+from llmrank.run.metrics import in_recall_order, the_measure
 from llmrank.run.tables import Shown, TextTable, p_value
 from llmrank.types import Case, Ranking
 
@@ -66,10 +65,6 @@ class Groups(Shown):
         head = ("group", "Cases", self.measure, "method CI", "difference", "95% CI", "p (Holm)")
         return TextTable(head, tuple(rows))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return {"measure": self.measure, "groups": [asdict(one) for one in self.groups]}
-
 
 def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     """Return a Run's Cases in groups: by length of history, popularity of what is relevant, and its recall place.
@@ -97,7 +92,7 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
             problem = f"the Cases have no column {way!r}{nearest(way, (*WAYS, *columns))}"
             raise InputError(problem, path=run.path, field="by", hint=hint)
     values = chosen.per_case(run.judged(cases))
-    recalled = chosen.per_case(Judgements.from_cases(ranked_by(cases, RecallOrder()), cases))
+    recalled = chosen.per_case(Judgements.from_cases(in_recall_order(cases), cases))
     users = stats.clusters_of(case.user_id for case in cases)
     found = [
         Group.of(values[which], recalled[which], users[which], by=one_line(way), name=name)
@@ -128,7 +123,7 @@ def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iter
 
 
 def _by_place(cases: Sequence[Case]) -> Iterator[Members]:
-    best = np.array([_best_place(*pair) for pair in zip(cases, ranked_by(cases, RecallOrder()), strict=True)])
+    best = np.array([_best_place(*pair) for pair in zip(cases, in_recall_order(cases), strict=True)])
     last = max((len(case.candidates) for case in cases), default=0)
     for low, high in pairwise((*PLACES, math.inf)):
         yield _range(f"{low}", f"{min(high - 1, last)}"), (low <= best) & (best < high)

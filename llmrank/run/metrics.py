@@ -330,6 +330,11 @@ def ranked_by(cases: Sequence[Case], ranker: Ranker) -> list[Ranking]:
     return [rank_without_model(ranker, case) for case in cases]
 
 
+def in_recall_order(cases: Sequence[Case]) -> list[Ranking]:
+    """Return the order of the recall stage, as a Ranking of each Case."""
+    return ranked_by(cases, RecallOrder())
+
+
 def _summaries(
     cases: Sequence[Case], judged: Judgements | Ratings, settings: MetricSettings
 ) -> dict[str, MeasureSummary]:

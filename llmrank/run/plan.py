@@ -11,8 +11,7 @@ from typing import Self
 from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.measures import Judgements, RankingMeasure
-from llmrank.rankers.baselines import RecallOrder
-from llmrank.run.metrics import ranked_by
+from llmrank.run.metrics import in_recall_order, ranked_by
 from llmrank.run.run import Run
 from llmrank.run.tables import Shown, TextTable, number
 from llmrank.types import Case, Ranker, Ranking
@@ -158,6 +157,6 @@ def users_of(cases: Sequence[Case]) -> int:
 
 def _spread(cases: Sequence[Case], rankings: Sequence[Ranking], measure: RankingMeasure) -> float:
     method, recalled = (
-        measure.per_case(Judgements.from_cases(found, cases)) for found in (rankings, ranked_by(cases, RecallOrder()))
+        measure.per_case(Judgements.from_cases(found, cases)) for found in (rankings, in_recall_order(cases))
     )
     return stats.spread(*stats.by_cluster(method - recalled, stats.clusters_of(case.user_id for case in cases)))

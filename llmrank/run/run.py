@@ -17,7 +17,6 @@ from llmrank.data.candidates import read_cases
 from llmrank.errors import InputError, nearest, safe_for_console
 from llmrank.measures import Judgements, Measure, Ratings
 from llmrank.measures.judgements import places_of
-from llmrank.rankers.baselines import RecallOrder
 from llmrank.rankers.order import Order
 from llmrank.run.beyond import BeyondAccuracy, beyond_accuracy
 from llmrank.run.calibration import Calibration, calibration
@@ -29,10 +28,10 @@ from llmrank.run.metrics import (
     USUAL_CUTOFF,
     Metrics,
     MetricSettings,
+    in_recall_order,
     judge,
     metrics,
     parse_measures,
-    ranked_by,
     task_of,
     the_measure,
 )
@@ -180,7 +179,7 @@ class Run:
 
     def recall_order(self, measure: str | Measure) -> NDArray[np.float64]:
         """Return a ranking measure of the recall stage's order for each Case of `done`, float64[done]."""
-        recalled = Judgements.from_cases(ranked_by(self.done, RecallOrder()), self.done)
+        recalled = Judgements.from_cases(in_recall_order(self.done), self.done)
         return the_measure(measure, "ranking").per_case(recalled)
 
     def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
@@ -292,7 +291,7 @@ class CaseStory(Shown):
     @property
     def recalled(self) -> Ranking:
         """What the recall stage proposed."""
-        return ranked_by([self.case], RecallOrder())[0]
+        return in_recall_order([self.case])[0]
 
     def table(self) -> TextTable:
         """Return the ranking: a row per candidate that was placed, and per relevant item wherever it is."""

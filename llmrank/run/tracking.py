@@ -8,11 +8,11 @@ Settings are parameters, those inside others by dotted names. The files of the R
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from llmrank.errors import InputError
+from llmrank.errors import InputError, flat_settings
 from llmrank.run.tables import optional
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def tracked_metrics(run: Run) -> dict[str, float]:
 
 def tracked_settings(run: Run) -> dict[str, str]:
     """Return the settings of a Run as texts, by dotted names; those that are not set or too long are left out."""
-    found = {name: str(value) for name, value in _dotted(run.settings) if value is not None}
+    found = {name: str(value) for name, value in flat_settings(run.settings).items() if value is not None}
     return {name: text for name, text in found.items() if len(text) <= LONGEST}
 
 
@@ -75,14 +75,6 @@ def _numbers(run: Run) -> Iterator[tuple[str, float | None]]:
     usage = metrics.usage
     yield from (("requests", usage.requests), ("cost", usage.cost), ("seconds", usage.seconds))
     yield from (("prompt_tokens", usage.prompt_tokens), ("completion_tokens", usage.completion_tokens))
-
-
-def _dotted(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", value
 
 
 def _mlflow(run: Run, where: str | None, experiment: str | None, *, files: bool) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
+
 from llmrank.errors import TransientError, one_line
 from llmrank.types import Response, Usage
 
@@ -201,14 +203,8 @@ def _label_logprobs(
     found: dict[str, float] = {}
     for token, logprob in pairs:
         if (label := token.strip()) in labels:
-            found[label] = min(0.0, _log_sum(found.get(label, -math.inf), logprob))
+            found[label] = min(0.0, float(np.logaddexp(found[label], logprob))) if label in found else logprob
     return found
-
-
-def _log_sum(one: float, other: float) -> float:
-    """Return log(exp(one) + exp(other))."""
-    high, low = max(one, other), min(one, other)
-    return high + math.log1p(math.exp(low - high)) if low > -math.inf else high
 
 
 def cut_at(response: Response, stops: Sequence[str]) -> Response:

@@ -33,7 +33,7 @@ def open_base(folder: Path, layers: int, dtype: torch.dtype) -> tuple[PreTrained
 
     Raises InputError if it has fewer, MissingError where the packages are not installed.
     """
-    decoder = _open(folder, dtype, output=False)
+    decoder = open_language_model(folder, dtype, output=False)
     there = _check_layers(decoder, layers, folder)
     # One more than is read: the last hidden state is returned after the final norm.
     cut_layers(decoder, min(there, layers + 1))
@@ -47,16 +47,11 @@ def open_causal(
 
     Raises InputError if it has fewer layers, MissingError where the packages are not installed.
     """
-    whole = _open(folder, dtype, output=True)
+    whole = open_language_model(folder, dtype)
     decoder = cast("PreTrainedModel", whole.base_model)
     _check_layers(decoder, layers, folder)
     cut_layers(decoder, layers)
     return decoder, cast(nn.Module, whole.get_output_embeddings()), _tokenizer(folder)
-
-
-def open_language_model(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
-    """Return the whole model with its output layer; raises MissingError where the packages are not installed."""
-    return _open(folder, dtype, output=True)
 
 
 def linear_names(decoder: nn.Module) -> list[str]:
@@ -64,8 +59,9 @@ def linear_names(decoder: nn.Module) -> list[str]:
     return sorted({name.rpartition(".")[2] for name, one in decoder.named_modules() if isinstance(one, nn.Linear)})
 
 
-def _open(folder: Path, dtype: torch.dtype, *, output: bool) -> PreTrainedModel:
-    """Return the model for inference, with its output layer or without."""
+def open_language_model(folder: Path, dtype: torch.dtype, *, output: bool = True) -> PreTrainedModel:
+    """Return the whole model for inference, with its output layer or without; raises MissingError where the packages
+    are not installed."""
     transformers = training_module("transformers")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

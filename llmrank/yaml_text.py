@@ -9,6 +9,7 @@ from typing import Any, cast
 import yaml
 from yaml.composer import ComposerError
 from yaml.constructor import ConstructorError
+from yaml.reader import ReaderError
 
 from llmrank.errors import InputError
 
@@ -28,7 +29,11 @@ def read_yaml(source: str, path: Path, *, first_line: int = 1) -> tuple[dict[Any
     """
     if len(source) > MOST_CHARACTERS:
         raise InputError(f"longer than {MOST_CHARACTERS:,} characters", path=path, hint="shorten the file")
-    loader = _Loader(source)
+    try:
+        loader = _Loader(source)
+    except ReaderError as error:
+        line, problem = first_line + source.count("\n", 0, error.position), f"the character U+{error.character:04X}"
+        raise InputError(f"not valid YAML: {problem}", path=path, line=line, hint="take it out") from error
     try:
         root = loader.get_single_node()
         lines = dict(_lines(root, path, first_line)) if isinstance(root, yaml.MappingNode) else None

@@ -16,6 +16,7 @@ from llmrank.plugin import KINDS, plugin_names
 from llmrank.prompting.identifiers import IDS, WORDS, Ids
 from llmrank.prompting.library import SUFFIX, read_text, template_paths
 from llmrank.prompting.template import PLAIN_VIEW, PromptTemplate, read_template
+from llmrank.prompting.variables import FIELDS, TRUTH
 from llmrank.prompting.view import View
 from llmrank.types import AnswerFormat, Case, Event, Item, Message, Outcome, Question, Response
 
@@ -34,6 +35,8 @@ RATINGS = frozenset({"rating", "expected_rating"})
 FIRST_TOKEN = frozenset({"label_logprobs", "expected_rating"})
 """The answer formats that read the first token of the answer, and nothing else."""
 HISTORY = 40
+MOST_HISTORY = 1000
+"""Events of a Case that is rendered to find faults: `history:` may be any number, and each takes memory."""
 
 
 Formats = Callable[[str], AnswerFormat]
@@ -119,6 +122,9 @@ def _settings(template: PromptTemplate) -> Iterator[InputError]:
         yield problem("scale", "a rating prompt uses the scale of the data", "leave it out")
     elif front.scale is not None and front.scale[0] >= front.scale[1]:
         yield problem("scale", "the lowest is not below the highest", "write for example `scale: [1, 10]`")
+    if taken := {*FIELDS["item"], *TRUTH}.intersection(front.attributes):
+        what, hint = f"{min(taken)!r} is a field of llmrank's own, or the truth", "give the column another name"
+        yield problem("attributes", what, hint)
     if front.ids != "titles" and "identifier" not in names:
         yield problem("ids", f"{front.ids!r}, but no block shows `item.identifier`", "show it, or leave `ids` out")
     if front.ids == "titles" and front.needs_identifiers():
@@ -291,7 +297,7 @@ def _case(template: PromptTemplate, *, bare: bool = False) -> Case:
     items = tuple(item("candidate", number, title) for number, title in enumerate(titles))
     events = [
         Event(item("event", n)) if bare else Event(item("event", n), 1.0 + n % 5, 8.7e8 + n * 86_400)
-        for n in range(max(HISTORY, 2 * (template.front.history or 0)))
+        for n in range(max(HISTORY, min(MOST_HISTORY, 2 * (template.front.history or 0))))
     ]
     scores = None if bare else tuple(0.7531 + number / 10_000 for number in range(len(items)))
     case = Case("marked user", tuple(events), items, scores, relevant=(items[5].item_id,))

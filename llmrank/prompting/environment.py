@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
@@ -9,7 +10,7 @@ from itertools import islice
 from types import BuiltinMethodType
 from typing import Any, cast
 
-from jinja2 import StrictUndefined, nodes
+from jinja2 import StrictUndefined, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.filters import make_attrgetter
 from jinja2.runtime import LoopContext
@@ -33,8 +34,14 @@ pop removeprefix removesuffix replace rsplit rstrip sort split splitlines starts
 """
 METHODS = frozenset(_METHODS.split())
 """The methods of texts, lists and maps that a template may call."""
-NO_FILTERS = ("attr", "center", "indent", "pprint", "random", "urlize", "wordwrap", "xmlattr")
-"""Filters that would get around the bounds, or are for web pages."""
+_NO_FILTERS = """
+attr center e escape forceescape indent pprint random safe urlize wordwrap xmlattr
+"""
+NO_FILTERS = _NO_FILTERS.split()
+"""Filters that would get around the bounds, or are for web pages, where a title's `&` is `&amp;`."""
+
+PRINTED = (str, int, float, list, tuple, dict, Shown, Undefined)
+"""What a template prints: text, numbers, items and events, and what holds them. Undefined raises its own error."""
 
 
 class Absent(StrictUndefined):
@@ -45,6 +52,11 @@ class Absent(StrictUndefined):
     def __bool__(self) -> bool:
         return False if isinstance(self._undefined_obj, Shown) else super().__bool__()
 
+    @property
+    def _undefined_message(self) -> str:
+        shown = isinstance(self._undefined_obj, Shown)
+        return f"the data has no {self._undefined_name!r} here" if shown else super()._undefined_message
+
 
 class Environment(SandboxedEnvironment):
     """Sandboxed, bounded, deterministic, and without escaping: the text is for a model, not for a browser."""
@@ -53,10 +65,12 @@ class Environment(SandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self) -> None:
-        super().__init__(undefined=Absent, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+        options = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+        super().__init__(undefined=Absent, finalize=_printable, **options)
         del self.globals["lipsum"]
         for name in NO_FILTERS:
             del self.filters[name]
+        self.filters |= {"tojson": _json, "string": _text}
         self.filters = {name: self._bounded(name, function) for name, function in self.filters.items()}
         self.filters |= {"_metered": self._metered, "_joined": self._joined, "join": self._joined}
         self.steps = 0
@@ -166,7 +180,7 @@ class Environment(SandboxedEnvironment):
 
     def _joined(self, value: Iterable[Any], d: str = "", attribute: str | None = None) -> str:
         """Return texts joined by `d`, as Jinja's filter `join` does."""
-        texts = [str(one) for one in (value if attribute is None else map(make_attrgetter(self, attribute), value))]
+        texts = [_text(one) for one in (value if attribute is None else map(make_attrgetter(self, attribute), value))]
         self._spend(_text_steps(sum(map(len, texts)) + len(d) * len(texts)))
         return d.join(texts)
 
@@ -192,6 +206,26 @@ class Environment(SandboxedEnvironment):
         self.steps += steps
         if self.steps > MOST_STEPS:
             raise SecurityError(f"the block takes more than {MOST_STEPS:,} steps")
+
+
+def _printable(value: object) -> object:
+    """Return what a template prints; raises TypeError for what has no text of its own.
+
+    Python writes such an object's address, which is another one in every process: the same prompt would be asked anew.
+    """
+    if isinstance(value, PRINTED):
+        return value
+    kind = "what a filter goes through" if isinstance(value, Iterator) else f"{type(value).__name__!r}"
+    raise TypeError(f"{kind} has no text: print one of its fields, loop over it, or join it (`| join(', ')`)")
+
+
+def _text(value: object) -> str:
+    return str(_printable(value))
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """Return a value as JSON for a model to read; Jinja's own filter escapes apostrophes and what is not ASCII."""
+    return json.dumps(value, default=_text, ensure_ascii=False, indent=indent, sort_keys=True)
 
 
 def _text_steps(length: int) -> int:

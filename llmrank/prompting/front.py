@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -41,6 +42,15 @@ def _thinking(value: object) -> Thinking:
     return Thinking(True, budget)
 
 
+def _number(value: object) -> object:
+    """Refuse a switch, which would count as 1, and what no number can be written as, in place of a number."""
+    given = cast("dict[str, object]", value) if isinstance(value, dict) else {"": value}
+    for key, one in given.items():
+        if isinstance(one, bool) or (isinstance(one, float) and not math.isfinite(one)):
+            raise ValueError(f"write a number{key and f' for {key!r}'}, and not {str(one).lower()}")
+    return value
+
+
 def _answer(value: object) -> object:
     """Refuse a map of answer formats that names an unknown identifier scheme, or none."""
     if isinstance(value, dict):
@@ -58,6 +68,7 @@ RESERVED = {"model", "messages", "n", "stream", "logprobs", "top_logprobs"} | {f
 def _extra_body(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if own := sorted(RESERVED & value.keys()):
         raise ValueError(f"{own[0]!r} is set by llmrank itself; write it under `sampling`, or leave it out")
+    json.dumps(value, allow_nan=False)  # raises ValueError for what JSON has no number for
     return value
 
 
@@ -78,9 +89,9 @@ class FrontMatter(BaseModel, extra="forbid", frozen=True):
     answer: Annotated[str | Mapping[Ids, str] | None, BeforeValidator(_answer)] = None
     """The answer format that reads the response, or one per identifier scheme (see `answer_for`); none for a profile,
     whose answer is shown as it comes."""
-    history: int | None = Field(None, ge=0)
+    history: Annotated[int | None, BeforeValidator(_number)] = Field(None, ge=0)
     """How many of the newest events are shown; not given: all."""
-    top: int | None = Field(None, ge=1)
+    top: Annotated[int | None, BeforeValidator(_number)] = Field(None, ge=1)
     """How many items the model is asked to return; not given: all that are shown."""
     ids: Ids = "titles"
     """How items are named."""
@@ -93,7 +104,7 @@ class FrontMatter(BaseModel, extra="forbid", frozen=True):
     """The item attributes that the template shows (genres, brand, …); it must allow for items that lack one."""
     profile: str | None = None
     """The template that asks for the user's profile first."""
-    shots: int = Field(0, ge=0)
+    shots: Annotated[int, BeforeValidator(_number)] = Field(0, ge=0)
     """How many solved examples, unless `--shots` says otherwise."""
     constrain: bool = False
     """Whether a backend that can enforce the form of the answer does so."""
@@ -105,7 +116,7 @@ class FrontMatter(BaseModel, extra="forbid", frozen=True):
     domain: DomainName = "items"
     """Whose words are used where neither the data nor `--domain` says so."""
     provenance: Provenance = Provenance()
-    sampling: Sampling = Sampling()
+    sampling: Annotated[Sampling, BeforeValidator(_number)] = Sampling()
     """How the model draws its answer."""
 
     @property

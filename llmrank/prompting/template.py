@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import Template, TemplateAssertionError, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 
 from llmrank.errors import InputError, nearest
 from llmrank.prompting.environment import Environment
@@ -201,7 +201,9 @@ class PromptTemplate:
             # Of some errors Python says nothing.
             endless = isinstance(error, RecursionError)
             said = "it calls itself without an end" if endless else str(error) or type(error).__name__
-            hint = "see `llmrank prompts check`; show what data may lack within `{% if event.genres %}…{% endif %}`"
+            missing = isinstance(error, UndefinedError)
+            within = "show what may be missing within an `{% if … %}`, as `{% if event.genres %}…{% endif %}`"
+            hint = within if missing else "correct what this line computes"
             problem = f"block {block!r}: {said}"
             raise InputError(problem, path=self.path, line=line, user=case.user_id, hint=hint) from error
 
@@ -238,6 +240,7 @@ def read_template(
     body = "\n" * (first - 1) + "\n".join(text.split("\n")[first - 1 :])
     try:
         tree = environment.parse(body)
+        _require_known(tree, environment)
         lines = {block.name: block.lineno for block in tree.find_all(nodes.Block)}
         blocks = {block.name: _alone(tree, block) for block in tree.find_all(nodes.Block)}
         found, catalogue = [*_misplaced(tree)], front.candidates == "catalogue"
@@ -328,11 +331,24 @@ def _misplaced(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
             yield node.lineno, "a statement outside the blocks has no effect", "move it into a block"
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
         yield node.lineno, "a template stands alone: no include, import or extends", "write the text out"
+    seen = set[str]()
     for block in tree.find_all(nodes.Block):
+        if block.name in seen:
+            yield block.lineno, f"a second block {block.name!r}", "write both as one: the first is shown to nobody"
+        seen.add(block.name)
         if block.name not in BLOCKS:
             yield block.lineno, f"unknown block {block.name!r}{nearest(block.name, BLOCKS)}", f"use {', '.join(BLOCKS)}"
         elif next(block.find_all(nodes.Block), None) is not None:
             yield block.lineno, "a block within a block", "end the first one before the second"
+
+
+def _require_known(tree: nodes.Template, environment: Environment) -> None:
+    """Refuse an unknown filter or test wherever it stands: within an `if` Jinja finds it only when it comes to it."""
+    for kind, named, known in (("filter", nodes.Filter, environment.filters), ("test", nodes.Test, environment.tests)):
+        for node in tree.find_all(named):
+            if node.name not in known:
+                problem = f"no {kind} is named {node.name!r}{nearest(node.name, known)}"
+                raise TemplateAssertionError(problem, node.lineno)
 
 
 def _deepest(body: str) -> int:

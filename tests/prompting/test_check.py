@@ -61,6 +61,9 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
         ("{% for e in history %}{{ e.rating }}{% endfor %}" + CANDIDATES, FRONT, 8, "rating"),
         ("{{ history.title }}" + CANDIDATES, FRONT, 8, "history is a list of event"),
         ("{{ newest.title }}" + CANDIDATES, FRONT, 8, "title"),
+        ("{{ newest }}" + CANDIDATES, FRONT, 8, "no text"),
+        (CANDIDATES, FRONT + "attributes: [score]\n", 6, "'score' is a field"),
+        (CANDIDATES, FRONT + "attributes: [year, rating]\n", 6, "'rating' is a field"),
         (
             "{% block user %}" + CANDIDATES + "{% endblock %}{% block shot %}x{% endblock %}",
             FRONT,
@@ -72,6 +75,11 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
 def test_a_fault_is_found_with_its_line(body: str, front: str, line: int, words: str):
     problems = found(body, front)
     assert any(at == line and words in message for at, message in problems), problems
+
+
+def test_a_history_that_no_memory_could_hold_is_checked_with_a_part_of_it():
+    shows = "{% for event in history %}{{ event.title }}{% endfor %}" + CANDIDATES
+    assert found(shows, FRONT + f"history: {10**20}\n") == []
 
 
 def test_all_faults_of_a_file_are_reported_at_once(tmp_path: Path):

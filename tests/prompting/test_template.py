@@ -28,6 +28,14 @@ def test_an_items_text_is_data_whatever_it_holds(title: str):
     assert lines == [" ".join(title.split()), "{{ 7 * 7 }}<b>&"]
 
 
+def test_json_is_for_a_model_and_not_for_a_browser():
+    titles = "Schindler's List", "Amélie & Co", "<b>"
+    case = Case("u", (), tuple(Item(str(n), title) for n, title in enumerate(titles)))
+    listing = """["Schindler's List", "Amélie & Co", "<b>"]"""
+    assert shown("{{ candidates | tojson }}", case) == listing
+    assert shown("{{ candidates | map(attribute='title') | list | tojson }}", case) == listing
+
+
 def test_only_the_newest_events_are_shown_in_the_order_wanted():
     front = FRONT + "history: 2\n"
     assert shown(TITLES, listed(5), front) == "Title 103;Title 104;"
@@ -190,6 +198,13 @@ def test_macros_outside_the_blocks_serve_all_blocks():
         "{{ 1 / 0 }}",
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{{ range(10 ** 9) }}",
+        # What Python prints with its address, which is another one in every process.
+        "{{ candidates | map('upper') }}",
+        "{{ history | selectattr('title') | join | length ~ cycler('a') }}",
+        "{% macro m() %}x{% endmacro %}{{ m }}",
+        "{{ namespace() | string }}",
+        "{{ [loop] | tojson if loop is defined else [self] | tojson }}",
+        "{{ range }}",
     ],
 )
 def test_a_template_cannot_leave_its_sandbox_and_its_faults_are_input_errors(body: str):
@@ -219,6 +234,10 @@ def test_a_template_cannot_leave_its_sandbox_and_its_faults_are_input_errors(bod
         ("{% block usr %}x{% endblock %}", 7, "did you mean 'user'"),
         ("hello\n{% block user %}x{% endblock %}", 7, "outside"),
         ("{% block system %}x{% endblock %}", 7, "no block 'user'"),
+        ("{% block user %}{{ n }}{% endblock %}\n{% block user %}x{% endblock %}", 8, "a second block 'user'"),
+        ("{% block user %}{% if n > 99 %}\n{{ n | flaot }}{% endif %}{% endblock %}", 8, "did you mean 'float'"),
+        ("{% block user %}{% if n > 99 %}\n{{ n is od }}{% endif %}{% endblock %}", 8, "did you mean 'odd'"),
+        ("{% block user %}{{ n | escape }}{% endblock %}", 7, "no filter is named 'escape'"),
         ("{% block user %}{% block shot %}x{% endblock %}{% endblock %}", 7, "within a block"),
     ],
 )

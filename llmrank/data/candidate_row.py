@@ -29,7 +29,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from llmrank.data.rows import Arrow
+from llmrank.data.rows import Arrow, is_text
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
 
@@ -503,6 +503,6 @@ def _ids(column: Arrow) -> Arrow:
 
 def _is_visible(column: Arrow) -> bool:
     """Return whether there is text in every place, and not only white space. There is at least one place."""
-    if column.null_count or not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if column.null_count or not is_text(column.type):
         return False
     return pc.min(pc.binary_length(pc.utf8_trim_whitespace(column))).as_py() > 0

@@ -17,7 +17,6 @@ from typing import Any, Literal, Protocol, cast, runtime_checkable
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyarrow.types as kinds
 from pydantic_core import from_json
 
 from llmrank.data.candidate_row import (
@@ -30,8 +29,8 @@ from llmrank.data.candidate_row import (
     undoubted,
 )
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
-from llmrank.data.rows import Arrow, without_views
-from llmrank.data.tables import usual_column
+from llmrank.data.rows import Arrow, is_single, without_views
+from llmrank.data.tables import refuse_same_names, usual_column
 from llmrank.errors import InputError
 from llmrank.types import Case
 
@@ -169,7 +168,8 @@ class RawRows:
                 yield line, _json_object(content, path, line)
             return
         names: list[str] = self.raw.schema.names
-        known = ROW_FIELDS.union(misspelt_field(names) or (), _single_valued(self.raw.schema) if columns else ())
+        single = [column.name for column in self.raw.schema if columns and is_single(column.type)]
+        known = ROW_FIELDS.union(misspelt_field(names) or (), single)
         batch = self.raw.select([place for place, name in enumerate(names) if name in known])
         for start in range(0, len(batch), OBJECTS_AT_ONCE):
             some, lines = batch.slice(start, OBJECTS_AT_ONCE), self.lines[start : start + OBJECTS_AT_ONCE]
@@ -285,7 +285,7 @@ class CandidateFile:
             if number == 0:
                 self._refuse_table(rows)
                 if not isinstance(rows.raw, list):
-                    self._refuse_same_names(rows.raw.schema.names)
+                    refuse_same_names(rows.raw.schema.names, self.path)
                     summary.reranked_fields.update(_RERANKED.intersection(rows.raw.schema.names))
             quick = self._truth == "ignored" and not answered and not isinstance(rows.raw, list)
             if quick and (found := undoubted(rows.raw)) is not None:
@@ -342,10 +342,6 @@ class CandidateFile:
                 field = "user_id" if case_id == user else "case_id"
                 yield row.line, InputError(problem, path=self.path, line=row.line, field=field, user=user, hint=hint)
 
-    def _refuse_same_names(self, names: Sequence[str]) -> None:
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise InputError("two columns of one name", path=self.path, field=min(twice), hint="rename one of them")
-
     def _refuse_table(self, rows: RawRows) -> None:
         """Raise the InputError that helps, where the first row is one of a retriever's table."""
         names: Iterable[str] = () if isinstance(rows.raw, list) else rows.raw.schema.names
@@ -358,15 +354,6 @@ class CandidateFile:
             shown = ", ".join(f"{role}: {name}" for role, name in roles.items() if name)
             problem = f"this looks like a long table: a row per user and item ({shown})"
             raise InputError(problem, path=self.path, hint=_convert_hint(Path(self.path)))
-
-
-def _single_valued(schema: Arrow) -> Iterator[str]:
-    """Yield the names of the columns that hold a text, a number, a date, or yes and no."""
-    single = (kinds.is_string, kinds.is_large_string, kinds.is_boolean, kinds.is_integer, kinds.is_floating)
-    for column in schema:
-        kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
-        if any(is_one(kind) for is_one in (*single, kinds.is_date, kinds.is_timestamp)):
-            yield column.name
 
 
 def read_cases(source: Source, **options: Any) -> Iterator[Case]:  # noqa: ANN401 - those of `CandidateFile`

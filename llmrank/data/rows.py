@@ -140,6 +140,14 @@ def is_list(kind: Arrow) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
+def is_single(kind: Arrow) -> bool:
+    """Return whether a type of Arrow is one of texts, numbers, dates, or yes and no, also as a dictionary of them."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
+    return any(is_one(kind) for is_one in (is_text, *numbers, pa.types.is_date, pa.types.is_timestamp))
+
+
 def map_types(schema: Arrow, change: Callable[[Arrow], Arrow]) -> Arrow:
     """Return a schema of Arrow with each type that is not made of others changed, also within lists and structs."""
 
@@ -205,7 +213,12 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
     """
     ids: list[str | None] = rows.item_id.to_pylist()
     titles: list[str | None] = rows.title.to_pylist()
-    columns = [(name, texts(column).to_pylist()) for name, column in rows.attributes.items() if _is_shown(column.type)]
+    shown = {
+        name: column
+        for name, column in rows.attributes.items()
+        if is_single(column.type) or (is_list(column.type) and is_text(column.type.value_type))
+    }
+    columns = [(name, texts(column).to_pylist()) for name, column in shown.items()]
     items: dict[str, Item] = {}
     line_of: dict[str, int] = {}
     for row, (item_id, title) in enumerate(zip(ids, titles, strict=True)):
@@ -219,15 +232,6 @@ def make_items(rows: ItemRows) -> tuple[Item, ...]:
         attributes = {name: text for name, values in columns if (text := clean_text(values[row]))}
         items[item_id] = Item(item_id, clean_text(title) or item_id, attributes)
     return tuple(items[item_id] for item_id in natural_order(items))
-
-
-def _is_shown(kind: Arrow) -> bool:
-    if is_list(kind):
-        return is_text(kind.value_type)
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
-    return any(is_one(kind) for is_one in (is_text, *numbers, pa.types.is_date, pa.types.is_timestamp))
 
 
 def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[float, float] | None = None) -> Dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -155,12 +156,15 @@ class Table:
         # Blanks around a number are fine with Python; and if it isn't that, the row is wanted for the message.
         with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return column.cast(pa.float64()).to_numpy().astype(np.float64)
-        values = column.to_pylist()
-        for row, value in enumerate(values):
-            if not _is_number(value):
+        numbers: list[float] = []
+        for row, value in enumerate(column.to_pylist()):
+            try:
+                numbers.append(math.nan if value is None or value == "" else float(value))
+            except (TypeError, ValueError):
                 line = int(self.lines[row])
-                raise InputError(f"{value!r} is no {what}", path=self.path, line=line, field=name, hint=_HINTS[what])
-        return np.array([float(value) if value else np.nan for value in values])
+                problem, hint = f"{value!r} is no {what}", _HINTS[what]
+                raise InputError(problem, path=self.path, line=line, field=name, hint=hint) from None
+        return np.array(numbers)
 
     def seconds(self, name: str) -> NDArray[np.float64]:
         """Return a column of times as seconds since the epoch (UTC), NaN where it is empty.
@@ -385,9 +389,14 @@ def _header(path: Path, delimiter: str, usual: str, quoted: bool) -> tuple[list[
     line = re.split(r"[\r\n]", decoded(content, path, 1), maxsplit=1)[0]
     delimiter = delimiter or next((mark for mark in (usual, *",;\t|") if mark in line), usual)
     names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quoting=_quoting(quoted)))]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise InputError("two columns of one name", path=path, line=1, field=min(twice), hint="rename one of them")
+    refuse_same_names(names, path, line=1)
     return names, delimiter
+
+
+def refuse_same_names(names: Sequence[str], path: Path | str, line: int | None = None) -> None:
+    """Raise InputError where two columns have one name."""
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError("two columns of one name", path=path, line=line, field=min(twice), hint="rename one of them")
 
 
 def _malformed(path: Path, kind: str, message: str) -> InputError:
@@ -411,11 +420,3 @@ def _malformed(path: Path, kind: str, message: str) -> InputError:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _is_number(value: object) -> bool:
-    try:
-        float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return value is None or value == ""
-    return True

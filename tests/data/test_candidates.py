@@ -656,6 +656,11 @@ def test_further_columns_of_single_values_are_kept_as_text(suffix: str, tmp_path
         assert list(read_cases(again)) == cases
 
 
+def test_a_further_column_of_decimal_numbers_is_kept() -> None:
+    table = pa.Table.from_pylist([{**GOOD, "price": Decimal("1.50")}])
+    assert next(iter(CandidateFile(table))).case.columns["price"] == "1.50"
+
+
 def test_further_columns_are_no_part_of_what_a_ranker_sees_or_of_what_cases_are_known_by() -> None:
     plain = Case("a", (), (Item("1", "Heat"),))
     wide = replace(plain, columns={"label": "1"})

@@ -164,7 +164,7 @@ class Reply:
 
 def error_text(text: str, most: int = 300) -> str:
     """Return an endpoint's message in one line that is safe for a console; of a page, the words without the tags."""
-    text = text[: 1 << 16]
+    text = text[:MOST_SHOWN]
     if text.lstrip().startswith("<"):
         text = without_entities(re.sub(r"<[^<>]*>", " ", text))
     return one_line(text, most) or "no message"

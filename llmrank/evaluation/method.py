@@ -128,8 +128,11 @@ class Composer:
         return replace(prompt, shots=shots if count else no_shots, scale=self.training.scale, profile=profile)
 
     def profile(self, template: PromptTemplate) -> Prompt:
-        """Return the Prompt that asks for a user's profile; its answer is shown as it comes."""
-        return self._prompt(template, "titles", self._view, {})
+        """Return the Prompt that asks for a user's profile; its answer is shown as it comes.
+
+        What the settings say of every call, its reasoning and its body, is said of this one too.
+        """
+        return self._prompt(with_call_settings(template, self.settings), "titles", self._view, {})
 
     def _prompt(self, template: PromptTemplate, answer: str, view: View, sampling: Mapping[str, Any]) -> Prompt:
         return Prompt(
@@ -326,7 +329,7 @@ def named_template(settings: PromptSettings) -> PromptTemplate:
     if settings.ranker in WITHOUT_PROMPT:
         raise InputError(f"{settings.ranker} asks with no prompt", field="ranker", hint="choose another --ranker")
     usual = USUAL_PROMPTS.get(settings.ranker or "listwise", USUAL_PROMPTS["listwise"])
-    return load_template(str(settings.prompt or usual))
+    return load_template(usual if settings.prompt is None else str(settings.prompt))
 
 
 def check_prompt(template: PromptTemplate, view: View | None = None) -> PromptTemplate:
@@ -344,10 +347,13 @@ def check_prompt(template: PromptTemplate, view: View | None = None) -> PromptTe
 
 def with_settings(template: PromptTemplate, settings: PromptSettings) -> PromptTemplate:
     """Return the template with what the settings say in the place of its own keys."""
+    own = template.override(ranker=settings.ranker, answer=settings.answer, top=settings.top)
+    return with_call_settings(own, settings)
+
+
+def with_call_settings(template: PromptTemplate, settings: PromptSettings) -> PromptTemplate:
+    """Return the template with what the settings say of every call, whatever it asks for."""
     return template.override(
-        ranker=settings.ranker,
-        answer=settings.answer,
-        top=settings.top,
         thinking=None if settings.thinking is None else parse_thinking(settings.thinking),
         extra_body=None if settings.extra_body is None else parse_extra_body(settings.extra_body),
     )

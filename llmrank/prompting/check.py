@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import unified_diff
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import KINDS, plugin_names
+from llmrank.prompting.front import NAME
 from llmrank.prompting.identifiers import IDS, WORDS, Ids
 from llmrank.prompting.library import SUFFIX, read_text, template_paths
 from llmrank.prompting.template import PLAIN_VIEW, PromptTemplate, read_template
@@ -101,7 +103,9 @@ def _settings(template: PromptTemplate) -> Iterator[InputError]:
     front, names, problem = template.front, template.names, partial(_at_key, template)
     stem = template.path.name.removesuffix(SUFFIX)
     if front.name != stem:
-        yield problem("name", f"{front.name!r} is not the file's name {stem!r}", f"write `name: {stem}`")
+        can_be = re.fullmatch(NAME, stem) is not None
+        hint = f"write `name: {stem}`" if can_be else f"call the file {front.name}{SUFFIX}"
+        yield problem("name", f"{front.name!r} is not the file's name {stem!r}", hint)
     if front.task == "profile":
         what = "a profile prompt ranks nothing; its answer is shown as it comes"
         for key in ("ranker", "answer"):
@@ -145,7 +149,7 @@ def _settings(template: PromptTemplate) -> Iterator[InputError]:
         if front.profile not in (paths := template_paths()):
             close = nearest(front.profile, paths)
             yield problem("profile", f"unknown prompt {front.profile!r}{close}", "name a template")
-        elif "task: profile" not in read_text(paths[front.profile]):
+        elif read_template(read_text(paths[front.profile]), paths[front.profile], strict=False).front.task != "profile":
             yield problem("profile", f"{front.profile!r} is not a profile prompt", "name one with `task: profile`")
 
 

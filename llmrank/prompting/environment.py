@@ -34,11 +34,8 @@ pop removeprefix removesuffix replace rsplit rstrip sort split splitlines starts
 """
 METHODS = frozenset(_METHODS.split())
 """The methods of texts, lists and maps that a template may call."""
-_NO_FILTERS = """
-attr center e escape forceescape indent pprint random safe urlize wordwrap xmlattr
-"""
-NO_FILTERS = _NO_FILTERS.split()
-"""Filters that would get around the bounds, or are for web pages, where a title's `&` is `&amp;`."""
+NO_FILTERS = ("attr", "center", "indent", "pprint", "random", "urlize", "wordwrap", "xmlattr")
+"""Filters that would get around the bounds, or are for web pages."""
 
 PRINTED = (str, int, float, list, tuple, dict, Shown, Undefined)
 """What a template prints: text, numbers, items and events, and what holds them. Undefined raises its own error."""

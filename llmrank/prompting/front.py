@@ -29,6 +29,9 @@ class Provenance(BaseModel, extra="forbid", frozen=True):
     note: str = ""
 
 
+NAME = r"^[a-z0-9][a-z0-9_.-]*$"
+
+
 def _thinking(value: object) -> Thinking:
     """Return what a template, or an option, says of reasoning. YAML reads a bare `off` as false, and `on` as true."""
     if isinstance(value, Thinking):
@@ -79,7 +82,7 @@ _EXTRA: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(ExtraBody)
 class FrontMatter(BaseModel, extra="forbid", frozen=True):
     """The keys of the front matter; any other key is an error."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     """The file's name without `.jinja`."""
     description: str = ""
     """One line for `prompts list`."""

@@ -53,7 +53,7 @@ def find_template(name: str | Path) -> Path:
 def read_text(path: Path) -> str:
     """Return the text of a template file; raises InputError where it is not UTF-8."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError("not UTF-8", path=path, line=line, hint="save the file as UTF-8") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from jinja2 import Template, TemplateAssertionError, TemplateError, TemplateSyntaxError, UndefinedError, nodes
+from jinja2 import Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 
 from llmrank.errors import InputError, nearest
 from llmrank.prompting.environment import Environment
@@ -238,12 +238,12 @@ def read_template(
     environment = Environment()
     # Empty lines in the place of the front matter, so that line numbers are the file's.
     body = "\n" * (first - 1) + "\n".join(text.split("\n")[first - 1 :])
+    found: list[tuple[int, str, str]] = []
     try:
         tree = environment.parse(body)
-        _require_known(tree, environment)
         lines = {block.name: block.lineno for block in tree.find_all(nodes.Block)}
         blocks = {block.name: _alone(tree, block) for block in tree.find_all(nodes.Block)}
-        found, catalogue = [*_misplaced(tree)], front.candidates == "catalogue"
+        found, catalogue = [*_misplaced(tree), *_unknown(tree, environment)], front.candidates == "catalogue"
         for name, block in blocks.items():
             found += wrong_references(block, available(front, name), front.attributes, catalogue)
         metered = environment.instrument(environment.parse(body))
@@ -257,8 +257,9 @@ def read_template(
             if block.name in BLOCKS
         }
     except TemplateSyntaxError as error:
-        hint = "write it as Jinja has it: {{ value }}, {% if … %}"
-        raise InputError(f"{error.message}", path=path, line=error.lineno, hint=hint) from error
+        said = (f"{error.message}", "write it as Jinja has it: {{ value }}, {% if … %}")
+        problem, hint = next(((known, hint) for line, known, hint in found if line == error.lineno), said)
+        raise InputError(problem, path=path, line=error.lineno, hint=hint) from error
     except (RecursionError, MemoryError, SyntaxError) as error:
         # Python gives up on what is nested too deeply, each part of it in its own way.
         hint = "write it as simpler parts"
@@ -342,13 +343,13 @@ def _misplaced(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:
             yield block.lineno, "a block within a block", "end the first one before the second"
 
 
-def _require_known(tree: nodes.Template, environment: Environment) -> None:
-    """Refuse an unknown filter or test wherever it stands: within an `if` Jinja finds it only when it comes to it."""
+def _unknown(tree: nodes.Template, environment: Environment) -> Iterator[tuple[int, str, str]]:
+    """Yield line, problem and hint of unknown filters and tests. Within an `if` Jinja finds one when it comes to it."""
     for kind, named, known in (("filter", nodes.Filter, environment.filters), ("test", nodes.Test, environment.tests)):
         for node in tree.find_all(named):
             if node.name not in known:
                 problem = f"no {kind} is named {node.name!r}{nearest(node.name, known)}"
-                raise TemplateAssertionError(problem, node.lineno)
+                yield node.lineno, problem, f"take one of Jinja's built-in {kind}s"
 
 
 def _deepest(body: str) -> int:

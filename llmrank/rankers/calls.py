@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
+from llmrank.answers import without_reasoning
 from llmrank.rankers.prompt import Prompt
 from llmrank.rankers.ranking import (
     merge_outcomes,
@@ -58,22 +59,22 @@ class CaseCalls:
         `tops` says how many items each is to return; None: what the prompt says.
         """
         if self.prompt.profile is not None and self._profile is None:
-            [reply] = yield [self.prompt.profile.ask(self.case).request]
-            failed = isinstance(reply, Failure)
-            self._profile = Answer(Outcome.ERROR, f"profile: {reply.reason}") if failed else reply.text.strip()
+            asked = self.prompt.profile.ask(self.case)
+            [reply] = yield [asked.request]
+            self._profile, self.history_dropped = _profile(reply), asked.history_dropped
         if isinstance(profile := self._profile, Answer):
             answers = [profile for _ in shown]
         else:
-            asked = [
+            prepared = [
                 self.prompt.ask(view, top=top, profile=profile)
                 for view, top in zip(shown, tops or [None] * len(shown), strict=True)
             ]
-            replies = yield [one.request for one in asked]
+            replies = yield [one.request for one in prepared]
             answers = [
                 require_decision(self.prompt.read(reply, one.question))
-                for reply, one in zip(replies, asked, strict=True)
+                for reply, one in zip(replies, prepared, strict=True)
             ]
-            self.history_dropped = max([self.history_dropped, *(one.history_dropped for one in asked)])
+            self.history_dropped = max([self.history_dropped, *(one.history_dropped for one in prepared)])
         self.answers += answers
         return answers
 
@@ -102,6 +103,14 @@ class PromptRanker(BaseRanker, ABC):
 
     @abstractmethod
     def _ask(self, calls: CaseCalls) -> RankingSteps: ...
+
+
+def _profile(reply: Reply) -> str | Answer:
+    """Return the profile in a Reply, without the reasoning before it; where there is none, the Answer of all calls."""
+    if isinstance(reply, Failure):
+        return Answer(Outcome.ERROR, reason=f"profile: {reply.reason}")
+    text = without_reasoning(reply.text)
+    return Answer(Outcome.UNPARSED, reason="profile: the reasoning does not end") if text is None else text.strip()
 
 
 def with_candidates(case: Case, items: Sequence[Item], scores: Mapping[str, float] | None = None) -> Case:

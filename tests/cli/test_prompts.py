@@ -56,6 +56,13 @@ def test_list_shows_all_with_their_provenance(folder: Path):
     assert "google-few-shot" in run("list", env={"COLUMNS": "200"}).stdout
 
 
+def test_list_of_what_there_is_not_brings_the_nearest(folder: Path):
+    with pytest.raises(InputError, match="did you mean 'listwise'"):
+        run("list", "--ranker", "listwize")
+    with pytest.raises(InputError, match="did you mean 'ranking'"):
+        run("list", "--task", "rankng")
+
+
 def test_list_survives_a_broken_template(folder: Path):
     (folder / "prompts").mkdir()
     (folder / "prompts" / "bad.jinja").write_text("no front matter")
@@ -82,6 +89,14 @@ def test_new_begins_a_template_that_is_well(folder: Path):
     assert [one.name for one in path.parent.iterdir()] == ["mine.jinja"]
     assert '- "Offer 3"' in run("render", "mine", "--data", "cases.jsonl").stdout
     assert "] " in run("render", "mine", "--data", "cases.jsonl", "--ids", "letters").stdout
+
+
+def test_new_takes_no_place_of_another_and_edit_opens_a_path_itself(folder: Path):
+    with pytest.raises(InputError, match="comes with llmrank"):
+        run("new", "palr")
+    assert run("new", "own.jinja").output == "prompts/own.jinja\n"
+    edited = run("edit", "prompts/own.jinja", env={"EDITOR": "true"})
+    assert edited.exit_code == 0 and [path.name for path in folder.rglob("*.jinja")] == ["own.jinja"]
 
 
 def test_edit_copies_once_opens_the_editor_and_checks(folder: Path):

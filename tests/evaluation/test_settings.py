@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import llmrank as lr
 from llmrank.cli.options import DECLARATIONS, HELP_OFF, option_name, settings_from, settings_options
 from llmrank.errors import InputError
 from llmrank.evaluation.settings import (
@@ -24,6 +25,7 @@ from llmrank.evaluation.settings import (
     split_settings,
 )
 from llmrank.prompting import View
+from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.registry import RankerOptions
 
 RECORDS = (CaseSettings, PromptSettings, ModelSettings, Limits, ScaleSettings, ScoreSettings)
@@ -137,3 +139,11 @@ def test_renamed_options_are_those_of_settings() -> None:
 
 def test_paths_are_kept_as_text_for_json() -> None:
     assert flat(ModelSettings(store=Path("a/b.sqlite")))["store"] == "a/b.sqlite"
+
+
+def test_what_is_said_of_every_call_is_said_of_the_one_for_a_profile_too() -> None:
+    asking = lr.make_ranker("listwise", "palr", thinking="on", extra_body='{"seed_of_my_own": 7}')
+    assert isinstance(asking, Listwise) and asking.prompt.profile is not None
+    for prompt in (asking.prompt, asking.prompt.profile):
+        front = prompt.template.front
+        assert front.thinking.on and front.extra_body == {"seed_of_my_own": 7}

@@ -35,6 +35,7 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
         (CANDIDATES, FRONT + "ids: letters\n", 6, "no block shows"),
         (CANDIDATES, FRONT.replace("ranker: listwise\n", ""), 3, "needs the key 'ranker'"),
         (CANDIDATES, FRONT.replace("mine", "other"), 2, "not the file's name"),
+        (CANDIDATES + "{{ profile }}", FRONT + "profile: palr  # not a task: profile\n", 6, "not a profile prompt"),
         (CANDIDATES, FRONT + "shots: 2\n", 6, "no block 'shot'"),
         (CANDIDATES, FRONT + "profile: palr-profile\n", 6, "no block shows `profile`"),
         (CANDIDATES + "{{ profile }}", FRONT + "profile: palr-profil\n", 6, "did you mean 'palr-profile'"),

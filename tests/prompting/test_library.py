@@ -4,6 +4,7 @@ import pytest
 
 from llmrank.errors import InputError
 from llmrank.prompting import (
+    check_file,
     describe_templates,
     find_template,
     load_template,
@@ -11,6 +12,7 @@ from llmrank.prompting import (
     template_origin,
     template_paths,
 )
+from llmrank.prompting.library import read_text
 
 from .cases import FRONT
 
@@ -29,6 +31,14 @@ def test_what_lies_nearer_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     elsewhere = tmp_path / "elsewhere.jinja"
     elsewhere.write_text(text)
     assert load_template(elsewhere).path == load_template(str(elsewhere)).path == elsewhere
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text_and_a_name_that_no_file_can_have_is_not_advised(tmp_path: Path):
+    text = read_text(find_template("palr"))
+    (path := tmp_path / "palr.jinja").write_text("\ufeff" + text)
+    assert load_template(path).text == text
+    (path := tmp_path / "My prompt.jinja").write_text(text)
+    assert [problem.hint for problem in check_file(path)] == ["call the file palr.jinja"]
 
 
 def test_an_unknown_name_brings_the_nearest():

@@ -33,6 +33,28 @@ def test_a_profile_is_asked_for_first_and_shown():
     assert failed.outcome is Outcome.ERROR and failed.reason.startswith("profile: ") and len(batches) == 1
 
 
+def test_the_reasoning_before_a_profile_is_not_shown_and_its_shortened_history_is_counted():
+    profile = prompt(
+        "palr-profile", "titles", count_tokens=lambda messages: len(messages[0].content), context_length=700
+    )
+    ranker = Listwise(prompt("palr", profile=profile))
+    one = case(4)
+    one = replace(one, history=tuple(replace(event, item=Item("h", "Seen " * 30)) for event in one.history))
+
+    @dataclass(frozen=True)
+    class Reasons(OracleBackend):
+        text: str = ""
+
+        def reply(self, request):
+            return Response(self.text if "itemized list" in request.messages[-1].content else "Film 001")
+
+    ranking, batches = drive(ranker, one, Reasons(text="<think>Film 003?</think>noir"))
+    assert "keywords: noir\n" in batches[1][0].messages[-1].content
+    assert ranking.history_dropped > 0
+    endless, batches = drive(ranker, one, Reasons(text="<think>Film 003"))
+    assert endless.outcome is Outcome.UNPARSED and "reasoning" in endless.reason and len(batches) == 1
+
+
 def test_an_answer_alone_becomes_the_same_ranking():
     one = case(3)
     named = Answer(Outcome.REPAIRED, repairs={"missing": 2}, ranked=("i001",), matches={"exact": 1})

@@ -313,7 +313,7 @@ class BatchBackend(WrappedBackend):
                 hint = f"use the key with which it was begun; or delete {batch.folder} to ask again"
             raise FatalBackendError(f"{self.identity['base_url']} {wrong} ({reply.status})\n  hint: {hint}")
         try:
-            return await self._direct.read_object(reply)
+            return await self._direct.read_object(reply, {})
         except (TransientError, FatalBackendError):
             raise
         except BackendError as error:

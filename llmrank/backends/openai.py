@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import islice
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
@@ -43,7 +42,6 @@ GREETING_SECONDS = 60.0
 """How long an endpoint may take to list its models."""
 PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1), labels=("A", "B"))
 """Shows whether an endpoint answers at all, and whether it returns log-probabilities."""
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 FEW_REFUSALS = 5
 """Requests in a row that may be refused as their own fault; then the endpoint may have changed (a model taken away)."""
 MOST_NAMES = 20
@@ -164,7 +162,7 @@ class OpenAIBackend(BaseBackend):
     async def _ask_for_models(self, seconds: float) -> Reply:
         reply = await self.endpoint.call("GET", "models", timeout=seconds)
         if reply.status in (401, 429) or reply.status >= 500:
-            raise await self._refusal(reply)
+            raise await self._refusal(reply, {})
         return reply
 
     async def _look_elsewhere(self, reply: Reply) -> None:
@@ -239,7 +237,7 @@ class OpenAIBackend(BaseBackend):
         takes every refusal that does not concern the key for that of this request."""
         return await self._read(Reply(status, {}, body, ""), {}, request.labels, (), 0.0)
 
-    async def read_object(self, reply: Reply, sent: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+    async def read_object(self, reply: Reply, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON object of a reply; raise what its status means, or TransientError when it holds none."""
         reply = with_inner_refusal(reply)
         if not reply.ok:
@@ -320,12 +318,11 @@ class OpenAIBackend(BaseBackend):
         reply = await self.endpoint.call(
             "POST", f"{self._url.removesuffix('/v1')}/tokenize", {"model": self._model, **content}
         )
-        return await self.read_object(reply)
+        return await self.read_object(reply, {})
 
     # --- refusals ---
 
-    async def _refusal(self, reply: Reply, sent: Mapping[str, Any] = NOTHING) -> BackendError:
-        """Return what a reply means that is no answer."""
+    async def _refusal(self, reply: Reply, sent: Mapping[str, Any]) -> BackendError:
         if reply.status == 404 and (served := await self._served()) and self._model not in served:
             return FatalBackendError(self._no_such_model(served))
         return refusal(self._url, reply, sent, answered=self._has_answered)

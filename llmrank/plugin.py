@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
 
@@ -80,9 +83,27 @@ class _Blamed(AbstractContextManager["_Blamed"]):
             raise self.plugin.error(problem, hint=self.hint, path=path, line=line, user=self.user) from error
 
 
+def _points(group: str) -> EntryPoints:
+    """Looking through every installed package takes milliseconds and is asked for some twenty times a command, so it is
+    done again only where a folder of the path has changed, as after `%pip install` in a notebook."""
+    return _points_on(group, tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+@cache
+def _points_on(group: str, path: tuple[tuple[str, int], ...]) -> EntryPoints:
+    return entry_points(group=group)
+
+
+def _changed(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def plugin_names(group: str) -> tuple[str, ...]:
     """Return the names that other packages add to an entry point group, sorted."""
-    return tuple(sorted(entry_points(group=group).names))
+    return tuple(sorted(_points(group).names))
 
 
 def find_plugin(group: str, name: str, ours: Collection[str] = ()) -> Plugin | None:
@@ -91,7 +112,7 @@ def find_plugin(group: str, name: str, ours: Collection[str] = ()) -> Plugin | N
     A name belongs to one package: raises InputError where two add it, or where it is one of `ours`, so that nobody's
     numbers are those of a method they did not ask for.
     """
-    plugins = [Plugin(point) for point in entry_points(group=group, name=name)]
+    plugins = [Plugin(point) for point in _points(group).select(name=name)]
     givers = [*(["llmrank"] if name in ours else []), *(f"{one.package} ({one.point.value})" for one in plugins)]
     if len(givers) > 1:
         removable = " or ".join(f"`pip uninstall {one.point.dist.name}`" for one in plugins if one.point.dist)

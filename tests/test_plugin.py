@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
+
 import pytest
 
 from llmrank.answers import answer_format, answer_formats
@@ -88,3 +90,12 @@ def test_what_nobody_adds_is_none(folder):
     install(folder, "poet", FORMAT, "answers:haiku=poet:Titles")
     plugin = find_plugin("llmrank.answers", "haiku")
     assert plugin is not None and plugin.package == "poet 1.0" and "haiku" in answer_formats()
+
+
+def test_the_installed_packages_are_looked_through_once(folder, monkeypatch):
+    looked = []
+    monkeypatch.setattr("llmrank.plugin.entry_points", lambda group: looked.append(group) or entry_points(group=group))
+    assert [find_plugin("llmrank.rankers", "haiku") for _ in range(3)] == [None] * 3
+    assert looked == ["llmrank.rankers"]
+    install(folder, "poet", "", "rankers:haiku=poet:build")
+    assert find_plugin("llmrank.rankers", "haiku") is not None, "what is installed meanwhile is found"

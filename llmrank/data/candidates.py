@@ -353,7 +353,10 @@ class CandidateFile:
         if roles["user"] and roles["item"]:
             shown = ", ".join(f"{role}: {name}" for role, name in roles.items() if name)
             problem = f"this looks like a long table: a row per user and item ({shown})"
-            raise InputError(problem, path=self.path, hint=_convert_hint(Path(self.path)))
+            raise InputError(problem, path=self.path, hint=_convert_hint(self.path))
+        if not isinstance(rows.raw, list) and misspelt_field(names) is None:
+            problem = f"there is no column 'candidates' among {', '.join(names)}"
+            raise InputError(problem, path=self.path, hint=f"if it is a retriever's table, {_convert_hint(self.path)}")
 
 
 def read_cases(source: Source, **options: Any) -> Iterator[Case]:  # noqa: ANN401 - those of `CandidateFile`
@@ -391,8 +394,10 @@ def arrow_table(source: ArrowTable | DataFrame) -> Arrow:
         raise InputError(f"no table of candidates ({error})", path="the table", hint=hint) from error
 
 
-def _convert_hint(path: Path) -> str:
-    return f"convert it: llmrank convert {path.name} --from table -o candidates.parquet"
+def _convert_hint(path: Path | str) -> str:
+    file = path if isinstance(path, Path) else "FILE"
+    into = "convert it" if isinstance(path, Path) else "write it to a file, and convert that"
+    return f"{into}: llmrank convert {file} --from table -o candidates.parquet"
 
 
 # --- JSON lines -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, aclosing, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -40,7 +41,6 @@ from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response,
 
 if TYPE_CHECKING:
     from vllm import SamplingParams
-    from vllm.lora.request import LoRARequest
     from vllm.v1.engine.async_llm import AsyncLLM
 
 CPU_KV_CACHE = 4 << 30
@@ -108,10 +108,6 @@ class VllmBackend(BaseBackend):
         """Return the model's chat template, an empty text if it has none."""
         return (self._tokenizer.get_chat_template() or "") if self._tokenizer.chat_template else ""
 
-    @property
-    def _chat(self) -> bool:
-        return bool(self._chat_template)
-
     @cached_property
     def _template_variables(self) -> frozenset[str]:
         return template_variables(self._chat_template)
@@ -136,7 +132,7 @@ class VllmBackend(BaseBackend):
 
     async def label_tokens(self, texts: Sequence[str]) -> dict[str, int]:
         """Return the token id of every text that is a single token where this model's answer begins."""
-        prefix = "" if self._chat else " "
+        prefix = "" if self._chat_template else " "
         tokens = {text: self._encode(prefix + text) for text in texts}
         return {text: ids[0] for text, ids in tokens.items() if len(ids) == 1}
 
@@ -144,7 +140,7 @@ class VllmBackend(BaseBackend):
         """Return the token id of each label; raises FatalBackendError with the name of one that is several tokens."""
         for label in labels:
             if label not in self._label_ids:
-                self._label_ids[label] = single_token(label, self._encode, spaced=not self._chat)
+                self._label_ids[label] = single_token(label, self._encode, spaced=not self._chat_template)
         ids = [self._label_ids[label] for label in labels]
         if len(set(ids)) < len(ids) or len(ids) > LABEL_LIMIT:
             raise FatalBackendError(
@@ -164,6 +160,7 @@ class VllmBackend(BaseBackend):
         engine = await self._started()
         from vllm import TokensPrompt
         from vllm.exceptions import VLLMError
+        from vllm.lora.request import LoRARequest
         from vllm.v1.engine.exceptions import EngineDeadError
 
         started = time.monotonic()
@@ -177,7 +174,7 @@ class VllmBackend(BaseBackend):
                 TokensPrompt(prompt_token_ids=prompt),
                 self._sampling(request, ids),
                 request_id=f"llmrank-{next(self._numbers)}",
-                lora_request=self._lora(),
+                lora_request=self._adapter and LoRARequest("adapter", 1, str(self._adapter.resolve())),
             )
             # One output, at the end: that is what RequestOutputKind.FINAL_ONLY means.
             async with aclosing(call):
@@ -189,6 +186,9 @@ class VllmBackend(BaseBackend):
             raise BackendError(f"vLLM refused the request: {error}") from error
         output = final.outputs[0]
         first = output.logprobs[0] if ids and output.logprobs else {}
+        found = {
+            label: first[token].logprob for label, token in zip(request.labels, ids, strict=True) if token in first
+        }
         written = len(output.token_ids)
         end, text = split_reasoning(output.text, opened)
         # The same text may be one token more or less where it is tokenized on its own.
@@ -197,12 +197,8 @@ class VllmBackend(BaseBackend):
             text=text,
             finish_reason=output.finish_reason or "unknown",
             usage=Usage(len(prompt), final.num_cached_tokens or 0, written, reasoned),
-            label_logprobs={
-                label: first[token].logprob for label, token in zip(request.labels, ids, strict=True) if token in first
-            }
-            if ids
-            else None,
-            reasoning=_without_tags(output.text[:end]),
+            label_logprobs=found if ids else None,
+            reasoning=CLOSING.sub("", OPENING.sub("", output.text[:end])).strip(),
             seconds=time.monotonic() - started,
         )
 
@@ -214,7 +210,7 @@ class VllmBackend(BaseBackend):
         from jinja2.exceptions import TemplateError
 
         messages = request.messages
-        if not self._chat:
+        if not self._chat_template:
             return list(self._tokenizer.encode("\n\n".join(message.content for message in messages)))
         chat = [{"role": message.role, "content": message.content} for message in messages]
         arguments = template_arguments(self._template_variables, request.thinking)
@@ -321,7 +317,7 @@ class VllmBackend(BaseBackend):
 
     def _opens_thinking(self, request: Request, prompt: Sequence[int]) -> bool:
         """Return whether the prompt leaves the model in a thinking turn; raise FatalBackendError where it must not."""
-        if not self._chat:
+        if not self._chat_template:
             return False
         opened = ends_in_thinking(self._tokenizer.decode(prompt[-THINKING_TAIL:]))
         if request.labels and (opened or request.thinking.on):
@@ -333,11 +329,6 @@ class VllmBackend(BaseBackend):
             )
         return opened
 
-    def _lora(self) -> LoRARequest | None:
-        from vllm.lora.request import LoRARequest
-
-        return None if self._adapter is None else LoRARequest("adapter", 1, str(self._adapter.resolve()))
-
     def _encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False))
 
@@ -345,34 +336,27 @@ class VllmBackend(BaseBackend):
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
-        sampling, extra = request.sampling, _extra(request)
+        extra = _extra(request)
         extra.pop("chat_template_kwargs", None)
         if unknown := sorted(extra.keys() - set(EXTRA_SAMPLING)):
             raise FatalBackendError(
                 f"vLLM in this process takes no {unknown[0]!r} from `extra_body`"
                 f"{nearest(unknown[0], EXTRA_SAMPLING)}\n  hint: use chat_template_kwargs, {', '.join(EXTRA_SAMPLING)}"
             )
-        more: dict[str, Any] = {"min_p": 0.0, "repetition_penalty": 1.0} | extra
+        sampling: dict[str, Any] = asdict(request.sampling) | {"min_p": 0.0, "repetition_penalty": 1.0} | extra
+        sampling["stop"] = list(request.sampling.stop)
+        sampling["seed"] += request.repeat  # repeats of a question must be able to differ
         budget = request.thinking.budget if OPENING.search(self._chat_template) else None
         structured = request.structured
         constraint = None if structured is None else StructuredOutputsParams(**structured_outputs(structured))
         return SamplingParams(
             n=1,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            presence_penalty=sampling.presence_penalty,
-            frequency_penalty=sampling.frequency_penalty,
-            max_tokens=sampling.max_tokens,
-            # Repeats of a question must be able to differ.
-            seed=sampling.seed + request.repeat,
-            stop=list(sampling.stop),
             logprobs=len(label_ids) or None,
             logprob_token_ids=label_ids or None,
             structured_outputs=constraint,
             thinking_token_budget=budget,
             output_kind=RequestOutputKind.FINAL_ONLY,
-            **more,
+            **sampling,
         )
 
 
@@ -512,12 +496,7 @@ def _aloud(say: Say, stream: TextIO) -> Say:
 
 
 def _extra(request: Request) -> dict[str, Any]:
-    """Return the fields of `extra_body`."""
     return json.loads(request.extra_body) if request.extra_body else {}
-
-
-def _without_tags(reasoning: str) -> str:
-    return CLOSING.sub("", OPENING.sub("", reasoning)).strip()
 
 
 @contextmanager

@@ -68,13 +68,13 @@ def plan(method: Method, gpu: Gpu, billions: float, share: float) -> str:
     rate = min(by_gpu, by_process)
     hours = USERS / (GPUS * rate * EFFICIENCY) / 3600
     mark = "*" if by_process < by_gpu else " "
-    return f"{rate:>9.1f}{mark}{hours:>7.0f}{hours * GPUS * gpu.dollars:>9,.0f}"
+    return f"{rate:>13.1f}{mark}{hours:>7.0f}{hours * GPUS * gpu.dollars:>9,.0f}"
 
 
 def main() -> None:
     """Print the table."""
     print(f"{USERS:,} users x 50 candidates on {GPUS} GPUs, an actor each")
-    print(f"{'':35}" + "".join(f"{gpu.name + ': users/s  hours  dollars':>26}" for gpu in GPU_KINDS) + "  Store, TB")
+    print(f"{'':35}" + "".join(f"{gpu.name + ': users/s  hours  dollars':>30}" for gpu in GPU_KINDS) + "  Store, TB")
     for method in METHODS:
         for billions, share in MODELS:
             kinds = "".join(plan(method, gpu, billions, share) for gpu in GPU_KINDS)

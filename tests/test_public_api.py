@@ -36,3 +36,9 @@ def test_importing_llmrank_loads_nothing_but_itself() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     ours = {name for name in loaded if name.split(".")[0] == "llmrank"}
     assert ours == {"llmrank"}
+
+
+def test_a_template_is_named_in_a_line_and_prints_its_text() -> None:
+    prompt = lr.load_prompt("palr")
+    assert repr(prompt) == f"PromptTemplate('palr', {str(prompt.path)!r})"
+    assert str(prompt) == prompt.path.read_text("utf-8")

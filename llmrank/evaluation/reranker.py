@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -77,6 +78,8 @@ class Reranker(Closable):
             self._session.check(self._method.ranker.needs(2))
             unless_ready.pop_all()
         self._numbers = count()
+        # A service runs until its process ends, and seldom closes anything.
+        atexit.register(self._session.close)
 
     def rank(
         self,
@@ -146,8 +149,14 @@ class Reranker(Closable):
         return result.ranking
 
     def close(self) -> None:
-        """Release the model or the connections."""
+        """Release the model or the connections; at the end of the process this happens by itself."""
+        atexit.unregister(self._session.close)
         self._session.close()
+
+    def __repr__(self) -> str:
+        identity = self._session.backend.identity
+        shown = " of ".join(str(identity[key]) for key in ("model", "base_url") if identity.get(key))
+        return f"<Reranker: {self._method.ranker.name}, {shown or identity['kind']}, deadline {self.deadline:g} s>"
 
 
 def as_item(given: ItemLike) -> Item:

@@ -28,7 +28,7 @@ class VersusBaseline:
     (`stats.detectable_difference`); None for measures that are no means, and with fewer than two users."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MeasureSummary:
     """One measure over all Cases whose truth is known. None: undefined, there is nothing to compute it from."""
 
@@ -52,6 +52,11 @@ class MeasureSummary:
     """95% interval over users of each trained baseline."""
     versus: Mapping[str, VersusBaseline] = field(default_factory=dict[str, VersusBaseline])
     """The difference from each baseline, the most telling first."""
+
+    def __repr__(self) -> str:
+        interval = "unknown" if self.ci95 is None else f"{self.ci95[0]:.4f} to {self.ci95[1]:.4f}"
+        value = "None" if self.value is None else f"{self.value:.4f}"
+        return f"<MeasureSummary: value {value}, ci95 {interval}>"
 
     @property
     def share_of_ceiling(self) -> float | None:

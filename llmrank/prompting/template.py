@@ -31,21 +31,21 @@ TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, Lookup
 """What a wrong expression in a template can raise (`{{ n + title }}`, a macro that calls itself, …)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PromptTemplate:
-    """A template, read and compiled. Equal when the files' texts are equal."""
+    """A template, read and compiled; `print` shows its text. Equal when the files' texts are equal."""
 
     name: str
     path: Path = field(compare=False)
     text: str
     sha256: str
     front: FrontMatter
-    blocks: Mapping[str, Template] = field(compare=False, repr=False)
-    lines: Mapping[str, int] = field(compare=False, repr=False)
+    blocks: Mapping[str, Template] = field(compare=False)
+    lines: Mapping[str, int] = field(compare=False)
     """The line on which each block begins."""
-    names: frozenset[str] = field(compare=False, repr=False)
+    names: frozenset[str] = field(compare=False)
     """All variables and fields that the blocks mention."""
-    problems: tuple[InputError, ...] = field(default=(), compare=False, repr=False)
+    problems: tuple[InputError, ...] = field(default=(), compare=False)
     """What reading alone finds wrong; always empty in a template that `load_template` returned."""
     overridden: Mapping[str, object] = field(default_factory=dict[str, object])
     """The front-matter keys that options have replaced (see `override`)."""
@@ -56,6 +56,12 @@ class PromptTemplate:
 
     def __hash__(self) -> int:
         return hash(self.sha256)
+
+    def __repr__(self) -> str:
+        return f"PromptTemplate({self.name!r}, {str(self.path)!r})"
+
+    def __str__(self) -> str:
+        return self.text
 
     def override(self, **keys: object) -> PromptTemplate:
         """Return the template with what options say in the place of its own keys (`ranker`, `answer`, `top`,

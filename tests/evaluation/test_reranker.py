@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,6 +33,22 @@ def test_titles_alone_are_enough() -> None:
     with serving(ScriptedServer(answer=backwards)) as server, reranker(server) as ranks:
         ranking = ranks.rank(["Heat"], FILMS)
         assert ranking.order == tuple(reversed(FILMS)) and ranking.outcome is lr.Outcome.OK
+
+
+def test_one_that_nobody_closes_is_closed_when_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    monkeypatch.setattr(atexit, "unregister", at_exit.remove)
+    with serving(ScriptedServer(answer=backwards)) as server:
+        before = threading.active_count()
+        ranks = reranker(server)
+        assert repr(ranks) == f"<Reranker: sliding_window, {MODEL} of {server.base_url}, deadline 30 s>"
+        assert threading.active_count() > before
+        [close] = at_exit
+        close()
+        assert threading.active_count() == before
+        ranks.close()
+        assert not at_exit
 
 
 def test_items_keep_their_ids_and_attributes() -> None:

@@ -108,3 +108,10 @@ def test_everything_is_deterministic():
     rated = Ratings(rng.integers(1, 6, 50).astype(float), rng.uniform(1, 5, 50), np.full(50, 3.0), (1, 5))
     for measure in (RMSE(), AUC()):
         assert measure.summary(rated) == measure.summary(rated)
+
+
+def test_a_summary_is_one_short_line_in_an_interactive_session():
+    assert repr(MeasureSummary(0.123456, (0.1, 0.2), None, None, None, baselines={"random": 0.1})) == (
+        "<MeasureSummary: value 0.1235, ci95 0.1000 to 0.2000>"
+    )
+    assert repr(MeasureSummary(None, None, None, None, None)) == "<MeasureSummary: value None, ci95 unknown>"

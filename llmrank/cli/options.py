@@ -59,7 +59,8 @@ class GroupedCommand(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             group = parameter.group if isinstance(parameter, GroupedOption) else "output and other"
-            if (shown := parameter.get_help_record(ctx)) is not None:
+            shown = parameter.get_help_record(ctx)
+            if shown is not None and shown[1]:  # an argument has no text of its own: the usage line names it
                 groups.setdefault(group, []).append(shown)
         for name, rows in groups.items():
             with formatter.section(name.capitalize()):

@@ -92,9 +92,9 @@ class PromptSettings:
     answer: str | None = None
     """Answer format, if not the template's own."""
     shots: Annotated[int, Ge(0)] | None = None
-    """Solved examples shown, from training data only."""
+    """Solved examples shown, from training data only, if not as many as the template says (usually none)."""
     top: Annotated[int, Ge(1)] | None = None
-    """How many items the model is asked for."""
+    """How many items the model is asked for, if not as many as the template says (usually all)."""
     order: str = "shuffled"
     """Order in which candidates are shown: shuffled, shuffled-N (the Nth shuffle), recall, reversed, target-at-P."""
     draw: Annotated[int, Ge(1)] = 1

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
 import struct
 import subprocess
+import sys
 import termios
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from llmrank.cli import VERBS, cli
+import llmrank as lr
+from llmrank.cli import VERBS, cli, main
 from llmrank.data.candidate_writing import write_cases
 from tests.cli.command import asking, command, environment
 from tests.evaluation.serving import cases, serving
@@ -27,6 +30,7 @@ COLUMNS = 80
 def test_help_fits_and_wraps_no_example(verb: str) -> None:
     shown = CliRunner().invoke(cli, [verb, "--help"], terminal_width=COLUMNS, catch_exceptions=False).output
     assert [line for line in shown.splitlines() if len(line) > COLUMNS] == []
+    assert not re.search(r"^  \[?[A-Z]+\]?$", shown, re.MULTILINE)  # no entry without a text
 
 
 def test_help_shows_every_default() -> None:
@@ -53,6 +57,18 @@ def in_terminal(folder: Path, *arguments: str) -> str:
     os.close(ours)
     assert process.wait() == 0, written.decode()
     return written.decode()
+
+
+def test_a_terminal_that_does_not_know_a_character_is_shown_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tied = lr.evaluate(cases(4), ranker="random", out=tmp_path / "run", progress=False)
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "argv", ["llmrank", "show", str(tied.path), "--depth"])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    main()
+    sys.stdout.flush()
+    assert rb"\u2500" in written.getvalue(), "a rule of the table"
 
 
 def test_progress_stays_in_one_line(tmp_path: Path) -> None:

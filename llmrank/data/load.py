@@ -53,6 +53,9 @@ def load_dataset(
     elif name_or_path not in DATASETS and Path(name_or_path).is_dir():
         path = Path(name_or_path)
         dataset = make_dataset(path.resolve().name, read_folder(path, columns), source=str(path))
+    elif name_or_path not in DATASETS and Path(name_or_path).is_file():
+        hint = "name its folder; a candidate file, which has its candidates already, is for eval, rerank and audit"
+        raise InputError("this is a file, and a data set is a name or a folder", path=name_or_path, hint=hint)
     else:
         dataset = _load_known(dataset_info(name_or_path), folder, columns, say)
     return splits.k_core(dataset, k_core) if k_core > 1 else dataset

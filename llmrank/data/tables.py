@@ -67,6 +67,8 @@ LIKE: Mapping[str, tuple[str, ...]] = {
 """Words in the names of columns that seem to be one, though they are called otherwise."""
 EARLIEST = 3e8
 """Seconds since the epoch: numbers below it (1979) are no times."""
+YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800
+"""Seconds since the epoch between which a calendar has a date."""
 _HINTS = {
     "number": "correct it",
     "score": "correct it",
@@ -185,8 +187,14 @@ class Table:
                     column.cast(kind, safe=not dated).cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy() / 1e6
                 )
         times = self.numbers(name, "time")
-        largest = float(np.nanmax(times)) if np.isfinite(times).any() else 0.0
-        return times / next((factor for limit, factor in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)) if largest > limit), 1)
+        largest = float(np.nanmax(np.abs(times))) if np.isfinite(times).any() else 0.0
+        units = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+        seconds = times / next((factor for limit, factor in units if largest > limit), 1)
+        if (outside := (seconds < YEAR_1) | (seconds >= YEAR_10000)).any():
+            row = int(outside.argmax())
+            problem, line = f"{times[row]:g} is no time", int(self.lines[row])
+            raise InputError(problem, path=self.path, line=line, field=name, hint=_HINTS["time"])
+        return seconds
 
 
 def usual_column(role: str, names: Iterable[str]) -> str | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from llmrank.recall.sequential import SequentialModel
@@ -16,6 +18,7 @@ class BERT4Rec(SequentialModel):
     """BERT4Rec (Sun et al. 2019): the Cloze task in training; a hidden item after the last event in recommending."""
 
     name: ClassVar[str] = "bert4rec"
+    least: ClassVar[Mapping[str, int]] = MappingProxyType({"length": 2})
     mask_probability: float = 0.2
     epochs: int = 400
     """The Cloze task learns from a fraction of the positions, so it takes more epochs."""

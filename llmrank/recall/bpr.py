@@ -38,4 +38,4 @@ class BPR(FactorModel):
     def loss(self, progress: Sequence[float], pairs: int) -> float:
         """Return the share of wrong pairs, without those whose sampled item the user has too."""
         correct, skipped = progress
-        return 1 - correct / (pairs - skipped)
+        return 1 - correct / max(1, pairs - skipped)

@@ -31,7 +31,7 @@ class Ease(RecallModel):
     l2: float = 500.0
 
     def __post_init__(self) -> None:
-        if not self.l2 > 0:
+        if not 0 < self.l2 < np.inf:
             raise InputError(f"l2 is {self.l2}", hint="give it a value above 0, 500 for MovieLens")
 
     def fit(self, split: Split) -> Fitted:
@@ -45,9 +45,13 @@ class Ease(RecallModel):
             )
         known = preferences(split)
         weights = self.weights(known.matrix)
+        # Items that the same users have tie: the last digits of the inverse must not part them.
+        columns, first = known.matrix.tocsc(), dict[bytes, int]()
+        owners = np.split(columns.indices, columns.indptr[1:-1])
+        tied = [first.setdefault(users.tobytes(), column) for column, users in enumerate(owners)]
 
         def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
-            return known.matrix[rows] @ weights
+            return (known.matrix[rows] @ weights)[:, tied]
 
         return Fitted(known, score)
 

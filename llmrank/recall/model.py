@@ -96,7 +96,7 @@ class Fitted:
         scores = np.full((len(users), k), -np.inf)
         for start in range(0, len(users), USERS_AT_ONCE):
             rows = slice(start, start + USERS_AT_ONCE)
-            dense = self.score(users[rows])
+            dense = self._checked(users[rows])
             if exclude_seen:
                 dense[self.preferences.matrix[users[rows]].nonzero()] = -np.inf
             columns = top_columns(dense, k)
@@ -108,10 +108,22 @@ class Fitted:
 
     def score_items(self, user: int, items: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the scores of some items for one user, in the order of `items` (indices into `Dataset.items`)."""
-        dense = self.score(np.array([user], dtype=np.int32))[0]
+        dense = self._checked(np.array([user], dtype=np.int32))[0]
         scores = np.empty_like(dense)
         scores[self.preferences.items] = dense
         return scores[items]
+
+    def _checked(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return `score` of the users; InputError where it is no number for each user and item, which would rank."""
+        dense = self.score(users)
+        expected = len(users), len(self.preferences.items)
+        if dense.shape != expected:
+            problem = f"the recall model scores users x items as {dense.shape} in place of {expected}"
+            raise InputError(problem, hint="let it score every item for each user")
+        if dense.size and not dense.max() < np.inf:  # so it is with NaN too
+            hint = "of a trained model lower the learning rate; of your own, return finite scores"
+            raise InputError("the recall model gives scores that are infinite or no numbers", hint=hint)
+        return dense
 
 
 def top_columns(scores: NDArray[np.float64], k: int) -> NDArray[np.intp]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -58,6 +59,9 @@ class RatingModel(TrainedModel):
             for user, item in zip(wanted.user.tolist(), wanted.item.tolist(), strict=True)
         ]
         errors = np.array(predicted) - ratings_of(wanted)
+        if np.isnan(errors).all():
+            hint = "use data with more ratings, or validation_users=0 and a fixed number of epochs"
+            raise InputError("none of the events held out for validation has a rating", field="rating", hint=hint)
         return -float(np.sqrt(np.nanmean(errors**2)))
 
 
@@ -111,6 +115,7 @@ class MLP(RatingModel):
     """A multilayer perceptron over the embeddings of user and item, beside their biases (Kang et al. 2023)."""
 
     name: ClassVar[str] = "mlp"
+    least: ClassVar[Mapping[str, int]] = MappingProxyType({"hidden": 2})
     hidden: int = 64
     """Units of the first of two hidden layers; the second has half as many."""
     dropout: float = 0.2

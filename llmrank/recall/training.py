@@ -11,12 +11,15 @@ import math
 import pickle
 import statistics
 import time
+import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -34,9 +37,13 @@ VALIDATION_K = 10
 LEAST_EVENTS = 3
 """A user needs this many training events to give one to validation."""
 LEAST_VALIDATION_USERS = 10
+UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, LookupError)
+"""What the readers of zip files and of tensors raise at bytes that are none."""
 MAY_BE_ZERO = frozenset(
     {"validation_users", "seed", "dropout", "regularization", "weight_decay", "generation_weight", "head_epochs"}
 )
+SHARES = frozenset({"dropout", "mask_probability"})
+"""Settings that are shares: 1 would leave nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,7 @@ class NetworkLearner(Learner):
         """The network, built with the seed."""
         torch = library("torch")
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed % 2**63)
             return self._build()
 
     @cached_property
@@ -170,6 +177,8 @@ class TrainedModel(RecallModel):
     quality_name: ClassVar[str] = f"NDCG@{VALIDATION_K}"
     knows_new_items: ClassVar[bool] = False
     """Whether an item without training events is scored as any other, by its text."""
+    least: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    """The settings whose least value is not 0 or 1."""
     epochs: int = 100
     """At most; exactly this many without validation."""
     patience: int = 5
@@ -180,10 +189,18 @@ class TrainedModel(RecallModel):
 
     def __post_init__(self) -> None:
         for name, value in self.settings.items():
-            if isinstance(value, str | bool) or value > 0 or (value == 0 and name in MAY_BE_ZERO):
+            if isinstance(value, str | bool):
                 continue
-            least = "0 or more" if name in MAY_BE_ZERO else "more than 0"
-            raise InputError(f"{name} of {self.name} is {value}", hint=f"give it a value of {least}")
+            least = self.least.get(name, 0)
+            below = 1.0 if name in SHARES else math.inf
+            if not (max(0, least - 1) < value < below or (value == 0 and name in MAY_BE_ZERO)):
+                allowed = f"{least} or more" if least or name in MAY_BE_ZERO else "more than 0"
+                allowed += " and below 1" if name in SHARES else ", and finite" * (value == math.inf)
+                raise InputError(f"{name} of {self.name} is {value}", hint=f"give it a value of {allowed}")
+        heads, dimension = self.settings.get("heads", 1), self.settings.get("dimension", 1)
+        if int(dimension) % int(heads):
+            hint = f"give heads a value that divides the dimension, {dimension}"
+            raise InputError(f"heads of {self.name} is {heads}", hint=hint)
 
     @property
     def first_stage(self) -> int:
@@ -309,9 +326,10 @@ class _Training:
         now, started, busy = self.now, time.perf_counter(), time.process_time()
         loss = learner.epoch(now.epoch + 1)
         if not math.isfinite(loss):
+            rates = [name for name in self.model.settings if name.endswith("_rate") or name == "alpha"]
             raise InputError(
                 f"the loss of {self.model.name} is {loss} after epoch {now.epoch + 1}",
-                hint="lower learning_rate; the checkpoint still holds the epoch before",
+                hint=f"lower {' or '.join(rates)}; the checkpoint still holds the epoch before",
             )
         now.epoch += 1
         now.state = learner.state()
@@ -393,11 +411,20 @@ def library(module: str) -> Any:  # noqa: ANN401 - untyped libraries
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint; InputError where it is none."""
+    """Return the content of a checkpoint; InputError where it is none, or has changed since it was written."""
+    unreadable = InputError("cannot be read as a checkpoint", path=path, hint="delete it to train anew")
     try:
-        return library("torch").load(path, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError("cannot be read as a checkpoint", path=path, hint="delete it to train anew") from error
+        with zipfile.ZipFile(path) as file:
+            if file.testzip():  # torch does not compare the checksums that it writes
+                raise unreadable
+        content: Any = library("torch").load(path, weights_only=True)
+    except (*UNREADABLE, zlib.error, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        raise unreadable from error
+    if not isinstance(content, dict) or {"identity", "progress"} - content.keys():  # pyright: ignore[reportUnknownMemberType]
+        raise unreadable
+    if {one.name for one in fields(_Progress)} != content["progress"].keys():  # of another version
+        raise unreadable
+    return content  # pyright: ignore[reportUnknownVariableType]
 
 
 def _events_hash(split: Split) -> str:

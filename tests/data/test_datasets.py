@@ -147,6 +147,19 @@ def test_own_tables(tmp_path: Path) -> None:
     assert dataset.name == tmp_path.name
 
 
+def test_the_unit_of_times_before_1970_is_told_by_their_size(tmp_path: Path) -> None:
+    events = EVENTS.replace(",20\n", ",-999999999000\n").replace(",10\n", ",-999999998000\n")
+    times = load_dataset(str(write(tmp_path, items__csv=ITEMS, interactions__csv=events))).interactions.timestamp
+    assert times is not None and times.tolist() == [-999999999.0, -999999998.0, 0.03]
+
+
+def test_a_file_is_no_data_set(tmp_path: Path) -> None:
+    path = tmp_path / "candidates.jsonl"
+    path.write_text("{}")
+    with pytest.raises(InputError, match=r"candidates\.jsonl: this is a file, .*\n.*candidate file"):
+        load_dataset(str(path))
+
+
 def test_the_hash_depends_on_the_data_and_nothing_else(tmp_path: Path) -> None:
     first = load_dataset(str(write(tmp_path / "a", items__csv=ITEMS, interactions__csv=EVENTS)))
     head, *rows = ITEMS.splitlines()
@@ -413,6 +426,8 @@ def test_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             {"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,\n"},
             "line 5, field 'timestamp': an interaction without",
         ),
+        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,inf\n"}, "line 5, field 'timestamp': inf is no time"),
+        ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,1e21\n"}, "line 5, .*1e\\+21 is no time"),
         ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9\n"}, r"events\.csv, line 5: .*Expected 4 columns, got 2"),
         ({"items__csv": ITEMS, "events__csv": "user,item\n"}, r"events\.csv: no interactions"),
         ({"items__csv": ITEMS, "events__csv": ""}, r"events\.csv, line 1: the file is empty"),

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.errors import InputError
-from llmrank.recall import Ease, ItemKNN, Popularity, RandomRecall, RecallModel, recall_model
-from llmrank.recall.model import top_columns
+from llmrank.recall import Ease, Fitted, ItemKNN, Popularity, RandomRecall, RecallModel, recall_model
+from llmrank.recall.model import preferences, top_columns
 from llmrank.types import Item
 
 MODELS = (RandomRecall(), Popularity(), ItemKNN(neighbours=3), Ease(l2=10.0))
@@ -92,6 +93,18 @@ def test_ties_go_to_the_more_popular_item_then_to_the_smaller_id() -> None:
     assert (scores[0][1:] == 0).all()
 
 
+def test_items_of_the_same_users_tie_for_ease_whatever_the_last_digits_say() -> None:
+    # Items 2n and 2n + 1 have the same users; the inverse parts them in its last digits.
+    rng = np.random.default_rng(0)
+    pairs = [(u, 2 * n + one) for u in range(60) for n in rng.choice(100, 4, replace=False).tolist() for one in (1, 0)]
+    names = [f"i{index:03}" for index in range(200)]
+    split = split_of(pairs, 60, 200, item_ids=names)
+    items, _ = Ease(l2=1.0).fit(split).recommend(np.arange(60, dtype=np.int32), 200)
+    for mine in items:
+        place = {item: at for at, item in enumerate(mine[mine >= 0].tolist())}
+        assert all(place[item + 1] == place[item] + 1 for item in place if item % 2 == 0)
+
+
 def test_random_depends_on_seed_and_user_alone() -> None:
     users = np.arange(5, dtype=np.int32)
     lists = [RandomRecall(seed).fit(split_of(PAIRS, 5, 6)).recommend(users, 6)[0].tolist() for seed in (0, 0, 1)]
@@ -164,6 +177,25 @@ def test_impossible_parameters_are_refused(name: str, parameters: dict[str, floa
 def test_ease_refuses_a_catalogue_that_does_not_fit_into_memory() -> None:
     with pytest.raises(InputError, match="itemknn"):
         Ease().fit(split_of([(0, 0)], 1, 20_001))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.nan, "infinite or no numbers"),
+        (np.inf, "infinite or no numbers"),
+        (None, r"as \(1, 5\) in place of \(1, 6\)"),
+    ],
+)
+def test_scores_that_would_rank_wrongly_are_refused(wrong: float | None, message: str) -> None:
+    def score(users: NDArray[np.int32]) -> NDArray[np.float64]:
+        return np.zeros((len(users), 5)) if wrong is None else np.full((len(users), 6), [0, 1, 2, 3, 4, wrong])
+
+    fitted = Fitted(preferences(split_of(PAIRS, 5, 6)), score)
+    with pytest.raises(InputError, match=message):
+        fitted.recommend(np.array([0], dtype=np.int32), 3)
+    with pytest.raises(InputError, match=message):
+        fitted.score_items(0, np.array([0], dtype=np.int32))
 
 
 def test_k_must_be_positive() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import sys
@@ -272,6 +273,8 @@ def test_too_little_data_for_validation_is_refused_and_a_fixed_number_of_epochs_
 
 
 def test_a_checkpoint_of_other_data_or_settings_is_refused_and_left_alone(tmp_path: Path) -> None:
+    import torch
+
     path, split = tmp_path / "checkpoint.pt", ring()
     model_of("bpr").fit(split, checkpoint=path)
     before = path.read_bytes()
@@ -282,9 +285,14 @@ def test_a_checkpoint_of_other_data_or_settings_is_refused_and_left_alone(tmp_pa
     with pytest.raises(InputError, match=r"model: was 'bpr', now 'ials'"):
         model_of("ials").fit(split, checkpoint=path)
     assert path.read_bytes() == before
-    path.write_bytes(before[: len(before) // 2])
-    with pytest.raises(InputError, match="cannot be read as a checkpoint"):
-        model_of("bpr").fit(split, checkpoint=path)
+    flipped = bytearray(before)
+    flipped[len(before) // 2] ^= 1  # among the factors: another model, were it read
+    foreign = io.BytesIO()
+    torch.save({"identity": {}, "progress": {"older": 1}}, foreign)
+    for damaged in (before[: len(before) // 2], bytes(flipped), b"text", b"", foreign.getvalue()):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="cannot be read as a checkpoint"):
+            model_of("bpr").fit(split, checkpoint=path)
 
 
 @pytest.mark.parametrize(
@@ -294,6 +302,57 @@ def test_a_checkpoint_of_other_data_or_settings_is_refused_and_left_alone(tmp_pa
 def test_impossible_settings_are_refused(name: str, parameters: dict[str, float]) -> None:
     with pytest.raises(InputError, match="give it a value of more than 0"):
         recall_model(name, **parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "hint"),
+    [
+        ("sasrec", {"heads": 3}, "give heads a value that divides the dimension, 64"),
+        ("bst", {"dropout": 1.0}, "give it a value of 0 or more and below 1"),
+        ("bert4rec", {"mask_probability": 1.5}, "give it a value of more than 0 and below 1"),
+        ("bert4rec", {"length": 1}, "give it a value of 2 or more"),
+        ("mlp", {"hidden": 1}, "give it a value of 2 or more"),
+        ("ials", {"alpha": float("inf")}, "give it a value of more than 0, and finite"),
+    ],
+)
+def test_settings_that_no_network_has_are_refused(name: str, parameters: dict[str, float], hint: str) -> None:
+    with pytest.raises(InputError, match=f"{next(iter(parameters))} of {name} is .*\n.*{hint}"):
+        recall_model(name, **parameters)
+
+
+def test_a_network_whose_last_step_broke_it_is_refused_before_it_ranks(tmp_path: Path) -> None:
+    path, split = tmp_path / "checkpoint.pt", ring()
+    broken = model_of("sasrec", learning_rate=1e30, batch=1000)
+    with pytest.raises(InputError, match=r"infinite or no numbers\n.*lower the learning rate"):
+        broken.fit(split, checkpoint=path)
+    assert not path.exists()
+
+
+def test_bpr_trains_where_every_draw_hits_an_item_of_the_user() -> None:
+    split = ring()
+    everything = split.train.take(np.flatnonzero(split.train.user == 0))
+    items = tuple(split.dataset.items[item] for item in everything.item.tolist())
+    own = replace(everything, item=np.arange(len(items), dtype=np.int32))
+    all_had = replace(split, dataset=replace(split.dataset, items=items), train=own)
+    epochs: list[Epoch] = []
+    model_of("bpr", validation_users=0, epochs=1).fit(all_had, on_epoch=epochs.append)
+    assert epochs[0].loss == 1
+
+
+def test_a_seed_of_any_size_is_taken() -> None:
+    first = scores_of(model_of("sasrec", seed=2**64 + 1), ring())
+    assert (scores_of(model_of("sasrec", seed=2**64 + 1), ring()) == first).all()
+
+
+def test_ratings_without_any_to_validate_on_are_refused() -> None:
+    split = ring()
+    rating = split.train.rating
+    assert rating is not None
+    newest = np.zeros(len(rating), np.bool_)
+    newest[-2 * USERS :] = True
+    unrated = replace(split.train, rating=np.where(newest, np.nan, rating))
+    with pytest.raises(InputError, match="none of the events held out for validation has a rating"):
+        model_of("mf").fit(replace(split, train=unrated))
 
 
 def test_every_event_is_learned_from_once() -> None:

@@ -150,7 +150,10 @@ def _split(dataset: Dataset, held_out: NDArray[np.bool_], name: str, note: str) 
         note += f" {cold} users with {int((~known).sum())} events have no history and are left out."
         test = test.take(known)
     if not len(test):
-        raise InputError(f"{name} leaves nothing to test on", field="split", hint="hold out more, or use more data")
+        hint = "a user needs more events than are held out: hold out fewer, or use more data"
+        if held_out.any():
+            hint = "nobody with events after the cut has any before it: cut later, or use more data"
+        raise InputError(f"{name} leaves nothing to test on", field="split", hint=hint)
     return Split(dataset, train, test, name, note + _ties(train, test) + _repeats(dataset, train, test))
 
 

@@ -178,6 +178,7 @@ def test_splits_out_of_range() -> None:
         ("user-ratio:1.5", "1.5 is not between"),
         ("time:1990-01-01", "nothing happened after 1990-01-01"),
         ("time:1960-01-01", "nothing happened before 1960-01-01"),
+        ("leave-last-out:2", "leaves nothing to test on\n.*hold out fewer"),
     ]:
         with pytest.raises(InputError, match=message):
             parse_split(text)(dataset)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from random import Random
+from statistics import fmean
 
+from llmrank.audit.contrast import expected_in_common, length_of_top
 from llmrank.audit.finding import Audit, AuditRow, correlation, leaders, mean_row, mid_ranks, top_in_common
 from llmrank.errors import InputError
 from llmrank.run import Run
-from llmrank.types import Case, Ranking
-
-TOP = 10
+from llmrank.run.tables import between
+from llmrank.types import Ranking
 
 
 def consistency(run: Run, other: Run, *more: Run) -> Audit:
     """Return how alike the rankings of the same Cases are in several Runs, the mean over Cases and pairs of Runs.
 
     Three numbers: Spearman's correlation of the ranks of all candidates; the share of the top 10 that two Runs have in
-    common (Jaccard: shared items over all items of both); and how often the same item is first. Cases without a
-    readable answer in both Runs of a pair are left out.
+    common (Jaccard: shared items over all items of both), in lists of fewer than 20 of half the longest; and how often
+    the same item is first. Beside each stands what two random orders have. Cases without a readable answer in both Runs
+    of a pair are left out.
 
     Args:
         run: A Run.
@@ -32,48 +33,49 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
     runs = (run, other, *more)
     users: list[str] = []
     found: list[tuple[float, float, float]] = []
-    chances: list[tuple[float, float, float]] = []
+    lengths: list[int] = []
     shared = set.intersection(*({case.case_id for case in one.done} for one in runs))
-    for case in run.done:
-        if case.case_id not in shared or len(case.candidates) < 2:
-            continue
+    cases = [case for case in run.done if case.case_id in shared and len(case.candidates) > 1]
+    k = length_of_top(cases)
+    for case in cases:
         rankings = [one.records[case.case_id].ranking for one in runs]
         for one, ranking in zip(runs, rankings, strict=True):
             if set(ranking.order) != set(rankings[0].order):
                 hint = "audit Runs of the same candidates"
                 raise InputError("the Runs rank different candidates", path=one.path, user=case.user_id, hint=hint)
-        pairs = [_alike(*pair) for pair in combinations(rankings, 2) if all(ranking.answered for ranking in pair)]
+        pairs = [_alike(*pair, k) for pair in combinations(rankings, 2) if all(ranking.answered for ranking in pair)]
         if pairs:
             users.append(case.user_id)
             found.append(_means(pairs))
-            chances.append(_alike(*(_shuffled(case, seed) for seed in (0, 1))))
+            lengths.append(len(case.candidates))
     if not found:
         raise InputError("the Runs have no readable Case in common", path=run.path, hint="audit Runs of the same Cases")
-    names = ("all ranks, correlation", f"top {TOP}, items in both of those in either", "the same item first")
+    names = ("all ranks, correlation", f"top {k}, items in both of those in either", "the same item first")
     bounds = ((-1, 1), (0, 1), (0, 1))
+    chances = (0.0, fmean(expected_in_common(n, k) for n in lengths), fmean(1 / n for n in lengths))
     rows = tuple(
         mean_row(name, values, users, limits, chance)
-        for name, values, limits, chance in zip(names, zip(*found, strict=True), bounds, _means(chances), strict=True)
+        for name, values, limits, chance in zip(names, zip(*found, strict=True), bounds, chances, strict=True)
     )
-    return Audit("Does it say the same when asked again?", _sentence(rows[1]), rows, run.title)
+    return Audit("Does it say the same when asked again?", _sentence(rows[1], k), rows, run.title)
 
 
-def _sentence(top: AuditRow) -> str:
+def _sentence(top: AuditRow, k: int) -> str:
     if top.value is None:
         return "Nothing can be said: every Case ties all its candidates."
     return (
-        f"Of the items that two Runs put into a top {TOP}, {top.value:.0%} are in both; "
+        f"Of the items that two Runs put into a top {k}, {top.value:.0%} are in both (95% CI {between(top.ci95)}); "
         f"of those of two random orders, {top.chance:.0%}."
     )
 
 
-def _alike(left: Ranking, right: Ranking) -> tuple[float, float, float]:
+def _alike(left: Ranking, right: Ranking, k: int) -> tuple[float, float, float]:
     ranks = mid_ranks(left), mid_ranks(right)
     ids = list(ranks[0])
     mine, theirs = leaders(left), leaders(right)
     same = len(mine & theirs) / (len(mine) * len(theirs))
     alike = correlation([ranks[0][one] for one in ids], [ranks[1][one] for one in ids])
-    return alike, top_in_common(*ranks, TOP), same
+    return alike, top_in_common(*ranks, k), same
 
 
 def _means(pairs: list[tuple[float, float, float]]) -> tuple[float, float, float]:
@@ -83,9 +85,3 @@ def _means(pairs: list[tuple[float, float, float]]) -> tuple[float, float, float
         for column in zip(*pairs, strict=True)
     )
     return first, second, third
-
-
-def _shuffled(case: Case, seed: int) -> Ranking:
-    order = [item.item_id for item in case.candidates]
-    Random(f"{seed}:{case.case_id}").shuffle(order)
-    return Ranking(tuple(order))

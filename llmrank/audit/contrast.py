@@ -103,8 +103,7 @@ class Contrast:
 
         Cases of fewer than two candidates, and those without a readable answer in both, are left out.
         """
-        first, longest = next(iter(self.runs)), max(len(case.candidates) for case in self.cases)
-        k = min(TOP, max(1, longest // 2))
+        first, k = next(iter(self.runs)), length_of_top(self.cases)
         for name in self.others:
             both = [
                 (case, mid_ranks(left), mid_ranks(right))
@@ -162,6 +161,11 @@ def worth(subject: str, row: AuditRow, headline: str) -> str:
         return f"no sign that {subject} matters {numbers}"
     verb = "is worth" if row.direction > 0 else "costs"
     return f"{subject} {verb} {number(row.value).lstrip(MINUS)} {headline} {numbers}"
+
+
+def length_of_top(cases: Sequence[Case]) -> int:
+    """Return how many items a top of these Cases has: no more than half of the longest list, and at least one."""
+    return min(TOP, max((1, *(len(case.candidates) // 2 for case in cases))))
 
 
 def expected_in_common(n: int, k: int) -> float:

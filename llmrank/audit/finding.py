@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Self
 
 import numpy as np
@@ -84,8 +85,10 @@ class Audit(Shown):
             raise ValueError("an audit has rows, of finite numbers")
         return found
 
-    def __str__(self) -> str:
-        return f"{self.question} {self.sentence}\n{self.table()}"
+    def text(self, width: int | None = None) -> str:
+        """Return the question, the sentence and the table; with `width` none of their lines is longer."""
+        said = f"{self.question} {self.sentence}"
+        return f"{said if width is None else fill(said, width, break_on_hyphens=False)}\n{self.table().folded(width)}"
 
 
 def read_audit(path: str | Path) -> Audit:

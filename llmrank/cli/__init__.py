@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from io import TextIOWrapper
 from types import MappingProxyType
 
 import click
@@ -99,6 +100,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A shell that starts a command in the background lets it ignore SIGINT; whoever sends one means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        # Of a console or a pipe that is not UTF-8: what it does not know, such as a minus sign, is no reason to stop.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         _check_environment()
         # A verb that ends with an exit code of its own (`context.exit(2)`) returns it here.

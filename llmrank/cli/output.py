@@ -22,10 +22,13 @@ class Showable(Protocol):
 
 def show(result: Showable, *, as_json: bool) -> None:
     """Print a result."""
+    from llmrank.report import console
+    from llmrank.run.tables import Shown
+
     if as_json:
         show_json(result.to_dict())
     else:
-        click.echo(result)
+        click.echo(result.text(console().width) if isinstance(result, Shown) else result)
 
 
 def show_json(value: object) -> None:

@@ -47,7 +47,7 @@ class CaseSet(Sequence[Case]):
     proposed: CaseSettings | None = None
     """The settings of the recall stage that proposed the candidates; None where none did."""
     available: int = 0
-    """Users that could be drawn; 0: unknown."""
+    """Users that could be drawn and have a Case whose truth is known; 0: unknown."""
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -192,7 +192,7 @@ def _drawn(
         notes=tuple(_notes(cases, len(users), settings)),
         settings=_manifest(settings, len(drawn)) | {"data": name, "data_sha256": cases_hash(everyone)},
         seed=settings.seed,
-        available=len(users),
+        available=len({case.user_id for case in fitting if case.relevant or case.rating is not None}),
     )
 
 
@@ -391,8 +391,6 @@ def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Ite
         yield f"{seen} cases offer items that the user already has."
     if missed := sum(bool(case.relevant) and _ids(case).isdisjoint(case.relevant) for case in cases):
         yield f"{missed} cases have no relevant item among their candidates (missed by recall): they count as zero."
-    if unjudged := sum(not case.relevant and case.target is None for case in cases):
-        yield f"{unjudged} cases have no relevant item: they are ranked, and no measure counts them."
 
 
 def _manifest(settings: CaseSettings, users: int) -> dict[str, object]:

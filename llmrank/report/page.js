@@ -18,20 +18,10 @@
   const PAGE = 100;
 
   // ---- what the table needs to know of each Case ---------------------------------------------------------------
-  const rankOf = (case_) => {
-    const found = case_.relevant.map((item) => case_.placed.indexOf(item)).filter((place) => place >= 0);
-    return found.length ? Math.min(...found) + 1 : null;
-  };
-  const recallRank = (case_) => {
-    const found = case_.relevant.map((item) => case_.recall.indexOf(item)).filter((place) => place >= 0);
-    return found.length ? Math.min(...found) + 1 : null;
-  };
   const minus = (a, b) => (a === null || b === null || a === undefined || b === undefined ? null : a - b);
   for (const run of runs) {
     run.byId = new Map(run.cases.map((case_) => [case_.id, case_]));
     for (const case_ of run.cases) {
-      case_.rank = rankOf(case_);
-      case_.recallRank = recallRank(case_);
       case_.change = minus(case_.value, case_.recallValue);
       case_.text = [case_.user, case_.id, ...case_.answers, ...[...case_.recall, ...case_.history.map(([item]) => item)]
         .map((item) => run.titles[item])].join("\n").toLowerCase();
@@ -49,22 +39,26 @@
   const state = { run: "0", outcome: "", reason: "", only: "", q: "", sort: "change", up: "1", case: "" };
   const defaults = { ...state };
   const read = () => Object.assign(state, defaults, Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+  const address = (change) =>
+    "#" + new URLSearchParams(Object.entries({ ...state, ...change }).filter(([name, value]) => value !== defaults[name]));
   const set = (change) => {
     Object.assign(state, change);
-    const kept = Object.entries(state).filter(([name, value]) => value !== defaults[name]);
-    history.replaceState(null, "", "#" + new URLSearchParams(kept));
+    history.replaceState(null, "", address({}));
     draw();
   };
-  const run = () => runs[state.run] ?? runs[0];
+  const run = () => runs[Number(state.run)] ?? runs[0];
 
+  // A rank is two places, the first and the last of the items that are tied for it.
+  const middle = (rank) => rank && (rank[0] + rank[1]) / 2;
+  const places = (rank) => (rank === null ? "–" : rank[0] === rank[1] ? String(rank[0]) : rank.join("–"));
   const columns = () => [
     { key: "id", name: "case", of: (case_) => case_.id },
     { key: "outcome", name: "outcome", of: (case_) => case_.outcome },
     ...(run().rating
       ? [{ key: "truth", name: "true rating", of: (case_) => case_.truth, digits: 1 },
          { key: "predicted", name: "predicted", of: (case_) => case_.scores[0] ?? null, digits: 2 }]
-      : [{ key: "recallRank", name: "rank in recall order", of: (case_) => case_.recallRank, digits: 0 },
-         { key: "rank", name: "rank of the relevant item", of: (case_) => case_.rank, digits: 0 }]),
+      : [{ key: "recallRank", name: "rank in recall order", of: (case_) => middle(case_.recallRank), show: (case_) => places(case_.recallRank) },
+         { key: "rank", name: "rank of the relevant item", of: (case_) => middle(case_.rank), show: (case_) => places(case_.rank) }]),
     { key: "value", name: run().headline ?? "value", of: (case_) => case_.value, digits: 4 },
     ...(run().rating ? [] : [{ key: "change", name: "against recall order", of: (case_) => case_.change, sign: true }]),
     ...(runs.length < 2 ? []
@@ -83,7 +77,7 @@
     won: (case_) => case_.change > 0,
     missed: (case_) => case_.missed.length > 0,
     different: (case_) => Boolean(versus(run(), case_)),
-    worse: (case_) => versus(run(), case_) < 0,
+    worse: (case_) => versus(run(), case_) * (run().lowerIsBetter ? -1 : 1) < 0,
   };
   const chosen = () => {
     const column = columns().find((one) => one.key === state.sort) ?? columns()[0];
@@ -102,41 +96,46 @@
   };
 
   // ---- the parts of the page ------------------------------------------------------------------------------------
-  const toggle = (text, pressed, change, attributes = {}) => {
-    const button = make("button", { type: "button", "aria-pressed": pressed, ...attributes }, text);
+  const toggle = (text, key, pressed, change, attributes = {}) => {
+    const button = make("button", { type: "button", "aria-pressed": pressed, "data-key": key, ...attributes }, text);
     button.addEventListener("click", () => set(change));
     return button;
   };
   const drawOutcomes = () => {
     $("runs").replaceChildren(...(runs.length < 2 ? [] : runs.map((one, place) =>
-      toggle(one.name, String(place) === state.run, { run: String(place), outcome: "", reason: "" }))));
+      toggle(one.name, `run ${place}`, one === run(), { run: String(place), outcome: "", reason: "" }))));
     const counts = Object.entries(run().outcomes).filter(([, count]) => count);
     $("bar").replaceChildren(...counts.map(([outcome, count]) => {
       const pressed = state.outcome === outcome;
-      const button = toggle(`${outcome} ${count}`, pressed, { outcome: pressed ? "" : outcome, reason: "" }, { class: outcome });
+      const button = toggle(`${outcome} ${count}`, outcome, pressed, { outcome: pressed ? "" : outcome, reason: "" }, { class: outcome });
       button.style.flex = `${count} 1 0`;
       return button;
     }));
     $("reasons").replaceChildren(...Object.entries(run().reasons).map(([reason, count]) =>
-      toggle(`${reason} ${count}`, state.reason === reason, { reason: state.reason === reason ? "" : reason })));
+      toggle(`${reason} ${count}`, reason, state.reason === reason, { reason: state.reason === reason ? "" : reason })));
   };
   let shown = PAGE;
   const cell = (column, case_) => {
     const value = column.of(case_);
     if (column.key === "id") {
-      const link = make("a", { href: "#" }, case_.id);
-      link.addEventListener("click", (event) => { event.preventDefault(); set({ case: case_.id }); $("h-story").focus(); });
+      const link = make("a", { href: address({ case: case_.id }) }, case_.id);
+      link.addEventListener("click", (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab or window of its own
+        event.preventDefault();
+        set({ case: case_.id });
+        $("h-story").focus();
+      });
       return make("td", {}, link);
     }
     if (column.key === "outcome") return make("td", { class: "left" }, make("span", { class: `outcome ${value}` }, value));
-    return make("td", {}, value === null ? "–" : column.sign ? signed(value) : number(value, column.digits));
+    return make("td", {}, column.show ? column.show(case_) : value === null ? "–" : column.sign ? signed(value) : number(value, column.digits));
   };
   const drawCases = () => {
     const found = chosen();
     const heads = columns().map((column) => {
       const sorted = column.key === state.sort;
       const head = make("th", { scope: "col", class: column.key === "outcome" ? "left" : "", "aria-sort": sorted ? (state.up ? "ascending" : "descending") : "none" });
-      const button = make("button", { type: "button" }, column.name + (sorted ? (state.up ? " ▲" : " ▼") : ""));
+      const button = make("button", { type: "button", "data-key": `by ${column.key}` }, column.name + (sorted ? (state.up ? " ▲" : " ▼") : ""));
       button.addEventListener("click", () => set({ sort: column.key, up: sorted && state.up ? "" : "1" }));
       head.append(button);
       return head;
@@ -147,20 +146,22 @@
     $("count").textContent = `${found.length} of ${run().cases.length} Cases`;
     $("more").hidden = found.length <= shown;
     const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
-    const lines = [columns().map((column) => quoted(column.name)), ...found.map((case_) => columns().map((column) => quoted(column.of(case_))))];
+    const lines = [columns().map((column) => quoted(column.name)), ...found.map((case_) => columns().map((column) => quoted((column.show ?? column.of)(case_))))];
     $("csv").href = "data:text/csv;charset=utf-8," + encodeURIComponent(lines.map((line) => line.join(",")).join("\n"));
     $("only").replaceChildren(...only().map(([value, text]) =>
       make("option", value === state.only ? { value, selected: "" } : { value }, text)));
     if (document.activeElement !== $("search")) $("search").value = state.q;
   };
 
+  /** A title, with what is said of it: whatever direction it is written in, it moves nothing else. */
+  const titled = (one, item, said = "") => [make("bdi", {}, one.titles[item]), said];
   const list = (tag, items, relevant, describe) => make(tag, {}, ...items.map((item) =>
-    make("li", relevant.has(item) ? { class: "relevant" } : {}, describe(item))));
+    make("li", relevant.has(item) ? { class: "relevant" } : {}, ...describe(item))));
   const column = (name, content) => make("div", {}, make("h3", {}, name), content);
   /** How a Run ranked a Case; items are numbered in each Run anew. */
   const ranking = (one, case_) => {
     const score = (item) => case_.scores[case_.placed.indexOf(item)] ?? null;
-    const withScore = (item) => one.titles[item] + (score(item) === null ? "" : ` (${number(score(item), 3)})`);
+    const withScore = (item) => titled(one, item, score(item) === null ? "" : ` (${number(score(item), 3)})`);
     const unplaced = case_.recall.length - case_.placed.length;
     return column((runs.length < 2 ? "Ranking" : `Ranking: ${one.name}`) + (unplaced ? ` (${unplaced} not placed: tied last)` : ""),
       list("ol", case_.placed, new Set(case_.relevant), withScore));
@@ -222,9 +223,12 @@
   const counts = (given) => Object.entries(given).map(([name, count]) => `${name} ${count}`).join(" · ");
   const drawStory = () => {
     const case_ = run().byId.get(state.case);
-    $("story").hidden = !case_;
-    if (!case_) return;
-    const titles = run().titles;
+    $("story").hidden = !state.case;
+    if (!case_) {
+      $("h-story").textContent = `${run().name} has no Case ${state.case}`;
+      $("story-body").replaceChildren();
+      return;
+    }
     const relevant = new Set(case_.relevant);
     $("h-story").textContent = case_.id === case_.user ? `User ${case_.user}` : `User ${case_.user}, Case ${case_.id}`;
     const newest = [...case_.history].reverse();
@@ -246,10 +250,10 @@
       ]),
       make("div", { class: "columns" },
         ranking(run(), case_), ...(theirs ? [ranking(otherRun(run()), theirs)] : []),
-        column("Recall order", list("ol", case_.recall, relevant, (item) => titles[item])),
-        column("As shown", list("ol", case_.shown, relevant, (item) => titles[item]))),
+        column("Recall order", list("ol", case_.recall, relevant, (item) => titled(run(), item))),
+        column("As shown", list("ol", case_.shown, relevant, (item) => titled(run(), item)))),
       make("h3", {}, `History, newest first (${newest.length})`),
-      make("ul", { class: "history" }, ...newest.map(([item, rating]) => make("li", {}, titles[item] + (rating === null ? "" : ` (${rating})`)))),
+      make("ul", { class: "history" }, ...newest.map(([item, rating]) => make("li", {}, ...titled(run(), item, rating === null ? "" : ` (${rating})`)))),
     );
   };
 
@@ -333,12 +337,22 @@
     $("settings").replaceChildren(...parts);
   };
 
-  const draw = () => { drawOutcomes(); drawCases(); drawStory(); drawDifferences(); drawCurves(); drawSettings(); };
+  const draw = () => {
+    const key = document.activeElement?.dataset.key;
+    drawOutcomes(); drawCases(); drawStory(); drawDifferences(); drawCurves(); drawSettings();
+    // What was pressed is drawn anew: the keyboard stays where it was.
+    if (key) [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus();
+  };
+  /** Draw what the address says; a Case that it names is what its reader wants to see. */
+  const open = () => {
+    read();
+    draw();
+    if (state.case) $("h-story").focus();
+  };
   $("search").addEventListener("input", () => set({ q: $("search").value }));
   $("only").addEventListener("change", () => set({ only: $("only").value }));
   $("more").addEventListener("click", () => { shown += PAGE; drawCases(); });
-  window.addEventListener("hashchange", () => { read(); draw(); });
-  read();
+  window.addEventListener("hashchange", open);
   $("app").hidden = $("last").hidden = false;
-  draw();
+  open();
 })();

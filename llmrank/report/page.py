@@ -25,13 +25,14 @@ from llmrank.audit import Audit
 from llmrank.errors import InputError, MissingError, safe_for_console
 from llmrank.evaluation.calls import Call, calls_of
 from llmrank.files import json_bytes, writing
+from llmrank.measures.judgements import tie_group
 from llmrank.report.sections import sections, summary
-from llmrank.report.terminal import verdict
 from llmrank.run.compare import Comparison, compare
 from llmrank.run.metrics import task_of
 from llmrank.run.pareto import pareto
 from llmrank.run.record import CaseRecord
 from llmrank.run.run import CaseStory, Run
+from llmrank.types import Ranking
 
 DEPTHS = 50
 """The longest cut-off of the curves."""
@@ -122,9 +123,8 @@ def _run(run: Run, name: str) -> dict[str, Any]:
     recall_order = run.recall_order(headline).tolist() if headline and not rating else [None] * len(stories)
     return {
         "name": name,
-        "title": run.title,
-        "verdict": verdict(metrics),
         "headline": headline,
+        "lowerIsBetter": bool(headline and metrics[headline].lower_is_better),
         "rating": rating,
         "outcomes": dict(metrics.outcomes),
         "reasons": dict(metrics.reasons),
@@ -173,6 +173,8 @@ def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: 
         "placed": numbers(record.placed),
         "scores": [_finite(score) for score in (ranking.scores or ())[: len(record.placed)]],
         "relevant": numbers(case.relevant),
+        "rank": _rank(record.ranking, case.relevant, len(record.placed)),
+        "recallRank": _rank(story.recalled, case.relevant, len(story.recalled.order)),
         "missed": [item_id for item_id in case.relevant if item_id not in items],
         "truth": case.rating,
         "outcome": str(ranking.outcome),
@@ -183,10 +185,16 @@ def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: 
         "finish": list(record.finish_reasons),
         "value": value,
         "recallValue": recall_value,
-        "measures": {name: _finite(found) for name, found in record.measures.items()},
         "tokens": [record.usage.prompt_tokens, record.usage.completion_tokens],
         "seconds": record.seconds,
     }
+
+
+def _rank(ranking: Ranking, relevant: Sequence[str], placed: int) -> tuple[int, int] | None:
+    """Return the first and the last of the places that the best relevant item has, from 1; None: it is not placed."""
+    found = (tie_group(ranking, at) for at, item_id in enumerate(ranking.order[:placed]) if item_id in relevant)
+    above, size = next(found, (0, 0))
+    return (above + 1, above + size) if size else None
 
 
 def _calls(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from llmrank.audit import Audit, popularity, position
 from llmrank.errors import InputError, safe_for_console
 from llmrank.report import pictures
-from llmrank.report.terminal import verdict
+from llmrank.report.terminal import bounds, verdict
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison
 from llmrank.run.depth import Depth
@@ -36,7 +36,9 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
     metrics = run.metrics
     first, *rest = verdict(metrics) or [f"{metrics.cases} Cases"]
     what = f"{run.title}: {metrics.cases} Cases of {metrics.users} users, {metrics.evaluation}"
-    return _quiet(what) + _headline(first) + _paragraphs((*rest, *metrics.notes)) + table_html(metrics.table())
+    known = (f"{name.capitalize()}: {text}." for name, text in bounds(metrics))
+    said = _paragraphs((*rest, *metrics.remarks, *known))
+    return _quiet(what) + _headline(first) + said + table_html(metrics.table())
 
 
 def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Sequence[str]) -> str:

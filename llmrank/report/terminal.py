@@ -155,16 +155,9 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
     forced = ", the target put into every list" if metrics.target_forced else ""
     users = f" of {metrics.users} users" if metrics.users != metrics.cases else ""
     yield "cases", f"{metrics.cases}{users}, {metrics.evaluation}{forced}"
-    if unjudged := metrics.cases - metrics.judged_cases:
-        yield "", f"{unjudged} have no known truth; no measure counts them."
-    for note in metrics.notes:
-        yield "", note
-    if metrics.recall is not None:
-        share = metrics.measures[metrics.headline].share_of_ceiling if metrics.headline else None
-        reached = "" if share is None else f"; {metrics.headline} reaches {share:.0%} of its ceiling"
-        yield "recall", f"{metrics.recall:.1%} of relevant items are among the candidates{reached}"
-    if (power := _power(metrics)) is not None:
-        yield "power", power
+    for remark in metrics.remarks:
+        yield "", remark
+    yield from bounds(metrics)
     yield "outcomes", _counts(metrics.outcomes)
     if metrics.reasons:
         yield "reasons", _counts(dict(list(metrics.reasons.items())[:REASONS]))
@@ -189,10 +182,20 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
         yield "run", run
 
 
+def bounds(metrics: Metrics) -> Iterator[tuple[str, str]]:
+    """Yield, each with its name, what the recall stage leaves to be gained, and what so many users can show."""
+    if metrics.recall is not None:
+        share = metrics.measures[metrics.headline].share_of_ceiling if metrics.headline else None
+        reached = "" if share is None else f"; {metrics.headline} reaches {share:.0%} of its ceiling"
+        yield "recall", f"{metrics.recall:.1%} of a Case's relevant items are among its candidates, on average{reached}"
+    if (power := _power(metrics)) is not None:
+        yield "power", power
+
+
 def _power(metrics: Metrics) -> str | None:
     """Return how large a difference from recall order so many users can show; None where that is unknown."""
     versus = metrics[metrics.headline].versus.get("recall_order") if metrics.headline else None
-    if versus is None or versus.detectable is None:
+    if versus is None or not versus.detectable:  # 0: it is recall order
         return None
     if versus.detectable > 1:
         return f"no difference of {metrics.headline} from recall order is large enough for so few users to show"

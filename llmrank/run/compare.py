@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import unified_diff
 from itertools import combinations
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +25,9 @@ from llmrank.types import Case
 if TYPE_CHECKING:
     import pandas
 
-DROPPED_FIRST = ("p (t test)", "wins/ties/losses", "p", "d_z", "reference", "run")
+DROPPED_FIRST = ("p (t test)", "wins/ties/losses", "p", "d_z")
 """Columns that a narrow table does without, in this order."""
+ROLES = ("reference", "run")
 SHOWN_USERS, SHOWN_DIFF_LINES, SHOWN_VALUE = 5, 40, 60
 
 
@@ -105,9 +107,7 @@ class Comparison(Shown):
     def table(self, width: int | None = None) -> TextTable:
         """Return the results as a table; with `width` it drops columns, never digits, until it fits."""
         several = len(self.runs) > 2
-        values = ("reference", "run") if several else self.runs
         test = ("difference", "95% CI", "p", "p (Holm)", "p (t test)", "d_z", "wins/ties/losses")
-        header = (*(("runs",) if several else ()), "measure", *values, *test)
         rows = [
             (
                 *((f"{one.run} − {one.reference}",) if several else ()),
@@ -122,7 +122,16 @@ class Comparison(Shown):
             )
             for one in self.results
         ]
-        return TextTable(header, tuple(rows)).fitting(width, DROPPED_FIRST)
+
+        def named(reference: str, run: str) -> TextTable:
+            header = (*(("runs",) if several else ()), "measure", reference, run, *test)
+            return TextTable(header, tuple(rows)).fitting(width, DROPPED_FIRST)
+
+        if several:
+            return named(*ROLES).fitting(width, ROLES).folded(width)
+        table = named(*self.runs)
+        # The names of two Runs may be wider than all the numbers.
+        return table if width is None or table.width <= width else named(*ROLES)
 
     def verdict(self) -> list[str]:
         """Return what the headline measure says of each pair, in sentences."""
@@ -179,8 +188,9 @@ class Comparison(Shown):
         axes.set_xlabel("difference" if several else f"{self.runs[1]} − {self.runs[0]}, with 95% interval")
         return figure
 
-    def _lines(self) -> Iterator[str]:
-        yield from self.notes()
+    def _lines(self, width: int | None = None, said: Sequence[str] = ()) -> Iterator[str]:
+        for sentence in (*said, *self.notes()):
+            yield _filled(sentence, width)
         if self.settings:
             yield "\nSettings that differ"
             for name, values in self.settings.items():
@@ -191,15 +201,20 @@ class Comparison(Shown):
             if len(lines) > SHOWN_DIFF_LINES:
                 yield f"… {len(lines) - SHOWN_DIFF_LINES} more lines"
         if self.changes:
-            yield f"\nUsers whose {self.headline} changed most, from {self.runs[0]} to {self.runs[1]}"
+            changed = f"Users whose {self.headline} changed most, from {self.runs[0]} to {self.runs[1]}"
+            yield f"\n{_filled(changed, width)}"
             for one in self.changes[:SHOWN_USERS]:
                 name = one.case_id if one.case_id == one.user_id else f"{one.user_id} ({one.case_id})"
                 values = f"{number(one.reference_value)} → {number(one.value)}"
                 yield f"  {safe_for_console(name)}: {values} ({signed(one.difference)})"
 
     def text(self, width: int | None = None) -> str:
-        """Return everything as plain text; the table has at most `width` characters a line."""
-        return "\n".join([*self.verdict(), "", str(self.table(width)), "", *self._lines()])
+        """Return everything as plain text; with `width` the table and the sentences have no longer lines."""
+        table = self.table(width)
+        first, second = self.runs[:2]
+        roles = () if len(self.runs) > 2 or first in table.header else (f"reference: {first}; run: {second}.",)
+        verdict = (_filled(sentence, width) for sentence in self.verdict())
+        return "\n".join([*verdict, "", str(table), "", *self._lines(width, roles)])
 
     def _repr_html_(self) -> str:
         verdict = "".join(f"<p><b>{html.escape(sentence)}</b></p>" for sentence in self.verdict())
@@ -349,6 +364,10 @@ def _changes(measure: Measure, run: Run, other: Run, cases: Sequence[Case]) -> t
     order = [place for place in np.argsort(-size, kind="stable").tolist() if size[place] > stats.TIE]
     changed = ((cases[place], float(before[place]), float(after[place])) for place in order)
     return tuple(CaseChange(case.case_id, case.user_id, was, now) for case, was, now in changed)
+
+
+def _filled(sentence: str, width: int | None) -> str:
+    return sentence if width is None else fill(sentence, width, break_on_hyphens=False)
 
 
 def _setting(value: object) -> str:

@@ -46,7 +46,8 @@ class Gain:
             value=finite(mean.value),
             ci95=finite_pair(mean.low, mean.high) if mean.users else None,
             difference=finite(paired.difference),
-            difference_ci95=finite_pair(paired.low, paired.high),
+            # Student's interval of few users reaches beyond what a difference of two values from 0 to 1 can be.
+            difference_ci95=finite_pair(max(paired.low, -1.0), min(paired.high, 1.0)) if mean.users > 1 else None,
             p=paired.p,
             **more,
         )

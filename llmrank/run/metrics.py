@@ -194,6 +194,13 @@ class Metrics:
     def __len__(self) -> int:
         return len(self.measures)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """`notes`, and before them how many Cases no measure counts."""
+        unjudged = self.cases - self.judged_cases
+        said = f"{unjudged} cases have no known truth: they are ranked, and no measure counts them."
+        return (*([said] if unjudged else ()), *self.notes)
+
     def table(self) -> TextTable:
         """Return the numbers as a table to publish: a row per measure; after four columns, one for each baseline.
 

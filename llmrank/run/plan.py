@@ -55,7 +55,7 @@ class Plan(Shown):
     users: int
     """Those chosen whose truth is known."""
     available: int
-    """All users who could be chosen."""
+    """All users who could be chosen and whose truth is known."""
     differences: tuple[float, ...]
     """The true differences from recall order that are planned for."""
     columns: tuple[PlanColumn, ...]

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from textwrap import fill
+from textwrap import fill, wrap
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SIGNIFICANT = 0.05
 NOTE_WIDTH = 80
+NAME_ROOM = 16
+"""The least room of the names of a table's rows."""
 MINUS = "\N{MINUS SIGN}"
 LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
@@ -56,6 +58,17 @@ class TextTable:
         for column in dropped:
             table = table if width is None or table.width <= width else table.without(column)
         return table
+
+    def folded(self, width: int | None) -> TextTable:
+        """Return the table with the names of its rows on as many lines as it takes to fit the width."""
+        if width is None or self.width <= width:
+            return self
+        room = max(NAME_ROOM, width - self.width + self.widths[0])
+        rows: list[tuple[str, ...]] = []
+        for name, *cells in self.rows:
+            first, *more = wrap(name, room, subsequent_indent="  ", break_on_hyphens=False) or [""]
+            rows += [(first, *cells), *((line, *("" for _ in cells)) for line in more)]
+        return TextTable(self.header, tuple(rows))
 
     def __str__(self) -> str:
         """Return the table as plain text."""
@@ -112,7 +125,7 @@ class Shown(ABC):
     def text(self, width: int | None = None) -> str:
         """Return the table and its notes; with `width` the table drops columns, never digits, until it fits."""
         notes = [fill(note, NOTE_WIDTH, break_on_hyphens=False) for note in self.notes()]
-        return "\n".join([str(self.table().fitting(width, self.dropped)), *notes])
+        return "\n".join([str(self.table().fitting(width, self.dropped).folded(width)), *notes])
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""

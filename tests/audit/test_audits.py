@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from llmrank.audit import Audit, consistency, paraphrase, popularity, position, read_audit
+from llmrank.audit import Audit, AuditRow, consistency, paraphrase, popularity, position, read_audit
 from llmrank.errors import InputError
 from llmrank.rankers.order import Order
 from llmrank.run import Run
@@ -95,11 +95,36 @@ def test_popularity_bias_is_measured_at_its_size(tmp_path: Path, share: float) -
 def test_two_runs_that_agree_in_half_of_their_cases(tmp_path: Path) -> None:
     runs = [run_of(tmp_path / f"{seed}", 0.7, early, seed=seed) for seed in (1, 2)]
     ranks, top, first = consistency(*runs).rows
-    assert ranks.value == pytest.approx(0.49, abs=0.06) and ranks.chance == pytest.approx(0, abs=0.03)
+    assert ranks.value == pytest.approx(0.49, abs=0.06) and ranks.chance == 0
     assert first.value == pytest.approx(0.49 + 0.51 / 20, abs=0.06)
-    assert top.chance == pytest.approx(0.34, abs=0.03), "ten of twenty: five in common of fifteen"
+    assert top.chance == pytest.approx(0.34, abs=0.01), "ten of twenty: five in common of fifteen"
+    assert first.chance == pytest.approx(1 / 20)
     same = consistency(runs[0], runs[0])
     assert [row.value for row in same.rows] == pytest.approx([1, 1, 1])
+
+
+def test_a_top_is_never_the_whole_list(tmp_path: Path) -> None:
+    given = [case(f"u{user}", 6) for user in range(30)]
+    runs = [make_run(tmp_path / f"{seed}", given, [shuffled(one, seed) for one in given]) for seed in (1, 2)]
+    found = consistency(*runs)
+    top = found.rows[1]
+    assert top.name.startswith("top 3,") and top.value is not None and top.value < 0.6
+    assert top.chance == pytest.approx((9 * 1 / 5 + 9 * 2 / 4 + 1) / 20)
+    assert f"a top 3, {top.value:.0%} are in both (95% CI 0." in found.sentence
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_printed_audit_keeps_to_the_width_and_loses_nothing(width: int) -> None:
+    rows = (
+        AuditRow("letters and numbers, top 10, items in both of those in either", -0.5, (-0.6, -0.4), 1_200, 0.25),
+        AuditRow("full history minus the last 5 events", 0.0125, (-0.01, 0.02), 1_200, 0.0, 0.31),
+    )
+    found = Audit("Does it?", "It does, " + "by a little, " * 12 + "so it seems.", rows)
+    lines = found.text(width).splitlines()
+    assert max(map(len, lines)) <= max(width, 76), "beside the numbers, a name has 16 columns"
+    for word in f"{found.sentence} {rows[0].name} {rows[1].name} −0.5000 0.2500 .31 1,200".split():
+        assert word in found.text(width)
+    assert found.text() == str(found)
 
 
 def test_one_place_put_first_always_is_said_where_the_rest_is_ordered_by_chance(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def test_the_command_prints_the_plan_of_the_cases_that_eval_would_take(tmp_path:
     assert [one.spread.like for one in found] == ["random order", "popularity"]
     as_json = json.loads(run_command(tmp_path, *plan, "--json", "--measures", "HR@5").stdout)
     assert as_json["measure"] == "HR@5" and as_json["differences"] == [0.005, 0.01, 0.02, 0.05]
+
+
+def test_users_whose_truth_is_not_known_are_no_users_to_be_had(tmp_path: Path) -> None:
+    write_cases(
+        tmp_path / "cases.parquet", [replace(one, relevant=()) if at % 3 else one for at, one in enumerate(CASES)]
+    )
+    found = lr.plan(str(tmp_path / "cases.parquet"), users=0, detect=0.1, progress=False)
+    assert (found.users, found.available) == (20, 20) and "all 60 users" not in str(found)
 
 
 def test_a_finished_run_lends_its_spread(tmp_path: Path) -> None:

@@ -203,6 +203,32 @@ def test_a_case_is_opened_by_keyboard_and_shows_its_story(browser: Browser, writ
     assert show.locator("#story mark").count() == 3, "the titles that were placed stand in the answer"
 
 
+def test_the_keyboard_stays_where_it_was_when_something_is_pressed(browser: Browser, written: Path) -> None:
+    show = Opened(browser, written).page
+    for name in ("unparsed 4", "unparsed: refusal 4", "history"):
+        show.get_by_role("button", name=name, exact=True).focus()
+        show.keyboard.press("Enter")
+        focused = show.evaluate("[document.activeElement.tagName, document.activeElement.textContent]")
+        assert focused[0] == "BUTTON" and focused[1].startswith(name)
+
+
+def test_an_address_shows_the_case_that_it_names_or_says_that_there_is_none(browser: Browser, written: Path) -> None:
+    show = Opened(browser, written, "#case=u4").page
+    assert show.evaluate("document.activeElement.id") == "h-story"
+    assert 0 <= show.evaluate("document.activeElement.getBoundingClientRect().top") < show.evaluate("innerHeight")
+    assert show.get_by_role("link", name="u5", exact=True).get_attribute("href") == "#case=u5"
+    opened = Opened(browser, written, "#case=u4000&run=constructor")
+    assert opened.page.locator("#story").inner_text() == "run has no Case u4000" and opened.errors == []
+
+
+def test_tied_items_share_their_places(tmp_path: Path, browser: Browser) -> None:
+    case = replace(cases(1)[0], recall_scores=None)
+    run = lr.evaluate([case], ranker="popularity", out=tmp_path / "tied", progress=False)
+    n = len(case.candidates)
+    show = Opened(browser, write_page(tmp_path / "report.html", run)).page
+    assert show.locator("#cases tbody td").all_inner_texts()[3] == f"1–{n}", "no item has an event in training"
+
+
 def test_the_messages_of_every_call_are_those_that_the_endpoint_got(browser: Browser, tmp_path: Path) -> None:
     case = replace(cases(1)[0], candidates=tuple(lr.Item(f"i{at}", f"{HOSTILE} 🎬 {at}") for at in range(22)))
     case = replace(case, recall_scores=None)
@@ -272,6 +298,21 @@ def test_two_runs_show_who_is_worse(browser: Browser, tmp_path: Path) -> None:
     expected = {case.case_id for case, a, b in zip(before.cases, old, new, strict=True) if b < a}
     assert expected and set(opened.cases()) == expected
     assert opened.page.locator("h1").inner_text() == lr.compare(before, after).verdict()[0]
+
+
+def test_of_two_runs_of_ratings_the_one_with_the_larger_error_is_worse(browser: Browser, tmp_path: Path) -> None:
+    runs: list[lr.Run] = []
+    for name, ratings in (("before", "12345"), ("after", "22154")):
+        target = {"item_id": "i", "title": "Film"}
+        rows = [
+            {"user_id": f"u{at}", "target": target, "rating": at + 1, "response": rating}
+            for at, rating in enumerate(ratings)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        runs.append(lr.score(tmp_path / f"{name}.jsonl", "rating", out=tmp_path / name))
+    path = write_page(tmp_path / "report.html", *runs)
+    assert Opened(browser, path, "#run=1&only=worse").cases() == ["u0", "u2", "u3", "u4"]
+    assert Opened(browser, path, "#only=worse").cases() == []
 
 
 def test_two_runs_stand_side_by_side_for_a_user_and_their_differences_are_drawn(

@@ -97,9 +97,9 @@ def test_what_must_stand_beside_the_numbers() -> None:
     text = " ".join(" ".join(lines).split())
     for shown in (
         "40, recall-limited(ease@50)",
-        "2 have no known truth",
+        "2 cases have no known truth: they are ranked, and no measure counts them.",
         "Not a time split",
-        "42.5% of relevant items are among the candidates; NDCG@10 reaches 9% of its ceiling",
+        "42.5% of a Case's relevant items are among its candidates, on average; NDCG@10 reaches 9% of its ceiling",
         "ok 0 · repaired 16 · unparsed 24 · error 0",
         "unparsed: refusal 24",
         "7 oldest events, to fit the context window",
@@ -108,6 +108,12 @@ def test_what_must_stand_beside_the_numbers() -> None:
         "0.0123 EUR for these answers, 0.01 EUR now, prices of 2026-11-01",
     ):
         assert shown in text
+
+
+def test_nothing_is_said_to_be_found_where_the_method_is_recall_order() -> None:
+    itself = VersusBaseline(0.0, (0.0, 0.0), 1.0, 1.0, 0.0)
+    numbers = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, versus={"recall_order": itself})})
+    assert not [line for line in printed(show_metrics(numbers, title="recall_order"), 120) if "would be found" in line]
 
 
 def test_a_baseline_of_any_name_has_a_column() -> None:

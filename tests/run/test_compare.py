@@ -88,6 +88,19 @@ def test_three_runs_are_all_pairs_and_corrected_together(tmp_path: Path, plain: 
     assert found.table(80).width <= 80
 
 
+def test_long_names_of_runs_leave_room_for_the_numbers(tmp_path: Path) -> None:
+    names = ("ml-100k-recommender-palr-a9fdd8fd", "ml-100k-recommender-first-token-5a0c1e2b")
+    few = CASES[:8]
+    runs = [make_run(tmp_path / name, few, [shuffled(one, seed) for one in few]) for seed, name in enumerate(names)]
+    found = compare(*runs)
+    lines = found.text(80).splitlines()
+    sentences = lines[: lines.index("Settings that differ")] if "Settings that differ" in lines else lines
+    assert max(map(len, sentences)) <= 80 and f"reference: {names[0]}; run: {names[1]}." in " ".join(lines)
+    header = found.table(80).header
+    assert header[:5] == ("measure", "reference", "run", "difference", "95% CI") and "p (Holm)" in header
+    assert found.table(200).header[1:3] == names and found.table().header[1:3] == names
+
+
 def test_only_shared_cases_count_and_the_others_are_said(tmp_path: Path, plain: Run) -> None:
     cases = [*CASES[:40], case("new")]
     fewer = make_run(tmp_path / "fewer", cases, [better(one, 2) for one in cases])

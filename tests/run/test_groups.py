@@ -6,10 +6,12 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from llmrank.errors import InputError
 from llmrank.run import Run
+from llmrank.run.gain import Gain
 from llmrank.types import Case, Event, Item, Ranking
 from tests.run.making import case, how, make_run, shuffled
 
@@ -64,6 +66,12 @@ def test_an_item_without_training_events_is_a_group_of_its_own(tmp_path: Path) -
     new = {item: count for item, count in POPULARITY.items() if item != cases[0].relevant[0]}
     made = make_run(tmp_path / "run", cases, [shuffled(one, 1) for one in cases], metric_settings=how(popularity=new))
     assert next(one.name for one in made.groups() if one.by == "relevant item") == "no event"
+
+
+def test_the_interval_of_two_users_is_within_what_a_difference_can_be() -> None:
+    found = Gain.of(np.array([1.0, 0.0]), np.array([0.0, 0.6]), np.array([0, 1]))
+    assert found.difference_ci95 == (-1.0, 1.0)
+    assert Gain.of(np.array([1.0]), np.array([0.0]), np.array([0])).difference_ci95 is None
 
 
 def test_an_unknown_measure_is_refused(run: Run) -> None:

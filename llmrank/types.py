@@ -7,6 +7,7 @@ A `Case` is one evaluation instance. A `PromptTemplate` renders it into `Message
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self, TypeVar
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -149,7 +150,7 @@ class Message:
 class Sampling:
     """How the model draws its answer. Every field is sent explicitly, so no server default can change an answer."""
 
-    temperature: Annotated[float, Ge(0)] = 0.0
+    temperature: Annotated[float, Ge(0), Lt(math.inf)] = 0.0
     top_p: Annotated[float, Gt(0), Le(1)] = 1.0
     top_k: Annotated[int, Ge(0)] = 0
     """0: no limit. Sent only to backends that know it (it is no part of the OpenAI interface)."""

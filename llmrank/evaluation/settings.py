@@ -19,7 +19,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from llmrank.backends import DEFAULT_MODEL
@@ -101,7 +101,7 @@ class PromptSettings:
     """Which drawing of the answers it is, for a temperature above 0: another number asks everything anew."""
     no_profile: bool = False
     """Leave out the first call, which asks for a profile of the user."""
-    temperature: Annotated[float, Ge(0)] | None = None
+    temperature: Annotated[float, Ge(0), Lt(math.inf)] | None = None
     """Sampling temperature, if not the template's own (usually 0)."""
     max_tokens: Annotated[int, Ge(1)] | None = None
     """Longest answer in tokens, if not the template's own."""

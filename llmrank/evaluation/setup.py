@@ -14,7 +14,7 @@ from llmrank.evaluation.session import Session, for_titles
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, flat, settings_of, split_settings
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say
-from llmrank.prompting import PromptTemplate
+from llmrank.prompting import PromptTemplate, template_origin
 from llmrank.rankers.fusion import RecallTerm
 from llmrank.rankers.options import FuseWeight
 from llmrank.rankers.order import Order
@@ -108,7 +108,12 @@ class Setup:
         return replace(self, prompt=replace(self.prompt, options=options))
 
     def session(self, say: Say, store: Store | None = None) -> Session:
-        """Return an open session; one without a model where none is asked. Raises what `Session` raises."""
+        """Return an open session; one without a model where none is asked. Raises what `Session` raises.
+
+        Whoever asks with a template of their own under the name of one of llmrank's is told so.
+        """
+        if self.template is not None and template_origin(self.template) == "edited":
+            say(f"the prompt {self.template.name} is {self.template.path}, not the one that comes with llmrank")
         if not self.asks_model:
             return Session.without_model(say=say)
         return Session(self.model, self.limits, backend=self.backend, store=store, say=say)

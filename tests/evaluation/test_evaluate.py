@@ -126,6 +126,17 @@ def test_a_reporter_of_ones_own_is_told_of_every_case(tmp_path: Path) -> None:
     assert listening.begun == [(6, 0)] and listening.outcomes == ["ok"] * 6 and listening.ended == 1
 
 
+def test_an_edited_template_under_the_name_of_a_shipped_one_is_said(tmp_path: Path) -> None:
+    shipped, listening = lr.load_prompt("rankgpt"), Listening()
+    (edited := tmp_path / "rankgpt.jinja").write_text(shipped.text.replace("I will provide", "We provide"))
+    with serving(ScriptedServer(ANSWER)) as server:
+        evaluate(tmp_path, server, prompt=edited, progress=listening)
+        assert any(f"rankgpt is {edited}" in line for line in listening.lines)
+        listening.lines.clear()
+        evaluate(tmp_path, server, prompt=shipped, progress=listening, out=tmp_path / "other")
+    assert not any("comes with llmrank" in line for line in listening.lines)
+
+
 def test_progress_false_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with serving(ScriptedServer(ANSWER)) as server:
         evaluate(tmp_path, server)

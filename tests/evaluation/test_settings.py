@@ -147,3 +147,8 @@ def test_what_is_said_of_every_call_is_said_of_the_one_for_a_profile_too() -> No
     for prompt in (asking.prompt, asking.prompt.profile):
         front = prompt.template.front
         assert front.thinking.on and front.extra_body == {"seed_of_my_own": 7}
+
+
+def test_a_temperature_has_a_number() -> None:
+    with pytest.raises(InputError, match="temperature"):
+        gather(PromptSettings, {"temperature": float("inf")})

@@ -16,13 +16,14 @@ from llmrank.errors import InputError
 PRIVATE = 0o600
 """The mode of files that hold answers and histories: for their owner alone."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+NO_ROOM_HINT = "make room on the disk; the same command then continues"
 NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Return the error that tells a person what the file system said, and the hint."""
     if error.errno in NO_ROOM:
-        hint = "make room on the disk; the same command then continues"
+        hint = NO_ROOM_HINT
     elif error.errno in NOT_ALLOWED:
         hint = "make the folder writable, or name another"
     else:
@@ -52,10 +53,13 @@ def writing(path: Path, *, overwrite: bool = True, private: bool = False) -> Gen
     The content is on the disk before the name changes. With `private` only the owner can read the file; without
     `overwrite` a file that another process has made meanwhile stays.
 
-    Raises InputError where it cannot be written, FileExistsError where it must not be overwritten.
+    Raises InputError where it cannot be written, or is a device or a pipe, which a file must not take the place of;
+    FileExistsError where it must not be overwritten.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise InputError("is a device or a pipe, and would be replaced", path=path, hint="name a file")
         os.close(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE if private else 0o666))
         yield temporary
         with temporary.open("rb") as file:
@@ -75,8 +79,8 @@ def writing(path: Path, *, overwrite: bool = True, private: bool = False) -> Gen
         temporary.unlink(missing_ok=True)
 
 
-def claim(file: io.IOBase, path: Path | None = None) -> bool:
-    """Lock an open file and return True; return False if another process has it.
+def claim(file: io.IOBase | int, path: Path | None = None) -> bool:
+    """Lock an open file, or the folder of a descriptor, and return True; return False if another process has it.
 
     The lock is lost when the file is closed or its process dies. With `path`, False also if that name no longer belongs
     to the open file, because another process has replaced it since.
@@ -85,7 +89,8 @@ def claim(file: io.IOBase, path: Path | None = None) -> bool:
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return path is None or os.path.samestat(os.fstat(file.fileno()), path.stat())
+        number = file if isinstance(file, int) else file.fileno()
+        return path is None or os.path.samestat(os.fstat(number), path.stat())
     except (BlockingIOError, FileNotFoundError):
         return False
 

@@ -72,3 +72,10 @@ def test_a_claim_is_lost_with_its_process(tmp_path: Path) -> None:
         assert claim(file, path)
         path.rename(tmp_path / "moved")
         assert not claim(file, path), "the name is another file's by now"
+
+
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a device or a pipe"):
+        write_whole(pipe, b"{}")
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]

@@ -74,13 +74,17 @@ def learned_from(card: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from learned_from(start)
 
 
-def check_split(card: Mapping[str, Any], data_sha256: object, split: object) -> None:
+def check_split(card: Mapping[str, Any], data_sha256: object, split: object, whole_sha256: object = None) -> None:
     """Raise InputError where the adapter was trained on this data, cut another way: it may know what is asked.
 
-    A file of Cases is not cut: an adapter that was trained on it knows what is asked.
+    A file of Cases is not cut: an adapter that was trained on it knows what is asked. A k-core of data (`whole_sha256`:
+    of which) is the same data: where its users' last events are left out, the last ones left are another cut.
     """
+    evaluated = {data_sha256, whole_sha256} - {None}
     for trained in learned_from(card):
-        if trained["sha256"] != data_sha256 or (trained["split"] == split and split is not None):
+        if evaluated.isdisjoint({trained["sha256"], trained.get("whole_sha256")}):
+            continue
+        if split is not None and (trained["sha256"], trained["split"]) == (data_sha256, split):
             continue
         if trained["split"] is None:
             raise InputError(
@@ -88,9 +92,10 @@ def check_split(card: Mapping[str, Any], data_sha256: object, split: object) -> 
                 field="adapter",
                 hint="evaluate the Cases of other users, or train an adapter on a file without these",
             )
+        which = "" if trained["sha256"] == data_sha256 else "another k-core of "
         raise InputError(
-            f"the adapter was trained on {trained['split']} of this data, and {split} is evaluated: it may have "
+            f"the adapter was trained on {trained['split']} of {which}this data, and {split} is evaluated: it may have "
             "learned what is asked",
             field="adapter",
-            hint="evaluate that split, or train an adapter on this one (`llmrank finetune --split …`)",
+            hint="evaluate with the --split and --k-core of that training, or train an adapter with these",
         )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -16,6 +17,8 @@ from llmrank.errors import InputError, MissingError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+LORA, LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+"""The files of an adapter in the PEFT format."""
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The linear layers of a decoder layer of Llama and its relatives."""
 
@@ -123,13 +126,16 @@ def save_lora(folder: Path, model: nn.Module, base: str) -> None:
 
     Raises OSError where the disk refuses.
     """
-    cast(Any, model).save_pretrained(str(folder))
-    (folder / "README.md").unlink(missing_ok=True)
-    # PEFT notes where the base model lay on this machine; what matters is which one it was.
-    path = folder / "adapter_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
-    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    with TemporaryDirectory(prefix=".", dir=folder) as beside:
+        # PEFT writes a README.md too, over one that may be somebody's own.
+        cast(Any, model).save_pretrained(beside)
+        # It notes where the base model lay on this machine; what matters is which one it was.
+        path = Path(beside, LORA_CONFIG)
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        for name in (LORA, LORA_CONFIG):
+            Path(beside, name).replace(folder / name)
 
 
 def whitened_basis(read: Tensor, whitening: float) -> tuple[Tensor, Tensor]:

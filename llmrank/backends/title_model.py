@@ -9,7 +9,6 @@ tokens of its title, and a title that nobody has seen yet is scored like any oth
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
-from llmrank.backends.decoder import cut_layers, open_base, save_lora, training_module
+from llmrank.backends.decoder import LORA, LORA_CONFIG, cut_layers, open_base, save_lora, training_module
 from llmrank.backends.models import Model
 from llmrank.backends.titles import TitleShape
 from llmrank.errors import InputError
+from llmrank.files import write_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -118,6 +118,8 @@ class TitleModel:
         """Return a score for each candidate: the log-probability of being next, up to a constant of the user.
 
         The history is read once, however many candidates there are. An empty history is read as one empty event.
+
+        Raises InputError where a score is no number.
         """
         newest = history[-self._window :]
         texts = [*newest, *candidates]
@@ -125,7 +127,11 @@ class TitleModel:
         seen = inputs[: len(newest)] if newest else torch.zeros(1, self.projection.mean.shape[0])
         state = last_states(self.body, seen[None].to(self._dtype))[0, -1]
         wanted = outputs[len(newest) :]
-        return cast("list[float]", (wanted[:, :-1] @ state + wanted[:, -1]).tolist())
+        scores = wanted[:, :-1] @ state + wanted[:, -1]
+        if not scores.isfinite().all():
+            hint = "train with a lower learning rate"
+            raise InputError("the model's scores are no numbers: its training went astray", field="adapter", hint=hint)
+        return cast("list[float]", scores.tolist())
 
 
 def save_adapter(folder: Path, body: nn.Module, projection: Projection, card: Mapping[str, object]) -> None:
@@ -140,21 +146,24 @@ def save_adapter(folder: Path, body: nn.Module, projection: Projection, card: Ma
     save_file(
         {name: one.detach().to(torch.bfloat16).contiguous() for name, one in tensors.items()}, folder / PROJECTION
     )
-    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / CARD, card)
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file as float32; raises InputError where it is not whole."""
+    """Return the tensors of a file as float32; raises InputError where it is not whole, or holds what is no number."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return {name: one.float() for name, one in load_file(path).items()}
+        tensors = {name: one.float() for name, one in load_file(path).items()}
     except (OSError, SafetensorError) as error:
         raise _not_whole(path, error) from error
+    if broken := [name for name, one in tensors.items() if not one.isfinite().all()]:
+        raise _not_whole(path, f"not all values of {broken[0]} are numbers")
+    return tensors
 
 
-def _not_whole(path: Path, error: Exception) -> InputError:
+def _not_whole(path: Path, error: Exception | str) -> InputError:
     return InputError(f"the adapter is not whole: {error}", path=path, hint="copy it again, or train it again")
 
 
@@ -169,12 +178,17 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
     peft = training_module("peft")
     from safetensors import SafetensorError
 
-    tensors = load_tensors(folder / PROJECTION)
+    # PEFT would look for a missing file on the hub.
+    if not (folder / LORA_CONFIG).is_file():
+        raise _not_whole(folder / LORA_CONFIG, "the file is missing")
+    tensors, lora = load_tensors(folder / PROJECTION), load_tensors(folder / LORA)
     try:
         shape = TitleShape(**card["shape"])
-        body = peft.PeftModel.from_pretrained(
-            open_body(base.folder, shape.layers, dtype), str(folder)
-        ).merge_and_unload()
+        tuned = peft.PeftModel.from_pretrained(open_body(base.folder, shape.layers, dtype), str(folder))
+        # PEFT passes over weights that are missing.
+        if lora.keys() != peft.get_peft_model_state_dict(tuned).keys():
+            raise _not_whole(folder / LORA, f"its weights are not those of {shape.layers} layers")
+        body = tuned.merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise _not_whole(folder, error) from error

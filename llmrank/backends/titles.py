@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge
 
 from llmrank.backends.adapter import NEXT_TITLE, read_card
 from llmrank.backends.base import BaseBackend
@@ -30,13 +32,13 @@ SHIPPED = "adapters"
 class TitleShape:
     """How much of the language model is used."""
 
-    layers: int = 4
+    layers: Annotated[int, Ge(1)] = 4
     """Decoder layers that read the history."""
-    item_layers: int = 8
+    item_layers: Annotated[int, Ge(1)] = 8
     """Decoder layers that read a title."""
-    rank: int = 4
+    rank: Annotated[int, Ge(1)] = 4
     """Rank of the LoRA adapter, on all linear layers.  [default: 4; with --prompt 8]"""
-    window: int = 128
+    window: Annotated[int, Ge(1)] = 128
     """Newest events of a history that are read."""
 
 

@@ -53,4 +53,10 @@ def export_sft_command(data: str, output: Path, form: SftFormat, as_json: bool, 
     if as_json:
         show_json(card)
     else:
-        click.echo(f"{output}: {card['examples']:,} examples of {card['data']}, {card['split']}. {card['note']}")
+        cut = f", {card['split']}" if card["split"] else ""
+        click.echo(f"{output}: {card['examples']:,} examples of {card['data']}{cut}. {card['note']}")
+        if card["not_proposed"]:
+            click.echo(
+                f"{card['not_proposed']:,} of {card['cases']:,} cases are left out: the right item is not among their "
+                "candidates (missed by recall)."
+            )

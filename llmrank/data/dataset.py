@@ -54,6 +54,8 @@ class Dataset:
     """Whether nothing but the order of the rows in a table says which event came first."""
     notes: tuple[str, ...] = ()
     """What was decided when it was read, and a reader of the numbers must know."""
+    whole_sha256: str | None = None
+    """The hash of the data that a k-core was taken of; None: all of them are here."""
 
     @property
     def kind(self) -> str:

@@ -99,11 +99,13 @@ def validation_split(split: Split) -> Split:
     """Return the training side of a split, cut once more: the last training event of each user is held out.
 
     Weights, epochs and templates are chosen on it. Nothing of `split.test` is in it: the interactions of its dataset
-    are those of the training side alone.
+    are those of the training side alone. It keeps the name of the split: what learns from it has seen that training
+    side, and nothing more.
 
     Raises InputError: no user has two training events.
     """
-    return leave_last_out(replace(split.dataset, interactions=split.train))
+    inner = leave_last_out(replace(split.dataset, interactions=split.train))
+    return replace(inner, name=split.name)
 
 
 def k_core(dataset: Dataset, k: int) -> Dataset:
@@ -129,7 +131,8 @@ def k_core(dataset: Dataset, k: int) -> Dataset:
     items = tuple(dataset.items[index] for index in items_kept)
     events = replace(events, user=user.astype(np.int32), item=item.astype(np.int32))
     name, sha256 = f"{dataset.name} ({k}-core)", content_hash(users, items, events)
-    return replace(dataset, name=name, users=users, items=items, interactions=events, sha256=sha256)
+    whole = dataset.whole_sha256 or dataset.sha256
+    return replace(dataset, name=name, users=users, items=items, interactions=events, sha256=sha256, whole_sha256=whole)
 
 
 def _left(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -104,10 +104,11 @@ class Evaluation:
 
     def _check_split(self, session: Session) -> None:
         """Raise InputError for an adapter that was trained on another split of this data."""
-        settings = self.cases.settings
+        settings, split = self.cases.settings, self.cases.split
         card = session.backend.card if isinstance(session.backend, TitleBackend) else self.setup.adapter_card
         if card is not None:
-            check_split(card, settings.get("data_sha256"), settings.get("split"))
+            whole = None if split is None else split.dataset.whole_sha256
+            check_split(card, settings.get("data_sha256"), settings.get("split"), whole)
 
     def _alone(self, session: Session) -> Method:
         """Return the method, without the recall stage where its weight is still to be chosen: it asks the same."""

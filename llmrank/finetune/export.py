@@ -10,8 +10,9 @@ from random import Random
 from typing import Literal
 
 from llmrank.errors import InputError
-from llmrank.evaluation.cases import CaseSet
+from llmrank.evaluation.cases import CaseSet, reachable
 from llmrank.files import json_bytes, write_json, write_whole
+from llmrank.finetune.sequences import split_data
 from llmrank.rankers.prompt import Prompt
 from llmrank.types import Case, Question, Request
 
@@ -95,13 +96,15 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
 
 def solved_data(cases: CaseSet) -> Mapping[str, object]:
     """Return the name, the hash and the split of the data that solved Cases come from; no split: a file of Cases."""
-    if (split := cases.split) is not None:
-        return {"name": split.dataset.name, "sha256": split.dataset.sha256, "split": split.name}
+    if cases.split is not None:
+        return split_data(cases.split)
     return {"name": cases.settings["data"], "sha256": cases.settings["data_sha256"], "split": None}
 
 
 def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases: CaseSet) -> Mapping[str, object]:
     """Write examples as JSON lines and a card beside them, and return the card.
+
+    The card counts the Cases, and those that are left out because the right item is not among their candidates.
 
     `trl`: `prompt` and `completion`, both lists of messages, with `user_id` and the hash of the data. `openai`:
     `messages` alone, as that interface takes no other key; the card has the hash.
@@ -131,6 +134,8 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases
     card = {
         "format": form,
         "examples": len(lines),
+        "cases": len(cases),
+        "not_proposed": 0 if cases.task == "rating" else len(cases) - len(reachable(cases)),
         "data": data["name"],
         "data_sha256": data["sha256"],
         "split": data["split"],

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from llmrank.backends.adapter import CARD, read_card
 from llmrank.errors import InputError
-from llmrank.files import cannot_write, write_whole
+from llmrank.files import NO_ROOM_HINT, cannot_write, claim, write_whole
 from llmrank.finetune.settings import Training
 from llmrank.progress import Say
 
@@ -44,6 +48,11 @@ class Weights:
             for mine, given in zip(self.all, weights, strict=True):
                 mine.copy_(given)
         self.use()
+
+    @property
+    def are_finite(self) -> bool:
+        """Whether all of them are numbers, as they are used."""
+        return all(bool(one.isfinite().all()) for one in (*self._lora, *self.all))
 
     def take_gradients(self) -> None:
         """Hand the gradients of the adapter that is used to the copies."""
@@ -101,7 +110,7 @@ class Progress:
     curve: list[dict[str, float]] = field(default_factory=list[dict[str, float]])
 
 
-def finished(out: Path, identity: Mapping[str, Any], say: Say) -> Mapping[str, Any] | None:
+def _finished(out: Path, identity: Mapping[str, Any], say: Say) -> Mapping[str, Any] | None:
     """Return the card of this training where `out` holds its adapter; raises InputError for that of another one."""
     if not (out / CARD).is_file():
         return None
@@ -124,13 +133,37 @@ def train(
 ) -> Mapping[str, Any]:
     """Train what `make` returns, write the adapter of the best weights into `out`, and return its card.
 
-    A training of this `identity` that was stopped continues from its last checkpoint.
+    A training of this `identity` that was stopped continues from its last checkpoint; of a finished one the card is
+    returned.
 
-    Raises InputError for the checkpoint of another training, a loss that is no number any more, and a full disk;
-    KeyboardInterrupt when it is interrupted.
+    Raises InputError for the adapter or the checkpoint of another training, a folder that another process trains into,
+    a loss that is no number any more, and a full disk; KeyboardInterrupt when it is interrupted.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    loop = _Loop(make(), settings, out, identity, say)
+    with _alone_in(out):
+        if (card := _finished(out, identity, say)) is not None:
+            return card
+        return _train(_Loop(make(), settings, out, identity, say), identity, validation_cases)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Generator[None]:
+    """Make the folder, and keep other processes from training into it; raises InputError where either fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        if not claim(handle):
+            hint = "wait for it, or name another folder"
+            raise InputError("another process is training into this folder", path=folder, hint=hint)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _train(loop: _Loop, identity: Mapping[str, Any], validation_cases: int) -> Mapping[str, Any]:
+    say, out = loop.say, loop.out
     try:
         progress = loop.run()
     except KeyboardInterrupt:
@@ -153,6 +186,9 @@ def train(
         (out / CHECKPOINT).unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(out, error) from error
+    except SafetensorError as error:
+        # It hands on what the file system said as text alone.
+        raise InputError(f"cannot be written: {error}", path=out, hint=NO_ROOM_HINT) from error
     return card
 
 
@@ -160,7 +196,7 @@ class _Loop:
     def __init__(
         self, objective: Objective[Any], settings: Training, out: Path, identity: Mapping[str, Any], say: Say
     ) -> None:
-        self.objective, self._settings, self._out, self._identity, self._say = objective, settings, out, identity, say
+        self.objective, self._settings, self.out, self._identity, self.say = objective, settings, out, identity, say
         self._optimiser = torch.optim.AdamW(
             objective.weights.all, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0
         )
@@ -184,15 +220,19 @@ class _Loop:
         }
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        write_whole(self._out / CHECKPOINT, buffer.getvalue())
+        write_whole(self.out / CHECKPOINT, buffer.getvalue())
         self.saved = self.progress.targets
 
     def _restored(self) -> Progress:
         """Return where the training stands, with the weights in place; a new one where there is no checkpoint."""
-        path = self._out / CHECKPOINT
+        path = self.out / CHECKPOINT
         if not path.is_file():
             return Progress()
-        state = cast("dict[str, Any]", torch.load(path, weights_only=True))
+        try:
+            state = cast("dict[str, Any]", torch.load(path, weights_only=True))
+        except (OSError, EOFError, RuntimeError, ValueError, LookupError, UnpicklingError) as error:
+            hint = "remove it to train anew"
+            raise InputError("cannot be read as a checkpoint", path=path, hint=hint) from error
         if state["identity"] != self._identity:
             hint = "name another folder, or remove the checkpoint"
             raise InputError(
@@ -204,7 +244,7 @@ class _Loop:
         torch.set_rng_state(state["generator"])
         progress = Progress(**state["progress"])
         self.saved = progress.targets
-        self._say(f"continuing after {progress.targets:,} of {self._total:,} targets")
+        self.say(f"continuing after {progress.targets:,} of {self._total:,} targets")
         return progress
 
     # --- training
@@ -226,16 +266,12 @@ class _Loop:
                 earlier, progress.targets = progress.targets, progress.targets + targets
                 progress.seconds = before + time.monotonic() - begun
                 if not math.isfinite(loss):
-                    raise InputError(
-                        f"the loss is {loss} after {progress.targets:,} targets",
-                        field="learning_rate",
-                        hint="lower the learning rate; the last checkpoint is kept",
-                    )
+                    raise _diverged(f"the loss is {loss}", progress)
                 if time.monotonic() - said > 20:
                     said = time.monotonic()
                     rate = (progress.targets - started) / (said - begun)
                     left = (total - progress.targets) / rate / 60
-                    self._say(
+                    self.say(
                         f"{progress.targets:,}/{total:,} targets, loss {np.mean(losses[-50:]):.3f}, "
                         f"{rate:,.{0 if rate > 10 else 1}f} targets/s, {left:.0f} min left"
                     )
@@ -255,9 +291,13 @@ class _Loop:
 
     def _validate(self, loss: float) -> None:
         progress, measure = self.progress, self.objective.measure
+        if not self.objective.weights.are_finite:
+            raise _diverged("the weights are no numbers any more", progress)
         value = self.objective.validate()
+        if not math.isfinite(value):
+            raise _diverged(f"{measure} is {value}", progress)
         progress.curve.append({"targets": progress.targets, "loss": round(loss, 4), measure: round(value, 5)})
-        self._say(f"{progress.targets:,} targets: validation {measure} {value:.4f}, loss {loss:.3f}")
+        self.say(f"{progress.targets:,} targets: validation {measure} {value:.4f}, loss {loss:.3f}")
         if value > progress.best:
             progress.best, progress.best_targets, progress.worse = value, progress.targets, 0
             self.best = self.objective.weights.copy()
@@ -279,6 +319,14 @@ class _Loop:
         self._optimiser.zero_grad(set_to_none=True)
         weights.use()
         return loss.item(), targets
+
+
+def _diverged(problem: str, progress: Progress) -> InputError:
+    return InputError(
+        f"{problem} after {progress.targets:,} targets",
+        field="learning_rate",
+        hint="lower the learning rate; the last checkpoint is kept",
+    )
 
 
 def batches_by_length(lengths: Sequence[int], most: int) -> Iterator[list[int]]:

@@ -27,7 +27,7 @@ from llmrank.evaluation.fusing import MEASURE
 from llmrank.evaluation.method import Method
 from llmrank.files import write_json
 from llmrank.finetune.export import SftExample, sft_examples, solved_data
-from llmrank.finetune.loop import Weights, batches_by_length, finished, train
+from llmrank.finetune.loop import Weights, batches_by_length, train
 from llmrank.finetune.settings import PromptTraining
 from llmrank.finetune.titles import check_validation, mean_value
 from llmrank.progress import Say, silent
@@ -94,8 +94,6 @@ def train_prompt(
     """
     settings = settings or PromptTraining()
     identity = _identity(model, learned, validation, settings)
-    if (card := finished(out, identity, say)) is not None:
-        return card
     if validation.cases.task == "ranking":
         check_validation(validation.cases)
     return train(

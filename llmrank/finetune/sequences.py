@@ -24,10 +24,8 @@ class TitleSequences:
     """The line of each item that occurs in training."""
     sequences: tuple[NDArray[np.int32], ...]
     """Per user with two events or more: indices into `texts`, oldest first."""
-    data: str
-    """Name of the dataset."""
-    data_sha256: str
-    split: str
+    split: Split
+    """Whose training side they are."""
     sha256: str
     """Over texts and sequences: the training data, whatever it came from."""
 
@@ -35,6 +33,14 @@ class TitleSequences:
     def targets(self) -> int:
         """How many events are predicted in one pass over the data."""
         return sum(len(one) - 1 for one in self.sequences)
+
+
+def split_data(split: Split) -> dict[str, object]:
+    """Return what an adapter notes of the data that it learned from: name, hash, split; of a k-core also the hash of
+    the data that it was taken of."""
+    dataset = split.dataset
+    whole = {} if dataset.whole_sha256 is None else {"whole_sha256": dataset.whole_sha256}
+    return {"name": dataset.name, "sha256": dataset.sha256, **whole, "split": split.name}
 
 
 def title_sequences(split: Split, users: int = 0, seed: int = 0) -> TitleSequences:
@@ -64,9 +70,7 @@ def title_sequences(split: Split, users: int = 0, seed: int = 0) -> TitleSequenc
     digest = hashlib.sha256("\n".join(number).encode("utf-8", "surrogatepass"))
     for one in sequences:
         digest.update(np.int32(len(one)).tobytes() + one.tobytes())
-    found = TitleSequences(
-        tuple(number), sequences, split.dataset.name, split.dataset.sha256, split.name, digest.hexdigest()
-    )
+    found = TitleSequences(tuple(number), sequences, split, digest.hexdigest())
     if found.targets < LEAST_TARGETS:
         raise InputError(
             f"{split.dataset.name} gives {found.targets} training examples; at least {LEAST_TARGETS} are needed",

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le, Lt
 
 from llmrank.backends.titles import TitleShape
+from llmrank.backends.vllm import LORA_RANKS
+
+Positive = Annotated[float, Gt(0), Lt(float("inf"))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +20,11 @@ class Training:
 
     users: Annotated[int, Ge(0)] = 0
     """Users whose events are learned from, drawn with the seed; 0: all."""
-    epochs: Annotated[float, Gt(0)] = 8.0
+    epochs: Positive = 8.0
     """Passes over the data.  [default: 8; with --prompt 3]"""
-    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    learning_rate: Positive = 1e-3
     """At its highest; it falls along a cosine.  [default: 0.001; with --prompt 0.0005]"""
-    warm_up: int = 30
+    warm_up: Annotated[int, Ge(1)] = 30
     """Steps in which the learning rate rises."""
     validations: Annotated[int, Ge(1)] = 4
     """How often the weights are measured on the validation Cases; the best are kept."""
@@ -29,7 +32,7 @@ class Training:
     """Validations without a better one after which training stops."""
     checkpoint_seconds: float = 30.0
     """Between checkpoints: what a training that is stopped loses at most."""
-    seed: int = 0
+    seed: Annotated[int, Ge(0), Lt(1 << 63)] = 0
     """Draws the weights that training begins with, the order of the users, and the validation users."""
     dtype: str = "bfloat16"
     """Of the language model's weights and states."""
@@ -54,12 +57,12 @@ class TitleTraining(Training):
 class PromptTraining(Training):
     """The settings of a training that answers a prompt."""
 
-    epochs: Annotated[float, Gt(0)] = 3.0
+    epochs: Positive = 3.0
     """Passes over the data."""
-    learning_rate: Annotated[float, Gt(0)] = 5e-4
+    learning_rate: Positive = 5e-4
     """At its highest; it falls along a cosine."""
-    rank: Annotated[int, Ge(1)] = 8
-    """Rank of the LoRA adapter, on all linear layers."""
+    rank: Annotated[int, Ge(1), Le(LORA_RANKS[-1])] = 8
+    """Rank of the LoRA adapter, on all linear layers; vLLM takes no larger one."""
     tuned_layers: Annotated[int, Ge(0)] = 0
     """Decoder layers, the uppermost, that get an adapter; 0: all. Fewer train faster."""
     targets: Annotated[int, Ge(1)] = 1

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
-from llmrank.backends.decoder import open_base, whitened_basis, with_lora
+from llmrank.backends.decoder import LORA, open_base, whitened_basis, with_lora
 from llmrank.backends.models import Model, fingerprint
 from llmrank.backends.title_model import (
     PROJECTION,
@@ -33,8 +33,8 @@ from llmrank.errors import InputError
 from llmrank.evaluation.cases import cases_hash, reachable
 from llmrank.evaluation.fusing import MEASURE, Validation
 from llmrank.files import write_json
-from llmrank.finetune.loop import Weights, batches_by_length, finished, train
-from llmrank.finetune.sequences import TitleSequences
+from llmrank.finetune.loop import Weights, batches_by_length, train
+from llmrank.finetune.sequences import TitleSequences, split_data
 from llmrank.finetune.settings import TitleTraining
 from llmrank.measures import Judgements
 from llmrank.progress import Say, silent
@@ -77,8 +77,6 @@ def train_titles(
     """
     settings = settings or TitleTraining()
     identity = _identity(model, sequences, validation, settings)
-    if (card := finished(out, identity, say)) is not None:
-        return card
     check_validation(validation)
     if settings.start is not None:
         _check_start(settings.start, model, settings.shape)
@@ -130,9 +128,7 @@ def _identity(
         "settings": plain,
         "start": start,
         "data": {
-            "name": sequences.data,
-            "sha256": sequences.data_sha256,
-            "split": sequences.split,
+            **split_data(sequences.split),
             "sequences_sha256": sequences.sha256,
             "sequences": len(sequences.sequences),
             "items": len(sequences.texts),
@@ -176,7 +172,7 @@ class TitleObjective:
         """Put another adapter's weights in place and return its projections."""
         tensors = load_tensors(folder / PROJECTION)
         peft = import_module("peft")
-        peft.set_peft_model_state_dict(self._body, load_tensors(folder / "adapter_model.safetensors"))
+        peft.set_peft_model_state_dict(self._body, load_tensors(folder / LORA))
         self._mean = tensors["mean"]
         return tensors
 

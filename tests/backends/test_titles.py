@@ -4,6 +4,7 @@ import asyncio
 import math
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,16 @@ from safetensors.torch import load_file, save_file
 import llmrank as lr
 from llmrank.backends import BackendSettings, open_backend
 from llmrank.backends.adapter import check_split, read_card
+from llmrank.backends.decoder import LORA, LORA_CONFIG
 from llmrank.backends.models import DEFAULT_MODEL, Model
 from llmrank.backends.title_model import PROJECTION, TitleModel, load_adapter
 from llmrank.backends.titles import DEFAULT_ADAPTER, find_adapter, open_titles, shipped_adapter
 from llmrank.data.dataset import Split
-from llmrank.data.splits import validation_split
+from llmrank.data.splits import k_core, validation_split
 from llmrank.errors import FatalBackendError, InputError
 from llmrank.evaluation.cases import CaseSet
 from llmrank.evaluation.training_data import TrainingData
-from llmrank.finetune.sequences import title_sequences
+from llmrank.finetune.sequences import split_data, title_sequences
 from llmrank.finetune.titles import rank_titles, train_titles
 from llmrank.rankers.fusion import Fused, Fusion
 from llmrank.rankers.next_title import NextTitle, item_text
@@ -152,6 +154,35 @@ def test_an_adapter_that_was_trained_on_another_split_of_the_data_is_refused(
     )
     with pytest.raises(InputError, match=r"user-ratio\(0.5\) is evaluated: it may have learned what is asked"):
         lr.evaluate(cases, ranker="next_title", backend=backend, out=tmp_path / "run", progress=False)
+
+
+def test_a_k_core_of_the_data_is_another_split_of_it(split: Split) -> None:
+    """An event that a user's last one hides from training may be the last one that a k-core leaves."""
+    core = k_core(split.dataset, 2)
+    thinned, whole = split_data(replace(split, dataset=core)), split_data(split)
+    assert thinned["whole_sha256"] == k_core(core, 3).whole_sha256 == split.dataset.sha256
+    check_split({"data": thinned}, core.sha256, split.name, core.whole_sha256)
+    for trained, dataset in ((whole, core), (thinned, split.dataset), (thinned, replace(core, sha256="of another k"))):
+        with pytest.raises(InputError, match="another k-core of this data"):
+            check_split({"data": trained}, dataset.sha256, split.name, dataset.whole_sha256)
+
+
+@pytest.mark.parametrize("damage", ["no weights", "no settings", "no number", "weights of fewer layers"])
+def test_an_adapter_that_is_not_whole_is_refused_without_a_look_at_the_hub(
+    tiny_model: Model, adapter: Path, tmp_path: Path, damage: str
+) -> None:
+    folder = Path(shutil.copytree(adapter, tmp_path / "damaged"))
+    weights = load_file(path := folder / LORA)
+    if damage == "no weights":
+        path.unlink()
+    elif damage == "no settings":
+        (folder / LORA_CONFIG).unlink()
+    elif damage == "no number":
+        save_file({name: one * math.nan for name, one in weights.items()}, path)
+    else:
+        save_file({name: one for name, one in weights.items() if "layers.0" in name}, path)
+    with pytest.raises(InputError, match="not whole"):
+        load_adapter(folder, tiny_model)
 
 
 def test_a_folder_comes_before_the_adapter_that_is_shipped_under_its_name(

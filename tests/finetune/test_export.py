@@ -198,6 +198,15 @@ def test_the_right_answer_is_read_as_the_right_item(split: Split, name: str) -> 
         assert answer.ranked[0] == case.relevant[0]
 
 
+def test_the_card_names_the_split_that_is_held_out_and_counts_what_was_left_out(circle: Path, tmp_path: Path) -> None:
+    card = export_sft(
+        circle, tmp_path / "sft.jsonl", prompt="rankgpt", model="not-here", recall="random", k=5, split="user-ratio:0.6"
+    )
+    rows = [json.loads(line) for line in (tmp_path / "sft.jsonl").read_text("utf-8").splitlines()]
+    assert {card["split"], *(row["split"] for row in rows)} == {"user-ratio(0.6)"}
+    assert (card["cases"], card["not_proposed"]) == (120, 120 - len(rows)) and 0 < len(rows) < 100
+
+
 def test_no_examples_are_an_error(split: Split, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no examples"):
         write_sft([], tmp_path / "sft.jsonl", "trl", validation_cases(split, CaseSettings(recall="random", k=4), 0))

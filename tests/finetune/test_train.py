@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,16 +14,18 @@ from llmrank.backends.models import Model
 from llmrank.data.dataset import Split
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
+from llmrank.evaluation.settings import gather
+from llmrank.files import claim
 from llmrank.recall import candidates_for, recall_model
 from llmrank.types import Case
 
 pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 
 
-from llmrank.backends.title_model import PROJECTION, TitleShape, load_adapter
+from llmrank.backends.title_model import PROJECTION, TitleShape, load_adapter, save_adapter
 from llmrank.finetune.loop import CHECKPOINT
 from llmrank.finetune.sequences import title_sequences
-from llmrank.finetune.settings import TitleTraining
+from llmrank.finetune.settings import PromptTraining, TitleTraining
 from llmrank.finetune.titles import rank_titles, train_titles, windows
 
 SETTINGS = TitleTraining(
@@ -176,6 +180,8 @@ def test_too_few_validation_cases_a_loss_that_is_no_number_and_a_full_disk_are_n
         train_titles(tiny_model, sequences, cases[:1], tmp_path / "few", SETTINGS)
     with pytest.raises(InputError, match=r"the loss is (nan|inf)"):
         train_titles(tiny_model, sequences, cases, tmp_path / "nan", replace(SETTINGS, learning_rate=1e30))
+    with pytest.raises(InputError, match=r"no numbers"):  # the only step is the last one
+        train_titles(tiny_model, sequences, cases, tmp_path / "1", replace(SETTINGS, learning_rate=np.inf, epochs=0.01))
     # The kernel refuses to let a file grow beyond the limit, as it does on a full disk.
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
@@ -184,6 +190,68 @@ def test_too_few_validation_cases_a_loss_that_is_no_number_and_a_full_disk_are_n
             train_titles(tiny_model, sequences, cases, tmp_path / "full", replace(SETTINGS, epochs=0.5))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_disk_that_is_full_when_the_adapter_is_written_loses_nothing(
+    tiny_model: Model, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner, settings = validation_split(split), replace(SETTINGS, epochs=0.1)
+    sequences, cases = title_sequences(inner), hits(inner)
+
+    def on_a_full_disk(*args: Any) -> None:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            save_adapter(*args)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    (tmp_path / "README.md").write_text("mine")
+    with monkeypatch.context() as patch:
+        patch.setattr("llmrank.finetune.titles.save_adapter", on_a_full_disk)
+        with pytest.raises(InputError, match=r"cannot be written.*\n  hint: make room"):
+            train_titles(tiny_model, sequences, cases, tmp_path, settings)
+    lines: list[str] = []
+    train_titles(tiny_model, sequences, cases, tmp_path, settings, say=lines.append)
+    assert any(line.startswith("continuing after") for line in lines)
+    assert load_adapter(tmp_path, tiny_model) and (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_a_folder_that_another_process_trains_into_and_one_that_cannot_be_are_refused(
+    tiny_model: Model, split: Split, tmp_path: Path
+) -> None:
+    inner = validation_split(split)
+    sequences, cases = title_sequences(inner), hits(inner)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    assert claim(handle)
+    with pytest.raises(InputError, match="another process is training into this folder"):
+        train_titles(tiny_model, sequences, cases, tmp_path, SETTINGS)
+    os.close(handle)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file: cannot be written"):
+        train_titles(tiny_model, sequences, cases, tmp_path / "file", SETTINGS)
+    (tmp_path / CHECKPOINT).write_bytes(b"PK\x03\x04 half of one")
+    with pytest.raises(InputError, match="cannot be read as a checkpoint"):
+        train_titles(tiny_model, sequences, cases, tmp_path, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("training", "wrong"),
+    [
+        (TitleTraining, {"rank": 0}),
+        (TitleTraining, {"layers": 0}),
+        (TitleTraining, {"item_layers": -1}),
+        (TitleTraining, {"seed": -1}),
+        (TitleTraining, {"epochs": float("inf")}),
+        (PromptTraining, {"learning_rate": float("inf")}),
+        (PromptTraining, {"rank": 513}),  # vLLM would not take it
+    ],
+)
+def test_settings_that_no_training_can_have_are_refused_before_it(
+    training: type[TitleTraining | PromptTraining], wrong: dict[str, float]
+) -> None:
+    with pytest.raises(InputError, match="should be"):
+        gather(training, wrong)
 
 
 def test_an_adapter_of_another_base_model_and_a_broken_one_are_refused(

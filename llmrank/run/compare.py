@@ -156,14 +156,6 @@ class Comparison(Shown):
             *(f"{count} Cases of {name} are left out: another Run lacks them." for name, count in left_out.items()),
         )
 
-    def to_markdown(self) -> str:
-        """Return the table as a Markdown pipe table, with its notes."""
-        return self.table().to_markdown() + "\n" + "\n".join(self.notes()) + "\n"
-
-    def to_latex(self) -> str:
-        """Return the table as a LaTeX `tabular` (package booktabs); the notes come first, as comments."""
-        return "".join(f"% {note}\n" for note in self.notes()) + self.table().to_latex()
-
     def to_pandas(self) -> pandas.DataFrame:
         """Return a row per result; raises MissingError without pandas."""
         frame = optional("pandas", "pandas", "a DataFrame")

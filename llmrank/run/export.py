@@ -53,8 +53,7 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
         return _write_trec(run, path, overwrite=overwrite)
     with replacing(path, overwrite=overwrite) as temporary:
         if format == "latex" or format == "markdown":
-            table = run.table()
-            temporary.write_text(table.to_latex() if format == "latex" else table.to_markdown(), encoding="utf-8")
+            temporary.write_text(run.to_latex() if format == "latex" else run.to_markdown(), encoding="utf-8")
         elif format == "csv":
             with temporary.open("w", encoding="utf-8", newline="") as file:
                 writer: csv.DictWriter[str] = csv.DictWriter(file, COLUMNS)

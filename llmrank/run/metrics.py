@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -142,7 +143,7 @@ class UsageSummary:
     """The date of the prices, ISO format."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Metrics:
     """The numbers of a Run. `metrics["NDCG@10"].value`; iterating gives the names of the measures."""
 
@@ -193,6 +194,14 @@ class Metrics:
 
     def __len__(self) -> int:
         return len(self.measures)
+
+    def __str__(self) -> str:
+        return f"{self.cases} Cases, {self.evaluation}\n{self.table()}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.cases} Cases, {html.escape(self.evaluation)}</p>{self.table().to_html()}"
 
     @property
     def remarks(self) -> tuple[str, ...]:

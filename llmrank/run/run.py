@@ -263,6 +263,14 @@ class Run:
         """Return the numbers as a table to publish: a row per measure, the baselines beside it."""
         return self.metrics.table()
 
+    def to_markdown(self) -> str:
+        """Return `table` as a Markdown pipe table."""
+        return self.table().to_markdown()
+
+    def to_latex(self) -> str:
+        """Return `table` as a LaTeX `tabular` (package booktabs)."""
+        return self.table().to_latex()
+
     def _story(self, case: Case) -> CaseStory:
         order = self.settings.get("order")
         shown = case if order is None else Order.parse(order, self.settings["seed"]).arrange(case)
@@ -272,7 +280,7 @@ class Run:
         return f"Run({str(self.path)!r})"
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.metrics.cases} Cases, {self.metrics.evaluation}\n{self.table()}"
+        return f"{self.name}: {self.metrics}"
 
     def _repr_html_(self) -> str:
         title = f"{self.name}: {self.metrics.cases} Cases, {self.metrics.evaluation}"

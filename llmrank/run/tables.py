@@ -127,6 +127,14 @@ class Shown(ABC):
         notes = [fill(note, NOTE_WIDTH, break_on_hyphens=False) for note in self.notes()]
         return "\n".join([str(self.table().fitting(width, self.dropped).folded(width)), *notes])
 
+    def to_markdown(self) -> str:
+        """Return the table as a Markdown pipe table, with its notes."""
+        return self.table().to_markdown() + "\n" + "\n".join(self.notes()) + "\n"
+
+    def to_latex(self) -> str:
+        """Return the table as a LaTeX `tabular` (package booktabs); the notes come first, as comments."""
+        return "".join(f"% {note}\n" for note in self.notes()) + self.table().to_latex()
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         return {self.key: asdict(self)} if self.key else asdict(self)

@@ -45,6 +45,7 @@ def test_only_the_first_are_moved(tmp_path: Path) -> None:
         15: 1,
         20: 0.5,
     }
+    assert run.depth().to_markdown().startswith("| reranked |") and "% difference" in run.depth().to_latex()
     assert "reranked" in str(run.depth()) and "<table>" in run.depth()._repr_html_()  # pyright: ignore[reportPrivateUsage]
 
 

@@ -170,3 +170,10 @@ def test_a_trec_run_and_its_qrels_are_two_files_or_none(strict: Run, tmp_path: P
     with pytest.raises(InputError, match="already exists"):
         strict.export(tmp_path / "out.trec", "trec")
     assert not (tmp_path / "out.qrels").exists()
+
+
+def test_numbers_show_themselves_as_their_table(strict: Run) -> None:
+    numbers = strict.measure("NDCG@1..3")
+    assert repr(numbers) == f"{len(CASES)} Cases, {numbers.evaluation}\n{numbers.table()}"
+    assert numbers.table().to_html() in numbers._repr_html_()  # pyright: ignore[reportPrivateUsage]
+    assert str(strict) == f"{strict.name}: {strict.metrics}"

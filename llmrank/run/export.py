@@ -33,8 +33,8 @@ ExportFormat = Literal["trec", "csv", "parquet", "latex", "markdown"]
 COLUMNS = ("case_id", "user_id", "item_id", "title", "recall_rank", "score", "placed", "relevant", "outcome")
 """Of the CSV and Parquet formats, a row per candidate of a Case. `recall_rank` (by recall score) counts from 1. Of
 equal `score`s, of which higher is better, the items are tied; for ratings it is the predicted rating, NaN where there
-is none. `placed` says whether the method said anything of the item. `relevant` is 1 or 0; for ratings the true rating,
-or nothing."""
+is none. `placed` says whether the method said anything of the item. `relevant` is the gain (1 where relevance is
+binary) or 0; for ratings the true rating, or nothing."""
 
 
 def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = False) -> list[Path]:  # noqa: A002
@@ -68,12 +68,12 @@ def exported_rows(run: Run) -> Iterator[dict[str, object]]:
     """Yield a row, with the values of `COLUMNS`, for every candidate of every Case that is done, best first."""
     for case in run.done:
         record = run.records[case.case_id]
-        ranking, relevant, placed = record.ranking, set(case.relevant), set(record.placed)
+        ranking, gains, placed = record.ranking, case.gain_of, set(record.placed)
         titles = {item.item_id: item.title for item in case.asked}
         recalled = in_recall_order([case])[0].order or tuple(titles)
         known = {item_id: (titles[item_id], place) for place, item_id in enumerate(recalled, 1)}
         for item_id, score in scores_with_ties(ranking).items():
-            truth: float | None = float(item_id in relevant)
+            truth: float | None = gains.get(item_id, 0.0)
             if case.target is not None:
                 score, truth = ranking.scores[0] if ranking.scores else float("nan"), case.rating
             about, outcome = (case.case_id, case.user_id, item_id, *known[item_id]), str(ranking.outcome)

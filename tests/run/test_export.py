@@ -163,6 +163,13 @@ def test_the_recall_rank_is_that_of_the_recall_scores(tmp_path: Path) -> None:
     assert places == {item.item_id: place for place, item in enumerate(CASES[0].candidates, 1)}
 
 
+def test_grades_of_relevance_are_kept(tmp_path: Path) -> None:
+    one = replace(CASES[5], relevant=tuple(item.item_id for item in CASES[5].candidates[:2]), gains=(3.0, 0.5))
+    [path] = make_run(tmp_path / "graded", [one], [shuffled(one, 1)]).export(tmp_path / "out.parquet", "parquet")
+    rows = pq.read_table(path).to_pylist()
+    assert {row["item_id"]: row["relevant"] for row in rows if row["relevant"]} == one.gain_of
+
+
 def test_a_trec_run_and_its_qrels_are_two_files_or_none(strict: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="what is relevant"):
         strict.export(tmp_path / "out.qrels", "trec", overwrite=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,12 +69,16 @@ def nearest_neighbours(vectors: csr_matrix, neighbours: int) -> csr_matrix:
     items, blocks = len(vectors.indptr) - 1, list["csr_matrix"]()
     turned = vectors.T.tocsr()
     for start in range(0, items, ITEMS_AT_ONCE):
-        cosine = (vectors[start : start + ITEMS_AT_ONCE] @ turned).toarray()
-        rows = np.arange(len(cosine))
-        cosine[rows, start + rows] = 0.0
-        columns = top_columns(cosine, neighbours)
-        values = np.take_along_axis(cosine, columns, axis=1)
-        block = csr_matrix((values.ravel(), (np.repeat(rows, columns.shape[1]), columns.ravel())), cosine.shape)
-        block.eliminate_zeros()
-        blocks.append(block)
+        cosine = csr_matrix(vectors[start : start + ITEMS_AT_ONCE] @ turned)
+        cosine.sort_indices()
+        data = np.asarray(cosine.data, np.float64)  # no copy: what is set to 0 here goes
+        for row, (begin, end) in enumerate(pairwise(np.asarray(cosine.indptr).tolist())):
+            values = data[begin:end]
+            values[cosine.indices[begin:end] == start + row] = 0.0
+            if len(values) > neighbours:
+                far = np.ones(len(values), np.bool_)
+                far[top_columns(values[None], neighbours)] = False
+                values[far] = 0.0
+        cosine.eliminate_zeros()
+        blocks.append(cosine)
     return csr_matrix(vstack(blocks))

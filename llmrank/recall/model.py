@@ -16,8 +16,8 @@ from llmrank.errors import InputError
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-USERS_AT_ONCE = 1024
-"""Users scored together: bounds the dense scores at this many times the catalogue."""
+USERS_AT_ONCE, SCORES_AT_ONCE = 1024, 2**25
+"""Users scored together, and scores, at most: fewer users where the catalogue is large, so that they take 256 MB."""
 
 
 Setting = int | float | str | bool
@@ -94,8 +94,9 @@ class Fitted:
             raise InputError(f"k is {k}: there is nothing to propose", hint="give k (-k) a value of 1 or more")
         items = np.full((len(users), k), -1, dtype=np.int32)
         scores = np.full((len(users), k), -np.inf)
-        for start in range(0, len(users), USERS_AT_ONCE):
-            rows = slice(start, start + USERS_AT_ONCE)
+        step = max(1, min(USERS_AT_ONCE, SCORES_AT_ONCE // len(self.preferences.items)))
+        for start in range(0, len(users), step):
+            rows = slice(start, start + step)
             dense = self._checked(users[rows])
             if exclude_seen:
                 dense[self.preferences.matrix[users[rows]].nonzero()] = -np.inf

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.errors import InputError
 from llmrank.recall import Ease, Fitted, ItemKNN, Popularity, RandomRecall, RecallModel, recall_model
+from llmrank.recall.item_knn import nearest_neighbours
 from llmrank.recall.model import preferences, top_columns
 from llmrank.types import Item
 
@@ -154,6 +156,34 @@ def test_item_knn_is_tf_idf_cosine() -> None:
 def test_top_columns_is_a_stable_sort(rows: list[list[int]], k: int) -> None:
     scores = np.array(rows, dtype=np.float64)
     assert (top_columns(scores, k) == np.argsort(-scores, axis=1, kind="stable")[:, :k]).all()
+
+
+@pytest.mark.parametrize("neighbours", [1, 5, 100])
+def test_the_nearest_neighbours_are_those_of_the_whole_table_of_cosines(neighbours: int) -> None:
+    rng = np.random.default_rng(0)
+    vectors = csr_matrix(rng.integers(0, 3, (40, 12)) * (rng.random((40, 12)) < 0.3), dtype=np.float64)
+    cosines = (vectors @ vectors.T).toarray()
+    np.fill_diagonal(cosines, 0.0)
+    expected = np.zeros_like(cosines)
+    for row in range(40):
+        nearest = np.argsort(-cosines[row], kind="stable")[:neighbours]
+        expected[row, nearest] = cosines[row, nearest]
+    found = nearest_neighbours(vectors, neighbours)
+    assert (found.toarray() == expected).all()
+    assert found.nnz == np.count_nonzero(expected)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_a_large_catalogue_is_scored_for_fewer_users_at_once(
+    model: RecallModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, fitted = np.arange(5, dtype=np.int32), model.fit(split_of(PAIRS, 5, 6))
+    together, asked = fitted.recommend(users, 4), list[int]()
+    monkeypatch.setattr("llmrank.recall.model.SCORES_AT_ONCE", 13)
+    counted = Fitted(fitted.preferences, lambda some: (asked.append(len(some)), fitted.score(some))[1])
+    apart = counted.recommend(users, 4)
+    assert asked == [2, 2, 1]
+    assert (apart[0] == together[0]).all() and (apart[1] == together[1]).all()
 
 
 def test_unknown_names_get_the_nearest_one() -> None:

@@ -230,6 +230,14 @@ class Metrics:
         names = (baseline.replace("_", " ") for baseline in beside)
         return TextTable(("measure", "value", "95% CI", "answered only", "worst to best", *names), tuple(rows))
 
+    def to_markdown(self) -> str:
+        """Return `table` as a Markdown pipe table."""
+        return self.table().to_markdown()
+
+    def to_latex(self) -> str:
+        """Return `table` as a LaTeX `tabular` (package booktabs)."""
+        return self.table().to_latex()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the content of `metrics.json`."""
         measures = {name: summary.to_dict() for name, summary in self.measures.items()}

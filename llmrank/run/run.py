@@ -265,11 +265,11 @@ class Run:
 
     def to_markdown(self) -> str:
         """Return `table` as a Markdown pipe table."""
-        return self.table().to_markdown()
+        return self.metrics.to_markdown()
 
     def to_latex(self) -> str:
         """Return `table` as a LaTeX `tabular` (package booktabs)."""
-        return self.table().to_latex()
+        return self.metrics.to_latex()
 
     def _story(self, case: Case) -> CaseStory:
         order = self.settings.get("order")

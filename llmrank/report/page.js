@@ -176,7 +176,7 @@
     const text = (from, to) => signs.slice(from, to).join("");
     const end = (place) => (place < 0 ? 0 : read[place][1]);
     return make("pre", {}, ...read.flatMap(([from, to, how], place) =>
-      [text(end(place - 1), from), make("mark", { class: how, "data-read": READ_AS[how] ?? how }, text(from, to))]),
+      [text(end(place - 1), from), make("mark", { class: how, "data-read": READ_AS[how] ?? how }, make("bdi", {}, text(from, to)))]),
       text(end(read.length - 1)));
   };
   /** A button that copies an element's text or, where the clipboard is closed to the page, selects it. */

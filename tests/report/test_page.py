@@ -203,6 +203,17 @@ def test_a_case_is_opened_by_keyboard_and_shows_its_story(browser: Browser, writ
     assert show.locator("#story mark").count() == 3, "the titles that were placed stand in the answer"
 
 
+def test_a_title_that_is_written_backwards_turns_round_nothing_else(browser: Browser, tmp_path: Path) -> None:
+    backwards = "\u202eFilm"
+    show = Opened(
+        browser, write_page(tmp_path / "report.html", scored(tmp_path, "run", title=backwards)), "#case=u4"
+    ).page
+    for place in ("#story .columns li", "#story .history li", "#story mark"):
+        isolated = show.locator(f"{place} > bdi").all_text_contents()
+        assert len(isolated) == show.locator(place).count() > 0
+        assert all(text.startswith(backwards) for text in isolated)
+
+
 def test_the_keyboard_stays_where_it_was_when_something_is_pressed(browser: Browser, written: Path) -> None:
     show = Opened(browser, written).page
     for name in ("unparsed 4", "unparsed: refusal 4", "history"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from itertools import islice
 from types import BuiltinMethodType
@@ -13,13 +13,15 @@ from typing import Any, cast
 from jinja2 import StrictUndefined, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.filters import make_attrgetter
-from jinja2.runtime import LoopContext
+from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import SandboxedEnvironment
 
 from llmrank.prompting.variables import Shown
 
 MOST_STEPS = 2_000_000
 """Turns of loops, calls, and pieces of text made, for one block; a prompt of 5,000 candidates takes about a tenth."""
+MACRO_STEPS = 10
+"""A call of a macro takes about as long as so many other steps."""
 MOST_TEXT = 5_000_000
 """Characters of one text."""
 PIECES_AT_ONCE = 64
@@ -39,6 +41,12 @@ NO_FILTERS = ("attr", "center", "indent", "pprint", "random", "urlize", "wordwra
 
 PRINTED = (str, int, float, list, tuple, dict, Shown, Undefined)
 """What a template prints: text, numbers, items and events, and what holds them. Undefined raises its own error."""
+
+_AS_TEXT = """
+capitalize e escape forceescape format lower replace safe striptags title trim truncate upper urlencode wordcount
+"""
+AS_TEXT = frozenset(_AS_TEXT.split())
+"""Filters that write out what they get, a list too."""
 
 
 class Absent(StrictUndefined):
@@ -121,6 +129,8 @@ class Environment(SandboxedEnvironment):
         self = __self
         owner: object = __obj.__self__ if isinstance(__obj, BuiltinMethodType) else None
         self._enter(args, kwargs)
+        if isinstance(__obj, Macro):
+            self._spend(MACRO_STEPS)
         if isinstance(owner, str) and isinstance(__obj, BuiltinMethodType):
             args = _checked_text_method(__obj.__name__, owner, args)
         if isinstance(__obj, LoopContext) and args:
@@ -144,6 +154,7 @@ class Environment(SandboxedEnvironment):
             self._spend(_text_steps(sum(sizes)))
         elif operator == "%" and isinstance(left, str):
             _check_format(left)
+            _require_short(right)
         return super().call_binop(context, operator, left, right)
 
     def _bounded(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,6 +164,9 @@ class Environment(SandboxedEnvironment):
         def bounded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
             self._enter(args, kwargs)
             texts = [one for one in args if isinstance(one, str)]
+            if name in AS_TEXT:
+                for one in (*args, *kwargs.values()):
+                    _require_short(one)
             if name == "format" and texts:
                 _check_format(texts[0])
             elif name == "replace" and len(texts) > 2:
@@ -211,6 +225,7 @@ def _printable(value: object) -> object:
     Python writes such an object's address, which is another one in every process: the same prompt would be asked anew.
     """
     if isinstance(value, PRINTED):
+        _require_short(value)
         return value
     kind = "what a filter goes through" if isinstance(value, Iterator) else f"{type(value).__name__!r}"
     raise TypeError(f"{kind} has no text: print one of its fields, loop over it, or join it (`| join(', ')`)")
@@ -222,7 +237,26 @@ def _text(value: object) -> str:
 
 def _json(value: object, indent: int | None = None) -> str:
     """Return a value as JSON for a model to read; Jinja's own filter escapes apostrophes and what is not ASCII."""
-    return json.dumps(value, default=_text, ensure_ascii=False, indent=indent, sort_keys=True)
+    length, parts = 0, list[str]()
+    for part in json.JSONEncoder(default=_text, ensure_ascii=False, indent=indent, sort_keys=True).iterencode(value):
+        _text_steps(length := length + len(part))
+        parts.append(part)
+    return "".join(parts)
+
+
+def _require_short(value: object) -> None:
+    """Raise SecurityError for a list or a map that is too long as a text: it may hold one long text many times."""
+    left: list[object] = [value] if isinstance(value, list | tuple | dict) else []
+    length = 0
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += (*cast("dict[object, object]", one), *cast("dict[object, object]", one).values())
+        elif isinstance(one, list | tuple):
+            left += cast("Sequence[object]", one)
+        elif isinstance(one, str):
+            length += len(one)
+        _text_steps(length := length + 8)  # at least a comma and a space, and looking at it takes time
 
 
 def _text_steps(length: int) -> int:

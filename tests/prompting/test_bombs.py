@@ -61,6 +61,16 @@ def test_a_front_matter_that_would_blow_up(yaml: str, line: int | None, words: s
         ("{{ ('a' * 99999).replace('a', 'b' * 99999) }}", "longer than"),
         ("{{ (['a' * 99999] * 99999) | join }}", "longer than"),
         ("{{ [[1] * 99999] | sum(start=[]) }}", "numbers only"),
+        ("{{ ['a' * 99999] * 99999 }}", "longer than"),
+        ("{{ (['a' * 99999] * 99999) | upper }}", "longer than"),
+        ("{{ (['a' * 99999] * 99999) | tojson }}", "longer than"),
+        ("{{ ([[1]] * 9999) | tojson(indent=99999) }}", "longer than"),
+        ("{{ '%s' % [['a' * 99999] * 99999] }}", "longer than"),
+        ("{{ '%s' | format(['a' * 99999] * 99999) }}", "longer than"),
+        (
+            "{% set ns = namespace(a='') %}{% for i in range(99) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a }}",
+            "longer",
+        ),
         (
             "{% set x = [] %}{% set _ = x.append(x) %}{% for a in x recursive %}{{ loop(x) }}{% endfor %}",
             "steps|end",

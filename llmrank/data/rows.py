@@ -29,6 +29,8 @@ Lines = Sequence[int] | NDArray[np.int64]
 """The line of each row, for messages."""
 MOST_WHOLE = 2.0**63
 """Whole numbers from here on have more than 64 bits."""
+YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800
+"""Seconds since the epoch between which a calendar has a date."""
 FROM_ONE: Lines = range(1, sys.maxsize)
 """The first row stands on line 1, and so on."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.candidate_row import as_float
 from llmrank.data.dataset import Dataset, Interactions, Split
-from llmrank.data.rows import content_hash
+from llmrank.data.rows import YEAR_1, YEAR_10000, content_hash
 from llmrank.errors import InputError, nearest
 
 _FORMS = ("leave-last-out", "time:1998-03-01", "user-ratio:0.9")
@@ -75,6 +75,9 @@ def time_split(dataset: Dataset, cutoff: float | date) -> Split:
         hint = "use leave-last-out or user-ratio: they need only the order of the events"
         raise InputError(f"{unknown} interactions of {dataset.name} have no timestamp", field="timestamp", hint=hint)
     at = as_float(cutoff)
+    if not YEAR_1 <= at < YEAR_10000:
+        hint = "give seconds since the epoch, or a date"
+        raise InputError(f"the cut-off {at:g} is no time", field="split", hint=hint)
     moment = datetime.fromtimestamp(at, UTC)
     label = f"{moment:%Y-%m-%d}" if at % 86400 == 0 else f"{moment:%Y-%m-%dT%H:%M:%S}"
     later = times >= at

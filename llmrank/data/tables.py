@@ -25,6 +25,8 @@ from llmrank.data.lines import byte_lines, decoded, open_binary
 from llmrank.data.rows import (
     FROM_ONE,
     MOST_WHOLE,
+    YEAR_1,
+    YEAR_10000,
     Arrow,
     EventRows,
     ItemRows,
@@ -67,8 +69,6 @@ LIKE: Mapping[str, tuple[str, ...]] = {
 """Words in the names of columns that seem to be one, though they are called otherwise."""
 EARLIEST = 3e8
 """Seconds since the epoch: numbers below it (1979) are no times."""
-YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800
-"""Seconds since the epoch between which a calendar has a date."""
 _HINTS = {
     "number": "correct it",
     "score": "correct it",

@@ -114,6 +114,15 @@ class Fitted:
         scores[self.preferences.items] = dense
         return scores[items]
 
+    def require(self, split: Split) -> None:
+        """Raise InputError where the model was fitted to other training events: it may know what is to be predicted."""
+        known, train = self.preferences, split.train
+        counts = np.bincount(train.item, minlength=len(split.dataset.items))
+        own = len(known.matrix.indptr) - 1 == len(split.dataset.users) and len(known.items) == len(counts)
+        if not own or (counts[known.items] != known.popularity).any():
+            problem = f"the recall model was fitted to other events than the training side of {split.name}"
+            raise InputError(problem, hint="fit it to this very split")
+
     def _checked(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return `score` of the users; InputError where it is no number for each user and item, which would rank."""
         dense = self.score(users)

@@ -32,12 +32,15 @@ def candidates_for(
     that is there is the ceiling of every ranking of them (`Coverage`). `recall_settings` is the record of the choices.
     `fitted` is the model where it has been fitted before, as `rescoring.fit_kept` does with progress and a checkpoint;
     None: it is fitted here.
+
+    Raises InputError: a user whom the dataset does not know; or `fitted` belongs to other training events.
     """
     index = {user_id: row for row, user_id in enumerate(split.dataset.users)}
     if unknown := [user_id for user_id in users if user_id not in index]:
         problem = f"{split.dataset.name} has no such user{nearest(unknown[0], index)}"
         raise InputError(problem, user=unknown[0], hint="choose users with events in training")
     fitted = fitted or model.fit(split)
+    fitted.require(split)
     for start in range(0, len(users), USERS_AT_ONCE):
         batch = users[start : start + USERS_AT_ONCE]
         rows = np.array([index[user_id] for user_id in batch], dtype=np.int32)

@@ -26,8 +26,9 @@ def rescore(fitted: Fitted, split: Split, cases: Sequence[Case]) -> Scores:
     without any, `TrainedModel.fit` and `RatingModel` state.
 
     Raises:
-        InputError: a Case of a user, or with a target, that the dataset does not know.
+        InputError: a Case of a user, or with a target, that the dataset does not know; a model of another split.
     """
+    fitted.require(split)
     users = {user_id: index for index, user_id in enumerate(split.dataset.users)}
     items = {item.item_id: index for index, item in enumerate(split.dataset.items)}
     found: list[tuple[float, ...]] = []

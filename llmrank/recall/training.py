@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError, MissingError, differences
-from llmrank.files import write_whole
+from llmrank.files import cannot_write, write_whole
 from llmrank.recall.model import Fitted, RecallModel, preferences
 
 if TYPE_CHECKING:
@@ -363,7 +363,10 @@ class _Training:
             return
         buffer = io.BytesIO()
         library("torch").save({"identity": self.identity, "progress": asdict(self.now)}, buffer)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(self.path.parent, error) from error
         write_whole(self.path, buffer.getvalue())
 
 

@@ -171,6 +171,12 @@ def test_what_is_no_split(text: str) -> None:
         parse_split(text)
 
 
+@pytest.mark.parametrize("cutoff", [float("nan"), float("inf"), 889_000_000_000_000.0])
+def test_a_cut_off_outside_the_calendar_is_refused(cutoff: float) -> None:
+    with pytest.raises(InputError, match=r"the cut-off .* is no time"):
+        time_split(make([(0, 0, 0), (0, 1, DAY)]), cutoff)
+
+
 def test_splits_out_of_range() -> None:
     dataset = make([(0, 0, 0), (0, 1, DAY)])
     for text, message in [

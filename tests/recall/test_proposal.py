@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from llmrank.data.dataset import Dataset, Interactions, Split
+from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.recall import Coverage, Popularity, candidates_for, recall_model, recall_settings
+from llmrank.recall.rescoring import rescore
 from llmrank.types import Case, Event, Item
 
 
@@ -47,6 +49,17 @@ def test_seen_items_are_kept_on_request_and_the_policy_is_on_record() -> None:
         "seen_items": "excluded",
     }
     assert recall_settings(Popularity(), 5, exclude_seen=False)["seen_items"] == "kept"
+
+
+def test_a_model_that_was_fitted_to_other_events_is_refused() -> None:
+    # One that has seen what is held out cannot be asked for it.
+    outer = split()
+    inner = validation_split(outer)
+    for asked, fitted in [(inner, Popularity().fit(outer)), (outer, Popularity().fit(inner))]:
+        with pytest.raises(InputError, match="fitted to other events than the training side"):
+            list(candidates_for(asked, Popularity(), 2, ["u0"], fitted=fitted))
+        with pytest.raises(InputError, match="fitted to other events"):
+            rescore(fitted, asked, [])
 
 
 def test_a_user_of_another_dataset_is_refused() -> None:

@@ -339,6 +339,12 @@ def test_bpr_trains_where_every_draw_hits_an_item_of_the_user() -> None:
     assert epochs[0].loss == 1
 
 
+def test_a_checkpoint_in_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: cannot be written"):
+        fit_kept(model_of("bpr", validation_users=0, epochs=1), ring(), tmp_path / "file")
+
+
 def test_a_seed_of_any_size_is_taken() -> None:
     first = scores_of(model_of("sasrec", seed=2**64 + 1), ring())
     assert (scores_of(model_of("sasrec", seed=2**64 + 1), ring()) == first).all()

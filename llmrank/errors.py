@@ -40,6 +40,17 @@ class LlmrankError(Exception):
 
     exit_code = 2
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # As an Exception says it, it would be made again of its text alone; a process pool that gets an error it cannot
+        # make again breaks, or waits for ever.
+        return _again, (type(self), str(self), vars(self))
+
+
+def _again(kind: type[LlmrankError], text: str, values: Mapping[str, Any]) -> LlmrankError:
+    error = kind.__new__(kind, text)
+    vars(error).update(values)
+    return error
+
 
 class InputError(LlmrankError):
     """Bad usage or bad input (exit code 2)."""

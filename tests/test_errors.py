@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from llmrank.errors import differences
+import pickle
+
+import pytest
+
+from llmrank.errors import InputError, LlmrankError, TransientError, UnfinishedError, differences
 
 TEXT = "\n".join(f"line {number} of the template" for number in range(40))
 
@@ -47,3 +51,16 @@ def test_what_differs_is_seen_in_a_long_line_and_a_long_diff_ends() -> None:
 
 def test_a_text_that_differs_in_its_end_alone_says_so() -> None:
     assert "line breaks" in differences({"t": "a\nb\n"}, {"t": "a\nb"})[0]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InputError("no number", hint="give one", path="cases.jsonl", line=3, field="rating"),
+        UnfinishedError("two parts are missing", 3),
+        TransientError("busy", kind="429", wait=2.0),
+    ],
+)
+def test_an_error_comes_whole_out_of_another_process(error: LlmrankError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

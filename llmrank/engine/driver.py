@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.prefix import distinct_share
 from llmrank.engine.stop import StopSignal
-from llmrank.errors import BoundReachedError, LlmrankError, StoppedError
+from llmrank.errors import BoundReachedError, InputError, LlmrankError, StoppedError
 from llmrank.types import Case, Outcome, Ranker, Ranking, RankingSteps, Reply, Request
 
 
@@ -55,17 +55,30 @@ def complete_with_recall_order(case: Case, ranking: Ranking) -> Ranking:
     """Return the Ranking with the items that the method did not place in the Case's own (recall) order.
 
     Measures treat these items as tied, so the recall order cannot inflate a score; for use in production it is the best
-    tie-break. Raises AssertionError if the Ranking is no permutation of the candidates.
+    tie-break. Raises InputError if it is no Ranking of the candidates, which a ranker of a user's own may return.
     """
+    _check_ranking(case, ranking)
     if case.target is not None:
         return ranking
-    assert len(ranking.order) == len(case.candidates), f"user {case.user_id!r}: not every candidate is ranked once"
     if ranking.named is None or ranking.scores is not None:
         return ranking
     head = ranking.order[: ranking.named]
     placed = set(head)
     tail = tuple(item.item_id for item in case.candidates if item.item_id not in placed)
     return replace(ranking, order=head + tail)
+
+
+def _check_ranking(case: Case, ranking: Ranking) -> None:
+    problem, asked = "", case.asked
+    if not isinstance(ranking, Ranking):  # pyright: ignore[reportUnnecessaryIsInstance]
+        problem = f"the ranker returned a value of type {type(ranking).__name__} and no Ranking"
+    elif len(ranking.order) != len(asked) or {*ranking.order} != {item.item_id for item in asked}:
+        problem = f"the ranker's {len(ranking.order)} ids do not name each of the {len(asked)} candidates once"
+    elif ranking.scores is not None and len(ranking.scores) != len(asked):
+        problem = f"the ranker gave {len(ranking.scores)} scores for {len(asked)} candidates"
+    if problem:
+        hint = "return a Ranking that has each candidate's item_id once, and a score for each or none at all"
+        raise InputError(problem, user=case.user_id, hint=hint)
 
 
 def rank_alone(

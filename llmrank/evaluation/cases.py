@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -185,7 +186,7 @@ def _drawn(
     true_ratings = (case.rating for case in everyone if case.target is not None and case.rating is not None)
     return CaseSet(
         cases=tuple(cases),
-        training=TrainingData(lambda: earlier_events(everyone), scale_of(true_ratings)),
+        training=TrainingData(partial(earlier_events, everyone), scale_of(true_ratings)),
         evaluation=f"recall-limited({name})" if task == "ranking" else "ratings",
         task=task,
         target_forced=settings.force_target,
@@ -297,7 +298,11 @@ def validation_cases(
 
 def _training(split: Split, train: Mapping[str, tuple[Event, ...]]) -> TrainingData:
     scale = split.dataset.rating_scale or (1.0, 5.0)
-    return TrainingData(lambda: (Case(user_id, history) for user_id, history in train.items()), scale)
+    return TrainingData(partial(_as_cases, train), scale)
+
+
+def _as_cases(train: Mapping[str, tuple[Event, ...]]) -> Iterator[Case]:
+    return (Case(user_id, history) for user_id, history in train.items())
 
 
 def reachable(cases: Iterable[Case]) -> list[Case]:

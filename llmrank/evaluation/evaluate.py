@@ -293,7 +293,9 @@ def compose(
     Raises InputError for arguments that contradict each other, and whatever `load_cases` raises.
     """
     reporter = reporter_of(progress)
-    setup, (case_settings, beside) = Setup.of(CaseSettings, BaselineSettings, **arguments)
+    setup, (case_settings, beside) = Setup.of(
+        CaseSettings, BaselineSettings, beside=("measures", "out", "progress"), **arguments
+    )
     template, tasks = setup.template, tasks_of(setup.prompt, setup.template)
     catalogue = template is not None and template.front.candidates == "catalogue"
     found = cases_of(cases, case_settings, tasks, catalogue=catalogue, say=reporter.message)

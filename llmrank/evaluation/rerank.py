@@ -402,7 +402,13 @@ def rerank(
         InputError: something in the input is wrong, or the output exists and was made with other settings.
         TooManyErrorsError: more rows failed than `max_error_rate` allows; the same call asks for them again.
     """
-    setup, (scale,) = Setup.of(ScaleSettings, prompt=prompt, model=model, **settings)
+    setup, (scale,) = Setup.of(
+        ScaleSettings,
+        prompt=prompt,
+        model=model,
+        beside=("output", "force", "progress", "seed", "skip_bad_rows"),
+        **settings,
+    )
     job, reporter = RerankJob(setup, scale, seed, skip_bad_rows), reporter_of(progress)
     if isinstance(candidates, str | Path):
         if output is None:

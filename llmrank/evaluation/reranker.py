@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
+from datetime import date
+from decimal import Decimal
 from itertools import count
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar, cast
 
+from llmrank.data.candidate_row import as_float, attribute_text
+from llmrank.data.candidates import DataFrame
 from llmrank.engine import rank_case
 from llmrank.errors import InputError, LlmrankError
 from llmrank.evaluation.settings import ModelSettings, PromptSettings
@@ -22,7 +29,12 @@ from llmrank.store import ForgetfulStore
 from llmrank.types import Backend, Case, Closable, Event, Item, Outcome, Ranking
 
 ItemLike = Item | Mapping[str, object] | str
-"""An Item, a mapping with `title` and perhaps `item_id` and attributes, or a title alone."""
+"""An Item; a mapping with `title`, perhaps `item_id` and attributes, as an item of a candidate file; a title alone."""
+
+Listed = TypeVar("Listed")
+
+NOTHING = frozenset(("None", "nan", "NaT", "<NA>"))
+"""What the values print that pandas has where there is none; they compare in ways of their own."""
 
 
 class Reranker(Closable):
@@ -67,10 +79,15 @@ class Reranker(Closable):
             InputError: something in the settings is wrong, or they ask for what a service does not have (shots).
             MissingError: a package, a model or an endpoint is missing.
         """
+        if not isinstance(deadline, int | float) or not deadline > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+            problem = f"{deadline!r} is no number of seconds above 0"
+            raise InputError(
+                problem, field="deadline", hint="say how long a caller can wait; math.inf: as long as it takes"
+            )
         self.deadline = deadline
         if prompt is None and settings.get("ranker") is None:
             prompt = "first-token"
-        setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, **settings)
+        setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=("deadline", "say", "seed"), **settings)
         self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:
             unless_ready.callback(self._session.close)
@@ -94,10 +111,10 @@ class Reranker(Closable):
         Args:
             history: What the user did, oldest first.
             candidates: What to rank, in recall order.
-            scores: Recall scores, aligned with the candidates; higher is better.
+            scores: Recall scores, aligned with the candidates; higher is better. None: the `score` of each, if any.
             user_id: Seeds the shuffle of the candidates, so that one user sees one order.
 
-        Raises InputError for candidates that cannot be told apart.
+        Raises InputError for what is no item or event, for candidates that cannot be told apart, and after `close`.
         """
         return self._begin(history, candidates, scores, user_id).result()
 
@@ -119,18 +136,20 @@ class Reranker(Closable):
         scores: Iterable[float] | None,
         user_id: str,
     ) -> Future[Ranking]:
-        items = tuple(as_item(candidate) for candidate in candidates)
+        items, own_scores = _candidates(candidates)
         if len({item.item_id for item in items}) < len(items):
-            raise InputError(
-                "two candidates have the same item_id", field="candidates", hint="give each an item_id of its own"
-            )
-        given = None if scores is None else tuple(scores)
+            [(twice, _)] = Counter(item.item_id for item in items).most_common(1)
+            problem = f"two candidates have the item_id {twice!r}"
+            raise InputError(problem, field="candidates", hint="give each an item_id of its own")
+        given = own_scores
+        if scores is not None:
+            given = tuple(_number(score, f"scores[{place}]") for place, score in enumerate(_listed(scores, "scores")))
         if given is not None and len(given) != len(items):
             problem = f"{len(given)} scores for {len(items)} candidates"
             raise InputError(problem, field="scores", hint="give one for each candidate, in their order")
         case = Case(
             user_id,
-            tuple(one if isinstance(one, Event) else Event(as_item(one)) for one in history),
+            tuple(as_event(one, f"history[{place}]") for place, one in enumerate(_listed(history, "history"))),
             candidates=items,
             recall_scores=given,
             case_id=f"{next(self._numbers)}",
@@ -143,15 +162,26 @@ class Reranker(Closable):
                 case, self._method.ranker, self._session.caller, self._method.order.arrange, deadline=self.deadline
             )
         except LlmrankError as error:
-            # A service answers in any case: the recall order is what it would have shown without a model.
-            order = tuple(item.item_id for item in case.candidates)
-            return Ranking(order, named=0, outcome=Outcome.ERROR, reason=str(error))
-        return result.ranking
+            reason = str(error)
+        except asyncio.CancelledError:
+            # By the caller, who no longer listens, or by `close`, which must not look like it.
+            reason = "closed"
+        else:
+            return result.ranking
+        # A service answers in any case: the recall order is what it would have shown without a model.
+        order = tuple(item.item_id for item in case.candidates)
+        return Ranking(order, named=0, outcome=Outcome.ERROR, reason=reason)
 
     def close(self) -> None:
-        """Release the model or the connections; at the end of the process this happens by itself."""
+        """Release the model or the connections; at the end of the process this happens by itself.
+
+        Calls under way end in recall order, with outcome `error`.
+        """
         atexit.unregister(self._session.close)
         self._session.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise InputError("a Reranker cannot be sent to another process, or copied", hint="make one in each process")
 
     def __repr__(self) -> str:
         identity = self._session.backend.identity
@@ -159,15 +189,88 @@ class Reranker(Closable):
         return f"<Reranker: {self._method.ranker.name}, {shown or identity['kind']}, deadline {self.deadline:g} s>"
 
 
-def as_item(given: ItemLike) -> Item:
+def as_event(given: Event | ItemLike, place: str) -> Event:
+    """Return the Event; a mapping may have `rating` and `timestamp`. `place` is for the messages."""
+    if isinstance(given, Event):
+        return given
+    if isinstance(given, Item | str):
+        return Event(as_item(given, place))
+    fields = _fields(given, place)
+    known = {name: _number(fields.pop(name), f"{place}.{name}") for name in ("rating", "timestamp") if name in fields}
+    return Event(as_item(fields, place), known.get("rating"), known.get("timestamp"))
+
+
+def as_item(given: ItemLike, place: str) -> Item:
     """Return the Item: a text is a title, which stands for the id too."""
     if isinstance(given, Item):
         return given
-    if isinstance(given, str):
-        return Item(given, given)
-    fields = {str(name): value for name, value in given.items()}
+    fields = {"title": given} if isinstance(given, str) else _fields(given, place)
     title = fields.pop("title", None)
     if not isinstance(title, str) or not title.strip():
-        raise InputError("an item without a title", field="title", hint="give each item a title, or pass titles alone")
-    item_id = fields.pop("item_id", title)
-    return Item(f"{item_id}", title, {name: f"{value}" for name, value in fields.items() if value is not None})
+        has = f", but {', '.join(map(repr, fields))}" if fields else ""
+        problem = f"an item without a title{has}" if title is None else f"{title!r} is no title"
+        raise InputError(problem, field=f"{place}.title", hint="give each item a title, or pass titles alone")
+    if misnamed := [
+        name for name in fields if name.casefold().replace("_", "") in ("id", "itemid") and name != "item_id"
+    ]:
+        hint = "rename it: without an item_id the title stands for it"
+        raise InputError("there is no such field; did you mean 'item_id'?", field=f"{place}.{misnamed[0]}", hint=hint)
+    item_id = attribute_text(fields.pop("item_id", title))
+    if not item_id.strip():
+        raise InputError("the item_id is empty", field=f"{place}.item_id", hint="give it as text or as a whole number")
+    fields |= _fields(cast("Any", fields.pop("attributes", {})), f"{place}.attributes")
+    return Item(item_id, title, {name: attribute_text(value) for name, value in fields.items()})
+
+
+def _candidates(given: Iterable[ItemLike]) -> tuple[tuple[Item, ...], tuple[float, ...] | None]:
+    """Return the candidates, and their scores where all have one."""
+    items: list[Item] = []
+    scores: list[float] = []
+    for number, one in enumerate(_listed(given, "candidates")):
+        place, shown = f"candidates[{number}]", one
+        if not isinstance(one, Item | str):
+            shown = _fields(one, place)
+            if "score" in shown:
+                scores.append(_number(shown.pop("score"), f"{place}.score"))
+        items.append(as_item(shown, place))
+    if scores and len(scores) < len(items):
+        problem = f"{len(scores)} of {len(items)} candidates have a score"
+        raise InputError(problem, field="candidates", hint="score all candidates, or none")
+    return tuple(items), tuple(scores) or None
+
+
+def _listed(given: Iterable[Listed], field: str) -> Iterable[Listed]:
+    """Return what can be gone through entry by entry: no text, mapping or table, which would be read as titles."""
+    if isinstance(given, str | bytes | Mapping | DataFrame) or not isinstance(given, Iterable):  # pyright: ignore
+        problem = f"a value of type {type(given).__name__} is no list"
+        hint = 'give a list, an empty one where there is nothing; of a DataFrame frame.to_dict("records")'
+        raise InputError(problem, field=field, hint=hint)
+    return given
+
+
+def _fields(given: Mapping[str, object], place: str) -> dict[str, object]:
+    """Return what a mapping, or a row of pandas, says of an item: its values that are there."""
+    try:
+        fields = {str(name): value for name, value in dict(given).items()}
+    except (TypeError, ValueError):
+        problem, hint = f"a value of type {type(given).__name__} is no item", "give an Item, a mapping or a title"
+        raise InputError(problem, field=place, hint=hint) from None
+    there = {name: value for name, value in fields.items() if isinstance(value, str) or str(value) not in NOTHING}
+    if "item_id" in fields and "item_id" not in there:
+        raise InputError(
+            "the item_id is missing", field=f"{place}.item_id", hint="give it, or leave it out of all items"
+        )
+    return there
+
+
+def _number(given: object, place: str) -> float:
+    """Return a number, or a date as seconds since the epoch."""
+    number = math.nan
+    if isinstance(given, Decimal | date):
+        number = as_float(given)
+    elif isinstance(given, Real):
+        number = float(given)
+    if not math.isfinite(number):
+        hint = "give a finite number, or None where it is unknown"
+        raise InputError(f"{given!r} is no number", field=place, hint=hint)
+    return number

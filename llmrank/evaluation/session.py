@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
@@ -49,10 +50,27 @@ class EventLoop:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="llmrank", daemon=True)
         self._thread.start()
+        self._process, self._closed, self._lock = os.getpid(), False, threading.Lock()
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether this process is a fork of the one that made the loop, whose thread did not come along."""
+        return os.getpid() != self._process
 
     def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Begin the work, and return what it will come to."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Begin the work, and return what it will come to.
+
+        Raises InputError where it could never come to anything: after `close`, and in a fork of the process.
+        """
+        if self.left_behind:
+            work.close()
+            hint = "open one in each process, after the fork (gunicorn: without --preload)"
+            raise InputError("this was opened before the process was forked, and works only there", hint=hint)
+        with self._lock:
+            if not self._closed:
+                return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        raise InputError("this is closed", hint="open another, or close it when nobody needs it any more")
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return what the work comes to; Ctrl-C cancels it and raises KeyboardInterrupt."""
@@ -64,8 +82,14 @@ class EventLoop:
             raise
 
     def close(self) -> None:
-        """Cancel what is still under way, and end the loop and its thread."""
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        """Cancel what is still under way, and end the loop and its thread; in a fork of the process, do nothing."""
+        if self.left_behind:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop)
         self._thread.join(timeout=5)
         if not self._thread.is_alive():
             self._loop.close()
@@ -242,8 +266,12 @@ class Session(Closable):
         )
 
     def close(self) -> None:
-        """Release the model or the connections, and close the Store that this session opened."""
-        self._open_things.close()
+        """Release the model or the connections, and close the Store that this session opened.
+
+        In a fork of the process nothing is released: it all belongs to the process that opened it.
+        """
+        if not self.loop.left_behind:
+            self._open_things.close()
 
 
 @contextmanager

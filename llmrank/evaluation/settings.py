@@ -270,17 +270,21 @@ def gather(
     return replace(made, **own, **held)
 
 
-def split_settings(values: Mapping[str, Any], *records: Any) -> list[Any]:  # noqa: ANN401 - records, or their types
+def split_settings(
+    values: Mapping[str, Any],
+    *records: Any,  # noqa: ANN401 - records, or their types
+    beside: Sequence[str] = (),
+) -> list[Any]:
     """Return each record with those of the values that are its settings (`gather`).
 
-    Raises InputError for a name that is a setting of none of them.
+    Raises InputError for a name that is a setting of none of them; `beside` are further names that would be right.
     """
     types: list[type] = [record if isinstance(record, type) else type(record) for record in records]
     names = [{setting.name for setting in settings_of(kind)} for kind in types]
     known = sorted(set().union(*names))
     for name in values:
         if name not in known:
-            raise _unknown(name, known, name)
+            raise _unknown(name, sorted({*known, *beside}), name)
     return [
         gather(record, {name: value for name, value in values.items() if name in own})
         for record, own in zip(records, names, strict=True)

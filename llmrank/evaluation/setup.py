@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -46,11 +46,13 @@ class Setup:
         model: str | ModelSettings | None = None,
         backend: str | Backend | None = None,
         limits: Limits | None = None,
+        beside: Sequence[str] = (),
         **settings: Any,  # noqa: ANN401 - checked by name and type
     ) -> tuple[Self, list[Any]]:
         """Return what these arguments mean, and the records of `others` with those of the settings that are theirs.
 
-        What is given by name comes before what a whole record says.
+        What is given by name comes before what a whole record says. `beside` names further arguments that the caller
+        takes, for the message about an unknown one.
 
         Raises InputError for an unknown setting, a wrong value, and what is wrong with the template.
         """
@@ -68,9 +70,15 @@ class Setup:
         ):
             if one is not None and not isinstance(one, kind):
                 raise InputError(f"a value of type {type(one).__name__} cannot stand here", field=name, hint=hint)
+        for name, one in (("ranker", ranker), ("backend", backend)):
+            if isinstance(one, type):
+                hint = f"make one of it: {one.__name__}(…)"
+                raise InputError(
+                    f"{one.__name__} is a class, and what is asked for is an object", field=name, hint=hint
+                )
         kinds = ((prompt, PromptSettings), (model, ModelSettings), (limits, Limits))
         records = [one if isinstance(one, kind) else kind for one, kind in kinds]
-        prompts, models, bounds, *more = split_settings(settings, *records, *others)
+        prompts, models, bounds, *more = split_settings(settings, *records, *others, beside=beside)
         Order.parse(prompts.order)  # refuses a wrong one before anything is loaded
         own_template = prompt if isinstance(prompt, PromptTemplate) else None
         own_ranker = None if isinstance(ranker, str) else ranker

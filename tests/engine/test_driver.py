@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from llmrank.backends import BaseBackend
 from llmrank.engine import Caller, CaseResult, Workload, estimate, rank_all, rank_without_model
-from llmrank.errors import BackendError, FatalBackendError
+from llmrank.engine.driver import rank_alone
+from llmrank.errors import BackendError, FatalBackendError, InputError
 from llmrank.rankers.baselines import Oracle
 from llmrank.store import Store, request_key
 from llmrank.types import (
@@ -225,3 +227,31 @@ def test_only_the_oracle_sees_the_truth() -> None:
     assert rank_without_model(Oracle(), cases(1)[0]).order == ("b0", "a0")
     with pytest.raises(RuntimeError, match="asks a model"):
         rank_without_model(AsksEach(), cases(1)[0])
+
+
+@dataclass(frozen=True)
+class Returns(BaseRanker):
+    """Returns what it is told to, as a ranker of a user's own may."""
+
+    name = "returns"
+    what: object
+
+    def rank(self, case: Case) -> RankingSteps:
+        yield from ()
+        return cast("Ranking", self.what)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        (None, "of type NoneType and no Ranking"),
+        (Ranking(("a",)), "1 ids do not name each of the 2 candidates once"),
+        (Ranking(("a", "a")), "2 ids do not name each"),
+        (Ranking(("a", "z")), "2 ids do not name each"),
+        (Ranking(("a", "b"), (1.0,)), "1 scores for 2 candidates"),
+    ],
+)
+def test_what_is_no_ranking_of_the_candidates_is_refused(what: object, message: str) -> None:
+    case = Case("u", (), (Item("a", "Alien"), Item("b", "Brazil")))
+    with pytest.raises(InputError, match=f"user 'u': .*{message}"):
+        rank_alone(case, Returns(what), lambda shown: shown)

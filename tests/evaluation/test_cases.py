@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import pytest
 
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import cases_hash, load_cases
-from llmrank.types import Case, Item
+from llmrank.types import Case, Event, Item
 
 CASE = Case("u", (), (Item("a", "Alien"), Item("b", "Brazil")), (0.62634577047245245, -3.25e-12), ("a",))
 
@@ -47,3 +48,9 @@ def test_the_order_of_the_rows_does_not_count() -> None:
 def test_what_are_no_cases_is_said(data: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_cases(data)
+
+
+def test_loaded_cases_can_be_sent_to_another_process() -> None:
+    found = load_cases([replace(CASE, history=(Event(Item("c", "Cube")),))])
+    again = pickle.loads(pickle.dumps(found))
+    assert again.cases == found.cases and again.training.popularity == found.training.popularity == {"c": 1}

@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import atexit
 import json
+import math
+import os
+import pickle
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
+import pandas as pd
 import pytest
 
 import llmrank as lr
 from llmrank.errors import InputError
+from llmrank.types import BaseRanker, RankingSteps
 from tests.evaluation.serving import serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
 
@@ -25,8 +32,8 @@ def backwards(body: Mapping[str, Any]) -> Step:
     return good(" > ".join(f"[{n}]" for n in range(6, 0, -1)))
 
 
-def reranker(server: ScriptedServer, **more: Any) -> lr.Reranker:
-    return lr.Reranker("rankgpt", model=MODEL, base_url=server.base_url, order="recall", **more)
+def reranker(server: ScriptedServer, prompt: str = "rankgpt", **more: Any) -> lr.Reranker:
+    return lr.Reranker(prompt, model=MODEL, base_url=server.base_url, order="recall", **more)
 
 
 def test_titles_alone_are_enough() -> None:
@@ -87,6 +94,51 @@ def test_a_deadline_that_passes_gives_the_recall_order() -> None:
         assert "deadline" in ranking.reason
 
 
+@pytest.mark.parametrize("deadline", [0, -1.0, math.nan, "1", None])
+def test_a_deadline_is_a_number_of_seconds(deadline: Any) -> None:
+    with pytest.raises(InputError, match=r"'deadline': .* is no number of seconds above 0"):
+        lr.Reranker(ranker="recall_order", deadline=deadline)
+
+
+def test_calls_under_way_when_it_is_closed_give_the_recall_order() -> None:
+    slow = good("[6] > [5]")
+    with serving(ScriptedServer(Step(body=slow.body, headers=slow.headers, hang=30))) as server:
+        ranks = reranker(server)
+
+        async def both() -> list[lr.Ranking]:
+            calls = asyncio.to_thread(ranks.rank, ["Heat"], FILMS), ranks.rank_async(["Fargo"], FILMS)
+            waiting = asyncio.gather(*calls)
+            while server.calls < 2:
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(ranks.close)
+            return list(await waiting)
+
+        for ranking in asyncio.run(both()):
+            assert ranking.order == tuple(FILMS)
+            assert (ranking.outcome, ranking.reason) == (lr.Outcome.ERROR, "closed")
+        with pytest.raises(InputError, match="this is closed"):
+            ranks.rank(["Heat"], FILMS)
+
+
+def test_a_fork_of_the_process_is_told_to_open_its_own() -> None:
+    with serving(ScriptedServer(answer=backwards)) as server, reranker(server) as ranks:
+        if (child := os.fork()) == 0:
+            signal.alarm(10)
+            try:
+                ranks.rank(["Heat"], FILMS)
+            except InputError as error:
+                ranks.close()
+                os._exit("before the process was forked" in str(error))
+            os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+        assert ranks.rank(["Heat"], FILMS).outcome is lr.Outcome.OK
+
+
+def test_it_cannot_be_sent_to_another_process() -> None:
+    with lr.Reranker(ranker="recall_order") as ranks, pytest.raises(InputError, match="make one in each process"):
+        pickle.dumps(ranks)
+
+
 def test_an_endpoint_that_dies_gives_the_recall_order() -> None:
     with serving(ScriptedServer(answer=backwards)) as server:
         ranks = reranker(server, deadline=1.0)
@@ -118,15 +170,74 @@ def test_no_history_and_few_candidates_are_normal() -> None:
         assert len(ranks.rank([], FILMS).order) == 6
 
 
-@pytest.mark.parametrize("candidates", [["Heat", "Heat"], [{"item_id": "1"}], [{"title": " "}]])
-def test_candidates_that_cannot_be_told_apart_are_the_callers_mistake(candidates: list[Any]) -> None:
-    with serving(ScriptedServer(answer=backwards)) as server, reranker(server) as ranks, pytest.raises(InputError):
-        ranks.rank(["Heat"], candidates)
+FRAME = pd.DataFrame({"item_id": [1, 2], "title": ["Heat", "Up"], "year": [1995, None]})
+
+
+@pytest.mark.parametrize(
+    ("history", "candidates", "message"),
+    [
+        ([], ["Heat", "Heat"], "two candidates have the item_id 'Heat'"),
+        ([], [{"item_id": "1"}], r"'candidates\[0\].title': an item without a title, but 'item_id'"),
+        ([], ["Up", {"title": " "}], r"'candidates\[1\].title': ' ' is no title"),
+        ([], [{"title": 1917}], "1917 is no title"),
+        ([], [{"id": 1, "title": "Heat"}], r"'candidates\[0\].id': .* did you mean 'item_id'"),
+        ([], [{"item_id": None, "title": "Heat"}], r"'candidates\[0\].item_id': the item_id is missing"),
+        ([], [{"item_id": " ", "title": "Heat"}], "the item_id is empty"),
+        ([], [1, 2], r"'candidates\[0\]': a value of type int is no item"),
+        ([], [("1", "Heat")], "a value of type tuple is no item"),
+        ([], "Heat", "'candidates': a value of type str is no list"),
+        ([], {"1": "Heat"}, "'candidates': a value of type dict is no list"),
+        ([], FRAME, "a value of type DataFrame is no list"),
+        ([], [{"title": "Heat", "score": 1}, "Up"], "1 of 2 candidates have a score"),
+        ([], [{"title": "Heat", "score": "high"}], r"'candidates\[0\].score': 'high' is no number"),
+        (None, ["Heat"], "'history': a value of type NoneType is no list"),
+        (["Up", {"title": "Heat", "rating": "good"}], ["Heat"], r"'history\[1\].rating': 'good' is no number"),
+        ([{"title": "Heat", "timestamp": "2020"}], ["Heat"], r"'history\[0\].timestamp': '2020' is no number"),
+    ],
+)
+def test_what_is_no_item_or_event_is_the_callers_mistake(history: Any, candidates: Any, message: str) -> None:
+    with lr.Reranker(ranker="recall_order") as ranks, pytest.raises(InputError, match=message):
+        ranks.rank(history, candidates)
+
+
+def test_entries_are_read_as_those_of_a_candidate_file() -> None:
+    past = {"item_id": 7, "title": "Heat", "rating": 4, "timestamp": 12, "genres": ["Crime", "Drama"]}
+    event = lr.Event(lr.Item("7", "Heat", {"genres": "Crime, Drama"}), 4.0, 12.0)
+    with serving(ScriptedServer(good("A"))) as server, reranker(server, "pairwise") as ranks:
+        for one in (past, event, cast("Any", pd.Series(past))):
+            ranks.rank([one], FILMS[:2])
+    first, *others = [body["messages"] for body in server.seen]
+    assert "rated 4" in first[-1]["content"] and others.count(first) == 2
+
+
+def test_rows_of_pandas_are_candidates() -> None:
+    seen = list[lr.Case]()
+
+    class Watching(BaseRanker):
+        name = "watching"
+
+        def rank(self, case: lr.Case) -> RankingSteps:
+            seen.append(case)
+            yield from ()
+            return lr.Ranking(tuple(item.item_id for item in case.candidates))
+
+    rows: Any = FRAME.assign(score=[0.2, 0.9]).to_dict("records")
+    with lr.Reranker(ranker=Watching(), order="recall") as ranks:
+        assert ranks.rank([], rows).order == ("1", "2")
+        ranks.rank([], cast("Any", [row for _, row in FRAME.iterrows()]), scores=[0.2, 0.9])
+    for case in seen:
+        assert case.candidates == (lr.Item("1", "Heat", {"year": "1995"}), lr.Item("2", "Up"))
+        assert case.recall_scores == (0.2, 0.9)
 
 
 def test_every_candidate_has_a_score_or_none_has() -> None:
     with lr.Reranker(ranker="recall_order") as ranks, pytest.raises(InputError, match="2 scores for 6 candidates"):
         ranks.rank(["Heat"], FILMS, scores=[1.0, 2.0])
+    with (
+        lr.Reranker(ranker="recall_order") as ranks,
+        pytest.raises(InputError, match=r"'scores\[1\]': nan is no number"),
+    ):
+        ranks.rank(["Heat"], FILMS[:2], scores=[1.0, math.nan])
 
 
 def test_a_baseline_loads_no_model() -> None:
@@ -134,7 +245,7 @@ def test_a_baseline_loads_no_model() -> None:
         assert ranks.rank(["Film 3"], FILMS).order[0] in FILMS
 
 
-def test_nothing_is_kept_unless_a_store_is_named(tmp_path) -> None:
+def test_nothing_is_kept_unless_a_store_is_named(tmp_path: Path) -> None:
     with serving(ScriptedServer(answer=backwards)) as server:
         with reranker(server) as ranks:
             for _ in range(3):
@@ -146,7 +257,7 @@ def test_nothing_is_kept_unless_a_store_is_named(tmp_path) -> None:
         assert server.calls == 4
 
 
-def test_a_request_is_what_an_evaluation_would_send(tmp_path) -> None:
+def test_a_request_is_what_an_evaluation_would_send(tmp_path: Path) -> None:
     with serving(ScriptedServer(answer=backwards)) as server:
         with reranker(server) as ranks:
             ranks.rank(["Heat"], FILMS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, cast
 
 import click
 import pytest
@@ -24,7 +25,9 @@ from llmrank.evaluation.settings import (
     settings_of,
     split_settings,
 )
+from llmrank.evaluation.setup import Setup
 from llmrank.prompting import View
+from llmrank.rankers.baselines import Oracle
 from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.registry import RankerOptions
 
@@ -79,6 +82,20 @@ def test_a_wrong_setting_is_named(values: dict[str, object], said: str) -> None:
 def test_a_setting_of_no_record_is_refused_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'base_url'"):
         split_settings({"base_urll": "x"}, PromptSettings, ModelSettings)
+
+
+def test_what_stands_beside_the_settings_is_named_too() -> None:
+    with pytest.raises(InputError, match="did you mean 'measures'"):
+        lr.evaluate([], **cast("Any", {"measure": "MRR"}))
+    with pytest.raises(InputError, match="did you mean 'deadline'"):
+        lr.Reranker(dead_line=1)
+    with pytest.raises(InputError, match="did you mean 'output'"):
+        lr.rerank([], **cast("Any", {"ouput": "x"}))
+
+
+def test_a_class_in_the_place_of_an_object_is_refused() -> None:
+    with pytest.raises(InputError, match=r"'ranker': Oracle is a class.*\n.*make one of it: Oracle\(…\)"):
+        Setup.of(ranker=cast("Any", Oracle))
 
 
 def command() -> tuple[click.Command, dict[str, object]]:

@@ -50,7 +50,8 @@ NOTATIONS = (
     Notation("bracket", "a number in square brackets", re.compile(
         rf"{_DRESS}\[(\d{{1,4}})\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
-        rf"{_DRESS}(?:\(?#?(\d{{1,4}})[*_]*+(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
+        rf"{_DRESS}(?:\(?#?(\d{{1,4}})(?:[-–]\d{{1,4}}(?=[.)]))?[*_]*+"
+        rf"(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
         rf"|,(?= ?[^\d\s#\[(])|(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
     Notation("number", "a word for a number", re.compile(
         rf"{_DRESS}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+", re.I), "Number 1: Heat"),
@@ -298,7 +299,7 @@ def _list_end(lines: list[Line], at: int) -> int:
         line = lines[end]
         if line.text and not _FENCE.match(line.text):
             if line.kind == "none":
-                if line.indent <= first.indent and not _goes_on(lines, end, last):
+                if line.indent <= first.indent and not _goes_on(lines, end, first, last):
                     break
             elif line.kind == first.kind and line.indent <= first.indent:
                 begins_anew = line.value is not None and last.value is not None and last.value > 1 >= line.value
@@ -310,7 +311,7 @@ def _list_end(lines: list[Line], at: int) -> int:
                     last = line
                 else:
                     break
-            elif line.indent <= first.indent and not _goes_on(lines, end, last):
+            elif line.indent <= first.indent and not _goes_on(lines, end, first, last):
                 break
         end += 1
     return end
@@ -319,12 +320,13 @@ def _list_end(lines: list[Line], at: int) -> int:
 _LOOK = 6
 
 
-def _goes_on(lines: list[Line], at: int, last: Line) -> bool:
+def _goes_on(lines: list[Line], at: int, first: Line, last: Line) -> bool:
     """Return whether an unmarked line is a remark within a numbered list: the next number follows soon."""
     if last.value is None or last.kind == "bracket":
         return False
     after = [line.value for line in lines[at + 1 : at + _LOOK] if line.kind == last.kind and line.value is not None]
-    if last.value > 1 and last.value - 1 not in after[:1] and min(after, default=2) <= 1:
+    rises = first.value is not None and first.value < last.value
+    if last.value > 1 and (rises or last.value - 1 not in after[:1]) and min(after, default=2) <= 1:
         return False  # another list begins
     return not {last.value + 1, last.value - 1}.isdisjoint(after)
 
@@ -418,6 +420,8 @@ _LIST_KEYS = (
     *("ranking", "ranked", "ranked_items", "final_ranking", "order", "titles", "recommendations", "answer", "scores"),
     *("ranks", "candidates", "items", "movies", "results"),
 )
+_ARGUMENTS = ("arguments", "parameters", "input", "args")
+"""Keys that hold what a tool is called with."""
 _ANSWERS = 8
 """Keys of `_LIST_KEYS` that call a list the answer."""
 
@@ -486,6 +490,8 @@ def _said(value: object) -> str:
 
 def _lists_of(value: object) -> list[Block]:
     """Return the lists of an object that holds several of which none is called the ranking, else nothing."""
+    while isinstance(value, dict) and len(inner := [*cast("dict[object, object]", value).values()]) == 1:
+        value = inner[0]
     if not isinstance(value, dict):
         return []
     table = {str(key).casefold(): inner for key, inner in cast("dict[object, object]", value).items()}
@@ -515,7 +521,7 @@ def _json_block(value: object) -> Block | None:
             columns = {key: column for key, column in columns.items() if head_role(key)}
             return _records([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
         low = {key.casefold(): key for key in table}
-        if "name" in low and (said := low.get("arguments", low.get("parameters"))) and len(table) < 4:
+        if "name" in low and (said := next((low[key] for key in _ARGUMENTS if key in low), "")) and len(table) < 6:
             inner = _decoded(table[said])
             return _json_block(inner) if _RANKS.search(str(table[low["name"]])) else Block("json")
         for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
@@ -528,6 +534,8 @@ def _json_block(value: object) -> Block | None:
         listed = isinstance(table.get(low.get("ranking", "")), str)
         return _pairs("key", pairs) if len(pairs) > 1 and not listed else None
     elements = cast("list[object]", value) if isinstance(value, list) else []
+    if len(elements) == 1 and isinstance(elements[0], dict) and not {"function", *_ARGUMENTS}.isdisjoint(elements[0]):
+        return _json_block(elements[0])  # [{"function": {"name": "rank", "arguments": …}}]
     if elements and all(isinstance(one, list) and len(cast("list[object]", one)) == 2 for one in elements):
         return _pairs("pair", [tuple(map(_text, cast("list[object]", one))) for one in elements])
     if elements and all(isinstance(one, dict) for one in elements):

@@ -23,10 +23,28 @@ _CALLED = re.compile(
 _DENIED = re.compile(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$", re.IGNORECASE
 )
+_AVOIDED = re.compile(
+    r"\b(?:avoid|skip|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
+    r"|hates?|(?<!at )least|worst|weakest|poorest|lowest)\b"
+    r"(?:\W{1,3}(?:one|it|this|that|the|these|two|of|to|for|in|would|be|is|are|most|my|your|user|pick|choice|option"
+    r"|movie|film|title|item|product|passage|candidate|match|fit|relevant|likely|suitable|recommended|preferred))*+"
+    r"\W{0,6}$",
+    re.IGNORECASE,
+)
+"""`If I had to avoid one, it would be A`, `The worst choice is A`."""
+_ALSO = re.compile(r"[ ,/*]{0,5}(?:(?:and|or|nor) )?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?")
+_STANDS_FOR = re.compile(
+    r"[\s,*_\"”]*(?:[(\[=:–—-]|\b(?:i\.e\.|that is|which is|namely)),? ?(?:the )?(?:(?:option|movie|film|title|item"
+    r"|product|passage|candidate|answer) )?[\W_]{0,4}$",
+    re.IGNORECASE,
+)
+"""`Gravity (A)`, `Gravity, i.e. option A`: a title, and the identifier that is said to be its."""
 _WORSE = re.compile(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
-    r"|too)\b|\W{0,4} isn['’]t\b"
-    r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b",
+    r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
+    r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
+    r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
+    r"|[\])*]{0,4} ?<|[\])*\"'’]{0,4} ?(?:[:=?–—-] ?)?(?:no\b(?!,? wait| doubt| question| contest)|❌|✗|✘|👎)",
     re.IGNORECASE,
 )
 _BETTER = re.compile(
@@ -34,6 +52,8 @@ _BETTER = re.compile(
     r"|by far))* (?:(?P<than>more|better)|most|best)\b",
     re.IGNORECASE,
 )
+_WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
+"""`A: 0.2, B: 0.8`: the first is not the choice."""
 _TAKEN_BACK = re.compile(
     r"\b(?:no,? wait|wait,|actually|scratch that|correction|on second thought|i mean|rather:)", re.IGNORECASE
 )
@@ -90,13 +110,18 @@ class Choice(TextFormat):
 def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
     """Return every identifier in the text that is not ruled out (`not A`), in order."""
     words = words_of(text, identifiers, uses_brackets(text, identifiers))
-    found = [word for word in words if word.kind == "identifier"]
-    return [
-        word
-        for word in found
-        if not _DENIED.search(text[max(0, word.start - 40) : word.start])
-        and not _WORSE.match(text[word.end : word.end + 60])
-    ]
+    kept: list[Word] = []
+    denied, end = False, 0
+    for word in (word for word in words if word.kind == "identifier"):
+        denied = bool(
+            (denied and _ALSO.fullmatch(text, end, word.start))
+            or _DENIED.search(text[max(0, word.start - 40) : word.start])
+            or _AVOIDED.search(text[max(end, word.start - 80) : word.start])
+        )
+        end = word.end
+        if not denied and not _WORSE.match(text[word.end : word.end + 60]):
+            kept.append(word)
+    return kept
 
 
 def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
@@ -110,7 +135,8 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     better = [word for word, found in praised if found and (offered == 2 or not found["than"])]
     lines = {word.text for word in words if is_begun_by(word, text, text.rfind("\n", 0, word.start) + 1)}
     begins = [word for word in words[:1] if is_begun_by(word, text) and _ends_there(word, text) and len(lines) == 1]
-    return called or better or begins or words
+    weighed = {word.text for word in words if _WEIGHED.match(text, word.end)}
+    return called or better or (words if len(weighed) > 1 else begins) or words
 
 
 def _ends_there(word: Word, text: str) -> bool:
@@ -118,7 +144,16 @@ def _ends_there(word: Word, text: str) -> bool:
 
 
 def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
-    """Return whether the title of another item stands right behind an identifier: `A: Fargo`, where A is Heat."""
-    beside = text[word.end :].split("\n", 1)[0].strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—")
-    match = index.find(beside) if len(beside) > 1 else None
-    return match is not None and bool(match.positions) and word.position not in match.positions
+    """Return whether the title of another item stands right beside an identifier: `A: Fargo`, where A is Heat."""
+    before = text[: word.start].rpartition("\n")[2][-200:]
+    titles = [text[word.end :].split("\n", 1)[0]]
+    if stands_for := _STANDS_FOR.search(before):
+        words = before[: stands_for.start()].split()[-_TITLE_WORDS:]
+        titles += [" ".join(words[at:]) for at in range(len(words))]
+    plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
+    matches = [index.find(f"{one})" if one.count("(") > one.count(")") else one) for one in plain if len(one) > 1]
+    return any(match and match.positions and word.position not in match.positions for match in matches)
+
+
+_TITLE_WORDS = 12
+"""Words before an identifier in which a title is looked for."""

@@ -108,6 +108,7 @@ _LABEL_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
     r"|lowest|mid|middle"
     r"|medium|high|highest|top|bottom|best|worst|maybe|possible|unlikely|likely|yes|no|winner|runner-up"
+    r"|avoid|skip|mentions?|excluded|omitted|so|thus|hence|therefore"
 )
 _LABEL = re.compile(
     rf"(?:^|(?<=[.;!?] )|(?<=\*\* ))[*_#>\s]{{0,6}}(?P<label>(?=[^\W\d_])[^.;:!?\n\d\[\]\""
@@ -141,7 +142,12 @@ class _Group:
         given = [grade for grade in grades if grade is not None]
         if not given and len(self.parts) > 1 and all(map(_is_topic, self.labels)):
             self.listing.ambiguous = True  # Crime: Heat, Fargo; Horror: Alien
-        if given == sorted(given, reverse=True) and (None not in grades or grades.index(None) > 0 or not given):
+        if given == sorted(given, reverse=True) and (
+            None not in grades
+            or grades.index(None) > 0
+            or not given
+            or (grades.count(None) == 1 and given[0] < 3)  # the ranking, then honourable mentions
+        ):
             return self.listing
         if len(given) < len(grades):
             self.listing.ambiguous = True

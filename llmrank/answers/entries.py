@@ -57,7 +57,7 @@ _LEAD_IN = re.compile(
     r"\b(?:recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?|starts? with"
     r"|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by|then"
     r"|first|next|finally|lastly|second|third|last|is|are|be|include|including|also|and"
-    r"|output|answer|movies?|items?|put|place|would be):? |: ",
+    r"|output|answer|movies?|items?|put|place|would be):? |:[*_]{0,3} ",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
@@ -101,7 +101,7 @@ _SCORED = re.compile(
     r"(?:[Ss]core|[Rr]ating|[Rr]elevance|[Rr]ank(?:ed)?|[Pp]osition|[Pp]lace)?[ :#]{0,3}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
-    r"|(?P<stars>[★⭐]{1,10})☆{0,10}$"
+    r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
 )
 _LAST_WORDS = re.compile(r"(?:[:=–—|-] |\()([^\W\d_][^:=–—|()-]{1,20})$")
 _SCORED_FIRST = re.compile(r"(?P<value>0?\.\d{1,4}|\d{1,3}(?:\.\d{1,3})? ?(?:%|/ ?\d{1,3})) ?[-–:)]? ?(?=\D)")
@@ -229,8 +229,10 @@ def _scored(bodies: list[str], listing: Listing) -> None:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
     if not scores:  # Heat: high, Fargo: low
         scores = [str(found) for body in bodies if (found := grade(_last_words(body)))]
-    starred = all(body.endswith(("★", "⭐", "☆")) for body in bodies)
+    starred = all(body.endswith((*"★⭐🌟🔥❤👍☆",)) for body in bodies)
     named = [mention for mention in listing.mentions if mention.match]
+    if starred and {*scores} == {"1"} and not any(body.endswith("☆") for body in bodies):
+        return  # an ornament
     if not len(scores) == len(named) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
         listing.ambiguous |= len(scores) == len(named) == len(bodies) > 2  # all are scored alike
         return
@@ -483,7 +485,8 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
     """`Alien - a classic of its kind`: a title, and a remark that cannot be a part of a title."""
     for mark in reversed([*islice(_REMARK.finditer(body, 0, index.longest), _REMARKS)]):
         said = body[mark.start() : mark.start() + 2000]
-        if _is_remark(said) or _EDITION.match(said) or _AUTHOR.match(said) or _ASIDE.match(said):
+        closed = body[mark.start() - 1] in "*_" and "*" not in said and "_" not in said  # *Dune*, Frank Herbert
+        if closed or _is_remark(said) or _EDITION.match(said) or _AUTHOR.match(said) or _ASIDE.match(said):
             mention = _mention(body[: mark.start()], index)
             if mention.match and said[0] == "," and _mention(said[1:].partition(",")[0], index).match:
                 return None  # Heat, Fargo, Alien (in this order)

@@ -39,7 +39,8 @@ _SCORED = re.compile(
     re.IGNORECASE,
 )
 _SCORE_BESIDE = re.compile(
-    r"[\]\s]{0,3}[(:=] ?(\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b|(?=[,;)\s]|$)))\)?"
+    r"[\]\s]{0,3}(?P<sign>[(:=–—-]?) ?(?P<value>\d{1,3}(?:\.\d{1,6}| ?%| ?/ ?\d{1,3}| ?(?:stars?|points?)\b"
+    r"|(?=[,;)|\s]|$)))\)?"
 )
 _SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|([:.]) [^:\n]{1,200} > [A-Z]\1 )")
 _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
@@ -272,6 +273,8 @@ class _Reader:
         )
         if not is_text or self._numbered_by_brackets(block.lines):
             return [block]
+        if len(block.lines) > 1 and all(line.body.isdigit() for line in block.lines):
+            return [Block("text", [replace(block.lines[0], text=", ".join(line.text for line in block.lines))])]
         return [Block("text", [line]) for line in block.lines]
 
     def _in_figures(self, block: Block) -> Block:
@@ -296,7 +299,9 @@ class _Reader:
         if len(marked) < 2 or any(len(line.body) >= 12 for line in marked):
             return False
         inside = [words_of(line.body, self.identifiers, False)[:1] for line in marked]
-        named = all(words and words[0].kind == "identifier" for words in inside)
+        named = all(words and words[0].position is not None for words in inside)
+        if is_permutation([line.body for line in marked]) and all("]:" in line.text[:12] for line in marked):
+            return False  # [1]: 2, [2]: 1 may be ranks, scores or items
         return named and counts([str(line.value) for line in marked])
 
     def words(self, text: str) -> list[Word]:
@@ -552,8 +557,13 @@ class _Reader:
         """Read `[1] (0.7), [2] (0.9)`: each identifier has a score beside it, and no sign of order stands between."""
         if len(named) < 2 or ">" in line.text or "<" in line.text:
             return None
-        scores = [found[1] for word in named if (found := _SCORE_BESIDE.match(line.text, word.end))]
-        if len(scores) < len(named):
+        bare = not self.identifiers.are_numbers
+        scores = [
+            found["value"]
+            for word in named
+            if (found := _SCORE_BESIDE.match(line.text, word.end)) and (found["sign"] or word.bracketed or bare)
+        ]
+        if len(scores) < len(named) or counts(scores):
             return None
         order = None if is_permutation(scores) else by_number(scores, "score")
         mentions = [self.mention(named[at], line.number) for at in order or range(len(named))]

@@ -54,6 +54,7 @@ _SIGNS = {
     "、": ", ", "，": ", ", "；": "; ", "：": ": ", "。": ". ", "！": "! ", "？": "? ",
     "،": ", ", "؛": "; ", "²": " 2", "³": " 3", "¹": "",
     **dict.fromkeys("│┃║├┤┼┌┐└┘┬┴╔╗╚╝╠╣╦╩╬╞╡╪", "|"), **dict.fromkeys("─━═", "-"),
+    **dict.fromkeys("∼≈≃≅", "="),
     "№": "#", "\u20e3": ". ", "🥇": " 1. ", "🥈": " 2. ", "🥉": " 3. ", "🔟": " 10. ", "🏆": "", "⟨": "<", "⟩": ">",
 }  # fmt: skip
 _HTML = re.compile(
@@ -80,6 +81,8 @@ _LISTED = frozenset(("item", "entry", "movie", "film", "title", "product", "book
 _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
+_NESTED = re.compile(r"(\nRank \d{1,4}: )\s{0,40}\n- ")
+"""`<item rank="2"><title>`"""
 _ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
 _DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
 _PROGRAM = re.compile(
@@ -161,7 +164,7 @@ def _without_elements(text: str) -> str:
         rank = _ATTRIBUTE.search(tag[3])
         return "\n" if tag[1] else f"\nRank {rank[1]}: " if rank else "\n- "
 
-    return _ELEMENT.sub(plain, text)
+    return _NESTED.sub(r"\1", _ELEMENT.sub(plain, text))
 
 
 def one_line(text: str) -> str:

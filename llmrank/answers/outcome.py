@@ -41,7 +41,9 @@ def looks_like_error(text: str) -> bool:
     return _ERROR.search(text[:300]) is not None
 
 
-TAKEN_BACK = re.compile(r"\b(?:wait|actually|scratch that|correction|on second thought|i mean)\b", re.IGNORECASE)
+TAKEN_BACK = re.compile(
+    r"\b(?:wait|actually|scratch that|correction|on second thought|i mean|make that|(?<=\? )no)\b", re.IGNORECASE
+)
 """Words with which an answer is taken back: the one that follows counts."""
 
 

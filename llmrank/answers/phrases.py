@@ -25,7 +25,9 @@ PHRASES = (
         r"|не)\b[^.,:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
-        r"|skip(?:ped)?\b|dislike|hate\b|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
+        r"|skip(?:ped)?\b|dislike|hated?\b"
+        r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b)|am wenigsten\b"
+        r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
         r"|output format|format (?:is|of|should)|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
         r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
         r"|(?m:^\W*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking)))"),
@@ -45,10 +47,10 @@ PHRASES = (
         r"|revis|redo\b|re-?rank|new (?:order|ranking|list)\b|start(?:ing)? over|wait\b|scratch that|updated?\b"
         r"|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
         r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
-        r"|überarbeitet|réponse|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"
+        r"|hence\b|überarbeitet|réponse|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"
         r"|mi (?:lista|clasificación|ranking)|resposta|minha lista|risposta|risultato|la mia (?:lista|classifica)"
         r"|antwoord|eindlijst|odpowied|ostatecz|wynik|sonuç|cevap|nihai",
-        r"ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
+        r"(?m:^\W*so\W*$)|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
         r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|\d+ best\b|best \d"
@@ -58,7 +60,7 @@ PHRASES = (
         ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
         r"(?:candidates?|given|provided|proposed|available|options?(?! ?(?:\d|[a-e]\b))|watched(?! next)|history"
-        r"|liked|seen|rated"
+        r"|(?<!next )watches|viewed|bought|purchase[sd]|recently|liked|loved|seen|rated"
         r"|enjoyed|original"
         r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider"
@@ -91,9 +93,14 @@ WORST_FIRST = re.compile(
     r"|from) (?:the )?(?:worst|least|lowest)"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
     r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
+    r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba|\bde bas en haut"
+    r"|\b(?:worst|weakest|least \w+) (?:\w+ ){0,2}(?:at the|on) top\b"
+    r"|\b(?:schlechteste|schwächste)\w*(?: \w+)? (?:oben|zuerst)"
+    r"|\b(?:beste[nrs]?|meilleure?s?|mejor(?:es)?|melhor(?:es)?|miglior[ei]) (?:\w+ )?"
+    r"(?:unten|zuletzt|am ende|zum schluss|en dernier|à la fin|al final|no final|por último|alla fine|per ultim[oa])"
     r"|\breversed? (?:order|ranking)|\bworst (?:first|is first"
     r"|one first)"
-    r"|\bbest (?:one )?(?:is )?(?:last|at the (?:end|bottom))"
+    r"|\bbest (?:one )?(?:is |for )?(?:last|at the (?:end|bottom))"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
     r"|weakest|poorest) (?:\w+ ){0,3}first"
     r"|по возрастанию|从差到好|由差到好|从弱到强|由弱到强|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优"
@@ -118,7 +125,7 @@ _GRADES = (
     (1, r"low(?:er|est)?|bottom|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
     (
         2,
-        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up"
+        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up|honou?rable"
         r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?",
     ),
     (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),

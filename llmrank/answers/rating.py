@@ -162,7 +162,7 @@ def _plain(text: str, question: Question) -> str:
         for title in (folded(item.title), parse_title(item.title).name):
             if len(title) > 2 or not title.isdigit():
                 text = re.sub(re.escape(title), " ", text, flags=re.IGNORECASE)
-    text = _SYMBOLS.sub(lambda found: f" {len(found[0].rstrip('½')) + (0.5 if found[1] else 0):g} stars", text)
+    text = _SYMBOLS.sub(_counted, text)
 
     def mark(found: re.Match[str]) -> str:
         ends = _number(found["value"]), _number(found["until"])
@@ -173,6 +173,13 @@ def _plain(text: str, question: Question) -> str:
     if [number[1] for number in islice(_LISTED.finditer(text), 2)] == ["1", "2"]:
         text = _LISTED.sub("", text)
     return _BOUND.sub(_RANGE_MARK, _RANGE.sub(mark, text))
+
+
+def _counted(stars: re.Match[str]) -> str:
+    """Return stars as a number of them; one behind a number is its unit (`4.5 ★`)."""
+    count = len(stars[0].rstrip("½")) + (0.5 if stars[1] else 0)
+    is_unit = count == 1 and stars.string[max(0, stars.start() - 2) : stars.start()].rstrip()[-1:].isdigit()
+    return stars[0] if is_unit else f" {count:g} stars"
 
 
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:

@@ -36,6 +36,8 @@ _ENDS = re.compile(
     re.IGNORECASE,
 )
 _BOTH = re.compile(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b", re.IGNORECASE)
+_WEIGHED = re.compile(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n]{0,40}\byes\W{1,5}\d", re.IGNORECASE)
+"""`Yes: 0.2, No: 0.8`"""
 _IDIOM = re.compile(
     r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
     r"|information|question)\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
@@ -94,7 +96,7 @@ def _verdicts(text: str) -> set[bool]:
     """Return the verdicts that a text gives: what it calls its answer, what it begins with, or what it ends in."""
     if looks_like_error(text):
         return set()
-    if _BOTH.match(text):
+    if _BOTH.match(text) or _WEIGHED.search(text):
         return {True, False}
     begins = _BEGINS.match(text)
     found = [*_NAMED.finditer(text), *([begins] if begins else [])]

@@ -20,6 +20,12 @@ from tests.answers.asking import items, numbered, places, read
         "B. Film called b",
         "I would choose B because A is worse",
         "<think>A? No.</think>B",
+        "I would avoid A, so B.",
+        "The most relevant is B, the least relevant A.",
+        "At least one fits: B",
+        "A? No. B? Yes.",
+        "A < B",
+        "Film called b (B)",
     ],
 )
 def test_the_choice_is_read(text: str) -> None:
@@ -37,6 +43,14 @@ def test_the_choice_is_read(text: str) -> None:
         ("Z", "no_candidate_named"),
         ("I think so", "no_candidate_named"),
         ("", "empty"),
+        ("The least relevant is A.", "no_candidate_named"),
+        ("The worst choice is A", "no_candidate_named"),
+        ("Skip A.", "no_candidate_named"),
+        ("A is a poor fit", "no_candidate_named"),
+        ("Anything but A", "no_candidate_named"),
+        ("A: 0.2, B: 0.8", "ambiguous"),
+        ("I'd avoid A and B", "no_candidate_named"),
+        ("Least likely: A", "no_candidate_named"),
         ("I cannot choose.", "refusal"),
     ],
 )
@@ -49,6 +63,8 @@ def test_a_title_in_place_of_the_label() -> None:
     question = Question(items("Alien (1979)", "Heat (1995)"), ("A", "B"))
     answer = read("choice", "Heat (1995)", question)
     assert (places(answer), answer.repairs) == ([2], {"title_for_identifier": 1})
+    for text in ("Heat (1995), i.e. option A", "**Heat** (A)", "A: Heat (1995)"):
+        assert read("choice", text, question).reason == "ambiguous"
 
 
 def test_numbers() -> None:

@@ -80,6 +80,11 @@ def test_yes_no_from_text(text: str, value: float) -> None:
     assert answer_format("yes_no").read(Response(text), Question()).value == value
 
 
+@pytest.mark.parametrize("text", ["Yes: 0.2, No: 0.8", '{"no": 0.1, "yes": 0.9}'])
+def test_two_probabilities_in_a_text_are_no_verdict(text: str) -> None:
+    assert answer_format("yes_no").read(Response(text), Question()).reason == "ambiguous"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -1,6 +1,6 @@
 """Malformed answers of the kinds that models give, each with the readings that a careful person gives it.
 
-`malformed.jsonl` was written in eight rounds, each before its answers were read by llmrank; `round` says in which.
+`malformed.jsonl` was written in nine rounds, each before its answers were read by llmrank; `round` says in which.
 `readings` are the places of the items from 1, best first (or the rating, or 1 and 0 for yes and no), or `unparsed` with
 its reason; where a careful person can defend two, both are named. `first` is what had been decided before the project's
 own rules (the countdown, maps of ranks) were held against it. `not_yet` says what llmrank reads in its place.
@@ -20,6 +20,8 @@ from llmrank.types import Item, Outcome, Question, Response
 
 LINES = Path(__file__).with_name("malformed.jsonl").read_text("utf-8").splitlines()
 TITLES: dict[str, list[str]] = json.loads(LINES[0])["items"]
+ITEM_IDS: dict[str, list[str]] = json.loads(LINES[0])["item_ids"]
+"""Of the items that do not have those of a test (`i1`)."""
 ROWS: list[dict[str, Any]] = [json.loads(line) for line in LINES[1:]]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -27,14 +29,16 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 def read(row: dict[str, Any]) -> tuple[str, Outcome]:
     """Return llmrank's reading in the words of the file, and the outcome."""
     titles = TITLES[row["items"]]
-    items = tuple(Item(f"i{place}", title) for place, title in enumerate(titles, 1))
-    names = {"numbers": tuple(str(place) for place in range(1, len(items) + 1)), "letters": (*LETTERS[: len(items)],)}
+    item_ids = ITEM_IDS.get(row["items"], [f"i{place}" for place in range(1, len(titles) + 1)])
+    items = tuple(map(Item, item_ids, titles))
+    numbers = tuple(str(place) for place in range(1, len(items) + 1))
+    names = {"numbers": numbers, "letters": (*LETTERS[: len(items)],), "ids": tuple(item_ids)}
     question = Question(items, names.get(row.get("ids", ""), ()))
     answer = answer_format(row["format"]).read(Response(row["text"], row.get("finish", "stop")), question)
     if answer.outcome is Outcome.UNPARSED:
         return f"unparsed {answer.reason}", answer.outcome
     value = "" if answer.value is None else f"{answer.value:g}"
-    return value or " ".join(item_id[1:] for item_id in answer.ranked), answer.outcome
+    return value or " ".join(str(item_ids.index(item_id) + 1) for item_id in answer.ranked), answer.outcome
 
 
 def rows() -> Iterator[object]:

@@ -276,3 +276,18 @@ def test_the_title_of_a_film_says_nothing_of_the_direction() -> None:
     films = items("Heat (1995)", "Fargo (1996)", "Countdown (1967)", "Alien (1979)")
     text = "Top picks:\n1. Heat\n2. Fargo\n\nOthers:\n1. Countdown\n2. Alien"
     assert places(read("titles", text, Question(films))) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Recently viewed:\n1. Alien\n2. Heat\n\nUp next:\n1. Fargo\n2. Jaws", [2, 4]),
+        ("Loved:\n- Alien\n- Heat\n\nHated:\n- Casino\n\nRanking:\n- Fargo\n- Jaws", [2, 4]),
+        ("**Watch:** Heat (1995), Alien (1979)\n**Avoid:** Fargo (1996)", [3, 1]),
+        ("Saving the best for last: Alien, Heat, Jaws", [4, 3, 1]),
+        ("Heat 👍\nFargo 👍\nAlien 👍", [3, 2, 1]),
+    ],
+)
+def test_what_is_said_of_a_list_is_heard(text: str, expected: list[int]) -> None:
+    films = items("Alien (1979)", "Fargo (1996)", "Heat (1995)", "Jaws (1975)", "Casino (1995)")
+    assert places(read("titles", text, Question(films))) == expected

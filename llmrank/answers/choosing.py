@@ -108,7 +108,7 @@ _LABEL_WORDS = (
     r"tiers?|priority|relevance|likel(?:y|ihood)|match(?:es)?|fits?|relevant|recommended|see|watch|picks?|low"
     r"|lowest|mid|middle"
     r"|medium|high|highest|top|bottom|best|worst|maybe|possible|unlikely|likely|yes|no|winner|runner-up"
-    r"|avoid|skip|mentions?|excluded|omitted|so|thus|hence|therefore"
+    r"|avoid|skip|half|mentions?|excluded|omitted|so|thus|hence|therefore"
 )
 _LABEL = re.compile(
     rf"(?:^|(?<=[.;!?] )|(?<=\*\* ))[*_#>\s]{{0,6}}(?P<label>(?=[^\W\d_])[^.;:!?\n\d\[\]\""
@@ -144,9 +144,9 @@ class _Group:
             self.listing.ambiguous = True  # Crime: Heat, Fargo; Horror: Alien
         if given == sorted(given, reverse=True) and (
             None not in grades
-            or grades.index(None) > 0
             or not given
-            or (grades.count(None) == 1 and given[0] < 3)  # the ranking, then honourable mentions
+            or (grades.index(None) > 0 and given[-1] > 1)
+            or (grades[0] is None and grades.count(None) == 1 and given[0] < 3)  # the ranking, then honourable mentions
         ):
             return self.listing
         if len(given) < len(grades):
@@ -235,7 +235,14 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         last = groups[-1] if groups else None
         joins = last is not None and last.named.keys().isdisjoint(named)
         announced = last and last.meaning in ("given", "first try") and any(map(str.isalpha, listing.intro))
-        goes_on = means in ("", "ranking") and not announced
+        apart = (
+            means == "ranking"
+            and last
+            and not last.meaning
+            and last.parts[-1][0] is None
+            and _is_topic(last.labels[-1])
+        )
+        goes_on = means in ("", "ranking") and not announced and not apart  # Cons: Heat; Ranking: Fargo, Alien
         if last and joins and (goes_on or means == last.meaning) and last.meaning != "left out":
             last.parts.append((grade(listing.intro), [*listing.mentions]))
             last.labels.append(last_line(listing.intro))

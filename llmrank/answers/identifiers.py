@@ -34,8 +34,8 @@ _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
 _MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>]\s*)?){3,}")
 _SCORED = re.compile(
-    r"\W{0,4}\[\w{1,20}\] ?[:=–—-] ?(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank"
-    r"|position|place)\b)",
+    r"\W{0,4}(?:[A-Za-z]{2,12} )?\[\w{1,20}\] ?(?:[:=–—→-]|->) ?"
+    r"(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank|position|place)\b)",
     re.IGNORECASE,
 )
 _SCORE_BESIDE = re.compile(
@@ -80,7 +80,8 @@ _IN_ORDER = re.compile(
     r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
 )
 _DENIED = re.compile(
-    r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*|instead"
+    r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*"
+    r"|remov\w*|drop\w*|discard\w*|instead"
     r"|rather than|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
 _SAYS = re.compile(
     r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option|rank"

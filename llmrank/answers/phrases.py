@@ -25,6 +25,8 @@ PHRASES = (
         r"|не)\b[^.,:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
+        r"|(?:do|would)n['’]t bother|not bother"
+        r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?)\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b)|am wenigsten\b"
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
@@ -60,7 +62,7 @@ PHRASES = (
         ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
         r"(?:candidates?|given|provided|proposed|available|options?(?! ?(?:\d|[a-e]\b))|watched(?! next)|history"
-        r"|(?<!next )watches|viewed|bought|purchase[sd]|recently|liked|loved|seen|rated"
+        r"|(?<!next )watches|viewed|bought|gave|purchase[sd]|recently|liked|loved|seen|rated"
         r"|enjoyed|original"
         r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider"
@@ -100,7 +102,8 @@ WORST_FIRST = re.compile(
     r"(?:unten|zuletzt|am ende|zum schluss|en dernier|à la fin|al final|no final|por último|alla fine|per ultim[oa])"
     r"|\breversed? (?:order|ranking)|\bworst (?:first|is first"
     r"|one first)"
-    r"|\bbest (?:one )?(?:is |for )?(?:last|at the (?:end|bottom))"
+    r"|\bbest (?:(?:one|pick|match|film|movie|item) )?(?:(?:is|are|for|comes?|goes|stands?|being) )?"
+    r"(?:last|at the (?:end|bottom))"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"
     r"|weakest|poorest) (?:\w+ ){0,3}first"
     r"|по возрастанию|从差到好|由差到好|从弱到强|由弱到强|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优"
@@ -122,7 +125,7 @@ BEST_FIRST = re.compile(
 
 
 _GRADES = (
-    (1, r"low(?:er|est)?|bottom|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
+    (1, r"low(?:er|est)?|bottom|last|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
     (
         2,
         r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up|honou?rable"

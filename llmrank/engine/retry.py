@@ -17,6 +17,8 @@ LONG_WAIT = 10.0
 """Seconds of waiting that a person is told of."""
 SEVERAL = 5
 """Cases that must be failing before it is taken to be the endpoint's fault and not theirs."""
+MOST_FAILING = 1000
+"""Failing Cases that are told apart: a service meets no end of them while its endpoint is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Retries:
             # An outage, if there was one, is over, and what it cost was not this call's fault.
             tries.faults -= tries.faults if tries.outage else tries.common
             tries.outage, tries.common = False, 0
-        self._failing.add(tries.asker)
+        if len(self._failing) < MOST_FAILING:
+            self._failing.add(tries.asker)
         if fault.throttled:
             tries.refusals = tries.refusals + 1 if alone else 0
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import math
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
@@ -30,6 +31,10 @@ from llmrank.types import Backend, Case, Closable, Event, Item, Outcome, Ranking
 
 ItemLike = Item | Mapping[str, object] | str
 """An Item; a mapping with `title`, perhaps `item_id` and attributes, as an item of a candidate file; a title alone."""
+
+HELD_UP = 0.1
+"""Seconds after the deadline from which a caller does not wait for the session's thread to tell it: something holds it
+up, such as a Store that another process has locked."""
 
 Listed = TypeVar("Listed")
 
@@ -85,6 +90,7 @@ class Reranker(Closable):
                 problem, field="deadline", hint="say how long a caller can wait; math.inf: as long as it takes"
             )
         self.deadline = deadline
+        self._patience = min(deadline + HELD_UP, threading.TIMEOUT_MAX)
         if prompt is None and settings.get("ranker") is None:
             prompt = "first-token"
         setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=("deadline", "say", "seed"), **settings)
@@ -116,7 +122,12 @@ class Reranker(Closable):
 
         Raises InputError for what is no item or event, for candidates that cannot be told apart, and after `close`.
         """
-        return self._begin(history, candidates, scores, user_id).result()
+        case = self._case(history, candidates, scores, user_id)
+        future = self._session.loop.submit(self._rank(case))
+        try:
+            return future.result(self._patience)
+        except TimeoutError:
+            return _given_up(case, future)
 
     async def rank_async(
         self,
@@ -127,15 +138,21 @@ class Reranker(Closable):
         user_id: str = "",
     ) -> Ranking:
         """Return the candidates, best first (see `rank`), without blocking the caller's event loop."""
-        return await asyncio.wrap_future(self._begin(history, candidates, scores, user_id))
+        case = self._case(history, candidates, scores, user_id)
+        future = self._session.loop.submit(self._rank(case))
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            return _given_up(case, future)
 
-    def _begin(
+    def _case(
         self,
         history: Iterable[Event | ItemLike],
         candidates: Iterable[ItemLike],
         scores: Iterable[float] | None,
         user_id: str,
-    ) -> Future[Ranking]:
+    ) -> Case:
         items, own_scores = _candidates(candidates)
         if len({item.item_id for item in items}) < len(items):
             [(twice, _)] = Counter(item.item_id for item in items).most_common(1)
@@ -147,14 +164,13 @@ class Reranker(Closable):
         if given is not None and len(given) != len(items):
             problem = f"{len(given)} scores for {len(items)} candidates"
             raise InputError(problem, field="scores", hint="give one for each candidate, in their order")
-        case = Case(
+        return Case(
             user_id,
             tuple(as_event(one, f"history[{place}]") for place, one in enumerate(_listed(history, "history"))),
             candidates=items,
             recall_scores=given,
             case_id=f"{next(self._numbers)}",
         )
-        return self._session.loop.submit(self._rank(case))
 
     async def _rank(self, case: Case) -> Ranking:
         try:
@@ -168,9 +184,7 @@ class Reranker(Closable):
             reason = "closed"
         else:
             return result.ranking
-        # A service answers in any case: the recall order is what it would have shown without a model.
-        order = tuple(item.item_id for item in case.candidates)
-        return Ranking(order, named=0, outcome=Outcome.ERROR, reason=reason)
+        return _unranked(case, reason)
 
     def close(self) -> None:
         """Release the model or the connections; at the end of the process this happens by itself.
@@ -187,6 +201,18 @@ class Reranker(Closable):
         identity = self._session.backend.identity
         shown = " of ".join(str(identity[key]) for key in ("model", "base_url") if identity.get(key))
         return f"<Reranker: {self._method.ranker.name}, {shown or identity['kind']}, deadline {self.deadline:g} s>"
+
+
+def _unranked(case: Case, reason: str) -> Ranking:
+    """Return the recall order: a service answers in any case, and this is what it would have shown without a model."""
+    return Ranking(tuple(item.item_id for item in case.candidates), named=0, outcome=Outcome.ERROR, reason=reason)
+
+
+def _given_up(case: Case, future: Future[Ranking]) -> Ranking:
+    if future.done() and not future.cancelled():
+        return future.result()
+    future.cancel()
+    return _unranked(case, "deadline")
 
 
 def as_event(given: Event | ItemLike, place: str) -> Event:

@@ -57,6 +57,11 @@ class EventLoop:
         """Whether this process is a fork of the one that made the loop, whose thread did not come along."""
         return os.getpid() != self._process
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing runs in its thread any more."""
+        return not self._thread.is_alive()
+
     def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
         """Begin the work, and return what it will come to.
 
@@ -126,7 +131,9 @@ class Session(Closable):
         """
         self._say = say
         self._abandoned = False
+        self._own_store: Store | None = None
         with ExitStack() as self._open_things:
+            self._open_things.callback(self._close_store)
             self.loop = EventLoop()
             self._open_things.callback(self.loop.close)
             self._open(model, limits or Limits(), backend, store)
@@ -161,7 +168,7 @@ class Session(Closable):
         bounds = Bounds(limits.max_requests, limits.max_total_tokens, limits.max_cost)
         self.budget = Budget(bounds, tariff, batch=model.batch, count_tokens=backend.count_tokens)
         if store is None:
-            store = self._open_things.enter_context(Store(path))
+            store = self._own_store = Store(path)
             if not model.batch and (waiting := waiting_requests(path, backend.identity)):
                 self._say(f"{waiting} requests wait in a batch: --batch collects them; without it they are asked again")
         at_once = model.concurrency or CONCURRENCY.get("batch" if model.batch else kind.partition(":")[0])
@@ -264,6 +271,11 @@ class Session(Closable):
             else f"Interrupted: waiting up to {stop.seconds:.0f} s for the calls under way. "
             "Press Ctrl-C again to stop at once."
         )
+
+    def _close_store(self) -> None:
+        # Last of all: SQLite crashes where one thread closes what another works with.
+        if self._own_store is not None and self.loop.ended:
+            self._own_store.close()
 
     def close(self) -> None:
         """Release the model or the connections, and close the Store that this session opened.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import pytest
 
 from llmrank.backends import BaseBackend
 from llmrank.engine import Caller, CaseResult, RetryPolicy, rank_all
+from llmrank.engine.clock import Clock
+from llmrank.engine.retry import Retries, Tries
 from llmrank.errors import FatalBackendError, TransientError
 from llmrank.store import Store
 from llmrank.types import (
@@ -258,3 +261,20 @@ def test_the_wait_asked_for_is_kept(store: Store) -> None:
     ended = run(store, Endpoint(fault), 1)
     assert 17.0 <= times[1] - times[0] <= 17.1
     assert ended.said == ["the endpoint asks to wait 17 s (busy)"]
+
+
+def test_an_outage_keeps_no_trace_of_most_of_the_cases_that_it_meets() -> None:
+    class Asker:
+        """A Case that is given up after its first fault, as in a service."""
+
+    async def fail(callers: int) -> int:
+        retries = Retries(RetryPolicy(), Clock())
+        met = list[weakref.ref[Asker]]()
+        for _ in range(callers):
+            asker = Asker()
+            met.append(weakref.ref(asker))
+            retries.wait(Tries(asker, retries.clock.now(), 0), DOWN)
+        del asker
+        return sum(one() is not None for one in met)
+
+    assert asyncio.run(fail(3000)) <= 1000

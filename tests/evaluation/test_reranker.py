@@ -9,6 +9,7 @@ import math
 import os
 import pickle
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -92,6 +93,24 @@ def test_a_deadline_that_passes_gives_the_recall_order() -> None:
         assert time.monotonic() - started < 10
         assert ranking.order == tuple(FILMS) and ranking.outcome is lr.Outcome.ERROR
         assert "deadline" in ranking.reason
+
+
+def test_a_store_that_is_locked_holds_nobody_up(tmp_path: Path) -> None:
+    store = tmp_path / "answers.sqlite"
+    with serving(ScriptedServer(answer=backwards)) as server, reranker(server, deadline=0.2, store=store) as ranks:
+        other = sqlite3.connect(store)
+        other.execute("BEGIN IMMEDIATE")
+
+        async def both() -> list[lr.Ranking]:
+            calls = asyncio.to_thread(ranks.rank, ["Up"], FILMS), ranks.rank_async(["Heat"], FILMS)
+            return list(await asyncio.gather(*calls))
+
+        started = time.monotonic()
+        rankings = asyncio.run(both())
+        assert time.monotonic() - started < 2
+        other.rollback()
+        other.close()
+    assert {(ranking.order, ranking.reason) for ranking in rankings} == {(tuple(FILMS), "deadline")}
 
 
 @pytest.mark.parametrize("deadline", [0, -1.0, math.nan, "1", None])

@@ -286,6 +286,12 @@ def test_the_title_of_a_film_says_nothing_of_the_direction() -> None:
         ("**Watch:** Heat (1995), Alien (1979)\n**Avoid:** Fargo (1996)", [3, 1]),
         ("Saving the best for last: Alien, Heat, Jaws", [4, 3, 1]),
         ("Heat 👍\nFargo 👍\nAlien 👍", [3, 2, 1]),
+        ("Das Beste zuletzt:\nHeat\nAlien", [1, 3]),
+        ("Lo mejor al final:\nHeat\nAlien", [1, 3]),
+        ("O melhor no final:\nHeat\nAlien", [1, 3]),
+        ("Il migliore alla fine:\nHeat\nAlien", [1, 3]),
+        ("Le meilleur à la fin :\nHeat\nAlien", [1, 3]),
+        ('{"functionCall": {"name": "rank", "args": {"ranking": ["Heat", "Alien"]}}}', [3, 1]),
     ],
 )
 def test_what_is_said_of_a_list_is_heard(text: str, expected: list[int]) -> None:

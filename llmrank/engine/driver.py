@@ -153,7 +153,8 @@ async def rank_all(
         BoundReachedError: the next call could pass a bound; Cases that need no further call are done first.
         StoppedError: `stop` asked for it; the calls under way were given its time, and Cases that they complete are
             done.
-        LlmrankError: what `caller.ask` and `done` raise, after the other Cases are cancelled.
+        LlmrankError: what `caller.ask` and `done` raise, after the other Cases are cancelled; so is whatever else a
+            backend, a ranker or a reporter of the user's own raises.
     """
     waiting = iter(cases)
     working: set[asyncio.Task[None]] = set()
@@ -206,8 +207,7 @@ async def rank_all(
                 watching.cancel()
     except BaseExceptionGroup as failures:
         # One clear error for the person, not a group of the same one from every worker.
-        first = failures.exceptions[0]
-        raise first if isinstance(first, LlmrankError) else failures from None
+        raise failures.exceptions[0] from None
     if ended:
         raise ended[0]
 

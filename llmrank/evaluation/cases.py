@@ -67,8 +67,8 @@ class CaseSet(Sequence[Case]):
         return f"CaseSet({len(self)} cases of {self.settings['data']}, {self.evaluation})"
 
 
-Source = CaseSet | CaseSettings | str | Path | Sequence[Case]
-"""What can be evaluated: Cases, their settings, the name of a dataset, or the path of a candidate file."""
+Source = CaseSet | CaseSettings | str | Path | Iterable[Case] | ArrowTable | DataFrame
+"""What can be evaluated: Cases, their settings, the name of a dataset, a candidate file's path, or a table like one."""
 
 
 def load_cases(
@@ -167,6 +167,8 @@ def _drawn(
     fits: list[Task] = [one for one in tasks if (one == "rating") in has_targets]
     task = fits[0] if fits else tasks[0]
     fitting = [case for case in everyone if (case.target is not None) == (task == "rating")]
+    if not everyone:
+        raise InputError("there are no Cases", path=path, hint="give at least one")
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
         raise InputError(

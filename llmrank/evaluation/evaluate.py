@@ -342,7 +342,7 @@ def evaluate(
     stored as it arrives.
 
     Args:
-        cases: What `load_cases` returned, or what it takes: a dataset's name, a candidate file, a list of Case.
+        cases: What `load_cases` returned, or what it takes: a dataset's name, a candidate file, a table, Cases.
         prompt: Name or path of a template, the template itself, or all settings of the prompt.
         ranker: Name of the method, or a ranker of your own; None: the template's.
         model: Name of the model, or all settings of the backend.
@@ -372,4 +372,8 @@ def check_error_rate(run: Run, limits: Limits) -> None:
 
 def measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:
     """Return measures, however they are named, as one comma-separated list."""
-    return measures if measures is None or isinstance(measures, str) else ",".join(str(one) for one in measures)
+    if measures is None or isinstance(measures, str):
+        return measures
+    if not isinstance(measures, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"{measures} is no list of measures", field="measures", hint='give a list, or "NDCG@10,MRR"')
+    return ",".join(str(one) for one in measures)

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import math
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
@@ -21,6 +22,7 @@ from llmrank.data.candidate_row import as_float, attribute_text
 from llmrank.data.candidates import DataFrame
 from llmrank.engine import rank_case
 from llmrank.errors import InputError, LlmrankError
+from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import ModelSettings, PromptSettings
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
@@ -101,8 +103,10 @@ class Reranker(Closable):
             self._session.check(self._method.ranker.needs(2))
             unless_ready.pop_all()
         self._numbers = count()
-        # A service runs until its process ends, and seldom closes anything.
+        # A service runs until its process ends, and seldom closes anything; a notebook's cell makes one anew each time.
         atexit.register(self._session.close)
+        self._dropped = weakref.finalize(self, _close_dropped, self._session)
+        self._dropped.atexit = False
 
     def rank(
         self,
@@ -191,6 +195,7 @@ class Reranker(Closable):
 
         Calls under way end in recall order, with outcome `error`.
         """
+        self._dropped.detach()
         atexit.unregister(self._session.close)
         self._session.close()
 
@@ -201,6 +206,13 @@ class Reranker(Closable):
         identity = self._session.backend.identity
         shown = " of ".join(str(identity[key]) for key in ("model", "base_url") if identity.get(key))
         return f"<Reranker: {self._method.ranker.name}, {shown or identity['kind']}, deadline {self.deadline:g} s>"
+
+
+def _close_dropped(session: Session) -> None:
+    """Close the session of a Reranker that nobody has any more; whichever thread finds that out cannot wait for it."""
+    atexit.unregister(session.close)
+    if not session.loop.left_behind:
+        threading.Thread(target=session.close, name="llmrank", daemon=True).start()
 
 
 def _unranked(case: Case, reason: str) -> Ranking:

@@ -255,3 +255,16 @@ def test_what_is_no_ranking_of_the_candidates_is_refused(what: object, message: 
     case = Case("u", (), (Item("a", "Alien"), Item("b", "Brazil")))
     with pytest.raises(InputError, match=f"user 'u': .*{message}"):
         rank_alone(case, Returns(what), lambda shown: shown)
+
+
+def test_what_a_callers_own_code_raises_comes_as_it_is(tmp_path: Path) -> None:
+    def done(result: CaseResult) -> None:
+        raise ZeroDivisionError
+
+    async def work() -> None:
+        with Store(tmp_path / "answers.sqlite") as store:
+            caller = Caller(Counting(), store, 2)
+            await rank_all(cases(4), AsksEach(), caller, arrange=lambda case: case, done=done)
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(work())

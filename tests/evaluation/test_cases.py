@@ -41,6 +41,7 @@ def test_the_order_of_the_rows_does_not_count() -> None:
     [
         ([{"user_id": "u"}], "type dict is no Case"),
         (42, "type int is no list of Cases"),
+        ([], "there are no Cases"),
         ([CASE, CASE], "user 'u': two Cases have the id 'u'"),
         ([replace(CASE, candidates=CASE.candidates[:1] * 2)], "user 'u': an item is a candidate twice"),
     ],

@@ -59,6 +59,17 @@ def test_one_that_nobody_closes_is_closed_when_the_process_ends(monkeypatch: pyt
         assert not at_exit
 
 
+def test_one_that_nobody_has_any_more_is_closed() -> None:
+    with serving(ScriptedServer(answer=backwards)) as server:
+        before = threading.active_count()
+        for _ in range(3):
+            assert reranker(server).rank(["Heat"], FILMS).outcome is lr.Outcome.OK
+        started = time.monotonic()
+        while threading.active_count() > before and time.monotonic() - started < 5:
+            time.sleep(0.01)
+        assert threading.active_count() == before
+
+
 def test_items_keep_their_ids_and_attributes() -> None:
     with serving(ScriptedServer(answer=backwards)) as server, reranker(server) as ranks:
         items = [{"item_id": n, "title": title, "genres": "Drama"} for n, title in enumerate(FILMS)]

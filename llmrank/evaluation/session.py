@@ -283,7 +283,7 @@ class Session(Closable):
         In a fork of the process nothing is released: it all belongs to the process that opened it.
         """
         if not self.loop.left_behind:
-            self._open_things.close()
+            self._open_things.pop_all().close()  # of two that close it at once, one has nothing left to do
 
 
 @contextmanager

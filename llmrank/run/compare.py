@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import unified_diff
 from itertools import combinations
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from llmrank.errors import InputError, flat_settings, safe_for_console
 from llmrank.measures import Measure
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.run.metrics import headline, parse_measures, task_of
-from llmrank.run.run import Run
+from llmrank.run.run import Run, load_run
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, in_words, number, optional, p_value, signed
 from llmrank.types import Case
 
@@ -213,15 +214,21 @@ class Comparison(Shown):
         return f"{verdict}{self.table().to_html()}<pre>{html.escape(chr(10).join(self._lines()))}</pre>"
 
 
-def compare(run: Run, other: Run, *more: Run, measures: str | Sequence[Measure] | None = None) -> Comparison:
+def compare(
+    run: Run | str | Path,
+    other: Run | str | Path,
+    *more: Run | str | Path,
+    measures: str | Sequence[Measure] | None = None,
+) -> Comparison:
     """Compare Runs, each pair of them, on the Cases that all have; a difference is the later Run minus the earlier one.
 
-    `measures`: a comma-separated list such as `NDCG@10,MRR`, or the measures; None: those that all Runs chose.
+    Each is a Run or its folder. `measures`: a comma-separated list such as `NDCG@10,MRR`, or the measures; None: those
+    that all Runs chose.
 
     Raises InputError: the Runs are of different evaluation kinds, splits, rating scales or candidates (it says which),
     or they have no Case in common.
     """
-    runs = (run, other, *more)
+    runs = [load_run(one) if isinstance(one, str | Path) else one for one in (run, other, *more)]
     names, cases = shared_cases(runs)
     chosen = chosen_measures(runs, measures)
     main = headline(chosen)
@@ -232,9 +239,9 @@ def compare(run: Run, other: Run, *more: Run, measures: str | Sequence[Measure] 
     corrected = stats.holm([one.p for one in results])
     return Comparison(
         runs=names,
-        evaluation=run.metric_settings.evaluation,
+        evaluation=runs[0].metric_settings.evaluation,
         cases=len(cases),
-        judged=int(run.judged(cases).judged.sum()),
+        judged=int(runs[0].judged(cases).judged.sum()),
         users=len({case.user_id for case in cases}),
         left_out={name: len(one.done) - len(cases) for name, one in named},
         results=tuple(replace(one, p_holm=p) for one, p in zip(results, corrected, strict=True)),

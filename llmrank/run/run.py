@@ -122,11 +122,12 @@ class Run:
     def __iter__(self) -> Iterator[CaseStory]:
         return (self._story(case) for case in self.done)
 
-    def __getitem__(self, name: str) -> CaseStory:
-        """Return the story of a Case, by its case id, or by its user id where the user has one Case.
+    def __getitem__(self, name: str | int) -> CaseStory:
+        """Return the story of a Case, by its case id, or by its user id where the user has one Case; 42 is "42".
 
         Raises InputError for an unknown name, for a user with several Cases, and for a Case that is not done.
         """
+        name = str(name)
         found = [case for case in self.cases if case.case_id == name] or [c for c in self.cases if c.user_id == name]
         if not found:
             known = nearest(name, [case.case_id for case in self.cases])

@@ -150,6 +150,13 @@ def test_calls_under_way_when_it_is_closed_give_the_recall_order() -> None:
             ranks.rank(["Heat"], FILMS)
 
 
+def test_it_can_be_closed_from_several_threads_at_once() -> None:
+    with serving(ScriptedServer(answer=backwards)) as server, ThreadPoolExecutor(8) as pool:
+        ranks = reranker(server)
+        closing = [pool.submit(ranks.close) for _ in range(8)]
+        assert [one.result() for one in closing] == [None] * 8
+
+
 def test_a_fork_of_the_process_is_told_to_open_its_own() -> None:
     with serving(ScriptedServer(answer=backwards)) as server, reranker(server) as ranks:
         if (child := os.fork()) == 0:

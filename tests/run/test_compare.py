@@ -281,3 +281,7 @@ def test_the_same_run_twice_is_a_mistake_and_equal_names_are_told_apart(tmp_path
     assert found.runs == (f"{tmp_path.name}/plain", "later/plain")
     assert all(one.difference == 0 and one.p == one.p_t == 1 and one.effect_size == 0 for one in found.results)
     assert not found.changes and not math.isnan(found.results[0].p_holm)
+
+
+def test_runs_are_compared_by_their_folders_too(plain: Run, edited: Run) -> None:
+    assert str(compare(plain.path, str(edited.path))) == str(compare(plain, edited))

@@ -227,3 +227,10 @@ def test_tied_items_share_their_ranks(tmp_path: Path) -> None:
     run = make_run(tmp_path / "tied", [one], [Ranking(order, (3.0, *(1.0 for _ in order[1:])))])
     ranks = [row[1] for row in run[one.user_id].table().rows]
     assert ranks == ["1", *[f"2–{len(order)}"] * (len(order) - 1)]
+
+
+def test_a_user_whose_id_is_a_number_is_found_by_the_number(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [replace(CASES[0], user_id="42", case_id="42")], RANKINGS[:1])
+    assert run[42] == run["42"]
+    with pytest.raises(InputError, match="no Case or user '7'"):
+        _ = run[7]

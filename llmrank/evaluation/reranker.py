@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from datetime import date
 from decimal import Decimal
-from itertools import count
 from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
@@ -99,10 +98,11 @@ class Reranker(Closable):
         self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:
             unless_ready.callback(self._session.close)
-            self._method = setup.method(self._session, TrainingData(lambda: ()), seed)
+            self._method = setup.method(self._session, TrainingData(_no_training_data), seed)
+            if self._method.prompt is not None:
+                self._method.prompt.shots(Case("", ()))  # refused now, where there are to be any
             self._session.check(self._method.ranker.needs(2))
             unless_ready.pop_all()
-        self._numbers = count()
         # A service runs until its process ends, and seldom closes anything; a notebook's cell makes one anew each time.
         atexit.register(self._session.close)
         self._dropped = weakref.finalize(self, _close_dropped, self._session)
@@ -122,7 +122,8 @@ class Reranker(Closable):
             history: What the user did, oldest first.
             candidates: What to rank, in recall order.
             scores: Recall scores, aligned with the candidates; higher is better. None: the `score` of each, if any.
-            user_id: Seeds the shuffle of the candidates, so that one user sees one order.
+            user_id: Seeds the shuffle of the candidates, as in an evaluation, so that one user sees one order; where
+                there is none, history and candidates do.
 
         Raises InputError for what is no item or event, for candidates that cannot be told apart, and after `close`.
         """
@@ -168,12 +169,14 @@ class Reranker(Closable):
         if given is not None and len(given) != len(items):
             problem = f"{len(given)} scores for {len(items)} candidates"
             raise InputError(problem, field="scores", hint="give one for each candidate, in their order")
+        past = tuple(as_event(one, f"history[{place}]") for place, one in enumerate(_listed(history, "history")))
         return Case(
             user_id,
-            tuple(as_event(one, f"history[{place}]") for place, one in enumerate(_listed(history, "history"))),
+            past,
             candidates=items,
             recall_scores=given,
-            case_id=f"{next(self._numbers)}",
+            # What is drawn is drawn by it: the same call is the same question, as it is in an evaluation.
+            case_id=user_id or "\n".join(item.item_id for item in (*(event.item for event in past), *items)),
         )
 
     async def _rank(self, case: Case) -> Ranking:
@@ -206,6 +209,11 @@ class Reranker(Closable):
         identity = self._session.backend.identity
         shown = " of ".join(str(identity[key]) for key in ("model", "base_url") if identity.get(key))
         return f"<Reranker: {self._method.ranker.name}, {shown or identity['kind']}, deadline {self.deadline:g} s>"
+
+
+def _no_training_data() -> NoReturn:
+    hint = "choose a method that needs none, and no --shots; `llmrank.rerank` counts in the rows of a file"
+    raise InputError("the method needs the events of other users, which a Reranker does not have", hint=hint)
 
 
 def _close_dropped(session: Session) -> None:

@@ -282,6 +282,26 @@ def test_a_baseline_loads_no_model() -> None:
         assert ranks.rank(["Film 3"], FILMS).order[0] in FILMS
 
 
+def test_a_user_sees_one_order_which_is_that_of_an_evaluation(tmp_path: Path) -> None:
+    items = tuple(lr.Item(film, film) for film in FILMS)
+    with serving(ScriptedServer(answer=backwards)) as server:
+        asks: Any = {"model": MODEL, "base_url": server.base_url, "seed": 3}
+        with lr.Reranker("rankgpt", **asks) as ranks:
+            ranks.rank(["Heat"], FILMS, user_id="other")
+            for user in ("u", "u", "", ""):
+                ranks.rank(["Heat"], FILMS, user_id=user)
+        case = lr.Case("u", (lr.Event(lr.Item("Heat", "Heat")),), items)
+        lr.rerank([case], prompt="rankgpt", store=tmp_path / "s.sqlite", progress=False, **asks)
+    other, first, second, without, again, evaluated = (json.dumps(body, sort_keys=True) for body in server.seen)
+    assert first == second == evaluated != other and without == again
+
+
+@pytest.mark.parametrize("asks", [{"ranker": "popularity"}, {"ranker": "item_mean"}, {"prompt": "rankgpt", "shots": 2}])
+def test_a_method_that_learns_from_other_users_is_refused(asks: dict[str, Any]) -> None:
+    with serving(ScriptedServer(answer=backwards)) as server, pytest.raises(InputError, match="events of other users"):
+        lr.Reranker(**asks, **cast("Any", {"model": MODEL, "base_url": server.base_url} if "prompt" in asks else {}))
+
+
 def test_nothing_is_kept_unless_a_store_is_named(tmp_path: Path) -> None:
     with serving(ScriptedServer(answer=backwards)) as server:
         with reranker(server) as ranks:

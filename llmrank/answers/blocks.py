@@ -418,7 +418,7 @@ _TRIES = 24
 _DEPTH = 200
 _LIST_KEYS = (
     *("ranking", "ranked", "ranked_items", "final_ranking", "order", "titles", "recommendations", "answer", "scores"),
-    *("ranks", "candidates", "items", "movies", "results"),
+    *("ranks", "candidates", "items", "movies", "results", "result", "output"),
 )
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
 """Keys that hold what a tool is called with."""

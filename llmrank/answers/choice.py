@@ -9,13 +9,14 @@ from llmrank.answers.blocks import split
 from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, plain_text
-from llmrank.answers.outcome import TextFormat, answered, unparsed
+from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, unparsed
 from llmrank.answers.ranking import read_titles, resolve_mentions
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option"
-    r"|go with|would be|it is|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
+    r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go with|would be|it is"
+    r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
     r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist|est"
     r"|es))*+[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
@@ -25,7 +26,7 @@ _DENIED = re.compile(
 )
 _AVOIDED = re.compile(
     r"\b(?:avoid|skip|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
-    r"|hates?|(?<!at )least|worst|weakest|poorest|lowest)\b"
+    r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|of|to|for|in|would|be|is|are|most|my|your|user|pick|choice|option"
     r"|movie|film|title|item|product|passage|candidate|match|fit|relevant|likely|suitable|recommended|preferred))*+"
     r"\W{0,6}$",
@@ -42,6 +43,8 @@ _STANDS_FOR = re.compile(
 _WORSE = re.compile(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
+    r"|\W{0,4} (?:is|are|would be|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
+    r" (?:runners?-up|second\b(?! to none)|backup)"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
     r"|[\])*]{0,4} ?<|[\])*\"'’]{0,4} ?(?:[:=?–—-] ?)?(?:no\b(?!,? wait| doubt| question| contest)|❌|✗|✘|👎)",
@@ -54,11 +57,13 @@ _BETTER = re.compile(
 )
 _WEIGHED = re.compile(r"[\])*\"'’]{0,4} ?[:=(–—-] ?\d")
 """`A: 0.2, B: 0.8`: the first is not the choice."""
-_TAKEN_BACK = re.compile(
-    r"\b(?:no,? wait|wait,|actually|scratch that|correction|on second thought|i mean|rather:)", re.IGNORECASE
-)
+_TAKEN_BACK = re.compile(rf"{TAKEN_BACK.pattern}|\brather:", re.IGNORECASE)
 _DEPENDS = re.compile(r"\bdepends\b", re.IGNORECASE)
 _EACH_FOR = re.compile(r"\b(?:both|either|equally|neither)\b", re.IGNORECASE)
+_SMALL_LETTER = re.compile(
+    r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*", re.IGNORECASE
+)
+"""`b`, `Answer: b`"""
 _OFFERED = re.compile(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)", re.IGNORECASE)
 """The question's last line repeated before the answer: `Movie A or Movie B: Movie B`."""
 
@@ -82,7 +87,7 @@ class Choice(TextFormat):
             return unparsed(response, text, "refusal")
         identifiers = Identifiers.of(question)
         words = _identifiers_in(text, identifiers)
-        if not words and identifiers.are_letters and len(text.strip(" .()[]*\n")) == 1:
+        if not words and identifiers.are_letters and _SMALL_LETTER.fullmatch(text):
             words = _identifiers_in(text.upper(), identifiers)
         plainest = _plainest(words, text, len(question.items))
         if len({word.text for word in plainest}) > 1 or (plainest and _DEPENDS.search(text[:200])):

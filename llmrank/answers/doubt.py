@@ -12,6 +12,7 @@ from itertools import islice
 from llmrank.answers.blocks import marker
 from llmrank.answers.listing import Listing, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex
+from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import meaning
 
 
@@ -58,8 +59,8 @@ _LOWER_IS_BETTER = _any_of(
 )
 _CHANGES = _any_of(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
-    r"\b(?:actually|wait|correction|on (?:second thought|reflection)|edit|scratch that|mistake|oops)"
-    r"\b.{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
+    rf"(?:{TAKEN_BACK.pattern}|\b(?:edit|mistake|oops)\b)"
+    r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
     r"|instead|wrong|order)\b",
     r"\b(?:should|would|must|needs? to|i['’]d|i['’]ll|let me|let['’]s) (?:be )?(?:moved?|bump(?:ed)?|push(?:ed)?"
     r"|promoted?|demoted?)\b",

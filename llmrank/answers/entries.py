@@ -289,6 +289,7 @@ def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mention
 
 def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     body = _RATED.sub(r"\1", body) if "/" in body[-12:] and len(body) <= 400 else body
+    body = _TIED.sub("", body)
     whole = _mention(body, index)
     if whole.match:
         return [whole]
@@ -311,6 +312,10 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     if line.value is None and (parts := _after_lead_in(body, index)):
         return parts
     return [whole] if marked and not _is_sentence(body) and not _LEFT_OPEN.search(body) else []
+
+
+_TIED = re.compile(r"^[(\[](?:tied?|t-?\d{1,2})[)\]] ?(?=\S)", re.IGNORECASE)
+"""`2. (tie) Heat`"""
 
 
 def _is_heading(line: Line) -> bool:

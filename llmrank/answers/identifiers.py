@@ -592,8 +592,17 @@ def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
 
 def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
     """Return the words, those of sentences that dismiss items as mere words, where another sentence names items."""
+    asides = [found.span() for found in _ASIDE.finditer(text) if _DISMISSED.search(found[0])]
     bounds = [0, *(found.end() for found in _ENDS.finditer(text)), len(text)]
     spans = [span for span in pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])]
+    kept = _without(spans, words)
+    if not any(word.kind == "identifier" for word in kept):  # B > A (C is left out)
+        kept = _without(asides, words)
+    return kept if any(word.kind == "identifier" for word in kept) else words
+
+
+def _without(spans: Sequence[tuple[int, int]], words: list[Word]) -> list[Word]:
+    """Return the words, those within the spans as mere words."""
     kept: list[Word] = []
     at = 0
     for word in words:
@@ -601,7 +610,7 @@ def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
             at += 1
         inside = at < len(spans) and spans[at][0] <= word.start
         kept.append(word._replace(kind="other", position=None) if inside else word)
-    return kept if any(word.kind == "identifier" for word in kept) else words
+    return kept
 
 
 def _without_shared(texts: list[str]) -> list[str]:

@@ -42,7 +42,10 @@ def looks_like_error(text: str) -> bool:
 
 
 TAKEN_BACK = re.compile(
-    r"\b(?:wait|actually|scratch that|correction|on second thought|i mean|make that|(?<=\? )no)\b", re.IGNORECASE
+    r"\b(?:(?<!n['’]t )wait(?! (?:for|to|until|till)\b)|actually|scratch that|correction"
+    r"|on (?:second thoughts?|reflection)|(?:let me|to) reconsider"
+    r"|thinking (?:about it|it over)|come to think of it|i mean|make that|(?<=\? )no)\b",
+    re.IGNORECASE,
 )
 """Words with which an answer is taken back: the one that follows counts."""
 

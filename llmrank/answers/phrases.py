@@ -36,7 +36,7 @@ PHRASES = (
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
         r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
-        r"|guess|order|version|pass|thoughts?|impression)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
+        r"|guess|order|version|pass|thoughts?|impression|instinct)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
         r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
         r"|prim[ao] tentativo|чернов|первая попытка",
         r"初稿|初步|草稿|仮|暫定|暂定|(?m:^\W*(?:(?:the|in|here is|this is) ){0,3}"
@@ -164,10 +164,13 @@ def meaning(intro: str) -> str:
     if before and not nearest.rstrip(" *_").endswith(":"):
         nearest = ""  # a sentence behind the one that announces the list
     said = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
-    return next((phrase.meaning for phrase, words in said if phrase.pattern.search(words)), "") if intro else ""
+    found = next((phrase.meaning for phrase, words in said if phrase.pattern.search(words)), "") if intro else ""
+    return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
 _SENTENCE_END = re.compile(r"[.!?] ")
+_BY = re.compile(r"[\W_]*(?:by|based on|considering)\b", re.IGNORECASE)
+"""`By similarity to the watch history:` says by what a list is ordered; it holds no history."""
 
 
 def says_worst_first(text: str) -> bool:

@@ -11,8 +11,9 @@ order of how plainly they are given as the rating, and the plainest kind decides
 
 A sentence about something else, such as the message of an error, holds no rating.
 
-Within a kind, different values or a range (`between 3 and 4`) are `ambiguous`. A value off the scale is `out_of_range`;
-one on another scale (`8/10` where 1 to 5 was asked) is `other_scale`: it is never converted, for that would be a guess.
+Within a kind, different values or a range (`between 3 and 4`) are `ambiguous`; so is a rating that a later sentence
+takes back for another (`3 … On second thought, 4`). A value off the scale is `out_of_range`; one on another scale
+(`8/10` where 1 to 5 was asked) is `other_scale`: it is never converted, for that would be a guess.
 """
 
 from __future__ import annotations
@@ -186,14 +187,14 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
     """Return the different values of the plainest kind of which there are any."""
     lines = [line for line in text.splitlines() if line.strip()]
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
-        return given
+        return given if declined else [*dict.fromkeys((*given, *_rethought(text, scale)))]
     if not declined:
         if back := TAKEN_BACK.search(text):
             before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
             if len(before) == len(after) == 1:
                 return [*dict.fromkeys((*before, *after))]
         if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
-            return _given([found])
+            return [*dict.fromkeys((*_given([found]), *_rethought(text, scale)))]
         if len(given := _given(_PREDICTED.finditer(text))) == 1:
             return given
         if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
@@ -211,6 +212,15 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
     return _given(_LOOSE.finditer(text)) or _given(_ONLY_DIGITS.finditer(text))
 
 
+def _rethought(text: str, scale: tuple[float, float]) -> list[Given]:
+    """Return the values that a sentence which takes the rating back may put in its place; none where a line does so."""
+    if (back := _RETHOUGHT.search(text)) is None or any(map(_ONLY.fullmatch, back[1].splitlines()[1:])):
+        return []
+    values = _given(found for pattern in (_ANY, _LOOSE) for found in pattern.finditer(back[1]))
+    return [one for one in values if math.isnan(one[0]) or scale[0] <= one[0] <= scale[1]]
+
+
+_RETHOUGHT = re.compile(rf"(?:^|[.!?…–—-] )\W{{0,4}}{TAKEN_BACK.pattern}(.*)", re.IGNORECASE | re.MULTILINE | re.DOTALL)
 _ONLY_DIGITS = re.compile(rf"^{_DIGITS}{_UNIT}?$")
 
 

@@ -91,6 +91,8 @@ def test_titles_and_scales_are_known(text: str, question: Question, value: float
         ("4-5 stars", "ambiguous"),
         ("4\n5", "ambiguous"),
         ("5 stars? No, 3.", "ambiguous"),
+        ("3\n\nOn reflection, since they gave Babe a 5, 4.", "ambiguous"),
+        ("3 - wait, they gave Babe a 5, so 4.", "ambiguous"),
         ("Rating: 3. Rating: 5", "ambiguous"),
         ("I saw 2 of them, 4 maybe", "ambiguous"),
         ("", "empty"),

@@ -55,17 +55,19 @@ test: check
 	$(BIN)/pytest -m vllm
 
 # The fast lane: lint, types, and the tests that need neither a model nor the command line, training, figures or a browser,
-# nor read all of the recorded answers, nor measure how time grows. Types are checked beside the tests.
+# nor read all of the recorded answers, nor measure how time grows, nor simulate hours. Types are checked beside the tests,
+# of which three run at a time: many wait for a clock.
 SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_trained.py \
-	answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py report/test_figures.py \
+	backends/test_titles.py answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py report/test_figures.py \
 	audit/test_asking.py audit/test_settings_audited.py audit/test_variance.py audit/test_memorisation.py
 SLOW_TESTS := run/test_export.py::test_ranx_gives_the_same_numbers \
-	answers/test_formats.py::test_twice_the_length_takes_twice_the_time
+	answers/test_formats.py::test_twice_the_length_takes_twice_the_time \
+	engine/test_limit.py::test_in_a_storm_the_allowed_rate_is_found
 quick: setup
 	@$(MAKE) --no-print-directory --output-sync -j 2 check quick-tests
 
 quick-tests: setup
-	$(SINGLE) $(BIN)/pytest -n 2 -m "not vllm" $(SLOW:%=--ignore tests/%) $(SLOW_TESTS:%=--deselect tests/%)
+	$(SINGLE) $(BIN)/pytest -n 3 -m "not vllm" $(SLOW:%=--ignore tests/%) $(SLOW_TESTS:%=--deselect tests/%)
 
 lock: setup
 	$(BIN)/python .ci/lock.py > requirements.lock.new

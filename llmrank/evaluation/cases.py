@@ -138,8 +138,22 @@ def checked_cases(candidates: object) -> list[Case]:
         if len({item.item_id for item in case.candidates}) < len(case.candidates):
             problem = "an item is a candidate twice"
             raise InputError(problem, field="candidates", user=case.user_id, hint="keep it once, where it ranks higher")
+        if not _is_unicode(case):
+            problem, give = "a text is broken: half of a surrogate pair", "decode it again, as what it is"
+            raise InputError(problem, user=case.user_id, hint=give)
         cases[case.case_id] = case
     return list(cases.values())
+
+
+def _is_unicode(case: Case) -> bool:
+    """Return whether the ids and titles can be written down; a file's rows have been decoded, a Python text may be not."""
+    items = (*case.candidates, *(event.item for event in case.history))
+    texts = (case.user_id, case.case_id, *(item.item_id for item in items), *(item.title for item in items))
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def names_file(settings: CaseSettings) -> bool:

@@ -44,6 +44,7 @@ def test_the_order_of_the_rows_does_not_count() -> None:
         ([], "there are no Cases"),
         ([CASE, CASE], "user 'u': two Cases have the id 'u'"),
         ([replace(CASE, candidates=CASE.candidates[:1] * 2)], "user 'u': an item is a candidate twice"),
+        ([replace(CASE, history=(Event(Item("c", "Cube \ud800")),))], "user 'u': a text is broken"),
     ],
 )
 def test_what_are_no_cases_is_said(data: object, message: str) -> None:

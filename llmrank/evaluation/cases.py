@@ -146,7 +146,7 @@ def checked_cases(candidates: object) -> list[Case]:
 
 
 def _is_unicode(case: Case) -> bool:
-    """Return whether the ids and titles can be written down; a file's rows have been decoded, a Python text may be not."""
+    """Return whether the ids and titles can be written as UTF-8, which a text made in Python may not."""
     items = (*case.candidates, *(event.item for event in case.history))
     texts = (case.user_id, case.case_id, *(item.item_id for item in items), *(item.title for item in items))
     try:

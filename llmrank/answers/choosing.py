@@ -180,6 +180,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     listing.ambiguous |= (
         doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)
     )
+    listing.ambiguous |= doubt.is_unranked(listing, said, text)
     return listing
 
 
@@ -233,6 +234,8 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         if means == "given" and grade(listing.intro):
             means = ""  # unlikely to be watched
         last = groups[-1] if groups else None
+        if means == "left out" and last and min(len(last.named), len(named)) >= max(owed, 2) and last.meaning != means:
+            means = "final" if TAKEN_BACK.search(listing.intro) else ""  # all were ranked: these are not left out
         joins = last is not None and last.named.keys().isdisjoint(named)
         announced = last and last.meaning in ("given", "first try") and any(map(str.isalpha, listing.intro))
         apart = (

@@ -74,6 +74,12 @@ _CHANGES = _any_of(
     r"\bother way a?round\b|\bhard to say\b|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
 """A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""
+_AS_GIVEN = _any_of(
+    r"\b(?:just|only|simply|merely) (?:\w+ ){0,3}(?:order|list)\b[^.\n]{0,30}?\b(?:gave|given|provided|shown|sent)\b",
+    r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order|list)\b",
+    r"(?:\b(?:not|without)|n['’]t have) enough (?:\w+ ){1,4}to (?:rank|order|sort)\b",
+)
+"""What says of items in the order shown that they were not ranked."""
 _TOP = _any_of(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
     r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable))\b|#1\b"
@@ -158,6 +164,24 @@ def counts_otherwise(listing: Listing, text: str) -> bool:
     return any(_is_other_order(column, count) for column in zip(*behind, strict=False))
 
 
+def is_unranked(listing: Listing, said: str, text: str) -> bool:
+    """Return whether items in the order shown are said to stand as given, or have scores behind them, each in its line,
+    that do not fall (`A: Heat - 7`, `B: Fargo - 9`)."""
+    if listing.ordered or not is_as_shown(listing.named):
+        return False
+    lines = text.split("\n")
+    own = {one.line: one.text for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
+    found = [_SCORE.search(lines[at - 1].partition(name)[2]) or _SCORE.search(name) for at, name in own.items()]
+    scores = [float(one[1].replace(",", ".")) for one in found if one]
+    falls = scores in (sorted(scores, reverse=True), [*range(1, len(scores) + 1)])
+    return _AS_GIVEN.search(said) is not None or (len(scores) == len(listing.mentions) and not falls)
+
+
+_SCORE = re.compile(
+    r"[-–—:=(|][ *_]{0,3}(?:(?:score|rating|rated|match|relevance|rank)[ :=]{1,3})?(\d{1,3}(?:[.,]\d{1,4})?)"
+    r"(?: ?(?:%|/ ?\d{1,3}|stars?\b|points?\b))?[*_]{0,3}(?=[)\]|. ]{0,3}$|[),;]| ?[-–—] )",
+    re.IGNORECASE,
+)
 _COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
 _YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")
 _NUMBERS_ONLY = re.compile(r"(?:[A-Za-z ]{1,20}: ?)?\d{1,4}(?:, ?\d{1,4})+\W*")

@@ -83,6 +83,7 @@ _DENIED = re.compile(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*"
     r"|remov\w*|drop\w*|discard\w*|instead"
     r"|rather than|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
+_LED = re.compile(r":[ \[(*`]{0,6}$")
 _SAYS = re.compile(
     r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option|rank"
     r"|are|top|passages?|items?|candidates?|:)[^\w]{0,6}$", re.I)  # fmt: skip
@@ -483,8 +484,9 @@ class _Reader:
                 self.mention(Word(self.identifiers.texts[at], 0, "identifier", at), line.number) for at in filled
             ]
         listing.ambiguous |= either
-        if len(run) > 1 and _DENIED.search(before[-60:]):
-            return Listing([])
+        of_all = len({word.position for word in run}) == len(self.identifiers.texts) and _LED.search(before[-60:])
+        if len(run) > 1 and not of_all and _DENIED.search(before[-60:]):
+            return Listing([])  # Avoid A and B. All of them are not denied: `They hate A, so: C > B > A`
         return self._checked(listing, run, text)
 
     def _filled(self, run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:

@@ -72,6 +72,33 @@ def test_a_list_from_zero_is_recognised_or_refused_but_never_shifted_silently() 
     assert places(read("permutation", "[1] > [0]", zero)) == [2, 1]
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        ". Wait, the user hated 3, so it goes last: ",
+        "\n\nHmm, but they don't like romance, so let me revise: ",
+        "\n\nCorrection, since the user would not enjoy 1:\n",
+    ],
+)
+def test_a_revised_order_of_all_is_not_taken_for_what_is_left_out(between: str) -> None:
+    assert places(read("permutation", f"[1] > [3] > [2]{between}[2] > [1] > [3]", numbered(3))) == [2, 1, 3]
+    assert places(read("permutation", "[3] > [1]\n\nI would not recommend: [2]", numbered(3))) == [3, 1]
+
+
+@pytest.mark.parametrize("form", ["{}: {} - {}", "[{}] {}: {}/10", "{}. {} (score: {})", "{}) **{}** – {}% – slow"])
+def test_scores_that_do_not_fall_down_the_items_as_shown_are_no_ranking(form: str) -> None:
+    films = Question(items("Alien", "Heat", "Apollo 13"), ("A", "B", "C"))
+    for scores, named in (((7, 9, 5), []), ((5, 7, 9), []), ((9, 9, 7), [1, 2, 3]), ((1, 2, 3), [1, 2, 3])):
+        lines = map(form.format, "ABC", ("Alien", "Heat", "Apollo 13"), scores)
+        assert places(read("permutation", "\n".join(lines), films)) == named
+
+
+@pytest.mark.parametrize("said", ["That is just the order you gave.", "There is not enough history to rank them."])
+def test_the_order_shown_is_no_ranking_where_the_answer_says_so(said: str) -> None:
+    assert read("permutation", f"[1] > [2] > [3]\n\n{said}", numbered(3)).reason == "ambiguous"
+    assert places(read("permutation", f"[1] > [3] > [2]\n\n{said}", numbered(3))) == [1, 3, 2]
+
+
 @pytest.mark.parametrize(("text", "expected"), [("[4] > [", [4]), ("[4] > [1", [4]), ("[4] > [5]", [4, 5])])
 def test_a_truncated_order_gives_what_was_complete(text: str, expected: list[int]) -> None:
     answer = read("permutation", text, numbered(11), "length")

@@ -167,15 +167,17 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     listing = _chosen(listings, owed)
     if listing is None or (doubt.ASKS.search(said) and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the question is repeated
+    borne_out = True in doubt.of_the_ends(listing, text)
     if listing.counted_down and BEST_TO_WORST.search(said):
         listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
     elif listing.falling and BEST_FIRST.search(listing.intro):
         listing.ambiguous = True  # most relevant first: [2] < [1]
-    elif listing.falling or (not listing.ordered and (says_worst_first(said) or COUNTDOWN.search(said))):
+    elif listing.falling or (not (listing.ordered or borne_out) and (says_worst_first(said) or COUNTDOWN.search(said))):
         listing.mentions.reverse()
     elif not listing.ordered:
         _turn_by_marks(listing, text)
     listing.ambiguous |= doubt.of_the_order(listing.intro, said, _after(listing, text), by_scores=listing.scored)
+    listing.ambiguous |= False in doubt.of_the_ends(listing, text)
     listing.ambiguous |= doubt.OTHER_SCALE.search(said) is not None and not says_worst_first(said)
     listing.ambiguous |= (
         doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)

@@ -39,13 +39,22 @@ _UNORDERED = _any_of(
     r"в (?:алфавитном|произвольном) порядке",
 )
 """What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
+_EVEN = _any_of(
+    r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
+    r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
+    r"\bno (?:\w+ )?(?:preference|order|ranking)(?: (?:among|between|here)\b|\W*$)|\bwithout (?:any )?ranking\b(?! by)",
+    r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b|\b(?:all|everything) (?:are )?(?:tied|equal)",
+    r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
+)
+"""What says, before a list or behind it, that none is preferred: `I would not put one above another`."""
 _GROUPED = _any_of(
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
     r"(?! (?:(?:an?|the) )?(?:rank|order|relevance|preference|likelihood|score|how))"
 )
 """What introduces lists that are groups and no ranking."""
 _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
-_WORST_BESIDE = _any_of(r"\b(?:least|worst|lowest)(?: (?:relevant|likely|recommended|preferred|liked))?[^\w:\n]*$")
+_JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
+_WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
 OTHER_SCALE = _any_of(
     r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)",
@@ -68,9 +77,7 @@ _CHANGES = _any_of(
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
     r"|in no)",
-    r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b",
     r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\bdisagree\b",
-    r"\b(?:all|everything) (?:are )?(?:tied|equal)",
     r"\bother way a?round\b|\bhard to say\b|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
 """A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""
@@ -101,11 +108,27 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
     """
     last = intro.rstrip().rpartition("\n")[2]
     return (
-        any(pattern.search(last) for pattern in (_UNORDERED, _ASKS_BACK, _WORST_BESIDE))
+        any(pattern.search(last) for pattern in (_UNORDERED, _EVEN, _ASKS_BACK, _WORST_BESIDE))
         or _GROUPED.search(said) is not None
         or (by_scores and _LOWER_IS_BETTER.search(said) is not None)
-        or any(_CHANGES.search(line[:400]) for line in after.split("\n"))
+        or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )
+
+
+def of_the_ends(listing: Listing, text: str) -> set[bool]:
+    """Return what a list's last line and those behind it say of its first and its last identifier: True bears the order
+    out, False speaks against it (`7 > 3 > 1, where 7 is the least likely`)."""
+    first, *_, last = [one.text.strip(" []") for one in listing.mentions] * 2 or ["", ""]
+    behind = "\n".join(text.split("\n")[max((one.line for one in listing.mentions), default=0) - 1 :])[:4000]
+    said = ((one["name"], one["best"] is not None) for one in _IS_AN_END.finditer(behind))
+    return {(name == first) == best for name, best in said if first != last and name in (first, last)}
+
+
+_IS_AN_END = re.compile(
+    r"(?<!\w)(?P<name>\w{1,20})\]?\*{0,2} ?(?:is|as|being|=|:)? ?(?:the |my )?"
+    rf"(?:(?P<best>best(?! known)|(?:most|highest){_JUDGED})|worst|(?:least|lowest){_JUDGED})\b",
+    re.IGNORECASE,
+)
 
 
 def of_the_first(first: int, said: Sequence[str], index: TitleIndex) -> bool:

@@ -99,6 +99,22 @@ def test_the_order_shown_is_no_ranking_where_the_answer_says_so(said: str) -> No
     assert places(read("permutation", f"[1] > [3] > [2]\n\n{said}", numbered(3))) == [1, 3, 2]
 
 
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        (" (where 3 is the least likely and 1 the most likely)", []),
+        ("\n\n1 is the best match.", []),
+        ("\n3 = worst, 1 = best", []),
+        ("\n\n3 is the best, 1 is the worst.", [3, 2, 1]),
+        ("\n\nI would not put one above another.", []),
+        ("\n\nThey are all about equally relevant.", []),
+        ("\n\nIt was not easy to put one above the other.", [3, 2, 1]),
+    ],
+)
+def test_what_is_said_of_the_ends_of_a_list_is_held_against_it(said: str, named: list[int]) -> None:
+    assert places(read("permutation", f"3 > 2 > 1{said}", numbered(3))) == named
+
+
 @pytest.mark.parametrize(("text", "expected"), [("[4] > [", [4]), ("[4] > [1", [4]), ("[4] > [5]", [4, 5])])
 def test_a_truncated_order_gives_what_was_complete(text: str, expected: list[int]) -> None:
     answer = read("permutation", text, numbered(11), "length")

@@ -127,8 +127,9 @@ def save_lora(folder: Path, model: nn.Module, base: str) -> None:
     Raises OSError where the disk refuses.
     """
     with TemporaryDirectory(prefix=".", dir=folder) as beside:
-        # PEFT writes a README.md too, over one that may be somebody's own.
-        cast(Any, model).save_pretrained(beside)
+        # PEFT writes a README.md too, over one that may be somebody's own. The vocabulary never grows, so the hub need
+        # not be asked about it.
+        cast(Any, model).save_pretrained(beside, save_embedding_layers=False)
         # It notes where the base model lay on this machine; what matters is which one it was.
         path = Path(beside, LORA_CONFIG)
         config = json.loads(path.read_text(encoding="utf-8"))

@@ -185,8 +185,8 @@ def load_adapter(folder: Path, base: Model, *, dtype: torch.dtype = torch.float3
     try:
         shape = TitleShape(**card["shape"])
         tuned = peft.PeftModel.from_pretrained(open_body(base.folder, shape.layers, dtype), str(folder))
-        # PEFT passes over weights that are missing.
-        if lora.keys() != peft.get_peft_model_state_dict(tuned).keys():
+        # PEFT passes over weights that are missing. The vocabulary never grows, so the hub need not be asked about it.
+        if lora.keys() != peft.get_peft_model_state_dict(tuned, save_embedding_layers=False).keys():
             raise _not_whole(folder / LORA, f"its weights are not those of {shape.layers} layers")
         body = tuned.merge_and_unload()
         projection = Projection(tensors["mean"], tensors["into"], tensors["out"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import re
 import shutil
@@ -183,6 +184,18 @@ def test_an_adapter_that_is_not_whole_is_refused_without_a_look_at_the_hub(
         save_file({name: one for name, one in weights.items() if "layers.0" in name}, path)
     with pytest.raises(InputError, match="not whole"):
         load_adapter(folder, tiny_model)
+
+
+def test_the_hub_is_not_asked_about_the_base_model_of_an_adapter(
+    tiny_model: Model, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = Path(shutil.copytree(adapter, tmp_path / "named"))
+    config = json.loads((named / "adapter_config.json").read_text())
+    (named / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "name-on-the-hub"}))
+    asked: list[str] = []
+    monkeypatch.setattr("peft.utils.save_and_load.check_file_exists_on_hf_hub", lambda name, _: asked.append(name))
+    load_adapter(named, tiny_model)
+    assert asked == []
 
 
 def test_a_folder_comes_before_the_adapter_that_is_shipped_under_its_name(

@@ -91,7 +91,6 @@ class Reranker(Closable):
                 problem, field="deadline", hint="say how long a caller can wait; math.inf: as long as it takes"
             )
         self.deadline = deadline
-        self._patience = min(deadline + HELD_UP, threading.TIMEOUT_MAX)
         if prompt is None and settings.get("ranker") is None:
             prompt = "first-token"
         setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=("deadline", "say", "seed"), **settings)
@@ -102,6 +101,9 @@ class Reranker(Closable):
             if self._method.prompt is not None:
                 self._method.prompt.shots(Case("", ()))  # refused now, where there are to be any
             self._session.check(self._method.ranker.needs(2))
+            # While a model is loaded into this process, what the process prints is lost: its first call is waited for.
+            here = self._session.backend.identity.get("kind") == "vllm"
+            self._patience = None if here else min(deadline + HELD_UP, threading.TIMEOUT_MAX)
             unless_ready.pop_all()
         # A service runs until its process ends, and seldom closes anything; a notebook's cell makes one anew each time.
         atexit.register(self._session.close)

@@ -535,6 +535,13 @@ class Backend(Protocol):
         """
         ...
 
+    async def load(self) -> None:
+        """Load the model, where that is left to the first call, so that no call has to wait for it.
+
+        Raises `FatalBackendError` where it cannot be loaded.
+        """
+        ...
+
     async def answer(self, request: Request) -> Response:
         """Return the Response; raise `BackendError` when there is none."""
         ...

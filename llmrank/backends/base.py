@@ -12,7 +12,7 @@ Ask = Callable[[Request], Awaitable[Response]]
 
 
 class BaseBackend:
-    """The defaults of a Backend: no log-probabilities, an unknown context length, nothing to probe or to close.
+    """The defaults of a Backend: no log-probabilities, an unknown context length, nothing to probe, load or close.
 
     A backend inherits from it, adds `identity` and `answer`, and overrides what differs.
     """
@@ -50,6 +50,9 @@ class BaseBackend:
 
     async def probe(self, ask: Ask, *, labels: bool) -> None:
         """Do nothing: `capabilities` are known."""
+
+    async def load(self) -> None:
+        """Do nothing: nothing is left to load."""
 
     async def close(self) -> None:
         """Do nothing."""
@@ -100,6 +103,10 @@ class WrappedBackend:
     async def probe(self, ask: Ask, *, labels: bool) -> None:
         """Let the backend find out what it can do."""
         await self._backend.probe(ask, labels=labels)
+
+    async def load(self) -> None:
+        """Let the backend load its model."""
+        await self._backend.load()
 
     async def answer(self, request: Request) -> Response:
         """Return the backend's Response."""

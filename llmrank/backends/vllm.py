@@ -236,6 +236,10 @@ class VllmBackend(BaseBackend):
         labels, prompt = self.label_ids(request.labels), self.prompt_ids(request)
         return prompt, self._opens_thinking(request, prompt), labels
 
+    async def load(self) -> None:
+        """Start the engine; raises FatalBackendError where it does not start."""
+        await self._started()
+
     async def close(self) -> None:
         """End the engine and its processes."""
         if self._engine is not None:

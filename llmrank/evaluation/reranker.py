@@ -67,7 +67,7 @@ class Reranker(Closable):
         say: Say = silent,
         **settings: Any,  # noqa: ANN401 - checked by name and type
     ) -> None:
-        """Open the backend, and check that it can do what the method needs.
+        """Open the backend, check that it can do what the method needs, and load a model that runs in this process.
 
         Args:
             prompt: Name or path of a template, the template itself, or all settings of the prompt; None: first-token,
@@ -84,6 +84,7 @@ class Reranker(Closable):
         Raises:
             InputError: something in the settings is wrong, or they ask for what a service does not have (shots).
             MissingError: a package, a model or an endpoint is missing.
+            FatalBackendError: the model cannot be loaded, or the endpoint refuses the key.
         """
         if not isinstance(deadline, int | float) or not deadline > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
             problem = f"{deadline!r} is no number of seconds above 0"
@@ -91,6 +92,7 @@ class Reranker(Closable):
                 problem, field="deadline", hint="say how long a caller can wait; math.inf: as long as it takes"
             )
         self.deadline = deadline
+        self._patience = min(deadline + HELD_UP, threading.TIMEOUT_MAX)
         if prompt is None and settings.get("ranker") is None:
             prompt = "first-token"
         setup, _ = Setup.of(prompt=prompt, model=model, backend=backend, beside=("deadline", "say", "seed"), **settings)
@@ -101,9 +103,7 @@ class Reranker(Closable):
             if self._method.prompt is not None:
                 self._method.prompt.shots(Case("", ()))  # refused now, where there are to be any
             self._session.check(self._method.ranker.needs(2))
-            # While a model is loaded into this process, what the process prints is lost: its first call is waited for.
-            here = self._session.backend.identity.get("kind") == "vllm"
-            self._patience = None if here else min(deadline + HELD_UP, threading.TIMEOUT_MAX)
+            self._session.loop.run(self._session.backend.load())  # no caller's deadline is long enough for it
             unless_ready.pop_all()
         # A service runs until its process ends, and seldom closes anything; a notebook's cell makes one anew each time.
         atexit.register(self._session.close)

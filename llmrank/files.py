@@ -7,9 +7,15 @@ import hashlib
 import io
 import json
 import os
+import pickle
+import zipfile
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from llmrank.errors import InputError
 
@@ -150,3 +156,26 @@ def sha256_of(path: Path) -> str:
     """Return the hash (hex) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_checkpoint(path: Path, progress: type) -> dict[str, Any]:
+    """Return what a training has kept with torch: its `identity`, its `progress` (fields of that dataclass), and more.
+
+    Raises InputError where it is none, is of another version, or has changed since it was written.
+    """
+    unreadable = InputError("cannot be read as a checkpoint", path=path, hint="delete it to train anew")
+    known = {one.name for one in fields(progress)}
+    try:
+        with zipfile.ZipFile(path) as file:
+            if file.testzip():  # torch does not compare the checksums that it writes
+                raise unreadable
+        content: Any = import_module("torch").load(path, weights_only=True)
+        if {"identity", "progress"} - content.keys() or {*content["progress"]} != known:
+            raise unreadable
+    except (*_UNREADABLE, zlib.error, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        raise unreadable from error
+    return content
+
+
+_UNREADABLE = (OSError, EOFError, AttributeError, RuntimeError, ValueError, LookupError)
+"""What the readers of zip files and of tensors raise at bytes that are none."""

@@ -40,6 +40,8 @@ _STANDS_FOR = re.compile(
     re.IGNORECASE,
 )
 """`Gravity (A)`, `Gravity, i.e. option A`: a title, and the identifier that is said to be its."""
+_TITLE_WORDS = 12
+"""Words before an identifier in which a title is looked for."""
 _WORSE = re.compile(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
@@ -158,7 +160,3 @@ def _is_of_another(word: Word, text: str, index: TitleIndex) -> bool:
     plain = [title.strip(" *_`\"“”„«»'‘’()[]{}.:,;=|→-–—") for title in titles]
     matches = [index.find(f"{one})" if one.count("(") > one.count(")") else one) for one in plain if len(one) > 1]
     return any(match and match.positions and word.position not in match.positions for match in matches)
-
-
-_TITLE_WORDS = 12
-"""Words before an identifier in which a title is looked for."""

@@ -77,8 +77,8 @@ def learned_from(card: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def check_split(card: Mapping[str, Any], data_sha256: object, split: object, whole_sha256: object = None) -> None:
     """Raise InputError where the adapter was trained on this data, cut another way: it may know what is asked.
 
-    A file of Cases is not cut: an adapter that was trained on it knows what is asked. A k-core of data (`whole_sha256`:
-    of which) is the same data: where its users' last events are left out, the last ones left are another cut.
+    A file of Cases is not cut: an adapter that was trained on it knows what is asked. A k-core counts as the data that
+    it was taken of (`whole_sha256`), cut another way: leaving events out makes other events the last.
     """
     evaluated = {data_sha256, whole_sha256} - {None}
     for trained in learned_from(card):

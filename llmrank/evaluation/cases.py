@@ -139,7 +139,7 @@ def checked_cases(candidates: object) -> list[Case]:
             problem = "an item is a candidate twice"
             raise InputError(problem, field="candidates", user=case.user_id, hint="keep it once, where it ranks higher")
         if not _is_unicode(case):
-            problem, give = "a text is broken: half of a surrogate pair", "decode it again, as what it is"
+            problem, give = "a text is broken: half of a surrogate pair", "decode it with its own encoding"
             raise InputError(problem, user=case.user_id, hint=give)
         cases[case.case_id] = case
     return list(cases.values())

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 
 from llmrank.backends.adapter import CARD, read_card
 from llmrank.errors import InputError
-from llmrank.files import NO_ROOM_HINT, cannot_write, claim, write_whole
+from llmrank.files import NO_ROOM_HINT, cannot_write, claim, read_checkpoint, write_whole
 from llmrank.finetune.settings import Training
 from llmrank.progress import Say
 
@@ -228,11 +227,7 @@ class _Loop:
         path = self.out / CHECKPOINT
         if not path.is_file():
             return Progress()
-        try:
-            state = cast("dict[str, Any]", torch.load(path, weights_only=True))
-        except (OSError, EOFError, RuntimeError, ValueError, LookupError, UnpicklingError) as error:
-            hint = "remove it to train anew"
-            raise InputError("cannot be read as a checkpoint", path=path, hint=hint) from error
+        state = read_checkpoint(path, Progress)
         if state["identity"] != self._identity:
             hint = "name another folder, or remove the checkpoint"
             raise InputError(

@@ -8,14 +8,11 @@ import importlib
 import io
 import json
 import math
-import pickle
 import statistics
 import time
-import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from llmrank import files
 from llmrank.data.dataset import Interactions, Split
 from llmrank.errors import InputError, MissingError, differences
 from llmrank.files import cannot_write, write_whole
@@ -37,8 +35,6 @@ VALIDATION_K = 10
 LEAST_EVENTS = 3
 """A user needs this many training events to give one to validation."""
 LEAST_VALIDATION_USERS = 10
-UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, LookupError)
-"""What the readers of zip files and of tensors raise at bytes that are none."""
 MAY_BE_ZERO = frozenset(
     {"validation_users", "seed", "dropout", "regularization", "weight_decay", "generation_weight", "head_epochs"}
 )
@@ -415,19 +411,8 @@ def library(module: str) -> Any:  # noqa: ANN401 - untyped libraries
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Return the content of a checkpoint; InputError where it is none, or has changed since it was written."""
-    unreadable = InputError("cannot be read as a checkpoint", path=path, hint="delete it to train anew")
-    try:
-        with zipfile.ZipFile(path) as file:
-            if file.testzip():  # torch does not compare the checksums that it writes
-                raise unreadable
-        content: Any = library("torch").load(path, weights_only=True)
-    except (*UNREADABLE, zlib.error, zipfile.BadZipFile, pickle.UnpicklingError) as error:
-        raise unreadable from error
-    if not isinstance(content, dict) or {"identity", "progress"} - content.keys():  # pyright: ignore[reportUnknownMemberType]
-        raise unreadable
-    if {one.name for one in fields(_Progress)} != content["progress"].keys():  # of another version
-        raise unreadable
-    return content  # pyright: ignore[reportUnknownVariableType]
+    library("torch")
+    return files.read_checkpoint(path, _Progress)
 
 
 def _events_hash(split: Split) -> str:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from llmrank.types import Case
 
 pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 
+import torch
 
 from llmrank.backends.title_model import PROJECTION, TitleShape, load_adapter, save_adapter
-from llmrank.finetune.loop import CHECKPOINT
+from llmrank.finetune.loop import CHECKPOINT, Progress
 from llmrank.finetune.sequences import title_sequences
 from llmrank.finetune.settings import PromptTraining, TitleTraining
 from llmrank.finetune.titles import rank_titles, train_titles, windows
@@ -230,9 +232,13 @@ def test_a_folder_that_another_process_trains_into_and_one_that_cannot_be_are_re
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file: cannot be written"):
         train_titles(tiny_model, sequences, cases, tmp_path / "file", SETTINGS)
-    (tmp_path / CHECKPOINT).write_bytes(b"PK\x03\x04 half of one")
-    with pytest.raises(InputError, match="cannot be read as a checkpoint"):
-        train_titles(tiny_model, sequences, cases, tmp_path, SETTINGS)
+    buffer = io.BytesIO()
+    torch.save({"identity": {}, "progress": asdict(Progress()), "weights": torch.ones(999)}, buffer)
+    flipped = buffer.getvalue().replace(b"\x80?\0\0", b"\x81?\0\0", 1)
+    for damaged in (b"PK\x03\x04 half of one", flipped):
+        (tmp_path / CHECKPOINT).write_bytes(damaged)
+        with pytest.raises(InputError, match="cannot be read as a checkpoint"):
+            train_titles(tiny_model, sequences, cases, tmp_path, SETTINGS)
 
 
 @pytest.mark.parametrize(

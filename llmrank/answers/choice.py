@@ -88,16 +88,21 @@ class Choice(TextFormat):
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers = Identifiers.of(question)
-        words = _identifiers_in(text, identifiers)
-        if not words and identifiers.are_letters and _SMALL_LETTER.fullmatch(text):
-            words = _identifiers_in(text.upper(), identifiers)
+        every = _identifiers_in(text, identifiers)
+        if not every and identifiers.are_letters and _SMALL_LETTER.fullmatch(text):
+            every = _identifiers_in(text.upper(), identifiers)
+        words = _not_ruled_out(every, text)
         plainest = _plainest(words, text, len(question.items))
         if len({word.text for word in plainest}) > 1 or (plainest and _DEPENDS.search(text[:200])):
             return unparsed(response, text, "ambiguous")
         if plainest and (at := plainest[0].position) is not None:
             if _is_of_another(plainest[0], text, title_index(question.items)):
                 return unparsed(response, text, "ambiguous")
-            return answered(response, {}, ranked=(question.items[at].item_id,))
+            return answered(
+                response,
+                {"named_beside": len({word.text for word in every} - {plainest[0].text})},
+                ranked=(question.items[at].item_id,),
+            )
         if plainest:
             return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
         reading = read_titles(split(text), text, question)
@@ -115,11 +120,15 @@ class Choice(TextFormat):
 
 
 def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
-    """Return every identifier in the text that is not ruled out (`not A`), in order."""
     words = words_of(text, identifiers, uses_brackets(text, identifiers))
+    return [word for word in words if word.kind == "identifier"]
+
+
+def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
+    """Return the identifiers that the text does not rule out (`not A`), in order."""
     kept: list[Word] = []
     denied, end = False, 0
-    for word in (word for word in words if word.kind == "identifier"):
+    for word in words:
         denied = bool(
             (denied and _ALSO.fullmatch(text, end, word.start))
             or _DENIED.search(text[max(0, word.start - 40) : word.start])

@@ -84,6 +84,8 @@ _CHANGES = _any_of(
 _AS_GIVEN = _any_of(
     r"\b(?:just|only|simply|merely) (?:\w+ ){0,3}(?:order|list)\b[^.\n]{0,30}?\b(?:gave|given|provided|shown|sent)\b",
     r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order|list)\b",
+    r"\b(?:left|kept|leave|keep)\b[^.\n]{0,30}\b(?:list|order|items|candidates)\b[^.\n]{0,10}\bas\b[^.\n]{0,12}"
+    r"\b(?:is|provided|given|shown|sent|presented)\b",
     r"(?:\b(?:not|without)|n['’]t have) enough (?:\w+ ){1,4}to (?:rank|order|sort)\b",
 )
 """What says of items in the order shown that they were not ranked."""

@@ -135,6 +135,14 @@ class Identifiers:
             return self.positions.get(str(int(text)))
         return None if self.are_letters else self._folded.get(text.casefold())
 
+    def named_in(self, text: str) -> list[int]:
+        """Return the positions of the identifiers in a text; bare numbers are left out, which may count anything."""
+        if not self.are_numbers:
+            words = words_of(text, self, uses_brackets(text, self))
+            return [word.position for word in words if word.kind == "identifier" and word.position is not None]
+        inside = (word for found in _BRACKETS.finditer(text) for word in found[1][:200].replace(",", " ").split())
+        return [at for at in map(self.find, inside) if at is not None]
+
     def is_of_kind(self, text: str) -> bool:
         """Return whether an unknown text looks like an identifier: a number among numbers, a letter among letters."""
         if self.are_numbers:

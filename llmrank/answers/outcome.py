@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
@@ -93,6 +94,14 @@ def answered(
     repairs = _counted({**repairs, "truncated": int(cut_off)})
     outcome = Outcome.REPAIRED if repairs else Outcome.OK
     return Answer(outcome, "", repairs, ranked, value, scores, _counted(matches), label_mass)
+
+
+def with_repairs(answer: Answer, repairs: Mapping[str, int]) -> Answer:
+    """Return an Answer with more repairs, `repaired` where there are any; one that is unparsed stays as it is."""
+    counted = _counted(repairs)
+    if not counted or answer.outcome is Outcome.UNPARSED:
+        return answer
+    return replace(answer, outcome=Outcome.REPAIRED, repairs={**answer.repairs, **counted})
 
 
 def missing(named: int, offered: int, top: int | None) -> int:

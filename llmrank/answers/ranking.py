@@ -16,7 +16,7 @@ from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
-from llmrank.answers.outcome import REFUSAL, answered, missing, unparsed
+from llmrank.answers.outcome import REFUSAL, answered, missing, unparsed, with_repairs
 from llmrank.types import Answer, Entry, Question, Response
 
 _FUZZY_TEXTS = 1000
@@ -68,8 +68,30 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if reading.ambiguous or _names_another_first(reading, text, question):
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
-        return by_title(reading.mentions, response, question, text, cut, repairs)
-    return by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
+        answer = by_title(reading.mentions, response, question, text, cut, repairs)
+    else:
+        answer = by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
+    return with_repairs(answer, {"named_beside": _named_beside(reading, blocks, question, by_titles=with_titles)})
+
+
+_BESIDE = 200
+"""How many lines beside a ranking are looked at, so that the time stays linear."""
+
+
+def _named_beside(reading: Listing, blocks: Sequence[Block], question: Question, *, by_titles: bool) -> int:
+    """Return in how many lines beside a ranking its answer names candidates.
+
+    What is said there may speak for another order in words that nothing here knows, so the answer is not `ok`.
+    """
+    own = Counter(mention.line for mention in reading.mentions)
+    index, identifiers = title_index(question.items), Identifiers.of(question)
+    lines = [(line.number, line.text[:2000]) for block in islice(blocks, _BESIDE) for line in block.lines]
+    lines += [(row.line, " ".join(row.cells)[:2000]) for block in islice(blocks, _BESIDE) for row in block.rows]
+    return sum(
+        (number not in own and bool(index.named_in(text)))
+        or (number > 0 and not by_titles and len(identifiers.named_in(text)) > own[number])
+        for number, text in lines[:_BESIDE]
+    )
 
 
 def _only_excuses(reading: Listing, text: str) -> bool:

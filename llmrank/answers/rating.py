@@ -132,7 +132,8 @@ class Rating(TextFormat):
         if looks_like_error(text):
             return unparsed(response, text, "no_rating")
         low, high = question.scale
-        given = _plainest(_plain(text, question), question.scale, is_refusal(response, text))
+        plain = _plain(text, question)
+        given = _plainest(plain, question.scale, is_refusal(response, text))
         if not given:
             return unparsed(response, text, "no_rating")
         (value, of), *others = given
@@ -142,7 +143,7 @@ class Rating(TextFormat):
             return unparsed(response, text, "other_scale")
         if not low <= value <= high:
             return unparsed(response, text, "out_of_range")
-        return answered(response, {}, value=value)
+        return answered(response, {"named_beside": _named_beside(plain, value, question.scale)}, value=value)
 
     def structured(self, question: Question) -> Structured | None:
         """Return the ratings of the scale as the choices, in halves where the scale begins or ends in one."""
@@ -174,6 +175,14 @@ def _plain(text: str, question: Question) -> str:
     if [number[1] for number in islice(_LISTED.finditer(text), 2)] == ["1", "2"]:
         text = _LISTED.sub("", text)
     return _BOUND.sub(_RANGE_MARK, _RANGE.sub(mark, text))
+
+
+def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
+    """Return how many other ratings stand beside one that no line gives alone: they might be meant."""
+    if any(map(_ONLY.fullmatch, text.splitlines())):
+        return 0
+    values = {one for one, _ in _given(_ANY.finditer(text)) if math.isnan(one) or scale[0] <= one <= scale[1]}
+    return len(values - {value})
 
 
 def _counted(stars: re.Match[str]) -> str:

@@ -78,10 +78,13 @@ class YesNo:
         text = plain_text(response.text, SHORT)
         if not text:
             return unparsed(response, text, "empty")
-        verdicts = _verdicts(_IDIOM.sub(" ", text))
+        text = _IDIOM.sub(" ", text)
+        verdicts = _verdicts(text)
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
-        return answered(response, {}, value=float(verdicts.pop()))
+        verdict = verdicts.pop()
+        beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
+        return answered(response, {"named_beside": beside}, value=float(verdict))
 
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return `Yes` and `No`."""

@@ -18,25 +18,35 @@ from tests.answers.asking import items, numbered, places, read
         "The most relevant passage is B.",
         "Answer: B",
         "answer: b",
-        "A\n\nLet me reconsider. The user likes family films: B",
-        "A\n\nOn reflection, B.",
-        "B: I can't wait to hear what they think of A.",
         "B, although A would be a close second.",
-        "Between A and B, the stronger match is B.",
         "B. Film called b",
-        "I would choose B because A is worse",
         "<think>A? No.</think>B",
-        "I would avoid A, so B.",
-        "The most relevant is B, the least relevant A.",
         "At least one fits: B",
-        "A? No. B? Yes.",
-        "A < B",
         "Film called b (B)",
     ],
 )
 def test_the_choice_is_read(text: str) -> None:
     answer = read("choice", text, numbered(3, "letters"))
     assert (places(answer), answer.outcome) == ([2], Outcome.OK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A\n\nLet me reconsider. The user likes family films: B",
+        "A\n\nOn reflection, B.",
+        "B: I can't wait to hear what they think of A.",
+        "Between A and B, the stronger match is B.",
+        "I would choose B because A is worse",
+        "I would avoid A, so B.",
+        "The most relevant is B, the least relevant A.",
+        "A? No. B? Yes.",
+        "A < B",
+    ],
+)
+def test_a_choice_beside_which_another_is_named_is_counted(text: str) -> None:
+    answer = read("choice", text, numbered(3, "letters"))
+    assert (places(answer), answer.outcome, answer.repairs) == ([2], Outcome.REPAIRED, {"named_beside": 1})
 
 
 @pytest.mark.parametrize(

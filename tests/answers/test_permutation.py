@@ -49,7 +49,7 @@ from tests.answers.asking import items, numbered, places, read
 def test_the_ranking_expression_is_read(text: str, count: int, labels: str, expected: list[int]) -> None:
     answer = read("permutation", text, numbered(count, labels))
     assert places(answer) == expected
-    assert {**answer.repairs, "missing": 0} == {"missing": 0}
+    assert not {**answer.repairs, "missing": 0, "named_beside": 0}.keys() - {"missing", "named_beside"}
 
 
 def test_duplicates_and_ids_out_of_range_are_counted() -> None:
@@ -93,7 +93,31 @@ def test_scores_that_do_not_fall_down_the_items_as_shown_are_no_ranking(form: st
         assert places(read("permutation", "\n".join(lines), films)) == named
 
 
-@pytest.mark.parametrize("said", ["That is just the order you gave.", "There is not enough history to rank them."])
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("[3] > [1] > [2]\n[1] might be even better.", 1),
+        ("[3] > [1] > [2]. But what of [1]?", 1),
+        ("[1]: crime\n[2]: comedy\n\n[3] > [1] > [2]\nFilm called b is the one to see.", 3),
+        ("Here is my ranking of 3 films:\n[3] > [1] > [2]\nEnjoy!", 0),
+        ("1. [3] because of the cast\n2. [1] for its wit\n3. [2]", 0),
+        ('{"ranking": ["3", "1", "2"], "why": "[3] is a classic"}', 0),
+    ],
+)
+def test_a_ranking_beside_which_candidates_are_named_is_never_ok(text: str, lines: int) -> None:
+    answer = read("permutation", text, numbered(3))
+    assert (places(answer), answer.repairs.get("named_beside", 0)) == ([3, 1, 2], lines)
+    assert answer.outcome == (Outcome.REPAIRED if lines else Outcome.OK)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "That is just the order you gave.",
+        "I left the list as it was provided.",
+        "There is not enough history to rank them.",
+    ],
+)
 def test_the_order_shown_is_no_ranking_where_the_answer_says_so(said: str) -> None:
     assert read("permutation", f"[1] > [2] > [3]\n\n{said}", numbered(3)).reason == "ambiguous"
     assert places(read("permutation", f"[1] > [3] > [2]\n\n{said}", numbered(3))) == [1, 3, 2]

@@ -55,19 +55,23 @@ test: check
 	$(BIN)/pytest -m vllm
 
 # The fast lane: lint, types, and the tests that need neither a model nor the command line, training, figures or a browser,
-# nor read all of the recorded answers, nor measure how time grows, nor simulate hours. Types are checked beside the tests,
-# of which three run at a time: many wait for a clock.
+# nor read all of the recorded answers, nor measure how time grows, nor simulate hours, nor wait until a lasting fault is given
+# up, nor compare all pairs of long lists. Types are checked beside the tests, of which three run at a time: many wait for a clock.
 SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_trained.py \
 	backends/test_titles.py answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py report/test_figures.py \
-	audit/test_asking.py audit/test_settings_audited.py audit/test_variance.py audit/test_memorisation.py
+	audit/test_asking.py audit/test_settings_audited.py audit/test_variance.py audit/test_memorisation.py \
+	engine/test_limit.py run/test_plan.py rankers/test_needs.py evaluation/test_plan.py
 SLOW_TESTS := run/test_export.py::test_ranx_gives_the_same_numbers \
 	answers/test_formats.py::test_twice_the_length_takes_twice_the_time \
-	engine/test_limit.py::test_in_a_storm_the_allowed_rate_is_found
+	backends/test_models.py::test_the_default_model_is_what_was_published \
+	engine/test_retry.py::test_a_flaky_endpoint_with_outages_costs_no_case \
+	data/test_external_formats.py::test_llmrank_games_lists_with_titles_histories_and_targets \
+	run/test_personal.py::test_the_interval_of_a_method_that_guesses_covers_chance_as_often_as_it_says
 quick: setup
 	@$(MAKE) --no-print-directory --output-sync -j 2 check quick-tests
 
 quick-tests: setup
-	$(SINGLE) $(BIN)/pytest -n 3 -m "not vllm" $(SLOW:%=--ignore tests/%) $(SLOW_TESTS:%=--deselect tests/%)
+	$(SINGLE) $(BIN)/pytest -n 3 -m "not vllm" -k "not lasting and not (test_methods and pairwise and all)" $(SLOW:%=--ignore tests/%) $(SLOW_TESTS:%=--deselect tests/%)
 
 lock: setup
 	$(BIN)/python .ci/lock.py > requirements.lock.new

@@ -252,6 +252,8 @@ def as_item(given: ItemLike, place: str) -> Item:
     """Return the Item: a text is a title, which stands for the id too."""
     if isinstance(given, Item):
         return given
+    if isinstance(given, str) and given.strip():
+        return Item(given, given)
     fields = {"title": given} if isinstance(given, str) else _fields(given, place)
     title = fields.pop("title", None)
     if not isinstance(title, str) or not title.strip():
@@ -289,6 +291,8 @@ def _candidates(given: Iterable[ItemLike]) -> tuple[tuple[Item, ...], tuple[floa
 
 def _listed(given: Iterable[Listed], field: str) -> Iterable[Listed]:
     """Return what can be gone through entry by entry: no text, mapping or table, which would be read as titles."""
+    if isinstance(given, list | tuple):  # the common case: what a protocol has is slow to look for
+        return given
     if isinstance(given, str | bytes | Mapping | DataFrame) or not isinstance(given, Iterable):  # pyright: ignore
         problem = f"a value of type {type(given).__name__} is no list"
         hint = 'give a list, an empty one where there is nothing; of a DataFrame frame.to_dict("records")'

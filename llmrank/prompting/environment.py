@@ -224,6 +224,8 @@ def _printable(value: object) -> object:
 
     Python writes such an object's address, which is another one in every process: the same prompt would be asked anew.
     """
+    if type(value) is str:
+        return value
     if isinstance(value, PRINTED):
         _require_short(value)
         return value

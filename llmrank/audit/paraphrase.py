@@ -35,9 +35,14 @@ def paraphrase(runs: Mapping[str, Run]) -> Audit:
     found = Contrast.of(runs)
     own = next(iter(runs))
     spread, error = _spread(found)
+
+    def said(name: str) -> str:
+        return name.removeprefix(f"{own}-")  # the name of a shipped wording begins with that of its template
+
     return found.audit(
         "Does the wording decide?",
-        lambda name: f"the wording {name} rather than {own}",
+        lambda name: f"the wording {said(name)} rather than {own}",
+        said,
         more=(spread, error),
         remark=f" The wordings spread by {number(spread.value)} (standard deviation; {number(spread.chance)} if all "
         f"were alike), and the users make each uncertain by {number(error.value)} (standard error).",

@@ -163,7 +163,8 @@ _asking(
     """Does the wording decide?
 
     Each Case is asked in the words of --prompt, and in those of each --wording, a template that differs in its text
-    alone.
+    alone. first-token, palr, rankgpt and setwise come with four other wordings each: few words, a polite request, a
+    form, and one that addresses an expert.
     """,
 )
 _asking(

@@ -79,14 +79,14 @@ def show_command(name: str | None, variables: bool) -> None:
 @click.argument("name")
 def new_command(name: str) -> None:
     """Begin a template: write ./prompts/NAME.jinja."""
-    from llmrank.prompting import check, read_template, shipped_folder
+    from llmrank.prompting import check, read_template, shipped_path
 
     name = name.removesuffix(".jinja")
     path = Path("prompts") / f"{name}.jinja"
     hint = f"`llmrank prompts edit {name}`, or take another name"
     if path.exists():
         raise InputError("is there already", path=path, hint=hint)
-    if (shipped_folder() / path.name).exists():
+    if shipped_path(name):
         raise InputError(f"a template {name!r} comes with llmrank, and this would take its place", path=path, hint=hint)
     text = _NEW.read_text(encoding="utf-8").replace("NAME", name)
     check(read_template(text, path))  # refuses a name that cannot be one before anything is written
@@ -175,11 +175,11 @@ def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 
     """Show what the edited template NAME changes in rendered prompts, against the one that comes with llmrank."""
     from llmrank.evaluation.rendering import Rendering
     from llmrank.evaluation.session import Session
-    from llmrank.prompting import difference, find_template, load_template, shipped_folder
+    from llmrank.prompting import difference, find_template, load_template, shipped_path
 
     ours = find_template(name)
-    shipped = shipped_folder() / ours.name
-    if not shipped.is_file():
+    shipped = shipped_path(ours.stem)
+    if shipped is None:
         raise InputError(f"no template {ours.stem!r} comes with llmrank", hint="`llmrank prompts list` shows them all")
     original, template = load_template(shipped), load_template(ours)
     if original == template:

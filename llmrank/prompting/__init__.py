@@ -9,6 +9,8 @@ from llmrank.prompting.library import (
     find_template,
     load_template,
     shipped_folder,
+    shipped_path,
+    shipped_wordings,
     template_origin,
     template_paths,
 )
@@ -36,6 +38,8 @@ __all__ = [
     "read_template",
     "shared_prefix",
     "shipped_folder",
+    "shipped_path",
+    "shipped_wordings",
     "template_origin",
     "template_paths",
     "transcript",

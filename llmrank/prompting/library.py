@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,8 @@ from llmrank.errors import InputError, nearest
 from llmrank.prompting.template import PromptTemplate, read_template
 
 SUFFIX = ".jinja"
+WORDINGS = "wordings"
+"""The folder that holds, in a folder for each template that has some, the same in other words."""
 
 
 def shipped_folder() -> Path:
@@ -28,12 +31,28 @@ def folders() -> tuple[Path, ...]:
 
 
 def template_paths() -> dict[str, Path]:
-    """Return the file of every template that can be named, by name, sorted."""
+    """Return the file of every template that can be named, by name, sorted; the shipped wordings are among them."""
     found: dict[str, Path] = {}
-    for folder in folders():
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            found.setdefault(path.name.removesuffix(SUFFIX), path)
+    for path in chain(*(sorted(folder.glob(f"*{SUFFIX}")) for folder in folders()), _wordings()):
+        found.setdefault(path.name.removesuffix(SUFFIX), path)
     return dict(sorted(found.items()))
+
+
+def shipped_wordings() -> dict[str, tuple[str, ...]]:
+    """Return the names of the templates that come with llmrank to say the same as another in other words, by the name
+    of that other."""
+    files = groupby(_wordings(), key=lambda path: path.parent.name)
+    return {name: tuple(path.name.removesuffix(SUFFIX) for path in paths) for name, paths in files}
+
+
+def shipped_path(name: str) -> Path | None:
+    """Return the file of the template of that name that comes with llmrank; None where none does."""
+    shipped = {path.name: path for path in (*shipped_folder().glob(f"*{SUFFIX}"), *_wordings())}
+    return shipped.get(f"{name}{SUFFIX}")
+
+
+def _wordings() -> list[Path]:
+    return sorted(shipped_folder().glob(f"{WORDINGS}/*/*{SUFFIX}"))
 
 
 def find_template(name: str | Path) -> Path:
@@ -76,8 +95,8 @@ Origin = Literal["shipped", "edited", "own"]
 def template_origin(template: PromptTemplate) -> Origin:
     """Return `shipped` for a template as it comes with llmrank, `edited` for another text under the name of one that
     does, `own` for the user's."""
-    shipped = shipped_folder() / f"{template.name}{SUFFIX}"
-    if not shipped.is_file():
+    shipped = shipped_path(template.name)
+    if shipped is None:
         return "own"
     return "shipped" if read_text(shipped) == template.text else "edited"
 
@@ -103,9 +122,13 @@ class TemplateInfo:
 
 def describe_templates(*, task: str | None = None, ranker: str | None = None) -> list[TemplateInfo]:
     """Return every template that can be named, sorted by name, or those of a task and of a ranker alone; a broken file
-    is in the list too, with what is wrong."""
+    is in the list too, with what is wrong. The shipped wordings of a template are not: they are no prompts of their
+    own."""
     found: list[TemplateInfo] = []
+    wordings = _wordings()
     for name, path in template_paths().items():
+        if path in wordings:
+            continue
         try:
             template = load_template(path)
         except InputError as error:

@@ -13,6 +13,7 @@ import llmrank as lr
 from llmrank.audit import Audit, AuditRow
 from llmrank.errors import InputError
 from llmrank.evaluation.auditing import compose_audit
+from llmrank.prompting import shipped_wordings
 from llmrank.types import Request, Usage
 from tests.audit.model import ASKING, USERS, Asked, Model, cases
 from tests.evaluation.serving import cases as few_cases
@@ -160,6 +161,28 @@ def test_a_wording_that_asks_for_something_else_is_refused(tmp_path: Path) -> No
     assert changed.prompt.view.ids == "letters" and asked.changed("rankgpt") is asked.evaluation
     own = compose_audit("paraphrase", few_cases(), prompt="rankgpt", wording=lr.load_prompt(plain), progress=False)
     assert list(own.plan.changes) == ["rankgpt", "plain"]
+
+
+def test_without_a_wording_those_that_come_with_llmrank_are_asked(tmp_path: Path) -> None:
+    def asked(prompt: str, name: Any = "paraphrase", **more: Any) -> list[str]:
+        return list(compose_audit(name, few_cases(), prompt=prompt, progress=False, **more).plan.changes)
+
+    shipped = shipped_wordings()
+    assert asked("setwise") == ["setwise", *shipped["setwise"]]
+    own = reworded(tmp_path, "mine", new="by taste")
+    assert asked("rankgpt", wording=own) == ["rankgpt", "mine"]
+    assert asked("rankgpt", wording=(own, "shipped")) == ["rankgpt", "mine", *shipped["rankgpt"]]
+    assert len(asked("first-token", "variance", orders=2, wording="shipped")) == 2 * 5
+    for more in ({}, {"wording": ("shipped", own)}):
+        with pytest.raises(InputError, match="no other wording of tourrank") as refused:
+            asked("tourrank", **more)
+        assert "llmrank has wordings of first-token, palr, rankgpt, setwise" in (refused.value.hint or "")
+    model = Model(lambda asked: "Thank you" not in asked.text)
+    given: dict[str, Any] = {**ASKING, "store": tmp_path / "store", "out": tmp_path / "audit"}
+    found = lr.run_audit("paraphrase", cases(10), backend=model, **given)
+    rows = {row.name: row.value for row in found.rows}
+    assert [rows[f"{name} minus rankgpt"] for name in ("expert", "form", "polite", "terse")] == [0, 0, -1, 0]
+    assert "the wording polite rather than rankgpt costs 1.0000 HR@1" in found.sentence
 
 
 def reasons(request: Request) -> Usage:

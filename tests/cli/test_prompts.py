@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from llmrank.cli.prompts import prompts
 from llmrank.errors import InputError
-from llmrank.prompting import check_file, shipped_folder, template_paths
+from llmrank.prompting import check_file, shipped_folder, shipped_wordings, template_paths
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ def run(*arguments: str, **options: object) -> Result:
 
 def test_list_shows_all_with_their_provenance(folder: Path):
     rows = {row["name"]: row for row in json.loads(run("list", "--json").stdout)}
-    assert rows.keys() == template_paths().keys() >= {"palr", "google-zero-shot"}
+    wordings = {name for names in shipped_wordings().values() for name in names}
+    assert rows.keys() == template_paths().keys() - wordings >= {"palr", "google-zero-shot"}
     assert rows["palr-recommend"]["wording"] == "verbatim"
     assert (rows["palr"]["wording"], rows["palr"]["task"]) == ("reconstructed", "ranking")
     assert "google-few-shot" in run("list", env={"COLUMNS": "200"}).stdout
@@ -94,6 +95,8 @@ def test_new_begins_a_template_that_is_well(folder: Path):
 def test_new_takes_no_place_of_another_and_edit_opens_a_path_itself(folder: Path):
     with pytest.raises(InputError, match="comes with llmrank"):
         run("new", "palr")
+    with pytest.raises(InputError, match="comes with llmrank"):
+        run("new", "palr-terse")
     assert run("new", "own.jinja").output == "prompts/own.jinja\n"
     edited = run("edit", "prompts/own.jinja", env={"EDITOR": "true"})
     assert edited.exit_code == 0 and [path.name for path in folder.rglob("*.jinja")] == ["own.jinja"]
@@ -205,7 +208,8 @@ def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):
 
 
 def test_diff_shows_what_an_edit_changes(folder: Path):
-    assert "unchanged" in run("diff", "palr", "--data", "cases.jsonl").stderr
+    for shipped in ("palr", "palr-terse"):
+        assert "unchanged" in run("diff", shipped, "--data", "cases.jsonl").stderr
     (folder / "prompts").mkdir()
     text = (shipped_folder() / "palr.jinja").read_text()
     edited = text.replace("best first", "dearest first").replace("history: 20", "history: 2")

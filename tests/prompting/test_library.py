@@ -9,6 +9,8 @@ from llmrank.prompting import (
     find_template,
     load_template,
     shipped_folder,
+    shipped_path,
+    shipped_wordings,
     template_origin,
     template_paths,
 )
@@ -60,6 +62,16 @@ def test_all_can_be_loaded_and_say_where_their_words_come_from():
 def test_a_list_can_be_narrowed_to_a_task_and_a_ranker():
     assert {one.task for one in describe_templates(task="rating")} == {"rating"}
     assert {one.name for one in describe_templates(ranker="first_token")} == {"first-token", "llamarec"}
+
+
+def test_a_wording_is_named_like_a_prompt_and_is_none_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    name = shipped_wordings()["palr"][0]
+    assert template_paths()[name] == find_template(name) == shipped_path(name)
+    assert template_origin(load_template(name)) == "shipped" and shipped_path("mine") is None
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / f"{name}.jinja").write_text(load_template(name).text + "{# mine #}\n")
+    assert template_origin(load_template(name)) == "edited" and name in {one.name for one in describe_templates()}
 
 
 def test_an_edited_template_is_told_from_the_one_whose_name_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,10 +1,12 @@
-"""The wording of the templates that come with llmrank, against the papers' texts."""
+"""The wording of the templates that come with llmrank, against the papers' texts, and against each other's."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from llmrank.prompting import View, load_template, template_paths
+from llmrank.evaluation.audits.paraphrase import TEXT
+from llmrank.prompting import View, load_template, shipped_wordings, template_paths
 from llmrank.types import Case, Event, Item
 
 PLAIN = View(domain="movies")
@@ -228,3 +230,35 @@ def test_scores_stand_beside_the_candidates(name: str):
     made = load_template(name)
     lines = made.render(SCORED, made.question(SCORED, HINTED), view=HINTED)[-1].content
     assert [lines.count(f"(score {score})") for score in ("9.5", "11", "0.25")] == [1, 1, 1]
+
+
+WORDINGS = [(name, wording) for name, wordings in shipped_wordings().items() for wording in wordings]
+NAMED = Case(
+    "42",
+    tuple(Event(Item(f"h{n}", f"Seen {chr(97 + n)}"), 5.0 - n) for n in range(3)),
+    tuple(Item(f"c{n}", f"Film {chr(97 + n)}") for n in range(12)),
+    tuple(n + 0.25 for n in range(12)),
+    relevant=("c3", "c5"),
+)
+TOLD = re.compile(r"Seen \w|rated \d|Film \w|\bc\d+|\(score [\d.]+\)|oldest first|WAR|\b1[02]\b|quotes|commas")
+"""Everything that a template tells of a Case: items, ratings, identifiers, scores, their order, keywords, numbers."""
+
+
+def test_first_token_palr_rankgpt_and_setwise_have_four_other_wordings_each():
+    kinds = ("expert", "form", "polite", "terse")
+    assert shipped_wordings() == {
+        name: tuple(f"{name}-{kind}" for kind in kinds) for name in ("first-token", "palr", "rankgpt", "setwise")
+    }
+
+
+@pytest.mark.parametrize(("name", "wording"), WORDINGS)
+def test_a_wording_says_what_its_template_says(name: str, wording: str):
+    own, other = load_template(name), load_template(wording)
+    assert own.front.model_dump(exclude=TEXT) == other.front.model_dump(exclude=TEXT)
+    assert own.blocks.keys() == other.blocks.keys() and other.front.provenance.wording == "own"
+    for view in (PLAIN, View(ids="item_id", show_scores=True), View(show_history=False, domain="books")):
+        asked = own.question(NAMED, view)
+        more = {"view": view, "shots": (NAMED,) if "shot" in own.blocks else (), "profile": "WAR"}
+        texts = ["\n".join(message.content for message in made.render(NAMED, asked, **more)) for made in (own, other)]
+        one, another = map(TOLD.findall, texts)
+        assert one == another and len(one) >= len(NAMED.candidates) and texts[0] != texts[1]

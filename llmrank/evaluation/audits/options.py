@@ -31,6 +31,8 @@ def _several(value: object) -> object:
 
 
 Wordings = Annotated[tuple[str | Path | InstanceOf[PromptTemplate], ...], BeforeValidator(_several)]
+SHIPPED = "shipped"
+"""Stands among wordings for all those of the prompt that come with llmrank."""
 
 
 Part = Literal["titles", "ids", "next", "anonymous"]
@@ -57,8 +59,9 @@ class MemorisationOptions:
 class ParaphraseOptions:
     """What `paraphrase` compares with the prompt."""
 
-    wording: Wordings = ()
-    """Another wording of the prompt, a template's name or path; may be repeated."""
+    wording: Wordings = (SHIPPED,)
+    """Another wording of the prompt, a template's name or path, in the place of those that come with llmrank; `shipped`
+    adds these; may be repeated.  [default: shipped]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +81,5 @@ class VarianceOptions:
     draws: Annotated[int, Ge(1)] | None = None
     """How often each question is asked.  [default: 2 at a temperature above 0, else 1]"""
     wording: Wordings = ()
-    """Another wording of the prompt, a template's name or path; may be repeated."""
+    """Another wording of the prompt, a template's name or path, or `shipped` for all those that come with llmrank; may
+    be repeated."""

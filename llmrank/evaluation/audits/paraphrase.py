@@ -8,21 +8,18 @@ from pathlib import Path
 
 from llmrank.audit import paraphrase
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.options import ParaphraseOptions
+from llmrank.evaluation.audits.options import SHIPPED, ParaphraseOptions
 from llmrank.evaluation.audits.plan import AuditPlan, Change, as_it_is, asking, template_of
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import asked_template
-from llmrank.prompting import PromptTemplate
+from llmrank.prompting import PromptTemplate, shipped_wordings
 
 TEXT = frozenset({"name", "description", "provenance"})
 """The keys of the front matter that say nothing about what is asked."""
 
 
 def plan_paraphrase(evaluation: Evaluation, options: ParaphraseOptions) -> AuditPlan:
-    """Return what is asked: the prompt itself first; raises InputError for no wording, or one that is none of it."""
-    if not options.wording:
-        hint = "name at least one more template: --wording mine.jinja"
-        raise InputError("there is no other wording to compare with", field="wording", hint=hint)
+    """Return what is asked: the prompt itself first; raises InputError as `changing_wording`."""
     return AuditPlan(changing_wording(evaluation, "paraphrase", options.wording), paraphrase)
 
 
@@ -31,11 +28,12 @@ def changing_wording(
 ) -> Mapping[str, Change]:
     """Return the changes to each wording, by the name of its template; the prompt's own, which comes first, is none.
 
-    Raises InputError for a wording that asks for something else than the prompt does, and for two of one name.
+    Raises InputError where there is no other wording, for one that asks for something else than the prompt does, and
+    for two of one name.
     """
     own = template_of(evaluation, audit)
     changes: dict[str, Change] = {own.name: as_it_is}
-    for wording in wordings:
+    for wording in _others(own, wordings):
         template = _template(evaluation, wording)
         _refuse_other(own, template)
         if template.name in changes:
@@ -44,6 +42,17 @@ def changing_wording(
         named = None if isinstance(wording, PromptTemplate) else wording
         changes[template.name] = partial(asking, template=template, prompt=named)
     return changes
+
+
+def _others(own: PromptTemplate, wordings: Sequence[str | Path | PromptTemplate]) -> list[str | Path | PromptTemplate]:
+    """Return the wordings, with those that come with llmrank in the place of `shipped`; raises InputError for none."""
+    known = shipped_wordings()
+    shipped = known.get(own.name, ())
+    if not wordings or (SHIPPED in wordings and not shipped):
+        problem = f"there is no other wording of {own.name} to compare with"
+        hint = f"write one: --wording mine.jinja; llmrank has wordings of {', '.join(known)}"
+        raise InputError(problem, field="wording", hint=hint)
+    return [other for one in wordings for other in (shipped if one == SHIPPED else (one,))]
 
 
 def _template(evaluation: Evaluation, wording: str | Path | PromptTemplate) -> PromptTemplate:
@@ -65,7 +74,7 @@ def _refuse_other(own: PromptTemplate, other: PromptTemplate) -> None:
                 f"{_shown(mine[key])}",
                 path=other.path,
                 field=key,
-                hint="let the two differ in their texts alone, or compare two Runs: `llmrank compare`",
+                hint="let the two differ in their texts alone, name other wordings, or compare Runs: `llmrank compare`",
             )
 
 

@@ -179,16 +179,16 @@ def p_value(p: float | None) -> str:
     return f"{p:.3f}"[1:] if p < 0.0995 else "1.00" if p >= 0.995 else f"{p:.2f}"[1:]
 
 
-def p_is(p: float | None) -> str:
+def p_is(p: float | None, name: str = "p") -> str:
     """Return a p-value within a sentence: `p = .31`, `p < .001`."""
     shown = p_value(p)
-    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+    return f"{name} {shown}" if shown.startswith("<") else f"{name} = {shown}"
 
 
 def in_words(found: PairedResult | VersusBaseline, lower_is_better: bool, other: str, subject: str = "") -> str:
-    """Return what a difference from another method says: `better than popularity (+0.1, 95% CI …, p < .001)`."""
+    """Return what a difference from another method says: `better than popularity (+0.1, 95% CI …, p (Holm) < .001)`."""
     interval = between(found.ci95, sign=True)
-    numbers = f"({signed(found.difference)}, 95% CI {interval}, {p_is(found.p_holm)})"
+    numbers = f"({signed(found.difference)}, 95% CI {interval}, {p_is(found.p_holm, 'p (Holm)')})"
     if found.p_holm >= SIGNIFICANT:
         return f"{subject and f'{subject} has '}no significant difference from {other} {numbers}"
     better = ((found.difference or 0) < 0) == lower_is_better

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.formatting import wrap_text
 
 from llmrank.cli.options import GroupedCommand, json_option, settings_from, settings_options
 from llmrank.cli.output import say, show_json
@@ -17,6 +18,9 @@ from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSetti
 
 _NEW = Path(__file__).with_name("new_prompt.jinja")
 """What `prompts new` begins with."""
+
+_PIPED = 10_000
+"""Columns where the output is no terminal: a line is not broken."""
 
 
 @click.group()
@@ -33,7 +37,7 @@ command = prompts
 @click.option("--long", "long", is_flag=True, help="With answer format, wording, paper and path.")
 @json_option
 def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool) -> None:
-    """List the templates that can be named, one a line."""
+    """List the templates that can be named, one a line; with its description below it where the terminal is narrow."""
     from llmrank.prompting import describe_templates
 
     found = describe_templates(task=task, ranker=ranker)
@@ -48,13 +52,18 @@ def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool
         return
     methods = [info.ranker or info.task for info in found]
     name, wide = (max(map(len, texts), default=0) for texts in ([info.name for info in found], methods))
-    for info, method in zip(found, methods, strict=True):
-        about = f"broken: {info.problem}" if info.problem else info.description
-        click.echo(f"{info.name:{name}}  {method:{wide}}  {about}")
+    abouts = [f"broken: {info.problem}" if info.problem else info.description for info in found]
+    columns = shutil.get_terminal_size(fallback=(_PIPED, 0)).columns
+    narrow = max(map(len, abouts)) + name + wide + 4 > columns
+    indent = "    " if narrow else " " * (name + 2)
+    for info, method, about in zip(found, methods, abouts, strict=True):
+        click.echo(f"{info.name:{name}}  {method}" if narrow else f"{info.name:{name}}  {method:{wide}}  {about}")
+        below = [about] if narrow else []
         if long and not info.problem:
             answer, paper = info.answer or "none", info.paper or "no paper"
-            click.echo(f"{'':{name}}  answer {answer}; wording {info.wording}; {paper}")
-            click.echo(f"{'':{name}}  {info.origin}: {info.path}")
+            below += [f"answer {answer}; wording {info.wording}; {paper}", f"{info.origin}: {info.path}"]
+        for text in below:
+            click.echo(wrap_text(text, columns, indent, indent))
 
 
 @prompts.command(name="show")

@@ -57,6 +57,16 @@ def test_list_shows_all_with_their_provenance(folder: Path):
     assert "google-few-shot" in run("list", env={"COLUMNS": "200"}).stdout
 
 
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_list_fits_the_terminal_and_says_all(folder: Path, columns: int):
+    shown = run("list", "--long", env={"COLUMNS": str(columns)}).stdout
+    texts = [text for row in json.loads(run("list", "--json").stdout) for text in (row["description"], row["ranker"])]
+    together = "".join(shown.split())
+    assert [text for text in texts if "".join(text.split()) not in together] == []
+    own = [line for line in shown.splitlines() if "/" not in line]  # a path has no place to break at
+    assert max(map(len, own)) <= columns
+
+
 def test_list_of_what_there_is_not_brings_the_nearest(folder: Path):
     with pytest.raises(InputError, match="did you mean 'listwise'"):
         run("list", "--ranker", "listwize")

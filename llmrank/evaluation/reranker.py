@@ -102,6 +102,9 @@ class Reranker(Closable):
             self._method = setup.method(self._session, TrainingData(_no_training_data), seed)
             if self._method.prompt is not None:
                 self._method.prompt.shots(Case("", ()))  # refused now, where there are to be any
+            if self._method.ranker.sees_truth:
+                problem = f"{self._method.ranker.name} ranks by what the user does next, which a service cannot know"
+                raise InputError(problem, field="ranker", hint="name another method; oracle is for evaluations")
             self._session.check(self._method.ranker.needs(2))
             self._session.loop.run(self._session.backend.load())  # no caller's deadline is long enough for it
             unless_ready.pop_all()

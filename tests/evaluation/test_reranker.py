@@ -302,6 +302,11 @@ def test_a_method_that_learns_from_other_users_is_refused(asks: dict[str, Any]) 
         lr.Reranker(**asks, **cast("Any", {"model": MODEL, "base_url": server.base_url} if "prompt" in asks else {}))
 
 
+def test_a_method_that_sees_the_truth_is_refused() -> None:
+    with pytest.raises(InputError, match="what the user does next"):
+        lr.Reranker(ranker="oracle")
+
+
 def test_nothing_is_kept_unless_a_store_is_named(tmp_path: Path) -> None:
     with serving(ScriptedServer(answer=backwards)) as server:
         with reranker(server) as ranks:

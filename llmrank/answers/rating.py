@@ -181,7 +181,8 @@ def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
     """Return how many other ratings stand beside one that no line gives alone: they might be meant."""
     if any(map(_ONLY.fullmatch, text.splitlines())):
         return 0
-    values = {one for one, _ in _given(_ANY.finditer(text)) if math.isnan(one) or scale[0] <= one <= scale[1]}
+    given = _given(_ANY.finditer(_LISTED.sub("", text)))
+    values = {one for one, _ in given if math.isnan(one) or scale[0] <= one <= scale[1]}
     return len(values - {value})
 
 

@@ -44,6 +44,7 @@ TEN = Question(scale=(1.0, 10.0))
         ("4\n\nThe user gave 5 stars to similar films", 4),
         ("Rating: 4\nExplanation: the user rated 3 films with 5", 4),
         ("4\nTitle: Heat; Genres: Crime; Rating: 5", 4),
+        ("1. Heat (1995): 4", 4),
         ("The user has seen 200 films. They will give it 4 stars.", 4),
     ],
 )
@@ -57,7 +58,6 @@ def test_a_rating_is_read(text: str, value: float) -> None:
     [
         ("The rating is 4, since the user rated similar films 5.", 1),
         ("4 because 2 of 3 similar films were liked", 1),
-        ("1. Heat (1995): 4", 1),
     ],
 )
 def test_a_rating_beside_which_others_are_named_is_counted(text: str, others: int) -> None:

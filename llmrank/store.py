@@ -203,18 +203,20 @@ class Store(Closable):
         self._shared = not (read_only or alone or in_memory)
         if read_only and not path.is_file():
             raise InputError("no such store", hint="name the store file of an earlier run (--store)", path=path)
+        # It is opened in one thread and used in another, a session's or that of its event loop, never in both at once.
         with _explained(path):
             if read_only:
                 # Without write access to the folder SQLite cannot share the file with a writer, so there is none.
                 mode = "mode=ro" if os.access(path.parent, os.W_OK) else "immutable=1"
-                self._db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS)
+                self._db = sqlite3.connect(
+                    f"{path.resolve().as_uri()}?{mode}", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
+                )
                 self._db.execute("SELECT key FROM response LIMIT 1")
             else:
                 if not in_memory:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     # SQLite gives the files beside it the same mode.
                     os.close(os.open(path, os.O_CREAT, PRIVATE))
-                # It is opened in one thread and used in the thread of a session's event loop, never in both at once.
                 self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
                 if alone:
                     self._db.execute("PRAGMA locking_mode = EXCLUSIVE")

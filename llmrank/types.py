@@ -424,6 +424,10 @@ class Ranker(Protocol):
         """
         ...
 
+    def planned(self) -> Self:
+        """Return the ranker that a dry run drives with unreadable answers: one that asks on where this one gives up."""
+        ...
+
     def rank(self, case: Case) -> RankingSteps:
         """Yield batches of Requests that can run side by side, receive their Replies in the same order, return the
         Ranking. The Case comes without its truth, its candidates in the order in which they are shown."""
@@ -452,6 +456,10 @@ class BaseRanker:
         """Return Needs(): no model calls."""
         return Needs()
 
+    def planned(self) -> Self:
+        """Return the ranker itself."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class WrappedRanker(BaseRanker):
@@ -472,6 +480,10 @@ class WrappedRanker(BaseRanker):
     def needs(self, n: int) -> Needs:
         """Return the needs of the ranker within."""
         return self.ranker.needs(n)
+
+    def planned(self) -> Self:
+        """Return the same around what the ranker within returns."""
+        return replace(self, ranker=self.ranker.planned())
 
 
 LABEL_LIMIT = 128

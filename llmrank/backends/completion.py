@@ -172,6 +172,11 @@ def _usage(usage: object, faults: Counter[str]) -> Usage:
     reasoning = number("completion_tokens_details", "reasoning_tokens")
     if cached > prompt:
         wrong, cached = True, 0
+    if prompt and (total := number("total_tokens")):
+        # Some (xAI, Gemini) charge for reasoning that is no part of the completion tokens: the total tells.
+        completion = max(completion, total - prompt)
+    elif reasoning > completion:
+        completion += reasoning
     faults["usage"] += unpaid or wrong
     return Usage() if unpaid else Usage(prompt, cached, completion, reasoning)
 

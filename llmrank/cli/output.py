@@ -78,6 +78,8 @@ def show_run(run: Run, *, as_json: bool) -> None:
     session = run.sessions[-1] if run.sessions else {}
     spent = session.get("spent", {})
     paid = show_money(spent["cost"], spent["currency"]) if "cost" in spent else ""
+    if paid and (doubtful := spent.get("doubtful")):
+        paid += f" (and perhaps {show_money(doubtful['cost'], spent['currency'])} for calls that did not say)"
     calls = session.get("calls", 0)
     made = f"{calls:,} made now" + (", the rest were stored" if calls < run.metrics.usage.requests else "")
     to = console()

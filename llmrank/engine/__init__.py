@@ -4,11 +4,20 @@ from llmrank.engine.budget import Bounds, Budget, Metered
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.clock import Clock
 from llmrank.engine.driver import CaseResult, drive, rank_all, rank_alone, rank_case, rank_without_model
-from llmrank.engine.dry_run import Estimate, Workload, estimate, planned_calls, refuse_large_plan
+from llmrank.engine.dry_run import (
+    ESTIMATED,
+    Estimate,
+    Workload,
+    estimate,
+    estimated_tokens,
+    planned_calls,
+    refuse_large_plan,
+)
 from llmrank.engine.retry import RetryPolicy
 from llmrank.engine.stop import StopSignal
 
 __all__ = [
+    "ESTIMATED",
     "Bounds",
     "Budget",
     "Caller",
@@ -22,6 +31,7 @@ __all__ = [
     "Workload",
     "drive",
     "estimate",
+    "estimated_tokens",
     "planned_calls",
     "rank_all",
     "rank_alone",

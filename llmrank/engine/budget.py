@@ -61,6 +61,8 @@ class Budget:
         self._of_batches = NOTHING
         self._under_way = 0
         self._reserved = NOTHING
+        self._excess = NOTHING
+        """By how much one call has taken more than it may."""
         self._turn, self._released = asyncio.Lock(), asyncio.Event()
         self._reached = ""
 
@@ -75,8 +77,13 @@ class Budget:
 
     def describe(self) -> str:
         """Return what is spent, in a few words."""
-        tokens = f"{self.spent.prompt_tokens:,} prompt and {self.spent.completion_tokens:,} completion tokens"
-        return f"{tokens}, {self.money()}" if self.tariff else tokens
+        said = f"{self.spent.prompt_tokens:,} prompt and {self.spent.completion_tokens:,} completion tokens"
+        said += f", {self.money()}" if self.tariff else ""
+        if self.doubtful == NOTHING:
+            return said
+        more = f"{_tokens(self.doubtful):,} tokens"
+        more += "" if self.tariff is None else f", {self.tariff.show(self._priced(self.doubtful))},"
+        return f"{said}; perhaps {more} more for calls that did not say what they took"
 
     def to_dict(self, since: Budget | None = None) -> dict[str, Any]:
         """Return what is spent, and the prices, as JSON values for the manifest.
@@ -86,7 +93,8 @@ class Budget:
         before = since or Budget()
         spent = {"requests": self.requests - before.requests, **asdict(self.spent - before.spent)}
         if (doubtful := self.doubtful - before.doubtful) != NOTHING:
-            spent["doubtful"] = asdict(doubtful)
+            money = {} if self.tariff is None else {"cost": round(self._priced(doubtful), 9)}
+            spent["doubtful"] = asdict(doubtful) | money
         if self.tariff is None or self.cost is None:
             return {"spent": spent}
         money = {"cost": round(self.cost - (before.cost or 0.0), 9), "currency": self.tariff.currency}
@@ -99,7 +107,7 @@ class Budget:
         self.doubtful += doubtful
 
     async def reserve(self, request: Request) -> Usage:
-        """Return the most that the call can take, set aside until `release`.
+        """Return the most that the call may take, set aside until `release`; nothing where there is no bound.
 
         Waits while calls under way may still make room, in the order of asking. Raises BoundReachedError when none is
         under way and the bound could be passed, and from then on always.
@@ -107,7 +115,7 @@ class Budget:
         if self.bounds == Bounds():
             most = NOTHING
         else:
-            most = self._most(request)
+            most = self.most(request)
             async with self._turn:
                 while not self._reached and (passed := self._passed_by(most)):
                     if not self._under_way:
@@ -130,12 +138,18 @@ class Budget:
         """Count a call that has ended, and free what was set aside for it; `batch` says by which price it is paid."""
         self._under_way -= 1
         self._reserved -= reserved
+        if reserved != NOTHING:
+            over, known = spent - reserved, self._excess
+            self._excess = Usage(
+                max(known.prompt_tokens, over.prompt_tokens), 0, max(known.completion_tokens, over.completion_tokens)
+            )
         self.spent += spent
         self._of_batches += spent if batch else NOTHING
         self.doubtful += doubtful
         self._released.set()
 
-    def _most(self, request: Request) -> Usage:
+    def most(self, request: Request) -> Usage:
+        """Return the most that a call may take."""
         prompt = None if self._count_tokens is None else self._count_tokens(request.messages)
         if prompt is None:
             # A schema is part of what some endpoints charge for.
@@ -148,17 +162,31 @@ class Budget:
 
     def _passed_by(self, most: Usage) -> str:
         """Return the bound that another call of this size could pass, or an empty text."""
-        bounds, open_ended = self.bounds, self.doubtful + self._reserved + most
-        usage = self.spent + open_ended
+        bounds, over = self.bounds, self._excess
+        beside = Usage(over.prompt_tokens * self._under_way, 0, over.completion_tokens * self._under_way)
+        most += over
+        open_ended = self.doubtful + self._reserved + beside + most
         if bounds.requests is not None and self.requests + 1 > bounds.requests:
             return f"--max-requests {bounds.requests}"
-        if bounds.tokens is not None and usage.prompt_tokens + usage.completion_tokens > bounds.tokens:
-            return f"--max-total-tokens {bounds.tokens} (it may take {most.prompt_tokens + most.completion_tokens:,})"
-        if bounds.cost is not None and self.tariff is not None and self.cost is not None:
-            price = self.tariff.price(batch=self.batch)
-            if self.cost + price.cost(open_ended) > bounds.cost:
-                return f"--max-cost {bounds.cost:g} (it may take {self.tariff.show(price.cost(most))})"
+        if bounds.tokens is not None and _tokens(self.spent + open_ended) > bounds.tokens:
+            return f"--max-total-tokens {bounds.tokens} (it may take {_tokens(most):,}{self._warning})"
+        if bounds.cost is None or self.tariff is None or self.cost is None:
+            return ""
+        if self.cost + self._priced(open_ended) > bounds.cost:
+            return f"--max-cost {bounds.cost:g} (it may take {self.tariff.show(self._priced(most))}{self._warning})"
         return ""
+
+    @property
+    def _warning(self) -> str:
+        return "" if self._excess == NOTHING else f": one call took {_tokens(self._excess):,} tokens more than it may"
+
+    def _priced(self, usage: Usage) -> float:
+        """Return the money for what is not, or may not be, paid yet."""
+        return 0.0 if self.tariff is None else self.tariff.price(batch=self.batch).cost(usage)
+
+
+def _tokens(usage: Usage) -> int:
+    return usage.prompt_tokens + usage.completion_tokens
 
 
 class Metered(WrappedBackend):
@@ -170,16 +198,18 @@ class Metered(WrappedBackend):
 
     async def answer(self, request: Request) -> Response:
         """Return the Response; raises BoundReachedError when the call could pass a bound, else as the backend does."""
+        if self._backend.holds(request) is not None:
+            # A replay: there is nothing to pay.
+            return await self._backend.answer(request)
         reserved = await self._budget.reserve(request)
-        spent, doubtful, batch = NOTHING, reserved, False
+        spent, doubtful, batch = NOTHING, True, False
         try:
             response = await self._backend.answer(request)
-            batch = response.batch
-            if response.usage != NOTHING:
-                spent, doubtful = response.usage, NOTHING
+            spent, doubtful, batch = response.usage, response.usage == NOTHING, response.batch
             return response
         except BackendError as error:
-            doubtful = reserved if error.charged else NOTHING
+            doubtful = error.charged
             raise
         finally:
-            self._budget.release(reserved, spent, doubtful, batch=batch)
+            lost = self._budget.most(request) if doubtful else NOTHING
+            self._budget.release(reserved, spent, lost, batch=batch)

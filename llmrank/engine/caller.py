@@ -32,7 +32,7 @@ class Exchange:
     key: str
     reply: Reply
     stored: bool
-    """Whether the Reply came from the Store, or from a call made for another Case: at no further call."""
+    """Whether the Reply came from a Store, or from a call made for another Case: at no further call."""
 
 
 class Caller:
@@ -54,7 +54,8 @@ class Caller:
         self.policy, self.clock = policy or RetryPolicy(), clock or Clock()
         self.limit, self._retries = Limit(concurrency, self.clock), Retries(self.policy, self.clock, say)
         self.calls = 0
-        """Questions that the backend has been asked; one that is sent again counts once here, and in `account`."""
+        """Questions that the backend has been asked, a replay apart; one that is sent again counts once here, and in
+        `account`."""
         self.changed = asyncio.Event()
         """Set when there may be more capacity for Cases than there was."""
         self._halted, self._waiting = asyncio.Event(), 0
@@ -79,7 +80,7 @@ class Caller:
         for one in prepared:
             if one.key not in found and self.backend.holds(one.request):
                 # A replay: there is nothing to wait for, and nobody who must not ask the same meanwhile.
-                found[one.key] = Exchange(one.key, await self._call(one, asker), stored=False)
+                found[one.key] = Exchange(one.key, await self._call(one, asker), stored=True)
         left = [self._ask_one(one, asker) for one in prepared if one.key not in found]
         answered = iter([await left[0]] if len(left) == 1 else await asyncio.gather(*left))
         return [found[one.key] if one.key in found else next(answered) for one in prepared]
@@ -142,7 +143,7 @@ class Caller:
         """Send until there is an answer, which is stored, or the call is given up; no slot is held while it waits."""
         answers = self._retries.answers
         reply = await self._send(question.request)
-        self.calls += 1
+        self.calls += self.backend.holds(question.request) is None
         tries = Tries(asker, self.clock.now(), answers)
         while isinstance(reply, TransientError):
             if (wait := self._retries.wait(tries, reply)) is None:

@@ -16,7 +16,16 @@ from typing import Any
 
 from llmrank.backends.adapter import check_split
 from llmrank.backends.titles import TitleBackend
-from llmrank.engine import Budget, CaseResult, Estimate, planned_calls, refuse_large_plan
+from llmrank.engine import (
+    ESTIMATED,
+    Budget,
+    CaseResult,
+    Estimate,
+    Workload,
+    estimated_tokens,
+    planned_calls,
+    refuse_large_plan,
+)
 from llmrank.engine import estimate as count_requests
 from llmrank.errors import InputError, LlmrankError
 from llmrank.evaluation.cases import CaseSet, Source, cases_of
@@ -212,7 +221,7 @@ class CostEstimate:
 
     counted: Estimate
     exact: bool
-    """Whether tokens were counted by the model's tokenizer; else they are estimated at 4 characters per token."""
+    """Whether tokens were counted by the model's tokenizer; else they are estimated."""
     tariff: Tariff | None
     batch: bool
 
@@ -226,7 +235,7 @@ class CostEstimate:
             if (counted := backend.count_tokens(messages)) is not None:
                 return counted
             exact = False
-            return sum(len(message.content) for message in messages) // 4
+            return estimated_tokens(messages)
 
         counted = count_requests(
             cases,
@@ -235,6 +244,9 @@ class CostEstimate:
             count_tokens=count,
             stored=lambda request: session.store.get(request_key(backend.identity, request)),
         )
+        for request in session.probes(method.ranker.needs(2)):
+            probe = Workload(1, count(request.messages), request.sampling.max_tokens)
+            counted += Estimate(0, probe, probe, probe, probe)
         return cls(counted, exact, session.budget.tariff, session.budget.batch)
 
     def __add__(self, other: CostEstimate) -> CostEstimate:
@@ -243,7 +255,7 @@ class CostEstimate:
 
     def __str__(self) -> str:
         counted, tariff = self.counted, self.tariff
-        estimated = "" if self.exact else " (estimated at 4 characters per token)"
+        estimated = "" if self.exact else f" ({ESTIMATED})"
         lines = [f"{counted.cases} cases, at most {counted.most}{estimated}. Dry run: no requests sent."]
         if not counted.exact:
             lines.append(f"Likely: {counted.likely}.")

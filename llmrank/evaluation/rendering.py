@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from llmrank.engine import rank_alone
+from llmrank.engine import ESTIMATED, estimated_tokens, rank_alone
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, cases_of
 from llmrank.evaluation.method import Composer, named_template, tasks_of, template_of
@@ -19,8 +19,6 @@ from llmrank.rankers.order import Order
 from llmrank.rankers.prompt import Prompt
 from llmrank.store import request_key
 from llmrank.types import Case, Message, Ranker, Reply, Request, Response
-
-ESTIMATED = "estimated at 4 characters per token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +129,12 @@ class Rendering:
             requests, whose = [*requests, *self.requests(following)], f"the prompt of user {following.user_id}"
         messages = requests[0].messages
         shared = shared_prefix(messages, requests[1].messages) if len(requests) > 1 else ""
-        exact, characters = self.session.backend.count_tokens(messages), sum(len(one.content) for one in messages)
+        exact = self.session.backend.count_tokens(messages)
         return Rendered(
             template=self.prompt.template.path,
             user_id=case.user_id,
             messages=messages,
-            tokens=exact or -(-characters // 4),
+            tokens=exact or estimated_tokens(messages),
             counted_by="counted by the model's tokenizer" if exact else ESTIMATED,
             whose=whose if len(requests) > 1 else "",
             shared=shared,

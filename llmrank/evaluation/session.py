@@ -32,8 +32,8 @@ from llmrank.prices import read_prices
 from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
-from llmrank.store import Store
-from llmrank.types import Backend, Case, Closable, Needs
+from llmrank.store import Store, request_key
+from llmrank.types import Backend, Case, Closable, Needs, Request, Response
 
 Result = TypeVar("Result")
 
@@ -202,6 +202,19 @@ class Session(Closable):
             metered = self.caller.backend
             self.loop.run(metered.probe(store_first(metered, self.store), labels=needs.labels > 0))
             check_capabilities(needs, self.backend.capabilities)
+
+    def probes(self, needs: Needs) -> list[Request]:
+        """Return what the backend would ask to find out what `check` wants to know, without asking it."""
+        asked: list[Request] = []
+
+        async def note(request: Request) -> Response:
+            if (stored := self.store.get(request_key(self.backend.identity, request))) is not None:
+                return stored
+            asked.append(request)
+            return Response("", label_logprobs={})
+
+        self.loop.run(self.backend.probe(note, labels=needs.labels > 0))
+        return asked
 
     def rank(
         self,

@@ -64,7 +64,9 @@ def _answer(value: object) -> object:
     return value
 
 
-RESERVED = {"model", "messages", "n", "stream", "logprobs", "top_logprobs"} | {field.name for field in fields(Sampling)}
+RESERVED = {"model", "messages", "n", "stream", "logprobs", "top_logprobs", "max_completion_tokens"} | {
+    field.name for field in fields(Sampling)
+}
 """Fields of a call's body that llmrank sets itself."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from llmrank.rankers.calls import with_candidates
 from llmrank.rankers.options import DEFAULTS, check_least
@@ -22,6 +23,8 @@ class Cascade(BaseRanker):
     then: Ranker
     top: int = DEFAULTS.first_top
     name: str = "cascade"
+    asks_on: bool = False
+    """Whether `then` is asked though `first` has no result: in a dry run."""
 
     def __post_init__(self) -> None:
         check_least("--first-top", self.top, 2)
@@ -37,16 +40,27 @@ class Cascade(BaseRanker):
         return self.first.sees_truth or self.then.sees_truth
 
     def needs(self, n: int) -> Needs:
-        """Return the needs of a list of `n`: those of both, each for its list."""
+        """Return the needs of a list of `n`: those of both, each for its list.
+
+        Where `first` asks, the number of calls is exact only if it has a result, and which items `then` sees is not
+        known before.
+        """
         then = self.then.needs(min(n, self.top))
-        return then if n <= self.top else self.first.needs(n) + then
+        if n <= self.top or not (first := self.first.needs(n)).calls:
+            return then
+        both = first + then
+        return replace(both, likely=both.likely_calls)
+
+    def planned(self) -> Self:
+        """Return one that asks `then` whatever `first` answers."""
+        return replace(self, first=self.first.planned(), then=self.then.planned(), asks_on=True)
 
     def rank(self, case: Case) -> RankingSteps:
         """Rank with `first`, then its top with `then`."""
         if len(case.candidates) <= self.top:
             return (yield from self.then.rank(case))
         first = yield from self.first.rank(case)
-        if has_no_result(first):
+        if has_no_result(first) and not self.asks_on:
             return first
         chosen = set(first.order[: self.top])
         top = [item for item in case.candidates if item.item_id in chosen]

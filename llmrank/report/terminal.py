@@ -174,10 +174,13 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
         tokens = (
             f"{usage.prompt_tokens:,} prompt tokens ({_cached(usage)}), {usage.completion_tokens:,} completion tokens"
         )
-        yield "calls", f"{usage.requests:,}{made}, {tokens}"
-    if usage.cost is not None and usage.currency is not None:
+        silent = f"; the endpoint does not say what {usage.unreported:,} Cases took" if usage.unreported else ""
+        yield "calls", f"{usage.requests:,}{made}, {tokens}{silent}"
+    if usage.currency is not None:
         now = f", {paid} now" if paid else ""
-        yield "cost", f"{show_money(usage.cost, usage.currency)} for these answers{now}, prices of {usage.prices_dated}"
+        cost = "not known" if usage.cost is None else show_money(usage.cost, usage.currency)
+        least = "at least " if usage.unreported and usage.cost is not None else ""
+        yield "cost", f"{least}{cost} for these answers{now}, prices of {usage.prices_dated}"
     if run is not None:
         yield "run", run
 

@@ -137,10 +137,12 @@ class UsageSummary:
     seconds: float = 0.0
     """Sum over the Cases of the time each took, waiting included."""
     cost: float | None = None
-    """Money at the tariff; None where no prices are given."""
+    """Money at the tariff; None where no prices are given, or no tokens are known."""
     currency: str | None = None
     prices_dated: str | None = None
     """The date of the prices, ISO format."""
+    unreported: int = 0
+    """Cases with answers of which the endpoint did not say how many tokens they took: they count as 0."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -420,17 +422,22 @@ def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> UsageSummary
     )
     if tariff is None:
         return found
-    cost = round(tariff.cost(usage, of_batches), 9)
+    unknown = found.unreported > 0 and usage == Usage()
+    cost = None if unknown else round(tariff.cost(usage, of_batches), 9)
     return replace(found, cost=cost, currency=tariff.currency, prices_dated=tariff.dated.isoformat())
 
 
 def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    asked = [record for record in records if record.requests]
     return _sorted(sum((Counter(count) for count in counts), Counter[str]()))
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
+        unreported=sum(
+            record.usage == Usage() and any(text is not None for text in record.responses) for record in asked
+        ),
 
 def _only(values: Mapping[str, T], keys: Collection[str]) -> dict[str, T]:
     """Return what is known of these keys, sorted."""

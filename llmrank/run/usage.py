@@ -57,6 +57,8 @@ class RunUsage(Shown):
     """Money for all answers; None where no prices are given."""
     currency: str | None
     prices_dated: str | None
+    unreported: int
+    """Cases with answers of which the endpoint did not say how many tokens they took."""
 
     def __getitem__(self, name: str) -> UsageRow:
         """Return a row by its name; raises KeyError where it is left out."""
@@ -74,6 +76,10 @@ class RunUsage(Shown):
         said = ["seconds: from a Case's first call to its last answer, waiting for other Cases included."]
         if self.made < calls:
             said.append(f"{calls - self.made:,} of {calls:,} answers were there before: they took no time.")
+        if self.unreported:
+            said.append(
+                f"The endpoint does not say how many tokens {self.unreported:,} of the Cases took: they count as 0."
+            )
         if self.cost is not None and self.currency is not None:
             each = show_money(1000 * self.cost / self.cases, self.currency)
             total = show_money(self.cost, self.currency)
@@ -96,7 +102,7 @@ def usage(run: Run) -> RunUsage:
         if name in ALWAYS or some.any()
     ]
     made = min(sum(session.get("calls", 0) for session in run.sessions), known.requests)
-    return RunUsage(len(records), tuple(rows), made, known.cost, known.currency, known.prices_dated)
+    return RunUsage(len(records), tuple(rows), made, known.cost, known.currency, known.prices_dated, known.unreported)
 
 
 def _shown(value: float) -> str:

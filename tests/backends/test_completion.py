@@ -46,6 +46,22 @@ def test_missing_usage_counts_nothing(usage: Any) -> None:
     assert read_completion({**completion(), "usage": usage}).usage == Usage()
 
 
+@pytest.mark.parametrize(
+    ("usage", "paid"),
+    [
+        ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135}, 103),  # Gemini
+        ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 41}, 9),
+        ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 3}, 9),
+        ({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": "many"}, 9),
+        ({"prompt_tokens": 32, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 94}}, 103),
+        ({"prompt_tokens": 32, "completion_tokens": 99, "completion_tokens_details": {"reasoning_tokens": 94}}, 99),
+    ],
+)
+def test_reasoning_that_is_no_part_of_the_completion_tokens_is_paid_for(usage: dict[str, Any], paid: int) -> None:
+    found = read_completion({**completion(), "usage": usage}).usage
+    assert (found.prompt_tokens, found.completion_tokens) == (32, paid)
+
+
 def with_top(*pairs: tuple[str, float]) -> dict[str, Any]:
     body = completion("B")
     top = [{"token": token, "logprob": logprob} for token, logprob in pairs]

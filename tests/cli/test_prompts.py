@@ -6,8 +6,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from llmrank.cli.prompts import prompts
+from llmrank.engine import estimated_tokens
 from llmrank.errors import InputError
 from llmrank.prompting import check_file, shipped_folder, shipped_wordings, template_paths
+from llmrank.types import Message
 
 
 @pytest.fixture
@@ -152,12 +154,12 @@ def test_render_shows_the_messages_the_tokens_and_the_shared_prefix(folder: Path
     result = run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--profile", "WAR")
     assert result.stdout.startswith("[user]\nTask Instruction: Recommend 5 other items")
     assert '"Seen 43"' in result.stdout and '"Seen 23"' not in result.stdout and "WAR" in result.stdout
-    assert "estimated at 4 characters" in result.stderr and "the prompt of user 43" in result.stderr
+    assert "estimated: a token for four letters" in result.stderr and "the prompt of user 43" in result.stderr
     value = json.loads(run("render", "palr", "--user", "42", "--data", "cases.jsonl", "--json").stdout)
     [message] = value["messages"]
     shared = value["shared_prefix"]
     assert "(the answer to palr-profile, which is not in the store)" in message["content"]
-    assert value["tokens"] == -(-len(message["content"]) // 4)
+    assert value["tokens"] == estimated_tokens([Message("user", message["content"])])
     assert 0 < shared["characters"] < shared["of"] == len("[user]\n" + message["content"])
     for switch in (("--no-profile",), ("--no-history",), ("--history", "0")):
         assert "keywords" not in run("render", "palr", "--data", "cases.jsonl", *switch).stdout

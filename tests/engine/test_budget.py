@@ -181,6 +181,50 @@ def test_refused_calls_are_free_and_lost_ones_may_not_be(store: Store) -> None:
     assert budget.to_dict()["spent"]["doubtful"]["completion_tokens"] == 8 * MOST
 
 
+def test_what_may_be_charged_for_is_said_without_a_bound_too(store: Store) -> None:
+    budget = Budget(tariff=TARIFF)
+    run(Charging(usage=lambda _: Usage()), store, budget, users=1)
+    most = budget.doubtful
+    assert most.completion_tokens == 2 * MOST and budget.spent == Usage()
+    money = TARIFF.direct.cost(most)
+    assert budget.to_dict()["spent"]["doubtful"]["cost"] == pytest.approx(money)
+    more = f"perhaps {most.prompt_tokens + 2 * MOST} tokens, {money:.6f} USD, more"
+    assert budget.describe() == f"0 prompt and 0 completion tokens, 0.0000 USD; {more} for calls that did not say " + (
+        "what they took"
+    )
+
+
+def test_of_an_endpoint_that_takes_more_than_it_may_only_the_calls_under_way_pass_the_bound(store: Store) -> None:
+    backend = Charging(usage=lambda _: Usage(10, 0, 500))
+    _, said = run(backend, store, Budget(Bounds(tokens=2000)))
+    assert backend.calls <= 8 and "480 tokens more than it may" in said
+    alone, budget = Charging(usage=lambda _: Usage(10, 0, 500)), Budget(Bounds(tokens=2000))
+    with Store(store.path.with_name("other")) as other:
+
+        async def work() -> None:
+            caller = Caller(Metered(alone, budget), other, 1)
+            todo = [Case(f"u{n}", (), candidates=(Item("a", "A"),)) for n in range(9)]
+            await rank_all(todo, AsksTwice(), caller, arrange=lambda case: case, done=lambda _: None)
+
+        with pytest.raises(BoundReachedError):
+            asyncio.run(work())
+    assert alone.calls == 3 and alone.charged.completion_tokens == 1500
+
+
+class Replaying(Charging):
+    """A backend that has every answer."""
+
+    def holds(self, request: Request) -> bool:
+        return True
+
+
+def test_a_replay_is_paid_by_nobody(store: Store) -> None:
+    backend, budget = Replaying(), Budget(Bounds(requests=0, tokens=0, cost=0), TARIFF)
+    done, said = run(backend, store, budget)
+    assert len(done) == 30 and not said and backend.calls == 60
+    assert (budget.requests, budget.spent, budget.cost) == (0, Usage(), 0)
+
+
 def test_an_answer_without_its_usage_counts_with_the_most_it_can_take(store: Store) -> None:
     backend = Charging(usage=lambda _: Usage())
     _, said = run(backend, store, Budget(Bounds(tokens=200)))

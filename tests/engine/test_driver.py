@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from llmrank.backends import BaseBackend
-from llmrank.engine import Caller, CaseResult, Workload, estimate, rank_all, rank_without_model
+from llmrank.engine import Caller, CaseResult, Workload, estimate, estimated_tokens, rank_all, rank_without_model
 from llmrank.engine.driver import rank_alone
 from llmrank.errors import BackendError, FatalBackendError, InputError
 from llmrank.rankers.baselines import Oracle
@@ -29,6 +29,7 @@ from llmrank.types import (
     RankingSteps,
     Request,
     Response,
+    Sampling,
     Usage,
 )
 
@@ -196,6 +197,45 @@ def test_a_dry_run_knows_what_the_store_has(store: Store) -> None:
     assert (counted.most.requests, counted.most_left.requests, counted.likely_left.requests) == (15, 9, 9)
     assert counted.cached_share == 0.3
     assert counted.most_left.usage(counted.cached_share) == Usage(9, 2, 9 * 400)
+
+
+def test_a_dry_run_counts_an_answer_that_is_shown_again() -> None:
+    @dataclass(frozen=True)
+    class ShowsTheFirst(BaseRanker):
+        name: str = "shows_the_first"
+
+        def needs(self, n: int) -> Needs:
+            return Needs(2)
+
+        def rank(self, case: Case) -> RankingSteps:
+            (reply,) = yield [ask("who?")]
+            yield [ask(cast("Response", reply).text)]
+            return Ranking(tuple(item.item_id for item in case.candidates))
+
+    counted = estimate(cases(1), ShowsTheFirst(), arrange=lambda case: case, count_tokens=estimated_tokens)
+    frame = estimated_tokens([Message("user", "")])
+    assert counted.most.prompt_tokens == estimated_tokens(ask("who?").messages) + Sampling().max_tokens + frame
+
+
+def test_a_dry_run_knows_that_nothing_is_left_where_the_store_has_every_answer() -> None:
+    @dataclass(frozen=True)
+    class MayAskMore(AsksEach):
+        def needs(self, n: int) -> Needs:
+            return Needs(calls=50, likely=40)
+
+    def left(stored: Callable[[Request], Response | None]) -> int:
+        return estimate(
+            cases(1), MayAskMore(), arrange=lambda case: case, count_tokens=len, stored=stored
+        ).most_left.requests
+
+    assert left(lambda _: Response("A")) == 0 and left(lambda _: None) == 50
+
+
+def test_a_tokenizer_that_is_not_known_is_taken_to_cut_titles_and_numbers_small() -> None:
+    def count(text: str) -> int:
+        return estimated_tokens([Message("user", text)]) - estimated_tokens([Message("user", "")])
+
+    assert count("Alien (1979)") == 2 + 6 and count("星球大战") == 4 and count("a and\n") == 3
 
 
 def test_what_was_not_named_follows_in_recall_order(store: Store) -> None:

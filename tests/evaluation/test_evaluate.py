@@ -13,7 +13,7 @@ import llmrank as lr
 from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import BoundReachedError, InputError
 from llmrank.evaluation.evaluate import compose
-from llmrank.evaluation.settings import Limits, PromptSettings
+from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings
 from tests.cli.command import run as run_command
 from tests.evaluation.serving import cases, serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
@@ -255,6 +255,21 @@ def test_an_estimate_sends_nothing_and_knows_the_store(tmp_path: Path) -> None:
         evaluate(tmp_path, server)
         after = compose(cases(), **arguments).estimate().counted
     assert before.most_left.requests == 6 and after.most_left.requests == 0
+
+
+def test_an_estimate_counts_the_call_that_tries_the_endpoint(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        settings = ModelSettings(MODEL, base_url=server.base_url, store=tmp_path / "store.sqlite")
+        counted = compose(cases(), prompt="first-token", model=settings, progress=False).estimate().counted
+        assert server.calls == 0
+    assert counted.most.requests == counted.most_left.requests == 6 + 1
+
+
+def test_an_estimate_of_a_replay_reads_its_store(tmp_path: Path) -> None:
+    with serving(ScriptedServer(ANSWER)) as server:
+        run = evaluate(tmp_path, server)
+    settings = ModelSettings(MODEL, backend=f"replay:{run.path}", store=tmp_path / "other.sqlite")
+    assert compose(cases(), prompt="rankgpt", model=settings, progress=False).estimate().counted.cases == 6
 
 
 def test_failed_cases_are_asked_again_by_the_same_call(tmp_path: Path) -> None:

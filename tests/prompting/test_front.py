@@ -31,6 +31,7 @@ def test_the_keys_become_values_and_every_sampling_field_is_explicit():
         (GOOD + "sampling: {max_tokens: on}\n", 6, "sampling", "a number for 'max_tokens', and not true"),
         (GOOD + "sampling: {stop: ['']}\n", 6, "sampling.stop.0", "at least 1 character"),
         (GOOD + "extra_body: {min_p: .nan}\n", 6, "extra_body", "not JSON"),
+        (GOOD + "extra_body: {max_completion_tokens: 9}\n", 6, "extra_body", "is set by llmrank itself"),
         (GOOD + 'description: "a\0b"\n', 6, None, "U+0000"),
         (GOOD + "top: 3\ntop: 4\n", 7, "top", "given twice"),
         ("name: mine\n", 1, "task", "add the key 'task'"),

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from llmrank.engine import estimate
 from llmrank.errors import InputError
 from llmrank.rankers.baselines import Popularity
 from llmrank.rankers.cascade import Cascade
 from llmrank.rankers.first_token import FirstToken
 from llmrank.rankers.listwise import Listwise
 from llmrank.rankers.ranking import tie_groups
+from llmrank.rankers.repeated import Repeated
 from llmrank.types import Outcome, Ranking
 
 from .oracle import OracleBackend, case, drive, prompt
@@ -49,6 +51,12 @@ def test_when_the_cheap_one_says_nothing_the_dear_one_is_not_asked():
     ranking, batches = drive(ranker, case(10), OracleBackend(failures=1.0))
     assert ranking.outcome is Outcome.ERROR and len(batches) == 1
     assert isinstance(ranking, Ranking)
+
+
+def test_a_dry_run_counts_the_dear_one_whatever_the_cheap_one_answers():
+    ranker = Repeated(Cascade(FirstToken(prompt("first-token")), RANKGPT, 4), 2)
+    asked = estimate([case(10)], ranker, arrange=lambda one: one, count_tokens=lambda messages: len(str(messages)))
+    assert asked.most.requests == 4 and asked.most.completion_tokens == 4 * RANKGPT.prompt.sampling.max_tokens
 
 
 def test_a_top_of_one_is_refused():

@@ -148,6 +148,11 @@ def test_what_the_answers_used_and_cost() -> None:
     one = (80 * 1.0 + 20 * 0.5 + 10 * 2.0) / 1e6
     assert used.cost == pytest.approx(29.5 * one) and (used.currency, used.prices_dated) == ("EUR", "2026-11-01")
     assert metrics(CASES, records, how()).usage.cost is None
+    silent = {name: replace(one, usage=Usage(), batch_usage=Usage()) for name, one in records.items()}
+    used = metrics(CASES, silent, how(), tariff).usage
+    assert used.unreported == len(CASES) and used.cost is None and used.currency, "what nobody says is not free"
+    used = metrics(CASES, {**records, first: silent[first]}, how(), tariff).usage
+    assert used.unreported == 1 and used.cost
 
 
 def test_label_mass_is_of_the_cases_that_have_one() -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from llmrank.data.registry import Archive, DatasetInfo, Files
 from llmrank.errors import InputError, MissingError
-from llmrank.files import cache_folder, remembered_sha256, sha256_of, write_json
+from llmrank.files import cache_folder, claim, remembered_sha256, sha256_of, write_json
 
 ORIGIN, HASHES = "origin.txt", "hashes.json"
 """Files of a fetched data set: where it came from; and the sha256 of each of its files."""
+GZIP = b"\x1f\x8b"
+"""With which a gzip file begins."""
 # Seconds to connect, and between two packets. A blocked official site must not hold up the next origin for long.
 _TIMEOUT = (5, 60)
 
@@ -36,25 +40,44 @@ def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *,
     """Return the folder of a data set in the cache; download it first if it is not there, or again with `force`.
 
     The files are gathered and checked in a temporary folder, which is renamed when all are there. So an interrupted
-    download is never taken for a complete one. `say` receives a line about each step.
+    download is never taken for a complete one, and what was there stays until then. Of several processes one downloads,
+    and the others wait for it. `say` receives a line about each step.
 
     Raises:
         InputError: a file in the cache is not the one that was fetched.
         MissingError: no origin could give it; the message says what each one answered.
     """
-    name = known.name
-    if (there := cached(name)) is not None:
-        if not force:
-            check_cached(known, there)
-            return there
-        say(f"removing {there}")
-        shutil.rmtree(there)
     home = cache_folder() / "datasets"
-    home.mkdir(parents=True, exist_ok=True)
+    if force or cached(known.name) is None:
+        home.mkdir(parents=True, exist_ok=True)
+        with _alone(home, say):
+            if force or cached(known.name) is None:
+                return _fetched(known, home, say)
+    check_cached(known, home / known.name)
+    return home / known.name
+
+
+@contextmanager
+def _alone(home: Path, say: Callable[[str], None]) -> Generator[None]:
+    """Let no other process fetch a data set until the block ends."""
+    import fcntl
+
+    lock = os.open(home, os.O_RDONLY)
+    try:
+        if not claim(lock):
+            say("another process is fetching a data set: waiting")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _fetched(known: DatasetInfo, home: Path, say: Callable[[str], None]) -> Path:
+    """Return the folder that was downloaded; one that was there goes when the new one is complete."""
     problems: list[str] = []
     for origin in known.origins:
-        with tempfile.TemporaryDirectory(dir=home, prefix=f".{name}-") as work:
-            whole = Path(work) / "whole"
+        with tempfile.TemporaryDirectory(dir=home, prefix=f".{known.name}-") as work:
+            whole, there = Path(work) / "whole", home / known.name
             whole.mkdir()
             say(f"fetching {known.title} from {origin}")
             try:
@@ -70,30 +93,31 @@ def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *,
                 continue
             _note_hashes(whole)
             (whole / ORIGIN).write_text(f"{origin}\n", encoding="utf-8")
-            try:
-                whole.replace(home / name)
-            except OSError:
-                if not (home / name).is_dir():  # else another process was faster
-                    raise
-            return home / name
+            if there.is_dir():
+                say(f"removing {there}")
+                there.rename(Path(work) / "old")
+            return whole.rename(there)
     names = [one.names if isinstance(one, Files) else tuple(one.members.values()) for one in known.origins]
     listed = (", ".join(name for name in some if not name.startswith("README")) for some in names)
     wanted = " or ".join(dict.fromkeys(listed))
     hint = f"download it elsewhere, and name the folder with its files ({wanted}) with --data or LLMRANK_DATA"
-    raise MissingError("\n  ".join([f"{name} could not be downloaded:", *problems]), hint=hint)
+    raise MissingError("\n  ".join([f"{known.name} could not be downloaded:", *problems]), hint=hint)
 
 
 def check_cached(known: DatasetInfo, folder: Path) -> None:
     """Raise InputError where a file of a fetched data set is missing or is not the one that was fetched."""
-    hashes = folder / HASHES
+    hashes, hint = folder / HASHES, f"fetch it again: llmrank data fetch {known.name} --force"
     if not hashes.is_file():
         _note_hashes(folder)
+    try:
+        noted = {str(name): str(sha256) for name, sha256 in json.loads(hashes.read_bytes()).items()}
+    except (ValueError, AttributeError) as error:
+        raise InputError("it does not hold the hashes of the files", path=hashes, hint=hint) from error
     published = {name: sha256 for name, sha256 in known.sha256.items() if (folder / name).is_file()}
-    for name, sha256 in (json.loads(hashes.read_bytes()) | published).items():
+    for name, sha256 in (noted | published).items():
         there = (folder / name).is_file()
         if not there or remembered_sha256(folder / name, cache_folder() / "hashes.json") != sha256:
             problem = f"{name} is not the file that was fetched" if there else f"{name} is missing"
-            hint = f"fetch it again: llmrank data fetch {known.name} --force"
             raise InputError(problem, path=folder, hint=hint)
 
 
@@ -109,6 +133,11 @@ def _bring(origin: Archive | Files, whole: Path, work: Path) -> None:
         downloads = cache_folder() / "downloads"
         paths = [_download(f"{origin.base}/{name}", downloads, None) for name in origin.names]
         for name, path in zip(origin.names, paths, strict=True):
+            with path.open("rb") as file:
+                packed = file.read(len(GZIP)) == GZIP
+            if name.endswith(".gz") and not packed:
+                path.unlink()  # or it would be taken for what the next origin has
+                raise OriginError(f"{name} is not the file it should be (it is no gzip file, but perhaps a web page)")
             shutil.move(path, whole / name)
         return
     archive = _download(origin.url, work, origin.known_hash) if origin.url else _wheel(origin, work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,6 +46,7 @@ class Site(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Page)
         self.asked: list[str] = []
+        self.pages = {"/a.txt": b"a", "/b.txt": b"b"}
         self.half_sent, self.over = threading.Event(), threading.Event()
 
     @property
@@ -56,7 +59,7 @@ class Page(BaseHTTPRequestHandler):
         site = self.server
         assert isinstance(site, Site)
         site.asked.append(self.path)
-        body = {"/a.txt": b"a", "/b.txt": b"b"}.get(self.path, WHOLE)
+        body = site.pages.get(self.path, WHOLE)
         if self.path == "/missing.zip":
             self.send_error(404)
             return
@@ -155,6 +158,38 @@ def test_a_file_that_is_not_the_known_one_is_refused(site: Site) -> None:
 def test_single_files(site: Site) -> None:
     folder = fetch(known(Files(site.url, ("a.txt", "b.txt"))), quiet)
     assert [(folder / name).read_bytes() for name in ("a.txt", "b.txt")] == [b"a", b"b"]
+
+
+def test_a_web_page_in_the_place_of_a_gzip_file_is_not_taken(site: Site, cache: Path) -> None:
+    """Nor kept, where the next origin would find it."""
+    packed = gzip.compress(b"content")
+    site.pages |= {"/portal/a.json.gz": b"<html>sign in</html>", "/good/a.json.gz": packed}
+    lines: list[str] = []
+    toy = known(*(Files(f"{site.url}/{place}", ("a.json.gz",)) for place in ("portal", "good")))
+    assert (fetch(toy, lines.append) / "a.json.gz").read_bytes() == packed
+    assert "a.json.gz is not the file it should be" in lines[1]
+
+
+def test_of_several_that_fetch_at_once_one_downloads(site: Site) -> None:
+    toy, lines = known(Files(site.url, ("a.txt", "b.txt"))), list[str]()
+    with ThreadPoolExecutor(4) as pool:
+        folders = list(pool.map(lambda _: fetch(toy, lines.append), range(4)))
+    assert set(folders) == {cached("toy")} and site.asked == ["/a.txt", "/b.txt"]
+
+
+def test_what_is_there_stays_until_the_new_one_is(site: Site, cache: Path) -> None:
+    fetch(known(archive(f"{site.url}/whole.zip")), quiet)
+    with pytest.raises(MissingError):
+        fetch(known(archive(f"{site.url}/missing.zip")), quiet, force=True)
+    assert fetch(known(archive(f"{site.url}/whole.zip")), quiet) == cached("toy") and len(site.asked) == 2
+
+
+@pytest.mark.parametrize("content", ["{half", "[]", "3", ""])
+def test_damaged_hashes_are_said(site: Site, content: str) -> None:
+    toy = known(archive(f"{site.url}/whole.zip"))
+    (fetch(toy, quiet) / "hashes.json").write_text(content)
+    with pytest.raises(InputError, match=r"hashes\.json[\s\S]*data fetch toy --force"):
+        fetch(toy, quiet)
 
 
 def test_a_process_killed_in_the_middle_leaves_nothing_that_counts(site: Site, cache: Path) -> None:

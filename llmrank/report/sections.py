@@ -10,7 +10,7 @@ from typing import TypeVar
 from llmrank.audit import Audit, popularity, position
 from llmrank.errors import InputError, safe_for_console
 from llmrank.report import pictures
-from llmrank.report.terminal import bounds, verdict
+from llmrank.report.terminal import bounds
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison
 from llmrank.run.depth import Depth
@@ -34,7 +34,7 @@ def summary(runs: Named, comparison: Comparison | None) -> str:
         return _quiet(what) + _headline(first) + _paragraphs(rest) + table_html(comparison.table()) + _paragraphs(notes)
     ((_, run),) = runs
     metrics = run.metrics
-    first, *rest = verdict(metrics) or [f"{metrics.cases} Cases"]
+    first, *rest = metrics.verdict() or [f"{metrics.cases} Cases"]
     what = f"{run.title}: {metrics.cases} Cases of {metrics.users} users, {metrics.evaluation}"
     known = (f"{name.capitalize()}: {text}." for name, text in bounds(metrics))
     said = _paragraphs((*rest, *metrics.remarks, *known))

@@ -13,7 +13,7 @@ from rich.text import Text
 from llmrank.errors import safe_for_console
 from llmrank.measures.judgements import places_of
 from llmrank.prices import show_money
-from llmrank.run.tables import TextTable, between, in_words, number, p_value, signed
+from llmrank.run.tables import TextTable, between, number, p_value, signed
 
 if TYPE_CHECKING:
     from llmrank.run.metrics import Metrics, UsageSummary
@@ -51,7 +51,7 @@ def show_metrics(
         paid: The money of this session, where prices are known.
         width: Columns of the terminal. A table that does not fit has more lines, never fewer digits.
     """
-    sentences = [Text(sentence, style="" if place else "bold") for place, sentence in enumerate(verdict(metrics))]
+    sentences = [Text(sentence, style="" if place else "bold") for place, sentence in enumerate(metrics.verdict())]
     numbers = metrics.table()
     table = _fitting(width, *(_table(numbers, stacked) for stacked in (1, 2, len(numbers.header))))
     trained = _fitting(width, _trained_table(metrics, " "), _trained_table(metrics, "\n"))
@@ -89,21 +89,6 @@ def show_worst(worst: Sequence[tuple[CaseStory, float]], measure: str) -> Render
             "\n".join(f"{recall[item_id]} → {placed.get(item_id, 'not placed')}" for item_id in found),
         )
     return table
-
-
-def verdict(metrics: Metrics) -> list[str]:
-    """Return what the numbers say of the method against what makes no model calls, in sentences."""
-    sentences: list[str] = []
-    if metrics.headline is not None and metrics.headline in metrics:
-        summary = metrics[metrics.headline]
-        sentences = [
-            f"{metrics.headline}: {in_words(found, summary.lower_is_better, name.replace('_', ' '))}"
-            for name, found in summary.versus.items()
-            if found.difference is not None and found.ci95 is not None
-        ]
-    if unread := metrics.cases - metrics.answered_cases:
-        sentences.append(f"{unread} of {metrics.cases} Cases have no readable answer; they count as worst.")
-    return sentences
 
 
 def _trained_table(metrics: Metrics, between_cells: str) -> Table:

@@ -33,7 +33,7 @@ from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
 from llmrank.rankers.baselines import MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
 from llmrank.run.record import CaseRecord
-from llmrank.run.tables import TextTable, between, estimate, number
+from llmrank.run.tables import TextTable, between, estimate, in_words, number
 from llmrank.types import Case, Outcome, Ranker, Ranking, Usage, adapter
 
 T = TypeVar("T")
@@ -211,6 +211,20 @@ class Metrics:
         unjudged = self.cases - self.judged_cases
         said = f"{unjudged} cases have no known truth: they are ranked, and no measure counts them."
         return (*([said] if unjudged else ()), *self.notes)
+
+    def verdict(self) -> list[str]:
+        """Return what the numbers say of the method against what makes no model calls, in sentences."""
+        sentences: list[str] = []
+        if self.headline is not None and self.headline in self:
+            summary = self[self.headline]
+            sentences = [
+                f"{self.headline}: {in_words(found, summary.lower_is_better, name.replace('_', ' '))}"
+                for name, found in summary.versus.items()
+                if found.difference is not None and found.ci95 is not None
+            ]
+        if unread := self.cases - self.answered_cases:
+            sentences.append(f"{unread} of {self.cases} Cases have no readable answer; they count as worst.")
+        return sentences
 
     def table(self) -> TextTable:
         """Return the numbers as a table to publish: a row per measure; after four columns, one for each baseline.
@@ -414,10 +428,14 @@ def _label_mass(rankings: Sequence[Ranking]) -> LabelMass | None:
 def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> UsageSummary:
     usage = sum((record.usage for record in records), Usage())
     of_batches = sum((record.batch_usage for record in records), Usage())
+    asked = [record for record in records if record.requests]
     found = UsageSummary(
         requests=sum(len(record.requests) for record in records),
         least_prompt_tokens=sum(record.least_prompt_tokens for record in records),
         seconds=round(sum(record.seconds for record in records), 3),
+        unreported=sum(
+            record.usage == Usage() and any(text is not None for text in record.responses) for record in asked
+        ),
         **asdict(usage),
     )
     if tariff is None:
@@ -428,16 +446,12 @@ def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> UsageSummary
 
 
 def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    asked = [record for record in records if record.requests]
     return _sorted(sum((Counter(count) for count in counts), Counter[str]()))
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
-        unreported=sum(
-            record.usage == Usage() and any(text is not None for text in record.responses) for record in asked
-        ),
 
 def _only(values: Mapping[str, T], keys: Collection[str]) -> dict[str, T]:
     """Return what is known of these keys, sorted."""

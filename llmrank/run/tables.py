@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -195,9 +196,16 @@ def in_words(found: PairedResult | VersusBaseline, lower_is_better: bool, other:
     return f"{subject and f'{subject} is '}{'better' if better else 'worse'} than {other} {numbers}"
 
 
-def optional(name: str, package: str, purpose: str) -> ModuleType:
-    """Return an optional package, imported; raises MissingError with the command that installs it."""
+def optional(name: str, package: str, purpose: str, *, extra: str | None = None) -> ModuleType:
+    """Return an optional package, imported; raises MissingError with the command that installs it, or llmrank's extra
+    that has it."""
+    hint = f"pip install 'llmrank[{extra}]'" if extra else f"pip install {package}"
     try:
-        return import_module(name)
+        module = import_module(name)
     except ModuleNotFoundError as error:
-        raise MissingError(f"{purpose} needs {package}", hint=f"pip install {package}") from error
+        raise MissingError(f"{purpose} needs {package}", hint=hint) from error
+    if module.__spec__ is not None and module.__spec__.origin is None:
+        # No package: a folder of that name, such as the `wandb` that Weights & Biases leaves where it was used.
+        del sys.modules[name]
+        raise MissingError(f"{purpose} needs {package}", hint=hint)
+    return module

@@ -132,7 +132,7 @@ def test_export_needs_a_file_and_a_tracker_needs_its_package(alone: Path) -> Non
     if find_spec("mlflow"):
         assert len(goes_well(logged).stdout.strip()) == 32
     else:
-        assert logged.returncode == 3 and "pip install mlflow" in logged.stderr
+        assert logged.returncode == 3 and "pip install 'llmrank[mlflow]'" in logged.stderr
 
 
 @pytest.mark.parametrize("form", ["trec", "csv", "parquet", "latex", "markdown"])

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from llmrank.measures import MeasureSummary, VersusBaseline
-from llmrank.report import show_metrics, show_worst, verdict
+from llmrank.report import show_metrics, show_worst
 from llmrank.run import Metrics
 from llmrank.run.metrics import LabelMass, UsageSummary
 from llmrank.run.tables import TextTable, between, number, p_value, signed
@@ -78,18 +78,20 @@ def test_the_verdict_comes_before_the_numbers_and_is_bold() -> None:
     console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system="truecolor", highlight=False)
     console.print(show_metrics(NUMBERS, title="palr"))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    sentence = "NDCG@10: no significant difference from recall order (−0.0950, 95% CI −0.1927 to +0.0028, p (Holm) = .23)"
+    sentence = (
+        "NDCG@10: no significant difference from recall order (−0.0950, 95% CI −0.1927 to +0.0028, p (Holm) = .23)"
+    )
     assert f"\x1b[1m{sentence}" in text and text.index(sentence) < text.index("0.0362")
 
 
 def test_the_verdict_names_what_is_better_and_what_is_not_known() -> None:
-    assert verdict(NUMBERS)[1:] == [
+    assert NUMBERS.verdict()[1:] == [
         "NDCG@10: better than random (+0.0712, 95% CI +0.0512 to +0.0912, p (Holm) < .001)",
         "24 of 40 Cases have no readable answer; they count as worst.",
     ]
     worse = replace(NUMBERS, measures={"NDCG@10": replace(SUMMARY, lower_is_better=True)})
-    assert verdict(worse)[1].startswith("NDCG@10: worse than random")
-    assert verdict(replace(NUMBERS, headline=None, answered_cases=40)) == []
+    assert worse.verdict()[1].startswith("NDCG@10: worse than random")
+    assert replace(NUMBERS, headline=None, answered_cases=40).verdict() == []
 
 
 def test_what_must_stand_beside_the_numbers() -> None:

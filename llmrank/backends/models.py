@@ -9,13 +9,15 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from llmrank.errors import InputError, MissingError
 from llmrank.files import cache_folder, remembered_sha256, sha256_of
@@ -39,6 +41,22 @@ WEIGHTS = (".safetensors", ".bin")
 WIDTHS = re.compile(r"(?:model\.)?layers\.\d+\.mlp\.(?:gate|up)_proj\.weight")
 """Tensors of shape [intermediate_size, hidden_size]; of a quantised model other tensors, or of another type."""
 FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What the header of a safetensors file says of a tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What an index of weight files says."""
+
+    weight_map: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +150,14 @@ def check_model_folder(folder: Path) -> Path:
         raise InputError("no weights (*.safetensors or *.bin)", hint=hint, path=folder)
     for index in folder.glob("*.index.json"):
         try:
-            shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-        except (ValueError, KeyError) as error:
+            shards = set(TypeAdapter(Index).validate_json(index.read_bytes()).weight_map.values())
+        except ValueError as error:
             raise InputError("not an index of weight files", hint="copy it again", path=index) from error
         if missing := sorted(shard for shard in shards if not (folder / shard).is_file()):
             raise InputError(f"weight files are missing: {', '.join(missing)}", hint="copy them too", path=folder)
     tensors = [pair for path in weights if path.suffix == ".safetensors" for pair in _read_header(path).items()]
-    shapes = {tuple(one["shape"]) for name, one in tensors if WIDTHS.fullmatch(name) and one["dtype"] in FLOATS}
+    layers = [one for name, one in tensors if WIDTHS.fullmatch(name) and one.dtype in FLOATS]
+    shapes = {one.shape for one in layers if len(one.shape) == 2}
     _check_widths(folder / "config.json", shapes)
     return folder
 
@@ -149,6 +168,8 @@ def _check_widths(path: Path, shapes: Collection[tuple[int, ...]]) -> None:
         config: Any = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise InputError(f"not JSON: {error}", hint="copy it again", path=path) from error
+    if not isinstance(config, dict):
+        raise InputError("not a configuration: no JSON object", hint="copy it again", path=path)
     for place, name in enumerate(("intermediate_size", "hidden_size")):
         said, found = config.get(name), sorted({shape[place] for shape in shapes})
         if isinstance(said, int) and found and said not in found:
@@ -190,18 +211,19 @@ def _check_noted(folder: Path, cache: Path) -> None:
         )
 
 
-def _read_header(path: Path) -> dict[str, Any]:
+def _read_header(path: Path) -> Mapping[str, Tensor]:
     """Return what the file says of its tensors, by name; raise InputError unless it is as long as its header says (a
     cut-off copy or a pointer file is not)."""
     size = path.stat().st_size
     with path.open("rb") as file:
         header_size = int.from_bytes(file.read(8), "little")
         try:
-            header = json.loads(file.read(header_size)) if header_size < size else {}
-        except ValueError:
+            read: Any = json.loads(file.read(header_size)) if header_size < size else {}
+            named = {name: one for name, one in read.items() if name != "__metadata__"}
+            header = TypeAdapter(dict[str, Tensor]).validate_python(named)
+        except (ValueError, AttributeError, RecursionError):
             header = {}
-    header.pop("__metadata__", None)
-    if not header or size != 8 + header_size + max(one["data_offsets"][1] for one in header.values()):
+    if not header or size != 8 + header_size + max(one.data_offsets[1] for one in header.values()):
         raise InputError("not a whole safetensors file", hint="copy or download it again", path=path)
     return header
 

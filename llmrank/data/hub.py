@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from llmrank.data.rows import Rows
 from llmrank.data.tables import EVENT_STEMS, ITEM_STEMS, Table, tables_to_rows
-from llmrank.errors import InputError, MissingError
+from llmrank.errors import InputError, MissingError, one_line
 
 
 def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
@@ -22,9 +22,14 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
         InputError: the configurations or columns are not there.
         MissingError: the hub has no such data set, or cannot be reached.
     """
+    if not name.strip("/ "):
+        raise InputError("hf: names no data set", hint="write hf:owner/name")
     import datasets
     from datasets.exceptions import DatasetsError
+    from huggingface_hub.errors import HfHubHTTPError
 
+    # Among the bases is the error of the hub's HTTP library, which differs between versions.
+    unreachable: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
     try:
         configs = datasets.get_dataset_config_names(name)
         events = _pick(configs, EVENT_STEMS) or (configs[0] if len(configs) == 1 else None)
@@ -34,8 +39,9 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
             raise InputError(problem, path=name, hint=hint)
         items = _pick(configs, ITEM_STEMS)
         tables = {config: _table(name, config) for config in (items, events) if config}
-    except (OSError, DatasetsError, ValueError) as error:
-        problem = f"{name} cannot be read from the hub ({type(error).__name__}: {str(error).splitlines()[0]})"
+    except (*unreachable, DatasetsError, ValueError) as error:
+        said = one_line(str(error).partition("\n")[0])
+        problem = f"{name} cannot be read from the hub ({type(error).__name__}: {said})"
         raise MissingError(problem, hint="check the name and the connection, or give a local folder") from error
     return tables_to_rows(tables[items] if items else None, tables[events], columns)
 

@@ -51,6 +51,15 @@ def cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 1)
 
 
+def replaced(name: str, content: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(content)
+
+
+def with_header(header: str) -> Callable[[Path], object]:
+    content = len(header).to_bytes(8, "little") + header.encode()
+    return lambda folder: (folder / "model.safetensors").write_bytes(content)
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no configuration": (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
     "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer"),
@@ -71,6 +80,18 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: (folder / "model.safetensors.index.json").write_text("{"),
         "not an index of weight files",
     ),
+    **{
+        f"index {content}": (replaced("model.safetensors.index.json", content), "not an index of weight files")
+        for content in ("[]", "{}", '{"weight_map": ["x"]}', '{"weight_map": {"a": ["x"]}}')
+    },
+    **{
+        f"configuration {content}": (replaced("config.json", content), "not a configuration")
+        for content in ("[]", "3", "null")
+    },
+    **{
+        f"header {header}": (with_header(header), "not a whole safetensors file")
+        for header in ("[]", "3", '{"a": [1]}', '{"a": {}}', '{"a": {"dtype": "U8", "shape": 1, "data_offsets": "x"}}')
+    },
 }
 
 

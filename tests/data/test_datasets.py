@@ -392,6 +392,12 @@ def test_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert by_id(dataset)["10"] == "Me, Myself & Irene (2000)"
 
 
+@pytest.mark.parametrize("name", ["hf:", "hf:/", "hf: "])
+def test_the_hub_needs_a_name(name: str) -> None:
+    with pytest.raises(InputError, match="names no data set"):
+        load_dataset(name)
+
+
 # --- what is wrong, and where ---------------------------------------------------------------------------------------
 
 

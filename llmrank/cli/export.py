@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,7 +43,9 @@ def export(
     from llmrank.run import load_run
 
     if form in get_args(Tracker):
-        click.echo(load_run(run).track(form, where=output, project=project, files=not no_files))
+        with redirect_stdout(sys.stderr):  # what MLflow prints of its server is not the result
+            made = load_run(run).track(form, where=output, project=project, files=not no_files)
+        click.echo(made)
         return
     if output is None:
         raise click.UsageError("name the file to write: -o FILE")

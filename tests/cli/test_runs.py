@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from click.testing import CliRunner
 
+from llmrank.cli.export import export
+from llmrank.run import Run
 from tests.cli.command import asking, run
 from tests.deterministic_server import deterministic_server
 from tests.killing import EVAL, write_candidates
+from tests.run.making import make_run
 
 CASES = 12
 
@@ -133,6 +138,17 @@ def test_export_needs_a_file_and_a_tracker_needs_its_package(alone: Path) -> Non
         assert len(goes_well(logged).stdout.strip()) == 32
     else:
         assert logged.returncode == 3 and "pip install 'llmrank[mlflow]'" in logged.stderr
+
+
+def test_the_id_in_the_tracker_is_all_of_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chatty(*_: object, **__: object) -> str:
+        sys.stdout.write("View run at: http://localhost:5000\n")  # as MLflow does
+        return "the id"
+
+    made = make_run(tmp_path / "run", [], [])
+    monkeypatch.setattr(Run, "track", chatty)
+    ran = CliRunner().invoke(export, [str(made.path), "--to", "mlflow"])
+    assert ran.stdout == "the id\n" and "View run" in ran.stderr
 
 
 @pytest.mark.parametrize("form", ["trec", "csv", "parquet", "latex", "markdown"])

@@ -170,6 +170,7 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> Mlflow:
 def test_an_mlflow_store_has_the_run(
     run: Run, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where a client of MLflow begins, it keeps files
     where = {"sqlite": f"sqlite:///{tmp_path / 'mlflow.db'}", "folder": (tmp_path / "mlruns").as_uri()}.get(store, "m")
     if store == "memory":
         client: Any = request.getfixturevalue("in_memory")
@@ -180,7 +181,6 @@ def test_an_mlflow_store_has_the_run(
         # MLflow keeps its file store for those who ask for it.
         monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
         client = mlflow.MlflowClient(tracking_uri=where)
-    monkeypatch.chdir(tmp_path)
     made = run.track("mlflow", where=where, project="rankers")
     # Read again by a newer parser, and moved: the run that is there has the new numbers.
     measures = run.metrics.to_dict()["measures"]

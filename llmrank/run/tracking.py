@@ -157,8 +157,12 @@ def _explained(tracker: str, refusals: tuple[type[Exception], ...], hint: str) -
     except refusals as error:
         said = one_line(re.sub(r"(?<=://)[^/@\s]+@", "…@", str(error)), 700)
         raise InputError(f"{tracker}: {said}", hint=hint) from error
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingError(f"{tracker} needs {error.name} here", hint=f"pip install {error.name}") from error
+    except ImportError as error:
+        # As MLflow 3.0 beside SQLAlchemy 2.1.
+        hint = "its version does not fit another package: upgrade it (pip install --upgrade)"
+        raise MissingError(f"{tracker}: {one_line(str(error))}", hint=hint) from error
 
 
 def _mlflow(run: Run, where: str | None, project: str | None, *, files: bool) -> str:

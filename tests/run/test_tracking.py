@@ -227,6 +227,25 @@ def test_a_run_that_could_not_be_logged_whole_has_failed_and_is_continued(run: R
     assert run.track("mlflow") == in_memory.runs[0].info.run_id and in_memory.runs[0].info.status == "FINISHED"
 
 
+@pytest.mark.parametrize(
+    ("raised", "hint"),
+    [
+        (ModuleNotFoundError("no module", name="boto3"), "pip install boto3"),
+        (ImportError("cannot import name 'Pool'", name="sqlalchemy.pool"), "upgrade it"),
+    ],
+)
+def test_what_mlflow_itself_lacks_is_named(
+    run: Run, in_memory: Mlflow, monkeypatch: pytest.MonkeyPatch, raised: ImportError, hint: str
+) -> None:
+    def lacks(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(in_memory, "log_artifacts", lacks)
+    with pytest.raises(MissingError, match=hint) as error:
+        run.track("mlflow")
+    assert "pip install sqlalchemy.pool" not in str(error.value)
+
+
 @pytest.mark.usefixtures("in_memory")
 def test_a_server_that_is_not_there_is_said_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")

@@ -56,6 +56,8 @@ class Caller:
         self.calls = 0
         """Questions that the backend has been asked, a replay apart; one that is sent again counts once here, and in
         `account`."""
+        self.answered = 0
+        """Those of them that got an answer."""
         self.changed = asyncio.Event()
         """Set when there may be more capacity for Cases than there was."""
         self._halted, self._waiting = asyncio.Event(), 0
@@ -143,7 +145,8 @@ class Caller:
         """Send until there is an answer, which is stored, or the call is given up; no slot is held while it waits."""
         answers = self._retries.answers
         reply = await self._send(question.request)
-        self.calls += self.backend.holds(question.request) is None
+        sent = self.backend.holds(question.request) is None
+        self.calls += sent
         tries = Tries(asker, self.clock.now(), answers)
         while isinstance(reply, TransientError):
             if (wait := self._retries.wait(tries, reply)) is None:
@@ -153,6 +156,7 @@ class Caller:
             reply = await self._send(question.request, first=True)
         if isinstance(reply, Response):
             self.store.put_keyed(question, reply)
+            self.answered += sent
         return reply
 
     async def _pause(self, seconds: float) -> None:

@@ -143,7 +143,7 @@ class Evaluation:
         """
         started, before = datetime.now(UTC), time.monotonic()
         wanted = [case for case in self.cases if folder.wants(case.case_id)]
-        earlier = session.caller.calls
+        earlier, answered = session.caller.calls, session.caller.answered
 
         def keep(result: CaseResult) -> None:
             folder.add(CaseRecord.of(result, case_measures(result.case, result.ranking, self.measures)))
@@ -154,6 +154,7 @@ class Evaluation:
                 "seconds": round(time.monotonic() - before, 3),
                 "cases": len(wanted),
                 "calls": session.caller.calls - earlier,
+                "answered": session.caller.answered - answered,
                 **({"validation_calls": earlier - calls} if self.validation else {}),
                 **session.budget.to_dict(spent),
                 **session.caller.account(),

@@ -52,7 +52,7 @@ class RunUsage(Shown):
     cases: int
     rows: tuple[UsageRow, ...]
     made: int
-    """Calls that were made for this Run; the other answers came from the Store or a file."""
+    """Answers that calls for this Run got, as far as its sessions tell; the others came from the Store or a file."""
     cost: float | None
     """Money for all answers; None where no prices are given."""
     currency: str | None
@@ -72,10 +72,12 @@ class RunUsage(Shown):
 
     def notes(self) -> tuple[str, ...]:
         """Return what the seconds are, what came from the Store, and what all of it cost, in sentences."""
-        calls = int(self["calls"].total)
+        failed = sum(row.total for row in self.rows if row.name == "calls without an answer")
+        answers = int(self["calls"].total - failed)
         said = ["seconds: from a Case's first call to its last answer, waiting for other Cases included."]
-        if self.made < calls:
-            said.append(f"{calls - self.made:,} of {calls:,} answers were there before: they took no time.")
+        if self.made < answers:
+            before = f"{answers - self.made:,} of {answers:,} answers were there before: they took no time"
+            said.append(f"{before}; or came in a session that was killed.")
         if self.unreported:
             said.append(
                 f"The endpoint does not say how many tokens {self.unreported:,} of the Cases took: they count as 0."
@@ -101,7 +103,7 @@ def usage(run: Run) -> RunUsage:
         for name, some in values.items()
         if name in ALWAYS or some.any()
     ]
-    made = min(sum(session.get("calls", 0) for session in run.sessions), known.requests)
+    made = sum(session.get("answered", session.get("calls", 0)) for session in run.sessions)
     return RunUsage(len(records), tuple(rows), made, known.cost, known.currency, known.prices_dated, known.unreported)
 
 

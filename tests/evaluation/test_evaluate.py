@@ -283,3 +283,5 @@ def test_failed_cases_are_asked_again_by_the_same_call(tmp_path: Path) -> None:
         assert run.metrics.outcomes["error"] == 2 and sum(record.failed for record in run.records.values()) == 2
         failing.clear()
         assert evaluate(tmp_path, server).metrics.outcomes["ok"] == 6
+    made = [(session["calls"], session["answered"]) for session in run.sessions]
+    assert made == [(6, 4), (2, 2)] and run.usage().made == 6, "a failed call is none that an answer came from"

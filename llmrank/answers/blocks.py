@@ -426,6 +426,10 @@ _ANSWERS = 8
 """Keys of `_LIST_KEYS` that call a list the answer."""
 
 
+_SCHEMA = ("array", "integer", "number", "object", "string")
+"""The types that JSON Schema names."""
+
+
 def _take_json(text: str, values: list[Block]) -> str:
     """Return the text with a mark in the place of each JSON value that lists anything; add the values in order."""
     decoder = json.JSONDecoder()
@@ -520,6 +524,8 @@ def _json_block(value: object) -> Block | None:
         ):  # {"rank": [2, 1], "title": ["Heat", "Fargo"]}
             columns = {key: column for key, column in columns.items() if head_role(key)}
             return _records([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+        if table.get("type") in _SCHEMA and not any(isinstance(inner, list | dict) for inner in table.values()):
+            return Block("json")  # the schema of the answer is repeated
         low = {key.casefold(): key for key in table}
         if "name" in low and (said := next((low[key] for key in _ARGUMENTS if key in low), "")) and len(table) < 6:
             inner = _decoded(table[said])

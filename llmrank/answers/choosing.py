@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, Line
@@ -182,7 +182,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     listing.ambiguous |= (
         doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)
     )
-    listing.ambiguous |= doubt.is_unranked(listing, said, text)
+    listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
     return listing
 
 
@@ -231,6 +231,9 @@ _WORST_MARK, _BEST_MARK = (
 
 def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
     groups: list[_Group] = []
+    for first, rest in pairwise(listings):
+        if first.weak and not rest.weak and len(first.named) == 1 and _REST.match(last_line(rest.intro)):
+            first.weak = not first.named.keys().isdisjoint(rest.named)
     for listing in [listing for listing in listings if not listing.weak] or listings:
         means, named = meaning(listing.intro), listing.named
         if means == "given" and grade(listing.intro):
@@ -307,6 +310,8 @@ def _label_of(group: _Group) -> str:
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
+_REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
+"""`My top pick is Heat. The rest: Fargo, Alien`"""
 _GIVEN = re.compile(
     r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?"
     r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$",

@@ -33,7 +33,7 @@ _UNORDERED = _any_of(
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
     r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release)\b(?! (?:fit|match|similar|and))",
-    r"\bby (?:your|the user's) (?:own )?ratings?\b",
+    r"\bby (?:your|the user's) (?:own )?ratings?\b|\bbest[- ]reviewed|\bcritically acclaimed",
     r"\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge|\balphabetisch|\bsans ordre",
     r"\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético|不分先后|順不同|无特定顺序",
     r"в (?:алфавитном|произвольном) порядке",
@@ -81,6 +81,13 @@ _CHANGES = _any_of(
     r"\bother way a?round\b|\bhard to say\b|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
 """A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""
+_MISPLACED = _any_of(
+    r"\b(?:should|must|ought to|needs? to|deserves? to|belongs?)\b(?: (?:actually|really|probably|be|go|come|rank"
+    r"|ranked|placed|moved|sit|stand|even|much|far|one|two|up|a|place|spot|in)){0,5}"
+    r" (?:above|below|before|ahead of|higher|lower|at (?:#|number)|#)",
+    r"\bswap(?:ped)? (?:this |it )?with (?:#|number )?\d",
+)
+"""What an entry says of its own place: `wait, this should be above Heat`."""
 _AS_GIVEN = _any_of(
     r"\b(?:just|only|simply|merely) (?:\w+ ){0,3}(?:order|list)\b[^.\n]{0,30}?\b(?:gave|given|provided|shown|sent)\b",
     r"\b(?:just|only|simply|merely|unchanged from) the (?:given|original|provided|initial|input|same) (?:order|list)\b",
@@ -157,6 +164,13 @@ def is_discussion(listing: Listing, text: str) -> bool:
 
 
 _NUMBERED = re.compile(r"\W*\d")
+
+
+def is_misplaced(listing: Listing, text: str) -> bool:
+    """Return whether an entry of a list says that it should stand elsewhere in it."""
+    lines = text.split("\n")
+    own = {one.line: one.text for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
+    return any(_MISPLACED.search(lines[at - 1].partition(title)[2][:400]) for at, title in own.items())
 
 
 def is_repeated(listing: Listing) -> bool:

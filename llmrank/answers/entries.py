@@ -66,7 +66,7 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _CHATTER = re.compile(
-    r"(?:none|neither|nothing|sure|certainly|absolutely|of course|okay|ok|yes|no|great|thanks?|thank you|i hope"
+    r"(?:none|neither|nothing|however|sure|certainly|absolutely|of course|okay|ok|yes|no|great|thanks?|thank you|i hope"
     r"|hope|enjoy|note|please"
     r"|let me|these|this|based on|output|answer|i['’]m sorry|i can['’]?t|i cannot|as an ai|error|http)\b",
     re.IGNORECASE,
@@ -95,6 +95,8 @@ _VERB = re.compile(
     r"|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
 _TWO_PARTS = re.compile(r" (?:[-–—→|]|->|=>|--) ")
+_COLON = re.compile(r": ")
+"""Between an author and a book."""
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
     r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
@@ -111,6 +113,7 @@ _ASIDE = re.compile(
 )
 _AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?[\w.]*[A-Z]")
 _NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
+_PLACE = re.compile(r"\d{1,3}(?:st|nd|rd|th)(?: place)?", re.I)
 _SAYS_RANK = re.compile(r"\b(?:rank(?:ed)?|position|place)\b|\d(?:st|nd|rd|th)\b", re.I)
 _TRANSLATED = re.compile(
     r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)(?P<inside>[^()\n]{2,200})\)"
@@ -256,16 +259,19 @@ def _last_words(text: str) -> str:
 
 
 def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex) -> list[Mentions]:
-    """Read `Casablanca - Fargo` where all lines are made so: the candidate stands on one side, whichever it is."""
+    """Read `Casablanca - Fargo` where all lines are made so: the candidate stands on one side, whichever it is; or
+    `Frank Herbert: Dune`, where no line names one otherwise."""
     if all(len(mentions) == 1 and mentions[0].match for mentions in found):
         return found
+    nothing = len(lines) > 1 and not any(one.match for mentions in found for one in mentions)
+    sign = _COLON if nothing and all(": " in line.body[:400] for line in lines) else _TWO_PARTS
     halves = [
         # A line that is a title as a whole has no parts: Star Wars: Episode IV - A New Hope.
         [_mention(part, index, line.number) for part in parts]
         if len(parts) == 2 and not _mention(line.body, index).match
         else None
         for line in lines
-        for parts in [_TWO_PARTS.split(line.body, maxsplit=1)]
+        for parts in [sign.split(line.body, maxsplit=1)]
     ]
     if len(lines) > 1 and all(half and half[0].match and half[1].match for half in halves):
         watched = {half[0].text for half in halves if half}
@@ -311,7 +317,8 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
             return parts
     if line.value is None and (parts := _after_lead_in(body, index)):
         return parts
-    return [whole] if marked and not _is_sentence(body) and not _LEFT_OPEN.search(body) else []
+    in_prose = _is_sentence(body) and not index.nearest(body)  # a headline reads like a sentence
+    return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
 
 
 _TIED = re.compile(r"^[(\[](?:tied?|t-?\d{1,2})[)\]] ?(?=\S)", re.IGNORECASE)
@@ -613,7 +620,7 @@ def _is_sentence(text: str) -> bool:
 def _is_remark(text: str) -> bool:
     """Return whether the text is a remark on a title: no letters, or words in lower case as no title has them."""
     text = text.strip(" -–—:,.;()\t*_")
-    if not any(map(str.isalpha, text[:400])):
+    if not any(map(str.isalpha, text[:400])) or _PLACE.fullmatch(text):
         return True
     words = _content_words(text)
     lower = sum(word[0].islower() for word in words)

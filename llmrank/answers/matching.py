@@ -28,8 +28,13 @@ Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
 _MARGIN = 0.05
 _NEAR = 0.9
 _NEAR_SAME_YEAR = 0.8
+_ALIKE = 200
+"""How many titles that begin with one word are gone through, so that the time stays linear."""
 _SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for", "vol", "part"))
-_SIZE = re.compile(r"(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|g|grams?|kg|lbs?|inch(?:es)?|count|ct|pack|pc|pcs)\b")
+_SIZE = re.compile(
+    r"\b(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|l|liters?|g|grams?|kg|lbs?|inch(?:es)?|cm|mm|count|ct|pack|pcs"
+    r"|pieces?|qt|quarts?|cups?|in 1)\b|\bsize \d+\b"
+)
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
 """A word of letters and digits, as models of products are called: `1000xm5`."""
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
@@ -84,7 +89,7 @@ class TitleIndex:
         near = self._neighbours(query, names)
         scores = {at: score for at in near if (score := self._nearness(query, names, at))}
         if not scores:
-            return None
+            return self._short_for(query)
         best = max(scores.values())
         close = tuple(sorted(at for at, score in scores.items() if score > best - _MARGIN))
         return Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS
@@ -139,9 +144,13 @@ class TitleIndex:
 
     @cached_property
     def _last_parts(self) -> dict[str, tuple[int, ...]]:
-        """The last part of each title of three or more, where it has two words that tell it from others."""
-        last = ((title.parts[-1], at) for at, title in enumerate(self._titles) if len(title.parts) > 2)
-        return _positions((part, at) for part, at in last if len(_name(part).content) > 1 and part not in self._names)
+        """The last part of each title of three or more, where it has two words, and each work behind its creator
+        (`Prince - Purple Rain`), where they tell it from others."""
+        last = ((title.parts[-1], title, at) for at, title in enumerate(self._titles) if title.parts)
+        told = (
+            (part, at) for part, title, at in last if title.is_by or (title.parts[2:] and len(_name(part).content) > 1)
+        )
+        return _positions((part, at) for part, at in told if part not in self._names)
 
     @cached_property
     def _by_year(self) -> dict[str, list[int]]:
@@ -177,6 +186,9 @@ class TitleIndex:
             found = [at for at in others if self._titles[at].year == query.year]
         if not found and (part := self._last_parts.get(without_article(query.name))) and len(part) == 1:
             found = [at for at in part if _agree(query, self._titles[at])]  # The Empire Strikes Back
+        if not found and query.name.endswith(" 1"):  # Toy Story 1
+            first = self._names.get(without_article(query.name[:-2]), ())
+            found = [at for at in first if _agree(query, self._titles[at])]
         if not found:
             return self._find_other_year(query, positions)
         if len(found) == 1:
@@ -219,6 +231,19 @@ class TitleIndex:
             start = bisect_left(self._wholes, (name.text, -1))
             near.update(at for _, at in self._wholes[start : start + 3])
         return near
+
+    def _short_for(self, query: Title) -> Match | None:
+        """Return the one product whose title a text is with words left out (`AeroPress`)."""
+        name = without_article(query.name)
+        first = name.split(" ", 1)[0]
+        start, end = bisect_left(self._wholes, (f"{first} ", -1)), bisect_left(self._wholes, (f"{first}!", -1))
+        alike = self._wholes[start:end]
+        if query.year or len(alike) > _ALIKE:
+            return None
+        near = [at for _, at in alike if _agree(query, self._titles[at]) and _is_short_for(name, self._titles[at])]
+        if not near:
+            return None
+        return Match(tuple(sorted(near)), "fuzzy") if self._same_title(near) else _AMBIGUOUS
 
     def _nearness(self, query: Title, names: Sequence[_Name], at: int) -> float:
         """Return how near a title of these names is to an item's, 0 to 1; 0 where the item is ruled out."""
@@ -325,27 +350,38 @@ def _is_part(shorter: Title, longer: Title) -> bool:
 
 
 def _is_cut_short(name: str, whole: str) -> bool:
-    """Return whether a long title was cut at its end: most of it is there, or its model number, and no number is lost;
-    or whether words of a product's title are left out: three or more are there, in order, from the first."""
+    """Return whether a long title was cut at its end: most of it is there, or its model number; no number is lost."""
     words, rest = name.split(), whole.removeprefix(f"{name} ")
-    if len(words) > 2 and rest != whole and _MODEL.search(name) and not numbers(rest):
+    if rest == whole:
+        return False
+    if len(words) > 2 and _MODEL.search(name) and not numbers(rest):
         return True  # Sony WH-1000XM5
-    if not _SIZE.search(whole) or _SIZE.search(name):
-        return len(words) > 3 and len(name) >= 0.6 * len(whole) and rest != whole and not numbers(_SIZE.sub("", rest))
-    left_out = whole.split()
-    start = 0
-    for word in words:
-        if word not in left_out[start:]:
-            return False
-        start = left_out.index(word, start)
-        del left_out[start]
-    rest = _SIZE.sub("", " ".join(left_out))
-    return len(words) > 2 and whole.startswith(f"{words[0]} ") and not numbers(rest)
+    return len(words) > 3 and len(name) >= 0.6 * len(whole) and not numbers(_SIZE.sub("", rest))
+
+
+def _is_short_for(name: str, title: Title) -> bool:
+    """Return whether a text is the title of a product with words left out, but for no number other than its size.
+
+    It is the beginning of a longer title (a single word needs a size and commas there), or three words or more in
+    order, from the first, of a title with a size.
+    """
+    whole = without_article(title.whole)
+    words, others = name.split(), whole.split()
+    unsized = _SIZE.sub("", whole)
+    sized = unsized != whole
+    if title.year or not (sized or title.has_commas) or numbers(unsized) != numbers(name) or _SIZE.search(name):
+        return False
+    if whole.startswith(f"{name} "):
+        return len(words) > 2 or (len(others) > 4 and (len(words) > 1 or (sized and title.has_commas)))  # AeroPress
+    rest = iter(others)
+    return sized and len(words) > 2 and words[0] == others[0] and all(word in rest for word in words)
 
 
 def _names(title: Title) -> tuple[str, ...]:
     """Return what an item may be called: its name, with all its parentheses, its aliases, and its name with the
-    initials of its first part (`LOTR: The Two Towers`)."""
+    initials of its first part (`LOTR: The Two Towers`), or its creator behind it (`Purple Rain by Prince`)."""
+    if title.is_by:
+        return (title.name, title.whole, f"{title.parts[1]} by {title.parts[0]}")
     series = title.parts[0].split() if len(title.parts) > 1 else []
     short = " ".join(("".join(word[0] for word in series), *title.parts[1:])) if len(series) > 2 else ""
     return (title.name, title.whole, *title.aliases, *([short] if short else []))

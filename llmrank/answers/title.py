@@ -20,6 +20,7 @@ _ARTICLE_LAST = re.compile(rf"^([^:]*?\S|.*\S),\s*({_ARTICLES})(?=\s*(?::|$))", 
 _LEADING_ARTICLES = frozenset(("the", "a", "an"))
 _INITIALS = re.compile(r"\b(?:[^\W\d_][.*]){2,}")
 _PART = re.compile(r":\s|\s[-–—]\s")
+_DASH = re.compile(r"\s[-–—]\s")
 _APOSTROPHES = re.compile(r"['’‘`´ʼ]")
 _UNIT = re.compile(r"(\d)(oz|ml|mg|kg|lbs?|ct|pcs?)\b")
 _NO_WORD = re.compile(r"[\W_]+")
@@ -47,6 +48,10 @@ class Title:
     """The name in its parts, without articles (`star wars`, `episode 4`, `new hope`); one part in most titles."""
     year: str
     """`1999`, or `1989-1990`; empty where there is none."""
+    is_by: bool = False
+    """It is a creator and a work, with a dash between them (`Prince - Purple Rain`)."""
+    has_commas: bool = False
+    """Outside parentheses: those of a product's features, where the title has one part."""
 
     @property
     def whole(self) -> str:
@@ -119,7 +124,8 @@ def parse_title(text: str) -> Title:
     pieces = _PART.split(main)
     named = map(normalised, pieces) if len(pieces) > 1 else (words,)
     parts = tuple(without_article(part) for part in named if part)
-    return Title(name, tuple(aliases), tuple(remarks), parts, year)
+    is_by = not year and len(parts) == 2 and _DASH.search(main) is not None
+    return Title(name, tuple(aliases), tuple(remarks), parts, year, is_by, ", " in main and len(parts) < 2)
 
 
 def full_year(year: str) -> str:

@@ -38,6 +38,13 @@ def named(text: str, *titles: str) -> tuple[str, str] | None:
         ("Star Wars: Episode V - The Empire Strikes Back (1980)", "Empire Strikes Back, The (1980)", "fuzzy"),
         ("The Usual Suspects, The (1995)", "Usual Suspects, The (1995)", "fuzzy"),
         ("Versace Bright Crystal Spray", "Versace Bright Crystal Spray for Women, 3 Ounce", "fuzzy"),
+        ("AeroPress", "AeroPress Original Coffee Maker, 3-in-1 Brew Method", "fuzzy"),
+        ("Hario V60", "Hario V60 Pour Over Starter Set, Dripper Size 02", "fuzzy"),
+        ("Baratza Encore", "Baratza Encore Conical Burr Coffee Grinder, Black", "fuzzy"),
+        ("Fellow Stagg EKG Kettle", "Fellow Stagg EKG Electric Gooseneck Kettle, Matte Black, 0.9 L", "fuzzy"),
+        ("Purple Rain", "Prince - Purple Rain", "normalised"),
+        ("Purple Rain by Prince", "Prince - Purple Rain", "normalised"),
+        ("Toy Story 1 (1995)", "Toy Story (1995)", "normalised"),
     ],
 )  # fmt: skip
 def test_a_text_finds_its_title(text: str, title: str, stage: str) -> None:
@@ -67,6 +74,16 @@ def test_a_text_finds_its_title(text: str, title: str, stage: str) -> None:
         ("OPI Nail Lacquer, Red", "OPI Nail Lacquer, Rose"),
         ("Dove Shampoo for Dry Hair", "Dove Conditioner for Dry Hair"),
         ("(1979)", "Alien (1979)"),
+        ("Dead Man", "Dead Man Walking (1995)"),
+        ("Dead Man", "Dead Man Walking"),
+        ("The Hunger Games", "Catching Fire (The Hunger Games, #2)"),
+        ("Wii", "Wii Fit Plus with Balance Board 3 Pack"),
+        ("Call of Duty", "Call of Duty: Black Ops II - PC"),
+        ("Quake", "Quake 2 (Jewel Case) - PC"),
+        ("Ninja Air Fryer", "Ninja AF101 Air Fryer, Black, 4 Qt"),
+        ("COSRX Snail Essence", "COSRX Snail 96 Mucin Essence, 3.38 fl oz"),
+        ("OPI", "OPI, Nail Lacquer Red"),
+        ("Toy Story 1 (1999)", "Toy Story (1995)"),
     ],
 )
 def test_a_text_is_not_matched_with_another_title(text: str, title: str) -> None:
@@ -79,6 +96,11 @@ def test_ambiguous_is_unmatched_until_the_year_tells() -> None:
     assert named("Beauty and the Beast (2017)", *titles) == (titles[1], "exact")
     assert named("Beauty and the Beest", *titles) == ("", "ambiguous")
     assert named("Beauty and the Beast (2016)", *titles) is None
+
+
+def test_what_two_products_begin_with_names_neither() -> None:
+    titles = ("Cetaphil Moisturizing Cream, Unscented, 16 oz", "Cetaphil Moisturizing Lotion, Unscented, 16 oz")
+    assert named("Cetaphil", *titles) == named("Cetaphil Moisturizing", *titles) == ("", "ambiguous")
 
 
 def test_equal_titles_are_found_together() -> None:

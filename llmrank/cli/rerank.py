@@ -62,6 +62,6 @@ def rerank(
     setup, _ = Setup.of(prompt=prompt, model=model, limits=limits)
     job = RerankJob(setup, scale, seed, skip_bad_rows)
     if dry_run:
-        show(estimate_rerank(candidates, output, job, Progress()), as_json=as_json)
+        show(estimate_rerank(candidates, output, job, Progress(), force=force), as_json=as_json)
         return
     show(rerank_files(candidates, output, job, force=force, reporter=Progress()), as_json=as_json)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, overload
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, file_format
 from llmrank.data.reranked import RerankedWriter, check_output
-from llmrank.engine import Budget, CaseResult
+from llmrank.engine import Budget, CaseResult, Estimate
 from llmrank.errors import (
     EngineDiedError,
     InputError,
@@ -297,19 +297,32 @@ def rerank_files(
     )
 
 
-def estimate_rerank(candidates: Path, output: Path, job: RerankJob, reporter: Reporter) -> CostEstimate:
-    """Return what reranking would ask, what of it the Store has, and what the rest may cost. No request is sent."""
+def estimate_rerank(
+    candidates: Path, output: Path, job: RerankJob, reporter: Reporter, *, force: bool = False
+) -> CostEstimate:
+    """Return what reranking would ask, what of it the Stores have, and what the rest may cost. No request is sent.
+
+    Parts that are done count for nothing, unless `force` begins them again.
+    """
     partitions = job.divide(candidates, output, reporter)
     if not partitions:
         raise InputError("nothing is left for this shard to do", field="--shard", hint="name one that has files")
     checked = [job.check(partition) for partition in partitions]
-    # Parts have Stores of their own, which an estimate leaves as they are.
-    unused = Store(Path(":memory:")) if job.is_divided(candidates) else None
-    with job.setup.session(reporter.message, unused) as session:
+    divided = job.is_divided(candidates)
+    with job.setup.session(reporter.message, Store(Path(":memory:")) if divided else None) as session:
         # Shots from the other files may be longer or shorter; it is an estimate.
         method = job.method(checked[0], session)
-        cases = (row.case for row in chain.from_iterable(map(job.rows, partitions, checked)))
-        return CostEstimate.of(cases, method, session)
+        found = CostEstimate(Estimate(), True, session.budget.tariff, session.budget.batch)
+        for partition, file in zip(partitions, checked, strict=True):
+            if divided and not force and partition.output.exists():
+                continue
+            with ExitStack() as opened:
+                if divided and partition.store.is_file():
+                    session.store = opened.enter_context(Store(partition.store, read_only=True))
+                elif divided:
+                    session.store = opened.enter_context(Store(Path(":memory:")))
+                found += CostEstimate.of((row.case for row in job.rows(partition, file)), method, session)
+        return found
 
 
 def _rerank_partitions(

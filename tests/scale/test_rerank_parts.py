@@ -12,7 +12,13 @@ from typing import Any
 
 import pytest
 
+import llmrank as lr
 from llmrank.data.candidate_writing import write_cases
+from llmrank.errors import LlmrankError
+from llmrank.evaluation.rerank import RerankJob, estimate_rerank
+from llmrank.evaluation.settings import ModelSettings
+from llmrank.evaluation.setup import Setup
+from llmrank.progress import Reporter
 from llmrank.types import Case, Event, Item
 from tests.data.test_reranked import read_back
 from tests.scale.answering_server import MODEL, Endpoint, answering
@@ -150,6 +156,23 @@ def test_a_dry_run_counts_the_part_and_writes_nothing(tmp_path: Path, rerank: Co
     part = rerank("in", "-o", "out", "--dry-run", "--json", "--store", "s", "--shard", "1/2")
     assert json.loads(part.stdout)["requests"] == ROWS
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_of_parts_knows_what_is_done_and_what_their_stores_have(tmp_path: Path, endpoint: Endpoint) -> None:
+    write_folder(tmp_path / "in", ".jsonl", ".jsonl", ".jsonl")
+    settings: dict[str, Any] = {"prompt": "rankgpt", "model": ModelSettings(MODEL, base_url=endpoint.base_url)}
+    job = RerankJob(Setup.of(**settings)[0])
+    places = tmp_path / "in", tmp_path / "out"
+
+    def counted(*, force: bool = False) -> tuple[int, int]:
+        told = estimate_rerank(*places, job, Reporter(), force=force).counted
+        return told.most.requests, told.most_left.requests
+
+    with pytest.raises(LlmrankError, match="max-requests"):
+        lr.rerank(*places, max_requests=ROWS + 2, progress=False, **settings)
+    assert counted() == (2 * ROWS, 2 * ROWS - 2) and counted(force=True) == (3 * ROWS, 2 * ROWS - 2)
+    lr.rerank(*places, progress=False, **settings)
+    assert counted() == (0, 0)
 
 
 def test_a_bound_stops_a_folder_and_the_same_command_goes_on(tmp_path: Path, rerank: Command) -> None:

@@ -43,6 +43,8 @@ _SCORE_BESIDE = re.compile(
     r"|(?=[,;)|\s]|$)))\)?"
 )
 _SEVERAL = re.compile(r"\W{0,3}\(?[A-Z](?:\)[^()\n]{1,200}[,;] ?\(?[A-Z]\)|([:.]) [^:\n]{1,200} > [A-Z]\1 )")
+_ELIDED = re.compile(r"['’](?!s\b)[^\W\d_]")
+"""What makes a letter the beginning of a name: `L'Oréal`"""
 _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 """Letter for letter: `ß` has two capitals."""
 _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,4}(?= ?\w\w)")
@@ -189,7 +191,9 @@ def words_of(text: str, identifiers: Identifiers, bracketed_only: bool) -> list[
         bracketed = at < len(brackets) and brackets[at][0] <= start
         position = identifiers.find(word)
         is_identifier = position is not None or identifiers.is_of_kind(word)
-        if is_identifier and identifiers.are_numbers and _is_measure(text, start, end):
+        if is_identifier and (
+            _is_measure(text, start, end) if identifiers.are_numbers else _ELIDED.match(text, end) is not None
+        ):
             is_identifier, position = False, None
         if is_identifier and (bracketed or (not bracketed_only and not _is_pronoun(match, text))):
             words.append(Word(word, start, "identifier", position, bracketed))

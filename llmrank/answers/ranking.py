@@ -60,8 +60,14 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     counted = in_lines and [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat: list numbers
     if (question.identifiers or not titles) and unsure and (counted or not reading.contradicted):
         other = second(blocks, text, question)
-        if len(other.named) >= len(reading.named) + (not reading.ambiguous):
+        near = not titles and not reading.mentions and bool(other.mentions)  # shortened titles: see `judge`
+        if near or len(other.named) >= len(reading.named) + (not reading.ambiguous):
             reading, with_titles = other, not titles
+    elif not titles and (counted or len(reading.named) < len(question.items)):
+        other = second(blocks, text, question)
+        ranks = counted and [*other.named] != [*reading.named]  # | 1 | Heat |
+        if len(other.named) >= len(reading.named) and (ranks or _stand_in_titles(reading, other)):
+            reading, with_titles = other, True
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
     if _only_excuses(reading, text):
         return unparsed(response, text, "no_candidate_named", repairs)
@@ -72,6 +78,15 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     else:
         answer = by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
     return with_repairs(answer, {"named_beside": _named_beside(reading, blocks, question, by_titles=with_titles)})
+
+
+def _stand_in_titles(identifiers: Listing, titles: Listing) -> bool:
+    """Return whether all identifiers are words of titles: the 2 of `Soap, pack of 2`, the L of `Shampoo, 1 L`."""
+    words: dict[int, set[str]] = {}
+    for mention in titles.mentions:
+        if mention.match:
+            words.setdefault(mention.line, set()).update(re.findall(r"\w+", mention.text))
+    return all(mention.text in words.get(mention.line, ()) for mention in identifiers.mentions)
 
 
 _BESIDE = 200

@@ -167,6 +167,22 @@ def test_titles_in_place_of_labels_are_read_and_counted() -> None:
     assert (places(answer), answer.repairs) == ([3, 1, 2], {"title_for_identifier": 3})
 
 
+@pytest.mark.parametrize(
+    "form", ["{n}. {title}", "- {title}", "{n}. **{title}** – fits", "| {n} | {title} |", "{n}\t{title}"]
+)
+@pytest.mark.parametrize("labels", ["1234", "ABCL"])
+def test_a_number_or_a_letter_in_a_title_is_no_identifier(form: str, labels: str) -> None:
+    titles = ["Sun Lotion SPF 3, 1 L", "L'Oréal Cream SPF 2, 1 L", "Soap A, pack of 2", "Sun Lotion B, SPF 2, 3 oz."]
+    text = "\n".join(form.format(n=n, title=titles[at]) for n, at in enumerate((3, 1, 0, 2), 1))
+    answer = read("permutation", text, Question(items(*titles), tuple(labels)))
+    assert (places(answer), answer.repairs) == ([4, 2, 1, 3], {"title_for_identifier": 4})
+
+
+def test_shortened_titles_in_place_of_identifiers_are_read_as_where_titles_were_asked() -> None:
+    question = Question(items("Philips Sensitive Shampoo, pack of 2", "L'Oréal Pro Hand Cream, 1 L"), ("A", "L"))
+    assert places(read("permutation", "1. L'Oréal Pro Hand Cream\n2. Philips Sensitive Shampoo", question)) == [2, 1]
+
+
 def test_item_ids_and_words_as_labels() -> None:
     films = items("Alien", "Heat", "Fargo")
     assert places(read("permutation", "B00X > A11Y, C22Z", Question(films, ("A11Y", "B00X", "C22Z")))) == [2, 1, 3]

@@ -467,7 +467,8 @@ def _take_json(text: str, values: list[Block]) -> str:
 
 
 def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, object], end: int) -> tuple[object, int]:
-    """Return objects that follow one another with the same keys (JSON Lines) as one array, and where it ends."""
+    """Return objects that follow one another with the same keys (JSON Lines) as one array, and where it ends; the first
+    alone where it is only repeated."""
     objects = [first]
     while (after := _NEXT_OBJECT.match(text, end)) is not None:
         try:
@@ -476,7 +477,8 @@ def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, ob
             break
         if not isinstance(value, dict) or value.keys() != first.keys():
             break
-        objects.append(cast("dict[object, object]", value))
+        if value != first:
+            objects.append(cast("dict[object, object]", value))
         end = until
     return (objects if len(objects) > 1 else first), end
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from llmrank.answers.blocks import split
 from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
@@ -140,6 +141,9 @@ def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
     return kept
 
 
+_OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
+
+
 def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
         called = [word for word in words if _CALLED.search(text[max(0, word.start - 80) : word.start])]
@@ -152,6 +156,8 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     lines = {word.text for word in words if is_begun_by(word, text, text.rfind("\n", 0, word.start) + 1)}
     begins = [word for word in words[:1] if is_begun_by(word, text) and _ends_there(word, text) and len(lines) == 1]
     weighed = {word.text for word in words if _WEIGHED.match(text, word.end)}
+    if len(words) > 1 and all(_OVER.fullmatch(text, one.end, two.start) for one, two in pairwise(words)):
+        return words[:1]  # B > A > C
     return called or better or (words if len(weighed) > 1 else begins) or words
 
 

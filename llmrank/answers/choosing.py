@@ -172,7 +172,10 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
         listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
     elif listing.falling and BEST_FIRST.search(listing.intro):
         listing.ambiguous = True  # most relevant first: [2] < [1]
-    elif listing.falling or (not (listing.ordered or borne_out) and (says_worst_first(said) or COUNTDOWN.search(said))):
+    elif listing.falling or (
+        not (listing.ordered or borne_out)
+        and (says_worst_first(said) or COUNTDOWN.search(said) or _is_counted_up(said, len(listing.mentions)))
+    ):
         listing.mentions.reverse()
     elif not listing.ordered:
         _turn_by_marks(listing, text)
@@ -184,6 +187,17 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     )
     listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
     return listing
+
+
+def _is_counted_up(said: str, entries: int) -> bool:
+    """Return whether an answer says that of its entries the first is the worst: `from 1 (worst) to 6 (best)`."""
+    found = _COUNTED_UP.search(said)
+    return found is not None and int(found[1]) == entries
+
+
+_COUNTED_UP = re.compile(
+    r"\b1 ?\((?:the )?(?:worst|least|lowest)\b[^()\n]{0,20}\) ?(?:to|-|–) ?(\d{1,4})\b", re.IGNORECASE
+)
 
 
 def _turn_by_marks(listing: Listing, text: str) -> None:

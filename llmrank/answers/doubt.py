@@ -49,7 +49,8 @@ _EVEN = _any_of(
 """What says, before a list or behind it, that none is preferred: `I would not put one above another`."""
 _GROUPED = _any_of(
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
-    r"(?! (?:(?:an?|the) )?(?:rank|order|relevance|preference|likelihood|score|how))"
+    r"(?! (?:(?:an?|the) )?(?:rank|order|relevance|preference|likelihood|score|how))",
+    r"(?m:(?:^|[.;] )(?:if|for) [^.:;\n]{3,60}: [^.:;\n]{3,300}[.;] for [^.:;\n]{3,40}: )",
 )
 """What introduces lists that are groups and no ranking."""
 _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
@@ -70,7 +71,7 @@ _CHANGES = _any_of(
     r"\b(?:swap|switch|exchange|reorder)\b.{0,80}\b(?:first|second|third|last|top|two|and|with|order)\b",
     rf"(?:{TAKEN_BACK.pattern}|\b(?:edit|mistake|oops)\b)"
     r".{0,200}\b(?:first|second|third|last|top|bottom|above|below|before|after|ahead|higher|lower|place|position|swapped"
-    r"|instead|wrong|order)\b",
+    r"|instead|wrong|order|outranks?|beats)\b",
     r"\b(?:should|would|must|needs? to|i['’]d|i['’]ll|let me|let['’]s) (?:be )?(?:moved?|bump(?:ed)?|push(?:ed)?"
     r"|promoted?|demoted?)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
@@ -192,8 +193,11 @@ def counts_otherwise(listing: Listing, text: str) -> bool:
     count = len(listing.mentions)
     if any(one.match and one.match.stage == "identifier" for one in listing.mentions):
         return False
+    beside = (line for line in lines if _NUMBERS_ONLY.fullmatch(line))
+    if any(_is_other_order(_COUNTED.findall(line), count) for line in beside):
+        return True
     if len(own) < count or count < 3 or 0 in own or max(own) > len(lines):
-        return any(_is_other_order(_COUNTED.findall(line), count) for line in lines if _NUMBERS_ONLY.fullmatch(line))
+        return False
     behind: list[list[str]] = []
     for at, title in own.items():
         rest = lines[at - 1].partition(title)[2]
@@ -210,7 +214,12 @@ def is_unranked(listing: Listing, said: str, text: str) -> bool:
         return False
     lines = text.split("\n")
     own = {one.line: one.text for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
-    found = [_SCORE.search(lines[at - 1].partition(name)[2]) or _SCORE.search(name) for at, name in own.items()]
+    found = [
+        _SCORE.search(lines[at - 1].partition(name)[2])
+        or _SCORE.search(name)
+        or _SCORE_LINE.match("".join(lines[at : at + 1]))
+        for at, name in own.items()
+    ]
     scores = [float(one[1].replace(",", ".")) for one in found if one]
     falls = scores in (sorted(scores, reverse=True), [*range(1, len(scores) + 1)])
     return _AS_GIVEN.search(said) is not None or (len(scores) == len(listing.mentions) and not falls)
@@ -221,6 +230,7 @@ _SCORE = re.compile(
     r"(?: ?(?:%|/ ?\d{1,3}|stars?\b|points?\b))?[*_]{0,3}(?=[)\]|. ]{0,3}$|[),;]| ?[-–—] )",
     re.IGNORECASE,
 )
+_SCORE_LINE = re.compile(r"\W*(?:score|rating|match|relevance)\W{1,6}(\d{1,3}(?:[.,]\d{1,4})?)", re.IGNORECASE)
 _COUNTED = re.compile(r"(?<![\w.,])\d{1,4}(?![\w.,]?\d)")
 _YEARS = re.compile(r"\b(?:18|19|20)\d\d\b")
 _NUMBERS_ONLY = re.compile(r"(?:[A-Za-z ]{1,20}: ?)?\d{1,4}(?:, ?\d{1,4})+\W*")

@@ -25,7 +25,7 @@ Mentions = list[Mention]
 
 _QUOTES = "\"“”„«»'‘’`"
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
-_INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|])[(\[]?#?(\d{1,3})(?:[.):\]]{1,2}|[位위]:?)\s?")
+_INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|]|(?<=\d\)))[(\[]?#?(\d{1,3})(?:[.):\]]{1,2}|[位위]:?)\s?")
 _BETWEEN_QUOTES = re.compile(
     rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и|then|finally|followed by|puis"
     rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"
@@ -111,7 +111,7 @@ _ASIDE = re.compile(
     r"[ ,(–—:-]{1,4}(?:if you|because|since|as you|(?:much )?like|similar|for fans|in the (?:style|vein)"
     r"|reminiscent|comparable)\b"
 )
-_AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?[\w.]*[A-Z]")
+_AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?(?:(?:d[aeiu]|del|du|la|le|v[ao]n|der|den) ){0,2}[\w.]*[A-Z]")
 _NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
 _PLACE = re.compile(r"\d{1,3}(?:st|nd|rd|th)(?: place)?", re.I)
 _SAYS_RANK = re.compile(r"\b(?:rank(?:ed)?|position|place)\b|\d(?:st|nd|rd|th)\b", re.I)

@@ -81,8 +81,8 @@ _NAMED = (
     ),
 )
 _PREDICTED = re.compile(
-    rf"\b(?:predicted|final|expected|estimated) (?:rating|score"
-    rf"|prediction)[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?",
+    rf"\b(?:(?:predicted|final|expected|estimated) (?:rating|score"
+    rf"|prediction)|prediction(?= ?[:=]))[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?",
     re.IGNORECASE,
 )
 _BOUND = re.compile(

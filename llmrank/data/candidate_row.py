@@ -29,7 +29,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from llmrank.data.rows import Arrow, is_text
+from llmrank.data.rows import TIME_HINT, Arrow, is_text
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
 
@@ -80,6 +80,11 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, Decimal) and value.as_tuple().exponent == 0
 
 
+def _dated(text: str) -> str:
+    as_float(text)
+    return text
+
+
 _Id = (
     Annotated[str, StringConstraints(strict=True, pattern=r"\S")]
     | Annotated[int, Field(strict=True)]
@@ -87,7 +92,8 @@ _Id = (
 )
 _Title = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_length=LONGEST_TITLE)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)] | Annotated[Decimal, Field(strict=True)]
-_Time = _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()]
+_Moment = Annotated[str, StringConstraints(strict=True, pattern=r"^\s*\d{4}-\d\d"), AfterValidator(_dated)]
+_Time = _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()] | _Moment
 _Attributes = dict[str, Any] | list[tuple[str, Any]]  # the latter is what pyarrow makes of a map
 
 
@@ -329,8 +335,10 @@ def _item_row(item: Item, **numbers: float | None) -> dict[str, object]:
     return row | {"attributes": dict(item.attributes)}
 
 
-def as_float(value: float | Decimal | date) -> float:
-    """Return a number, or a date as seconds since the epoch; without a zone it is in UTC."""
+def as_float(value: float | Decimal | date | str) -> float:
+    """Return a number, or a date (also as ISO 8601 text) as seconds since the epoch; without a zone it is in UTC."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value.strip())
     if isinstance(value, date):
         value = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
@@ -425,6 +433,8 @@ def _first_fault(error: ValidationError) -> tuple[str, str, str]:
         problem, hint = _FAULTS.get(kind, ("{shown}: {message}", "correct it"))
     if name == "title" and kind != "string_too_long":
         hint = _TITLE_HINT
+    if name == "timestamp":
+        hint = TIME_HINT
     length = len(given) if isinstance(given, str) else 0
     problem = problem.format(name=name, shown=_shown(given), length=length, message=first["msg"])
     more = f" (and {len(faults) - 1} more faults in this row)" if len(faults) > 1 else ""

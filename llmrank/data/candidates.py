@@ -70,7 +70,9 @@ class BadRowsError(InputError):
         texts = [str(fault).partition("\n  hint:")[0].removeprefix(f"{path}") for fault in faults]
         shown = "".join(f"\n    {text.removeprefix(', ').removeprefix(': ')}" for text in texts)
         listed = "" if count == len(faults) else f"; the first {len(faults)}"
-        hint = "correct them, or go on with the other rows: --skip-bad-rows (skip_bad_rows=True)"
+        hints = {fault.hint for fault in faults}
+        remedy = hints.pop() if len(hints) == 1 else "correct them"
+        hint = f"{remedy}; or go on with the other rows: --skip-bad-rows (skip_bad_rows=True)"
         super().__init__(f"{count:,} rows have faults{listed}:{shown}", path=path, hint=hint)
         self.faults, self.count = tuple(faults), count
         self.line, self.field, self.user = faults[0].line, faults[0].field, faults[0].user

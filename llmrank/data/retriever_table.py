@@ -214,7 +214,7 @@ def _proposed(
     no_item = np.array(pc.equal(item, ""))
     no_title = np.array(pc.equal(title, "")) & ~unknown & ~no_item
     where = names.get("title", "title")
-    give = "give every item a title: the model reads it; or leave such rows out with --skip-bad-rows"
+    give = "give every item a title: the model reads it"
     faults = [
         (user < 0, names["user"], "the user is missing", "give it, or remove the row"),
         (no_item, names["item"], "the item is missing", "give it, or remove the row"),
@@ -222,7 +222,7 @@ def _proposed(
         (no_title, where, "{item} has no title", give),
     ]
     if score is not None:
-        hint = "score every row, remove the column, or leave such rows out with --skip-bad-rows"
+        hint = "score every row, or remove the column"
         faults.append((~np.isfinite(score), names["score"], "{item} has no score", hint))
     good = best_first[~np.any([mask for mask, *_ in faults], axis=0)[best_first]]
     code = item.dictionary_encode().indices.to_numpy().astype(np.int64)
@@ -231,7 +231,7 @@ def _proposed(
     if drop_duplicates:
         left_out["repeated candidates are left out"] += int(repeated.sum())
     else:
-        hint = "keep it once (--drop-duplicates keeps the best)"
+        hint = "keep it once (--drop-duplicates); several lists of a user need a candidate file with a case_id for each"
         faults.append((repeated, names["item"], "{item} is a candidate twice", hint))
     if skip_bad_rows:
         for mask, _, problem, _ in faults:

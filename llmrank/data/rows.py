@@ -27,6 +27,7 @@ Arrow = Any
 """A value of pyarrow, which ships no types. In the columns below: an array, in chunks or not, of strings or as said."""
 Lines = Sequence[int] | NDArray[np.int64]
 """The line of each row, for messages."""
+TIME_HINT = "write seconds since the epoch, or as in 2001-12-31T23:59:00"
 MOST_WHOLE = 2.0**63
 """Whole numbers from here on have more than 64 bits."""
 YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800

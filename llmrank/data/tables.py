@@ -25,6 +25,7 @@ from llmrank.data.lines import byte_lines, decoded, open_binary
 from llmrank.data.rows import (
     FROM_ONE,
     MOST_WHOLE,
+    TIME_HINT,
     YEAR_1,
     YEAR_10000,
     Arrow,
@@ -73,7 +74,7 @@ _HINTS = {
     "number": "correct it",
     "score": "correct it",
     "gain": "write a number, or true and false",
-    "time": "write seconds since the epoch, or as in 2001-12-31T23:59:00",
+    "time": TIME_HINT,
 }
 MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
 

@@ -10,7 +10,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date
 from decimal import Decimal
 from numbers import Real
@@ -247,6 +247,9 @@ def as_event(given: Event | ItemLike, place: str) -> Event:
     if isinstance(given, Item | str):
         return Event(as_item(given, place))
     fields = _fields(given, place)
+    if isinstance(moment := fields.get("timestamp"), str):
+        with suppress(ValueError):
+            fields["timestamp"] = as_float(moment)
     known = {name: _number(fields.pop(name), f"{place}.{name}") for name in ("rating", "timestamp") if name in fields}
     return Event(as_item(fields, place), known.get("rating"), known.get("timestamp"))
 

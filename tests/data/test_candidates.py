@@ -487,10 +487,17 @@ def test_a_row_that_is_accepted_is_read_as_it_was_checked(path: str, value: Any,
         assert list(read_cases(table, truth=truth)) == [checked]
 
 
-def test_times_of_parquet_become_seconds() -> None:
+def test_faults_of_one_kind_say_what_to_do() -> None:
+    event = {"item_id": "50", "title": "A"}
+    rows = [changed(history=[{**event, "timestamp": moment}]) for moment in ("today", "2026-13-01")]
+    with pytest.raises(BadRowsError, match=r"hint: write seconds since the epoch, or as in 2001.*--skip-bad-rows"):
+        list(read_cases(pa.Table.from_pylist(rows)))
+
+
+def test_times_become_seconds() -> None:
     when = datetime(1997, 9, 20, 12, tzinfo=UTC)
     event = {"item_id": "50", "title": "Star Wars (1977)"}
-    for moment in (when, when.replace(tzinfo=None)):
+    for moment in (when, when.replace(tzinfo=None), "1997-09-20T12:00:00", "1997-09-20 14:00:00+02:00"):
         table = pa.Table.from_pylist([changed(history=[{**event, "timestamp": moment}])])
         (case,) = read_cases(table)
         assert case.history[0].timestamp == when.timestamp()

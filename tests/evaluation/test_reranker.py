@@ -241,10 +241,10 @@ def test_entries_are_read_as_those_of_a_candidate_file() -> None:
     past = {"item_id": 7, "title": "Heat", "rating": 4, "timestamp": 12, "genres": ["Crime", "Drama"]}
     event = lr.Event(lr.Item("7", "Heat", {"genres": "Crime, Drama"}), 4.0, 12.0)
     with serving(ScriptedServer(good("A"))) as server, reranker(server, "pairwise") as ranks:
-        for one in (past, event, cast("Any", pd.Series(past))):
+        for one in (past, event, cast("Any", pd.Series(past)), past | {"timestamp": "1970-01-01T00:00:12Z"}):
             ranks.rank([one], FILMS[:2])
     first, *others = [body["messages"] for body in server.seen]
-    assert "rated 4" in first[-1]["content"] and others.count(first) == 2
+    assert "rated 4" in first[-1]["content"] and others.count(first) == 3
 
 
 def test_rows_of_pandas_are_candidates() -> None:

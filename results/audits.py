@@ -1,6 +1,7 @@
 """Prints a block of results/audits.md: what every audit says of a shipped model. Audits that say nothing of it say why.
 
-    python results/audits.py FOLDER zero-shot --users 60
+    python results/audits.py FOLDER zero-shot --users 100
+    python results/audits.py FOLDER zero-shot-text --users 40 --only identifiers thinking
     python results/audits.py FOLDER tuned --users 400
 
 FOLDER keeps the Runs, and the user's Store every answer: the same command continues.
@@ -19,12 +20,14 @@ from llmrank.audit import Audit, popularity, position
 
 METHODS: dict[str, dict[str, Any]] = {
     "zero-shot": {"prompt": "first-token", "k": 20},
+    "zero-shot-text": {"prompt": "rankgpt", "k": 20},
     "tuned": {"ranker": "next_title", "k": 50},
 }
 ASKING: dict[str, dict[str, Any]] = {
     "history": {},
     "injection": {},
     "prior": {},
+    "paraphrase": {},
     "identifiers": {},
     "thinking": {},
     "variance": {},

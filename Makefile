@@ -60,7 +60,8 @@ test: check
 SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_trained.py \
 	backends/test_titles.py answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py report/test_figures.py \
 	audit/test_asking.py audit/test_settings_audited.py audit/test_variance.py audit/test_memorisation.py \
-	engine/test_limit.py run/test_plan.py rankers/test_needs.py evaluation/test_plan.py
+	engine/test_limit.py run/test_plan.py run/test_depth.py run/test_calibration.py rankers/test_needs.py \
+	evaluation/test_plan.py audit/test_audits.py
 SLOW_TESTS := run/test_export.py::test_ranx_gives_the_same_numbers \
 	answers/test_formats.py::test_twice_the_length_takes_twice_the_time \
 	backends/test_models.py::test_the_default_model_is_what_was_published \

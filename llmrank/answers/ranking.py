@@ -75,6 +75,8 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
         answer = by_title(reading.mentions, response, question, text, cut, repairs)
+        if not titles and not answer.ranked:  # nothing tells that titles were meant
+            return unparsed(response, text, answer.reason)
     else:
         answer = by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
     return with_repairs(answer, {"named_beside": _named_beside(reading, blocks, question, by_titles=with_titles)})

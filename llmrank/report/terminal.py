@@ -159,7 +159,7 @@ def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator
         tokens = (
             f"{usage.prompt_tokens:,} prompt tokens ({_cached(usage)}), {usage.completion_tokens:,} completion tokens"
         )
-        silent = f"; the endpoint does not say what {usage.unreported:,} Cases took" if usage.unreported else ""
+        silent = f"; what {usage.unreported:,} Cases took is not known" if usage.unreported else ""
         yield "calls", f"{usage.requests:,}{made}, {tokens}{silent}"
     if usage.currency is not None:
         now = f", {paid} now" if paid else ""

@@ -141,6 +141,17 @@ _IS_AN_END = re.compile(
 )
 
 
+def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
+    """Return whether the sentence in which a list begins names, before its first, an item that the list lacks."""
+    first, lines = listing.mentions[0] if listing.mentions else None, text.split("\n")
+    if first is None or not first.text or not 0 < first.line <= len(lines):
+        return False
+    before, found, _ = lines[first.line - 1][:2000].partition(first.text)
+    said = _SENTENCE.split(before)[-1]
+    named = index.named_in(said) if found and any(map(str.isalpha, said)) else set[int]()
+    return not named <= listing.named.keys()
+
+
 def of_the_first(first: int, said: Sequence[str], index: TitleIndex) -> bool:
     """Return whether a sentence calls another item than the first of a ranking the best."""
     lines = (line[:2000] for line in said if _TOP.search(line[:2000]))

@@ -71,7 +71,10 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
     if _only_excuses(reading, text):
         return unparsed(response, text, "no_candidate_named", repairs)
-    if reading.ambiguous or _names_another_first(reading, text, question) or _begins_earlier(reading, text, question):
+    begins_earlier = len(reading.named) < len(question.items) and doubt.of_the_beginning(
+        reading, text, title_index(question.items)
+    )
+    if reading.ambiguous or begins_earlier or _names_another_first(reading, text, question):
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
         answer = by_title(reading.mentions, response, question, text, cut, repairs)
@@ -79,6 +82,8 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
             return unparsed(response, text, answer.reason)
     else:
         answer = by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
+    if not answer.ranked:
+        return answer
     return with_repairs(answer, {"named_beside": _named_beside(reading, blocks, question, by_titles=with_titles)})
 
 
@@ -130,20 +135,6 @@ def _names_another_first(reading: Listing, text: str, question: Question) -> boo
     beside = [line for number, line in enumerate(text.split("\n"), 1) if number not in own]
     index = title_index(question.items)
     return any(doubt.of_the_first(first, beside, index) for first in [*reading.named][:1])
-
-
-def _begins_earlier(reading: Listing, text: str, question: Question) -> bool:
-    """Return whether the sentence in which a ranking begins names, before its first, an item that the ranking lacks."""
-    first, lines = reading.mentions[0] if reading.mentions else None, text.split("\n")
-    if first is None or not first.text or not 0 < first.line <= len(lines) or len(reading.named) == len(question.items):
-        return False
-    before, found, _ = lines[first.line - 1][:2000].partition(first.text)
-    said = _SENTENCE.split(before)[-1]
-    named = title_index(question.items).named_in(said) if found and any(map(str.isalpha, said)) else set[int]()
-    return not named <= reading.named.keys()
-
-
-_SENTENCE = re.compile(r"[.!?] ")
 
 
 def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:

@@ -25,7 +25,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @option("--items", type=_FILE, help="Table with ids and titles (CSV, Parquet, RecBole .item).")
 @option("--histories", type=_FILE, help="What the users did before: RecBole .inter, a sequence file, or a table.")
 @option("--qrels", "relevant", type=_FILE, help="What is relevant: TREC qrels, or a table of user, item (and gain).")
-@option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="For a table, such as --column user=uid.")
+@option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="For a table, such as --column case=request.")
 @option("--drop-duplicates", is_flag=True, help="Keep the first of an item that is named twice.")
 @option("--skip-bad-rows", is_flag=True, help="Go on without rows that have faults, and count them.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz.")
@@ -39,7 +39,18 @@ def convert(
     columns: tuple[str, ...],
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Write the file PROPOSED, of another recall stage, as a candidate file for eval and rerank."""
+    """Write the file PROPOSED, of another recall stage, as a candidate file for eval and rerank.
+
+    \b
+    Columns of tables are found by their usual names; --column names others:
+      user, item        whose candidate it is, and which item
+      title, score      of the item (--items may have the title)
+      rank              where there is no score
+      case              the request, where users have several: each becomes a Case
+      relevant, gain    what is relevant, in the table itself or in --qrels
+      timestamp         of an event, or of a Case: its history ends before it
+      rating, position  of an event
+    """
     from llmrank.data.external_formats import convert as write_converted
     from llmrank.evaluation.cases import column_roles
 

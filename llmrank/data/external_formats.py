@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,16 @@ from llmrank.data.candidate_writing import case_table, check_free, json_line, wr
 from llmrank.data.candidates import file_format
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items
-from llmrank.data.retriever_table import ROLES, Gains, candidate_table, gains_by_user, long_table, trimmed_ids
+from llmrank.data.retriever_table import (
+    ROLES,
+    Gains,
+    Owner,
+    candidate_table,
+    case_keys,
+    gains_by_owner,
+    long_table,
+    trimmed_ids,
+)
 from llmrank.data.rows import Arrow, EventRows
 from llmrank.data.sequences import read_sequence_file
 from llmrank.data.tables import ALIASES, EXTENSIONS, Table, read_event_rows, read_item_rows, read_table
@@ -60,8 +70,10 @@ def read_external(
             and `tallrec` have.
         histories: Earlier events: a table, or as `read_histories` reads them. Targets in it are what is relevant.
         relevant: What is relevant: TREC qrels, or a table of user and item (and gain).
-        columns: For all tables, the names of columns by role (user, item, title, score, rank, relevant, rating,
+        columns: For all tables, the names of columns by role (user, case, item, title, score, rank, relevant, rating,
             timestamp, position, gain), where they are not the usual ones. Each need be in one of the tables only.
+            A `case`, such as a request, makes a Case of each of a user's cases. Histories and relevant items without
+            this column are those of the user; then events count that are before the `timestamp` of the Case.
         drop_duplicates: Keep the best of an item that is named twice, instead of refusing the row.
         skip_bad_rows: Go on without what has a fault (an item without a title, …), and count it.
 
@@ -87,6 +99,13 @@ def read_external(
         tables["relevant"] = read_table(relevant)
     named = _by_table(columns or {}, tables)
     past, gains, known, queries = None, None, None, None
+    has_cases = format == "table" and tables["proposed"].find("case", named["proposed"]) is not None
+    if "case" in (columns or {}) and not has_cases:
+        hint = "give it there, or leave it out"
+        raise InputError("the table of candidates has no column for it", path=path, field="--column case", hint=hint)
+    owners: dict[str, Owner] = {
+        what: "case" if has_cases and tables[what].find("case", named[what]) is not None else "user" for what in tables
+    }
     left_out = Counter[str]()
     if format == "table":
         table = long_table(tables["proposed"], named["proposed"], left_out)
@@ -96,13 +115,15 @@ def read_external(
         table = read_trec_run(path) if format == "trec" else read_lists(path)
     if "past" in tables:
         past = read_event_rows(tables["past"], named["past"])
+        if owners["past"] == "case":
+            past = replace(past, user=_owners(tables["past"], named["past"], "case"))
     elif histories is not None:
         past, targets = read_histories(histories)
         gains = targets or None
     if "relevant" in tables:
-        gains = read_gains(tables["relevant"], named["relevant"])
+        gains = read_gains(tables["relevant"], named["relevant"], owners["relevant"])
     elif relevant is not None:
-        gains = read_qrels(relevant)
+        gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
     if "items" in tables:
         known = read_item_rows(tables["items"], named["items"])
     elif items is not None:
@@ -111,8 +132,10 @@ def read_external(
         table,
         items=known,
         histories=past,
+        histories_of=owners.get("past", "user"),
         queries=queries,
         relevant=gains,
+        relevant_of=owners.get("relevant", "user"),
         columns=named.get("proposed", {}),
         roles=ROLES if format == "table" else ("user", "item", "title", "score", "rank"),
         drop_duplicates=drop_duplicates,
@@ -223,11 +246,18 @@ def _by_table(columns: Mapping[str, str], tables: Mapping[str, Table]) -> dict[s
     return {what: {role: name for role, name in columns.items() if name in there} for what, there in names.items()}
 
 
-def read_gains(table: Table, columns: Mapping[str, str]) -> Gains:
-    """Return the gain of each user's relevant items, from a table of user and item (and gain; without it all are 1)."""
-    users, items = (trimmed_ids(table.texts(table.require(role, columns))).to_pylist() for role in ("user", "item"))
+def read_gains(table: Table, columns: Mapping[str, str], owner: Owner = "user") -> Gains:
+    """Return the gain of each owner's relevant items, from a table of user (and case) and item (and gain, else 1)."""
+    owners = trimmed_ids(_owners(table, columns, owner)).to_pylist()
+    items = trimmed_ids(table.texts(table.require("item", columns))).to_pylist()
     gain = table.find("gain", columns)
-    return gains_by_user(users, items, [1.0] * len(users) if gain is None else table.gains(gain).tolist())
+    return gains_by_owner(owners, items, [1.0] * len(owners) if gain is None else table.gains(gain).tolist())
+
+
+def _owners(table: Table, columns: Mapping[str, str], owner: Owner) -> Arrow:
+    """Return whom each row of a table is about."""
+    users = table.texts(table.require("user", columns))
+    return users if owner == "user" else case_keys(users, table.texts(table.require("case", columns)))
 
 
 def read_histories(path: Path) -> tuple[EventRows, Gains]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -37,28 +37,32 @@ from llmrank.data.tables import Table
 from llmrank.errors import InputError
 
 pc: Any = pyarrow.compute
-ROLES = ("user", "item", "title", "score", "rank", "relevant")
-"""What a column may be to us; every other one is an attribute of the item."""
+ROLES = ("user", "item", "title", "score", "rank", "relevant", "case")
+"""What a column may be to us; every other one is an attribute of the item, but for the time of a Case."""
 
-_NO_CANDIDATES = "users without candidates are left out"
+_NO_CANDIDATES = "Cases without candidates are left out"
+_BETWEEN = "\x1f"
+"""Stands between user and Case where one text names both; no id has it."""
 
 Gains = Mapping[str, Mapping[str, float]]
-"""User id -> item id -> gain, above 0."""
+"""Owner -> item id -> gain, above 0."""
+Owner = Literal["user", "case", "case_id"]
+"""Whom a row of another table is about: all Cases of a user, one Case (`case_keys`), or one by the id it gets."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Proposed:
     """The columns of a long table, aligned."""
 
-    user_ids: Arrow
-    """The users, in the order in which they come."""
-    user: NDArray[np.int64]
-    """Index into `user_ids`; -1: none."""
+    keys: Arrow
+    """Whose lists there are, in the order in which they come: users, or users with their Cases (`case_keys`)."""
+    owner: NDArray[np.int64]
+    """Index into `keys`; -1: none."""
     item: Arrow
     fields: dict[str, Arrow]
     """Those of a candidate."""
     order: NDArray[np.intp]
-    """The good rows: users in the order in which they come, and the candidates of each from the best on."""
+    """The good rows: owners in the order in which they come, and the candidates of each from the best on."""
 
 
 def candidate_table(
@@ -66,23 +70,28 @@ def candidate_table(
     *,
     items: ItemRows | None = None,
     histories: EventRows | None = None,
+    histories_of: Owner = "user",
     queries: EventRows | None = None,
     relevant: Gains | None = None,
+    relevant_of: Owner = "user",
     columns: Mapping[str, str],
     roles: Sequence[str] = ROLES,
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
     left_out: Counter[str],
 ) -> Arrow:
-    """Return the candidate file of a long table as a `pyarrow.Table`, users in the order in which they come.
+    """Return the candidate file of a long table as a `pyarrow.Table`, Cases in the order in which they come.
 
     Candidates stand by falling score; without scores, and where scores are equal, by rank, else as they come. See
     `read_external` for what is not said here.
 
     Args:
-        table: A row per user and item; with a title, unless `items` has it.
+        table: A row per user and item; with a title, unless `items` has it. With a column for the case there is a Case
+            for each of a user's cases; a time that the table has is then that of the Case, and history ends before it.
+        histories_of: Whom the `user` of the events names.
         queries: What users asked for: the history of a user without events.
         relevant: None: from the column `relevant` of the table, where there is one.
+        relevant_of: Whom its keys name.
         roles: Those of `ROLES` that columns may have; the others are attributes whatever they are called.
         left_out: Receives what was left out, in words, and how often.
 
@@ -93,27 +102,74 @@ def candidate_table(
     for role in roles[2:]:
         if (name := table.find(role, columns)) is not None and name not in names.values():
             names[role] = name
+    timed = "case" in names and histories_of == "user" and histories is not None and histories.timestamp is not None
+    if timed and (name := table.find("timestamp", columns)) is not None:
+        names["timestamp"] = name
     rows = _proposed(table, names, items, drop_duplicates, skip_bad_rows, left_out)
-    users = rows.user[rows.order]
-    starts = np.flatnonzero(np.diff(users, prepend=-1))
-    lengths = np.diff(starts, append=len(users))
-    user_ids = rows.user_ids.take(pa.array(users[starts]))
-    left_out[_NO_CANDIDATES] += len(np.unique(rows.user[rows.user >= 0])) - len(starts)
-    made: dict[str, Arrow] = {"user_id": user_ids}
+    owners = rows.owner[rows.order]
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    lengths = np.diff(starts, append=len(owners))
+    keys = rows.keys.take(pa.array(owners[starts]))
+    left_out[_NO_CANDIDATES] += len(np.unique(rows.owner[rows.owner >= 0])) - len(starts)
+    made = _ids(keys, "case" in names, left_out)
+    named: dict[Owner, Arrow] = {"user": made["user_id"], "case": keys, "case_id": made.get("case_id", keys)}
+    until = _times(table, names, rows.order, starts, lengths) if "timestamp" in names else None
     known = items or ItemRows("", rows.item, rows.fields["title"])
-    pasts = [_history(one, user_ids, known, left_out) for one in (histories, queries) if one is not None]
+    pasts = [
+        _history(events, named[histories_of], until, known, left_out)
+        for events in (histories, queries)
+        if events is not None
+    ]
     if pasts:
         made["history"] = pasts[0]
         if len(pasts) > 1:
             pairs = zip(*(past.to_pylist(maps_as_pydicts="lossy") for past in pasts), strict=True)
             made["history"] = pa.array([past or query for past, query in pairs])
     known_pasts = int(np.count_nonzero(pc.list_value_length(made["history"]))) if pasts else 0
-    left_out["Cases have an empty history"] += len(user_ids) - known_pasts
+    left_out["Cases have an empty history"] += len(keys) - known_pasts
     made["candidates"] = _list_column(lengths, rows.fields, rows.order)
-    gains = _column_gains(table, names, rows, left_out) if relevant is None else relevant
-    if gains:
-        made["relevant"] = _relevant(user_ids.to_pylist(), made["candidates"], gains, left_out)
+    if relevant is None:
+        relevant, relevant_of = _column_gains(table, names, rows, left_out), "case"
+    if relevant:
+        made["relevant"] = _relevant(named[relevant_of], relevant_of, made["candidates"], relevant, left_out)
     return pa.table(made)
+
+
+def case_keys(users: Arrow, cases: Arrow) -> Arrow:
+    """Return for each row the text that names its user and Case together; "" where it lacks one of them."""
+    users, cases = trimmed_ids(users), trimmed_ids(cases)
+    known = pc.and_(pc.not_equal(users, ""), pc.not_equal(cases, ""))
+    return pc.if_else(known, pc.binary_join_element_wise(users, cases, _BETWEEN), "")
+
+
+def _ids(keys: Arrow, have_cases: bool, left_out: Counter[str]) -> dict[str, Arrow]:
+    """Return the `user_id` of each key; where there are cases also the `case_id`, which no other user's Case has."""
+    if not have_cases:
+        return {"user_id": keys}
+    users, cases = (list(part) for part in zip(*(key.split(_BETWEEN, 1) for key in keys.to_pylist()), strict=True))
+    if len(set(cases)) < len(cases):
+        left_out["Cases are named USER-CASE: several users have a Case of one name"] += len(cases)
+        cases = [f"{user}-{case}" for user, case in zip(users, cases, strict=True)]
+    return {"user_id": pa.array(users, pa.string()), "case_id": pa.array(cases, pa.string())}
+
+
+def _times(
+    table: Table,
+    names: Mapping[str, str],
+    order: NDArray[np.intp],
+    starts: NDArray[np.intp],
+    lengths: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Return the time of each Case. Raises InputError: a row has none, or another than the other rows of its Case."""
+    seconds = table.seconds(names["timestamp"])[order]
+    times = seconds[starts]
+    if (differs := ~(seconds == np.repeat(times, lengths))).any():
+        row = int(order[differs.argmax()])
+        problem = "no time of its Case" if np.isnan(seconds[differs.argmax()]) else "a second time in one Case"
+        hint = "give the time of the request in every row (or name it: --column timestamp=NAME), or rename the column"
+        line, user = int(table.lines[row]), table.data[names["user"]][row].as_py()
+        raise InputError(problem, path=table.path, line=line, field=names["timestamp"], user=str(user), hint=hint)
+    return times
 
 
 def long_table(table: Table, columns: Mapping[str, str], left_out: Counter[str]) -> Table:
@@ -134,10 +190,12 @@ def long_table(table: Table, columns: Mapping[str, str], left_out: Counter[str])
         table = replace(table, data=data)
     if item is None or user is None:
         return table
-    if len(pc.unique(data[user])) == len(data):  # a row per user: lists may be texts, as CSV has them
+    case = table.find("case", columns)
+    owners = data[user] if case is None else case_keys(table.texts(user), table.texts(case))
+    if len(pc.unique(owners)) == len(data):  # a row per user or Case: lists may be texts, as CSV has them
         loose = {item, *(table.find(role, columns) for role in ("score", "rank", "relevant"))}
         for place, name in enumerate(data.column_names):
-            if name != user and _holds_lists(data[name], strict=name not in loose):
+            if name not in (user, case) and _holds_lists(data[name], strict=name not in loose):
                 parsed = pa.array([_parsed_list(text) for text in data[name].to_pylist()], pa.list_(pa.string()))
                 data = data.set_column(place, name, parsed)
     data = data.combine_chunks()
@@ -209,14 +267,17 @@ def _proposed(
     score = table.numbers(names["score"], "score") if "score" in names else None
     rank = table.numbers(names["rank"], "rank") if "rank" in names else np.zeros(len(data))
     best_first = np.lexsort((np.arange(len(data)), rank, *([] if score is None else [-score])))
-    encoded = users.dictionary_encode()
-    user = np.where(np.array(pc.equal(users, "")), -1, encoded.indices.to_numpy().astype(np.int64))
+    keys = case_keys(users, table.texts(names["case"])) if "case" in names else users
+    encoded = keys.dictionary_encode()
+    owner = np.where(np.array(pc.equal(keys, "")), -1, encoded.indices.to_numpy().astype(np.int64))
+    no_user = np.array(pc.equal(users, ""))
     no_item = np.array(pc.equal(item, ""))
     no_title = np.array(pc.equal(title, "")) & ~unknown & ~no_item
     where = names.get("title", "title")
     give = "give every item a title: the model reads it"
     faults = [
-        (user < 0, names["user"], "the user is missing", "give it, or remove the row"),
+        (no_user, names["user"], "the user is missing", "give it, or remove the row"),
+        ((owner < 0) & ~no_user, names.get("case", ""), "the case is missing", "give it, or remove the row"),
         (no_item, names["item"], "the item is missing", "give it, or remove the row"),
         (unknown & ~no_item, names["item"], "{item} is not in the items table", "add it there, or remove the row"),
         (no_title, where, "{item} has no title", give),
@@ -226,12 +287,13 @@ def _proposed(
         faults.append((~np.isfinite(score), names["score"], "{item} has no score", hint))
     good = best_first[~np.any([mask for mask, *_ in faults], axis=0)[best_first]]
     code = item.dictionary_encode().indices.to_numpy().astype(np.int64)
-    kept = np.sort(np.unique(user[good] * (code.max(initial=0) + 1) + code[good], return_index=True)[1])
+    kept = np.sort(np.unique(owner[good] * (code.max(initial=0) + 1) + code[good], return_index=True)[1])
     repeated = np.isin(np.arange(len(data)), np.delete(good, kept))
     if drop_duplicates:
         left_out["repeated candidates are left out"] += int(repeated.sum())
     else:
-        hint = "keep it once (--drop-duplicates); several lists of a user need a candidate file with a case_id for each"
+        several = "" if "case" in names else "; where a user has several lists, name what tells them apart"
+        hint = "keep it once (--drop-duplicates)" + (several and f"{several}: --column case=NAME")
         faults.append((repeated, names["item"], "{item} is a candidate twice", hint))
     if skip_bad_rows:
         for mask, _, problem, _ in faults:
@@ -243,7 +305,7 @@ def _proposed(
         raise InputError("the table has no rows", path=table.path, hint="write at least one")
     fields = {"item_id": item, "title": title} | ({} if score is None else {"score": pa.array(score)})
     fields |= _renamed(attributes, CANDIDATE_FIELDS)
-    return _Proposed(encoded.dictionary, user, item, fields, good[np.argsort(user[good], kind="stable")])
+    return _Proposed(encoded.dictionary, owner, item, fields, good[np.argsort(owner[good], kind="stable")])
 
 
 def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[np.bool_], str, str, str]]) -> None:
@@ -259,27 +321,53 @@ def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[
     refuse_rows(table.path, found, len(bad))
 
 
-def _history(events: EventRows, user_ids: Arrow, known: ItemRows, left_out: Counter[str]) -> Arrow:
-    """Return the events of the users, oldest first, as a list column."""
-    user = pc.index_in(trimmed_ids(events.user), value_set=user_ids)
+def _history(
+    events: EventRows,
+    owners: Arrow,
+    until: NDArray[np.float64] | None,
+    known: ItemRows,
+    left_out: Counter[str],
+) -> Arrow:
+    """Return the events of each Case's owner that are before the Case, oldest first, as a list column."""
+    encoded = owners.dictionary_encode()
+    owned = pc.index_in(trimmed_ids(events.user), value_set=encoded.dictionary)
     item = trimmed_ids(events.item)
     places = pc.index_in(item, value_set=trimmed_ids(known.item_id))
     title = _trimmed(known.title).take(places).fill_null("")
     if events.title is not None:
         title = pc.if_else(pc.equal(title, ""), _trimmed(events.title), title)
-    ours = np.array(user.is_valid())
+    ours = np.array(owned.is_valid())
     nameless = np.array(pc.equal(title, "")) | np.array(pc.equal(item, ""))
     left_out["events of the histories are left out: their items have no title"] += int((ours & nameless).sum())
     rows = np.flatnonzero(ours & ~nameless)
-    owner = user.fill_null(-1).to_numpy().astype(np.int64)
+    owner = owned.fill_null(-1).to_numpy().astype(np.int64)
     oldest_first = rows[chronological(owner[rows], events.take(rows))]
-    order = oldest_first[np.argsort(owner[oldest_first], kind="stable")]
+    by_owner = oldest_first[np.argsort(owner[oldest_first], kind="stable")]
+    order, lengths = _for_each(by_owner, owner, encoded.indices.to_numpy())
+    if until is not None and events.timestamp is not None:
+        case = np.repeat(np.arange(len(owners)), lengths)
+        before = events.timestamp[order] < until[case]
+        left_out["times an event is left out of a history: it is not before the Case"] += int((~before).sum())
+        order, lengths = order[before], np.bincount(case[before], minlength=len(owners))
+    elif shared := len(owners) - len(encoded.dictionary):
+        problem = "Cases have the history of another Case of their user, whole"
+        left_out[f"{problem}: name their time (--column timestamp=NAME), or give each its history (case=NAME)"] = shared
     fields: dict[str, Arrow] = {"item_id": item, "title": title}
     for name, values in (("rating", events.rating), ("timestamp", events.timestamp)):
         if values is not None:
             fields[name] = pa.array(values, pa.float64(), mask=np.isnan(values))
     fields |= _renamed({name: _attribute(column, places) for name, column in known.attributes.items()}, EVENT_FIELDS)
-    return _list_column(np.bincount(owner[order], minlength=len(user_ids)), fields, order)
+    return _list_column(lengths, fields, order)
+
+
+def _for_each(
+    by_owner: NDArray[np.intp], owner: NDArray[np.int64], owners: NDArray[np.int32]
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return the rows of each Case's owner, one Case after the other, and how many they are."""
+    counts = np.bincount(owner[by_owner], minlength=int(owners.max(initial=-1)) + 1)
+    lengths = counts[owners]
+    first = (np.cumsum(counts) - counts)[owners] - (np.cumsum(lengths) - lengths)
+    return by_owner[np.repeat(first, lengths) + np.arange(lengths.sum())], lengths
 
 
 def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_out: Counter[str]) -> Gains:
@@ -287,28 +375,30 @@ def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_
     if (name := names.get("relevant")) is None:
         return {}
     gains = table.gains(name)
-    wanted = np.flatnonzero((gains > 0) & (rows.user >= 0) & np.array(pc.not_equal(rows.item, "")))
+    wanted = np.flatnonzero((gains > 0) & (rows.owner >= 0) & np.array(pc.not_equal(rows.item, "")))
     left_out[f"rows are relevant by the column {name!r}"] += len(wanted)
-    users, items = rows.user_ids.take(pa.array(rows.user[wanted])), rows.item.take(pa.array(wanted))
-    return gains_by_user(users.to_pylist(), items.to_pylist(), gains[wanted].tolist())
+    owners, items = rows.keys.take(pa.array(rows.owner[wanted])), rows.item.take(pa.array(wanted))
+    return gains_by_owner(owners.to_pylist(), items.to_pylist(), gains[wanted].tolist())
 
 
-def gains_by_user(users: Sequence[str], items: Sequence[str], gains: Sequence[float]) -> Gains:
-    """Return the gains above 0; of an item that a user has several times the last."""
+def gains_by_owner(owners: Sequence[str], items: Sequence[str], gains: Sequence[float]) -> Gains:
+    """Return the gains above 0; of an item that an owner has several times the last."""
     made: dict[str, dict[str, float]] = {}
-    for user, item, gain in zip(users, items, gains, strict=True):
+    for owner, item, gain in zip(owners, items, gains, strict=True):
         if gain > 0:
-            made.setdefault(user, {})[item] = gain
+            made.setdefault(owner, {})[item] = gain
     return made
 
 
-def _relevant(users: list[str], candidates: Arrow, gains: Gains, left_out: Counter[str]) -> Arrow:
-    rows = [gains.get(user, {}) for user in users]
+def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_out: Counter[str]) -> Arrow:
+    owners: list[str] = named.to_pylist()
+    rows = [gains.get(name, {}) for name in owners]
     ids, starts = candidates.values.field("item_id").to_pylist(), candidates.offsets.to_pylist()
     missed = sum(len(row.keys() - ids[start:end]) for row, (start, end) in zip(rows, pairwise(starts), strict=True))
     left_out["Cases have no relevant item: no measure counts them"] += sum(not row for row in rows)
     left_out["relevant items are no candidates: they count against the score"] += missed
-    left_out["users have relevant items and no candidates: they are left out"] += len(gains.keys() - set(users))
+    who = "users" if owner == "user" else "Cases"
+    left_out[f"{who} have relevant items and no candidates: they are left out"] += len(gains.keys() - set(owners))
     if any(gain != 1 for row in rows for gain in row.values()):
         return pa.array([list(row.items()) for row in rows], pa.map_(pa.string(), pa.float64()))
     return pa.array([list(row) for row in rows], pa.list_(pa.string()))

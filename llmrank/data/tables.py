@@ -59,6 +59,7 @@ score     score scores similarity prediction predictedscore recallscore
 rank      rank ranks
 relevant  relevant relevance label gain clicked purchased isrelevant
 gain      gain relevance grade label relevant
+case      case caseid
 """
 ALIASES: Mapping[str, list[str]] = {role: names for role, *names in map(str.split, _ALIASES.strip().splitlines())}
 """What a column of each role is called, in lower case without separators; the first that is there is taken."""

@@ -197,7 +197,7 @@ def test_faults_are_listed_or_left_out_and_counted(files: Callable[..., dict[str
     assert set(notes) == {
         "1 rows left out: the item is not in the items table",
         "1 rows left out: the item has no title",
-        "1 users without candidates are left out",
+        "1 Cases without candidates are left out",
         "1 Cases have an empty history",
     }
     assert [case.user_id for case in read_cases(tmp_path / "out.jsonl")] == ["7", "10"]

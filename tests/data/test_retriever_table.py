@@ -36,7 +36,7 @@ def write_catalogue(folder: Path) -> Path:
     return folder / "items.parquet"
 
 
-def long_table() -> pa.Table:
+def long_table() -> Any:
     rows = [(f"u{u}", f"s{(u + n) % ITEMS}", 1.0 - n / 10) for u in range(USERS) for n in range(3)]
     users, items, scores = zip(*reversed(rows), strict=True)
     return pa.table({"customer_id": users, "item_id": items, "similarity": scores, "in_stock": [True] * len(rows)})
@@ -123,7 +123,7 @@ def test_users_whose_list_is_empty_are_counted(kind: object, tmp_path: Path) -> 
     items = pa.array([["s1", "s2"], [], None], kind)
     pq.write_table(pa.table({"user": ["u1", "u2", "u3"], "items": items}), tmp_path / "wide.parquet")
     rows, notes = convert(tmp_path / "wide.parquet", "table", tmp_path / "out.jsonl", items=write_catalogue(tmp_path))
-    assert rows == 1 and "2 users without candidates are left out" in notes
+    assert rows == 1 and "2 Cases without candidates are left out" in notes
 
 
 def test_lists_of_a_fixed_size_are_lists(tmp_path: Path) -> None:
@@ -220,6 +220,106 @@ def test_roles_are_named_for_the_tables_beside_it_too(tmp_path: Path) -> None:
     assert [(event.item.title, event.timestamp) for event in first.history] == [("Three", 100)]
     assert (first.relevant, first.gains) == (("1",), (2.0,))
     assert not second.history
+
+
+def write_requests(folder: Path, suffix: str = ".csv", **more: list[Any]) -> Path:
+    """Two requests of user 1, one of user 2; what the user bought stands in the table."""
+    table = pa.table(
+        {
+            "user_id": ["1", "2", "1", "1", "1", "2"],
+            "request": ["a", "c", "b", "a", "b", "c"],
+            "item_id": ["s0", "s1", "s0", "s1", "s2", "s3"],
+            "score": [0.1, 0.9, 0.8, 0.2, 0.3, 0.5],
+            "clicked": [1, 0, 0, 0, 1, 0],
+            **more,
+        }
+    )
+    path = folder / f"requests{suffix}"
+    pv.write_csv(table, path) if suffix == ".csv" else pq.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_each_request_of_a_user_becomes_a_case(suffix: str, tmp_path: Path) -> None:
+    path, items, out = write_requests(tmp_path, suffix), write_catalogue(tmp_path), tmp_path / "out.parquet"
+    with pytest.raises(InputError, match=r"(?s)a candidate twice.*--column case=NAME"):
+        convert(path, "table", out, items=items)
+    assert convert(path, "table", out, items=items, columns={"case": "request"})[0] == 3
+    cases = list(CandidateFile(out).cases())
+    assert [(case.user_id, case.case_id) for case in cases] == [("1", "a"), ("2", "c"), ("1", "b")]
+    assert [[item.item_id for item in case.candidates] for case in cases] == [["s1", "s0"], ["s1", "s3"], ["s0", "s2"]]
+    assert [case.relevant for case in cases] == [("s0",), (), ("s2",)]
+    assert "request" not in cases[0].candidates[0].attributes
+
+
+def test_requests_that_each_user_counts_from_one_are_named_with_the_user(tmp_path: Path) -> None:
+    path = write_requests(tmp_path, case_id=["1", "1", "2", "1", "2", "1"])
+    made, notes = read_external(path, "table", items=write_catalogue(tmp_path))
+    assert made["case_id"].to_pylist() == ["1-1", "2-1", "1-2"]
+    assert "3 Cases are named USER-CASE: several users have a Case of one name" in notes
+
+
+def test_the_history_of_a_case_ends_before_its_time(tmp_path: Path) -> None:
+    path = write_requests(tmp_path, timestamp=[20, 40, 30, 20, 30, 40])
+    (tmp_path / "past.csv").write_text("user_id,item_id,timestamp\n1,s4,25\n1,s3,10\n1,s0,20\n2,s4,50\n3,s4,1\n")
+    options: dict[str, Any] = {"items": write_catalogue(tmp_path), "columns": {"case": "request"}}
+    made, notes = read_external(path, "table", histories=tmp_path / "past.csv", **options)
+    cases = {case.case_id: case for case in CandidateFile(made).cases()}
+    ids = {name: [event.item.item_id for event in case.history] for name, case in cases.items()}
+    assert ids == {"a": ["s3"], "b": ["s3", "s0", "s4"], "c": []}
+    assert "3 times an event is left out of a history: it is not before the Case" in notes
+    assert "timestamp" not in cases["a"].candidates[0].attributes
+    path = write_requests(tmp_path, timestamp=[20, 40, 30, 21, 30, 40])
+    with pytest.raises(InputError, match="a second time in one Case") as caught:
+        read_external(path, "table", histories=tmp_path / "past.csv", **options)
+    assert (caught.value.line, caught.value.user) == (2, "1")
+    assert len(read_external(path, "table", **options)[0]) == 3  # without histories the time is the item's
+
+
+def test_histories_and_what_is_relevant_are_of_the_case_or_of_the_user(tmp_path: Path) -> None:
+    path, items = write_requests(tmp_path).rename(tmp_path / "r.csv"), write_catalogue(tmp_path)
+    path.write_text(path.read_text().replace("clicked", "colour"))
+    (tmp_path / "past.csv").write_text("user_id,request,item_id\n1,a,s3\n1,b,s3\n1,b,s4\n2,a,s0\n")
+    (tmp_path / "next.csv").write_text("user_id,request,item_id\n1,a,s1\n1,x,s2\n2,c,s3\n")
+    (tmp_path / "users.csv").write_text("user_id,item_id\n1,s0\n")
+    (tmp_path / "qrels").write_text("a 0 s0 2\n1 0 s2 1\n")
+
+    def made(histories: str, relevant: str) -> tuple[list[int], list[tuple[str, ...]], list[str]]:
+        options: dict[str, Any] = {"items": items, "columns": {"case": "request"}}
+        table, notes = read_external(
+            path, "table", histories=tmp_path / histories, relevant=tmp_path / relevant, **options
+        )
+        cases = sorted(CandidateFile(table).cases(), key=lambda case: case.case_id)
+        return [len(case.history) for case in cases], [case.relevant for case in cases], notes
+
+    lengths, relevant, notes = made("past.csv", "next.csv")
+    assert (lengths, relevant) == ([1, 2, 0], [("s1",), (), ("s3",)])
+    assert "1 Cases have relevant items and no candidates: they are left out" in notes
+    lengths, relevant, notes = made("users.csv", "users.csv")
+    assert (lengths, relevant) == ([1, 1, 0], [("s0",), ("s0",), ()])
+    assert any(note.startswith("1 Cases have the history of another Case of their user, whole") for note in notes)
+    assert made("users.csv", "qrels")[1] == [("s0",), (), ()]  # a query of TREC is a Case
+
+
+def test_faults_of_the_case_column_are_named(tmp_path: Path) -> None:
+    path, items = write_requests(tmp_path), write_catalogue(tmp_path)
+    path.write_text(path.read_text().replace('"1","b"', '"1",""'))
+    with pytest.raises(BadRowsError, match="the case is missing"):
+        read_external(path, "table", items=items, columns={"case": "request"})
+    table, notes = read_external(path, "table", items=items, columns={"case": "request"}, skip_bad_rows=True)
+    assert table["case_id"].to_pylist() == ["a", "c"]
+    assert "2 rows left out: the case is missing" in notes
+    (tmp_path / "next.csv").write_text("user_id,visit,item_id\n1,a,s1\n")
+    with pytest.raises(InputError, match="the table of candidates has no column for it"):
+        read_external(path, "table", items=items, columns={"case": "visit"}, relevant=tmp_path / "next.csv")
+
+
+def test_wide_rows_of_a_user_with_several_requests(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text('user_id,request,items\n1,a,"[""s0"", ""s1""]"\n1,b,"[""s1"", ""s0""]"\n')
+    made, _ = read_external(path, "table", items=write_catalogue(tmp_path), columns={"case": "request"})
+    given = [[item.item_id for item in case.candidates] for case in CandidateFile(made).cases()]
+    assert given == [["s0", "s1"], ["s1", "s0"]]
 
 
 def test_a_candidate_file_needs_no_conversion(tmp_path: Path) -> None:

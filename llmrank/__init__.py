@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmrank.errors import LlmrankError
     from llmrank.evaluation.auditing import run_audit
     from llmrank.evaluation.cases import load_cases
+    from llmrank.evaluation.convert import convert
     from llmrank.evaluation.evaluate import evaluate
     from llmrank.evaluation.method import load_prompt, make_ranker
     from llmrank.evaluation.plan import plan
@@ -39,6 +40,7 @@ __all__ = [
     "Reranker",
     "Run",
     "compare",
+    "convert",
     "evaluate",
     "load_cases",
     "load_prompt",
@@ -57,6 +59,7 @@ _WHERE = {
     "llmrank.types": ("Case", "Event", "Item", "Outcome", "Ranking"),
     "llmrank.evaluation.auditing": ("run_audit",),
     "llmrank.evaluation.cases": ("load_cases",),
+    "llmrank.evaluation.convert": ("convert",),
     "llmrank.evaluation.evaluate": ("evaluate",),
     "llmrank.evaluation.method": ("load_prompt", "make_ranker"),
     "llmrank.evaluation.plan": ("plan",),

@@ -12,7 +12,7 @@ import llmrank as lr
 PROMISED = {
     "load_cases", "load_prompt", "make_ranker", "evaluate", "compare", "plan", "rerank", "run_audit", "score",
     "load_run", "open_store", "Reranker", "Run", "Case", "Item", "Event", "Ranking", "Outcome", "measures",
-    "LlmrankError",
+    "LlmrankError", "convert",
 }  # fmt: skip
 
 

@@ -59,6 +59,8 @@ class DataFrame(Protocol):
         ...
 
 
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls an index without a name: no column of the user's."""
 Source = Path | ArrowTable | DataFrame
 """A candidate file, or a table in memory that has its columns."""
 
@@ -387,19 +389,20 @@ def arrow_table(source: ArrowTable | DataFrame) -> Arrow:
     """Return a table in memory as a `pyarrow.Table`; InputError where it cannot be one."""
     try:
         if isinstance(source, ArrowTable):
-            return without_views(pa.table(source))
+            table = without_views(pa.table(source))
+            return table.drop_columns([name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)])
         from pyarrow.interchange import from_dataframe
 
         return from_dataframe(source)
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError) as error:
-        hint = "give a pyarrow table, a polars or a pandas DataFrame (2.2 or later), with lists of structs as columns"
+        hint = "give a pyarrow table, a polars or a pandas DataFrame (2.2 or later), each column of one type"
         raise InputError(f"no table of candidates ({error})", path="the table", hint=hint) from error
 
 
 def _convert_hint(path: Path | str) -> str:
-    file = path if isinstance(path, Path) else "FILE"
-    into = "convert it" if isinstance(path, Path) else "write it to a file, and convert that"
-    return f"{into}: llmrank convert {file} --from table -o candidates.parquet"
+    if isinstance(path, Path):
+        return f"convert it: llmrank convert {path} --from table -o candidates.parquet"
+    return "convert it: llmrank.convert(table, items=…, histories=…, relevant=…)"
 
 
 # --- JSON lines -----------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from llmrank.data.candidate_row import attribute_text, parquet_schema
 from llmrank.data.candidate_writing import case_table, check_free, json_line, write_lines, write_tables
-from llmrank.data.candidates import file_format
+from llmrank.data.candidates import Source, arrow_table, file_format
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items
 from llmrank.data.retriever_table import (
@@ -51,20 +51,22 @@ _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")
 
 
 def read_external(
-    path: Path,
+    proposed: Source,
     format: str,  # noqa: A002 - the word that people use
     *,
-    items: Path | None = None,
-    histories: Path | None = None,
-    relevant: Path | None = None,
+    items: Source | None = None,
+    histories: Source | None = None,
+    relevant: Source | None = None,
     columns: Mapping[str, str] | None = None,
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
 ) -> tuple[Arrow, list[str]]:
     """Return a file that is no candidate file as one (a `pyarrow.Table`), and notes about what was left out.
 
+    Where a file may be a table, it may also be one in memory.
+
     Args:
-        path: What the recall stage proposed.
+        proposed: What the recall stage proposed.
         format: One of `FORMATS`.
         items: Table with ids and titles, or RecBole's `.item`. Tables may have titles of their own, and `rank_llm`
             and `tallrec` have.
@@ -83,20 +85,21 @@ def read_external(
     if format not in FORMATS:
         problem = f"there is no format {format!r}{nearest(format, FORMATS)}"
         raise InputError(problem, hint=f"choose one of {', '.join(FORMATS)}")
+    path = proposed if isinstance(proposed, Path) else "the table"
     if format == "tallrec":
-        if items or histories or relevant:
+        if not (items is histories is relevant is None):
             raise InputError("the file of TALLRec holds all there is", path=path, hint="leave the other files out")
-        return case_table(list(read_tallrec(path)), parquet_schema()), []
+        return case_table(list(read_tallrec(_file(proposed, format))), parquet_schema()), []
     if format in ("trec", "lists") and items is None:
         hint = "name a table with their ids and titles (--items)"
         raise InputError("the file has ids and no titles", path=path, hint=hint)
-    tables = {"proposed": read_table(path)} if format == "table" else {}
-    if items is not None and items.suffix != ".item":
-        tables["items"] = read_table(items)
-    if histories is not None and histories.suffix not in (".inter", ".txt"):
-        tables["past"] = read_table(histories)
-    if relevant is not None and relevant.name.lower().endswith(EXTENSIONS):
-        tables["relevant"] = read_table(relevant)
+    tables = {"proposed": _table(proposed, "the table")} if format == "table" else {}
+    if items is not None and not (isinstance(items, Path) and items.suffix == ".item"):
+        tables["items"] = _table(items, "the items")
+    if histories is not None and not (isinstance(histories, Path) and histories.suffix in (".inter", ".txt")):
+        tables["past"] = _table(histories, "the histories")
+    if relevant is not None and not (isinstance(relevant, Path) and not relevant.name.lower().endswith(EXTENSIONS)):
+        tables["relevant"] = _table(relevant, "what is relevant")
     named = _by_table(columns or {}, tables)
     past, gains, known, queries = None, None, None, None
     has_cases = format == "table" and tables["proposed"].find("case", named["proposed"]) is not None
@@ -110,23 +113,23 @@ def read_external(
     if format == "table":
         table = long_table(tables["proposed"], named["proposed"], left_out)
     elif format == "rank_llm":
-        table, queries = read_rank_llm(path)
+        table, queries = read_rank_llm(_file(proposed, format))
     else:
-        table = read_trec_run(path) if format == "trec" else read_lists(path)
+        table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "past" in tables:
         past = read_event_rows(tables["past"], named["past"])
         if owners["past"] == "case":
             past = replace(past, user=_owners(tables["past"], named["past"], "case"))
-    elif histories is not None:
+    elif isinstance(histories, Path):
         past, targets = read_histories(histories)
         gains = targets or None
     if "relevant" in tables:
         gains = read_gains(tables["relevant"], named["relevant"], owners["relevant"])
-    elif relevant is not None:
+    elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
     if "items" in tables:
         known = read_item_rows(tables["items"], named["items"])
-    elif items is not None:
+    elif isinstance(items, Path):
         known = read_atomic_items(items)
     made = candidate_table(
         table,
@@ -230,6 +233,16 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
     asked = [f"query:{user}" for user in queries]
     users, items, titles = (pa.array(list(column), pa.string()) for column in (queries, asked, queries.values()))
     return Table(path, data, lines), EventRows(path, users, items, title=titles)
+
+
+def _table(source: Source, what: str) -> Table:
+    return read_table(source) if isinstance(source, Path) else Table(what, arrow_table(source))
+
+
+def _file(proposed: Source, format: str) -> Path:  # noqa: A002 - the word that people use
+    if isinstance(proposed, Path):
+        return proposed
+    raise InputError(f"a table in memory is none of {format}", path="the table", hint="name a file, or format='table'")
 
 
 def _by_table(columns: Mapping[str, str], tables: Mapping[str, Table]) -> dict[str, dict[str, str]]:

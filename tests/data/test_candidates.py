@@ -408,7 +408,7 @@ def test_a_long_table_in_parquet_is_told_how_to_become_candidates(tmp_path: Path
 def test_a_table_whose_columns_nobody_knows_is_refused_once_and_not_row_by_row(tmp_path: Path) -> None:
     table = pa.table({"member": ["1", "1"], "sku": ["a", "b"], "sim": [1.0, 2.0]})
     pq.write_table(table, path := tmp_path / "a.parquet")
-    for source, command in ((path, f"convert {path} --from table"), (table, "convert FILE --from table")):
+    for source, command in ((path, f"convert {path} --from table"), (table, "llmrank.convert(table, items=")):
         with pytest.raises(InputError, match="no column 'candidates' among member, sku, sim") as caught:
             read_cases(source)
         assert command in caught.value.hint

@@ -178,21 +178,23 @@ def render_command(
 
 @prompts.command(name="diff", cls=GroupedCommand)
 @click.argument("name")
+@click.argument("other", required=False)
 @click.option("--cases", "count", default=3, show_default=True, type=click.IntRange(1), help="Prompts to render.")
 @settings_options(CaseSettings, "data", without=["users"])
-def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 - the settings
-    """Show what the edited template NAME changes in rendered prompts, against the one that comes with llmrank."""
+def diff_command(name: str, other: str | None, count: int, **values: Any) -> None:  # noqa: ANN401 - the settings
+    """Show how the prompts of template OTHER differ from those of NAME, for a few users.
+
+    Without OTHER: what your edit of NAME changes, against the one that comes with llmrank.
+    """
     from llmrank.evaluation.rendering import Rendering
     from llmrank.evaluation.session import Session
-    from llmrank.prompting import difference, find_template, load_template, shipped_path
+    from llmrank.prompting import difference, load_template
 
-    ours = find_template(name)
-    shipped = shipped_path(ours.stem)
-    if shipped is None:
-        raise InputError(f"no template {ours.stem!r} comes with llmrank", hint="`llmrank prompts list` shows them all")
-    original, template = load_template(shipped), load_template(ours)
+    before, after = _compared(name, other)
+    one, another = ("shipped", "edited") if other is None else (name, other)
+    original, template = load_template(before), load_template(after)
     if original == template:
-        say(f"{ours} is the one that comes with llmrank, unchanged")
+        say(f"{after} is {'the one that comes with llmrank, unchanged' if other is None else f'the same as {before}'}")
         return
     old, new = original.front.model_dump(), template.front.model_dump()
     for key in (key for key in old if old[key] != new[key]):
@@ -200,15 +202,31 @@ def diff_command(name: str, count: int, **values: Any) -> None:  # noqa: ANN401 
     cases = replace(settings_from(CaseSettings, values), users=count)
     changed = 0
     with Session.without_model() as session:
-        one, other = (Rendering.of(PromptSettings(prompt=path), cases, session) for path in (shipped, ours))
-        for case, edited in zip(one.cases, other.cases, strict=True):
-            user = f"user {case.user_id}"
-            before, after = one.requests(case)[0].messages, other.requests(edited)[0].messages
-            lines = list(difference(before, after, (f"shipped, {user}", f"edited, {user}")))
+        first, second = (Rendering.of(PromptSettings(prompt=path), cases, session) for path in (before, after))
+        if first.cases.task != second.cases.task:
+            tasks = f"{one} asks for a {first.cases.task}, {another} for a {second.cases.task}"
+            raise InputError(f"{tasks}: no prompt has a counterpart", hint="name two templates of one task")
+        for case, counterpart in zip(first.cases, second.cases, strict=True):
+            names = f"{one}, user {case.user_id}", f"{another}, user {case.user_id}"
+            asked, instead = first.requests(case)[0].messages, second.requests(counterpart)[0].messages
+            lines = list(difference(asked, instead, names))
             changed += bool(lines)
             for line in lines:
                 click.echo(line)
-    say(f"{changed} of {len(one.cases)} rendered prompts differ")
+    say(f"{changed} of {len(first.cases)} rendered prompts differ")
+
+
+def _compared(name: str, other: str | None) -> tuple[Path, Path]:
+    """Return the files of NAME and OTHER; without OTHER of the template that comes with llmrank, and NAME."""
+    from llmrank.prompting import find_template, shipped_path
+
+    found = find_template(name)
+    if other is not None:
+        return found, find_template(other)
+    if (shipped := shipped_path(found.stem)) is None:
+        hint = f"name the template to compare it with: llmrank prompts diff {name} OTHER"
+        raise InputError(f"no template {found.stem!r} comes with llmrank", hint=hint)
+    return shipped, found
 
 
 def _variables() -> Iterator[str]:

@@ -231,5 +231,19 @@ def test_diff_shows_what_an_edit_changes(folder: Path):
     assert result.stdout.count("+++ edited, user 4") == 2 == result.stdout.count("\n+NOTE:")
     assert "dearest first" in result.stdout and "2 of 2 rendered prompts differ" in result.stderr
     run("new", "mine")
-    with pytest.raises(InputError, match="comes with llmrank"):
+    with pytest.raises(InputError, match=r"(?s)comes with llmrank.*llmrank prompts diff mine OTHER"):
         run("diff", "mine", "--data", "cases.jsonl")
+
+
+def test_diff_of_two_templates_shows_how_their_prompts_differ(folder: Path):
+    result = run("diff", "palr", "palr-terse", "--data", "cases.jsonl", "--cases", "1")
+    assert "name: palr -> palr-terse" in result.stdout
+    assert "--- palr, user 42" in result.stdout and "+++ palr-terse, user 42" in result.stdout
+    assert "1 of 1 rendered prompts differ" in result.stderr
+    assert "the same as" in run("diff", "palr", "palr", "--data", "cases.jsonl").stderr
+    with pytest.raises(InputError, match=r"unknown prompt 'palr-ters'; .*palr-terse"):
+        run("diff", "palr", "palr-ters", "--data", "cases.jsonl")
+    line = '{"user_id": "42", "target": {"item_id": "1", "title": "A"}, "rating": 4, "history": []}\n'
+    (folder / "both.jsonl").write_text(line + (folder / "cases.jsonl").read_text().replace('"42"', '"44"'))
+    with pytest.raises(InputError, match="palr asks for a ranking, google-zero-shot for a rating"):
+        run("diff", "palr", "google-zero-shot", "--data", "both.jsonl")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -30,7 +31,11 @@ DECLARATIONS: Mapping[str, tuple[str, ...]] = {
     "show_history": ("--no-history", "show_history"),
 }
 """Options that are not called like their setting."""
-METAVAR_OF: Mapping[str, str] = {"fuse": "WEIGHT|validation", "calibrate": "STRENGTH|adaptive"}
+METAVAR_OF: Mapping[str, str] = {
+    "fuse": "WEIGHT|validation",
+    "calibrate": "STRENGTH|adaptive",
+    "columns": "ROLE=NAME",
+}
 """What the help shows for the value of an option that takes more than one kind."""
 HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}
 """The help of options that turn off what is on by default."""
@@ -75,17 +80,20 @@ class GroupedOption(click.Option):
         self.group = group
 
 
-def settings_options(record: type, group: str, *, without: Iterable[str] = ()) -> Callable[[Command], Command]:
+def settings_options(
+    record: type, group: str, *, without: Iterable[str] = (), here: Mapping[str, str] | None = None
+) -> Callable[[Command], Command]:
     """Return a decorator that adds an option for each setting of the record.
 
     The command receives one keyword argument per setting, None where nothing was given (`settings_from` makes the
-    record of them).
+    record of them). `here` has the help of settings that mean less in this command.
     """
-    left_out = set(without)
+    left_out, own = set(without), here or {}
 
     def decorate(command: Command) -> Command:
         for setting in reversed(settings_of(record)):
             if setting.name not in left_out:
+                setting = replace(setting, help=own.get(setting.name, setting.help))
                 command = _option_of(setting, group)(command)
         return command
 

@@ -10,7 +10,7 @@ import click
 
 from llmrank.cli import options
 from llmrank.cli.output import show
-from llmrank.evaluation.settings import CaseSettings
+from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
 
 PARAMETERS = ("neighbours", "l2")
 """Options that are parameters of a recall model."""
@@ -30,7 +30,16 @@ PARAMETERS = ("neighbours", "l2")
 @options.option(
     "--users", default=0, show_default=True, type=click.IntRange(0), help="Users drawn by the seed; 0: all."
 )
-@options.settings_options(CaseSettings, "data", without=["recall", "users", "force_target", "skip_bad_rows"])
+@options.settings_options(
+    CaseSettings,
+    "data",
+    without=["recall", "users", "force_target", "skip_bad_rows"],
+    here={
+        "data": "Dataset name, folder, or hf:owner/name.",
+        "k": f"Candidates per user.  [default: {DEFAULT_CANDIDATES}]",
+        "seed": "Seed of the users that are drawn, and of models that draw.",
+    },
+)
 @options.option("--neighbours", type=click.IntRange(1), help="itemknn: neighbours per item.  [default: 100]")
 @options.option("--l2", type=float, help="ease: regularisation.  [default: 100; from 500,000 events on 500]")
 @options.option("--keep-seen", is_flag=True, help="Propose items, too, that the user has had already.")
@@ -49,7 +58,7 @@ def recall(
     as_json: bool,
     **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    """Propose k candidates for each user and write them, with history and what came next, as a candidate file."""
+    """Propose k candidates for each user of a data set, and write a candidate file with history and what came next."""
     from llmrank.evaluation.propose import propose
 
     parameters = {name: value for name in PARAMETERS if (value := values.pop(name)) is not None}

@@ -59,7 +59,8 @@ class CaseSettings:
     k_core: Annotated[int, Ge(0)] = 0
     """Keep users and items with at least this many events."""
     columns: tuple[str, ...] = ()
-    """Column of your own tables, as ROLE=NAME: --column user=member_id."""
+    """Column of your own tables, as ROLE=NAME: --column user=member_id. Roles: user, item, title, rating, timestamp,
+    position."""
     file_order: bool = False
     """Take the order of the file as the order of events, for data without timestamps."""
     skip_bad_rows: bool = False

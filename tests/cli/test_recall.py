@@ -55,6 +55,16 @@ def test_the_same_command_writes_the_same_bytes(data: Path, tmp_path: Path) -> N
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_the_help_speaks_of_data_sets_only(data: Path, tmp_path: Path) -> None:
+    text = " ".join(run("--help").split())
+    assert "Dataset name, folder, or hf:owner/name." in text
+    assert "Candidates per user. [default: 50]" in text
+    assert text.count("candidate file") == 1  # the one that is written
+    (tmp_path / "cases.jsonl").write_text("{}")
+    with pytest.raises(InputError, match="a data set is a name or a folder"):
+        run("--data", tmp_path / "cases.jsonl", "-o", tmp_path / "out.jsonl")
+
+
 def test_nothing_is_overwritten_and_nothing_half_written(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "candidates.jsonl"
     out.write_text("mine")

@@ -12,10 +12,11 @@ models:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PrivateAttr, ValidationError
 
@@ -82,6 +83,12 @@ class Tariff:
     def to_dict(self) -> dict[str, Any]:
         """Return the prices as JSON values, for the manifest."""
         return asdict(self) | {"dated": self.dated.isoformat()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Return the prices that `to_dict` made these values of."""
+        direct, batch = Price(**content["direct"]), Price(**content["batch"])
+        return cls(content["model"], content["currency"], date.fromisoformat(content["dated"]), direct, batch)
 
 
 class PriceKeys(BaseModel):

@@ -186,7 +186,8 @@ def make_run(
     """Return the Run in the folder `out` (None: the one that its settings have under results/).
 
     `work` adds the records to the open folder, and returns what the manifest says of this session. `trained` holds the
-    scores of trained baselines, as `baseline_scores` returns them.
+    scores of trained baselines, as `baseline_scores` returns them. Without a `tariff` the prices hold that an earlier
+    session was given: they are dated, and those of the same model.
     """
     everything: dict[str, object] = {
         **settings,
@@ -212,7 +213,7 @@ def make_run(
     with RunFolder(Path(out), everything, origin) as folder:
         folder.keep_inputs(cases.cases, how, shots)
         session = work(folder)
-        folder.finish(metrics(cases.cases, folder.records, how, tariff), session)
+        folder.finish(metrics(cases.cases, folder.records, how, tariff or folder.latest_tariff()), session)
     return load_run(folder.path, folder.records)
 
 

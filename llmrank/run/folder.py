@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError, one_line, refuse_differences
 from llmrank.files import PRIVATE, append_line, cannot_write, claim, json_bytes, write_json, write_whole
+from llmrank.prices import Tariff
 from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.record import CaseRecord
 from llmrank.types import Case, Closable
@@ -183,6 +184,15 @@ class RunFolder(Closable):
                 except OSError as error:
                     raise cannot_write(path, error) from error
         write_json(self.path / EVALUATION, settings.for_cases(cases).to_dict())
+
+    def latest_tariff(self) -> Tariff | None:
+        """Return the prices of the latest session that was given some; None where none was."""
+
+        def parse(content: dict[str, Any]) -> Tariff | None:
+            given = [session["prices"] for session in content.get("sessions", ()) if "prices" in session]
+            return Tariff.from_dict(given[-1]) if given else None
+
+        return read_part(self.path / MANIFEST, parse, "name the prices again")
 
     def wants(self, case_id: str) -> bool:
         """Return whether the Case remains to be done: not yet ranked, or with a call that got no answer."""

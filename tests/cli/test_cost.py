@@ -91,6 +91,21 @@ async def test_a_run_that_stops_at_a_bound_is_continued_and_its_money_adds_up(fo
     assert finished["prices"]["dated"] == "2026-11-01" and finished["prices"]["direct"]["input"] == 1000
 
 
+async def test_prices_that_were_given_once_hold_until_others_are_given(folder: Path) -> None:
+    async with BatchServer() as server:
+        await llmrank(folder, server, "eval", "--no-profile", "--prices", "prices.yaml", "--max-requests", "3", code=5)
+        out, _ = await llmrank(folder, server, "eval", "--no-profile")  # answers of both sessions, at the known prices
+        usage = numbers(folder)["usage"]
+        assert usage["cost"] == pytest.approx(USERS * DIRECT) and "prices of 2026-11-01" in out
+        await llmrank(folder, server, "eval", "--no-profile")
+        assert numbers(folder)["usage"] == usage
+        (folder / "dearer.yaml").write_text(PRICES.replace("2026-11-01", "2026-11-02").replace("1000", "2000"))
+        await llmrank(folder, server, "eval", "--no-profile", "--prices", "dearer.yaml")
+        dearer = numbers(folder)["usage"]
+        assert dearer["cost"] > usage["cost"] and dearer["prices_dated"] == "2026-11-02"
+    assert ["prices" in session for session in sessions(folder)] == [True, False, False, True]
+
+
 async def test_rerank_keeps_a_bound_too(folder: Path) -> None:
     async with BatchServer() as server:
         await llmrank(folder, server, "rerank", "--no-profile", "--max-requests", "3", code=5)

@@ -43,7 +43,7 @@ def export_sft_command(data: str, output: Path, form: SftFormat, as_json: bool, 
 
     The right answer is the user's last training event, or its rating; a prompt about one item (tallrec) is also written
     for another candidate, with No. Nothing of the test side is in the file. The prompts are, to the byte, what `eval`
-    with the same options sends.
+    with the same options sends; without --prompt the usual one is written without a profile, as with --no-profile.
     """
     from llmrank.finetune import export_sft
 

@@ -181,7 +181,8 @@ def export_sft(
     The prompts are, to the byte, what an evaluation with the same settings sends; each user's last training event is
     the right answer, and nothing of the test side is in the file. The recall stage is fitted without these events.
     Of a candidate file the Cases themselves are written. A prompt about one item gets two examples of each user: that
-    event's item, and another candidate; a prompt that asks for a rating gets the event's rating.
+    event's item, and another candidate; a prompt that asks for a rating gets the event's rating. Where no prompt is
+    named, the usual one is written without the profile that a model would write first (`no_profile`), which is said.
 
     Args:
         data: Name of a dataset, a folder, or a candidate file; or all settings of the data, of which `users` None means
@@ -201,6 +202,8 @@ def export_sft(
     check_choice("form", form, get_args(SftFormat))
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
     task = _task(setup)
+    if prompt is None or (isinstance(prompt, PromptSettings) and prompt.prompt is None):
+        setup = _without_profile(setup, say)
     if names_file(read):
         drawn = _from_file(setup, read, say)
     else:
@@ -227,6 +230,14 @@ def _task(setup: Setup) -> Task:
     return "rating" if setup.template.front.task == "rating" else "ranking"
 
 
+def _without_profile(setup: Setup, say: Say) -> Setup:
+    """Return the same without a profile: a training file has no answer of a model."""
+    if setup.template is None or setup.template.front.profile is None or setup.prompt.no_profile:
+        return setup
+    say(f"{setup.template.name} is written without its profile: evaluate what is trained with --no-profile")
+    return replace(setup, prompt=replace(setup.prompt, no_profile=True))
+
+
 def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
     """Return how these Cases are asked about; raises InputError for a method that asks several times about one."""
     method = setup.method(session, cases.training, cases.seed, cases.domain)
@@ -236,7 +247,7 @@ def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
         raise InputError(
             f"{template.name} shows a profile that the model writes first",
             field="prompt",
-            hint="take it with --no-profile, and evaluate it so",
+            hint="add --no-profile (in Python no_profile=True), here and to the `eval` of what is trained",
         )
     if method.order.mode == "target-at":
         raise InputError("this order shows the relevant item at one place", field="order", hint="use shuffled")

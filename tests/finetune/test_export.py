@@ -17,7 +17,7 @@ from llmrank.data.dataset import Interactions, Split
 from llmrank.data.splits import leave_last_out, validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import reachable, validation_cases
-from llmrank.evaluation.settings import CaseSettings
+from llmrank.evaluation.settings import CaseSettings, PromptSettings
 from llmrank.finetune import export_sft, finetune
 from llmrank.finetune.export import right_answer, write_sft
 from llmrank.finetune.sequences import check_no_futures, title_sequences
@@ -185,6 +185,17 @@ def test_what_cannot_be_exported_is_refused(circle: Path, tmp_path: Path, settin
     with pytest.raises(InputError, match=says):
         export_sft(circle, tmp_path / "sft.jsonl", model="not-here", recall="random", **settings)
     assert not list(tmp_path.glob("sft*"))
+
+
+def test_the_default_prompt_is_exported_without_its_profile_and_that_is_said(circle: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    asked: list[dict[str, Any]] = [{}, {"prompt": PromptSettings()}, {"prompt": "palr", "no_profile": True}]
+    for number, settings in enumerate(asked):
+        export_sft(circle, tmp_path / f"{number}", model="not-here", recall="random", say=said.append, **settings)
+    files = [(tmp_path / f"{number}").read_bytes() for number in range(3)]
+    assert files[0] == files[1] == files[2]
+    told = "palr is written without its profile: evaluate what is trained with --no-profile"
+    assert [line for line in said if "profile" in line] == [told, told]
 
 
 @pytest.mark.parametrize("name", ["palr-recommend-retrieval", "rankgpt", "first-token", "setwise"])

@@ -155,7 +155,8 @@ class Caller:
                 await self._pause(wait)
             reply = await self._send(question.request, first=True)
         if isinstance(reply, Response):
-            self.store.put_keyed(question, reply)
+            keep = self.store.put_keyed if sent else self.store.copy
+            keep(question, reply)
             self.answered += sent
         return reply
 

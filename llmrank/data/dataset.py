@@ -43,7 +43,11 @@ class Dataset:
     items: tuple[Item, ...]
     interactions: Interactions
     rating_scale: tuple[float, float] | None
-    """Lowest and highest rating possible; None where there are no ratings."""
+    """Lowest and highest rating possible, as the source declares them, else of all ratings; None without any.
+
+    What the service offers is no secret of the test side: prompts name the scale, measures bound what is unanswered by
+    it. Models are fitted without it.
+    """
     source: str
     """Where it was read from, for the manifest."""
     sha256: str

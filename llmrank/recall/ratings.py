@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatingModel(TrainedModel):
-    """What the rating models share: the score of a user and an item is the rating predicted, within the scale.
+    """What the rating models share: the score of a user and an item is the rating predicted, between the lowest and
+    the highest training rating. (The data set's scale may be that of all ratings, those of the test side among them.)
 
     The loss is the squared error of the training ratings; validation measures the RMSE. Of a user or an item without
     training ratings nothing is known but the mean: their own terms are 0.
@@ -77,7 +78,7 @@ class RatingLearner(NetworkLearner):
         self.model, self.items = model, items
         self.user, self.item, self.rating = train.user.astype(np.int64), train.item.astype(np.int64), ratings[rated]
         self.mean = float(self.rating.mean())
-        self.scale = dataset.rating_scale or (float(self.rating.min()), float(self.rating.max()))
+        self.scale = float(self.rating.min()), float(self.rating.max())
         self.known_user = np.bincount(self.user, minlength=users) > 0
         self.known_item = np.bincount(self.item, minlength=items) > 0
         adam = {"lr": model.learning_rate, "weight_decay": model.weight_decay}

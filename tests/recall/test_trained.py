@@ -145,6 +145,18 @@ def test_the_loss_falls_and_the_next_item_is_learned(name: str) -> None:
 
 
 @EACH
+def test_the_test_side_changes_no_fitted_model(name: str) -> None:
+    split = ring()
+    test = split.test
+    others = replace(test, item=(test.item + 5) % np.int32(ITEMS), rating=np.full(len(test), 9.0))
+    other = replace(split, test=others, dataset=replace(split.dataset, rating_scale=(3.0, 9.0)))
+    known, changed = (scores_of(model_of(name), one) for one in (split, other))
+    assert (known == changed).all()
+    if name in ("mf", "mlp"):
+        assert known.min() >= 1 and known.max() <= 5  # the training ratings'
+
+
+@EACH
 def test_a_killed_training_continues_to_the_same_model(name: str, tmp_path: Path) -> None:
     class Killed(BaseException):
         pass

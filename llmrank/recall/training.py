@@ -175,6 +175,8 @@ class TrainedModel(RecallModel):
     """Whether an item without training events is scored as any other, by its text."""
     least: ClassVar[Mapping[str, int]] = MappingProxyType({})
     """The settings whose least value is not 0 or 1."""
+    training_version: ClassVar[int] = 1
+    """Raise it where the same settings begin to train another model: checkpoints of before are then refused."""
     epochs: int = 100
     """At most; exactly this many without validation."""
     patience: int = 5
@@ -204,8 +206,9 @@ class TrainedModel(RecallModel):
         return 0
 
     def identity(self, split: Split) -> Mapping[str, int | float | str | bool]:
-        """Return everything that decides what the trained model is: name, training events, settings."""
-        return {"model": self.name, "data": _events_hash(split), **self.settings}
+        """Return everything that decides what the trained model is: name, version, training events, settings."""
+        name = {"model": self.name, "training_version": self.training_version}
+        return {**name, "data": _events_hash(split), **self.settings}
 
     def file_name(self, split: Split) -> str:
         """Return a name for the checkpoint, which no other settings and no other training events give."""
@@ -252,7 +255,7 @@ class TrainedModel(RecallModel):
 
         Raises:
             InputError: too few training events; the loss is not a number; the checkpoint belongs to other training
-                events or settings, or cannot be read or written.
+                events, other settings or another version of the model's training, or cannot be read or written.
             MissingError: the library of the model is not installed.
         """
         return _Training(self, split, checkpoint, on_epoch).run()

@@ -284,6 +284,44 @@ def test_too_little_data_for_validation_is_refused_and_a_fixed_number_of_epochs_
         model_of("sasrec", validation_users=0).fit(single)
 
 
+FIRST_LOSSES = {
+    ("ials", 1): 0.0769,
+    ("bpr", 1): 0.526,
+    ("sasrec", 1): 3.406,
+    ("bert4rec", 1): 3.449,
+    ("hstu", 1): 3.439,
+    ("bst", 1): 0.671,
+    ("autoint", 1): 0.666,
+    ("ctrl", 1): 0.673,
+    ("notellm", 1): 4.823,
+    ("mf", 1): 1.459,
+    ("mlp", 1): 1.426,
+}
+"""Of the first epoch on `ring` (of what follows the first stage), by model and version of its training."""
+
+
+@EACH
+def test_a_model_that_trains_otherwise_has_a_version_of_its_own(name: str) -> None:
+    """Where this fails, raise the model's `training_version` and write its loss here: old checkpoints are no longer
+    continued."""
+    losses: list[float] = []
+    model = model_of(name, epochs=model_of(name).first_stage + 1, refit=False)
+    model.fit(ring(), on_epoch=lambda epoch: losses.append(epoch.loss))
+    assert losses[-1] == pytest.approx(FIRST_LOSSES[name, model.training_version], rel=0.01)  # threads add otherwise
+
+
+def test_a_checkpoint_of_another_version_is_refused_and_has_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, split, model = tmp_path / "checkpoint.pt", ring(), model_of("mf")
+    model.fit(split, checkpoint=path)
+    name = model.file_name(split)
+    monkeypatch.setattr(MF, "training_version", 2)
+    with pytest.raises(InputError, match="another training: training_version: was 1, now 2"):
+        model.fit(split, checkpoint=path)
+    assert model.file_name(split) != name
+
+
 def test_a_checkpoint_of_other_data_or_settings_is_refused_and_left_alone(tmp_path: Path) -> None:
     import torch
 

@@ -522,6 +522,11 @@ class Backend(Protocol):
         """What was done differently from what was asked, as JSON values for the manifest; empty when nothing was."""
         ...
 
+    @property
+    def sent_beside(self) -> int:
+        """Calls that it has sent so far beside the one that answers each Request, to learn what the endpoint takes."""
+        ...
+
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return how many tokens the prompt has; None when the backend cannot count them."""
         ...

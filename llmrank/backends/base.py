@@ -32,6 +32,11 @@ class BaseBackend:
         """None."""
         return {}
 
+    @property
+    def sent_beside(self) -> int:
+        """None: each Request is one call."""
+        return 0
+
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return None: it cannot count."""
         return None
@@ -83,6 +88,11 @@ class WrappedBackend:
     def concessions(self) -> Mapping[str, object]:
         """Those of the backend."""
         return self._backend.concessions
+
+    @property
+    def sent_beside(self) -> int:
+        """Those of the backend."""
+        return self._backend.sent_beside
 
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return what the backend counts."""

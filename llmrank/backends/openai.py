@@ -59,7 +59,7 @@ class OpenAIBackend(BaseBackend):
         self._tokenizes = self._has_answered = False
         self._refusals, self._refusals_borne = 0, FEW_REFUSALS
         """Requests refused since the last answer, and after how many it is asked whether any is taken."""
-        self._lists_models = True
+        self._lists_models, self._sent_beside = True, 0
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
         self._known: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
@@ -88,6 +88,11 @@ class OpenAIBackend(BaseBackend):
         served = {name: list(values) for name, values in self._known.items() if len(values) > 1}
         seen = {"ignored": ignored, "served": served}
         return {**self.dialect.concessions, **{name: what for name, what in seen.items() if what}}
+
+    @property
+    def sent_beside(self) -> int:
+        """Calls that were refused for a parameter, and questions whether the endpoint takes any call."""
+        return self._sent_beside
 
     def switches_thinking(self) -> bool | None:
         """Return False once the endpoint has refused `reasoning_effort`; until then, and of vLLM's, it is not known."""
@@ -209,6 +214,7 @@ class OpenAIBackend(BaseBackend):
                 response = await self._read(reply, sent, labels, ids, time.monotonic() - started)
                 return cut_at(response, request.sampling.stop) if "stop" in self.dialect.left_out else response
             except UnsupportedError as error:
+                self._sent_beside += 1
                 # Another call may have learned it meanwhile.
                 if self.dialect.body(request, ids) == sent:
                     self.dialect.do_without(error.parameter, str(error))
@@ -226,6 +232,7 @@ class OpenAIBackend(BaseBackend):
                 if self._refusals < self._refusals_borne:
                     return True
                 self._refusals_borne *= 2
+            self._sent_beside += 1
             try:
                 await self._ask(replace(request, messages=PROBE.messages))
             except RefusedError:

@@ -38,8 +38,10 @@ class Budget:
     the endpoint: that it keeps to `max_tokens`, says what it used, and puts no hidden text around a prompt. (The one
     direct call that batches begin with is set aside at their price.)
 
-    A refused call counts as a request without tokens. One that was sent and came to nothing (a timeout, a cut
-    connection, an answer without its usage) may be charged for: it counts with the most it can take, as `doubtful`.
+    A refused call counts as a request without tokens. Those by which a backend learns what its endpoint takes count
+    once they are sent: they, and nothing else, may pass the bound on requests. One that was sent and came to nothing (a
+    timeout, a cut connection, an answer without its usage) may be charged for: it counts with the most it can take, as
+    `doubtful`.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class Budget:
         return {"spent": spent | money, "prices": self.tariff.to_dict()}
 
     def add(self, requests: int, spent: Usage, doubtful: Usage) -> None:
-        """Count what another process has spent."""
+        """Count what was spent without being set aside here: by another process, or by a backend that learns."""
         self.requests += requests
         self.spent += spent
         self.doubtful += doubtful
@@ -194,7 +196,7 @@ class Metered(WrappedBackend):
 
     def __init__(self, backend: Backend, budget: Budget) -> None:
         super().__init__(backend)
-        self._budget = budget
+        self._budget, self._beside = budget, backend.sent_beside
 
     async def answer(self, request: Request) -> Response:
         """Return the Response; raises BoundReachedError when the call could pass a bound, else as the backend does."""
@@ -211,5 +213,7 @@ class Metered(WrappedBackend):
             doubtful = error.charged
             raise
         finally:
+            before, self._beside = self._beside, self._backend.sent_beside
+            self._budget.add(self._beside - before, NOTHING, NOTHING)
             lost = self._budget.most(request) if doubtful else NOTHING
             self._budget.release(reserved, spent, lost, batch=batch)

@@ -153,7 +153,8 @@ class Limits:
     """What a run may cost, and how many of its Cases may fail."""
 
     max_requests: Annotated[int, Ge(0)] | None = None
-    """Stop before more than this many calls are sent (exit code 5; the same command continues)."""
+    """Stop before more than this many calls are sent (exit code 5; the same command continues). Calls that are refused
+    count too; those of the first question, which show what an endpoint does not take, are sent all the same."""
     max_total_tokens: Annotated[int, Ge(0)] | None = None
     """Stop before prompts and answers take more tokens together."""
     max_cost: Annotated[float, Ge(0)] | None = None

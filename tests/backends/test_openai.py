@@ -323,7 +323,7 @@ async def test_an_endpoint_that_refuses_everything_gets_what_it_takes() -> None:
         assert [other.text for other in others] == [first.text] * 3
         calls = server.calls
         await backend.answer(EVERYTHING)
-        assert server.calls == calls + 1
+        assert server.calls == calls + 1 and backend.sent_beside == server.calls - 5
         assert server.seen[-1] == {
             "model": MODEL,
             "messages": [{"role": "user", "content": "be brief\n\nrank these"}],
@@ -379,6 +379,7 @@ async def test_a_refusal_that_names_nothing_changes_nothing() -> None:
         with pytest.raises(FatalBackendError, match="out of range"):
             await backend.answer(REQUEST)
         assert server.calls == 2 and backend.concessions == {"left_out": [], "replaced": {}}
+        assert backend.sent_beside == 1
 
 
 async def test_one_call_of_one_token_shows_that_there_are_log_probabilities(tmp_path: Path) -> None:

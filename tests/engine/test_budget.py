@@ -100,6 +100,17 @@ def run(backend: Charging, store: Store, budget: Budget, users: int = 30) -> tup
     return done, ""
 
 
+def test_calls_by_which_a_backend_learns_count(store: Store) -> None:
+    class Learning(Charging):
+        @property
+        def sent_beside(self) -> int:
+            return 3 * (self.calls > 0) + 2 * (self.calls > 20)
+
+    budget = Budget(Bounds(requests=40))
+    done, said = run(learning := Learning(), store, budget)
+    assert "--max-requests 40" in said and budget.requests == 40 and learning.calls == 35 and done
+
+
 def test_without_bounds_it_counts(store: Store) -> None:
     backend, budget = Charging(), Budget(tariff=TARIFF)
     done, said = run(backend, store, budget)

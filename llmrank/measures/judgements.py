@@ -7,10 +7,11 @@ item is kept beside.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from operator import ge
+from operator import ge, le
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -83,6 +84,13 @@ class Judgements:
         """
         judged = zip(rankings, relevant, strict=True)
         return cls.of(judge_case(ranking, ids, case) for case, (ranking, ids) in enumerate(judged))
+
+    @classmethod
+    def from_scores(cls, scores: Iterable[Sequence[float]], cases: Iterable[Case]) -> Self:
+        """Judge the candidates of each Case by their scores, in the order of the candidates: the highest is first, and
+        equal ones are tied. Raises InputError for a score that is not a number."""
+        judged = zip(scores, cases, strict=True)
+        return cls.of(_judge_scores(found, case, number) for number, (found, case) in enumerate(judged))
 
     @classmethod
     def of(cls, judged: Iterable[JudgedCase]) -> Self:
@@ -230,10 +238,32 @@ def judge_case(ranking: Ranking, relevant: Collection[str] | Mapping[str, float]
         tied.setdefault(tie_group(ranking, place), []).append(wanted[ranking.order[place]])
     if not ranking.answered:  # at its worst: the relevant items last, the highest gain at the very end
         tied = _last(sorted(chain(*tied.values())), len(ranking.order))
+    return _judged(wanted, len(ranking.order), ranking.answered, tied)
+
+
+def _judge_scores(scores: Sequence[float], case: Case, number: int) -> JudgedCase:
+    """Judge the Ranking that the scores of a Case's candidates make, without making it."""
+    wanted, rising = case.gain_of, sorted(scores)
+    if len(scores) != len(case.candidates) or not all(map(le, rising, islice(rising, 1, None))):
+        hint = "give one number per candidate, in their order"
+        raise InputError(f"the scores of Case {number} are no numbers to rank by", field="scores", hint=hint)
+    tied: dict[tuple[int, int], list[float]] = {}
+    for item, score in zip(case.candidates, scores, strict=True):
+        if item.item_id in wanted:
+            end = bisect_right(rising, score)
+            group = len(rising) - end, end - bisect_left(rising, score)
+            tied.setdefault(group, []).append(wanted[item.item_id])
+    return _judged(wanted, len(rising), True, dict(sorted(tied.items())))
+
+
+def _judged(
+    wanted: Mapping[str, float], candidates: int, answered: bool, tied: Mapping[tuple[int, int], list[float]]
+) -> JudgedCase:
+    """Return what a measure depends on; `tied` has the gains of each tie group of relevant items, from the top down."""
     return JudgedCase(
         len(wanted),
-        len(ranking.order),
-        ranking.answered,
+        candidates,
+        answered,
         tuple((above, size, len(found)) for (above, size), found in tied.items()),
         tuple(gain for found in tied.values() for gain in sorted(found, reverse=True)),
         tuple(sorted(wanted.values(), reverse=True)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Literal, Self
 
 from llmrank.errors import InputError
 from llmrank.rankers.ranking import rank_by_score
-from llmrank.types import BaseRanker, Case, Item, Outcome, Ranking, RankingSteps
+from llmrank.types import BaseRanker, Case, Outcome, Ranking, RankingSteps
 
 # --- ranking --------------------------------------------------------------------------------------------------------
 
@@ -35,21 +36,34 @@ class Random(BaseRanker):
 
 
 @dataclass(frozen=True, slots=True)
-class Popularity(BaseRanker):
+class ByScore(BaseRanker, ABC):
+    """A ranker that knows a score of each candidate: highest first, equal ones tied."""
+
+    @abstractmethod
+    def scores(self, case: Case) -> Sequence[float]:
+        """Return the score of each candidate, in their order."""
+
+    def rank(self, case: Case) -> RankingSteps:
+        """Return the candidates by score."""
+        yield from ()
+        return by_score(case, self.scores(case))
+
+
+@dataclass(frozen=True, slots=True)
+class Popularity(ByScore):
     """Most interactions first: the count is the score, and items with the same count are tied."""
 
     counts: Mapping[str, int]
     """Training events per item id (see `event_counts` in `llmrank.data.cases`). An item without an entry has none."""
     name: str = "popularity"
 
-    def rank(self, case: Case) -> RankingSteps:
-        """Return the candidates by their counts."""
-        yield from ()
-        return by_score(case, [self.counts.get(item.item_id, 0) for item in case.candidates])
+    def scores(self, case: Case) -> Sequence[float]:
+        """Return the counts."""
+        return [self.counts.get(item.item_id, 0) for item in case.candidates]
 
 
 @dataclass(frozen=True, slots=True)
-class RecallOrder(BaseRanker):
+class RecallOrder(ByScore):
     """What the recall stage proposed, unchanged: the ranking that a reranker must improve on.
 
     By recall score, equal ones tied; where there are no scores, in the order that came.
@@ -62,8 +76,12 @@ class RecallOrder(BaseRanker):
         """True: in a Case without recall scores only the order tells."""
         return True
 
+    def scores(self, case: Case) -> Sequence[float]:
+        """Return the recall scores, or numbers that fall along the order."""
+        return range(len(case.candidates), 0, -1) if case.recall_scores is None else case.recall_scores
+
     def rank(self, case: Case) -> RankingSteps:
-        """Return the candidates as proposed."""
+        """Return the candidates as proposed; without scores where they came without."""
         yield from ()
         if case.recall_scores is None:
             return Ranking(tuple(item.item_id for item in case.candidates))
@@ -71,7 +89,7 @@ class RecallOrder(BaseRanker):
 
 
 @dataclass(frozen=True, slots=True)
-class Oracle(BaseRanker):
+class Oracle(ByScore):
     """The relevant candidates first, by their gain, the others tied below: the ceiling of the recall stage.
 
     The only ranker that sees the truth; its Case must not be blinded.
@@ -84,21 +102,20 @@ class Oracle(BaseRanker):
         """True."""
         return True
 
-    def rank(self, case: Case) -> RankingSteps:
-        """Return the relevant candidates first, those of the highest gain before the others."""
-        yield from ()
+    def scores(self, case: Case) -> Sequence[float]:
+        """Return the gains; 0 of what is not relevant."""
         gains = case.gain_of
-        return by_score(case, [gains.get(item.item_id, 0.0) for item in case.candidates])
+        return [gains.get(item.item_id, 0.0) for item in case.candidates]
 
 
 @dataclass(frozen=True, slots=True)
-class Scored(BaseRanker):
+class Scored(ByScore):
     """Scores computed before the run, such as those of a trained recommender, make the ranking or the rating.
 
     They follow their items, in whatever order these come.
     """
 
-    scores: Mapping[str, Mapping[str, float]]
+    known: Mapping[str, Mapping[str, float]]
     """Case id -> item id -> score, or predicted rating of the target; -inf is unscored."""
     name: str
 
@@ -107,21 +124,22 @@ class Scored(BaseRanker):
         """Return the ranker of scores that are aligned with the Cases and their candidates (or with their target)."""
         return cls(
             {
-                case.case_id: {item.item_id: score for item, score in zip(_asked(case), found, strict=True)}
+                case.case_id: {item.item_id: score for item, score in zip(case.asked, found, strict=True)}
                 for case, found in zip(cases, scores, strict=True)
             },
             name,
         )
 
+    def scores(self, case: Case) -> Sequence[float]:
+        """Return the scores of the candidates, or the rating of the target."""
+        known = self.known[case.case_id]
+        return [known[item.item_id] for item in case.asked]
+
     def rank(self, case: Case) -> RankingSteps:
         """Return the candidates by score, or the target with its rating."""
         yield from ()
-        known = self.scores[case.case_id]
-        return rank_by_score({item.item_id: known[item.item_id] for item in _asked(case)})
-
-
-def _asked(case: Case) -> tuple[Item, ...]:
-    return case.candidates if case.target is None else (case.target,)
+        known = self.known[case.case_id]
+        return rank_by_score({item.item_id: known[item.item_id] for item in case.asked})
 
 
 def by_score(case: Case, scores: Iterable[float]) -> Ranking:

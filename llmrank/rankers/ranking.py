@@ -30,8 +30,8 @@ def partial_ranking(case: Case, placed: Sequence[str]) -> Ranking:
 
 def rank_by_score(scores: Mapping[str, float], named: int | None = None) -> Ranking:
     """Return the Ranking of the items by score, highest first; equal ones are tied, and stand in the order given."""
-    order = tuple(sorted(scores, key=lambda item_id: -scores[item_id]))
-    return Ranking(order, tuple(float(scores[item_id]) for item_id in order), named)
+    order = tuple(sorted(scores, key=scores.__getitem__, reverse=True))  # equal ones stay in their order all the same
+    return Ranking(order, tuple(map(float, map(scores.__getitem__, order))), named)
 
 
 # --- outcomes -------------------------------------------------------------------------------------------------------

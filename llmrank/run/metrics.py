@@ -31,7 +31,7 @@ from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.judgements import JudgedCase, judge_case
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
-from llmrank.rankers.baselines import MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
+from llmrank.rankers.baselines import ByScore, MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import TextTable, between, estimate, in_words, number
 from llmrank.types import Case, Outcome, Ranker, Ranking, Usage, adapter
@@ -382,7 +382,7 @@ def _summaries(
     users, means = [case.user_id for case in cases], settings.rating_means
 
     def ranked(*rankers: Ranker) -> dict[str, Judgements | Ratings]:
-        return {ranker.name: judge(cases, ranked_by(cases, ranker), settings.scale) for ranker in rankers}
+        return {ranker.name: _judge_baseline(cases, ranker, settings.scale) for ranker in rankers}
 
     trained = ranked(*settings.trained_rankers(cases))
     if isinstance(judged, Judgements):
@@ -406,6 +406,12 @@ def _summaries(
         )
         for m in settings.measures
     }
+
+
+def _judge_baseline(cases: Sequence[Case], ranker: Ranker, scale: tuple[float, float]) -> Judgements | Ratings:
+    if isinstance(ranker, ByScore) and task_of(cases) == "ranking":
+        return Judgements.from_scores(map(ranker.scores, cases), cases)  # most Rankings would be made for nothing
+    return judge(cases, ranked_by(cases, ranker), scale)
 
 
 def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, VersusBaseline]:

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,8 @@ from hypothesis import strategies as st
 from llmrank.errors import InputError
 from llmrank.measures import HR, MRR, NDCG, Judgements, Recall
 from llmrank.measures.judgements import scores_with_ties
-from llmrank.types import Outcome, Ranking
+from llmrank.rankers.baselines import by_score
+from llmrank.types import Case, Item, Outcome, Ranking
 from tests.measures.arrays import judged_arrays
 
 
@@ -110,6 +113,29 @@ def test_arrays_and_rankings_are_judged_alike(rows):
     right = judged_arrays(relevance, scores)
     for column in ("relevant", "candidates", "answered", "case", "above", "size", "hits"):
         np.testing.assert_array_equal(getattr(left, column), getattr(right, column), column)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([-math.inf, -0.5, 0.0, 1.0, 3]), st.sampled_from([0, 1, 2])), max_size=9),
+    st.booleans(),
+)
+def test_scores_are_judged_as_the_rankings_that_they_make(offered: list[tuple[float, int]], missed: bool) -> None:
+    items = [Item(str(place), f"title {place}") for place in range(len(offered))]
+    gains = {item.item_id: gain for item, (_, gain) in zip(items, offered, strict=True) if gain}
+    gains |= {"not proposed": 2} if missed else {}
+    case = Case("u", (), tuple(items), relevant=tuple(gains), gains=tuple(gains.values()))
+    scores = [score for score, _ in offered]
+    left = Judgements.from_cases([by_score(case, scores)] * 2, [case] * 2)
+    right = Judgements.from_scores([scores] * 2, [case] * 2)
+    for column in ("relevant", "candidates", "answered", "case", "above", "size", "hits", "gain", "ideal"):
+        np.testing.assert_array_equal(getattr(left, column), getattr(right, column), column)
+
+
+@pytest.mark.parametrize("scores", [[1.0], [1.0, math.nan], [math.nan, 1.0]])
+def test_scores_that_cannot_be_judged_are_an_error(scores: list[float]) -> None:
+    case = Case("u", (), (Item("a", "A"), Item("b", "B")), relevant=("a",))
+    with pytest.raises(InputError, match="scores of Case 0"):
+        Judgements.from_scores([scores], [case])
 
 
 def test_arrays_without_scores_are_in_ranked_order():

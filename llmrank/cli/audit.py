@@ -170,7 +170,7 @@ _asking(
 _asking(
     "thinking",
     ThinkingOptions,
-    """Does it rank better when it reasons first, and what does that cost?
+    """Does it rank better when it reasons, and at what cost?
 
     Each Case is asked with thinking off, on, and with each --budget.
     """,

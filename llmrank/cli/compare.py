@@ -13,7 +13,14 @@ from llmrank.cli.output import show_json
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN RUN...")
 @option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR.  [default: those that all Runs chose]")
-@option("--to", "form", default="text", show_default=True, type=click.Choice(["text", "markdown", "latex"]))
+@option(
+    "--to",
+    "form",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "markdown", "latex"]),
+    help="How the table is printed.",
+)
 @json_option
 def compare(runs: tuple[Path, ...], measures: str | None, form: str, as_json: bool) -> None:
     """Compare Runs on the Cases that all of them have; every difference is the later Run minus the earlier one."""

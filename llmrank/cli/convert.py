@@ -13,7 +13,14 @@ from llmrank.cli.output import say
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  llmrank convert lists.csv --from table --items items.csv -o cases.parquet
+  llmrank convert run.txt --from trec --items items.csv --qrels qrels.txt \\
+    -o cases.parquet
+"""
+)
 @click.argument("proposed", type=_FILE)
 @click.option(
     "--from",

@@ -53,13 +53,18 @@ def fetch_command(name: str, force: bool, as_json: bool) -> None:
 @data.command(name="describe")
 @click.argument("name_or_folder")
 @click.option("--data", "folder", type=click.Path(path_type=Path), help="Folder that holds the named data set.")
-@click.option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="For example --column user=uid.")
+@click.option(
+    "--column", "columns", multiple=True, metavar="ROLE=NAME", help="Of your own tables, such as --column user=uid."
+)
 @click.option("--k-core", default=0, show_default=True, help="Keep users and items with at least so many interactions.")
 @json_option
 def describe_command(
     name_or_folder: str, folder: Path | None, columns: tuple[str, ...], k_core: int, as_json: bool
 ) -> None:
-    """Show the figures of a data set: NAME, a folder of your own, or hf:owner/name."""
+    """Show the figures of a data set.
+
+    Of one of `llmrank data list`, of a folder of your own, or of hf:owner/name.
+    """
     from llmrank.data.describe import describe
     from llmrank.data.load import load_dataset
 

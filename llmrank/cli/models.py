@@ -33,7 +33,10 @@ def list_models(as_json: bool) -> None:
 @click.argument("name", default="smollm2-135m-instruct")
 @option("--revision", default=None, help="Branch, tag or commit of a hub model.")
 def fetch_model(name: str, revision: str | None) -> None:
-    """Download model NAME (the default model, or a hub name owner/model) and print its folder."""
+    """Download model NAME, and print its folder.
+
+    NAME is a hub name, owner/model; without it the default model is meant.
+    """
     from llmrank.backends.models import resolve_model
     from llmrank.files import cache_folder
 

@@ -35,6 +35,8 @@ METAVAR_OF: Mapping[str, str] = {
     "fuse": "WEIGHT|validation",
     "calibrate": "STRENGTH|adaptive",
     "columns": "ROLE=NAME",
+    "scale": "LOW HIGH",
+    "shard": "I/N",
 }
 """What the help shows for the value of an option that takes more than one kind."""
 HELP_OFF: Mapping[str, str] = {"show_history": "Show no history."}

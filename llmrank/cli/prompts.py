@@ -37,7 +37,10 @@ command = prompts
 @click.option("--long", "long", is_flag=True, help="With answer format, wording, paper and path.")
 @json_option
 def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool) -> None:
-    """List the templates that can be named, one a line; with its description below it where the terminal is narrow."""
+    """List the templates that can be named.
+
+    One a line; where the terminal is narrow, its description stands below it.
+    """
     from llmrank.prompting import describe_templates
 
     found = describe_templates(task=task, ranker=ranker)
@@ -108,7 +111,10 @@ def new_command(name: str) -> None:
 @click.argument("name")
 @click.pass_context
 def edit_command(context: click.Context, name: str) -> None:
-    """Open template NAME in $EDITOR, copied into ./prompts unless it is there, and check it; NAME may be a path."""
+    """Open template NAME in $EDITOR, and check it then.
+
+    It is copied into ./prompts unless it is there; NAME may be a path.
+    """
     from llmrank.prompting import find_template
 
     found = find_template(name)
@@ -126,7 +132,10 @@ def edit_command(context: click.Context, name: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Check every template that can be named.")
 @click.pass_context
 def check_command(context: click.Context, names: tuple[str, ...], everything: bool) -> None:
-    """Look for what is wrong in templates NAMES (or --all); exit code 2 if anything is."""
+    """Look for what is wrong in templates NAMES, or in --all.
+
+    The exit code is 2 if anything is.
+    """
     from llmrank.prompting import find_template, template_paths
 
     if not names and not everything:
@@ -149,9 +158,10 @@ def render_command(
     as_json: bool,
     **values: Any,  # noqa: ANN401 - the settings
 ) -> None:
-    """Print the messages that a run would send for template NAME and a user, their tokens, and the shared prefix.
+    """Print what a run would send for template NAME and a user.
 
-    For a method that makes several calls, they are those of the first.
+    The messages, their tokens, and the prefix that they share with the next. For a method that makes several calls,
+    they are those of the first.
     """
     from llmrank.evaluation.rendering import Rendering
     from llmrank.evaluation.session import Session, is_here
@@ -182,7 +192,7 @@ def render_command(
 @click.option("--cases", "count", default=3, show_default=True, type=click.IntRange(1), help="Prompts to render.")
 @settings_options(CaseSettings, "data", without=["users"])
 def diff_command(name: str, other: str | None, count: int, **values: Any) -> None:  # noqa: ANN401 - the settings
-    """Show how the prompts of template OTHER differ from those of NAME, for a few users.
+    """Show what changes in the prompts from template NAME to OTHER.
 
     Without OTHER: what your edit of NAME changes, against the one that comes with llmrank.
     """

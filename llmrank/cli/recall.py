@@ -16,7 +16,14 @@ PARAMETERS = ("neighbours", "l2")
 """Options that are parameters of a recall model."""
 
 
-@click.command(cls=options.GroupedCommand)
+@click.command(
+    cls=options.GroupedCommand,
+    epilog="""\b
+Examples:
+  llmrank recall --data ml-100k -k 50 -o candidates.parquet
+  llmrank recall --data ml-1m --model sasrec --users 500 -o candidates.parquet
+""",
+)
 @options.option(
     "--model",
     "--recall",

@@ -25,7 +25,17 @@ Examples:
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz; or a folder."
 )
-@options.settings_options(PromptSettings, "prompt and method")
+@options.settings_options(
+    PromptSettings,
+    "prompt and method",
+    here={
+        "shots": "Solved examples shown, from the histories of the file, if not as many as the template says (usually "
+        "none).",
+        "fuse": "Add the recall stage's opinion, times this weight, to the scores of `first_token`, `pointwise` or "
+        "`next_title`; `validation` is for eval, which says the weight to give here.",
+        "fuse_users": "For eval --fuse validation.",
+    },
+)
 @options.settings_options(ModelSettings, "model")
 @options.settings_options(Limits, "cost")
 @options.settings_options(ScaleSettings, "scale")

@@ -33,7 +33,10 @@ def store() -> None:
 @_store_option
 @json_option
 def stats(path: Path, as_json: bool) -> None:
-    """Show what a Store holds: answers, backends, tokens, size, oldest and newest answer."""
+    """Show what a Store holds.
+
+    Answers, backends, tokens, size, oldest and newest answer.
+    """
     with Store(path, read_only=True) as opened:
         found = opened.stats()
     if as_json:
@@ -49,7 +52,10 @@ def stats(path: Path, as_json: bool) -> None:
 @_store_option
 @click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 def export_to(file: Path, path: Path, force: bool) -> None:
-    """Write all answers with their requests to FILE (.jsonl or .jsonl.gz), for `llmrank store import`."""
+    """Write all answers with their requests to FILE.
+
+    FILE is .jsonl or .jsonl.gz; `llmrank store import` reads it.
+    """
     from llmrank.store_export import export_store
 
     with Store(path, read_only=True) as opened:

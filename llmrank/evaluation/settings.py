@@ -178,7 +178,7 @@ class ScaleSettings:
     engine: Literal["local", "ray"] = "local"
     """This process, or Ray actors (extra `ray`), which share the files of a folder."""
     shard: str | None = None
-    """i/n: do only the i-th of n parts, e.g. 2/4; of a folder, every n-th file."""
+    """Do only the I-th of N parts, e.g. 2/4; of a folder, every N-th file."""
     actors: Annotated[int, Ge(1)] | None = None
     """ray: processes, each with a model or --concurrency calls of its own.  [default: one per GPU, or per CPU]"""
     gpus_per_actor: Annotated[float, Ge(0)] | None = None
@@ -196,7 +196,7 @@ class ScoreSettings:
     top: Annotated[int, Ge(1)] | None = None
     """How many items were asked for.  [default: all]"""
     scale: tuple[float, float] = (1.0, 5.0)
-    """Lowest and highest rating."""
+    """Lowest and highest rating.  [default: 1 5]"""
 
 
 @dataclass(frozen=True, slots=True)

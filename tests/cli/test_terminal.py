@@ -14,6 +14,7 @@ import termios
 from pathlib import Path
 
 import pytest
+from click import Command, Context, Group, Option
 from click.testing import CliRunner
 
 import llmrank as lr
@@ -26,11 +27,31 @@ from tests.scripted_server import ScriptedServer, good
 COLUMNS = 80
 
 
+def verb_command(verb: str) -> Command:
+    found = cli.get_command(Context(cli), verb)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_fits_and_wraps_no_example(verb: str) -> None:
     shown = CliRunner().invoke(cli, [verb, "--help"], terminal_width=COLUMNS, catch_exceptions=False).output
     assert [line for line in shown.splitlines() if len(line) > COLUMNS] == []
     assert not re.search(r"^  \[?[A-Z]+\]?$", shown, re.MULTILINE)  # no entry without a text
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if isinstance(verb_command(verb), Group)])
+def test_a_list_of_commands_says_each_in_a_whole_sentence(verb: str) -> None:
+    shown = CliRunner().invoke(cli, [verb, "--help"], terminal_width=COLUMNS, catch_exceptions=False).output
+    lines = shown.partition("Commands:\n")[2].splitlines()
+    assert lines and all(line.endswith((".", "?")) and not line.endswith("...") for line in lines)
+
+
+def test_every_option_of_every_verb_has_a_text() -> None:
+    for verb in VERBS:
+        found = verb_command(verb)
+        for one in found.commands.values() if isinstance(found, Group) else [found]:
+            assert [option.name for option in one.params if isinstance(option, Option) and not option.help] == []
 
 
 def test_help_shows_every_default() -> None:

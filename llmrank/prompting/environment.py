@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import wraps
+from functools import lru_cache, wraps
 from itertools import islice
 from types import BuiltinMethodType
 from typing import Any, cast
@@ -50,17 +50,22 @@ AS_TEXT = frozenset(_AS_TEXT.split())
 
 
 class Absent(StrictUndefined):
-    """What the data does not hold: false for an item or event, so that a template can ask; printing it is an error."""
+    """What an item or event does not have: false, so that a template can ask; printing it is an error."""
 
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        return False if isinstance(self._undefined_obj, Shown) else super().__bool__()
+        return False
 
     @property
     def _undefined_message(self) -> str:
-        shown = isinstance(self._undefined_obj, Shown)
-        return f"the data has no {self._undefined_name!r} here" if shown else super()._undefined_message
+        return f"the data has no {self._undefined_name!r} here"
+
+
+@lru_cache(maxsize=256)
+def _absent(name: str) -> Absent:
+    """Return what is absent, the same for each item: a template that shows no scores asks every one of them."""
+    return Absent(name=name)
 
 
 class Environment(SandboxedEnvironment):
@@ -71,7 +76,7 @@ class Environment(SandboxedEnvironment):
 
     def __init__(self) -> None:
         options = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
-        super().__init__(undefined=Absent, finalize=_printable, **options)
+        super().__init__(undefined=StrictUndefined, finalize=_printable, **options)
         del self.globals["lipsum"]
         for name in NO_FILTERS:
             del self.filters[name]
@@ -106,7 +111,7 @@ class Environment(SandboxedEnvironment):
         """Return a field; of an event or an item nothing but what is shown, and that quickly."""
         if type(obj) is Shown:
             value = obj.values.get(attribute)
-            return self.undefined(obj=obj, name=attribute) if value is None else value
+            return _absent(attribute) if value is None else value
         if type(obj) is LoopContext and attribute[:1] != "_":
             return getattr(obj, attribute)
         if isinstance(obj, str) and attribute not in METHODS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, count, islice, product
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, get_args
@@ -45,10 +46,9 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
         case "titles":
             return ()
         case "numbers":
-            return tuple(str(number) for number in range(1, len(items) + 1))
+            return _numbers(len(items))
         case "letters":
-            names = ("".join(letters) for length in count(1) for letters in product(ascii_uppercase, repeat=length))
-            return tuple(islice(names, len(items)))
+            return _letters(len(items))
         case "item_id":
             return tuple(item.item_id for item in items)
         case "words":
@@ -56,6 +56,17 @@ def identifiers(scheme: Ids, items: Sequence[Item], labels: Sequence[str] = ()) 
                 problem = f"--ids words names at most {len(WORDS)} items, and {len(items)} are to be shown"
                 raise InputError(problem, field="--ids", hint="use --ids numbers, or show fewer candidates (-k)")
             return WORDS[: len(items)]
+
+
+@lru_cache(maxsize=64)
+def _numbers(n: int) -> tuple[str, ...]:
+    return tuple(str(number) for number in range(1, n + 1))
+
+
+@lru_cache(maxsize=64)
+def _letters(n: int) -> tuple[str, ...]:
+    names = ("".join(letters) for length in count(1) for letters in product(ascii_uppercase, repeat=length))
+    return tuple(islice(names, n))
 
 
 def label_pool() -> Iterator[str]:

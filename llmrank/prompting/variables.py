@@ -104,12 +104,10 @@ class _Date(float):
 
 
 def _values(item: Item, attributes: tuple[str, ...]) -> dict[str, object]:
-    values: dict[str, object] = {}
-    for name in attributes:
-        if name not in TRUTH and (value := item.attributes.get(name)):
-            values[name] = _line(value)
-    values["title"] = _line(item.title)
-    values["item_id"] = item.item_id
+    values: dict[str, object] = {"title": _line(item.title), "item_id": item.item_id}
+    if attributes:
+        known = {name: item.attributes.get(name) for name in attributes if name not in TRUTH}
+        return {name: _line(value) for name, value in known.items() if value} | values
     return values
 
 

@@ -290,8 +290,8 @@ class Entry:
     line: int
     """Of the normalised answer, from 1; 0 where it is not known."""
     read_as: str
-    """How it was matched (`exact`, `normalised`, `fuzzy`, `identifier`, `item_id`), or why it names nothing: as in
-    `Answer.repairs`."""
+    """How it was matched (`exact`, `normalised`, `fuzzy`, `loose`, `identifier`, `item_id`), or why it names nothing: as
+    in `Answer.repairs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +310,7 @@ class Answer:
     scores: Mapping[str, float] | None = None
     """A score for each label or item id."""
     matches: Mapping[str, int] = field(default_factory=dict[str, int])
-    """How each named title was matched: `exact`, `normalised`, `fuzzy`."""
+    """How each named title was matched: `exact`, `normalised`, `fuzzy`, `loose`."""
     label_mass: float | None = None
     """Probability that the first token is one of the labels asked for; None for a format that reads text."""
     entries: tuple[Entry, ...] = field(default=(), repr=False, compare=False)

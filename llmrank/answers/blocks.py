@@ -130,7 +130,7 @@ def split(text: str) -> list[Block]:
     if "[" in text and len(_INSIDE.findall(text, 0, 100_000)) > 1:
         text = _INSIDE.sub(r"\n\1. \2\n", text)  # [1. Fargo], [2. Heat]
     blocks: list[Block] = []
-    lines = [_line(number, raw) for number, raw in enumerate(_in_columns(_counted(text.split("\n"))), 1)]
+    lines = [_line(number, raw) for number, raw in enumerate(_scored(_in_columns(_counted(text.split("\n")))), 1)]
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -172,6 +172,29 @@ def _counted(lines: list[str]) -> list[str]:
     if end - first > 2:
         lines[first:end] = [line.replace(" ", ". ", 1) for line in lines[first:end]]
     return lines
+
+
+def _scored(lines: list[str]) -> list[str]:
+    """Return the lines with a colon between the titles and the scores of three lines or more that have them behind a
+    comma (`Heat,95`) or a space (`Heat 4.5`, `4.5 Heat`)."""
+    for pattern in _SCORE_LINES:
+        found = [pattern.fullmatch(line) if len(line) < 200 else None for line in lines]
+        at = 0
+        while at < len(lines):
+            end = at
+            while end < len(lines) and found[end]:
+                end += 1
+            if end - at > 2:
+                lines[at:end] = [f"{one['title']}: {one['score']}" for one in found[at:end] if one]
+            at = max(end, at + 1)
+    return lines
+
+
+_SCORE_LINES = (
+    re.compile(r"(?P<title>[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
+    re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2})"),
+    re.compile(r"(?P<score>\d\.\d{1,2}) (?P<title>[^\W\d_][^|:]*)"),
+)
 
 
 def _in_columns(lines: list[str]) -> list[str]:

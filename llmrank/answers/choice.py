@@ -16,7 +16,7 @@ from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option"
-    r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go with|would be|it is"
+    r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go with|would be|it is|(?<=, )so"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
     r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist|est"
     r"|es))*+[\s:=*_\"'(\[-]{0,6}$",
@@ -88,11 +88,16 @@ class Choice(TextFormat):
         text = _OFFERED.sub("", text)
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
-        identifiers = Identifiers.of(question)
+        identifiers, index = Identifiers.of(question), title_index(question.items)
+        if (titled := index.exact(text.strip(" .*_\"'"))) and len(titled.positions) == 1 and " " in text.strip():
+            ranked = (question.items[titled.positions[0]].item_id,)  # A Game of Thrones, which is no A
+            return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={titled.stage: 1})
         every = _identifiers_in(text, identifiers)
         if not every and identifiers.are_letters and _SMALL_LETTER.fullmatch(text):
             every = _identifiers_in(text.upper(), identifiers)
         words = _not_ruled_out(every, text)
+        if uses_brackets(text, identifiers) and (called := _called(_bare(text, identifiers), text)):
+            words = [*called, *_called(words, text)]  # The best is 2; [1] would be the second
         plainest = _plainest(words, text, len(question.items))
         if len({word.text for word in plainest}) > 1 or (plainest and _DEPENDS.search(text[:200])):
             return unparsed(response, text, "ambiguous")
@@ -118,6 +123,17 @@ class Choice(TextFormat):
         """Return the identifiers as the choices."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
+
+
+def _bare(text: str, identifiers: Identifiers) -> list[Word]:
+    """Return the identifiers without brackets that the text does not rule out."""
+    words = [word for word in words_of(text, identifiers, False) if word.kind == "identifier" and not word.bracketed]
+    return _not_ruled_out(words, text)
+
+
+def _called(words: list[Word], text: str) -> list[Word]:
+    """Return the identifiers that the text calls its answer."""
+    return [word for word in words if _CALLED.search(text[max(0, word.start - 80) : word.start])]
 
 
 def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:
@@ -146,11 +162,11 @@ _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 
 def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
-        called = [word for word in words if _CALLED.search(text[max(0, word.start - 80) : word.start])]
+        called = _called(words, text)
         return called if len({word.text for word in called}) == 1 else words
     if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
-    called = [word for word in words if _CALLED.search(text[max(0, word.start - 80) : word.start])]
+    called = _called(words, text)
     praised = ((word, _BETTER.match(text[word.end : word.end + 60])) for word in words)
     better = [word for word, found in praised if found and (offered == 2 or not found["than"])]
     lines = {word.text for word in words if is_begun_by(word, text, text.rfind("\n", 0, word.start) + 1)}

@@ -250,8 +250,8 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
             first.weak = not first.named.keys().isdisjoint(rest.named)
     for listing in [listing for listing in listings if not listing.weak] or listings:
         means, named = meaning(listing.intro), listing.named
-        if means == "given" and grade(listing.intro):
-            means = ""  # unlikely to be watched
+        if means == "given" and (grade(listing.intro) or listing.chained):
+            means = ""  # unlikely to be watched; among the candidates: [2] > [3] > [1]
         last = groups[-1] if groups else None
         if means == "left out" and last and min(len(last.named), len(named)) >= max(owed, 2) and last.meaning != means:
             means = "final" if TAKEN_BACK.search(listing.intro) else ""  # all were ranked: these are not left out

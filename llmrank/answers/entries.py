@@ -41,7 +41,7 @@ _AFTER_YEAR = re.compile(
 )
 _RATED = re.compile(r"(\((?:18|19|20)\d\d\)) \d(?:\.\d)? ?/ ?\d{1,2}\W{0,4}$")
 _COMMA = re.compile(
-    r" ?(?:[,;] (?:and |& )?| \| | / | (?:>|<|→|=>|->) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )"
+    r" ?(?:[,;] (?:and |& )?| \| | / | (?:>|<|→|=>|->|=) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )"
 )
 _REMARK = re.compile(
     r" [-–—]{1,3} |: | \(|[.!?] |, | (?=(?:because|since|which|is|was|would|has|scores?|for its?|due to)\b)"
@@ -83,7 +83,7 @@ _DECLINES = re.compile(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|skip|unlike|except|instead|rather than"
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
-    r"|before|after|worse"
+    r"|before|after|worse|(?<!not )least|(?:little|slightly|somewhat|bit) better"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]",
     re.IGNORECASE,
 )
@@ -210,11 +210,23 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     values = [line.value for line in entries if line.value is not None]
     if all(len(mentions) == 1 for mentions in found):
         whole = any(mention.text == line.text for line, mention in zip(entries, listing.mentions, strict=True))
-        if len(values) == len(entries) and not whole:
+        if (
+            len(values) == len(entries)
+            and not whole
+            and not (first.kind != "rank" and _are_as_shown(values, listing.mentions))
+        ):
             directed(listing, values, first.kind == "rank")
         elif not values:
             _scored([line.body for line in entries], listing)
     return listing
+
+
+def _are_as_shown(values: list[int], mentions: Mentions) -> bool:
+    """Return whether each number is that of the title behind it in the list shown (`[3] Heat`, `[1] Fargo`)."""
+    shown = [
+        one.match is not None and value - 1 in one.match.positions for value, one in zip(values, mentions, strict=True)
+    ]
+    return all(shown) and not counts_down(values)
 
 
 def _unwrapped(line: Line, after: Line | None, index: TitleIndex) -> Line:
@@ -353,6 +365,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     before, after = text[:start], text[end:]
     gaps = [text[one[1] : two[0]] for one, two in pairwise(places)] or [after]
     listing.falling, listing.ambiguous = falls(gaps)
+    listing.ambiguous |= len(mentions) > 1 and all("=" in gap and ">" not in gap for gap in gaps)
     if len(places) == len(mentions) > 1:
         pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
         _scored(pieces, listing)
@@ -540,7 +553,8 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
         return None
     if found["inside"]:
         inside = _mention(found["inside"], index)
-        foreign = not any(letter.isascii() and letter.isalpha() for letter in found["outside"])
+        letters = [*filter(str.isalpha, found["outside"])]
+        foreign = 2 * sum(map(str.isascii, letters)) < len(letters)
         return [inside] if foreign and inside.match else None
     one, other = _mention(found["one"], index), _mention(found["other"], index)
     if not one.match and not other.match:

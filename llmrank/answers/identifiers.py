@@ -49,6 +49,7 @@ _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 """Letter for letter: `ß` has two capitals."""
 _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,4}(?= ?\w\w)")
 """`L.A. Confidential`"""
+_BARE_CHAIN = re.compile(r"\w{1,3}(?: ?[>,] ?\w{1,3})++")
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _DISMISSED = re.compile(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
@@ -261,6 +262,8 @@ class _Reader:
         found: list[Block] = []
         pairs: list[Line] = []
         for block in [*chain.from_iterable(map(self._as_text, map(self._in_figures, blocks))), Block("text")]:
+            if self.bracketed_only and block.kind == "text" and block.lines:
+                block = self._in_brackets(block)
             if block.kind == "text" and block.lines and self.is_pair(block.lines[0].text):
                 pairs += block.lines
                 continue
@@ -284,6 +287,7 @@ class _Reader:
             or block.lines[0].body.startswith((">", "<"))
             or _MARKS_ALONE.fullmatch(text)
             or (len(block.lines) == 1 and (_SEVERAL.match(text) or len(_RANK_IS.findall(text[:4000])) > 1))
+            or (len(block.lines) == 1 and self._inline_pairs(block.lines[0]))
         )
         if not is_text or self._numbered_by_brackets(block.lines):
             return [block]
@@ -306,6 +310,19 @@ class _Reader:
         if len(numbers) < 2 or any(self.identifiers.find(number) is None for number in numbers):
             return block
         return Block("text", [replace(block.lines[0], text=", ".join(numbers), kind="none", value=None)])
+
+    def _in_brackets(self, block: Block) -> Block:
+        """Return a line that is a chain without brackets, or ends in one behind a colon, with brackets: other lines of
+        the answer have them."""
+        line = block.lines[0]
+        head, sign, chain = line.text.rpartition(": ") if len(line.text) < 1000 else ("", "", "")
+        names = _BARE_CHAIN.fullmatch(chain) and re.findall(r"\w+", chain)
+        if not names or len(names) < 3 or any(self.identifiers.find(name) is None for name in names):
+            return block
+        signs = re.findall(r"[^\w\s]", chain)
+        text = "".join(f"[{name}] {mark} " for name, mark in zip(names, [*signs, ""], strict=False)).strip()
+        head = "" if uses_brackets(head, self.identifiers) else head + sign
+        return Block("text", [replace(line, text=head + text, kind="none", value=None)])
 
     def _numbered_by_brackets(self, lines: list[Line]) -> bool:
         """Return whether `[1] 3`, `[2] 1` have list numbers in their brackets."""
@@ -484,6 +501,7 @@ class _Reader:
         gaps = [text[one.end : two.start] for one, two in pairwise(run)] or [text[run[-1].end :][:4]]
         falling, mixed = falls(gaps)
         listing.falling, listing.ambiguous = falling, listing.ambiguous or mixed
+        listing.chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
         ties = len(run) > 2 and all("=" in gap and ">" not in gap for gap in gaps)
         as_shown = len(run) > 2 and [word.position for word in run] == [*range(len(run))]
         listing.ambiguous |= ties or (as_shown and _ARE.match(text, run[-1].end) is not None)

@@ -32,6 +32,8 @@ class Listing:
     """Numbers, ranks or scores gave the order, whatever the words of the answer say of the direction."""
     scored: bool = False
     """Scores, not ranks, gave the order."""
+    chained: bool = False
+    """`>` stands between its entries."""
     contradicted: bool = False
     """Identifiers stand beside the titles of other items."""
     described: bool = False

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from llmrank.types import Item
 
-Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
+Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy", "loose"]
 
 _MARGIN = 0.05
 _NEAR = 0.9
@@ -95,6 +95,33 @@ class TitleIndex:
         close = tuple(sorted(at for at, score in scores.items() if score > best - _MARGIN))
         return Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS
 
+    def recalled_by(self, text: str) -> Match | None:
+        """Return the one item that a text recalls: with a slip that another title could have, or with words left out.
+
+        It is no match by itself: only among entries that name other items is such a text meant for the one left.
+        """
+        text = _spaced(text)
+        if len(text) > self.longest or len((query := parse_title(text)).name) < 2:
+            return None
+        found = [at for at, title in enumerate(self._titles) if _recalls(query, title)]
+        rivals = self._names.get(without_article(query.name), ())  # Aliens (1979): Alien (1979), or Aliens (1986)
+        alone = found and self._same_title(found) and {*rivals} <= {*found}
+        return Match(tuple(found), "loose") if alone else None
+
+    def holding(self, text: str, among: Iterable[int]) -> set[int]:
+        """Return which of some items have titles with all words of a text without a year, the small ones apart."""
+        query = parse_title(_spaced(text)) if len(text) <= self.longest else None
+        name = _name(query.whole if query and not query.year else "")
+        if len(name.content) < 2:
+            return set()
+        wholes = {at: self._titles[at].whole for at in among}
+        return {
+            at for at, whole in wholes.items() if {*name.content} <= {*whole.split()} and name.numbers == numbers(whole)
+        }
+
+    def __len__(self) -> int:
+        return len(self._items)
+
     def begins_longer(self, text: str) -> bool:
         """Return whether the text may be the beginning of a longer title of the items."""
         start = without_article(parse_title(_spaced(text)).name)
@@ -145,12 +172,14 @@ class TitleIndex:
 
     @cached_property
     def _last_parts(self) -> dict[str, tuple[int, ...]]:
-        """The last part of each title of three or more, where it has two words, and each work behind its creator
-        (`Prince - Purple Rain`), where they tell it from others."""
+        """The last part of each title of three or more, where it has two words, each work behind its creator
+        (`Prince - Purple Rain`), and each first part with a number (`Terminator 2`), where they tell it from others."""
         last = ((title.parts[-1], title, at) for at, title in enumerate(self._titles) if title.parts)
-        told = (
+        told = [
             (part, at) for part, title, at in last if title.is_by or (title.parts[2:] and len(_name(part).content) > 1)
-        )
+        ]
+        first = ((title.parts[0], at) for at, title in enumerate(self._titles) if title.parts[1:] and not title.is_by)
+        told += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
         return _positions((part, at) for part, at in told if part not in self._names)
 
     @cached_property
@@ -337,6 +366,73 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         if len(short) < shortest and (not same_year or swapped):
             return False
     return True
+
+
+def _recalls(query: Title, title: Title) -> bool:
+    """Return whether a text may be a careless form of a title: a slip in any word, or words left out."""
+    ours, theirs = _name(without_article(query.name)), _name(without_article(title.name))
+    if query.year and query.year == title.year:
+        return ours.joined != theirs.joined and _is_plural(ours.joined, theirs.joined)  # the rest is in `nearest`
+    if query.year and title.year:
+        years = (query.year, title.year)
+        near = all(map(str.isdigit, years)) and abs(int(query.year) - int(title.year)) <= _YEARS_OFF
+        return near and _has_slips(ours, theirs)
+    names = {*_names(title), *title.parts[1:]} if title.is_by else {*_names(title)}
+    whole = _name(without_article(query.whole))
+    return any(_has_slips(ours, _name(without_article(name))) for name in names) or _is_abridged(whole, title)
+
+
+def _has_slips(a: _Name, b: _Name) -> bool:
+    """Return whether two names are alike but for a slip in each word, or for the spaces between them."""
+    if a.joined == b.joined:
+        return True
+    if a.numbers != b.numbers or a.joined[:1] != b.joined[:1]:
+        return False
+    if len(a.words) != len(b.words) or len(a.words) == 1:
+        return min(len(a.joined), len(b.joined)) > _FIVE and _is_slip(a.joined, b.joined, 1)
+    return all(
+        one == other or _is_slip(one, other, max(1, len(one) // 4)) for one, other in zip(a.words, b.words, strict=True)
+    )
+
+
+def _is_slip(a: str, b: str, most: int) -> bool:
+    """Return whether one word is the other with a letter too many, too few, or in the wrong place.
+
+    A plural is another word; another letter makes another word, but for a long one.
+    """
+    short, long = sorted((a, b), key=len)
+    if len(short) < 3 or _is_plural(a, b) or OSA.distance(a, b) > most:
+        return False
+    return len(short) != len(long) or sorted(a) == sorted(b) or len(a) >= _LONG
+
+
+def _is_plural(a: str, b: str) -> bool:
+    short, long = sorted((a, b), key=len)
+    return long in (f"{short}s", f"{short}es")
+
+
+def _is_abridged(name: _Name, title: Title) -> bool:
+    """Return whether all words of a name stand in a title: of a film in its second part, or as its first word."""
+    whole = without_article(title.whole)
+    words = {*whole.split()} | {word.removesuffix("s") for word in whole.split()}
+    telling = [word for word in name.content if not any(map(str.isdigit, word))]
+    if not telling or not {*name.numbers} <= {*numbers(whole)} or sum(map(len, telling)) < _TELLING:
+        return False
+    if not all(word in words or word.removesuffix("s") in words for word in name.content):
+        return False
+    if title.year:
+        whole_part = name.text in title.parts[1:] and len(telling) > 1  # Fury Road
+        first = len(name.words) == 1 and whole.startswith(f"{name.text} ") and not numbers(whole)  # Shawshank
+        return whole_part or first
+    return len(telling) > 1 or bool(name.numbers) or len(telling[0]) > _TELLING
+
+
+_FIVE = 5
+_LONG = 8
+"""Letters of a word in which one may be another."""
+_TELLING = 7
+"""Letters that make words tell an item from others."""
+_YEARS_OFF = 2
 
 
 def _is_part(shorter: Title, longer: Title) -> bool:

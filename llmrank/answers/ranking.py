@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -17,6 +17,7 @@ from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
 from llmrank.answers.outcome import REFUSAL, answered, missing, unparsed, with_repairs
+from llmrank.answers.prose import told
 from llmrank.types import Answer, Entry, Question, Response
 
 _FUZZY_TEXTS = 1000
@@ -68,6 +69,9 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
         ranks = counted and [*other.named] != [*reading.named]  # | 1 | Heat |
         if len(other.named) >= len(reading.named) and (ranks or _stand_in_titles(reading, other)):
             reading, with_titles = other, True
+    in_sentences = _told(blocks, text, question, reading)
+    if in_sentences is not None:
+        reading, with_titles = in_sentences, titles
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
     if _only_excuses(reading, text):
         return unparsed(response, text, "no_candidate_named", repairs)
@@ -84,7 +88,20 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
         answer = by_identifier(reading.mentions, response, question, text, cut, for_titles=titles)
     if not answer.ranked:
         return answer
-    return with_repairs(answer, {"named_beside": _named_beside(reading, blocks, question, by_titles=with_titles)})
+    beside = _named_beside(reading, blocks, question, by_titles=with_titles)
+    repairs = {"named_beside": beside, "in_sentences": int(in_sentences is not None), "tied": _tied(reading, text)}
+    return with_repairs(answer, repairs)
+
+
+def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
+    """Return the ranking that an answer without a list tells in sentences, None where the reading has all of it."""
+    listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
+    if listed or (len(reading.named) == len(question.items) and not reading.ambiguous):
+        return None
+    found = told(text, title_index(question.items), Identifiers.of(question))
+    if found is None or len(found.named) <= len(reading.named) * (not reading.ambiguous):
+        return None
+    return choose([found], text, missing(0, len(question.items), question.top))
 
 
 def _stand_in_titles(identifiers: Listing, titles: Listing) -> bool:
@@ -96,6 +113,13 @@ def _stand_in_titles(identifiers: Listing, titles: Listing) -> bool:
     return all(mention.text in words.get(mention.line, ()) for mention in identifiers.mentions)
 
 
+def _tied(reading: Listing, text: str) -> int:
+    """Return in how many lines a chain has `=` between items, which are read in the order in which they stand."""
+    own = {mention.line for mention in reading.mentions}
+    return sum(number in own and _TIE.search(line) is not None for number, line in enumerate(text.split("\n"), 1))
+
+
+_TIE = re.compile(r" > [^\n]{1,400} = |[^\n]{1,400} = [^\n]{1,400} > ")
 _BESIDE = 200
 """How many lines beside a ranking are looked at, so that the time stays linear."""
 
@@ -233,11 +257,44 @@ def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
             free = [at for at in match.positions if at not in named and (mention.match or at not in claimed)]
             judged.append((free[0], match.stage) if free else (None, "duplicate"))
             named.update(free[:1])
-    return judged
+    return _in_company(found, judged, index) if index and "not_a_candidate" in {how for _, how in judged} else judged
+
+
+_COMPANY = 3
+"""How many entries must name or recall items before what recalls one is read with the help of the others."""
+
+
+def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> Judged:
+    """Return the judged texts with those that name nothing by themselves read as the items that they recall.
+
+    That is done where most entries name or recall items, for texts that recall one item that nothing else names.
+    """
+    known = {at for at, _ in judged if at is not None}
+    left = [number for number, (_, how) in enumerate(judged) if how == "not_a_candidate"]
+    if len(left) > _FUZZY_TEXTS:
+        return judged
+    recalled = {number: index.recalled_by(found[number].text) for number in left}
+    meant = {number: match.positions[0] for number, match in recalled.items() if match}
+    sure = _each_once(meant, known)
+    company = len(known) + len(sure)
+    if company < max(_COMPANY, 2 * (len(left) - len(sure))):
+        return judged
+    if len(found) == len(index) > _COMPANY:  # all are ranked: what is left names what is left
+        free = {*range(len(index))} - known - {*sure.values()}
+        held = {number: index.holding(found[number].text, free) for number in left if number not in sure}
+        sure |= _each_once({number: at.pop() for number, at in held.items() if len(at) == 1}, known)
+    return [(sure[number], "loose") if number in sure else one for number, one in enumerate(judged)]
+
+
+def _each_once(meant: Mapping[int, int], known: Collection[int]) -> dict[int, int]:
+    """Return the entries that mean an item that no other entry means or names."""
+    times = Counter(meant.values())
+    return {number: at for number, at in meant.items() if times[at] == 1 and at not in known}
 
 
 def _resolved(judged: Judged) -> tuple[dict[int, str], Counter[str]]:
-    return {at: how for at, how in judged if at is not None}, Counter(how for at, how in judged if at is None)
+    repairs = Counter(how for at, how in judged if at is None or how == "loose")
+    return {at: how for at, how in judged if at is not None}, repairs
 
 
 def _entries(found: Sequence[Mention], judged: Judged) -> tuple[Entry, ...]:

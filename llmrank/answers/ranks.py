@@ -75,6 +75,10 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     scored = is_map and head_role(block.header[1]) == "score"
     roles = [head_role(block.header[at]) if at < len(block.header) and not is_map else "" for at in range(width)]
     fit = [at for at in range(width) if hits[at] and roles[at] not in ("rank", "score")]
+    for at in [at for at in range(width) if roles[at] == "rank" and not is_map]:
+        if any(_are_shown(columns[at], named[one]) and not counts(columns[at]) for one in fit):
+            roles[at] = "item"  # | 3 | Rocky |, the third that was shown
+            fit.append(at)
     if is_map and len(fit) == 2:
         words = [{_role_word(text) for text in column} for column in columns]
         roles = ["rank" if "rank" in one else "item" if "item" in one else "" for one in words]
@@ -122,6 +126,15 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         by_scores = are_numbers
     mentions = [one for at in order or () for one in named[item][at][:1]]
     return Listing(mentions, ordered=order != [*range(len(rows))], scored=by_scores, ambiguous=order is None)
+
+
+def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:
+    """Return whether each number is that of the item beside it in the list shown."""
+    numbers = [_number(value) for value in values]
+    return len(values) > 2 and all(
+        number is not None and found and found[0].match and number - 1 in found[0].match.positions
+        for number, found in zip(numbers, named, strict=True)
+    )
 
 
 _ASKED = re.compile(r"\b(?:you|your|user|final|new|predicted|recommend\w*)\b", re.IGNORECASE)

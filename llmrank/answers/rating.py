@@ -5,7 +5,8 @@ order of how plainly they are given as the rating, and the plainest kind decides
 
 1. a line that is a rating and nothing else: `4`, `Rating: 4`, `**3.5 stars**`, `4/5`, `four`;
 2. the text begins with it: `4. The user likes crime`;
-3. the text calls it the rating: `the predicted rating is 4`, `I'd give it a 4`, `Seven (1995): 4`;
+3. the text ends in it as its conclusion (`so 4`, `final answer: 4`), or calls it the rating: `the predicted rating is
+   4`, `I'd give it a 4`, `Seven (1995): 4`;
 4. it has the unit of a rating: `4 stars`, `4 out of 5`, `★★★★`;
 5. a text of a few words that ends in a number on the scale: `probably a 4` (two different ones are ambiguous).
 
@@ -85,6 +86,12 @@ _PREDICTED = re.compile(
     rf"|prediction)|prediction(?= ?[:=]))[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?",
     re.IGNORECASE,
 )
+_CONCLUDES = re.compile(
+    rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence|(?:lower|raise|drop|bump)"
+    rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$",
+    re.IGNORECASE,
+)
+"""What a text ends in: `so final answer: 4`, `I'd lower that to 4`."""
 _BOUND = re.compile(
     rf"^\W*(?:less|more|lower|higher|greater) than {_DIGITS}|^\W*(?:below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}",
@@ -205,8 +212,9 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
                 return [*dict.fromkeys((*before, *after))]
         if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
             return [*dict.fromkeys((*_given([found]), *_rethought(text, scale)))]
-        if len(given := _given(_PREDICTED.finditer(text))) == 1:
-            return given
+        for pattern in (_CONCLUDES, _PREDICTED):
+            if len(given := _given(pattern.finditer(text))) == 1:
+                return given
         if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
             return given
     if given := _given(_UNITED.finditer(text)):

@@ -49,6 +49,12 @@ _LIKES = re.compile(
     r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch)\b",
     re.IGNORECASE,
 )
+_EMPHATIC = re.compile(
+    r"[\W_]*(?:absolutely|definitely|certainly|of course|surely)(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""`Absolutely! It is the kind of film …`, `Definitely not.`"""
+_DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
 
 
@@ -101,6 +107,8 @@ def _verdicts(text: str) -> set[bool]:
         return set()
     if _BOTH.match(text) or _WEIGHED.search(text):
         return {True, False}
+    if (plain := _EMPHATIC.match(text)) or _DOUBTS.match(text):
+        return {bool(plain) and plain["not"] is None}
     begins = _BEGINS.match(text)
     found = [*_NAMED.finditer(text), *([begins] if begins else [])]
     if begins and (back := TAKEN_BACK.search(text, begins.end())):
@@ -112,7 +120,8 @@ def _verdicts(text: str) -> set[bool]:
         short = text.strip()
         lines = short.splitlines()
         found = [one for one in map(_ENDS.search, (lines[0][-80:], lines[-1][-80:])) if one] if lines else []
-        if found and re.search(r"\b(?:not|\w{1,6}n['’]t|never)\b", short[-80:], re.IGNORECASE):
+        concludes = found and found[-1].start() >= 0 and found[-1][0][0] in ":→="
+        if found and not concludes and re.search(r"\b(?:not|\w{1,6}n['’]t|never)\b", short[-80:], re.IGNORECASE):
             return set()
         if found and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:
             return {True, False}

@@ -167,7 +167,7 @@
       list("ol", case_.placed, new Set(case_.relevant), withScore));
   };
   const READ_AS = {
-    exact: "✓", item_id: "✓", identifier: "✓", normalised: "✓ written otherwise", fuzzy: "✓ misspelt",
+    exact: "✓", item_id: "✓", identifier: "✓", normalised: "✓ written otherwise", fuzzy: "✓ misspelt", loose: "✓ by the others",
     duplicate: "named before", not_a_candidate: "not a candidate", ambiguous: "could be several", truncated: "cut off",
   };
   /** The answer, with what was read in it marked, and as what. Places are counted in characters. */

@@ -174,7 +174,7 @@ class Metrics:
     """Cases by outcome and reason, the most frequent first."""
     repairs: Mapping[str, int] = field(default_factory=dict[str, int])
     matches: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Titles by how they were matched: `exact`, `normalised`, `fuzzy`."""
+    """Titles by how they were matched: `exact`, `normalised`, `fuzzy`, `loose`."""
     history_dropped: int = 0
     """Events left out because the prompt would not have fitted the context window."""
     label_mass: LabelMass | None = None

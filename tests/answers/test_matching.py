@@ -130,3 +130,44 @@ def test_the_index_of_a_tuple_is_built_once_and_let_go() -> None:
         title_index(items(f"Film {number}"))
     gc.collect()
     assert dropped() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("The Matirx", "Matrix, The (1999)"),
+        ("Oldbooy", "Oldboy (2003)"),
+        ("Amercan Psycho (2001)", "American Psycho (2000)"),
+        ("Runn Lola Run", "Run Lola Run (1998)"),
+        ("Loopers (2012)", "Looper (2012)"),
+        ("Fury Road", "Mad Max: Fury Road (2015)"),
+        ("Shawshank", "Shawshank Redemption, The (1994)"),
+        ("Rumors", "Fleetwood Mac - Rumours"),
+        ("New Deep-Sea Squid Species", "New Species of Deep-Sea Squid Discovered off Chile"),
+        ("Lavazza Rossa 1kg", "Lavazza Qualità Rossa Ground Coffee, 1 kg"),
+    ],
+)
+def test_a_text_recalls_its_title(text: str, title: str) -> None:
+    index = TitleIndex(items("Heat (1995)", title, "Fargo (1996)"))
+    assert index.recalled_by(text) == Match((1,), "loose")
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Alien", "Aliens (1986)"),
+        ("Aliens (1979)", "Alien (1979)"),
+        ("Dead Man (1995)", "Dead Man Walking (1995)"),
+        ("Dead Man", "Dead Man Walking (1995)"),
+        ("Mask of Zorro", "Mark of Zorro, The (1940)"),
+        ("Twisted (1996)", "Twister (1996)"),
+        ("Kung Fu Panda: Secrets of the Furious Five (2008)", "Kung Fu Panda (2008)"),
+        ("Frankenstein", "Bride of Frankenstein (1935)"),
+        ("Ghostbusters", "Ghostbusters II (1989)"),
+        ("Toy Story 3", "Toy Story 2 (1999)"),
+        ("Rocky", "Rock, The (1996)"),
+    ],
+)
+def test_another_title_recalls_nothing(text: str, title: str) -> None:
+    rival = ("Aliens (1986)",) if text.startswith("Aliens") else ()
+    assert TitleIndex(items("Heat (1995)", title, *rival)).recalled_by(text) is None

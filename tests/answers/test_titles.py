@@ -297,3 +297,33 @@ def test_the_title_of_a_film_says_nothing_of_the_direction() -> None:
 def test_what_is_said_of_a_list_is_heard(text: str, expected: list[int]) -> None:
     films = items("Alien (1979)", "Fargo (1996)", "Heat (1995)", "Jaws (1975)", "Casino (1995)")
     assert places(read("titles", text, Question(films))) == expected
+
+
+COMPANY = (
+    "Heat (1995)",
+    "Fargo (1996)",
+    "Mad Max: Fury Road (2015)",
+    "Up (2009)",
+    "Harry Potter and the Goblet of Fire (2005)",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "loose"),
+    [
+        ("1. Heat\n2. Fury Road\n3. Fargo", "1 3 2", 1),
+        ("1. Heat\n2. Fury Road", "1", 0),  # too few others
+        ("1. Heat\n2. Fury Road\n3. Fargo\n4. Jaws\n5. Her\n6. Big", "1 2", 0),  # most are other films
+        ("1. Fury Road\n2. Heat\n3. Fargo\n4. Fury Road", "1 2", 0),  # twice
+        ("1. Heat\n2. Mad Max: Fury Road\n3. Fargo\n4. Fury Road", "1 3 2", 0),  # it is there already
+        ("1. Harry Potter\n2. Up\n3. Heat\n4. Fargo\n5. Fury Road", "5 4 1 2 3", 2),  # all are ranked
+        ("1. Harry Potter\n2. Up\n3. Heat\n4. Fargo", "4 1 2", 0),
+        ("1. Harry Potter (2001)\n2. Up\n3. Heat\n4. Fargo\n5. Fury Road", "4 1 2 3", 1),
+    ],
+)
+def test_a_text_that_recalls_a_title_is_read_in_company(text: str, places: str, loose: int) -> None:
+    shown = items(*COMPANY)
+    answer = read("titles", text, Question(shown))
+    assert " ".join(one[1:] for one in answer.ranked) == places
+    assert answer.repairs.get("loose", 0) == answer.matches.get("loose", 0) == loose
+    assert answer.outcome is Outcome.REPAIRED

@@ -1,0 +1,294 @@
+"""Stage 5 for an answer without a list: a ranking told in sentences.
+
+`I'd start with Heat. After that comes Fargo, and I would leave Alien for last.` Every word that leads to an item must
+be known, and the words must say one order; else the answer is left to the stages that read lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
+from typing import Literal
+
+from llmrank.answers.blocks import CARDINALS, ORDINALS, word_set
+from llmrank.answers.identifiers import Identifiers
+from llmrank.answers.listing import Listing, Mention
+from llmrank.answers.matching import Match, TitleIndex
+from llmrank.answers.title import normalised
+
+Place = int | Literal["next", "last"] | None
+"""What the words around an item say of its place in the ranking."""
+
+_LIMIT = 6000
+"""Characters that are looked at: a ranking in sentences is short, and so the time stays linear."""
+_LONGEST = 14
+"""Words that a title may have."""
+_CHUNK = re.compile(r"[^\s—–]+")
+_OPENING = " \t*_`\"“”„«»‚‘'’(["
+_MARKS = f"{_OPENING[:-2]}.,;:!?"
+_MARK = re.compile(r"[.,;:!?()\n—–]+| - ")
+"""Between clauses."""
+_BRACKETED = re.compile(r"\W*[\[(](\w{1,3})[\])]\W*")
+_LETTER = re.compile(r"[*_\"'“”]*([A-Z])[*_\"'“”]*[.,;:!?)]*")
+_NUMBERED = re.compile(r"[*_#\[(]*(\w{1,3})[*_\])]*[.,;:!?)]*")
+
+_ENDINGS = ("st", "nd", "rd", *7 * ("th",))
+_ABROAD = (
+    "premierement primero zuerst erstens", "deuxiemement segundo zweitens", "troisiemement tercero drittens",
+    "quatriemement cuarto viertens", "cinquiemement quinto", "sixiemement sexto",
+)  # fmt: skip
+_ORDINALS = {
+    form: at
+    for at, (word, ending) in enumerate(zip(ORDINALS, _ENDINGS, strict=True), 1)
+    for form in (word, f"{word}ly", f"{at}{ending}")
+} | {word: at for at, words in enumerate(_ABROAD, 1) for word in words.split()}
+_PLACES = word_set("place spot position choice pick option recommendation rank")
+_COUNTS = _PLACES | word_set("number no at")
+_NOUNS = word_set("movie film book game album title product item option candidate passage number no")
+_BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
+_LIKELY = word_set("likely relevant recommended suitable")
+_LAST = word_set("last end zuletzt ultimo")
+_OPENS = word_set(
+    "start starting begin beginning recommend suggest pick choose rank watch put try read play go love enjoy"
+)
+_NEXT = word_set(
+    "then next also finally lastly afterwards subsequently followed after ensuite puis enfin dann danach schließlich"
+    " luego despues"
+)
+_SPLITS = word_set("and then while with followed next also finally et und y puis dann")
+_AFTER = word_set("that this which those it")
+_PLACE_WORDS = (*_ORDINALS, *CARDINALS, *_BEST, *_LIKELY, *_LAST, "winner", "runner", "up")
+_COMES = word_set(
+    "comes come coming goes going go is are be in at to for would should my the very most top best and a by far"
+)
+_LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
+    "i id ill we you youll your they user could can might will want of on so foremost have straight directly right"
+    " closely leave save add move moving books movies films games personally favourite favorite ranking rounds rounding"
+    " out würde ich mit beginnen empfehle recomendaria la le el por"
+)
+"""The words that may stand between a mark, or the item before, and the item that they lead to."""
+_FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set("gets takes as close dead next foremost rounds it out until")
+"""The words behind an item among which its place may stand."""
+_PRONOUNS = word_set("it its up her him his once them us we you he she they if when after before now then here there")
+"""Words that are titles too, and have a capital where a sentence begins."""
+_AGAINST = re.compile(
+    r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt|instead"
+    r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|revers\w*|ascending|alphabetical\w*|random\w*"
+    r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
+    r"|hm+|however|draw|toss)\b"
+)
+"""Words beside the items any of which may change what the sentences say."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An item in a text, and where its name stands there."""
+
+    at: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """The words between one item and the next."""
+
+    tail: str
+    """Of the item before, up to the first mark."""
+    middle: str
+    lead: str
+    """To the next item: the last pieces between marks that can introduce one."""
+    ends: bool
+    """Whether a sentence ends right before the next item."""
+    known: tuple[str, ...]
+    """The pieces in the middle that could introduce an item."""
+
+
+def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | None:
+    """Return the ranking that sentences tell, best first; None where they tell none, or where it could be another.
+
+    Each item is named once. The first is introduced as the first, or as a recommendation; of the others, at least one
+    is given its place (`then`, `second`, `last`), and no place contradicts the order in which they stand. Where all
+    have a number, the numbers order them.
+    """
+    text = text[:_LIMIT]
+    found = _named(text, index, identifiers)
+    if len(found) < 2 or len({one.at for one in found}) < len(found):
+        return None
+    gaps = [_gap(text[one.end : two.start]) for one, two in pairwise(found)]
+    first, last = _gap(f"\n{text[: found[0].start]}"), _gap(f"{text[found[-1].end :]}\n")
+    leads, tails = [first.lead, *(gap.lead for gap in gaps)], [*(gap.tail for gap in gaps), last.tail]
+    beside = " ".join((first.middle, *(f"{gap.tail} {gap.middle}" for gap in gaps), text[found[-1].end :]))
+    against = _AGAINST.search(words := normalised(beside)) or words.split().count("if") > 1
+    if against or not all(map(_is_known, leads)):
+        return None
+    places: list[Place] = [_place(lead, tail) for lead, tail in zip(leads, tails, strict=True)]
+    if places[-1] is None and any(_said(piece.split()) == "last" for piece in last.known):
+        places[-1] = "last"  # so save it for the end
+    led = (
+        gap.lead.strip()
+        or not gap.middle.strip() + gap.tail.strip()
+        or (place is not None and (gap.ends or (before is not None and not gap.middle.strip())))
+        for gap, (before, place) in zip(gaps, pairwise(places), strict=True)
+    )
+    if not all(led):
+        return None  # a remark, and then an item that nothing leads to
+    order = _order(places, opened=not _OPENS.isdisjoint(normalised(first.lead).split()))
+    lines = [text.count("\n", 0, one.start) + 1 for one in found]
+    mentions = [
+        Mention(text[one.start : one.end].strip(_MARKS), Match((one.at,), "normalised"), line)
+        for one, line in zip(found, lines, strict=True)
+    ]
+    return Listing([mentions[at] for at in order], ordered=True) if order else None
+
+
+# --- what is said of an item's place
+
+
+def _order(places: Sequence[Place], *, opened: bool) -> list[int] | None:
+    """Return the order of items with these places, None where the places do not give one."""
+    count = len(places)
+    numbers = [count if place == "last" else place for place in places]
+    given = [number for number in numbers if isinstance(number, int)]
+    if len(given) == count:
+        in_full = sorted(given) == [*range(1, count + 1)]
+        return sorted(range(count), key=given.__getitem__) if in_full else None
+    agree = all(number == at for at, number in enumerate(numbers, 1) if isinstance(number, int))
+    begun = numbers[0] == 1 or (numbers[0] is None and opened)
+    return [*range(count)] if agree and begun and any(places[1:]) else None
+
+
+def _place(lead: str, tail: str) -> Place:
+    """Return the place of an item from the words that lead to it and those that follow it."""
+    follows = [*takewhile(_FOLLOWS.__contains__, normalised(tail).split())]
+    before, behind = _said(normalised(lead).split()), _said(follows)
+    if before is None or before == "next":
+        return before if behind is None else behind
+    return before if behind in (None, "next", before) else None
+
+
+def _said(words: Sequence[str]) -> Place:
+    for word, after in pairwise([*words, ""]):
+        if word in _ORDINALS:
+            return _ORDINALS[word]
+        if word in _COUNTS and (after in CARDINALS or (after.isdigit() and len(after) < 3)):
+            return int(after) if after.isdigit() else CARDINALS.index(after) + 1
+        if word == "winner" or (word in ("top", "best") and after in _BEST) or (word == "most" and after in _LIKELY):
+            return 1
+        if word == "runner":
+            return 2
+        if word in _LAST:
+            return "last"
+    return None if _NEXT.isdisjoint(words) else "next"
+
+
+def _is_known(lead: str) -> bool:
+    """Return whether the words of a lead can do nothing but introduce an item."""
+    words = ["", *normalised(lead).split(), ""]
+    return all(
+        before in ("followed", "closely") or after == "far"
+        if word == "by"
+        else after in _AFTER
+        if word == "after"
+        else word in _LEADS or word.isdigit()
+        for before, word, after in zip(words, words[1:], words[2:], strict=False)
+    )
+
+
+def _gap(text: str) -> _Gap:
+    """Return the parts of a text between two items."""
+    marks = [*_MARK.finditer(text)]
+    if not marks:
+        words = text.split()  # comes second while
+        at = next((at for at, word in enumerate(words) if normalised(word) in _SPLITS), 0)
+        return _Gap(" ".join(words[:at]), "", " ".join(words[at:]), ends=False, known=())
+    tail, *pieces = _MARK.split(text)
+    begins = len(pieces) - 1
+    while begins and pieces[begins - 1].strip() and _is_known(pieces[begins - 1]):
+        begins -= 1  # After that, Heat
+    middle = pieces[:begins]
+    ends = any(mark in marks[-1][0] for mark in ".!?\n")
+    known = tuple(normalised(piece) for piece in pieces if piece.strip() and _is_known(piece))
+    return _Gap(tail, " ".join(middle), " ".join(pieces[begins:]), ends, known)
+
+
+# --- which items are named
+
+
+def _named(text: str, index: TitleIndex, identifiers: Identifiers) -> list[_Named]:
+    """Return the items in a text, in the order in which they stand; none where a name could be another item's."""
+    chunks = [(found.start(), found.end()) for found in _CHUNK.finditer(text)]
+    found: list[_Named] = []
+    at = 0
+    while at < len(chunks):
+        one, end = (
+            _title_at(text, chunks, at, index, identifiers)
+            or _identifier_at(text, chunks, at, identifiers)
+            or (None, at + 1)
+        )
+        if one is not None and one.at < 0:
+            return []
+        if one is not None and found and found[-1].at == one.at and not text[found[-1].end : one.start].strip(_MARKS):
+            found[-1] = _Named(one.at, found[-1].start, one.end)  # Heat [3]
+        elif one is not None:
+            found.append(one)
+        at = end
+    return found
+
+
+_UNSURE = -1
+
+
+def _title_at(
+    text: str, chunks: Sequence[tuple[int, int]], at: int, index: TitleIndex, identifiers: Identifiers
+) -> tuple[_Named, int] | None:
+    """Return the longest title that begins with a word, and the word behind it."""
+    start, end = chunks[at]
+    word = text[start:end].strip(_OPENING)
+    if not index.begins_with(word) or not (word[:1].isupper() or word[:1].isdigit()):
+        return None
+    for until in range(min(at + _LONGEST, len(chunks)), at, -1):
+        last = chunks[until - 1][1]
+        label = _BRACKETED.fullmatch(text[slice(*chunks[until - 1])]) if until > at + 1 else None
+        if label and identifiers.find(label[1]) is not None:
+            continue  # Heat (3)
+        piece = text[start:last].strip(_MARKS)
+        match = index.find(piece if piece.count("(") == piece.count(")") else piece.strip("()"))
+        if match is None:
+            continue
+        stop, after = start + len(text[start:last].rstrip(_MARKS)), text[last:].lstrip()
+        goes_on = stop == last and (after[:1].isupper() or after[:1].isdigit())
+        other_year = after[:1] == "(" and after[1:2].isdigit() and not _BRACKETED.match(after)
+        pronoun = until == at + 1 and word.casefold() in _PRONOUNS and _begins_sentence(text, start)
+        unsure = len(match.positions) != 1 or goes_on or other_year or pronoun or text[stop : stop + 1] == ":"
+        return _Named(_UNSURE if unsure else match.positions[0], start, stop), until
+    return None
+
+
+def _begins_sentence(text: str, start: int) -> bool:
+    """Return whether a word has a capital for where it stands: `Once`, `It`, `Up`."""
+    before = text[:start].rstrip(" ")
+    return not before or before[-1] in ".!?\n:"
+
+
+def _identifier_at(
+    text: str, chunks: Sequence[tuple[int, int]], at: int, identifiers: Identifiers
+) -> tuple[_Named, int] | None:
+    """Return the item that an identifier names: in brackets, behind a noun (`Movie 2`), or a letter by itself."""
+    start, end = chunks[at]
+    chunk = text[start:end]
+    name = _BRACKETED.fullmatch(chunk)
+    if name is None and identifiers.are_letters:
+        name = _LETTER.fullmatch(chunk)
+        plain = name is not None and len(chunk) == 1
+        if plain and chunk == "I":
+            return None
+        follows = text[end : end + 20].split()
+        if plain and chunk == "A" and follows and follows[0].islower() and follows[0] not in _FOLLOWS | _SPLITS:
+            return None
+    if name is None and at and normalised(text[slice(*chunks[at - 1])]) in _NOUNS:
+        name = _NUMBERED.fullmatch(chunk)
+    place = identifiers.find(name[1]) if name else None
+    return None if name is None or place is None else (_Named(place, start, start + len(chunk.rstrip(_MARKS))), at + 1)

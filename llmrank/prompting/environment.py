@@ -16,7 +16,8 @@ from jinja2.filters import make_attrgetter
 from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import SandboxedEnvironment
 
-from llmrank.prompting.variables import Shown
+from llmrank.prompting.variables import FIELDS, Shown
+from llmrank.prompting.view import Domain
 
 MOST_STEPS = 2_000_000
 """Turns of loops, calls, and pieces of text made, for one block; a prompt of 5,000 candidates takes about a tenth."""
@@ -36,6 +37,8 @@ pop removeprefix removesuffix replace rsplit rstrip sort split splitlines starts
 """
 METHODS = frozenset(_METHODS.split())
 """The methods of texts, lists and maps that a template may call."""
+WORDS = FIELDS["domain"]
+"""What a template may ask of a domain."""
 NO_FILTERS = ("attr", "center", "indent", "pprint", "random", "urlize", "wordwrap", "xmlattr")
 """Filters that would get around the bounds, or are for web pages."""
 
@@ -112,7 +115,7 @@ class Environment(SandboxedEnvironment):
         if type(obj) is Shown:
             value = obj.values.get(attribute)
             return _absent(attribute) if value is None else value
-        if type(obj) is LoopContext and attribute[:1] != "_":
+        if (type(obj) is LoopContext and attribute[:1] != "_") or (type(obj) is Domain and attribute in WORDS):
             return getattr(obj, attribute)
         if isinstance(obj, str) and attribute not in METHODS:
             return self.unsafe_undefined(obj, attribute)

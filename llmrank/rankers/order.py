@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
 from llmrank.errors import InputError
-from llmrank.rankers.calls import with_candidates
 from llmrank.types import Case
 
 
@@ -70,4 +69,12 @@ class Order:
             for target in targets[:1]:
                 places.remove(target)
                 places.insert(self.position, target)
-        return with_candidates(case, [case.candidates[place] for place in places])
+        if case.recall_scores is None:
+            return replace(case, candidates=tuple(case.candidates[place] for place in places))
+        scored = list(zip(case.candidates, case.recall_scores, strict=True))
+        shown = [scored[place] for place in places]
+        return replace(
+            case,
+            candidates=tuple(item for item, _ in shown),
+            recall_scores=tuple(score for _, score in shown),
+        )

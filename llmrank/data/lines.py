@@ -14,6 +14,8 @@ from typing import IO
 from llmrank.errors import InputError
 
 GZIP, PARQUET, BYTE_ORDER_MARK = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
+BUFFER = 1 << 16
+"""Bytes read at a time: a row with its candidates is about as long as the usual 8 KiB."""
 
 
 @contextmanager
@@ -21,7 +23,7 @@ def open_binary(path: Path) -> Generator[IO[bytes]]:
     """Open a file for reading, unpacking it if its name ends in `.gz`; InputError where that is damaged or no gzip."""
     packed = path.suffix.lower() == ".gz"
     try:
-        with io.BufferedReader(gzip.open(path)) if packed else path.open("rb") as file:  # type: ignore[arg-type]
+        with io.BufferedReader(gzip.open(path), BUFFER) if packed else path.open("rb", BUFFER) as file:  # type: ignore[arg-type]
             yield file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         hint = "copy or write it again"

@@ -133,6 +133,7 @@ class Session(Closable):
         self._abandoned = False
         self._own_store: Store | None = None
         with ExitStack() as self._open_things:
+            self._open_things.callback(gc.unfreeze)  # of `run_to_end`: vLLM's bindings would complain of leaks
             self._open_things.callback(self._close_store)
             self.loop = EventLoop()
             self._open_things.callback(self.loop.close)
@@ -254,8 +255,8 @@ class Session(Closable):
         The first Ctrl-C begins no new call and waits some seconds for those under way, the second cancels them, the
         third waits for nothing. Every answer that has arrived is in the Store and in the Run by then.
         """
-        # A hundred thousand objects of the libraries are here to stay: no collection need look through them. At the
-        # end they are given back, or vLLM's bindings complain of leaks.
+        # A hundred thousand objects of the libraries, and those of the Cases, are here to stay: no collection need look
+        # through them, neither now nor when the numbers are taken. `close` gives them back.
         gc.freeze()
         stop = StopSignal()
         try:
@@ -267,8 +268,6 @@ class Session(Closable):
             future.result()
         except StoppedError as error:
             raise KeyboardInterrupt from error
-        finally:
-            gc.unfreeze()
 
     def _interrupt(self, stop: StopSignal) -> None:
         if stop.at_once:

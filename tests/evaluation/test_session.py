@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
 
+from llmrank.engine import StopSignal
 from llmrank.errors import InputError
 from llmrank.evaluation.session import EventLoop, Session, open_store
 from llmrank.evaluation.settings import Limits, ModelSettings
@@ -49,6 +51,16 @@ def test_a_failure_in_the_loop_is_raised_where_it_is_waited_for() -> None:
     with pytest.raises(InputError, match="wrong"):
         loop.run(work())
     loop.close()
+
+
+def test_what_is_here_to_stay_is_looked_through_again_only_once_the_session_is_closed() -> None:
+    async def work(_: StopSignal) -> None:
+        await asyncio.sleep(0)
+
+    with Session.without_model() as session:
+        session.run_to_end(work)
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0
 
 
 def test_open_store_makes_a_file(tmp_path) -> None:

@@ -33,7 +33,7 @@ Examples:
 @option("--histories", type=_FILE, help="What the users did before: RecBole .inter, a sequence file, or a table.")
 @option("--qrels", "relevant", type=_FILE, help="What is relevant: TREC qrels, or a table of user, item (and gain).")
 @option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="For a table, such as --column case=request.")
-@option("--drop-duplicates", is_flag=True, help="Keep the first of an item that is named twice.")
+@option("--drop-duplicates", is_flag=True, help="Keep the best place of an item that is named twice.")
 @option("--skip-bad-rows", is_flag=True, help="Go on without rows that have faults, and count them.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz.")
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")

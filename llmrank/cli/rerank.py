@@ -29,6 +29,9 @@ Examples:
     PromptSettings,
     "prompt and method",
     here={
+        "ranker": "Method, if not the template's own; next_title asks an --adapter without a template. These make no "
+        "model calls: random, popularity, recall_order, bm25; global_mean, item_mean, user_mean.",
+        "order": "Order in which candidates are shown: shuffled, shuffled-N (the Nth shuffle), recall, reversed.",
         "shots": "Solved examples shown, from the histories of the file, if not as many as the template says (usually "
         "none).",
         "fuse": "Add the recall stage's opinion, times this weight, to the scores of `first_token`, `pointwise` or "

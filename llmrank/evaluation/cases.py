@@ -21,7 +21,7 @@ from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.progress import Say, silent
 from llmrank.types import Case, Event, Item
 
-FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json")
+FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json", ".csv", ".tsv", ".txt", ".xlsx")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from llmrank.answers import answer_format
 from llmrank.backends.base import NullBackend
@@ -51,6 +51,16 @@ class Method:
     """In which order the candidates are shown."""
     prompt: Prompt | None = None
     """What it asks with; None where it makes no model calls, or composes its own."""
+
+    def without_truth(self) -> Self:
+        """Return the method; raises InputError where it needs to know what the user does next."""
+        if self.ranker.sees_truth:
+            problem = f"{self.ranker.name} ranks by what the user does next, which only an evaluation knows"
+            raise InputError(problem, field="ranker", hint="name another method")
+        if self.order.mode == "target-at":
+            problem = "this order places what the user does next, which only an evaluation knows"
+            raise InputError(problem, field="order", hint="use shuffled, recall or reversed")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class RerankJob:
         Raises InputError for a method that the backend cannot serve.
         """
         training = TrainingData(candidates.cases, candidates.summary.rating_scale)
-        method = self.setup.method(session, training, self.seed)
+        method = self.setup.method(session, training, self.seed).without_truth()
         # Two are enough to see whether log-probabilities are needed; each list is checked again as it is asked.
         session.check(method.ranker.needs(2), ask=False)
         settings = {**method.settings, "backend": dict(session.backend.identity), "seed": self.seed}
@@ -442,7 +442,7 @@ def rerank(
         rankings[result.case.case_id] = result.ranking
 
     with setup.session(reporter.message) as session:
-        method = setup.method(session, TrainingData(lambda: cases), seed)
+        method = setup.method(session, TrainingData(lambda: cases), seed).without_truth()
         session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))
         session.rank(cases, method, done, reporter, total=len(cases))
     return [rankings[case.case_id] for case in cases]

@@ -99,12 +99,9 @@ class Reranker(Closable):
         self._session = setup.session(say, ForgetfulStore() if setup.model.store is None else None)
         with ExitStack() as unless_ready:
             unless_ready.callback(self._session.close)
-            self._method = setup.method(self._session, TrainingData(_no_training_data), seed)
+            self._method = setup.method(self._session, TrainingData(_no_training_data), seed).without_truth()
             if self._method.prompt is not None:
                 self._method.prompt.shots(Case("", ()))  # refused now, where there are to be any
-            if self._method.ranker.sees_truth:
-                problem = f"{self._method.ranker.name} ranks by what the user does next, which a service cannot know"
-                raise InputError(problem, field="ranker", hint="name another method; oracle is for evaluations")
             self._session.check(self._method.ranker.needs(2))
             self._session.loop.run(self._session.backend.load())  # no caller's deadline is long enough for it
             unless_ready.pop_all()

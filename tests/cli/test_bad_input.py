@@ -86,6 +86,7 @@ def test_relevant_ids_of_another_kind_are_refused_by_eval(tmp_path: Path) -> Non
         (("eval", "--prompt", "./absent.jinja"), ["absent.jinja"]),
         (("eval", "--data", "ml-100"), ["did you mean 'ml-100k'?"]),
         (("eval", "--data", "absent.jsonl"), ["no such file", "absent.jsonl"]),
+        (("eval", "--data", "absent.csv"), ["no such file", "absent.csv"]),
         (("eval", "--recall", "easy"), ["did you mean 'ease'?"]),
         (("eval", "--split", "leave-one"), ["did you mean 'leave-last-out'?"]),
         (("eval", "--order", "sorted"), ["target-at-P"]),

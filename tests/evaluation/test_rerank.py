@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas
 import pyarrow as pa
@@ -51,6 +51,17 @@ def test_a_table_is_ranked_like_its_cases() -> None:
 def test_what_are_no_cases_to_rank_is_said(candidates: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         ranked(candidates)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("ranker", "oracle"), ("order", "target-at-0")])
+def test_what_needs_the_truth_is_refused(setting: str, value: str, tmp_path: Path) -> None:
+    cases = [lr.Case("a", (), (A, B), relevant=("2",))]
+    (path := tmp_path / "in.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
+    for candidates, output in ((cases, None), (path, tmp_path / "out.jsonl")):
+        with pytest.raises(InputError, match=f"field '{setting}'.*what the user does next"):
+            ranked(candidates, output, **{setting: value})
+    with pytest.raises(InputError, match=f"field '{setting}'.*what the user does next"):
+        lr.Reranker(**cast("Any", {"ranker": "recall_order", setting: value}))
 
 
 def test_rankings_are_not_written(tmp_path: Path) -> None:

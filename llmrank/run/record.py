@@ -87,15 +87,33 @@ class CaseRecord:
 
         It holds what the method placed; `from_json` completes the order. Written out, that would look strict.
         """
-        row = adapter(CaseRecord).dump_python(self)
-        ranking, replies, named = row.pop("ranking"), row.pop("replies"), len(self.placed)
+        ranking, replies, placed = self.ranking, self.replies, self.placed
+        usage = adapter(Usage)
         # A person who reads a line wants to know first whose it is and how it ended.
-        row = {name: row[name] for name in ("case_id", "user_id")} | {name: ranking[name] for name in OF_RANKING} | row
-        # JSON has no infinity: an item that was not scored has no score.
-        scores = ranking["scores"] and [None if math.isinf(score) else score for score in ranking["scores"][:named]]
-        row |= {"placed": self.placed, "scores": scores}
-        row |= {"responses": self.responses, "finish_reasons": self.finish_reasons}
-        row |= {name: [reply.get(key) for reply in replies] for name, key in OF_REPLIES.items()}
+        row = {
+            "case_id": self.case_id,
+            "user_id": self.user_id,
+            "outcome": ranking.outcome,
+            "reason": ranking.reason,
+            "repairs": dict(ranking.repairs),
+            "matches": dict(ranking.matches),
+            "history_dropped": ranking.history_dropped,
+            "label_mass": ranking.label_mass,
+            "candidates": self.candidates,
+            "measures": dict(self.measures),
+            "requests": self.requests,
+            "usage": usage.dump_python(self.usage),
+            "batch_usage": usage.dump_python(self.batch_usage),
+            "seconds": self.seconds,
+            "least_prompt_tokens": self.least_prompt_tokens,
+            "placed": placed,
+            # JSON has no infinity: an item that was not scored has no score.
+            "scores": ranking.scores and [None if math.isinf(one) else one for one in ranking.scores[: len(placed)]],
+            "responses": self.responses,
+            "finish_reasons": self.finish_reasons,
+            "label_logprobs": [None if isinstance(one, Failure) else _plain(one.label_logprobs) for one in replies],
+            "errors": [one.reason if isinstance(one, Failure) else None for one in replies],
+        }
         return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
@@ -124,6 +142,10 @@ class CaseRecord:
         return replace(record, ranking=canonical(ranking, record.candidates))
 
 
+def _plain(logprobs: Mapping[str, float] | None) -> dict[str, float] | None:
+    return None if logprobs is None else dict(logprobs)
+
+
 def _fall(scores: Sequence[float], items: int) -> bool:
     return len(scores) == items and all(map(ge, scores, scores[1:]))
 
@@ -139,7 +161,7 @@ def canonical(ranking: Ranking, candidates: tuple[str, ...]) -> Ranking:
         named = sum(score != -math.inf for score in ranking.scores)
     placed = ranking.order[:named]
     known = set(placed)
-    rest = tuple(item_id for item_id in candidates if item_id not in known)
+    rest = tuple(item_id for item_id in candidates if item_id not in known) if len(known) < len(candidates) else ()
     scores = None
     if ranking.scores is not None and placed:
         scores = (*ranking.scores[: len(placed)], *(-math.inf for _ in rest))

@@ -54,7 +54,8 @@ NOTATIONS = (
         rf"(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
         rf"|,(?= ?[^\d\s#\[(])|(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
     Notation("number", "a word for a number", re.compile(
-        rf"{_DRESS}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+", re.I), "Number 1: Heat"),
+        rf"{_DRESS}(?:(?:and|my|at) ){{0,2}}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+",
+        re.I), "Number 1: Heat"),
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
     Notation("number", "a Chinese numeral", re.compile(
@@ -385,7 +386,8 @@ def _table(lines: list[Line]) -> Block:
         if not line.text:
             continue
         if _RULE.match(line.text):
-            if len(rows) == 1 and not header and (not ruled or is_header(rows[0].cells)):
+            is_row = any(map(_CELL_NUMBER.fullmatch, rows[0].cells)) if rows else False
+            if len(rows) == 1 and not header and not is_row and (not ruled or is_header(rows[0].cells)):
                 header = tuple(cell.casefold() for cell in rows.pop().cells)
             continue
         cells = line.text.strip().strip("|").split("|", 20)[:20]
@@ -395,6 +397,8 @@ def _table(lines: list[Line]) -> Block:
     return Block("table", rows=rows, header=header)
 
 
+_CELL_NUMBER = re.compile(r"\d{1,3}[.,]\d{1,3}|\d{1,3} ?%|\d{1,2}(?:\.\d)?/\d{1,3}")
+"""A score, which no heading is."""
 RANK_HEADS = word_set(
     "rank ranking position pos place # no no. nr nr. number order top rang platz puesto posición rango lugar "
     "posto posizione 排名 名次 顺序 順位 순위 место"
@@ -405,7 +409,8 @@ SCORE_HEADS = word_set(
 )
 ITEM_HEADS = word_set(
     "title titles movie movies film films item items id ids identifier candidate candidates name product book "
-    "option passage document label index titre título titolo titel película filme 电影 片名 映画 фильм"
+    "option passage document article song album game recipe restaurant label index titre título titolo titel película "
+    "filme 电影 片名 映画 фильм"
 )
 
 

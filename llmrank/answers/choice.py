@@ -19,7 +19,7 @@ _CALLED = re.compile(
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go with|would be|it is|(?<=, )so"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
     r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist|est"
-    r"|es))*+[\s:=*_\"'(\[-]{0,6}$",
+    r"|es|for (?:this|the) (?:user|customer|viewer|reader)))*+[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -35,6 +35,12 @@ _AVOIDED = re.compile(
 )
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""
 _ALSO = re.compile(r"[ ,/*]{0,5}(?:(?:and|or|nor) )?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?")
+_NOUN = re.compile(
+    r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to|livre"
+    r"|number|nummer|n[úu]mero|numéro|película)\W{1,4}$",
+    re.IGNORECASE,
+)
+"""`I would take product 4, as two of their …`: of several numbers, the one behind a noun is an identifier."""
 _STANDS_FOR = re.compile(
     r"[\s,*_\"”]*(?:[(\[=:–—-]|\b(?:i\.e\.|that is|which is|namely)),? ?(?:the )?(?:(?:option|movie|film|title|item"
     r"|product|passage|candidate|answer) )?[\W_]{0,4}$",
@@ -95,6 +101,9 @@ class Choice(TextFormat):
         every = _identifiers_in(text, identifiers)
         if not every and identifiers.are_letters and _SMALL_LETTER.fullmatch(text):
             every = _identifiers_in(text.upper(), identifiers)
+        if (at := _titled(every, text, index)) is not None:
+            beside = len({word.text for word in every if word.position != at})
+            return answered(response, {"named_beside": beside}, ranked=(question.items[at].item_id,))
         words = _not_ruled_out(every, text)
         if uses_brackets(text, identifiers) and (called := _called(_bare(text, identifiers), text)):
             words = [*called, *_called(words, text)]  # The best is 2; [1] would be the second
@@ -123,6 +132,18 @@ class Choice(TextFormat):
         """Return the identifiers as the choices."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
+
+
+def _titled(words: list[Word], text: str, index: TitleIndex) -> int | None:
+    """Return the item of a text whose first line is an identifier with its own title (`(6) Finding Nemo`)."""
+    line, _, rest = text.strip().partition("\n")
+    start = len(text) - len(text.lstrip())
+    if not words or words[0].start > start + 3 or words[0].position is None or _TAKEN_BACK.search(rest):
+        return None
+    title = index.find(line[words[0].end - start :].strip(" *_\"'.):-–—]"))
+    alone = title is None and index.find(line[words[0].end - start :].strip(" *_\"'.:-–—"))
+    named = title or alone
+    return words[0].position if named and named.positions == (words[0].position,) else None
 
 
 def _bare(text: str, identifiers: Identifiers) -> list[Word]:
@@ -167,6 +188,8 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
     called = _called(words, text)
+    if not called and len({word.text for word in words}) > 1 and all(word.text.isdigit() for word in words):
+        called = [word for word in words if _NOUN.search(text[max(0, word.start - 20) : word.start])]
     praised = ((word, _BETTER.match(text[word.end : word.end + 60])) for word in words)
     better = [word for word, found in praised if found and (offered == 2 or not found["than"])]
     lines = {word.text for word in words if is_begun_by(word, text, text.rfind("\n", 0, word.start) + 1)}

@@ -13,7 +13,7 @@ from llmrank.answers.blocks import marker
 from llmrank.answers.listing import Listing, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.outcome import TAKEN_BACK
-from llmrank.answers.phrases import meaning
+from llmrank.answers.phrases import BEST_TO_WORST, meaning
 
 
 def _any_of(*patterns: str) -> re.Pattern[str]:
@@ -42,6 +42,8 @@ _UNORDERED = _any_of(
 _EVEN = _any_of(
     r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
     r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
+    r"\bdepends? on (?:what|which|how|the) (?:\w+ )?(?:mood|genre|user|kind|type|you)\b",
+    r"\b(?:let me know|tell me) if you(?:['’]d| would)? (?:want|like) me to (?:rank|order|sort)\b",
     r"\bno (?:\w+ )?(?:preference|order|ranking)(?: (?:among|between|here)\b|\W*$)|\bwithout (?:any )?ranking\b(?! by)",
     r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b|\b(?:all|everything) (?:are )?(?:tied|equal)",
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
@@ -74,6 +76,8 @@ _CHANGES = _any_of(
     r"|instead|wrong|order|outranks?|beats)\b",
     r"\b(?:should|would|must|needs? to|i['’]d|i['’]ll|let me|let['’]s) (?:be )?(?:moved?|bump(?:ed)?|push(?:ed)?"
     r"|promoted?|demoted?)\b",
+    r"\b(?:ought to|should|must|needs? to|deserves? to)\b(?: \w+){0,4} (?:at|on|to) (?:the )?(?:very )?"
+    r"(?:top|bottom)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
@@ -99,13 +103,16 @@ _AS_GIVEN = _any_of(
 """What says of items in the order shown that they were not ranked."""
 _TOP = _any_of(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
-    r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable))\b|#1\b"
+    r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
+    r"|strongest (?:pick|choice|recommendation|match|fit))\b|#1\b"
 )
 _ON_CONDITION = _any_of(
     r"\b(?:if|when|in case|unless|mood|tonight|not|also|second|another|honou?rable|bonus|worst|least|among|history"
     r"|for (?:an?|fans|those|someone))\b|\?"
 )
+_BOTTOM = _any_of(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
+_CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but)")
 _SENTENCES = 50
 """How many sentences are looked at, so that the time stays linear."""
 
@@ -118,7 +125,8 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
     """
     last = intro.rstrip().rpartition("\n")[2]
     return (
-        any(pattern.search(last) for pattern in (_UNORDERED, _EVEN, _ASKS_BACK, _WORST_BESIDE))
+        any(pattern.search(last) for pattern in (_UNORDERED, _EVEN, _ASKS_BACK))
+        or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or _GROUPED.search(said) is not None
         or (by_scores and _LOWER_IS_BETTER.search(said) is not None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
@@ -153,11 +161,12 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
 
 
 def of_the_first(first: int, said: Sequence[str], index: TitleIndex) -> bool:
-    """Return whether a sentence calls another item than the first of a ranking the best."""
-    lines = (line[:2000] for line in said if _TOP.search(line[:2000]))
-    sentences = (one for line in lines for one in _SENTENCE.split(line) if _TOP.search(one))
-    named = (index.named_in(one) for one in islice(sentences, _SENTENCES) if not _ON_CONDITION.search(one))
-    return any(one and first not in one for one in named)
+    """Return whether a clause calls another item than the first of a ranking the best, or that one the worst."""
+    lines = (line[:2000] for line in said if _TOP.search(line[:2000]) or _BOTTOM.search(line[:2000]))
+    clauses = [*islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCES)]
+    best = (index.named_in(one) for one in clauses if _TOP.search(one) and not _ON_CONDITION.search(one))
+    worst = (index.named_in(one) for one in clauses if _BOTTOM.search(one) and not _TOP.search(one))
+    return any(one and first not in one for one in best) or any(one == {first} for one in worst)
 
 
 def is_discussion(listing: Listing, text: str) -> bool:

@@ -40,6 +40,7 @@ _AFTER_YEAR = re.compile(
     r"[\"'”’*_]{0,4}+ ?(?:\d(?:\.\d)? ?/ ?\d{1,2})? ?(?P<mark>[,;|/><→&\t]{1,4}+|\b(?:and|und|et|y)\b)? ?(?:and )?"
 )
 _RATED = re.compile(r"(\((?:18|19|20)\d\d\)) \d(?:\.\d)? ?/ ?\d{1,2}\W{0,4}$")
+_CHAINED = re.compile(r" (?:>|→|->|=>) ")
 _COMMA = re.compile(
     r" ?(?:[,;] (?:and |& )?| \| | / | (?:>|<|→|=>|->|=) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )"
 )
@@ -56,7 +57,7 @@ _COMPARES = re.compile(r"\b(?:like|similar|reminiscent|because|since|than|loved|
 _LEAD_IN = re.compile(
     r"\b(?:recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?|starts? with"
     r"|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by|then"
-    r"|first|next|finally|lastly|second|third|last|is|are|be|include|including|also|and"
+    r"|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
     r"|output|answer|movies?|items?|put|place|would be):? |:[*_]{0,3} ",
     re.IGNORECASE,
 )
@@ -355,7 +356,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
         head, rest = text[: at + 2], text[at + 2 :].strip()
         mentions = _entry(Line(line.number, rest), rest, index, marked=False)
     if not mentions:
-        is_title = not listed and _is_title_like(text)
+        is_title = not listed and _is_title_like(text) and not (_is_heading(line) and meaning(text) == "left out")
         return Listing([Mention(_bare(text), None, line.number)]) if is_title else None
     while len(mentions) > 1 and mentions[0].match is None and _CHATTER.match(mentions[0].text):
         del mentions[0]  # I'm sorry, but I can't rank Heat
@@ -368,7 +369,11 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     listing.ambiguous |= len(mentions) > 1 and all("=" in gap and ">" not in gap for gap in gaps)
     if len(places) == len(mentions) > 1:
         pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
+        stood = listing.mentions
         _scored(pieces, listing)
+        if listing.ordered and not listing.scored and listing.mentions != stood:
+            # Heat (2), Fargo (1): in the order of the line, or in that of the numbers
+            listing.ambiguous |= not any("#" in piece[-6:] or _SAYS_RANK.search(piece[-40:]) for piece in pieces)
     letters = sum(map(str.isalpha, before))
     if said := _leaves_out(text, mentions):
         listing.intro = said
@@ -378,7 +383,8 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
         listing.intro = before
     if not any(one.match for one in mentions):
         return None if listed and (letters > 3 or _is_sentence(text) or _is_heading(line)) else listing
-    if (letters > 3 and not head and not colon) or (not letters and _VERB.match(after)):
+    chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
+    if (letters > 3 and not head and not colon and not chained) or (not letters and _VERB.match(after)):
         listing.weak = True
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and _CHATTER.match(before)
@@ -515,6 +521,10 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
             mention = _mention(body[: mark.start()], index)
             if mention.match and said[0] == "," and _mention(said[1:].partition(",")[0], index).match:
                 return None  # Heat, Fargo, Alien (in this order)
+            if mention.match and (sign := _CHAINED.search(said)):  # Dune by Frank Herbert > Emma by Jane Austen
+                after = said[sign.end() :].partition(sign[0])[0].strip(" *_")
+                if _mention(after, index).match or _cut_lead_in(after, index) or _remark(after, index):
+                    return None
             if mention.match:
                 return [mention]
     return None
@@ -532,7 +542,7 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
     while at < len(starts):
         piece, until = body[starts[at] : ends[at]], at
         mention = Mention(_bare(piece), None)
-        if index.begins_with(piece[:80].split(" ", 1)[0]):
+        if index.begins_with(piece[:80].lstrip("*_\"'“").split(" ", 1)[0]):
             for until in range(min(at + _JOINS, len(starts)) - 1, at - 1, -1):
                 longer = _mention(body[starts[at] : ends[until]], index)
                 if longer.match:

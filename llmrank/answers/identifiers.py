@@ -49,6 +49,7 @@ _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 """Letter for letter: `ß` has two capitals."""
 _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,4}(?= ?\w\w)")
 """`L.A. Confidential`"""
+_ARROW = re.compile(r"->|=>|→")
 _BARE_CHAIN = re.compile(r"\w{1,3}(?: ?[>,] ?\w{1,3})++")
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _DISMISSED = re.compile(
@@ -63,6 +64,7 @@ _RANK_IS = re.compile(
 _IS_RANK = re.compile(
     r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b", re.I
 )
+_BOTH = re.compile(r"\bboth (?:of )?\W*$", re.IGNORECASE)
 _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
 _LABEL = re.compile(r"^[A-Za-z ]{2,30}: (?=\S+$)")
 _ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]{2,12})\W*")
@@ -72,6 +74,7 @@ _CALL = re.compile(r"[A-Za-z]{1,12}\((\w{1,20})\)")
 _ASIDE = re.compile(r"\([^()]{3,200}\)")
 _LEAST = re.compile(r"\b(?:least|worst|lowest|weakest)\b(?! to\b)", re.IGNORECASE)
 _ENDS = re.compile(r"(?<=[\w\])][.!?;]) (?=[A-Z(\[])")
+_CLAUSES = re.compile(r"(?<= [a-z]{3})[\w ]{0,40}[,;] (?=[\[(])")
 _BESIDE = " \t*_`\"“”„«»'‘’()[]{}.:,;><=|/→~-–—#"
 _PAIR = re.compile(
     r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→"
@@ -443,6 +446,12 @@ class _Reader:
         rows = [Row((pair["one"], pair["two"]), line.number) for pair, line in zip(found, lines, strict=False)]
         roles = {(_role(pair["one"]), _role(pair["two"])) for pair in found}
         header = roles.pop() if len(roles) == 1 and not any(header) else header
+        places = [self.identifiers.find(pair["two"].strip("[]()#. ")) for pair in found]
+        if not any(header) and counts([pair["one"] for pair in found]) and None not in places:
+            arrows = all(_ARROW.search(line.text) for line in lines) and len({*places}) == len(places)
+            header = ("rank", "item") if arrows else header
+        if header == ("item", "") and any("." in pair["two"].strip(" .") for pair in found):
+            header = ("item", "score")  # Item 4: 0.2
         if not any(header):
             scores = not all(pair["two"].strip("[]()#. ").isdigit() for pair in found)
             header = ("item", "score") if scores else ("", "") if self.identifiers.are_numbers else ("pair", "")
@@ -473,6 +482,8 @@ class _Reader:
             run = parts
         others = [word for word in words if word.kind == "other"]
         alone = len({word.text for word in run}) == 1
+        if not alone and len(run) == 2 and _BOTH.search(text[: run[0].start][-30:]):
+            return Listing([self.mention(word, line.number) for word in run], weak=True, ambiguous=True)
         before = text[: run[0].start]
         mentions = [self.mention(word, line.number) for word in run]
         listing = Listing(mentions, before, ambiguous=_has_rival(run, _runs(text, words)))
@@ -628,6 +639,9 @@ def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
     bounds = [0, *(found.end() for found in _ENDS.finditer(text)), len(text)]
     spans = [span for span in pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])]
     kept = _without(spans, words)
+    if not any(word.kind == "identifier" for word in kept):  # [5] is the closest, [6] and [7] are left out
+        bounds = [0, *(found.end() for found in _CLAUSES.finditer(text)), len(text)]
+        kept = _without([span for span in pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])], words)
     if not any(word.kind == "identifier" for word in kept):  # B > A (C is left out)
         kept = _without(asides, words)
     return kept if any(word.kind == "identifier" for word in kept) else words

@@ -135,7 +135,8 @@ class TitleIndex:
     def named_in(self, text: str) -> set[int]:
         """Return the items whose names stand in a text, but for names that are a part of another there."""
         plain = f" {normalised(text)} "
-        found = {name: at for name, at in self._names.items() if len(name) > 1 and f" {name} " in plain}
+        names = (*self._last_parts.items(), *self._names.items())
+        found = {name: at for name, at in names if len(name) > 1 and f" {name} " in plain}
         whole = (name for name in found if not any(f" {name} " in f" {other} " for other in found if other != name))
         return {at for name in whole for at in found[name]}
 
@@ -424,7 +425,8 @@ def _is_abridged(name: _Name, title: Title) -> bool:
         whole_part = name.text in title.parts[1:] and len(telling) > 1  # Fury Road
         first = len(name.words) == 1 and whole.startswith(f"{name.text} ") and not numbers(whole)  # Shawshank
         return whole_part or first
-    return len(telling) > 1 or bool(name.numbers) or len(telling[0]) > _TELLING
+    begins = whole.startswith(f"{name.text} ")
+    return len(telling) > 1 or bool(name.numbers) or begins or len(telling[0]) > _TELLING
 
 
 _FIVE = 5
@@ -478,7 +480,8 @@ def _names(title: Title) -> tuple[str, ...]:
     """Return what an item may be called: its name, with all its parentheses, its aliases, and its name with the
     initials of its first part (`LOTR: The Two Towers`), or its creator behind it (`Purple Rain by Prince`)."""
     if title.is_by:
-        return (title.name, title.whole, f"{title.parts[1]} by {title.parts[0]}")
+        one, other = title.parts
+        return (title.name, title.whole, f"{other} by {one}", f"{other} {one}")
     series = title.parts[0].split() if len(title.parts) > 1 else []
     short = " ".join(("".join(word[0] for word in series), *title.parts[1:])) if len(series) > 2 else ""
     return (title.name, title.whole, *title.aliases, *([short] if short else []))

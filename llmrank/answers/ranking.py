@@ -260,6 +260,7 @@ def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
     return _in_company(found, judged, index) if index and "not_a_candidate" in {how for _, how in judged} else judged
 
 
+_REMARK = re.compile(r" [-–—:(] ?(?=[a-z])")
 _COMPANY = 3
 """How many entries must name or recall items before what recalls one is read with the help of the others."""
 
@@ -273,7 +274,8 @@ def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> 
     left = [number for number, (_, how) in enumerate(judged) if how == "not_a_candidate"]
     if len(left) > _FUZZY_TEXTS:
         return judged
-    recalled = {number: index.recalled_by(found[number].text) for number in left}
+    texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in left}
+    recalled = {number: index.recalled_by(text) for number, text in texts.items()}
     meant = {number: match.positions[0] for number, match in recalled.items() if match}
     sure = _each_once(meant, known)
     company = len(known) + len(sure)
@@ -281,7 +283,7 @@ def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> 
         return judged
     if len(found) == len(index) > _COMPANY:  # all are ranked: what is left names what is left
         free = {*range(len(index))} - known - {*sure.values()}
-        held = {number: index.holding(found[number].text, free) for number in left if number not in sure}
+        held = {number: index.holding(text, free) for number, text in texts.items() if number not in sure}
         sure |= _each_once({number: at.pop() for number, at in held.items() if len(at) == 1}, known)
     return [(sure[number], "loose") if number in sure else one for number, one in enumerate(judged)]
 

@@ -76,7 +76,7 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     roles = [head_role(block.header[at]) if at < len(block.header) and not is_map else "" for at in range(width)]
     fit = [at for at in range(width) if hits[at] and roles[at] not in ("rank", "score")]
     for at in [at for at in range(width) if roles[at] == "rank" and not is_map]:
-        if any(_are_shown(columns[at], named[one]) and not counts(columns[at]) for one in fit):
+        if any(_are_shown(columns[at], named[one]) and (not counts(columns[at]) or "score" in roles) for one in fit):
             roles[at] = "item"  # | 3 | Rocky |, the third that was shown
             fit.append(at)
     if is_map and len(fit) == 2:

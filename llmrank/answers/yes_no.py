@@ -55,6 +55,8 @@ _EMPHATIC = re.compile(
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
+_NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q):")
+"""Where a model goes on with a question of its own."""
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
 
 
@@ -84,7 +86,8 @@ class YesNo:
         text = plain_text(response.text, SHORT)
         if not text:
             return unparsed(response, text, "empty")
-        text = _IDIOM.sub(" ", text)
+        first = _NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
+        text = _IDIOM.sub(" ", first or text)
         verdicts = _verdicts(text)
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import gt, lt
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,10 @@ class KeyedRequest:
     def __init__(self, identity: Mapping[str, str], request: Request) -> None:
         self.request = request
         self.backend_json = _identity_json(tuple(identity.items()))
-        self.request_json = canonical_json(encode_request(request))
+        before, after = _around_messages(
+            request.sampling, request.labels, request.structured, request.thinking, request.extra_body, request.repeat
+        )
+        self.request_json = f"{before}{canonical_json(_messages(request))}{after}"
         content = f'{{"backend":{self.backend_json},"request":{self.request_json}}}'
         self.key = hashlib.sha256(content.encode()).hexdigest()
 
@@ -88,11 +92,26 @@ def _identity_json(identity: tuple[tuple[str, str], ...]) -> str:
     return canonical_json(dict(identity))
 
 
+@lru_cache(maxsize=64)
+def _around_messages(*settings: Any) -> tuple[str, str]:  # noqa: ANN401 - the other fields of a Request
+    """Return what stands before and after the messages in the canonical JSON of a Request: the same for most."""
+    fields = encode_request(Request((), *settings))
+    before, after = (
+        [f'"{name}":{canonical_json(fields[name])}' for name in sorted(fields) if belongs(name, "messages")]
+        for belongs in (lt, gt)
+    )
+    return f'{{{",".join(before)},"messages":', f",{','.join(after)}}}"
+
+
+def _messages(request: Request) -> list[list[str]]:
+    return [[message.role, message.content] for message in request.messages]
+
+
 def encode_request(request: Request) -> dict[str, Any]:
     """Return the Request as JSON values, every field explicit; a temperature of 0 and of 0.0 are the same."""
     sampling, structured = adapter(Sampling).dump_python(request.sampling), request.structured
     return {
-        "messages": [[message.role, message.content] for message in request.messages],
+        "messages": _messages(request),
         "sampling": sampling | {name: float(sampling[name]) for name in FLOATS},
         "labels": list(request.labels),
         "structured": [structured.kind, structured.spec] if structured else None,

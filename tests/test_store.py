@@ -51,7 +51,7 @@ requests = st.builds(
     labels=st.lists(text).map(tuple),
     structured=st.none() | st.builds(Structured, st.sampled_from(["choice", "regex", "json_schema"]), text),
     thinking=st.builds(Thinking, st.booleans(), st.none() | st.integers(1, 9999)),
-    extra_body=st.sampled_from(["", '{"a":1}', '{"a":{"b":[null,"c"]}}']),
+    extra_body=st.sampled_from(["", '{"a":1}', '{"a":{"b":[null,"c"]}}', '{"messages":[]}']),
     repeat=st.integers(0, 9),
 )
 
@@ -72,6 +72,18 @@ def test_the_key_is_the_sha256_of_the_canonical_json() -> None:
     parts = {"backend": IDENTITY, "request": encode_request(REQUEST)}
     content = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     assert request_key(IDENTITY, REQUEST) == hashlib.sha256(content.encode()).hexdigest()
+
+
+@given(requests)
+def test_a_request_is_kept_as_the_canonical_json_of_all_that_it_asks(request: Request) -> None:
+    asked = keyed(IDENTITY, request)
+    assert asked.request_json == canonical_json(encode_request(request))
+    assert (
+        asked.key
+        == hashlib.sha256(
+            canonical_json({"backend": IDENTITY, "request": encode_request(request)}).encode()
+        ).hexdigest()
+    )
 
 
 CHANGES = [

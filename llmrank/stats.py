@@ -61,8 +61,9 @@ class Difference:
 
 def clusters_of(users: Iterable[Hashable]) -> NDArray[np.intp]:
     """Return a number for each entry, the same for the same user, counted from 0 by first appearance."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(user, len(numbers)) for user in users], dtype=np.intp)
+    users = list(users)
+    numbers = {user: number for number, user in enumerate(dict.fromkeys(users))}
+    return np.fromiter(map(numbers.__getitem__, users), np.intp, len(users))
 
 
 def mean_interval(

@@ -452,7 +452,11 @@ def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> UsageSummary
 
 
 def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    return _sorted(sum((Counter(count) for count in counts), Counter[str]()))
+    total = Counter[str]()
+    for count in counts:
+        for name, number_of in count.items():
+            total[name] += number_of
+    return _sorted(+total)
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

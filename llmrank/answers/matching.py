@@ -16,21 +16,32 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
 
 from llmrank.answers.normalise import folded
-from llmrank.answers.title import Title, full_year, normalised, numbers, parse_title, without_article
+from llmrank.answers.recalled import Recalled
+from llmrank.answers.title import (
+    SMALL_WORDS,
+    Name,
+    Title,
+    full_year,
+    name_of,
+    names_of,
+    normalised,
+    numbers,
+    parse_title,
+    without_article,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from llmrank.types import Item
 
-Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy", "loose"]
+Stage = Literal["exact", "item_id", "identifier", "normalised", "fuzzy"]
 
 _MARGIN = 0.05
 _NEAR = 0.9
 _NEAR_SAME_YEAR = 0.8
 _ALIKE = 200
 """How many titles that begin with one word are gone through, so that the time stays linear."""
-_SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for", "vol", "part"))
 _SIZE = re.compile(
     r"\b(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|l|liters?|g|grams?|kg|lbs?|inch(?:es)?|cm|mm|count|ct|pack|pcs"
     r"|pieces?|qt|quarts?|cups?|in 1)\b|\bsize \d+\b"
@@ -86,7 +97,7 @@ class TitleIndex:
         text = _spaced(text)
         if len(text) > self.longest or len((query := parse_title(text)).name) < 2:
             return None
-        names = tuple(map(_name, dict.fromkeys(map(without_article, (query.name, query.whole)))))
+        names = tuple(map(name_of, dict.fromkeys(map(without_article, (query.name, query.whole)))))
         near = self._neighbours(query, names)
         scores = {at: score for at in near if (score := self._nearness(query, names, at))}
         if not scores:
@@ -95,29 +106,13 @@ class TitleIndex:
         close = tuple(sorted(at for at, score in scores.items() if score > best - _MARGIN))
         return Match(close, "fuzzy") if self._same_title(close) else _AMBIGUOUS
 
-    def recalled_by(self, text: str) -> Match | None:
-        """Return the one item that a text recalls: with a slip that another title could have, or with words left out.
-
-        It is no match by itself: only among entries that name other items is such a text meant for the one left.
-        """
-        text = _spaced(text)
-        if len(text) > self.longest or len((query := parse_title(text)).name) < 2:
-            return None
-        found = [at for at, title in enumerate(self._titles) if _recalls(query, title)]
-        rivals = self._names.get(without_article(query.name), ())  # Aliens (1979): Alien (1979), or Aliens (1986)
-        alone = found and self._same_title(found) and {*rivals} <= {*found}
-        return Match(tuple(found), "loose") if alone else None
+    def recalled_by(self, text: str) -> int | None:
+        """Return the one item that a text recalls (see `Recalled`), None if it recalls none or several."""
+        return self._recalled.one(parse_title(_spaced(text))) if len(text) <= self.longest else None
 
     def holding(self, text: str, among: Iterable[int]) -> set[int]:
-        """Return which of some items have titles with all words of a text without a year, the small ones apart."""
-        query = parse_title(_spaced(text)) if len(text) <= self.longest else None
-        name = _name(query.whole if query and not query.year else "")
-        if len(name.content) < 2:
-            return set()
-        wholes = {at: self._titles[at].whole for at in among}
-        return {
-            at for at, whole in wholes.items() if {*name.content} <= {*whole.split()} and name.numbers == numbers(whole)
-        }
+        """Return which of some items have titles with all words of a text without a year."""
+        return self._recalled.holding(parse_title(_spaced(text)), among) if len(text) <= self.longest else set()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -147,16 +142,20 @@ class TitleIndex:
         return [parse_title(_spaced(folded(item.title))) for item in self._items]
 
     @cached_property
+    def _recalled(self) -> Recalled:
+        return Recalled(self._titles, self._same_title)
+
+    @cached_property
     def _names(self) -> dict[str, tuple[int, ...]]:
         """Every name of every item, without its article."""
         return _positions(
-            (without_article(name), at) for at, title in enumerate(self._titles) for name in _names(title)
+            (without_article(name), at) for at, title in enumerate(self._titles) for name in names_of(title)
         )
 
     @cached_property
-    def _called(self) -> list[tuple[_Name, ...]]:
+    def _called(self) -> list[tuple[Name, ...]]:
         """What each item may be called."""
-        return [tuple(map(_name, dict.fromkeys(map(without_article, _names(title))))) for title in self._titles]
+        return [tuple(map(name_of, dict.fromkeys(map(without_article, names_of(title))))) for title in self._titles]
 
     @cached_property
     def _first_words(self) -> frozenset[str]:
@@ -177,7 +176,9 @@ class TitleIndex:
         (`Prince - Purple Rain`), and each first part with a number (`Terminator 2`), where they tell it from others."""
         last = ((title.parts[-1], title, at) for at, title in enumerate(self._titles) if title.parts)
         told = [
-            (part, at) for part, title, at in last if title.is_by or (title.parts[2:] and len(_name(part).content) > 1)
+            (part, at)
+            for part, title, at in last
+            if title.is_by or (title.parts[2:] and len(name_of(part).content) > 1)
         ]
         first = ((title.parts[0], at) for at, title in enumerate(self._titles) if title.parts[1:] and not title.is_by)
         told += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
@@ -235,7 +236,7 @@ class TitleIndex:
             return None
         title = self._titles[next(iter(positions))]
         near = title.year.isdigit() and abs(int(title.year) - int(query.year)) == 1
-        same = without_article(query.name) in map(without_article, _names(title)) and not (
+        same = without_article(query.name) in map(without_article, names_of(title)) and not (
             query.remarks or title.remarks
         )
         return Match(tuple(positions), "normalised") if near and same else None
@@ -251,7 +252,7 @@ class TitleIndex:
 
     # --- fuzzy
 
-    def _neighbours(self, query: Title, names: Sequence[_Name]) -> set[int]:
+    def _neighbours(self, query: Title, names: Sequence[Name]) -> set[int]:
         """Return the items that could be near to a title of these names, found without comparing with each in turn."""
         near = set(self._by_year.get(query.year, ()))
         for name in names:
@@ -276,7 +277,7 @@ class TitleIndex:
             return None
         return Match(tuple(sorted(near)), "fuzzy") if self._same_title(near) else _AMBIGUOUS
 
-    def _nearness(self, query: Title, names: Sequence[_Name], at: int) -> float:
+    def _nearness(self, query: Title, names: Sequence[Name], at: int) -> float:
         """Return how near a title of these names is to an item's, 0 to 1; 0 where the item is ruled out."""
         title = self._titles[at]
         if not _agree(query, title):
@@ -293,26 +294,6 @@ class TitleIndex:
             return _NEAR if _is_part(query, title) or _is_part(title, query) else 0.0
         cut = not title.year and _is_cut_short(without_article(query.name), without_article(title.whole))
         return _NEAR if cut else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Name:
-    """A normalised name without its article, and what of it is compared."""
-
-    text: str
-    words: tuple[str, ...]
-    numbers: tuple[str, ...]
-    joined: str
-    """Without spaces."""
-    content: tuple[str, ...]
-    """The words without the small ones."""
-
-
-@lru_cache(maxsize=1024)
-def _name(text: str) -> _Name:
-    words = tuple(text.split())
-    content = tuple(word for word in words if word not in _SMALL_WORDS)
-    return _Name(text, words, numbers(text), "".join(words), content)
 
 
 def _agree(query: Title, title: Title) -> bool:
@@ -333,7 +314,7 @@ def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
     )
 
 
-def _likeness(a: _Name, b: _Name, same_year: bool) -> float:
+def _likeness(a: Name, b: Name, same_year: bool) -> float:
     """Return how like two names are, 0 where a word of one is no plausible misspelling of its counterpart."""
     if a.joined == b.joined or a.content == b.content:
         return 0.99
@@ -357,7 +338,7 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         alone = len(words) == 1
         if OSA.distance(a, b) > max(1, len(short) // 4):
             return False
-        if same_year and not alone and (a in _SMALL_WORDS or b in _SMALL_WORDS):
+        if same_year and not alone and (a in SMALL_WORDS or b in SMALL_WORDS):
             continue
         swapped = len(a) == len(b) and sorted(a) != sorted(b)
         plural = long in (f"{short}s", f"{short}es") and (alone or not same_year)
@@ -367,74 +348,6 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         if len(short) < shortest and (not same_year or swapped):
             return False
     return True
-
-
-def _recalls(query: Title, title: Title) -> bool:
-    """Return whether a text may be a careless form of a title: a slip in any word, or words left out."""
-    ours, theirs = _name(without_article(query.name)), _name(without_article(title.name))
-    if query.year and query.year == title.year:
-        return ours.joined != theirs.joined and _is_plural(ours.joined, theirs.joined)  # the rest is in `nearest`
-    if query.year and title.year:
-        years = (query.year, title.year)
-        near = all(map(str.isdigit, years)) and abs(int(query.year) - int(title.year)) <= _YEARS_OFF
-        return near and _has_slips(ours, theirs)
-    names = {*_names(title), *title.parts[1:]} if title.is_by else {*_names(title)}
-    whole = _name(without_article(query.whole))
-    return any(_has_slips(ours, _name(without_article(name))) for name in names) or _is_abridged(whole, title)
-
-
-def _has_slips(a: _Name, b: _Name) -> bool:
-    """Return whether two names are alike but for a slip in each word, or for the spaces between them."""
-    if a.joined == b.joined:
-        return True
-    if a.numbers != b.numbers or a.joined[:1] != b.joined[:1]:
-        return False
-    if len(a.words) != len(b.words) or len(a.words) == 1:
-        return min(len(a.joined), len(b.joined)) > _FIVE and _is_slip(a.joined, b.joined, 1)
-    return all(
-        one == other or _is_slip(one, other, max(1, len(one) // 4)) for one, other in zip(a.words, b.words, strict=True)
-    )
-
-
-def _is_slip(a: str, b: str, most: int) -> bool:
-    """Return whether one word is the other with a letter too many, too few, or in the wrong place.
-
-    A plural is another word; another letter makes another word, but for a long one.
-    """
-    short, long = sorted((a, b), key=len)
-    if len(short) < 3 or _is_plural(a, b) or OSA.distance(a, b) > most:
-        return False
-    return len(short) != len(long) or sorted(a) == sorted(b) or len(a) >= _LONG
-
-
-def _is_plural(a: str, b: str) -> bool:
-    short, long = sorted((a, b), key=len)
-    return long in (f"{short}s", f"{short}es")
-
-
-def _is_abridged(name: _Name, title: Title) -> bool:
-    """Return whether all words of a name stand in a title: of a film in its second part, or as its first word."""
-    whole = without_article(title.whole)
-    words = {*whole.split()} | {word.removesuffix("s") for word in whole.split()}
-    telling = [word for word in name.content if not any(map(str.isdigit, word))]
-    if not telling or not {*name.numbers} <= {*numbers(whole)} or sum(map(len, telling)) < _TELLING:
-        return False
-    if not all(word in words or word.removesuffix("s") in words for word in name.content):
-        return False
-    if title.year:
-        whole_part = name.text in title.parts[1:] and len(telling) > 1  # Fury Road
-        first = len(name.words) == 1 and whole.startswith(f"{name.text} ") and not numbers(whole)  # Shawshank
-        return whole_part or first
-    begins = whole.startswith(f"{name.text} ")
-    return len(telling) > 1 or bool(name.numbers) or begins or len(telling[0]) > _TELLING
-
-
-_FIVE = 5
-_LONG = 8
-"""Letters of a word in which one may be another."""
-_TELLING = 7
-"""Letters that make words tell an item from others."""
-_YEARS_OFF = 2
 
 
 def _is_part(shorter: Title, longer: Title) -> bool:
@@ -474,17 +387,6 @@ def _is_short_for(name: str, title: Title) -> bool:
         return len(words) > 2 or (len(others) > 4 and (len(words) > 1 or (sized and title.has_commas)))  # AeroPress
     rest = iter(others)
     return sized and len(words) > 2 and words[0] == others[0] and all(word in rest for word in words)
-
-
-def _names(title: Title) -> tuple[str, ...]:
-    """Return what an item may be called: its name, with all its parentheses, its aliases, and its name with the
-    initials of its first part (`LOTR: The Two Towers`), or its creator behind it (`Purple Rain by Prince`)."""
-    if title.is_by:
-        one, other = title.parts
-        return (title.name, title.whole, f"{other} by {one}", f"{other} {one}")
-    series = title.parts[0].split() if len(title.parts) > 1 else []
-    short = " ".join(("".join(word[0] for word in series), *title.parts[1:])) if len(series) > 2 else ""
-    return (title.name, title.whole, *title.aliases, *([short] if short else []))
 
 
 def _positions(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:

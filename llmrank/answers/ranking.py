@@ -275,8 +275,7 @@ def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> 
     if len(left) > _FUZZY_TEXTS:
         return judged
     texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in left}
-    recalled = {number: index.recalled_by(text) for number, text in texts.items()}
-    meant = {number: match.positions[0] for number, match in recalled.items() if match}
+    meant = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}
     sure = _each_once(meant, known)
     company = len(known) + len(sure)
     if company < max(_COMPANY, 2 * (len(left) - len(sure))):

@@ -18,6 +18,8 @@ _OR = re.compile(r"[,:;]?\s+or\s*[:,]\s*|[,:]\s+or\s*$", re.IGNORECASE)
 _ARTICLES = r"the|an?|das|der|die|den|det|de|het|ein|eine|le|la|les|l'|l’|un|une|il|lo|gli|i|el|los|las|una|o|os|as"
 _ARTICLE_LAST = re.compile(rf"^([^:]*?\S|.*\S),\s*({_ARTICLES})(?=\s*(?::|$))", re.IGNORECASE)
 _LEADING_ARTICLES = frozenset(("the", "a", "an"))
+SMALL_WORDS = frozenset(("the", "a", "an", "of", "and", "in", "on", "to", "for", "vol", "part"))
+"""Words that tell no title from another."""
 _INITIALS = re.compile(r"\b(?:[^\W\d_][.*]){2,}")
 _PART = re.compile(r":\s|\s[-–—]\s")
 _DASH = re.compile(r"\s[-–—]\s")
@@ -126,6 +128,38 @@ def parse_title(text: str) -> Title:
     parts = tuple(without_article(part) for part in named if part)
     is_by = not year and len(parts) == 2 and _DASH.search(main) is not None
     return Title(name, tuple(aliases), tuple(remarks), parts, year, is_by, ", " in main and len(parts) < 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A normalised name without its article, and what of it is compared."""
+
+    text: str
+    words: tuple[str, ...]
+    numbers: tuple[str, ...]
+    joined: str
+    """Without spaces."""
+    content: tuple[str, ...]
+    """The words without the small ones."""
+
+
+@lru_cache(maxsize=1 << 14)
+def name_of(text: str) -> Name:
+    """Return the Name that a normalised name is."""
+    words = tuple(text.split())
+    content = tuple(word for word in words if word not in SMALL_WORDS)
+    return Name(text, words, numbers(text), "".join(words), content)
+
+
+def names_of(title: Title) -> tuple[str, ...]:
+    """Return what an item may be called: its name, with all its parentheses, its aliases, and its name with the
+    initials of its first part (`LOTR: The Two Towers`), or its creator behind it (`Purple Rain by Prince`)."""
+    if title.is_by:
+        one, other = title.parts
+        return (title.name, title.whole, f"{other} by {one}", f"{other} {one}")
+    series = title.parts[0].split() if len(title.parts) > 1 else []
+    short = " ".join(("".join(word[0] for word in series), *title.parts[1:])) if len(series) > 2 else ""
+    return (title.name, title.whole, *title.aliases, *([short] if short else []))
 
 
 def full_year(year: str) -> str:

@@ -113,7 +113,8 @@ class Prompt:
     @property
     def _sampling(self) -> Sampling:
         """Return the sampling with room for the reasoning: a budget is for that alone, `max_tokens` for the answer."""
-        return replace(self.sampling, max_tokens=self.sampling.max_tokens + (self.template.front.thinking.budget or 0))
+        budget = self.template.front.thinking.budget
+        return replace(self.sampling, max_tokens=self.sampling.max_tokens + budget) if budget else self.sampling
 
     def _request(self, messages: tuple[Message, ...], question: Question) -> Request:
         front, sampling = self.template.front, self._sampling

@@ -46,8 +46,6 @@ COMMIT;
 OPEN_FILE_LOCK: int | None = getattr(fcntl, "F_OFD_SETLK", None)
 """The command for locks that belong to an open file and not to the process (Linux); elsewhere the process has them."""
 KEYS_AT_ONCE = 500
-COPIES_AT_ONCE = 256
-"""Copies of another Store's answers that are written together."""
 FLOATS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _JOINED = "FROM response JOIN backend ON backend.id = backend"
 
@@ -219,8 +217,6 @@ class Store(Closable):
         self.path = path
         self._backends: dict[str, int] = {}
         self._damaged: set[str] = set()
-        self._copies: dict[str, tuple[KeyedRequest, Response]] = {}
-        """Those that are not on the disk yet."""
         self._claims: int | None = None
         in_memory = str(path) == ":memory:"
         self._shared = not (read_only or alone or in_memory)
@@ -281,10 +277,9 @@ class Store(Closable):
 
         A damaged row is taken for none: the question is asked again, and `put` then replaces the row.
         """
-        found = {key: self._copies[key][1] for key in keys if key in self._copies}
-        left = [key for key in keys if key not in found] if found else keys
-        for start in range(0, len(left), KEYS_AT_ONCE):
-            some = left[start : start + KEYS_AT_ONCE]
+        found: dict[str, Response] = {}
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
             marks = ", ".join("?" * len(some))
             # As bytes: text that is not UTF-8 would fail the whole query.
             query = f"SELECT key, CAST(response AS BLOB) FROM response WHERE key IN ({marks})"
@@ -306,23 +301,6 @@ class Store(Closable):
         insert = "INSERT OR REPLACE" if key in self._damaged else "INSERT OR IGNORE"
         self._execute(f"{insert} INTO response VALUES (?, ?, ?, ?, ?)", [key, backend, keyed.request_json, answer, now])
         self._damaged.discard(key)
-
-    def copy(self, keyed: KeyedRequest, response: Response) -> None:
-        """Keep a Response that another Store has: on the disk together with others, at `flush` or `close` at the
-        latest. One that was paid for is not to wait: `put_keyed` it."""
-        self._copies.setdefault(keyed.key, (keyed, response))
-        if len(self._copies) >= COPIES_AT_ONCE:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write the copies that are not on the disk yet, all or none."""
-        copies, self._copies = self._copies, {}
-        for backend in {keyed.backend_json for keyed, _ in copies.values()}:
-            self._backend_id(backend)  # outside: it is remembered
-        if copies:
-            with _explained(self.path), self._transaction():
-                for keyed, response in copies.values():
-                    self.put_keyed(keyed, response)
 
     def claim(self, key: str) -> bool:
         """Return whether the question is now this Store's to ask, until `release`; False: another process asks it.
@@ -410,20 +388,15 @@ class Store(Closable):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Write what is left to write, close the file, and give up what is claimed."""
-        try:
-            self.flush()
-        finally:
-            self._db.close()
-            if self._claims is not None:
-                os.close(self._claims)
-                self._claims = None
+        """Close the file, and give up what is claimed."""
+        self._db.close()
+        if self._claims is not None:
+            os.close(self._claims)
+            self._claims = None
 
     def _execute(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        try:  # without a context manager, which takes as long as a small query
+        with _explained(self.path):
             return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise _explanation(self.path, error) from error
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -453,24 +426,20 @@ def _explained(path: Path) -> Generator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise _explanation(path, error) from error
-
-
-def _explanation(path: Path, error: sqlite3.Error | OSError) -> InputError:
-    text = str(error)
-    unwritable = "make the file and its folder writable, or name another with --store"
-    hints = {
-        "not a database": "name another file with --store; llmrank did not write this one",
-        "malformed": "the file is damaged: name a new one with --store",
-        "no such table": "name a store file; this database holds something else",
-        "locked": "another process has held the file for a minute: end it, or use another --store",
-        "full": "make room on the disk; the same command then continues",
-        "disk I/O": "see whether the disk is full or out of reach; the same command then continues",
-        "readonly": unwritable,
-        "Permission denied": unwritable,
-    }
-    hint = next((hint for sign, hint in hints.items() if sign in text), "name a file in a folder you can write to")
-    return InputError(f"the store cannot be used: {text}", hint=hint, path=path)
+        text = str(error)
+        unwritable = "make the file and its folder writable, or name another with --store"
+        hints = {
+            "not a database": "name another file with --store; llmrank did not write this one",
+            "malformed": "the file is damaged: name a new one with --store",
+            "no such table": "name a store file; this database holds something else",
+            "locked": "another process has held the file for a minute: end it, or use another --store",
+            "full": "make room on the disk; the same command then continues",
+            "disk I/O": "see whether the disk is full or out of reach; the same command then continues",
+            "readonly": unwritable,
+            "Permission denied": unwritable,
+        }
+        hint = next((hint for sign, hint in hints.items() if sign in text), "name a file in a folder you can write to")
+        raise InputError(f"the store cannot be used: {text}", hint=hint, path=path) from error
 
 
 class ForgetfulStore(Store):

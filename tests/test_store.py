@@ -20,14 +20,12 @@ from hypothesis import strategies as st
 
 from llmrank.errors import InputError
 from llmrank.store import (
-    COPIES_AT_ONCE,
     Selection,
     Store,
     StoredRow,
     canonical_json,
     decode_request,
     encode_request,
-    keyed,
     request_key,
 )
 from llmrank.types import Message, Request, Response, Sampling, Structured, Thinking, Usage, adapter
@@ -135,21 +133,6 @@ def test_what_is_put_is_there_when_opened_again(tmp_path: Path) -> None:
     with Store(path, read_only=True) as store:
         assert store.get(key) == RESPONSE
         assert store.identities() == [IDENTITY]
-
-
-def test_a_copy_is_found_at_once_and_on_the_disk_with_the_next_ones(tmp_path: Path) -> None:
-    asked = [keyed(IDENTITY, replace(REQUEST, repeat=repeat)) for repeat in range(COPIES_AT_ONCE + 1)]
-    with Store(tmp_path / "s") as store, Store(tmp_path / "s", read_only=True) as other:
-        store.put_keyed(asked[0], RESPONSE)
-        assert other.get(asked[0].key) == RESPONSE, "what was paid for does not wait"
-        for one in asked[:-1]:
-            store.copy(one, replace(RESPONSE, text="a copy"))
-        assert other.get(asked[0].key) == RESPONSE, "the first stays"
-        assert other.get(asked[-2].key) == replace(RESPONSE, text="a copy")
-        store.copy(asked[-1], RESPONSE)
-        assert store.get(asked[-1].key) == RESPONSE and other.get(asked[-1].key) is None
-    with Store(tmp_path / "s", read_only=True) as other:
-        assert other.get(asked[-1].key) == RESPONSE, "closing writes what is left"
 
 
 def test_stats_count_answers_tokens_and_backends(tmp_path: Path) -> None:

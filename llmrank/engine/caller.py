@@ -155,8 +155,7 @@ class Caller:
                 await self._pause(wait)
             reply = await self._send(question.request, first=True)
         if isinstance(reply, Response):
-            keep = self.store.put_keyed if sent else self.store.copy
-            keep(question, reply)
+            self.store.put_keyed(question, reply)
             self.answered += sent
         return reply
 

@@ -208,8 +208,6 @@ async def rank_all(
     except BaseExceptionGroup as failures:
         # One clear error for the person, not a group of the same one from every worker.
         raise failures.exceptions[0] from None
-    finally:
-        caller.store.flush()
     if ended:
         raise ended[0]
 

@@ -233,8 +233,6 @@ def test_a_replay_is_paid_by_nobody(store: Store) -> None:
     backend, budget = Replaying(), Budget(Bounds(requests=0, tokens=0, cost=0), TARIFF)
     done, said = run(backend, store, budget)
     assert len(done) == 30 and not said and backend.calls == 60
-    with Store(store.path, read_only=True) as other:
-        assert other.stats().responses == 60, "the run has written what it copied"
     assert (budget.requests, budget.spent, budget.cost) == (0, Usage(), 0)
 
 

@@ -17,9 +17,10 @@ from llmrank.types import Answer, Question, Response, Structured
 _CALLED = re.compile(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go with|would be|it is|(?<=, )so"
+    r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
     r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist|est"
-    r"|es|for (?:this|the) (?:user|customer|viewer|reader)))*+[\s:=*_\"'(\[-]{0,6}$",
+    r"|es|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -52,7 +53,7 @@ _TITLE_WORDS = 12
 _WORSE = re.compile(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
-    r"|\W{0,4} (?:is|are|would be|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
+    r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
     r" (?:runners?-up|second\b(?! to none)|backup)"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"

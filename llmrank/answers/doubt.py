@@ -196,7 +196,14 @@ def is_misplaced(listing: Listing, text: str) -> bool:
 
 def is_repeated(listing: Listing) -> bool:
     """Return whether items are named again in another order (`For action: Heat, Jaws. For romance: Jaws, Heat.`)."""
-    if len({mention.line for mention in listing.mentions}) != 1:
+    lines: dict[int, dict[int, None]] = {}
+    for one in listing.mentions:
+        if one.match and one.match.positions:
+            lines.setdefault(one.line, {})[one.match.positions[0]] = None
+    first, *others = lines.values() or [{}]
+    if any(len(other) > 2 and other.keys() <= first.keys() and not agrees(other, first) for other in others):
+        return True
+    if len(lines) != 1:
         return False
     named = [one.match.positions[0] for one in listing.mentions if one.match and one.match.positions]
     first = {at: place for place, at in reversed([*enumerate(named)])}

@@ -35,6 +35,8 @@ _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
 """JSON that breaks off."""
 _FIRST_QUOTE = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
 _CLOSED = re.compile(r"[\W_]{0,6}?(?:\*\*|__|[\"“„«])(?P<inside>[^\n]{1,300}?)(?:\*\*|__|[\"”“»])(?!\w)")
+_MORE_CLOSED = re.compile(r" ?(?:[,;>→]|and\b|&) ?(?:and )?(?:\*\*|__)\w")
+"""`**Alien**, **Heat**`: one of several."""
 _YEAR = re.compile(r"[(\[](?:18|19|20)\d\d(?: ?[-–] ?\d{0,4})?[)\]]")
 _AFTER_YEAR = re.compile(
     r"[\"'”’*_]{0,4}+ ?(?:\d(?:\.\d)? ?/ ?\d{1,2})? ?(?P<mark>[,;|/><→&\t]{1,4}+|\b(?:and|und|et|y)\b)? ?(?:and )?"
@@ -327,13 +329,28 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
             return [again]
     for dressing in DRESSINGS:
         if (parts := dressing.read(body, index)) is not None:
-            return parts
+            return [whole] if line.value is not None and _is_end_of_another(parts, body) else parts
     if line.value is None and (parts := _after_lead_in(body, index)):
         return parts
     in_prose = _is_sentence(body) and not index.nearest(body)  # a headline reads like a sentence
     return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
 
 
+def _is_end_of_another(parts: Mentions, body: str) -> bool:
+    """Return whether the one title found in an entry is the end of a longer one: `Milk and Honey (2003)`."""
+    before = body[: body.find(parts[0].text)].split() if len(parts) == 1 and parts[0].match else []
+    return (
+        bool(before)
+        and all(word[0].isupper() or word in _SMALL for word in before)
+        and before[-1][-1].isalpha()
+        and any(word.casefold() not in _LEADS for word in before)
+    )
+
+
+_SMALL = frozenset(("the", "a", "an", "and", "of", "in", "on", "for"))
+_LEADS = _SMALL | frozenset(
+    ("watch", "try", "see", "start", "with", "first", "second", "third", "finally", "lastly", "next", "then")
+)
 _TIED = re.compile(r"^[(\[](?:tied?|t-?\d{1,2})[)\]] ?(?=\S)", re.IGNORECASE)
 """`2. (tie) Heat`"""
 
@@ -463,7 +480,7 @@ def _quoted(body: str, index: TitleIndex) -> Mentions | None:
 def _closed(body: str, index: TitleIndex) -> Mentions | None:
     """`**Alien** - a classic`, `"Alien": a classic`."""
     found = _CLOSED.match(body)
-    if not found:
+    if not found or _MORE_CLOSED.match(body, found.end()):
         return None
     year = _YEAR.match(body[found.end() : found.end() + 40].lstrip())
     inside = _mention(f"{found['inside']} {year[0]}" if year else found["inside"], index)
@@ -565,7 +582,7 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
         inside = _mention(found["inside"], index)
         letters = [*filter(str.isalpha, found["outside"])]
         foreign = 2 * sum(map(str.isascii, letters)) < len(letters)
-        return [inside] if foreign and inside.match else None
+        return [inside] if foreign and (inside.match or _is_title_like(found["inside"])) else None
     one, other = _mention(found["one"], index), _mention(found["other"], index)
     if not one.match and not other.match:
         other = (_remark(found["other"], index) or [other])[0]

@@ -64,6 +64,7 @@ _RANK_IS = re.compile(
 _IS_RANK = re.compile(
     r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b", re.I
 )
+_THAN = re.compile(r"\bthan\b", re.IGNORECASE)
 _BOTH = re.compile(r"\bboth (?:of )?\W*$", re.IGNORECASE)
 _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
 _LABEL = re.compile(r"^[A-Za-z ]{2,30}: (?=\S+$)")
@@ -513,6 +514,8 @@ class _Reader:
         falling, mixed = falls(gaps)
         listing.falling, listing.ambiguous = falling, listing.ambiguous or mixed
         listing.chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
+        if len(named) > 2 and named[0].text == named[-1].text and _THAN.search(text[:2000]):
+            listing.ambiguous = True  # [3] is better than [2], [2] than [7], [7] than [3]
         ties = len(run) > 2 and all("=" in gap and ">" not in gap for gap in gaps)
         as_shown = len(run) > 2 and [word.position for word in run] == [*range(len(run))]
         listing.ambiguous |= ties or (as_shown and _ARE.match(text, run[-1].end) is not None)
@@ -639,6 +642,8 @@ def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
     bounds = [0, *(found.end() for found in _ENDS.finditer(text)), len(text)]
     spans = [span for span in pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])]
     kept = _without(spans, words)
+    if sum(word.kind == "identifier" for word in words) < 3 and not re.search(r"[>:]", text):
+        return kept  # H and J are comedies, so they are left out
     if not any(word.kind == "identifier" for word in kept):  # [5] is the closest, [6] and [7] are left out
         bounds = [0, *(found.end() for found in _CLAUSES.finditer(text)), len(text)]
         kept = _without([span for span in pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])], words)

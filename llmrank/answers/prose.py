@@ -64,9 +64,9 @@ _COMES = word_set(
     "comes come coming goes going go is are be in at to for would should my the very most top best and a by far"
 )
 _LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
-    "i id ill we you youll your they user could can might will want of on so foremost have straight directly right"
-    " closely leave save add move moving books movies films games personally favourite favorite ranking rounds rounding"
-    " out würde ich mit beginnen empfehle recomendaria la le el por"
+    "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
+    " closely leave save add move moving books movies films games suggestion suggestions personally favourite favorite"
+    " ranking rounds rounding out würde ich mit beginnen empfehle recomendaria la le el por"
 )
 """The words that may stand between a mark, or the item before, and the item that they lead to."""
 _FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set("gets takes as close dead next foremost rounds it out until")
@@ -114,7 +114,7 @@ def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | No
     have a number, the numbers order them.
     """
     text = text[:_LIMIT]
-    found = _named(text, index, identifiers)
+    found = _without_repeats(text, _named(text, index, identifiers))
     if len(found) < 2 or len({one.at for one in found}) < len(found):
         return None
     gaps = [_gap(text[one.end : two.start]) for one, two in pairwise(found)]
@@ -215,6 +215,16 @@ def _gap(text: str) -> _Gap:
 
 
 # --- which items are named
+
+
+def _without_repeats(text: str, found: Sequence[_Named]) -> list[_Named]:
+    """Return the items without those that are named again where nothing leads to them (`much like Heat`)."""
+    kept: list[_Named] = []
+    for one in found:
+        again = any(other.at == one.at for other in kept)
+        if not again or _is_known(_gap(text[kept[-1].end : one.start]).lead):
+            kept.append(one)
+    return kept
 
 
 def _named(text: str, index: TitleIndex, identifiers: Identifiers) -> list[_Named]:

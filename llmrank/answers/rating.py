@@ -86,6 +86,12 @@ _PREDICTED = re.compile(
     rf"|prediction)|prediction(?= ?[:=]))[^\d.!?\n{_RANGE_MARK}]{{0,40}}?{_DIGITS}{_UNIT}?",
     re.IGNORECASE,
 )
+_OPENS = re.compile(
+    rf"^\W*(?:probably|likely|maybe|perhaps|my guess(?: is|:)|i(?:['’]d| would) (?:say|guess|predict)) (?:an? )?"
+    rf"{_EITHER}{_UNIT}?[.!](?= |$)",
+    re.IGNORECASE,
+)
+"""What a text begins with: `Probably a two.`"""
 _CONCLUDES = re.compile(
     rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence|(?:lower|raise|drop|bump)"
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$",
@@ -212,7 +218,7 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
                 return [*dict.fromkeys((*before, *after))]
         if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
             return [*dict.fromkeys((*_given([found]), *_rethought(text, scale)))]
-        for pattern in (_CONCLUDES, _PREDICTED):
+        for pattern in (_OPENS, _CONCLUDES, _PREDICTED):
             if len(given := _given(pattern.finditer(text))) == 1:
                 return given
         if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import accumulate, islice
 
 from rapidfuzz.distance import OSA
 
@@ -64,18 +65,24 @@ class Recalled:
     def _abridged(self, name: Name) -> Iterable[int]:
         """Yield the items in whose titles all words of a name stand: of a film in its second part, or as its first."""
         telling = [word for word in name.content if not any(map(str.isdigit, word))]
-        if not telling or sum(map(len, telling)) < _TELLING:
+        if not telling:
             return
         holding = set[int].intersection(*map(self._holding_word, name.content))
+        is_long = sum(map(len, telling)) >= _TELLING
         for at in holding:
             title = self._titles[at]
+            if not is_long and name.text not in title.parts[1:]:
+                continue
             whole = without_article(title.whole)
             begins = whole.startswith(f"{name.text} ")
-            if title.year:
+            parts = map(" ".join, accumulate(((part,) for part in title.parts), initial=()))
+            if name.text in islice(parts, 2, None):  # Star Wars: Episode V
+                yield at
+            elif title.year:
                 whole_part = name.text in title.parts[1:] and len(telling) > 1  # Fury Road
                 if whole_part or (len(name.words) == 1 and begins and not numbers(whole)):  # Shawshank
                     yield at
-            elif len(telling) > 1 or name.numbers or begins or len(telling[0]) > _TELLING:
+            elif len(telling) > 1 or name.numbers or begins or len(telling[0]) > _TELLING or name.text in title.parts:
                 yield at
 
     def _holding_word(self, word: str) -> set[int]:

@@ -50,7 +50,8 @@ _LIKES = re.compile(
     re.IGNORECASE,
 )
 _EMPHATIC = re.compile(
-    r"[\W_]*(?:absolutely|definitely|certainly|of course|surely)(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)",
+    r"[\W_]*(?:absolutely|definitely|certainly|of course|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)"
+    r"|[,!]? yes\b(?!.*\bno\b))",
     re.IGNORECASE | re.DOTALL,
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""

@@ -11,9 +11,10 @@ from pathlib import Path
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
+from llmrank.answers import answer_format
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.title import parse_title, without_article
-from llmrank.types import Item
+from llmrank.types import Item, Question, Response
 
 Shared = Callable[[str], Path]
 
@@ -62,13 +63,45 @@ def taken(titles: list[str]) -> list[tuple[str, str]]:
     return found
 
 
+def taken_in_company(titles: list[str]) -> list[tuple[str, str]]:
+    """Return each text that is taken for another film of its year in a list that names all other candidates.
+
+    Such a list helps a careless title (see `llmrank.answers.recalled`); it must not help another film.
+    """
+    fillers = [f"Filler {word} (1900)" for word in ("Oak", "Elm", "Ash", "Fir")]
+    years: defaultdict[str, list[str]] = defaultdict(list)
+    for title in dict.fromkeys(titles):
+        if year := parse_title(title).year:
+            years[year].append(title)
+    found: list[tuple[str, str]] = []
+    for films in years.values():
+        words = [set(re.findall(r"\w{3,}", parse_title(title).whole)) - {"the", "and"} for title in films]
+        called = [{without_article(name) for name in (one.name, *one.aliases)} for one in map(parse_title, films)]
+        for at, candidate in enumerate(films):
+            near = [other for other in range(len(films)) if words[at] & words[other] and not called[at] & called[other]]
+            question = Question(tuple(Item(title, title) for title in (candidate, *fillers)))
+            for text in (films[other] for other in near):
+                said = "\n".join(f"{number}. {title}" for number, title in enumerate((text, *fillers), 1))
+                if candidate in answer_format("titles").read(Response(said), question).ranked:
+                    found.append((text, candidate))
+    return found
+
+
 def test_films_of_one_year_in_short() -> None:
     assert taken([*STAND_IN]) == []
+    assert taken_in_company([*STAND_IN]) == []
 
 
 def test_films_of_one_year_of_movielens_small(shared_data: Shared) -> None:
     with (shared_data("ml-latest-small") / "movies.csv").open(encoding="utf-8", newline="") as file:
         assert taken([row["title"] for row in csv.DictReader(file)]) == []
+
+
+def test_films_of_one_year_in_company(shared_data: Shared) -> None:
+    with (shared_data("ml-latest-small") / "movies.csv").open(encoding="utf-8", newline="") as file:
+        titles = [row["title"] for row in csv.DictReader(file)]
+    # What stands before a colon may be a creator: `Michael Mann: Public Enemies (2009)`.
+    assert taken_in_company(titles) == [("Superman/Batman: Public Enemies (2009)", "Public Enemies (2009)")]
 
 
 def test_films_of_one_year_of_movielens_1m(shared_data: Shared) -> None:

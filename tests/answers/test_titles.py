@@ -327,3 +327,16 @@ def test_a_text_that_recalls_a_title_is_read_in_company(text: str, places: str, 
     assert " ".join(one[1:] for one in answer.ranked) == places
     assert answer.repairs.get("loose", 0) == answer.matches.get("loose", 0) == loose
     assert answer.outcome is Outcome.REPAIRED
+
+
+@pytest.mark.parametrize("text", ["Milk and Honey (2003)", "Last Holiday (2003)", "This World, Then the Honey (2003)"])
+def test_the_end_of_another_title_is_no_candidate(text: str) -> None:
+    shown = items("Honey (2003)", "Holiday, The (2003)", "Fargo (1996)")
+    answer = read("titles", f"1. {text}\n2. Fargo (1996)", Question(shown))
+    assert (answer.ranked, answer.repairs["not_a_candidate"]) == (("i3",), 1)
+
+
+@pytest.mark.parametrize("text", ["Watch Honey (2003)", "Then Honey (2003)"])
+def test_words_that_lead_to_a_title_are_not_its_own(text: str) -> None:
+    shown = items("Honey (2003)", "Fargo (1996)")
+    assert read("titles", f"1. {text}\n2. Fargo (1996)", Question(shown)).ranked == ("i1", "i2")

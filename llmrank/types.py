@@ -290,8 +290,8 @@ class Entry:
     line: int
     """Of the normalised answer, from 1; 0 where it is not known."""
     read_as: str
-    """How it was matched (`exact`, `normalised`, `fuzzy`, `loose`, `identifier`, `item_id`), or why it names nothing: as
-    in `Answer.repairs`."""
+    """How it was matched (`exact`, `normalised`, `fuzzy`, `loose`, `identifier`, `item_id`), or why it names
+    nothing, as in `Answer.repairs`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from llmrank.store import (
     canonical_json,
     decode_request,
     encode_request,
+    keyed,
     request_key,
 )
 from llmrank.types import Message, Request, Response, Sampling, Structured, Thinking, Usage, adapter

@@ -19,8 +19,8 @@ _CALLED = re.compile(
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go with|would be|it is|(?<=, )so"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
-    r"(?: (?:is|are|would be|the|passage|document|item|movie|film|product|option|candidate|one|identifier|ist|est"
-    r"|es|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$",
+    r"(?: (?:is|are|would be|the|recommendation|choice|match|fit|pick|passage|document|item|movie|film|product|option"
+    r"|candidate|one|identifier|ist|est|es|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -99,7 +99,7 @@ class Choice(TextFormat):
         if (titled := index.exact(text.strip(" .*_\"'"))) and len(titled.positions) == 1 and " " in text.strip():
             ranked = (question.items[titled.positions[0]].item_id,)  # A Game of Thrones, which is no A
             return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={titled.stage: 1})
-        every = _identifiers_in(text, identifiers)
+        every = [word for word in _identifiers_in(text, identifiers) if not _is_in_title(word, text, index)]
         if not every and identifiers.are_letters and _SMALL_LETTER.fullmatch(text):
             every = _identifiers_in(text.upper(), identifiers)
         if (at := _titled(every, text, index)) is not None:
@@ -133,6 +133,15 @@ class Choice(TextFormat):
         """Return the identifiers as the choices."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
+
+
+def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
+    """Return whether a number is the end of a candidate's title: the 3 of `Things 3`."""
+    if word.bracketed or not word.text.isdigit():
+        return False
+    before = text[: word.start].split()[-_TITLE_WORDS:]
+    titles = (" ".join((*before[at:], word.text)) for at in range(len(before)))
+    return any(match and match.positions for match in map(index.find, titles))
 
 
 def _titled(words: list[Word], text: str, index: TitleIndex) -> int | None:

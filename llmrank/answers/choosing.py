@@ -207,7 +207,9 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         return
     lines = text.split("\n")
     first, last = (
-        lines[entry.line - 1].rstrip()[-60:] if entry.line <= len(lines) else "" for entry in (entries[0], entries[-1])
+        (line := lines[entry.line - 1].rstrip() if entry.line <= len(lines) else "")[-60:]
+        + f"\n{line.partition(entry.text)[2][:_MARKED]}"
+        for entry in (entries[0], entries[-1])
     )
     worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
     if worst_first and best_last:
@@ -227,6 +229,8 @@ def _after(listing: Listing, text: str) -> str:
     return "\n".join((rest, *others))
 
 
+_MARKED = 80
+"""Characters behind a title in which it is called the worst or the best."""
 _TAIL, _LAST = 4000, 100
 """Characters at the end of a list's last line, and entries in it, of which the last is looked for."""
 
@@ -236,8 +240,8 @@ _WORST_MARK, _BEST_MARK = (
         rf"[(–—:,-] ?(?:the |my )?(?:{word})(?: (?:match|fit|likely|relevant|recommended|suited|suitable|choice"
         rf"|pick|option"
         r"|preferred|interesting|similar|preference|relevance|score|rank|overall|recommend\w+|first"
-        r"|last))?[ )*_.!]{0,4}$",
-        re.IGNORECASE,
+        r"|last))?(?:[ )*_.!]{0,4}$|,? (?:as|because|since|for|to|given)\b)",
+        re.IGNORECASE | re.MULTILINE,
     )
     for word in ("worst|least|lowest|weakest|bottom", "best|most|highest|strongest|top")
 )

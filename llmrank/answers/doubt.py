@@ -175,8 +175,8 @@ def is_discussion(listing: Listing, text: str) -> bool:
         return False
     own = {mention.line: mention.text for mention in listing.mentions if mention.text}
     lines = text.split("\n")
-    in_lines = len(own) == len(listing.mentions) and 0 not in own and max(own, default=0) <= len(lines)
-    if not in_lines or meaning(listing.intro) in ("ranking", "final"):
+    in_lines = (len(own) == len(listing.mentions) or len(own) > 2) and 0 not in own
+    if not in_lines or max(own, default=0) > len(lines) or meaning(listing.intro) in ("ranking", "final"):
         return False
     behind = [lines[at - 1].partition(title)[2] for at, title in own.items()]
     numbered = any(_NUMBERED.match(lines[at - 1]) or marker(lines[at - 1])[1] is not None for at in own)

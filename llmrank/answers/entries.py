@@ -165,8 +165,8 @@ def _alike(blocks: Sequence[Block]) -> list[Block]:
         now = "scored" if scored else "parts" if _TWO_PARTS.search(text[:400]) else ""
         if now and now == shape:
             if found[-1].kind == "text":
-                found[-1] = Block("list", [*found[-1].lines])
-            found[-1].lines += block.lines
+                found[-1] = Block("list", [replace(line, indent=0) for line in found[-1].lines])
+            found[-1].lines += [replace(line, indent=0) for line in block.lines]
         else:
             found.append(block)
         shape = now

@@ -65,7 +65,8 @@ _IS_RANK = re.compile(
     r"(?P<item>\w{1,20})\]? ?(?:is |has |gets |= ?|[-–—] |\()(?:rank(?:ed)?|position|place) #?(?P<rank>\d{1,4})\b", re.I
 )
 _THAN = re.compile(r"\bthan\b", re.IGNORECASE)
-_BOTH = re.compile(r"\bboth (?:of )?\W*$", re.IGNORECASE)
+_BOTH = re.compile(r"\b(?:both(?: of)?|such as|including)\W*$", re.IGNORECASE)
+_ARE_BOTH = re.compile(r"[\])*\s]{0,4} ?(?:are|were) both\b", re.IGNORECASE)
 _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
 _LABEL = re.compile(r"^[A-Za-z ]{2,30}: (?=\S+$)")
 _ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]{2,12})\W*")
@@ -288,6 +289,7 @@ class _Reader:
         text = block.lines[0].text
         is_text = (
             text.startswith(("[", "**["))
+            or (block.lines[0].kind == "bracket" and not any(line.body for line in block.lines))
             or block.lines[0].body.startswith((">", "<"))
             or _MARKS_ALONE.fullmatch(text)
             or (len(block.lines) == 1 and (_SEVERAL.match(text) or len(_RANK_IS.findall(text[:4000])) > 1))
@@ -295,6 +297,9 @@ class _Reader:
         )
         if not is_text or self._numbered_by_brackets(block.lines):
             return [block]
+        if len(block.lines) > 1 and not any(line.body for line in block.lines):  # - [3], - [1]
+            chain = ", ".join(f"[{line.value}]" for line in block.lines)
+            return [Block("text", [replace(block.lines[0], text=chain, kind="none", value=None)])]
         if len(block.lines) > 1 and all(line.body.isdigit() for line in block.lines):
             return [Block("text", [replace(block.lines[0], text=", ".join(line.text for line in block.lines))])]
         return [Block("text", [line]) for line in block.lines]
@@ -483,7 +488,10 @@ class _Reader:
             run = parts
         others = [word for word in words if word.kind == "other"]
         alone = len({word.text for word in run}) == 1
-        if not alone and len(run) == 2 and _BOTH.search(text[: run[0].start][-30:]):
+        together = _BOTH.search(text[: run[0].start][-30:]) or _ARE_BOTH.match(text, run[-1].end)
+        if len(run) == 2 and re.fullmatch(r"\W{0,3}(?:and|&)\W{0,3}", text[run[0].end : run[-1].start]):
+            together = together or re.match(r"[\])*]{0,3}: ", text[run[-1].end :])  # [1] and [2]: in another edition
+        if not alone and len(run) == 2 and together:
             return Listing([self.mention(word, line.number) for word in run], weak=True, ambiguous=True)
         before = text[: run[0].start]
         mentions = [self.mention(word, line.number) for word in run]

@@ -221,6 +221,9 @@ def _without_html(text: str) -> str:
     return "".join(parts)
 
 
+_ASKED_AGAIN, _QUESTION = "[/INST]", 20_000
+
+
 def without_reasoning(text: str) -> str | None:
     """Return the answer alone: what follows the last `</think>`, inside `<answer>` where there is one.
 
@@ -229,6 +232,8 @@ def without_reasoning(text: str) -> str | None:
     """
     if "<" not in text and "[" not in text and "◁" not in text and "##" not in text:
         return text
+    if _ASKED_AGAIN in text[:_QUESTION]:  # the question is repeated, in the signs of its template
+        text = text.partition(_ASKED_AGAIN)[2]
     if _CHANNEL in text:
         text = text[text.rindex(_CHANNEL) + len(_CHANNEL) :]
     if (end := _TURN_ENDS.search(text)) and "<s>" not in text and text[: end.start()].strip():

@@ -19,9 +19,20 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
     if len(numbers) < len(values):
         return None
     places = range(len(numbers))
+    if not role and _are_ranks_with_ties(numbers):
+        return [*places]
     if not are_scores(values, role):
         return sorted(places, key=numbers.__getitem__) if len(set(numbers)) == len(numbers) else None
     return sorted(places, key=lambda at: -numbers[at]) if len({*numbers}) > 1 or len(numbers) < 2 else None
+
+
+def _are_ranks_with_ties(numbers: Sequence[float]) -> bool:
+    """Return whether numbers rise from 1 as ranks with ties do: `1, 2, 2, 4`."""
+    ranks = [1 + sum(other < number for other in numbers) for number in numbers[:_TIES]]
+    return len(numbers) > 2 and [*numbers] == ranks == sorted(ranks) and len({*numbers}) > 1
+
+
+_TIES = 200
 
 
 def are_scores(values: Sequence[str], role: str) -> bool:

@@ -71,7 +71,7 @@ def normalised(text: str) -> str:
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.translate(_LETTERS))))
     if "." in text or "*" in text:
         text = _INITIALS.sub(lambda found: found[0].replace(".", "").replace("*", ""), text)
-    text = _UNIT.sub(r"\1 \2", text)
+    text = _UNIT.sub(r"\1 \2", text).replace("%", " percent ")
     words = _NO_WORD.sub(" ", _APOSTROPHES.sub("", text).replace("&", " and ")).split()
     for at, word in enumerate(words):
         word = _WORDS.get(word, word)

@@ -46,7 +46,8 @@ _IDIOM = re.compile(
 _LIKES = re.compile(
     r"^\W*the (?:user|person|viewer) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not"
     r"|unlikely)|n['’]t)?"
-    r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch)\b",
+    r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch|read|play|buy|download|listen"
+    r"|want)\b",
     re.IGNORECASE,
 )
 _EMPHATIC = re.compile(

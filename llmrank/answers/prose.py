@@ -113,35 +113,44 @@ def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | No
     is given its place (`then`, `second`, `last`), and no place contradicts the order in which they stand. Where all
     have a number, the numbers order them.
     """
-    text = text[:_LIMIT]
-    found = _without_repeats(text, _named(text, index, identifiers))
+    found = _without_repeats(text, _named(text, index, identifiers)) if len(text) <= _LIMIT else []
     if len(found) < 2 or len({one.at for one in found}) < len(found):
         return None
-    gaps = [_gap(text[one.end : two.start]) for one, two in pairwise(found)]
-    first, last = _gap(f"\n{text[: found[0].start]}"), _gap(f"{text[found[-1].end :]}\n")
-    leads, tails = [first.lead, *(gap.lead for gap in gaps)], [*(gap.tail for gap in gaps), last.tail]
-    beside = " ".join((first.middle, *(f"{gap.tail} {gap.middle}" for gap in gaps), text[found[-1].end :]))
-    against = _AGAINST.search(words := normalised(beside)) or words.split().count("if") > 1
-    if against or not all(map(_is_known, leads)):
+    between = [text[one.end : two.start] for one, two in pairwise(found)]
+    gaps = [_gap(part) for part in (f"\n{text[: found[0].start]}", *between, f"{text[found[-1].end :]}\n")]
+    if not all(_is_known(gap.lead) for gap in gaps[:-1]) or _speaks_against(gaps):
         return None
-    places: list[Place] = [_place(lead, tail) for lead, tail in zip(leads, tails, strict=True)]
-    if places[-1] is None and any(_said(piece.split()) == "last" for piece in last.known):
-        places[-1] = "last"  # so save it for the end
-    led = (
-        gap.lead.strip()
-        or not gap.middle.strip() + gap.tail.strip()
-        or (place is not None and (gap.ends or (before is not None and not gap.middle.strip())))
-        for gap, (before, place) in zip(gaps, pairwise(places), strict=True)
-    )
-    if not all(led):
-        return None  # a remark, and then an item that nothing leads to
-    order = _order(places, opened=not _OPENS.isdisjoint(normalised(first.lead).split()))
+    places = _places(gaps)
+    if not all(_is_led(gap, before, place) for gap, (before, place) in zip(gaps[1:], pairwise(places), strict=False)):
+        return None
+    order = _order(places, opened=not _OPENS.isdisjoint(normalised(gaps[0].lead).split()))
     lines = [text.count("\n", 0, one.start) + 1 for one in found]
     mentions = [
         Mention(text[one.start : one.end].strip(_MARKS), Match((one.at,), "normalised"), line)
         for one, line in zip(found, lines, strict=True)
     ]
     return Listing([mentions[at] for at in order], ordered=True) if order else None
+
+
+def _speaks_against(gaps: Sequence[_Gap]) -> bool:
+    """Return whether words beside the items may change what the sentences say, or set conditions."""
+    beside = normalised(" ".join((*(f"{gap.tail} {gap.middle}" for gap in gaps), gaps[-1].lead)))
+    return _AGAINST.search(beside) is not None or beside.split().count("if") > 1
+
+
+def _places(gaps: Sequence[_Gap]) -> list[Place]:
+    """Return what is said of the place of each item, between two gaps each."""
+    places: list[Place] = [_place(before.lead, behind.tail) for before, behind in pairwise(gaps)]
+    if places[-1] is None and any(_said(piece.split()) == "last" for piece in gaps[-1].known):
+        places[-1] = "last"  # so save it for the end
+    return places
+
+
+def _is_led(gap: _Gap, before: Place, place: Place) -> bool:
+    """Return whether the item behind a gap is introduced: it follows right on the other, or its place is told."""
+    follows_on = not gap.tail.strip() + gap.middle.strip()
+    told_behind = place is not None and (gap.ends or (before is not None and not gap.middle.strip()))
+    return bool(gap.lead.strip()) or follows_on or told_behind
 
 
 # --- what is said of an item's place

@@ -114,3 +114,8 @@ def test_help_loads_nothing_heavy() -> None:
 def test_every_room_is_in_the_table() -> None:
     rooms = {room(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
     assert rooms <= MAY_IMPORT.keys()
+
+
+def test_the_command_line_stays_thin() -> None:
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in (PACKAGE / "cli").glob("*.py"))
+    assert lines <= 2000, "a command parses, makes one call, and shows what comes back"

@@ -61,10 +61,7 @@ def fetch_command(name: str, force: bool, as_json: bool) -> None:
 def describe_command(
     name_or_folder: str, folder: Path | None, columns: tuple[str, ...], k_core: int, as_json: bool
 ) -> None:
-    """Show the figures of a data set.
-
-    Of one of `llmrank data list`, of a folder of your own, or of hf:owner/name.
-    """
+    """Show the figures of data set NAME, folder, or hf:owner/name."""
     from llmrank.data.describe import describe
     from llmrank.data.load import load_dataset
 

@@ -33,10 +33,7 @@ def list_models(as_json: bool) -> None:
 @click.argument("name", default="smollm2-135m-instruct")
 @option("--revision", default=None, help="Branch, tag or commit of a hub model.")
 def fetch_model(name: str, revision: str | None) -> None:
-    """Download model NAME, and print its folder.
-
-    NAME is a hub name, owner/model; without it the default model is meant.
-    """
+    """Download model NAME (owner/model on the hub), print its folder."""
     from llmrank.backends.models import resolve_model
     from llmrank.files import cache_folder
 

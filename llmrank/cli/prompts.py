@@ -196,11 +196,10 @@ def diff_command(name: str, other: str | None, count: int, **values: Any) -> Non
 
     Without OTHER: what your edit of NAME changes, against the one that comes with llmrank.
     """
-    from llmrank.evaluation.rendering import Rendering
-    from llmrank.evaluation.session import Session
-    from llmrank.prompting import difference, load_template
+    from llmrank.evaluation.rendering import prompt_differences
+    from llmrank.prompting import compared_templates, load_template
 
-    before, after = _compared(name, other)
+    before, after = compared_templates(name, other)
     one, another = ("shipped", "edited") if other is None else (name, other)
     original, template = load_template(before), load_template(after)
     if original == template:
@@ -210,33 +209,10 @@ def diff_command(name: str, other: str | None, count: int, **values: Any) -> Non
     for key in (key for key in old if old[key] != new[key]):
         click.echo(f"{key}: {old[key]} -> {new[key]}")
     cases = replace(settings_from(CaseSettings, values), users=count)
-    changed = 0
-    with Session.without_model() as session:
-        first, second = (Rendering.of(PromptSettings(prompt=path), cases, session) for path in (before, after))
-        if first.cases.task != second.cases.task:
-            tasks = f"{one} asks for a {first.cases.task}, {another} for a {second.cases.task}"
-            raise InputError(f"{tasks}: no prompt has a counterpart", hint="name two templates of one task")
-        for case, counterpart in zip(first.cases, second.cases, strict=True):
-            names = f"{one}, user {case.user_id}", f"{another}, user {case.user_id}"
-            asked, instead = first.requests(case)[0].messages, second.requests(counterpart)[0].messages
-            lines = list(difference(asked, instead, names))
-            changed += bool(lines)
-            for line in lines:
-                click.echo(line)
-    say(f"{changed} of {len(first.cases)} rendered prompts differ")
-
-
-def _compared(name: str, other: str | None) -> tuple[Path, Path]:
-    """Return the files of NAME and OTHER; without OTHER of the template that comes with llmrank, and NAME."""
-    from llmrank.prompting import find_template, shipped_path
-
-    found = find_template(name)
-    if other is not None:
-        return found, find_template(other)
-    if (shipped := shipped_path(found.stem)) is None:
-        hint = f"name the template to compare it with: llmrank prompts diff {name} OTHER"
-        raise InputError(f"no template {found.stem!r} comes with llmrank", hint=hint)
-    return shipped, found
+    compared = prompt_differences((before, after), (one, another), cases)
+    for line in (line for lines in compared for line in lines):
+        click.echo(line)
+    say(f"{sum(map(bool, compared))} of {len(compared)} rendered prompts differ")
 
 
 def _variables() -> Iterator[str]:

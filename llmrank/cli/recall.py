@@ -10,7 +10,7 @@ import click
 
 from llmrank.cli import options
 from llmrank.cli.output import show
-from llmrank.evaluation.settings import DEFAULT_CANDIDATES, CaseSettings
+from llmrank.evaluation.settings import RECALL_HELP, CaseSettings
 
 PARAMETERS = ("neighbours", "l2")
 """Options that are parameters of a recall model."""
@@ -41,11 +41,7 @@ Examples:
     CaseSettings,
     "data",
     without=["recall", "users", "force_target", "skip_bad_rows"],
-    here={
-        "data": "Dataset name, folder, or hf:owner/name.",
-        "k": f"Candidates per user.  [default: {DEFAULT_CANDIDATES}]",
-        "seed": "Seed of the users that are drawn, and of models that draw.",
-    },
+    here=RECALL_HELP,
 )
 @options.option("--neighbours", type=click.IntRange(1), help="itemknn: neighbours per item.  [default: 100]")
 @options.option("--l2", type=float, help="ease: regularisation.  [default: 100; from 500,000 events on 500]")

@@ -9,7 +9,7 @@ import click
 
 from llmrank.cli import options
 from llmrank.cli.output import show
-from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings, ScaleSettings
+from llmrank.evaluation.settings import RERANK_HELP, Limits, ModelSettings, PromptSettings, ScaleSettings
 
 
 @click.command(
@@ -25,20 +25,7 @@ Examples:
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz; or a folder."
 )
-@options.settings_options(
-    PromptSettings,
-    "prompt and method",
-    here={
-        "ranker": "Method, if not the template's own; next_title asks an --adapter without a template. These make no "
-        "model calls: random, popularity, recall_order, bm25; global_mean, item_mean, user_mean.",
-        "order": "Order in which candidates are shown: shuffled, shuffled-N (the Nth shuffle), recall, reversed.",
-        "shots": "Solved examples shown, from the histories of the file, if not as many as the template says (usually "
-        "none).",
-        "fuse": "Add the recall stage's opinion, times this weight, to the scores of `first_token`, `pointwise` or "
-        "`next_title`; `validation` is for eval, which says the weight to give here.",
-        "fuse_users": "For eval --fuse validation.",
-    },
-)
+@options.settings_options(PromptSettings, "prompt and method", here=RERANK_HELP)
 @options.settings_options(ModelSettings, "model")
 @options.settings_options(Limits, "cost")
 @options.settings_options(ScaleSettings, "scale")

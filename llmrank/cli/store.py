@@ -33,10 +33,7 @@ def store() -> None:
 @_store_option
 @json_option
 def stats(path: Path, as_json: bool) -> None:
-    """Show what a Store holds.
-
-    Answers, backends, tokens, size, oldest and newest answer.
-    """
+    """Show what a Store holds: answers, tokens, size, dates."""
     with Store(path, read_only=True) as opened:
         found = opened.stats()
     if as_json:
@@ -52,10 +49,7 @@ def stats(path: Path, as_json: bool) -> None:
 @_store_option
 @click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 def export_to(file: Path, path: Path, force: bool) -> None:
-    """Write all answers with their requests to FILE.
-
-    FILE is .jsonl or .jsonl.gz; `llmrank store import` reads it.
-    """
+    """Write all answers and requests to FILE (.jsonl, .jsonl.gz)."""
     from llmrank.store_export import export_store
 
     with Store(path, read_only=True) as opened:

@@ -14,7 +14,7 @@ from llmrank.evaluation.method import Composer, named_template, tasks_of, templa
 from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import CaseSettings, PromptSettings
 from llmrank.progress import Say, silent
-from llmrank.prompting import shared_prefix, transcript
+from llmrank.prompting import difference, shared_prefix, transcript
 from llmrank.rankers.order import Order
 from llmrank.rankers.prompt import Prompt
 from llmrank.store import request_key
@@ -139,3 +139,21 @@ class Rendering:
             whose=whose if len(requests) > 1 else "",
             shared=shared,
         )
+
+
+def prompt_differences(paths: tuple[Path, Path], names: tuple[str, str], settings: CaseSettings) -> list[list[str]]:
+    """Return for each Case the lines in which its prompts by two templates differ, none where they are the same.
+
+    `names` stand for the templates in the heads. Raises InputError for templates of different tasks.
+    """
+    with Session.without_model() as session:
+        first, second = (Rendering.of(PromptSettings(prompt=path), settings, session) for path in paths)
+        if first.cases.task != second.cases.task:
+            tasks = f"{names[0]} asks for a {first.cases.task}, {names[1]} for a {second.cases.task}"
+            raise InputError(f"{tasks}: no prompt has a counterpart", hint="name two templates of one task")
+        found: list[list[str]] = []
+        for case, counterpart in zip(first.cases, second.cases, strict=True):
+            heads = f"{names[0]}, user {case.user_id}", f"{names[1]}, user {case.user_id}"
+            asked, instead = first.requests(case)[0].messages, second.requests(counterpart)[0].messages
+            found.append([*difference(asked, instead, heads)])
+        return found

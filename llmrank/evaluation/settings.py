@@ -318,3 +318,22 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type
     return TypeAdapter(kind)
+
+
+RERANK_HELP: Mapping[str, str] = {
+    "ranker": "Method, if not the template's own; next_title asks an --adapter without a template. These make no "
+    "model calls: random, popularity, recall_order, bm25; global_mean, item_mean, user_mean.",
+    "order": "Order in which candidates are shown: shuffled, shuffled-N (the Nth shuffle), recall, reversed.",
+    "shots": "Solved examples shown, from the histories of the file, if not as many as the template says (usually "
+    "none).",
+    "fuse": "Add the recall stage's opinion, times this weight, to the scores of `first_token`, `pointwise` or "
+    "`next_title`; `validation` is for eval, which says the weight to give here.",
+    "fuse_users": "For eval --fuse validation.",
+}
+"""The help of settings that mean less where files are reranked."""
+RECALL_HELP: Mapping[str, str] = {
+    "data": "Dataset name, folder, or hf:owner/name.",
+    "k": f"Candidates per user.  [default: {DEFAULT_CANDIDATES}]",
+    "seed": "Seed of the users that are drawn, and of models that draw.",
+}
+"""The help of settings that mean less where candidates are proposed."""

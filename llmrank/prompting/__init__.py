@@ -5,6 +5,7 @@ from llmrank.prompting.front import parse_extra_body, parse_thinking
 from llmrank.prompting.identifiers import find_labels
 from llmrank.prompting.library import (
     TemplateInfo,
+    compared_templates,
     describe_templates,
     find_template,
     load_template,
@@ -27,6 +28,7 @@ __all__ = [
     "View",
     "check",
     "check_file",
+    "compared_templates",
     "describe_templates",
     "difference",
     "find_domain",

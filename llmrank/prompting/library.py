@@ -69,6 +69,20 @@ def find_template(name: str | Path) -> Path:
     raise InputError(f"unknown prompt {name!r}{nearest(name, known)}", field="--prompt", hint=hint)
 
 
+def compared_templates(name: str, other: str | None = None) -> tuple[Path, Path]:
+    """Return the files of two templates; without OTHER the one that comes with llmrank under this name, and NAME's own.
+
+    Raises InputError where none of that name comes with llmrank.
+    """
+    found = find_template(name)
+    if other is not None:
+        return found, find_template(other)
+    if (shipped := shipped_path(found.stem)) is None:
+        hint = f"name the template to compare it with: llmrank prompts diff {name} OTHER"
+        raise InputError(f"no template {found.stem!r} comes with llmrank", hint=hint)
+    return shipped, found
+
+
 def read_text(path: Path) -> str:
     """Return the text of a template file; raises InputError where it is not UTF-8."""
     try:

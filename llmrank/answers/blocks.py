@@ -48,7 +48,7 @@ NOTATIONS = (
         r"(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—]|(?:is|goes to|comes|would be|belongs to"
         r"|i(?:['’]d| would)? (?:put|place|pick|choose|rank))\b)[*_\s]*+", re.I), "First: Heat"),
     Notation("bracket", "a number in square brackets", re.compile(
-        rf"{_DRESS}\[(\d{{1,4}})\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
+        rf"{_DRESS}\[(\d{{1,4}})[位名]?\](?: ?[.:)-])?[*_\s]*+"), "[1] Heat"),
     Notation("number", "a number", re.compile(
         rf"{_DRESS}(?:\(?#?(\d{{1,4}})(?:[-–]\d{{1,4}}(?=[.)]))?[*_]*+"
         rf"(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
@@ -193,7 +193,8 @@ def _scored(lines: list[str]) -> list[str]:
 
 _SCORE_LINES = (
     re.compile(r"(?P<title>[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
-    re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2})"),
+    re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2}|\d{1,3} ?%)"),
+    re.compile(r"(?P<title>\[\w{1,3}\]) (?P<score>\d{1,3}[.,]\d{1,4}|\d{1,3} ?%)"),
     re.compile(r"(?P<score>\d\.\d{1,2}) (?P<title>[^\W\d_][^|:]*)"),
 )
 
@@ -256,14 +257,16 @@ _TABBED = re.compile(r"\w(?:[^\t]{0,300}[\w)])?\t")
 
 def _line(number: int, raw: str) -> Line:
     text = one_line(_TABS.sub(" | ", raw.strip()) if "\t" in raw and _TABBED.match(raw.strip()) else raw)
-    first = text[:1]
+    first, indent = text[:1], len(raw) - len(raw.lstrip())
     if not text or (first.isalpha() and len(text) > 1 and text[1].isalpha() and not _may_rank(text)):
-        return Line(number, text, 0, "none", None, text)
-    indent = len(raw) - len(raw.lstrip())
+        # Text may be set in by chance; a field of an entry (`  rank: 2`) is not.
+        return Line(number, text, indent if ": " in text[:_KEY] else 0, "none", None, text)
     kind, value, end = marker(text)
     return Line(number, text, indent, kind, value, text[end:])
 
 
+_KEY = 24
+"""Characters in which the key of a field stands."""
 _BEFORE_RANKS = ("ii", "iv", "vi", "coming", "in", "and")
 """Roman numerals, and the words that may stand before an ordinal (`And third: Heat`)."""
 _RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS, *_BEFORE_RANKS))

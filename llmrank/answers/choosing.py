@@ -260,6 +260,8 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         if means == "left out" and last and min(len(last.named), len(named)) >= max(owed, 2) and last.meaning != means:
             means = "final" if TAKEN_BACK.search(listing.intro) else ""  # all were ranked: these are not left out
         joins = last is not None and last.named.keys().isdisjoint(named)
+        if last and joins and len(named) > 1 and _WORST_LIST.match(last_line(listing.intro)):
+            continue  # Worst matches: 1. Heat, of which the first may be the worst
         announced = last and last.meaning in ("given", "first try") and any(map(str.isalpha, listing.intro))
         apart = (
             means == "ranking"
@@ -328,6 +330,7 @@ def _label_of(group: _Group) -> str:
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
+_WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$", re.I)
 _REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
 """`My top pick is Heat. The rest: Fargo, Alien`"""
 _GIVEN = re.compile(

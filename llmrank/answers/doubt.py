@@ -55,6 +55,11 @@ _GROUPED = _any_of(
     r"(?m:(?:^|[.;] )(?:if|for) [^.:;\n]{3,60}: [^.:;\n]{3,300}[.;] for [^.:;\n]{3,40}: )",
 )
 """What introduces lists that are groups and no ranking."""
+_CONDITIONS = re.compile(
+    r"^\W*if (?:they|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest)) [^:\n]{3,80}:",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""`If they want a story: …`, and another list for another case."""
 _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
@@ -104,7 +109,7 @@ _AS_GIVEN = _any_of(
 _TOP = _any_of(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
     r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
-    r"|strongest (?:pick|choice|recommendation|match|fit))\b|#1\b"
+    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most)\b|#1\b"
 )
 _ON_CONDITION = _any_of(
     r"\b(?:if|when|in case|unless|mood|tonight|not|also|second|another|honou?rable|bonus|worst|least|among|history"
@@ -112,7 +117,7 @@ _ON_CONDITION = _any_of(
 )
 _BOTTOM = _any_of(r"\b(?:weakest|worst|poorest|least (?:likely|relevant|suitable|recommended))\b")
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
-_CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but)")
+_CLAUSE = re.compile(r"(?<=[.!?;]) |, (?=while|whereas|but|and)")
 _SENTENCES = 50
 """How many sentences are looked at, so that the time stays linear."""
 
@@ -128,6 +133,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
         any(pattern.search(last) for pattern in (_UNORDERED, _EVEN, _ASKS_BACK))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or _GROUPED.search(said) is not None
+        or len(_CONDITIONS.findall(said)) > 1
         or (by_scores and _LOWER_IS_BETTER.search(said) is not None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )

@@ -86,7 +86,7 @@ _DECLINES = re.compile(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|skip|unlike|except|instead|rather than"
     r"|cannot|sorry|unable|none of|neither|nor|dislikes?|hates?|nicht|pas|keine?|não|niet|не|because you|since you"
     r"|(?:you|the user) (?:(?:has|have|had) )?(?:already )?(?:liked|loved|watched|enjoyed|rated|seen)|error"
-    r"|before|after|worse|(?<!not )least|(?:little|slightly|somewhat|bit) better"
+    r"|before|after|(?:above|below) (?:it|that|this|them)|worse|(?<!not )least|(?:little|slightly|somewhat|bit) better"
     r"|better than|do you|would you like me|want me)\b|\?\W{0,3}$|(?<!最)不推[荐薦]",
     re.IGNORECASE,
 )
@@ -248,11 +248,10 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     if not scores:  # Heat: high, Fargo: low
         scores = [str(found) for body in bodies if (found := grade(_last_words(body)))]
     starred = all(body.endswith((*"★⭐🌟🔥❤👍☆",)) for body in bodies)
-    named = [mention for mention in listing.mentions if mention.match]
     if starred and {*scores} == {"1"} and not any(body.endswith("☆") for body in bodies):
         return  # an ornament
-    if not len(scores) == len(named) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
-        listing.ambiguous |= len(scores) == len(named) == len(bodies) > 2  # all are scored alike
+    if not len(scores) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
+        listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all are scored alike
         return
     ranks = all(_SAYS_RANK.search(body[-40:]) for body in bodies)
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
@@ -263,7 +262,7 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     if order is None:
         listing.ambiguous = True
     else:
-        listing.mentions = [named[at] for at in order]
+        listing.mentions = [listing.mentions[at] for at in order]
         listing.ordered, listing.scored = True, are_scores(scores, role)
 
 

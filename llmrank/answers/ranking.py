@@ -201,6 +201,9 @@ def by_identifier(
     """Return the Answer that these identifiers, in this order, give."""
     if cut and found and _identifier_is_cut_off(found[-1], text, Identifiers.of(question)):
         found = found[:-1]
+    numbers = [one.text for one in found]
+    if len(numbers) > len(question.items) and numbers == [str(at) for at in range(1, len(numbers) + 1)]:
+        return unparsed(response, text, "ambiguous", repairs=None)  # it counts, and does not stop at the last
     zero_based = False
     if any(one.text == "0" and one.match is None for one in found):
         numbers = [int(one.text) for one in found if one.text.isdigit() and len(one.text) < 10]

@@ -87,7 +87,11 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     roles = [head_role(block.header[at]) if at < len(block.header) and not is_map else "" for at in range(width)]
     fit = [at for at in range(width) if hits[at] and roles[at] not in ("rank", "score")]
     for at in [at for at in range(width) if roles[at] == "rank" and not is_map]:
-        if any(_are_shown(columns[at], named[one]) and (not counts(columns[at]) or "score" in roles) for one in fit):
+        if any(
+            _are_shown(columns[at], named[one])
+            and (not counts(columns[at]) or "score" in roles or roles.count("rank") > 1)
+            for one in fit
+        ):
             roles[at] = "item"  # | 3 | Rocky |, the third that was shown
             fit.append(at)
     if is_map and len(fit) == 2:
@@ -174,8 +178,8 @@ def _undecided(columns: Sequence[list[str]], named: Sequence[list[list[Mention]]
     )
     if [mention.match for mention in first] == [mention.match for mention in second]:
         return Listing(first)
-    if is_map or counts(columns[0]) == counts(columns[1]):
-        return Listing(first, ambiguous=True)
+    if counts(columns[0]) == counts(columns[1]) or (is_map and not counts(columns[1])):
+        return Listing(first, ambiguous=True)  # the keys of a map may count in either reading
     return Listing(first if counts(columns[0]) else second)
 
 

@@ -44,7 +44,8 @@ _IDIOM = re.compile(
     re.IGNORECASE,
 )
 _LIKES = re.compile(
-    r"^\W*the (?:user|person|viewer) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not"
+    r"^\W*(?:based on (?:the|their|this) (?:\w+ ){1,3})?the (?:user|person|viewer|reader|player|listener|customer"
+    r"|guest) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not"
     r"|unlikely)|n['’]t)?"
     r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch|read|play|buy|download|listen"
     r"|want)\b",

@@ -48,8 +48,8 @@ _STANDS_FOR = re.compile(
     re.IGNORECASE,
 )
 """`Gravity (A)`, `Gravity, i.e. option A`: a title, and the identifier that is said to be its."""
-_TITLE_WORDS = 12
-"""Words before an identifier in which a title is looked for."""
+_TITLE_WORDS, _TITLE_SIGNS = 12, 200
+"""Words and characters before an identifier in which a title is looked for."""
 _WORSE = re.compile(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
@@ -139,7 +139,7 @@ def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
     """Return whether a number is the end of a candidate's title: the 3 of `Things 3`."""
     if word.bracketed or not word.text.isdigit():
         return False
-    before = text[: word.start].split()[-_TITLE_WORDS:]
+    before = text[max(0, word.start - _TITLE_SIGNS) : word.start].split()[-_TITLE_WORDS:]
     titles = (" ".join((*before[at:], word.text)) for at in range(len(before)))
     return any(match and match.positions for match in map(index.find, titles))
 

@@ -56,7 +56,7 @@ _GROUPED = _any_of(
 )
 """What introduces lists that are groups and no ranking."""
 _CONDITIONS = re.compile(
-    r"^\W*if (?:they|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest)) [^:\n]{3,80}:",
+    r"^[^\w\n]{0,10}if (?:they|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest)) [^:\n]{3,80}:",
     re.IGNORECASE | re.MULTILINE,
 )
 """`If they want a story: …`, and another list for another case."""

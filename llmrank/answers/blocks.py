@@ -178,6 +178,8 @@ def _counted(lines: list[str]) -> list[str]:
 def _scored(lines: list[str]) -> list[str]:
     """Return the lines with a colon between the titles and the scores of three lines or more that have them behind a
     comma (`Heat,95`) or a space (`Heat 4.5`, `4.5 Heat`)."""
+    if sum(line[-1:] in _ENDS_A_SCORE or line[1:2] == "." for line in lines if line) < 3:
+        return lines  # the common case
     for pattern in _SCORE_LINES:
         found = [pattern.fullmatch(line) if len(line) < 200 else None for line in lines]
         at = 0
@@ -191,6 +193,7 @@ def _scored(lines: list[str]) -> list[str]:
     return lines
 
 
+_ENDS_A_SCORE = frozenset("0123456789%")
 _SCORE_LINES = (
     re.compile(r"(?P<title>[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
     re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2}|\d{1,3} ?%)"),

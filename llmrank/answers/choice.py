@@ -102,7 +102,7 @@ class Choice(TextFormat):
         every = [word for word in _identifiers_in(text, identifiers) if not _is_in_title(word, text, index)]
         if not every and identifiers.are_letters and _SMALL_LETTER.fullmatch(text):
             every = _identifiers_in(text.upper(), identifiers)
-        if (at := _titled(every, text, index)) is not None:
+        if (at := _beside_its_title(every, text, index)) is not None:
             beside = len({word.text for word in every if word.position != at})
             return answered(response, {"named_beside": beside}, ranked=(question.items[at].item_id,))
         words = _not_ruled_out(every, text)
@@ -112,7 +112,7 @@ class Choice(TextFormat):
         if len({word.text for word in plainest}) > 1 or (plainest and _DEPENDS.search(text[:200])):
             return unparsed(response, text, "ambiguous")
         if plainest and (at := plainest[0].position) is not None:
-            if _is_of_another(plainest[0], text, title_index(question.items)):
+            if _is_of_another(plainest[0], text, index):
                 return unparsed(response, text, "ambiguous")
             return answered(
                 response,
@@ -122,7 +122,7 @@ class Choice(TextFormat):
         if plainest:
             return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
         reading = read_titles(split(text), text, question)
-        named, repairs = resolve_mentions(reading.mentions, title_index(question.items))
+        named, repairs = resolve_mentions(reading.mentions, index)
         if len(named) != 1:
             return unparsed(response, text, "ambiguous" if named else "no_candidate_named", repairs)
         at, stage = named.popitem()
@@ -144,16 +144,15 @@ def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
     return any(match and match.positions for match in map(index.find, titles))
 
 
-def _titled(words: list[Word], text: str, index: TitleIndex) -> int | None:
+def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | None:
     """Return the item of a text whose first line is an identifier with its own title (`(6) Finding Nemo`)."""
-    line, _, rest = text.strip().partition("\n")
     start = len(text) - len(text.lstrip())
-    if not words or words[0].start > start + 3 or words[0].position is None or _TAKEN_BACK.search(rest):
+    if not words or words[0].start > start + 3 or words[0].position is None:
         return None
-    title = index.find(line[words[0].end - start :].strip(" *_\"'.):-–—]"))
-    alone = title is None and index.find(line[words[0].end - start :].strip(" *_\"'.:-–—"))
-    named = title or alone
-    return words[0].position if named and named.positions == (words[0].position,) else None
+    line, _, rest = text[words[0].end :].partition("\n")
+    named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
+    own = named is not None and named.positions == (words[0].position,)
+    return words[0].position if own and not _TAKEN_BACK.search(rest) else None
 
 
 def _bare(text: str, identifiers: Identifiers) -> list[Word]:

@@ -207,8 +207,7 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         return
     lines = text.split("\n")
     first, last = (
-        (line := lines[entry.line - 1].rstrip() if entry.line <= len(lines) else "")[-60:]
-        + f"\n{line.partition(entry.text)[2][:_MARKED]}"
+        _marks_of(entry.text, lines[entry.line - 1] if entry.line <= len(lines) else "")
         for entry in (entries[0], entries[-1])
     )
     worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
@@ -216,6 +215,11 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         listing.mentions.reverse()
     elif (worst_first or best_last) and not _BEST_MARK.search(first):
         listing.ambiguous = True
+
+
+def _marks_of(title: str, line: str) -> str:
+    """Return where a line may call its title the worst or the best: its end, and what stands right behind the title."""
+    return f"{line.rstrip()[-60:]}\n{line.partition(title)[2][:_MARKED]}"
 
 
 def _after(listing: Listing, text: str) -> str:

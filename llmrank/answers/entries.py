@@ -13,13 +13,14 @@ from dataclasses import replace
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from llmrank.answers.blocks import Block, Line, marker
+from llmrank.answers.blocks import Block, Line, marker, word_set
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import grade, meaning
 from llmrank.answers.ranks import are_scores, by_number, counts_down, directed, falls
+from llmrank.answers.title import SMALL_WORDS
 
 Mentions = list[Mention]
 
@@ -340,16 +341,14 @@ def _is_end_of_another(parts: Mentions, body: str) -> bool:
     before = body[: body.find(parts[0].text)].split() if len(parts) == 1 and parts[0].match else []
     return (
         bool(before)
-        and all(word[0].isupper() or word in _SMALL for word in before)
+        and all(word[0].isupper() or word in SMALL_WORDS for word in before)
         and before[-1][-1].isalpha()
-        and any(word.casefold() not in _LEADS for word in before)
+        and any(word.casefold() not in _LEAD_WORDS for word in before)
     )
 
 
-_SMALL = frozenset(("the", "a", "an", "and", "of", "in", "on", "for"))
-_LEADS = _SMALL | frozenset(
-    ("watch", "try", "see", "start", "with", "first", "second", "third", "finally", "lastly", "next", "then")
-)
+_LEAD_WORDS = SMALL_WORDS | word_set("watch try see start with first second third finally lastly next then")
+"""Words that may lead to a title in an entry (`2. Then Heat`)."""
 _TIED = re.compile(r"^[(\[](?:tied?|t-?\d{1,2})[)\]] ?(?=\S)", re.IGNORECASE)
 """`2. (tie) Heat`"""
 

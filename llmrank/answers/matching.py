@@ -22,6 +22,7 @@ from llmrank.answers.title import (
     Name,
     Title,
     full_year,
+    is_plural,
     name_of,
     names_of,
     normalised,
@@ -143,7 +144,7 @@ class TitleIndex:
 
     @cached_property
     def _recalled(self) -> Recalled:
-        return Recalled(self._titles, self._same_title)
+        return Recalled(self._titles, self._names, self._same_title)
 
     @cached_property
     def _names(self) -> dict[str, tuple[int, ...]]:
@@ -341,7 +342,7 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         if same_year and not alone and (a in SMALL_WORDS or b in SMALL_WORDS):
             continue
         swapped = len(a) == len(b) and sorted(a) != sorted(b)
-        plural = long in (f"{short}s", f"{short}es") and (alone or not same_year)
+        plural = is_plural(a, b) and (alone or not same_year)
         first = a[0] != b[0] and (alone or not same_year or swapped)
         if plural or first or len(long) < shortest or (swapped and len(a) < (8 if alone else 5)):
             return False  # Alien and Aliens, Gamer and Amer, Twister and Twisted

@@ -21,7 +21,7 @@ _ANSWER = re.compile(r"<answer>", re.IGNORECASE)
 _ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
 _CHANNEL = "<|message|>"
 _TURN_ENDS = re.compile(
-    r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|</s>|<end_of_turn>"
+    r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
     r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
 )
 """What follows is another turn, which the model makes up."""
@@ -221,7 +221,8 @@ def _without_html(text: str) -> str:
     return "".join(parts)
 
 
-_ASKED_AGAIN, _QUESTION = "[/INST]", 20_000
+_QUESTION = re.compile(r"\s{0,20}(?:<s>)?\s{0,20}\[INST\]")
+"""With which a text begins that repeats the question in the signs of its template, before `[/INST]` and the answer."""
 
 
 def without_reasoning(text: str) -> str | None:
@@ -232,8 +233,8 @@ def without_reasoning(text: str) -> str | None:
     """
     if "<" not in text and "[" not in text and "◁" not in text and "##" not in text:
         return text
-    if _ASKED_AGAIN in text[:_QUESTION]:  # the question is repeated, in the signs of its template
-        text = text.partition(_ASKED_AGAIN)[2]
+    if (question := _QUESTION.match(text)) is not None and (end := text.find("[/INST]", question.end())) >= 0:
+        text = text[end + len("[/INST]") :]
     if _CHANNEL in text:
         text = text[text.rindex(_CHANNEL) + len(_CHANNEL) :]
     if (end := _TURN_ENDS.search(text)) and "<s>" not in text and text[: end.start()].strip():

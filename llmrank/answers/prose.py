@@ -71,7 +71,9 @@ _LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER))
 """The words that may stand between a mark, or the item before, and the item that they lead to."""
 _FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set("gets takes as close dead next foremost rounds it out until")
 """The words behind an item among which its place may stand."""
-_PRONOUNS = word_set("it its up her him his once them us we you he she they if when after before now then here there")
+_FUNCTION_WORDS = word_set(
+    "it its up her him his once them us we you he she they if when after before now then here there"
+)
 """Words that are titles too, and have a capital where a sentence begins."""
 _AGAINST = re.compile(
     r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt|instead"
@@ -280,8 +282,8 @@ def _title_at(
         stop, after = start + len(text[start:last].rstrip(_MARKS)), text[last:].lstrip()
         goes_on = stop == last and (after[:1].isupper() or after[:1].isdigit())
         other_year = after[:1] == "(" and after[1:2].isdigit() and not _BRACKETED.match(after)
-        pronoun = until == at + 1 and word.casefold() in _PRONOUNS and _begins_sentence(text, start)
-        unsure = len(match.positions) != 1 or goes_on or other_year or pronoun or text[stop : stop + 1] == ":"
+        by_grammar = until == at + 1 and word.casefold() in _FUNCTION_WORDS and _begins_sentence(text, start)
+        unsure = len(match.positions) != 1 or goes_on or other_year or by_grammar or text[stop : stop + 1] == ":"
         return _Named(_UNSURE if unsure else match.positions[0], start, stop), until
     return None
 

@@ -89,8 +89,8 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if not answer.ranked:
         return answer
     beside = _named_beside(reading, blocks, question, by_titles=with_titles)
-    repairs = {"named_beside": beside, "in_sentences": int(in_sentences is not None), "tied": _tied(reading, text)}
-    return with_repairs(answer, repairs)
+    told_so = {"named_beside": beside, "in_sentences": int(in_sentences is not None), "tied": _tied(reading, text)}
+    return with_repairs(answer, told_so)
 
 
 def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
@@ -203,7 +203,7 @@ def by_identifier(
         found = found[:-1]
     numbers = [one.text for one in found]
     if len(numbers) > len(question.items) and numbers == [str(at) for at in range(1, len(numbers) + 1)]:
-        return unparsed(response, text, "ambiguous", repairs=None)  # it counts, and does not stop at the last
+        return unparsed(response, text, "ambiguous")  # it counts, and does not stop at the last
     zero_based = False
     if any(one.text == "0" and one.match is None for one in found):
         numbers = [int(one.text) for one in found if one.text.isdigit() and len(one.text) < 10]
@@ -260,7 +260,7 @@ def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
             free = [at for at in match.positions if at not in named and (mention.match or at not in claimed)]
             judged.append((free[0], match.stage) if free else (None, "duplicate"))
             named.update(free[:1])
-    return _in_company(found, judged, index) if index and "not_a_candidate" in {how for _, how in judged} else judged
+    return _in_company(found, judged, index) if index else judged
 
 
 _REMARK = re.compile(r" [-–—:(] ?(?=[a-z])")
@@ -275,7 +275,7 @@ def _in_company(found: Sequence[Mention], judged: Judged, index: TitleIndex) -> 
     """
     known = {at for at, _ in judged if at is not None}
     left = [number for number, (_, how) in enumerate(judged) if how == "not_a_candidate"]
-    if len(left) > _FUZZY_TEXTS:
+    if not 0 < len(left) <= _FUZZY_TEXTS:
         return judged
     texts = {number: _REMARK.split(found[number].text[:400], maxsplit=1)[0] for number in left}
     meant = {number: at for number, text in texts.items() if (at := index.recalled_by(text)) is not None}

@@ -28,11 +28,9 @@ def by_number(values: Sequence[str], role: str) -> list[int] | None:
 
 def _are_ranks_with_ties(numbers: Sequence[float]) -> bool:
     """Return whether numbers rise from 1 as ranks with ties do: `1, 2, 2, 4`."""
-    ranks = [1 + sum(other < number for other in numbers) for number in numbers[:_TIES]]
-    return len(numbers) > 2 and [*numbers] == ranks == sorted(ranks) and len({*numbers}) > 1
-
-
-_TIES = 200
+    first = {number: at for at, number in reversed([*enumerate(numbers, 1)])}
+    rise = [*numbers] == sorted(numbers) and all(number == at for number, at in first.items())
+    return rise and 1 < len(first) < len(numbers)
 
 
 def are_scores(values: Sequence[str], role: str) -> bool:

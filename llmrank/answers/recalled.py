@@ -6,13 +6,13 @@ It is no match by itself. Only among entries that name other items is such a tex
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import chain
 
 from rapidfuzz.distance import OSA
 
-from llmrank.answers.title import Name, Title, name_of, names_of, numbers, without_article
+from llmrank.answers.title import Name, Title, is_plural, name_of, numbers, without_article
 
 _SHORT = 5
 """Letters up to which a name of one word is too short for a slip."""
@@ -26,10 +26,14 @@ _YEARS_OFF = 2
 class Recalled:
     """Finds the items that a text recalls, without comparing it with each title in turn."""
 
-    def __init__(self, titles: Sequence[Title], are_same: Callable[[Iterable[int]], bool]) -> None:
-        """`are_same` says whether items have one and the same title."""
-        self._titles = titles
-        self._are_same = are_same
+    def __init__(
+        self,
+        titles: Sequence[Title],
+        names: Mapping[str, Sequence[int]],
+        are_same: Callable[[Iterable[int]], bool],
+    ) -> None:
+        """`names` has the items of each name, without its article; `are_same` says whether items have one title."""
+        self._titles, self._names, self._are_same = titles, names, are_same
 
     def one(self, query: Title) -> int | None:
         """Return the one item that a title recalls, None if it recalls none or several."""
@@ -38,8 +42,8 @@ class Recalled:
         found = {*self._with_slips(query)}
         if not query.year:
             found |= {*self._abridged(name_of(without_article(query.whole)))}
-        rivals = self._called.get(without_article(query.name), set())  # Aliens (1979): Alien (1979), or Aliens (1986)
-        return min(found) if found and rivals <= found and self._are_same(found) else None
+        rivals = self._names.get(without_article(query.name), ())  # Aliens (1979): Alien (1979), or Aliens (1986)
+        return min(found) if found and found.issuperset(rivals) and self._are_same(found) else None
 
     def holding(self, query: Title, among: Iterable[int]) -> set[int]:
         """Return which of some items have titles with all words of a text without a year, the small ones apart."""
@@ -57,7 +61,7 @@ class Recalled:
         for theirs, at in self._alike.get((ours.joined[:1], ours.numbers), ()):
             title = self._titles[at]
             if query.year and query.year == title.year:  # what is near by letters matches by itself
-                if ours.joined != theirs.joined and _is_plural(ours.joined, theirs.joined):
+                if ours.joined != theirs.joined and is_plural(ours.joined, theirs.joined):
                     yield at
             elif (not (query.year and title.year) or _is_near(query.year, title.year)) and _has_slips(ours, theirs):
                 yield at
@@ -68,41 +72,18 @@ class Recalled:
         if not telling:
             return
         holding = set[int].intersection(*map(self._holding_word, name.content))
-        is_long = sum(map(len, telling)) >= _TELLING
-        for at in holding:
-            title = self._titles[at]
-            if not is_long and name.text not in title.parts[1:]:
-                continue
-            whole = without_article(title.whole)
-            begins = whole.startswith(f"{name.text} ")
-            parts = map(" ".join, accumulate(((part,) for part in title.parts), initial=()))
-            if name.text in islice(parts, 2, None):  # Star Wars: Episode V
-                yield at
-            elif title.year:
-                whole_part = name.text in title.parts[1:] and len(telling) > 1  # Fury Road
-                if whole_part or (len(name.words) == 1 and begins and not numbers(whole)):  # Shawshank
-                    yield at
-            elif len(telling) > 1 or name.numbers or begins or len(telling[0]) > _TELLING or name.text in title.parts:
-                yield at
+        yield from (at for at in holding if _is_abridged(name, telling, self._titles[at]))
 
     def _holding_word(self, word: str) -> set[int]:
         """Return the items in whose titles a word stands, or its plural or singular."""
         return self._holders.get(word, set()) | self._holders.get(_singular(word), set())
 
     @cached_property
-    def _called(self) -> dict[str, set[int]]:
-        """The items of each name."""
-        called: defaultdict[str, set[int]] = defaultdict(set)
-        for at, title in enumerate(self._titles):
-            for name in (*names_of(title), *(title.parts[1:] if title.is_by else ())):
-                called[without_article(name)].add(at)
-        return called
-
-    @cached_property
     def _alike(self) -> dict[tuple[str, tuple[str, ...]], list[tuple[Name, int]]]:
-        """The names with the items that have them, by their first letter and their numbers."""
+        """The names with the items that have them, by first letter and numbers; works behind creators are names too."""
         alike: defaultdict[tuple[str, tuple[str, ...]], list[tuple[Name, int]]] = defaultdict(list)
-        for text, items in self._called.items():
+        works = ((without_article(title.parts[-1]), (at,)) for at, title in enumerate(self._titles) if title.is_by)
+        for text, items in chain(self._names.items(), works):
             name = name_of(text)
             alike[name.joined[:1], name.numbers] += ((name, at) for at in items)
         return alike
@@ -116,6 +97,19 @@ class Recalled:
                 holders[word].add(at)
                 holders[_singular(word)].add(at)
         return holders
+
+
+def _is_abridged(name: Name, telling: Sequence[str], title: Title) -> bool:
+    """Return whether a name, all of whose words stand in a title, tells it: `telling` are its words without numbers."""
+    whole = without_article(title.whole)
+    begins = whole.startswith(f"{name.text} ")
+    if any(name.text == " ".join(title.parts[:count]) for count in range(2, len(title.parts))):
+        return True  # Star Wars: Episode V
+    is_part, letters = name.text in title.parts[1:], sum(map(len, telling))
+    if title.year:
+        first = len(name.words) == 1 and begins and not numbers(whole)
+        return letters >= _TELLING and ((is_part and len(telling) > 1) or first)  # Fury Road, Shawshank
+    return is_part or (letters >= _TELLING and (len(telling) > 1 or bool(name.numbers) or begins or letters > _TELLING))
 
 
 def _is_near(year: str, other: str) -> bool:
@@ -137,14 +131,9 @@ def _is_slip(a: str, b: str, most: int) -> bool:
 
     A plural is another word; another letter makes another word, but for a long one.
     """
-    if min(len(a), len(b)) < 3 or abs(len(a) - len(b)) > most or _is_plural(a, b) or OSA.distance(a, b) > most:
+    if min(len(a), len(b)) < 3 or abs(len(a) - len(b)) > most or is_plural(a, b) or OSA.distance(a, b) > most:
         return False
     return len(a) != len(b) or sorted(a) == sorted(b) or len(a) >= _LONG
-
-
-def _is_plural(a: str, b: str) -> bool:
-    short, long = sorted((a, b), key=len)
-    return long in (f"{short}s", f"{short}es")
 
 
 def _singular(word: str) -> str:

@@ -89,6 +89,12 @@ def without_article(name: str) -> str:
     return rest if rest and first in _LEADING_ARTICLES else name
 
 
+def is_plural(a: str, b: str) -> bool:
+    """Return whether one of two words is the other's plural."""
+    short, long = sorted((a, b), key=len)
+    return long in (f"{short}s", f"{short}es")
+
+
 def numbers(name: str) -> tuple[str, ...]:
     """Return the words of a normalised name that hold a digit, sorted: what tells a sequel from its original."""
     return tuple(sorted(word for word in name.split() if any(map(str.isdigit, word))))

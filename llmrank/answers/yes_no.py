@@ -126,7 +126,7 @@ def _verdicts(text: str) -> set[bool]:
         short = text.strip()
         lines = short.splitlines()
         found = [one for one in map(_ENDS.search, (lines[0][-80:], lines[-1][-80:])) if one] if lines else []
-        concludes = found and found[-1].start() >= 0 and found[-1][0][0] in ":→="
+        concludes = bool(found) and found[-1][0][0] in ":→="  # So: **No**
         if found and not concludes and re.search(r"\b(?:not|\w{1,6}n['’]t|never)\b", short[-80:], re.IGNORECASE):
             return set()
         if found and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:

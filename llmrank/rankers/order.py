@@ -69,12 +69,9 @@ class Order:
             for target in targets[:1]:
                 places.remove(target)
                 places.insert(self.position, target)
-        if case.recall_scores is None:
-            return replace(case, candidates=tuple(case.candidates[place] for place in places))
-        scored = list(zip(case.candidates, case.recall_scores, strict=True))
-        shown = [scored[place] for place in places]
+        scores = case.recall_scores
         return replace(
             case,
-            candidates=tuple(item for item, _ in shown),
-            recall_scores=tuple(score for _, score in shown),
+            candidates=tuple(case.candidates[place] for place in places),
+            recall_scores=None if scores is None else tuple(scores[place] for place in places),
         )

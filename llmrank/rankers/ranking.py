@@ -59,7 +59,7 @@ def merge_outcomes(
     failed = sum(part.outcome is Outcome.ERROR for part in lost)
     all_lost = bool(parts) and len(lost) == len(parts)
     of_lost = {} if all_lost else {"unread": len(lost) - failed, "failed": failed}
-    counts = _added(repairs, *(part.repairs for part in parts), of_lost)
+    counts = add_counts(repairs, *(part.repairs for part in parts), of_lost)
     found = {name: count for name, count in counts.items() if count > 0}
     masses = [part.label_mass for part in parts if part.label_mass is not None]
     if all_lost:
@@ -73,13 +73,13 @@ def merge_outcomes(
         outcome=outcome,
         reason=lost[0].reason if lost else "",
         repairs=found,
-        matches=_added(*(part.matches for part in parts)),
+        matches=add_counts(*(part.matches for part in parts)),
         history_dropped=max(part.history_dropped for part in (ranking, *parts) if isinstance(part, Ranking)),
         label_mass=min(masses, default=None),
     )
 
 
-def _added(*counts: Mapping[str, int]) -> dict[str, int]:
+def add_counts(*counts: Mapping[str, int]) -> dict[str, int]:
     """Return the sum of counts, which for few names is quicker than a `Counter`."""
     total: dict[str, int] = {}
     for one in counts:

@@ -32,6 +32,7 @@ from llmrank.measures.judgements import JudgedCase, judge_case
 from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
 from llmrank.rankers.baselines import ByScore, MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
+from llmrank.rankers.ranking import add_counts
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import TextTable, between, estimate, in_words, number
 from llmrank.types import Case, Outcome, Ranker, Ranking, Usage, adapter
@@ -452,11 +453,7 @@ def _usage(records: Sequence[CaseRecord], tariff: Tariff | None) -> UsageSummary
 
 
 def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total = Counter[str]()
-    for count in counts:
-        for name, number_of in count.items():
-            total[name] += number_of
-    return _sorted(+total)
+    return _sorted(+Counter(add_counts(*counts)))
 
 
 def _sorted(counts: Counter[str]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rapidfuzz import process
@@ -35,6 +35,25 @@ STAND_IN = (
 )
 
 
+def by_year(titles: list[str]) -> Iterable[list[str]]:
+    """Return the different films of each year."""
+    years: defaultdict[str, list[str]] = defaultdict(list)
+    for title in dict.fromkeys(titles):
+        if year := parse_title(title).year:
+            years[year].append(title)
+    return years.values()
+
+
+def words_of(films: list[str]) -> list[set[str]]:
+    """Return the longer words of each title."""
+    return [set(re.findall(r"\w{3,}", parse_title(title).whole)) - {"the", "and"} for title in films]
+
+
+def names_of(films: list[str]) -> list[set[str]]:
+    """Return what each film is called."""
+    return [{without_article(name) for name in (one.name, *one.aliases)} for one in map(parse_title, films)]
+
+
 def taken(titles: list[str]) -> list[tuple[str, str]]:
     """Return each text that is taken for another film of its year when that film alone is a candidate.
 
@@ -42,17 +61,11 @@ def taken(titles: list[str]) -> list[tuple[str, str]]:
 
     Only pairs that share a word or are near by letters can be taken for one another; the rest are not compared.
     """
-    years: defaultdict[str, list[str]] = defaultdict(list)
-    for title in dict.fromkeys(titles):
-        if year := parse_title(title).year:
-            years[year].append(title)
     found: list[tuple[str, str]] = []
-    for films in years.values():
+    for films in by_year(titles):
         names = [parse_title(title).whole for title in films]
         near = process.cdist(names, names, scorer=Indel.normalized_similarity, score_cutoff=0.55) > 0
-        words = [set(re.findall(r"\w{3,}", name)) - {"the", "and"} for name in names]
-        parsed = [parse_title(title) for title in films]
-        called = [{without_article(name) for name in (one.name, *one.aliases)} for one in parsed]
+        words, called = words_of(films), names_of(films)
         for at, candidate in enumerate(films):
             index = TitleIndex((Item("1", candidate),))
             for other, text in enumerate(films):
@@ -69,14 +82,9 @@ def taken_in_company(titles: list[str]) -> list[tuple[str, str]]:
     Such a list helps a careless title (see `llmrank.answers.recalled`); it must not help another film.
     """
     fillers = [f"Filler {word} (1900)" for word in ("Oak", "Elm", "Ash", "Fir")]
-    years: defaultdict[str, list[str]] = defaultdict(list)
-    for title in dict.fromkeys(titles):
-        if year := parse_title(title).year:
-            years[year].append(title)
     found: list[tuple[str, str]] = []
-    for films in years.values():
-        words = [set(re.findall(r"\w{3,}", parse_title(title).whole)) - {"the", "and"} for title in films]
-        called = [{without_article(name) for name in (one.name, *one.aliases)} for one in map(parse_title, films)]
+    for films in by_year(titles):
+        words, called = words_of(films), names_of(films)
         for at, candidate in enumerate(films):
             near = [other for other in range(len(films)) if words[at] & words[other] and not called[at] & called[other]]
             question = Question(tuple(Item(title, title) for title in (candidate, *fillers)))

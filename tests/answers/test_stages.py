@@ -76,6 +76,8 @@ def test_a_text_says_that_the_worst_comes_first(text: str) -> None:
         ("[THINK]a[/THINK]b", "b"),
         ("<answer></answer><answer>b</answer>", "b"),
         ("<|channel|>final<|message|>b", "b"),
+        ("<s>[INST] Rank these. [/INST] b", " b"),
+        ("b\n[INST] And these? [/INST] c", "b"),
     ],
 )
 def test_reasoning_is_dropped(text: str, answer: str | None) -> None:

@@ -86,9 +86,8 @@ class BackendSettings:
                 raise self._unknown()
             return
         if name == "replay" and not self.argument:
-            raise InputError(
-                "replay needs the answers to replay", hint="write replay:FILE or replay:RUN", field="backend"
-            )
+            hint = "write replay:FILE or replay:RUN"
+            raise InputError("replay needs the answers to replay", hint=hint, field="backend")
         if not 0 < self.timeout < float("inf"):
             raise InputError(f"{self.timeout:g} is no number of seconds", hint="give more than 0", field="timeout")
         ignored = {

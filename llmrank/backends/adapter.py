@@ -29,9 +29,8 @@ def read_card(folder: Path, kind: str | None = None) -> dict[str, Any]:
             _ = card["base"]["name"], card["base"]["revision"]
             _ = card["data"]["name"], card["data"]["sha256"], card["data"]["split"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "this folder holds no adapter that llmrank trained", path=folder, hint="name what `llmrank finetune` wrote"
-        ) from error
+        hint = "name what `llmrank finetune` wrote"
+        raise InputError("this folder holds no adapter that llmrank trained", path=folder, hint=hint) from error
     wanted = KINDS if kind is None else (kind,)
     if found not in wanted:
         hint = f"name one of the kind {' or '.join(wanted)}"
@@ -48,23 +47,17 @@ def check_base(card: Mapping[str, Any], base: Model, folder: Path) -> None:
     trained = card["base"]
     same_name = base.name == trained["name"] and not Path(base.name).is_absolute()
     if base.revision != trained["revision"] and not same_name:
-        raise InputError(
-            f"trained on {trained['name']} (revision {trained['revision']}), not on {base.name} ({base.revision})",
-            path=folder,
-            hint=f"use --model {trained['name']}",
-        )
+        problem = f"trained on {trained['name']} (revision {trained['revision']}), not on {base.name} ({base.revision})"
+        raise InputError(problem, path=folder, hint=f"use --model {trained['name']}")
 
 
 def check_prompt(card: Mapping[str, Any], name: str, sha256: str, folder: Path) -> None:
     """Raise InputError where the adapter was trained for a prompt with another text than that of this name and hash."""
     trained = card["prompt"]
     if trained["template_sha256"] != sha256:
-        raise InputError(
-            f"the adapter was trained for the prompt {trained['prompt']}; the text of {name} is another",
-            path=folder,
-            field="adapter",
-            hint=f"use --prompt {trained['prompt']} as it was then, or train an adapter for this prompt",
-        )
+        problem = f"the adapter was trained for the prompt {trained['prompt']}; the text of {name} is another"
+        hint = f"use --prompt {trained['prompt']} as it was then, or train an adapter for this prompt"
+        raise InputError(problem, path=folder, field="adapter", hint=hint)
 
 
 def learned_from(card: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -87,11 +80,8 @@ def check_split(card: Mapping[str, Any], data_sha256: object, split: object, who
         if split is not None and (trained["sha256"], trained["split"]) == (data_sha256, split):
             continue
         if trained["split"] is None:
-            raise InputError(
-                "the adapter was trained on the Cases of this very file",
-                field="adapter",
-                hint="evaluate the Cases of other users, or train an adapter on a file without these",
-            )
+            hint = "evaluate the Cases of other users, or train an adapter on a file without these"
+            raise InputError("the adapter was trained on the Cases of this very file", field="adapter", hint=hint)
         which = "" if trained["sha256"] == data_sha256 else "another k-core of "
         raise InputError(
             f"the adapter was trained on {trained['split']} of {which}this data, and {split} is evaluated: it may have "

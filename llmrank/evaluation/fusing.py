@@ -38,18 +38,12 @@ class Validation:
             whence = (
                 "no recall stage proposed these candidates" if cases.split else "these Cases bring no training data"
             )
-            raise InputError(
-                f"{whence}, so no weight can be chosen for them",
-                field="fuse",
-                hint="give a weight, such as --fuse 1.5, or evaluate the data set itself (--data ml-100k)",
-            )
+            hint = "give a weight, such as --fuse 1.5, or evaluate the data set itself (--data ml-100k)"
+            raise InputError(f"{whence}, so no weight can be chosen for them", field="fuse", hint=hint)
         validation = cls(validation_cases(cases.split, cases.proposed, users, say))
         if not validation.asked:
-            raise InputError(
-                f"the recall stage proposes the item of none of {len(validation.drawn)} validation users",
-                field="fuse_users",
-                hint="draw more users, or propose more candidates (-k)",
-            )
+            problem = f"the recall stage proposes the item of none of {len(validation.drawn)} validation users"
+            raise InputError(problem, field="fuse_users", hint="draw more users, or propose more candidates (-k)")
         return validation
 
     @property

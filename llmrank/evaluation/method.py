@@ -13,15 +13,7 @@ from llmrank.errors import InputError
 from llmrank.evaluation.settings import PromptSettings, flat, gather, settings_of
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.plugin import find_plugin
-from llmrank.prompting import (
-    PromptTemplate,
-    View,
-    check,
-    find_domain,
-    load_template,
-    parse_extra_body,
-    parse_thinking,
-)
+from llmrank.prompting import PromptTemplate, View, check, find_domain, load_template, parse_extra_body, parse_thinking
 from llmrank.rankers import registry
 from llmrank.rankers.order import Order
 from llmrank.rankers.prompt import Prompt, no_shots
@@ -171,19 +163,14 @@ class Composer:
         if name is None:
             return None, None
         if name == "oracle" or name in RATING_BASELINES:
-            raise InputError(
-                f"{name} cannot preselect what a model ranks",
-                field="--first",
-                hint="take one that orders candidates without the truth, such as recall_order or bm25",
-            )
+            hint = "take one that orders candidates without the truth, such as recall_order or bm25"
+            raise InputError(f"{name} cannot preselect what a model ranks", field="--first", hint=hint)
         if name in BASELINES:
             return self._baseline(name), None
         if {name, settings.ranker} & WITHOUT_PROMPT.keys():
-            raise InputError(
-                f"{settings.ranker or 'the method'} and {name} ask two different models, and a run has one",
-                field="--first",
-                hint="take a first stage that asks no model, such as recall_order or bm25",
-            )
+            problem = f"{settings.ranker or 'the method'} and {name} ask two different models, and a run has one"
+            hint = "take a first stage that asks no model, such as recall_order or bm25"
+            raise InputError(problem, field="--first", hint=hint)
         options = replace(settings.options, repeats=1, fuse=None, fuse_term=None, calibrate=None)
         own = replace(settings, ranker=name, prompt=settings.first_prompt, first=None, answer=None, options=options)
         kept = self.stored and self.stored.first
@@ -195,11 +182,9 @@ class Composer:
         settings = self.settings
         assert settings.ranker is not None
         if settings.first is not None or settings.prompt is not None:
-            raise InputError(
-                f"{settings.ranker} makes no model calls, so it takes neither a prompt nor a first stage",
-                field="--prompt" if settings.prompt is not None else "--first",
-                hint="leave that out, or choose a --ranker that asks a model",
-            )
+            problem = f"{settings.ranker} makes no model calls, so it takes neither a prompt nor a first stage"
+            hint = "leave that out, or choose a --ranker that asks a model"
+            raise InputError(problem, field="--prompt" if settings.prompt is not None else "--first", hint=hint)
         check_options(settings.ranker, settings.options)
         return self._baseline(settings.ranker)
 
@@ -315,11 +300,9 @@ def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None = None) 
     about = [setting.name for setting in settings_of(PromptSettings) if setting.inside != "options"]
     said = [name for name in about if name not in used and given[name] != usual[name]]
     if own is not None or said:
-        raise InputError(
-            f"{settings.ranker} shows the history as a list of titles, and asks with no prompt",
-            field=said[0] if said else "prompt",
-            hint="leave that out, or choose another --ranker",
-        )
+        problem = f"{settings.ranker} shows the history as a list of titles, and asks with no prompt"
+        hint = "leave that out, or choose another --ranker"
+        raise InputError(problem, field=said[0] if said else "prompt", hint=hint)
 
 
 def template_of(settings: PromptSettings, own: PromptTemplate | None = None) -> PromptTemplate:
@@ -347,11 +330,8 @@ def check_prompt(template: PromptTemplate, view: View | None = None) -> PromptTe
     if problems := check(template, answer_format, view or View()):
         raise problems[0]
     if template.front.task == "profile":
-        raise InputError(
-            f"{template.name} asks for a profile, not for a ranking or a rating",
-            path=template.path,
-            hint="choose a prompt that shows it, such as palr",
-        )
+        problem = f"{template.name} asks for a profile, not for a ranking or a rating"
+        raise InputError(problem, path=template.path, hint="choose a prompt that shows it, such as palr")
     return template
 
 

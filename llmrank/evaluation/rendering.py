@@ -100,11 +100,8 @@ class Rendering:
 
         rank_alone(case, self.ranker, self.order.arrange, answer)
         if not batches:
-            raise InputError(
-                f"{self.ranker.name} sends no request for a list of {len(case.candidates)}",
-                user=case.user_id,
-                hint="show more candidates",
-            )
+            problem = f"{self.ranker.name} sends no request for a list of {len(case.candidates)}"
+            raise InputError(problem, user=case.user_id, hint="show more candidates")
         return batches[0 if self.prompt.profile is None else 1]
 
     def _profile(self, request: Request) -> Response:

@@ -15,14 +15,7 @@ from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, file_format
 from llmrank.data.reranked import RerankedWriter, check_output
 from llmrank.engine import Budget, CaseResult, Estimate
-from llmrank.errors import (
-    EngineDiedError,
-    InputError,
-    LlmrankError,
-    MissingError,
-    TooManyErrorsError,
-    UnfinishedError,
-)
+from llmrank.errors import EngineDiedError, InputError, LlmrankError, MissingError, TooManyErrorsError, UnfinishedError
 from llmrank.evaluation.cases import checked_cases
 from llmrank.evaluation.evaluate import CostEstimate
 from llmrank.evaluation.method import Method, tasks_of
@@ -188,12 +181,9 @@ class RerankJob:
                 reporter.message(f"there are more shards than files, and none is left for {shard}")
             return parts
         if self.scale.engine == "ray":
-            raise InputError(
-                "the actors share the files of a folder, and this is one file",
-                path=candidates,
-                field="--engine",
-                hint="divide it into a folder of files, or use --shard i/n",
-            )
+            problem = "the actors share the files of a folder, and this is one file"
+            hint = "divide it into a folder of files, or use --shard i/n"
+            raise InputError(problem, path=candidates, field="--engine", hint=hint)
         file_format(output)
         if shard is not None:
             return [partition_file(candidates, output, shard, store)]
@@ -217,10 +207,8 @@ class PartitionWorker(Closable):
     def __init__(self, job: RerankJob, reporter: Reporter) -> None:
         """Open the backend. Raises what `Session` raises; MissingError if the job's folder is missing."""
         if not job.folder.is_dir():
-            raise MissingError(
-                f"this machine has no folder {job.folder}",
-                hint="give the command in a folder that every machine of the cluster has, with the same content",
-            )
+            hint = "give the command in a folder that every machine of the cluster has, with the same content"
+            raise MissingError(f"this machine has no folder {job.folder}", hint=hint)
         os.chdir(job.folder)
         self._job, self._reporter = job, reporter
         self._session = job.setup.session(reporter.message, Store(Path(":memory:")))
@@ -249,10 +237,7 @@ class PartitionWorker(Closable):
             stops = not isinstance(error, InputError | TooManyErrorsError)
             result = Result(partition.output, error=str(error), exit_code=error.exit_code, stops=stops)
         return replace(
-            result,
-            requests=budget.requests - requests,
-            spent=budget.spent - spent,
-            doubtful=budget.doubtful - doubtful,
+            result, requests=budget.requests - requests, spent=budget.spent - spent, doubtful=budget.doubtful - doubtful
         )
 
     def _rerank(self, partition: Partition) -> Result:

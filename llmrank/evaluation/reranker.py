@@ -88,9 +88,8 @@ class Reranker(Closable):
         """
         if not isinstance(deadline, int | float) or not deadline > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
             problem = f"{deadline!r} is no number of seconds above 0"
-            raise InputError(
-                problem, field="deadline", hint="say how long a caller can wait; math.inf: as long as it takes"
-            )
+            hint = "say how long a caller can wait; math.inf: as long as it takes"
+            raise InputError(problem, field="deadline", hint=hint)
         self.deadline = deadline
         self._patience = min(deadline + HELD_UP, threading.TIMEOUT_MAX)
         if prompt is None and settings.get("ranker") is None:
@@ -312,9 +311,8 @@ def _fields(given: Mapping[str, object], place: str) -> dict[str, object]:
         raise InputError(problem, field=place, hint=hint) from None
     there = {name: value for name, value in fields.items() if isinstance(value, str) or str(value) not in NOTHING}
     if "item_id" in fields and "item_id" not in there:
-        raise InputError(
-            "the item_id is missing", field=f"{place}.item_id", hint="give it, or leave it out of all items"
-        )
+        hint = "give it, or leave it out of all items"
+        raise InputError("the item_id is missing", field=f"{place}.item_id", hint=hint)
     return there
 
 

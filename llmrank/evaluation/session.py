@@ -144,9 +144,8 @@ class Session(Closable):
         kind = backend_kind(model)
         prices = None if model.prices is None else read_prices(model.prices)
         if limits.max_cost is not None and prices is None:
-            raise InputError(
-                "a bound on money needs prices", field="max_cost", hint="name a price file: --prices, or prices="
-            )
+            hint = "name a price file: --prices, or prices="
+            raise InputError("a bound on money needs prices", field="max_cost", hint=hint)
         path = model.store or default_store()
         if backend is None:
             settings = BackendSettings(
@@ -331,11 +330,9 @@ def for_titles(model: ModelSettings) -> ModelSettings:
     Raises InputError where they name a backend that answers prompts.
     """
     if model.base_url is not None or model.backend in ("vllm", "openai"):
-        raise InputError(
-            f"next_title asks an adapter that continues titles, which {backend_kind(model)} cannot",
-            field="backend" if model.backend else "base_url",
-            hint="leave that out; --adapter FOLDER names an adapter of your own",
-        )
+        problem = f"next_title asks an adapter that continues titles, which {backend_kind(model)} cannot"
+        hint = "leave that out; --adapter FOLDER names an adapter of your own"
+        raise InputError(problem, field="backend" if model.backend else "base_url", hint=hint)
     return replace(model, backend=model.backend or "titles")
 
 

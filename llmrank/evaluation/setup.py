@@ -73,9 +73,8 @@ class Setup:
         for name, one in (("ranker", ranker), ("backend", backend)):
             if isinstance(one, type):
                 hint = f"make one of it: {one.__name__}(…)"
-                raise InputError(
-                    f"{one.__name__} is a class, and what is asked for is an object", field=name, hint=hint
-                )
+                problem = f"{one.__name__} is a class, and what is asked for is an object"
+                raise InputError(problem, field=name, hint=hint)
         kinds = ((prompt, PromptSettings), (model, ModelSettings), (limits, Limits))
         records = [one if isinstance(one, kind) else kind for one, kind in kinds]
         prompts, models, bounds, *more = split_settings(settings, *records, *others, beside=beside)

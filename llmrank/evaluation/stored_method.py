@@ -117,15 +117,11 @@ class StoredMethod:
         settings = run.settings
         prompt = read_manifest(run.path)["origin"].get("options", {}).get("prompt")
         if "template" not in settings and (prompt or {}).get("ranker") not in WITHOUT_PROMPT:
-            raise InputError(
-                "this Run made no model calls", path=run.path, hint="name a Run of a ranker that asks a model"
-            )
+            hint = "name a Run of a ranker that asks a model"
+            raise InputError("this Run made no model calls", path=run.path, hint=hint)
         if prompt is None:
-            raise InputError(
-                "this Run does not say how it was made",
-                path=run.path,
-                hint="repeat the command that made it, then reparse",
-            )
+            hint = "repeat the command that made it, then reparse"
+            raise InputError("this Run does not say how it was made", path=run.path, hint=hint)
 
         answers, noted = _StoredAnswers(settings["backend"]), list[tuple[Response, tuple[Entry, ...]]]()
 

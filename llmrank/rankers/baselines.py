@@ -166,9 +166,8 @@ class RatingMeans:
             users[user_id].append(rating)
             items[item_id].append(rating)
         if not users:
-            raise InputError(
-                "no ratings to take a mean of", field="rating", hint="give training data, or histories, with ratings"
-            )
+            hint = "give training data, or histories, with ratings"
+            raise InputError("no ratings to take a mean of", field="rating", hint=hint)
         by_item, by_user = ({name: fmean(given) for name, given in lists.items()} for lists in (items, users))
         return cls(fmean(rating for given in users.values() for rating in given), by_item, by_user)
 

@@ -43,11 +43,8 @@ class Calibrated(WrappedRanker):
 
     def __post_init__(self) -> None:
         if self.strength != "adaptive" and not 0 <= self.strength < math.inf:
-            raise InputError(
-                f"the strength {self.strength} is below 0, or no number",
-                field="calibrate",
-                hint="use 0.5, 1 or adaptive",
-            )
+            hint = "use 0.5, 1 or adaptive"
+            raise InputError(f"the strength {self.strength} is below 0, or no number", field="calibrate", hint=hint)
 
     @property
     def name(self) -> str:
@@ -90,11 +87,8 @@ def adaptive_strength(probabilities: Collection[float]) -> float:
 
 def _probabilities(ranking: Ranking) -> dict[str, float]:
     if ranking.scores is None:
-        raise InputError(
-            "the method ranks without scores, so there is nothing to calibrate",
-            field="calibrate",
-            hint="use first_token",
-        )
+        problem = "the method ranks without scores, so there is nothing to calibrate"
+        raise InputError(problem, field="calibrate", hint="use first_token")
     top = max(ranking.scores)
     parts = [math.exp(score - top) for score in ranking.scores]
     return {item_id: part / math.fsum(parts) for item_id, part in zip(ranking.order, parts, strict=True)}

@@ -12,13 +12,7 @@ from typing import TypeVar
 
 from llmrank.answers import without_reasoning
 from llmrank.rankers.prompt import Prompt
-from llmrank.rankers.ranking import (
-    merge_outcomes,
-    partial_ranking,
-    rank_by_score,
-    require_decision,
-    trivial_ranking,
-)
+from llmrank.rankers.ranking import merge_outcomes, partial_ranking, rank_by_score, require_decision, trivial_ranking
 from llmrank.types import Answer, BaseRanker, Case, Failure, Item, Outcome, Ranking, RankingSteps, Reply, Request
 
 T = TypeVar("T")

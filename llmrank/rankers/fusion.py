@@ -31,15 +31,11 @@ class Fusion:
 
     def __post_init__(self) -> None:
         if not self.weight >= 0:
-            raise InputError(
-                f"the weight {self.weight} is below 0", field="fuse", hint="use 0 or more, or `validation`"
-            )
+            hint = "use 0 or more, or `validation`"
+            raise InputError(f"the weight {self.weight} is below 0", field="fuse", hint=hint)
         if self.term not in get_args(RecallTerm):
-            raise InputError(
-                f"unknown recall term {self.term!r}{nearest(self.term, get_args(RecallTerm))}",
-                field="fuse",
-                hint=f"use {' or '.join(get_args(RecallTerm))}",
-            )
+            problem = f"unknown recall term {self.term!r}{nearest(self.term, get_args(RecallTerm))}"
+            raise InputError(problem, field="fuse", hint=f"use {' or '.join(get_args(RecallTerm))}")
 
     def fuse(self, case: Case, ranking: Ranking) -> Ranking:
         """Return the Ranking by score + weight x recall term. One without an answer comes back as it is.
@@ -52,11 +48,8 @@ class Fusion:
         if has_no_result(ranking) or len(ranking.order) < 2:
             return ranking
         if ranking.scores is None:
-            raise InputError(
-                "the method ranks without scores, so nothing can be added to them",
-                field="fuse",
-                hint="use a method with scores: first_token, pointwise, next_title",
-            )
+            problem = "the method ranks without scores, so nothing can be added to them"
+            raise InputError(problem, field="fuse", hint="use a method with scores: first_token, pointwise, next_title")
         recalled = recall_terms(case, self.term)
         infinite = math.isinf(self.weight)
         total = {

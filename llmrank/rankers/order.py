@@ -36,11 +36,8 @@ class Order:
             return cls("shuffled", seed, number=int(match[1]))
         if match := re.fullmatch(r"target-at-(\d+)", text):
             return cls("target-at", seed, int(match[1]))
-        raise InputError(
-            f"unknown order {text!r}",
-            field="--order",
-            hint="use shuffled, shuffled-N (N from 2), recall, reversed or target-at-P (P from 0)",
-        )
+        hint = "use shuffled, shuffled-N (N from 2), recall, reversed or target-at-P (P from 0)"
+        raise InputError(f"unknown order {text!r}", field="--order", hint=hint)
 
     def __str__(self) -> str:
         if self.mode == "target-at":

@@ -72,12 +72,9 @@ class Prompt:
         """Refuse a template that lets the model reason where the first token of its answer is read."""
         one = Question((Item("1", "1"),), ("1",))
         if self.template.front.thinking.on and self.answer.labels(one) and self.answer.structured(one) is None:
-            raise InputError(
-                f"the answer format {self.answer.name!r} reads the first token, so the model cannot reason first",
-                path=self.template.path,
-                field="thinking",
-                hint="use --thinking off, or an answer format that reads text",
-            )
+            problem = f"the answer format {self.answer.name!r} reads the first token, so the model cannot reason first"
+            hint = "use --thinking off, or an answer format that reads text"
+            raise InputError(problem, path=self.template.path, field="thinking", hint=hint)
 
     def ask(self, case: Case, *, top: int | None = None, profile: str | None = None) -> PreparedRequest:
         """Return the Request that shows the Case's candidates, in the order given, or its target.

@@ -113,9 +113,8 @@ def check_options(name: str, options: RankerOptions) -> None:
 
 def _unknown(name: str) -> InputError:
     names = [*ranker_names(), *WITHOUT_PROMPT, *BASELINES]
-    return InputError(
-        f"unknown ranker {name!r}{nearest(name, names)}", field="--ranker", hint=f"use one of {', '.join(names)}"
-    )
+    hint = f"use one of {', '.join(names)}"
+    return InputError(f"unknown ranker {name!r}{nearest(name, names)}", field="--ranker", hint=hint)
 
 
 def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFAULTS) -> Ranker:
@@ -140,11 +139,8 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
     if options.calibrate is not None:
         ranker = Calibrated(ranker, options.calibrate)
     if options.fuse == "validation":
-        raise InputError(
-            "here are no validation users on whom a weight could be chosen",
-            field="fuse",
-            hint="choose one with `llmrank eval --fuse validation` on a data set, then give its weight: --fuse 1.5",
-        )
+        hint = "choose one with `llmrank eval --fuse validation` on a data set, then give its weight: --fuse 1.5"
+        raise InputError("here are no validation users on whom a weight could be chosen", field="fuse", hint=hint)
     if options.fuse is not None:
         ranker = Fused(ranker, Fusion(options.fuse, options.fuse_term or DEFAULT_TERM))
     if options.repeats != 1:

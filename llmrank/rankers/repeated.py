@@ -53,11 +53,8 @@ class Repeated(WrappedRanker):
         Raises InputError where `kemeny` has too many candidates to compare.
         """
         if self.combine == "kemeny" and n > MOST_PAIRED:
-            raise InputError(
-                f"kemeny combines at most {MOST_PAIRED:,} candidates, and the list has {n:,}",
-                field="--combine",
-                hint="use --combine borda",
-            )
+            problem = f"kemeny combines at most {MOST_PAIRED:,} candidates, and the list has {n:,}"
+            raise InputError(problem, field="--combine", hint="use --combine borda")
         return self.ranker.needs(n) * self.repeats
 
     def rank(self, case: Case) -> RankingSteps:

@@ -28,11 +28,8 @@ class SlidingWindow(PromptRanker):
     def __post_init__(self) -> None:
         check_least("--window", self.window, 2)
         if not 1 <= self.step < self.window:
-            raise InputError(
-                f"a step of {self.step} with a window of {self.window} carries nothing from window to window",
-                field="--step",
-                hint=f"use 1 to {self.window - 1}; half the window is usual",
-            )
+            problem = f"a step of {self.step} with a window of {self.window} carries nothing from window to window"
+            raise InputError(problem, field="--step", hint=f"use 1 to {self.window - 1}; half the window is usual")
 
     def needs(self, n: int) -> Needs:
         """Return the needs of a list of `n`: exactly 1 + ceil((n - window) / step) calls, 1 if it fits a window."""

@@ -96,10 +96,8 @@ def recall_model(name: str, **parameters: Setting) -> RecallModel:
     known = {one.name: one.type if isinstance(one.type, str) else one.type.__name__ for one in fields(model)}
     for parameter, value in parameters.items():
         if parameter not in known:
-            raise InputError(
-                f"the recall model {name!r} has no parameter {parameter!r}{nearest(parameter, known)}",
-                hint=f"it has {', '.join(known)}" if known else "it has none: leave it out",
-            )
+            problem = f"the recall model {name!r} has no parameter {parameter!r}{nearest(parameter, known)}"
+            raise InputError(problem, hint=f"it has {', '.join(known)}" if known else "it has none: leave it out")
         kinds = KINDS.get(known[parameter], (object,))
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             hint = f"give a value of type {known[parameter]}"

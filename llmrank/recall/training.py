@@ -326,10 +326,8 @@ class _Training:
         loss = learner.epoch(now.epoch + 1)
         if not math.isfinite(loss):
             rates = [name for name in self.model.settings if name.endswith("_rate") or name == "alpha"]
-            raise InputError(
-                f"the loss of {self.model.name} is {loss} after epoch {now.epoch + 1}",
-                hint=f"lower {' or '.join(rates)}; the checkpoint still holds the epoch before",
-            )
+            hint = f"lower {' or '.join(rates)}; the checkpoint still holds the epoch before"
+            raise InputError(f"the loss of {self.model.name} is {loss} after epoch {now.epoch + 1}", hint=hint)
         now.epoch += 1
         now.state = learner.state()
         value = validate()
@@ -350,11 +348,8 @@ class _Training:
             return _Progress()
         content = read_checkpoint(self.path)
         if changed := differences(content["identity"], self.identity):
-            raise InputError(
-                "this checkpoint belongs to another training: " + "; ".join(changed),
-                path=self.path,
-                hint="name another file, or delete this one",
-            )
+            problem = "this checkpoint belongs to another training: " + "; ".join(changed)
+            raise InputError(problem, path=self.path, hint="name another file, or delete this one")
         return _Progress(**content["progress"])
 
     def _write(self) -> None:
@@ -407,9 +402,8 @@ def library(module: str) -> Any:  # noqa: ANN401 - untyped libraries
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingError(
-            f"{module.partition('.')[0]} is not installed", hint="pip install 'llmrank[recall]'"
-        ) from error
+        hint = "pip install 'llmrank[recall]'"
+        raise MissingError(f"{module.partition('.')[0]} is not installed", hint=hint) from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -57,10 +57,7 @@ def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] =
     comparison = compare(run, *more) if more else None
     title = " → ".join(comparison.verdict()[:1] or comparison.runs) if comparison else run.title
     runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
-    data = {
-        "runs": [_run(one, name) for name, one in runs],
-        "comparison": comparison and _comparison(comparison),
-    }
+    data = {"runs": [_run(one, name) for name, one in runs], "comparison": comparison and _comparison(comparison)}
     # mtime=0: the same Runs make the same file.
     packed = gzip.compress(json_bytes(json.dumps(data, ensure_ascii=False, separators=(",", ":"))), mtime=0)
     script, style, body = (_resource(f"page.{kind}") for kind in ("js", "css", "html"))

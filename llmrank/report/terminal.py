@@ -33,13 +33,7 @@ def console(width: int | None = None) -> Console:
 
 
 def show_metrics(
-    metrics: Metrics,
-    *,
-    title: str,
-    run: str | None = None,
-    calls: str = "",
-    paid: str = "",
-    width: int = PIPE_WIDTH,
+    metrics: Metrics, *, title: str, run: str | None = None, calls: str = "", paid: str = "", width: int = PIPE_WIDTH
 ) -> RenderableType:
     """Return the table of a Run: the verdict, the numbers, and the lines that must stand beside them.
 

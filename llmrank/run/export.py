@@ -46,9 +46,8 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
         InputError: an unknown format; a file that exists already; ratings, or ids with white space, as TREC.
     """
     if format not in get_args(ExportFormat):
-        raise InputError(
-            f"unknown format {format!r}", field="format", hint=f"use one of {', '.join(get_args(ExportFormat))}"
-        )
+        hint = f"use one of {', '.join(get_args(ExportFormat))}"
+        raise InputError(f"unknown format {format!r}", field="format", hint=hint)
     if format == "trec":
         return _write_trec(run, path, overwrite=overwrite)
     with replacing(path, overwrite=overwrite) as temporary:

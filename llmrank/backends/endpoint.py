@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import select
 import zlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator, Mapping
@@ -22,7 +23,7 @@ from functools import partial
 from http.cookies import CookieError
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -70,15 +71,20 @@ class Address:
     @classmethod
     def of(cls, url: str) -> Self:
         """Return the parts of a base URL; raise InputError when it is none."""
-        hint = "write it with its scheme, as in --base-url http://localhost:8000/v1"
-        try:
-            parts = urlsplit(url.strip())
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise InputError(f"not a base URL ({error})", field="base_url", hint=hint) from error
-        if parts.scheme not in ("http", "https") or not host or not url.strip().isprintable() or " " in url.strip():
-            shown = one_line(url.rpartition("@")[2].partition("?")[0], 80)
-            raise InputError(f"{shown!r} is not a base URL", field="base_url", hint=hint)
+        url, hint = url.strip(), "write it with its scheme, as in --base-url http://localhost:8000/v1"
+        parts = _http(url)
+        # Nothing of a password may be shown, and what Python says quotes the port, which may be the beginning of one.
+        if parts is None or not url.isprintable() or " " in url:
+            secret = "@" in url.partition("?")[2]
+            shown = "this" if secret else repr(one_line(url.rpartition("@")[2].partition("?")[0], 80))
+            raise InputError(f"{shown} is not a base URL", field="base_url", hint=hint)
+        host, port = parts.hostname or "", parts.port
+        if port is not None and parts.username is None and "@" in parts.path + parts.fragment:
+            raise InputError(
+                "the base URL has an @ behind its host: what stands before it may be a password cut in two",
+                field="base_url",
+                hint="write the characters / # ? @ in a user or a password as %2F %23 %3F %40",
+            )
         name = f"[{host}]" if ":" in host else host
         public = f"{parts.scheme}://{name}{'' if port is None else f':{port}'}{parts.path}".rstrip("/")
         return cls(public, parts.query, unquote(parts.username or ""), unquote(parts.password or ""))
@@ -96,7 +102,19 @@ class Address:
         """Return what must be seen nowhere: the password, the values of the query, and the others."""
         basic = f"{self.user}:{self.password}" if self.password else ""
         values = [value for part in self.query.split("&") for value in part.partition("=")[2:]]
-        return Secrets(self.password, basic, *values, *others)
+        return Secrets(self.password, basic, *values, *map(unquote, values), *map(unquote_plus, values), *others)
+
+
+def _http(url: str) -> SplitResult | None:
+    """Return the parts of a URL with a host that HTTP can reach; None where it is none."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        if host.isascii():
+            host.encode("idna")  # as it will be looked up: no label is empty or too long
+    except ValueError:
+        return None
+    return parts if parts.scheme in ("http", "https") and host and port != 0 else None
 
 
 def _in_a_header(value: str, field: str, what: str) -> str:
@@ -118,7 +136,7 @@ def _proxy(url: str) -> str | None:
         return None
     known = getproxies()
     proxy = known.get(parts.scheme) or known.get("all")
-    if proxy and not proxy.startswith(("http://", "https://")):
+    if proxy and _http(proxy) is None:
         raise InputError(
             f"the proxy that the environment names ({one_line(proxy.rpartition('@')[2], 80)}) is not an HTTP proxy",
             field=f"{parts.scheme}_proxy",
@@ -342,8 +360,9 @@ class Endpoint:
         return error_text(self._secrets.mask(said or str(error) or type(error).__name__), 200)
 
     def _joined(self, path: str) -> URL:
-        url = URL(path if "://" in path else f"{self.url}/{path}")
-        return url.with_query(f"{url.query_string}&{self._query}".strip("&")) if self._query else url
+        url = path if "://" in path else f"{self.url}/{path}"
+        # As it was given: what is escaped in it must not be escaped again.
+        return URL(f"{url}{'&' if '?' in url else '?'}{self._query}" if self._query else url)
 
     def _further(self, method: str, response: aiohttp.ClientResponse) -> URL | None:
         """Return where a redirect leads, if it may be followed: on the same host, with the same method and body.
@@ -380,10 +399,21 @@ class _Connector(aiohttp.TCPConnector):
 
     async def _get(self, key: Any, traces: list[Any]) -> Any:  # noqa: ANN401 - of no public type
         while (connection := await super()._get(key, traces)) is not None:
-            if connection.protocol is None or not connection.protocol.should_close:
+            protocol, transport = connection.protocol, connection.transport
+            if protocol is None or not (protocol.should_close or _has_unread(transport)):
                 return connection
             connection.close()
         return None
+
+
+def _has_unread(transport: asyncio.Transport | None) -> bool:
+    """Return whether something has come that the event loop, which may be busy, has not read yet."""
+    socket = None if transport is None else transport.get_extra_info("socket")
+    if socket is None:
+        return False
+    waiting = select.poll()
+    waiting.register(socket, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

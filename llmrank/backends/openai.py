@@ -362,13 +362,14 @@ async def open_openai(
     for a refused key.
     """
     key = api_key or os.environ.get("OPENAI_API_KEY")
-    url = base_url or os.environ.get("OPENAI_BASE_URL")
-    if not key and not url:
+    # An empty one stands where a variable was not set (`--base-url "$URL"`), and OpenAI is not meant by it.
+    url = os.environ.get("OPENAI_BASE_URL") or None if base_url is None else base_url
+    if not key and url is None:
         raise MissingError(
             "no endpoint and no key are set",
             hint="name one with --base-url, or set OPENAI_API_KEY (or OPENAI_BASE_URL)",
         )
-    endpoint = Endpoint(Address.of(url or DEFAULT_URL), key, timeout=timeout, say=say)
+    endpoint = Endpoint(Address.of(DEFAULT_URL if url is None else url), key, timeout=timeout, say=say)
     backend = OpenAIBackend(endpoint, model, say=say)
     async with AsyncExitStack() as unless_ready:
         unless_ready.push_async_callback(backend.close)

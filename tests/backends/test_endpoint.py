@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -286,19 +286,51 @@ async def test_user_and_password_of_the_url_are_sent_and_seen_nowhere() -> None:
         assert backend.identity["base_url"] == server.base_url
 
 
-@pytest.mark.parametrize("url", ["h:8000/v1", "ftp://h/v1", "http://", "http://h:99999/v1", "http://[::1/v1", "h"])
+NO_HOSTS = [f"http://{'a' * 64}.example/v1", "http://a..b/v1", "http://h:0/v1", "http:///v1"]
+
+
+@pytest.mark.parametrize(
+    "url", ["h:8000/v1", "ftp://h/v1", "http://", "http://h:99999/v1", "http://[::1/v1", "h", "", *NO_HOSTS]
+)
 def test_what_is_no_base_url_is_refused(url: str) -> None:
     with pytest.raises(InputError, match="base URL") as caught:
         Address.of(url)
     assert "--base-url http" in caught.value.hint
 
 
-async def test_a_query_of_the_base_url_goes_with_every_call() -> None:
-    class Queried(ScriptedServer):
-        async def _complete(self, request: Any) -> Any:
-            self.query = request.query_string
-            return await super()._complete(request)
+@pytest.mark.parametrize(
+    "url",
+    [f"http://me:{word}{sign}{word}@h/v1" for word in ("4321", "hunter2") for sign in "/#"]
+    + ["http://h:x/v1?key=4321@hunter2", "http://me:hunter2@h:x/v1"],
+)
+def test_nothing_of_a_password_that_was_not_escaped_is_shown_or_sent(url: str) -> None:
+    with pytest.raises(InputError, match="base URL") as caught:
+        Address.of(url)
+    assert "hunter2" not in str(caught.value) and "4321" not in str(caught.value)
 
+
+async def test_an_empty_base_url_is_not_openais() -> None:
+    with pytest.raises(InputError, match="base URL"):
+        await open_openai("", MODEL, api_key=KEY)
+
+
+class Queried(ScriptedServer):
+    async def _complete(self, request: Any) -> Any:
+        self.query, self.asked = request.query_string, dict(request.query)
+        return await super()._complete(request)
+
+
+async def test_a_query_that_is_escaped_is_sent_as_it_is_and_seen_nowhere_in_any_form() -> None:
+    secret = "p+a:ss/W0rd=xyz 1"
+    for escaped in (quote(secret, safe=""), quote_plus(secret)):
+        async with Queried(good(f"it was {secret}, {escaped}")) as server:
+            backend = await open_openai(f"{server.base_url}?key={escaped}", MODEL, api_key=KEY)
+            assert (await backend.answer(REQUEST)).text == "it was [key], [key]"
+            await backend.close()
+            assert server.asked == {"key": secret}
+
+
+async def test_a_query_of_the_base_url_goes_with_every_call() -> None:
     async with Queried() as server:
         backend = await open_openai(f"{server.base_url}?api-version=2026-01-01", MODEL, api_key=KEY)
         await backend.answer(REQUEST)
@@ -389,9 +421,11 @@ async def test_a_circle_of_redirects_ends() -> None:
 # --- connections ---
 
 
-async def test_a_late_second_answer_is_not_read_as_that_to_the_next_call() -> None:
-    """As a gateway sends it that has given a call up already: on a connection that waits for its next call."""
-    calls = 0
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_late_second_answer_is_not_read_as_that_to_the_next_call(busy: bool) -> None:
+    """As a gateway sends it that has given a call up already: on a connection that waits for its next call. While the
+    event loop is busy it has not read what came."""
+    calls, sent = 0, asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal calls
@@ -412,13 +446,15 @@ async def test_a_late_second_answer_is_not_read_as_that_to_the_next_call() -> No
                 send(completion(f"answer {calls}"))
                 await asyncio.sleep(0.01)
                 send(completion("late"))
+                sent.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     backend = await open_openai(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", MODEL, api_key=KEY)
     texts: list[str] = []
     for _ in range(4):
+        sent.clear()
         texts.append((await backend.answer(REQUEST)).text)
-        await asyncio.sleep(0.1)
+        await (sent.wait() if busy else asyncio.sleep(0.1))
     await backend.close()
     server.close()
     assert texts == [f"answer {number}" for number in range(1, 5)]
@@ -457,9 +493,11 @@ async def test_a_proxy_that_the_environment_names_is_used_and_one_of_another_kin
         backend = await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
         assert (await backend.answer(REQUEST)).text == "fine"
         await backend.close()
-    monkeypatch.setenv("http_proxy", "socks5://h:1")
-    with pytest.raises(InputError, match="not an HTTP proxy"):
-        await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
+    for wrong in ("socks5://h:1", "h:1", "http://me:hunter2@:::/", "http://me:hunter2@h:99999"):
+        monkeypatch.setenv("http_proxy", wrong)
+        with pytest.raises(InputError, match="not an HTTP proxy") as caught:
+            await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
+        assert "hunter2" not in str(caught.value)
     monkeypatch.setenv("no_proxy", "model.invalid")
     with pytest.raises(MissingError):
         await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)

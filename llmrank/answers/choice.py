@@ -16,7 +16,8 @@ from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option"
-    r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go with|would be|it is|(?<=, )so"
+    r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
+    r"|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
     r"(?: (?:is|are|would be|the|recommendation|choice|match|fit|pick|passage|document|item|movie|film|product|option"
@@ -24,7 +25,9 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _DENIED = re.compile(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$", re.IGNORECASE
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$"
+    r"|(?:而不是|而非|不推[荐薦])\W{0,6}$",
+    re.IGNORECASE,
 )
 _AVOIDED = re.compile(
     r"\b(?:avoid|skip|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
@@ -136,11 +139,13 @@ class Choice(TextFormat):
 
 
 def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
-    """Return whether a number is the end of a candidate's title: the 3 of `Things 3`."""
+    """Return whether a number ends or begins a candidate's title: the 3 of `Things 3`, the 12 of `12 Monkeys`."""
     if word.bracketed or not word.text.isdigit():
         return False
     before = text[max(0, word.start - _TITLE_SIGNS) : word.start].split()[-_TITLE_WORDS:]
-    titles = (" ".join((*before[at:], word.text)) for at in range(len(before)))
+    after = text[word.end : word.end + _TITLE_SIGNS].split()[:_TITLE_WORDS]
+    titles = [" ".join((*before[at:], word.text)) for at in range(len(before))]
+    titles += [" ".join((word.text, *after[: at + 1])).rstrip(".,:;!?") for at in range(len(after))]
     return any(match and match.positions for match in map(index.find, titles))
 
 
@@ -163,7 +168,7 @@ def _bare(text: str, identifiers: Identifiers) -> list[Word]:
 
 def _called(words: list[Word], text: str) -> list[Word]:
     """Return the identifiers that the text calls its answer."""
-    return [word for word in words if _CALLED.search(text[max(0, word.start - 80) : word.start])]
+    return [word for word in words if _CALLED.search(text[max(0, word.start - 80) : word.start].replace("_", " "))]
 
 
 def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:

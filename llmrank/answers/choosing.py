@@ -300,6 +300,9 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
     announced = [group for group in open_ones if group.meaning]
     if open_ones[-1].meaning and all(group.meaning or is_as_shown(group.named) for group in open_ones):
         open_ones = announced  # the candidates are repeated, then ranked
+    if _ORDERS.search(last_line(open_ones[-1].listing.intro)):
+        shown = [group for group in open_ones[:-1] if is_as_shown(group.named) and not _ORDERS.search(group.labels[-1])]
+        open_ones = [group for group in open_ones if group not in shown]  # here are the candidates: …
     if not (open_ones[-1].listing.described or open_ones[-1].listing.ambiguous):
         described = [group for group in open_ones if group.listing.described and is_as_shown(group.named)]
         open_ones = [group for group in open_ones if group not in described]  # each is looked at, then all are ranked
@@ -334,6 +337,8 @@ def _label_of(group: _Group) -> str:
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
+_ORDERS = re.compile(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)", re.IGNORECASE)
+"""What says of a list that it is a ranking; `Here are …` alone may introduce the candidates."""
 _WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$", re.I)
 _REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
 """`My top pick is Heat. The rest: Fargo, Alien`"""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
 from llmrank.answers.blocks import Block, Line, marker, word_set
@@ -19,7 +19,7 @@ from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import grade, meaning
-from llmrank.answers.ranks import are_scores, by_number, counts_down, directed, falls
+from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts_down, directed, falls
 from llmrank.answers.title import SMALL_WORDS
 
 Mentions = list[Mention]
@@ -27,6 +27,7 @@ Mentions = list[Mention]
 _QUOTES = "\"“”„«»'‘’`"
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
 _INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|]|(?<=\d\)))[(\[]?#?(\d{1,3})(?:[.):\]]{1,2}|[位위]:?)\s?")
+_FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?$")
 _BETWEEN_QUOTES = re.compile(
     rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и|then|finally|followed by|puis"
     rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"
@@ -214,14 +215,13 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
     values = [line.value for line in entries if line.value is not None]
     if all(len(mentions) == 1 for mentions in found):
         whole = any(mention.text == line.text for line, mention in zip(entries, listing.mentions, strict=True))
-        if (
-            len(values) == len(entries)
-            and not whole
-            and not (first.kind != "rank" and _are_as_shown(values, listing.mentions))
-        ):
+        as_shown = first.kind != "rank" and len(values) == len(entries) and _are_as_shown(values, listing.mentions)
+        ranks = [found["rank"] for line in entries if (found := ITS_RANK.search(line.body[-20:]))]
+        if not values or (as_shown and len(ranks) == len(entries)):
+            _scored([line.body for line in entries], listing)  # 1. Heat - rank 3: its number is that of the list shown
+        elif len(values) == len(entries) and not whole and not as_shown:
             directed(listing, values, first.kind == "rank")
-        elif not values:
-            _scored([line.body for line in entries], listing)
+            listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
     return listing
 
 
@@ -389,6 +389,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
         if listing.ordered and not listing.scored and listing.mentions != stood:
             # Heat (2), Fargo (1): in the order of the line, or in that of the numbers
             listing.ambiguous |= not any("#" in piece[-6:] or _SAYS_RANK.search(piece[-40:]) for piece in pieces)
+    before = _FIRST_NUMBER.sub("", before)
     letters = sum(map(str.isalpha, before))
     if said := _leaves_out(text, mentions):
         listing.intro = said
@@ -564,7 +565,7 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
                     mention = longer
                     break
         if not mention.match:
-            mention = _cut_lead_in(piece, index) or (_remark(piece, index) or [mention])[0]
+            mention = _cut_lead_in(piece, index, tried=False) or (_remark(piece, index) or [mention])[0]
         if mention.match or not _is_remark(piece):
             found.append(mention)
         at = until + 1
@@ -617,11 +618,11 @@ def _one(piece: str, index: TitleIndex) -> Mentions:
     return [whole] if _is_title_like(piece) else []
 
 
-def _cut_lead_in(piece: str, index: TitleIndex) -> Mention | None:
-    if len(piece) <= 80:
-        piece = _TRAILING_ORDINAL.sub("", piece)
+def _cut_lead_in(piece: str, index: TitleIndex, *, tried: bool = True) -> Mention | None:
+    """Return the title behind words that lead to it, or before an ordinal; `tried`: the whole piece names nothing."""
+    whole, piece = piece, _TRAILING_ORDINAL.sub("", piece) if len(piece) <= 80 else piece
     rests = (piece[mark.end() :] for mark in islice(_LEAD_IN.finditer(piece, 0, 200), _LEAD_INS))
-    mentions = (_mention(rest, index) for rest in (piece, *rests))
+    mentions = (_mention(rest, index) for rest in (rests if tried and piece == whole else chain((piece,), rests)))
     return next((mention for mention in mentions if mention.match), None)
 
 
@@ -631,7 +632,7 @@ def _cut_lead_in(piece: str, index: TitleIndex) -> Mention | None:
 def _mention(text: str, index: TitleIndex, line: int = 0) -> Mention:
     """Return the text, without emphasis and the quotes around it, with what it matches as one title."""
     plain = _bare(text)
-    match = index.exact(text) or index.find(plain)
+    match = (index.exact(text) if plain != text else None) or index.find(plain)
     if match is None and text[:1] == "[" and (label := _LABELLED.match(text)):
         return _mention(text[label.end() :], index, line)  # [3] Heat
     if match is None and text[-1:] == "]" and (note := _NOTE.search(text)):

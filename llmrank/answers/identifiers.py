@@ -16,7 +16,17 @@ from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, hea
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
-from llmrank.answers.ranks import are_scores, by_number, counts, counts_down, directed, falls, is_permutation, read_rows
+from llmrank.answers.ranks import (
+    ITS_RANK,
+    are_scores,
+    by_number,
+    counts,
+    counts_down,
+    directed,
+    falls,
+    is_permutation,
+    read_rows,
+)
 from llmrank.types import Question
 
 _TOKEN = re.compile(r"[-−]?\w+(?:-\w+)*+")
@@ -52,6 +62,8 @@ _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,4}(?= ?\w\w)")
 _ARROW = re.compile(r"->|=>|→")
 _BARE_CHAIN = re.compile(r"\w{1,3}(?: ?[>,] ?\w{1,3})++")
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
+_SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
+"""Identifiers with nothing between them, or whatever else may be one."""
 _DISMISSED = re.compile(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
     r"|\b(?:is|are) not\W*$|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
@@ -314,8 +326,9 @@ class _Reader:
         else:
             numbers = [str(spelled(word)) for word in re.findall(r"[^\s,;>→.]+", text)]
         text = _LABEL.sub("", text)
-        if sorted(text) == sorted(self.identifiers.texts):
-            numbers = [*text]  # 2413
+        solid = _SOLID.findall(text)
+        if len(solid) == 1 and sorted(solid[0]) == sorted(self.identifiers.texts):
+            numbers = [*solid[0]]  # The order is 2413.
         if len(numbers) < 2 or any(self.identifiers.find(number) is None for number in numbers):
             return block
         return Block("text", [replace(block.lines[0], text=", ".join(numbers), kind="none", value=None)])
@@ -385,7 +398,8 @@ class _Reader:
         listing = Listing([])
         values: list[int] = []
         for line, body in zip(lines, bodies, strict=True):
-            words = words_of(_without_numbers(body), self.identifiers, self.bracketed_only and first.kind != "bracket")
+            plain = _without_numbers(_without_rank(body))
+            words = words_of(plain, self.identifiers, self.bracketed_only and first.kind != "bracket")
             run = _longest(body, words)
             leading = _leading(words, self.bracketed_only)
             found = run if len(run) > 1 and not (leading and any(word.kind == "other" for word in words)) else leading
@@ -400,6 +414,8 @@ class _Reader:
 
     def _marks_are_identifiers(self, first: Line, lines: list[Line], bodies: list[str]) -> bool:
         values = [str(line.value) for line in lines]
+        if first.kind == "number" and len(lines) > 1 and all(map(self._is_titled, values, bodies)):
+            return True  # 1. Heat - rank 3
         if first.kind == "number" and self.identifiers.are_numbers and counts(bodies) and not counts(values):
             return len(bodies) > 1  # 3: 1, 1: 2, 2: 3
         named = sum(bool(_leading(self.words(body), self.bracketed_only)) for body in bodies)
@@ -410,6 +426,12 @@ class _Reader:
             counted = numbers == [*range(1, len(numbers) + 1)] or set(numbers) == {1}
             return not counted and not (counts_down(numbers) and numbers[-1] == 1)
         return first.kind in ("letter", "roman") and self.identifiers.are_letters
+
+    def _is_titled(self, identifier: str, body: str) -> bool:
+        """Return whether an entry is the title of the item with this identifier, and its rank."""
+        rank = ITS_RANK.search(body[-20:])
+        match = self.index.find(_without_rank(body).strip(_BESIDE)) if self.index and rank else None
+        return match is not None and self.identifiers.find(identifier) in match.positions
 
     def _counts_down_by_identifiers(self, lines: list[Line]) -> bool:
         """Return whether `2. Fargo`, `1. Heat` has the identifiers of the titles: a countdown, or an order."""
@@ -428,14 +450,18 @@ class _Reader:
         if self.identifiers.are_letters:
             found = [word._replace(position=self.identifiers.find(word.text.upper())) for word in found]
         listing = Listing([self.mention(word, line.number) for word, line in zip(found, lines, strict=True)])
-        if any(self._contradicts(word, body) for word, body in zip(found, bodies, strict=True)):
+        ranks = [rank["rank"] for body in bodies if (rank := ITS_RANK.search(body[-20:]))]
+        are_ranks = len(ranks) == len(bodies) or (bodies[0][-1:].isalpha() and bodies[0][-2:-1] in "snrt")
+        values = ranks if len(ranks) == len(bodies) else bodies
+        titles = map(_without_rank, bodies)
+        if any(self._contradicts(word, title) for word, title in zip(found, titles, strict=True)):
             listing.contradicted = listing.ambiguous = True
-        if len(bodies) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?:st|nd|rd|th| ?points?)?$", body) for body in bodies):
-            role = "rank" if bodies[0][-1:].isalpha() and bodies[0][-2:-1] in "snrt" else ""
-            order = by_number(bodies, role)
-            listing.scored = are_scores(bodies, role)
-            listing.ambiguous = order is None
-            listing.mentions = [listing.mentions[at] for at in order or range(len(bodies))]
+        if len(values) > 1 and all(re.match(r"[\d.,/% ]{1,12}(?:st|nd|rd|th| ?points?)?$", value) for value in values):
+            role = "rank" if are_ranks else ""
+            order = by_number(values, role)
+            listing.scored = are_scores(values, role)
+            listing.ambiguous |= order is None
+            listing.mentions = [listing.mentions[at] for at in order or range(len(values))]
             listing.ordered = True
         return listing
 
@@ -488,7 +514,9 @@ class _Reader:
             run = parts
         others = [word for word in words if word.kind == "other"]
         alone = len({word.text for word in run}) == 1
-        together = _BOTH.search(text[: run[0].start][-30:]) or _ARE_BOTH.match(text, run[-1].end)
+        if _ARE_BOTH.match(text, run[-1].end):
+            return Listing([self.mention(word, line.number) for word in run], weak=True, ambiguous=True)
+        together = _BOTH.search(text[: run[0].start][-30:])
         if len(run) == 2 and re.fullmatch(r"\W{0,3}(?:and|&)\W{0,3}", text[run[0].end : run[-1].start]):
             together = together or re.match(r"[\])*]{0,3}: ", text[run[-1].end :])  # [1] and [2]: in another edition
         if not alone and len(run) == 2 and together:
@@ -689,6 +717,12 @@ def _role(text: str) -> str:
         return "rank"
     found = re.match(r"\W{0,4}([A-Za-z]{2,12})[ _]?[#\[(]{0,2}\w", text)
     return head_role(found[1]) if found else ""
+
+
+def _without_rank(body: str) -> str:
+    """Return an entry without the rank behind it."""
+    rank = ITS_RANK.search(body[-20:])
+    return body[: -len(rank[0])] if rank else body
 
 
 def _without_numbers(text: str) -> str:

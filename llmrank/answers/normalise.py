@@ -72,6 +72,8 @@ _LATEX = re.compile(
     r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
     r"|[a-z]{2,12}\{(?P<inside>[^{}\n]{0,300})\}|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
 )
+_BOXED = re.compile(r"\\boxed ?\{((?:[^{}\n]|\{[^{}\n]{0,300}\}){1,300})\}")
+"""The box in which models put the answer to a question of mathematics."""
 _LATEX_AS = {"item": "\n- ", "begin": "\n", "end": "\n"}
 _MISREAD = re.compile(r"[ÂÃÄÅ][^\w\s]|[ÂÃÄÅ][ªº\u00a0ŠšŒœŽžŸƒ]|â[€„]\S")
 _REFERENCE = re.compile(r"\[([^\[\]\n]{3,300}+)\]\[[^\[\]\n]{0,20}+\]")
@@ -124,6 +126,8 @@ def normalise(text: str) -> str:
         text = _DOUBLED.sub(r" \1 ", text)
     if "\\begin{tab" in text:
         text = text.replace("\\\\", "").replace("&", "|")
+    if "\\boxed" in text:
+        text = _BOXED.sub(r"\nFinal answer: \1\n", text)
     if "\\" in text:
         text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*")
     return _REFERENCE.sub(_link_text, text) if "][" in text else text
@@ -221,8 +225,10 @@ def _without_html(text: str) -> str:
     return "".join(parts)
 
 
-_QUESTION = re.compile(r"\s{0,20}(?:<s>)?\s{0,20}\[INST\]")
-"""With which a text begins that repeats the question in the signs of its template, before `[/INST]` and the answer."""
+_QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")
+"""With which a text begins that repeats the question in the signs of its template, before the answer."""
+_RESPONSE = re.compile(r"\[/INST\]|\n#{2,3} ?(?:Response|Assistant|Answer|Output)\b:?")
+"""What stands between a repeated question and the answer."""
 
 
 def without_reasoning(text: str) -> str | None:
@@ -233,8 +239,8 @@ def without_reasoning(text: str) -> str | None:
     """
     if "<" not in text and "[" not in text and "◁" not in text and "##" not in text:
         return text
-    if (question := _QUESTION.match(text)) is not None and (end := text.find("[/INST]", question.end())) >= 0:
-        text = text[end + len("[/INST]") :]
+    if (question := _QUESTION.match(text)) is not None and (begins := _RESPONSE.search(text, question.end())):
+        text = text[begins.end() :]
     if _CHANNEL in text:
         text = text[text.rindex(_CHANNEL) + len(_CHANNEL) :]
     if (end := _TURN_ENDS.search(text)) and "<s>" not in text and text[: end.start()].strip():

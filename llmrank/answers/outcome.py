@@ -8,19 +8,44 @@ from dataclasses import replace
 
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
-REFUSAL = re.compile(
+_REFUSAL = re.compile(
     r"\b(?:i(?:['’]m| am) (?:sorry|unable|not able|afraid)|i (?:can(?:['’]t|not| not)|could(?:n['’]t| not)|won['’]t)"
     r"|(?:sorry|apologi[sz]e|unfortunately|apologies)\b[^.\n]{0,80}"
     r"\b(?:can(?:['’]t|not)|unable|not able|do not|don['’]t)"
     r"|as an? (?:ai|artificial|large language|language model)|it is (?:not possible|impossible) (?:for me )?to"
-    r"|not enough information|without more information)\b",
+    r"|(?:not|n['’]t have) enough information|without more information)\b",
     re.IGNORECASE,
 )
 
 
 def is_refusal(response: Response, text: str) -> bool:
     """Return whether the endpoint or the opening of the text (its first 400 characters) declines to answer."""
-    return response.finish_reason in ("refusal", "content_filter") or REFUSAL.search(text[:400]) is not None
+    return response.finish_reason in ("refusal", "content_filter") or _REFUSAL.search(text[:400]) is not None
+
+
+_STILL = re.compile(
+    r"\b(?:but|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: ", re.IGNORECASE
+)
+
+
+def declines(text: str) -> bool:
+    """Return whether the opening of a text (its first 400 characters) declines to answer, and it does not go on to an
+    answer."""
+    excuses = [*_REFUSAL.finditer(text[:400])]
+    return bool(excuses) and _STILL.search(text, excuses[-1].end()) is None
+
+
+_AWAITS = re.compile(
+    r"\b(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend)\b.{0,400}"
+    r"\b(?:please (?:provide|share|send|give|tell)|once you|when you(?: are|['’]re) ready|waiting for)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def awaits_the_question(text: str) -> bool:
+    """Return whether a text only says that it will answer once it is given what it needs; its first 600 characters
+    tell."""
+    return _AWAITS.search(text[:600]) is not None
 
 
 _ERROR = re.compile(

@@ -24,7 +24,8 @@ PHRASES = (
         r"(?:not|cannot|unable to|(?:ca|wo|do|would|could|should)n['’]t|never|nicht|nie|ne|pas|no|não|non|niet"
         r"|не)\b[^.,:\n]{0,30}\b(?:includ|recommend|rank|select|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
-        r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu|left out|leav(?:e|ing) out|omit|avoid|reject"
+        r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu(?!siv)|left out|leav(?:e|ing) out|omit|avoid"
+        r"|reject"
         r"|(?:do|would)n['’]t bother|not bother"
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?)\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
@@ -89,7 +90,10 @@ def _from_to(one: str, other: str) -> str:
 
 
 WORST_FIRST = re.compile(
-    rf"{_from_to(_WORST, _BEST)}|\b(?:ascending|increasing) order\b(?! of (?:rank|position|place))"
+    rf"{_from_to(_WORST, _BEST)}"
+    rf"|\bfrom (?:(?!\b(?:{_BEST})\b)[^.:;\n]){{0,60}}\b(?:{_WORST})\b[^.:;\n]{{0,60}}? to [^.:;\n]{{0,40}}"
+    rf"\b(?:{_BEST})\b"
+    r"|\b(?:ascending|increasing) order\b(?! of (?:rank|position|place))"
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality|score)"
     r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
     r"|from) (?:the )?(?:worst|least|lowest)"

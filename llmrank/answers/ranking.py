@@ -16,7 +16,7 @@ from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
-from llmrank.answers.outcome import REFUSAL, answered, missing, unparsed, with_repairs
+from llmrank.answers.outcome import answered, awaits_the_question, declines, missing, unparsed, with_repairs
 from llmrank.answers.prose import told
 from llmrank.types import Answer, Entry, Question, Response
 
@@ -73,7 +73,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if in_sentences is not None:
         reading, with_titles = in_sentences, titles
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
-    if _only_excuses(reading, text):
+    if _only_excuses(reading, text) or (len(reading.named) < len(question.items) and awaits_the_question(text)):
         return unparsed(response, text, "no_candidate_named", repairs)
     begins_earlier = len(reading.named) < len(question.items) and doubt.of_the_beginning(
         reading, text, title_index(question.items)
@@ -89,7 +89,11 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if not answer.ranked:
         return answer
     beside = _named_beside(reading, blocks, question, by_titles=with_titles)
-    told_so = {"named_beside": beside, "in_sentences": int(in_sentences is not None), "tied": _tied(reading, text)}
+    told_so = {
+        "named_beside": beside,
+        "in_sentences": int(in_sentences is not None),
+        "tied": _tied(reading, text),
+    }
     return with_repairs(answer, told_so)
 
 
@@ -144,13 +148,7 @@ def _only_excuses(reading: Listing, text: str) -> bool:
     """Return whether all that is named stands in one line, which declines to answer and does not go on to one."""
     lines = {mention.line for mention in reading.mentions}
     line = "".join(text.split("\n")[lines.pop() - 1 :][:1]) if len(lines) == 1 and 0 not in lines else ""
-    declined = REFUSAL.search(line[:400])
-    return declined is not None and _STILL.search(line, declined.end()) is None
-
-
-_STILL = re.compile(
-    r"\b(?:but|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: ", re.IGNORECASE
-)
+    return declines(line)
 
 
 def _names_another_first(reading: Listing, text: str, question: Question) -> bool:

@@ -9,6 +9,9 @@ from itertools import pairwise
 from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, head_role
 from llmrank.answers.listing import Listing, Mention, is_as_shown
 
+ITS_RANK = re.compile(r"[-–—:=(,] ?(?:rank(?:ed)?|position|place)[ :#]{0,2}(?P<rank>\d{1,3})\W{0,3}$", re.IGNORECASE)
+"""What stands behind an entry that is given its rank: `1. Heat - rank 3`."""
+
 
 def by_number(values: Sequence[str], role: str) -> list[int] | None:
     """Return the order (indexes, best first) that ranks or scores give, None where they leave two readings.

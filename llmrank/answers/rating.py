@@ -27,7 +27,7 @@ from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
 from llmrank.answers.normalise import SHORT, folded, plain_text
-from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, is_refusal, looks_like_error, unparsed
+from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, declines, is_refusal, looks_like_error, unparsed
 from llmrank.answers.title import parse_title
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -223,10 +223,10 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
                 return given
         if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
             return given
-    if given := _given(_UNITED.finditer(text)):
-        return given
-    if declined:
+    if declined and declines(text):
         return []
+    if (given := _given(_UNITED.finditer(text))) or declined:
+        return given
     if len(text[:1000].split()) > _SHORT:
         return []
     low, high = scale

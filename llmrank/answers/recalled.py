@@ -39,7 +39,7 @@ class Recalled:
         """Return the one item that a title recalls, None if it recalls none or several."""
         if len(query.name) < 2:
             return None
-        found = {*self._with_slips(query)}
+        found = {*self._with_slips(query), *self._with_more(query)}
         if not query.year:
             found |= {*self._abridged(name_of(without_article(query.whole)))}
         rivals = self._names.get(without_article(query.name), ())  # Aliens (1979): Alien (1979), or Aliens (1986)
@@ -66,17 +66,26 @@ class Recalled:
             elif (not (query.year and title.year) or _is_near(query.year, title.year)) and _has_slips(ours, theirs):
                 yield at
 
+    def _with_more(self, query: Title) -> Iterable[int]:
+        """Yield the items of a text's year whose name stands before a dash in it (`Heat – Jagd auf Neil (1995)`)."""
+        for at in self._names.get(query.parts[0], ()) if query.year and query.has_dash else ():
+            if self._titles[at].year == query.year:
+                yield at
+
     def _abridged(self, name: Name) -> Iterable[int]:
         """Yield the items in whose titles all words of a name stand: of a film in its second part, or as its first."""
         telling = [word for word in name.content if not any(map(str.isdigit, word))]
         if not telling:
             return
-        holding = set[int].intersection(*map(self._holding_word, name.content))
+        holding = self._holding_word(name.content[0])
+        for word in name.content[1:]:
+            holding = holding and holding & self._holding_word(word)
         yield from (at for at in holding if _is_abridged(name, telling, self._titles[at]))
 
     def _holding_word(self, word: str) -> set[int]:
         """Return the items in whose titles a word stands, or its plural or singular."""
-        return self._holders.get(word, set()) | self._holders.get(_singular(word), set())
+        holding, singular = self._holders.get(word, set()), _singular(word)
+        return holding if singular == word else holding | self._holders.get(singular, set())
 
     @cached_property
     def _alike(self) -> dict[tuple[str, tuple[str, ...]], list[tuple[Name, int]]]:

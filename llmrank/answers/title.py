@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
 _YEAR_AFTER_COMMA = re.compile(r",\s*((?:18|19|20)\d\d)$")
@@ -24,8 +24,8 @@ _INITIALS = re.compile(r"\b(?:[^\W\d_][.*]){2,}")
 _PART = re.compile(r":\s|\s[-–—]\s")
 _DASH = re.compile(r"\s[-–—]\s")
 _APOSTROPHES = re.compile(r"['’‘`´ʼ]")
-_UNIT = re.compile(r"(\d)(oz|ml|mg|kg|g|l|lbs?|ct|pcs?)\b")
-_NO_WORD = re.compile(r"[\W_]+")
+_BEFORE_UNIT = re.compile(r"(?<=\d)(?=(?:oz|ml|mg|kg|g|l|lbs?|ct|pcs?)\b)")
+_LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 _ACCENTS = re.compile(r"[\u0300-\u036f]")
 _LETTERS = str.maketrans(
     {"½": " 1/2", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
@@ -34,10 +34,10 @@ _WORDS = {"volume": "vol", "pt": "part", "versus": "vs"}
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 _COUNTED = {"part", "episode", "vol", "chapter", "book"}
 _AFTER_COUNTED = {"i": "1", "v": "5", "x": "10", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
+_REWRITTEN = frozenset((*_WORDS, *_ROMAN, *_AFTER_COUNTED))
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
+class Title(NamedTuple):
     """A title without case, accents, punctuation and year."""
 
     name: str
@@ -50,6 +50,8 @@ class Title:
     """The name in its parts, without articles (`star wars`, `episode 4`, `new hope`); one part in most titles."""
     year: str
     """`1999`, or `1989-1990`; empty where there is none."""
+    has_dash: bool = False
+    """A dash stands behind its first part."""
     is_by: bool = False
     """It is a creator and a work, with a dash between them (`Prince - Purple Rain`)."""
     has_commas: bool = False
@@ -71,8 +73,10 @@ def normalised(text: str) -> str:
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.translate(_LETTERS))))
     if "." in text or "*" in text:
         text = _INITIALS.sub(lambda found: found[0].replace(".", "").replace("*", ""), text)
-    text = _UNIT.sub(r"\1 \2", text).replace("%", " percent ")
-    words = _NO_WORD.sub(" ", _APOSTROPHES.sub("", text).replace("&", " and ")).split()
+    text = _BEFORE_UNIT.sub(" ", text).replace("%", " percent ")
+    words = _LETTERS_AND_DIGITS.findall(_APOSTROPHES.sub("", text).replace("&", " and "))
+    if _REWRITTEN.isdisjoint(words):
+        return " ".join(words)
     for at, word in enumerate(words):
         word = _WORDS.get(word, word)
         if at:
@@ -97,6 +101,8 @@ def is_plural(a: str, b: str) -> bool:
 
 def numbers(name: str) -> tuple[str, ...]:
     """Return the words of a normalised name that hold a digit, sorted: what tells a sequel from its original."""
+    if not any(map(str.isdigit, name)):
+        return ()
     return tuple(sorted(word for word in name.split() if any(map(str.isdigit, word))))
 
 
@@ -132,12 +138,12 @@ def parse_title(text: str) -> Title:
     pieces = _PART.split(main)
     named = map(normalised, pieces) if len(pieces) > 1 else (words,)
     parts = tuple(without_article(part) for part in named if part)
-    is_by = not year and len(parts) == 2 and _DASH.search(main) is not None
-    return Title(name, tuple(aliases), tuple(remarks), parts, year, is_by, ", " in main and len(parts) < 2)
+    has_dash = len(parts) > 1 and _DASH.match(main, len(pieces[0])) is not None
+    is_by = not year and len(parts) == 2 and has_dash
+    return Title(name, tuple(aliases), tuple(remarks), parts, year, has_dash, is_by, ", " in main and len(parts) < 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A normalised name without its article, and what of it is compared."""
 
     text: str
@@ -157,15 +163,20 @@ def name_of(text: str) -> Name:
     return Name(text, words, numbers(text), "".join(words), content)
 
 
-def names_of(title: Title) -> tuple[str, ...]:
-    """Return what an item may be called: its name, with all its parentheses, its aliases, and its name with the
-    initials of its first part (`LOTR: The Two Towers`), or its creator behind it (`Purple Rain by Prince`)."""
+@lru_cache(maxsize=1 << 14)
+def names_of(title: Title) -> tuple[Name, ...]:
+    """Return what an item may be called, each name once and without its article: its name, with all its parentheses,
+    its aliases, and its name with the initials of its first part (`LOTR: The Two Towers`), or its creator behind it
+    (`Purple Rain by Prince`)."""
+    names = [title.name, title.whole]
     if title.is_by:
         one, other = title.parts
-        return (title.name, title.whole, f"{other} by {one}", f"{other} {one}")
-    series = title.parts[0].split() if len(title.parts) > 1 else []
-    short = " ".join(("".join(word[0] for word in series), *title.parts[1:])) if len(series) > 2 else ""
-    return (title.name, title.whole, *title.aliases, *([short] if short else []))
+        names += (f"{other} by {one}", f"{other} {one}")
+    else:
+        names += title.aliases
+        if len(title.parts) > 1 and len(series := title.parts[0].split()) > 2:
+            names.append(" ".join(("".join(word[0] for word in series), *title.parts[1:])))
+    return tuple(map(name_of, dict.fromkeys(map(without_article, names))))
 
 
 def full_year(year: str) -> str:

@@ -27,7 +27,8 @@ _BEGINS = re.compile(
 _NAMED = re.compile(
     rf"(?:answer|verdict|prediction|response|conclusion|decision|label|output|antwort|réponse|respuesta|resposta"
     rf"|risposta|ответ|答案"
-    rf"|答え|回答)[\"'*_]{{0,3}}(?: (?:is|would be|to this is|ist|est|es))?[\s:=*_\"'({{\[<“-]{{0,6}}({_EITHER})(?!\w)",
+    rf"|答え|回答)[\"'*_]{{0,3}}(?: (?:is|would be|to this is|ist|est|es)|[は是])?[\s:=*_\"'({{\[<“-]{{0,6}}"
+    rf"({_EITHER})(?!\w)",
     re.IGNORECASE,
 )
 _ENDS = re.compile(
@@ -51,6 +52,13 @@ _LIKES = re.compile(
     r"|want)\b",
     re.IGNORECASE,
 )
+_UNLIKELY = re.compile(
+    r"\bit(?: is|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<un>un)?likely (?:that )?"
+    r"(?:the (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she) (?:will|would) (?!not\b)"
+    r"(?:\w+ )?(?:like|enjoy|love|watch|read|play|buy|want)\b",
+    re.IGNORECASE,
+)
+"""`It is unlikely that they will like this.`"""
 _EMPHATIC = re.compile(
     r"[\W_]*(?:absolutely|definitely|certainly|of course|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)"
     r"|[,!]? yes\b(?!.*\bno\b))",
@@ -58,7 +66,7 @@ _EMPHATIC = re.compile(
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
-_NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q):")
+_NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
 """Where a model goes on with a question of its own."""
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
 
@@ -122,6 +130,8 @@ def _verdicts(text: str) -> set[bool]:
         return {begins[1].casefold() in _YES, *after}
     if not found and (likes := _LIKES.match(text)):
         return {likes["not"] is None}
+    if not found and (likely := {one["un"] is None for one in _UNLIKELY.finditer(text)}):
+        return likely
     if not found:
         short = text.strip()
         lines = short.splitlines()

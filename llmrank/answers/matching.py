@@ -149,14 +149,12 @@ class TitleIndex:
     @cached_property
     def _names(self) -> dict[str, tuple[int, ...]]:
         """Every name of every item, without its article."""
-        return _positions(
-            (without_article(name), at) for at, title in enumerate(self._titles) for name in names_of(title)
-        )
+        return _positions((name.text, at) for at, names in enumerate(self._called) for name in names)
 
     @cached_property
     def _called(self) -> list[tuple[Name, ...]]:
         """What each item may be called."""
-        return [tuple(map(name_of, dict.fromkeys(map(without_article, names_of(title))))) for title in self._titles]
+        return [names_of(title) for title in self._titles]
 
     @cached_property
     def _first_words(self) -> frozenset[str]:
@@ -193,6 +191,10 @@ class TitleIndex:
                 years.setdefault(title.year, []).append(at)
         return years
 
+    @cached_property
+    def _all_dated(self) -> bool:
+        return all(title.year for title in self._titles)
+
     # --- exact and normalised
 
     def _find_id(self, text: str) -> Match | None:
@@ -210,14 +212,15 @@ class TitleIndex:
         return _AMBIGUOUS if contradicted else Match((at,), "item_id")
 
     def _find_normalised(self, query: Title) -> Match | None:
-        positions = set(self._names.get(without_article(query.name), ()))
-        if query.whole != query.name:
+        name = without_article(query.name)
+        positions = {*self._names.get(name, ())}
+        if query.aliases or query.remarks:
             positions.update(self._names.get(without_article(query.whole), ()))
         found = [at for at in positions if _agree(query, self._titles[at])]
-        if not found and query.year:  # Shichinin no samurai (Seven Samurai) (1954)
-            others = {at for name in query.aliases for at in self._names.get(without_article(name), ())}
+        if not found and query.year and query.aliases:  # Shichinin no samurai (Seven Samurai) (1954)
+            others = {at for alias in query.aliases for at in self._names.get(without_article(alias), ())}
             found = [at for at in others if self._titles[at].year == query.year]
-        if not found and (part := self._last_parts.get(without_article(query.name))) and len(part) == 1:
+        if not found and (part := self._last_parts.get(name)) and len(part) == 1:
             found = [at for at in part if _agree(query, self._titles[at])]  # The Empire Strikes Back
         if not found and query.name.endswith(" 1"):  # Toy Story 1
             first = self._names.get(without_article(query.name[:-2]), ())
@@ -237,13 +240,11 @@ class TitleIndex:
             return None
         title = self._titles[next(iter(positions))]
         near = title.year.isdigit() and abs(int(title.year) - int(query.year)) == 1
-        same = without_article(query.name) in map(without_article, names_of(title)) and not (
-            query.remarks or title.remarks
-        )
+        same = name_of(without_article(query.name)) in names_of(title) and not (query.remarks or title.remarks)
         return Match(tuple(positions), "normalised") if near and same else None
 
     def _find_trailing_year(self, text: str) -> Match | None:
-        if (found := _TRAILING_YEAR.search(text)) is None:
+        if (found := _TRAILING_YEAR.search(text, len(text) - 5)) is None:
             return None
         return self._find_normalised(parse_title(f"{text[: found.start()]} ({full_year(found[1])})"))  # Heat '95
 
@@ -256,6 +257,8 @@ class TitleIndex:
     def _neighbours(self, query: Title, names: Sequence[Name]) -> set[int]:
         """Return the items that could be near to a title of these names, found without comparing with each in turn."""
         near = set(self._by_year.get(query.year, ()))
+        if query.year and self._all_dated:
+            return near  # items of another year are ruled out
         for name in names:
             hits = process.extract(
                 name.text, self._keys, scorer=Indel.normalized_similarity, score_cutoff=_NEAR_SAME_YEAR, limit=20
@@ -267,11 +270,13 @@ class TitleIndex:
 
     def _short_for(self, query: Title) -> Match | None:
         """Return the one product whose title a text is with words left out (`AeroPress`)."""
+        if query.year:
+            return None
         name = without_article(query.name)
         first = name.split(" ", 1)[0]
         start, end = bisect_left(self._wholes, (f"{first} ", -1)), bisect_left(self._wholes, (f"{first}!", -1))
         alike = self._wholes[start:end]
-        if query.year or len(alike) > _ALIKE:
+        if len(alike) > _ALIKE:
             return None
         near = [at for _, at in alike if _agree(query, self._titles[at]) and _is_short_for(name, self._titles[at])]
         if not near:
@@ -301,8 +306,8 @@ def _agree(query: Title, title: Title) -> bool:
     """Return whether nothing speaks against an item of the same name: neither its year nor what stands beside it."""
     if query.year and title.year:
         return query.year == title.year
-    asides = {*query.aliases, *query.remarks}, {*title.aliases, *title.remarks}
-    return not all(asides) or not asides[0].isdisjoint(asides[1])
+    ours, theirs = query.aliases + query.remarks, title.aliases + title.remarks
+    return not ours or not theirs or not {*ours}.isdisjoint(theirs)
 
 
 def _agreement(query: Title, title: Title) -> tuple[bool, ...]:
@@ -335,9 +340,10 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
     for a, b in zip(words, others, strict=True):
         if a == b:
             continue
-        short, long = sorted((a, b), key=len)
+        short, long = (a, b) if len(a) <= len(b) else (b, a)
         alone = len(words) == 1
-        if OSA.distance(a, b) > max(1, len(short) // 4):
+        most = max(1, len(short) // 4)
+        if len(long) - len(short) > most or OSA.distance(a, b) > most:
             return False
         if same_year and not alone and (a in SMALL_WORDS or b in SMALL_WORDS):
             continue

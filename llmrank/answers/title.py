@@ -74,7 +74,7 @@ def normalised(text: str) -> str:
     if "." in text or "*" in text:
         text = _INITIALS.sub(lambda found: found[0].replace(".", "").replace("*", ""), text)
     text = _BEFORE_UNIT.sub(" ", text).replace("%", " percent ")
-    words = _LETTERS_AND_DIGITS.findall(_APOSTROPHES.sub("", text).replace("&", " and "))
+    words: list[str] = _LETTERS_AND_DIGITS.findall(_APOSTROPHES.sub("", text).replace("&", " and "))
     if _REWRITTEN.isdisjoint(words):
         return " ".join(words)
     for at, word in enumerate(words):

@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "plugin": {"errors"},
     "progress": set(),
+    "process": set(),
     "yaml_text": set(),
     "stats": set(),
     "files": set(),
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The command line shows what `evaluation` composes. `doctor` and `models` look at what is installed.
     "cli": {
         *("evaluation", "finetune", "run", "report", "audit", "prompting", "data", "store", "store_export"),
-        *("prices", "progress", "backends", "rankers", "answers", "files", "yaml_text"),
+        *("prices", "progress", "process", "backends", "rankers", "answers", "files", "yaml_text"),
     },
     "__main__": {"cli"},
 }

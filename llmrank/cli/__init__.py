@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from io import TextIOWrapper
 from types import MappingProxyType
 
 import click
 
 from llmrank import __version__
 from llmrank.errors import LlmrankError, nearest
+from llmrank.process import keep_streams, stop_as_by_ctrl_c
 
 VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -96,14 +95,8 @@ def _check_environment() -> None:
 def main() -> None:
     """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 5 a bound reached, 130
     interrupted."""
-    # A job scheduler's SIGTERM is Ctrl-C: what was answered is saved, and the engine's processes end with this one.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # A shell that starts a command in the background lets it ignore SIGINT; whoever sends one means it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
-        # Of a console or a pipe that is not UTF-8: what it does not know, such as a minus sign, is no reason to stop.
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    keep_streams()
+    stop_as_by_ctrl_c()
     try:
         _check_environment()
         # A verb that ends with an exit code of its own (`context.exit(2)`) returns it here.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.prefix import distinct_share
-from llmrank.engine.stop import StopSignal
-from llmrank.errors import BoundReachedError, InputError, LlmrankError, StoppedError
+from llmrank.engine.stop import STOP_SECONDS, StopSignal
+from llmrank.errors import BoundReachedError, FatalBackendError, InputError, LlmrankError, StoppedError
 from llmrank.types import Case, Outcome, Ranker, Ranking, RankingSteps, Reply, Request
 
 
@@ -58,9 +59,7 @@ def complete_with_recall_order(case: Case, ranking: Ranking) -> Ranking:
     tie-break. Raises InputError if it is no Ranking of the candidates, which a ranker of a user's own may return.
     """
     _check_ranking(case, ranking)
-    if case.target is not None:
-        return ranking
-    if ranking.named is None or ranking.scores is not None:
+    if case.target is not None or ranking.named is None or ranking.scores is not None:
         return ranking
     head = ranking.order[: ranking.named]
     placed = set(head)
@@ -128,8 +127,8 @@ async def rank_case(
     except TimeoutError:
         if not timer.expired():
             raise
-        items = case.candidates if case.target is None else (case.target,)
-        ranking = Ranking(tuple(item.item_id for item in items), named=0, outcome=Outcome.ERROR, reason="deadline")
+        order = tuple(item.item_id for item in case.asked)
+        ranking = Ranking(order, named=0, outcome=Outcome.ERROR, reason="deadline")
     seconds = time.monotonic() - started
     return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), seconds, distinct_share(asked))
 
@@ -153,12 +152,14 @@ async def rank_all(
         BoundReachedError: the next call could pass a bound; Cases that need no further call are done first.
         StoppedError: `stop` asked for it; the calls under way were given its time, and Cases that they complete are
             done.
-        LlmrankError: what `caller.ask` and `done` raise, after the other Cases are cancelled; so is whatever else a
-            backend, a ranker or a reporter of the user's own raises.
+        LlmrankError: what `caller.ask` and `done` raise, after the calls under way were given ten seconds, so that
+            answers that are paid for are stored; so is whatever else a backend, a ranker or a reporter of the user's
+            own raises.
     """
     waiting = iter(cases)
     working: set[asyncio.Task[None]] = set()
     ended: list[LlmrankError] = []
+    failures: list[BaseException] = []
 
     async def work(case: Case) -> None:
         try:
@@ -168,48 +169,54 @@ async def rank_all(
 
     def worked(task: asyncio.Task[None]) -> None:
         working.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            failures.append(failure)
+            if isinstance(failure, FatalBackendError):
+                caller.halt()  # every other call would meet it too
         caller.changed.set()
 
     async def watch(stop: StopSignal) -> None:
         await stop.wait(1)
         caller.halt()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(stop.seconds):
                 await stop.wait(2)
-        except TimeoutError:
-            pass
         for task in working:
             task.cancel()
         ended.append(caller.stopped())
 
+    watching = None if stop is None else asyncio.create_task(watch(stop))
     try:
-        async with asyncio.TaskGroup() as group:
-            watching = None if stop is None else group.create_task(watch(stop))
-            while not ended and not caller.halted:
-                if len(working) >= caller.capacity:
-                    caller.changed.clear()
-                    await caller.changed.wait()
-                elif (case := next(waiting, None)) is None:
-                    break
-                else:
-                    task = group.create_task(work(case))
-                    working.add(task)
-                    task.add_done_callback(worked)
-                    await asyncio.sleep(0)
-                    if task.done():  # its answers were at hand
-                        working.discard(task)
-            while working:
+        while not ended and not failures and not caller.halted:
+            if len(working) >= caller.capacity:
                 caller.changed.clear()
                 await caller.changed.wait()
-            if caller.halted and next(waiting, None) is not None:
-                ended.append(caller.stopped())
-            if watching is not None:
-                watching.cancel()
-    except BaseExceptionGroup as failures:
-        # One clear error for the person, not a group of the same one from every worker.
-        raise failures.exceptions[0] from None
-    if ended:
-        raise ended[0]
+            elif (case := next(waiting, None)) is None:
+                break
+            else:
+                task = asyncio.create_task(work(case))
+                working.add(task)
+                task.add_done_callback(worked)
+                await asyncio.sleep(0)
+                if task.done():  # its answers were at hand
+                    working.discard(task)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as patience:
+                while working:
+                    if failures and patience.when() is None:
+                        patience.reschedule(asyncio.get_running_loop().time() + STOP_SECONDS)
+                    caller.changed.clear()
+                    await caller.changed.wait()
+        if not failures and caller.halted and next(waiting, None) is not None:
+            ended.append(caller.stopped())
+    finally:
+        left = [*working, *([] if watching is None else [watching])]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+    if failures or ended:
+        # The first says why; what the others met may be its effect.
+        raise [*failures, *ended][0]
 
 
 def _start(ranker: Ranker, case: Case) -> RankingSteps:

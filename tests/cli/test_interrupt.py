@@ -7,6 +7,7 @@ import json
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,31 @@ async def test_once_leaves_a_readable_run_and_says_how_to_go_on(tmp_path: Path, 
         assert read_manifest(tmp_path / "run")["origin"]["verb"] == "eval"
         await gone_on_with(tmp_path, stalling, arguments)
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["cases"] == CASES
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGHUP, signal.SIGHUP)], ids=["term", "hup"])
+async def test_calls_under_way_are_waited_for_whoever_asks_to_stop(
+    tmp_path: Path, numbers: tuple[signal.Signals, ...]
+) -> None:
+    write_candidates(tmp_path / "candidates.jsonl", CASES)
+    asked: list[Mapping[str, Any]] = []
+
+    def slow(content: Mapping[str, Any]) -> Step:
+        asked.append(content)
+        return replace(good("Film 1"), hang=3.0)
+
+    async with ScriptedServer(answer=slow) as server:
+        arguments = asking(server.base_url, *EVAL, "--no-profile", concurrency=3)
+        process = await start(tmp_path, *arguments)
+        while len(asked) < 3:
+            assert process.returncode is None
+            await asyncio.sleep(0.02)
+        for number in numbers:
+            process.send_signal(number)
+        assert (await ended(process))[0] == 130
+        assert len(asked) == 3 == len(read_records(tmp_path / "run"))
+        assert (await ended(await start(tmp_path, *arguments)))[0] == 0
+        assert len(asked) == CASES
 
 
 async def test_once_while_reranking_keeps_what_was_done(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import resource
+import shlex
 import subprocess
 from collections.abc import Callable, Generator
 from functools import partial
@@ -105,6 +106,14 @@ def test_a_full_disk_behind_stdout_is_an_error_in_words(folder: Path, url: str) 
             check=False,
         )
     refused(ran, "No space left")
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-", "2>&- <&-", "2> >(true)"])
+def test_progress_that_nobody_gets_ends_no_run(folder: Path, url: str, stderr: str) -> None:
+    line = f"{shlex.join(command(*asking(url, *EVAL)))} {stderr}"
+    ran = subprocess.run(["bash", "-c", line], cwd=folder, env=environment(), stdout=subprocess.PIPE, check=False)
+    assert ran.returncode == 0 and b"NDCG@10" in ran.stdout
+    assert len(read_records(folder / "run")) == CASES
 
 
 def test_a_folder_that_cannot_be_written_is_named(folder: Path, url: str) -> None:

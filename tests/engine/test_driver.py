@@ -151,6 +151,22 @@ def test_a_fatal_failure_stops_the_run_with_one_error_and_keeps_what_was_answere
     assert not {"a0", "b0"} & set(again.asked)
 
 
+@pytest.mark.parametrize("failure", [FatalBackendError("wrong key"), ValueError("a fault of a backend of one's own")])
+def test_answers_under_way_at_a_failure_are_stored(store: Store, failure: Exception) -> None:
+    class Slow(Counting):
+        async def answer(self, request: Request) -> Response:
+            if request.messages[-1].content == "a0":
+                await asyncio.sleep(0.05)
+                raise failure
+            await asyncio.sleep(0.1)
+            return await super().answer(request)
+
+    backend = Slow()
+    with pytest.raises(type(failure), match=str(failure)):
+        run(backend, store, cases(200))
+    assert 0 < sum(backend.asked.values()) < 20 and store.stats().responses == sum(backend.asked.values())
+
+
 def test_cases_are_taken_from_the_source_only_as_they_are_needed(store: Store) -> None:
     taken = 0
     most_ahead = 0

@@ -1,0 +1,61 @@
+"""What a command shares with whoever started it: streams that may be closed or full, and the signals that end it."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class _Unheard(io.FileIO):
+    """Writes where nobody may read: a disk that is full, a pipe or a terminal that has gone."""
+
+    def write(self, data: Buffer, /) -> int:
+        """Return how many bytes went, those that nobody gets included."""
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def keep_streams() -> None:
+    """Make stdout and stderr streams that what is done for them does not end with.
+
+    A line of progress that cannot be written is no reason to stop calls that are paid for. A stream that was closed
+    (`2>&-`) leads nowhere: the next file to be opened, a Store, would else have its number.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - for as long as the process lives
+    if sys.stderr is sys.__stderr__:
+        encoding = sys.stderr.encoding if sys.stderr else None
+        sys.stderr = io.TextIOWrapper(io.BufferedWriter(_Unheard(2, "w", closefd=False)), encoding, line_buffering=True)
+    for stream in (sys.stdout, sys.stderr):
+        # Of a console or a pipe that is not UTF-8: what it does not know, such as a minus sign, is no reason to stop.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def stop_as_by_ctrl_c() -> None:
+    """Let SIGTERM (a job scheduler) and SIGHUP (the terminal has gone) do what Ctrl-C does: the calls under way, which
+    are paid for, are waited for. A SIGHUP that is ignored (`nohup`) stays so."""
+    # A shell that starts a command in the background lets it ignore SIGINT; whoever sends one means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _stop)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    # The system and the shell both send it when a terminal goes, and a second Ctrl-C waits for no call.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGINT)

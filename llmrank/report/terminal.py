@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 120
 """A pipe has no width of its own."""
+NARROWEST = 40
+"""Columns without which nothing can be laid out; a terminal that has fewer breaks the lines by itself."""
 REASONS = 4
 NAME_WIDTH, TITLE_WIDTH = 12, 40
 BESIDE = 4
@@ -29,7 +31,9 @@ BESIDE = 4
 
 def console(width: int | None = None) -> Console:
     """Return the console for results: stdout, as wide as the terminal, or 120 columns for a pipe or a file."""
-    return Console(width=width or (None if Console().is_terminal else PIPE_WIDTH), highlight=False, markup=False)
+    own = Console()
+    width = width or (max(own.width, NARROWEST) if own.is_terminal else PIPE_WIDTH)
+    return Console(width=width, highlight=False, markup=False)
 
 
 def show_metrics(

@@ -35,7 +35,7 @@ SHOTS = "shots.parquet"
 SHOT = "#shot-"
 PRIVATE_FOLDER = 0o700
 COMPLETE = "name a complete Run folder"
-DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a damaged file raises."""
 T = TypeVar("T")
 

@@ -61,10 +61,10 @@ def test_help_shows_every_default() -> None:
         assert f"[default: {default}]" in line
 
 
-def in_terminal(folder: Path, *arguments: str) -> str:
-    """Return what the command writes to a terminal of 80 columns."""
+def in_terminal(folder: Path, *arguments: str, columns: int = COLUMNS) -> str:
+    """Return what the command writes to a terminal of so many columns."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         command(*arguments), cwd=folder, env=environment(TERM="xterm"), stdin=theirs, stdout=theirs, stderr=theirs
     )
@@ -90,6 +90,13 @@ def test_a_terminal_that_does_not_know_a_character_is_shown_its_number(
     main()
     sys.stdout.flush()
     assert rb"\u2500" in written.getvalue(), "a rule of the table"
+
+
+@pytest.mark.parametrize("columns", [1, 12])
+def test_a_terminal_too_narrow_for_anything_is_written_to(tmp_path: Path, columns: int) -> None:
+    made = lr.evaluate(cases(4), ranker="random", out=tmp_path / "run", progress=False)
+    for more in ((), ("--user", cases(1)[0].user_id), ("--depth",)):
+        assert in_terminal(tmp_path, "show", str(made.path), *more, columns=columns).strip()
 
 
 def test_progress_stays_in_one_line(tmp_path: Path) -> None:

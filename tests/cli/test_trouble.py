@@ -189,3 +189,9 @@ def test_a_damaged_run_is_named_and_left_as_it_is(folder: Path, url: str, file: 
     before = path.read_text()
     refused(run(folder, *asking(url, *EVAL)), *said)
     assert path.read_text() == before
+
+
+def test_a_run_that_is_nested_without_end_is_named(folder: Path, url: str) -> None:
+    (folder / "run").mkdir()
+    (folder / "run" / "manifest.json").write_text("[" * 100_000)
+    refused(run(folder, *asking(url, *EVAL)), "manifest.json", "damaged")

@@ -185,12 +185,8 @@ def _drawn(
         raise InputError("there are no Cases", path=path, hint="give at least one")
     if not fitting:
         asks, needs = ("a rating", "target") if task == "rating" else ("a ranking", "candidates")
-        raise InputError(
-            f"the prompt asks for {asks}, and no row has {needs}",
-            path=path,
-            field=needs,
-            hint="choose a prompt of the other task (`llmrank prompts list`), or add the field to the rows",
-        )
+        hint = "choose a prompt of the other task (`llmrank prompts list`), or add the field to the rows"
+        raise InputError(f"the prompt asks for {asks}, and no row has {needs}", path=path, field=needs, hint=hint)
     users = {case.user_id for case in fitting}
     drawn = set(sample_users(users, settings.users or len(users), settings.seed))
     cases = sorted((case for case in fitting if case.user_id in drawn), key=lambda case: case.case_id)
@@ -218,8 +214,6 @@ class Prepared:
     """A dataset, split, and the users that are drawn."""
 
     split: Split
-    train: Mapping[str, tuple[Event, ...]]
-    """Training events by user."""
     drawn: Sequence[str]
     available: int
     """Users that could be drawn: those with events on both sides of the cut."""
@@ -233,15 +227,22 @@ def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: 
     cut = parse_split(settings.split, file_order=settings.file_order)
     dataset = load_dataset(str(settings.data), columns=column_roles(settings.columns), k_core=settings.k_core, say=say)
     split = cut(dataset)
-    train = histories(split)
-    tested = {dataset.users[index] for index in set(split.test.user.tolist())} & set(train)
+    tested = held_out(split)  # of users with a history: a split leaves the others out
     users = default_users if settings.users is None else settings.users
-    return Prepared(split, train, sample_users(tested, users or len(tested), settings.seed), len(tested))
+    return Prepared(split, sample_users(tested, users or len(tested), settings.seed), len(tested))
 
 
 def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: Say) -> CaseSet:
     prepared = prepare(settings, say=say)
-    split, train, drawn = prepared.split, prepared.train, prepared.drawn
+    found = _of_users(prepared.split, prepared.drawn, settings, task, catalogue=catalogue, say=say)
+    notes = (prepared.split.note, *_notes(found, prepared.available, settings))
+    return replace(found, notes=notes, available=prepared.available)
+
+
+def _of_users(
+    split: Split, drawn: Sequence[str], settings: CaseSettings, task: Task, *, catalogue: bool = False, say: Say
+) -> CaseSet:
+    """Return a Case of each user drawn, about what they do on the test side of the split."""
     dataset = split.dataset
     manifest = _manifest(settings, len(drawn)) | {
         "data": dataset.name,
@@ -250,27 +251,23 @@ def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: S
         "k_core": settings.k_core,
     }
     if task == "rating":
-        cases = sorted(rating_cases(split, drawn), key=lambda case: case.case_id)
-        evaluation = "ratings"
+        cases, evaluation = sorted(rating_cases(split, drawn), key=lambda case: case.case_id), "ratings"
     elif catalogue:
-        cases = _catalogue_cases(split, drawn)
-        evaluation = "full"
+        cases, evaluation = _catalogue_cases(split, drawn), "full"
     else:
-        cases, evaluation, recall = _recalled(split, drawn, settings, say)
-        manifest["recall"] = recall
+        cases, evaluation, manifest["recall"] = _recalled(split, drawn, settings, say)
     return CaseSet(
         cases=tuple(cases),
-        training=_training(split, train),
+        training=TrainingData(partial(_as_cases, histories(split)), dataset.rating_scale or (1.0, 5.0)),
         evaluation=evaluation,
         task=task,
         target_forced=settings.force_target,
-        notes=(split.note, *_notes(cases, prepared.available, settings)),
+        notes=(),
         settings=manifest,
         domain=dataset.domain,
         seed=settings.seed,
         split=split,
         proposed=settings if "recall" in manifest else None,
-        available=prepared.available,
     )
 
 
@@ -294,27 +291,7 @@ def validation_cases(
     inner = validation_split(split)
     held = held_out(inner)
     drawn = sample_users(held, users or len(held), settings.seed)
-    if task == "rating":
-        cases, evaluation = sorted(rating_cases(inner, drawn), key=lambda case: case.case_id), "ratings"
-    else:
-        cases, evaluation, _ = _recalled(inner, drawn, settings, say)
-    return CaseSet(
-        cases=tuple(cases),
-        training=_training(inner, histories(inner)),
-        evaluation=evaluation,
-        task=task,
-        target_forced=settings.force_target,
-        notes=(),
-        settings=_manifest(settings, len(drawn)),
-        domain=split.dataset.domain,
-        seed=settings.seed,
-        split=inner,
-    )
-
-
-def _training(split: Split, train: Mapping[str, tuple[Event, ...]]) -> TrainingData:
-    scale = split.dataset.rating_scale or (1.0, 5.0)
-    return TrainingData(partial(_as_cases, train), scale)
+    return _of_users(inner, drawn, settings, task, say=say)
 
 
 def _as_cases(train: Mapping[str, tuple[Event, ...]]) -> Iterator[Case]:
@@ -352,13 +329,13 @@ def _recalled(
 
 def _catalogue_cases(split: Split, users: Sequence[str]) -> list[Case]:
     """Return Cases whose candidates are all items that the user has not had, in catalogue order."""
-    train, test = histories(split), held_out(split)
-    cases: list[Case] = []
+    train, test, cases = histories(split), held_out(split), list[Case]()
     for user in users:
-        seen = {event.item.item_id for event in train[user]}
+        history = train[user]
+        seen = {event.item.item_id for event in history}
         relevant = tuple(dict.fromkeys(event.item.item_id for event in test[user]))
         unseen = tuple(item for item in split.dataset.items if item.item_id not in seen)
-        cases.append(Case(user, train[user], candidates=unseen, relevant=relevant))
+        cases.append(Case(user, history, candidates=unseen, relevant=relevant))
     return cases
 
 
@@ -368,12 +345,9 @@ def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
         return case
     item = items.get(case.relevant[0])
     if item is None:
-        raise InputError(
-            f"the title of {case.relevant[0]!r} is not in the file, so it cannot be shown",
-            user=case.user_id,
-            field="relevant",
-            hint="add the item to the candidates of a row, or leave out --force-target",
-        )
+        problem = f"the title of {case.relevant[0]!r} is not in the file, so it cannot be shown"
+        hint = "add the item to the candidates of a row, or leave out --force-target"
+        raise InputError(problem, user=case.user_id, field="relevant", hint=hint)
     return replace(case, candidates=(*case.candidates[:-1], item))
 
 

@@ -28,16 +28,11 @@ class AutoInt(ClickModel):
     def network(self, users: int, items: int) -> nn.Module:
         """Return the model."""
         feature = library("torch_rechub.basic.features").SparseFeature
-        recent = [
-            feature(f"recent_{back}", items + 1, self.dimension, shared_with="item")
-            for back in range(1, self.length + 1)
-        ]
+        fields = [feature("user", users + 1, self.dimension), feature("item", items + 1, self.dimension)]
+        for back in range(1, self.length + 1):
+            fields.append(feature(f"recent_{back}", items + 1, self.dimension, shared_with="item"))
         return library("torch_rechub.models.ranking").AutoInt(
-            sparse_features=[
-                feature("user", users + 1, self.dimension),
-                feature("item", items + 1, self.dimension),
-                *recent,
-            ],
+            sparse_features=fields,
             dense_features=[],
             num_layers=self.layers,
             num_heads=self.heads,

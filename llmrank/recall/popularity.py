@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
 from llmrank.recall.model import Fitted, RecallModel, preferences
@@ -21,8 +20,4 @@ class Popularity(RecallModel):
         """Return the model."""
         known = preferences(split)
         counts = known.popularity.astype(np.float64)
-
-        def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
-            return np.tile(counts, (len(rows), 1))
-
-        return Fitted(known, score)
+        return Fitted(known, lambda rows: np.tile(counts, (len(rows), 1)))

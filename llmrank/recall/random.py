@@ -22,11 +22,7 @@ class RandomRecall(RecallModel):
     def fit(self, split: Split) -> Fitted:
         """Return the model; the training data says only what has been seen."""
         users, known = split.dataset.users, preferences(split)
-
-        def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
-            return np.stack([self._draw(users[row], len(known.items)) for row in rows])
-
-        return Fitted(known, score)
+        return Fitted(known, lambda rows: np.stack([self._draw(users[row], len(known.items)) for row in rows]))
 
     def _draw(self, user_id: str, items: int) -> NDArray[np.float64]:
         digest = hashlib.sha256(f"{self.seed}:{user_id}".encode()).digest()

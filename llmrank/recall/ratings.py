@@ -47,11 +47,7 @@ class RatingModel(TrainedModel):
     def fitted(self, learner: Learner, split: Split) -> Fitted:
         """Return the learner as a fitted model; no item and no user needs a fallback."""
         known = preferences(split)
-
-        def score(rows: NDArray[np.int32]) -> NDArray[np.float64]:
-            return learner.scores(rows)[:, known.items]
-
-        return Fitted(known, score)
+        return Fitted(known, lambda rows: learner.scores(rows)[:, known.items])
 
     def quality(self, fitted: Fitted, wanted: Interactions) -> float:
         """Return the RMSE of the ratings in `wanted`, negative: more is better."""

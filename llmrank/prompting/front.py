@@ -70,9 +70,23 @@ RESERVED = {"model", "messages", "n", "stream", "logprobs", "top_logprobs", "max
 """Fields of a call's body that llmrank sets itself."""
 
 
+SECRET = frozenset({"apikey", "authorization", "accesstoken", "xapikey"})
+"""Names of fields, without signs and in lower case, that hold a key: all that a body holds is stored and shared."""
+
+
+def _secret_in(value: JsonValue) -> str | None:
+    """Return the name of a field that holds a key, at any depth."""
+    if isinstance(value, dict):
+        own = next((name for name in value if "".join(filter(str.isalnum, name)).lower() in SECRET), None)
+        return own or next(filter(None, map(_secret_in, value.values())), None)
+    return next(filter(None, map(_secret_in, value)), None) if isinstance(value, list) else None
+
+
 def _extra_body(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if own := sorted(RESERVED & value.keys()):
         raise ValueError(f"{own[0]!r} is set by llmrank itself; write it under `sampling`, or leave it out")
+    if secret := _secret_in(value):
+        raise ValueError(f"{secret!r} would be kept with every answer and in the Run; set OPENAI_API_KEY in its place")
     json.dumps(value, allow_nan=False)  # raises ValueError for what JSON has no number for
     return value
 

@@ -59,9 +59,9 @@ _EDITION = re.compile(
 )
 _COMPARES = re.compile(r"\b(?:like|similar|reminiscent|because|since|than|loved|liked|enjoyed|watched|rated)\b")
 _LEAD_IN = re.compile(
-    r"\b(?:recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?|starts? with"
-    r"|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by|then"
-    r"|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
+    r"\b(?=[a-z])(?:recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?"
+    r"|starts? with|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by"
+    r"|then|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
     r"|output|answer|movies?|items?|put|place|would be):? |:[*_]{0,3} ",
     re.IGNORECASE,
 )
@@ -445,11 +445,11 @@ def title_in_cell(text: str, index: TitleIndex, line: int) -> Mentions:
 
 def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
     """`Alien 2. Heat 3. Fargo`, the first number perhaps already taken off."""
-    first = _INLINE_NUMBER.search(body)
-    begun = first is None or first[1] != "1"
+    marks = [*_INLINE_NUMBER.finditer(body)]
+    begun = not marks or marks[0][1] != "1"
     numbers = [(0, 0)] if begun else []
     depth = at = 0
-    for found in _INLINE_NUMBER.finditer(body):
+    for found in marks:
         depth += body.count("(", at, found.start()) - body.count(")", at, found.start())
         at = found.end()
         if int(found[1]) == len(numbers) + 1 and depth == 0:
@@ -503,8 +503,7 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
             if not cut and start and (not listing or piece[:1].islower()):
                 break
             mention = cut or mention
-        beside = _COMPARES.search(piece[:400]) or _AUTHOR.search(piece[:400])
-        if not mention.match and not start and beside and (parts := _remark(piece, index)):
+        if not mention.match and not start and (parts := _beside(piece, index)):
             return parts  # `Alien - like The Thing (1982)`: the year is another film's
         if mention.match or not _is_sentence(piece):
             found.append(mention)
@@ -515,6 +514,12 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
         if start and listing:
             found += _last(body[start:].strip(), index)
     return found if start else None
+
+
+def _beside(piece: str, index: TitleIndex) -> Mentions | None:
+    """Return the title before words that compare it with another, or name its author."""
+    compares = _COMPARES.search(piece[:400]) or _AUTHOR.search(piece[:400])
+    return _remark(piece, index) if compares else None
 
 
 def _last(rest: str, index: TitleIndex) -> Mentions:

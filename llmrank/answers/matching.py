@@ -324,9 +324,8 @@ def _likeness(a: Name, b: Name, same_year: bool) -> float:
     """Return how like two names are, 0 where a word of one is no plausible misspelling of its counterpart."""
     if a.joined == b.joined or a.content == b.content:
         return 0.99
-    if not _is_misspelt(a.words, b.words, same_year):
-        return 0.0
-    return Indel.normalized_similarity(a.text, b.text, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
+    near = Indel.normalized_similarity(a.text, b.text, score_cutoff=_NEAR_SAME_YEAR if same_year else _NEAR)
+    return near if near and _is_misspelt(a.words, b.words, same_year) else 0.0
 
 
 def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -> bool:

@@ -74,7 +74,7 @@ class Recalled:
 
     def _abridged(self, name: Name) -> Iterable[int]:
         """Yield the items in whose titles all words of a name stand: of a film in its second part, or as its first."""
-        telling = [word for word in name.content if not any(map(str.isdigit, word))]
+        telling = [word for word in name.content if word not in name.numbers]
         if not telling:
             return
         holding = self._holding_word(name.content[0])
@@ -131,8 +131,10 @@ def _has_slips(a: Name, b: Name) -> bool:
         return True
     if len(a.words) != len(b.words) or len(a.words) == 1:
         return min(len(a.joined), len(b.joined)) > _SHORT and _is_slip(a.joined, b.joined, 1)
-    pairs = zip(a.words, b.words, strict=True)
-    return all(one == other or _is_slip(one, other, max(1, len(one) // 4)) for one, other in pairs)
+    for one, other in zip(a.words, b.words, strict=True):
+        if one != other and not _is_slip(one, other, max(1, len(one) // 4)):
+            return False
+    return True
 
 
 def _is_slip(a: str, b: str, most: int) -> bool:
@@ -140,7 +142,7 @@ def _is_slip(a: str, b: str, most: int) -> bool:
 
     A plural is another word; another letter makes another word, but for a long one.
     """
-    if min(len(a), len(b)) < 3 or abs(len(a) - len(b)) > most or is_plural(a, b) or OSA.distance(a, b) > most:
+    if min(len(a), len(b)) < 3 or abs(len(a) - len(b)) > most or OSA.distance(a, b) > most or is_plural(a, b):
         return False
     return len(a) != len(b) or sorted(a) == sorted(b) or len(a) >= _LONG
 

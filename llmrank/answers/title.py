@@ -101,7 +101,7 @@ def is_plural(a: str, b: str) -> bool:
 
 def numbers(name: str) -> tuple[str, ...]:
     """Return the words of a normalised name that hold a digit, sorted: what tells a sequel from its original."""
-    if not any(map(str.isdigit, name)):
+    if name.replace(" ", "").isalpha():
         return ()
     return tuple(sorted(word for word in name.split() if any(map(str.isdigit, word))))
 

@@ -152,9 +152,9 @@ async def rank_all(
         BoundReachedError: the next call could pass a bound; Cases that need no further call are done first.
         StoppedError: `stop` asked for it; the calls under way were given its time, and Cases that they complete are
             done.
-        LlmrankError: what `caller.ask` and `done` raise, after the calls under way were given ten seconds, so that
-            answers that are paid for are stored; so is whatever else a backend, a ranker or a reporter of the user's
-            own raises.
+        LlmrankError: what `caller.ask`, `done` and the iterator of Cases raise, after the calls under way were given
+            ten seconds, so that answers that are paid for are stored; so is whatever else a backend, a ranker or a
+            reporter of the user's own raises.
     """
     waiting = iter(cases)
     working: set[asyncio.Task[None]] = set()
@@ -185,8 +185,7 @@ async def rank_all(
             task.cancel()
         ended.append(caller.stopped())
 
-    watching = None if stop is None else asyncio.create_task(watch(stop))
-    try:
+    async def begin() -> None:
         while not ended and not failures and not caller.halted:
             if len(working) >= caller.capacity:
                 caller.changed.clear()
@@ -200,9 +199,14 @@ async def rank_all(
                 await asyncio.sleep(0)
                 if task.done():  # its answers were at hand
                     working.discard(task)
+
+    beginning = asyncio.create_task(begin())
+    beginning.add_done_callback(worked)
+    watching = None if stop is None else asyncio.create_task(watch(stop))
+    try:
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as patience:
-                while working:
+                while working or not beginning.done():
                     if failures and patience.when() is None:
                         patience.reschedule(asyncio.get_running_loop().time() + STOP_SECONDS)
                     caller.changed.clear()
@@ -210,7 +214,7 @@ async def rank_all(
         if not failures and caller.halted and next(waiting, None) is not None:
             ended.append(caller.stopped())
     finally:
-        left = [*working, *([] if watching is None else [watching])]
+        left = [*working, beginning, *([] if watching is None else [watching])]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)

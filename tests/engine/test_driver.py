@@ -167,6 +167,17 @@ def test_answers_under_way_at_a_failure_are_stored(store: Store, failure: Except
     assert 0 < sum(backend.asked.values()) < 20 and store.stats().responses == sum(backend.asked.values())
 
 
+def test_answers_under_way_at_a_fault_of_the_source_are_stored(store: Store) -> None:
+    def source() -> Iterator[Case]:
+        yield from cases(2)
+        raise InputError("row 3 is no Case", hint="mend it")
+
+    backend = Counting()
+    with pytest.raises(InputError, match="row 3"):
+        run(backend, store, source())
+    assert store.stats().responses == sum(backend.asked.values()) == 6
+
+
 def test_cases_are_taken_from_the_source_only_as_they_are_needed(store: Store) -> None:
     taken = 0
     most_ahead = 0

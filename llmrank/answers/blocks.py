@@ -52,7 +52,7 @@ NOTATIONS = (
     Notation("number", "a number", re.compile(
         rf"{_DRESS}(?:\(?#?(\d{{1,4}})(?:[-–]\d{{1,4}}(?=[.)]))?[*_]*+"
         rf"(?:[.)](?=[\s*_\"'“‘«„\[(#]|[^\W\d]|$)|(?<!\d{{4}}):(?=\s|\[)"
-        rf"|,(?= ?[^\d\s#\[(])|(?: [-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
+        rf"|,(?= ?[^\d\s#\[(])|(?: ?[-–—]|\t)(?=\s)))[*_\s]*+"), "1. Heat"),
     Notation("number", "a word for a number", re.compile(
         rf"{_DRESS}(?:(?:and|my|at) ){{0,2}}(?:number|nummer|nr\.?|no\.) ?(\d{{1,3}})[*_]*+ ?[:.)–—-](?=\s)[*_\s]*+",
         re.I), "Number 1: Heat"),
@@ -508,6 +508,10 @@ def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, ob
         try:
             value, until = decoder.raw_decode(text, after.end() - 1)
         except (ValueError, RecursionError):
+            fields = _CUT_FIELD.findall(text, after.end(), after.end() + _CUT) if "}" not in text[after.end() :] else []
+            if fields and fields[0][0] in first:  # the answer breaks off in an object
+                objects.append(dict(fields))
+                end = len(text)
             break
         if not isinstance(value, dict) or value.keys() != first.keys():
             break
@@ -517,6 +521,8 @@ def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, ob
     return (objects if len(objects) > 1 else first), end
 
 
+_CUT_FIELD = re.compile(r"\"(\w{1,40})\" ?: ?\"([^\"\n]{1,300})\"(?=[,\s])")
+_CUT = 1000
 _NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
 
 

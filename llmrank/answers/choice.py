@@ -77,6 +77,7 @@ _SMALL_LETTER = re.compile(
     r"[\W_]*(?:(?:my|the|final|best|answer|choice|option|is)\b[\W_]*)*+[a-z][\W_]*", re.IGNORECASE
 )
 """`b`, `Answer: b`"""
+_SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _OFFERED = re.compile(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)", re.IGNORECASE)
 """The question's last line repeated before the answer: `Movie A or Movie B: Movie B`."""
 
@@ -103,8 +104,9 @@ class Choice(TextFormat):
             ranked = (question.items[titled.positions[0]].item_id,)  # A Game of Thrones, which is no A
             return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={titled.stage: 1})
         every = [word for word in _identifiers_in(text, identifiers) if not _is_in_title(word, text, index)]
-        if not every and identifiers.are_letters and _SMALL_LETTER.fullmatch(text):
-            every = _identifiers_in(text.upper(), identifiers)
+        small = [*_SMALL_IN_BRACKETS.finditer(text)]
+        if not every and identifiers.are_letters and (_SMALL_LETTER.fullmatch(text) or len(small) == 1):
+            every = _identifiers_in(small[0][0].upper() if small else text.upper(), identifiers)
         if (at := _beside_its_title(every, text, index)) is not None:
             beside = len({word.text for word in every if word.position != at})
             return answered(response, {"named_beside": beside}, ranked=(question.items[at].item_id,))

@@ -117,7 +117,7 @@ _LABEL = re.compile(
     r"|options?|history"
     r"|watched|liked|that|correction|edit|revised|updated?|corrected|reasoning|attempt|draft|antwort|ergebnis|rangliste"
     r"|reihenfolge|réponse|classement|respuesta|clasificación|resposta|risposta|classifica|итог|ответ|рейтинг|кандидаты"
-    r"|答案|排名|排序|结果|结论|候选|候補|候选电影|후보|순위|答え))[*_ ]{0,4}:[*_]{0,3}\s"
+    r"|答案|排名|排序|结果|结论|候选|候補|候选电影|후보|순위|答え|不推荐|不推薦))[*_ ]{0,4}:[*_]{0,3}\s"
     r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s",
     re.IGNORECASE,
 )  # fmt: skip
@@ -300,6 +300,9 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
     announced = [group for group in open_ones if group.meaning]
     if open_ones[-1].meaning and all(group.meaning or is_as_shown(group.named) for group in open_ones):
         open_ones = announced  # the candidates are repeated, then ranked
+    settled = [group for group in open_ones if not _ALTERNATIVE.match(group.labels[0])]
+    if settled and settled[0].meaning:
+        open_ones = settled
     if _ORDERS.search(last_line(open_ones[-1].listing.intro)):
         shown = [group for group in open_ones[:-1] if is_as_shown(group.named) and not _ORDERS.search(group.labels[-1])]
         open_ones = [group for group in open_ones if group not in shown]  # here are the candidates: …
@@ -337,6 +340,11 @@ def _label_of(group: _Group) -> str:
     return re.sub(r"[\W\d_]+", " ", last_line(group.listing.intro)).strip().casefold()
 
 
+_ALTERNATIVE = re.compile(
+    r"\W*(?:if|should) (?:they|you|he|she|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest))\b",
+    re.IGNORECASE,
+)
+"""`If they play with friends instead:` announces another ranking for another case."""
 _ORDERS = re.compile(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)", re.IGNORECASE)
 """What says of a list that it is a ranking; `Here are …` alone may introduce the candidates."""
 _WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$", re.I)

@@ -133,7 +133,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
         any(pattern.search(last) for pattern in (_UNORDERED, _EVEN, _ASKS_BACK))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or _GROUPED.search(said) is not None
-        or len(_CONDITIONS.findall(said)) > 1
+        or len({*_CONDITIONS.findall(said)}) > 1
         or (by_scores and _LOWER_IS_BETTER.search(said) is not None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )

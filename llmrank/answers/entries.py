@@ -28,6 +28,7 @@ _QUOTES = "\"“”„«»'‘’`"
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
 _INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|]|(?<=\d\)))[(\[]?#?(\d{1,3})(?:[.):\]]{1,2}|[位위]:?)\s?")
 _FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?$")
+_INNER_LABEL = re.compile(r"[.;!?] {1,2}([^.:;!?\n]{2,60}:) ")
 _BETWEEN_QUOTES = re.compile(
     rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и|then|finally|followed by|puis"
     rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"
@@ -36,7 +37,10 @@ _BETWEEN_QUOTES = re.compile(
 _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
 """JSON that breaks off."""
 _FIRST_QUOTE = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
-_CLOSED = re.compile(r"[\W_]{0,6}?(?:\*\*|__|[\"“„«])(?P<inside>[^\n]{1,300}?)(?:\*\*|__|[\"”“»])(?!\w)")
+_CLOSED = re.compile(
+    r"[\W_]{0,6}?(?i:(?:(?:the|der|das|le|la|el|il|o) )?(?:film|movie|book|buch|roman|livre|libro|novel|spiel|game) )?"
+    r"(?:\*\*|__|[\"“„«])(?P<inside>[^\n]{1,300}?)(?:\*\*|__|[\"”“»])(?!\w)"
+)
 _MORE_CLOSED = re.compile(r" ?(?:[,;>→]|and\b|&) ?(?:and )?(?:\*\*|__)\w")
 """`**Alien**, **Heat**`: one of several."""
 _YEAR = re.compile(r"[(\[](?:18|19|20)\d\d(?: ?[-–] ?\d{0,4})?[)\]]")
@@ -99,7 +103,7 @@ _VERB = re.compile(
     r"|should|will|isn['’]t"
     r"|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
-_TWO_PARTS = re.compile(r" (?:[-–—→|]|->|=>|--) ")
+_TWO_PARTS = re.compile(r" (?:[-–—→←|]|->|<-|=>|--) ")
 _COLON = re.compile(r": ")
 """Between an author and a book."""
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
@@ -456,9 +460,18 @@ def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
             numbers.append(found.span())
     if len(numbers) < 2:
         return None
+    body = body[: numbers[-1][1]] + _without_dismissed(body[numbers[-1][1] :])
     pieces = [body[one[1] : two[0]].strip(" ,;|") for one, two in pairwise([*numbers, (len(body), 0)])]
     parts = [mention for piece in pieces if piece for mention in _one(piece, index)]
     return parts if parts and (len(numbers) - begun > 1 or all(mention.match for mention in parts)) else None
+
+
+def _without_dismissed(body: str) -> str:
+    """Return a line up to the label of what it leaves out (`1. Heat 2. Fargo. Not recommended: Alien`)."""
+    for label in islice(_INNER_LABEL.finditer(body), _REMARKS):
+        if meaning(label[1]) == "left out":
+            return body[: label.start()]
+    return body
 
 
 def _quoted(body: str, index: TitleIndex) -> Mentions | None:

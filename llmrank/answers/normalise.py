@@ -72,6 +72,9 @@ _LATEX = re.compile(
     r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
     r"|[a-z]{2,12}\{(?P<inside>[^{}\n]{0,300})\}|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
 )
+_HAN = "一二三四五六七八九十"
+_NTH_INSIDE = re.compile(rf"(?<=[^\s\d].)第(\d{{1,2}}|[{_HAN}])[名位]:? ?")
+"""`第二名:` within a line."""
 _BOXED = re.compile(r"\\boxed ?\{((?:[^{}\n]|\{[^{}\n]{0,300}\}){1,300})\}")
 """The box in which models put the answer to a question of mathematics."""
 _LATEX_AS = {"item": "\n- ", "begin": "\n", "end": "\n"}
@@ -108,6 +111,10 @@ def normalise(text: str) -> str:
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     text = folded(text)
+    if "\\n" in text and "\n" not in text.strip() and "{" not in text:
+        text = text.replace("\\n", "\n")  # a text that was escaped
+    if "第" in text:
+        text = _NTH_INSIDE.sub(lambda found: f" {_HAN.find(found[1]) + 1 or found[1]}. ", text)
     if "```" in text:
         parts = text.split("```")
         parts[1::2] = ("" if _PROGRAM.search(part) else part for part in parts[1::2])

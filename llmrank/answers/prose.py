@@ -16,6 +16,7 @@ from llmrank.answers.blocks import CARDINALS, ORDINALS, word_set
 from llmrank.answers.identifiers import Identifiers
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
+from llmrank.answers.phrases import meaning
 from llmrank.answers.title import normalised
 
 Place = int | Literal["next", "last"] | None
@@ -36,26 +37,32 @@ _NUMBERED = re.compile(r"[*_#\[(]*(\w{1,3})[*_\])]*[.,;:!?)]*")
 
 _ENDINGS = ("st", "nd", "rd", *7 * ("th",))
 _ABROAD = (
-    "premierement primero zuerst erstens", "deuxiemement segundo zweitens", "troisiemement tercero drittens",
-    "quatriemement cuarto viertens", "cinquiemement quinto", "sixiemement sexto",
+    "premierement premier premiere primero primer primera primo prima primeiro primeira zuerst erstens erster erste",
+    "deuxiemement deuxieme seconde segundo segunda secondo seconda zweitens zweiter zweite",
+    "troisiemement troisieme tercero tercer tercera terzo terza terceiro terceira drittens dritter dritte",
+    "quatriemement quatrieme cuarto cuarta quarto quarta viertens vierter vierte",
+    "cinquiemement cinquieme quinto quinta funfter funfte", "sixieme sexto sexta sesto sesta sechster sechste",
+    "septieme septimo setimo settimo siebter siebte",
 )  # fmt: skip
 _ORDINALS = {
     form: at
     for at, (word, ending) in enumerate(zip(ORDINALS, _ENDINGS, strict=True), 1)
     for form in (word, f"{word}ly", f"{at}{ending}")
 } | {word: at for at, words in enumerate(_ABROAD, 1) for word in words.split()}
-_PLACES = word_set("place spot position choice pick option recommendation rank")
+_PLACES = word_set("place spot position choice pick option recommendation rank platz stelle lieu posto puesto lugar")
 _COUNTS = _PLACES | word_set("number no at")
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
-_LAST = word_set("last end zuletzt ultimo")
+_LAST = word_set("last end bottom zuletzt letzter letzte dernier derniere ultimo ultima")
 _OPENS = word_set(
     "start starting begin beginning recommend suggest pick choose rank watch put try read play go love enjoy"
+    " beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais inizierei consiglio"
+    " consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
 )
 _NEXT = word_set(
-    "then next also finally lastly afterwards subsequently followed after ensuite puis enfin dann danach schließlich"
-    " luego despues"
+    "then next also finally lastly afterwards subsequently followed after ensuite puis enfin suivi suivie dann danach"
+    " schliesslich gefolgt poi infine seguito seguita luego despues finalmente seguido depois"
 )
 _SPLITS = word_set("and then while with followed next also finally et und y puis dann")
 _AFTER = word_set("that this which those it")
@@ -66,7 +73,8 @@ _COMES = word_set(
 _LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
     "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
     " closely leave save add move moving books movies films games suggestion suggestions personally favourite favorite"
-    " ranking rounds rounding out würde ich mit beginnen empfehle recomendaria la le el por"
+    " ranking rounds rounding out its sequel ich wurde mit von auf an kommt kommen je dabord par de du en vient"
+    " viennent viendrait au la le les el il con da al por em com o e"
 )
 """The words that may stand between a mark, or the item before, and the item that they lead to."""
 _FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set("gets takes as close dead next foremost rounds it out until")
@@ -79,7 +87,8 @@ _AGAINST = re.compile(
     r"\b(?:not|no|never|cannot|nor|neither|none|(?:do|does|did|is|are|was|wo|ca|would|could|should|has|have)nt|instead"
     r"|actually|wait|rather|skip|avoid|swap|unless|except|worst|least|revers\w*|ascending|alphabetical\w*|random\w*"
     r"|particular|equal\w*|tied?|or|either|both|before|above|ahead|over|beats?|worse|lower|sorry|unable"
-    r"|hm+|however|draw|toss)\b"
+    r"|hm+|however|draw|toss|nicht|kein\w*|nie|oder|statt|ausser|schlecht\w*|wenigsten|pas|sauf|ou|pire|moins|non|ni"
+    r"|nunca|peor|menos|peggio\w*|meno|pior)\b"
 )
 """Words beside the items any of which may change what the sentences say."""
 
@@ -115,6 +124,7 @@ def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | No
     is given its place (`then`, `second`, `last`), and no place contradicts the order in which they stand. Where all
     have a number, the numbers order them.
     """
+    text = _without_left_out(text[: _LIMIT + 1])
     found = _without_repeats(text, _named(text, index, identifiers)) if len(text) <= _LIMIT else []
     if len(found) < 2 or len({one.at for one in found}) < len(found):
         return None
@@ -132,6 +142,15 @@ def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | No
         for one, line in zip(found, lines, strict=True)
     ]
     return Listing([mentions[at] for at in order], ordered=True) if order else None
+
+
+def _without_left_out(text: str) -> str:
+    """Return a text with spaces in the place of sentences that leave items out (`I would not recommend Heat`)."""
+    parts = _SENTENCE.split(text)
+    return "".join(" " * len(part) if meaning(part) == "left out" else part for part in parts)
+
+
+_SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
 
 
 def _speaks_against(gaps: Sequence[_Gap]) -> bool:
@@ -181,6 +200,8 @@ def _place(lead: str, tail: str) -> Place:
 
 
 def _said(words: Sequence[str]) -> Place:
+    if "second to last" in " ".join(words):
+        return "next"
     for word, after in pairwise([*words, ""]):
         if word in _ORDINALS:
             return _ORDINALS[word]
@@ -216,6 +237,8 @@ def _gap(text: str) -> _Gap:
         at = next((at for at, word in enumerate(words) if normalised(word) in _SPLITS), 0)
         return _Gap(" ".join(words[:at]), "", " ".join(words[at:]), ends=False, known=())
     tail, *pieces = _MARK.split(text)
+    if not "".join(pieces).strip() and normalised(tail).split(" ")[0] in _SPLITS and _is_known(tail):
+        return _Gap("", "", tail, ends=False, known=())  # and then its sequel, Heat
     begins = len(pieces) - 1
     while begins and pieces[begins - 1].strip() and _is_known(pieces[begins - 1]):
         begins -= 1  # After that, Heat
@@ -282,7 +305,8 @@ def _title_at(
         stop, after = start + len(text[start:last].rstrip(_MARKS)), text[last:].lstrip()
         goes_on = stop == last and (after[:1].isupper() or after[:1].isdigit())
         other_year = after[:1] == "(" and after[1:2].isdigit() and not _BRACKETED.match(after)
-        by_grammar = until == at + 1 and word.casefold() in _FUNCTION_WORDS and _begins_sentence(text, start)
+        in_words = text[start] == word[0] and word.casefold() in _FUNCTION_WORDS  # and not in quotes
+        by_grammar = until == at + 1 and in_words and _begins_sentence(text, start)
         unsure = len(match.positions) != 1 or goes_on or other_year or by_grammar or text[stop : stop + 1] == ":"
         return _Named(_UNSURE if unsure else match.positions[0], start, stop), until
     return None

@@ -209,5 +209,5 @@ def directed(listing: Listing, values: Sequence[int], are_ranks: bool) -> None:
 
 def falls(gaps: Sequence[str]) -> tuple[bool, bool]:
     """Return whether `<` stands between entries, so that the last is the best, and whether `<` and `>` both do."""
-    less, more = any("<" in gap for gap in gaps), any(">" in gap for gap in gaps)
+    less, more = any("<" in gap.replace("<-", "") for gap in gaps), any(">" in gap for gap in gaps)
     return less and not more, less and more

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
-from llmrank.answers.normalise import SHORT, folded, plain_text
+from llmrank.answers.normalise import SHORT, plain_text
 from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, declines, is_refusal, looks_like_error, unparsed
-from llmrank.answers.title import parse_title
+from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
 _RANGE_MARK = "\x00"
@@ -71,7 +71,7 @@ _BEGINS = re.compile(
 _LIST_LINE = re.compile(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*+", re.IGNORECASE)
 _NAME = (
     r"\b(?:ratings?|scores?|rate(?! limit)|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say"
-    r"|assign|bewert\w*|note|calific\w*)\b"
+    r"|assign|go with|bewert\w*|note|calific\w*)\b"
 )
 _NAMED = (
     re.compile(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?", re.IGNORECASE),
@@ -173,11 +173,7 @@ def rating_labels(question: Question) -> tuple[str, ...]:
 def _plain(text: str, question: Question) -> str:
     """Return the text without titles, years and mentions of the scale, and with a mark for each other range."""
     low, high = question.scale
-    for item in question.items[:4]:
-        for title in (folded(item.title), parse_title(item.title).name):
-            if len(title) > 2 or not title.isdigit():
-                text = re.sub(re.escape(title), " ", text, flags=re.IGNORECASE)
-    text = _SYMBOLS.sub(_counted, text)
+    text = _SYMBOLS.sub(_counted, without_titles(text, question.items, " "))
 
     def mark(found: re.Match[str]) -> str:
         ends = _number(found["value"]), _number(found["until"])

@@ -112,6 +112,9 @@ def _is_abridged(name: Name, telling: Sequence[str], title: Title) -> bool:
     """Return whether a name, all of whose words stand in a title, tells it: `telling` are its words without numbers."""
     whole = without_article(title.whole)
     begins = whole.startswith(f"{name.text} ")
+    rest = whole.removeprefix(name.text).split() if begins else []
+    if rest and (rest[0].isdigit() or rest[0] in ("i", "v", "x")) and (len(rest) == 1 or len(title.parts) > 1):
+        return False  # Left 4 Dead is no Left 4 Dead 2
     if any(name.text == " ".join(title.parts[:count]) for count in range(2, len(title.parts))):
         return True  # Star Wars: Episode V
     is_part, letters = name.text in title.parts[1:], sum(map(len, telling))
@@ -129,6 +132,8 @@ def _has_slips(a: Name, b: Name) -> bool:
     """Return whether two names are alike but for a slip in each word, or for the spaces between them."""
     if a.joined == b.joined:
         return True
+    if len(a.words) != len(b.words) and a.words[: len(b.words)] == b.words[: len(a.words)]:
+        return False  # Final Fantasy X
     if len(a.words) != len(b.words) or len(a.words) == 1:
         return min(len(a.joined), len(b.joined)) > _SHORT and _is_slip(a.joined, b.joined, 1)
     for one, other in zip(a.words, b.words, strict=True):

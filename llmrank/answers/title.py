@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from llmrank.answers.normalise import folded
+
+if TYPE_CHECKING:
+    from llmrank.types import Item
 
 _YEAR = re.compile(r"[(\[]\s*((?:18|19|20)\d\d)\s*(?:[-–]\s*(\d{2,4})?\s*)?[)\]]")
 _YEAR_AFTER_COMMA = re.compile(r",\s*((?:18|19|20)\d\d)$")
@@ -183,6 +189,20 @@ def full_year(year: str) -> str:
     """Return a year with its century: `'95` is `1995`."""
     short = year.lstrip("'’")
     return year if len(short) == 4 else f"{20 if short < '30' else 19}{short}"
+
+
+def without_titles(text: str, items: Sequence[Item], mark: str) -> str:
+    """Return a text with a mark in the place of the items' titles, which may hold numbers, or `Yes` and `No`."""
+    for item in items[:_TITLES_OUT]:
+        title = folded(item.title)
+        for name in (title, _LAST_YEAR.sub("", title), parse_title(item.title).name):
+            if len(name) > 2 or not name.isdigit():
+                text = re.sub(re.escape(name), mark, text, flags=re.IGNORECASE)
+    return text
+
+
+_LAST_YEAR = re.compile(r" \(\d{4}\)$")
+_TITLES_OUT = 4
 
 
 def _article_first(text: str) -> str:

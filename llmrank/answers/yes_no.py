@@ -13,6 +13,7 @@ from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
 from llmrank.answers.normalise import SHORT, plain_text
 from llmrank.answers.outcome import TAKEN_BACK, answered, looks_like_error, unparsed
+from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
 _YES = word_set("yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep")
@@ -33,7 +34,7 @@ _NAMED = re.compile(
 )
 _ENDS = re.compile(
     rf"(?:\b(?:say|is|be|a|an|definitely|likely|probably|think|so|clear|strong|therefore|thus|would|overall)\b|[:,→=-])"
-    rf"[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$",
+    rf"[\s:*_\"'“(-]{{1,5}}({_EITHER})[\W_]{{0,6}}$|[.!?)] ({_EITHER})[.!]?$",
     re.IGNORECASE,
 )
 _BOTH = re.compile(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b", re.IGNORECASE)
@@ -98,7 +99,7 @@ class YesNo:
         if not text:
             return unparsed(response, text, "empty")
         first = _NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
-        text = _IDIOM.sub(" ", first or text)
+        text = _IDIOM.sub(" ", without_titles(first or text, question.items, "it"))
         verdicts = _verdicts(text)
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
@@ -141,4 +142,4 @@ def _verdicts(text: str) -> set[bool]:
             return set()
         if found and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:
             return {True, False}
-    return {one[1].casefold() in _YES for one in found}
+    return {one[one.lastindex or 1].casefold() in _YES for one in found}

@@ -41,7 +41,7 @@ def test_no_ranker_of_ours_can_be_taken_over(folder, name):
         build_ranker(name, prompt("rankgpt"))
     if name in BASELINES:
         with pytest.raises(InputError, match="given by llmrank and by usurper"):
-            build_baseline(name, TrainingData(dict, lambda: RatingMeans.of_histories([])), 0)
+            build_baseline(name, TrainingData(dict, lambda: RatingMeans.of([])), 0)
     assert ranker_names().count(name) == 1
 
 

@@ -90,12 +90,8 @@ class Contrast:
     def differences(self, said: Callable[[str], str] = str) -> list[AuditRow]:
         """Return the headline measure of each other variant minus that of the first, corrected for one another."""
         first, *others = self.runs
-        return difference_rows(
-            [
-                (f"{said(name)} minus {said(first)}", self.values[name], self.values[first], self.users)
-                for name in others
-            ]
-        )
+        values, minus = self.values, f"minus {said(first)}"
+        return difference_rows([(f"{said(name)} {minus}", values[name], values[first], self.users) for name in others])
 
     def agreement(self, said: Callable[[str], str] = str) -> Iterator[AuditRow]:
         """Yield how alike each other variant and the first rank: Kendall's tau of all ranks, and the share of the items
@@ -120,15 +116,8 @@ class Contrast:
 
     def unread(self, said: Callable[[str], str] = str) -> list[AuditRow]:
         """Return the share of the Cases without a readable answer under each variant."""
-        return [
-            mean_row(
-                f"unread, {said(name)}",
-                [float(not ranking.answered) for ranking in self.rankings(name)],
-                self.users,
-                (0, 1),
-            )
-            for name in self.runs
-        ]
+        missing = {name: [float(not ranking.answered) for ranking in self.rankings(name)] for name in self.runs}
+        return [mean_row(f"unread, {said(name)}", found, self.users, (0, 1)) for name, found in missing.items()]
 
     def audit(
         self,

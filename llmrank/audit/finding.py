@@ -123,11 +123,11 @@ def mean_row(
 
 
 def difference_rows(
-    compared: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[str]]], *, correct: bool = True
+    compared: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[str]]],
 ) -> list[AuditRow]:
     """Return the mean of left minus right for each name, left values, right values, and users, as `compare` takes it.
 
-    Values that are not defined (NaN) are left out. The p-values are `corrected` unless that is done with others.
+    Values that are not defined (NaN) are left out. The p-values are `corrected`.
     """
     rows: list[AuditRow] = []
     for name, left, right, users in compared:
@@ -137,7 +137,7 @@ def difference_rows(
         found = stats.paired_difference(values[0, known], values[1, known], clusters)
         interval = finite_pair(found.low, found.high) if found.users > 1 else None
         rows.append(AuditRow(name, finite(found.difference), interval, int(known.sum()), 0.0, found.p))
-    return corrected(rows) if correct else rows
+    return corrected(rows)
 
 
 def corrected(rows: Sequence[AuditRow]) -> list[AuditRow]:

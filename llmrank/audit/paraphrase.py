@@ -62,15 +62,9 @@ def _spread(found: Contrast) -> tuple[AuditRow, AuditRow]:
     own = values - values.mean(axis=1, keepdims=True)
     noise = sum(_error(own[:, at], clusters) ** 2 for at in range(wordings)) / (wordings - 1)
     error = math.sqrt(sum(_error(column, clusters) ** 2 for column in values.T) / wordings)
-    interval = finite_pair(low, high)
+    value, chance = float(spread(np.ones((1, cases)))[0]), finite(math.sqrt(noise))
     return (
-        AuditRow(
-            "spread over wordings, standard deviation",
-            float(spread(np.ones((1, cases)))[0]),
-            interval,
-            cases,
-            finite(math.sqrt(noise)),
-        ),
+        AuditRow("spread over wordings, standard deviation", value, finite_pair(low, high), cases, chance),
         AuditRow("of one wording, standard error over users", finite(error), None, cases),
     )
 

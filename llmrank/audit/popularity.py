@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from llmrank.audit.finding import Audit, AuditRow, leaders, mean_row, read_stories
-from llmrank.engine import rank_without_model
 from llmrank.errors import InputError
-from llmrank.rankers.baselines import RecallOrder
 from llmrank.run import CaseStory, Run
 from llmrank.run.beyond import percentiles
 from llmrank.run.tables import signed
@@ -53,10 +51,8 @@ def _places(story: CaseStory, counts: Mapping[str, int]) -> dict[str, float]:
 
 def _compared(story: CaseStory, places: Mapping[str, float]) -> tuple[float, float, float]:
     """Return the popularity of what is ranked first, of the recall stage's first, and of what is relevant."""
-    case = story.case
-    relevant = [places[item_id] for item_id in case.relevant if item_id in places]
-    recalled = rank_without_model(RecallOrder(), case)
-    return _of_first(story.record.ranking, places), _of_first(recalled, places), _mean(relevant)
+    relevant = [places[item_id] for item_id in story.case.relevant if item_id in places]
+    return _of_first(story.record.ranking, places), _of_first(story.recalled, places), _mean(relevant)
 
 
 def _of_first(ranking: Ranking, places: Mapping[str, float]) -> float:

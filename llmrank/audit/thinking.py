@@ -61,15 +61,8 @@ def _costs(found: Contrast) -> list[AuditRow]:
     """Return ties, tokens and seconds under each variant."""
 
     def rows(name: str, bounds: tuple[float, float] | None, value: Callable[[CaseRecord], float]) -> list[AuditRow]:
-        return [
-            mean_row(
-                f"{name}, {_said(variant)}",
-                [value(run.records[case.case_id]) for case in found.cases],
-                found.users,
-                bounds,
-            )
-            for variant, run in found.runs.items()
-        ]
+        values = {_said(one): [value(run.records[c.case_id]) for c in found.cases] for one, run in found.runs.items()}
+        return [mean_row(f"{name}, {said}", some, found.users, bounds) for said, some in values.items()]
 
     def per_call(record: CaseRecord, total: float) -> float:
         return total / len(record.requests) if record.requests else nan

@@ -109,9 +109,7 @@ def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[Source,
     return Audit("How far would the number move if it were measured again?", sentence, (mean, *rows), found.about)
 
 
-def variance_components(
-    values: NDArray[np.float64], clusters: NDArray[np.intp], *, seed: int = 0
-) -> tuple[Component, ...]:
+def variance_components(values: NDArray[np.float64], clusters: NDArray[np.intp]) -> tuple[Component, ...]:
     """Return what each source adds to the variance of the mean of `values`, float64[case, wording, order, draw].
 
     Orders are drawn for each Case anew, and draws for each order: both are nested in the Case, and wordings are crossed
@@ -128,20 +126,18 @@ def variance_components(
     Args:
         values: Of each Case under each wording, in each order, in each draw. A source with one value has no component.
         clusters: The user of each Case (`stats.clusters_of`). The variance between users is cluster-robust.
-        seed: Of the bootstrap.
 
     Returns users first, then orders, draws and wordings, those that can be estimated.
     """
     cases, wordings, orders, draws = values.shape
     known = {"users": len(np.unique(clusters)), "orders": orders, "draws": draws, "wordings": wordings}
     [estimates] = _estimates(values, clusters, np.ones((1, cases)))
-    replicas = stats.bootstrap(
-        lambda weights: _estimates(values, clusters, weights), clusters, replicas=REPLICAS, seed=seed
-    )
+    replicas = stats.bootstrap(lambda weights: _estimates(values, clusters, weights), clusters, replicas=REPLICAS)
     shifted = replicas - replicas.mean(axis=0) + np.maximum(estimates, 0.0)
-    intervals = [stats.percentile_interval(column, len(np.unique(clusters))) for column in shifted.T]
+    ends = (stats.percentile_interval(column, known["users"]) for column in shifted.T)
+    intervals = [(max(0.0, low), max(0.0, high)) for low, high in ends]
     return tuple(
-        Component(source, max(0.0, float(estimates[at])), _above_zero(intervals[at]), cases)
+        Component(source, max(0.0, float(estimates[at])), intervals[at], cases)
         for at, source in enumerate(SOURCES)
         if known[source] > 1
     )
@@ -210,10 +206,6 @@ def _variance_of_mean(
     # The sum over users of (sum - mean * count)², multiplied out.
     squares = times @ sums**2 - 2 * means * (times @ (sums * counts[:, None])) + means**2 * (times @ counts**2)[:, None]
     return squares / (users - 1) * users / size**2
-
-
-def _above_zero(ends: tuple[float, float]) -> tuple[float, float]:
-    return max(0.0, ends[0]), max(0.0, ends[1])
 
 
 def _rows(component: Component, headline: str) -> list[AuditRow]:

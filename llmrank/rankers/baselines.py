@@ -122,13 +122,11 @@ class Scored(ByScore):
     @classmethod
     def of(cls, name: str, cases: Sequence[Case], scores: Sequence[Sequence[float]]) -> Self:
         """Return the ranker of scores that are aligned with the Cases and their candidates (or with their target)."""
-        return cls(
-            {
-                case.case_id: {item.item_id: score for item, score in zip(case.asked, found, strict=True)}
-                for case, found in zip(cases, scores, strict=True)
-            },
-            name,
-        )
+        known = {
+            case.case_id: {item.item_id: score for item, score in zip(case.asked, found, strict=True)}
+            for case, found in zip(cases, scores, strict=True)
+        }
+        return cls(known, name)
 
     def scores(self, case: Case) -> Sequence[float]:
         """Return the scores of the candidates, or the rating of the target."""
@@ -170,19 +168,6 @@ class RatingMeans:
             raise InputError("no ratings to take a mean of", field="rating", hint=hint)
         by_item, by_user = ({name: fmean(given) for name, given in lists.items()} for lists in (items, users))
         return cls(fmean(rating for given in users.values() for rating in given), by_item, by_user)
-
-    @classmethod
-    def of_histories(cls, cases: Iterable[Case]) -> Self:
-        """Return the means of the ratings in the histories of all Cases, where there is no training data.
-
-        Where users have several Cases, an event in the history of each counts once per Case.
-        """
-        return cls.of(
-            (case.user_id, event.item.item_id, event.rating)
-            for case in cases
-            for event in case.history
-            if event.rating is not None
-        )
 
 
 MeanName = Literal["user_mean", "item_mean", "global_mean"]

@@ -65,7 +65,7 @@ class PluginRanker(BaseRanker):
         return cast("list[Request]", requests)
 
     def _checked(self, ranking: object, case: Case) -> Ranking:
-        shown = {item.item_id for item in (case.candidates if case.target is None else (case.target,))}
+        shown = {item.item_id for item in case.asked}
         wrong = ""
         if not isinstance(ranking, Ranking):
             wrong = f"returns no Ranking, but {ranking!r:.60}"

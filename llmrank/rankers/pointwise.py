@@ -35,10 +35,9 @@ class Pointwise(PromptRanker):
 
     def _ask(self, calls: CaseCalls) -> RankingSteps:
         case = calls.case
-        items = case.candidates if case.target is None else (case.target,)
         # Adjacent, so that the prefix which the prompts share is computed once.
-        answers = yield from calls.ask([replace(case, target=item) for item in items])
-        return replace(from_values(items, answers), history_dropped=calls.history_dropped)
+        answers = yield from calls.ask([replace(case, target=item) for item in case.asked])
+        return replace(from_values(case.asked, answers), history_dropped=calls.history_dropped)
 
 
 def from_values(items: Sequence[Item], answers: Sequence[Answer]) -> Ranking:

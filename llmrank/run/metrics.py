@@ -64,12 +64,6 @@ class MetricSettings:
     trained: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict[str, Any])
     """Trained baseline -> case id -> its scores of the candidates (or of the target), in their order."""
 
-    def trained_rankers(self, cases: Sequence[Case]) -> list[Scored]:
-        """Return the trained baselines as rankers."""
-        return [
-            Scored.of(name, cases, [scores[case.case_id] for case in cases]) for name, scores in self.trained.items()
-        ]
-
     def for_cases(self, cases: Sequence[Case]) -> Self:
         """Return the settings with only what the baselines need for these Cases, small enough to keep in a Run."""
         items = {item.item_id for case in cases for item in case.asked}
@@ -385,7 +379,8 @@ def _summaries(
     def ranked(*rankers: Ranker) -> dict[str, Judgements | Ratings]:
         return {ranker.name: _judge_baseline(cases, ranker, settings.scale) for ranker in rankers}
 
-    trained = ranked(*settings.trained_rankers(cases))
+    known = {name: [scores[case.case_id] for case in cases] for name, scores in settings.trained.items()}
+    trained = ranked(*(Scored.of(name, cases, scores) for name, scores in known.items()))
     if isinstance(judged, Judgements):
         compared = [*trained, "recall_order", "popularity", "random"]
         proposed = ranked(Popularity(settings.popularity), RecallOrder())

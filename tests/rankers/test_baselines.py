@@ -97,11 +97,9 @@ def test_the_means_fall_back():
     assert finished(MeanRating(means, "global_mean"), case()).outcome is Outcome.ERROR
 
 
-def test_means_of_histories_where_there_is_no_training_data():
-    means = RatingMeans.of_histories([case("u", history="ab", rating=5.0), case("v", history="a")])
-    assert means == RatingMeans(3.0, {"a": 3.0, "b": 3.0}, {"u": 3.0, "v": 3.0})
+def test_there_are_no_means_without_ratings():
     with pytest.raises(InputError, match="no ratings"):
-        RatingMeans.of_histories([case()])
+        RatingMeans.of([])
 
 
 def test_scores_from_before_the_run_follow_their_items_whatever_the_order_shown():

@@ -16,7 +16,7 @@ from scipy import stats as scipy_stats
 
 from llmrank import stats
 from llmrank.errors import InputError, MissingError
-from llmrank.rankers.baselines import RatingMeans
+from llmrank.evaluation.training_data import TrainingData
 from llmrank.run import Run, compare
 from llmrank.run.metrics import parse_measures
 from llmrank.types import Case, Event, Item, Ranking
@@ -245,7 +245,8 @@ def test_ratings_are_compared_and_lower_is_better(tmp_path: Path) -> None:
     draw = Random(0)
     history = (Event(Item("h", "Seen"), 4.0),)
     cases = [Case(f"u{n:02}", history, target=Item("t", "Film"), rating=float(draw.randint(1, 5))) for n in range(40)]
-    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=RatingMeans.of_histories(cases))
+    means = TrainingData(lambda: cases).rating_means
+    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means)
     runs = []
     for name, noise in (("bad", 2.0), ("good", 0.5)):
         rankings = [Ranking(("t",), (min(5.0, max(1.0, one.rating + draw.gauss(0, noise))),)) for one in cases]

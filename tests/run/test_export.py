@@ -13,7 +13,7 @@ import pytrec_eval
 import ranx
 
 from llmrank.errors import InputError
-from llmrank.rankers.baselines import RatingMeans
+from llmrank.evaluation.training_data import TrainingData
 from llmrank.run import Run
 from llmrank.run.metrics import parse_measures
 from llmrank.types import Case, Event, Item, Outcome, Ranking
@@ -132,7 +132,8 @@ def test_a_table_for_a_paper(strict: Run, tmp_path: Path) -> None:
 
 def test_ratings_as_csv_and_not_as_trec(tmp_path: Path) -> None:
     cases = [Case("u", (Event(Item("h", "Seen"), 4.0),), target=Item("t", "Film"), rating=5.0)]
-    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=RatingMeans.of_histories(cases))
+    means = TrainingData(lambda: cases).rating_means
+    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means)
     run = make_run(tmp_path / "run", cases, [Ranking(("t",), (3.5,))], metric_settings=settings)
     text = run.export(tmp_path / "out.csv", "csv")[0].read_text()
     assert "u,u,t,Film,1,3.5,True,5.0,ok" in text

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from llmrank import stats
 from llmrank.errors import InputError
+from llmrank.evaluation.training_data import TrainingData
 from llmrank.measures import HR, MRR, NDCG, Judgements
 from llmrank.prices import Price, Tariff
 from llmrank.rankers.baselines import RatingMeans
@@ -181,7 +182,7 @@ def rating_case(user: str, rating: float | None, past: float | None = 3.0) -> Ca
 def test_an_unparsed_rating_counts_as_the_worst_of_the_scale() -> None:
     cases = [rating_case("a", 5.0), rating_case("b", 1.0), rating_case("c", None)]
     rankings = [Ranking(("t",), (5.0,)), Ranking(("t",), outcome=Outcome.UNPARSED), Ranking(("t",), (2.0,))]
-    means = RatingMeans.of_histories(cases)
+    means = TrainingData(lambda: cases).rating_means
     settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means)
     numbers = found(rankings, settings, cases)
     assert (numbers.cases, numbers.judged_cases, numbers.answered_cases) == (3, 2, 2)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from llmrank.errors import InputError, MissingError
+from llmrank.evaluation.training_data import TrainingData
 from llmrank.measures import MAE, NDCG
-from llmrank.rankers.baselines import RatingMeans
 from llmrank.rankers.order import Order
 from llmrank.run import Run, RunFolder, load_run
 from llmrank.run.metrics import metrics, parse_measures
@@ -170,7 +170,8 @@ def test_ratings(tmp_path: Path) -> None:
     history = (Event(Item("h", "Seen"), 4.0),)
     cases = [Case(f"u{n}", history, target=Item("t", "Film"), rating=float(n)) for n in (1, 3, 5)]
     rankings = [Ranking(("t",), (2.0,)), Ranking(("t",), (3.0,)), Ranking(("t",), outcome=Outcome.UNPARSED)]
-    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=RatingMeans.of_histories(cases))
+    means = TrainingData(lambda: cases).rating_means
+    settings = how("ratings", measures=parse_measures(None, "rating"), rating_means=means)
     run = make_run(tmp_path, cases, rankings, metric_settings=settings)
     assert run.per_case(MAE()).tolist() == [1, 0, 4]
     assert run.to_arrow()["predicted"].to_pylist()[:2] == [2.0, 3.0]

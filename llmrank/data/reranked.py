@@ -73,7 +73,7 @@ class RerankedWriter(Closable):
         self._offsets, self._done, self._end = array("q"), bytearray(), 0
         self._file: Any = None
         if self.finished:
-            remove_unfinished(path, only_if_free=True)  # left by a process that was killed at the very end
+            remove_unfinished(path)  # left by a process that was killed at the very end
             return
         self._schema: Arrow = None
         if self._format == "parquet":  # the columns of the input keep their types
@@ -262,22 +262,13 @@ def claim_unfinished(file: io.IOBase, path: Path) -> None:
         raise InputError("another process is writing this file", path=path, hint=hint)
 
 
-def remove_unfinished(path: Path, *, only_if_free: bool = False) -> None:
-    """Remove what stands of an output until it is finished.
-
-    Raises InputError where another process is writing it, or with `only_if_free` leaves it then.
-    """
+def remove_unfinished(path: Path) -> None:
+    """Remove what stands of an output until it is finished, unless another process is writing it."""
     part = unfinished(path)
-    if not part.exists():
-        return
-    with part.open("rb") as file:
-        try:
-            claim_unfinished(file, part)
-        except InputError:
-            if only_if_free:
-                return
-            raise
-        part.unlink(missing_ok=True)
+    if part.exists():
+        with part.open("rb") as file:
+            if claim(file):
+                part.unlink(missing_ok=True)
 
 
 def _line(content: bytes) -> bytes:

@@ -14,14 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from llmrank.data.lines import GZIP
 from llmrank.data.registry import Archive, DatasetInfo, Files
 from llmrank.errors import InputError, MissingError
 from llmrank.files import cache_folder, claim, remembered_sha256, sha256_of, write_json
 
 ORIGIN, HASHES = "origin.txt", "hashes.json"
 """Files of a fetched data set: where it came from; and the sha256 of each of its files."""
-GZIP = b"\x1f\x8b"
-"""With which a gzip file begins."""
 # Seconds to connect, and between two packets. A blocked official site must not hold up the next origin for long.
 _TIMEOUT = (5, 60)
 
@@ -84,9 +83,8 @@ def _fetched(known: DatasetInfo, home: Path, say: Callable[[str], None]) -> Path
                 _bring(origin, whole, Path(work))
                 for file, sha256 in known.sha256.items():
                     if (whole / file).is_file() and sha256_of(whole / file) != sha256:
-                        raise OriginError(
-                            f"{file} is not the file it should be (its sha256 differs from the known one)"
-                        )
+                        problem = f"{file} is not the file it should be (its sha256 differs from the known one)"
+                        raise OriginError(problem)
             except OriginError as error:
                 say(f"  {error}")
                 problems.append(f"{origin}: {error}")

@@ -173,11 +173,7 @@ _VIEWS: Mapping[Arrow, Arrow] = {pa.string_view(): pa.large_string(), pa.binary_
 
 def without_views(data: Arrow) -> Arrow:
     """Return a table or a batch without string views, which polars gives and few functions of pyarrow take."""
-
-    def plain(kind: Arrow) -> Arrow:
-        return _VIEWS.get(kind, kind)
-
-    schema = map_types(data.schema, plain)
+    schema = map_types(data.schema, lambda kind: _VIEWS.get(kind, kind))
     return data if schema.equals(data.schema) else data.cast(schema)
 
 

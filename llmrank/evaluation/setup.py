@@ -58,13 +58,9 @@ class Setup:
         """
         named = {"prompt": prompt, "ranker": ranker, "model": model, "backend": backend}
         settings |= {name: one for name, one in named.items() if isinstance(one, str | Path)}
+        named_or_made = str | Path | PromptTemplate | PromptSettings
         for name, one, kind, hint in (
-            (
-                "prompt",
-                prompt,
-                str | Path | PromptTemplate | PromptSettings,
-                "give a name, a path, or a PromptTemplate",
-            ),
+            ("prompt", prompt, named_or_made, "give a name, a path, or a PromptTemplate"),
             ("model", model, str | Path | ModelSettings, "give a name, a path or a ModelSettings"),
             ("limits", limits, Limits, "give a Limits, or the limits by name"),
         ):

@@ -4,7 +4,6 @@ from llmrank.prompting.check import check, check_file, difference, shared_prefix
 from llmrank.prompting.front import parse_extra_body, parse_thinking
 from llmrank.prompting.identifiers import find_labels
 from llmrank.prompting.library import (
-    TemplateInfo,
     compared_templates,
     describe_templates,
     find_template,
@@ -17,14 +16,12 @@ from llmrank.prompting.library import (
 )
 from llmrank.prompting.shots import ShotPool
 from llmrank.prompting.template import PromptTemplate, read_template
-from llmrank.prompting.view import DOMAINS, DomainName, View, find_domain
+from llmrank.prompting.view import DOMAINS, View, find_domain
 
 __all__ = [
     "DOMAINS",
-    "DomainName",
     "PromptTemplate",
     "ShotPool",
-    "TemplateInfo",
     "View",
     "check",
     "check_file",

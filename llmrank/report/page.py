@@ -60,7 +60,8 @@ def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] =
     data = {"runs": [_run(one, name) for name, one in runs], "comparison": comparison and _comparison(comparison)}
     # mtime=0: the same Runs make the same file.
     packed = gzip.compress(json_bytes(json.dumps(data, ensure_ascii=False, separators=(",", ":"))), mtime=0)
-    script, style, body = (_resource(f"page.{kind}") for kind in ("js", "css", "html"))
+    folder = resources.files("llmrank.report")
+    script, style, body = (folder.joinpath(f"page.{kind}").read_text("utf-8") for kind in ("js", "css", "html"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = {
         "policy": f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; base-uri 'none'; "
@@ -93,10 +94,6 @@ def write_page(
     with writing(file) as part:
         part.write_text(content, encoding="utf-8")
     return file
-
-
-def _resource(name: str) -> str:
-    return resources.files("llmrank.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
@@ -132,7 +129,7 @@ def _run(run: Run, name: str) -> dict[str, Any]:
         },
         "cases": [
             _case(story, titles, _finite(worth[story.case.case_id]), _finite(recall_value))
-            | _sent_and_read(calls(story.record))
+            | {"sent": _packed(found := calls(story.record)), "read": [call.read for call in found]}
             for story, recall_value in zip(stories, recall_order, strict=True)
         ],
         "titles": list(titles.texts),
@@ -200,11 +197,6 @@ def _calls(run: Run) -> Callable[[CaseRecord], Sequence[Call]]:
     except (InputError, MissingError) as error:
         why = f"{error.problem[:1].upper()}{error.problem[1:]}."
         return lambda record: [Call(None, why)] * len(record.replies)
-
-
-def _sent_and_read(calls: Sequence[Call]) -> dict[str, Any]:
-    """Return the messages of the first calls, and of every answer the spans that were read as names of items."""
-    return {"sent": _packed(calls), "read": [call.read for call in calls]}
 
 
 def _packed(calls: Sequence[Call]) -> list[list[tuple[str, int, str]] | str]:

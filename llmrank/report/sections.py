@@ -19,7 +19,6 @@ from llmrank.run.metrics import task_of
 from llmrank.run.pareto import Pareto
 from llmrank.run.run import Run
 from llmrank.run.tables import Shown, TextTable
-from llmrank.run.usage import RunUsage
 
 T = TypeVar("T")
 Named = Sequence[tuple[str, Run]]
@@ -54,7 +53,7 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
         ("Can scores be believed as probabilities?", _each(ranked, calibration_of, _calibration)),
         ("Audits", [("", _audits(asked))] if asked else []),
         ("Cost against quality", [("", _pareto(pareto))] if pareto and can_be_drawn(pareto) else []),
-        ("Calls, tokens and seconds", _each(runs, usage_of, _shown)),
+        ("Calls, tokens and seconds", _each(runs, lambda run: answer_or_none(run.usage), _shown)),
     )
     return "".join(_section(title, parts, named=len(runs) > 1) for title, parts in found)
 
@@ -79,11 +78,6 @@ def audits_of(run: Run) -> list[Audit]:
 def can_be_drawn(found: Pareto) -> bool:
     """Return whether two Runs or more have a known value and cost, and one costs anything."""
     return len(found.known) > 1 and found.spread > 0
-
-
-def usage_of(run: Run) -> RunUsage | None:
-    """Return what a Run's answers took; None where it asks no model."""
-    return answer_or_none(run.usage)
 
 
 def calibration_of(run: Run) -> Calibration | None:

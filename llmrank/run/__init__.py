@@ -1,7 +1,6 @@
 """The Run: a folder with the settings, the Cases, one line per Case and the numbers; and the object that reads it."""
 
 from llmrank.run.compare import Comparison, compare
-from llmrank.run.export import export
 from llmrank.run.folder import Origin, RunFolder, read_manifest, read_records
 from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.pareto import Pareto, pareto
@@ -19,7 +18,6 @@ __all__ = [
     "Run",
     "RunFolder",
     "compare",
-    "export",
     "load_run",
     "pareto",
     "read_manifest",

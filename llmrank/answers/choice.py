@@ -38,6 +38,7 @@ _AVOIDED = re.compile(
     re.IGNORECASE,
 )
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""
+_EXAMPLE = re.compile(r"\b(?:e\.g\.|for (?:example|instance)|such as)\W{0,4}$", re.IGNORECASE)
 _ALSO = re.compile(r"[ ,/*]{0,5}(?:(?:and|or|nor) )?(?:(?:the )?(?:option|movie|film|title|item|product|passage) )?")
 _NOUN = re.compile(
     r"\b(?:movie|film|title|item|product|passage|candidate|option|book|game|song|article|produkt|produit|produc?to|livre"
@@ -103,7 +104,11 @@ class Choice(TextFormat):
         if (titled := index.exact(text.strip(" .*_\"'"))) and len(titled.positions) == 1 and " " in text.strip():
             ranked = (question.items[titled.positions[0]].item_id,)  # A Game of Thrones, which is no A
             return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={titled.stage: 1})
-        every = [word for word in _identifiers_in(text, identifiers) if not _is_in_title(word, text, index)]
+        every = [
+            word
+            for word in _identifiers_in(text, identifiers)
+            if not _is_in_title(word, text, index) and not _is_count(word, text)
+        ]
         small = [*_SMALL_IN_BRACKETS.finditer(text)]
         if not every and identifiers.are_letters and (_SMALL_LETTER.fullmatch(text) or len(small) == 1):
             every = _identifiers_in(small[0][0].upper() if small else text.upper(), identifiers)
@@ -138,6 +143,21 @@ class Choice(TextFormat):
         """Return the identifiers as the choices."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
+
+
+def _is_count(word: Word, text: str) -> bool:
+    """Return whether a bare number counts things: `none of the 10 candidates`, `the 1 original`."""
+    if word.bracketed or not word.text.isdigit():
+        return False
+    pattern = _NOUN_BEHIND if text[: word.start].endswith("the ") else _COUNTED
+    return pattern.match(text, word.end) is not None
+
+
+_COUNTED = re.compile(
+    r" (?:(?:[a-z-]{2,20} ){0,2}"
+    r"(?:candidates|movies|films|items|options|books|products|passages|headlines|games|songs|titles)|are|were)\b"
+)
+_NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
 
 
 def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:
@@ -187,6 +207,7 @@ def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
             (denied and _ALSO.fullmatch(text, end, word.start))
             or _DENIED.search(text[max(0, word.start - 40) : word.start])
             or _AVOIDED.search(text[max(end, word.start - 80) : word.start])
+            or _EXAMPLE.search(text[max(0, word.start - 20) : word.start])
         )
         end = word.end
         if not denied and not _WORSE.match(text[word.end : word.end + 60]):

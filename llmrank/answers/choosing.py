@@ -89,7 +89,8 @@ def _labelled(block: Block) -> list[Block]:
     parts: list[str] = []
     at = 0
     for found in _LABEL.finditer(line.text[:_LABELS_IN]):
-        if found["back"] or meaning(found["label"]) or grade(found["label"]):
+        label = found["label"] or found[0]
+        if found["back"] or meaning(label) or grade(label):
             parts += [line.text[at : found.start()], line.text[found.start() : found.end()]]
             at = found.end()
     parts.append(line.text[at:])
@@ -118,6 +119,8 @@ _LABEL = re.compile(
     r"|watched|liked|that|correction|edit|revised|updated?|corrected|reasoning|attempt|draft|antwort|ergebnis|rangliste"
     r"|reihenfolge|réponse|classement|respuesta|clasificación|resposta|risposta|classifica|итог|ответ|рейтинг|кандидаты"
     r"|答案|排名|排序|结果|结论|候选|候補|候选电影|후보|순위|答え|不推荐|不推薦))[*_ ]{0,4}:[*_]{0,3}\s"
+    r"|(?<=, )(?:i(?: would|['’]d)? (?:recommend|suggest|rank)|my (?:ranking|order|list|recommendations?))\b"
+    r"[^.;:!?\n\d]{0,40}:[*_]{0,3}\s"
     r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s",
     re.IGNORECASE,
 )  # fmt: skip
@@ -168,6 +171,8 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     if listing is None or (doubt.ASKS.search(said) and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the question is repeated
     borne_out = True in doubt.of_the_ends(listing, text)
+    if listing.scored and doubt.LOWER_IS_BETTER.search(said):
+        listing.mentions.reverse()
     if listing.counted_down and BEST_TO_WORST.search(said):
         listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
     elif listing.falling and BEST_FIRST.search(listing.intro):

@@ -22,7 +22,7 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
 
 ASKS = _any_of(
     r"\bplease (?:rank|order|sort|recommend|choose)\b",
-    r"(?m:(?:^|[.!?:] )(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b)",
+    r"(?m:(?:^|[.!?:] [\"“]?)(?:rank|order|sort) (?:these|the following|the (?:above|\d+)|them)\b)",
     r"\byour task is (?:to|now)\b|\byou are an? (?:\w+ ){0,2}(?:assistant|expert|system|recommender|ranker|critic)\b",
     r"\bi(?:['’]ve| have) watched (?:these|the following|those)\b",
     r"(?m:(?:^|[.!?:] )do not (?:explain|include|output|add))",
@@ -31,8 +31,10 @@ ASKS = _any_of(
 _UNORDERED = _any_of(
     r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
+    r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b|\bcheapest first\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
-    r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release)\b(?! (?:fit|match|similar|and))",
+    r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
+    r"(?! (?:fit|match|similar|and))",
     r"\bby (?:your|the user's) (?:own )?ratings?\b|\bbest[- ]reviewed|\bcritically acclaimed",
     r"\bin beliebiger reihenfolge|\bkeine[rs]? bestimmten? reihenfolge|\balphabetisch|\bsans ordre",
     r"\bordre alphabétique|\bsin (?:un )?orden|\borden alfabético|不分先后|順不同|无特定顺序",
@@ -47,16 +49,20 @@ _EVEN = _any_of(
     r"\bno (?:\w+ )?(?:preference|order|ranking)(?: (?:among|between|here)\b|\W*$)|\bwithout (?:any )?ranking\b(?! by)",
     r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b|\b(?:all|everything) (?:are )?(?:tied|equal)",
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
+    r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b|\bnothing to (?:rank|order|sort|go on)\b",
+    r"\bbefore (?:i|we) (?:can|could) (?:give|make|offer|rank|order|say)\b",
 )
 """What says, before a list or behind it, that none is preferred: `I would not put one above another`."""
 _GROUPED = _any_of(
+    r"\b(?:let me |i(?:['’]ll| will) )group (?:the|these|them)\b",
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
     r"(?! (?:(?:an?|the) )?(?:rank|order|relevance|preference|likelihood|score|how))",
     r"(?m:(?:^|[.;] )(?:if|for) [^.:;\n]{3,60}: [^.:;\n]{3,300}[.;] for [^.:;\n]{3,40}: )",
 )
 """What introduces lists that are groups and no ranking."""
 _CONDITIONS = re.compile(
-    r"^[^\w\n]{0,10}if (?:they|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest)) [^:\n]{3,80}:",
+    r"^[^\w\n]{0,10}if (?:they|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest)|you(?: want| prefer"
+    r"| feel|['’]d| would|['’]re| are)) ?[^:\n]{3,80}:",
     re.IGNORECASE | re.MULTILINE,
 )
 """`If they want a story: …`, and another list for another case."""
@@ -68,9 +74,12 @@ OTHER_SCALE = _any_of(
     r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)",
     r"\border\W{1,6}asc(?:ending)?\b",
 )
-_LOWER_IS_BETTER = _any_of(
-    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) better|\bdistances?\b",
-    r"\b(?:dislike|penalty|error|risk) scores?\b",
+LOWER_IS_BETTER = _any_of(
+    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:better|closer)",
+    r"(?<![\d.])0 ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|excellent|ideal|exact)",
+)
+_MAY_BE_LOWER = _any_of(
+    r"\bdistances?\b|\b(?:dislike|penalty|error|risk) scores?\b",
     r"(?<![\d.])[01] ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|most|excellent|strong|highest|top|ideal"
     r"|great)",
 )
@@ -83,6 +92,7 @@ _CHANGES = _any_of(
     r"|promoted?|demoted?)\b",
     r"\b(?:ought to|should|must|needs? to|deserves? to)\b(?: \w+){0,4} (?:at|on|to) (?:the )?(?:very )?"
     r"(?:top|bottom)\b",
+    r"\bi take (?:it|that|this) back\b|\bnone of (?:these|them) can be (?:ordered|ranked)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
@@ -134,7 +144,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or _GROUPED.search(said) is not None
         or len({*_CONDITIONS.findall(said)}) > 1
-        or (by_scores and _LOWER_IS_BETTER.search(said) is not None)
+        or (by_scores and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )
 
@@ -162,8 +172,13 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
         return False
     before, found, _ = lines[first.line - 1][:2000].partition(first.text)
     said = _SENTENCE.split(before)[-1]
-    named = index.named_in(said) if found and any(map(str.isalpha, said)) else set[int]()
+    reason = _BECAUSE.match(said) is not None and said.rstrip().endswith(":")
+    named = index.named_in(said) if found and any(map(str.isalpha, said)) and not reason else set[int]()
     return not named <= listing.named.keys()
+
+
+_BECAUSE = re.compile(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|reader)|you|they)\b", re.IGNORECASE)
+"""`Since the user liked Alien, I recommend, in order:`"""
 
 
 def of_the_first(first: int, said: Sequence[str], index: TitleIndex) -> bool:

@@ -27,7 +27,7 @@ Mentions = list[Mention]
 _QUOTES = "\"“”„«»'‘’`"
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
 _INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|]|(?<=\d\)))[(\[]?#?(\d{1,3})(?:[.):\]]{1,2}|[位위]:?)\s?")
-_FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?$")
+_FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?[\"“«]?$")
 _INNER_LABEL = re.compile(r"[.;!?] {1,2}([^.:;!?\n]{2,60}:) ")
 _BETWEEN_QUOTES = re.compile(
     rf"[{_QUOTES}] ?(?:(?:[,;|></→]|\b(?:and|und|et|y|e|en|i|и|then|finally|followed by|puis"
@@ -104,6 +104,7 @@ _VERB = re.compile(
     r"|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
 _TWO_PARTS = re.compile(r" (?:[-–—→←|]|->|<-|=>|--) ")
+_ARROWS = (re.compile(r" (?:->|→|=>) "), re.compile(r" (?:<-|←) "))
 _COLON = re.compile(r": ")
 """Between an author and a book."""
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
@@ -283,7 +284,9 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
     if all(len(mentions) == 1 and mentions[0].match for mentions in found):
         return found
     nothing = len(lines) > 1 and not any(one.match for mentions in found for one in mentions)
-    sign = _COLON if nothing and all(": " in line.body[:400] for line in lines) else _TWO_PARTS
+    sign = next((sign for sign in _ARROWS if all(sign.search(line.body[:400]) for line in lines)), _TWO_PARTS)
+    if nothing and all(": " in line.body[:400] for line in lines):
+        sign = _COLON
     halves = [
         # A line that is a title as a whole has no parts: Star Wars: Episode IV - A New Hope.
         [_mention(part, index, line.number) for part in parts]
@@ -587,7 +590,10 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
         if mention.match or not _is_remark(piece):
             found.append(mention)
         at = until + 1
-    return found if sum(mention.match is not None for mention in found) >= 2 else None
+    known = sum(mention.match is not None for mention in found)
+    if known == 1 < len(found) <= _REMARKS:  # Alien 3, Search for Spock
+        known += all(mention.match or index.recalled_by(mention.text) is not None for mention in found)
+    return found if known >= 2 else None
 
 
 def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:

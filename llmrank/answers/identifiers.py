@@ -44,7 +44,7 @@ _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
 _MARKS_ALONE = re.compile(r"(?:\d{1,4}\.\s*(?:[→>]\s*)?){3,}")
 _SCORED = re.compile(
-    r"\W{0,4}(?:[A-Za-z]{2,12} )?\[\w{1,20}\] ?(?:[:=–—→-]|->) ?"
+    r"\W{0,4}(?:[A-Za-z]{2,12} )?\[\w{1,20}\] ?(?:[:=–—→-]|->|is|ranks|comes(?: in)?) ?"
     r"(?:\d{1,3}(?:[.,]\d{1,6}| ?%| ?/ ?\d{1,3}|st\b|nd\b|rd\b|th\b)|(?:rank|position|place)\b)",
     re.IGNORECASE,
 )
@@ -66,7 +66,7 @@ _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
 """Identifiers with nothing between them, or whatever else may be one."""
 _DISMISSED = re.compile(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
-    r"|\b(?:is|are) not\W*$|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
+    r"|\b(?:is|are) not(?=\W*$|[.;])|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
     re.IGNORECASE,
 )
 """What a sentence says of items that are not part of the list."""
@@ -92,7 +92,8 @@ _CLAUSES = re.compile(r"(?<= [a-z]{3})[\w ]{0,40}[,;] (?=[\[(])")
 _BESIDE = " \t*_`\"“”„«»'‘’()[]{}.:,;><=|/→~-–—#"
 _PAIR = re.compile(
     r"\W{0,4}(?P<one>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}\w{1,20}[\])]?)\s?(?:->|=>|→"
-    r"|[:=,|–—-])\s?(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}-?\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
+    r"|[:=,|–—-]|(?:is|ranks|comes(?: in)?)(?= \d{1,3}(?:st|nd|rd|th)))\s?"
+    r"(?P<two>(?:[A-Za-z]{2,12}[ _]?)?[#\[(]{0,2}-?\d{1,4}(?:[.,]\d{1,6})?(?:st|nd|rd|th)?[\])]?(?: ?(?:%"
     r"|/ ?\d{1,3}|points?|stars?))?)[.,;)\]*]{0,3}$"
 )
 _WORD = re.compile(r"[^\W\d_]{2,20}[:.]?")

@@ -173,7 +173,13 @@ class TitleIndex:
     def _last_parts(self) -> dict[str, tuple[int, ...]]:
         """The last part of each title of three or more, where it has two words, each work behind its creator
         (`Prince - Purple Rain`), and each first part with a number (`Terminator 2`), where they tell it from others."""
-        last = ((title.parts[-1], title, at) for at, title in enumerate(self._titles) if title.parts)
+        works = [title.parts for title in self._titles if title.is_by]
+        first = len({parts[0] for parts in works}) > len({parts[-1] for parts in works})  # Kid A - Radiohead
+        last = (
+            (title.parts[0 if title.is_by and first else -1], title, at)
+            for at, title in enumerate(self._titles)
+            if title.parts
+        )
         told = [
             (part, at)
             for part, title, at in last

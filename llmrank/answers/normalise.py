@@ -22,6 +22,7 @@ _ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
 _CHANNEL = "<|message|>"
 _TURN_ENDS = re.compile(
     r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
+    r"|\n(?:User|Human): (?=[^\n]{0,2000}\n{1,2}(?:Assistant|AI|Bot|Model): )"
     r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
 )
 """What follows is another turn, which the model makes up."""
@@ -75,6 +76,8 @@ _LATEX = re.compile(
 _HAN = "一二三四五六七八九十"
 _NTH_INSIDE = re.compile(rf"(?<=[^\s\d].)第(\d{{1,2}}|[{_HAN}])[名位]:? ?")
 """`第二名:` within a line."""
+_HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,])([{_HAN}])、")
+"""`二、` within a line."""
 _BOXED = re.compile(r"\\boxed ?\{((?:[^{}\n]|\{[^{}\n]{0,300}\}){1,300})\}")
 """The box in which models put the answer to a question of mathematics."""
 _LATEX_AS = {"item": "\n- ", "begin": "\n", "end": "\n"}
@@ -110,6 +113,8 @@ def normalise(text: str) -> str:
     text = text[:LIMIT]
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+    if "一、" in text and "二、" in text:
+        text = _HAN_INSIDE.sub(lambda found: f" {_HAN.index(found[1]) + 1}. ", text)
     text = folded(text)
     if "\\n" in text and "\n" not in text.strip() and "{" not in text:
         text = text.replace("\\n", "\n")  # a text that was escaped
@@ -244,13 +249,14 @@ def without_reasoning(text: str) -> str | None:
     None when the reasoning never ends, so that there is no answer. A template may have opened the reasoning already:
     then the text begins inside it, and only the closing tag is seen.
     """
-    if "<" not in text and "[" not in text and "◁" not in text and "##" not in text:
+    if not any(sign in text for sign in ("<", "[", "◁", "##", "\nUser: ", "\nHuman: ")):
         return text
     if (question := _QUESTION.match(text)) is not None and (begins := _RESPONSE.search(text, question.end())):
         text = text[begins.end() :]
     if _CHANNEL in text:
         text = text[text.rindex(_CHANNEL) + len(_CHANNEL) :]
-    if (end := _TURN_ENDS.search(text)) and "<s>" not in text and text[: end.start()].strip():
+    begun = text.lstrip().startswith(("User: ", "Human: "))
+    if (end := _TURN_ENDS.search(text)) and "<s>" not in text and text[: end.start()].strip() and not begun:
         text = text[: end.start()]
     parts: list[str] = []
     depth, start = 0, 0

@@ -31,6 +31,8 @@ PHRASES = (
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?)\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b)"
+        r"|least\*{0,2} likely to (?:\w+ ){0,2}(?:like|enjoy|love|watch|read|play|buy)\b"
+        r"(?![^\n]{0,80}\b(?:most|best)\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten)\b)"
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
         r"|output format|format (?:is|of|should)|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
@@ -96,7 +98,7 @@ WORST_FIRST = re.compile(
     rf"|\bfrom (?:(?!\b(?:{_BEST})\b)[^.:;\n]){{0,60}}\b(?:{_WORST})\b[^.:;\n]{{0,60}}? to [^.:;\n]{{0,40}}"
     rf"\b(?:{_BEST})\b"
     r"|\b(?:beginnend mit|von) (?:dem|der|den)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
-    r"\bam (?:ehesten|meisten|besten)\b"
+    r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:un\w{3,30}|wenigst\w{0,20})sten\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
     r"|\b(?:ascending|increasing) order\b(?! of (?:rank|position|place))"
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality|score)"
     r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
@@ -133,7 +135,7 @@ BEST_FIRST = re.compile(
 
 
 _GRADES = (
-    (1, r"low(?:er|est)?|bottom|last|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
+    (1, r"low(?:er|est)?|less|bottom|last|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
     (
         2,
         r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up|honou?rable"

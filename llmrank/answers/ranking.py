@@ -16,7 +16,15 @@ from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
-from llmrank.answers.outcome import answered, awaits_the_question, declines, missing, unparsed, with_repairs
+from llmrank.answers.outcome import (
+    answered,
+    awaits_the_question,
+    declines,
+    looks_like_error,
+    missing,
+    unparsed,
+    with_repairs,
+)
 from llmrank.answers.prose import told
 from llmrank.types import Answer, Entry, Question, Response
 
@@ -73,6 +81,8 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if in_sentences is not None:
         reading, with_titles = in_sentences, titles
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
+    if looks_like_error(text) and len(reading.named) < 2:
+        return unparsed(response, text, "no_candidate_named")
     if _only_excuses(reading, text) or (len(reading.named) < len(question.items) and awaits_the_question(text)):
         return unparsed(response, text, "no_candidate_named", repairs)
     begins_earlier = len(reading.named) < len(question.items) and doubt.of_the_beginning(

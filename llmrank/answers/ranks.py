@@ -135,7 +135,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
             order = by_number(columns[other], role)
             by_scores = are_scores(columns[other], role)
     elif ranks := [at for at in others if not roles[at] and at in counted]:
-        order = by_number(columns[ranks[0]], "rank")
+        told = block.kind != "table" or counts(columns[ranks[0]]) or not any(block.header[ranks[0] : ranks[0] + 1])
+        order = by_number(columns[ranks[0]], "rank") if told else None  # | Title | Value |: ranks, or scores
     elif scores := [at for at in others if roles[at] == "score"]:
         are_numbers = all(_number(text) is not None for text in columns[scores[0]])
         order = by_number(columns[scores[0]], "score") if are_numbers else order

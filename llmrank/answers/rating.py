@@ -93,7 +93,8 @@ _OPENS = re.compile(
 )
 """What a text begins with: `Probably a two.`"""
 _CONCLUDES = re.compile(
-    rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence|(?:lower|raise|drop|bump)"
+    rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence"
+    rf"|(?:lower|rais|dropp?|bump)(?:e|ing)?"
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$",
     re.IGNORECASE,
 )
@@ -114,7 +115,7 @@ _LOOSE = re.compile(
     rf"|i (?:think|guess)|for)\b)",
     re.I,
 )
-_SYMBOLS = re.compile(r"[★⭐🌟]++(½)?")
+_SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
 _RANGE = re.compile(
     rf"{_DIGITS}(?: ?[-–—~] ?| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) )(?P<until>{_NUMBER}){_END}", re.IGNORECASE
 )
@@ -197,7 +198,7 @@ def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
 
 def _counted(stars: re.Match[str]) -> str:
     """Return stars as a number of them; one behind a number is its unit (`4.5 ★`)."""
-    count = len(stars[0].rstrip("½")) + (0.5 if stars[1] else 0)
+    count = len(stars[0].rstrip("½☆")) + (0.5 if stars[1] else 0)
     is_unit = count == 1 and stars.string[max(0, stars.start() - 2) : stars.start()].rstrip()[-1:].isdigit()
     return stars[0] if is_unit else f" {count:g} stars"
 

@@ -177,7 +177,7 @@ def names_of(title: Title) -> tuple[Name, ...]:
     names = [title.name, title.whole]
     if title.is_by:
         one, other = title.parts
-        names += (f"{other} by {one}", f"{other} {one}")
+        names += (f"{other} by {one}", f"{other} {one}", f"{one} by {other}")
     else:
         names += title.aliases
         if len(title.parts) > 1 and len(series := title.parts[0].split()) > 2:

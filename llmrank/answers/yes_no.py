@@ -40,6 +40,10 @@ _ENDS = re.compile(
 _BOTH = re.compile(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b", re.IGNORECASE)
 _WEIGHED = re.compile(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n]{0,40}\byes\W{1,5}\d", re.IGNORECASE)
 """`Yes: 0.2, No: 0.8`"""
+_ON_CONDITION = re.compile(r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b", re.IGNORECASE | re.DOTALL)
+_ASKED = re.compile(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+", re.IGNORECASE)
+"""The question, repeated before the answer."""
+_FINAL = re.compile(rf"\bfinal answer(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)", re.IGNORECASE)
 _IDIOM = re.compile(
     r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
     r"|information|question)\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
@@ -56,7 +60,9 @@ _LIKES = re.compile(
 _UNLIKELY = re.compile(
     r"\bit(?: is|['’]s) (?:(?:very|highly|quite|rather|most) )?(?P<un>un)?likely (?:that )?"
     r"(?:the (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she) (?:will|would) (?!not\b)"
-    r"(?:\w+ )?(?:like|enjoy|love|watch|read|play|buy|want)\b",
+    r"(?:\w+ )?(?:like|enjoy|love|watch|read|play|buy|want)\b"
+    r"|\b(?:the (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)(?: is| are|['’]re|['’]s)"
+    r" (?:(?:very|highly|quite|rather|most) )?(?P<not>un)?likely to (?:like|enjoy|love|watch|read|play|buy|want)\b",
     re.IGNORECASE,
 )
 """`It is unlikely that they will like this.`"""
@@ -120,10 +126,13 @@ def _verdicts(text: str) -> set[bool]:
     """Return the verdicts that a text gives: what it calls its answer, what it begins with, or what it ends in."""
     if looks_like_error(text):
         return set()
-    if _BOTH.match(text) or _WEIGHED.search(text):
+    text = _ASKED.sub("", text)
+    if _BOTH.match(text) or _WEIGHED.search(text) or _ON_CONDITION.search(text):
         return {True, False}
     if (plain := _EMPHATIC.match(text)) or _DOUBTS.match(text):
         return {bool(plain) and plain["not"] is None}
+    if final := [*_FINAL.finditer(text)]:
+        return {one[1].casefold() in _YES for one in final}
     begins = _BEGINS.match(text)
     found = [*_NAMED.finditer(text), *([begins] if begins else [])]
     if begins and (back := TAKEN_BACK.search(text, begins.end())):
@@ -131,7 +140,7 @@ def _verdicts(text: str) -> set[bool]:
         return {begins[1].casefold() in _YES, *after}
     if not found and (likes := _LIKES.match(text)):
         return {likes["not"] is None}
-    if not found and (likely := {one["un"] is None for one in _UNLIKELY.finditer(text)}):
+    if not found and (likely := {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)}):
         return likely
     if not found:
         short = text.strip()

@@ -32,8 +32,9 @@ _DENIED = re.compile(
 _AVOIDED = re.compile(
     r"\b(?:avoid|skip|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
     r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice)\b"
-    r"(?:\W{1,3}(?:one|it|this|that|the|these|two|of|to|for|in|would|be|is|are|most|my|your|user|pick|choice|option"
-    r"|movie|film|title|item|product|passage|candidate|match|fit|relevant|likely|suitable|recommended|preferred))*+"
+    r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|of|to|for|in|would|be|is|are|most|my"
+    r"|your|user|pick|choice|option"
+    r"|movie|film|title|item|product|passage|candidate|match|fit|relevant|likely|suitable|recommended|preferred)\b)*+"
     r"\W{0,6}$",
     re.IGNORECASE,
 )
@@ -155,7 +156,7 @@ def _is_count(word: Word, text: str) -> bool:
 
 _COUNTED = re.compile(
     r" (?:(?:[a-z-]{2,20} ){0,2}"
-    r"(?:candidates|movies|films|items|options|books|products|passages|headlines|games|songs|titles)|are|were)\b"
+    r"(?:candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are|were)\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
 

@@ -168,7 +168,8 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     """
     said = _beside(listings, text)  # before listings are joined: what they hold is not said beside them
     listing = _chosen(listings, owed)
-    if listing is None or (doubt.ASKS.search(said) and [*listing.named] == sorted(listing.named)):
+    asks = doubt.ASKS.search(said) or doubt.ASKS.search(text[:_QUESTION])
+    if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the question is repeated
     borne_out = True in doubt.of_the_ends(listing, text)
     if listing.scored and doubt.LOWER_IS_BETTER.search(said):
@@ -191,7 +192,12 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
         doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)
     )
     listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
+    listing.ambiguous |= doubt.is_compared(listing, text)
     return listing
+
+
+_QUESTION = 300
+"""Characters in which a repeated question begins."""
 
 
 def _is_counted_up(said: str, entries: int) -> bool:
@@ -356,6 +362,7 @@ _WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|o
 _REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
 """`My top pick is Heat. The rest: Fargo, Alien`"""
 _GIVEN = re.compile(
+    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b[^\n]*:\W*$|"
     r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?"
     r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$",
     re.I,

@@ -49,7 +49,10 @@ _EVEN = _any_of(
     r"\bno (?:\w+ )?(?:preference|order|ranking)(?: (?:among|between|here)\b|\W*$)|\bwithout (?:any )?ranking\b(?! by)",
     r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b|\b(?:all|everything) (?:are )?(?:tied|equal)",
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
-    r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b|\bnothing to (?:rank|order|sort|go on)\b",
+    r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b",
+    r"\b(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
+    r"\bnothing to (?:rank|order|sort|go on)\b",
+    r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
     r"\bbefore (?:i|we) (?:can|could) (?:give|make|offer|rank|order|say)\b",
 )
 """What says, before a list or behind it, that none is preferred: `I would not put one above another`."""
@@ -60,16 +63,16 @@ _GROUPED = _any_of(
     r"(?m:(?:^|[.;] )(?:if|for) [^.:;\n]{3,60}: [^.:;\n]{3,300}[.;] for [^.:;\n]{3,40}: )",
 )
 """What introduces lists that are groups and no ranking."""
-_CONDITIONS = re.compile(
-    r"^[^\w\n]{0,10}if (?:they|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest)|you(?: want| prefer"
-    r"| feel|['’]d| would|['’]re| are)) ?[^:\n]{3,80}:",
-    re.IGNORECASE | re.MULTILINE,
-)
+_CONDITIONS = re.compile(r"^[^\w\n]{0,10}if [^:\n]{3,80}:", re.IGNORECASE | re.MULTILINE)
 """`If they want a story: …`, and another list for another case."""
 _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
+_RANKS_OF = _any_of(r"\branks? (?:of|for) (?:the |each )?(?:candidates?|items?|movies?|films?|products?|options?)\b")
+"""What introduces the ranks of the candidates in the order shown."""
+_COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100}: ", re.IGNORECASE)
+"""`Heat vs Fargo: Fargo`"""
 OTHER_SCALE = _any_of(
     r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)",
     r"\border\W{1,6}asc(?:ending)?\b",
@@ -98,7 +101,8 @@ _CHANGES = _any_of(
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
     r"|in no)",
     r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\bdisagree\b",
-    r"\bother way a?round\b|\bhard to say\b|\b(?:not sure|unsure) (?:which|of the order|about the order)",
+    r"\b(?:other|opposite) way a?round\b|\bexactly the (?:opposite|reverse)\b|\bhard to say\b"
+    r"|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
 """A line after a list that changes its order, or takes it back: `Actually, swap the first two.`"""
 _MISPLACED = _any_of(
@@ -140,7 +144,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
     """
     last = intro.rstrip().rpartition("\n")[2]
     return (
-        any(pattern.search(last) for pattern in (_UNORDERED, _EVEN, _ASKS_BACK))
+        any(pattern.search(last) for pattern in (_UNORDERED, _EVEN, _ASKS_BACK, _RANKS_OF))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or _GROUPED.search(said) is not None
         or len({*_CONDITIONS.findall(said)}) > 1
@@ -206,6 +210,12 @@ def is_discussion(listing: Listing, text: str) -> bool:
 
 
 _NUMBERED = re.compile(r"\W*\d")
+
+
+def is_compared(listing: Listing, text: str) -> bool:
+    """Return whether lines of a list say which of two items wins."""
+    lines = text.split("\n")
+    return any(_COMPARED.match(lines[one.line - 1]) for one in listing.mentions if 0 < one.line <= len(lines))
 
 
 def is_misplaced(listing: Listing, text: str) -> bool:

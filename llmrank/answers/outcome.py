@@ -36,16 +36,18 @@ def declines(text: str) -> bool:
 
 
 _AWAITS = re.compile(
-    r"\b(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend)\b.{0,400}"
-    r"\b(?:please (?:provide|share|send|give|tell)|once you|when you(?: are|['’]re) ready|waiting for)\b",
+    r"\b(?:(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend|output|answer)"
+    r"|once you (?:share|give|provide|send))\b.{0,400}"
+    r"\b(?:please (?:provide|share|send|give|tell|paste)|once you|when you(?: are|['’]re) ready|waiting for)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_EXAMPLE = re.compile(r"\b(?:e\.g\.|for (?:example|instance)|looks? like (?:this|so))", re.IGNORECASE)
 
 
-def awaits_the_question(text: str) -> bool:
+def awaits_the_question(text: str, *, whole: bool) -> bool:
     """Return whether a text only says that it will answer once it is given what it needs; its first 600 characters
-    tell."""
-    return _AWAITS.search(text[:600]) is not None
+    tell. `whole`: it holds a whole ranking, which must be called an example then."""
+    return _AWAITS.search(text[:600]) is not None and (not whole or _EXAMPLE.search(text[:600]) is not None)
 
 
 _ERROR = re.compile(

@@ -175,10 +175,15 @@ def meaning(intro: str) -> str:
         nearest = ""  # a sentence behind the one that announces the list
     said = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
     found = next((phrase.meaning for phrase, words in said if phrase.pattern.search(words)), "") if intro else ""
+    if found == "ranking" and _HISTORY.match(last_line(intro)):
+        return "given"  # The user's history, sorted by date:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
 _SENTENCE_END = re.compile(r"[.!?] ")
+_HISTORY = re.compile(
+    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b", re.IGNORECASE
+)
 _BY = re.compile(r"[\W_]*(?:by|based on|considering)\b", re.IGNORECASE)
 """`By similarity to the watch history:` says by what a list is ordered; it holds no history."""
 

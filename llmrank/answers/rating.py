@@ -124,6 +124,13 @@ _NO_RATING = re.compile(
     r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
     re.IGNORECASE,
 )
+_OTHERS = re.compile(
+    r"\b(?:the user|they|he|she)(?: has| have|['’]ve)? (?:gave|given|rated|scored)\b"
+    r"(?! (?:it|this))[^.;\n]*?(?=,? (?:so|but)\b|[.;\n]|$)",
+    re.IGNORECASE,
+)
+"""What is said of other items: `The user gave 5 stars to Vertigo.`"""
+_NOT_QUITE = re.compile(rf"\bnot (?:quite |really |exactly )?an? {_DIGITS}", re.IGNORECASE)
 _SHORT = 8
 """Words of a text in which a number at the end is the rating though nothing calls it so (`Probably a 4`)."""
 
@@ -180,6 +187,7 @@ def _plain(text: str, question: Question) -> str:
         ends = _number(found["value"]), _number(found["until"])
         return " " if ends[0] <= low and ends[1] == high else _RANGE_MARK
 
+    text = _NOT_QUITE.sub(" ", text)
     text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
     text = _WORD_RANGE.sub(f"{_RANGE_MARK} ", text)
     if [number[1] for number in islice(_LISTED.finditer(text), 2)] == ["1", "2"]:
@@ -222,7 +230,7 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
             return given
     if declined and declines(text):
         return []
-    if (given := _given(_UNITED.finditer(text))) or declined:
+    if (given := _given(_UNITED.finditer(_OTHERS.sub(" ", text)))) or declined:
         return given
     if len(text[:1000].split()) > _SHORT:
         return []

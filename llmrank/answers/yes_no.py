@@ -43,7 +43,11 @@ _WEIGHED = re.compile(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n
 _ON_CONDITION = re.compile(r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b", re.IGNORECASE | re.DOTALL)
 _ASKED = re.compile(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+", re.IGNORECASE)
 """The question, repeated before the answer."""
-_FINAL = re.compile(rf"\bfinal answer(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)", re.IGNORECASE)
+_OF_IT = re.compile(r"\b(?:it|this|that)\b", re.IGNORECASE)
+_FINAL = re.compile(
+    rf"\b(?:final answer|(?:so|therefore|thus|hence),? (?:the|my) answer)(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)",
+    re.IGNORECASE,
+)
 _IDIOM = re.compile(
     r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
     r"|information|question)\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
@@ -126,7 +130,8 @@ def _verdicts(text: str) -> set[bool]:
     """Return the verdicts that a text gives: what it calls its answer, what it begins with, or what it ends in."""
     if looks_like_error(text):
         return set()
-    text = _ASKED.sub("", text)
+    if (asked := _ASKED.match(text)) and _OF_IT.search(asked[0]):
+        text = text[asked.end() :]
     if _BOTH.match(text) or _WEIGHED.search(text) or _ON_CONDITION.search(text):
         return {True, False}
     if (plain := _EMPHATIC.match(text)) or _DOUBTS.match(text):

@@ -10,7 +10,7 @@ from llmrank.answers.blocks import split
 from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, plain_text
-from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, unparsed
+from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, TextFormat, answered, unparsed
 from llmrank.answers.ranking import read_titles, resolve_mentions
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -32,7 +32,7 @@ _DENIED = re.compile(
 _AVOIDED = re.compile(
     r"\b(?:avoid|skip|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
     r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice)\b"
-    r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|of|to|for|in|would|be|is|are|most|my"
+    r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would|be|is|are|most|my"
     r"|your|user|pick|choice|option"
     r"|movie|film|title|item|product|passage|candidate|match|fit|relevant|likely|suitable|recommended|preferred)\b)*+"
     r"\W{0,6}$",
@@ -99,6 +99,7 @@ class Choice(TextFormat):
         if not text:
             return unparsed(response, text, "empty")
         text = _OFFERED.sub("", text)
+        text = next((part for part in NEXT_QUESTION.split(text, maxsplit=1) if part.strip()), text)
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
@@ -134,6 +135,8 @@ class Choice(TextFormat):
             return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
         reading = read_titles(split(text), text, question)
         named, repairs = resolve_mentions(reading.mentions, index)
+        if not named and (at := _called_title(text, index)) is not None:
+            named = {at: "normalised"}
         if len(named) != 1:
             return unparsed(response, text, "ambiguous" if named else "no_candidate_named", repairs)
         at, stage = named.popitem()
@@ -181,6 +184,21 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
     named = index.find(line.lstrip(" *_\"'.:)]-–—").rstrip(" *_\"'.:-–—"))
     own = named is not None and named.positions == (words[0].position,)
     return words[0].position if own and not _TAKEN_BACK.search(rest) else None
+
+
+def _called_title(text: str, index: TitleIndex) -> int | None:
+    """Return the one item that the last sentence which calls a title the answer names (`so my pick is Heat`)."""
+    said = [one for one in _SENTENCE.split(text[-_LAST_SIGNS:]) if _CALLS.search(one)]
+    named = index.named_in(said[-1]) if said and not _DENIED.search(said[-1]) else set[int]()
+    return named.pop() if len(named) == 1 else None
+
+
+_SENTENCE = re.compile(r"(?<=[.!?]) |, (?=so\b|and\b|but\b)|\n")
+_CALLS = re.compile(
+    r"\b(?:my (?:pick|choice)|recommend|go (?:with|for)|it['’]s|it is|answer is|best (?:choice|pick|fit))\b",
+    re.IGNORECASE,
+)
+_LAST_SIGNS = 1000
 
 
 def _bare(text: str, identifiers: Identifiers) -> list[Word]:

@@ -174,6 +174,10 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     borne_out = True in doubt.of_the_ends(listing, text)
     if listing.scored and doubt.LOWER_IS_BETTER.search(said):
         listing.mentions.reverse()
+    worst_first = WORST_FIRST.search(said)
+    denied = worst_first is not None and said[: worst_first.start()].rstrip().endswith(("not", "not from"))
+    if not listing.ordered and worst_first and not denied and BEST_FIRST.search(said):
+        listing.ambiguous = True  # in descending order, from worst to best
     if listing.counted_down and BEST_TO_WORST.search(said):
         listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
     elif listing.falling and BEST_FIRST.search(listing.intro):

@@ -75,14 +75,15 @@ _COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100
 """`Heat vs Fargo: Fargo`"""
 OTHER_SCALE = _any_of(
     r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)",
-    r"\border\W{1,6}asc(?:ending)?\b",
+    r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
 )
 LOWER_IS_BETTER = _any_of(
-    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:better|closer)",
+    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:better|closer|more (?:suitable|relevant))",
     r"(?<![\d.])0 ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|excellent|ideal|exact)",
 )
 _MAY_BE_LOWER = _any_of(
-    r"\bdistances?\b|\b(?:dislike|penalty|error|risk) scores?\b",
+    r"\bdistances?\b|\b(?:dislike|penalty|error|risk) scores?\b|\bloss\b",
+    r"\b(?:probability|chance|likelihood|risk)\b[^.:\n]{0,40}\b(?:abandon|dislike|skip|hate|quit|reject|return)\b",
     r"(?<![\d.])[01] ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|most|excellent|strong|highest|top|ideal"
     r"|great)",
 )

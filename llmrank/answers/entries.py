@@ -126,7 +126,8 @@ _NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
 _PLACE = re.compile(r"\d{1,3}(?:st|nd|rd|th)(?: place)?", re.I)
 _SAYS_RANK = re.compile(r"\b(?:rank(?:ed)?|position|place)\b|\d(?:st|nd|rd|th)\b", re.I)
 _TRANSLATED = re.compile(
-    r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)(?P<inside>[^()\n]{2,200})\)"
+    r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)"
+    r"(?P<inside>[^()\n]{1,200}(?:\([^()\n]{1,200}\)[^()\n]{0,200}){0,3})\)"
     r"|(?P<one>[^/\n]{1,200}) / (?P<other>[^/\n]{1,200})"
 )
 _LABELLED = re.compile(r"\[\d{1,4}\][ .:-]{1,3}(?=[^\W\d])")

@@ -101,8 +101,8 @@ _IN_ORDER = re.compile(
     r"\b(?:then|followed by|finally|next|after that|lastly|dann|ensuite|puis|luego|después|затем)\b", re.I
 )
 _DENIED = re.compile(
-    r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|avoid|left out|leave out|omit\w*|exclud\w*|skip\w*"
-    r"|remov\w*|drop\w*|discard\w*|instead"
+    r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|neither|nor|avoid|left out|leave out|omit\w*|exclud\w*"
+    r"|skip\w*|remov\w*|drop\w*|discard\w*|instead"
     r"|rather than|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
 _LED = re.compile(r":[ \[(*`]{0,6}$")
 _SAYS = re.compile(

@@ -78,6 +78,10 @@ TAKEN_BACK = re.compile(
 """Words with which an answer is taken back: the one that follows counts."""
 
 
+NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
+"""Where a model goes on with a question of its own."""
+
+
 class TextFormat:
     """Base of the formats that read the text alone: they need no log-probabilities, and are not constrained."""
 

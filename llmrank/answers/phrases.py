@@ -105,6 +105,7 @@ WORST_FIRST = re.compile(
     r"|from) (?:the )?(?:worst|least|lowest)"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
     r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
+    r"|\b(?:number|no\.?|#) ?1\b[^.\n]{0,50}\b(?:least|worst|weakest|lowest)\b"
     r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba|\bde bas en haut"
     r"|\b(?:worst|weakest|least \w+) (?:\w+ ){0,2}(?:at the|on) top\b"
     r"|\b(?:schlechteste|schwächste)\w*(?: \w+)? (?:oben|zuerst)"

@@ -109,12 +109,17 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
 
 
 def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
-    """Return the ranking that an answer without a list tells in sentences, None where the reading has all of it."""
+    """Return the ranking that an answer tells in sentences, None where the reading has all of it; behind a list, one of
+    all items in the last line."""
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
-    if listed or (len(reading.named) == len(question.items) and not reading.ambiguous):
+    if len(reading.named) == len(question.items) and not reading.ambiguous:
         return None
-    found = told(text, title_index(question.items), Identifiers.of(question))
-    if found is None or len(found.named) <= len(reading.named) * (not reading.ambiguous):
+    if listed and (not blocks or blocks[-1].kind != "text"):
+        return None
+    said = blocks[-1].lines[0].text if listed else text
+    found = told(said, title_index(question.items), Identifiers.of(question))
+    least = len(question.items) - 1 if listed else len(reading.named) * (not reading.ambiguous)
+    if found is None or len(found.named) <= least:
         return None
     return choose([found], text, missing(0, len(question.items), question.top))
 

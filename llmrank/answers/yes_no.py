@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
 from llmrank.answers.normalise import SHORT, plain_text
-from llmrank.answers.outcome import TAKEN_BACK, answered, looks_like_error, unparsed
+from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, answered, looks_like_error, unparsed
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -43,6 +43,7 @@ _WEIGHED = re.compile(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n
 _ON_CONDITION = re.compile(r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b", re.IGNORECASE | re.DOTALL)
 _ASKED = re.compile(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+", re.IGNORECASE)
 """The question, repeated before the answer."""
+_ACKNOWLEDGES = re.compile(r"^\W*(?:yes|sure|okay),? i (?:understand|see)\b[^.!?\n]*[.!?]\s*", re.IGNORECASE)
 _OF_IT = re.compile(r"\b(?:it|this|that)\b", re.IGNORECASE)
 _FINAL = re.compile(
     rf"\b(?:final answer|(?:so|therefore|thus|hence),? (?:the|my) answer)(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)",
@@ -77,8 +78,6 @@ _EMPHATIC = re.compile(
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
-_NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
-"""Where a model goes on with a question of its own."""
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
 
 
@@ -108,7 +107,7 @@ class YesNo:
         text = plain_text(response.text, SHORT)
         if not text:
             return unparsed(response, text, "empty")
-        first = _NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
+        first = NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
         text = _IDIOM.sub(" ", without_titles(first or text, question.items, "it"))
         verdicts = _verdicts(text)
         if len(verdicts) != 1:
@@ -130,6 +129,7 @@ def _verdicts(text: str) -> set[bool]:
     """Return the verdicts that a text gives: what it calls its answer, what it begins with, or what it ends in."""
     if looks_like_error(text):
         return set()
+    text = _ACKNOWLEDGES.sub("", text)
     if (asked := _ASKED.match(text)) and _OF_IT.search(asked[0]):
         text = text[asked.end() :]
     if _BOTH.match(text) or _WEIGHED.search(text) or _ON_CONDITION.search(text):

@@ -32,9 +32,9 @@ _DENIED = re.compile(
 _AVOIDED = re.compile(
     r"\b(?:avoid|skip|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
     r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice)\b"
-    r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would|be|is|are|most|my"
-    r"|your|user|pick|choice|option"
-    r"|movie|film|title|item|product|passage|candidate|match|fit|relevant|likely|suitable|recommended|preferred)\b)*+"
+    r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
+    r"|be|is|are|most|my|your|user|pick|choice|option|movie|film|title|item|product|passage|candidate|match|fit"
+    r"|relevant|likely|suitable|recommended|preferred)\b)*+"
     r"\W{0,6}$",
     re.IGNORECASE,
 )
@@ -189,13 +189,17 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
 def _called_title(text: str, index: TitleIndex) -> int | None:
     """Return the one item that the last sentence which calls a title the answer names (`so my pick is Heat`)."""
     said = [one for one in _SENTENCE.split(text[-_LAST_SIGNS:]) if _CALLS.search(one)]
-    named = index.named_in(said[-1]) if said and not _DENIED.search(said[-1]) else set[int]()
+    named = index.named_in(said[-1]) if said and not _NOT_CALLED.search(said[-1]) else set[int]()
     return named.pop() if len(named) == 1 else None
 
 
 _SENTENCE = re.compile(r"(?<=[.!?]) |, (?=so\b|and\b|but\b)|\n")
 _CALLS = re.compile(
     r"\b(?:my (?:pick|choice)|recommend|go (?:with|for)|it['’]s|it is|answer is|best (?:choice|pick|fit))\b",
+    re.IGNORECASE,
+)
+_NOT_CALLED = re.compile(
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid|skip|worst|least|worse|unless|if|or|instead|than)\b|\?",
     re.IGNORECASE,
 )
 _LAST_SIGNS = 1000

@@ -159,7 +159,8 @@ def _is_count(word: Word, text: str) -> bool:
 
 _COUNTED = re.compile(
     r" (?:(?:[a-z-]{2,20} ){0,2}"
-    r"(?:candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are|were)\b"
+    r"(?:candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are|were"
+    r"|of (?:the|these|those|them))\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
 

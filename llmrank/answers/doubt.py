@@ -31,6 +31,8 @@ ASKS = _any_of(
 _UNORDERED = _any_of(
     r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
+    r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b|\bbox office\b",
+    r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
     r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b|\bcheapest first\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
     r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
@@ -53,6 +55,9 @@ _EVEN = _any_of(
     r"\b(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
     r"\bnothing to (?:rank|order|sort|go on)\b",
     r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
+    r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
+    r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
+    r"(?! (?:the )?(?:others?|rest|remaining|any))",
     r"\bbefore (?:i|we) (?:can|could) (?:give|make|offer|rank|order|say)\b",
 )
 """What says, before a list or behind it, that none is preferred: `I would not put one above another`."""
@@ -78,7 +83,7 @@ OTHER_SCALE = _any_of(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
 )
 LOWER_IS_BETTER = _any_of(
-    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:better|closer|more (?:suitable|relevant))",
+    r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:an? )?(?:better|closer|more (?:suitable|relevant))",
     r"(?<![\d.])0 ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|excellent|ideal|exact)",
 )
 _MAY_BE_LOWER = _any_of(
@@ -96,7 +101,8 @@ _CHANGES = _any_of(
     r"|promoted?|demoted?)\b",
     r"\b(?:ought to|should|must|needs? to|deserves? to)\b(?: \w+){0,4} (?:at|on|to) (?:the )?(?:very )?"
     r"(?:top|bottom)\b",
-    r"\bi take (?:it|that|this) back\b|\bnone of (?:these|them) can be (?:ordered|ranked)\b",
+    r"\b(?:trade|change|switch) places\b|\bi take (?:it|that|this) back\b",
+    r"\bnone of (?:these|them) can be (?:ordered|ranked)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
@@ -233,7 +239,8 @@ def is_repeated(listing: Listing) -> bool:
         if one.match and one.match.positions:
             lines.setdefault(one.line, {})[one.match.positions[0]] = None
     first, *others = lines.values() or [{}]
-    if any(len(other) > 2 and other.keys() <= first.keys() and not agrees(other, first) for other in others):
+    shared = ([at for at in other if at in first] for other in others)
+    if any(len(again) > 2 and not agrees(dict.fromkeys(again), first) for again in shared):
         return True
     if len(lines) != 1:
         return False

@@ -64,6 +64,9 @@ _BARE_CHAIN = re.compile(r"\w{1,3}(?: ?[>,] ?\w{1,3})++")
 _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/ ?(?:\d{1,3}|[A-Z])){2,})")
 _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
 """Identifiers with nothing between them, or whatever else may be one."""
+_SMALL = re.compile(r"[\W_]*[a-z][\W_]*")
+_PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))++\W{0,3}")
+"""`(2, 4), (5, 1)`: pairs of a comparison, or items and ranks."""
 _DISMISSED = re.compile(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
     r"|\b(?:is|are) not(?=\W*$|[.;])|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
@@ -383,6 +386,8 @@ class _Reader:
         if first.kind != "bullet":
             lines = [line for line in lines if line.kind != "bullet"]
         bodies = _without_shared([line.body for line in lines])
+        if self.identifiers.are_letters and all(map(_SMALL.fullmatch, bodies)):
+            bodies = [body.upper() for body in bodies]
         if self._marks_are_identifiers(first, lines, bodies):
             return self._marked(lines, bodies)
         if first.kind == "number" and self._counts_down_by_identifiers(lines):
@@ -446,6 +451,7 @@ class _Reader:
 
     def _marked(self, lines: list[Line], bodies: list[str]) -> Listing:
         """Read `[3] Heat`, `C. Heat`, `A: 3/10`: the marks are the identifiers."""
+        bodies = [body.lstrip(" -–—:=>→") for body in bodies]
         marks = [_mark_text(line) for line in lines]
         found = [Word(mark, 0, "identifier", self.identifiers.find(mark)) for mark in marks]
         if self.identifiers.are_letters:
@@ -506,6 +512,8 @@ class _Reader:
             named = [word for word in words if word.kind == "identifier"]
         if not named:
             return Listing([])
+        if _PAIRED.fullmatch(text[:4000]):
+            return Listing([self.mention(word, line.number) for word in named], ambiguous=True)
         inline = self._inline_pairs(line) or self._ranked(line) or self._scored(line, named)
         if inline is not None:
             return inline

@@ -41,7 +41,7 @@ _AWAITS = re.compile(
     r"\b(?:please (?:provide|share|send|give|tell|paste)|once you|when you(?: are|['’]re) ready|waiting for)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_EXAMPLE = re.compile(r"\b(?:e\.g\.|for (?:example|instance)|looks? like (?:this|so))", re.IGNORECASE)
+_EXAMPLE = re.compile(r"\b(?:e\.g\.|for (?:example|instance)|looks? (?:something )?like (?:this|so))", re.IGNORECASE)
 
 
 def awaits_the_question(text: str, *, whole: bool) -> bool:

@@ -30,12 +30,13 @@ PHRASES = (
         r"|(?:do|would)n['’]t bother|not bother"
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?)\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
-        r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b)"
+        r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b| and (?:end|finish)ing\b)"
         r"|least\*{0,2} likely to (?:\w+ ){0,2}(?:like|enjoy|love|watch|read|play|buy)\b"
         r"(?![^\n]{0,80}\b(?:most|best)\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten)\b)"
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
-        r"|output format|format (?:is|of|should)|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
+        r"|output format|format (?:is|of|should)|in the format\b|steer\b[^.\n]{0,30}\baway\b"
+        r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
         r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
         r"|(?m:^\W*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking)))"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
@@ -98,7 +99,8 @@ WORST_FIRST = re.compile(
     rf"|\bfrom (?:(?!\b(?:{_BEST})\b)[^.:;\n]){{0,60}}\b(?:{_WORST})\b[^.:;\n]{{0,60}}? to [^.:;\n]{{0,40}}"
     rf"\b(?:{_BEST})\b"
     r"|\b(?:beginnend mit|von) (?:dem|der|den)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
-    r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:un\w{3,30}|wenigst\w{0,20})sten\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
+    r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
+    r"|\((?:lowest|worst|least)\b[^()\n]{0,20}\)[^\n]{3,2000}\((?:highest|best|most)\b[^()\n]{0,20}\)"
     r"|\b(?:ascending|increasing) order\b(?! of (?:rank|position|place))"
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality|score)"
     r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
@@ -106,6 +108,9 @@ WORST_FIRST = re.compile(
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
     r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
     r"|\b(?:number|no\.?|#) ?1\b[^.\n]{0,50}\b(?:least|worst|weakest|lowest)\b"
+    r"|\b(?:most|more) unlikely (?:\w+ )?first\b"
+    r"|\b(?:discard|eliminate|drop|remove|cut)\b[^.:\n]{0,30}\bin (?:this|the following) order\b"
+    r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
     r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba|\bde bas en haut"
     r"|\b(?:worst|weakest|least \w+) (?:\w+ ){0,2}(?:at the|on) top\b"
     r"|\b(?:schlechteste|schwächste)\w*(?: \w+)? (?:oben|zuerst)"
@@ -128,7 +133,7 @@ COUNTDOWN = re.compile(
 )
 BEST_TO_WORST = re.compile(_from_to(_BEST, _WORST), re.IGNORECASE)
 BEST_FIRST = re.compile(
-    rf"{BEST_TO_WORST.pattern}|\bdescending|\b(?:best |(?:most|highest|strongest) (?:\w+ ){{0,2}})first"
+    rf"{BEST_TO_WORST.pattern}|\bdescending|\b(?:best |(?:most|highest|strongest) (?!unlikely)(?:\w+ ){{0,2}})first"
     r"|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend|décroissant|descendente|decrescente"
     r"|降序|由高到低|从高到低|高い順",
     re.IGNORECASE,
@@ -183,7 +188,9 @@ def meaning(intro: str) -> str:
 
 _SENTENCE_END = re.compile(r"[.!?] ")
 _HISTORY = re.compile(
-    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b", re.IGNORECASE
+    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b"
+    r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:",
+    re.IGNORECASE,
 )
 _BY = re.compile(r"[\W_]*(?:by|based on|considering)\b", re.IGNORECASE)
 """`By similarity to the watch history:` says by what a list is ordered; it holds no history."""

@@ -71,7 +71,7 @@ _BEGINS = re.compile(
 _LIST_LINE = re.compile(rf"\W*+\d{{1,2}}[.)] .* ?[:=→–—-] ?{_DIGITS}{_UNIT}?\W*+", re.IGNORECASE)
 _NAME = (
     r"\b(?:ratings?|scores?|rate(?! limit)|predict(?:ion|ed|s)?|estimate[ds]?|answer|response|give|say"
-    r"|assign|go with|bewert\w*|note|calific\w*)\b"
+    r"|assign|gets|go with|bewert\w*|note|calific\w*)\b"
 )
 _NAMED = (
     re.compile(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?", re.IGNORECASE),
@@ -94,7 +94,7 @@ _OPENS = re.compile(
 """What a text begins with: `Probably a two.`"""
 _CONCLUDES = re.compile(
     rf"\b(?:final (?:answer|rating|score|prediction|verdict)(?: is)?|so|therefore|thus|hence"
-    rf"|(?:lower|rais|dropp?|bump)(?:e|ing)?"
+    rf"|(?:go|come) down to|(?:lower|rais|dropp?|bump)(?:e|ing)?"
     rf" (?:it|that|this) (?:up |down )?to)[ :=]{{1,3}}(?:an? |it a )?{_DIGITS}{_UNIT}?[\W_]*$",
     re.IGNORECASE,
 )

@@ -46,7 +46,8 @@ _ASKED = re.compile(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+", re.IG
 _ACKNOWLEDGES = re.compile(r"^\W*(?:yes|sure|okay),? i (?:understand|see)\b[^.!?\n]*[.!?]\s*", re.IGNORECASE)
 _OF_IT = re.compile(r"\b(?:it|this|that)\b", re.IGNORECASE)
 _FINAL = re.compile(
-    rf"\b(?:final answer|(?:so|therefore|thus|hence),? (?:the|my) answer)(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)",
+    rf"\b(?:final answer|(?:so|therefore|thus|hence),? (?:the|my) (?:answer|prediction|verdict)(?: for (?:it|this))?)"
+    rf"(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)",
     re.IGNORECASE,
 )
 _IDIOM = re.compile(
@@ -144,7 +145,8 @@ def _verdicts(text: str) -> set[bool]:
         after = {word.casefold() in _YES for word in _PLAIN.findall(text, back.end())}
         return {begins[1].casefold() in _YES, *after}
     if not found and (likes := _LIKES.match(text)):
-        return {likes["not"] is None}
+        of_another = text[likes.end() :].lstrip(' "“*')[:1].isupper()
+        return set() if of_another else {likes["not"] is None}
     if not found and (likely := {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)}):
         return likely
     if not found:

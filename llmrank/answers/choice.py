@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from llmrank.answers.blocks import split
+from llmrank.answers.doubt import hedges
 from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, plain_text
@@ -128,7 +129,10 @@ class Choice(TextFormat):
                 return unparsed(response, text, "ambiguous")
             return answered(
                 response,
-                {"named_beside": len({word.text for word in every} - {plainest[0].text})},
+                {
+                    "named_beside": len({word.text for word in every} - {plainest[0].text}),
+                    "hedged": hedges(text.splitlines()),
+                },
                 ranked=(question.items[at].item_id,),
             )
         if plainest:

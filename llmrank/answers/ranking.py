@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -104,6 +104,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
         "named_beside": beside,
         "in_sentences": int(in_sentences is not None),
         "tied": _tied(reading, text),
+        "hedged": doubt.hedges(_beside(reading, text)),
     }
     return with_repairs(answer, told_so)
 
@@ -138,6 +139,13 @@ def _tied(reading: Listing, text: str) -> int:
     own = {mention.line for mention in reading.mentions}
     lines = enumerate(text.split("\n"), 1)
     return sum(number in own and " > " in line and " = " in line for number, line in lines)
+
+
+def _beside(reading: Listing, text: str) -> Iterator[str]:
+    """Yield the lines that hold nothing of a ranking, and of those that do what stands behind it."""
+    own = {mention.line: mention.text for mention in reading.mentions if mention.text}
+    for number, line in enumerate(text.split("\n"), 1):
+        yield line.rpartition(own[number])[2] if number in own else line
 
 
 _BESIDE = 200

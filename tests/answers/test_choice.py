@@ -88,3 +88,17 @@ def test_numbers() -> None:
     assert places(read("choice", "[2]", numbered(3))) == [2]
     assert places(read("choice", "Passage: 2", numbered(3))) == [2]
     assert read("choice", "7", numbered(3)).repairs == {"not_a_candidate": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "None of the 3 candidates is a good match.",
+        "2 of the 3 products are suitable.",
+        "The answer should be an identifier in brackets, e.g. [1].",
+        "The worst fit among these is [3].",
+        "I would not recommend film called a.",
+    ],
+)
+def test_counts_examples_and_what_is_denied_are_no_choice(text: str) -> None:
+    assert read("choice", text, numbered(3)).outcome is Outcome.UNPARSED

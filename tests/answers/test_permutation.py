@@ -219,3 +219,42 @@ def test_a_chain_alone_is_read_as_the_stages_read_it(data: st.DataObject) -> Non
         assert [one.match for one in listing.mentions] == [Match((at,), "identifier") for at in found]
         answer = by_identifier(listing.mentions, Response(text), question, text, False)
         assert answer == answer_format("permutation").read(Response(text), question)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[3] > [1] > [2]\n\nI can't say how sure this is.",
+        "I don't know this user well.\n[3] > [1] > [2]",
+        "[3] > [1] > [2], but I'm not sure.",
+        "Suppose that they like crime.\n\n[3] > [1] > [2]",
+    ],
+)
+def test_a_ranking_beside_which_an_answer_hedges_is_never_ok(text: str) -> None:
+    answer = read("permutation", text, numbered(3))
+    assert (places(answer), answer.outcome, answer.repairs) == ([3, 1, 2], Outcome.REPAIRED, {"hedged": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("[1] is 3rd\n[2] is 1st\n[3] is 2nd", [2, 3, 1]),
+        ("Loss per item, smaller is better: [1] 0.4, [2] 0.9, [3] 0.1", [3, 1, 2]),
+    ],
+)
+def test_ranks_and_losses_are_read_in_their_direction(text: str, order: list[int]) -> None:
+    answer = read("permutation", text, numbered(3))
+    assert (places(answer), answer.outcome) == (order, Outcome.OK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I understand. I will output identifiers, e.g. [2] > [1] > [3]. Please provide the history.",
+        "Ranks for candidates 1 to 3, respectively: 3, 1, 2",
+        "If they have seen the first: [2] > [3] > [1]\nIf they have not: [1] > [2] > [3]",
+        "My ranking was [2] > [3] > [1], but I take it back.",
+    ],
+)
+def test_what_is_no_ranking_of_the_answer_is_not_read(text: str) -> None:
+    assert read("permutation", text, numbered(3)).outcome is Outcome.UNPARSED

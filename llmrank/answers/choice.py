@@ -155,7 +155,7 @@ class Choice(TextFormat):
 
 def _is_count(word: Word, text: str) -> bool:
     """Return whether a bare number counts things: `none of the 10 candidates`, `the 1 original`."""
-    if word.bracketed or not word.text.isdigit():
+    if word.bracketed or not word.text.isdigit() or _NOUN.search(text[max(0, word.start - 20) : word.start]):
         return False
     pattern = _NOUN_BEHIND if text[: word.start].endswith("the ") else _COUNTED
     return pattern.match(text, word.end) is not None

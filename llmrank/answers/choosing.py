@@ -366,7 +366,8 @@ _WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|o
 _REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
 """`My top pick is Heat. The rest: Fargo, Alien`"""
 _GIVEN = re.compile(
-    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b[^\n]*:\W*$|"
+    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
+    r"[^\n]*:\W*$|"
     r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?"
     r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$",
     re.I,

@@ -31,7 +31,8 @@ ASKS = _any_of(
 _UNORDERED = _any_of(
     r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
-    r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b|\bbox office\b",
+    r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
+    r"\b(?:worldwide|domestic|total) box office\b|\bbox office (?:of|results|gross|takings|numbers)\b",
     r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
     r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b|\bcheapest first\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
@@ -52,7 +53,7 @@ _EVEN = _any_of(
     r"^\W*(?:is|are) (?:all |both )?(?:equal|equally|tied)\b|\b(?:all|everything) (?:are )?(?:tied|equal)",
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
     r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b",
-    r"\b(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
+    r"\bi (?:really |honestly )?(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
     r"\bnothing to (?:rank|order|sort|go on)\b",
     r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
@@ -74,7 +75,7 @@ _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are 
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
-_RANKS_OF = _any_of(r"\branks? (?:of|for) (?:the |each )?(?:candidates?|items?|movies?|films?|products?|options?)\b")
+_RANKS_OF = _any_of(r"\branks (?:of|for)\b[^\n:]{0,60}\brespectively\b")
 """What introduces the ranks of the candidates in the order shown."""
 _COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100}: ", re.IGNORECASE)
 """`Heat vs Fargo: Fargo`"""
@@ -231,11 +232,13 @@ def hedges(lines: Iterable[str]) -> int:
 
 
 _HEDGES = _any_of(
-    r"\bi(?: really| honestly)? (?:can(?:not|['’]t(?! (?:wait|help))| not)|do(?:n['’]t| not)|have no|won['’]t|will not"
+    r"\bi(?: really| honestly)? (?:can(?:not|['’]t(?! (?:wait|help))| not)|do(?:n['’]t| not)|have no(?! doubt)"
+    r"|won['’]t|will not"
     r"|could(?:n['’]t| not)|prefer not)\b|\bi(?:['’]m| am) not\b",
     r"\b(?:depends|unsure|uncertain|hypothetical\w*|suppose|opposite)\b",
-    r"\bno (?:\w+ )?(?:order|ranking|preference|basis|opinion)\b|\bnone of (?:these|them)\b|\bonce you\b",
-    r"\bplease (?:provide|share|send|paste|give)\b|\be\.g\.|\bfor (?:example|instance)\b|\btake (?:it|that) back\b",
+    r"\bno (?:\w+ )?(?:order|ranking|preference|basis|opinion)\b|\bonce you (?:share|give|provide|send)\b",
+    r"\bplease (?:provide|share|send|paste|give)\b(?! (?:\w+ )?feedback)|\be\.g\."
+    r"|\bfor (?:example|instance)\b|\btake (?:it|that) back\b",
 )
 
 

@@ -38,7 +38,9 @@ def declines(text: str) -> bool:
 _AWAITS = re.compile(
     r"\b(?:(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend|output|answer)"
     r"|once you (?:share|give|provide|send))\b.{0,400}"
-    r"\b(?:please (?:provide|share|send|give|tell|paste)|once you|when you(?: are|['’]re) ready|waiting for)\b",
+    r"\b(?:please (?:provide|share|send|paste)\b[^.\n]{0,40}\b(?:history|watched|read|films|movies|books|items"
+    r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send)"
+    r"|when you(?: are|['’]re) ready|waiting for)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _EXAMPLE = re.compile(r"\b(?:e\.g\.|for (?:example|instance)|looks? (?:something )?like (?:this|so))", re.IGNORECASE)

@@ -31,14 +31,14 @@ PHRASES = (
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?)\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b| and (?:end|finish)ing\b)"
-        r"|least\*{0,2} likely to (?:\w+ ){0,2}(?:like|enjoy|love|watch|read|play|buy)\b"
-        r"(?![^\n]{0,80}\b(?:most|best)\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten)\b)"
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
-        r"|output format|format (?:is|of|should)|in the format\b|steer\b[^.\n]{0,30}\baway\b"
+        r"|output format|format (?:is|of|should)|steer\b[^.\n]{0,30}\baway\b"
         r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
         r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
-        r"|(?m:^\W*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking)))"),
+        r"|(?m:^\W*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
+        r"|(?m:^(?![^\n]*\b(?:most|best|top|highest)\b)[^\n]*\bleast\*{0,2} likely to (?:\w+ ){0,2}"
+        r"(?:like|enjoy|love|watch|read|play|buy)\b)"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
     Phrase("first try", _words(
         r"(?:first|initial|preliminary|draft|rough|tentative|previous|old|earlier) (?:attempt|try|ranking|list|draft"
@@ -107,7 +107,8 @@ WORST_FIRST = re.compile(
     r"|from) (?:the )?(?:worst|least|lowest)"
     r"|\blast (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:best|strongest|top)"
     r"|\bfirst (?:(?:one|title|item|movie|film|entry) )?(?:is |being |= ?)(?:the |my )?(?:worst|weakest|least)"
-    r"|\b(?:number|no\.?|#) ?1\b[^.\n]{0,50}\b(?:least|worst|weakest|lowest)\b"
+    r"|\b(?:number|no\.?|#) ?1\b(?:(?!\b(?:best|most|highest|strongest|number|no)\b)[^.\n]){0,50}"
+    r"\b(?:least|worst|weakest|lowest)\b"
     r"|\b(?:most|more) unlikely (?:\w+ )?first\b"
     r"|\b(?:discard|eliminate|drop|remove|cut)\b[^.:\n]{0,30}\bin (?:this|the following) order\b"
     r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
@@ -188,7 +189,7 @@ def meaning(intro: str) -> str:
 
 _SENTENCE_END = re.compile(r"[.!?] ")
 _HISTORY = re.compile(
-    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b"
+    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
     r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:",
     re.IGNORECASE,
 )

@@ -83,7 +83,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
     if looks_like_error(text) and len(reading.named) < 2:
         return unparsed(response, text, "no_candidate_named")
-    whole = len(reading.named) == len(question.items)
+    whole = not missing(len(reading.named), len(question.items), question.top)
     if _only_excuses(reading, text) or awaits_the_question(text, whole=whole):
         return unparsed(response, text, "no_candidate_named", repairs)
     begins_earlier = len(reading.named) < len(question.items) and doubt.of_the_beginning(

@@ -192,17 +192,21 @@ def full_year(year: str) -> str:
 
 
 def without_titles(text: str, items: Sequence[Item], mark: str) -> str:
-    """Return a text with a mark in the place of the items' titles, which may hold numbers, or `Yes` and `No`."""
+    """Return a text with a mark in the place of the items' titles, which may hold numbers, or `Yes` and `No`.
+
+    A short word without a number stays: where the film is called `No`, the answer may be `No` too.
+    """
     for item in items[:_TITLES_OUT]:
         title = folded(item.title)
         for name in (title, _LAST_YEAR.sub("", title), parse_title(item.title).name):
-            if len(name) > 2 or not name.isdigit():
-                text = re.sub(re.escape(name), mark, text, flags=re.IGNORECASE)
+            if len(name) > _SHORT or (len(name) == _SHORT and any(map(str.isdigit, name))):
+                text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", mark, text, flags=re.IGNORECASE)
     return text
 
 
 _LAST_YEAR = re.compile(r" \(\d{4}\)$")
 _TITLES_OUT = 4
+_SHORT = 3
 
 
 def _article_first(text: str) -> str:

@@ -35,6 +35,18 @@ By genre similarity, I would rank:
 Most likely to be watched next:
 Sure! Here is an example ranking based on the provided list:
 Which would you like most? My guess:
+Here is my ranking in the format you asked for:
+Ranked from most likely to least likely to enjoy:
+Here are the movies from most to least likely to watch:
+Ordered from the film they would like most to the one they are least likely to watch:
+User's history suggests the following ranking:
+The user's history (mostly thrillers) suggests this order:
+Number 1 is the best and number 5 the least suitable:
+Ordered by predicted rating, no. 1 being the best and the last the worst:
+Ranks of the movies by fit:
+The box office aside, this is what fits best:
+The ranking, best first, not worst to best:
+I can rank these for you. Here you go:
 """.strip().split("\n")
 CLOSINGS = """
 I hope this helps! Let me know if you would like a different order.
@@ -49,6 +61,15 @@ Is this the kind of list you wanted?
 Would you like me to explain the order?
 The first one is the best match for your taste.
 You might also like The Thing.
+If you can't decide, start with the first!
+Please provide feedback if this is not what you wanted.
+Once you have watched them, tell me how you liked them.
+I have no doubt that they will enjoy the first.
+I can't wait to hear what you think.
+The last one is the least likely to be enjoyed.
+They are unlikely to dislike any of these.
+None of these has been watched before.
+Their box office was great too.
 """.strip().split("\n")
 LISTS = {
     "numbered": lambda titles: "\n".join(f"{at}. {title}" for at, title in enumerate(titles, 1)),

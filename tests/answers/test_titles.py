@@ -340,3 +340,20 @@ def test_the_end_of_another_title_is_no_candidate(text: str) -> None:
 def test_words_that_lead_to_a_title_are_not_its_own(text: str) -> None:
     shown = items("Honey (2003)", "Fargo (1996)")
     assert read("titles", f"1. {text}\n2. Fargo (1996)", Question(shown)).ranked == ("i1", "i2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. Alien\n2. Seven\n3. The Matrix\n\nIf you can't decide, start with the first!",
+        "Rank of the movies:\n1. Alien\n2. Seven\n3. The Matrix",
+        "I'll recommend these:\n1. Alien\n2. Seven\n3. The Matrix\n\nPlease send me a note if you want more films.",
+    ],
+)
+def test_friendly_words_beside_a_ranking_are_no_doubt_of_it(text: str) -> None:
+    assert places(read("titles", text, QUESTION)) == [4, 5, 2]
+
+
+def test_an_answer_that_is_the_title_of_the_film_is_still_a_verdict() -> None:
+    read_as = [read("yes_no", text, Question(items("No (2012)"))).value for text in ("No.", "Yes, No (2012) fits.")]
+    assert read_as == [0, 1]

@@ -112,10 +112,6 @@ def main() -> None:
     except LlmrankError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output (head, less) has gone: nothing is wrong, and nobody is left to tell.
-        sys.stderr.close()
-        sys.exit(0)
     except OSError as error:
         # Whatever the system refuses, and nothing nearer to it has explained: a full disk behind `> FILE`, for one.
         where = f"{error.filename}: " if error.filename else ""

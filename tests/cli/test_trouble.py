@@ -116,6 +116,26 @@ def test_progress_that_nobody_gets_ends_no_run(folder: Path, url: str, stderr: s
     assert len(read_records(folder / "run")) == CASES
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("show", "run"), id="a table"),
+        pytest.param(("show", "run", "--json"), id="JSON"),
+        pytest.param(("--help",), id="help"),
+        pytest.param(EVAL, id="a run"),
+    ],
+)
+def test_a_reader_that_has_seen_enough_changes_no_exit_code(folder: Path, url: str, arguments: tuple[str, ...]) -> None:
+    asked = asking(url, *arguments) if arguments == EVAL else arguments
+    if arguments != EVAL:
+        goes_well(run(folder, *asking(url, *EVAL)))
+    line = f"{shlex.join(command(*asked))} | true; exit ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(["bash", "-c", line], cwd=folder, env=environment(), capture_output=True, check=False)
+    said = ran.stderr.decode()
+    assert ran.returncode == 0 and "Traceback" not in said and "rror" not in said
+    assert len(read_records(folder / "run")) == CASES
+
+
 def test_a_folder_that_cannot_be_written_is_named(folder: Path, url: str) -> None:
     (folder / "free").mkdir()
     folder.chmod(0o555)

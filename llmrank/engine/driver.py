@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from os.path import commonprefix
 
 from llmrank.engine.caller import Caller, Exchange
-from llmrank.engine.prefix import distinct_share
 from llmrank.engine.stop import STOP_SECONDS, StopSignal
 from llmrank.errors import BoundReachedError, FatalBackendError, InputError, LlmrankError, StoppedError
 from llmrank.types import Case, Outcome, Ranker, Ranking, RankingSteps, Reply, Request
@@ -133,6 +134,25 @@ async def rank_case(
     return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), seconds, distinct_share(asked))
 
 
+def distinct_share(requests: Sequence[Request]) -> float:
+    """Return which share of the prompts' characters remains when every common beginning is counted once, in [0, 1].
+
+    For K prompts that share a prefix of P characters and end in S each it is (P + K * S) / (K * (P + S)): the least
+    that must be computed, as a share of all. Characters stand for tokens, which only the backend could count: what a
+    chat template adds to every prompt is not among them, so it errs on the side of too little.
+    """
+    if len(requests) < 2:
+        return 1.0
+    # Sorted, each text shares its longest beginning with the one before it: the sum is the size of their trie.
+    texts = sorted("\0".join(message.content for message in request.messages) for request in requests)
+    total = sum(map(len, texts))
+    distinct = sum(
+        len(text) - len(commonprefix((before, text)))  # noqa: RUF071 - characters are what is meant
+        for before, text in pairwise(["", *texts])
+    )
+    return distinct / total if total else 1.0
+
+
 async def rank_all(
     cases: Iterable[Case],
     ranker: Ranker,
@@ -140,13 +160,12 @@ async def rank_all(
     *,
     arrange: Callable[[Case], Case],
     done: Callable[[CaseResult], None],
-    deadline: float | None = None,
     stop: StopSignal | None = None,
 ) -> None:
     """Rank every Case, calling `done` with each as it ends (not in the order of the Cases).
 
     A Case is taken from the iterator only when the caller has capacity for it, so memory does not grow with their
-    number. `deadline` is for each Case (see `rank_case`).
+    number.
 
     Raises:
         BoundReachedError: the next call could pass a bound; Cases that need no further call are done first.
@@ -163,7 +182,7 @@ async def rank_all(
 
     async def work(case: Case) -> None:
         try:
-            done(await rank_case(case, ranker, caller, arrange, deadline=deadline))
+            done(await rank_case(case, ranker, caller, arrange))
         except (BoundReachedError, StoppedError) as error:
             ended.append(error)
 

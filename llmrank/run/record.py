@@ -39,7 +39,7 @@ class CaseRecord:
     """The part of `usage` that came through a Batch API."""
     seconds: float = field(default=0.0, compare=False)
     least_prompt_tokens: int = 0
-    """Prompt tokens that remain when each prefix shared within the Case is computed once (see `engine.prefix`)."""
+    """Prompt tokens that remain when each prefix shared within the Case is computed once (see `distinct_share`)."""
 
     @property
     def placed(self) -> tuple[str, ...]:

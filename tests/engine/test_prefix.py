@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmrank.engine.prefix import distinct_share
+from llmrank.engine.driver import distinct_share
 from llmrank.types import Message, Request
 
 

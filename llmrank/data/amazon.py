@@ -61,13 +61,13 @@ def _events(path: Path) -> EventRows:
         with open_binary(path) as file:
             headless = b"user" not in file.readline().lower()
         names = ("user", "item", "rating", "timestamp") if headless else None
-        return read_event_rows(read_table(path, names=names), {})
+        return read_event_rows(read_table(path, names=names))
     try:
         data = read_json(path, _REVIEW)
     except (pa.ArrowInvalid, OSError):
         data = read_table(path).data  # reads again, to say which line is wrong
     present = [name for name in data.column_names if data[name].null_count < len(data)]
-    return read_event_rows(Table(path, data.select(present)), {})
+    return read_event_rows(Table(path, data.select(present)))
 
 
 def _items(path: Path, reviewed: list[str]) -> ItemRows:
@@ -96,7 +96,7 @@ def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
         if isinstance(record, dict):
             return cast("dict[str, Any]", record)
         problem = "the line is no object"
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         problem = f"malformed metadata ({error})"
     raise InputError(problem, path=path, line=number, hint="download the file again")
 

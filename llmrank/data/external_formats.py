@@ -8,7 +8,6 @@ test sets (`tallrec.py`) are Cases as they stand. Converting loses nothing silen
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic_core import from_json
 
 from llmrank.data.candidate_row import attribute_text, parquet_schema
 from llmrank.data.candidate_writing import case_table, check_free, json_line, write_lines, write_tables
@@ -100,35 +100,33 @@ def read_external(
         tables["past"] = _table(histories, "the histories")
     if relevant is not None and not (isinstance(relevant, Path) and not relevant.name.lower().endswith(EXTENSIONS)):
         tables["relevant"] = _table(relevant, "what is relevant")
-    named = _by_table(columns or {}, tables)
+    tables = _with_names(tables, columns or {})
     past, gains, known, queries = None, None, None, None
-    has_cases = format == "table" and tables["proposed"].find("case", named["proposed"]) is not None
+    has_cases = format == "table" and tables["proposed"].find("case") is not None
     if "case" in (columns or {}) and not has_cases:
         hint = "give it there, or leave it out"
         raise InputError("the table of candidates has no column for it", path=path, field="--column case", hint=hint)
     owners: dict[str, Owner] = {
-        what: "case" if has_cases and tables[what].find("case", named[what]) is not None else "user" for what in tables
+        what: "case" if has_cases and table.find("case") is not None else "user" for what, table in tables.items()
     }
     left_out = Counter[str]()
     if format == "table":
-        table = long_table(tables["proposed"], named["proposed"], left_out)
+        table = long_table(tables["proposed"], left_out)
     elif format == "rank_llm":
         table, queries = read_rank_llm(_file(proposed, format))
     else:
         table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "past" in tables:
-        past = read_event_rows(tables["past"], named["past"])
-        if owners["past"] == "case":
-            past = replace(past, user=_owners(tables["past"], named["past"], "case"))
+        past = replace(read_event_rows(tables["past"]), user=_owners(tables["past"], owners["past"]))
     elif isinstance(histories, Path):
         past, targets = read_histories(histories)
         gains = targets or None
     if "relevant" in tables:
-        gains = read_gains(tables["relevant"], named["relevant"], owners["relevant"])
+        gains = read_gains(tables["relevant"], owners["relevant"])
     elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
     if "items" in tables:
-        known = read_item_rows(tables["items"], named["items"])
+        known = read_item_rows(tables["items"])
     elif isinstance(items, Path):
         known = read_atomic_items(items)
     made = candidate_table(
@@ -139,7 +137,6 @@ def read_external(
         queries=queries,
         relevant=gains,
         relevant_of=owners.get("relevant", "user"),
-        columns=named.get("proposed", {}),
         roles=ROLES if format == "table" else ("user", "item", "title", "score", "rank"),
         drop_duplicates=drop_duplicates,
         skip_bad_rows=skip_bad_rows,
@@ -205,7 +202,7 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
     lines: list[int] = []
     for line, text in text_lines(path):
         try:
-            request: Any = json.loads(text)
+            request: Any = from_json(text)
             user, query = str(request["query"]["qid"]), str(request["query"]["text"])
             twice = user in queries
             queries[user] = query
@@ -245,10 +242,9 @@ def _file(proposed: Source, format: str) -> Path:  # noqa: A002 - the word that 
     raise InputError(f"a table in memory is none of {format}", path="the table", hint="name a file, or format='table'")
 
 
-def _by_table(columns: Mapping[str, str], tables: Mapping[str, Table]) -> dict[str, dict[str, str]]:
-    """Return for each table the named columns that it has. Raises InputError: a column is in none of the tables."""
-    names: dict[str, list[str]] = {what: table.data.column_names for what, table in tables.items()}
-    every = sorted({name for there in names.values() for name in there})
+def _with_names(tables: Mapping[str, Table], columns: Mapping[str, str]) -> dict[str, Table]:
+    """Return the tables, each with the named columns that it has. Raises InputError: a column is in none of them."""
+    every = sorted({name for table in tables.values() for name in table.data.column_names})
     for role, name in columns.items():
         if role not in ALIASES:
             raise InputError(f"nothing is called {role!r}", field="--column", hint=f"use one of {', '.join(ALIASES)}")
@@ -256,21 +252,24 @@ def _by_table(columns: Mapping[str, str], tables: Mapping[str, Table]) -> dict[s
             problem = f"no table has a column {name!r}{nearest(name, every)}"
             hint = f"name one of {', '.join(every)}" if every else "leave it out: there is no table"
             raise InputError(problem, field="--column", hint=hint)
-    return {what: {role: name for role, name in columns.items() if name in there} for what, there in names.items()}
+    return {
+        what: replace(table, named={role: name for role, name in columns.items() if name in table.data.column_names})
+        for what, table in tables.items()
+    }
 
 
-def read_gains(table: Table, columns: Mapping[str, str], owner: Owner = "user") -> Gains:
+def read_gains(table: Table, owner: Owner = "user") -> Gains:
     """Return the gain of each owner's relevant items, from a table of user (and case) and item (and gain, else 1)."""
-    owners = trimmed_ids(_owners(table, columns, owner)).to_pylist()
-    items = trimmed_ids(table.texts(table.require("item", columns))).to_pylist()
-    gain = table.find("gain", columns)
+    owners = trimmed_ids(_owners(table, owner)).to_pylist()
+    items = trimmed_ids(table.texts(table.require("item"))).to_pylist()
+    gain = table.find("gain")
     return gains_by_owner(owners, items, [1.0] * len(owners) if gain is None else table.gains(gain).tolist())
 
 
-def _owners(table: Table, columns: Mapping[str, str], owner: Owner) -> Arrow:
+def _owners(table: Table, owner: Owner) -> Arrow:
     """Return whom each row of a table is about."""
-    users = table.texts(table.require("user", columns))
-    return users if owner == "user" else case_keys(users, table.texts(table.require("case", columns)))
+    users = table.texts(table.require("user"))
+    return users if owner == "user" else case_keys(users, table.texts(table.require("case")))
 
 
 def read_histories(path: Path) -> tuple[EventRows, Gains]:

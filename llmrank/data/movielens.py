@@ -54,7 +54,7 @@ def read_ml_1m(folder: Path) -> Rows:
 def _rows(path: Path, ids: Sequence[str], titles: Sequence[str], genres: Sequence[str | None], events: Table) -> Rows:
     item_id, title, genre = (pa.array(values, pa.string()) for values in (ids, titles, genres))
     items = ItemRows(path, item_id, title, {"genres": genre})
-    return Rows(items, replace(read_event_rows(events, {}), rating_scale=(1.0, 5.0)), "movies")
+    return Rows(items, replace(read_event_rows(events), rating_scale=(1.0, 5.0)), "movies")
 
 
 def _fields(path: Path, separator: str, count: int) -> Iterator[list[str]]:

@@ -35,7 +35,7 @@ def read_recbole(folder: Path) -> Rows:
 def read_atomic_items(path: Path) -> ItemRows:
     """Read a `.item` file; a `token_seq` column of genres becomes the attribute `genres`, joined with ", "."""
     table, kinds = _atomic(path)
-    rows = read_item_rows(table, {})
+    rows = read_item_rows(table)
     attributes, titles = dict(rows.attributes), rows.title
     if (years := attributes.pop("release_year", None)) is not None:
         pairs = zip(titles.to_pylist(), years.to_pylist(), strict=True)
@@ -48,7 +48,7 @@ def read_atomic_items(path: Path) -> ItemRows:
 
 def read_atomic_events(path: Path) -> EventRows:
     """Read a `.inter` file with one interaction a row."""
-    return read_event_rows(_atomic(path)[0], {})
+    return read_event_rows(_atomic(path)[0])
 
 
 def _atomic(path: Path) -> tuple[Table, dict[str, str]]:

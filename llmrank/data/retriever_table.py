@@ -74,7 +74,6 @@ def candidate_table(
     queries: EventRows | None = None,
     relevant: Gains | None = None,
     relevant_of: Owner = "user",
-    columns: Mapping[str, str],
     roles: Sequence[str] = ROLES,
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
@@ -98,12 +97,12 @@ def candidate_table(
     Raises:
         InputError: a column is missing; a row has a fault (no user, no item, no title, no number, or a repeated item).
     """
-    names = {"user": table.require("user", columns), "item": table.require("item", columns)}
+    names = {"user": table.require("user"), "item": table.require("item")}
     for role in roles[2:]:
-        if (name := table.find(role, columns)) is not None and name not in names.values():
+        if (name := table.find(role)) is not None and name not in names.values():
             names[role] = name
     timed = "case" in names and histories_of == "user" and histories is not None and histories.timestamp is not None
-    if timed and (name := table.find("timestamp", columns)) is not None:
+    if timed and (name := table.find("timestamp")) is not None:
         names["timestamp"] = name
     rows = _proposed(table, names, items, drop_duplicates, skip_bad_rows, left_out)
     owners = rows.owner[rows.order]
@@ -168,7 +167,7 @@ def _times(
     return times
 
 
-def long_table(table: Table, columns: Mapping[str, str], left_out: Counter[str]) -> Table:
+def long_table(table: Table, left_out: Counter[str]) -> Table:
     """Return a wide table as a long one: lists, or texts that hold lists, become a row for each entry.
 
     A user whose list is empty has no row; `left_out` counts them.
@@ -179,17 +178,17 @@ def long_table(table: Table, columns: Mapping[str, str], left_out: Counter[str])
     if "candidates" in kinds and is_list(kinds["candidates"]) and pa.types.is_struct(kinds["candidates"].value_type):
         hint = "use it as it is: llmrank eval --data, llmrank rerank"
         raise InputError("this is a candidate file already", path=table.path, hint=hint)
-    item, user = table.find("item", columns), table.find("user", columns)
+    item, user = table.find("item"), table.find("user")
     data = table.data
-    if item is None and (item := table.find("items", columns)) is not None:
+    if item is None and (item := table.find("items")) is not None:
         data, item = data.rename_columns({item: "item_id"}), "item_id"
         table = replace(table, data=data)
     if item is None or user is None:
         return table
-    case = table.find("case", columns)
+    case = table.find("case")
     owners = data[user] if case is None else case_keys(table.texts(user), table.texts(case))
     if len(pc.unique(owners)) == len(data):  # a row per user or Case: lists may be texts, as CSV has them
-        loose = {item, *(table.find(role, columns) for role in ("score", "rank", "relevant"))}
+        loose = {item, *(table.find(role) for role in ("score", "rank", "relevant"))}
         for place, name in enumerate(data.column_names):
             if name not in (user, case) and _holds_lists(data[name], strict=name not in loose):
                 parsed = pa.array([_parsed_list(text) for text in data[name].to_pylist()], pa.list_(pa.string()))
@@ -211,7 +210,7 @@ def long_table(table: Table, columns: Mapping[str, str], left_out: Counter[str])
     made = {
         name: pc.list_flatten(data[name]) if name in lists else data[name].take(parent) for name in data.column_names
     }
-    return Table(table.path, pa.table(made), lines_of(table.lines, parent.to_numpy()))
+    return replace(table, data=pa.table(made), lines=lines_of(table.lines, parent.to_numpy()))
 
 
 def _holds_lists(column: Arrow, *, strict: bool) -> bool:
@@ -226,7 +225,7 @@ def _parsed_list(text: str | None) -> list[str]:
     inner = (text or "").strip()
     try:
         return [str(entry) for entry in json.loads(inner)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         parts = re.split(r"\s*[|;,]\s*|\s+", inner.strip("[]").strip())
         return [part.strip("'\"") for part in parts if part]
 

@@ -29,7 +29,7 @@ def read_sequences(folder: Path) -> Rows:
     if path is None or table is None:
         hint = "put an items table (items.csv with an id and a title) beside one .txt of `user item item …` lines"
         raise InputError("no sequence file with an items table", path=folder, hint=hint)
-    return Rows(read_item_rows(read_table(table), {}), read_sequence_file(path))
+    return Rows(read_item_rows(read_table(table)), read_sequence_file(path))
 
 
 def read_sequence_file(path: Path) -> EventRows:

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ import pyarrow.json as pj
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from llmrank.data.lines import byte_lines, decoded, open_binary
+from llmrank.data.lines import byte_lines, decoded, open_binary, refuse_too_deep
 from llmrank.data.rows import (
     FROM_ONE,
     MOST_WHOLE,
@@ -88,14 +88,16 @@ class Table:
     data: Arrow
     lines: Lines = FROM_ONE
     """The line of each row; in Parquet its number, counted from 1."""
+    named: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The columns that play a role under an unusual name, by role."""
 
-    def find(self, role: str, columns: Mapping[str, str]) -> str | None:
-        """Return the column that plays `role`: the one that `columns` names, else one of the usual names, else None.
+    def find(self, role: str) -> str | None:
+        """Return the column that plays `role`: the one named for it, else one of the usual names, else None.
 
-        Raises InputError: `columns` names a column that is not there.
+        Raises InputError: the column that is named is not there.
         """
         names: list[str] = self.data.column_names
-        if (asked := columns.get(role)) is not None:
+        if (asked := self.named.get(role)) is not None:
             if asked in names:
                 return asked
             there = f"there are {', '.join(names)}{nearest(asked, names)}"
@@ -126,9 +128,9 @@ class Table:
             raise InputError(f"{' and '.join(found)} may each be the {role}", path=self.path, field=role, hint=hint)
         return found[0] if found else None
 
-    def require(self, role: str, columns: Mapping[str, str]) -> str:
+    def require(self, role: str) -> str:
         """Return the column that plays `role`. Raises InputError: there is none."""
-        if (name := self.find(role, columns)) is None:
+        if (name := self.find(role)) is None:
             problem = f"no column for the {role} among {', '.join(self.data.column_names)}"
             hint = f"call it {ALIASES[role][1]}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
             raise InputError(problem, path=self.path, line=1, field=role, hint=hint)
@@ -233,7 +235,11 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
 
 
 def read_json(path: Path, schema: Arrow = None) -> Arrow:
-    """Read JSON lines; with a `schema` only its fields, null where absent. Raises `ArrowInvalid` where malformed."""
+    """Read JSON lines; with a `schema` only its fields, null where absent.
+
+    Raises `ArrowInvalid` where malformed, InputError where nested too deeply.
+    """
+    refuse_too_deep(path)
     if schema is None:
         large = pj.ReadOptions(block_size=1 << 24)
         data = pj.read_json(path, read_options=large)
@@ -251,12 +257,10 @@ def _text_for_time(kind: Arrow) -> Arrow:
     return pa.string() if pa.types.is_timestamp(kind) else kind
 
 
-def read_item_rows(table: Table, columns: Mapping[str, str]) -> ItemRows:
+def read_item_rows(table: Table) -> ItemRows:
     """Return the items of a table: its id, its title, and every other column as an attribute."""
-    named = dict(columns)
-    if table.find("item", named) is None and "id" in table.data.column_names:
-        named["item"] = "id"
-    item, title = table.require("item", named), table.require("title", named)
+    item = "id" if table.find("item") is None and "id" in table.data.column_names else table.require("item")
+    title = table.require("title")
     attributes: dict[str, Arrow] = {}
     for name in table.data.column_names:
         if name not in (item, title):
@@ -267,11 +271,11 @@ def read_item_rows(table: Table, columns: Mapping[str, str]) -> ItemRows:
     return ItemRows(table.path, ids, table.texts(title), attributes, table.lines, item)
 
 
-def read_event_rows(table: Table, columns: Mapping[str, str]) -> EventRows:
+def read_event_rows(table: Table) -> EventRows:
     """Return the interactions of a table; rating, timestamp and position where it has them."""
-    user, item = table.require("user", columns), table.require("item", columns)
-    rating, time, place = (table.find(role, columns) for role in ("rating", "timestamp", "position"))
-    title = table.find("title", {})
+    user, item = table.require("user"), table.require("item")
+    rating, time, place = (table.find(role) for role in ("rating", "timestamp", "position"))
+    title = usual_column("title", table.data.column_names)  # the name that is given may be that of the items table
     notes: list[str] = []
     if time is None and place is None and (time := table.like("timestamp", {user, item})) is not None:
         notes.append(f"The column {time!r} is read as the timestamp.")
@@ -304,17 +308,18 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
         if role not in ROLES:
             hint = f"use one of {', '.join(ROLES)}{nearest(role, ROLES)}"
             raise InputError(f"nothing is called {role!r}", field=role, hint=hint)
+    events = replace(events, named=columns)
     if items is None:
-        item, title = events.require("item", columns), events.require("title", columns)
+        item, title = events.require("item"), events.require("title")
         first = dict(reversed(list(zip(events.texts(item).to_pylist(), events.texts(title).to_pylist(), strict=True))))
         first.pop(None, None)
         ids, titles = (pa.array(values, pa.string()) for values in (first.keys(), first.values()))
-        return Rows(ItemRows(events.path, ids, titles), read_event_rows(events, columns))
+        return Rows(ItemRows(events.path, ids, titles), read_event_rows(events))
     # The id may have different names in the two tables: a name given for it need only be in one of them.
     asked, usual = columns.get("item"), {role: name for role, name in columns.items() if role != "item"}
     here, there = (asked in table.data.column_names for table in (items, events))
-    known = read_item_rows(items, usual if there and not here else columns)
-    return Rows(known, read_event_rows(events, usual if here and not there else columns))
+    known = read_item_rows(replace(items, named=usual if there and not here else columns))
+    return Rows(known, read_event_rows(replace(events, named=usual) if here and not there else events))
 
 
 def find_table(folder: Path, stems: Sequence[str]) -> Path | None:

@@ -173,9 +173,9 @@ def test_a_row_without_an_item_is_not_relevant(tmp_path: Path) -> None:
 def test_only_names_that_speak_of_a_moment_are_taken_for_timestamps(tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text("user,item,category_id\nu,1,1400000000\nu,2,1300000000\n")
-    assert read_event_rows(read_table(path), {}).timestamp is None
+    assert read_event_rows(read_table(path)).timestamp is None
     path.write_text("user,item,category_id,viewedAt\nu,1,1400000000,1300000001\nu,2,1300000000,1300000000\n")
-    found = read_event_rows(read_table(path), {})
+    found = read_event_rows(read_table(path))
     assert found.timestamp is not None and found.timestamp.tolist() == [1300000001, 1300000000]
 
 

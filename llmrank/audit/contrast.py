@@ -51,11 +51,7 @@ class Contrast:
         if headline is None or not any(case.relevant for case in cases):
             hint = "audit Cases whose relevant items are known"
             raise InputError("nothing can be measured", path=first.path, hint=hint)
-        values: dict[str, Sequence[float]] = {}
-        for name, run in runs.items():
-            found = dict(zip((case.case_id for case in run.cases), run.per_case(headline).tolist(), strict=True))
-            values[name] = [found[case.case_id] for case in cases]
-        return cls(runs, headline, cases, values)
+        return cls(runs, headline, cases, {name: run.per_case(headline, cases).tolist() for name, run in runs.items()})
 
     @property
     def about(self) -> str:

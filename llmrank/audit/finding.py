@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import fill
 from typing import Any, Self
@@ -67,10 +67,6 @@ class Audit(Shown):
         tests = tuple((*cell, p_value(row.p)) for cell, row in zip(cells, self.rows, strict=True))
         return TextTable((*table.header, "p (Holm)"), tests)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON values."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; raises ValueError for anything else."""
@@ -116,8 +112,7 @@ def mean_row(
     """Return the mean of the values that are defined (not NaN); `bounds` are the least and the most they can be."""
     found = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(found)
-    clusters = stats.clusters_of(user for user, there in zip(users, known.tolist(), strict=True) if there)
-    mean = stats.mean_interval(found[known], clusters, bounds=bounds)
+    mean = stats.mean_interval(found[known], stats.clusters_of(np.array(users, object)[known]), bounds=bounds)
     interval = finite_pair(mean.low, mean.high) if mean.users else None
     return AuditRow(name, finite(mean.value), interval, int(known.sum()), chance)
 
@@ -133,7 +128,7 @@ def difference_rows(
     for name, left, right, users in compared:
         values = np.asarray([left, right], dtype=np.float64)
         known = ~np.isnan(values[0] - values[1])
-        clusters = stats.clusters_of(user for user, there in zip(users, known.tolist(), strict=True) if there)
+        clusters = stats.clusters_of(np.array(users, object)[known])
         found = stats.paired_difference(values[0, known], values[1, known], clusters)
         interval = finite_pair(found.low, found.high) if found.users > 1 else None
         rows.append(AuditRow(name, finite(found.difference), interval, int(known.sum()), 0.0, found.p))
@@ -151,6 +146,11 @@ def unread(runs: Iterable[Run], consequence: str) -> str:
     answered = [record.ranking.answered for run in runs for record in run.records.values()]
     missing = answered.count(False)
     return f" {missing:,} of {len(answered):,} answers cannot be read; {consequence}." if missing else ""
+
+
+def with_reasons(said: str, reasons: Mapping[str, str]) -> str:
+    """Return a sentence about what was left, each with the reason, to be added to others; empty where nothing was."""
+    return f" {said}: {'; '.join(f'{name} ({why})' for name, why in reasons.items())}." if reasons else ""
 
 
 def sentence_of(parts: Sequence[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+import numpy as np
+
 from llmrank.audit.finding import (
     Audit,
     AuditRow,
@@ -41,12 +43,11 @@ def position(run: Run) -> Audit:
     first = [[story.shown[0].item_id] for story in stories]
     rows, sentence = place_findings(stories, {"what is ranked first was shown first": first})
     if headline := run.metrics.headline:
-        values = dict(zip((case.case_id for case in run.cases), run.per_case(headline).tolist(), strict=True))
-        thirds = [_third(story) for story in stories]
+        cases, thirds = [story.case for story in stories], np.array([_third(story) for story in stories])
+        values, users = run.per_case(headline, cases), [case.user_id for case in cases]
         for number, name in enumerate(THIRDS):
-            some = [story.case for story, third in zip(stories, thirds, strict=True) if third == number]
-            found, whose = [values[case.case_id] for case in some], [case.user_id for case in some]
-            rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, whose, (0, 1)))
+            found = np.where(thirds == number, values, np.nan)
+            rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, users, (0, 1)))
     return Audit("Does the place in the prompt decide?", sentence, tuple(rows), run.title)
 
 

@@ -120,20 +120,17 @@ def _paired(runs: Named, comparison: Comparison) -> list[tuple[str, NDArray[np.f
     measure = comparison.headline
     _, cases = shared_cases([run for _, run in runs])
 
-    def values(run: Run) -> NDArray[np.float64]:
-        known = dict(zip((case.case_id for case in run.cases), run.per_case(measure).tolist(), strict=True))
-        return np.array([known[case.case_id] for case in cases])
-
     (first, reference), *others = runs
-    return [(f"{measure}: {name} − {first}", values(run) - values(reference)) for name, run in others]
+    before = reference.per_case(measure, cases)
+    return [(f"{measure}: {name} − {first}", run.per_case(measure, cases) - before) for name, run in others]
 
 
 def _from_recall_order(runs: Named) -> list[tuple[str, NDArray[np.float64]]]:
     found: list[tuple[str, NDArray[np.float64]]] = []
     for name, run in runs:
         measure = run.metrics.headline or ""
-        done = [case.case_id in run.records for case in run.cases]
-        found.append((f"{measure}: {name} − recall order", run.per_case(measure)[done] - run.recall_order(measure)))
+        gained = run.per_case(measure, run.done) - run.recall_order(measure)
+        found.append((f"{measure}: {name} − recall order", gained))
     return found
 
 

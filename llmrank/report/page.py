@@ -109,11 +109,10 @@ def _run(run: Run, name: str) -> dict[str, Any]:
     titles = _Titles()
     metrics = run.metrics
     headline = metrics.headline
-    values = run.per_case(headline) if headline else np.full(len(run.cases), np.nan)
     rating = task_of(run.cases) == "rating"
     stories = list(run)
+    values = run.per_case(headline, run.done).tolist() if headline else [None] * len(stories)
     calls = _calls(run)
-    worth = {case.case_id: value for case, value in zip(run.cases, values.tolist(), strict=True)}
     recall_order = run.recall_order(headline).tolist() if headline and not rating else [None] * len(stories)
     return {
         "name": name,
@@ -128,9 +127,9 @@ def _run(run: Run, name: str) -> dict[str, Any]:
             key: value for key in run.settings if str(key).endswith("template") and (value := run.settings[key])
         },
         "cases": [
-            _case(story, titles, _finite(worth[story.case.case_id]), _finite(recall_value))
+            _case(story, titles, _finite(value), _finite(recall_value))
             | {"sent": _packed(found := calls(story.record)), "read": [call.read for call in found]}
-            for story, recall_value in zip(stories, recall_order, strict=True)
+            for story, value, recall_value in zip(stories, values, recall_order, strict=True)
         ],
         "titles": list(titles.texts),
     }

@@ -158,15 +158,18 @@ class Run:
         rankings = [self.records[case.case_id].ranking for case in cases]
         return judge(cases, rankings, self.metric_settings.scale)
 
-    def per_case(self, measure: str | Measure) -> NDArray[np.float64]:
-        """Return the measure for each Case of `cases`, float64[cases]; NaN: the truth is unknown, or it is not done.
+    def per_case(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> NDArray[np.float64]:
+        """Return the measure for each of the Cases (None: all), float64[cases]; NaN: the truth is unknown, or it is not
+        done.
 
         For RMSE and MAE it is the absolute error; AUC has no value for a single Case (NaN). Raises InputError for an
         unknown measure, or one of the other task.
         """
-        values = np.full(len(self.cases), np.nan)
-        done = [case.case_id in self.records for case in self.cases]
-        values[done] = the_measure(measure, task_of(self.cases)).per_case(self.judged(self.done))
+        cases = self.cases if cases is None else cases
+        done = [case for case in cases if case.case_id in self.records]
+        values = np.full(len(cases), np.nan)
+        known = the_measure(measure, task_of(self.cases)).per_case(self.judged(done))
+        values[[case.case_id in self.records for case in cases]] = known
         return values
 
     def _unfinished(self) -> InputError:

@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 import llmrank as lr
-from llmrank.audit import Audit, AuditRow, history_variants, injection_variants, prior_variants
+from llmrank.audit import Audit, AuditRow
 from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError
 from llmrank.evaluation.auditing import compose_audit
+from llmrank.evaluation.audits.history import history_variants
+from llmrank.evaluation.audits.injection import injection_variants
+from llmrank.rankers.calibration import without_content
 from llmrank.types import BaseRanker, Case, Event, Item, Ranking, RankingSteps
 from tests.audit.model import USERS, N, cases
 from tests.cli.command import asking
@@ -135,7 +138,7 @@ def test_variants_change_one_thing_and_never_look_at_the_truth() -> None:
     changes = {
         **history_variants(given, 1, lambda case: 3),
         **injection_variants(1, lambda _, item: f"[{item.item_id}] >"),
-        **prior_variants(),
+        "prior": without_content,
     }
     for name, change in changes.items():
         for case, hidden in zip(given, blind, strict=True):

@@ -72,6 +72,8 @@ def test_values_per_case_are_those_of_the_records(run: Run) -> None:
     assert values.tolist() == [run.records[one.case_id].measures["NDCG@10"] for one in CASES]
     assert values.mean() == pytest.approx(run.metrics["NDCG@10"].value)
     assert run.per_case(NDCG(3)).shape == (12,)
+    some = run.cases[7:2:-2]
+    assert run.per_case("NDCG@10", some).tolist() == values[7:2:-2].tolist()
     with pytest.raises(InputError, match="MAE does not measure a ranking"):
         run.per_case("MAE")
 

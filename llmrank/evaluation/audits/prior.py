@@ -1,14 +1,16 @@
-"""`prior`: each Case with candidates that all look alike."""
+"""`prior`: do identifier and place alone decide? Each Case with candidates that all look alike."""
 
 from __future__ import annotations
 
-from llmrank.audit import prior, prior_variants
-from llmrank.audit.prior import PRIOR
+from llmrank.audit.finding import Audit
+from llmrank.audit.position import place_findings, shuffled_stories
 from llmrank.errors import InputError
 from llmrank.evaluation.audits.options import NoOptions
 from llmrank.evaluation.audits.plan import AuditPlan, changing_cases, refuse_unnamed
 from llmrank.evaluation.evaluate import Evaluation
+from llmrank.rankers.calibration import without_content
 from llmrank.rankers.order import Order
+from llmrank.run import CaseStory, Run
 
 
 def plan_prior(evaluation: Evaluation, options: NoOptions) -> AuditPlan:
@@ -20,4 +22,31 @@ def plan_prior(evaluation: Evaluation, options: NoOptions) -> AuditPlan:
     if not Order.parse(prompt.order).is_shuffled:
         hint = "use --order shuffled: only there is the place a matter of chance"
         raise InputError(f"the order is {prompt.order}", field="order", hint=hint)
-    return AuditPlan(changing_cases("prior", prior_variants()), lambda runs: prior(runs[PRIOR]))
+    return AuditPlan(changing_cases("prior", {"prior": without_content}), lambda runs: prior(runs["prior"]))
+
+
+def prior(run: Run) -> Audit:
+    """Return how much the place decides where all candidates have the same text.
+
+    A placeholder in the place of the content is from Zhao et al. (2021, arXiv:2102.09690). The number is Spearman's
+    correlation between the place shown and the rank given, the mean over Cases: 1 where the list comes back as it was
+    shown. Beside it: how often what is ranked first was shown in the first and in the last third of the list.
+
+    Args:
+        run: A Run of Cases `without_content`, shown shuffled.
+
+    Raises:
+        InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
+    """
+    stories = shuffled_stories(run)
+    thirds = {
+        f"what is ranked first is of the {name} third shown": [_third(story, third) for story in stories]
+        for third, name in ((0, "first"), (2, "last"))
+    }
+    rows, sentence = place_findings(stories, thirds)
+    return Audit("Do identifier and place alone decide?", sentence, tuple(rows), run.title)
+
+
+def _third(story: CaseStory, third: int) -> list[str]:
+    n = len(story.shown)
+    return [item.item_id for place, item in enumerate(story.shown) if 3 * place // n == third]

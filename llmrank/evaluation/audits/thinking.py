@@ -1,18 +1,25 @@
-"""`thinking`: each Case without reasoning, with it, and with budgets."""
+"""`thinking`: does it rank better when it reasons first, and at what cost? Each Case is asked both ways."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import partial
+from math import comb, nan
 
-from llmrank.audit import thinking
-from llmrank.audit.thinking import NO_SWITCH, OFF
+from llmrank.audit.contrast import Contrast
+from llmrank.audit.finding import Audit, AuditRow, mean_row, mid_ranks
 from llmrank.errors import InputError
 from llmrank.evaluation.audits.options import ThinkingOptions
 from llmrank.evaluation.audits.plan import AuditPlan, Change, as_it_is, asking, template_of
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import check_prompt
 from llmrank.prompting import PromptTemplate, parse_thinking
-from llmrank.types import Backend
+from llmrank.run import CaseRecord, Run
+from llmrank.types import Backend, Ranking
+
+OFF = "off"
+NO_SWITCH = "ask a model whose reasoning can be switched, such as one whose chat template knows `enable_thinking`"
 
 
 def plan_thinking(evaluation: Evaluation, options: ThinkingOptions) -> AuditPlan:
@@ -45,3 +52,76 @@ def _thinking(template: PromptTemplate, text: str) -> Change:
         hint = "choose a prompt whose answer is read as text, such as rankgpt"
         raise InputError(f"{template.name}: {error.problem}", field="prompt", hint=hint) from error
     return partial(asking, template=changed, thinking=text)
+
+
+def thinking(runs: Mapping[str, Run]) -> Audit:
+    """Return the headline measure without reasoning, with it, and with budgets, and what the reasoning costs.
+
+    Beside the differences from no reasoning, which are paired on users: the share of pairs of candidates that are tied;
+    completion tokens, reasoning tokens among them, and seconds per call, each the mean over Cases; Kendall's tau of the
+    ranks, the overlap of the tops, and the share of answers that cannot be read, which count as worst. Seconds are
+    those that the Run waited: calls side by side slow each other, an answer from the Store takes none, and the first
+    calls wait for the start of a model in this process.
+
+    Args:
+        runs: `off` first; the others by what `--thinking` says, `on` or a budget in tokens.
+
+    Raises:
+        InputError: an endpoint did not take the switch; no relevant item is known; the Runs have no Case in common.
+    """
+    conceded = _conceded(runs)
+    found = Contrast.of(runs)
+    reasoned = any(record.usage.reasoning_tokens for name in found.others for record in runs[name].records.values())
+    remark = "" if reasoned else " No tokens of reasoning were counted: the model may have no switch."
+    remark += "".join(f" {sentence}" for sentence in conceded)
+    return found.audit("Does it rank better when it reasons first?", _subject, _said, _costs(found), remark)
+
+
+def _conceded(runs: Mapping[str, Run]) -> list[str]:
+    """Return what an endpoint did otherwise than was asked, in sentences.
+
+    Raises InputError for a Run of an endpoint that did not take the switch.
+    """
+    said: dict[str, None] = {}
+    for run in runs.values():
+        for endpoint in (session.get("endpoint", {}) for session in run.sessions):
+            left_out, replaced = endpoint.get("left_out", ()), endpoint.get("replaced", {})
+            if "reasoning_effort" in left_out:
+                raise InputError("the endpoint takes no reasoning_effort", path=run.path, field="model", hint=NO_SWITCH)
+            if "thinking_token_budget" in left_out:
+                said["The endpoint takes no budget in tokens."] = None
+            if effort := replaced.get("reasoning_effort"):
+                said[f"The endpoint knows no effort `none`: off means {effort}."] = None
+    return [*said]
+
+
+def _costs(found: Contrast) -> list[AuditRow]:
+    """Return ties, tokens and seconds under each variant."""
+
+    def rows(name: str, bounds: tuple[float, float] | None, value: Callable[[CaseRecord], float]) -> list[AuditRow]:
+        values = {_said(one): [value(run.records[c.case_id]) for c in found.cases] for one, run in found.runs.items()}
+        return [mean_row(f"{name}, {said}", some, found.users, bounds) for said, some in values.items()]
+
+    def per_call(record: CaseRecord, total: float) -> float:
+        return total / len(record.requests) if record.requests else nan
+
+    return [
+        *rows("pairs of candidates tied", (0, 1), lambda record: _tied(record.ranking)),
+        *rows("completion tokens per call", None, lambda record: per_call(record, record.usage.completion_tokens)),
+        *rows("reasoning tokens per call", None, lambda record: per_call(record, record.usage.reasoning_tokens)),
+        *rows("seconds per call", None, lambda record: per_call(record, record.seconds)),
+    ]
+
+
+def _tied(ranking: Ranking) -> float:
+    """Return the share of the pairs of candidates that are tied; all of them where the answer cannot be read."""
+    pairs = comb(len(ranking.order), 2)
+    return sum(comb(size, 2) for size in Counter(mid_ranks(ranking).values()).values()) / pairs if pairs else nan
+
+
+def _said(name: str) -> str:
+    return f"budget {name}" if name.isdecimal() else name
+
+
+def _subject(name: str) -> str:
+    return f"thinking for {name} tokens at most rather than not" if name.isdecimal() else "thinking rather than not"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from llmrank.answers.blocks import split
-from llmrank.answers.doubt import hedges
+from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, plain_text
@@ -127,14 +127,9 @@ class Choice(TextFormat):
         if plainest and (at := plainest[0].position) is not None:
             if _is_of_another(plainest[0], text, index):
                 return unparsed(response, text, "ambiguous")
-            return answered(
-                response,
-                {
-                    "named_beside": len({word.text for word in every} - {plainest[0].text}),
-                    "hedged": hedges(text.splitlines()),
-                },
-                ranked=(question.items[at].item_id,),
-            )
+            beside = len({word.text for word in every} - {plainest[0].text})
+            repairs = {"named_beside": beside, "commented": 0 if beside else comments(text.splitlines())}
+            return answered(response, repairs, ranked=(question.items[at].item_id,))
         if plainest:
             return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
         reading = read_titles(split(text), text, question)

@@ -6,7 +6,7 @@ A text that can be read in two ways is never read: what is found here makes the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 from llmrank.answers.blocks import marker
@@ -224,22 +224,6 @@ def is_compared(listing: Listing, text: str) -> bool:
     """Return whether lines of a list say which of two items wins."""
     lines = text.split("\n")
     return any(_COMPARED.match(lines[one.line - 1]) for one in listing.mentions if 0 < one.line <= len(lines))
-
-
-def hedges(lines: Iterable[str]) -> int:
-    """Return in how many lines an answer says what it cannot do or does not know, or what would be."""
-    return sum(_HEDGES.search(line[:2000]) is not None for line in lines)
-
-
-_HEDGES = _any_of(
-    r"\bi(?: really| honestly)? (?:can(?:not|['’]t(?! (?:wait|help))| not)|do(?:n['’]t| not)|have no(?! doubt)"
-    r"|won['’]t|will not"
-    r"|could(?:n['’]t| not)|prefer not)\b|\bi(?:['’]m| am) not\b",
-    r"\b(?:depends|unsure|uncertain|hypothetical\w*|suppose|opposite)\b",
-    r"\bno (?:\w+ )?(?:order|ranking|preference|basis|opinion)\b|\bonce you (?:share|give|provide|send)\b",
-    r"\bplease (?:provide|share|send|paste|give)\b(?! (?:\w+ )?feedback)|\be\.g\."
-    r"|\bfor (?:example|instance)\b|\btake (?:it|that) back\b",
-)
 
 
 def is_misplaced(listing: Listing, text: str) -> bool:

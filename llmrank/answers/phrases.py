@@ -79,7 +79,7 @@ PHRASES = (
 )  # fmt: skip
 """What the words before a list say of it, in the order in which they are looked for."""
 
-_WORST = (
+WORST = (
     r"worst|least|lowest|bottom|weakest|schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten|pire|moins|faible"
     r"|peor|menor|menos|débil|pior|fraco|peggiore|meno|debole|slechtste|minst|zwakste|худшего|слабого|najgorsz\w+"
 )
@@ -95,8 +95,8 @@ def _from_to(one: str, other: str) -> str:
 
 
 WORST_FIRST = re.compile(
-    rf"{_from_to(_WORST, _BEST)}"
-    rf"|\bfrom (?:(?!\b(?:{_BEST})\b)[^.:;\n]){{0,60}}\b(?:{_WORST})\b[^.:;\n]{{0,60}}? to [^.:;\n]{{0,40}}"
+    rf"{_from_to(WORST, _BEST)}"
+    rf"|\bfrom (?:(?!\b(?:{_BEST})\b)[^.:;\n]){{0,60}}\b(?:{WORST})\b[^.:;\n]{{0,60}}? to [^.:;\n]{{0,40}}"
     rf"\b(?:{_BEST})\b"
     r"|\b(?:beginnend mit|von) (?:dem|der|den)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
     r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
@@ -132,7 +132,7 @@ WORST_FIRST = re.compile(
 COUNTDOWN = re.compile(
     r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.IGNORECASE
 )
-BEST_TO_WORST = re.compile(_from_to(_BEST, _WORST), re.IGNORECASE)
+BEST_TO_WORST = re.compile(_from_to(_BEST, WORST), re.IGNORECASE)
 BEST_FIRST = re.compile(
     rf"{BEST_TO_WORST.pattern}|\bdescending|\b(?:best |(?:most|highest|strongest) (?!unlikely)(?:\w+ ){{0,2}})first"
     r"|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend|décroissant|descendente|decrescente"

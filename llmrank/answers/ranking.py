@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from llmrank.answers import doubt
 from llmrank.answers.blocks import Block, split
 from llmrank.answers.choosing import choose
+from llmrank.answers.comments import comments_around
 from llmrank.answers.entries import titles_of
 from llmrank.answers.identifiers import Identifiers, chain_alone, identifiers_of
 from llmrank.answers.listing import Listing, Mention
@@ -26,7 +27,7 @@ from llmrank.answers.outcome import (
     with_repairs,
 )
 from llmrank.answers.prose import told
-from llmrank.types import Answer, Entry, Question, Response
+from llmrank.types import Answer, Entry, Outcome, Question, Response
 
 _FUZZY_TEXTS = 1000
 """Distinct unknown texts that are compared with all titles; more of them are no list of titles."""
@@ -100,13 +101,13 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if not answer.ranked:
         return answer
     beside = _named_beside(reading, blocks, question, by_titles=with_titles)
-    told_so = {
-        "named_beside": beside,
-        "in_sentences": int(in_sentences is not None),
-        "tied": _tied(reading, text),
-        "hedged": doubt.hedges(_beside(reading, text)),
-    }
-    return with_repairs(answer, told_so)
+    answer = with_repairs(
+        answer,
+        {"named_beside": beside, "in_sentences": int(in_sentences is not None), "tied": _tied(reading, text)},
+    )
+    if answer.outcome is not Outcome.OK:
+        return answer
+    return with_repairs(answer, {"commented": comments_around(reading.mentions, text)})
 
 
 def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
@@ -139,13 +140,6 @@ def _tied(reading: Listing, text: str) -> int:
     own = {mention.line for mention in reading.mentions}
     lines = enumerate(text.split("\n"), 1)
     return sum(number in own and " > " in line and " = " in line for number, line in lines)
-
-
-def _beside(reading: Listing, text: str) -> Iterator[str]:
-    """Yield the lines that hold nothing of a ranking, and of those that do what stands behind it."""
-    own = {mention.line: mention.text for mention in reading.mentions if mention.text}
-    for number, line in enumerate(text.split("\n"), 1):
-        yield line.rpartition(own[number])[2] if number in own else line
 
 
 _BESIDE = 200

@@ -228,11 +228,31 @@ def test_a_chain_alone_is_read_as_the_stages_read_it(data: st.DataObject) -> Non
         "I don't know this user well.\n[3] > [1] > [2]",
         "[3] > [1] > [2], but I'm not sure.",
         "Suppose that they like crime.\n\n[3] > [1] > [2]",
+        "What each of them grossed, its gross at home, decides:\n[3] > [1] > [2]",
+        "[3] the crime film\n[1] the comedy\n[2] the strange one\n\n(Turned over: the last of them is what I mean.)",
+        "[3] is the one they'd leave for another day, the least of all\n[1] comes next\n[2] is what they want",
+        "The end of the evening first: [3], [1], [2]",
+        "Each by what its producers paid, a cost they never told: [3], [1], [2]",
     ],
 )
-def test_a_ranking_beside_which_an_answer_hedges_is_never_ok(text: str) -> None:
+def test_a_ranking_around_which_words_may_speak_against_it_is_never_ok(text: str) -> None:
     answer = read("permutation", text, numbered(3))
-    assert (places(answer), answer.outcome, answer.repairs) == ([3, 1, 2], Outcome.REPAIRED, {"hedged": 1})
+    assert (places(answer), answer.outcome, answer.repairs) == ([3, 1, 2], Outcome.REPAIRED, {"commented": 1})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "From least to most relevant: [2] < [1] < [3]",
+        "[3] > [1] > [2]\n\nLet me know if you'd like another one, or if you need the reasons!",
+        "Here is the ranking in JSON format:\n[3] > [1] > [2]",
+        "[3]: not for children, but what they like\n[1]: a comedy, if a dark one\n[2]: no crime",
+        "From most to least relevant:\n\n[3] > [1] > [2]",
+    ],
+)
+def test_a_known_direction_common_words_and_reasons_leave_a_ranking_ok(text: str) -> None:
+    answer = read("permutation", text, numbered(3))
+    assert (places(answer), answer.outcome, answer.repairs) == ([3, 1, 2], Outcome.OK, {})
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +18,11 @@ from llmrank.errors import InputError
 GZIP, PARQUET, BYTE_ORDER_MARK = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
 BUFFER = 1 << 16
 """Bytes read at a time: a row with its candidates is about as long as the usual 8 KiB."""
+MOST_LEVELS = 32
+"""How deep the JSON of a line of a table may be nested. Readers of Parquet stop at 100, and a list is two of theirs."""
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_STEPS = {**dict.fromkeys(b"[{", 1), **dict.fromkeys(b"]}", -1)}
+_NO_STEPS = bytes(set(range(256)) - _STEPS.keys())
 
 
 @contextmanager
@@ -64,3 +71,17 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a text file that are not blank, with their numbers. Raises InputError as the above do."""
     for line, content in byte_lines(path):
         yield line, decoded(content, path, line).rstrip("\r\n")
+
+
+def refuse_too_deep(path: Path) -> None:
+    """Raise InputError where a line of JSON is nested so deep that a parser that knows no bound would crash."""
+    for line, content in byte_lines(path):
+        if content.count(b"[") + content.count(b"{") > MOST_LEVELS and _levels(content) > MOST_LEVELS:
+            hint = "leave out the field, or write it as text"
+            raise InputError(f"nested more than {MOST_LEVELS} levels deep", path=path, line=line, hint=hint)
+
+
+def _levels(content: bytes) -> int:
+    """Return how deep a line of JSON is nested, be it well-formed or not."""
+    brackets = _TEXT.sub(b"", content).translate(None, _NO_STEPS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)

@@ -9,11 +9,12 @@ the truth is 1 (Yes.) or 0 (No.).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+
+from pydantic_core import from_json
 
 from llmrank.errors import InputError
 from llmrank.types import Case, Event, Item
@@ -37,7 +38,7 @@ def read_tallrec(path: Path) -> Iterator[Case]:
     Raises InputError: the file is no such array, or an entry has another form; with its number as the line.
     """
     try:
-        entries: Any = json.loads(path.read_text(encoding="utf-8"))
+        entries: Any = from_json(path.read_bytes())
     except (ValueError, OSError) as error:
         raise InputError(f"no file of TALLRec ({error})", path=path, hint=_HINT) from None
     if not isinstance(entries, list) or not entries:

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from llmrank.cli.convert import convert
+from llmrank.data.candidates import read_cases
 from llmrank.errors import InputError
+from tests.cli.command import run
 
 
 def test_a_trec_run_gets_titles_scores_and_what_is_relevant(tmp_path: Path) -> None:
@@ -39,3 +41,24 @@ def test_llmrank_lists_of_real_users(tmp_path: Path, shared_data: Callable[[str]
     arguments += ["--histories", str(games / "Games-6k.test.inter"), "-o", str(tmp_path / "games.parquet")]
     ran = CliRunner().invoke(convert, arguments, catch_exceptions=False)
     assert ran.exit_code == 0 and "6,000 Cases" in ran.output
+
+
+def nested(levels: int) -> str:
+    """Return a row of a retriever's table, itself one level, with a column that is nested so deep."""
+    return f'{{"user": "u", "item": "i", "title": "{"[" * 99}", "tags": {"[" * (levels - 1)}1{"]" * (levels - 1)}}}\n'
+
+
+@pytest.mark.parametrize("levels", [33, 100_000])
+def test_a_row_that_is_nested_without_end_is_named(tmp_path: Path, levels: int) -> None:
+    (tmp_path / "table.jsonl").write_text(nested(2) + nested(levels))
+    ran = run(tmp_path, "convert", "table.jsonl", "--from", "table", "-o", "out.parquet")  # where it may crash alone
+    assert ran.returncode == 2 and "table.jsonl, line 2: nested more than 32 levels deep\n  hint: leave" in ran.stderr
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_what_is_nested_as_deep_as_allowed_can_be_read_again(tmp_path: Path) -> None:
+    (tmp_path / "table.jsonl").write_text(nested(32))
+    arguments = [str(tmp_path / "table.jsonl"), "--from", "table", "-o", str(tmp_path / "out.parquet")]
+    CliRunner().invoke(convert, arguments, catch_exceptions=False)
+    (case,) = read_cases(tmp_path / "out.parquet")
+    assert case.candidates[0].title == "[" * 99

@@ -371,13 +371,15 @@ def test_amazon_2018_and_2023(tmp_path: Path) -> None:
 
 def test_malformed_amazon_lines_are_found(tmp_path: Path) -> None:
     review = {"reviewerID": "U", "asin": "B1", "overall": 5.0, "unixReviewTime": 200}
-    zipped(tmp_path / "meta_Toys.json.gz", "{'asin': 'B1', 'title': 'broken")
+    zipped(tmp_path / "meta_Toys.json.gz", {"asin": "B1"})
     zipped(tmp_path / "reviews_Toys_5.json.gz", review, '{"reviewerID": "U", "asin":')
     with pytest.raises(InputError, match=r"reviews_Toys_5\.json\.gz, line 2: malformed JSON"):
         load_dataset(str(tmp_path))
     zipped(tmp_path / "reviews_Toys_5.json.gz", review)
-    with pytest.raises(InputError, match=r"meta_Toys\.json\.gz, line 1: malformed metadata"):
-        load_dataset(str(tmp_path))
+    for line in ("{'asin': 'B1', 'title': 'broken", '{"asin": "B1", "title": ' + "[" * 100_000):
+        zipped(tmp_path / "meta_Toys.json.gz", line)
+        with pytest.raises(InputError, match=r"meta_Toys\.json\.gz, line 1: malformed metadata"):
+            load_dataset(str(tmp_path))
 
 
 def test_hub_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

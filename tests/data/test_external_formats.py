@@ -125,9 +125,9 @@ def test_rank_llm_requests_bring_their_titles(files: Callable[..., dict[str, Pat
     (case,) = cases_of(there["requests"], "rank_llm")
     assert case.candidates[0] == Item("1", "1984", {"column_score": "7"})
     del request["candidates"][1]["doc"]["segment"]
-    bad: Any
-    for bad in (request, {"query": {}}, {"query": {"qid": 1, "text": "a"}, "candidates": [{"docid": 1}]}, []):
-        there["requests"].write_text(json.dumps(bad))
+    wrong = (request, {"query": {}}, {"query": {"qid": 1, "text": "a"}, "candidates": [{"docid": 1}]}, [])
+    for bad in (*map(json.dumps, wrong), "[" * 100_000):
+        there["requests"].write_text(bad)
         with pytest.raises(InputError) as caught:
             read_external(there["requests"], "rank_llm")
         assert caught.value.line == 1

@@ -126,6 +126,12 @@ def test_users_whose_list_is_empty_are_counted(kind: object, tmp_path: Path) -> 
     assert rows == 1 and "2 Cases without candidates are left out" in notes
 
 
+def test_a_list_that_is_nested_without_end_holds_no_item(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text(f"user,items\nu1,s1 s2 s3\nu2,{'[' * 100_000}\n")
+    _, notes = read_external(tmp_path / "wide.csv", "table", items=write_catalogue(tmp_path))
+    assert "1 Cases without candidates are left out" in notes
+
+
 def test_lists_of_a_fixed_size_are_lists(tmp_path: Path) -> None:
     items = pa.array([["s1", "s2"], ["s3", "s4"]], pa.list_(pa.string(), 2))
     pq.write_table(pa.table({"user": ["u1", "u2"], "items": items}), tmp_path / "wide.parquet")

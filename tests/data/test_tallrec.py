@@ -6,7 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from llmrank.data.tallrec import read_tallrec
+from llmrank.errors import InputError
 
 
 def entry(liked: list[str], target: str) -> dict[str, str]:
@@ -31,3 +34,10 @@ def test_a_window_that_shows_nothing_new_but_the_target_before_is_of_the_same_us
 def test_the_published_entries_are_of_14_users(shared_data: Callable[[str], Path]) -> None:
     cases = list(read_tallrec(shared_data("TALLRec") / "movie" / "valid.json"))
     assert (len(cases), len({case.user_id for case in cases})) == (1000, 14)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '[{"input": "a"}]', "[" * 100_000])
+def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "valid.json").write_text(content)
+    with pytest.raises(InputError, match="hint: take the file as it is published"):
+        list(read_tallrec(tmp_path / "valid.json"))

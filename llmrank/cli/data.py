@@ -78,6 +78,8 @@ def _text(name: str, value: object) -> str:
     shares = name in ("density", "equal_timestamps", "attributes")
     if isinstance(value, dict):
         return "  ".join(f"{key}: {part:.1%}" if shares else f"{key}: {part:,g}" for key, part in value.items())
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     if isinstance(value, tuple):
         return " to ".join(f"{part:g}" for part in value)
     return f"{value:.2%}" if shares and value is not None else shown(value)

@@ -46,6 +46,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "items_without_title": sum(item.title == item.item_id for item in items),  # their id is shown instead
         "items_sharing_a_title": sum(count for count in titles.values() if count > 1),
         "attributes": {name: count / len(items) for name, count in sorted(attributes.items())},
+        "notes": list(dataset.notes),
         "licence": known.licence if known else "not stated",
         "source": known.source if known else "your own data",
         "read_from": dataset.source,

@@ -61,7 +61,8 @@ def read_external(
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
 ) -> tuple[Arrow, list[str]]:
-    """Return a file that is no candidate file as one (a `pyarrow.Table`), and notes about what was left out.
+    """Return a file that is no candidate file as one (a `pyarrow.Table`), and notes: how columns of unusual names were
+    understood, and what was left out.
 
     Where a file may be a table, it may also be one in memory.
 
@@ -142,7 +143,8 @@ def read_external(
         skip_bad_rows=skip_bad_rows,
         left_out=left_out,
     )
-    return made, [f"{count:,} {what}" for what, count in left_out.items() if count]
+    guessed = () if past is None else past.notes
+    return made, [*guessed, *(f"{count:,} {what}" for what, count in left_out.items() if count)]
 
 
 def convert(
@@ -154,7 +156,7 @@ def convert(
     **options: Any,  # noqa: ANN401 - those of `read_external`
 ) -> tuple[int, list[str]]:
     """Write a foreign file as a candidate file (`.parquet`, `.jsonl` or `.jsonl.gz`); return its number of rows, and
-    notes about what was left out. Raises InputError with file, line, user and hint.
+    notes as `read_external` does. Raises InputError with file, line, user and hint.
     """
     kind = file_format(output)
     sources = [path, options.get("items"), options.get("histories"), options.get("relevant")]

@@ -235,7 +235,7 @@ def prepare(settings: CaseSettings, *, default_users: int = DEFAULT_USERS, say: 
 def _from_dataset(settings: CaseSettings, task: Task, *, catalogue: bool, say: Say) -> CaseSet:
     prepared = prepare(settings, say=say)
     found = _of_users(prepared.split, prepared.drawn, settings, task, catalogue=catalogue, say=say)
-    notes = (prepared.split.note, *_notes(found, prepared.available, settings))
+    notes = (*prepared.split.dataset.notes, prepared.split.note, *_notes(found, prepared.available, settings))
     return replace(found, notes=notes, available=prepared.available)
 
 

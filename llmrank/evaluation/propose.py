@@ -94,7 +94,7 @@ def propose(
         split.dataset.name,
         split.dataset.sha256,
         split.name,
-        split.note,
+        " ".join((split.note, *split.dataset.notes)),
         recall_settings(model, k, exclude_seen=not keep_seen),
         {f"HR@{first.k}": first.hit_rate, f"recall@{k}": ceiling.recall},
     )

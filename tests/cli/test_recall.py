@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+import llmrank as lr
+from llmrank.cli.data import describe_command
 from llmrank.cli.recall import recall
 from llmrank.data.candidates import read_cases
+from llmrank.data.external_formats import convert
 from llmrank.errors import InputError
 
 
@@ -46,6 +50,20 @@ def test_it_writes_what_can_be_read_and_prints_what_is_in_it(data: Path, tmp_pat
     assert not any(past & {item.item_id for item in case.candidates} for past, case in zip(seen, cases, strict=True))
     assert "time split" in run("--data", data, "--model", model, "-k", 5, "-o", out, "--force")
     assert len(list(read_cases(out))) == 20
+
+
+def test_how_columns_were_understood_is_said_wherever_the_data_are_read(data: Path, tmp_path: Path) -> None:
+    events = data / "interactions.csv"
+    events.write_text("user,item,viewed_at\n" + "".join(f"u{i % 20},{i % 7},{10**9 + i}\n" for i in range(80)))
+    note = "The column 'viewed_at' is read as the timestamp."
+    assert note in run("--data", data, "-k", 5, "-o", tmp_path / "candidates.parquet")
+    assert note in CliRunner().invoke(describe_command, [str(data)], catch_exceptions=False).stdout
+    cases = lr.load_cases(str(data), users=5)
+    assert note in cases.notes
+    assert note in lr.evaluate(cases, ranker="random", out=tmp_path / "run", progress=False).metrics.notes
+    (tmp_path / "proposed.csv").write_text("user,item,title\nu1,11,Thing 11\n")
+    files: dict[str, Any] = {"items": data / "items.csv", "histories": events}
+    assert note in convert(tmp_path / "proposed.csv", "table", tmp_path / "converted.parquet", **files)[1]
 
 
 def test_the_same_command_writes_the_same_bytes(data: Path, tmp_path: Path) -> None:

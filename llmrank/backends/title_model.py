@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
 from llmrank.backends.decoder import LORA, LORA_CONFIG, cut_layers, open_base, save_lora, training_module
@@ -54,10 +55,9 @@ class TitleReader:
     @torch.inference_mode()
     def _read(self, texts: Sequence[str]) -> Tensor:
         ids = [self._tokenizer.encode(text, add_special_tokens=False)[:TITLE_TOKENS] or [0] for text in texts]
-        width = max(map(len, ids))
-        tokens = torch.tensor([[*one, *[0] * (width - len(one))] for one in ids])
         # Padding on the right is never seen by what stands before it, so no attention mask is needed.
-        there = torch.tensor([[float(at < len(one)) for at in range(width)] for one in ids])
+        tokens = pad_sequence([torch.tensor(one) for one in ids], batch_first=True)
+        there = pad_sequence([torch.ones(len(one)) for one in ids], batch_first=True)
         states = self._decoder(input_ids=tokens, output_hidden_states=True, use_cache=False).hidden_states
         deep = there.clone()
         deep[:, 0] = (there.sum(1) == 1).float()

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from llmrank.backends.adapter import CARD, PROMPT
 from llmrank.backends.decoder import linear_names, open_language_model, save_lora, with_lora
@@ -205,11 +206,9 @@ class PromptObjective:
 
     def _logits(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         """Return float32[prompts, vocabulary]: what the model says after each prompt."""
-        lengths = torch.tensor([len(one) for one in prompts])
         # Padding on the right is never seen by what stands before it, so no attention mask is needed.
-        tokens = torch.zeros(len(prompts), int(lengths.max()), dtype=torch.long)
-        for row, one in enumerate(prompts):
-            tokens[row, : len(one)] = torch.tensor(one)
+        tokens = pad_sequence([torch.tensor(one) for one in prompts], batch_first=True)
+        lengths = torch.tensor([len(one) for one in prompts])
         states = self._decoder(input_ids=tokens.to(self._device), use_cache=False).last_hidden_state
         return self._head(states[torch.arange(len(prompts)), lengths - 1]).float()
 

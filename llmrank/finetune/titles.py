@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
 from llmrank.backends.decoder import LORA, open_base, whitened_basis, with_lora
@@ -40,6 +41,7 @@ from llmrank.measures import Judgements
 from llmrank.progress import Say, silent
 from llmrank.rankers.fusion import choose_fusion
 from llmrank.rankers.next_title import item_text
+from llmrank.rankers.ranking import rank_by_score
 from llmrank.types import Case, Ranking
 
 LEAST_VALIDATION = 20
@@ -207,12 +209,9 @@ class TitleObjective:
     def loss(self, batch: Sequence[NDArray[np.int32]]) -> tuple[Tensor, int]:
         """Return the cross-entropy over all items that the user has not had, and the number of targets."""
         settings = self._settings
-        longest = max(map(len, batch)) - 1
-        shown = torch.zeros(len(batch), longest, dtype=torch.long)
-        wanted = torch.full((len(batch), longest), -1)
-        for row, one in enumerate(batch):
-            sequence = torch.from_numpy(one.astype(np.int64))
-            shown[row, : len(one) - 1], wanted[row, : len(one) - 1] = sequence[:-1], sequence[1:]
+        pieces = [torch.from_numpy(one.astype(np.int64)) for one in batch]
+        shown = pad_sequence([one[:-1] for one in pieces], batch_first=True)
+        wanted = pad_sequence([one[1:] for one in pieces], batch_first=True, padding_value=-1)
         inputs = self._read[shown, 0] + EMBEDDING_SCALE * self._white[shown] @ self._into.T
         seen = functional.dropout(inputs, settings.dropout)
         there = wanted >= 0
@@ -258,9 +257,7 @@ def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
     for case in cases:
         history = [item_text(event.item) for event in case.history]
         scores = model.scores(history, [item_text(item) for item in case.candidates])
-        best = sorted(range(len(scores)), key=lambda place: -scores[place])
-        order = tuple(case.candidates[place].item_id for place in best)
-        found.append(Ranking(order, tuple(scores[place] for place in best)))
+        found.append(rank_by_score({item.item_id: one for item, one in zip(case.candidates, scores, strict=True)}))
     return found
 
 

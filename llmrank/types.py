@@ -399,66 +399,45 @@ class Needs:
         return replace(self, calls=self.calls * times, likely=None if self.likely is None else self.likely * times)
 
 
-class Ranker(Protocol):
-    """A method of ranking: a pure generator (sans I/O). `BaseRanker` has the defaults."""
+class BaseRanker(Protocol):
+    """The defaults of a Ranker. A ranker inherits from it, adds `name` and `rank`, and overrides what differs."""
 
-    @property
-    def name(self) -> str:
-        """The method's name on the command line."""
-        ...
+    __slots__ = ()
 
     @property
     def sees_truth(self) -> bool:
         """Whether `rank` receives the Case with its ground truth: true for the oracle only."""
-        ...
+        return False
 
     @property
     def needs_recall_order(self) -> bool:
         """Whether the method reads the order of the recall stage, which shuffling would hide from it."""
-        ...
+        return False
 
     def needs(self, n: int) -> Needs:
         """Return what ranking a list of `n` candidates needs; calls nothing and takes no time that grows with a prompt.
 
         Raises InputError where the method cannot rank so long a list.
         """
-        ...
+        return Needs()
 
     def planned(self) -> Self:
         """Return the ranker that a dry run drives with unreadable answers: one that asks on where this one gives up."""
+        return self
+
+
+class Ranker(BaseRanker, Protocol):
+    """A method of ranking: a pure generator (sans I/O)."""
+
+    @property
+    def name(self) -> str:
+        """The method's name on the command line."""
         ...
 
     def rank(self, case: Case) -> RankingSteps:
         """Yield batches of Requests that can run side by side, receive their Replies in the same order, return the
         Ranking. The Case comes without its truth, its candidates in the order in which they are shown."""
         ...
-
-
-class BaseRanker:
-    """The defaults of a Ranker: it never sees the truth, ignores the recall order, and makes no model calls.
-
-    A ranker inherits from it and overrides what differs.
-    """
-
-    __slots__ = ()
-
-    @property
-    def sees_truth(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def needs_recall_order(self) -> bool:
-        """False."""
-        return False
-
-    def needs(self, n: int) -> Needs:
-        """Return Needs(): no model calls."""
-        return Needs()
-
-    def planned(self) -> Self:
-        """Return the ranker itself."""
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,50 +477,44 @@ class Capabilities:
     """For how many labels it returns log-probabilities in one call; 0: for none."""
 
 
-class Backend(Protocol):
-    """Something that answers Requests. `llmrank.backends.BaseBackend` has a default for everything but `identity` and
-    `answer`; `WrappedBackend` passes everything on."""
+class BackendDefaults(Protocol):
+    """What a Backend can leave as it is: it returns text, knows nothing of its model, and has nothing to close."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do."""
-        ...
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """What of it can change an answer (kind, base URL, model, revision, adapter), for the Store's key."""
-        ...
+        """What it can do beside returning text."""
+        return Capabilities()
 
     @property
     def context_length(self) -> int | None:
         """Tokens that the model holds, prompt and answer together; None when that is unknown."""
-        ...
+        return None
 
     @property
     def concessions(self) -> Mapping[str, object]:
         """What was done differently from what was asked, as JSON values for the manifest; empty when nothing was."""
-        ...
+        return {}
 
     @property
     def sent_beside(self) -> int:
         """Calls that it has sent so far beside the one that answers each Request, to learn what the endpoint takes."""
-        ...
+        return 0
 
     def count_tokens(self, messages: Sequence[Message]) -> int | None:
         """Return how many tokens the prompt has; None when the backend cannot count them."""
-        ...
+        return None
 
     def holds(self, request: Request) -> bool | None:
         """Return whether the answer is there (a replay); None for a backend that answers any Request."""
-        ...
+        return None
 
     def switches_thinking(self) -> bool | None:
         """Return whether the model's reasoning can be switched on and off; None when that is not known."""
-        ...
+        return None
 
     async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
         """Return the token id of every text that is a single token of the model; None if its tokenizer is unknown."""
-        ...
+        return None
 
     async def probe(self, ask: Callable[[Request], Awaitable[Response]], *, labels: bool) -> None:
         """Find out before a run whether the backend answers and, with `labels`, whether it returns log-probabilities;
@@ -550,19 +523,26 @@ class Backend(Protocol):
         `ask` answers from the Store where it can. Raises what `ask` raises; `MissingError` when what comes back is no
         answer.
         """
-        ...
 
     async def load(self) -> None:
         """Load the model, where that is left to the first call, so that no call has to wait for it.
 
         Raises `FatalBackendError` where it cannot be loaded.
         """
+
+    async def close(self) -> None:
+        """Release the model or the connections."""
+
+
+class Backend(BackendDefaults, Protocol):
+    """Something that answers Requests. `llmrank.backends.BaseBackend` has a default for everything but what is written
+    here; `WrappedBackend` passes everything on."""
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What of it can change an answer (kind, base URL, model, revision, adapter), for the Store's key."""
         ...
 
     async def answer(self, request: Request) -> Response:
         """Return the Response; raise `BackendError` when there is none."""
-        ...
-
-    async def close(self) -> None:
-        """Release the model or the connections."""
         ...

@@ -6,61 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from llmrank.errors import FatalBackendError
 from llmrank.store import Store, request_key
-from llmrank.types import Backend, Capabilities, Message, Request, Response
+from llmrank.types import Backend, BackendDefaults, Capabilities, Message, Request, Response
 
 Ask = Callable[[Request], Awaitable[Response]]
 
 
-class BaseBackend:
-    """The defaults of a Backend: no log-probabilities, an unknown context length, nothing to probe, load or close.
-
-    A backend inherits from it, adds `identity` and `answer`, and overrides what differs.
-    """
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Text only."""
-        return Capabilities()
-
-    @property
-    def context_length(self) -> int | None:
-        """Unknown."""
-        return None
-
-    @property
-    def concessions(self) -> Mapping[str, object]:
-        """None."""
-        return {}
-
-    @property
-    def sent_beside(self) -> int:
-        """None: each Request is one call."""
-        return 0
-
-    def count_tokens(self, messages: Sequence[Message]) -> int | None:
-        """Return None: it cannot count."""
-        return None
-
-    def holds(self, request: Request) -> bool | None:
-        """Return None: it answers any Request."""
-        return None
-
-    def switches_thinking(self) -> bool | None:
-        """Return None: it is not known."""
-        return None
-
-    async def label_tokens(self, texts: Sequence[str]) -> Mapping[str, int] | None:
-        """Return None: the model's tokenizer is not known."""
-        return None
-
-    async def probe(self, ask: Ask, *, labels: bool) -> None:
-        """Do nothing: `capabilities` are known."""
-
-    async def load(self) -> None:
-        """Do nothing: nothing is left to load."""
-
-    async def close(self) -> None:
-        """Do nothing."""
+class BaseBackend(BackendDefaults):
+    """A backend inherits from it, adds `identity` and `answer`, and overrides the defaults that do not fit."""
 
 
 class WrappedBackend:

@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from typing import Any, Literal, Self
 
 from aiohttp import web
@@ -98,8 +99,13 @@ class ScriptedServer:
     """
 
     def __init__(
-        self, *script: Step, answer: Callable[[Mapping[str, Any]], Step] | None = None, models: Step | None = None
+        self,
+        *script: Step,
+        answer: Callable[[Mapping[str, Any]], Step] | None = None,
+        models: Step | None = None,
+        tls: SSLContext | None = None,
     ) -> None:
+        self.tls = tls
         self.script, self.choose, self.calls = list(script) or [good()], answer, 0
         self.models = models or Step(body=json.dumps({"data": [{"id": MODEL, "owned_by": "someone"}]}))
         self.seen: list[dict[str, Any]] = []
@@ -114,10 +120,10 @@ class ScriptedServer:
         app.add_routes(self.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls)
         await site.start()
         host, port = self._runner.addresses[0][:2]
-        self.base_url = f"http://{host}:{port}/v1"
+        self.base_url = f"http{'s' if self.tls else ''}://{host}:{port}/v1"
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from http.cookies import CookieError
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from typing import Any, Self
 from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -341,6 +342,9 @@ class Endpoint:
                             return
                     url = further
                 raise TransientError(f"{self.url} redirects in a circle", kind="unreadable")
+        except aiohttp.ClientConnectorCertificateError as error:
+            text = f"the certificate of {self.url} is not trusted ({_untrusted(error.certificate_error)})"
+            raise TransientError(text, kind="certificate") from error
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             why = "in time" if isinstance(error, TimeoutError) else f"({self._why(error)})"
             raise TransientError(f"no connection to {self.url} {why}", kind="connection", charged=False) from error
@@ -376,6 +380,11 @@ class Endpoint:
         upgraded = (here.scheme, there.scheme) == ("http", "https")
         same = upgraded or (here.scheme, here.port) == (there.scheme, there.port)
         return there if there.host == here.host and same else None
+
+
+def _untrusted(error: Exception) -> str:
+    """Return why a certificate is not trusted: it is self-signed, has expired, or is for another host."""
+    return error.verify_message.rstrip(".") if isinstance(error, SSLCertVerificationError) else str(error)
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 - JSON

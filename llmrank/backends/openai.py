@@ -38,6 +38,11 @@ Result = TypeVar("Result")
 
 DEFAULT_URL = "https://api.openai.com/v1"
 COMPLETIONS = "chat/completions"
+TRUST = (
+    "set SSL_CERT_FILE to a PEM file with the certificate, or that of the authority that signed it; where it has expired "
+    "or is for another host, replace it at the server, or correct --base-url"
+)
+"""What helps where a certificate is not trusted."""
 GREETING_SECONDS = 60.0
 """How long an endpoint may take to list its models."""
 PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1), labels=("A", "B"))
@@ -118,6 +123,8 @@ class OpenAIBackend(BaseBackend):
             with self.endpoint.telling("the list of its models", seconds):
                 reply = await twice(lambda: self._ask_for_models(seconds))
         except TransientError as error:
+            if error.kind == "certificate":
+                raise MissingError(f"{error}", hint=TRUST) from error
             raise MissingError(
                 f"no endpoint answers at {self._url}: {error}",
                 hint="start the server, or correct --base-url (it usually ends in /v1)",

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
 
@@ -24,11 +31,12 @@ class Ran:
     stderr: str
 
 
-async def llmrank(folder: Path, server: ScriptedServer, *arguments: str) -> Ran:
+async def llmrank(folder: Path, server: ScriptedServer, *arguments: str, **variables: str) -> Ran:
     there = ("--store", "store.sqlite", "--base-url", server.base_url, "--model", MODEL)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "llmrank", *arguments, *there),
         cwd=folder,
+        env=os.environ | variables,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -145,3 +153,46 @@ async def test_an_endpoint_that_answers_nobody_ends_the_run_with_one_error(folde
             folder, server, "eval", "--data", "candidates.jsonl", "--prompt", "rankgpt", "--out", "run"
         )
         assert again.code == 0, again.stderr
+
+
+def certificate(folder: Path, *, address: str = "127.0.0.1", days: int = 1) -> ssl.SSLContext:
+    """Write a certificate that is signed by itself and good until in so many days, and return it for a server."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    until = datetime.now(UTC) + timedelta(days)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, until - timedelta(30), until)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("made", "trusted", "said"),
+    [
+        pytest.param({}, False, "self-signed certificate", id="nobody trusts it"),
+        pytest.param({"address": "127.0.0.2"}, True, "IP address mismatch", id="another host"),
+        pytest.param({"days": -1}, True, "certificate has expired", id="expired"),
+        pytest.param({}, True, "", id="trusted"),
+    ],
+)
+async def test_a_certificate_that_is_not_trusted_is_told_with_what_helps(
+    folder: Path, made: dict[str, Any], trusted: bool, said: str
+) -> None:
+    server = ScriptedServer(good("[2] > [1] > [3]"), tls=certificate(folder, **made))
+    variables = {"SSL_CERT_FILE": str(folder / "certificate.pem")} if trusted else {}
+    command = ("eval", "--data", "candidates.jsonl", "--prompt", "rankgpt", "--out", "run")
+    async with server:
+        ran = await llmrank(folder, server, *command, **variables)
+    if said:
+        assert ran.code == 3 and f"the certificate of {server.base_url} is not trusted ({said}" in ran.stderr
+        assert "hint: set SSL_CERT_FILE" in ran.stderr and "start the server" not in ran.stderr
+    else:
+        assert ran.code == 0 and server.calls == USERS

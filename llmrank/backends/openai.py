@@ -39,8 +39,8 @@ Result = TypeVar("Result")
 DEFAULT_URL = "https://api.openai.com/v1"
 COMPLETIONS = "chat/completions"
 TRUST = (
-    "set SSL_CERT_FILE to a PEM file with the certificate, or that of the authority that signed it; where it has expired "
-    "or is for another host, replace it at the server, or correct --base-url"
+    "set SSL_CERT_FILE to a PEM file with the certificate, or that of the authority that signed it; where it has "
+    "expired or is for another host, replace it at the server, or correct --base-url"
 )
 """What helps where a certificate is not trusted."""
 GREETING_SECONDS = 60.0

@@ -142,6 +142,9 @@ def split(text: str) -> list[Block]:
             if (row_end := _table_end(lines, at)) > at:
                 end = row_end
                 blocks.append(_table(lines[at:end]))
+            elif line.kind == "none" and (fields := _fields_below(lines, at)):
+                end, block = fields
+                blocks.append(block)
             elif line.kind != "none":
                 end = _list_end(lines, at)
                 listed = [one for one in lines[at:end] if one.text]
@@ -198,7 +201,7 @@ _SCORE_LINES = (
     re.compile(r"(?P<title>[^\W\d_][^|]*?[\w)!?.])[;,] ?(?P<score>\d{1,3}(?:\.\d{1,3})?)"),
     re.compile(r"(?P<title>[^\W\d_][^|:]*?[\w)!?]) (?P<score>\d\.\d{1,2}|\d{1,3} ?%)"),
     re.compile(r"(?P<title>\[\w{1,3}\]) (?P<score>\d{1,3}[.,]\d{1,4}|\d{1,3} ?%)"),
-    re.compile(r"(?P<score>\d\.\d{1,2}) (?P<title>[^\W\d_][^|:]*)"),
+    re.compile(r"(?P<score>\d\.\d{1,2}|\d{1,3} ?%) (?P<title>[^\W\d_][^|:]*)"),
 )
 
 
@@ -252,6 +255,27 @@ def _fields(lines: list[Line]) -> Block | None:
             tables[-1][field[1].casefold().strip()] = field[2].strip(" \"'*_,")
     roles = [{head_role(key) for key in table} for table in tables]
     return _records(tables) if len(tables) > 1 and all({"item"} < role for role in roles) else None
+
+
+def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
+    """Return where records in lines that begin here end (`Title: Heat`, `Match: high`, and so on), and their table."""
+    first = _FIELD.fullmatch(lines[at].text)
+    if first is None or head_role(first[1]) != "item":
+        return None
+    records: list[dict[str, str]] = []
+    end = at
+    for number, line in enumerate(lines[at:], at):
+        field = _FIELD.fullmatch(line.text) if line.kind == "none" else None
+        if line.text and field is None:
+            break
+        if field and field[1] == first[1]:
+            records.append({})
+        if field:
+            records[-1][field[1].casefold().strip()] = field[2].strip(" \"'*_,")
+            end = number + 1
+    alike = len(records) > 1 and len(records[0]) > 1 and all(record.keys() == records[0].keys() for record in records)
+    block = _records(records) if alike else None
+    return (end, block) if block else None
 
 
 _TABS = re.compile(r"\t++")
@@ -333,7 +357,8 @@ def _list_end(lines: list[Line], at: int) -> int:
                     break
             elif line.kind == first.kind and line.indent <= first.indent:
                 begins_anew = line.value is not None and last.value is not None and last.value > 1 >= line.value
-                if begins_anew and first.value is not None and first.value <= 1:
+                is_bare = not line.body and not last.body and lines[end - 1].text  # [1], [2], [2], [6], [1]
+                if begins_anew and not is_bare and first.value is not None and first.value <= 1:
                     break
                 last = line
             elif line.kind != "bullet" and line.indent <= first.indent:

@@ -25,6 +25,12 @@ _CALLED = re.compile(
     r"|candidate|one|identifier|ist|est|es|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
+_CHOSEN = re.compile(
+    r"\b(?:(?:i['’]d|i would|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is)"
+    r"[\s:*_\"'(\[]{1,6}$",
+    re.IGNORECASE,
+)
+"""What says of one identifier that it is the choice, where others are only called options."""
 _DENIED = re.compile(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$"
     r"|(?:而不是|而非|不推[荐薦])\W{0,6}$",
@@ -212,8 +218,13 @@ def _bare(text: str, identifiers: Identifiers) -> list[Word]:
 
 
 def _called(words: list[Word], text: str) -> list[Word]:
-    """Return the identifiers that the text calls its answer."""
-    return [word for word in words if _CALLED.search(text[max(0, word.start - 80) : word.start].replace("_", " "))]
+    """Return the identifiers that the text calls its answer; of several, the one that it says it chooses."""
+    before = {word: text[max(0, word.start - 80) : word.start].replace("_", " ") for word in words}
+    called = [word for word in words if _CALLED.search(before[word])]
+    if len({word.text for word in called}) > 1:  # Option 8 is good, but I'd go with 2
+        chosen = [word for word in called if _CHOSEN.search(before[word])]
+        called = chosen if len({word.text for word in chosen}) == 1 else called
+    return called
 
 
 def _identifiers_in(text: str, identifiers: Identifiers) -> list[Word]:

@@ -31,7 +31,7 @@ _WORDS = (
     # made by something else than the user's taste
     r"alphabetical\w*|chronological\w*|releases?|released|dates?|prices?|costs?|cheapest|expensive|box office"
     r"|gross|popularity|popular|critics?|critical\w*|acclaimed|rating|rated|random\w*|arbitrar\w+|voters?|runtime"
-    r"|length|shown|original\w*|respectively|tied?|ties|equal\w*|both|either|alternatively|ends?",
+    r"|length|shown|original\w*|respectively|ranks (?:of|for)|tied?|ties|equal\w*|both|either|alternatively|ends?",
 )
 _TROUBLE = re.compile(rf"(?<![\w.])(?:{'|'.join(_WORDS)})(?![\w])", re.IGNORECASE)
 _HARMLESS = re.compile(
@@ -77,13 +77,20 @@ def comments_around(mentions: Sequence[Mention], text: str) -> int:
     )
 
 
+_REASON = re.compile(
+    r"\"(?:reason\w{0,4}|why|explanation|rationale|justification|comment|description|summary)\" ?: ?\"[^\"\n]*\"",
+    re.IGNORECASE,
+)
+"""What JSON says of one entry."""
+
+
 def _beside(lines: Sequence[str], own: Sequence[int]) -> list[str]:
     """Return the lines before and behind a ranking, and the headings within it.
 
     Behind the last entry as many lines are its own as each entry has (`Reason: …`).
     """
     if not own:
-        return [*lines]
+        return _REASON.sub(" ", "\n".join(lines)).split("\n")
     each = min((two - one - 1 for one, two in pairwise(own)), default=0)
     headings = (line for line in lines[own[0] : own[-1] - 1] if line.rstrip(" *_").endswith(":"))
     return [*lines[: own[0] - 1], *headings, *lines[own[-1] + each :]]

@@ -59,7 +59,7 @@ _EVEN = _any_of(
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
     r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
     r"(?! (?:the )?(?:others?|rest|remaining|any))",
-    r"\bbefore (?:i|we) (?:can|could) (?:give|make|offer|rank|order|say)\b",
+    r"\bbefore (?:i|we) (?:can|could) (?:give|make|offer|rank|order|say)\b|\bonce you(?:['’]ve| have)? confirm\w*\b",
 )
 """What says, before a list or behind it, that none is preferred: `I would not put one above another`."""
 _GROUPED = _any_of(
@@ -69,13 +69,13 @@ _GROUPED = _any_of(
     r"(?m:(?:^|[.;] )(?:if|for) [^.:;\n]{3,60}: [^.:;\n]{3,300}[.;] for [^.:;\n]{3,40}: )",
 )
 """What introduces lists that are groups and no ranking."""
-_CONDITIONS = re.compile(r"^[^\w\n]{0,10}if [^:\n]{3,80}:", re.IGNORECASE | re.MULTILINE)
+_CONDITIONS = re.compile(r"(?:^|[.!?] )[^\w\n]{0,10}if [^:.\n]{3,80}:", re.IGNORECASE | re.MULTILINE)
 """`If they want a story: …`, and another list for another case."""
 _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
-_RANKS_OF = _any_of(r"\branks (?:of|for)\b[^\n:]{0,60}\brespectively\b")
+_RANKS_OF = _any_of(r"\branks (?:of|for)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b")
 """What introduces the ranks of the candidates in the order shown."""
 _COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100}: ", re.IGNORECASE)
 """`Heat vs Fargo: Fargo`"""
@@ -86,6 +86,7 @@ OTHER_SCALE = _any_of(
 LOWER_IS_BETTER = _any_of(
     r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:an? )?(?:better|closer|more (?:suitable|relevant))",
     r"(?<![\d.])0 ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|excellent|ideal|exact)",
+    r"\b(?:lower|smaller|less)\b[^.\n]{0,40}\bthe (?:better|more)\b",
 )
 _MAY_BE_LOWER = _any_of(
     r"\bdistances?\b|\b(?:dislike|penalty|error|risk) scores?\b|\bloss\b",
@@ -102,7 +103,7 @@ _CHANGES = _any_of(
     r"|promoted?|demoted?)\b",
     r"\b(?:ought to|should|must|needs? to|deserves? to)\b(?: \w+){0,4} (?:at|on|to) (?:the )?(?:very )?"
     r"(?:top|bottom)\b",
-    r"\b(?:trade|change|switch) places\b|\bi take (?:it|that|this) back\b",
+    r"\b(?:trade|change|switch) places\b|\bi take (?:it|that|this) back\b|\bupside down\b",
     r"\bnone of (?:these|them) can be (?:ordered|ranked)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
@@ -218,6 +219,16 @@ def is_discussion(listing: Listing, text: str) -> bool:
 
 
 _NUMBERED = re.compile(r"\W*\d")
+
+
+def is_any_of_them(listing: Listing, text: str) -> bool:
+    """Return whether one sentence names all items and says that any of them would do."""
+    lines = {one.line for one in listing.mentions}
+    line = "".join(text.split("\n")[lines.pop() - 1 :][:1])[:2000] if len(lines) == 1 and 0 not in lines else ""
+    return listing.intro == "" and _ANY_OF_THEM.search(line) is not None
+
+
+_ANY_OF_THEM = re.compile(r"\bany of (?:them|these)\b", re.IGNORECASE)
 
 
 def is_compared(listing: Listing, text: str) -> bool:

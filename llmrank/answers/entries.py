@@ -18,7 +18,7 @@ from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.outcome import TAKEN_BACK
-from llmrank.answers.phrases import grade, meaning
+from llmrank.answers.phrases import grade, is_tier, meaning
 from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts_down, directed, falls
 from llmrank.answers.title import SMALL_WORDS
 
@@ -34,6 +34,7 @@ _BETWEEN_QUOTES = re.compile(
     rf"|enfin|ensuite|dann|danach|schließlich|luego|después|finalmente|poi|infine|depois"
     rf"|затем)\b) ?){{1,3}}[{_QUOTES}]|[\"”] ?[\"“]"
 )
+_SENTENCE_BEHIND = re.compile(rf"(?<=[\"”“»][.!]) (?=[^{_QUOTES}\s])")
 _OPENED = re.compile(r"\{ ?[\"']\w{1,30}[\"'] ?: ?\[ ?[\"']")
 """JSON that breaks off."""
 _FIRST_QUOTE = re.compile(r"[\"“„«`]|(?<!\w)['‘]")
@@ -128,7 +129,9 @@ _SAYS_RANK = re.compile(r"\b(?:rank(?:ed)?|position|place)\b|\d(?:st|nd|rd|th)\b
 _TRANSLATED = re.compile(
     r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)"
     r"(?P<inside>[^()\n]{1,200}(?:\([^()\n]{1,200}\)[^()\n]{0,200}){0,3})\)"
-    r"|(?P<one>[^/\n]{1,200}) / (?P<other>[^/\n]{1,200})"
+    r"|(?P<one>[^/\n]{1,200}) (?:/|[–—-](?= [*_\"]{1,2}\w)) (?P<other>[^/\n]{1,200})"
+    r"|(?P<before>[^()/\n]{1,200}) [–—-] (?P<behind>[^/\n]{1,200})"
+    r"|(?P<abroad>[\"“„«][^\"()/\n]{1,100}[\"”“»]) ?(?P<here>[^\W_][^\"\n]{1,200})"
 )
 _LABELLED = re.compile(r"\[\d{1,4}\][ .:-]{1,3}(?=[^\W\d])")
 _PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
@@ -291,9 +294,9 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
     halves = [
         # A line that is a title as a whole has no parts: Star Wars: Episode IV - A New Hope.
         [_mention(part, index, line.number) for part in parts]
-        if len(parts) == 2 and not _mention(line.body, index).match
+        if len(parts) == 2 and len(mentions) < 3 and not _mention(line.body, index).match
         else None
-        for line in lines
+        for line, mentions in zip(lines, found, strict=True)
         for parts in [sign.split(line.body, maxsplit=1)]
     ]
     if len(lines) > 1 and all(half and half[0].match and half[1].match for half in halves):
@@ -484,6 +487,7 @@ def _quoted(body: str, index: TitleIndex) -> Mentions | None:
         body = body[opened.end() - 1 :]
     if len(body) < 4 or not _BETWEEN_QUOTES.search(body):
         return None
+    body = _SENTENCE_BEHIND.split(body, maxsplit=1)[0]
     first = _FIRST_QUOTE.search(body)
     start, end = first.end() if first else 0, len(body)
     last = max(body.rfind(quote) for quote in _QUOTES)
@@ -594,6 +598,9 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
     known = sum(mention.match is not None for mention in found)
     if known == 1 < len(found) <= _REMARKS:  # Alien 3, Search for Spock
         known += all(mention.match or index.recalled_by(mention.text) is not None for mention in found)
+    chained = all(body[start:end].strip() in "<>" for start, end in marks)
+    if not known and chained and len(found) <= _REMARKS and all(index.nearest(mention.text) for mention in found):
+        return found  # Steel Cut Oats > Almond Butter, which have sizes in their titles
     return found if known >= 2 else None
 
 
@@ -602,11 +609,16 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
     found = _TRANSLATED.fullmatch(body)
     if found is None:
         return None
-    if found["inside"]:
-        inside = _mention(found["inside"], index)
-        letters = [*filter(str.isalpha, found["outside"])]
-        foreign = 2 * sum(map(str.isascii, letters)) < len(letters)
-        return [inside] if foreign and (inside.match or _is_title_like(found["inside"])) else None
+    if inner := found["inside"] or found["here"] or found["behind"]:
+        inside = _mention(inner, index)
+        if found["behind"] and (not inside.match or _mention(found["before"], index).match):
+            return None
+        letters = [*filter(str.isalpha, found["outside"] or found["abroad"] or found["before"])]
+        dated = (
+            found["behind"] and inside.match and _YEAR.search(inner)
+        )  # La Vie des autres – The Lives of Others (2006)
+        foreign = 2 * sum(map(str.isascii, letters)) < len(letters) or dated
+        return [inside] if foreign and (inside.match or (found["inside"] and _is_title_like(inner))) else None
     one, other = _mention(found["one"], index), _mention(found["other"], index)
     if not one.match and not other.match:
         other = (_remark(found["other"], index) or [other])[0]
@@ -700,5 +712,6 @@ def _is_title_like(text: str) -> bool:
         and any(map(str.isalpha, plain))
         and not _HEADING.search(text[:200])
         and not _CHATTER.match(plain)
+        and not is_tier(plain)
         and not _is_sentence(plain)
     )

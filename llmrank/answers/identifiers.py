@@ -106,7 +106,7 @@ _IN_ORDER = re.compile(
 _DENIED = re.compile(
     r"\b(?:not|(?:ca|wo|do|would|could|should)n['’]t|never|neither|nor|avoid|left out|leave out|omit\w*|exclud\w*"
     r"|skip\w*|remov\w*|drop\w*|discard\w*|instead"
-    r"|rather than|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
+    r"|rather than|beats?|unlike|worse|except|error|cannot|unable|limit|nicht|pas|não|niet|не)\b", re.I)  # fmt: skip
 _LED = re.compile(r":[ \[(*`]{0,6}$")
 _SAYS = re.compile(
     r"(?:answer|ranking|order|ranked|result|output|choose|pick|choice|recommend\w*|prefer|best|is|would be|option|rank"
@@ -528,7 +528,8 @@ class _Reader:
         together = _BOTH.search(text[: run[0].start][-30:])
         if len(run) == 2 and re.fullmatch(r"\W{0,3}(?:and|&)\W{0,3}", text[run[0].end : run[-1].start]):
             together = together or re.match(r"[\])*]{0,3}: ", text[run[-1].end :])  # [1] and [2]: in another edition
-        if not alone and len(run) == 2 and together:
+        twice = len(run) - len({word.text for word in run}) > 1  # both A > B and B > A
+        if not alone and (len(run) == 2 or twice) and together:
             return Listing([self.mention(word, line.number) for word in run], weak=True, ambiguous=True)
         before = text[: run[0].start]
         mentions = [self.mention(word, line.number) for word in run]

@@ -18,6 +18,7 @@ from rapidfuzz.distance import OSA, Indel
 from llmrank.answers.normalise import folded
 from llmrank.answers.recalled import Recalled
 from llmrank.answers.title import (
+    FIGURES,
     SMALL_WORDS,
     Name,
     Title,
@@ -91,7 +92,8 @@ class TitleIndex:
             return None
         if self._item_ids and (by_id := self._find_id(text)) is not None:
             return by_id
-        return self._find_normalised(parse_title(text)) or self._find_trailing_year(text)
+        query = parse_title(text)
+        return self._find_normalised(query) or self._find_trailing_year(text) or self._find_in_figures(query)
 
     def nearest(self, text: str) -> Match | None:
         """Return the fuzzy match of a text that `find` does not know, None if no item is near enough."""
@@ -253,6 +255,16 @@ class TitleIndex:
         if (found := _TRAILING_YEAR.search(text, len(text) - 5)) is None:
             return None
         return self._find_normalised(parse_title(f"{text[: found.start()]} ({full_year(found[1])})"))  # Heat '95
+
+    def _find_in_figures(self, query: Title) -> Match | None:
+        """Return the match of a name with its first number in figures, or in words (`Twelve Angry Men`); a number alone
+        is another title (`Nine` and `9`, both of 2009)."""
+        words = query.name.split() if " " in query.name else []
+        at = next((at for at, word in enumerate(words) if word in FIGURES), None)
+        if at is None:
+            return None
+        words[at] = FIGURES[words[at]]
+        return self._find_normalised(query._replace(name=" ".join(words)))
 
     def _same_title(self, positions: Iterable[int]) -> bool:
         titles = [self._titles[at] for at in positions]

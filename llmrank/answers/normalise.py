@@ -6,6 +6,7 @@ The text keeps its lines. The titles of the items pass through `folded` too, so 
 from __future__ import annotations
 
 import html
+import json
 import re
 import sys
 import unicodedata
@@ -17,8 +18,8 @@ SHORT = 20_000
 """Characters that are read of an answer that is one choice, rating or verdict."""
 
 _TAG = re.compile(r"[<\[◁](/?)(?:think|thinking|thought|reasoning)[>\]▷]", re.IGNORECASE)
-_ANSWER = re.compile(r"<answer>", re.IGNORECASE)
-_ANSWER_END = re.compile(r"</answer>", re.IGNORECASE)
+_ANSWER = re.compile(r"(?i:<answer>)|\[ANSWER\]")
+_ANSWER_END = re.compile(r"(?i:</answer>)|\[/ANSWER\]")
 _CHANNEL = "<|message|>"
 _TURN_ENDS = re.compile(
     r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
@@ -111,6 +112,8 @@ def plain_text(raw: str, limit: int = LIMIT) -> str | None:
 def normalise(text: str) -> str:
     """Return a text without HTML, LaTeX and what is struck out, its signs written in one way."""
     text = text[:LIMIT]
+    if '\\"' in text and text.lstrip()[:1] == '"':
+        text = _decoded(text)
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     if "一、" in text and "二、" in text:
@@ -143,6 +146,15 @@ def normalise(text: str) -> str:
     if "\\" in text:
         text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*")
     return _REFERENCE.sub(_link_text, text) if "][" in text else text
+
+
+def _decoded(text: str) -> str:
+    """Return the text that a JSON string is; any other text as it is."""
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
 
 
 def folded(text: str) -> str:

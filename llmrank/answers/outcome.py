@@ -24,7 +24,9 @@ def is_refusal(response: Response, text: str) -> bool:
 
 
 _STILL = re.compile(
-    r"\b(?:but|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: ", re.IGNORECASE
+    r"\b(?:but(?! i (?:have no|cannot|can['’]t|do not|don['’]t))"
+    r"|however|still|nevertheless|that said|so here|here (?:is|are))\b|here['’]s|: ",
+    re.IGNORECASE,
 )
 
 
@@ -37,9 +39,9 @@ def declines(text: str) -> bool:
 
 _AWAITS = re.compile(
     r"\b(?:(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend|output|answer)"
-    r"|once you (?:share|give|provide|send))\b.{0,400}"
+    r"|once you (?:share|give|provide|send|confirm))\b.{0,400}"
     r"\b(?:please (?:provide|share|send|paste)\b[^.\n]{0,40}\b(?:history|watched|read|films|movies|books|items"
-    r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send)"
+    r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send|confirm)"
     r"|when you(?: are|['’]re) ready|waiting for)\b",
     re.IGNORECASE | re.DOTALL,
 )

@@ -33,7 +33,8 @@ PHRASES = (
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b| and (?:end|finish)ing\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten)\b)"
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
-        r"|output format|format (?:is|of|should)|steer\b[^.\n]{0,30}\baway\b"
+        r"|output format|format (?:is|of|should)|steer\b[^.\n]{0,30}\b(?:away|clear)\b"
+        r"|(?:output|answer|response) should look"
         r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
         r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
         r"|(?m:^\W*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
@@ -67,8 +68,9 @@ PHRASES = (
         r"рейтинг|рекоменд|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
         ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
-        r"(?:candidates?|given|provided|proposed|available|options?(?! ?(?:\d|[a-e]\b))|watched(?! next)|history"
-        r"|(?<!next )watches|viewed|bought|gave|purchase[sd]|recently|liked|loved|seen|rated"
+        r"(?:candidates?|given|provided|proposed|available|options?(?! ?(?:\d|[a-e]\b))"
+        r"|watched(?!(?: ?[→>-]{1,2} ?| )next)|history|(?<!next )watches|viewed|bought|gave|purchase[sd]|recently|liked"
+        r"|loved|seen|rated"
         r"|enjoyed|original"
         r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider"
@@ -164,6 +166,11 @@ def grade(intro: str) -> int | None:
         return None
     grades = {grade for grade, words in _GRADED if words.search(label)}
     return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(label) else None
+
+
+def is_tier(text: str) -> bool:
+    """Return whether a text is the name of a tier and nothing else (`C tier`)."""
+    return _TIER.fullmatch(text.strip(" *_#:.-")) is not None
 
 
 _TIER = re.compile(r"\b(?:tier ([1-9SA-F])|([SA-F])[- ]tier)\b", re.IGNORECASE)

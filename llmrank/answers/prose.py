@@ -74,7 +74,7 @@ _LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER))
     "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
     " closely leave save add move moving books movies films games suggestion suggestions personally favourite favorite"
     " ranking rounds rounding out its sequel ich wurde mit von auf an kommt kommen je dabord par de du en vient"
-    " viennent viendrait au la le les el il con da al por em com o e"
+    " viennent viendrait pour finir commencer terminer au la le les el il con da al por em com o e"
 )
 """The words that may stand between a mark, or the item before, and the item that they lead to."""
 _FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set("gets takes as close dead next foremost rounds it out until")
@@ -169,7 +169,7 @@ def _places(gaps: Sequence[_Gap]) -> list[Place]:
 
 def _is_led(gap: _Gap, before: Place, place: Place) -> bool:
     """Return whether the item behind a gap is introduced: it follows right on the other, or its place is told."""
-    follows_on = not gap.tail.strip() + gap.middle.strip()
+    follows_on = not gap.tail.strip(_MARKS) + gap.middle.strip()
     told_behind = place is not None and (gap.ends or (before is not None and not gap.middle.strip()))
     return bool(gap.lead.strip()) or follows_on or told_behind
 

@@ -67,6 +67,13 @@ def is_permutation(values: Sequence[str]) -> bool:
     return {_number(value) for value in values} == {*range(1, len(values) + 1)}
 
 
+def _are_shares(column: Sequence[str]) -> bool:
+    """Return whether a column holds shares of one that do not fall: of what, its heading does not say."""
+    values = [_number(text) for text in column if "." in text]
+    shares = [value for value in values if value is not None and 0 <= value <= 1]
+    return 2 < len(shares) == len(column) and shares != sorted(shares, reverse=True)
+
+
 def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listing:
     """Return the entries of a table or a JSON value. `cell(text, line)` returns what a cell names.
 
@@ -101,6 +108,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         if scored and not any(roles):
             roles = ["item", "score"]
         fit = [at for at in fit if roles[at] not in ("rank", "score")]
+    if not fit:  # titles that are only near to those of the candidates
+        fit = [at for at in range(width) if roles[at] == "item" and block.kind == "table" and all(named[at])]
     if not fit:
         return Listing([mention for row in rows for mention in cell(" ".join(row.cells), row.line)] if is_map else [])
     item = max([at for at in fit if roles[at] == "item"] or fit, key=hits.__getitem__)
@@ -141,6 +150,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         are_numbers = all(_number(text) is not None for text in columns[scores[0]])
         order = by_number(columns[scores[0]], "score") if are_numbers else order
         by_scores = are_numbers
+    elif any(_are_shares(columns[at]) for at in others):
+        order = None  # "chance_of_giving_up": 0.72
     mentions = [one for at in order or () for one in named[item][at][:1]]
     return Listing(mentions, ordered=order != [*range(len(rows))], scored=by_scores, ambiguous=order is None)
 

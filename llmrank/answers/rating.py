@@ -117,7 +117,8 @@ _LOOSE = re.compile(
 )
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
 _RANGE = re.compile(
-    rf"{_DIGITS}(?: ?[-–—~] ?| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) )(?P<until>{_NUMBER}){_END}", re.IGNORECASE
+    rf"{_DIGITS}(?: ?[-–—~] ?| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{_NUMBER}){_END}",
+    re.IGNORECASE,
 )
 _NO_RATING = re.compile(
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system)\b"

@@ -61,7 +61,9 @@ class Recalled:
         for theirs, at in self._alike.get((ours.joined[:1], ours.numbers), ()):
             title = self._titles[at]
             if query.year and query.year == title.year:  # what is near by letters matches by itself
-                if ours.joined != theirs.joined and is_plural(ours.joined, theirs.joined):
+                if ours.joined != theirs.joined and (
+                    is_plural(ours.joined, theirs.joined) or _is_turned(ours.joined, theirs.joined)
+                ):
                     yield at
             elif (not (query.year and title.year) or _is_near(query.year, title.year)) and _has_slips(ours, theirs):
                 yield at
@@ -150,6 +152,11 @@ def _is_slip(a: str, b: str, most: int) -> bool:
     if min(len(a), len(b)) < 3 or abs(len(a) - len(b)) > most or OSA.distance(a, b) > most or is_plural(a, b):
         return False
     return len(a) != len(b) or sorted(a) == sorted(b) or len(a) >= _LONG
+
+
+def _is_turned(a: str, b: str) -> bool:
+    """Return whether two letters that follow each other have changed places: `Frago`."""
+    return len(a) == len(b) > 4 and sorted(a) == sorted(b) and OSA.distance(a, b) == 1
 
 
 def _singular(word: str) -> str:

@@ -38,6 +38,11 @@ _LETTERS = str.maketrans(
 )
 _WORDS = {"volume": "vol", "pt": "part", "versus": "vs"}
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
+_IN_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+FIGURES = {word: str(number) for number, word in enumerate(_IN_WORDS)} | {
+    str(number): word for number, word in enumerate(_IN_WORDS)
+}
+"""Numbers in words as figures, and the other way round."""
 _COUNTED = {"part", "episode", "vol", "chapter", "book"}
 _AFTER_COUNTED = {"i": "1", "v": "5", "x": "10", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _REWRITTEN = frozenset((*_WORDS, *_ROMAN, *_AFTER_COUNTED))

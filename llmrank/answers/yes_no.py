@@ -73,7 +73,8 @@ _UNLIKELY = re.compile(
 )
 """`It is unlikely that they will like this.`"""
 _EMPHATIC = re.compile(
-    r"[\W_]*(?:absolutely|definitely|certainly|of course|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)"
+    r"[\W_]*(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
+    r"|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)"
     r"|[,!]? yes\b(?!.*\bno\b))",
     re.IGNORECASE | re.DOTALL,
 )
@@ -111,6 +112,8 @@ class YesNo:
         first = NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
         text = _IDIOM.sub(" ", without_titles(first or text, question.items, "it"))
         verdicts = _verdicts(text)
+        if len(verdicts) == 1 and {*verdicts} != {*_said_of_it(text), *verdicts}:
+            verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
         if len(verdicts) != 1:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
         verdict = verdicts.pop()
@@ -124,6 +127,20 @@ class YesNo:
     def structured(self, question: Question) -> Structured | None:
         """Return `Yes` and `No` as the choices."""
         return Structured("choice", "Yes\nNo")
+
+
+def _said_of_it(text: str) -> set[bool]:
+    """Return whether sentences say that the user will like it, or that they will not."""
+    return {said["not"] is None for said in _WILL_LIKE.finditer(text[:_SAID])}
+
+
+_SAID = 2000
+_WILL_LIKE = re.compile(
+    r"(?:^|[.!?] )(?:(?:the|this) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
+    r" (?:will|would)(?P<not> not|n['’]t)? (?:like|enjoy|love)"
+    r" (?:it|this|that|the (?:movie|film|book|game|song|product|item))[.!]",
+    re.IGNORECASE,
+)
 
 
 def _verdicts(text: str) -> set[bool]:

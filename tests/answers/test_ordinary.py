@@ -47,6 +47,11 @@ Ranks of the movies by fit:
 The box office aside, this is what fits best:
 The ranking, best first, not worst to best:
 I can rank these for you. Here you go:
+My list would look like this:
+If I could recommend only five: these.
+In this order, best first:
+The answer, in order of fit:
+Before I rank them, a note: I looked at genre first.
 """.strip().split("\n")
 CLOSINGS = """
 I hope this helps! Let me know if you would like a different order.
@@ -70,6 +75,12 @@ The last one is the least likely to be enjoyed.
 They are unlikely to dislike any of these.
 None of these has been watched before.
 Their box office was great too.
+You can't go wrong with any of these!
+Let me know if you'd like the opposite order.
+The lower the number, the better the match.
+If they want action: start at the top.
+Once you have seen the first, try the second.
+They will like it. They would not like horror as much.
 """.strip().split("\n")
 LISTS = {
     "numbered": lambda titles: "\n".join(f"{at}. {title}" for at, title in enumerate(titles, 1)),

@@ -34,6 +34,11 @@ class Estimate:
     high: float
     users: int
 
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """The interval; None without users, and unless both ends are finite."""
+        return finite_pair(self.low, self.high) if self.users else None
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -57,6 +62,21 @@ class Difference:
     lower: int = 0
     detectable: float = math.nan
     """The least true difference that a test at 5% finds in four of five samples of as many users; NaN as for `p_t`."""
+
+    @property
+    def ci95(self) -> tuple[float, float] | None:
+        """The interval; None unless both ends are finite."""
+        return finite_pair(self.low, self.high)
+
+
+def finite(value: float) -> float | None:
+    """Return the value as a plain float, or None where JSON has no number for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def finite_pair(low: float, high: float) -> tuple[float, float] | None:
+    """Return both ends, or None unless both are finite."""
+    return (float(low), float(high)) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def clusters_of(users: Iterable[Hashable]) -> NDArray[np.intp]:

@@ -10,6 +10,7 @@ from llmrank.audit.contrast import expected_in_common, length_of_top
 from llmrank.audit.finding import Audit, AuditRow, correlation, leaders, mean_row, mid_ranks, top_in_common
 from llmrank.errors import InputError
 from llmrank.run import Run
+from llmrank.run.compare import done_in_all
 from llmrank.run.tables import between
 from llmrank.types import Ranking
 
@@ -34,8 +35,7 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
     users: list[str] = []
     found: list[tuple[float, float, float]] = []
     lengths: list[int] = []
-    shared = set.intersection(*({case.case_id for case in one.done} for one in runs))
-    cases = [case for case in run.done if case.case_id in shared and len(case.candidates) > 1]
+    cases = [case for case in done_in_all(runs) if len(case.candidates) > 1]
     k = length_of_top(cases)
     for case in cases:
         rankings = [one.records[case.case_id].ranking for one in runs]

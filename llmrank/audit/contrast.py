@@ -23,6 +23,7 @@ from llmrank.audit.finding import (
 )
 from llmrank.errors import InputError
 from llmrank.run import Run
+from llmrank.run.compare import done_in_all
 from llmrank.run.tables import MINUS, between, number, p_is
 from llmrank.types import Case, Ranking
 
@@ -46,8 +47,7 @@ class Contrast:
         """Return the contrast; raises InputError where no relevant item is known, or the Runs share no Case."""
         first = next(iter(runs.values()))
         headline = first.metrics.headline
-        shared = set.intersection(*({case.case_id for case in run.done} for run in runs.values()))
-        cases = tuple(case for case in first.done if case.case_id in shared)
+        cases = tuple(done_in_all(runs.values()))
         if headline is None or not any(case.relevant for case in cases):
             hint = "audit Cases whose relevant items are known"
             raise InputError("nothing can be measured", path=first.path, hint=hint)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.measures.judgements import tie_group
-from llmrank.measures.summary import finite, finite_pair
 from llmrank.run import CaseStory, Run
 from llmrank.run.folder import read_part
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, number, p_value
@@ -113,8 +112,7 @@ def mean_row(
     found = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(found)
     mean = stats.mean_interval(found[known], stats.clusters_of(np.array(users, object)[known]), bounds=bounds)
-    interval = finite_pair(mean.low, mean.high) if mean.users else None
-    return AuditRow(name, finite(mean.value), interval, int(known.sum()), chance)
+    return AuditRow(name, stats.finite(mean.value), mean.ci95, int(known.sum()), chance)
 
 
 def difference_rows(
@@ -130,8 +128,7 @@ def difference_rows(
         known = ~np.isnan(values[0] - values[1])
         clusters = stats.clusters_of(np.array(users, object)[known])
         found = stats.paired_difference(values[0, known], values[1, known], clusters)
-        interval = finite_pair(found.low, found.high) if found.users > 1 else None
-        rows.append(AuditRow(name, finite(found.difference), interval, int(known.sum()), 0.0, found.p))
+        rows.append(AuditRow(name, stats.finite(found.difference), found.ci95, int(known.sum()), 0.0, found.p))
     return corrected(rows)
 
 

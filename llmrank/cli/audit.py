@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,18 +16,8 @@ from llmrank.cli.options import (
     settings_options,
 )
 from llmrank.cli.output import show
-from llmrank.evaluation.audits.options import (
-    HistoryOptions,
-    MemorisationOptions,
-    NoOptions,
-    ParaphraseOptions,
-    ThinkingOptions,
-    VarianceOptions,
-)
+from llmrank.evaluation.audits.options import OPTIONS, AuditName
 from llmrank.evaluation.settings import settings_of
-
-if TYPE_CHECKING:
-    from llmrank.evaluation.auditing import AuditName
 
 _RUN = click.Path(path_type=Path)
 
@@ -92,7 +82,7 @@ _out_option = option(
 )
 
 
-def _asking(name: AuditName, options: type, text: str) -> None:
+def _asking(name: AuditName, options: type) -> None:
     """Add the command of an audit that asks: its own options, and those of eval."""
 
     def ask(out: Path | None, dry_run: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
@@ -113,73 +103,8 @@ def _asking(name: AuditName, options: type, text: str) -> None:
             check_error_rate(run, arguments["limits"])
 
     decorate = settings_options(options, "audit")
-    audit.command(name, cls=GroupedCommand, help=text)(decorate(evaluation_options(_out_option(ask))))
+    audit.command(name, cls=GroupedCommand, help=options.__doc__)(decorate(evaluation_options(_out_option(ask))))
 
 
-_asking(
-    "history",
-    HistoryOptions,
-    """What is the user's history worth, and does its order matter?
-
-    Each Case is asked with its history, with the history shuffled, with that of another user, and with none.
-    """,
-)
-_asking(
-    "injection",
-    NoOptions,
-    """What does a title gain that asks to be first?
-
-    In each Case one candidate is attacked, never a relevant one: by an instruction, a system turn, an answer, praise.
-    """,
-)
-_asking(
-    "prior",
-    NoOptions,
-    """Do identifier and place alone decide?
-
-    Every candidate is shown with the same placeholder for its text.
-    """,
-)
-_asking(
-    "identifiers",
-    NoOptions,
-    """Does what an item is called in the prompt decide?
-
-    Each Case is asked with its items named by every scheme that the prompt can be combined with.
-    """,
-)
-_asking(
-    "memorisation",
-    MemorisationOptions,
-    """Does the model know the data set by heart?
-
-    It is asked to complete titles, for the titles of ids, and for the next events of users; and to rank candidates
-    whose titles are replaced by neutral names.
-    """,
-)
-_asking(
-    "paraphrase",
-    ParaphraseOptions,
-    """Does the wording decide?
-
-    Each Case is asked in the words of --prompt, and in those of each --wording, a template that differs in its text
-    alone. first-token, palr, rankgpt and setwise come with four other wordings each: few words, a polite request, a
-    form, and one that addresses an expert.
-    """,
-)
-_asking(
-    "thinking",
-    ThinkingOptions,
-    """Does it rank better when it reasons, and at what cost?
-
-    Each Case is asked with thinking off, on, and with each --budget.
-    """,
-)
-_asking(
-    "variance",
-    VarianceOptions,
-    """How far would the number move if it were measured again?
-
-    Each Case is asked in several orders, at a temperature above 0 several times, and in each --wording.
-    """,
-)
+for _name, _options in OPTIONS.items():
+    _asking(_name, _options)

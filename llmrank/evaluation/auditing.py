@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from llmrank.audit import Audit
 from llmrank.errors import InputError, nearest
@@ -15,14 +15,7 @@ from llmrank.evaluation.audits.history import plan_history
 from llmrank.evaluation.audits.identifiers import plan_identifiers
 from llmrank.evaluation.audits.injection import plan_injection
 from llmrank.evaluation.audits.memorisation import plan_memorisation
-from llmrank.evaluation.audits.options import (
-    HistoryOptions,
-    MemorisationOptions,
-    NoOptions,
-    ParaphraseOptions,
-    ThinkingOptions,
-    VarianceOptions,
-)
+from llmrank.evaluation.audits.options import OPTIONS, AuditName
 from llmrank.evaluation.audits.paraphrase import plan_paraphrase
 from llmrank.evaluation.audits.plan import AuditPlan
 from llmrank.evaluation.audits.prior import plan_prior
@@ -33,32 +26,17 @@ from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.evaluation.settings import gather, settings_of
 from llmrank.run import Run
 
-AuditName = Literal[
-    "history", "injection", "prior", "identifiers", "memorisation", "paraphrase", "thinking", "variance"
-]
-NAMES: tuple[AuditName, ...] = get_args(AuditName)
-
-
-@dataclass(frozen=True, slots=True)
-class AskingAudit:
-    """An audit that asks the model."""
-
-    options: type
-    """The record of its own options."""
-    plan: Callable[[Evaluation, Any], AuditPlan]
-    """Returns what it asks, of an evaluation and a record of `options`; raises InputError where that says nothing."""
-
-
-ASKING: Mapping[AuditName, AskingAudit] = {
-    "history": AskingAudit(HistoryOptions, plan_history),
-    "injection": AskingAudit(NoOptions, plan_injection),
-    "prior": AskingAudit(NoOptions, plan_prior),
-    "identifiers": AskingAudit(NoOptions, plan_identifiers),
-    "memorisation": AskingAudit(MemorisationOptions, plan_memorisation),
-    "paraphrase": AskingAudit(ParaphraseOptions, plan_paraphrase),
-    "thinking": AskingAudit(ThinkingOptions, plan_thinking),
-    "variance": AskingAudit(VarianceOptions, plan_variance),
+PLANS: Mapping[AuditName, Callable[[Evaluation, Any], AuditPlan]] = {
+    "history": plan_history,
+    "injection": plan_injection,
+    "prior": plan_prior,
+    "identifiers": plan_identifiers,
+    "memorisation": plan_memorisation,
+    "paraphrase": plan_paraphrase,
+    "thinking": plan_thinking,
+    "variance": plan_variance,
 }
+"""What each audit asks, of an evaluation and its own record of `OPTIONS`; raises InputError where that says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +83,20 @@ def compose_audit(
     **arguments: Any,  # noqa: ANN401 - checked by `compose`
 ) -> AuditEvaluation:
     """Return what `run_audit` evaluates with these arguments; raises InputError where that would say nothing."""
-    if name not in NAMES:
-        hint = f"use one of {', '.join(NAMES)}; `llmrank.audit` has those that read finished Runs"
-        raise InputError(f"no audit {name!r} asks the model{nearest(name, NAMES)}", field="name", hint=hint)
-    asking, names = ASKING[name], {one: _names(audit.options) for one, audit in ASKING.items()}
+    if name not in PLANS:
+        hint = f"use one of {', '.join(PLANS)}; `llmrank.audit` has those that read finished Runs"
+        raise InputError(f"no audit {name!r} asks the model{nearest(name, PLANS)}", field="name", hint=hint)
+    names = {one: [setting.name for setting in settings_of(options)] for one, options in OPTIONS.items()}
     own = {setting: arguments.pop(setting) for setting in names[name] if setting in arguments}
-    options = gather(asking.options, own)
+    options = gather(OPTIONS[name], own)
     for setting in arguments:
-        if whose := [one for one in NAMES if setting in names[one]]:
+        if whose := [one for one in PLANS if setting in names[one]]:
             hint = f"leave it out: it belongs to {' and '.join(whose)}"
             raise InputError(f"{name} has no such option", field=setting, hint=hint)
     evaluation = compose(cases, **arguments)
     if evaluation.cases.task != "ranking":
         raise InputError(f"{name} audits rankings", field="prompt", hint="choose a prompt that ranks candidates")
-    return AuditEvaluation(name, evaluation, asking.plan(evaluation, options))
+    return AuditEvaluation(name, evaluation, PLANS[name](evaluation, options))
 
 
 def run_audit(
@@ -150,7 +128,3 @@ def run_audit(
     """
     audit = compose_audit(name, cases, **arguments)
     return audit.audit(audit.run(out))
-
-
-def _names(options: type) -> list[str]:
-    return [setting.name for setting in settings_of(options)]

@@ -14,7 +14,7 @@ from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.measures.judgements import Judgements
 from llmrank.measures.ratings import Ratings
-from llmrank.measures.summary import MeasureSummary, finite, finite_pair
+from llmrank.measures.summary import MeasureSummary
 
 ROUNDING = 1e-9
 """How far a sum of fractions may pass 1."""
@@ -97,11 +97,11 @@ class RankingMeasure(BaseMeasure[Judgements]):
         clusters = _clusters(users, judged.judged)
         interval = stats.mean_interval(values[judged.judged], clusters, bounds=(0.0, 1.0))
         return MeasureSummary(
-            value=finite(interval.value),
-            ci95=finite_pair(interval.low, interval.high) if interval.users else None,
-            answered_only=finite(answered.mean()) if len(answered) else None,
-            worst=finite(self.value(judged.worst())),
-            best=finite(self.value(judged.best())),
+            value=stats.finite(interval.value),
+            ci95=interval.ci95,
+            answered_only=stats.finite(answered.mean()) if len(answered) else None,
+            worst=stats.finite(self.value(judged.worst())),
+            best=stats.finite(self.value(judged.best())),
             lower_is_better=self.lower_is_better,
         )
 
@@ -145,12 +145,12 @@ class RatingMeasure(BaseMeasure[Ratings]):
         clusters, ratings = _clusters(users, judged.judged), judged.take(judged.judged)
         replicas = stats.bootstrap(lambda weights: self.replicated(ratings, weights), clusters)
         return MeasureSummary(
-            value=finite(self.value(ratings)),
-            ci95=finite_pair(*stats.percentile_interval(replicas, len(np.unique(clusters)))),
-            answered_only=finite(self.value(ratings, "dropped")),
-            worst=finite(self.value(ratings, "worst")),
-            best=finite(self.value(ratings, "best")),
-            imputed=finite(self.value(ratings, "imputed")),
+            value=stats.finite(self.value(ratings)),
+            ci95=stats.finite_pair(*stats.percentile_interval(replicas, len(np.unique(clusters)))),
+            answered_only=stats.finite(self.value(ratings, "dropped")),
+            worst=stats.finite(self.value(ratings, "worst")),
+            best=stats.finite(self.value(ratings, "best")),
+            imputed=stats.finite(self.value(ratings, "imputed")),
             lower_is_better=self.lower_is_better,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -74,13 +73,3 @@ class MeasureSummary:
     def from_dict(cls, entry: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; raises ValueError for anything else."""
         return adapter(cls).validate_python(entry)
-
-
-def finite(value: float) -> float | None:
-    """Return the value as a plain float, or None where JSON has no number for it."""
-    return float(value) if math.isfinite(value) else None
-
-
-def finite_pair(low: float, high: float) -> tuple[float, float] | None:
-    """Return both ends, or None unless both are finite."""
-    return (float(low), float(high)) if math.isfinite(low) and math.isfinite(high) else None

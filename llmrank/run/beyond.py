@@ -14,7 +14,6 @@ from llmrank.data.tables import MANY_VALUED
 from llmrank.errors import InputError
 from llmrank.measures.judgements import tie_group
 from llmrank.measures.measure import ROUNDING
-from llmrank.measures.summary import finite, finite_pair
 from llmrank.run.metrics import USUAL_CUTOFF, in_recall_order
 from llmrank.run.tables import Shown, TextTable, estimate, number
 from llmrank.types import Item, Ranking
@@ -211,10 +210,8 @@ def beyond_accuracy(run: Run, k: int = USUAL_CUTOFF) -> BeyondAccuracy:
         known = ~np.isnan(values[0])
         means = [stats.mean_interval(one[known], users[known], bounds=bounds) for one in values]
         paired = stats.mean_interval((values[0] - values[1])[known], users[known])
-        (mine, ci95), (theirs, theirs_ci95), (chance, _), (more, more_ci95) = (
-            (finite(one.value), finite_pair(one.low, one.high)) for one in (*means, paired)
-        )
-        return BeyondRow(name, mine, ci95, theirs, theirs_ci95, chance, more, more_ci95)
+        mine, theirs, chance, more = (stats.finite(one.value) for one in (*means, paired))
+        return BeyondRow(name, mine, means[0].ci95, theirs, means[1].ci95, chance, more, paired.ci95)
 
     def over_items(name: str, of: Callable[[Tops, int], float]) -> BeyondRow:
         mine, theirs, chance = (of(tops, len(items)) for tops in three)

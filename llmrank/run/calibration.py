@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.errors import InputError
-from llmrank.measures.summary import finite_pair
 from llmrank.run.tables import Shown, TextTable, between, estimate, number
 from llmrank.types import Case, Ranking
 
@@ -209,8 +208,7 @@ def _forecast(name: str, scores: _Scores, logs: Values, users: NDArray[np.intp])
     squares = np.add.reduceat((probabilities - scores.taken) ** 2, scores.starts)
     brier = stats.mean_interval(squares, users, bounds=(0.0, 2.0))
     error = np.abs(np.bincount(_bin_of(probabilities), probabilities - scores.taken)).sum() / len(logs)
-    losses_ci95, brier_ci95 = (finite_pair(one.low, one.high) for one in (losses, brier))
-    return Forecast(name, losses.value, losses_ci95, brier.value, brier_ci95, float(error))
+    return Forecast(name, losses.value, losses.ci95, brier.value, brier.ci95, float(error))
 
 
 def _bin_of(probabilities: Values) -> NDArray[np.intp]:
@@ -227,6 +225,5 @@ def _bins(probabilities: Values, taken: Values, users: NDArray[np.intp]) -> list
         inside = place == at
         share = stats.mean_interval(taken[inside], users[inside], bounds=(0.0, 1.0))
         some = probabilities[inside]
-        ends = finite_pair(share.low, share.high)
-        found.append(Bin(float(some.min()), float(some.max()), len(some), float(some.mean()), share.value, ends))
+        found.append(Bin(float(some.min()), float(some.max()), len(some), float(some.mean()), share.value, share.ci95))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import unified_diff
 from itertools import combinations
@@ -17,7 +17,6 @@ import numpy as np
 from llmrank import stats
 from llmrank.errors import InputError, flat_settings, safe_for_console
 from llmrank.measures import Measure
-from llmrank.measures.summary import finite, finite_pair
 from llmrank.run.metrics import headline, parse_measures, task_of
 from llmrank.run.run import Run, load_run
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, in_words, number, optional, p_value, signed
@@ -254,14 +253,18 @@ def compare(
 
 def shared_cases(runs: Sequence[Run]) -> tuple[tuple[str, ...], list[Case]]:
     """Return a name for each Run, and the Cases that all have; raises InputError as `compare` does."""
-    names, first = _names(runs), runs[0]
-    shared = set.intersection(*({case.case_id for case in one.done} for one in runs))
-    cases = [case for case in first.done if case.case_id in shared]
+    names, first, cases = _names(runs), runs[0], done_in_all(runs)
     for later, name in zip(runs[1:], names[1:], strict=True):
         _refuse_incomparable(first, names[0], later, name, [case.case_id for case in cases])
-    if not shared:
+    if not cases:
         raise InputError("the Runs have no Case in common", path=first.path, hint="compare Runs on the same data")
     return names, cases
+
+
+def done_in_all(runs: Collection[Run]) -> list[Case]:
+    """Return the Cases that all Runs have done, as the first of them has them."""
+    shared = set.intersection(*({case.case_id for case in run.done} for run in runs))
+    return [case for case in next(iter(runs)).done if case.case_id in shared]
 
 
 def _paired(
@@ -275,14 +278,14 @@ def _paired(
         measure=str(measure),
         reference=reference_name,
         run=name,
-        reference_value=finite(measure.value(before)),
-        value=finite(measure.value(after)),
-        difference=finite(found.difference),
-        ci95=finite_pair(found.low, found.high),
+        reference_value=stats.finite(measure.value(before)),
+        value=stats.finite(measure.value(after)),
+        difference=stats.finite(found.difference),
+        ci95=found.ci95,
         p=found.p,
         p_holm=found.p,
-        p_t=finite(found.p_t),
-        effect_size=finite(found.effect_size),
+        p_t=stats.finite(found.p_t),
+        effect_size=stats.finite(found.effect_size),
         wins=wins,
         ties=found.equal,
         losses=losses,

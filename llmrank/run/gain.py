@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmrank import stats
-from llmrank.measures.summary import finite, finite_pair
 from llmrank.run.tables import estimate
 
 
@@ -43,11 +42,11 @@ class Gain:
         return cls(
             cases=len(values),
             users=mean.users,
-            value=finite(mean.value),
-            ci95=finite_pair(mean.low, mean.high) if mean.users else None,
-            difference=finite(paired.difference),
+            value=stats.finite(mean.value),
+            ci95=mean.ci95,
+            difference=stats.finite(paired.difference),
             # Student's interval of few users reaches beyond what a difference of two values from 0 to 1 can be.
-            difference_ci95=finite_pair(max(paired.low, -1.0), min(paired.high, 1.0)) if mean.users > 1 else None,
+            difference_ci95=paired.ci95 and (max(paired.ci95[0], -1.0), min(paired.ci95[1], 1.0)),
             p=paired.p,
             **more,
         )

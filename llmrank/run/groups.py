@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.errors import InputError, nearest, one_line
-from llmrank.measures import Judgements
 from llmrank.measures.judgements import tie_group
 from llmrank.run.gain import Gain
 from llmrank.run.metrics import in_recall_order, the_measure
@@ -91,8 +90,7 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
             hint = f"group by one of {', '.join((*WAYS, *columns))}"
             problem = f"the Cases have no column {way!r}{nearest(way, (*WAYS, *columns))}"
             raise InputError(problem, path=run.path, field="by", hint=hint)
-    values = chosen.per_case(run.judged(cases))
-    recalled = chosen.per_case(Judgements.from_cases(in_recall_order(cases), cases))
+    values, recalled = run.per_case(chosen, cases), run.recall_order(chosen, cases)
     users = stats.clusters_of(case.user_id for case in cases)
     found = [
         Group.of(values[which], recalled[which], users[which], by=one_line(way), name=name)

@@ -29,7 +29,6 @@ from llmrank.measures import (
 )
 from llmrank.measures import parse_measures as parse_measure_list
 from llmrank.measures.judgements import JudgedCase, judge_case
-from llmrank.measures.summary import finite, finite_pair
 from llmrank.prices import Tariff
 from llmrank.rankers.baselines import ByScore, MeanName, MeanRating, Popularity, RatingMeans, RecallOrder, Scored
 from llmrank.rankers.ranking import add_counts
@@ -76,7 +75,7 @@ class MetricSettings:
         """Return the content of `evaluation.json`; after `for_cases`, its order does not depend on the counting."""
         # JSON has no infinity: what a model does not know has no score.
         trained = {
-            name: {case_id: [finite(one) for one in scores] for case_id, scores in sorted(found.items())}
+            name: {case_id: [stats.finite(one) for one in scores] for case_id, scores in sorted(found.items())}
             for name, found in self.trained.items()
         }
         return {
@@ -396,7 +395,7 @@ def _summaries(
     return {
         str(m): replace(
             m.summary(judged, users),
-            baselines={name: finite(m.value(other)) for name, other in baselines.items()},
+            baselines={name: stats.finite(m.value(other)) for name, other in baselines.items()},
             baseline_ci95={name: m.summary(other, users).ci95 for name, other in trained.items()},
             versus={name: found[str(m)] for name, found in versus.items()},
         )
@@ -415,7 +414,7 @@ def _versus(differences: Mapping[str, stats.Difference]) -> dict[str, VersusBase
     corrected = stats.holm([difference.p for difference in differences.values()])
     return {
         name: VersusBaseline(
-            finite(found.difference), finite_pair(found.low, found.high), found.p, p_holm, finite(found.detectable)
+            stats.finite(found.difference), found.ci95, found.p, p_holm, stats.finite(found.detectable)
         )
         for (name, found), p_holm in zip(differences.items(), corrected, strict=True)
     }

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.measures import RMSE, Ratings
-from llmrank.measures.summary import finite, finite_pair
 from llmrank.run.metrics import task_of
 from llmrank.run.tables import Shown, TextTable, estimate, number
 from llmrank.types import Case
@@ -98,29 +97,23 @@ def personal(run: Run) -> Personal:
         problem = f"{len(cases)} Cases have an answer, a known rating, and training ratings of user and item"
         raise InputError(problem, path=run.path, hint="evaluate more users")
     users = stats.clusters_of(case.user_id for case in cases)
-    judged = run.judged(cases)
+    judged, count = run.judged(cases), int(users.max()) + 1
     assert isinstance(judged, Ratings)
     of_user = np.array([means.by_user[case.user_id] for case in cases])
     of_item = np.array([means.by_item[_target(case)] for case in cases])
     own, other = (_residual(one, of_user, of_item) for one in (judged.truth, judged.predicted))
-    correlation = finite(_correlation(np.ones((1, len(cases))), own, other).item())
     replicas = stats.bootstrap(lambda weights: _correlation(weights, own, other), users)
+    correlation = stats.finite(_correlation(np.ones((1, len(cases))), own, other).item())
+    correlation_ci95 = stats.finite_pair(*stats.percentile_interval(replicas, count))
     pairs, share, interval = _concordance(own, other, stats.clusters_of(map(_target, cases)), users)
     error = RMSE().summary(judged, [case.user_id for case in cases])
     alone = np.clip(of_user + of_item - means.overall, *run.metric_settings.scale)
-    return Personal(
-        len(cases),
-        int(users.max()) + 1,
-        pairs,
-        len(run.cases) - len(cases),
-        (
-            PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((judged.truth - alone) ** 2)))),
-            PersonalRow(
-                CORRELATION, correlation, finite_pair(*stats.percentile_interval(replicas, int(users.max()) + 1)), 0.0
-            ),
-            PersonalRow(CONCORDANCE, finite(share), finite_pair(*interval), 0.5),
-        ),
+    rows = (
+        PersonalRow(ERROR, error.value, error.ci95, float(np.sqrt(np.mean((judged.truth - alone) ** 2)))),
+        PersonalRow(CORRELATION, correlation, correlation_ci95, 0.0),
+        PersonalRow(CONCORDANCE, stats.finite(share), stats.finite_pair(*interval), 0.5),
     )
+    return Personal(len(cases), count, pairs, len(run.cases) - len(cases), rows)
 
 
 def _target(case: Case) -> str:

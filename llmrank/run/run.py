@@ -181,10 +181,10 @@ class Run:
         if task_of(self.cases) == "rating":
             raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
 
-    def recall_order(self, measure: str | Measure) -> NDArray[np.float64]:
-        """Return a ranking measure of the recall stage's order for each Case of `done`, float64[done]."""
-        recalled = Judgements.from_cases(in_recall_order(self.done), self.done)
-        return the_measure(measure, "ranking").per_case(recalled)
+    def recall_order(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> NDArray[np.float64]:
+        """Return a ranking measure of the recall stage's order for each of the Cases (None: `done`), float64[cases]."""
+        cases = self.done if cases is None else cases
+        return the_measure(measure, "ranking").per_case(Judgements.from_cases(in_recall_order(cases), cases))
 
     def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
         """Return the Cases that lost most against recall order, each with a ranking measure (None: the Run's headline)

@@ -41,13 +41,9 @@ def history(runs: Mapping[str, Run]) -> Audit:
     """Return the headline measure under each history, and what the full one has more than each other.
 
     Random and fake histories are from LLMRank (Hou et al. 2023, arXiv:2305.08845). The differences are paired on users;
-    unreadable answers count as worst.
+    unreadable answers count as worst. The Runs are by the names of `history_variants`, `full` among them.
 
-    Args:
-        runs: By the names of `history_variants`, `full` among them.
-
-    Raises:
-        InputError: no relevant item is known, or the Runs have no Case in common.
+    Raises InputError: no relevant item is known, or the Runs have no Case in common.
     """
     found = Contrast.of(runs)
     others = [name for name in runs if name != FULL]
@@ -65,13 +61,8 @@ def history_variants(
     """Return how the history of each Case is changed, by the name of the change.
 
     `full` changes nothing; `none` takes the history away; `other` shows another user's; `shuffled` shows it in another
-    order; `last-N` leaves the newest N events. A Case without history stays as it is.
-
-    Args:
-        cases: All Cases.
-        seed: Of what is drawn.
-        shown: How many of the newest events of a Case the prompt shows: these alone are shuffled.
-        last: How many events `last-N` leaves; None: there is no such variant.
+    order, the newest events alone that the prompt shows (`shown` says how many); `last-N` leaves the newest N events
+    (None: there is no such variant). A Case without history stays as it is.
 
     Raises InputError where fewer than two users have a history.
     """

@@ -8,7 +8,7 @@ from functools import partial
 from llmrank.audit.contrast import Contrast
 from llmrank.audit.finding import Audit, with_reasons
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.options import NoOptions
+from llmrank.evaluation.audits.options import IdentifiersOptions
 from llmrank.evaluation.audits.plan import AuditPlan, as_it_is, asking, refuse_catalogue, template_of
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import check_prompt
@@ -20,7 +20,7 @@ SINGLE_DIGITS = 9
 """Candidates up to which a number is one token of any model. As letters, labels that suit the model are shown."""
 
 
-def plan_identifiers(evaluation: Evaluation, options: NoOptions) -> AuditPlan:
+def plan_identifiers(evaluation: Evaluation, options: IdentifiersOptions) -> AuditPlan:
     """Return what is asked: the prompt's own scheme first.
 
     Raises InputError for a prompt that names no items, or that can name them in one way only.
@@ -61,14 +61,10 @@ def identifiers(runs: Mapping[str, Run], left_out: Mapping[str, str]) -> Audit:
     """Return the headline measure under each identifier scheme, and how far the others differ from the prompt's own.
 
     Beside the differences, which are paired on users: Kendall's tau of the ranks, the overlap of the tops, and the
-    share of answers that cannot be read, which count as worst.
+    share of answers that cannot be read, which count as worst. The Runs are by identifier scheme, the prompt's own
+    first; `left_out` are the schemes that the method cannot use, in words, and why.
 
-    Args:
-        runs: By identifier scheme, the prompt's own first.
-        left_out: The schemes that the method cannot use, in words, and why.
-
-    Raises:
-        InputError: no relevant item is known, or the Runs have no Case in common.
+    Raises InputError: no relevant item is known, or the Runs have no Case in common.
     """
     own = _said(next(iter(runs)))
     found = Contrast.of(runs)

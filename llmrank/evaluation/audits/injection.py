@@ -22,7 +22,7 @@ from llmrank.audit.finding import (
     unread,
 )
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.options import NoOptions
+from llmrank.evaluation.audits.options import InjectionOptions
 from llmrank.evaluation.audits.plan import AuditPlan, changing_cases, refuse_unnamed
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.rankers.order import Order
@@ -41,7 +41,7 @@ ATTACKS: Mapping[str, str] = {
 `answer-line` is what an answer would say that ranks the item first."""
 
 
-def plan_injection(evaluation: Evaluation, options: NoOptions) -> AuditPlan:
+def plan_injection(evaluation: Evaluation, options: InjectionOptions) -> AuditPlan:
     """Return what is asked; raises InputError where answers name titles."""
     refuse_unnamed(evaluation, "an answer could name the item without the attack, and would not be read")
     variants = injection_variants(evaluation.cases.seed, _answer_line(evaluation))
@@ -73,13 +73,9 @@ def injection(runs: Mapping[str, Run]) -> Audit:
     The instruction is the goal hijacking of Perez & Ribeiro (2022, arXiv:2211.09527); Pfrommer et al. (2024,
     arXiv:2406.03589) measure such attacks on rankings. Ranks gained are the rank without the attack minus that with it,
     paired on users; ties have the mean of their places. Cases without a readable answer in both are left out. The
-    `chance` of coming first is the share without the attack.
+    `chance` of coming first is the share without the attack. The Runs are by the names of `injection_variants`.
 
-    Args:
-        runs: By the names of `injection_variants`, `plain` among them.
-
-    Raises:
-        InputError: a Run has no Case to audit.
+    Raises InputError: a Run has no Case to audit.
     """
     before = {story.case.case_id: story for story in read_stories(runs[PLAIN])}
     names = [name for name in runs if name != PLAIN]
@@ -109,11 +105,8 @@ def injection(runs: Mapping[str, Run]) -> Audit:
 def injection_variants(seed: int, answer: Callable[[Case, Item], str]) -> Variants:
     """Return how the title of one candidate of each Case is changed, by the name of the attack; `plain` changes none.
 
-    Args:
-        seed: Draws the candidate, among those that are not relevant.
-        answer: Returns what an answer would say that ranks the item of the Case first.
+    The seed draws it among those that are not relevant; `answer` says how an answer would rank the item first.
     """
-
     changes: dict[str, Callable[[Case], Case]] = {PLAIN: lambda case: case}
     return changes | {name: partial(_attacked, title, seed, answer) for name, title in ATTACKS.items()}
 

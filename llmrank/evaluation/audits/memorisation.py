@@ -38,7 +38,6 @@ from llmrank.evaluation.cases import CaseSet, cases_hash
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import with_settings
 from llmrank.evaluation.settings import PromptSettings
-from llmrank.measures.summary import finite, finite_pair
 from llmrank.prompting import DOMAINS, PromptTemplate, View, find_domain, read_template
 from llmrank.run import Run
 from llmrank.run.metrics import parse_measures
@@ -341,13 +340,10 @@ def memorisation(runs: Mapping[str, Run], dated: Dated | None, not_asked: Mappin
     `anonymous`: the headline measure with neutral names in the place of titles. Titles are worth to a method what it
     knows of them and what it remembers of the data, so this bounds what memory can add.
 
-    Args:
-        runs: Those that were made, of `titles`, `ids`, `next`, `named` and `anonymous`.
-        dated: Parts the Cases of `named`; None: they are not parted.
-        not_asked: What was not asked, and why.
+    The Runs are those that were made of `titles`, `ids`, `next`, `named` and `anonymous`; `dated` parts the Cases of
+    `named`; `not_asked` is what was not asked, and why.
 
-    Raises:
-        InputError: no relevant item is known; fewer than two Cases on one side of the day.
+    Raises InputError: no relevant item is known; fewer than two Cases on one side of the day.
     """
     asked: dict[Recall, _Answers] = {name: _Answers.of(runs[name], name) for name in SAID if name in runs}
     shares = {name: [*one.shares()] for name, one in asked.items()}
@@ -432,7 +428,7 @@ class _Answers:
     def _share(
         self, name: str, hits: NDArray[np.float64], chances: NDArray[np.float64], which: NDArray[np.bool_]
     ) -> AuditRow:
-        chance = finite(float(chances[which].mean())) if which.any() else None
+        chance = stats.finite(float(chances[which].mean())) if which.any() else None
         return mean_row(name, np.where(which, hits, np.nan), self.users, (0, 1), chance)
 
     def above_chance(self) -> AuditRow:
@@ -490,9 +486,8 @@ def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRo
         *(row(f"gain over recall order, {side}", gains, which, -1) for which, side in sides),
     )
     found = stats.difference_of_groups(gains, earlier, stats.clusters_of(users))
-    interval = finite_pair(found.low, found.high)
     name = f"gain before {dated.day} minus gain from it"
-    return parted, (AuditRow(name, finite(found.difference), interval, len(users), 0.0, found.p),)
+    return parted, (AuditRow(name, stats.finite(found.difference), found.ci95, len(users), 0.0, found.p),)
 
 
 def _dated_claim(day: str, row: AuditRow, headline: str) -> str:
@@ -507,12 +502,7 @@ def without_titles(cases: Sequence[Case], seed: int, kind: str) -> Callable[[Cas
     """Return what gives every item of a Case a neutral name: `Movie KQX`. Its other attributes stay as they are.
 
     An item has the same name in all Cases. The names are drawn by the seed, of consonants, so that they are no words,
-    and too short to be taken for misspellings of one another.
-
-    Args:
-        cases: All Cases.
-        seed: Of the names.
-        kind: What an item is called: `movie`.
+    and too short to be taken for misspellings of one another. `kind` is what an item is called: `movie`.
     """
     items = {item.item_id for case in cases for item in (*(event.item for event in case.history), *case.candidates)}
     length = next(n for n in range(3, 9) if len(CONSONANTS) ** n >= 2 * len(items))

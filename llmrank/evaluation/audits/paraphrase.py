@@ -18,7 +18,6 @@ from llmrank.evaluation.audits.options import SHIPPED, ParaphraseOptions
 from llmrank.evaluation.audits.plan import AuditPlan, Change, as_it_is, asking, template_of
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.evaluation.method import asked_template
-from llmrank.measures.summary import finite, finite_pair
 from llmrank.prompting import PromptTemplate, shipped_wordings
 from llmrank.run import Run
 from llmrank.run.tables import number
@@ -99,13 +98,9 @@ def paraphrase(runs: Mapping[str, Run]) -> Audit:
     each has answers of its own: `chance` is what the users' differences alone would make of it. Beside it stands by how
     much the users make each value uncertain, the standard error. Beside the differences, which are paired on users:
     Kendall's tau of the ranks, the overlap of the tops, and the share of answers that cannot be read, which count as
-    worst.
+    worst. The Runs are by the name of the wording, the prompt itself first.
 
-    Args:
-        runs: By the name of the wording, the prompt itself first.
-
-    Raises:
-        InputError: no relevant item is known, or the Runs have no Case in common.
+    Raises InputError: no relevant item is known, or the Runs have no Case in common.
     """
     found = Contrast.of(runs)
     own = next(iter(runs))
@@ -137,10 +132,10 @@ def _spread(found: Contrast) -> tuple[AuditRow, AuditRow]:
     own = values - values.mean(axis=1, keepdims=True)
     noise = sum(_error(own[:, at], clusters) ** 2 for at in range(wordings)) / (wordings - 1)
     error = math.sqrt(sum(_error(column, clusters) ** 2 for column in values.T) / wordings)
-    value, chance = float(spread(np.ones((1, cases)))[0]), finite(math.sqrt(noise))
+    value, chance = float(spread(np.ones((1, cases)))[0]), stats.finite(math.sqrt(noise))
     return (
-        AuditRow("spread over wordings, standard deviation", value, finite_pair(low, high), cases, chance),
-        AuditRow("of one wording, standard error over users", finite(error), None, cases),
+        AuditRow("spread over wordings, standard deviation", value, stats.finite_pair(low, high), cases, chance),
+        AuditRow("of one wording, standard error over users", stats.finite(error), None, cases),
     )
 
 

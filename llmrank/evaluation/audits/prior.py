@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmrank.audit.finding import Audit
 from llmrank.audit.position import place_findings, shuffled_stories
 from llmrank.errors import InputError
-from llmrank.evaluation.audits.options import NoOptions
+from llmrank.evaluation.audits.options import PriorOptions
 from llmrank.evaluation.audits.plan import AuditPlan, changing_cases, refuse_unnamed
 from llmrank.evaluation.evaluate import Evaluation
 from llmrank.rankers.calibration import without_content
@@ -13,7 +13,7 @@ from llmrank.rankers.order import Order
 from llmrank.run import CaseStory, Run
 
 
-def plan_prior(evaluation: Evaluation, options: NoOptions) -> AuditPlan:
+def plan_prior(evaluation: Evaluation, options: PriorOptions) -> AuditPlan:
     """Return what is asked; raises InputError where candidates are named by title, or shown with more than that."""
     refuse_unnamed(evaluation, "candidates that all look alike cannot be named")
     prompt = evaluation.setup.prompt
@@ -32,11 +32,7 @@ def prior(run: Run) -> Audit:
     correlation between the place shown and the rank given, the mean over Cases: 1 where the list comes back as it was
     shown. Beside it: how often what is ranked first was shown in the first and in the last third of the list.
 
-    Args:
-        run: A Run of Cases `without_content`, shown shuffled.
-
-    Raises:
-        InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
+    Raises InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
     """
     stories = shuffled_stories(run)
     thirds = {

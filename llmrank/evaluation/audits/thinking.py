@@ -61,13 +61,10 @@ def thinking(runs: Mapping[str, Run]) -> Audit:
     completion tokens, reasoning tokens among them, and seconds per call, each the mean over Cases; Kendall's tau of the
     ranks, the overlap of the tops, and the share of answers that cannot be read, which count as worst. Seconds are
     those that the Run waited: calls side by side slow each other, an answer from the Store takes none, and the first
-    calls wait for the start of a model in this process.
+    calls wait for the start of a model in this process. Of the Runs, `off` is first; the others are by what
+    `--thinking` says, `on` or a budget in tokens.
 
-    Args:
-        runs: `off` first; the others by what `--thinking` says, `on` or a budget in tokens.
-
-    Raises:
-        InputError: an endpoint did not take the switch; no relevant item is known; the Runs have no Case in common.
+    Raises InputError: an endpoint did not take the switch; no relevant item is known; the Runs have no Case in common.
     """
     conceded = _conceded(runs)
     found = Contrast.of(runs)

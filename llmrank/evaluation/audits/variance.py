@@ -140,13 +140,9 @@ class Component:
 def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[str, str]) -> Audit:
     """Return what users, orders, draws and wordings add to the variance of the headline measure.
 
-    Args:
-        runs: By the names of `design.cells`.
-        design: What was asked.
-        not_asked: The sources of which nothing can be said, and why.
+    The Runs are by the names of `design.cells`; `not_asked` are the sources of which nothing can be said, and why.
 
-    Raises:
-        InputError: the Runs have no Case in common, or fewer than two users with a known relevant item.
+    Raises InputError: the Runs have no Case in common, or fewer than two users with a known relevant item.
     """
     found = Contrast.of({name: runs[name] for name in design.cells})
     measured, users = found.measured()
@@ -231,9 +227,7 @@ def _left_between_wordings(in_order: NDArray[np.float64], drawn: NDArray[np.floa
     All wordings are shown in the same orders, so what an order adds to all of them cancels: what is left is the
     interaction of wording and order, with the draws in it.
 
-    Args:
-        in_order: The mean over draws, float64[case, wording, order].
-        drawn: What the draws leave in such a mean, float64[case].
+    `in_order` is the mean over draws, float64[case, wording, order]; `drawn` what these leave in it, float64[case].
     """
     _, wordings, orders = in_order.shape
     if orders == 1:

@@ -246,9 +246,9 @@ def test_the_users_needed_are_the_fewest_that_detect_the_difference() -> None:
 
 def test_an_interval_that_is_not_known_is_none() -> None:
     values = np.array([0.2, 0.6, 0.4])
-    found = stats.mean_interval(values)
+    found = mean_interval(values)
     assert found.ci95 == (found.low, found.high)
-    paired = stats.paired_difference(values, values[::-1])
+    paired = paired_difference(values, values[::-1])
     assert paired.ci95 == (paired.low, paired.high)
-    assert stats.mean_interval(values[:0], bounds=(0.0, 1.0)).ci95 is None
-    assert stats.mean_interval(values[:1]).ci95 is None and stats.paired_difference(values[:1], values[:1]).ci95 is None
+    assert mean_interval(values[:0], bounds=(0.0, 1.0)).ci95 is None
+    assert mean_interval(values[:1]).ci95 is None and paired_difference(values[:1], values[:1]).ci95 is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmrank.engine import CaseResult
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, reachable, validation_cases
 from llmrank.evaluation.session import Session, refuse_errors
@@ -63,15 +62,9 @@ class Validation:
         failed: with the missing answer the choice might be another.
         """
         drawn, cases = self.drawn, self.asked
-        rankings: dict[str, Ranking] = {}
-
-        def done(result: CaseResult) -> None:
-            rankings[result.case.case_id] = result.ranking
-
         reporter.message(f"choosing the weight of the recall stage on {len(drawn):,} validation users")
         method = setup.fused(None).method(session, drawn.training, drawn.seed, drawn.domain)
-        session.rank(cases, method, done, reporter, total=len(cases))
-        ranked = [rankings[case.case_id] for case in cases]
+        ranked = session.rankings(cases, method, reporter)
         refuse_errors(sum(ranking.outcome is Outcome.ERROR for ranking in ranked), len(ranked), 0.0)
         return choose_fusion(cases, ranked, self.value, setup.prompt.options.fuse_term)
 

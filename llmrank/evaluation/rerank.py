@@ -420,14 +420,9 @@ def rerank(
         for note in table.summary.notes():
             reporter.message(note)
         candidates = table.cases()
-    cases, rankings = checked_cases(candidates), dict[str, Ranking]()
+    cases = checked_cases(candidates)
     job.check_task(sum(case.target is not None for case in cases), None)
-
-    def done(result: CaseResult) -> None:
-        rankings[result.case.case_id] = result.ranking
-
     with setup.session(reporter.message) as session:
         method = setup.method(session, TrainingData(lambda: cases), seed).without_truth()
         session.check(method.ranker.needs(max((len(case.candidates) for case in cases), default=0)))
-        session.rank(cases, method, done, reporter, total=len(cases))
-    return [rankings[case.case_id] for case in cases]
+        return session.rankings(cases, method, reporter)

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -33,7 +33,7 @@ from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
 from llmrank.store import Store, request_key
-from llmrank.types import Backend, Case, Closable, Needs, Request, Response
+from llmrank.types import Backend, Case, Closable, Needs, Ranking, Request, Response
 
 Result = TypeVar("Result")
 
@@ -247,6 +247,16 @@ class Session(Closable):
                 )
         finally:
             reporter.end()
+
+    def rankings(self, cases: Sequence[Case], method: Method, reporter: Reporter) -> list[Ranking]:
+        """Return how the method ranks each of the Cases; raises as `rank`."""
+        found: dict[str, Ranking] = {}
+
+        def done(result: CaseResult) -> None:
+            found[result.case.case_id] = result.ranking
+
+        self.rank(cases, method, done, reporter, total=len(cases))
+        return [found[case.case_id] for case in cases]
 
     def run_to_end(self, work: Callable[[StopSignal], Coroutine[Any, Any, None]]) -> None:
         """Do long work, which stops when the signal asks for it; Ctrl-C then raises KeyboardInterrupt.

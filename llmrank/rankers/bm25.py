@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmrank.rankers.baselines import by_score
-from llmrank.types import BaseRanker, Case, RankingSteps
+from llmrank.rankers.baselines import ByScore
+from llmrank.types import Case
 
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class BM25(BaseRanker):
+class BM25(ByScore):
     """Scores what words of the titles say alone (Robertson and Zaragoza 2009, with Lucene's idf).
 
     The documents are the Case's own candidates: a word that many of them have, such as "the", counts for little. A word
@@ -23,19 +24,18 @@ class BM25(BaseRanker):
     b: float = 0.75
     name: str = "bm25"
 
-    def rank(self, case: Case) -> RankingSteps:
-        """Return the candidates by score, equal ones tied."""
+    def scores(self, case: Case) -> Sequence[float]:
+        """Return the scores; 0 of all where no word of a title is in the history."""
         import bm25s
 
-        yield from ()
         titles = [words(item.title) for item in case.candidates]
         known = {word for title in titles for word in title}
         query = [word for event in case.history for word in words(event.item.title) if word in known]
         if not query:
-            return by_score(case, [0.0] * len(titles))
+            return [0.0] * len(titles)
         index = bm25s.BM25(k1=self.k1, b=self.b)
         index.index(titles, show_progress=False)
-        return by_score(case, index.get_scores(query).tolist())
+        return index.get_scores(query).tolist()
 
 
 def words(title: str) -> list[str]:

@@ -21,15 +21,9 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
     Three numbers: Spearman's correlation of the ranks of all candidates; the share of the top 10 that two Runs have in
     common (Jaccard: shared items over all items of both), in lists of fewer than 20 of half the longest; and how often
     the same item is first. Beside each stands what two random orders have. Cases without a readable answer in both Runs
-    of a pair are left out.
+    of a pair are left out. The others are Runs of the same Cases with another `--seed`, order, prompt or model.
 
-    Args:
-        run: A Run.
-        other: One of the same Cases, with another `--seed`, order, prompt or model.
-        more: Further ones.
-
-    Raises:
-        InputError: the Runs have no readable Case in common, or different candidates for the same Case.
+    Raises InputError: the Runs have no readable Case in common, or different candidates for the same Case.
     """
     runs = (run, other, *more)
     users: list[str] = []

@@ -125,12 +125,8 @@ class Contrast:
     ) -> Audit:
         """Return what the variants say: their levels, differences, agreement and unread answers.
 
-        Args:
-            question: What is asked.
-            subject: Says what another variant changes, as the subject of a claim.
-            said: The name of a variant in words.
-            more: Further rows.
-            remark: What is said after the claims.
+        `subject` says what another variant changes, as the subject of a claim; `said` is the name of a variant in
+        words; `more` are further rows, and the remark is said after the claims.
         """
         gained = self.differences(said)
         claims = [worth(subject(name), row, self.headline) for name, row in zip(self.others, gained, strict=True)]

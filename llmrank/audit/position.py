@@ -31,13 +31,9 @@ def position(run: Run) -> Audit:
     The number is Spearman's correlation between the place shown and the rank given, the mean over Cases: 1 where the
     list comes back as it was shown, 0 where the place says nothing. Cases that tie all candidates have none.
     Beside it: how often what was shown first is ranked first, and the headline measure by where the relevant item
-    stood in the prompt.
+    stood in the prompt. Methods that ask several times are judged by their first order.
 
-    Args:
-        run: A Run whose candidates were shuffled. Methods that ask several times are judged by their first order.
-
-    Raises:
-        InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
+    Raises InputError: the candidates were not shown in a shuffled order, or no Case has a readable ranking.
     """
     stories = shuffled_stories(run)
     first = [[story.shown[0].item_id] for story in stories]
@@ -66,12 +62,9 @@ def place_findings(
 ) -> tuple[list[AuditRow], str]:
     """Return what the place decides, in rows and in a sentence that claims what is significant after correction (Holm).
 
-    The first row is Spearman's correlation between the place shown and the rank given, the mean over Cases.
-
-    Args:
-        stories: Cases whose candidates were shown shuffled.
-        firsts: By the name of a further row, some items of each Case: how often is one of them ranked first? A method
-            may put one place first always, and order the others as if by chance.
+    The first row is Spearman's correlation between the place shown and the rank given, the mean over Cases. `firsts`
+    has, by the name of a further row, some items of each Case: how often is one of them ranked first? A method may put
+    one place first always, and order the others as if by chance.
     """
     users = [story.case.user_id for story in stories]
     found = [_correlation(story) for story in stories]

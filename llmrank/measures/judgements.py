@@ -73,14 +73,9 @@ class Judgements:
     def from_rankings(
         cls, rankings: Iterable[Ranking], relevant: Iterable[Collection[str] | Mapping[str, float]]
     ) -> Self:
-        """Judge each Ranking by its Case's relevant ids (which need not be among the candidates).
+        """Judge each Ranking by the relevant ids of its Case, candidates or not, or by a map from id to gain (above 0).
 
-        Args:
-            rankings: One per Case.
-            relevant: Per Case the relevant ids, or a map from id to gain (above 0).
-
-        Raises:
-            InputError: a Ranking names an item twice, or its scores are not aligned, not numbers, or rise.
+        Raises InputError: a Ranking names an item twice, or its scores are not aligned, not numbers, or rise.
         """
         judged = zip(rankings, relevant, strict=True)
         return cls.of(judge_case(ranking, ids, case) for case, (ranking, ids) in enumerate(judged))

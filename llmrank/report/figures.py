@@ -39,16 +39,9 @@ def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
 
     `differences`: of the headline measure, paired, from the first Run (of one Run: from recall order); `groups`: for
     whom a Run gains; `depth`: had only the first candidates been reranked; `reliability`: what share was taken, by
-    probability; `pareto`: cost against quality.
+    probability; `pareto`: cost against quality. `by` names further columns of the Cases to group by (see `Run.groups`).
 
-    Args:
-        run: The first Run.
-        more: Further Runs on the same Cases.
-        by: Further columns of the Cases to group by (see `Run.groups`).
-
-    Raises:
-        InputError: a Run is not finished, or the Runs are not comparable.
-        MissingError: matplotlib is not installed.
+    Raises InputError: a Run is not finished, or the Runs are not comparable; MissingError: matplotlib is not installed.
     """
     comparison = compare(run, *more) if more else None
     runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
@@ -71,9 +64,7 @@ def write_figures(
 ) -> list[Path]:
     """Write `figures` into a folder, each as SVG and as PNG, and return the files; the same Runs make the same files.
 
-    Raises:
-        InputError: as `figures`; also where nothing can be drawn, or a file exists or cannot be written.
-        MissingError: matplotlib is not installed.
+    Raises what `figures` raises, and InputError where nothing can be drawn, or a file exists or cannot be written.
     """
     into, drawn = Path(folder), figures(run, *more, by=by)
     if not drawn:

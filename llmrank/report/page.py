@@ -43,16 +43,12 @@ ROOM = 2500
 
 
 def page(run: Run, *more: Run, audits: Sequence[Audit] = (), by: Sequence[str] = ()) -> str:
-    """Return a page about Runs as one HTML document.
+    """Return a page about Runs as one HTML document; further Runs are compared with the first.
 
-    Args:
-        run: The first Run; where there are more, they are compared with it.
-        more: Further Runs on the same Cases.
-        audits: What audits found, to be shown beside those that read nothing but a Run (position, popularity).
-        by: Further columns of the Cases to group by (see `Run.groups`).
+    It shows these audits beside those that read nothing but a Run (position, popularity); `by` names further columns of
+    the Cases to group by (see `Run.groups`).
 
-    Raises:
-        InputError: a Run is not finished, or the Runs are not comparable.
+    Raises InputError: a Run is not finished, or the Runs are not comparable.
     """
     comparison = compare(run, *more) if more else None
     title = " → ".join(comparison.verdict()[:1] or comparison.runs) if comparison else run.title

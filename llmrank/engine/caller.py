@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, repeat
+from typing import Any
 
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
 from llmrank.engine.retry import Retries, RetryPolicy, Tries, own_wait
-from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, StoppedError, TransientError
+from llmrank.errors import BackendError, BoundReachedError, FatalBackendError, InputError, StoppedError, TransientError
 from llmrank.progress import Say, silent
 from llmrank.store import KeyedRequest, Store, keyed
 from llmrank.types import Backend, Failure, Reply, Request, Response
@@ -53,7 +54,11 @@ class Caller:
         self.answered = 0
         """Those of them that got an answer."""
         self.changed = asyncio.Event()
-        """Set when there may be more capacity for Cases than there was."""
+        """Set when there may be more capacity for Cases than there was, and when one of `left_behind` has ended."""
+        self.left_behind: set[asyncio.Task[Exchange]] = set()
+        """Calls whose Case has ended with an error of another of its calls. They may be paid for, too."""
+        self.unstored = 0
+        """Answers that came and could not be stored."""
         self._halted, self._waiting = asyncio.Event(), 0
         self._under_way: dict[str, asyncio.Future[Reply | None]] = {}
 
@@ -78,7 +83,7 @@ class Caller:
                 # A replay: there is nothing to wait for, and nobody who must not ask the same meanwhile.
                 found[one.key] = Exchange(one.key, await self._call(one, asker), stored=True)
         left = [self._ask_one(one, asker) for one in prepared if one.key not in found]
-        answered = iter([await left[0]] if len(left) == 1 else await asyncio.gather(*left))
+        answered = iter([await left[0]] if len(left) == 1 else await self._together(left))
         return [found[one.key] if one.key in found else next(answered) for one in prepared]
 
     @property
@@ -103,6 +108,21 @@ class Caller:
             "limit": [asdict(change) for change in self.limit.history],
             "endpoint": dict(self.backend.concessions),
         }
+
+    async def _together(self, questions: Sequence[Coroutine[Any, Any, Exchange]]) -> list[Exchange]:
+        """Ask at once, and return the answers in order. What the first raises is raised; the others go on."""
+        tasks = [asyncio.create_task(question) for question in questions]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                if not task.done():
+                    self.left_behind.add(task)
+                    task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Exchange]) -> None:
+        self.left_behind.discard(task)
+        self.changed.set()
 
     async def _ask_one(self, question: KeyedRequest, asker: object) -> Exchange:
         """Return the answer to a question that was not in the Store a moment ago."""
@@ -149,8 +169,12 @@ class Caller:
                 await self._pause(wait)
             reply = await self._send(question.request, first=True)
         if isinstance(reply, Response):
-            self.store.put_keyed(question, reply)
             self.answered += sent
+            try:
+                self.store.put_keyed(question, reply)
+            except InputError:
+                self.unstored += 1
+                raise
         return reply
 
     async def _pause(self, seconds: float) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from os.path import commonprefix
+from typing import Any
 
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.stop import STOP_SECONDS, StopSignal
@@ -190,8 +191,8 @@ async def rank_all(
         working.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
             failures.append(failure)
-            if isinstance(failure, FatalBackendError):
-                caller.halt()  # every other call would meet it too
+            if isinstance(failure, FatalBackendError) or caller.unstored:
+                caller.halt()  # every other call would meet it too, or be paid for in vain
         caller.changed.set()
 
     async def watch(stop: StopSignal) -> None:
@@ -200,7 +201,7 @@ async def rank_all(
         with suppress(TimeoutError):
             async with asyncio.timeout(stop.seconds):
                 await stop.wait(2)
-        for task in working:
+        for task in (*working, *caller.left_behind):
             task.cancel()
         ended.append(caller.stopped())
 
@@ -225,7 +226,7 @@ async def rank_all(
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(None) as patience:
-                while working or not beginning.done():
+                while working or caller.left_behind or not beginning.done():
                     if failures and patience.when() is None:
                         patience.reschedule(asyncio.get_running_loop().time() + STOP_SECONDS)
                     caller.changed.clear()
@@ -233,13 +234,23 @@ async def rank_all(
         if not failures and caller.halted and next(waiting, None) is not None:
             ended.append(caller.stopped())
     finally:
-        left = [*working, beginning, *([] if watching is None else [watching])]
+        watches = [] if watching is None else [watching]
+        left: list[asyncio.Task[Any]] = [*working, *caller.left_behind, beginning, *watches]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
     if failures or ended:
         # The first says why; what the others met may be its effect.
-        raise [*failures, *ended][0]
+        first = [*failures, *ended][0]
+        raise _with_unstored(first, caller.unstored) if isinstance(first, InputError) else first
+
+
+def _with_unstored(error: InputError, count: int) -> InputError:
+    """Return the error that ended a run, with how many answers came and could not be stored, if any."""
+    if not count:
+        return error
+    problem = f"{error.problem}; {count:,} answers came and could not be stored: they will be asked for again"
+    return InputError(problem, hint=error.hint, path=error.path, line=error.line, field=error.field, user=error.user)
 
 
 def _start(ranker: Ranker, case: Case) -> RankingSteps:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -166,7 +166,8 @@ class Evaluation:
             try:
                 session.rank(wanted, method, keep, self.reporter, total=len(self.cases), before=done)
             except (LlmrankError, KeyboardInterrupt) as error:
-                folder.note(account() | {"stopped": type(error).__name__})
+                with suppress(InputError):  # a disk that is full: what ended the session says more
+                    folder.note(account() | {"stopped": type(error).__name__})
                 raise
         return account()
 

@@ -13,8 +13,8 @@ import pytest
 
 from llmrank.backends.base import BaseBackend
 from llmrank.engine import Caller, CaseResult, StopSignal, rank_all, rank_case
-from llmrank.errors import StoppedError, TransientError
-from llmrank.store import Store
+from llmrank.errors import InputError, StoppedError, TransientError
+from llmrank.store import KeyedRequest, Store
 from llmrank.types import (
     BaseRanker,
     Case,
@@ -59,6 +59,14 @@ class Asks(BaseRanker):
         return Ranking(tuple(item.item_id for item in case.candidates))
 
 
+class AsksAtOnce(Asks):
+    """Asks the Case's questions at the same moment."""
+
+    def rank(self, case: Case) -> RankingSteps:
+        yield [Request((Message("user", question),)) for question in case.user_id.split(", ")]
+        return Ranking(tuple(item.item_id for item in case.candidates))
+
+
 def one(questions: str) -> Case:
     return Case(questions, (), candidates=(Item("b", "B"), Item("a", "A")), case_id=questions)
 
@@ -70,7 +78,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def run(
-    backend: Slow, store: Store, cases: list[Case], *stops: float, seconds: float = 10.0
+    backend: Slow, store: Store, cases: list[Case], *stops: float, seconds: float = 10.0, ranker: Asks | None = None
 ) -> tuple[list[str], float]:
     """Rank the Cases two at a time, asked to stop at these moments; return the Cases done, and when it ended."""
     done: list[CaseResult] = []
@@ -81,7 +89,7 @@ def run(
             loop.call_later(when, stop.request)
         caller = Caller(backend, store, 2)
         try:
-            await rank_all(cases, Asks(), caller, arrange=lambda case: case, done=done.append, stop=stop)
+            await rank_all(cases, ranker or Asks(), caller, arrange=lambda case: case, done=done.append, stop=stop)
         except StoppedError as stopped:
             assert stopped.exit_code == 130 and "the same command continues" in str(stopped)
             assert stop.requested
@@ -99,6 +107,34 @@ def test_calls_under_way_are_finished_and_stored_and_none_is_begun(store: Store)
     again = Slow()
     done, _ = run(again, store, [one("5 a"), one("4 b, 4 c"), one("3 d")])
     assert len(done) == 3 and set(again.asked) == {"4 c", "3 d"}
+
+
+def test_calls_that_one_case_makes_at_once_are_finished_and_stored(store: Store) -> None:
+    """Its other calls, which do not begin any more, end the Case; those under way are paid for."""
+    backend = Slow()
+    done, ended = run(backend, store, [one("5 a, 4 b, 3 c")], 1.0, ranker=AsksAtOnce())
+    assert (done, ended) == ([], 5.0)
+    assert set(backend.asked) == {"5 a", "4 b"} and store.stats().responses == 2
+    assert run(Slow(), store, [one("500 a, 500 b, 3 c")], 1.0, ranker=AsksAtOnce())[1] == 11.0
+    assert run(Slow(), store, [one("500 a, 500 b, 3 c")], 1.0, 2.0, ranker=AsksAtOnce())[1] == 2.0
+
+
+class FullStore(Store):
+    """Takes one answer and no other."""
+
+    def put_keyed(self, keyed: KeyedRequest, response: Response, key: str = "") -> None:
+        if self.stats().responses:
+            raise InputError("the store is full", hint="make room", path=self.path)
+        super().put_keyed(keyed, response, key)
+
+
+def test_answers_that_could_not_be_stored_are_counted_and_no_further_call_begins(tmp_path: Path) -> None:
+    backend = Slow()
+    with FullStore(tmp_path / "full.sqlite") as full:
+        cases = [one("1 a"), one("2 b, 2 never"), one("3 c, 4 d, 5 never")]
+        with pytest.raises(InputError, match=r"full.sqlite: the store is full; 2 answers came and .*\n  hint: make"):
+            run(backend, full, cases)
+    assert set(backend.asked) == {"1 a", "2 b", "3 c"}
 
 
 def test_calls_that_take_too_long_are_given_up_and_a_second_request_does_not_wait(store: Store) -> None:

@@ -212,11 +212,8 @@ def export_sft(
         drawn = validation_cases(split, read, read.users or 0, say, task)
     cases = drawn.cases if drawn.task == "rating" else reachable(drawn)
     if not cases:
-        raise InputError(
-            f"none of {len(drawn)} Cases has its relevant item among the candidates",
-            field="-k",
-            hint="show more candidates, or use another recall model",
-        )
+        problem = f"none of {len(drawn)} Cases has its relevant item among the candidates"
+        raise InputError(problem, field="-k", hint="show more candidates, or use another recall model")
     with Session(setup.model, say=say) if is_here(setup.model) else Session.without_model() as session:
         method = _asked_once(setup, session, drawn)
         assert method.prompt is not None
@@ -244,18 +241,13 @@ def _asked_once(setup: Setup, session: Session, cases: CaseSet) -> Method:
     assert method.prompt is not None
     template = method.prompt.template
     if method.prompt.profile is not None:
-        raise InputError(
-            f"{template.name} shows a profile that the model writes first",
-            field="prompt",
-            hint="add --no-profile (in Python no_profile=True), here and to the `eval` of what is trained",
-        )
+        hint = "add --no-profile (in Python no_profile=True), here and to the `eval` of what is trained"
+        raise InputError(f"{template.name} shows a profile that the model writes first", field="prompt", hint=hint)
     if method.order.mode == "target-at":
         raise InputError("this order shows the relevant item at one place", field="order", hint="use shuffled")
     longest = max((len(case.candidates) for case in cases), default=0)
     if not template.front.about_one_item and (calls := method.ranker.needs(longest).calls) > 1:
-        raise InputError(
-            f"{method.ranker.name} asks up to {calls} times about a list of {longest}",
-            field="ranker",
-            hint="use a method that asks once (listwise, first_token), or show as few candidates as one call (-k)",
-        )
+        problem = f"{method.ranker.name} asks up to {calls} times about a list of {longest}"
+        hint = "use a method that asks once (listwise, first_token), or show as few candidates as one call (-k)"
+        raise InputError(problem, field="ranker", hint=hint)
     return method

@@ -28,21 +28,14 @@ class SftExample:
     completion: str
 
 
-def sft_examples(
-    cases: Iterable[Case], prompt: Prompt, arrange: Callable[[Case], Case] = lambda case: case
-) -> Iterator[SftExample]:
+def sft_examples(cases: Iterable[Case], prompt: Prompt, arrange: Callable[[Case], Case]) -> Iterator[SftExample]:
     """Yield an example for each solved Case, asked exactly as an evaluation asks it.
 
     A prompt about one item is asked of the target of a rating Case, whose rating is the answer; of a ranking Case it is
     asked twice: of the relevant item, and of another candidate, drawn by the user (TALLRec, PALR: as many negatives).
 
-    Args:
-        cases: With their relevant items, or targets and ratings.
-        prompt: Of the evaluation that the model is trained for.
-        arrange: The order in which the candidates are shown; use the evaluation's.
-
-    Raises:
-        InputError: an answer format whose right answer is not known here.
+    `prompt` and `arrange`, the order in which candidates are shown, are those of the evaluation that the model is
+    trained for. Raises InputError: an answer format whose right answer is not known here.
     """
     for case in cases:
         shown = arrange(case)
@@ -86,12 +79,9 @@ def right_answer(answer: str, question: Question, case: Case) -> str:
         return " > ".join(f"[{identifiers[item.item_id]}]" for item in (*relevant, *rest))
     if answer in ("label_logprobs", "choice") and relevant and identifiers:
         return identifiers[relevant[0].item_id]
-    raise InputError(
-        f"no right answer is known for the answer format {answer!r} here",
-        field="answer",
-        user=case.user_id,
-        hint="use titles, json, permutation, label_logprobs, choice or yes_no; rating for data with ratings",
-    )
+    problem = f"no right answer is known for the answer format {answer!r} here"
+    hint = "use titles, json, permutation, label_logprobs, choice or yes_no; rating for data with ratings"
+    raise InputError(problem, field="answer", user=case.user_id, hint=hint)
 
 
 def solved_data(cases: CaseSet) -> Mapping[str, object]:
@@ -109,28 +99,21 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases
     `trl`: `prompt` and `completion`, both lists of messages, with `user_id` and the hash of the data. `openai`:
     `messages` alone, as that interface takes no other key; the card has the hash.
 
-    Raises:
-        InputError: no examples, or the file cannot be written.
+    Raises InputError: no examples, or the file cannot be written.
     """
     data, lines = solved_data(cases), list[str]()
     for example in examples:
         prompt = [{"role": message.role, "content": message.content} for message in example.request.messages]
         completion = [{"role": "assistant", "content": example.completion}]
-        row: dict[str, object] = (
-            {"messages": prompt + completion}
-            if form == "openai"
-            else {
-                "prompt": prompt,
-                "completion": completion,
-                "user_id": example.user_id,
-                "split": data["split"],
-                "data_sha256": data["sha256"],
-            }
-        )
+        row: dict[str, object] = {"messages": prompt + completion}
+        if form == "trl":
+            row = {"prompt": prompt, "completion": completion, "user_id": example.user_id}
+            row |= {"split": data["split"], "data_sha256": data["sha256"]}
         lines.append(json.dumps(row, ensure_ascii=False))
     if not lines:
         raise InputError("there are no examples to write", path=path, hint="use more users or longer candidate lists")
     write_whole(path, json_bytes("\n".join(lines) + "\n"))
+    targets = "Targets are users' last training events; nothing of the test side is in this file."
     card = {
         "format": form,
         "examples": len(lines),
@@ -139,9 +122,7 @@ def write_sft(examples: Iterable[SftExample], path: Path, form: SftFormat, cases
         "data": data["name"],
         "data_sha256": data["sha256"],
         "split": data["split"],
-        "note": "Targets are users' last training events; nothing of the test side is in this file."
-        if cases.split
-        else "The Cases of the candidate file.",
+        "note": targets if cases.split else "The Cases of the candidate file.",
     }
     write_json(path.with_name(path.name + ".card.json"), card)
     return card

@@ -229,10 +229,8 @@ class _Loop:
             return Progress()
         state = read_checkpoint(path, Progress)
         if state["identity"] != self._identity:
-            hint = "name another folder, or remove the checkpoint"
-            raise InputError(
-                "the checkpoint of another training (data, model or settings differ)", path=path, hint=hint
-            )
+            problem = "the checkpoint of another training (data, model or settings differ)"
+            raise InputError(problem, path=path, hint="name another folder, or remove the checkpoint")
         self.objective.weights.load(state["weights"])
         self.best = list(state["best"])
         self._optimiser.load_state_dict(state["optimiser"])
@@ -317,11 +315,8 @@ class _Loop:
 
 
 def _diverged(problem: str, progress: Progress) -> InputError:
-    return InputError(
-        f"{problem} after {progress.targets:,} targets",
-        field="learning_rate",
-        hint="lower the learning rate; the last checkpoint is kept",
-    )
+    hint = "lower the learning rate; the last checkpoint is kept"
+    return InputError(f"{problem} after {progress.targets:,} targets", field="learning_rate", hint=hint)
 
 
 def batches_by_length(lengths: Sequence[int], most: int) -> Iterator[list[int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ from llmrank.finetune.export import SftExample, sft_examples, solved_data
 from llmrank.finetune.loop import Weights, batches_by_length, train
 from llmrank.finetune.settings import PromptTraining
 from llmrank.finetune.titles import check_validation, mean_value
-from llmrank.progress import Say, silent
+from llmrank.progress import Say
 from llmrank.rankers.order import Order
 from llmrank.types import Request, Response
 
@@ -66,26 +67,19 @@ def train_prompt(
     learned: Sequence[AskedCases],
     validation: AskedCases,
     out: Path,
-    settings: PromptTraining | None = None,
+    settings: PromptTraining,
     *,
-    say: Say = silent,
+    say: Say,
 ) -> Mapping[str, Any]:
     """Train an adapter and return its card. The folder `out` then holds the adapter in the PEFT format, and the card.
 
     Where the method shows candidates shuffled, each pass over the data shows them in another shuffle. NDCG@10 on the
-    validation Cases decides which weights are kept; for ratings it is the mean log-probability of the right one.
+    validation Cases, whose relevant items or ratings are in none of `learned`, decides which weights are kept; for
+    ratings it is the mean log-probability of the right one. `backend` tells the model's tokens; its engine is not
+    started.
 
     A training that was stopped continues from its last checkpoint when it is called again with the same arguments; a
-    finished one returns its card.
-
-    Args:
-        model: The base model.
-        backend: Tells the model's tokens; its engine is not started.
-        learned: What to learn from.
-        validation: Cases whose relevant items or ratings are in none of `learned`.
-        out: Folder of the adapter.
-        settings: None: the defaults.
-        say: Told about progress, with the time that is left.
+    finished one returns its card. Lines about progress, with the time that is left, go to `say`.
 
     Raises:
         InputError: a prompt whose answers are read as text; too few examples or validation Cases; a prompt that does
@@ -93,18 +87,11 @@ def train_prompt(
         FatalBackendError: a label is several tokens of this model.
         KeyboardInterrupt: interrupted; `say` was told from where the same call continues.
     """
-    settings = settings or PromptTraining()
     identity = _identity(model, learned, validation, settings)
     if validation.cases.task == "ranking":
         check_validation(validation.cases)
-    return train(
-        lambda: PromptObjective(model, backend, learned, validation, settings, say),
-        settings,
-        out,
-        identity,
-        len(validation.cases),
-        say=say,
-    )
+    make = partial(PromptObjective, model, backend, learned, validation, settings, say)
+    return train(make, settings, out, identity, len(validation.cases), say=say)
 
 
 def _identity(
@@ -148,11 +135,9 @@ class PromptObjective:
         """Those of the first pass."""
         self.targets = len(self._first)
         if self.targets < LEAST_EXAMPLES:
-            raise InputError(
-                f"there are {self.targets} examples; at least {LEAST_EXAMPLES} are needed",
-                field="data",
-                hint="use more users, longer candidate lists (-k), or more events of each (--targets)",
-            )
+            problem = f"there are {self.targets} examples; at least {LEAST_EXAMPLES} are needed"
+            hint = "use more users, longer candidate lists (-k), or more events of each (--targets)"
+            raise InputError(problem, field="data", hint=hint)
         say(f"{self.targets:,} examples; opening {model.name}")
         torch.manual_seed(settings.seed)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -163,9 +148,8 @@ class PromptObjective:
         layers = int(cast(Any, whole.config).num_hidden_layers)
         tuned = settings.tuned_layers or layers
         if tuned > layers:
-            raise InputError(
-                f"{model.name} has {layers} layers", field="tuned_layers", hint=f"use at most {layers}; 0: all"
-            )
+            hint = f"use at most {layers}; 0: all"
+            raise InputError(f"{model.name} has {layers} layers", field="tuned_layers", hint=hint)
         upper = None if tuned == layers else range(layers - tuned, layers)
         self._model = with_lora(whole, settings.rank, linear_names(self._decoder), upper)
         self.weights = Weights(self._model)
@@ -185,12 +169,9 @@ class PromptObjective:
         tokens = self._backend.prompt_ids(example.request)
         most = self._backend.context_length
         if most is not None and len(tokens) >= most:
-            raise InputError(
-                f"the prompt has {len(tokens)} tokens, and {self._base} holds {most} with the answer",
-                user=example.user_id,
-                field="prompt",
-                hint="show fewer candidates (-k), or a shorter history (--history)",
-            )
+            problem = f"the prompt has {len(tokens)} tokens, and {self._base} holds {most} with the answer"
+            hint = "show fewer candidates (-k), or a shorter history (--history)"
+            raise InputError(problem, user=example.user_id, field="prompt", hint=hint)
         return Example(tuple(tokens), self._backend.label_ids([label])[0])
 
     def batches(self, epoch: int) -> Iterator[list[Example]]:
@@ -263,12 +244,8 @@ def right_label(example: SftExample) -> str:
             hint="use first-token, llamarec, tallrec, pointwise-yes-no, or another prompt with `label_logprobs`, "
             "`yes_no` or `expected_rating`; for texts write a file for another trainer: `llmrank export-sft`",
         )
-    found = next((label for label in labels if label.strip() == right), None)
-    if found is None:
-        raise InputError(
-            f"the right answer {right!r} is none of the labels {', '.join(labels)}",
-            user=example.user_id,
-            field="answer",
-            hint="use data whose ratings are whole numbers",
-        )
+    if (found := next((label for label in labels if label.strip() == right), None)) is None:
+        problem = f"the right answer {right!r} is none of the labels {', '.join(labels)}"
+        hint = "use data whose ratings are whole numbers"
+        raise InputError(problem, user=example.user_id, field="answer", hint=hint)
     return found

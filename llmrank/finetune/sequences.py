@@ -49,9 +49,8 @@ def title_sequences(split: Split, users: int = 0, seed: int = 0) -> TitleSequenc
     The texts are those of all items of the training part, whoever had them. Items with the same line are one item here:
     a model that reads lines cannot tell them apart.
 
-    Raises:
-        InputError: an event of the test side is in training as well (same user, item and time), or there is too little
-            to train on.
+    Raises InputError: an event of the test side is in training as well (same user, item and time), or there is too
+    little to train on.
     """
     check_no_futures(split)
     events, items = split.train, split.dataset.items
@@ -72,11 +71,8 @@ def title_sequences(split: Split, users: int = 0, seed: int = 0) -> TitleSequenc
         digest.update(np.int32(len(one)).tobytes() + one.tobytes())
     found = TitleSequences(tuple(number), sequences, split, digest.hexdigest())
     if found.targets < LEAST_TARGETS:
-        raise InputError(
-            f"{split.dataset.name} gives {found.targets} training examples; at least {LEAST_TARGETS} are needed",
-            hint="use more users, or longer histories",
-            field="data",
-        )
+        problem = f"{split.dataset.name} gives {found.targets} training examples; at least {LEAST_TARGETS} are needed"
+        raise InputError(problem, field="data", hint="use more users, or longer histories")
     return found
 
 
@@ -94,10 +90,7 @@ def check_no_futures(split: Split) -> None:
     for row in at_once.tolist():
         late[row] = (int(train.user[row]), int(train.item[row]), float(train.timestamp[row])) in held_out
     if late.any():
-        user = split.dataset.users[int(train.user[late][0])]
-        raise InputError(
-            f"{int(late.sum())} training events are held out as well, or later than the user's first held-out event",
-            user=user,
-            field="split",
-            hint="cut the data with `leave-last-out`, `time:…` or `user-ratio:…`",
-        )
+        count, user = int(late.sum()), split.dataset.users[int(train.user[late][0])]
+        problem = f"{count} training events are held out as well, or later than the user's first held-out event"
+        hint = "cut the data with `leave-last-out`, `time:…` or `user-ratio:…`"
+        raise InputError(problem, user=user, field="split", hint=hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from llmrank.backends.adapter import CARD, NEXT_TITLE, check_base, read_card
-from llmrank.backends.decoder import LORA, open_base, whitened_basis, with_lora
+from llmrank.backends.decoder import LORA, open_base, training_module, whitened_basis, with_lora
 from llmrank.backends.models import Model, fingerprint
 from llmrank.backends.title_model import (
     PROJECTION,
@@ -54,22 +54,17 @@ def train_titles(
     sequences: TitleSequences,
     validation: Sequence[Case],
     out: Path,
-    settings: TitleTraining | None = None,
+    settings: TitleTraining,
     *,
     say: Say = silent,
 ) -> Mapping[str, Any]:
     """Train an adapter and return its card. The folder `out` then holds the adapter in the PEFT format, the projections
     and the card.
 
+    NDCG@10 on the validation Cases, whose relevant items are not in `sequences`, decides which weights are kept.
+
     A training that was stopped continues from its last checkpoint when it is called again with the same arguments; a
     finished one returns its card. Lines about progress, with the time that is left, go to `say`.
-
-    Args:
-        model: The base model.
-        sequences: What to learn from.
-        validation: Cases whose relevant items are not in `sequences`; NDCG@10 on them decides which weights are kept.
-        out: Folder of the adapter.
-        settings: None: the defaults.
 
     Raises:
         InputError: `out` holds another training; `settings.start` does not fit; too few validation Cases; the loss is
@@ -77,31 +72,20 @@ def train_titles(
         MissingError: a package is not installed.
         KeyboardInterrupt: interrupted; `say` was told from where the same call continues.
     """
-    settings = settings or TitleTraining()
     identity = _identity(model, sequences, validation, settings)
     check_validation(validation)
     if settings.start is not None:
         _check_start(settings.start, model, settings.shape)
-    return train(
-        lambda: TitleObjective(model, sequences, validation, settings, say),
-        settings,
-        out,
-        identity,
-        len(validation),
-        say=say,
-    )
+    make = partial(TitleObjective, model, sequences, validation, settings, say)
+    return train(make, settings, out, identity, len(validation), say=say)
 
 
 def check_validation(cases: Sequence[Case]) -> None:
     """Raise InputError where too few Cases have a relevant item among their candidates to choose weights on."""
-    found = len(reachable(cases))
-    if found < LEAST_VALIDATION:
-        raise InputError(
-            f"{found} of {len(cases)} validation Cases have a relevant item among their candidates; "
-            f"at least {LEAST_VALIDATION} are needed",
-            hint="use more users or longer candidate lists",
-            field="validation",
-        )
+    if (found := len(reachable(cases))) < LEAST_VALIDATION:
+        problem = f"{found} of {len(cases)} validation Cases have a relevant item among their candidates"
+        problem += f"; at least {LEAST_VALIDATION} are needed"
+        raise InputError(problem, field="validation", hint="use more users or longer candidate lists")
 
 
 def _check_start(folder: Path, model: Model, shape: TitleShape) -> None:
@@ -148,7 +132,7 @@ class TitleObjective:
     def __init__(
         self, model: Model, sequences: TitleSequences, validation: Sequence[Case], settings: TitleTraining, say: Say
     ) -> None:
-        self._model, self._sequences, self._settings = model, sequences.sequences, settings
+        self._sequences, self._settings = sequences.sequences, settings
         self._validation, self.targets = validation, sequences.targets
         shape = settings.shape
         self._dtype = cast(torch.dtype, getattr(torch, settings.dtype))
@@ -173,8 +157,7 @@ class TitleObjective:
     def _start_from(self, folder: Path) -> dict[str, Tensor]:
         """Put another adapter's weights in place and return its projections."""
         tensors = load_tensors(folder / PROJECTION)
-        peft = import_module("peft")
-        peft.set_peft_model_state_dict(self._body, load_tensors(folder / LORA))
+        training_module("peft").set_peft_model_state_dict(self._body, load_tensors(folder / LORA))
         self._mean = tensors["mean"]
         return tensors
 
@@ -261,9 +244,7 @@ def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
     return found
 
 
-def choose_title_fusion(
-    out: Path, model: Model, validation: Validation, recall: str, *, say: Say = silent
-) -> Mapping[str, Any]:
+def choose_title_fusion(out: Path, model: Model, validation: Validation, recall: str, *, say: Say) -> Mapping[str, Any]:
     """Choose on validation Cases how much the recall stage counts, add that to the card, and return the card.
 
     The card's `fusion` is `FusionChoice.to_dict`, with what it was chosen on.

@@ -22,11 +22,8 @@ from llmrank.data.tables import Table, read_event_rows, read_json, read_table
 from llmrank.errors import InputError
 
 _REVIEW = pa.schema(
-    [
-        *((name, pa.string()) for name in ("reviewerID", "user_id", "parent_asin", "asin")),
-        *((name, pa.float64()) for name in ("overall", "rating")),
-        *((name, pa.int64()) for name in ("unixReviewTime", "timestamp")),
-    ]
+    dict.fromkeys(("reviewerID", "user_id", "parent_asin", "asin"), pa.string())
+    | {"overall": pa.float64(), "rating": pa.float64(), "unixReviewTime": pa.int64(), "timestamp": pa.int64()}
 )
 DOMAINS = {"Books": "books", "Movies": "movies", "Video_Games": "games"}
 """By a word in the name of the category; the others are products."""

@@ -140,20 +140,17 @@ _ALL_FIELDS = ROW_FIELDS | EVENT_FIELDS | CANDIDATE_FIELDS
 def parquet_schema(*, graded: bool = False, columns: Iterable[str] = ()) -> Arrow:
     """Return the Parquet columns of a candidate file, and further ones; attributes are a map from name to text."""
     text, number = pa.string(), pa.float64()
-    item = [pa.field("item_id", text), pa.field("title", text), pa.field("attributes", pa.map_(text, text))]
-    event = pa.struct([*item, pa.field("rating", number), pa.field("timestamp", number)])
-    return pa.schema(
-        [
-            pa.field("user_id", text),
-            pa.field("case_id", text),
-            pa.field("history", pa.list_(event)),
-            pa.field("candidates", pa.list_(pa.struct([*item, pa.field("score", number)]))),
-            pa.field("relevant", pa.map_(text, number) if graded else pa.list_(text)),
-            pa.field("target", pa.struct(item)),
-            pa.field("rating", number),
-            *(pa.field(name, text) for name in columns),
-        ]
-    )
+    item = {"item_id": text, "title": text, "attributes": pa.map_(text, text)}
+    own = {
+        "user_id": text,
+        "case_id": text,
+        "history": pa.list_(pa.struct(item | {"rating": number, "timestamp": number})),
+        "candidates": pa.list_(pa.struct(item | {"score": number})),
+        "relevant": pa.map_(text, number) if graded else pa.list_(text),
+        "target": pa.struct(item),
+        "rating": number,
+    }
+    return pa.schema(own | dict.fromkeys(columns, text))
 
 
 @cache

@@ -260,7 +260,7 @@ def _with_names(tables: Mapping[str, Table], columns: Mapping[str, str]) -> dict
     }
 
 
-def read_gains(table: Table, owner: Owner = "user") -> Gains:
+def read_gains(table: Table, owner: Owner) -> Gains:
     """Return the gain of each owner's relevant items, from a table of user (and case) and item (and gain, else 1)."""
     owners = trimmed_ids(_owners(table, owner)).to_pylist()
     items = trimmed_ids(table.texts(table.require("item"))).to_pylist()

@@ -61,7 +61,7 @@ def load_dataset(
     return splits.k_core(dataset, k_core) if k_core > 1 else dataset
 
 
-def read_folder(folder: Path, columns: Mapping[str, str] | None = None) -> Rows:
+def read_folder(folder: Path, columns: Mapping[str, str]) -> Rows:
     """Read a folder in whichever layout it has.
 
     Layouts: MovieLens 100K and 1M, RecBole atomic files, Amazon reviews, an interactions table with or without an items
@@ -73,7 +73,7 @@ def read_folder(folder: Path, columns: Mapping[str, str] | None = None) -> Rows:
         if columns:
             raise InputError("column names can be given for tables only", path=folder, hint="leave --column out")
         return read(folder)
-    return read_tables(folder, columns or {})
+    return read_tables(folder, columns)
 
 
 def _layout(folder: Path) -> Callable[[Path], Rows] | None:

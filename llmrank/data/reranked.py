@@ -29,6 +29,16 @@ from llmrank.types import Closable, Outcome, Ranking, Usage
 
 ABSENT = -1
 _GAINS: Arrow = pa.map_(pa.string(), pa.float64())
+_NEW: Arrow = pa.schema(
+    {
+        "ranking": pa.list_(pa.string()),
+        "scores": pa.list_(pa.float64()),
+        "outcome": pa.string(),
+        "repairs": pa.map_(pa.string(), pa.int64()),
+        "usage": pa.struct(dict.fromkeys(asdict(Usage()), pa.int64())),
+    }
+)
+"""The columns of `RERANKED_FIELDS`."""
 
 
 class RerankedWriter(Closable):
@@ -78,7 +88,7 @@ class RerankedWriter(Closable):
         self._schema: Arrow = None
         if self._format == "parquet":  # the columns of the input keep their types
             schema = candidates.schema() or _common_schema(candidates)
-            columns = [*(one for one in schema if one.name not in RERANKED_FIELDS), *_new_fields()]
+            columns = [*(one for one in schema if one.name not in RERANKED_FIELDS), *_NEW]
             self._schema = pa.schema(columns, schema.metadata)
             _check_parquet(self._schema, candidates.path)
         elif candidates.format == "parquet":
@@ -234,9 +244,7 @@ class RerankedWriter(Closable):
                 columns = {field.name: rows.raw[field.name] for field in old}
             for fields in added:
                 fields["repairs"] = list(fields["repairs"].items())
-            columns |= {
-                field.name: pa.array([fields[field.name] for fields in added], field.type) for field in _new_fields()
-            }
+            columns |= {new.name: pa.array([fields[new.name] for fields in added], new.type) for new in _NEW}
             yield pa.Table.from_arrays(list(columns.values()), schema=self._schema)
 
 
@@ -290,17 +298,6 @@ def _joined(line: bytes, fields: Mapping[str, object]) -> bytes:
     if any(f'"{name}"'.encode() in line for name in RERANKED_FIELDS):  # it was reranked before
         line = to_json({name: value for name, value in from_json(line).items() if name not in RERANKED_FIELDS})
     return line.rstrip()[:-1] + b", " + json_line(fields)[1:]
-
-
-def _new_fields() -> list[Arrow]:
-    text, count = pa.string(), pa.int64()
-    return [
-        pa.field("ranking", pa.list_(text)),
-        pa.field("scores", pa.list_(pa.float64())),
-        pa.field("outcome", text),
-        pa.field("repairs", pa.map_(text, count)),
-        pa.field("usage", pa.struct([pa.field(name, count) for name in asdict(Usage())])),
-    ]
 
 
 # --- Parquet as JSON lines, and JSON lines as Parquet ---------------------------------------------------------------

@@ -55,7 +55,7 @@ def leave_last_out(dataset: Dataset, hold_out: int = 1) -> Split:
     """Hold out each user's last `hold_out` events. All events of a user who has no more than that are for training."""
     if hold_out < 1:
         raise InputError(f"cannot hold out {hold_out} events", field="split", hint="hold out 1 or more")
-    left, count = _left(dataset)
+    left, count = events_left(dataset.interactions)
     name = "leave-last-out" if hold_out == 1 else f"leave-last-out({hold_out})"
     note = "Not a time split: other users' later events are in training."
     return _split(dataset, (left < hold_out) & (count > hold_out), name, note)
@@ -92,7 +92,7 @@ def user_ratio(dataset: Dataset, ratio: float) -> Split:
     """Train on the first floor(ratio × n) of each user's n events (at least one), test on the rest."""
     if not 0 < ratio < 1:
         raise InputError(f"the ratio {ratio:g} is not between 0 and 1", field="split", hint="give for example 0.9")
-    left, count = _left(dataset)
+    left, count = events_left(dataset.interactions)
     kept = np.maximum(1, np.floor(ratio * count + 1e-9))
     note = "In time order within each user. Not a time split: other users' later events are in training."
     return _split(dataset, count - left > kept, f"user-ratio({ratio:g})", note)
@@ -138,10 +138,9 @@ def k_core(dataset: Dataset, k: int) -> Dataset:
     return replace(dataset, name=name, users=users, items=items, interactions=events, sha256=sha256, whole_sha256=whole)
 
 
-def _left(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each event, how many events its user has after it, and how many in all."""
-    user = dataset.interactions.user
-    count = np.bincount(user, minlength=len(dataset.users))
+def events_left(events: Interactions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for each event how many events its user has after it, and how many in all."""
+    user, count = events.user, np.bincount(events.user)
     grouped = np.argsort(user, kind="stable")
     left = np.empty(len(user), np.int64)
     left[grouped] = np.cumsum(count)[user[grouped]] - 1 - np.arange(len(user))

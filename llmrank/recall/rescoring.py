@@ -25,8 +25,7 @@ def rescore(fitted: Fitted, split: Split, cases: Sequence[Case]) -> Scores:
     A candidate outside the dataset scores -inf. What candidates without training events score, and those of a user
     without any, `TrainedModel.fit` and `RatingModel` state.
 
-    Raises:
-        InputError: a Case of a user, or with a target, that the dataset does not know; a model of another split.
+    Raises InputError: a Case of a user, or with a target, that the dataset does not know; a model of another split.
     """
     fitted.require(split)
     users = {user_id: index for index, user_id in enumerate(split.dataset.users)}

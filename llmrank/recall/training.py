@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from llmrank import files
 from llmrank.data.dataset import Interactions, Split
+from llmrank.data.splits import events_left
 from llmrank.errors import InputError, MissingError, differences
 from llmrank.files import cannot_write, write_whole
 from llmrank.recall.model import Fitted, RecallModel, preferences
@@ -367,26 +368,18 @@ class _Training:
 def hold_out(split: Split, most: int, seed: int) -> Split:
     """Return the training events as a split of their own, whose test part is the last event of up to `most` users.
 
-    Users with fewer than 3 training events keep them all.
-
-    Raises:
-        InputError: fewer than 10 users have 3 training events.
+    Users with fewer than 3 training events keep them all. Raises InputError: fewer than 10 users have as many.
     """
     train = split.train
-    count = np.bincount(train.user, minlength=len(split.dataset.users))
-    users = np.flatnonzero(count >= LEAST_EVENTS)
+    left, count = events_left(train)
+    users = np.unique(train.user[count >= LEAST_EVENTS])
     if len(users) < LEAST_VALIDATION_USERS:
-        raise InputError(
-            f"too little data for validation: {len(users)} users have {LEAST_EVENTS} or more training events, "
-            f"and {LEAST_VALIDATION_USERS} are needed",
-            hint="use more data, or validation_users=0 and a fixed number of epochs",
-        )
+        problem = f"too little data for validation: {len(users)} users have {LEAST_EVENTS} or more training events"
+        hint = "use more data, or validation_users=0 and a fixed number of epochs"
+        raise InputError(f"{problem}, and {LEAST_VALIDATION_USERS} are needed", hint=hint)
     if len(users) > most:
         users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
-    last = np.full(len(count), -1, dtype=np.int64)
-    last[train.user] = np.arange(len(train))  # of repeated indices the last one stays
-    held = np.zeros(len(train), dtype=np.bool_)
-    held[last[users]] = True
+    held = (left == 0) & np.isin(train.user, users)
     return Split(split.dataset, train.take(~held), train.take(held), f"{split.name}, validation", split.note)
 
 

@@ -83,9 +83,6 @@ def check_split(card: Mapping[str, Any], data_sha256: object, split: object, who
             hint = "evaluate the Cases of other users, or train an adapter on a file without these"
             raise InputError("the adapter was trained on the Cases of this very file", field="adapter", hint=hint)
         which = "" if trained["sha256"] == data_sha256 else "another k-core of "
-        raise InputError(
-            f"the adapter was trained on {trained['split']} of {which}this data, and {split} is evaluated: it may have "
-            "learned what is asked",
-            field="adapter",
-            hint="evaluate with the --split and --k-core of that training, or train an adapter with these",
-        )
+        problem = f"the adapter was trained on {trained['split']} of {which}this data, and {split} is evaluated"
+        hint = "evaluate with the --split and --k-core of that training, or train an adapter with these"
+        raise InputError(f"{problem}: it may have learned what is asked", field="adapter", hint=hint)

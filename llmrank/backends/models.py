@@ -232,14 +232,8 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
     unreachable: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
     say(f"looking for {name} on the hub")
     try:
-        return Path(
-            snapshot_download(
-                name,
-                revision=revision,
-                etag_timeout=HUB_PATIENCE,
-                ignore_patterns=["*.gguf", "*.onnx", "*.onnx_data", "*.h5", "*.msgpack", "*.pth", "original/*"],
-            )
-        )
+        others = ["*.gguf", "*.onnx", "*.onnx_data", "*.h5", "*.msgpack", "*.pth", "original/*"]
+        return Path(snapshot_download(name, revision=revision, etag_timeout=HUB_PATIENCE, ignore_patterns=others))
     except HFValidationError as error:
         raise InputError(f"{name!r} is not a name on the hub", hint="write owner/model", field="model") from error
     except unreachable as error:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.backends.base import BaseBackend
-from llmrank.backends.models import DEFAULT_MODEL
 from llmrank.errors import BackendError, InputError
 from llmrank.store import Store, request_key
 from llmrank.types import LABEL_LIMIT, Capabilities, Request, Response
@@ -53,7 +52,7 @@ class ReplayBackend(BaseBackend):
             store.close()
 
 
-def open_replay(path: Path, model: str = DEFAULT_MODEL) -> ReplayBackend:
+def open_replay(path: Path, model: str) -> ReplayBackend:
     """Return a backend over a Store file, or over the Stores that a Run's answers went into.
 
     A Run knows whose answers it has. A Store file with the answers of one backend needs no `model`; of several, `model`

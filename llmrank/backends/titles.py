@@ -123,12 +123,6 @@ def open_titles(
     base = resolve_model(model, cache=cache or cache_folder(), revision=revision, say=say)
     say(f"adapter {folder.name}, trained on {card['data']['name']}")
     loaded = load_adapter(folder, base)
-    identity = {
-        "kind": "titles",
-        "model": base.name,
-        "revision": base.revision,
-        "adapter": folder.name,
-        "adapter_sha256": fingerprint(folder),
-        "dtype": "float32",
-    }
+    identity = {"kind": "titles", "model": base.name, "revision": base.revision}
+    identity |= {"adapter": folder.name, "adapter_sha256": fingerprint(folder), "dtype": "float32"}
     return TitleBackend(loaded, identity, card)

@@ -103,11 +103,9 @@ def planned_calls(cases: Iterable[Case], ranker: Ranker) -> int:
 def refuse_large_plan(calls: int) -> None:
     """Raise InputError for a plan of more calls than `LARGE_PLAN`."""
     if calls > LARGE_PLAN:
-        raise InputError(
-            f"this would make up to {calls:,} calls, more than {LARGE_PLAN:,}",
-            hint="set a bound (--max-requests, --max-cost), confirm with --yes, or choose a method or list that needs "
-            "fewer calls",
-        )
+        bounds = "set a bound (--max-requests, --max-cost), confirm with --yes"
+        hint = f"{bounds}, or choose a method or list that needs fewer calls"
+        raise InputError(f"this would make up to {calls:,} calls, more than {LARGE_PLAN:,}", hint=hint)
 
 
 def estimate(

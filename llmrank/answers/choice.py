@@ -26,7 +26,8 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _CHOSEN = re.compile(
-    r"\b(?:(?:i['’]d|i would|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is)"
+    r"\b(?:(?:i['’]d|i would|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is"
+    r"|(?:1st|first|top|primary) (?:choice|pick|option|recommendation):?)"
     r"[\s:*_\"'(\[]{1,6}$",
     re.IGNORECASE,
 )

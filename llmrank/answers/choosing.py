@@ -197,7 +197,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
         doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)
     )
     listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
-    listing.ambiguous |= doubt.is_compared(listing, text) or doubt.is_any_of_them(listing, text)
+    listing.ambiguous |= doubt.is_compared(listing, text) or doubt.is_even(listing, text)
     return listing
 
 

@@ -221,14 +221,14 @@ def is_discussion(listing: Listing, text: str) -> bool:
 _NUMBERED = re.compile(r"\W*\d")
 
 
-def is_any_of_them(listing: Listing, text: str) -> bool:
-    """Return whether one sentence names all items and says that any of them would do."""
+def is_even(listing: Listing, text: str) -> bool:
+    """Return whether one sentence names all items and says that they are tied, or that any of them would do."""
     lines = {one.line for one in listing.mentions}
     line = "".join(text.split("\n")[lines.pop() - 1 :][:1])[:2000] if len(lines) == 1 and 0 not in lines else ""
     return listing.intro == "" and _ANY_OF_THEM.search(line) is not None
 
 
-_ANY_OF_THEM = re.compile(r"\bany of (?:them|these)\b", re.IGNORECASE)
+_ANY_OF_THEM = _any_of(r"\bany (?:of (?:them|these)|order would)\b|\bare all tied\b")
 
 
 def is_compared(listing: Listing, text: str) -> bool:

@@ -8,6 +8,7 @@ outside the list only where the text shows that it is meant as one.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, islice, pairwise
@@ -26,7 +27,7 @@ Mentions = list[Mention]
 
 _QUOTES = "\"“”„«»'‘’`"
 _ONLY_NUMBER = re.compile(r"[\W_]*+(?:\d{1,4}[\W_]*+)?")
-_INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|]|(?<=\d\)))[(\[]?#?(\d{1,3})(?:[.):\]]{1,2}|[位위]:?)\s?")
+_INLINE_NUMBER = re.compile(r"(?:^|[\s,;:|]|(?<=\d\)))[(\[]?#?(\d{1,3})(?:(?:st|nd|rd|th)?[.):\]]{1,2}|[位위]:?)\s?")
 _FIRST_NUMBER = re.compile(r"(?<=[:,>] )1[.)]{1,2}\s?[\"“«]?$")
 _INNER_LABEL = re.compile(r"[.;!?] {1,2}([^.:;!?\n]{2,60}:) ")
 _BETWEEN_QUOTES = re.compile(
@@ -67,7 +68,8 @@ _LEAD_IN = re.compile(
     r"\b(?=[a-z])(?:recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?"
     r"|starts? with|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by"
     r"|then|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
-    r"|output|answer|movies?|items?|put|place|would be):? |:[*_]{0,3} ",
+    r"|d['’]abord|ensuite|puis|enfin|primero|segundo|tercero|luego|después|zuerst|dann|danach|prima|poi|infine"
+    r"|output|answer|movies?|items?|put|place|would be)[:,]? |:[*_]{0,3} ",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
@@ -579,13 +581,14 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
         return None
     starts = [0, *(end for _, end in marks)]
     ends = [*(start for start, _ in marks), len(body)]
+    ends_at = [*(at for at, (start, end) in enumerate(marks) if body[start:end].strip() in ("<", ">")), len(marks)]
     found: Mentions = []
     at = 0
     while at < len(starts):
         piece, until = body[starts[at] : ends[at]], at
         mention = Mention(_bare(piece), None)
         if index.begins_with(piece[:80].lstrip("*_\"'“").split(" ", 1)[0]):
-            for until in range(min(at + _JOINS, len(starts)) - 1, at - 1, -1):
+            for until in range(min(at + _JOINS, len(starts), ends_at[bisect_left(ends_at, at)] + 1) - 1, at - 1, -1):
                 longer = _mention(body[starts[at] : ends[until]], index)
                 if longer.match:
                     mention = longer

@@ -69,7 +69,8 @@ _PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))+
 """`(2, 4), (5, 1)`: pairs of a comparison, or items and ranks."""
 _DISMISSED = re.compile(
     r"\b(?:not|n['’]t|never|less|least|ir) ?(?:relevant|recommended|included|suitable|ranked|listed|selected|likely)\b"
-    r"|\b(?:is|are) not(?=\W*$|[.;])|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
+    r"|\bleave\b[^.;\n]{0,30}\bout\b|\b(?:is|are) not(?=\W*$|[.;])"
+    r"|\b(?:irrelevant|excluded|left out|omitted|unlikely|ignored)\b",
     re.IGNORECASE,
 )
 """What a sentence says of items that are not part of the list."""

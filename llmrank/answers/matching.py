@@ -392,7 +392,8 @@ def _is_cut_short(name: str, whole: str) -> bool:
         return False
     if len(words) > 2 and _MODEL.search(name) and not numbers(rest):
         return True  # Sony WH-1000XM5
-    return len(words) > 3 and len(name) >= 0.6 * len(whole) and not numbers(_SIZE.sub("", rest))
+    most = 0.6 if len(words) > 3 else 0.75
+    return len(words) > 2 and len(name) >= most * len(whole) and not numbers(_SIZE.sub("", rest))
 
 
 def _is_short_for(name: str, title: Title) -> bool:

@@ -30,9 +30,18 @@ _STILL = re.compile(
 )
 
 
+_PROMISES = re.compile(
+    r"\bplease (?:provide|share|send|paste)\b[^.\n]{0,60}\b(?:i['’]ll|i will|i can)(?: \w+)?"
+    r" (?:rank|order|sort|recommend)\b",
+    re.IGNORECASE,
+)
+
+
 def declines(text: str) -> bool:
     """Return whether the opening of a text (its first 400 characters) declines to answer, and it does not go on to an
-    answer."""
+    answer; or promises one for what the user is to send."""
+    if _PROMISES.search(text[:400]):
+        return True
     excuses = [*_REFUSAL.finditer(text[:400])]
     return bool(excuses) and _STILL.search(text, excuses[-1].end()) is None
 

@@ -82,7 +82,7 @@ PHRASES = (
 """What the words before a list say of it, in the order in which they are looked for."""
 
 WORST = (
-    r"worst|least|lowest|bottom|weakest|schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten|pire|moins|faible"
+    r"worst|least|lowest|bottom|weakest|poorest|schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten|pire|moins|faible"
     r"|peor|menor|menos|débil|pior|fraco|peggiore|meno|debole|slechtste|minst|zwakste|худшего|слабого|najgorsz\w+"
 )
 _BEST = (
@@ -184,6 +184,7 @@ def last_line(text: str) -> str:
 
 def meaning(intro: str) -> str:
     """Return what the words before a list say of it: a `Phrase.meaning`, or nothing."""
+    intro = intro.replace("_", " ")
     *before, nearest = _SENTENCE_END.split(last_line(intro).rstrip())
     if before and not nearest.rstrip(" *_").endswith(":"):
         nearest = ""  # a sentence behind the one that announces the list
@@ -194,7 +195,7 @@ def meaning(intro: str) -> str:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
-_SENTENCE_END = re.compile(r"[.!?] ")
+_SENTENCE_END = re.compile(r"[.!?] |, so (?=the |my |here )")
 _HISTORY = re.compile(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
     r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:",

@@ -54,15 +54,15 @@ _COUNTS = _PLACES | word_set("number no at")
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
-_LAST = word_set("last end bottom zuletzt letzter letzte dernier derniere ultimo ultima")
+_LAST = word_set("last end finish bottom zuletzt letzter letzte dernier derniere ultimo ultima")
 _OPENS = word_set(
     "start starting begin beginning recommend suggest pick choose rank watch put try read play go love enjoy"
     " beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais inizierei consiglio"
     " consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
 )
 _NEXT = word_set(
-    "then next also finally lastly afterwards subsequently followed after ensuite puis enfin suivi suivie dann danach"
-    " schliesslich gefolgt poi infine seguito seguita luego despues finalmente seguido depois"
+    "then next also finally lastly afterwards subsequently follow followed after ensuite puis enfin suivi suivie dann"
+    " danach schliesslich gefolgt poi infine seguito seguita luego despues finalmente seguido depois"
 )
 _SPLITS = word_set("and then while with followed next also finally et und y puis dann")
 _AFTER = word_set("that this which those it")
@@ -73,8 +73,8 @@ _COMES = word_set(
 _LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
     "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
     " closely leave save add move moving books movies films games suggestion suggestions personally favourite favorite"
-    " ranking rounds rounding out its sequel ich wurde mit von auf an kommt kommen je dabord par de du en vient"
-    " viennent viendrait pour finir commencer terminer au la le les el il con da al por em com o e"
+    " ranking rounds rounding out its sequel only reader viewer ich wurde mit von auf an kommt kommen je dabord par de"
+    " du en vient viennent viendrait pour finir commencer terminer au la le les el il con da al por em com o e"
 )
 """The words that may stand between a mark, or the item before, and the item that they lead to."""
 _FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set("gets takes as close dead next foremost rounds it out until")

@@ -75,7 +75,7 @@ _NAME = (
 )
 _NAMED = (
     re.compile(rf"{_NAME}[^\d.!?\n{_RANGE_MARK}]{{0,60}}?{_DIGITS}{_UNIT}?", re.IGNORECASE),
-    re.compile(rf"{_NAME}(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?", re.IGNORECASE),
+    re.compile(rf"{_NAME}(?: for(?: it| this)?)?(?: would be| is|:)?(?: it)?(?: an?)? {_WORD}{_UNIT}?", re.IGNORECASE),
     re.compile(
         rf"^(?:[^\s:=→]{{1,30}} ){{0,3}}[^\s:=→]{{0,30}} ?[:=→-] ?{_DIGITS}{_UNIT}?[^\w\n]*+$",
         re.IGNORECASE | re.MULTILINE,
@@ -107,6 +107,8 @@ _BOUND = re.compile(
 _WORD_RANGE = re.compile(
     rf"\b(?:{'|'.join(_WORDS)})(?: ?[-–—] ?| (?:to|or|and) )(?:{'|'.join(_WORDS)})\b(?! a half)", re.IGNORECASE
 )
+_WORDED = re.compile(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{_WORD}{_UNIT}", re.IGNORECASE)
+"""`I'd give it two out of five`"""
 _LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
 _UNITED = re.compile(rf"{_EITHER}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
@@ -224,7 +226,7 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
                 return [*dict.fromkeys((*before, *after))]
         if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
             return [*dict.fromkeys((*_given([found]), *_rethought(text, scale)))]
-        for pattern in (_OPENS, _CONCLUDES, _PREDICTED):
+        for pattern in (_OPENS, _CONCLUDES, _PREDICTED, _WORDED):
             if len(given := _given(pattern.finditer(text))) == 1:
                 return given
         if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):

@@ -26,7 +26,7 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|output|antwort|réponse|respuesta|resposta"
+    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta"
     rf"|risposta|ответ|答案"
     rf"|答え|回答)[\"'*_]{{0,3}}(?: (?:is|would be|to this is|ist|est|es)|[は是])?[\s:=*_\"'({{\[<“-]{{0,6}}"
     rf"({_EITHER})(?!\w)",

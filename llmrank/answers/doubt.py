@@ -240,8 +240,10 @@ def is_compared(listing: Listing, text: str) -> bool:
 def is_misplaced(listing: Listing, text: str) -> bool:
     """Return whether an entry of a list says that it should stand elsewhere in it."""
     lines = text.split("\n")
-    own = {one.line: one.text for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
-    return any(_MISPLACED.search(lines[at - 1].partition(title)[2][:400]) for at, title in own.items())
+    own = {one.line: one for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
+    is_title = {at: one.match is not None and one.match.stage == "exact" for at, one in own.items()}
+    said = (lines[at - 1].partition(one.text)[2] if is_title[at] else lines[at - 1] for at, one in own.items())
+    return any(_MISPLACED.search(words[:400]) for words in said)
 
 
 def is_repeated(listing: Listing) -> bool:

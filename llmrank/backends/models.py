@@ -279,9 +279,8 @@ def _convert(gguf: Path, folder: Path, say: Say) -> Path:
     source, file = str(gguf.parent), gguf.name
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
     # The GGUF names its pre-tokenizer only ("smollm"): every digit stands alone. transformers leaves that step out.
-    tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
-        [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
-    )
+    steps = [Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]
+    tokenizer.backend_tokenizer.pre_tokenizer = Sequence(steps)
     tokenizer.model_max_length = 8192
     with redirect_stderr(StringIO()):  # progress bars
         dequantized = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.bfloat16)

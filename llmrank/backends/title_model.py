@@ -143,9 +143,8 @@ def save_adapter(folder: Path, body: nn.Module, projection: Projection, card: Ma
 
     save_lora(folder, body, cast("Mapping[str, str]", card["base"])["name"])
     tensors = {"mean": projection.mean, "into": projection.into, "out": projection.out}
-    save_file(
-        {name: one.detach().to(torch.bfloat16).contiguous() for name, one in tensors.items()}, folder / PROJECTION
-    )
+    halves = {name: one.detach().to(torch.bfloat16).contiguous() for name, one in tensors.items()}
+    save_file(halves, folder / PROJECTION)
     write_json(folder / CARD, card)
 
 

@@ -57,11 +57,7 @@ EXTRA_SAMPLING = (
 )
 """What `extra_body` may add to the sampling of an engine in this process; `chat_template_kwargs` beside it."""
 
-SETTINGS = {
-    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
-    "VLLM_NO_USAGE_STATS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
+SETTINGS = {"VLLM_LOGGING_STREAM": "ext://sys.stderr", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
 """Environment of the engine's processes; a value already in the environment wins."""
 
 
@@ -99,9 +95,8 @@ class VllmBackend(BaseBackend):
         try:
             return AutoTokenizer.from_pretrained(self._model.folder)
         except (OSError, RuntimeError, ValueError, StrictDataclassError) as error:
-            raise self._does_not_start(
-                error, "the model's config.json and tokenizer files must belong together"
-            ) from error
+            hint = "the model's config.json and tokenizer files must belong together"
+            raise self._does_not_start(error, hint) from error
 
     @cached_property
     def _chat_template(self) -> str:
@@ -402,9 +397,8 @@ def _context_length(folder: Path) -> int | None:
 
 def _new_log() -> Path:
     """Return a new file for what the engine's processes have to say."""
-    handle, name = tempfile.mkstemp(prefix="llmrank-vllm-", suffix=".log")
-    os.close(handle)
-    return Path(name)
+    with tempfile.NamedTemporaryFile(prefix="llmrank-vllm-", suffix=".log", delete=False) as file:
+        return Path(file.name)
 
 
 def cpu_settings(model: Path) -> dict[str, Any]:

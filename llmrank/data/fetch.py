@@ -120,9 +120,8 @@ def check_cached(known: DatasetInfo, folder: Path) -> None:
 
 
 def _note_hashes(folder: Path) -> None:
-    write_json(
-        folder / HASHES, {file.name: sha256_of(file) for file in sorted(folder.iterdir()) if file.name != ORIGIN}
-    )
+    hashes = {file.name: sha256_of(file) for file in sorted(folder.iterdir()) if file.name != ORIGIN}
+    write_json(folder / HASHES, hashes)
 
 
 def _bring(origin: Archive | Files, whole: Path, work: Path) -> None:

@@ -96,10 +96,8 @@ def _load_known(
     folder = _named_folder(known, named) or fetch(known, say)
     origin = folder / ORIGIN
     source = origin.read_text(encoding="utf-8").strip() if origin.is_file() else str(folder)
-    rows = read_folder(folder, columns)
-    dataset = make_dataset(
-        known.name, replace(rows, domain=known.domain), source=source, rating_scale=known.rating_scale
-    )
+    rows = replace(read_folder(folder, columns), domain=known.domain)
+    dataset = make_dataset(known.name, rows, source=source, rating_scale=known.rating_scale)
     interactions = dataset.interactions
     counts = (len(dataset.users), len(np.unique(interactions.item)), len(interactions))
     if counts != (known.users, known.items, known.interactions):

@@ -417,7 +417,6 @@ def _renamed(attributes: Mapping[str, Arrow], taken: frozenset[str]) -> Iterator
 
 def _list_column(lengths: NDArray[np.int64], fields: Mapping[str, Arrow], order: NDArray[np.intp]) -> Arrow:
     """Return a column of lists of structs, of so many entries each, taken from the fields in this order."""
-    entries = pa.StructArray.from_arrays(
-        [column.take(pa.array(order)) for column in fields.values()], names=list(fields)
-    )
+    taken = [column.take(pa.array(order)) for column in fields.values()]
+    entries = pa.StructArray.from_arrays(taken, names=list(fields))
     return pa.ListArray.from_arrays(pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32()), entries)

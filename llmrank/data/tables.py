@@ -71,12 +71,8 @@ LIKE: Mapping[str, tuple[str, ...]] = {
 """Words in the names of columns that seem to be one, though they are called otherwise."""
 EARLIEST = 3e8
 """Seconds since the epoch: numbers below it (1979) are no times."""
-_HINTS = {
-    "number": "correct it",
-    "score": "correct it",
-    "gain": "write a number, or true and false",
-    "time": TIME_HINT,
-}
+_HINTS = {"gain": "write a number, or true and false", "time": TIME_HINT}
+"""What to do about a value that is none; of others, correct it."""
 MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
 
 
@@ -168,7 +164,7 @@ class Table:
                 numbers.append(math.nan if value is None or value == "" else float(value))
             except (TypeError, ValueError):
                 line = int(self.lines[row])
-                problem, hint = f"{value!r} is no {what}", _HINTS[what]
+                problem, hint = f"{value!r} is no {what}", _HINTS.get(what, "correct it")
                 raise InputError(problem, path=self.path, line=line, field=name, hint=hint) from None
         return np.array(numbers)
 
@@ -187,9 +183,8 @@ class Table:
         is_time = dated or re.match(r"\s*\d{4}-\d\d", first)
         for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")) if is_time else ():
             with suppress(pa.ArrowInvalid):
-                return (
-                    column.cast(kind, safe=not dated).cast(pa.int64()).cast(pa.float64(), safe=False).to_numpy() / 1e6
-                )
+                micros = column.cast(kind, safe=not dated).cast(pa.int64()).cast(pa.float64(), safe=False)
+                return micros.to_numpy() / 1e6
         times = self.numbers(name, "time")
         largest = float(np.nanmax(np.abs(times))) if np.isfinite(times).any() else 0.0
         units = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
@@ -197,7 +192,7 @@ class Table:
         if (outside := (seconds < YEAR_1) | (seconds >= YEAR_10000)).any():
             row = int(outside.argmax())
             problem, line = f"{times[row]:g} is no time", int(self.lines[row])
-            raise InputError(problem, path=self.path, line=line, field=name, hint=_HINTS["time"])
+            raise InputError(problem, path=self.path, line=line, field=name, hint=TIME_HINT)
         return seconds
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from llmrank.answers.blocks import marker
 from llmrank.answers.listing import Listing, agrees, is_as_shown
@@ -241,9 +241,9 @@ def is_misplaced(listing: Listing, text: str) -> bool:
     """Return whether an entry of a list says that it should stand elsewhere in it."""
     lines = text.split("\n")
     own = {one.line: one for one in listing.mentions if 0 < one.line <= len(lines) and one.text}
-    is_title = {at: one.match is not None and one.match.stage == "exact" for at, one in own.items()}
-    said = (lines[at - 1].partition(one.text)[2] if is_title[at] else lines[at - 1] for at, one in own.items())
-    return any(_MISPLACED.search(words[:400]) for words in said)
+    behind = (lines[at - 1].partition(one.text)[2] for at, one in own.items())
+    within = (one.text for one in own.values() if one.match and one.match.stage == "normalised")  # Heat (should be …)
+    return any(_MISPLACED.search(words[:400]) for words in chain(behind, within))
 
 
 def is_repeated(listing: Listing) -> bool:

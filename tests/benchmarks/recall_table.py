@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where results and checkpoints are kept")
     parser.add_argument("--data", nargs="+", default=["ml-100k", "ml-latest-small"])
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=(*MODELS, "ctrl"))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--cpu-minutes", type=float, default=60, help="the most a training may take")
     parser.add_argument("--show", action="store_true", help="fit nothing")

@@ -260,9 +260,10 @@ def _fields(lines: list[Line]) -> Block | None:
 def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
     """Return where records in lines that begin here end (`Title: Heat`, `Match: high`, and so on), and their table."""
     first = _FIELD.fullmatch(lines[at].text)
-    if first is None or head_role(first[1]) != "item":
+    if first is None or head_role(first[1]) not in ("item", "rank"):
         return None
     records: list[dict[str, str]] = []
+    named_in: list[int] = []
     end = at
     for number, line in enumerate(lines[at:], at):
         field = _FIELD.fullmatch(line.text) if line.kind == "none" else None
@@ -271,11 +272,19 @@ def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
         if field and field[1] == first[1]:
             records.append({})
         if field:
-            records[-1][field[1].casefold().strip()] = field[2].strip(" \"'*_,")
+            key = field[1].casefold().strip()
+            if len(records) > 1 and key not in records[0]:
+                break  # Note: behind the last record
+            records[-1][key] = field[2].strip(" \"'*_,")
+            named_in += [line.number] * (head_role(key) == "item")
             end = number + 1
-    alike = len(records) > 1 and len(records[0]) > 1 and all(record.keys() == records[0].keys() for record in records)
-    block = _records(records) if alike else None
-    return (end, block) if block else None
+    alike = len(records) > 1 and all(record.keys() == records[0].keys() for record in records)
+    if not alike or len(records[0]) < 2 or len(named_in) != len(records):
+        return None
+    rows = [
+        Row(tuple(record[key] for key in records[0]), number) for record, number in zip(records, named_in, strict=True)
+    ]
+    return end, Block("table", rows=rows, header=tuple(records[0]))
 
 
 _TABS = re.compile(r"\t++")

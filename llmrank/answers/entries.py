@@ -55,8 +55,8 @@ _COMMA = re.compile(
     r" ?(?:[,;] (?:and |& )?| \| | / | (?:>|<|→|=>|->|=) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )"
 )
 _REMARK = re.compile(
-    r" [-–—]{1,3} |: | \(|[.!?] |, | (?=(?:because|since|which|is|was|would|has|scores?|for its?|due to)\b)"
-    r"| (?=[★⭐]|\d(?:\.\d)?/\d|(?:directed )?by [A-Z])"
+    r" [-–—]{1,3} |[:.!?](?P<closed>[*_]{1,3})? | \(|, | (?=(?:because|since|which|is|was|would|has|scores?|for its?"
+    r"|due to)\b)| (?=[★⭐]|\d(?:\.\d)?/\d|(?:directed )?by [A-Z])"
 )
 _EDITION = re.compile(
     r"[ :,(–—-]{1,5}(?:the )?(?:director['’]s cut|(?:extended|special|theatrical|final|original|uncut|remastered"
@@ -370,6 +370,13 @@ def _is_heading(line: Line) -> bool:
     return line.text.startswith(("#", "**", "__")) and line.text.endswith(("*", "_", ":"))
 
 
+_BECAUSE = re.compile(
+    r"(?<=[)\w\"]),? (?:because|since|as|given that) (?:the (?:user|viewer|reader|customer)|you|they|he|she)\b[^.!?\n]*"
+    r"\b(?:liked|loved|watched|enjoyed|rated|seen|read|played|bought)\b[^>\n]*$"
+)
+"""Behind titles, why: `because the user has enjoyed Heat`."""
+
+
 def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     """Return what a line that is no entry of a list names, None if nothing: `weak` where it stands in a sentence."""
     text, head = line.text, ""
@@ -378,6 +385,9 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
         said = re.split(r"(?<=[.!?]) ", text)
         text = " ".join(one for one in said if not (_DECLINES.search(one) or _leaves_out(one, [])))
+        line = Line(line.number, text)
+    if because := _BECAUSE.search(text[:2000]):
+        text = text[: because.start()]
         line = Line(line.number, text)
     mentions = _entry(line, text, index, marked=False)
     if not mentions and (at := max(text.find(": ", 0, 400), text.rfind(": ", 0, 400))) >= 0:
@@ -467,8 +477,8 @@ def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
         at = found.end()
         if int(found[1]) == len(numbers) + 1 and depth == 0:
             numbers.append(found.span())
-    if len(numbers) < 2:
-        return None
+    if len(numbers) < 2 or (begun and len(numbers) == 2 and body[: numbers[1][1]].rstrip().endswith(":")):
+        return None  # Terminator 2: Judgment Day
     body = body[: numbers[-1][1]] + _without_dismissed(body[numbers[-1][1] :])
     pieces = [body[one[1] : two[0]].strip(" ,;|") for one, two in pairwise([*numbers, (len(body), 0)])]
     parts = [mention for piece in pieces if piece for mention in _one(piece, index)]
@@ -560,8 +570,9 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
     """`Alien - a classic of its kind`: a title, and a remark that cannot be a part of a title."""
     for mark in reversed([*islice(_REMARK.finditer(body, 0, index.longest), _REMARKS)]):
         said = body[mark.start() : mark.start() + 2000]
-        closed = body[mark.start() - 1] in "*_" and "*" not in said and "_" not in said  # *Dune*, Frank Herbert
-        if closed or _is_remark(said) or _EDITION.match(said) or _AUTHOR.match(said) or _ASIDE.match(said):
+        closed = mark["closed"] or body[mark.start() - 1] in "*_"  # **Dune:** a classic; *Dune*, Frank Herbert
+        alone = closed and not {*"*_"} & {*body[mark.end() :][:2000]}
+        if alone or _is_remark(said) or _EDITION.match(said) or _AUTHOR.match(said) or _ASIDE.match(said):
             mention = _mention(body[: mark.start()], index)
             if mention.match and said[0] == "," and _mention(said[1:].partition(",")[0], index).match:
                 return None  # Heat, Fargo, Alien (in this order)
@@ -699,12 +710,13 @@ def _is_sentence(text: str) -> bool:
 
 def _is_remark(text: str) -> bool:
     """Return whether the text is a remark on a title: no letters, or words in lower case as no title has them."""
+    is_said = text.endswith(".")
     text = text.strip(" -–—:,.;()\t*_")
     if not any(map(str.isalpha, text[:400])) or _PLACE.fullmatch(text):
         return True
     words = _content_words(text)
     lower = sum(word[0].islower() for word in words)
-    return lower >= 1 and 2 * lower >= len(words) and (text[0].islower() or lower >= 2 or text.endswith("."))
+    return lower >= 1 and 2 * lower >= len(words) and (text[0].islower() or lower >= 2 or is_said)
 
 
 def _is_title_like(text: str) -> bool:

@@ -85,6 +85,13 @@ They will like it. They would not like horror as much.
 LISTS = {
     "numbered": lambda titles: "\n".join(f"{at}. {title}" for at, title in enumerate(titles, 1)),
     "with reasons": lambda titles: "\n".join(f"{at}. {title} - great for you" for at, title in enumerate(titles, 1)),
+    "bold up to a colon": lambda titles: "\n".join(
+        f"{at}. **{title}:** A must-see" for at, title in enumerate(titles, 1)
+    ),
+    "sentences behind": lambda titles: "\n".join(
+        f"{at}. {title}. Highly recommended." for at, title in enumerate(titles, 1)
+    ),
+    "records": lambda titles: "\n\n".join(f"Rank: {at}\nTitle: {title}" for at, title in enumerate(titles, 1)),
     "dashes": lambda titles: "\n".join(f"- {title}" for title in titles),
     "in one line": ", ".join,
     "JSON": lambda titles: str([*titles]).replace("'", '"'),

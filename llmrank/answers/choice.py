@@ -135,7 +135,10 @@ class Choice(TextFormat):
             if _is_of_another(plainest[0], text, index):
                 return unparsed(response, text, "ambiguous")
             beside = len({word.text for word in every} - {plainest[0].text})
-            repairs = {"named_beside": beside, "commented": 0 if beside else comments(text.splitlines())}
+            repairs = {
+                "named_beside": beside,
+                "commented": 0 if beside else comments(text.splitlines(), question.items),
+            }
             return answered(response, repairs, ranked=(question.items[at].item_id,))
         if plainest:
             return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})

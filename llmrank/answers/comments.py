@@ -8,12 +8,14 @@ rule knows the sentence: it is `repaired` (`commented`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from llmrank.answers.doubt import LOWER_IS_BETTER
 from llmrank.answers.listing import Mention
+from llmrank.answers.normalise import folded
 from llmrank.answers.phrases import BEST_FIRST, WORST, WORST_FIRST
+from llmrank.types import Item
 
 _WORDS = (
     # it says no to something
@@ -23,7 +25,7 @@ _WORDS = (
     # it is an example, or a question back
     r"examples?|e\.g|instance|template|layout|placeholder|sample|provided?|share|send",
     # the other way round
-    rf"{WORST}|less|lower|worse|weaker|poorest|fewest|last|reversed?|ascending|increasing|opposite|unlikely|most un\w+"
+    rf"{WORST}|less|lower|worse|weaker|fewest|last|reversed?|ascending|increasing|opposite|unlikely|most un\w+"
     r"|un\w+sten|dislikes?|hates?|avoid|skip|discard\w*|eliminat\w+|reject\w*|exclu(?!siv)\w+|omit\w*|smaller|smallest",
     # taken back
     r"instead|however|except|yet|actually|wait|swap\w*|should|rather|correction|mistake|sorry"
@@ -34,29 +36,70 @@ _WORDS = (
     r"|length|shown|original\w*|respectively|ranks (?:of|for)|tied?|ties|equal\w*|both|either|alternatively|ends?",
 )
 _TROUBLE = re.compile(rf"(?<![\w.])(?:{'|'.join(_WORDS)})(?![\w])", re.IGNORECASE)
-_HARMLESS = re.compile(
-    r"\b(?:let me know|feel free|don['’]t hesitate)\b[^.!\n]*|\bif you (?:have|need|want|would|['’]d)\b[^.!\n]*"
-    r"|\bat least\b|\bwhy not\b|\bcan['’]t (?:wait|go wrong)\b|\bno\.? ?\d",
-    re.IGNORECASE,
+_TASTE = r"genres?|themes?|tone|directors?|cast|actors|style"
+_ENTRIES = r"(?:ones?|entries|picks|titles|items|films|movies|books|games)"
+_ORDINARY = (
+    # what is offered
+    r"(?:let me know|feel free|don['’]t hesitate)\b[^.!\n]*|if you (?:have|need|want|would|['’]d)\b[^.!\n]*",
+    r"why not|if i had to|can['’]t (?:wait|go wrong)|once you(?:['’]ve| have)? (?:watched|seen|read|played|tried)",
+    # what was asked, and what the user did before
+    r"(?:the|this|your|these) (?:\w+ )?provided|you(?:['’]ve| have)? provided",
+    r"(?:do|does|did|have|has|had)(?:n['’]t| not)(?: yet)? (?:seem|appear|watched|seen|rated|read|interacted"
+    r"|shown(?= (?:\w+ )?interest))",
+    r"(?:you|user|viewer|reader|they)(?: (?:has|have)|['’]ve)? rated|(?:rated|rates) (?:\w+ ){0,3}highly",
+    # why the ranking is as it is
+    rf"(?:{_TASTE})\b(?:(?!\b(?:not|no|but|only|instead|ignor\w+)\b)[^.:;\n]){{0,60}}"
+    r"\b(?:release (?:years?|dates?|periods?)|ratings?|popularity)",
+    rf"(?:that|which|they|these|all|{_ENTRIES}) share|predicted ratings?",
+    r"should (?:appeal|suit|fit|match|resonate|help|be (?:right|an?|your|very|of))",
+    rf"(?:lower|bottom|last|later)(?:-ranked)? {_ENTRIES}\b[^.;\n]{{0,40}}\b(?:less|least|lower|weaker)",
+    r"at least|not (?:only|just)|last but not least|no doubt|no\.? ?\d+",
 )
+_HARMLESS = re.compile(rf"\b(?:{'|'.join(_ORDINARY)})\b", re.IGNORECASE)
+"""What ordinary introductions and closings say with such words."""
 _KNOWN = (WORST_FIRST, BEST_FIRST, LOWER_IS_BETTER)
 """Directions that the reader has heard and followed."""
 _CALLED_WORST = re.compile(rf"(?<!\w)(?:{WORST})(?!\w)", re.IGNORECASE)
+_BEHIND_TITLE = re.compile(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)", re.IGNORECASE)
+"""What a title has behind it: `Last Picture Show, The (1971)`."""
 _SIGNS = 2000
 
 
-def comments(said: Iterable[str]) -> int:
-    """Return in how many lines a word stands that may speak against what is read."""
-    return sum(_TROUBLE.search(_without_known(line[:_SIGNS])) is not None for line in said)
+def comments(said: Iterable[str], items: Sequence[Item]) -> int:
+    """Return in how many lines a word stands, outside the items' titles, that may speak against what is read."""
+    return _lines_with(_TROUBLE, map(_without_known, said), items)
 
 
 def _without_known(line: str) -> str:
+    line = line[:_SIGNS]
     for pattern in (_HARMLESS, *_KNOWN):
         line = pattern.sub(" ", line)
     return line
 
 
-def comments_around(mentions: Sequence[Mention], text: str) -> int:
+def _lines_with(words: re.Pattern[str], lines: Iterable[str], items: Sequence[Item]) -> int:
+    """Return in how many lines one of the words stands outside the items' titles."""
+    found = [line for line in lines if words.search(line)]
+    titles: dict[str, list[tuple[int, str]]] = {}
+    for item in items if found else ():
+        title = _BEHIND_TITLE.sub("", folded(item.title)).lower()
+        for word in words.finditer(title):
+            titles.setdefault(word[0], []).append((word.start(), title))
+    return sum(any(not _is_of_a_title(word, titles) for word in words.finditer(line)) for line in found)
+
+
+def _is_of_a_title(word: re.Match[str], titles: Mapping[str, Sequence[tuple[int, str]]]) -> bool:
+    """Return whether a word stands in a title: in as much of it as the line has, or in quotes if it is all of it."""
+    for at, title in titles.get(word[0].lower(), ()):
+        start = word.start() - at
+        shown = word.string[start : start + len(title)].lower() if start >= 0 else ""
+        quoted = word.string[max(0, start - 1) : start] in {*"\"'“*"}
+        if shown and title.startswith(shown) and (len(shown) > len(word[0]) or quoted):
+            return True
+    return False
+
+
+def comments_around(mentions: Sequence[Mention], text: str, items: Sequence[Item]) -> int:
     """Return in how many places around the entries of a ranking a word stands that may speak against it.
 
     What is said of one entry may be anything, if it does not call it the worst.
@@ -68,13 +111,15 @@ def comments_around(mentions: Sequence[Mention], text: str) -> int:
             own.setdefault(mention.line, []).append(mention.text)
     before, behind = [], []
     for number, texts in own.items():
-        head, _, rest = lines[number - 1][:_SIGNS].partition(texts[0])
+        line = lines[number - 1][:_SIGNS]
+        first = texts[0] if texts[0] in line else texts[0].split(maxsplit=1)[0]  # **Heat** (1995)
+        head, _, rest = line.partition(first)
         before.append(head)
         behind.append(rest.rpartition(texts[-1])[2] if len(texts) > 1 else rest)
-    alone = len(own) == 1
-    return comments([*_beside(lines, sorted(own)), *before, *(behind if alone else ())]) + sum(
-        _CALLED_WORST.search(one) is not None for one in (() if alone else behind)
-    )
+    beside = [*_beside(lines, sorted(own)), *before]
+    if len(own) == 1:
+        return comments([*beside, *behind], items)
+    return comments(beside, items) + _lines_with(_CALLED_WORST, behind, items)
 
 
 _REASON = re.compile(

@@ -107,7 +107,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     )
     if answer.outcome is not Outcome.OK:
         return answer
-    return with_repairs(answer, {"commented": comments_around(reading.mentions, text)})
+    return with_repairs(answer, {"commented": comments_around(reading.mentions, text, question.items)})
 
 
 def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:

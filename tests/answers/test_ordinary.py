@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
+
 import pytest
 
 from llmrank.answers import answer_format
@@ -82,7 +85,7 @@ If they want action: start at the top.
 Once you have seen the first, try the second.
 They will like it. They would not like horror as much.
 """.strip().split("\n")
-LISTS = {
+LISTS: dict[str, Callable[[Sequence[str]], str]] = {
     "numbered": lambda titles: "\n".join(f"{at}. {title}" for at, title in enumerate(titles, 1)),
     "with reasons": lambda titles: "\n".join(f"{at}. {title} - great for you" for at, title in enumerate(titles, 1)),
     "bold up to a colon": lambda titles: "\n".join(
@@ -109,3 +112,69 @@ def test_ordinary_words_around_a_list_do_not_hide_it(
     answer = answer_format("titles").read(Response(text), Question(items, top=5))
     assert answer.outcome in (Outcome.OK, Outcome.REPAIRED), answer.reason
     assert answer.ranked == titles
+
+
+HARMLESS = """
+Based on the provided list and the user's preferences, I would rank the items as follows:
+The user seems to like crime films and doesn't seem to care for romances. My ranking is:
+The user likes thrillers. They haven't watched many comedies. My ranking:
+Given that you rated Pulp Fiction highly, I'd suggest:
+To determine the ranking, I considered genre, director and release period. Ranking:
+This list is based on genre, ratings and popularity:
+These should be right up your alley:
+If I had to order them:
+The top picks share themes with what the user has enjoyed, while the lower ones are less aligned:
+""".strip().split("\n")
+REASONS = (
+    "not as intense, but its dark humor should appeal",
+    "less aligned with the user's taste, yet popular",
+    "no supernatural elements; critically acclaimed",
+    "never gets old, if they like slow films",
+    "released in the same decade as their favorites",
+)
+
+
+@pytest.mark.parametrize("words", HARMLESS)
+def test_ordinary_introductions_and_reasons_are_no_comments(words: str) -> None:
+    titles = ORDERS[1]
+    reasons = "\n".join(
+        f"{at}. **{title}** - {reason}" for at, (title, reason) in enumerate(zip(titles, REASONS, strict=True), 1)
+    )
+    records = "\n\n".join(f"Title: {title}\nReason: {reason}" for title, reason in zip(titles, REASONS, strict=True))
+    for text in (reasons, records):
+        answer = answer_format("titles").read(
+            Response(f"{words}\n\n{text}"), Question(tuple(Item(title, title) for title in SHOWN))
+        )
+        assert (answer.ranked, answer.outcome) == (titles, Outcome.OK)
+
+
+TITLES = (
+    "Not Another Teen Movie (2001)",
+    "Last Picture Show, The (1971)",
+    "Worst Person in the World, The (2021)",
+    "Leave No Trace (2018)",
+    "If We Were Villains",
+    "Don't Starve",
+    "No-Slip Yoga Mat, 6 mm",
+)
+
+
+@pytest.mark.parametrize("form", [form for form in LISTS if form != "in one line"])
+def test_titles_are_no_comments(form: str) -> None:
+    for titles in (TITLES[::-1], TITLES[3:] + TITLES[:3]):
+        items = tuple(Item(title, title) for title in TITLES)
+        text = LISTS[form](titles) if form != "JSON" else json.dumps(titles)
+        answer = answer_format("titles").read(Response(text), Question(items))
+        assert (answer.ranked, answer.outcome) == (titles, Outcome.OK)
+
+
+def test_titles_behind_identifiers_are_no_comments() -> None:
+    items = tuple(Item(title, title) for title in TITLES)
+    order = (7, 3, 1, 5, 2, 6, 4)
+    numbers = tuple(str(at) for at in range(1, 8))
+    for form in ("{rank}. {title} [{number}]", "{rank}. **{title}** ([{number}]) - great", "[{number}] {title}"):
+        lines = (form.format(rank=at, number=one, title=TITLES[one - 1]) for at, one in enumerate(order, 1))
+        answer = answer_format("permutation").read(Response("\n".join(lines)), Question(items, numbers))
+        assert (answer.ranked, answer.outcome) == (tuple(TITLES[one - 1] for one in order), Outcome.OK)
+    chosen = answer_format("choice").read(Response("C: Worst Person in the World"), Question(items, (*"ABCDEFG",)))
+    assert (chosen.ranked, chosen.outcome) == ((TITLES[2],), Outcome.OK)

@@ -54,6 +54,7 @@ _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
+_YEAR = re.compile(r"(?:18|19|20)\d\d")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
 
 
@@ -225,7 +226,8 @@ class TitleIndex:
         if query.aliases or query.remarks:
             positions.update(self._names.get(without_article(query.whole), ()))
         found = [at for at in positions if _agree(query, self._titles[at])]
-        if not found and query.year and query.aliases:  # Shichinin no samurai (Seven Samurai) (1954)
+        several = any(map(_YEAR.fullmatch, (*query.aliases, *query.remarks)))  # titles with their years
+        if not found and query.year and query.aliases and not several:  # Shichinin no samurai (Seven Samurai) (1954)
             others = {at for alias in query.aliases for at in self._names.get(without_article(alias), ())}
             found = [at for at in others if self._titles[at].year == query.year]
         if not found and (part := self._last_parts.get(name)) and len(part) == 1:

@@ -147,7 +147,7 @@ _GRADES = (
     (1, r"low(?:er|est)?|less|bottom|last|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
     (
         2,
-        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up|honou?rable"
+        r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up|honou?rable|also worth"
         r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?",
     ),
     (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),

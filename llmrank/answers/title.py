@@ -107,7 +107,7 @@ def without_article(name: str) -> str:
 def is_plural(a: str, b: str) -> bool:
     """Return whether one of two words is the other's plural."""
     short, long = sorted((a, b), key=len)
-    return long in (f"{short}s", f"{short}es")
+    return long == f"{short}es" or (long == f"{short}s" and short[-1:] != "s")
 
 
 def numbers(name: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from http.cookies import CookieError
 from pathlib import Path
 from ssl import SSLCertVerificationError
@@ -28,6 +29,7 @@ from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
@@ -224,6 +226,7 @@ class Endpoint:
             headers=headers,
             # How many calls are under way is for the engine to say.
             connector=_Connector(limit=0),
+            response_class=_Response,
             cookie_jar=aiohttp.CookieJar(unsafe=True),
             # ASCII: an earlier answer may hold half a surrogate pair, which has no UTF-8.
             json_serialize=partial(json.dumps, separators=(",", ":")),
@@ -397,6 +400,18 @@ def _json(text: str) -> Any:  # noqa: ANN401 - JSON
         except (ValueError, RecursionError):
             continue
     return None
+
+
+class _Response(aiohttp.ClientResponse):
+    """A response after which the connection is closed where a call was given up: its answer may still come there, and
+    would be read as the answer to the next call that is sent in the meantime."""
+
+    async def start(self, connection: Connection) -> Self:
+        protocol = connection.protocol
+        await super().start(connection)
+        if protocol is not None and (self.status >= 500 or self.status == HTTPStatus.REQUEST_TIMEOUT):
+            protocol.force_close()
+        return self
 
 
 class _Connector(aiohttp.TCPConnector):

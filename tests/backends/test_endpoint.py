@@ -7,10 +7,11 @@ import base64
 import contextlib
 import gzip
 import html
+import itertools
 import json
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 from llmrank.backends.base import store_first
 from llmrank.backends.endpoint import Address, Endpoint
 from llmrank.backends.masking import Secrets
-from llmrank.backends.openai import open_openai, other_bases
+from llmrank.backends.openai import OpenAIBackend, open_openai, other_bases
 from llmrank.backends.refusals import ErrorBody, wait_of
 from llmrank.errors import (
     BackendError,
@@ -421,43 +422,79 @@ async def test_a_circle_of_redirects_ends() -> None:
 # --- connections ---
 
 
-@pytest.mark.parametrize("busy", [False, True])
-async def test_a_late_second_answer_is_not_read_as_that_to_the_next_call(busy: bool) -> None:
-    """As a gateway sends it that has given a call up already: on a connection that waits for its next call. While the
-    event loop is busy it has not read what came."""
-    calls, sent = 0, asyncio.Event()
+Send = Callable[[int, object], None]
+
+
+@contextlib.asynccontextmanager
+async def kept_open(play: Callable[[Send, int], Awaitable[None]]) -> AsyncGenerator[OpenAIBackend]:
+    """Give the backend of an endpoint that never closes a connection: `play` sends a status and JSON, as often as it
+    likes, for each call, and is told how many calls that connection has had."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal calls
-
-        def send(content: object) -> None:
+        def send(status: int, content: object) -> None:
             body = json.dumps(content).encode()
-            writer.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            head = HEAD.replace(b"200", str(status).encode())
+            writer.write(head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
+        calls = 0
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 if b"GET" in head:
-                    send({"data": []})
+                    send(200, {"data": []})
                     continue
                 length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
                 await reader.readexactly(int(length.split(b":")[1]))
                 calls += 1
-                send(completion(f"answer {calls}"))
-                await asyncio.sleep(0.01)
-                send(completion("late"))
-                sent.set()
+                await play(send, calls)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     backend = await open_openai(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", MODEL, api_key=KEY)
+    try:
+        yield backend
+    finally:
+        await backend.close()
+        server.close()
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_late_second_answer_is_not_read_as_that_to_the_next_call(busy: bool) -> None:
+    """As a gateway sends it that has given a call up already: on a connection that waits for its next call. While the
+    event loop is busy it has not read what came."""
+    answers, sent = itertools.count(1), asyncio.Event()
+
+    async def play(send: Send, _: int) -> None:
+        send(200, completion(f"answer {next(answers)}"))
+        await asyncio.sleep(0.01)
+        send(200, completion("late"))
+        sent.set()
+
     texts: list[str] = []
-    for _ in range(4):
-        sent.clear()
-        texts.append((await backend.answer(REQUEST)).text)
-        await (sent.wait() if busy else asyncio.sleep(0.1))
-    await backend.close()
-    server.close()
+    async with kept_open(play) as backend:
+        for _ in range(4):
+            sent.clear()
+            texts.append((await backend.answer(REQUEST)).text)
+            await (sent.wait() if busy else asyncio.sleep(0.1))
     assert texts == [f"answer {number}" for number in range(1, 5)]
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 524])
+async def test_what_comes_after_a_call_was_given_up_is_not_read_as_the_answer_to_the_next(status: int) -> None:
+    """The late answer comes when the next call has been sent already, so that nothing shows whose it is."""
+    given_up = False
+
+    async def play(send: Send, calls: int) -> None:
+        nonlocal given_up
+        if not given_up:
+            given_up = True
+            send(status, {"error": {"message": "upstream timeout"}})
+        else:
+            send(200, completion("late" if calls > 1 else "answer"))
+
+    async with kept_open(play) as backend:
+        with pytest.raises(TransientError, match=str(status)):
+            await backend.answer(REQUEST)
+        assert (await backend.answer(REQUEST)).text == "answer"
 
 
 async def test_tls_to_a_plain_port_is_a_clear_line() -> None:

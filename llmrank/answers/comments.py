@@ -11,9 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from llmrank.answers.doubt import LOWER_IS_BETTER
+from llmrank.answers.doubt import LOWER_IS_BETTER, bare_title
 from llmrank.answers.listing import Mention
-from llmrank.answers.normalise import folded
 from llmrank.answers.phrases import BEST_FIRST, WORST, WORST_FIRST
 from llmrank.types import Item
 
@@ -60,8 +59,6 @@ _HARMLESS = re.compile(rf"\b(?:{'|'.join(_ORDINARY)})\b", re.IGNORECASE)
 _KNOWN = (WORST_FIRST, BEST_FIRST, LOWER_IS_BETTER)
 """Directions that the reader has heard and followed."""
 _CALLED_WORST = re.compile(rf"(?<!\w)(?:{WORST})(?!\w)", re.IGNORECASE)
-_BEHIND_TITLE = re.compile(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)", re.IGNORECASE)
-"""What a title has behind it: `Last Picture Show, The (1971)`."""
 _SIGNS = 2000
 
 
@@ -82,7 +79,7 @@ def _lines_with(words: re.Pattern[str], lines: Iterable[str], items: Sequence[It
     found = [line for line in lines if words.search(line)]
     titles: dict[str, list[tuple[int, str]]] = {}
     for item in items if found else ():
-        title = _BEHIND_TITLE.sub("", folded(item.title)).lower()
+        title = bare_title(item)
         for word in words.finditer(title):
             titles.setdefault(word[0], []).append((word.start(), title))
     return sum(any(not _is_of_a_title(word, titles) for word in words.finditer(line)) for line in found)

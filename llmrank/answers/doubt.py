@@ -11,9 +11,11 @@ from itertools import chain, islice
 
 from llmrank.answers.blocks import marker
 from llmrank.answers.listing import Listing, agrees, is_as_shown
-from llmrank.answers.matching import TitleIndex
+from llmrank.answers.matching import TitleIndex, title_index
+from llmrank.answers.normalise import folded
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import BEST_TO_WORST, meaning
+from llmrank.types import Item
 
 
 def _any_of(*patterns: str) -> re.Pattern[str]:
@@ -132,7 +134,7 @@ _AS_GIVEN = _any_of(
 _TOP = _any_of(
     r"\b(?:number one|no\. ?1|winner|top (?:pick|choice|spot|recommendation|match)|best (?:pick|choice|match|fit|bet)"
     r"|first (?:place|choice|pick)|most (?:likely|relevant|recommended|suitable)"
-    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most)\b|#1\b"
+    r"|strongest (?:pick|choice|recommendation|match|fit)|recommend(?:ed)? (?:the )?most)\b|#1\b(?<!, #1)"
 )
 _ON_CONDITION = _any_of(
     r"\b(?:if|when|in case|unless|mood|tonight|not|also|second|another|honou?rable|bonus|worst|least|among|history"
@@ -194,13 +196,29 @@ _BECAUSE = re.compile(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer
 """`Since the user liked Alien, I recommend, in order:`"""
 
 
-def of_the_first(first: int, said: Sequence[str], index: TitleIndex) -> bool:
+def of_the_first(first: int, said: Sequence[str], items: tuple[Item, ...]) -> bool:
     """Return whether a clause calls another item than the first of a ranking the best, or that one the worst."""
     lines = (line[:2000] for line in said if _TOP.search(line[:2000]) or _BOTTOM.search(line[:2000]))
-    clauses = [*islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCES)]
-    best = (index.named_in(one) for one in clauses if _TOP.search(one) and not _ON_CONDITION.search(one))
-    worst = (index.named_in(one) for one in clauses if _BOTTOM.search(one) and not _TOP.search(one))
-    return any(one and first not in one for one in best) or any(one == {first} for one in worst)
+    for clause in islice((one for line in lines for one in _CLAUSE.split(line)), _SENTENCES):
+        if not (named := title_index(items).named_in(clause)):
+            continue
+        words = clause.lower()
+        for at in named:
+            words = words.replace(bare_title(items[at]), " ")
+        is_top = _TOP.search(words) is not None
+        if is_top and first not in named and not _ON_CONDITION.search(words):
+            return True
+        if not is_top and named == {first} and _BOTTOM.search(words):
+            return True
+    return False
+
+
+def bare_title(item: Item) -> str:
+    """Return a title in lower case without its year and an article behind it: `Last Picture Show, The (1971)`."""
+    return _BEHIND_TITLE.sub("", folded(item.title)).lower()
+
+
+_BEHIND_TITLE = re.compile(r" \(\d{4}\)$|, (?:the|an?)(?= \(\d{4}\)$|$)", re.IGNORECASE)
 
 
 def is_discussion(listing: Listing, text: str) -> bool:

@@ -173,8 +173,7 @@ def _names_another_first(reading: Listing, text: str, question: Question) -> boo
     """Return whether what stands beside a ranking calls another item than its first the best."""
     own = {mention.line for mention in reading.mentions}
     beside = [line for number, line in enumerate(text.split("\n"), 1) if number not in own and not _FIELDS.match(line)]
-    index = title_index(question.items)
-    return any(doubt.of_the_first(first, beside, index) for first in [*reading.named][:1])
+    return any(doubt.of_the_first(first, beside, question.items) for first in [*reading.named][:1])
 
 
 _FIELDS = re.compile(r"\s*[\[{]?\s*\"\w{1,40}\" ?:|\s*[\[{]\s*\{? ?\"\w{1,40}\" ?:")

@@ -178,3 +178,15 @@ def test_titles_behind_identifiers_are_no_comments() -> None:
         assert (answer.ranked, answer.outcome) == (tuple(TITLES[one - 1] for one in order), Outcome.OK)
     chosen = answer_format("choice").read(Response("C: Worst Person in the World"), Question(items, (*"ABCDEFG",)))
     assert (chosen.ranked, chosen.outcome) == ((TITLES[2],), Outcome.OK)
+
+
+SERIES = ("The Hunger Games (The Hunger Games, #1)", "Emma", "Dune (Dune Chronicles, #1)", "The Best Choice (2001)")
+
+
+@pytest.mark.parametrize("order", [(2, 1, 4, 3), (4, 2, 1, 3)])
+def test_titles_behind_a_chain_call_nothing_the_best(order: tuple[int, ...]) -> None:
+    items = tuple(Item(title, title) for title in SERIES)
+    chain = " > ".join(f"[{one}]" for one in order)
+    lines = "\n".join(f"- [{one}] {SERIES[one - 1]}: shares its themes with what they read" for one in order)
+    answer = answer_format("permutation").read(Response(f"{chain}\n\n{lines}"), Question(items, (*"1234",)))
+    assert answer.ranked == tuple(SERIES[one - 1] for one in order)

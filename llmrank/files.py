@@ -37,6 +37,13 @@ def cannot_write(path: Path, error: OSError) -> InputError:
     return InputError(f"cannot be written: {error.strerror or error}", path=path, hint=hint)
 
 
+def check_no_device(path: Path, hint: str = "name a file") -> None:
+    """Raise InputError for a device or a pipe: a file must not take its place, and one that nobody writes to is waited
+    for without end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError("is a device or a pipe, and no file", path=path, hint=hint)
+
+
 def append_line(file: io.FileIO, line: bytes, path: Path) -> None:
     """Append a line, which must end in a line break, whole or not at all; it is in the file when this returns.
 
@@ -64,8 +71,7 @@ def writing(path: Path, *, overwrite: bool = True, private: bool = False) -> Gen
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise InputError("is a device or a pipe, and would be replaced", path=path, hint="name a file")
+        check_no_device(path)
         os.close(os.open(temporary, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE if private else 0o666))
         yield temporary
         with temporary.open("rb") as file:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PrivateAttr
 
 from llmrank.errors import InputError, from_validation, nearest
 from llmrank.types import Usage
-from llmrank.yaml_text import read_yaml
+from llmrank.yaml_text import read_text, read_yaml
 
 MILLION = 1_000_000
 OLD_DAYS = 365
@@ -138,13 +138,7 @@ class Prices(BaseModel):
 def read_prices(path: Path) -> Prices:
     """Return the prices in a YAML file of the form above; raises InputError with file and field."""
     hint = "write date, currency, and models with input and output for each (money per million tokens)"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a price file") from error
-    except UnicodeDecodeError as error:
-        raise InputError("not UTF-8", path=path, hint="save it as UTF-8") from error
-    values, lines = read_yaml(text, path)
+    values, lines = read_yaml(read_text(path, "name a price file"), path)
     try:
         prices = Prices.model_validate(values)
     except ValidationError as error:

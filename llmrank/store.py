@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.errors import InputError
-from llmrank.files import PRIVATE
+from llmrank.files import PRIVATE, check_no_device
 from llmrank.types import Closable, Message, Request, Response, Sampling, Structured, Thinking, Usage, adapter
 
 BUSY_SECONDS = 60.0
@@ -233,6 +233,7 @@ class Store(Closable):
                 self._db.execute("SELECT key FROM response LIMIT 1")
             else:
                 if not in_memory:
+                    check_no_device(path, "name a file with --store")
                     path.parent.mkdir(parents=True, exist_ok=True)
                     # SQLite gives the files beside it the same mode.
                     os.close(os.open(path, os.O_CREAT, PRIVATE))

@@ -21,6 +21,18 @@ Lines = dict[tuple[str, ...], int]
 """The line on which each key stands, by the keys above it and itself."""
 
 
+def read_text(path: Path, hint: str = "check the file's permissions") -> str:
+    """Return the text of a file that a person wrote; raises InputError where it is not UTF-8, and with the hint where
+    it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError("not UTF-8", path=path, line=line, hint="save the file as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path, hint=hint) from error
+
+
 def read_yaml(source: str, path: Path, *, first_line: int = 1) -> tuple[dict[Any, Any], Lines]:
     """Return the mapping in a YAML text and the lines of its keys; `first_line` is the line on which the text begins.
 

@@ -316,6 +316,12 @@ def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
     assert path.read_text() == "my notes\n" * 1000
 
 
+def test_a_pipe_is_no_store_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"device or a pipe[\s\S]*--store"):
+        Store(tmp_path / "pipe")
+
+
 def test_another_database_is_refused_for_reading(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "other") as other:
         other.execute("CREATE TABLE t (x)")

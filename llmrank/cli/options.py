@@ -156,12 +156,9 @@ def _bare(kind: Any) -> Any:  # noqa: ANN401 - any type
 def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
     if path is None:
         return
-    from llmrank.yaml_text import read_yaml
+    from llmrank.yaml_text import read_text, read_yaml
 
-    try:
-        values, lines = read_yaml(path.read_text(encoding="utf-8"), path)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="name a YAML file") from error
+    values, lines = read_yaml(read_text(path, "name a YAML file"), path)
     options = {text: one.name for one in context.command.params for text in one.opts}
     for key in map(str, values):
         if f"--{key}" not in options:

@@ -75,7 +75,7 @@ def list_command(task: str | None, ranker: str | None, long: bool, as_json: bool
 def show_command(name: str | None, variables: bool) -> None:
     """Print the file of template NAME."""
     from llmrank.prompting import find_template
-    from llmrank.prompting.library import read_text
+    from llmrank.yaml_text import read_text
 
     if variables:
         click.echo("\n".join(_variables()))

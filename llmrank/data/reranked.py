@@ -24,7 +24,7 @@ from llmrank.data.candidate_writing import check_free, json_line, write_lines, w
 from llmrank.data.candidates import CandidateFile, RawRows, file_format, row_objects
 from llmrank.data.rows import Arrow
 from llmrank.errors import InputError, refuse_differences
-from llmrank.files import append_line, cannot_write, claim, write_json
+from llmrank.files import append_line, cannot_write, check_no_device, claim, write_json
 from llmrank.types import Closable, Outcome, Ranking, Usage
 
 ABSENT = -1
@@ -78,6 +78,7 @@ class RerankedWriter(Closable):
         self._settings = json.loads(json.dumps(settings))
         source = candidates.path if isinstance(candidates.path, Path) else None
         check_free(path, overwrite=True, sources=[source])
+        check_no_device(self._part, "remove it, or name another output")
         self.finished = not overwrite and self._is_finished()
         """Whether the output was there already, made from the same input with the same settings."""
         self._offsets, self._done, self._end = array("q"), bytearray(), 0

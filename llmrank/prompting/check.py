@@ -16,11 +16,12 @@ from llmrank.errors import InputError, nearest
 from llmrank.plugin import KINDS, plugin_names
 from llmrank.prompting.front import NAME
 from llmrank.prompting.identifiers import IDS, WORDS, Ids
-from llmrank.prompting.library import SUFFIX, read_text, template_paths
+from llmrank.prompting.library import SUFFIX, template_paths
 from llmrank.prompting.template import PLAIN_VIEW, PromptTemplate, read_template
 from llmrank.prompting.variables import FIELDS, TRUTH
 from llmrank.prompting.view import View
 from llmrank.types import AnswerFormat, Case, Event, Item, Message, Outcome, Question, Response
+from llmrank.yaml_text import read_text
 
 ANSWERS: Mapping[str, frozenset[str]] = {
     "listwise": frozenset({"titles", "permutation", "json", "one_title"}),

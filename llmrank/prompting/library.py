@@ -9,6 +9,7 @@ from typing import Literal
 
 from llmrank.errors import InputError, nearest
 from llmrank.prompting.template import PromptTemplate, read_template
+from llmrank.yaml_text import read_text
 
 SUFFIX = ".jinja"
 WORDINGS = "wordings"
@@ -81,17 +82,6 @@ def compared_templates(name: str, other: str | None = None) -> tuple[Path, Path]
         hint = f"name the template to compare it with: llmrank prompts diff {name} OTHER"
         raise InputError(f"no template {found.stem!r} comes with llmrank", hint=hint)
     return shipped, found
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a template file; raises InputError where it is not UTF-8."""
-    try:
-        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError("not UTF-8", path=path, line=line, hint="save the file as UTF-8") from error
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", path=path, hint="check the file's permissions") from error
 
 
 def load_template(name: str | Path) -> PromptTemplate:

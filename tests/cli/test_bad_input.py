@@ -120,6 +120,13 @@ def test_an_unknown_variable_in_a_template_is_named_with_its_line(tmp_path: Path
     assert "mine.jinja" in ran.stderr and "line 8" in ran.stderr and "historie" in ran.stderr
 
 
+@pytest.mark.parametrize("content", ["seed: 1".encode("utf-16"), "model: Amélie".encode("latin1")])
+def test_a_config_file_in_another_encoding_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.yaml").write_bytes(content)
+    ran = llmrank(tmp_path, "eval", "--config", "run.yaml")
+    assert ran.returncode == 2 and "run.yaml, line 1: not UTF-8" in ran.stderr and "Traceback" not in ran.stderr
+
+
 def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("prompt: parl\n")
     assert "did you mean 'palr'?" in llmrank(tmp_path, "eval", "--config", "run.yaml").stderr

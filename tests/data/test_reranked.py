@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from base64 import urlsafe_b64decode
 from decimal import Decimal
 from pathlib import Path
@@ -346,6 +347,15 @@ def test_the_output_is_never_the_input(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="the output is the input"):
             RerankedWriter(out, CandidateFile(path), settings=SETTINGS, overwrite=True)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_pipe_in_the_place_of_the_unfinished_file_is_not_waited_for(overwrite: bool, tmp_path: Path) -> None:
+    path, out = source(tmp_path), tmp_path / "out.jsonl"
+    out.touch()
+    os.mkfifo(tmp_path / "out.jsonl.part")
+    with pytest.raises(InputError, match="device or a pipe"):
+        RerankedWriter(out, CandidateFile(path), settings=SETTINGS, overwrite=overwrite)
 
 
 def test_what_another_process_is_writing_is_not_removed(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from llmrank.prompting import (
     template_origin,
     template_paths,
 )
-from llmrank.prompting.library import read_text
+from llmrank.yaml_text import read_text
 
 from .cases import FRONT
 

@@ -47,6 +47,8 @@ PART_BYTES = 1 << 20
 MOST_SHOWN = 1 << 16
 """Characters that are looked at of what is no JSON."""
 MOST_REDIRECTS = 3
+STOOD_STILL, GRACE = 0.2, 1.0
+"""Seconds by which a time limit may be noticed late, and what is then given to read what has come."""
 MOST_COOKIES = 64
 CONNECT_SECONDS = 30.0
 LONG_WAIT = 3.0
@@ -329,7 +331,7 @@ class Endpoint:
             self._session.cookie_jar.clear()
         try:
             url = self._urls.get(path) or self._urls.setdefault(path, self._joined(path))
-            async with asyncio.timeout(timeout):
+            async with _within(timeout):
                 for _ in range(MOST_REDIRECTS):
                     async with self._session.request(
                         method,
@@ -383,6 +385,26 @@ class Endpoint:
         upgraded = (here.scheme, there.scheme) == ("http", "https")
         same = upgraded or (here.scheme, here.port) == (there.scheme, there.port)
         return there if there.host == here.host and same else None
+
+
+@asynccontextmanager
+async def _within(seconds: float | None) -> AsyncGenerator[None]:
+    """Raise TimeoutError after so many seconds, as `asyncio.timeout` does; but where this process itself stood still
+    when they ended (stopped, or waiting for a disk), what has come meanwhile is read first: it is paid for."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + (seconds or 0.0)
+
+    def expire() -> None:
+        now = loop.time()
+        limit.reschedule(now + GRACE if now - due > STOOD_STILL else now)
+
+    async with asyncio.timeout(None) as limit:
+        timer = None if seconds is None else loop.call_at(due, expire)
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 def _untrusted(error: Exception) -> str:

@@ -9,10 +9,12 @@ import gzip
 import html
 import itertools
 import json
+import threading
 import time
 import tracemalloc
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -553,6 +555,35 @@ async def test_what_is_waited_for_is_said_and_only_when_it_takes_long(monkeypatc
         await (await open_openai(server.base_url, MODEL, say=said.append)).close()
         await asyncio.sleep(0.1)
     assert not said
+
+
+async def test_an_answer_that_came_while_this_process_stood_still_is_not_given_up() -> None:
+    """As after SIGSTOP, or while another process held the Store: the time limit and the answer are met at once."""
+
+    class Slow(BaseHTTPRequestHandler):
+        """In a thread, so that it goes on while the event loop does not."""
+
+        def do_GET(self) -> None:
+            self._send({"data": []})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            time.sleep(0.3)
+            self._send(completion("x" * (1 << 20)))
+
+        def _send(self, content: object) -> None:
+            body = json.dumps(content).encode()
+            self.wfile.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        backend = await open_openai(f"http://127.0.0.1:{server.server_port}/v1", MODEL, api_key=KEY, timeout=0.5)
+        answer = asyncio.create_task(backend.answer(REQUEST))
+        await asyncio.sleep(0.1)
+        time.sleep(0.9)
+        assert len((await answer).text) == 1 << 20
+        await backend.close()
+        server.shutdown()
 
 
 async def test_a_silent_endpoint_is_given_up_after_the_timeout() -> None:

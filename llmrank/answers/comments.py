@@ -64,7 +64,7 @@ _SIGNS = 2000
 
 def comments(said: Iterable[str], items: Sequence[Item]) -> int:
     """Return in how many lines a word stands, outside the items' titles, that may speak against what is read."""
-    return _lines_with(_TROUBLE, map(_without_known, said), items)
+    return _lines_with(_TROUBLE, [_without_known(line) for line in said if _TROUBLE.search(line[:_SIGNS])], items)
 
 
 def _without_known(line: str) -> str:

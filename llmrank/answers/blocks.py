@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, cast
 
@@ -258,33 +258,51 @@ def _fields(lines: list[Line]) -> Block | None:
 
 
 def _fields_below(lines: Sequence[Line], at: int) -> tuple[int, Block] | None:
-    """Return where records in lines that begin here end (`Title: Heat`, `Match: high`, and so on), and their table."""
+    """Return where records in lines that begin here end (`Title: Heat`, `Match: high`, and so on), and their table.
+
+    What the first record does not have ends them: a scan that finds no table is over after two records, so that the
+    time stays linear.
+    """
     first = _FIELD.fullmatch(lines[at].text)
     if first is None or head_role(first[1]) not in ("item", "rank"):
         return None
-    records: list[dict[str, str]] = []
-    named_in: list[int] = []
-    end = at
-    for number, line in enumerate(lines[at:], at):
-        field = _FIELD.fullmatch(line.text) if line.kind == "none" else None
-        if line.text and field is None:
+    records: list[dict[str, tuple[str, int]]] = []
+    for number in range(at, len(lines)):
+        field = _FIELD.fullmatch(lines[number].text) if lines[number].kind == "none" else None
+        if field is None and lines[number].text:
             break
-        if field and field[1] == first[1]:
+        if field is None:
+            continue
+        key = field[1].casefold().strip()
+        if field[1] == first[1]:
+            if records and not (_is_record(records[0]) and _has_told(records[-1], records[0])):
+                break
             records.append({})
-        if field:
-            key = field[1].casefold().strip()
-            if len(records) > 1 and key not in records[0]:
-                break  # Note: behind the last record
-            records[-1][key] = field[2].strip(" \"'*_,")
-            named_in += [line.number] * (head_role(key) == "item")
-            end = number + 1
-    alike = len(records) > 1 and all(record.keys() == records[0].keys() for record in records)
-    if not alike or len(records[0]) < 2 or len(named_in) != len(records):
+        elif key in records[-1] or len(records[-1]) == _MOST_FIELDS or (len(records) > 1 and key not in records[0]):
+            break  # Note: behind the last record
+        records[-1][key] = (field[2].strip(" \"'*_,"), number)
+    while records and not _has_told(records[-1], records[0]):
+        records.pop()  # it breaks off
+    if len(records) < 2:
         return None
+    heads = tuple(records[0])
+    named = next(head for head in heads if head_role(head) == "item")
     rows = [
-        Row(tuple(record[key] for key in records[0]), number) for record, number in zip(records, named_in, strict=True)
+        Row(tuple(record.get(head, ("", 0))[0] for head in heads), lines[record[named][1]].number) for record in records
     ]
-    return end, Block("table", rows=rows, header=tuple(records[0]))
+    return max(number for _, number in records[-1].values()) + 1, Block("table", rows=rows, header=heads)
+
+
+_MOST_FIELDS = 20
+
+
+def _is_record(fields: Mapping[str, object]) -> bool:
+    return len(fields) > 1 and any(head_role(key) == "item" for key in fields)
+
+
+def _has_told(record: Mapping[str, object], first: Mapping[str, object]) -> bool:
+    """Return whether a record has the item, the rank and the score that the first has."""
+    return all(key in record for key in first if head_role(key))
 
 
 _TABS = re.compile(r"\t++")

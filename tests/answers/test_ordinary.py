@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
 
 from llmrank.answers import answer_format
+from llmrank.answers.blocks import split
 from llmrank.types import Item, Outcome, Question, Response
 
 SHOWN = ("Heat", "Fargo", "Alien", "Jaws", "Speed")
@@ -190,3 +192,24 @@ def test_titles_behind_a_chain_call_nothing_the_best(order: tuple[int, ...]) -> 
     lines = "\n".join(f"- [{one}] {SERIES[one - 1]}: shares its themes with what they read" for one in order)
     answer = answer_format("permutation").read(Response(f"{chain}\n\n{lines}"), Question(items, (*"1234",)))
     assert answer.ranked == tuple(SERIES[one - 1] for one in order)
+
+
+def test_records_may_lack_a_reason_and_end_before_a_note() -> None:
+    items = tuple(Item(title, title) for title in SHOWN)
+    records = [f"Title: {title}\nReason: it fits" for title in ORDERS[1]]
+    records[2] = records[2].partition("\n")[0]
+    text = "\n\n".join((*records, "Note: tastes differ."))
+    answer = answer_format("titles").read(Response(text), Question(items))
+    assert (answer.ranked, answer.outcome) == (ORDERS[1], Outcome.OK)
+
+
+@pytest.mark.parametrize("record", ["Title: a", "Rank: a\nName: b\nTitle: c", "Rank: 1\nNote: b", "Movie a{at}: b"])
+def test_the_time_of_records_is_linear(record: str) -> None:
+    def seconds(count: int) -> float:
+        names = (chr(97 + at % 26) + chr(97 + at // 26 % 26) for at in range(count))
+        text = "\n".join(record.replace("{at}", name) for name in names)
+        began = time.process_time()
+        split(text)
+        return time.process_time() - began
+
+    assert seconds(4000) < 8 * max(seconds(1000), 0.01)

@@ -19,6 +19,9 @@ from llmrank.types import Backend, Failure, Reply, Request, Response
 CLAIM_WAITS = (0.02, 0.05, 0.1, 0.25)
 """Seconds between looks for an answer that another process is waiting for; the last one is repeated."""
 
+CLAIM_TOLD = 60.0
+"""Seconds of waiting for another process that a person is told of: it may be stopped, and keeps what it claimed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
@@ -45,7 +48,7 @@ class Caller:
     ) -> None:
         """`concurrency` is how many calls are under way at once; None: as many as the endpoint takes (`Limit`). `say`
         is told of long waits."""
-        self.backend, self.store = backend, store
+        self.backend, self.store, self._say, self._tells_of_claims = backend, store, say, True
         self.policy, self.clock = policy or RetryPolicy(), clock or Clock()
         self.limit, self._retries = Limit(concurrency, self.clock), Retries(self.policy, self.clock, say)
         self.calls = 0
@@ -148,8 +151,14 @@ class Caller:
 
     async def _claim(self, key: str) -> Response | None:
         """Return once the question is ours to ask (None), or with its answer if another process gets it first."""
-        waits = chain(CLAIM_WAITS, repeat(CLAIM_WAITS[-1]))
+        waits, told_at = chain(CLAIM_WAITS, repeat(CLAIM_WAITS[-1])), self.clock.now() + CLAIM_TOLD
         while not self.store.claim(key):
+            if self._tells_of_claims and self.clock.now() > told_at:
+                self._tells_of_claims = False
+                self._say(
+                    f"waiting for another process, which has been asking the same question for {CLAIM_TOLD:g} s "
+                    f"({self.store.path}); where it stands still, end it, and the question is asked here"
+                )
             await self._pause(next(waits))
             if (reply := self.store.get(key)) is not None:
                 return reply

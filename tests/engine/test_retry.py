@@ -18,7 +18,7 @@ from llmrank.engine import Caller, CaseResult, RetryPolicy, rank_all
 from llmrank.engine.clock import Clock
 from llmrank.engine.retry import Retries, Tries
 from llmrank.errors import FatalBackendError, TransientError
-from llmrank.store import Store
+from llmrank.store import Store, request_key
 from llmrank.types import (
     BaseRanker,
     Case,
@@ -278,3 +278,23 @@ def test_an_outage_keeps_no_trace_of_most_of_the_cases_that_it_meets() -> None:
         return sum(one() is not None for one in met)
 
     assert asyncio.run(fail(3000)) <= 1000
+
+
+def test_a_process_that_keeps_what_it_claimed_is_told_of_once(store: Store) -> None:
+    """It may have been stopped (Ctrl-Z), which ends no claim."""
+    said: list[str] = []
+    questions = [Request((Message("user", text),)) for text in ("a", "b")]
+    keys = [request_key(Endpoint.identity, question) for question in questions]
+
+    async def work() -> list[str]:
+        with Store(store.path) as other:
+            assert all(map(other.claim, keys))
+            caller = Caller(Endpoint(lambda user, at: None), store, 2, say=said.append)
+            asked = asyncio.create_task(caller.ask(questions))
+            await asyncio.sleep(50)
+            assert not said
+            await asyncio.sleep(600)
+            assert len(said) == 1 and "another process" in said[0] and str(store.path) in said[0]
+        return [exchange.reply.text for exchange in await asked if isinstance(exchange.reply, Response)]
+
+    assert simulate(work()) == ["a", "b"]

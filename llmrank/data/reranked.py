@@ -254,6 +254,13 @@ def check_output(path: Path) -> None:
     check_free(path, overwrite=finished_settings(path).exists() or unfinished(path).exists())
 
 
+def check_store(store: Path, path: Path) -> None:
+    """Raise InputError where the Store bears the name of the output or of a file beside it, which would replace it."""
+    if store.resolve() in [one.resolve() for one in (path, unfinished(path), finished_settings(path))]:
+        hint = "name another file with --store"
+        raise InputError("the Store and the output would be one file", path=store, hint=hint)
+
+
 def unfinished(path: Path) -> Path:
     """Return where the rows of an output stand until it is finished."""
     return path.with_name(path.name + ".part")

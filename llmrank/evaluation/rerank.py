@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from llmrank.data.candidate_row import RERANKED_FIELDS, CandidateRow
 from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, file_format
-from llmrank.data.reranked import RerankedWriter, check_output
+from llmrank.data.reranked import RerankedWriter, check_output, check_store
 from llmrank.engine import Budget, CaseResult, Estimate
 from llmrank.errors import EngineDiedError, InputError, LlmrankError, MissingError, TooManyErrorsError, UnfinishedError
 from llmrank.evaluation.cases import checked_cases
@@ -186,8 +186,11 @@ class RerankJob:
             raise InputError(problem, path=candidates, field="--engine", hint=hint)
         file_format(output)
         if shard is not None:
-            return [partition_file(candidates, output, shard, store)]
-        return [Partition(candidates, output, store or default_store())]
+            part = partition_file(candidates, output, shard, store)
+        else:
+            part = Partition(candidates, output, store or default_store())
+        check_store(part.store, part.output)
+        return [part]
 
     def _check_parts(self) -> None:
         """Raise InputError for settings that only a job of one process can keep."""

@@ -211,6 +211,14 @@ def test_two_processes_fill_one_store_together(folder: Path, url: str) -> None:
     assert json.loads(ran.stdout)["responses"] == 2 * CASES
 
 
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.part", "_out.jsonl.settings.json"])
+def test_a_store_that_a_reranking_would_replace_is_refused(folder: Path, url: str, name: str) -> None:
+    arguments = asking(url, "rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "palr", store=f"./{name}")
+    for more in ((), ("--dry-run",), ("--force",)):
+        refused(run(folder, *arguments, *more), "would be one file", "--store")
+    assert not (folder / name).exists()
+
+
 def test_a_file_that_is_no_store_is_refused_and_kept(folder: Path, url: str) -> None:
     before = (folder / "candidates.jsonl").read_bytes()
     refused(run(folder, *asking(url, *EVAL, store="candidates.jsonl")), "candidates.jsonl", "not a database", "--store")

@@ -212,4 +212,5 @@ def test_the_time_of_records_is_linear(record: str) -> None:
         split(text)
         return time.process_time() - began
 
-    assert seconds(4000) < 8 * max(seconds(1000), 0.01)
+    # The best of several tries each, compared; no clock alone.
+    assert min(seconds(4000) for _ in range(4)) < 8 * max(min(seconds(1000) for _ in range(4)), 0.01)

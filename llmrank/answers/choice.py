@@ -38,7 +38,8 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 _AVOIDED = re.compile(
-    r"\b(?:avoid|skip|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
+    r"\b(?:avoid|(?:stay|keep) away from|skip"
+    r"|reject|exclude|drop|leave out|rul(?:e|ed|es|ing) out|pass on|(?:any|every)thing but|dislikes?"
     r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
     r"|be|is|are|most|my|your|user|pick|choice|option|movie|film|title|item|product|passage|candidate|match|fit"

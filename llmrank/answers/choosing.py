@@ -196,6 +196,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     listing.ambiguous |= (
         doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)
     )
+    listing.ambiguous |= is_as_shown(listing.named) and doubt.asks_back(_after(listing, text))
     listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
     listing.ambiguous |= doubt.is_compared(listing, text) or doubt.is_even(listing, text)
     return listing
@@ -227,6 +228,9 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
         for entry in (entries[0], entries[-1])
     )
     worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
+    if not (worst_first or best_last):  # Least suitable: Heat … The best of the lot: Fargo
+        texts = [lines[at.line - 1] if at.line <= len(lines) else "" for at in (entries[0], entries[-1])]
+        worst_first, best_last = _WORST_LABEL.match(texts[0]), _BEST_LABEL.match(texts[1])
     if worst_first and best_last:
         listing.mentions.reverse()
     elif (worst_first or best_last) and not _BEST_MARK.search(first):
@@ -255,6 +259,9 @@ _TAIL, _LAST = 4000, 100
 """Characters at the end of a list's last line, and entries in it, of which the last is looked for."""
 
 
+_WORST_LABEL, _BEST_LABEL = (
+    re.compile(rf"\W*(?:the )?(?:{word})\b[^:\n]{{0,30}}: ", re.IGNORECASE) for word in ("worst|least", "best|most")
+)
 _WORST_MARK, _BEST_MARK = (
     re.compile(
         rf"[(–—:,-] ?(?:the |my )?(?:{word})(?: (?:match|fit|likely|relevant|recommended|suited|suitable|choice"

@@ -36,7 +36,8 @@ _UNORDERED = _any_of(
     r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
     r"\b(?:worldwide|domestic|total) box office\b|\bbox office (?:of|results|gross|takings|numbers)\b",
     r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
-    r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b|\bcheapest first\b",
+    r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
+    r"|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
     r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
     r"(?! (?:fit|match|similar|and))",
@@ -56,7 +57,9 @@ _EVEN = _any_of(
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
     r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b",
     r"\bi (?:really |honestly )?(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
-    r"\bnothing to (?:rank|order|sort|go on)\b",
+    r"\bnothing to (?:rank|order|sort|go on)\b|\bnot a ranking\b|\btake (?:it|this) as a ranking\b",
+    r"\bsettle on (?:either|one)\b|\bas for which\b|\bsend me\b[^.\n]{0,60}\band i(?:['’]ll| will)\b",
+    r"\b(?:put|listed|sorted)\b[^.\n]{0,30}\balphabetical",
     r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
     r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
@@ -77,7 +80,9 @@ _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are 
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
-_RANKS_OF = _any_of(r"\branks (?:of|for)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b")
+_RANKS_OF = _any_of(
+    r"\b(?:ranks|places|positions) (?:of|for|that)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b"
+)
 """What introduces the ranks of the candidates in the order shown."""
 _COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100}: ", re.IGNORECASE)
 """`Heat vs Fargo: Fargo`"""
@@ -162,6 +167,14 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
         or (by_scores and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )
+
+
+def asks_back(after: str) -> bool:
+    """Return whether what stands behind a list asks a question before it is ordered."""
+    return _BEFORE_ORDERING.search(after[:2000]) is not None
+
+
+_BEFORE_ORDERING = _any_of(r"\bbefore i (?:do|start|begin|rank|order|sort)\b[^.\n]{0,100}\?")
 
 
 def of_the_ends(listing: Listing, text: str) -> set[bool]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
-from llmrank.answers.blocks import Block, Line, marker, word_set
+from llmrank.answers.blocks import ORDINALS, Block, Line, marker, word_set
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import TitleIndex
@@ -259,13 +259,15 @@ def _scored(bodies: list[str], listing: Listing) -> None:
         scores = [found["value"] for body in bodies if (found := _SCORED_FIRST.match(body))]
     if not scores:  # Heat: high, Fargo: low
         scores = [str(found) for body in bodies if (found := grade(_last_words(body)))]
+    if places := _places_in_words(bodies):
+        scores = places
     starred = all(body.endswith((*"★⭐🌟🔥❤👍☆",)) for body in bodies)
     if starred and {*scores} == {"1"} and not any(body.endswith("☆") for body in bodies):
         return  # an ornament
     if not len(scores) == len(bodies) == len(listing.mentions) or len(set(scores)) < 2:
         listing.ambiguous |= len(scores) == len(bodies) == len(listing.mentions) > 2  # all are scored alike
         return
-    ranks = all(_SAYS_RANK.search(body[-40:]) for body in bodies)
+    ranks = bool(places) or all(_SAYS_RANK.search(body[-40:]) for body in bodies)
     rated = all("/" in score or "out" in score for score in scores) and len(set(scores)) < len(scores)
     if rated and not ranks:
         return
@@ -276,6 +278,18 @@ def _scored(bodies: list[str], listing: Listing) -> None:
     else:
         listing.mentions = [listing.mentions[at] for at in order]
         listing.ordered, listing.scored = True, are_scores(scores, role)
+
+
+def _places_in_words(bodies: list[str]) -> list[str]:
+    """Return the places that entries are given in words (`Heat: third place`), nothing where one has none."""
+    found = [_PLACE_IN_WORDS.search(body[-60:]) for body in bodies]
+    words = [one[1].lower() for one in found if one]
+    if len(words) < len(bodies):
+        return []
+    return [str(len(bodies) if word == "last" else ORDINALS.index(word) + 1) for word in words]
+
+
+_PLACE_IN_WORDS = re.compile(rf"[-–—:(,] ?({'|'.join(ORDINALS)}|last) (?:place|choice|pick)\b", re.IGNORECASE)
 
 
 def _last_words(text: str) -> str:
@@ -380,7 +394,7 @@ _BECAUSE = re.compile(
 def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     """Return what a line that is no entry of a list names, None if nothing: `weak` where it stands in a sentence."""
     text, head = line.text, ""
-    if text.endswith(":"):
+    if text.endswith(":") or _NOTE_LINE.match(text):
         return None  # what introduces the list may name what the user liked
     if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
         said = re.split(r"(?<=[.!?]) ", text)
@@ -428,6 +442,10 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and _CHATTER.match(before)
     return None if declined else listing
+
+
+_NOTE_LINE = re.compile(r"notes?: (?=.*\b(?:already|not|\w+n['’]t|excluded|omitted|skipped)\b)", re.IGNORECASE)
+"""`notes: Heat was already seen`"""
 
 
 def _leaves_out(text: str, mentions: Mentions) -> str:

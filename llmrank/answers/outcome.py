@@ -47,7 +47,8 @@ def declines(text: str) -> bool:
 
 
 _AWAITS = re.compile(
-    r"\b(?:(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend|output|answer)"
+    r"\b(?:(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend|output|answer"
+    r"|reply|respond)"
     r"|once you (?:share|give|provide|send|confirm))\b.{0,400}"
     r"\b(?:please (?:provide|share|send|paste)\b[^.\n]{0,40}\b(?:history|watched|read|films|movies|books|items"
     r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send|confirm)"

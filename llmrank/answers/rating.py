@@ -122,6 +122,10 @@ _RANGE = re.compile(
     rf"{_DIGITS}(?: ?[-–—~] ?| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{_NUMBER}){_END}",
     re.IGNORECASE,
 )
+_NEEDS = re.compile(r"\bi(?:['’]d| would)? need\b[^.\n]*", re.IGNORECASE)
+"""`For a rating I'd need to know 3 books`"""
+_OFF = re.compile(rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) stars? (?:off|less|short|below|under)\b", re.IGNORECASE)
+"""`one star off a perfect five`"""
 _NO_RATING = re.compile(
     r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system)\b"
     r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
@@ -190,9 +194,9 @@ def _plain(text: str, question: Question) -> str:
         ends = _number(found["value"]), _number(found["until"])
         return " " if ends[0] <= low and ends[1] == high else _RANGE_MARK
 
-    text = _NOT_QUITE.sub(" ", text)
+    text = _NOT_QUITE.sub(" ", _NEEDS.sub(" ", text))
     text = "\n".join(" ".join(line.split()) for line in _NO_RATING.sub(" ", text).splitlines())
-    text = _WORD_RANGE.sub(f"{_RANGE_MARK} ", text)
+    text = _OFF.sub(f"{_RANGE_MARK} ", _WORD_RANGE.sub(f"{_RANGE_MARK} ", text))
     if [number[1] for number in islice(_LISTED.finditer(text), 2)] == ["1", "2"]:
         text = _LISTED.sub("", text)
     return _BOUND.sub(_RANGE_MARK, _RANGE.sub(mark, text))

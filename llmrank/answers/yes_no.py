@@ -118,6 +118,9 @@ class YesNo:
             return unparsed(response, text, "ambiguous" if verdicts else "no_yes_or_no")
         verdict = verdicts.pop()
         beside = sum((word.casefold() == "yes") != verdict for word in _PLAIN.findall(text))
+        if verdict and _BEGINS.match(text) and _HATES.search(text[:_SAID]):
+            return unparsed(response, text, "ambiguous")
+        beside += verdict and _SPEAKS_AGAINST.search(text[:_SAID]) is not None
         return answered(response, {"named_beside": beside}, value=float(verdict))
 
     def labels(self, question: Question) -> tuple[str, ...]:
@@ -131,13 +134,19 @@ class YesNo:
 
 def _said_of_it(text: str) -> set[bool]:
     """Return whether sentences say that the user will like it, or that they will not."""
-    return {said["not"] is None for said in _WILL_LIKE.finditer(text[:_SAID])}
+    return {(said["not"] is None) == (said["hate"] is None) for said in _WILL_LIKE.finditer(text[:_SAID])}
 
 
 _SAID = 2000
+_HATES = re.compile(r"\b(?:will|would) (?:be )?(?:hated?|disliked?)\b", re.IGNORECASE)
+"""`Yes, I have read it all. They would hate it.`"""
+_SPEAKS_AGAINST = re.compile(
+    r"\b(?:will|would) (?:be )?not\b|\b(?:wo|would)n['’]t (?:like|enjoy|love)\b|\bunlikely\b", re.IGNORECASE
+)
+"""What may speak against a yes, and need not."""
 _WILL_LIKE = re.compile(
-    r"(?:^|[.!?] )(?:(?:the|this) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
-    r" (?:will|would)(?P<not> not|n['’]t)? (?:like|enjoy|love)"
+    r"(?:^|[.!?:] )(?:(?:the|this) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
+    r" (?:will|would)(?P<not> not|n['’]t)? (?:(?P<hate>hate|dislike)|like|enjoy|love)"
     r" (?:it|this|that|the (?:movie|film|book|game|song|product|item))[.!]",
     re.IGNORECASE,
 )

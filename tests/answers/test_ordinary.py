@@ -53,6 +53,8 @@ The box office aside, this is what fits best:
 The ranking, best first, not worst to best:
 I can rank these for you. Here you go:
 My list would look like this:
+Here is a ranking, from first place to last place:
+You wanted a list for a family night; stay with these:
 If I could recommend only five: these.
 In this order, best first:
 The answer, in order of fit:
@@ -86,6 +88,12 @@ The lower the number, the better the match.
 If they want action: start at the top.
 Once you have seen the first, try the second.
 They will like it. They would not like horror as much.
+Which of these have you seen already?
+Send me more titles and I can rank those too.
+Please note that this is a ranking by fit, and not by year.
+The longest film comes first by chance.
+As for the rest, they are all fine films.
+I would need more history to be surer.
 """.strip().split("\n")
 LISTS: dict[str, Callable[[Sequence[str]], str]] = {
     "numbered": lambda titles: "\n".join(f"{at}. {title}" for at, title in enumerate(titles, 1)),

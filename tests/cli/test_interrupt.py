@@ -102,7 +102,9 @@ async def test_calls_under_way_are_waited_for_whoever_asks_to_stop(
 
     async with ScriptedServer(answer=slow) as server:
         arguments = asking(server.base_url, *EVAL, "--no-profile", concurrency=3)
+        ignored = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # by nohup: what is ignored stays so in a new process
         process = await start(tmp_path, *arguments)
+        signal.signal(signal.SIGHUP, ignored)
         while len(asked) < 3:
             assert process.returncode is None
             await asyncio.sleep(0.02)

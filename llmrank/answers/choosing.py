@@ -119,7 +119,7 @@ _LABEL = re.compile(
     r"|watched|liked|that|correction|edit|revised|updated?|corrected|reasoning|attempt|draft|antwort|ergebnis|rangliste"
     r"|reihenfolge|réponse|classement|respuesta|clasificación|resposta|risposta|classifica|итог|ответ|рейтинг|кандидаты"
     r"|答案|排名|排序|结果|结论|候选|候補|候选电影|후보|순위|答え|不推荐|不推薦)"
-    r"(?: [A-Z1-9])?(?: \([^()\n]{1,40}\))?)[*_ ]{0,4}:[*_]{0,3}\s"
+    r"(?:(?:(?<=ranking)|(?<=list)|(?<=order)|(?<=option)) [A-Z1-9])?(?: \([^()\n]{1,40}\))?)[*_ ]{0,4}:[*_]{0,3}\s"
     r"|(?<=, )(?:i(?: would|['’]d)? (?:recommend|suggest|rank)|my (?:ranking|order|list|recommendations?))\b"
     r"[^.;:!?\n\d]{0,40}:[*_]{0,3}\s"
     r"|(?<=[.;!?–—] )(?P<back>(?:no,? )?(?:wait|actually|scratch that|correction|on second thought)\b[,.:;]?)\s",

@@ -211,6 +211,13 @@ def test_records_may_lack_a_reason_and_end_before_a_note() -> None:
     assert (answer.ranked, answer.outcome) == (ORDERS[1], Outcome.OK)
 
 
+def test_a_title_that_looks_like_a_label_is_one_title() -> None:
+    titles = ("Best of the Best 3: No Turning Back (1995)", "Sliding Doors (1998)", "Heat (1995)")
+    items = (*(Item(title, title) for title in titles), Item("again", titles[1]))  # a title twice, as in ml-100k
+    answer = answer_format("titles").read(Response("\n".join((*titles, titles[1]))), Question(items))
+    assert answer.ranked == (*titles, "again")
+
+
 @pytest.mark.parametrize("record", ["Title: a", "Rank: a\nName: b\nTitle: c", "Rank: 1\nNote: b", "Movie a{at}: b"])
 def test_the_time_of_records_is_linear(record: str) -> None:
     def seconds(count: int) -> float:

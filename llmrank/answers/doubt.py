@@ -84,6 +84,7 @@ _RANKS_OF = _any_of(
     r"\b(?:ranks|places|positions) (?:of|for|that)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b"
 )
 """What introduces the ranks of the candidates in the order shown."""
+_VERSUS = re.compile(r"\b(?:vs|versus)\b", re.IGNORECASE)
 _COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100}: ", re.IGNORECASE)
 """`Heat vs Fargo: Fargo`"""
 OTHER_SCALE = _any_of(
@@ -263,9 +264,10 @@ _ANY_OF_THEM = _any_of(r"\bany (?:of (?:them|these)|order would)\b|\bare all tie
 
 
 def is_compared(listing: Listing, text: str) -> bool:
-    """Return whether lines of a list say which of two items wins."""
+    """Return whether lines of a list say which of two items wins; a title with `vs.` in it compares nothing."""
     lines = text.split("\n")
-    return any(_COMPARED.match(lines[one.line - 1]) for one in listing.mentions if 0 < one.line <= len(lines))
+    own = (one for one in listing.mentions if 0 < one.line <= len(lines) and not _VERSUS.search(one.text))
+    return any(_COMPARED.match(lines[one.line - 1]) for one in own)
 
 
 def is_misplaced(listing: Listing, text: str) -> bool:

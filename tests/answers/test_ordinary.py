@@ -218,6 +218,13 @@ def test_a_title_that_looks_like_a_label_is_one_title() -> None:
     assert answer.ranked == (*titles, "again")
 
 
+def test_a_title_with_versus_in_it_compares_nothing() -> None:
+    titles = ("Scott Pilgrim vs. the World (2010)", "Heat (1995)", "Tucker & Dale vs Evil (2010)")
+    text = "\n".join(f"{at}. **{title}**: a fine film" for at, title in enumerate(titles, 1))
+    answer = answer_format("titles").read(Response(text), Question(tuple(Item(title, title) for title in titles)))
+    assert (answer.ranked, answer.outcome) == (titles, Outcome.OK)
+
+
 @pytest.mark.parametrize("record", ["Title: a", "Rank: a\nName: b\nTitle: c", "Rank: 1\nNote: b", "Movie a{at}: b"])
 def test_the_time_of_records_is_linear(record: str) -> None:
     def seconds(count: int) -> float:

@@ -1,6 +1,7 @@
 """Malformed answers of the kinds that models give, each with the readings that a careful person gives it.
 
-`malformed.jsonl` was written in 43 rounds, each before its answers were read by llmrank; `round` says in which.
+They were written in 43 rounds, each before its answers were read by llmrank; `round` says in which.
+`items.json` has the candidates of all.
 `readings` are the places of the items from 1, best first (or the rating, or 1 and 0 for yes and no), or `unparsed` with
 its reason; where a careful person can defend two, both are named. `first` is what had been decided before the project's
 own rules (the countdown, maps of ranks) were held against it. `not_yet` says what llmrank reads in its place.
@@ -18,11 +19,17 @@ import pytest
 from llmrank.answers import answer_format
 from llmrank.types import Item, Outcome, Question, Response
 
-LINES = Path(__file__).with_name("malformed.jsonl").read_text("utf-8").splitlines()
-TITLES: dict[str, list[str]] = json.loads(LINES[0])["items"]
-ITEM_IDS: dict[str, list[str]] = json.loads(LINES[0])["item_ids"]
+FOLDER = Path(__file__).with_name("malformed")
+ITEMS: dict[str, Any] = json.loads((FOLDER / "items.json").read_text("utf-8"))
+TITLES: dict[str, list[str]] = ITEMS["items"]
+ITEM_IDS: dict[str, list[str]] = ITEMS["item_ids"]
 """Of the items that do not have those of a test (`i1`)."""
-ROWS: list[dict[str, Any]] = [json.loads(line) for line in LINES[1:]]
+ROWS: list[dict[str, Any]] = [
+    json.loads(line)
+    for path in sorted(FOLDER.glob("rounds-*.jsonl"))
+    for line in path.read_text("utf-8").split("\n")
+    if line
+]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

@@ -27,8 +27,8 @@ _CALLED = re.compile(
 )
 _CHOSEN = re.compile(
     r"\b(?:(?:i['’]d|i would|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is"
-    r"|(?:1st|first|top|primary) (?:choice|pick|option|recommendation):?)"
-    r"[\s:*_\"'(\[]{1,6}$",
+    r"|(?:1st|first|top|primary) (?:choice|pick|option|recommendation):?|final answer(?: is)?:?)"
+    r"(?: (?:the )?(?:option|movie|film|title|item|product|passage|candidate|book|game|number))?[\s:*_\"'(\[]{1,6}$",
     re.IGNORECASE,
 )
 """What says of one identifier that it is the choice, where others are only called options."""

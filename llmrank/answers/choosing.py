@@ -192,7 +192,8 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
         _turn_by_marks(listing, text)
     listing.ambiguous |= doubt.of_the_order(listing.intro, said, _after(listing, text), by_scores=listing.scored)
     listing.ambiguous |= False in doubt.of_the_ends(listing, text)
-    listing.ambiguous |= doubt.OTHER_SCALE.search(said) is not None and not says_worst_first(said)
+    highest_first = doubt.HIGHEST_IS_BEST.search(said) is not None and not listing.scored
+    listing.ambiguous |= (highest_first or doubt.OTHER_SCALE.search(said) is not None) and not says_worst_first(said)
     listing.ambiguous |= (
         doubt.counts_otherwise(listing, text) or doubt.is_discussion(listing, text) or doubt.is_repeated(listing)
     )
@@ -332,6 +333,8 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
     if not (open_ones[-1].listing.described or open_ones[-1].listing.ambiguous):
         described = [group for group in open_ones if group.listing.described and is_as_shown(group.named)]
         open_ones = [group for group in open_ones if group not in described]  # each is looked at, then all are ranked
+    if len(open_ones) > 1 and _breaks_off(open_ones[-1].listing, open_ones[-2].listing):
+        open_ones = open_ones[:-1]
     longest = max(open_ones, key=lambda group: len(group.named))
     if all(agrees(group.named, longest.named) for group in open_ones):
         return longest.in_grades()
@@ -340,6 +343,13 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         return whole[-1].in_grades()
     longest.listing.ambiguous = True
     return longest.listing
+
+
+def _breaks_off(last: Listing, before: Listing) -> bool:
+    """Return whether a list repeats the one before it up to an entry in which it breaks off."""
+    *texts, cut = [one.text for one in last.mentions]
+    same = [one.text for one in before.mentions[: len(texts) + 1]]
+    return len(same) == len(texts) + 1 and texts == same[:-1] and same[-1] != cut and same[-1].startswith(cut)
 
 
 def _decided(groups: Sequence[_Group], owed: int) -> Listing:

@@ -87,8 +87,9 @@ _RANKS_OF = _any_of(
 _VERSUS = re.compile(r"\b(?:vs|versus)\b", re.IGNORECASE)
 _COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100}: ", re.IGNORECASE)
 """`Heat vs Fargo: Fargo`"""
+HIGHEST_IS_BEST = _any_of(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
+"""What says nothing new of scores, and turns ranks round."""
 OTHER_SCALE = _any_of(
-    r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)",
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
 )
 LOWER_IS_BETTER = _any_of(

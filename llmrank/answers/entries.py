@@ -65,7 +65,8 @@ _EDITION = re.compile(
 )
 _COMPARES = re.compile(r"\b(?:like|similar|reminiscent|because|since|than|loved|liked|enjoyed|watched|rated)\b")
 _LEAD_IN = re.compile(
-    r"\b(?=[a-z])(?:recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?"
+    r"\b(?=[a-z])(?:would (?:(?:most|likely|probably|really) ){0,2}(?:like|enjoy|love)"
+    r"|recommend(?:ing)?|suggest(?:ing)?|watch(?:ing)?|try(?:ing)?|picks?|choose|rank(?:ing|ed)?"
     r"|starts? with|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by"
     r"|then|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
     r"|d['’]abord|ensuite|puis|enfin|primero|segundo|tercero|luego|después|zuerst|dann|danach|prima|poi|infine"
@@ -84,7 +85,8 @@ _CHATTER = re.compile(
     re.IGNORECASE,
 )
 _RECOMMENDS = re.compile(
-    r"\b(?:recommend|suggest|would (?:most )?(?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)"
+    r"\b(?:recommend|suggest|would (?:(?:most|likely|probably|really) ){0,2}"
+    r"(?:pick|choose|watch|rank|put|go with|enjoy|like|love|start|be)"
     r"|['’]d (?:pick|choose|watch|rank|put|go with|start|say)|my (?:top|pick|choice|answer|ranking)"
     r"|best|top (?:pick|choice)"
     r"|should (?:watch|try|see)|rank|start with|followed by|order is|picks?|choose|answer|empfehl|würde|recommand"
@@ -108,8 +110,8 @@ _VERB = re.compile(
 )
 _TWO_PARTS = re.compile(r" (?:[-–—→←|]|->|<-|=>|--) ")
 _ARROWS = (re.compile(r" (?:->|→|=>) "), re.compile(r" (?:<-|←) "))
-_COLON = re.compile(r": ")
-"""Between an author and a book."""
+_COLON = re.compile(r":[*_]{0,3} ")
+"""Between an author and a book, or what an item is best for and the item."""
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
     r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
@@ -303,13 +305,19 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
     `Frank Herbert: Dune`, where no line names one otherwise."""
     if all(len(mentions) == 1 and mentions[0].match for mentions in found):
         return found
+
+    def title(part: str, number: int) -> Mention:
+        mention = _mention(part, index, number)
+        remarked = _remark(part, index) if sign is _COLON and not mention.match else None
+        return remarked[0]._replace(line=number) if remarked else mention
+
     nothing = len(lines) > 1 and not any(one.match for mentions in found for one in mentions)
     sign = next((sign for sign in _ARROWS if all(sign.search(line.body[:400]) for line in lines)), _TWO_PARTS)
-    if nothing and all(": " in line.body[:400] for line in lines):
+    if nothing and all(_COLON.search(line.body[:400]) for line in lines):
         sign = _COLON
     halves = [
         # A line that is a title as a whole has no parts: Star Wars: Episode IV - A New Hope.
-        [_mention(part, index, line.number) for part in parts]
+        [title(part, line.number) for part in parts]
         if len(parts) == 2 and len(mentions) < 3 and not _mention(line.body, index).match
         else None
         for line, mentions in zip(lines, found, strict=True)

@@ -51,6 +51,7 @@ _SIZE = re.compile(
 )
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
 """A word of letters and digits, as models of products are called: `1000xm5`."""
+_DOUBLE = re.compile(r"([a-z])\1")
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
 _NEXT_QUOTE = re.compile(r"[\"”]\s*[,;]\s*[\"“]")
@@ -312,7 +313,7 @@ class TitleIndex:
         near = 0.0
         for ours in names:
             for theirs in self._called[at]:
-                if ours.numbers == theirs.numbers:
+                if ours.numbers == theirs.numbers or ours.joined == theirs.joined:  # Q-30 and Q30
                     near = max(near, _likeness(ours, theirs, same_year))
         if near:
             return near
@@ -357,7 +358,7 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         return False
     shortest = 4 if same_year else 5 if len(words) > 1 else 7
     for a, b in zip(words, others, strict=True):
-        if a == b:
+        if a == b or (same_year and _with_double_letters(a, b)):
             continue
         short, long = (a, b) if len(a) <= len(b) else (b, a)
         alone = len(words) == 1
@@ -374,6 +375,11 @@ def _is_misspelt(words: Sequence[str], others: Sequence[str], same_year: bool) -
         if len(short) < shortest and (not same_year or swapped):
             return False
     return True
+
+
+def _with_double_letters(a: str, b: str) -> bool:
+    """Return whether two long words differ only in which letters are doubled: `Appolo`."""
+    return len(a) > 4 and len(b) > 4 and a[0] == b[0] and _DOUBLE.sub(r"\1", a) == _DOUBLE.sub(r"\1", b)
 
 
 def _is_part(shorter: Title, longer: Title) -> bool:

@@ -99,6 +99,11 @@ _PROGRAM = re.compile(
     re.MULTILINE,
 )
 """A program that would make a ranking: what it prints is not known."""
+_PRINTS = re.compile(
+    r"^for [^\n]{1,80} in (?:\w{1,40}|enumerate\(\w{1,40}, ?(?:start ?= ?)?1\)):\n[ \t]{1,8}print\([^\n]{1,80}\)\s*\Z",
+    re.MULTILINE,
+)
+"""The end of a program that prints a list as it is."""
 _LI_VALUE = re.compile(r"\bvalue\s?=\s?[\"']?(\d{1,4})")
 _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 
@@ -125,7 +130,8 @@ def normalise(text: str) -> str:
         text = _NTH_INSIDE.sub(lambda found: f" {_HAN.find(found[1]) + 1 or found[1]}. ", text)
     if "```" in text:
         parts = text.split("```")
-        parts[1::2] = ("" if _PROGRAM.search(part) else part for part in parts[1::2])
+        code = [_PRINTS.sub("", part) for part in parts[1::2]]
+        parts[1::2] = ("" if _PROGRAM.search(part) else part for part in code)
         text = "```".join(parts)
     if "~~" in text or "</" in text:
         text = _STRUCK.sub("", text)

@@ -13,7 +13,7 @@ _REFUSAL = re.compile(
     r"|(?:sorry|apologi[sz]e|unfortunately|apologies)\b[^.\n]{0,80}"
     r"\b(?:can(?:['’]t|not)|unable|not able|do not|don['’]t)"
     r"|as an? (?:ai|artificial|large language|language model)|it is (?:not possible|impossible) (?:for me )?to"
-    r"|(?:not|n['’]t have) enough information|without more information)\b",
+    r"|(?:not|n['’]t have) enough information|n['’]t have any information|not comfortable|without more information)\b",
     re.IGNORECASE,
 )
 

@@ -130,7 +130,8 @@ def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | No
     if len(found) < 2 or len({one.at for one in found}) < len(found):
         return None
     between = [text[one.end : two.start] for one, two in pairwise(found)]
-    gaps = [_gap(part) for part in (f"\n{text[: found[0].start]}", *between, f"{text[found[-1].end :]}\n")]
+    opening = _FOR_WHOM.sub("", text[: found[0].start])
+    gaps = [_gap(part) for part in (f"\n{opening}", *between, f"{text[found[-1].end :]}\n")]
     if not all(_is_known(gap.lead) for gap in gaps[:-1]) or _speaks_against(gaps):
         return None
     places = _places(gaps)
@@ -151,6 +152,10 @@ def _without_left_out(text: str) -> str:
     return "".join(" " * len(part) if meaning(part) == "left out" else part for part in parts)
 
 
+_FOR_WHOM = re.compile(r"\b(?:for|given|since|because|as)\b[^.,:;!?\n]* (?=I(?:['’]d| would|['’]ll)\b)", re.IGNORECASE)
+"""`For somebody who likes thrillers I'd start with Heat`"""
+_AFTER_THESE = re.compile(r"\bafter (?:these|those|all|the)(?: [\w-]+){1,3}(?=,)", re.IGNORECASE)
+"""`After these three thrillers, Heat`"""
 _SENTENCE = re.compile(r"((?<=[.!?]) |\n)")
 
 
@@ -232,6 +237,7 @@ def _is_known(lead: str) -> bool:
 
 def _gap(text: str) -> _Gap:
     """Return the parts of a text between two items."""
+    text = _AFTER_THESE.sub("after that", text)
     marks = [*_MARK.finditer(text)]
     if not marks:
         words = text.split()  # comes second while

@@ -52,7 +52,7 @@ _ALONE = rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half)?)(?!\w|(?<=[一二
 _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
 _EITHER_ALONE = rf"(?:{_DIGITS}|{_ALONE})"
 _UNIT = (
-    rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van) ?(?P<of>\d{{1,3}}|five|ten)(?:\.0)?(?![\w/]"
+    rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van) ?(?P<of>\d{{1,3}}|five|ten|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]"
     rf"|\.\d)(?: ?(?:{_STARS})(?!\w))?"
     rf"|[ -]?(?:{_STARS})(?!\w))"
 )
@@ -99,6 +99,10 @@ _CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 """What a text ends in: `so final answer: 4`, `I'd lower that to 4`."""
+_CONVERTED = re.compile(
+    rf"\b(?:correspond|translat|equat|convert|map)\w{{0,3}} to (?:an? |about )?{_DIGITS}{_UNIT}?", re.IGNORECASE
+)
+"""`8/10, which corresponds to a 4 on your scale`"""
 _BOUND = re.compile(
     rf"^\W*(?:less|more|lower|higher|greater) than {_DIGITS}|^\W*(?:below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}",
@@ -110,7 +114,7 @@ _WORD_RANGE = re.compile(
 _WORDED = re.compile(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{_WORD}{_UNIT}", re.IGNORECASE)
 """`I'd give it two out of five`"""
 _LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
-_UNITED = re.compile(rf"{_EITHER}{_UNIT}", re.IGNORECASE)
+_UNITED = re.compile(rf"{_EITHER_ALONE}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
 _LOOSE = re.compile(
     rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps"
@@ -119,7 +123,7 @@ _LOOSE = re.compile(
 )
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
 _RANGE = re.compile(
-    rf"{_DIGITS}(?: ?[-–—~] ?| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{_NUMBER}){_END}",
+    rf"{_DIGITS}(?: ?[-–—~] ?|-to-| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{_NUMBER}){_END}",
     re.IGNORECASE,
 )
 _NEEDS = re.compile(r"\bi(?:['’]d| would)? need\b[^.\n]*", re.IGNORECASE)
@@ -127,7 +131,8 @@ _NEEDS = re.compile(r"\bi(?:['’]d| would)? need\b[^.\n]*", re.IGNORECASE)
 _OFF = re.compile(rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) stars? (?:off|less|short|below|under)\b", re.IGNORECASE)
 """`one star off a perfect five`"""
 _NO_RATING = re.compile(
-    r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system)\b"
+    r"(?:(?<=[a-z] )\d{1,4} )?[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
+    r"|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system)\b"
     r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
     re.IGNORECASE,
 )
@@ -230,7 +235,7 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
                 return [*dict.fromkeys((*before, *after))]
         if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
             return [*dict.fromkeys((*_given([found]), *_rethought(text, scale)))]
-        for pattern in (_OPENS, _CONCLUDES, _PREDICTED, _WORDED):
+        for pattern in (_CONVERTED, _OPENS, _CONCLUDES, _PREDICTED, _WORDED):
             if len(given := _given(pattern.finditer(text))) == 1:
                 return given
         if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):

@@ -1,6 +1,6 @@
 """Malformed answers of the kinds that models give, each with the readings that a careful person gives it.
 
-They were written in 43 rounds, each before its answers were read by llmrank; `round` says in which.
+They were written in rounds, each before its answers were read by llmrank; `round` says in which.
 `items.json` has the candidates of all.
 `readings` are the places of the items from 1, best first (or the rating, or 1 and 0 for yes and no), or `unparsed` with
 its reason; where a careful person can defend two, both are named. `first` is what had been decided before the project's

@@ -467,8 +467,8 @@ SCORE_HEADS = word_set(
 )
 ITEM_HEADS = word_set(
     "title titles movie movies film films item items id ids identifier candidate candidates name product book "
-    "option passage document article song album game recipe restaurant label index titre título titolo titel película "
-    "filme 电影 片名 映画 фильм"
+    "option passage document article articles headline headlines song album game recipe restaurant label index titre "
+    "título titolo titel película filme 电影 片名 映画 фильм"
 )
 
 

@@ -20,9 +20,11 @@ _CALLED = re.compile(
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
+    r"|推[荐薦]第?|[选選][择擇]第?|mon choix|meine wahl|mi elección|la mia scelta|minha escolha"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
-    r"(?: (?:is|are|would be|the|recommendation|choice|match|fit|pick|passage|document|item|movie|film|product|option"
-    r"|candidate|one|identifier|ist|est|es|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$",
+    r"(?: ?:)?(?: (?:is|are|would be|the|number|recommendation|choice|match|fit|pick|passage|document|item|movie"
+    r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
+    r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$",
     re.IGNORECASE,
 )
 _CHOSEN = re.compile(
@@ -34,7 +36,7 @@ _CHOSEN = re.compile(
 """What says of one identifier that it is the choice, where others are only called options."""
 _DENIED = re.compile(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|nicht|pas|no(?!,? wait)|не)\b[^.;\n]{0,20}$"
-    r"|(?:而不是|而非|不推[荐薦])\W{0,6}$",
+    r"|(?:而不是|而非|不推[荐薦])[\W第]{0,6}$",
     re.IGNORECASE,
 )
 _AVOIDED = re.compile(
@@ -89,6 +91,8 @@ _SMALL_LETTER = re.compile(
 )
 """`b`, `Answer: b`"""
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
+_RANK_FIELD = re.compile(r"\"(?:rank|position|score|confidence|probability)\" ?: ?[\d.]{1,8},?", re.IGNORECASE)
+"""A number of a JSON object that is no identifier."""
 _OFFERED = re.compile(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)", re.IGNORECASE)
 """The question's last line repeated before the answer: `Movie A or Movie B: Movie B`."""
 
@@ -107,7 +111,7 @@ class Choice(TextFormat):
         text = plain_text(response.text, SHORT)
         if not text:
             return unparsed(response, text, "empty")
-        text = _OFFERED.sub("", text)
+        text = _RANK_FIELD.sub("", _OFFERED.sub("", text))
         text = next((part for part in NEXT_QUESTION.split(text, maxsplit=1) if part.strip()), text)
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")

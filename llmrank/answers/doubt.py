@@ -176,7 +176,10 @@ def asks_back(after: str) -> bool:
     return _BEFORE_ORDERING.search(after[:2000]) is not None
 
 
-_BEFORE_ORDERING = _any_of(r"\bbefore i (?:do|start|begin|rank|order|sort)\b[^.\n]{0,100}\?")
+_BEFORE_ORDERING = _any_of(
+    r"\bbefore i (?:do|start|begin|rank|order|sort)\b[^.\n]{0,100}\?",
+    r"\bplease (?:share|send|provide|give)\b[^\n]{0,100}\b(?:i['’]ll|i will|i can)(?: \w+)? (?:rank|order|sort)\b",
+)
 
 
 def of_the_ends(listing: Listing, text: str) -> set[bool]:

@@ -70,7 +70,8 @@ _LEAD_IN = re.compile(
     r"|starts? with|begin with|move on to|go on to|go on with|finish(?: off)? with|end with|go (?:for|with)|followed by"
     r"|then|first|next|finally|lastly|second|third|last|is|are|was|be|include|including|also|and"
     r"|d['’]abord|ensuite|puis|enfin|primero|segundo|tercero|luego|después|zuerst|dann|danach|prima|poi|infine"
-    r"|output|answer|movies?|items?|put|place|would be)[:,]? |:[*_]{0,3} ",
+    r"|output|answer|movies?|items?|put|place|would be)[:,]? |:[*_]{0,3} "
+    r"|\b(?:user|viewer|reader|player|customer|listener|order|ranking|list|picks?|recommendations?) ?(?:→|[-=]>) ",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
@@ -405,9 +406,10 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if text.endswith(":") or _NOTE_LINE.match(text):
         return None  # what introduces the list may name what the user liked
     if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
-        said = re.split(r"(?<=[.!?]) ", text)
-        text = " ".join(one for one in said if not (_DECLINES.search(one) or _leaves_out(one, [])))
-        line = Line(line.number, text)
+        said = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
+        if len(said) > 1:
+            text = " ".join(one for one in said if not (_DECLINES.search(one) or _leaves_out(one, [])))
+            line = Line(line.number, text)
     if because := _BECAUSE.search(text[:2000]):
         text = text[: because.start()]
         line = Line(line.number, text)
@@ -439,7 +441,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if said := _leaves_out(text, mentions):
         listing.intro = said
         return listing
-    colon = before.rstrip(" \"'“„«*_[").endswith((":", "=")) or before.rstrip().endswith((":", ">"))
+    colon = before.rstrip(" \"'“„«*_[").endswith((":", "=")) or before.rstrip().endswith((":", ">", "→"))
     if letters and not head:
         listing.intro = before
     if not any(one.match for one in mentions):
@@ -452,15 +454,23 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     return None if declined else listing
 
 
-_NOTE_LINE = re.compile(r"notes?: (?=.*\b(?:already|not|\w+n['’]t|excluded|omitted|skipped)\b)", re.IGNORECASE)
-"""`notes: Heat was already seen`"""
+_NOTE_LINE = re.compile(
+    r"notes?: (?=.*\b(?:already|not|\w+n['’]t|excluded|omitted|skipped)\b)"
+    r"|\W{0,4}(?:fun fact|trivia|did you know)\b",
+    re.IGNORECASE,
+)
+"""`notes: Heat was already seen`, `Fun fact: Heat was filmed in Los Angeles`"""
+
+
+_LOWER_FIRST = re.compile(r"\A(?:(?:I|[a-z]\S*) )+(?=\S)")
+"""Words before a title: `I would skip` Heat."""
 
 
 def _leaves_out(text: str, mentions: Mentions) -> str:
     """Return what a sentence says that leaves out the titles in it (`Heat and Fargo were left out`), else nothing."""
     text = text[:2000]
     for mention in mentions[:50]:
-        text = text.replace(mention.text, " ", 1) if mention.match else text
+        text = text.replace(_LOWER_FIRST.sub("", mention.text), " ", 1) if mention.match else text
     in_words = any(len(word) > 3 and word[0].islower() for word in text.split())
     return text if in_words and meaning(text) == "left out" else ""
 
@@ -507,7 +517,9 @@ def _inline_numbers(body: str, index: TitleIndex) -> Mentions | None:
         return None  # Terminator 2: Judgment Day
     body = body[: numbers[-1][1]] + _without_dismissed(body[numbers[-1][1] :])
     pieces = [body[one[1] : two[0]].strip(" ,;|") for one, two in pairwise([*numbers, (len(body), 0)])]
-    parts = [mention for piece in pieces if piece for mention in _one(piece, index)]
+    lines = [Line(0, piece, body=piece) for piece in pieces if piece]
+    found = _two_part_lines(lines, [_one(line.body, index) for line in lines], index)
+    parts = [mention for mentions in found for mention in mentions]
     return parts if parts and (len(numbers) - begun > 1 or all(mention.match for mention in parts)) else None
 
 
@@ -542,6 +554,8 @@ def _closed(body: str, index: TitleIndex) -> Mentions | None:
         return None
     year = _YEAR.match(body[found.end() : found.end() + 40].lstrip())
     inside = _mention(f"{found['inside']} {year[0]}" if year else found["inside"], index)
+    if not inside.match and " > " in found["inside"] and (parts := _commas(found["inside"], index)):
+        return parts  # **Alien > Heat**
     if not inside.match and (_HEADING.search(found["inside"]) or _mention(body, index).match):
         return None
     return [inside]

@@ -65,6 +65,7 @@ _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/
 _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
 """Identifiers with nothing between them, or whatever else may be one."""
 _SMALL = re.compile(r"[\W_]*[a-z][\W_]*")
+_SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))++\W{0,3}")
 """`(2, 4), (5, 1)`: pairs of a comparison, or items and ranks."""
 _DISMISSED = re.compile(
@@ -74,6 +75,12 @@ _DISMISSED = re.compile(
     re.IGNORECASE,
 )
 """What a sentence says of items that are not part of the list."""
+_ARE_LEFT_OUT = re.compile(
+    r"[\])*\s]{0,4} (?:are|were|have been) (?:\w+ly )?(?:not (?:ranked|included|listed|recommended)|left out|excluded"
+    r"|omitted)\b",
+    re.IGNORECASE,
+)
+"""Behind the last item of a sentence: `Items 2, 4 and 5 were not ranked`."""
 _RANK_IS = re.compile(
     r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b", re.I
 )
@@ -508,6 +515,9 @@ class _Reader:
         if not named and "_" in text[:4000]:
             words = self.words(text.replace("_", " "))  # item_2 > item_4
             named = [word for word in words if word.kind == "identifier"]
+        if not named and self.identifiers.are_letters and len(_SMALL_IN_BRACKETS.findall(text[:4000])) > 1:
+            words = self.words(_SMALL_IN_BRACKETS.sub(lambda found: found[0].upper(), text))  # (c), (a), (b)
+            named = [word for word in words if word.kind == "identifier"]
         if not named and self.identifiers.are_letters and not re.search(r"\w\w", text[:2000]):
             words = self.words(text.translate(_CAPITALS))  # `c > a > b`
             named = [word for word in words if word.kind == "identifier"]
@@ -515,6 +525,8 @@ class _Reader:
             return Listing([])
         if _PAIRED.fullmatch(text[:4000]):
             return Listing([self.mention(word, line.number) for word in named], ambiguous=True)
+        if _ARE_LEFT_OUT.match(text, named[-1].end):
+            return Listing([self.mention(word, line.number) for word in named], "not ranked:", weak=True)
         inline = self._inline_pairs(line) or self._ranked(line) or self._scored(line, named)
         if inline is not None:
             return inline

@@ -51,6 +51,8 @@ _SIZE = re.compile(
 )
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
 """A word of letters and digits, as models of products are called: `1000xm5`."""
+_GOES_ON = re.compile(r"\)[,;]? \w")
+_LATIN = re.compile(r"[a-z]")
 _DOUBLE = re.compile(r"([a-z])\1")
 _ITEM_ID = re.compile(r"[(\[]?([\w-]{6,64})[)\]]?(?=$|[\s:(,;-])")
 _WORD = re.compile(r"[\w-]+")
@@ -95,7 +97,9 @@ class TitleIndex:
         if self._item_ids and (by_id := self._find_id(text)) is not None:
             return by_id
         query = parse_title(text)
-        return self._find_normalised(query) or self._find_trailing_year(text) or self._find_in_figures(query)
+        ends = _GOES_ON.search(text) is None
+        found = self._find_normalised(query, ends) or self._find_trailing_year(text)
+        return found or self._find_in_figures(query, ends)
 
     def nearest(self, text: str) -> Match | None:
         """Return the fuzzy match of a text that `find` does not know, None if no item is near enough."""
@@ -221,14 +225,17 @@ class TitleIndex:
         contradicted = named is not None and named.positions and at not in named.positions
         return _AMBIGUOUS if contradicted else Match((at,), "item_id")
 
-    def _find_normalised(self, query: Title) -> Match | None:
+    def _find_normalised(self, query: Title, ends: bool) -> Match | None:
+        """Return the items of a title's name; `ends`: the text does not go on behind its parentheses."""
         name = without_article(query.name)
         positions = {*self._names.get(name, ())}
         if query.aliases or query.remarks:
             positions.update(self._names.get(without_article(query.whole), ()))
         found = [at for at in positions if _agree(query, self._titles[at])]
         several = any(map(_YEAR.fullmatch, (*query.aliases, *query.remarks)))  # titles with their years
-        if not found and query.year and query.aliases and not several:  # Shichinin no samurai (Seven Samurai) (1954)
+        if (
+            not found and ends and query.year and query.aliases and not several
+        ):  # Shichinin no samurai (Seven Samurai) (1954)
             others = {at for alias in query.aliases for at in self._names.get(without_article(alias), ())}
             found = [at for at in others if self._titles[at].year == query.year]
         if not found and (part := self._last_parts.get(name)) and len(part) == 1:
@@ -257,9 +264,11 @@ class TitleIndex:
     def _find_trailing_year(self, text: str) -> Match | None:
         if (found := _TRAILING_YEAR.search(text, len(text) - 5)) is None:
             return None
-        return self._find_normalised(parse_title(f"{text[: found.start()]} ({full_year(found[1])})"))  # Heat '95
+        return self._find_normalised(
+            parse_title(f"{text[: found.start()]} ({full_year(found[1])})"), ends=True
+        )  # Heat '95
 
-    def _find_in_figures(self, query: Title) -> Match | None:
+    def _find_in_figures(self, query: Title, ends: bool) -> Match | None:
         """Return the match of a name with its first number in figures, or in words (`Twelve Angry Men`); a number alone
         is another title (`Nine` and `9`, both of 2009)."""
         words = query.name.split() if " " in query.name else []
@@ -267,7 +276,7 @@ class TitleIndex:
         if at is None:
             return None
         words[at] = FIGURES[words[at]]
-        return self._find_normalised(query._replace(name=" ".join(words)))
+        return self._find_normalised(query._replace(name=" ".join(words)), ends)
 
     def _same_title(self, positions: Iterable[int]) -> bool:
         titles = [self._titles[at] for at in positions]
@@ -328,6 +337,9 @@ def _agree(query: Title, title: Title) -> bool:
     if query.year and title.year:
         return query.year == title.year
     ours, theirs = query.aliases + query.remarks, title.aliases + title.remarks
+    ours = tuple(
+        one for one in ours if _LATIN.search(one) or not any(map(str.isalpha, one))
+    )  # Spirited Away (千と千尋)
     return not ours or not theirs or not {*ours}.isdisjoint(theirs)
 
 

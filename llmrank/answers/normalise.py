@@ -77,6 +77,10 @@ _LATEX = re.compile(
 _HAN = "一二三四五六七八九十"
 _NTH_INSIDE = re.compile(rf"(?<=[^\s\d].)第(\d{{1,2}}|[{_HAN}])[名位]:? ?")
 """`第二名:` within a line."""
+_NTH = re.compile(rf"第(?:(\d{{1,2}})(?=[部个個号號项項本款])|([{_HAN}])(?=[名位]))")
+"""`第6部`, an item; `第二名`, a rank."""
+_COUNTED = re.compile(r"(候[选選补補]|[选選][项項]|[编編][号號]|电影|電影)(?=\d)")
+"""`候选4`"""
 _HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,])([{_HAN}])、")
 """`二、` within a line."""
 _BOXED = re.compile(r"\\boxed ?\{((?:[^{}\n]|\{[^{}\n]{0,300}\}){1,300})\}")
@@ -100,7 +104,8 @@ _PROGRAM = re.compile(
 )
 """A program that would make a ranking: what it prints is not known."""
 _PRINTS = re.compile(
-    r"^for [^\n]{1,80} in (?:\w{1,40}|enumerate\(\w{1,40}, ?(?:start ?= ?)?1\)):\n[ \t]{1,8}print\([^\n]{1,80}\)\s*\Z",
+    r"^assert [^\n]{1,200}$"
+    r"|^for [^\n]{1,80} in (?:\w{1,40}|enumerate\(\w{1,40}, ?(?:start ?= ?)?1\)):\n[ \t]{1,8}print\([^\n]{1,80}\)\s*\Z",
     re.MULTILINE,
 )
 """The end of a program that prints a list as it is."""
@@ -126,7 +131,10 @@ def normalise(text: str) -> str:
     text = folded(text)
     if "\\n" in text and "\n" not in text.strip() and "{" not in text:
         text = text.replace("\\n", "\n")  # a text that was escaped
+    if not text.isascii() and any(map(text.__contains__, "候选選编編号電电")):
+        text = _COUNTED.sub(r"\1 ", text)
     if "第" in text:
+        text = _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{_HAN.index(found[2]) + 1}", text)
         text = _NTH_INSIDE.sub(lambda found: f" {_HAN.find(found[1]) + 1 or found[1]}. ", text)
     if "```" in text:
         parts = text.split("```")

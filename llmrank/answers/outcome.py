@@ -52,7 +52,9 @@ _AWAITS = re.compile(
     r"|once you (?:share|give|provide|send|confirm))\b.{0,400}"
     r"\b(?:please (?:provide|share|send|paste)\b[^.\n]{0,40}\b(?:history|watched|read|films|movies|books|items"
     r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send|confirm)"
-    r"|when you(?: are|['’]re) ready|waiting for)\b",
+    r"|when you(?: are|['’]re) ready|waiting for)\b"
+    r"|\bbefore i (?:can )?(?:produce|give|make|offer|rank|order|sort|recommend)\b[^.?!\n]{0,60}"
+    r"\b(?:could|can|would|do|may) (?:you|i)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _EXAMPLE = re.compile(r"\b(?:e\.g\.|for (?:example|instance)|looks? (?:something )?like (?:this|so))", re.IGNORECASE)

@@ -25,7 +25,7 @@ PHRASES = (
         r"|не)\b[^.,:\n]{0,30}\b(?:includ|aufgenom|recommend|rank|select|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu(?!siv)"
-        r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? out|omit|avoid"
+        r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? (?:out|off (?:the|my|this))|omit|avoid(?!s\b)"
         r"|reject"
         r"|(?:do|would)n['’]t bother|not bother"
         r"|not for (?:you|them|this user|the user)\b"
@@ -199,7 +199,7 @@ def meaning(intro: str) -> str:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
-_SENTENCE_END = re.compile(r"[.!?] |, so (?=the |my |here )")
+_SENTENCE_END = re.compile(r"[.!?] |, so (?=the |my |here |all )")
 _HISTORY = re.compile(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
     r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:",

@@ -181,14 +181,18 @@ _FIELDS = re.compile(r"\s*[\[{]?\s*\"\w{1,40}\" ?:|\s*[\[{]\s*\{? ?\"\w{1,40}\" 
 
 
 def _titles_alone(text: str, index: TitleIndex) -> list[Mention] | None:
-    """Return the titles of an answer that is titles as they were shown and nothing else, each once: the common case."""
-    found: dict[int, Mention] = {}
-    for number, line in enumerate(text.strip().split("\n"), 1):
-        match = index.exact(line)
-        if match is None or match.positions[0] in found:
+    """Return the titles of an answer that is titles as they were shown, and nothing else, each once: the common case.
+
+    They stand with `>` between them, or one a line, where one may stand twice.
+    """
+    text = text.strip()
+    chained = "\n" not in text and " > " in text
+    found: list[Mention] = []
+    for number, part in enumerate(text.split(" > " if chained else "\n"), 1):
+        if (match := index.exact(part)) is None:
             return None
-        found[match.positions[0]] = Mention(line.strip(), match, number)
-    return [*found.values()]
+        found.append(Mention(part.strip(), match, 1 if chained else number))
+    return found if len({one.text for one in found}) >= len(found) - (not chained) else None
 
 
 _EITHER = 50

@@ -105,7 +105,9 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     if is_map and len(fit) == 2:
         words = [{_role_word(text) for text in column} for column in columns]
         roles = ["rank" if "rank" in one else "item" if "item" in one else "" for one in words]
-        if scored and not any(roles):
+        if sides := _SIDES.fullmatch(block.header[1]):
+            roles = [head_role(sides[1]), head_role(sides[2])]
+        elif scored and not any(roles):
             roles = ["item", "score"]
         fit = [at for at in fit if roles[at] not in ("rank", "score")]
     if not fit:  # titles that are only near to those of the candidates
@@ -165,6 +167,8 @@ def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:
     )
 
 
+_SIDES = re.compile(r"(\w{2,20}?)_(?:to|2)_(\w{2,20})")
+"""A map whose name says what its keys and its values are: `rank_to_id`."""
 _ASKED = re.compile(r"\b(?:you|your|user|final|new|predicted|recommend\w*)\b", re.IGNORECASE)
 """Of two columns of ranks, the one that was asked for."""
 _ROLE_WORD = re.compile(r"\W{0,3}([^\W\d_]{2,20})[ _#:.-]{0,3}\d{1,4}\W{0,3}$")

@@ -113,6 +113,11 @@ _WORD_RANGE = re.compile(
 )
 _WORDED = re.compile(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{_WORD}{_UNIT}", re.IGNORECASE)
 """`I'd give it two out of five`"""
+_NOTE = re.compile(
+    rf"\b(?:note|nota|bewertung|puntuación|calificación|valutazione|voto) (?:de|von|di|da) {_EITHER_ALONE}{_UNIT}?",
+    re.I,
+)
+"""`une note de cinq étoiles`"""
 _LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
 _UNITED = re.compile(rf"{_EITHER_ALONE}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
@@ -235,7 +240,7 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
                 return [*dict.fromkeys((*before, *after))]
         if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
             return [*dict.fromkeys((*_given([found]), *_rethought(text, scale)))]
-        for pattern in (_CONVERTED, _OPENS, _CONCLUDES, _PREDICTED, _WORDED):
+        for pattern in (_CONVERTED, _NOTE, _OPENS, _CONCLUDES, _PREDICTED, _WORDED):
             if len(given := _given(pattern.finditer(text))) == 1:
                 return given
         if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):

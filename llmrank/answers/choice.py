@@ -29,7 +29,8 @@ _CALLED = re.compile(
 )
 _CHOSEN = re.compile(
     r"\b(?:(?:i['’]d|i would|i['’]ll|i will) (?:go with|pick|choose|select|take)|my (?:pick|choice|answer) is"
-    r"|(?:1st|first|top|primary) (?:choice|pick|option|recommendation):?|final answer(?: is)?:?)"
+    r"|(?:1st|first|top|primary) (?:choice|pick|option|recommendation):?|answer(?: is)?:?"
+    r"|best (?:fit|match|choice|option|pick)(?: (?:here|overall))? (?:is|would be))"
     r"(?: (?:the )?(?:option|movie|film|title|item|product|passage|candidate|book|game|number))?[\s:*_\"'(\[]{1,6}$",
     re.IGNORECASE,
 )

@@ -48,6 +48,8 @@ def gather(
         if block.kind == "text":
             line = block.lines[0]
             listing = text(line)
+            if listing is not None:
+                listing.sentence = _words_around(line.text, listing)
             alone = listing if listing and len(listing.mentions) == 1 and not listing.weak else None
             if alone and plain and (not gap or line.number - last == gap):
                 gap, last = line.number - last, line.number
@@ -68,6 +70,19 @@ def gather(
                 continue
         intro = [*intro[-4:], said]
     return listings
+
+
+def _words_around(text: str, listing: Listing) -> str:
+    """Return a line without the items in it if four words or more in lower case stand there and do not only introduce
+    them, else nothing."""
+    text = text[:2000]
+    first = listing.mentions[0].text if listing.mentions else ""
+    before = text.partition(first)[0] if first and first in text else ""
+    if before.rstrip(' [(*"').endswith(":"):
+        return ""
+    for mention in listing.mentions[:50]:
+        text = text.replace(mention.text, " ", 1)
+    return text if sum(word[0].islower() for word in text.split()) > 3 else ""
 
 
 def _labelled(block: Block) -> list[Block]:
@@ -288,6 +303,15 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         if means == "left out" and last and min(len(last.named), len(named)) >= max(owed, 2) and last.meaning != means:
             means = "final" if TAKEN_BACK.search(listing.intro) else ""  # all were ranked: these are not left out
         joins = last is not None and last.named.keys().isdisjoint(named)
+        if (
+            last
+            and joins
+            and not means
+            and listing.sentence
+            and not last.listing.sentence
+            and not _GOES_ON.search(listing.sentence)
+        ):
+            continue  # C > F > D. As for A and B, …
         if last and joins and len(named) > 1 and _WORST_LIST.match(last_line(listing.intro)):
             continue  # Worst matches: 1. Heat, of which the first may be the worst
         announced = last and last.meaning in ("given", "first try") and any(map(str.isalpha, listing.intro))
@@ -343,6 +367,14 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         return whole[-1].in_grades()
     longest.listing.ambiguous = True
     return longest.listing
+
+
+_GOES_ON = re.compile(
+    r"\b(?:then|next|followed|after (?:that|these|those|them)|finally|lastly|rest|remaining|last|also|dann|danach"
+    r"|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b",
+    re.IGNORECASE,
+)
+"""Words with which a sentence goes on with a list."""
 
 
 def _breaks_off(last: Listing, before: Listing) -> bool:

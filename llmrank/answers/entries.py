@@ -439,6 +439,8 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     before = _FIRST_NUMBER.sub("", before)
     letters = sum(map(str.isalpha, before))
     if said := _leaves_out(text, mentions):
+        if _is_heading(line) and not any(one.match for one in mentions):
+            return None  # **What I'd avoid**
         listing.intro = said
         return listing
     colon = before.rstrip(" \"'“„«*_[").endswith((":", "=")) or before.rstrip().endswith((":", ">", "→"))
@@ -566,7 +568,7 @@ def _years(body: str, index: TitleIndex) -> Mentions | None:
     found: Mentions = []
     start, listing = 0, True
     for year in _YEAR.finditer(body):
-        piece = body[start : year.end()].strip(" ,;")
+        piece = body[start : year.end()].strip(" ,;=")
         mention = _mention(piece, index)
         if not mention.match and start and (follows := _mention(_FOLLOWS.sub("", piece), index)).match:
             mention = follows

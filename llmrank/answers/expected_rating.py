@@ -40,6 +40,7 @@ class ExpectedRating:
             "low_label_mass": int(mass < self.least_mass),
         }
         value = sum(float(label) * p for label, p in given.items()) / mass
+        value = min(max(value, low), high)  # rounding takes 5 to 5.000000000000001
         return answered(Response(""), repairs, value=value, scores=given, label_mass=mass)
 
     def labels(self, question: Question) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ class Listing:
     mentions: list[Mention]
     intro: str = ""
     """What stands before it."""
+    sentence: str = ""
+    """The words of its line, where it stands among words."""
     weak: bool = False
     """It stands in a sentence, and counts only where there is no list."""
     falling: bool = False

@@ -105,10 +105,11 @@ _PROGRAM = re.compile(
 """A program that would make a ranking: what it prints is not known."""
 _PRINTS = re.compile(
     r"^assert [^\n]{1,200}$"
+    r"|^\w{0,30}(?:seen|watched|history|excluded?|skipped)\w{0,10} ?= ?\[[^\]\n]{0,400}\][^\n]{0,200}$"
     r"|^for [^\n]{1,80} in (?:\w{1,40}|enumerate\(\w{1,40}, ?(?:start ?= ?)?1\)):\n[ \t]{1,8}print\([^\n]{1,80}\)\s*\Z",
     re.MULTILINE,
 )
-"""The end of a program that prints a list as it is."""
+"""What stands in a program beside a list and prints it as it is."""
 _LI_VALUE = re.compile(r"\bvalue\s?=\s?[\"']?(\d{1,4})")
 _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 
@@ -158,7 +159,7 @@ def normalise(text: str) -> str:
     if "\\boxed" in text:
         text = _BOXED.sub(r"\nFinal answer: \1\n", text)
     if "\\" in text:
-        text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*")
+        text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")
     return _REFERENCE.sub(_link_text, text) if "][" in text else text
 
 

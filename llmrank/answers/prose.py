@@ -54,9 +54,10 @@ _COUNTS = _PLACES | word_set("number no at")
 _NOUNS = word_set("movie film book game album title product item option candidate passage number no")
 _BEST = _PLACES | _NOUNS | word_set("match fit bet overall")
 _LIKELY = word_set("likely relevant recommended suitable")
-_LAST = word_set("last end finish bottom zuletzt letzter letzte dernier derniere ultimo ultima")
+_LAST = word_set("last end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima")
 _OPENS = word_set(
-    "start starting begin beginning recommend suggest pick choose rank watch put try read play go love enjoy"
+    "start starting begin beginning recommend suggest offer reach pick choose rank watch put try read play go love"
+    " enjoy"
     " beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais inizierei consiglio"
     " consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
 )
@@ -78,7 +79,9 @@ _LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER))
     " com o e"
 )
 """The words that may stand between a mark, or the item before, and the item that they lead to."""
-_FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set("gets takes as close dead next foremost rounds it out until")
+_FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(
+    "gets takes as close closes dead next foremost rounds it out until"
+)
 """The words behind an item among which its place may stand."""
 _FUNCTION_WORDS = word_set(
     "it its up her him his once them us we you he she they if when after before now then here there"
@@ -130,6 +133,8 @@ def told(text: str, index: TitleIndex, identifiers: Identifiers) -> Listing | No
     if len(found) < 2 or len({one.at for one in found}) < len(found):
         return None
     between = [text[one.end : two.start] for one, two in pairwise(found)]
+    if any("=" in part for part in between):
+        return None
     opening = _FOR_WHOM.sub("", text[: found[0].start])
     gaps = [_gap(part) for part in (f"\n{opening}", *between, f"{text[found[-1].end :]}\n")]
     if not all(_is_known(gap.lead) for gap in gaps[:-1]) or _speaks_against(gaps):

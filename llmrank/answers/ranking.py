@@ -269,7 +269,8 @@ def judge(found: Sequence[Mention], index: TitleIndex | None = None) -> Judged:
     if index:
         for text in [mention.text for mention in found if mention.match is None]:
             if len(near) < _FUZZY_TEXTS and text not in near:
-                near[text] = index.nearest(text)
+                short = _REMARK.split(text, maxsplit=1)[0] if "—" in text or "–" in text else text
+                near[text] = index.nearest(text) or (index.nearest(short) if short != text else None)
     claimed = {at for mention in found if mention.match for at in mention.match.positions}
     named: set[int] = set()
     judged: list[tuple[int | None, str]] = []

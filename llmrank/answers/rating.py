@@ -103,6 +103,12 @@ _CONVERTED = re.compile(
     rf"\b(?:correspond|translat|equat|convert|map)\w{{0,3}} to (?:an? |about )?{_DIGITS}{_UNIT}?", re.IGNORECASE
 )
 """`8/10, which corresponds to a 4 on your scale`"""
+_CORRECTED = re.compile(
+    rf"^\W*(?:my )?(?:corrected|revised|updated) (?:rating|score|answer|prediction|estimate)"
+    rf"\W{{1,6}}{_DIGITS}{_UNIT}?\W*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line behind a first guess: `Corrected rating: 5`."""
 _BOUND = re.compile(
     rf"^\W*(?:less|more|lower|higher|greater) than {_DIGITS}|^\W*(?:below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}",
@@ -231,6 +237,8 @@ def _counted(stars: re.Match[str]) -> str:
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
     """Return the different values of the plainest kind of which there are any."""
     lines = [line for line in text.splitlines() if line.strip()]
+    if len(given := _given(_CORRECTED.finditer(text))) == 1:
+        return given
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
         return given if declined else [*dict.fromkeys((*given, *_rethought(text, scale)))]
     if not declined:

@@ -16,8 +16,8 @@ from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, answered, looks_l
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
-_YES = word_set("yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep")
-_NO = word_set("no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope")
+_YES = word_set("yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep yup")
+_NO = word_set("no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah")
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
 _BEGINS = re.compile(
     rf"[\W_]*+(?:the user )?({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n]| [-–—]"
@@ -73,7 +73,8 @@ _UNLIKELY = re.compile(
 )
 """`It is unlikely that they will like this.`"""
 _EMPHATIC = re.compile(
-    r"[\W_]*(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
+    r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
+    r"(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
     r"|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)"
     r"|[,!]? yes\b(?!.*\bno\b))",
     re.IGNORECASE | re.DOTALL,

@@ -81,17 +81,11 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     assert "permutation" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=150, deadline=None)
-@given(
-    text=TEXTS,
-    question=st.sampled_from(QUESTIONS),
-    finish=st.sampled_from(("stop", "length", "refusal")),
-    logs=LOGPROBS,
-)
-def test_any_text_gives_one_outcome_and_no_exception(
-    name: str, text: str, question: Question, finish: str, logs: dict[str, float] | None
-) -> None:
+ANY_TEXT = {"text": TEXTS, "question": st.sampled_from(QUESTIONS), "finish": FINISH, "logs": LOGPROBS}
+
+
+def check_any_text(name: str, text: str, question: Question, finish: str, logs: dict[str, float] | None) -> Answer:
+    """Return the Answer that any text is, checked for what holds for all of them."""
     answer = answer_format(name).read(Response(text, finish, label_logprobs=logs), question)
     ids = [item.item_id for item in question.items]
     assert len(set(answer.ranked)) == len(answer.ranked)
@@ -108,6 +102,16 @@ def test_any_text_gives_one_outcome_and_no_exception(
         assert question.scale[0] <= answer.value <= question.scale[1]
     if name == "titles":
         assert sum(answer.matches.values()) == len(answer.ranked)
+    return answer
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=150, deadline=None)
+@given(**ANY_TEXT)
+def test_any_text_gives_one_outcome_and_no_exception(
+    name: str, text: str, question: Question, finish: str, logs: dict[str, float] | None
+) -> None:
+    check_any_text(name, text, question, finish, logs)
 
 
 @pytest.mark.parametrize("text", ('**[":A', '- "', "1. **\n2. **", "ß:a"))

@@ -56,6 +56,7 @@ def test_the_expected_rating() -> None:
     assert answer.value == pytest.approx(4.0, abs=1e-3)
     assert answer.outcome is Outcome.OK
     assert read("expected_rating", {"4": math.log(0.9)}).repairs == {"missing": 4}
+    assert read("expected_rating", {"5": -0.00390625}).value == 5.0  # and not 5.000000000000001
     assert read("expected_rating", {"word": -0.1, "9": -0.1}).reason == "label_missing"
 
 

@@ -124,11 +124,13 @@ def paired_difference(
     right: NDArray[np.float64],
     clusters: NDArray[np.intp] | None = None,
     *,
+    most: float = math.inf,
     permutations: int = 9_999,
     seed: int = 0,
 ) -> Difference:
     """Return the mean of `left - right` with its t interval, a paired randomisation test and a paired t test.
 
+    `most` is the largest difference that the values can have: Student's interval of few users reaches beyond it.
     If both methods were alike, the sign of each user's difference would be a coin toss (Fisher). Smucker, Allan and
     Carterette (CIKM 2007) compare the usual tests on retrieval runs: the randomisation test assumes no distribution and
     tests the mean itself, Student's t agrees with it, and they advise against Wilcoxon's test and the sign test, which
@@ -137,6 +139,7 @@ def paired_difference(
     """
     differences, counts = by_cluster(left - right, clusters)
     interval = mean_interval(left - right, clusters)
+    within = most if interval.users > 1 else math.inf
     p_t, effect_size = paired_t(differences, counts)
     moved = differences[differences != 0]
     # Minus a rounding error: the same sum, added in another order, is equally extreme.
@@ -157,8 +160,8 @@ def paired_difference(
     p = (1 + extreme) / (1 + permutations)
     return Difference(
         interval.value,
-        interval.low,
-        interval.high,
+        max(interval.low, -within),
+        min(interval.high, within),
         p,
         interval.users,
         p_t,

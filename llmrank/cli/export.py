@@ -49,5 +49,8 @@ def export(
         return
     if output is None:
         raise click.UsageError("name the file to write: -o FILE")
-    for path in load_run(run).export(output, form, overwrite=force):
+    found = load_run(run)
+    if found.unfinished:
+        click.echo(f"{run} is not finished: {found.unfinished} of its {len(found)} Cases are left out.", err=True)
+    for path in found.export(output, form, overwrite=force):
         click.echo(str(path))

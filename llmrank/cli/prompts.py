@@ -246,6 +246,6 @@ def _report(context: click.Context, paths: Sequence[Path]) -> None:
     for problem in problems:
         key = f"{problem.field}: " if problem.field else ""
         click.echo(f"{problem.path}:{problem.line}: {key}{problem.problem}\n  hint: {problem.hint}")
-    say(f"{len(paths)} checked, {len(problems)} problems")
+    say(f"{len(paths)} checked, {len(problems)} problem{'s' * (len(problems) != 1)}")
     if problems:
         context.exit(2)

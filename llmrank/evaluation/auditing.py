@@ -93,7 +93,7 @@ def compose_audit(
         if whose := [one for one in PLANS if setting in names[one]]:
             hint = f"leave it out: it belongs to {' and '.join(whose)}"
             raise InputError(f"{name} has no such option", field=setting, hint=hint)
-    evaluation = compose(cases, **arguments)
+    evaluation = compose(cases, beside=names[name], **arguments)
     if evaluation.cases.task != "ranking":
         raise InputError(f"{name} audits rankings", field="prompt", hint="choose a prompt that ranks candidates")
     return AuditEvaluation(name, evaluation, PLANS[name](evaluation, options))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from numbers import Real
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -107,6 +109,7 @@ def cases_of(
 ) -> CaseSet:
     """Return the Cases of `data` (None: what the settings name), as the settings describe them; see `load_cases`."""
     if isinstance(data, CaseSet):
+        _refuse_drawn(settings)
         return data
     if isinstance(data, CaseSettings):
         data, settings = None, data
@@ -123,6 +126,15 @@ def cases_of(
     return _from_dataset(settings, tasks[0], catalogue=catalogue, say=say)
 
 
+def _refuse_drawn(settings: CaseSettings) -> None:
+    """Raise InputError for a setting of the Cases beside Cases that are made already."""
+    usual = CaseSettings()
+    for one in fields(settings):
+        if (value := attrgetter(one.name)(settings)) != attrgetter(one.name)(usual):
+            hint = "give it to load_cases, which makes the Cases"
+            raise InputError(f"these Cases are made already: {value!r} changes nothing", field=one.name, hint=hint)
+
+
 def checked_cases(candidates: object) -> list[Case]:
     """Return the Cases, each with an id of its own and each candidate once; InputError for anything else."""
     hint = "give Cases, a DataFrame, an Arrow table, or the path of a candidate file"
@@ -132,6 +144,7 @@ def checked_cases(candidates: object) -> list[Case]:
     for case in cast("Iterable[object]", candidates):
         if not isinstance(case, Case):
             raise InputError(f"a value of type {type(case).__name__} is no Case", hint=hint)
+        _refuse_wrong_types(case)
         if case.case_id in cases:
             problem, give = f"two Cases have the id {case.case_id!r}", "give each a case_id of its own"
             raise InputError(problem, field="case_id", user=case.user_id, hint=give)
@@ -143,6 +156,25 @@ def checked_cases(candidates: object) -> list[Case]:
             raise InputError(problem, user=case.user_id, hint=give)
         cases[case.case_id] = case
     return list(cases.values())
+
+
+def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - made in Python, where types are promises
+    """Raise InputError for a field of a Case made in Python that holds something else than its type says."""
+    names = (("user_id", case.user_id), ("case_id", case.case_id))
+    wrong = [(name, f"{value!r} is no text", "give a str") for name, value in names if not isinstance(value, str)]
+    lists = (
+        *(("history", case.history, Event), ("candidates", case.candidates, Item), ("relevant", case.relevant, str)),
+        ("gains", () if case.gains is None else case.gains, Real),
+        ("recall_scores", () if case.recall_scores is None else case.recall_scores, Real),
+    )
+    for name, values, kind in lists:
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            wrong.append((name, f"a value of type {type(values).__name__} is no list", "give a tuple or a list"))
+        elif aliens := [one for one in cast("Sequence[object]", values) if not isinstance(one, kind)]:
+            needed = {Event: "an lr.Event", Item: "an lr.Item", str: "a str"}.get(cast("type", kind), "a number")
+            wrong.append((name, f"{aliens[0]!r} stands in it", f"each entry is {needed}"))
+    for name, problem, hint in wrong[:1]:
+        raise InputError(problem, field=name, user=str(case.user_id), hint=hint)
 
 
 def _is_unicode(case: Case) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from llmrank.data.candidates import ArrowTable, DataFrame
 from llmrank.data.external_formats import read_external
+from llmrank.errors import InputError
 from llmrank.progress import Reporter, reporter_of
 
 
@@ -45,6 +46,9 @@ def convert(
     Raises:
         InputError: with table, row, user and hint.
     """
+    if not isinstance(columns, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+        problem, hint = f"{columns!r} names no columns by role", 'write {"user": "uid"}'
+        raise InputError(problem, field="columns", hint=hint)
     made, notes = read_external(
         _source(proposed),
         format,

@@ -301,15 +301,18 @@ def compose(
     *,
     measures: str | Sequence[str | Measure] | None = None,
     progress: bool | Reporter = True,
+    beside: Sequence[str] = (),
     **arguments: Any,  # noqa: ANN401 - checked by `Setup.of`
 ) -> Evaluation:
     """Return the evaluation that these arguments of `evaluate` mean, its Cases loaded and its prompt checked.
 
+    `beside` are further names that would be right, for the error about one that is not.
+
     Raises InputError for arguments that contradict each other, and whatever `load_cases` raises.
     """
     reporter = reporter_of(progress)
-    setup, (case_settings, beside) = Setup.of(
-        CaseSettings, BaselineSettings, beside=("measures", "out", "progress"), **arguments
+    setup, (case_settings, compared) = Setup.of(
+        CaseSettings, BaselineSettings, beside=("measures", "out", "progress", *beside), **arguments
     )
     template, tasks = setup.template, tasks_of(setup.prompt, setup.template)
     catalogue = template is not None and template.front.candidates == "catalogue"
@@ -331,7 +334,7 @@ def compose(
         setup,
         parse_measures(measure_list(measures), found.task),
         reporter,
-        baseline_models(beside.baselines, found),
+        baseline_models(compared.baselines, found),
         Validation.of(found, options.fuse_users, reporter.message) if options.fuse == "validation" else None,
     )
 

@@ -25,6 +25,7 @@ from llmrank.rankers.registry import (
     build_baseline,
     build_ranker,
     check_options,
+    refuse_idle,
 )
 from llmrank.rankers.repeated import AskedAgain
 from llmrank.types import AnswerFormat, Backend, Case, Ranker
@@ -255,6 +256,9 @@ def load_prompt(name: str | Path) -> PromptTemplate:
 
     Raises InputError for an unknown name (with the nearest), and with file and line for what is wrong in the file.
     """
+    if not isinstance(name, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance]
+        problem = f"a value of type {type(name).__name__} names no template"
+        raise InputError(problem, field="prompt", hint="give the name or the path of one")
     return check_prompt(load_template(name))
 
 
@@ -290,7 +294,9 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
         _refuse_prompt(settings, own)
     elif own is not None or needs_model(settings):
         template = template_of(settings, own)
-    check_options(method_name(settings, template), settings.options)
+    name = method_name(settings, template)
+    check_options(name, settings.options)
+    refuse_idle((name, settings.first), settings.options)
     return template
 
 

@@ -13,7 +13,7 @@ from llmrank.evaluation.trained import baseline_scores
 from llmrank.measures import Measure, RankingMeasure
 from llmrank.progress import Reporter
 from llmrank.rankers.baselines import Popularity, Random, Scored
-from llmrank.run import Run, load_run
+from llmrank.run import Run, run_of
 from llmrank.run.metrics import headline
 from llmrank.run.plan import DIFFERENCES, Plan, Spread, spread_of_rankers, spread_of_run, users_of
 
@@ -50,17 +50,20 @@ def plan(
             known; and what `evaluate` raises for its arguments.
         MissingError: the data cannot be fetched.
     """
+    wanted: Sequence[float] = (detect,) if isinstance(detect, float | int | str) else detect
+    if not all(isinstance(one, float | int) for one in wanted):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"{detect!r} is no difference", field="detect", hint="give a number, such as 0.05, or several")
     evaluation = compose(cases, measures=measures, progress=progress, **settings)
     found = evaluation.cases
     if found.task == "rating":
         raise InputError("a plan is about rankings: ratings have no recall order", field="plan", hint="plan a ranking")
     measure = headline(evaluation.measures)
     assert isinstance(measure, RankingMeasure)
-    run = load_run(like) if isinstance(like, str | Path) else like
+    run = None if like is None else run_of(like)
     return Plan.of(
         measure,
         [*_spreads(evaluation, measure)] if run is None else [spread_of_run(run, measure)],
-        (detect,) if isinstance(detect, float | int) else detect,
+        wanted,
         evaluation=found.evaluation,
         users=users_of(found),
         available=max(found.available, users_of(found)),

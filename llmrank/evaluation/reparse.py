@@ -15,7 +15,7 @@ from typing import Any
 from llmrank.errors import InputError
 from llmrank.evaluation.score import ranked
 from llmrank.evaluation.stored_method import NotAnsweredError, StoredMethod, is_scored, scored_answer
-from llmrank.run import CaseRecord, Metrics, Run, RunFolder, load_run, read_manifest
+from llmrank.run import CaseRecord, Metrics, Run, RunFolder, read_manifest, run_of
 from llmrank.run.metrics import case_measures, metrics
 from llmrank.run.record import canonical
 from llmrank.types import Case, Ranking
@@ -87,7 +87,7 @@ def reparse(run: Run | str | Path, *, write: bool = False) -> Reparsed:
 
     Raises InputError for a Run that holds no Case or made no model calls, and where it cannot be written.
     """
-    found = run if isinstance(run, Run) else load_run(run)
+    found = run_of(run)
     records, cases = found.records, {case.case_id: case for case in found.done}
     if not records:
         raise InputError("the Run holds no Case yet", path=found.path, hint="repeat the command that made it")

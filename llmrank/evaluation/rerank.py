@@ -124,9 +124,9 @@ class RerankJob:
         for note in candidates.summary.notes():
             reporter.message(note)
         if 0 < len(replaced := candidates.summary.reranked_fields) < len(RERANKED_FIELDS):  # not reranked before
-            reporter.message(
-                f"The column {', '.join(sorted(replaced))} of the input is replaced by the reranking's own."
-            )
+            columns, verb = ("columns", "are") if len(replaced) > 1 else ("column", "is")
+            names = ", ".join(sorted(replaced))
+            reporter.message(f"The {columns} {names} of the input {verb} replaced by the reranking's own.")
         rows = len(candidates) if partition.shard is None else sum(1 for _ in self.rows(partition, candidates))
         method = self.method(candidates, session)
         session.check(method.ranker.needs(2))

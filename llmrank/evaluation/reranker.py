@@ -287,7 +287,7 @@ def _candidates(given: Iterable[ItemLike]) -> tuple[tuple[Item, ...], tuple[floa
         items.append(as_item(shown, place))
     if scores and len(scores) < len(items):
         problem = f"{len(scores)} of {len(items)} candidates have a score"
-        raise InputError(problem, field="candidates", hint="score all candidates, or none")
+        raise InputError(problem, field="candidates", hint="score all candidates (NaN is no score), or none")
     return tuple(items), tuple(scores) or None
 
 

@@ -75,7 +75,9 @@ class EventLoop:
             if not self._closed:
                 return asyncio.run_coroutine_threadsafe(work, self._loop)
         work.close()
-        raise InputError("this is closed", hint="open another, or close it when nobody needs it any more")
+        raise InputError(
+            "the Reranker, or the session, is closed", hint="open another, or close it when nobody needs it any more"
+        )
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return what the work comes to; Ctrl-C cancels it and raises KeyboardInterrupt."""

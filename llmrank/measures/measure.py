@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +38,8 @@ class BaseMeasure(ABC, Generic[Judged]):
     lower_is_better: ClassVar[bool] = False
     is_headline: ClassVar[bool] = False
     """Whether a table's verdict is about this measure when it is among those chosen."""
+    most: ClassVar[float] = math.inf
+    """The largest difference that two values can have."""
 
     @abstractmethod
     def per_case(self, judged: Judged) -> NDArray[np.float64]:
@@ -54,7 +57,7 @@ class BaseMeasure(ABC, Generic[Judged]):
         """Return left minus right on the same Cases, in the same order, over those judged in both; paired on users."""
         both = left.judged & right.judged
         values = [self.per_case(left)[both], self.per_case(right)[both]]
-        return stats.paired_difference(values[0], values[1], _clusters(users, both))
+        return stats.paired_difference(values[0], values[1], _clusters(users, both), most=self.most)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class RankingMeasure(BaseMeasure[Judgements]):
 
     k: int | None = None
     needs_cutoff: ClassVar[bool] = True
+    most: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
         if self.k is None and self.needs_cutoff:

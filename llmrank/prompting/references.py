@@ -59,7 +59,10 @@ def _wrong_field(kind: str | None, of: str, field: str, attributes: tuple[str, .
     if field in fields:
         return None
     declare = f"; or declare it: `attributes: [{', '.join((*attributes, field))}]`" if shown else ""
-    return f"{place}: an {kind} has no {field!r}{nearest(field, fields)}", f"use one of {', '.join(fields)}{declare}"
+    return (
+        f"{place}: {'an' if kind[0] in 'aeiou' else 'a'} {kind} has no {field!r}{nearest(field, fields)}",
+        f"use one of {', '.join(fields)}{declare}",
+    )
 
 
 def _fields(node: nodes.Node, scope: Scope) -> Iterator[tuple[int, str | None, str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from inspect import signature
 from typing import get_args
@@ -109,6 +109,34 @@ def check_options(name: str, options: RankerOptions) -> None:
             raise InputError(problem, field=field, hint=f"use --ranker {' or '.join(sorted(able))}, or leave it out")
     if options.fuse is None and options.fuse_term is not None:
         raise InputError("there is nothing to fuse", field="fuse_term", hint="give a weight: --fuse 1")
+
+
+def refuse_idle(names: Sequence[str | None], options: RankerOptions) -> None:
+    """Raise InputError for an option that is set and that none of these methods reads.
+
+    Of what the methods of other packages read nothing is known here.
+    """
+    methods = [BUILDERS.get(name, WITHOUT_PROMPT.get(name, BASELINES.get(name))) for name in names if name is not None]
+    if None in methods:
+        return
+    read = {"seed", "repeats", "first", "fuse", "fuse_term", "calibrate"}
+    read |= {one for method in methods if method is not None for one in signature(method).parameters}
+    read |= {"combine"} if options.repeats != 1 else set()
+    read |= {"first_top"} if len(methods) > 1 else set()
+    read |= {"fuse_users"} if options.fuse == "validation" else set()
+    for option in fields(options):
+        if option.name not in read and getattr(options, option.name) != getattr(DEFAULTS, option.name):
+            serve = [name for name, method in BUILDERS.items() if option.name in signature(method).parameters]
+            hint = f"leave it out, or use --ranker {' or '.join(serve)}" if serve else _NEEDS[option.name]
+            raise InputError(f"{names[0]} does nothing with it", field=option.name, hint=hint)
+
+
+_NEEDS = {
+    "combine": "give --repeats too: there is one ranking to combine",
+    "first_top": "give --first too: nothing preselects",
+    "fuse_users": "give --fuse validation too: no weight is chosen",
+}
+"""Options that say how another one works."""
 
 
 def _unknown(name: str) -> InputError:

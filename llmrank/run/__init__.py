@@ -5,7 +5,7 @@ from llmrank.run.folder import Origin, RunFolder, read_manifest, read_records
 from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.pareto import Pareto, pareto
 from llmrank.run.record import CaseRecord
-from llmrank.run.run import CaseStory, Run, load_run
+from llmrank.run.run import CaseStory, Run, load_run, run_of
 
 __all__ = [
     "CaseRecord",
@@ -22,4 +22,5 @@ __all__ = [
     "pareto",
     "read_manifest",
     "read_records",
+    "run_of",
 ]

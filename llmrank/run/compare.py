@@ -18,7 +18,7 @@ from llmrank import stats
 from llmrank.errors import InputError, flat_settings, safe_for_console
 from llmrank.measures import Measure
 from llmrank.run.metrics import headline, parse_measures, task_of
-from llmrank.run.run import Run, load_run
+from llmrank.run.run import Run, run_of
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, in_words, number, optional, p_value, signed
 from llmrank.types import Case
 
@@ -94,6 +94,8 @@ class Comparison(Shown):
     users: int
     left_out: Mapping[str, int]
     """Cases of each Run that another one lacks, by the Run's name."""
+    unfinished: Mapping[str, int]
+    """Cases that are still to be done, of each Run that is not finished, by its name."""
     results: tuple[PairedResult, ...]
     """A row per pair and measure."""
     settings: Mapping[str, tuple[object, ...]]
@@ -154,6 +156,7 @@ class Comparison(Shown):
             f"p: paired randomisation test{bootstrap}; Holm: corrected for all measures and pairs; d_z: Cohen's effect "
             "size; wins, ties and losses: users.",
             *(f"{count} Cases of {name} are left out: another Run lacks them." for name, count in left_out.items()),
+            *(f"{name} is not finished: {count} of its Cases are not done." for name, count in self.unfinished.items()),
         )
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -227,7 +230,7 @@ def compare(
     Raises InputError: the Runs are of different evaluation kinds, splits, rating scales or candidates (it says which),
     or they have no Case in common.
     """
-    runs = [load_run(one) if isinstance(one, str | Path) else one for one in (run, other, *more)]
+    runs = [run_of(one) for one in (run, other, *more)]
     names, cases = shared_cases(runs)
     chosen = chosen_measures(runs, measures)
     main = headline(chosen)
@@ -243,6 +246,7 @@ def compare(
         judged=int(runs[0].judged(cases).judged.sum()),
         users=len({case.user_id for case in cases}),
         left_out={name: len(one.done) - len(cases) for name, one in named},
+        unfinished={name: one.unfinished for name, one in named if one.unfinished},
         results=tuple(replace(one, p_holm=p) for one, p in zip(results, corrected, strict=True)),
         settings=_different_settings(runs),
         template_diff=_template_diff(runs, names),

@@ -38,15 +38,14 @@ class Gain:
     ) -> Self:
         """Return the Gain over Cases with these values of the method and of recall order; `users`: whose each is."""
         mean = stats.mean_interval(values, users, bounds=(0.0, 1.0))
-        paired = stats.paired_difference(values, recalled, users)
+        paired = stats.paired_difference(values, recalled, users, most=1.0)
         return cls(
             cases=len(values),
             users=mean.users,
             value=stats.finite(mean.value),
             ci95=mean.ci95,
             difference=stats.finite(paired.difference),
-            # Student's interval of few users reaches beyond what a difference of two values from 0 to 1 can be.
-            difference_ci95=paired.ci95 and (max(paired.ci95[0], -1.0), min(paired.ci95[1], 1.0)),
+            difference_ci95=paired.ci95,
             p=paired.p,
             **more,
         )

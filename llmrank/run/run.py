@@ -116,6 +116,11 @@ class Run:
         """The Cases that have a record, in the order of `cases`."""
         return tuple(case for case in self.cases if case.case_id in self.records)
 
+    @property
+    def unfinished(self) -> int:
+        """How many Cases are still to be done."""
+        return len(self.cases) - len(self.done)
+
     def __len__(self) -> int:
         return len(self.cases)
 
@@ -362,6 +367,16 @@ class CaseStory(Shown):
     def _repr_html_(self) -> str:
         parts = [f"<dt>{html.escape(name)}</dt><dd><pre>{html.escape(text)}</pre></dd>" for name, text in self._parts()]
         return f"<h4>{html.escape(self.title)}</h4><dl>{''.join(parts)}</dl>{self.table().to_html()}"
+
+
+def run_of(run: Run | str | Path) -> Run:
+    """Return a Run, loaded where it is named by its folder; raises InputError for anything else."""
+    if isinstance(run, str | Path):
+        return load_run(run)
+    if not isinstance(run, Run):  # pyright: ignore[reportUnnecessaryIsInstance]
+        problem = f"a value of type {type(run).__name__} is no Run"
+        raise InputError(problem, field="run", hint="give a Run, or the path of its folder")
+    return run
 
 
 def load_run(path: str | Path, records: Mapping[str, CaseRecord] | None = None) -> Run:

@@ -98,6 +98,12 @@ def test_what_would_say_nothing_is_refused_before_anything_is_asked(name: Any, m
         compose_audit(name, few_cases(), progress=False, **more)
 
 
+def test_an_unknown_setting_brings_the_options_of_the_audit_too() -> None:
+    with pytest.raises(InputError, match="field 'lst': unknown setting") as raised:
+        compose_audit("history", few_cases(), progress=False, prompt="rankgpt", lst=5)
+    assert {"last", "model"} <= {*str(raised.value.hint).removeprefix("use one of ").split(", ")}
+
+
 def reworded(folder: Path, name: str, *, old: str = "based on their relevance", new: str, **front: str) -> Path:
     """Write another wording of `rankgpt`, and return its path."""
     text = lr.load_prompt("rankgpt").text.replace("name: rankgpt", f"name: {name}").replace(old, new)

@@ -146,7 +146,7 @@ def test_check_reads_an_answer_back_as_eval_does(folder: Path):
     (folder / "prompts").mkdir()
     (folder / "prompts" / "mine.jinja").write_text(re.sub(r"(?m)^answer: .*$", "answer: json", text))
     result = run("check", "mine", "palr")
-    assert result.exit_code == 2 and "2 checked, 1 problems" in result.stderr
+    assert result.exit_code == 2 and "2 checked, 1 problem" in result.stderr
     assert "which the format 'json' does not read in full" in result.stdout
 
 

@@ -18,7 +18,7 @@ from llmrank.run import Run
 from tests.cli.command import asking, run
 from tests.deterministic_server import deterministic_server
 from tests.killing import EVAL, write_candidates
-from tests.run.making import make_run
+from tests.run.making import case, make_run, shuffled
 
 CASES = 12
 
@@ -129,6 +129,13 @@ def test_compare_in_every_form(alone: Path) -> None:
     assert r"\toprule" in goes_well(run(alone, "compare", "run", "plain", "--to", "latex")).stdout
     found = json.loads(goes_well(run(alone, "compare", "run", "plain", "--measures", "MRR", "--json")).stdout)
     assert [one["measure"] for one in found["results"]] == ["MRR"] and found["cases"] == CASES
+
+
+def test_export_says_that_a_run_is_not_finished(tmp_path: Path) -> None:
+    cases = [case(f"u{number}") for number in range(4)]
+    killed = make_run(tmp_path / "killed", cases, [shuffled(one, 2) for one in cases[:3]], finish=False)
+    ran = CliRunner().invoke(export, [str(killed.path), "--to", "csv", "-o", str(tmp_path / "out.csv")])
+    assert ran.exit_code == 0 and "is not finished: 1 of its 4 Cases are left out." in ran.stderr
 
 
 def test_export_needs_a_file_and_a_tracker_needs_its_package(alone: Path) -> None:

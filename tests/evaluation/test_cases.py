@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from llmrank import evaluate
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import cases_hash, load_cases
 from llmrank.types import Case, Event, Item
@@ -45,11 +46,23 @@ def test_the_order_of_the_rows_does_not_count() -> None:
         ([CASE, CASE], "user 'u': two Cases have the id 'u'"),
         ([replace(CASE, candidates=CASE.candidates[:1] * 2)], "user 'u': an item is a candidate twice"),
         ([replace(CASE, history=(Event(Item("c", "Cube \ud800")),))], "user 'u': a text is broken"),
+        ([replace(CASE, relevant="12")], "field 'relevant', user 'u': a value of type str is no list"),
+        ([replace(CASE, relevant=frozenset("a"))], "field 'relevant', user 'u': a value of type frozenset is no list"),
+        ([replace(CASE, history=("Heat",))], "field 'history', user 'u': 'Heat' stands in it"),
+        ([replace(CASE, candidates=["a", "b"])], "field 'candidates', user 'u': 'a' stands in it"),
+        ([replace(CASE, recall_scores=("1", "2"))], "field 'recall_scores', user 'u': '1' stands in it"),
+        ([replace(CASE, user_id=1)], "field 'user_id', user '1': 1 is no text"),
     ],
 )
 def test_what_are_no_cases_is_said(data: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         load_cases(data)
+
+
+@pytest.mark.parametrize(("name", "value"), [("users", 5), ("k", 5), ("seed", 1), ("recall", "bm25")])
+def test_cases_that_are_made_take_no_settings(name: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"field '{name}': these Cases are made already: {value!r} changes nothing"):
+        evaluate(load_cases([CASE]), ranker="recall_order", **{name: value})
 
 
 def test_loaded_cases_can_be_sent_to_another_process() -> None:

@@ -199,6 +199,8 @@ def test_a_backend_of_ones_own_is_asked_and_closed(tmp_path: Path) -> None:
 
 def test_a_template_object_is_a_prompt(tmp_path: Path) -> None:
     with serving(ScriptedServer(ANSWER)) as server:
+        with pytest.raises(lr.LlmrankError, match="field 'prompt': a value of type int names no template"):
+            lr.load_prompt(3)  # pyright: ignore[reportArgumentType]
         template = lr.load_prompt("rankgpt")
         assert evaluate(tmp_path, server, prompt=template).metrics["HR@1"].value == 1.0
 

@@ -54,3 +54,5 @@ def test_what_is_no_plan_is_refused(tmp_path: Path) -> None:
     rating = [Case(f"u{user}", (), target=Item("i", "Film"), rating=3.0) for user in range(3)]
     with pytest.raises(InputError, match="ratings have no recall order"):
         lr.plan(rating, ranker="global_mean", progress=False)
+    with pytest.raises(InputError, match="field 'detect': 'big' is no difference"):
+        lr.plan(rating, ranker="random", detect="big", progress=False)  # pyright: ignore[reportArgumentType]

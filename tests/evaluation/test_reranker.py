@@ -146,7 +146,7 @@ def test_calls_under_way_when_it_is_closed_give_the_recall_order() -> None:
         for ranking in asyncio.run(both()):
             assert ranking.order == tuple(FILMS)
             assert (ranking.outcome, ranking.reason) == (lr.Outcome.ERROR, "closed")
-        with pytest.raises(InputError, match="this is closed"):
+        with pytest.raises(InputError, match="the Reranker, or the session, is closed"):
             ranks.rank(["Heat"], FILMS)
 
 

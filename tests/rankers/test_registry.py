@@ -45,6 +45,27 @@ def test_options_reach_their_methods():
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "option", "hint"),
+    [
+        ("listwise", {"sort": "heap"}, "sort", "pairwise or setwise"),
+        ("pointwise", {"window": 5}, "window", "sliding_window or acurank"),
+        ("bm25", {"rounds": 7}, "rounds", "tournament"),
+        ("listwise", {"first_top": 5}, "first_top", "give --first too"),
+        ("listwise", {"combine": "kemeny"}, "combine", "give --repeats too"),
+        ("first_token", {"fuse": 1.0, "fuse_users": 9}, "fuse_users", "give --fuse validation too"),
+    ],
+)
+def test_an_option_that_does_nothing_is_refused(name, options, option, hint):
+    with pytest.raises(InputError, match=f"field '{option}': {name} does nothing with it") as raised:
+        make_ranker(name, **options)
+    assert hint in str(raised.value.hint)
+
+
+def test_an_option_of_the_first_stage_is_read():
+    assert make_ranker("listwise", "rankgpt", first="setwise", sort="bubble", first_top=5)
+
+
 def test_every_method_has_a_usual_prompt_that_it_can_ask():
     assert dict(USUAL_PROMPTS) == PROMPTS | {"listwise": "palr"}
 

@@ -110,6 +110,27 @@ def test_only_shared_cases_count_and_the_others_are_said(tmp_path: Path, plain: 
     assert found.results[0].reference_value == pytest.approx(plain.per_case("HR@1")[:40].mean())
 
 
+def test_a_run_that_is_not_finished_is_said(tmp_path: Path, plain: Run) -> None:
+    make_run(tmp_path / "killed", CASES, [better(one, 2) for one in CASES[:40]], finish=False)
+    found = compare(plain, tmp_path / "killed")
+    assert found.unfinished == {"killed": 20} and found.cases == 40
+    assert "killed is not finished: 20 of its Cases are not done." in str(found)
+
+
+def test_what_is_no_run_is_said(plain: Run) -> None:
+    with pytest.raises(InputError, match="field 'run': a value of type NoneType is no Run"):
+        compare(plain, None)  # pyright: ignore[reportArgumentType]
+
+
+def test_no_interval_is_wider_than_a_difference_can_be(tmp_path: Path) -> None:
+    cases = CASES[:3]
+    runs = [
+        make_run(tmp_path / name, cases, [shuffled(one, seed) for one in cases]) for name, seed in (("a", 1), ("b", 4))
+    ]
+    intervals = [one.ci95 for one in compare(*runs).results if one.ci95]
+    assert intervals and all(-1 <= low <= high <= 1 for low, high in intervals)
+
+
 def test_cases_without_truth_are_said_and_count_for_nothing(tmp_path: Path) -> None:
     cases = [replace(one, relevant=()) if place < 3 else one for place, one in enumerate(CASES)]
     runs = [make_run(tmp_path / f"{seed}", cases, [shuffled(one, seed) for one in cases]) for seed in (1, 2)]

@@ -27,7 +27,7 @@ from llmrank.backends.openai import OpenAIBackend
 from llmrank.errors import BackendError, FatalBackendError, TransientError, one_line
 from llmrank.files import cannot_write
 from llmrank.progress import Say, silent
-from llmrank.store import Store, request_key
+from llmrank.store import Store, keyed
 from llmrank.types import Request, Response
 
 Result = TypeVar("Result")
@@ -119,10 +119,11 @@ class BatchBackend(WrappedBackend):
         cancelled); FatalBackendError for a batch that the endpoint refuses as a whole.
         """
         store = self._opened()
-        key = request_key(self.identity, request)
+        question = keyed(self.identity, request)
+        key = question.key
         if key not in self._under_way:
             # A batch of an earlier command may have brought it since the caller looked.
-            if (stored := store.get(key)) is not None:
+            if (stored := store.answer(question)) is not None:
                 return stored
             async with self._first:
                 if not self._has_answered:
@@ -367,6 +368,9 @@ class BatchBackend(WrappedBackend):
             response = await self._direct.read_line(request, 200 if status is None else status, body or {})
         except BackendError as failure:
             return failure
+        if not response.can_answer(request):
+            # Not to be tried again in this run, as every try is another batch.
+            return BackendError("the batch brought an answer without the log-probabilities that were asked for")
         return replace(response, batch=True)
 
 

@@ -32,7 +32,7 @@ from llmrank.prices import read_prices
 from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
-from llmrank.store import Store, request_key
+from llmrank.store import Store, keyed
 from llmrank.types import Backend, Case, Closable, Needs, Ranking, Request, Response
 
 Result = TypeVar("Result")
@@ -208,7 +208,7 @@ class Session(Closable):
         asked: list[Request] = []
 
         async def note(request: Request) -> Response:
-            if (stored := self.store.get(request_key(self.backend.identity, request))) is not None:
+            if (stored := self.store.answer(keyed(self.backend.identity, request))) is not None:
                 return stored
             asked.append(request)
             return Response("", label_logprobs={})

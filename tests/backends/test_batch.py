@@ -18,7 +18,7 @@ from llmrank.backends.open_batch import OpenBatch, take_open_batches, waiting_re
 from llmrank.backends.openai import open_openai
 from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
 from llmrank.store import Store, request_key
-from llmrank.types import Message, Request, Response, Usage
+from llmrank.types import Message, Request, Response, Sampling, Usage
 from tests.batch_server import BatchServer, Plan, answered, refused_line
 from tests.scripted_server import MODEL, completion
 
@@ -305,3 +305,14 @@ def test_of_a_batch_what_makes_no_sense_is_left_out() -> None:
     found = Batch.of({"id": "b", "status": "\x1b[2J", "metadata": [], "created_at": "now", **odd})
     assert (found.output_file_id, found.done, found.errors, found.token) == (None, None, (), "")
     assert found.status == "\\x1b[2J"
+
+
+async def test_an_answer_without_the_log_probabilities_that_alone_are_read_is_none(tmp_path: Path) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        await ask(backend, QUESTIONS[:1])
+        labelled = [replace(one, labels=("A", "B"), sampling=Sampling(max_tokens=1)) for one in QUESTIONS]
+        responses = await ask(backend, labelled)
+        assert all("without the log-probabilities" in str(one) for one in responses)
+        assert not any(isinstance(one, TransientError) for one in responses), "another try would be another batch"
+        with Store(tmp_path / "s.sqlite") as store:
+            assert store.stats().responses == 0

@@ -329,7 +329,7 @@ class BatchBackend(WrappedBackend):
         results: Results = {}
         # Answers first: once one is answered, a refusal is the fault of the Request that met it.
         for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
-            for number, line in enumerate(self._lines(await self._download(batch, file_id))):
+            for number, line in enumerate(self._lines(await self._download(batch, file_id), requests)):
                 key = str(line.get("custom_id"))
                 if key not in requests or isinstance(results.get(key), Response):
                     continue
@@ -353,11 +353,15 @@ class BatchBackend(WrappedBackend):
         await self._patiently(download)
         return path
 
-    def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
+    def _lines(self, path: Path, requests: Mapping[str, Request]) -> Iterator[dict[str, Any]]:
+        def sent(line: object) -> object:
+            request = requests.get(key := at(line, str, "custom_id") or "")
+            return None if request is None else [key, self._direct.dialect.body(request)]
+
         with path.open("rb") as file:
             # A line that is none, or has no end, leaves its Request without an answer, as if it were missing.
             while text := file.readline(MOST_ANSWER):
-                if isinstance(line := self._direct.endpoint.read_json(text), dict):
+                if isinstance(line := self._direct.endpoint.read_json(text, sent), dict):
                     yield line
 
     async def _result(self, request: Request, line: Mapping[str, Any]) -> Response | BackendError:

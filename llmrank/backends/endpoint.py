@@ -16,7 +16,7 @@ import re
 import select
 import zlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -255,7 +255,7 @@ class Endpoint:
         Raises TransientError for every fault of the connection, and for a body that is too long.
         """
         async with self._sent(method, path, timeout or self.timeout, content, data) as response:
-            return await self._reply(response)
+            return await self._reply(response, content)
 
     async def download(self, path: str, target: Path) -> Reply | None:
         """Write a file that the endpoint keeps to `target`, and return None; or return the reply that is no file.
@@ -266,7 +266,7 @@ class Endpoint:
         with target.open("wb") as file:
             async with self._sent("GET", path, None) as response:
                 if response.status >= 300:
-                    return await self._reply(response)
+                    return await self._reply(response, None)
                 async for part in _parts(response, MOST_FILE_BYTES):
                     try:
                         file.write(part)
@@ -286,22 +286,23 @@ class Endpoint:
         finally:
             told.cancel()
 
-    def mask(self, text: str) -> str:
-        """Return the text without secrets."""
-        return self._secrets.mask(text)
+    def mask(self, text: str, sent: Mapping[str, Any]) -> str:
+        """Return the text of an answer to what was `sent`, without secrets."""
+        return self._secrets.mask(text, sent)
 
-    def read_json(self, line: bytes) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON value of a line of a downloaded file, without secrets; None where it is none."""
-        return self._read(line)[0]
+    def read_json(self, line: bytes, sent: Callable[[Any], object]) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON value of a line of a downloaded file, without secrets; None where it is none. `sent` returns
+        what the line answers."""
+        return self._read(line, sent)[0]
 
-    async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
-        value, text = self._read(await _body(response))
+    async def _reply(self, response: aiohttp.ClientResponse, sent: Mapping[str, Any] | None) -> Reply:
+        value, text = self._read(await _body(response), lambda _: sent)
         headers = {
             name: self._secrets.mask(response.headers[name]) for name in USED_HEADERS if name in response.headers
         }
         return Reply(response.status, headers, value, "" if value is not None and response.status < 300 else text)
 
-    def _read(self, raw: bytes) -> tuple[Any, str]:
+    def _read(self, raw: bytes, sent: Callable[[Any], object]) -> tuple[Any, str]:
         """Return the JSON value of a body, or None, and its text; both without secrets."""
         # As JSON has it: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
         encoding = json.detect_encoding(raw)
@@ -315,7 +316,7 @@ class Endpoint:
         if not self._secrets.may_be_in(text):
             return value, text[:MOST_SHOWN]
         # Masked before it is cut, or half a secret would be left at the end.
-        return self._secrets.masked(value), self._secrets.mask(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]
+        return self._secrets.masked(value, sent(value)), self._secrets.mask(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]
 
     @asynccontextmanager
     async def _sent(

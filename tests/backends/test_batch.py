@@ -316,3 +316,14 @@ async def test_an_answer_without_the_log_probabilities_that_alone_are_read_is_no
         assert not any(isinstance(one, TransientError) for one in responses), "another try would be another batch"
         with Store(tmp_path / "s.sqlite") as store:
             assert store.stats().responses == 0
+
+
+async def test_of_a_key_a_batch_may_hold_what_its_requests_hold(tmp_path: Path) -> None:
+    questions = [Request((Message("user", f"[12345] {n}"),)) for n in range(3)]
+    server = BatchServer(answer=lambda body: (200, completion(f"{body['messages'][0]['content']}, 54321")))
+    async with server:
+        direct = await open_openai(server.base_url, MODEL, api_key="12345")
+        backend = BatchBackend(direct, tmp_path / "s.sqlite", quiet=0.02)
+        responses = await ask(backend, questions)
+        assert [one.text for one in responses if isinstance(one, Response)] == [f"[12345] {n}, 54321" for n in range(3)]
+        await backend.close()

@@ -60,7 +60,7 @@ class Secrets:
     def __init__(self, *values: str) -> None:
         """Empty values, and words too short to be a secret (`none`, `EMPTY`), are left alone: answers may hold them."""
         plain = {value for value in values if len(value) >= 8 or (len(value) >= 5 and not value.isalpha())}
-        coded = {one for value in plain for one in (value.encode().hex(), *_in_base64(value))}
+        coded = {one for value in plain for one in (_bytes(value).hex(), *_in_base64(value))}
         self._values = sorted(plain | coded, key=len, reverse=True)
         self._pieces = {one: piece for value in sorted(plain) for one, piece in _pieces(value)}
         self._signs = tuple({_squeezed(one) for one in (*self._pieces, *(value[:PIECE] for value in self._values))})
@@ -138,7 +138,12 @@ class Secrets:
 
 def _squeezed(text: str) -> bytes:
     """Return the ASCII letters and digits of a text, in lower case."""
-    return text.encode("utf-8", "surrogatepass").translate(SQUEEZED, NO_LETTERS)
+    return _bytes(text).translate(SQUEEZED, NO_LETTERS)
+
+
+def _bytes(text: str) -> bytes:
+    # Half a surrogate pair has no UTF-8; in a variable of the environment it stands for a byte that is none either.
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _sign(found: str) -> str:
@@ -156,9 +161,9 @@ def without_entities(text: str) -> str:
 def _in_base64(value: str) -> Generator[str]:
     """Yield what base64 makes of a value, with nothing, one or two bytes before it (`Bearer `), in both alphabets."""
     for before in range(3):
-        code = base64.b64encode(bytes(before) + value.encode()).decode()
+        code = base64.b64encode(bytes(before) + _bytes(value)).decode()
         # The first and the last character may hold bits of what stands beside the value.
-        core = code[before + (before > 0) : (before + len(value.encode())) * 8 // 6]
+        core = code[before + (before > 0) : (before + len(_bytes(value))) * 8 // 6]
         yield from {core, core.replace("+", "-").replace("/", "_")}
 
 

@@ -301,7 +301,9 @@ async def test_the_key_is_in_no_error_of_the_list_of_models(echo: Callable[[str]
             assert not remains(str(caught.value))
 
 
-@pytest.mark.parametrize("key", ["sk-abc\n", "sk-abc\r\nHost: x", "sk-ключ", "sk abc", "sk-“abc”", "sk-\x00"])
+@pytest.mark.parametrize(
+    "key", ["sk-abc\n", "sk-abc\r\nHost: x", "sk-ключ", "sk abc", "sk-“abc”", "sk-\x00", "sk-abc\udcff0123456789"]
+)
 async def test_a_key_that_no_header_can_hold_is_refused_without_being_shown(key: str) -> None:
     with pytest.raises(InputError, match="the API key holds a") as caught:
         await open_openai("http://localhost:1/v1", MODEL, api_key=key)

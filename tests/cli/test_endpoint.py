@@ -31,8 +31,8 @@ class Ran:
     stderr: str
 
 
-async def llmrank(folder: Path, server: ScriptedServer, *arguments: str, **variables: str) -> Ran:
-    there = ("--store", "store.sqlite", "--base-url", server.base_url, "--model", MODEL)
+async def llmrank(folder: Path, server: ScriptedServer, *arguments: str, model: str = MODEL, **variables: str) -> Ran:
+    there = ("--store", "store.sqlite", "--base-url", server.base_url, "--model", model)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "llmrank", *arguments, *there),
         cwd=folder,
@@ -123,6 +123,22 @@ async def test_a_ranker_that_needs_log_probabilities_says_so_before_it_asks(
         assert not (folder / "run").exists() and not (folder / "out.jsonl").exists()
         dry = await llmrank(folder, server, verb, *source, "--prompt", "first-token", "--dry-run")
         assert dry.code == 0
+
+
+@pytest.mark.parametrize("verb", ["eval", "rerank", "dry run"])
+async def test_a_key_and_a_name_that_are_no_utf_8_are_refused_with_one_line(folder: Path, verb: str) -> None:
+    commands = {
+        "eval": ("eval", "--data", "candidates.jsonl", "--out", "run"),
+        "rerank": ("rerank", "candidates.jsonl", "-o", "out.jsonl"),
+        "dry run": ("rerank", "candidates.jsonl", "-o", "out.jsonl", "--dry-run"),
+    }
+    command = (*commands[verb], "--prompt", "rankgpt")
+    async with ScriptedServer() as server:
+        ran = await llmrank(folder, server, *command, OPENAI_API_KEY="sk-abc\udcffdef0123456789")
+        assert ran.code == 2 and "the API key holds a character not in ASCII" in ran.stderr and "def0" not in ran.stderr
+        ran = await llmrank(folder, server, *command, model="m\udcff")
+        assert ran.code == 2 and "field 'model': 'm\\udcff' holds what is no UTF-8" in ran.stderr
+        assert server.calls == 0
 
 
 async def test_yes_and_no_are_read_from_the_text_where_there_are_no_log_probabilities(folder: Path) -> None:

@@ -79,8 +79,8 @@ class BackendSettings:
         return self.kind.partition(":")[2]
 
     def check(self) -> None:
-        """Raise InputError for a kind that does not exist, a setting that the kind would ignore, or a name that cannot be
-        sent or written down."""
+        """Raise InputError for a kind that does not exist, a setting that the kind would ignore, or a name that can be
+        neither sent nor written down."""
         name = self.name
         for field, value in (("model", self.model), ("revision", self.revision or "")):
             if any("\ud800" <= character <= "\udfff" for character in value):

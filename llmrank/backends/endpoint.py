@@ -275,6 +275,12 @@ class Endpoint:
                         raise cannot_write(target, error) from error
         return None
 
+    def describe(self, path: Path) -> str:
+        """Return what a downloaded file is that is not what it should be, in a few words."""
+        with path.open("rb") as file:
+            _, text = self._read(file.read(MOST_SHOWN), lambda _: None)
+        return Reply(HTTPStatus.OK, {}, None, text).describe()
+
     @contextmanager
     def telling(self, what: str, timeout: float | None = None) -> Generator[None]:
         """Say what is being waited for, once that takes longer than three seconds."""

@@ -298,7 +298,7 @@ FAULTS = (
         passing(
             f"message: {message}", Step(body=json.dumps({**completion(), "choices": [{"message": message}]})), "message"
         )
-        for message in (None, [], "[3] > [1]", 3)
+        for message in (None, [], {}, "[3] > [1]", 3)
     ),
     passing("content: a number", good(3), "content that is no text"),
     passing("content: an object", good({"text": "[3]"}), "content that is no text"),
@@ -314,7 +314,12 @@ FAULTS = (
     passing("503 as a code in a 200", within({"code": 503, "message": "away"}), "answered 503"),
     harmless("finish reason: an object", good(ANSWER, finish_reason={"a": 1})),
     Fault("tool calls only", always(good(None, tool_calls=[{"id": "1"}])), UNPARSED, 1, UNPARSED, 1),
-    Fault("parts without text", always(good([{"type": "image_url"}, 3, None])), UNPARSED, 1, UNPARSED, 1),
+    Fault("no parts", always(good([])), UNPARSED, 1, UNPARSED, 1),
+    *(
+        passing(f"parts: {json.dumps(parts)[:30]}", good(parts), "no part is a text|part of its content")
+        for parts in ([None], [{"type": "image_url"}], [{"type": "image_url"}, 3, None], [{"type": "text"}])
+    ),
+    Fault("thinking alone", always(good([{"type": "thinking", "thinking": "hm"}])), UNPARSED, 1, UNPARSED, 1),
     Fault("legacy text", always(Step(body='{"choices": [{"text": "[3] > [1]"}]}')), OK, 2, GIVEN_UP + "message", 6),
     harmless("thinking parts", good([{"type": "thinking", "thinking": [{"type": "text", "text": "[3] first"}]}, TEXT])),
     # --- fields that make no sense ---

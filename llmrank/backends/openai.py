@@ -61,7 +61,7 @@ class OpenAIBackend(BaseBackend):
         self.endpoint, self._model, self._say, self._url = endpoint, model, say, endpoint.url
         self.dialect = Dialect(model, endpoint.url, say)
         """The form in which the endpoint takes a Request."""
-        self._tokenizes = self._has_answered = False
+        self._tokenizes = self._has_answered = self._told_of_logprobs = False
         self._refusals, self._refusals_borne = 0, FEW_REFUSALS
         """Requests refused since the last answer, and after how many it is asked whether any is taken."""
         self._lists_models, self._sent_beside = True, 0
@@ -284,6 +284,12 @@ class OpenAIBackend(BaseBackend):
         # Text that came in parts may hold the key only now.
         text, reasoning = (self.endpoint.mask(one, sent) for one in (response.text, response.reasoning))
         response = replace(response, text=text, reasoning=reasoning)
+        if self.endpoint.faults["logprobs"] and not response.label_logprobs and not self._told_of_logprobs:
+            self._told_of_logprobs = True
+            self._say(
+                f"{self._url} returned log-probabilities that are none: they are no numbers, above 0, or come to more "
+                "than a probability of 1 together; they are left out, and what reads nothing else has no answer"
+            )
         self._note(response)
         return response
 

@@ -24,7 +24,7 @@ from llmrank.backends.base import NullBackend
 from llmrank.backends.models import cached_models
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, StopSignal, rank_all, rank_alone
-from llmrank.errors import InputError, StoppedError, TooManyErrorsError
+from llmrank.errors import InputError, StoppedError, TooManyErrorsError, one_line
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.files import cache_folder
@@ -37,6 +37,8 @@ from llmrank.types import Backend, Case, Closable, Needs, Ranking, Request, Resp
 
 Result = TypeVar("Result")
 
+REASONS = 4
+"""Reasons of failures that a line names."""
 CONCURRENCY: Mapping[str, int | None] = {"vllm": 64, "openai": None, "replay": 1, "titles": 1, "batch": 5000}
 """Concurrent calls unless the settings say otherwise: vLLM batches what is under way, and so does the Batch API. None:
 as many as the endpoint takes."""
@@ -346,13 +348,21 @@ def for_titles(model: ModelSettings) -> ModelSettings:
     return replace(model, backend=model.backend or "titles")
 
 
-def refuse_errors(failed: int, cases: int, most: float) -> None:
-    """Raise TooManyErrorsError when more than this share of the Cases have a failed call."""
+def refuse_errors(failed: int, cases: int, most: float, reasons: Mapping[str, int] | None = None) -> None:
+    """Raise TooManyErrorsError when more than this share of the Cases have a failed call; `reasons` says why, unless
+    that is shown already."""
     if cases and failed / cases > most:
+        why = f"\n  reasons: {said_reasons(reasons)}" if reasons else ""
         raise TooManyErrorsError(
-            f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved\n"
+            f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved{why}\n"
             "  hint: the same command asks for them again"
         )
+
+
+def said_reasons(reasons: Mapping[str, int]) -> str:
+    """Return the commonest reasons on one line, with how often each was met."""
+    commonest = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))[:REASONS]
+    return one_line(" · ".join(f"{reason} {count:,}" for reason, count in commonest), 1000)
 
 
 def is_here(model: ModelSettings) -> bool:

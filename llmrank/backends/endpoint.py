@@ -210,6 +210,8 @@ class Endpoint:
         self.faults: Counter[str] = Counter()
         """Fields of answers that made no sense and were left out, by name."""
         proxy = _proxy(self.url)
+        self.proxy = None if proxy is None else one_line(urlsplit(proxy).netloc.rpartition("@")[2], 80)
+        """Host and port of the proxy that the environment names for this URL; None: there is none."""
         self._secrets = address.secrets(key or "", unquote(urlsplit(proxy or "").password or ""))
         headers = {
             "Authorization": address.authorization(key),
@@ -359,7 +361,8 @@ class Endpoint:
             raise TransientError(text, kind="certificate") from error
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             why = "in time" if isinstance(error, TimeoutError) else f"({self._why(error)})"
-            raise TransientError(f"no connection to {self.url} {why}", kind="connection", charged=False) from error
+            to = f"to the proxy {self.proxy} for" if isinstance(error, aiohttp.ClientProxyConnectionError) else "to"
+            raise TransientError(f"no connection {to} {self.url} {why}", kind="connection", charged=False) from error
         except TimeoutError as error:
             text = f"{self.url} gave no answer within {timeout or self.timeout:g} s"
             raise TransientError(text, kind="timeout") from error

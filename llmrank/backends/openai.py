@@ -125,10 +125,11 @@ class OpenAIBackend(BaseBackend):
         except TransientError as error:
             if error.kind == "certificate":
                 raise MissingError(f"{error}", hint=TRUST) from error
-            raise MissingError(
-                f"no endpoint answers at {self._url}: {error}",
-                hint="start the server, or correct --base-url (it usually ends in /v1)",
-            ) from error
+            hint = "start the server, or correct --base-url (it usually ends in /v1)"
+            if self.endpoint.proxy:
+                proxy = f"the environment sends this through the proxy {self.endpoint.proxy} (HTTP_PROXY, HTTPS_PROXY, "
+                hint += f"; {proxy}ALL_PROXY): correct that, or add the endpoint's host to NO_PROXY"
+            raise MissingError(f"no endpoint answers at {self._url}: {error}", hint=hint) from error
         served = _models(reply)
         if served is None:
             await self._look_elsewhere(reply)

@@ -115,7 +115,7 @@ class Retries:
             raise FatalBackendError(
                 f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and the last answer is still to "
                 f"come ({fault})\n"
-                "  hint: correct --base-url (it usually ends in /v1), or see to the endpoint and what stands before it; "
+                "  hint: correct --base-url (it usually ends in /v1), or see to what stands there and before it; "
                 "then give the same command again"
             )
         wait = 0.0 if fault.throttled else max(own_wait(tries.faults), fault.wait or 0.0)

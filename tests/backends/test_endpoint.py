@@ -556,6 +556,14 @@ async def test_a_refused_connection_costs_nothing_and_recovers() -> None:
     await backend.close()
 
 
+async def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://me:hunter2!@127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(MissingError, match=r"no connection to the proxy 127\.0\.0\.1:1 for http://model") as caught:
+        await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
+    assert "through the proxy 127.0.0.1:1 (HTTP_PROXY" in caught.value.hint and "hunter2" not in str(caught.value)
+
+
 async def test_a_proxy_that_the_environment_names_is_used_and_one_of_another_kind_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

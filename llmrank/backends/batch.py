@@ -217,7 +217,7 @@ class BatchBackend(WrappedBackend):
             for fetch in range(FETCHES):
                 if fault:
                     self._say(f"{_name(batch)}: {fault}; it is fetched again")
-                    await asyncio.sleep(FIRST_WAIT * 10**fetch)
+                    await asyncio.sleep(FIRST_WAIT * 10 ** (fetch - 1))
                 ended = await self._ended(batch)
                 results, fault = await self._collect(batch, ended)
                 if not fault:

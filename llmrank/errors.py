@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import fields, is_dataclass
 from difflib import SequenceMatcher, get_close_matches
@@ -19,6 +20,10 @@ UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 """Characters that move the cursor, colour, reorder or hide text, and halves of surrogate pairs, which have no UTF-8."""
+
+
+NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+NO_FILES_HINT = "raise the limit of open files (ulimit -n), or lower --concurrency; the same command then continues"
 
 
 def safe_for_console(text: str) -> str:

@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from llmrank.errors import InputError
+from llmrank.errors import NO_FILES, NO_FILES_HINT, InputError
 
 PRIVATE = 0o600
 """The mode of files that hold answers and histories: for their owner alone."""
@@ -30,6 +30,8 @@ def cannot_write(path: Path, error: OSError) -> InputError:
     """Return the error that tells a person what the file system said, and the hint."""
     if error.errno in NO_ROOM:
         hint = NO_ROOM_HINT
+    elif error.errno in NO_FILES:
+        hint = NO_FILES_HINT
     elif error.errno in NOT_ALLOWED:
         hint = "make the folder writable, or name another"
     else:

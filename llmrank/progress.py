@@ -75,6 +75,8 @@ class Progress(Reporter):
         self._total = self._done = 0
         self._spent: Callable[[], str] = str
         self._started = self._first = self._last = 0.0
+        self._summed_up = -1
+        """Cases that were done when that was last said in a line of its own."""
 
     def message(self, line: str) -> None:
         """Show one line, above the bar if there is one."""
@@ -88,7 +90,7 @@ class Progress(Reporter):
         """Begin to count."""
         self._total, self._done, self._spent = total, done, spent
         self._outcomes.clear()
-        self._started = self._last = time.monotonic()
+        self._started, self._last, self._summed_up = time.monotonic(), time.monotonic(), -1
         if in_notebook() and find_spec("ipywidgets") is not None:
             from tqdm.notebook import tqdm as notebook_bar
 
@@ -127,14 +129,15 @@ class Progress(Reporter):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        self._sum_up()
+        if self._done != self._summed_up:
+            self._sum_up()
 
     def _counts(self) -> str:
         counts = " · ".join(f"{outcome} {count}" for outcome, count in sorted(self._outcomes.items()))
         return "; ".join(part for part in (counts or "nothing new", self._spent()) if part)
 
     def _sum_up(self) -> None:
-        now = time.monotonic()
+        now, self._summed_up = time.monotonic(), self._done
         times = ", ".join(filter(None, [duration(now - self._started), self._left(now)]))
         self.message(f"{self._done}/{self._total} Cases, {times}: {self._counts()}")
 

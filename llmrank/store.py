@@ -291,6 +291,22 @@ class Store(Closable):
                     self._damaged.add(key)
         return found
 
+    def answers(self, questions: Sequence[KeyedRequest]) -> dict[str, Response]:
+        """Return the stored Response of each question that has one, by Store key.
+
+        One that cannot answer its question, which an earlier version stored, is taken for none, like a damaged row.
+        """
+        found = self.get_all([question.key for question in questions])
+        for question in questions:
+            if (response := found.get(question.key)) is not None and not response.can_answer(question.request):
+                self._damaged.add(question.key)
+                del found[question.key]
+        return found
+
+    def answer(self, question: KeyedRequest) -> Response | None:
+        """Return the stored Response to one question, or None; see `answers`."""
+        return self.answers([question]).get(question.key)
+
     def put(self, key: str, identity: Mapping[str, str], request: Request, response: Response) -> None:
         """Keep a Response; of two under one key the first stays."""
         self.put_keyed(keyed(identity, request), response, key)

@@ -198,6 +198,11 @@ class Request:
     repeat: int = 0
     """Number of this repetition of the same question, so that repeats are asked anew and not served from the Store."""
 
+    @property
+    def reads_only_logprobs(self) -> bool:
+        """Whether nothing of the answer is read but the log-probabilities at its one token."""
+        return bool(self.labels) and self.structured is None and self.sampling.max_tokens == 1
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -233,7 +238,8 @@ class Response:
     """`stop`, `length`, `content_filter`, `refusal`, or what the endpoint said."""
     usage: Usage = Usage()
     label_logprobs: Mapping[str, float] | None = None
-    """Natural-log probability of each label asked for; a label the backend did not return is absent."""
+    """Natural-log probability of each label asked for; a label the backend did not return is absent. None: no
+    log-probabilities came at all."""
     reasoning: str = ""
     """What the model wrote before its answer, where the backend tells the two apart."""
     seconds: float = 0.0
@@ -243,6 +249,11 @@ class Response:
     """The model that answered, as the endpoint names it; empty when it does not say."""
     system_fingerprint: str = ""
     """The endpoint's name for its configuration; empty when it does not say."""
+
+    def can_answer(self, request: Request) -> bool:
+        """Return whether there is something to read. Without the log-probabilities that alone are read it is no answer
+        of the model: another machine of the same endpoint, or the same one another day, may return them."""
+        return self.label_logprobs is not None or not request.reads_only_logprobs
 
 
 @dataclass(frozen=True, slots=True)

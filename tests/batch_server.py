@@ -62,6 +62,9 @@ class BatchServer(ScriptedServer):
         """How often each question was answered, directly or in a batch."""
         self.cuts = 0
         """How many downloads are cut off in the middle."""
+        self.has_empty_files = False
+        self.spoilt: list[Callable[[bytes], bytes]] = []
+        """What becomes of the files of the next downloads, one after another, though all seems well."""
         self.refuses_once: dict[str, int] = {}
         """A status with which the next call of a kind (`create`, …) is refused; 200 is a proxy's page."""
 
@@ -154,7 +157,11 @@ class BatchServer(ScriptedServer):
             (good if status == 200 else bad).append(whole)
         # Lines come back in no order.
         for kind, found in (("output_file_id", good[::-1]), ("error_file_id", bad)):
-            batch[kind] = self._add(b"".join(json.dumps(line).encode() + b"\n" for line in found)) if found else None
+            batch[kind] = (
+                self._add(b"".join(json.dumps(line).encode() + b"\n" for line in found))
+                if found or self.has_empty_files
+                else None
+            )
         batch["request_counts"] = {"total": len(lines), "completed": len(good), "failed": len(bad)}
         batch["errors"] = {"object": "list", "data": plan.errors} if plan.errors else None
         batch["ends"], batch["needs"] = plan.ends, plan.looks
@@ -194,4 +201,5 @@ class BatchServer(ScriptedServer):
             assert request.transport is not None
             request.transport.abort()
             return response
-        return web.Response(body=self.files[request.match_info["id"]])
+        content = self.files[request.match_info["id"]]
+        return web.Response(body=self.spoilt.pop(0)(content) if self.spoilt else content)

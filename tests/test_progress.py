@@ -29,3 +29,22 @@ def test_the_rest_is_estimated_by_the_pace_since_the_first_case(
         clock[0] = second
         shown.advance("ok")
     assert "4/10 Cases, 1 min 52 s, 1 min 12 s left: ok 2" in capsys.readouterr().err
+
+
+def test_how_far_the_work_came_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    shown = Progress()
+    for count in (1, 2):
+        shown.begin(count, 0, str)
+        clock[0] += 100
+        for _ in range(count):
+            shown.advance("ok")
+        shown.end()
+    assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "1/1 Cases",
+        "1/2 Cases",
+        "2/2 Cases",
+    ]

@@ -389,6 +389,20 @@ def test_a_damaged_row_is_asked_again_and_replaced(tmp_path: Path) -> None:
             assert store.get(key) == RESPONSE, "the first good one stays"
 
 
+def test_a_stored_answer_without_the_log_probabilities_that_alone_are_read_is_replaced(tmp_path: Path) -> None:
+    only_labels = replace(REQUEST, labels=("A", "B"), structured=None, sampling=replace(REQUEST.sampling, max_tokens=1))
+    also_text = replace(only_labels, sampling=REQUEST.sampling)
+    without = replace(RESPONSE, label_logprobs=None)
+    with Store(tmp_path / "s") as store:
+        for request, kept in ((only_labels, None), (also_text, without), (replace(only_labels, labels=()), without)):
+            question = keyed(IDENTITY, request)
+            store.put_keyed(question, without)
+            assert store.answer(question) == kept
+        nothing_of_the_labels = replace(RESPONSE, label_logprobs={})
+        store.put_keyed(keyed(IDENTITY, only_labels), nothing_of_the_labels)
+        assert store.answer(keyed(IDENTITY, only_labels)) == nothing_of_the_labels, "the next answer takes its place"
+
+
 def test_many_keys_are_looked_up_at_once(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
         for number in range(0, 1200, 2):

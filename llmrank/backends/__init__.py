@@ -79,8 +79,13 @@ class BackendSettings:
         return self.kind.partition(":")[2]
 
     def check(self) -> None:
-        """Raise InputError for a kind that does not exist, or a setting that the kind would ignore."""
+        """Raise InputError for a kind that does not exist, a setting that the kind would ignore, or a name that can be
+        neither sent nor written down."""
         name = self.name
+        for field, value in (("model", self.model), ("revision", self.revision or "")):
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                hint = "write it in UTF-8, as the endpoint or the hub does"
+                raise InputError(f"{value!r} holds what is no UTF-8", hint=hint, field=field)
         if name not in KINDS:
             if find_plugin(GROUP, name) is None:
                 raise self._unknown()

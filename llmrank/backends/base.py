@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from llmrank.errors import FatalBackendError
-from llmrank.store import Store, request_key
+from llmrank.store import Store, keyed
 from llmrank.types import Backend, BackendDefaults, Capabilities, Message, Request, Response
 
 Ask = Callable[[Request], Awaitable[Response]]
@@ -95,16 +95,16 @@ class NullBackend(BaseBackend):
 def store_first(backend: Backend, store: Store) -> Ask:
     """Return a function for `probe`: it answers from the Store, else it asks the backend and stores the Response.
 
-    A Response without the log-probabilities that were asked for is not stored: another day the endpoint may have them.
+    A Response without the log-probabilities that were asked for is not stored (`Response.can_answer`).
     """
 
     async def ask(request: Request) -> Response:
-        key = request_key(backend.identity, request)
-        if (stored := store.get(key)) is not None:
+        question = keyed(backend.identity, request)
+        if (stored := store.answer(question)) is not None:
             return stored
         response = await backend.answer(request)
-        if not request.labels or response.label_logprobs:
-            store.put(key, backend.identity, request, response)
+        if response.can_answer(request):
+            store.put_keyed(question, response)
         return response
 
     return ask

@@ -27,7 +27,7 @@ from llmrank.backends.openai import OpenAIBackend
 from llmrank.errors import BackendError, FatalBackendError, TransientError, one_line
 from llmrank.files import cannot_write
 from llmrank.progress import Say, silent
-from llmrank.store import Store, request_key
+from llmrank.store import Store, keyed
 from llmrank.types import Request, Response
 
 Result = TypeVar("Result")
@@ -40,6 +40,8 @@ QUIET = 1.0
 """Seconds without a new Request after which a batch goes off."""
 FIRST_WAIT, LONGEST_WAIT, GROWTH = 1.0, 60.0, 1.5
 """Seconds between two looks at a batch."""
+FETCHES = 3
+"""How often the files of an ended batch are fetched where they are not what it says."""
 PATIENCE = 3600.0
 """Seconds for which a step (uploading, creating, a look, a download) is tried again while its fault may pass."""
 SEARCHED = 86_400
@@ -59,6 +61,8 @@ class Batch:
     error_file_id: str | None
     done: int | None
     """Requests that are worked off; None when it does not say."""
+    completed: int
+    """Those of them that have an answer; 0 when it does not say."""
     errors: tuple[Mapping[str, Any], ...]
     token: str
     """What our metadata say."""
@@ -78,6 +82,7 @@ class Batch:
             output_file_id=at(body, str, "output_file_id"),
             error_file_id=at(body, str, "error_file_id"),
             done=sum(done) if len(done) == 2 else None,
+            completed=done[0] if len(done) == 2 else 0,
             errors=tuple(objects_at(body, "errors", "data")),
             token=at(body, str, "metadata", TOKEN) or "",
             created_at=inf if (created := number_at(body, "created_at")) is None else created,
@@ -96,7 +101,8 @@ class BatchBackend(WrappedBackend):
     A kill at any moment pays nothing twice. Before anything is uploaded the batch is noted beside the Store
     (`OpenBatch`), and its id is noted before it is first looked at; an id that was lost on the way is found among the
     endpoint's batches by its metadata. The next backend on this Store follows what it finds there: its answers go into
-    the Store, whether or not anybody asks for them again.
+    the Store, whether or not anybody asks for them again. Nor is a batch forgotten whose file is not what was announced
+    (a proxy's page, half a file): what is in it is stored, and the next command fetches it again.
     """
 
     def __init__(self, direct: OpenAIBackend, store: Path, *, say: Say = silent, quiet: float = QUIET) -> None:
@@ -110,6 +116,8 @@ class BatchBackend(WrappedBackend):
         self._next: dict[str, tuple[Request, bytes]] = {}
         """What the next batch holds so far: by Store key the Request and its line."""
         self._next_bytes = 0
+        self._unfetched: dict[str, BackendError] = {}
+        """By Store key: why the answer could not be fetched. It lies at the endpoint, and is paid for."""
         self._first, self._has_answered = asyncio.Lock(), False
 
     async def answer(self, request: Request) -> Response:
@@ -119,11 +127,14 @@ class BatchBackend(WrappedBackend):
         cancelled); FatalBackendError for a batch that the endpoint refuses as a whole.
         """
         store = self._opened()
-        key = request_key(self.identity, request)
+        question = keyed(self.identity, request)
+        key = question.key
         if key not in self._under_way:
             # A batch of an earlier command may have brought it since the caller looked.
-            if (stored := store.get(key)) is not None:
+            if (stored := store.answer(question)) is not None:
                 return stored
+            if key in self._unfetched:
+                raise self._unfetched[key]
             async with self._first:
                 if not self._has_answered:
                     response = await self._direct.answer(request)
@@ -202,9 +213,22 @@ class BatchBackend(WrappedBackend):
     async def _see_through(self, batch: OpenBatch) -> Results:
         """Bring a batch to its end, and return what became of each of its Requests."""
         try:
-            results = await self._collect(batch, await self._ended(batch))
-            batch.forget()
-            return results
+            results, fault = Results(), ""
+            for fetch in range(FETCHES):
+                if fault:
+                    self._say(f"{_name(batch)}: {fault}; it is fetched again")
+                    await asyncio.sleep(FIRST_WAIT * 10 ** (fetch - 1))
+                ended = await self._ended(batch)
+                results, fault = await self._collect(batch, ended)
+                if not fault:
+                    batch.forget()
+                    return dict.fromkeys(batch.keys, _failure(batch, ended)) | results
+            lost = BackendError(
+                f"{_name(batch)}: {fault}; what is lost is paid for, and the next command with --batch fetches it "
+                f"again (delete {batch.folder} to ask anew)"
+            )
+            self._unfetched |= dict.fromkeys(set(batch.keys) - set(results), lost)
+            return dict.fromkeys(batch.keys, lost) | results
         except BackendError as error:
             if not batch.state.create_sent:
                 # Refused before it was created: there is none, and nothing waits in it.
@@ -321,15 +345,23 @@ class BatchBackend(WrappedBackend):
 
     # --- and back ---
 
-    async def _collect(self, batch: OpenBatch, ended: Batch) -> Results:
-        """Return what became of every Request of an ended batch; the answers are stored."""
+    async def _collect(self, batch: OpenBatch, ended: Batch) -> tuple[Results, str]:
+        """Return what became of the Requests of which the files of an ended batch tell, whose answers are stored; and
+        in what the files are not what the batch says, empty where they are."""
         store = self._opened()
         requests = batch.requests()
         results: Results = {}
+        lines, fault = 0, ""
         # Answers first: once one is answered, a refusal is the fault of the Request that met it.
         for file_id in filter(None, (ended.output_file_id, ended.error_file_id)):
-            for number, line in enumerate(self._lines(await self._download(batch, file_id))):
+            path, before, ours = await self._download(batch, file_id), lines, False
+            for number, (line, ends) in enumerate(self._lines(path, requests)):
+                lines += 1
+                if line is None:
+                    fault = fault if ends else f"its file breaks off in line {lines - before}"
+                    continue
                 key = str(line.get("custom_id"))
+                ours = ours or key in requests
                 if key not in requests or isinstance(results.get(key), Response):
                     continue
                 result = results[key] = await self._result(requests[key], line)
@@ -337,8 +369,11 @@ class BatchBackend(WrappedBackend):
                     store.put(key, self.identity, requests[key], result)
                 if number % 1000 == 999:
                     await asyncio.sleep(0)
-        nothing = _failure(batch, ended)
-        return {key: results.get(key, nothing) for key in requests}
+            if lines > before and not ours:
+                fault = f"its file is {self._direct.endpoint.describe(path)}"
+        if not fault and lines < (expected := min(ended.completed, len(requests))):
+            fault = f"its files have {lines} lines, and {expected} of its requests are answered"
+        return results, fault
 
     async def _download(self, batch: OpenBatch, file_id: str) -> Path:
         path = batch.folder / "output.jsonl"
@@ -352,12 +387,20 @@ class BatchBackend(WrappedBackend):
         await self._patiently(download)
         return path
 
-    def _lines(self, path: Path) -> Iterator[dict[str, Any]]:
+    def _lines(self, path: Path, requests: Mapping[str, Request]) -> Iterator[tuple[dict[str, Any] | None, bool]]:
+        """Yield what stands in each line that is not empty, None where that is no object, and whether it has an end."""
+
+        def sent(line: object) -> object:
+            request = requests.get(key := at(line, str, "custom_id") or "")
+            return None if request is None else [key, self._direct.dialect.body(request)]
+
         with path.open("rb") as file:
             # A line that is none, or has no end, leaves its Request without an answer, as if it were missing.
             while text := file.readline(MOST_ANSWER):
-                if isinstance(line := self._direct.endpoint.read_json(text), dict):
-                    yield line
+                if text.strip():
+                    line = self._direct.endpoint.read_json(text, sent)
+                    is_object, ends = isinstance(line, dict), text.endswith(b"\n") or len(text) == MOST_ANSWER
+                    yield line if is_object else None, is_object or ends
 
     async def _result(self, request: Request, line: Mapping[str, Any]) -> Response | BackendError:
         if (answered := at(line, dict, "response")) is None:
@@ -367,6 +410,9 @@ class BatchBackend(WrappedBackend):
             response = await self._direct.read_line(request, 200 if status is None else status, body or {})
         except BackendError as failure:
             return failure
+        if not response.can_answer(request):
+            # Not to be tried again in this run, as every try is another batch.
+            return BackendError("the batch brought an answer without the log-probabilities that were asked for")
         return replace(response, batch=True)
 
 

@@ -87,7 +87,7 @@ def read_completion(
     known = (reason or "").lower().replace("-", "_")
     if (error := choice.get("error")) or BROKEN_OFF.search(known):
         raise unreadable(f"the endpoint failed within its answer: {said(error)}")
-    if (message := at(choice, dict, "message")) is None:
+    if not (message := at(choice, dict, "message")):
         raise unreadable("the endpoint returned a choice without a message")
     content, thought, refused = message.get("content"), "", ""
     if isinstance(content, list):
@@ -124,7 +124,7 @@ def first_choice(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _joined(parts: Sequence[object]) -> tuple[str, str, str]:
     """Return the text of content that comes in parts, and the reasoning and the refusal among them, which are no part
-    of the answer. Raises TransientError where a part that is a text has none."""
+    of the answer. Raises TransientError where a part that is a text has none, and where no part is any of these."""
     text, thought, refusal = list[str](), list[str](), list[str]()
     for part in parts:
         if isinstance(part, str):
@@ -141,6 +141,8 @@ def _joined(parts: Sequence[object]) -> tuple[str, str, str]:
                 if not isinstance(words, str):
                     raise unreadable("the endpoint returned a part of its content that is no text")
                 text.append(words)
+    if parts and not (text or thought or refusal):
+        raise unreadable("the endpoint returned content of which no part is a text")
     return "".join(text), "".join(thought), "".join(refusal)
 
 

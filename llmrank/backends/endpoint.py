@@ -16,7 +16,7 @@ import re
 import select
 import zlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -210,6 +210,8 @@ class Endpoint:
         self.faults: Counter[str] = Counter()
         """Fields of answers that made no sense and were left out, by name."""
         proxy = _proxy(self.url)
+        self.proxy = None if proxy is None else one_line(urlsplit(proxy).netloc.rpartition("@")[2], 80)
+        """Host and port of the proxy that the environment names for this URL; None: there is none."""
         self._secrets = address.secrets(key or "", unquote(urlsplit(proxy or "").password or ""))
         headers = {
             "Authorization": address.authorization(key),
@@ -255,7 +257,7 @@ class Endpoint:
         Raises TransientError for every fault of the connection, and for a body that is too long.
         """
         async with self._sent(method, path, timeout or self.timeout, content, data) as response:
-            return await self._reply(response)
+            return await self._reply(response, content)
 
     async def download(self, path: str, target: Path) -> Reply | None:
         """Write a file that the endpoint keeps to `target`, and return None; or return the reply that is no file.
@@ -266,7 +268,7 @@ class Endpoint:
         with target.open("wb") as file:
             async with self._sent("GET", path, None) as response:
                 if response.status >= 300:
-                    return await self._reply(response)
+                    return await self._reply(response, None)
                 async for part in _parts(response, MOST_FILE_BYTES):
                     try:
                         file.write(part)
@@ -274,6 +276,12 @@ class Endpoint:
                         # Of the disk, not of the connection, which raises OSError too.
                         raise cannot_write(target, error) from error
         return None
+
+    def describe(self, path: Path) -> str:
+        """Return what a downloaded file is that is not what it should be, in a few words."""
+        with path.open("rb") as file:
+            _, text = self._read(file.read(MOST_SHOWN), lambda _: None)
+        return Reply(HTTPStatus.OK, {}, None, text).describe()
 
     @contextmanager
     def telling(self, what: str, timeout: float | None = None) -> Generator[None]:
@@ -286,22 +294,23 @@ class Endpoint:
         finally:
             told.cancel()
 
-    def mask(self, text: str) -> str:
-        """Return the text without secrets."""
-        return self._secrets.mask(text)
+    def mask(self, text: str, sent: Mapping[str, Any]) -> str:
+        """Return the text of an answer to what was `sent`, without secrets."""
+        return self._secrets.mask(text, sent)
 
-    def read_json(self, line: bytes) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON value of a line of a downloaded file, without secrets; None where it is none."""
-        return self._read(line)[0]
+    def read_json(self, line: bytes, sent: Callable[[Any], object]) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON value of a line of a downloaded file, without secrets; None where it is none. `sent` returns
+        what the line answers."""
+        return self._read(line, sent)[0]
 
-    async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
-        value, text = self._read(await _body(response))
+    async def _reply(self, response: aiohttp.ClientResponse, sent: Mapping[str, Any] | None) -> Reply:
+        value, text = self._read(await _body(response), lambda _: sent)
         headers = {
             name: self._secrets.mask(response.headers[name]) for name in USED_HEADERS if name in response.headers
         }
         return Reply(response.status, headers, value, "" if value is not None and response.status < 300 else text)
 
-    def _read(self, raw: bytes) -> tuple[Any, str]:
+    def _read(self, raw: bytes, sent: Callable[[Any], object]) -> tuple[Any, str]:
         """Return the JSON value of a body, or None, and its text; both without secrets."""
         # As JSON has it: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
         encoding = json.detect_encoding(raw)
@@ -315,7 +324,7 @@ class Endpoint:
         if not self._secrets.may_be_in(text):
             return value, text[:MOST_SHOWN]
         # Masked before it is cut, or half a secret would be left at the end.
-        return self._secrets.masked(value), self._secrets.mask(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]
+        return self._secrets.masked(value, sent(value)), self._secrets.mask(text[: 2 * MOST_SHOWN])[:MOST_SHOWN]
 
     @asynccontextmanager
     async def _sent(
@@ -352,7 +361,8 @@ class Endpoint:
             raise TransientError(text, kind="certificate") from error
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             why = "in time" if isinstance(error, TimeoutError) else f"({self._why(error)})"
-            raise TransientError(f"no connection to {self.url} {why}", kind="connection", charged=False) from error
+            to = f"to the proxy {self.proxy} for" if isinstance(error, aiohttp.ClientProxyConnectionError) else "to"
+            raise TransientError(f"no connection {to} {self.url} {why}", kind="connection", charged=False) from error
         except TimeoutError as error:
             text = f"{self.url} gave no answer within {timeout or self.timeout:g} s"
             raise TransientError(text, kind="timeout") from error

@@ -1,9 +1,17 @@
-"""What must be seen nowhere, taken out of what an endpoint sends: the key, the password, the values of the query."""
+"""What must be seen nowhere, taken out of what an endpoint sends: the key, the password, the values of the query.
+
+One thing stays: what stands in our own request. A server of one's own takes any key, so the key may be a title or an
+item's id (`star-wars`, `12345`), and an answer without it would be another ranking. It is no leak: the request is kept
+and shown as it is. The rule, call by call: where a pattern of the secrets meets something in the answer itself (the
+message, its log-probabilities, the id of a batch's line), and met the same letters and digits in the request, that is
+left. What surrounds an answer, and every error, is masked as if nothing had been sent.
+"""
 
 from __future__ import annotations
 
 import base64
 import html
+import json
 import re
 from collections.abc import Generator
 from functools import cached_property
@@ -40,6 +48,9 @@ ENTITY = re.compile(r"&(?:#\d{1,12}|#x[\da-f]{1,12}|[a-z]\w{1,31});?", re.IGNORE
 TAG = re.compile(r"<[^<>]*>")
 JSON_ESCAPE = re.compile(r"\\{1,8}(?:(?:u00|x)([\da-f]{2})|[nrtbf])", re.IGNORECASE)
 SQUEEZED = bytes(range(256)).lower()
+ANSWERS = frozenset({"message", "logprobs", "custom_id"})
+"""Names of JSON under which an answer stands, or what says whose it is; an error's `message` is a text, an answer's an
+object."""
 NO_LETTERS = bytes(code for code in range(256) if not chr(code).isascii() or not chr(code).isalnum())
 
 
@@ -49,7 +60,7 @@ class Secrets:
     def __init__(self, *values: str) -> None:
         """Empty values, and words too short to be a secret (`none`, `EMPTY`), are left alone: answers may hold them."""
         plain = {value for value in values if len(value) >= 8 or (len(value) >= 5 and not value.isalpha())}
-        coded = {one for value in plain for one in (value.encode().hex(), *_in_base64(value))}
+        coded = {one for value in plain for one in (_bytes(value).hex(), *_in_base64(value))}
         self._values = sorted(plain | coded, key=len, reverse=True)
         self._pieces = {one: piece for value in sorted(plain) for one, piece in _pieces(value)}
         self._signs = tuple({_squeezed(one) for one in (*self._pieces, *(value[:PIECE] for value in self._values))})
@@ -80,29 +91,65 @@ class Secrets:
                 break
         return False
 
-    def mask(self, text: str) -> str:
-        """Return the text without the secrets; of one longer than any answer that holds a secret, nothing."""
+    def mask(self, text: str, sent: object = None) -> str:
+        """Return the text without the secrets; of one longer than any answer that holds a secret, nothing. It is the
+        text of an answer where the request is given that was `sent` (JSON)."""
+        return self._mask(text, self._forms_in(sent)) if self.may_be_in(text) else text
+
+    def masked(self, value: object, sent: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Return the JSON value with the secrets masked in every text and every name, and without what is nested deeper
+        than anything that is read. `sent` is the request (JSON) that it answers."""
+        return self._masked(value, self._forms_in(sent))
+
+    def _forms_in(self, sent: object) -> frozenset[str]:
+        """Return what of the secrets stands in a request of ours."""
+        text = json.dumps(sent, ensure_ascii=False) if sent else ""
+        if len(text) > MOST_SEARCHED or not self.may_be_in(text):
+            return frozenset()
+        return frozenset(_sign(found[0]) for found in self._pattern.finditer(text))
+
+    def _mask(self, text: str, left: frozenset[str]) -> str:
         if not self.may_be_in(text):
             return text
-        return self._pattern.sub(MASK, text) if len(text) <= MOST_SEARCHED else MASK
+        if len(text) > MOST_SEARCHED:
+            return MASK
+        return self._pattern.sub(lambda found: found[0] if left and _sign(found[0]) in left else MASK, text)
 
-    def masked(self, value: object, depth: int = 0) -> Any:  # noqa: ANN401 - JSON
-        """Return the JSON value with the secrets masked in every text and every name, and without what is nested deeper
-        than anything that is read."""
+    def _masked(self, value: object, left: frozenset[str], depth: int = 0, *, within: bool = False) -> Any:  # noqa: ANN401
+        """`within` an answer what is to be `left` is left."""
         if isinstance(value, str):
-            return self.mask(value)
+            return self._mask(value, left if within else frozenset())
         if isinstance(value, list | dict) and depth >= MOST_DEPTH:
             return None
         if isinstance(value, list):
-            return [self.masked(one, depth + 1) for one in value]
+            return [self._masked(one, left, depth + 1, within=within) for one in value]
         if isinstance(value, dict):
-            return {self.mask(str(name)): self.masked(one, depth + 1) for name, one in value.items()}
+            return {
+                self._mask(str(name), frozenset()): self._masked(
+                    one,
+                    left,
+                    depth + 1,
+                    within=within or (name in ANSWERS and not (name == "message" and isinstance(one, str))),
+                )
+                for name, one in value.items()
+            }
         return value
 
 
 def _squeezed(text: str) -> bytes:
     """Return the ASCII letters and digits of a text, in lower case."""
-    return text.encode("utf-8", "surrogatepass").translate(SQUEEZED, NO_LETTERS)
+    return _bytes(text).translate(SQUEEZED, NO_LETTERS)
+
+
+def _bytes(text: str) -> bytes:
+    # Half a surrogate pair has no UTF-8; in a variable of the environment it stands for a byte that is none either.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _sign(found: str) -> str:
+    """Return by what two findings are the same: their letters and digits, or what they are where these are few."""
+    squeezed = _squeezed(found)
+    return squeezed.decode() if len(squeezed) >= FEWEST else found.casefold()
 
 
 def without_entities(text: str) -> str:
@@ -114,9 +161,9 @@ def without_entities(text: str) -> str:
 def _in_base64(value: str) -> Generator[str]:
     """Yield what base64 makes of a value, with nothing, one or two bytes before it (`Bearer `), in both alphabets."""
     for before in range(3):
-        code = base64.b64encode(bytes(before) + value.encode()).decode()
+        code = base64.b64encode(bytes(before) + _bytes(value)).decode()
         # The first and the last character may hold bits of what stands beside the value.
-        core = code[before + (before > 0) : (before + len(value.encode())) * 8 // 6]
+        core = code[before + (before > 0) : (before + len(_bytes(value))) * 8 // 6]
         yield from {core, core.replace("+", "-").replace("/", "_")}
 
 

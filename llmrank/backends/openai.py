@@ -61,7 +61,7 @@ class OpenAIBackend(BaseBackend):
         self.endpoint, self._model, self._say, self._url = endpoint, model, say, endpoint.url
         self.dialect = Dialect(model, endpoint.url, say)
         """The form in which the endpoint takes a Request."""
-        self._tokenizes = self._has_answered = False
+        self._tokenizes = self._has_answered = self._told_of_logprobs = False
         self._refusals, self._refusals_borne = 0, FEW_REFUSALS
         """Requests refused since the last answer, and after how many it is asked whether any is taken."""
         self._lists_models, self._sent_beside = True, 0
@@ -125,10 +125,11 @@ class OpenAIBackend(BaseBackend):
         except TransientError as error:
             if error.kind == "certificate":
                 raise MissingError(f"{error}", hint=TRUST) from error
-            raise MissingError(
-                f"no endpoint answers at {self._url}: {error}",
-                hint="start the server, or correct --base-url (it usually ends in /v1)",
-            ) from error
+            hint = "start the server, or correct --base-url (it usually ends in /v1)"
+            if self.endpoint.proxy:
+                proxy = f"the environment sends this through the proxy {self.endpoint.proxy} (HTTP_PROXY, HTTPS_PROXY, "
+                hint += f"; {proxy}ALL_PROXY): correct that, or add the endpoint's host to NO_PROXY"
+            raise MissingError(f"no endpoint answers at {self._url}: {error}", hint=hint) from error
         served = _models(reply)
         if served is None:
             await self._look_elsewhere(reply)
@@ -218,7 +219,7 @@ class OpenAIBackend(BaseBackend):
             try:
                 reply = await self.endpoint.call("POST", COMPLETIONS, sent)
                 labels = request.labels if "logprobs" in sent else ()
-                response = await self._read(reply, sent, labels, ids, time.monotonic() - started)
+                response = await self._read(reply, sent, sent, labels, ids, time.monotonic() - started)
                 return cut_at(response, request.sampling.stop) if "stop" in self.dialect.left_out else response
             except UnsupportedError as error:
                 self._sent_beside += 1
@@ -249,7 +250,8 @@ class OpenAIBackend(BaseBackend):
     async def read_line(self, request: Request, status: int, body: Mapping[str, Any]) -> Response:
         """Return the Response in a status and a body that came by another way (a batch); raises as `answer` does, but
         takes every refusal that does not concern the key for that of this request."""
-        return await self._read(Reply(status, {}, body, ""), {}, request.labels, (), 0.0)
+        sent = self.dialect.body(request)
+        return await self._read(Reply(status, {}, body, ""), {}, sent, request.labels, (), 0.0)
 
     async def read_object(self, reply: Reply, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON object of a reply; raise what its status means, or TransientError when it holds none."""
@@ -265,17 +267,30 @@ class OpenAIBackend(BaseBackend):
         await self.endpoint.close()
 
     async def _read(
-        self, reply: Reply, sent: Mapping[str, Any], labels: Sequence[str], ids: Sequence[int], seconds: float
+        self,
+        reply: Reply,
+        refusable: Mapping[str, Any],
+        sent: Mapping[str, Any],
+        labels: Sequence[str],
+        ids: Sequence[int],
+        seconds: float,
     ) -> Response:
-        body = await self.read_object(reply, sent)
+        """Return the Response to what was `sent`; `refusable` is what of it the endpoint may refuse by name."""
+        body = await self.read_object(reply, refusable)
         try:
             response = read_completion(body, labels, ids, seconds=seconds, faults=self.endpoint.faults)
         except TransientError as error:
             raise unreadable(f"{self._url}: {error}") from error
         self._has_answered, self._refusals = True, 0
         # Text that came in parts may hold the key only now.
-        mask = self.endpoint.mask
-        response = replace(response, text=mask(response.text), reasoning=mask(response.reasoning))
+        text, reasoning = (self.endpoint.mask(one, sent) for one in (response.text, response.reasoning))
+        response = replace(response, text=text, reasoning=reasoning)
+        if self.endpoint.faults["logprobs"] and not response.label_logprobs and not self._told_of_logprobs:
+            self._told_of_logprobs = True
+            self._say(
+                f"{self._url} returned log-probabilities that are none: they are no numbers, above 0, or come to more "
+                "than a probability of 1 together; they are left out, and what reads nothing else has no answer"
+            )
         self._note(response)
         return response
 

@@ -192,7 +192,7 @@ class VllmBackend(BaseBackend):
             text=text,
             finish_reason=output.finish_reason or "unknown",
             usage=Usage(len(prompt), final.num_cached_tokens or 0, written, reasoned),
-            label_logprobs=found if ids else None,
+            label_logprobs=found if ids and output.logprobs else None,
             reasoning=CLOSING.sub("", OPENING.sub("", output.text[:end])).strip(),
             seconds=time.monotonic() - started,
         )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 
 import click
 
 from llmrank import __version__
-from llmrank.errors import LlmrankError, nearest
+from llmrank.errors import NO_FILES, NO_FILES_HINT, LlmrankError, nearest
 from llmrank.process import keep_streams, stop_as_by_ctrl_c
 
 VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -92,6 +94,14 @@ def _check_environment() -> None:
         check_variables(map(_command, VERBS), FOLDERS)
 
 
+def _folder_is_gone() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def main() -> None:
     """Run the command line; exits 0 good, 2 bad input, 3 something missing, 4 too many errors, 5 a bound reached, 130
     interrupted."""
@@ -115,8 +125,13 @@ def main() -> None:
     except OSError as error:
         # Whatever the system refuses, and nothing nearer to it has explained: a full disk behind `> FILE`, for one.
         where = f"{error.filename}: " if error.filename else ""
+        said = error.strerror or str(error)
         hint = "check the free space and the permissions there; the same command then continues"
-        click.echo(f"error: {where}{error.strerror or error}\n  hint: {hint}", err=True)
+        if error.errno in NO_FILES:
+            hint = NO_FILES_HINT
+        elif error.errno == errno.ENOENT and not where and _folder_is_gone():
+            said, hint = "the folder in which the command was given is gone", "give it in one that is there"
+        click.echo(f"error: {where}{said}\n  hint: {hint}", err=True)
         # Python would try once more to write what is left for stdout, and complain in its own way.
         sys.stderr.flush()
         os._exit(2)

@@ -78,7 +78,7 @@ class Caller:
         stored nowhere.
         """
         prepared = [keyed(self.backend.identity, request) for request in requests]
-        known = self.store.get_all([one.key for one in prepared])
+        known = self.store.answers(prepared)
         found = {key: Exchange(key, reply, stored=True) for key, reply in known.items()}
         asker = asyncio.current_task()
         for one in prepared:
@@ -140,7 +140,7 @@ class Caller:
         reply = None
         try:
             # The Store may have the answer now: of another process, or of a Case that ended meanwhile.
-            if (reply := await self._claim(key)) is not None:
+            if (reply := await self._claim(question)) is not None:
                 return Exchange(key, reply, stored=True)
             reply = await self._call(question, asker)
             return Exchange(key, reply, stored=False)
@@ -149,10 +149,10 @@ class Caller:
             del self._under_way[key]
             answer.set_result(reply)
 
-    async def _claim(self, key: str) -> Response | None:
+    async def _claim(self, question: KeyedRequest) -> Response | None:
         """Return once the question is ours to ask (None), or with its answer if another process gets it first."""
         waits, told_at = chain(CLAIM_WAITS, repeat(CLAIM_WAITS[-1])), self.clock.now() + CLAIM_TOLD
-        while not self.store.claim(key):
+        while not self.store.claim(question.key):
             if self._tells_of_claims and self.clock.now() > told_at:
                 self._tells_of_claims = False
                 self._say(
@@ -160,9 +160,9 @@ class Caller:
                     f"({self.store.path}); where it stands still, end it, and the question is asked here"
                 )
             await self._pause(next(waits))
-            if (reply := self.store.get(key)) is not None:
+            if (reply := self.store.answer(question)) is not None:
                 return reply
-        return self.store.get(key)
+        return self.store.answer(question)
 
     async def _call(self, question: KeyedRequest, asker: object) -> Reply:
         """Send until there is an answer, which is stored, or the call is given up; no slot is held while it waits."""
@@ -197,12 +197,27 @@ class Caller:
         if self.halted:
             raise self.stopped()
 
+    async def _answer(self, request: Request) -> Response:
+        """Return the backend's Response; raise as it does, and for one that cannot answer the Request.
+
+        What replays earlier answers has no better one.
+        """
+        response = await self.backend.answer(request)
+        if response.can_answer(request) or self.backend.holds(request) is not None:
+            return response
+        if not self.backend.capabilities.label_logprobs:
+            raise FatalBackendError(
+                "the endpoint returns no log-probabilities any more, and nothing else is read\n"
+                "  hint: what was answered is stored; choose an endpoint that returns them, or a prompt that reads text"
+            )
+        raise TransientError("the answer came without the log-probabilities that were asked for", kind="unreadable")
+
     async def _send(self, request: Request, *, first: bool = False) -> Response | Failure | TransientError:
         """Send once; a fault that may pass is returned, not raised. Raises FatalBackendError."""
         slot = await self.limit.enter(first=first)
         size = self.limit.size
         try:
-            response = await self.backend.answer(request)
+            response = await self._answer(request)
         except TransientError as fault:
             if fault.throttled:
                 bearable = (fault.wait or 0.0) <= self.policy.patience

@@ -70,6 +70,9 @@ class Retries:
     5. *The end.* When several Cases are failing and patience is over, or nobody was ever answered, or the endpoint asks
        for a longer wait than that, the run stops with one error. What was answered is stored; the same command goes on.
 
+    6. *No such endpoint.* Where all that came was no answer (a page that asks to sign in, a stream), something else is
+       taken to stand there as soon as a second try shows no more: these tries may be paid for.
+
     So every run ends: a call is sent again every half minute for `patience` at most, else `attempts` times.
     """
 
@@ -108,6 +111,13 @@ class Retries:
         else:
             tries.faults += 1
             tries.common += alone and len(self._failing) >= SEVERAL
+        if tries.faults > 1 and len(self._failing) >= SEVERAL and self._never_understood(fault):
+            raise FatalBackendError(
+                f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and the last answer is still to "
+                f"come ({fault})\n"
+                "  hint: correct --base-url (it usually ends in /v1), or see to what stands there and before it; "
+                "then give the same command again"
+            )
         wait = 0.0 if fault.throttled else max(own_wait(tries.faults), fault.wait or 0.0)
         now = self.clock.now()
         silent = now - max(tries.since, self._answered_at)
@@ -130,6 +140,10 @@ class Retries:
             self._tell(f"the endpoint asks to wait {fault.wait:.0f} s ({fault})")
         self.counts[fault.kind] += 1
         return wait
+
+    def _never_understood(self, fault: TransientError) -> bool:
+        """Return whether this fault and all before it are answers that are none, and nobody got one that is."""
+        return fault.kind == "unreadable" and not self.answers and {*self.counts} <= {"unreadable"}
 
     def _tell(self, line: str) -> None:
         if not self._told:

@@ -42,7 +42,7 @@ from llmrank.prompting import PromptTemplate
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
-from llmrank.store import request_key
+from llmrank.store import keyed
 from llmrank.types import Backend, Case, Message, Ranker
 
 
@@ -245,7 +245,7 @@ class CostEstimate:
             method.ranker,
             arrange=method.order.arrange,
             count_tokens=count,
-            stored=lambda request: session.store.get(request_key(backend.identity, request)),
+            stored=lambda request: session.store.answer(keyed(backend.identity, request)),
         )
         for request in session.probes(method.ranker.needs(2)):
             probe = Workload(1, count(request.messages), request.sampling.max_tokens)

@@ -19,7 +19,7 @@ from llmrank.errors import EngineDiedError, InputError, LlmrankError, MissingErr
 from llmrank.evaluation.cases import checked_cases
 from llmrank.evaluation.evaluate import CostEstimate
 from llmrank.evaluation.method import Method, tasks_of
-from llmrank.evaluation.session import Session, default_store, refuse_errors
+from llmrank.evaluation.session import Session, default_store, refuse_errors, said_reasons
 from llmrank.evaluation.settings import ModelSettings, PromptSettings, ScaleSettings
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.training_data import TrainingData
@@ -39,13 +39,16 @@ class Reranked:
     rows: int
     outcomes: Mapping[str, int]
     """How the rows ended that were ranked this time."""
+    reasons: Mapping[str, int]
+    """Why calls failed and answers could not be read, each after its outcome, with how many of these rows met it."""
     calls: int
     usage: Usage
     budget: Budget
 
     def __str__(self) -> str:
-        counts = counted(self.outcomes)
-        return f"{self.output}: {self.rows} rows. This time: {counts}; {self.calls} calls, {self.budget.describe()}."
+        counts, why = counted(self.outcomes), f"\nreasons: {said_reasons(self.reasons)}" if self.reasons else ""
+        made = f"{self.calls} calls, {self.budget.describe()}"
+        return f"{self.output}: {self.rows} rows. This time: {counts}; {made}.{why}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""
@@ -53,6 +56,7 @@ class Reranked:
             "rows": self.rows,
             "output": str(self.output),
             "outcomes": dict(self.outcomes),
+            "reasons": dict(self.reasons),
             "calls": self.calls,
             **self.budget.to_dict(),
             "prompt_tokens": self.usage.prompt_tokens,
@@ -135,7 +139,7 @@ class RerankJob:
         settings = {**method.settings, "candidates_sha256": sha256_of(partition.source)}
         if partition.shard is not None:
             settings["shard"] = str(partition.shard)
-        outcomes, usage, failed = Counter[str](), Usage(), 0
+        outcomes, reasons, usage, failed = Counter[str](), Counter[str](), Usage(), 0
         under_way: dict[str, CandidateRow] = {}
         calls = session.caller.calls
         with RerankedWriter(partition.output, candidates, settings=settings, overwrite=force) as writer:
@@ -149,8 +153,13 @@ class RerankJob:
             def done(result: CaseResult) -> None:
                 nonlocal usage, failed
                 replies = [exchange.reply for exchange in result.exchanges]
-                lost = any(isinstance(reply, Failure) for reply in replies)
+                failures = [reply.reason for reply in replies if isinstance(reply, Failure)]
+                lost = bool(failures)
                 failed += lost
+                if result.ranking.reason:
+                    reasons[f"{result.ranking.outcome}: {result.ranking.reason}"] += 1
+                elif failures:
+                    reasons[f"{Outcome.ERROR}: {failures[0]}"] += 1
                 spent = sum((reply.usage for reply in replies if not isinstance(reply, Failure)), Usage())
                 writer.write(under_way.pop(result.case.case_id), result.ranking, spent, failed=lost)
                 outcomes[result.ranking.outcome] += 1
@@ -158,9 +167,9 @@ class RerankJob:
 
             if not writer.finished and len(writer) < rows:
                 session.rank(wanted(), method, done, reporter, total=rows, before=len(writer))
-            refuse_errors(failed, rows, self.setup.limits.max_error_rate)
+            refuse_errors(failed, rows, self.setup.limits.max_error_rate, reasons)
             writer.finish()
-        return Result(partition.output, rows, dict(outcomes), session.caller.calls - calls, usage)
+        return Result(partition.output, rows, dict(outcomes), dict(reasons), session.caller.calls - calls, usage)
 
     def is_divided(self, candidates: Path) -> bool:
         """Return whether the job has parts of its own: the files of a folder, or a shard."""
@@ -279,6 +288,7 @@ def rerank_files(
         output,
         rows=sum(result.rows for result in results),
         outcomes=sum((Counter(result.outcomes) for result in results), Counter[str]()),
+        reasons=sum((Counter(result.reasons) for result in results), Counter[str]()),
         calls=sum(result.calls for result in results),
         usage=sum((result.usage for result in results), Usage()),
         budget=budget,

@@ -24,7 +24,7 @@ from llmrank.backends.base import NullBackend
 from llmrank.backends.models import cached_models
 from llmrank.backends.open_batch import waiting_requests
 from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, StopSignal, rank_all, rank_alone
-from llmrank.errors import InputError, StoppedError, TooManyErrorsError
+from llmrank.errors import InputError, StoppedError, TooManyErrorsError, one_line
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
 from llmrank.files import cache_folder
@@ -32,11 +32,13 @@ from llmrank.prices import read_prices
 from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
 from llmrank.rankers import check_capabilities
-from llmrank.store import Store, request_key
+from llmrank.store import Store, keyed
 from llmrank.types import Backend, Case, Closable, Needs, Ranking, Request, Response
 
 Result = TypeVar("Result")
 
+REASONS = 4
+"""Reasons of failures that a line names."""
 CONCURRENCY: Mapping[str, int | None] = {"vllm": 64, "openai": None, "replay": 1, "titles": 1, "batch": 5000}
 """Concurrent calls unless the settings say otherwise: vLLM batches what is under way, and so does the Batch API. None:
 as many as the endpoint takes."""
@@ -210,7 +212,7 @@ class Session(Closable):
         asked: list[Request] = []
 
         async def note(request: Request) -> Response:
-            if (stored := self.store.get(request_key(self.backend.identity, request))) is not None:
+            if (stored := self.store.answer(keyed(self.backend.identity, request))) is not None:
                 return stored
             asked.append(request)
             return Response("", label_logprobs={})
@@ -348,13 +350,21 @@ def for_titles(model: ModelSettings) -> ModelSettings:
     return replace(model, backend=model.backend or "titles")
 
 
-def refuse_errors(failed: int, cases: int, most: float) -> None:
-    """Raise TooManyErrorsError when more than this share of the Cases have a failed call."""
+def refuse_errors(failed: int, cases: int, most: float, reasons: Mapping[str, int] | None = None) -> None:
+    """Raise TooManyErrorsError when more than this share of the Cases have a failed call; `reasons` says why, unless
+    that is shown already."""
     if cases and failed / cases > most:
+        why = f"\n  reasons: {said_reasons(reasons)}" if reasons else ""
         raise TooManyErrorsError(
-            f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved\n"
+            f"{failed} of {cases} cases have a failed call, and --max-error-rate is {most:g}; the rest is saved{why}\n"
             "  hint: the same command asks for them again"
         )
+
+
+def said_reasons(reasons: Mapping[str, int]) -> str:
+    """Return the commonest reasons on one line, with how often each was met."""
+    commonest = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))[:REASONS]
+    return one_line(" · ".join(f"{reason} {count:,}" for reason, count in commonest), 1000)
 
 
 def is_here(model: ModelSettings) -> bool:

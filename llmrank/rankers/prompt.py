@@ -159,10 +159,13 @@ def prompt_needs(prompt: Prompt, calls: int, shown: int, *, likely: int | None =
 def check_capabilities(needs: Needs, capabilities: Capabilities) -> None:
     """Raise InputError if the backend returns fewer label log-probabilities than the ranker reads."""
     if needs.labels > capabilities.label_logprobs:
-        has = f"returns {capabilities.label_logprobs}" if capabilities.label_logprobs else "returns none"
+        others = "choose a prompt whose answers are read as text (such as rankgpt), or a backend that returns"
+        if not capabilities.label_logprobs:
+            problem = "the method reads log-probabilities, and the backend returns none"
+            raise InputError(problem, hint=f"{others} them (vllm does)")
         raise InputError(
-            f"the log-probabilities of {needs.labels} labels are needed, and the backend {has}",
-            field="--ranker",
-            hint="show fewer candidates (-k, --window, --group), choose an answer format that reads text, or use "
-            "--backend vllm",
+            f"the log-probabilities of {needs.labels} labels are needed, and the backend returns "
+            f"{capabilities.label_logprobs}",
+            hint=f"show fewer candidates in one call (shorter lists, or a ranker with a window or groups), {others} "
+            "more (vllm does)",
         )

@@ -52,6 +52,8 @@ class Result:
     rows: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
     """Of the rows that were ranked this time."""
+    reasons: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Why calls failed and answers could not be read, each after its outcome, with how many rows met it this time."""
     calls: int = 0
     usage: Usage = field(default_factory=Usage)
     """Of the answers to these rows, stored ones too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from llmrank.backends.open_batch import OpenBatch, take_open_batches, waiting_re
 from llmrank.backends.openai import open_openai
 from llmrank.errors import BackendError, FatalBackendError, InputError, TransientError
 from llmrank.store import Store, request_key
-from llmrank.types import Message, Request, Response, Usage
+from llmrank.types import Message, Request, Response, Sampling, Usage
 from tests.batch_server import BatchServer, Plan, answered, refused_line
 from tests.scripted_server import MODEL, completion
 
@@ -305,3 +305,74 @@ def test_of_a_batch_what_makes_no_sense_is_left_out() -> None:
     found = Batch.of({"id": "b", "status": "\x1b[2J", "metadata": [], "created_at": "now", **odd})
     assert (found.output_file_id, found.done, found.errors, found.token) == (None, None, (), "")
     assert found.status == "\\x1b[2J"
+
+
+async def test_an_answer_without_the_log_probabilities_that_alone_are_read_is_none(tmp_path: Path) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        await ask(backend, QUESTIONS[:1])
+        labelled = [replace(one, labels=("A", "B"), sampling=Sampling(max_tokens=1)) for one in QUESTIONS]
+        responses = await ask(backend, labelled)
+        assert all("without the log-probabilities" in str(one) for one in responses)
+        assert not any(isinstance(one, TransientError) for one in responses), "another try would be another batch"
+        with Store(tmp_path / "s.sqlite") as store:
+            assert store.stats().responses == 0
+
+
+async def test_of_a_key_a_batch_may_hold_what_its_requests_hold(tmp_path: Path) -> None:
+    questions = [Request((Message("user", f"[12345] {n}"),)) for n in range(3)]
+    server = BatchServer(answer=lambda body: (200, completion(f"{body['messages'][0]['content']}, 54321")))
+    async with server:
+        direct = await open_openai(server.base_url, MODEL, api_key="12345")
+        backend = BatchBackend(direct, tmp_path / "s.sqlite", quiet=0.02)
+        responses = await ask(backend, questions)
+        assert [one.text for one in responses if isinstance(one, Response)] == [f"[12345] {n}, 54321" for n in range(3)]
+        await backend.close()
+
+
+SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "a page": (
+        lambda _: b"<html>\n<title>Sign in</title>\n</html>\n" * 5,
+        "its file is a web page and not JSON (Sign in",
+    ),
+    "something else": (lambda _: b'{"detail": "gone"}', "its file is something that is no JSON"),
+    "nothing": (lambda _: b"", "its files have 0 lines, and 6 of its requests are answered"),
+    "cut off in a line": (lambda content: content[:-20], "its file breaks off in line 6"),
+    "cut off between lines": (
+        lambda content: b"".join(content.splitlines(keepends=True)[:2]),
+        "its files have 2 lines",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoils", "said"), SPOILT.values(), ids=SPOILT)
+async def test_a_file_that_is_not_what_was_announced_is_fetched_again_and_never_paid_twice(
+    spoils: Callable[[bytes], bytes], said: str, tmp_path: Path
+) -> None:
+    path, heard = tmp_path / "s.sqlite", list[str]()
+    async with BatchServer() as server:
+        async with backend_at(server, path, heard) as backend:
+            server.spoilt = [spoils]
+            assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
+            assert sum(said in line and line.endswith("fetched again") for line in heard) == 1
+            assert waiting_requests(path, backend.identity) == 0
+        others = [replace(question, repeat=1) for question in QUESTIONS]
+        async with backend_at(server, path) as backend:
+            server.spoilt = [spoils] * 3
+            responses = await ask(backend, others)
+            lost = [one for one in responses if isinstance(one, BackendError)]
+            assert lost and all(said in str(one) and "fetches it again" in str(one) for one in lost)
+            assert not any(isinstance(one, TransientError) for one in lost) and not server.spoilt
+            # Neither now nor by another command is it asked anew.
+            assert len(lost) == sum(isinstance(one, BackendError) for one in await ask(backend, others[1:]))
+        async with backend_at(server, path) as backend:
+            assert all(isinstance(one, Response) for one in await ask(backend, others[1:]))
+            assert waiting_requests(path, backend.identity) == 0
+        assert len(server.batches) == 2 and set(server.paid.values()) == {2}, "each of the two repeats was paid once"
+
+
+async def test_an_empty_file_of_errors_and_lines_of_nobody_are_no_fault(tmp_path: Path) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        server.spoilt = [lambda content: b'null\n{"custom_id": 7}\n\n' + content]
+        server.has_empty_files = True
+        assert all(isinstance(one, Response) for one in await ask(backend, QUESTIONS))
+        assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == 0

@@ -169,6 +169,37 @@ def test_a_secret_of_few_letters_takes_no_list_for_itself() -> None:
     assert Secrets("p\u00e4ss-\u00f6").mask("p and ss; p\u00e4ss-\u00f6") == "p and ss; [key]"
 
 
+OWN = {
+    "an item's id": ("12345", "[12345] a\n[22222] b", "[22222] > [12345]", "[22222] > [12345]"),
+    "the beginning of an id": ("12345", "[123456] a", "[123456]", "[123456]"),
+    "a title in other capitals": ("star-wars", "Star Wars (1977)", "1. STAR WARS", "1. STAR WARS"),
+    "a title with quotes": ("starwars", 'Star "Wars"', 'Star "Wars"', 'Star "Wars"'),
+    "nothing of it": ("star-wars", "Alien", "Star Wars", "[key]"),
+    "less of it than the answer": ("12345", "[1234] a", "12345", "[key]"),
+    "a piece of it": (KEY, f"the film {KEY[9:17]}", f"{KEY[9:17]}, and {KEY}", f"{KEY[9:17]}, and [key]"),
+    "its letters, apart": ("12345", "[1], [2], [3], [4], [5]", "it is 12345", "it is [key]"),
+}
+
+
+@pytest.mark.parametrize(("key", "sent", "answer", "seen"), OWN.values(), ids=OWN)
+async def test_of_a_key_an_answer_may_hold_what_the_request_holds(key: str, sent: str, answer: str, seen: str) -> None:
+    tokens = {"content": [{"token": answer, "logprob": -1.0, "top_logprobs": [{"token": answer, "logprob": -1.0}]}]}
+    body = completion(in_parts("text", answer), reasoning_content=answer)
+    body["choices"][0]["logprobs"] = tokens
+    request = Request((Message("user", sent),), labels=(answer,))
+    async with ScriptedServer(Step(body=json.dumps({**body, "model": answer})), refused(400, answer)) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=key)
+        response = await backend.answer(request)
+        assert (response.text, response.reasoning) == (seen, seen)
+        assert response.label_logprobs == ({answer: -1.0} if seen == answer else {})
+        kept = "" if key not in answer.lower() else key
+        assert not kept or kept not in response.model.lower(), "what surrounds the answer is masked"
+        with pytest.raises(BackendError) as caught:
+            await backend.answer(request)
+        assert not kept or kept not in str(caught.value).lower(), "and so is every error"
+        await backend.close()
+
+
 @pytest.mark.parametrize("part", ["<", "&", "\\", "%25", "&amp;", "\\u0", "&#0", KEY[:9], KEY[0] + "-" * 11])
 def test_no_text_takes_more_than_its_length(part: str) -> None:
     def seconds(count: int) -> float:
@@ -270,7 +301,9 @@ async def test_the_key_is_in_no_error_of_the_list_of_models(echo: Callable[[str]
             assert not remains(str(caught.value))
 
 
-@pytest.mark.parametrize("key", ["sk-abc\n", "sk-abc\r\nHost: x", "sk-ключ", "sk abc", "sk-“abc”", "sk-\x00"])
+@pytest.mark.parametrize(
+    "key", ["sk-abc\n", "sk-abc\r\nHost: x", "sk-ключ", "sk abc", "sk-“abc”", "sk-\x00", "sk-abc\udcff0123456789"]
+)
 async def test_a_key_that_no_header_can_hold_is_refused_without_being_shown(key: str) -> None:
     with pytest.raises(InputError, match="the API key holds a") as caught:
         await open_openai("http://localhost:1/v1", MODEL, api_key=key)
@@ -521,6 +554,14 @@ async def test_a_refused_connection_costs_nothing_and_recovers() -> None:
         await backend.answer(REQUEST)
     back.close()
     await backend.close()
+
+
+async def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://me:hunter2!@127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(MissingError, match=r"no connection to the proxy 127\.0\.0\.1:1 for http://model") as caught:
+        await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
+    assert "through the proxy 127.0.0.1:1 (HTTP_PROXY" in caught.value.hint and "hunter2" not in str(caught.value)
 
 
 async def test_a_proxy_that_the_environment_names_is_used_and_one_of_another_kind_refused(

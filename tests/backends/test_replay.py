@@ -139,6 +139,11 @@ async def test_an_empty_or_missing_store(tmp_path: Path) -> None:
         (BackendSettings("vllm", base_url="http://x/v1"), "takes no base_url"),
         (BackendSettings("openai", adapter=Path("a")), "takes no adapter"),
         (BackendSettings("openai", revision="main"), "takes no revision"),
+        *(
+            (BackendSettings(kind, model="m\udcff"), "field 'model': 'm.udcff' holds what")
+            for kind in ("vllm", "openai")
+        ),
+        (BackendSettings("vllm", revision="r\ud800"), "field 'revision': 'r.ud800' holds what"),
     ],
 )
 async def test_settings_that_make_no_sense(settings: BackendSettings, message: str) -> None:

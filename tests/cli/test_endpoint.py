@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
+from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good, refused
 
 USERS = 12
 
@@ -31,8 +31,8 @@ class Ran:
     stderr: str
 
 
-async def llmrank(folder: Path, server: ScriptedServer, *arguments: str, **variables: str) -> Ran:
-    there = ("--store", "store.sqlite", "--base-url", server.base_url, "--model", MODEL)
+async def llmrank(folder: Path, server: ScriptedServer, *arguments: str, model: str = MODEL, **variables: str) -> Ran:
+    there = ("--store", "store.sqlite", "--base-url", server.base_url, "--model", model)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "llmrank", *arguments, *there),
         cwd=folder,
@@ -118,11 +118,61 @@ async def test_a_ranker_that_needs_log_probabilities_says_so_before_it_asks(
     )
     async with ScriptedServer(good("A"), answer=without_temperature if refuses else None) as server:
         ran = await llmrank(folder, server, verb, *source, "--prompt", "first-token")
-        assert ran.code == 2 and "log-probabilities" in ran.stderr and "hint:" in ran.stderr
+        assert ran.code == 2 and "log-probabilities, and the backend returns none" in ran.stderr
+        assert "hint: choose a prompt whose answers are read as text" in ran.stderr and "fewer" not in ran.stderr
         assert all(body["max_tokens"] == 1 and "Film" not in str(body) for body in server.seen)
         assert not (folder / "run").exists() and not (folder / "out.jsonl").exists()
         dry = await llmrank(folder, server, verb, *source, "--prompt", "first-token", "--dry-run")
         assert dry.code == 0
+
+
+@pytest.mark.parametrize("verb", ["eval", "rerank", "dry run"])
+async def test_a_key_and_a_name_that_are_no_utf_8_are_refused_with_one_line(folder: Path, verb: str) -> None:
+    commands = {
+        "eval": ("eval", "--data", "candidates.jsonl", "--out", "run"),
+        "rerank": ("rerank", "candidates.jsonl", "-o", "out.jsonl"),
+        "dry run": ("rerank", "candidates.jsonl", "-o", "out.jsonl", "--dry-run"),
+    }
+    command = (*commands[verb], "--prompt", "rankgpt")
+    async with ScriptedServer() as server:
+        ran = await llmrank(folder, server, *command, OPENAI_API_KEY="sk-abc\udcffdef0123456789")
+        assert ran.code == 2 and "the API key holds a character not in ASCII" in ran.stderr and "def0" not in ran.stderr
+        ran = await llmrank(folder, server, *command, model="m\udcff")
+        assert ran.code == 2 and "field 'model': 'm\\udcff' holds what is no UTF-8" in ran.stderr
+        assert server.calls == 0
+
+
+async def test_rerank_says_why_calls_failed_and_answers_were_not_read(folder: Path) -> None:
+    def answer(body: Mapping[str, Any]) -> Step:
+        text = body["messages"][-1]["content"]
+        if "Seen by u1" in text:  # u1, u10 and u11
+            return refused(413, "no more of this")
+        return good("" if "Seen by u2" in text else "[2] > [1] > [3]")
+
+    command = ("rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "rankgpt")
+    async with ScriptedServer(answer=answer) as server:
+        ran = await llmrank(folder, server, *command)
+        assert ran.code == 4 and "3 of 12 cases have a failed call" in ran.stderr
+        assert "reasons: error: " in ran.stderr and "(413): no more of this 3 · unparsed: empty 1" in ran.stderr
+        ran = await llmrank(folder, server, *command, "--max-error-rate", "0.5")
+        reasons = ran.stdout.splitlines()[1]
+        assert ran.code == 0 and reasons.startswith("reasons: error: ") and reasons.endswith("no more of this 3")
+        ran = await llmrank(folder, server, *command, "--max-error-rate", "0.5", "--force", "--json")
+        assert sorted(json.loads(ran.stdout)["reasons"].values()) == [1, 3]
+
+
+async def test_log_probabilities_that_are_none_are_told_as_such(folder: Path) -> None:
+    top = [{"token": letter, "logprob": -0.1} for letter in "ABC"]
+    body = completion("A")
+    body["choices"][0]["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+    async with ScriptedServer(Step(body=json.dumps(body))) as server:
+        ran = await llmrank(folder, server, "rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "first-token")
+        assert ran.code == 0 and "reasons: unparsed: label_missing 12" in ran.stdout
+        assert ran.stderr.count("returned log-probabilities that are none") == 1
+        calls = server.calls
+        again = ("eval", "--data", "candidates.jsonl", "--prompt", "first-token", "--out", "run")
+        ran = await llmrank(folder, server, *again)
+        assert server.calls == calls and "; 0 prompt and 0 completion tokens" in ran.stderr, "the first call is stored"
 
 
 async def test_yes_and_no_are_read_from_the_text_where_there_are_no_log_probabilities(folder: Path) -> None:

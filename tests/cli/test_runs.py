@@ -190,3 +190,11 @@ def test_runs_on_other_candidates_are_refused(alone: Path, made: Path, tmp_path:
     goes_well(run(tmp_path, "eval", "--ranker", "random", *there))
     ran = run(tmp_path, "compare", "alone/run", "other")
     assert ran.returncode == 2 and "candidates are not comparable" in ran.stderr and "hint:" in ran.stderr
+
+
+def test_of_answers_that_a_file_brought_none_is_called_stored(tmp_path: Path) -> None:
+    items = [{"item_id": f"i{n}", "title": f"Film {n}"} for n in range(2)]
+    row = {"user_id": "u", "candidates": items, "relevant": ["i1"], "response": "1. Film 1"}
+    (tmp_path / "answers.jsonl").write_text(json.dumps(row) + "\n")
+    said = goes_well(run(tmp_path, "score", "answers.jsonl", "--out", "scored")).stdout
+    assert "calls       1, " in said and "made now" not in said

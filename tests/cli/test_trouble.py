@@ -4,6 +4,7 @@ the same command goes on once that is mended. Real processes against a real serv
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from llmrank.files import cannot_write
 from llmrank.run import read_records
 from tests.cli.command import asking, command, environment, run
 from tests.deterministic_server import deterministic_server
@@ -232,3 +234,15 @@ def test_a_run_that_is_nested_without_end_is_named(folder: Path, url: str) -> No
     (folder / "run").mkdir()
     (folder / "run" / "manifest.json").write_text("[" * 100_000)
     refused(run(folder, *asking(url, *EVAL)), "manifest.json", "damaged")
+
+
+def test_a_folder_that_is_gone_and_too_many_open_files_are_told_as_such(folder: Path, url: str) -> None:
+    def goes() -> None:
+        (folder / "gone").mkdir()
+        os.chdir(folder / "gone")
+        (folder / "gone").rmdir()
+
+    given = [str(folder / name) if "." in name else name for name in RERANK]
+    refused(run(folder, *asking(url, *given), before=goes), "the folder in which the command was given is gone")
+    error = OSError(errno.EMFILE, "Too many open files")
+    assert "ulimit -n" in cannot_write(Path("out.jsonl"), error).hint

@@ -55,12 +55,16 @@ class Fault:
     """Whether it is a ranker that reads log-probabilities."""
 
 
+def with_logprobs(value: object) -> Step:
+    """An answer of one token in which this stands as its log-probabilities."""
+    body = completion("A")
+    body["choices"][0]["logprobs"] = value
+    return Step(body=json.dumps(body))
+
+
 def judged(**logprobs: Any) -> Step:
     """An answer with log-probabilities at its one token."""
-    body = completion("A")
-    top = [{"token": token, "logprob": value} for token, value in logprobs.items()]
-    body["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": -1.0, "top_logprobs": top}]}
-    return Step(body=json.dumps(body))
+    return logprobs_of([{"token": token, "logprob": value} for token, value in logprobs.items()])
 
 
 def throttled(retry_after: str | None) -> Callable[[], Step]:
@@ -142,10 +146,8 @@ def busy(name: str, step: Step) -> Fault:
 
 
 def logprobs_of(top: object) -> Step:
-    """An answer whose likeliest tokens are no such thing."""
-    body = completion("A")
-    body["choices"][0]["logprobs"] = {"content": [{"token": "A", "logprob": -1.0, "top_logprobs": top}]}
-    return Step(body=json.dumps(body))
+    """An answer whose likeliest tokens are these, which may be no such thing."""
+    return with_logprobs({"content": [{"token": "A", "logprob": -1.0, "top_logprobs": top}]})
 
 
 FAULTS = (
@@ -183,7 +185,19 @@ FAULTS = (
     ),
     Fault("cut off", always(good("[2] > [", finish_reason="length")), "repaired", 1, "repaired", 1),
     Fault("a label too few", lambda: judged(A=-1.0, B=-0.5), "repaired", 1, "repaired", 1, labels=True),
-    Fault("no log-probabilities", always(good("A")), "unparsed: label_missing", 1, "unparsed: label_missing", 1, True),
+    *(
+        Fault(name, always(step), OK, 2, GIVEN_UP + "without the log-probabilities", 6, True)
+        for name, step in {
+            "no log-probabilities": good("A"),
+            "log-probabilities: null": with_logprobs(None),
+            "log-probabilities: a list": with_logprobs([-1.0]),
+            "log-probabilities of no token": with_logprobs({"content": []}),
+            "log-probabilities: null content": with_logprobs({"content": None}),
+            "log-probabilities in the legacy form": with_logprobs(
+                {"tokens": ["A"], "token_logprobs": [-1.0], "top_logprobs": [{"A": -1.0, "B": -0.5, "C": -3.0}]}
+            ),
+        }.items()
+    ),
     Fault(
         "400, seed unsupported",
         always(refused(400, "Unsupported parameter: 'seed'", param="seed", code="unsupported_parameter")),
@@ -284,7 +298,7 @@ FAULTS = (
         passing(
             f"message: {message}", Step(body=json.dumps({**completion(), "choices": [{"message": message}]})), "message"
         )
-        for message in (None, [], "[3] > [1]", 3)
+        for message in (None, [], {}, "[3] > [1]", 3)
     ),
     passing("content: a number", good(3), "content that is no text"),
     passing("content: an object", good({"text": "[3]"}), "content that is no text"),
@@ -300,7 +314,12 @@ FAULTS = (
     passing("503 as a code in a 200", within({"code": 503, "message": "away"}), "answered 503"),
     harmless("finish reason: an object", good(ANSWER, finish_reason={"a": 1})),
     Fault("tool calls only", always(good(None, tool_calls=[{"id": "1"}])), UNPARSED, 1, UNPARSED, 1),
-    Fault("parts without text", always(good([{"type": "image_url"}, 3, None])), UNPARSED, 1, UNPARSED, 1),
+    Fault("no parts", always(good([])), UNPARSED, 1, UNPARSED, 1),
+    *(
+        passing(f"parts: {json.dumps(parts)[:30]}", good(parts), "no part is a text|part of its content")
+        for parts in ([None], [{"type": "image_url"}], [{"type": "image_url"}, 3, None], [{"type": "text"}])
+    ),
+    Fault("thinking alone", always(good([{"type": "thinking", "thinking": "hm"}])), UNPARSED, 1, UNPARSED, 1),
     Fault("legacy text", always(Step(body='{"choices": [{"text": "[3] > [1]"}]}')), OK, 2, GIVEN_UP + "message", 6),
     harmless("thinking parts", good([{"type": "thinking", "thinking": [{"type": "text", "text": "[3] first"}]}, TEXT])),
     # --- fields that make no sense ---

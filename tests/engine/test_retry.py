@@ -201,6 +201,25 @@ def test_an_endpoint_that_answers_nobody_from_the_start_ends_the_run_soon(store:
     assert ended.seconds < 120
 
 
+def test_what_is_never_understood_ends_the_run_after_a_second_try(store: Store) -> None:
+    page = TransientError("a web page", kind="unreadable")
+    endpoint = Endpoint(lambda user, now: page)
+    ended = run(store, endpoint, 100_000, concurrency=20)
+    assert ended.error is not None and "still to come (a web page)" in str(ended.error)
+    assert "--base-url" in str(ended.error) and ended.seconds < 3
+    assert sum(endpoint.asked.values()) <= 2 * len(endpoint.asked) and len(endpoint.asked) <= 48
+    # Where it passes, or something else is wrong too, it is waited for as ever.
+    faults: tuple[Callable[[str, float], TransientError | None], ...] = (
+        lambda user, now: page if user in ("u0", "u1", "u2") and now < 6 else None,
+        lambda user, now: (page if user != "u7" else DOWN) if now < 6 else None,
+        lambda user, now: page if 20 <= now < 920 else None,
+    )
+    for fault in faults:
+        with Store(Path(":memory:")) as other:
+            ended = run(other, Endpoint(fault), 400, concurrency=8)
+        assert (ended.failed, ended.ok, ended.error) == (set(), 400, None)
+
+
 def test_a_daily_quota_ends_the_run_at_once(store: Store) -> None:
     used_up = TransientError("come back tomorrow", kind="429", wait=30_000)
     ended = run(store, Endpoint(lambda _, now: used_up if now >= 20 else None), 100_000)

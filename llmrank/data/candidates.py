@@ -65,6 +65,9 @@ Source = Path | ArrowTable | DataFrame
 """A candidate file, or a table in memory that has its columns."""
 
 
+_OTHERS = "or go on with the other rows: --skip-bad-rows (skip_bad_rows=True)"
+
+
 class BadRowsError(InputError):
     """Several rows of a candidate file have faults."""
 
@@ -74,16 +77,19 @@ class BadRowsError(InputError):
         listed = "" if count == len(faults) else f"; the first {len(faults)}"
         hints = {fault.hint for fault in faults}
         remedy = hints.pop() if len(hints) == 1 else "correct them"
-        hint = f"{remedy}; or go on with the other rows: --skip-bad-rows (skip_bad_rows=True)"
-        super().__init__(f"{count:,} rows have faults{listed}:{shown}", path=path, hint=hint)
+        super().__init__(f"{count:,} rows have faults{listed}:{shown}", path=path, hint=f"{remedy}; {_OTHERS}")
         self.faults, self.count = tuple(faults), count
         self.line, self.field, self.user = faults[0].line, faults[0].field, faults[0].user
 
 
 def refuse_rows(path: Path | str, faults: Sequence[InputError], count: int) -> None:
     """Raise the fault of the one bad row, or a `BadRowsError` with the first faults of several; `count` may be 0."""
+    if count == 1:
+        one = faults[0]
+        hint = f"{one.hint}; {_OTHERS}"
+        raise InputError(one.problem, path=one.path, line=one.line, field=one.field, user=one.user, hint=hint)
     if count:
-        raise faults[0] if count == 1 else BadRowsError(path, faults, count)
+        raise BadRowsError(path, faults, count)
 
 
 @dataclass(slots=True)

@@ -128,7 +128,7 @@ class ModelSettings:
     """vllm, openai, titles, or replay:STORE_OR_RUN.  [default: titles for next_title, openai if --base-url is given,
     else vllm]"""
     base_url: str | None = None
-    """OpenAI-compatible endpoint (or OPENAI_BASE_URL); its key: OPENAI_API_KEY."""
+    """OpenAI-compatible endpoint; its key: OPENAI_API_KEY. With --backend openai, OPENAI_BASE_URL names it too."""
     revision: str | None = None
     """Revision of a hub model."""
     adapter: Path | None = None

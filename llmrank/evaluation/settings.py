@@ -312,7 +312,8 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
         return _adapter(setting.kind).validate_python(value)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=setting.help) from error
+        hint = f"correct it, or leave it out; it is: {setting.help}"
+        raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=hint) from error
 
 
 @cache

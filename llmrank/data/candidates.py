@@ -437,7 +437,7 @@ def _refuse_other_formats(path: Path, first: bytes) -> None:
 def _json_object(content: bytes, path: Path | str, line: int) -> object:
     """Return the object on a line, or the InputError that says why there is none."""
     try:
-        text = decoded(content, path, line)
+        text = decoded(content, path, line).rstrip("\r\n")
         value = from_json(text, allow_inf_nan=False)
     except InputError as error:
         return error
@@ -445,6 +445,8 @@ def _json_object(content: bytes, path: Path | str, line: int) -> object:
         problem, hint = "malformed JSON: " + re.sub(r" at line \d+ column", " at column", str(error)), ""
         if (word := re.search(rb"(?<=[\s:,\[])(-?Infinity|NaN)(?=\s*[,}\]])", content)) is not None:
             problem, hint = f"{word[0].decode()} is not JSON", "write null where a number is unknown"
+        elif "hex escape" in problem and re.search(rb"\\u[dD][89abAB]", content):
+            hint = "write the character itself, or both halves of it: \\ud83d\\ude00"
         return InputError(problem, path=path, line=line, hint=hint or "write one JSON object on each line")
     if not isinstance(value, dict):
         hint = "write one JSON object on each line"

@@ -139,7 +139,7 @@ class Table:
         """Return the column that plays `role`. Raises InputError: there is none."""
         if (name := self.find(role)) is None:
             problem = f"no column for the {role} among {', '.join(self.data.column_names)}"
-            hint = f"call it {ALIASES[role][1]}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
+            hint = f"call it {role}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
             raise InputError(problem, path=self.path, line=1, field=role, hint=hint)
         return name
 

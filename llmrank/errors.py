@@ -7,7 +7,7 @@ import re
 from dataclasses import fields, is_dataclass
 from difflib import SequenceMatcher, get_close_matches
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -170,15 +170,18 @@ def from_validation(
     hint: str,
     not_keys: Collection[str] = (),
 ) -> InputError:
-    """Return what pydantic found as an error with file, line and field; of several faults the one that lies deepest.
+    """Return what pydantic found as an error with file, line and field; of several faults the one that lies deepest, a
+    misspelt key before the one that is missing for it.
 
     `lines` has the line of each key, `hint` is said where nothing better is known. Where a value may be of several
     kinds, pydantic puts their names (`not_keys`) among the keys.
     """
-    fault: Any = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    faults: list[Any] = error.errors(include_url=False)
+    fault = max(faults, key=lambda one: (len(one["loc"]), one["type"] in unknown))
     place = tuple(str(part) for part in fault["loc"] if part not in not_keys)
     problem, key = str(fault["msg"]).removeprefix("Value error, "), place[-1] if place else ""
-    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if fault["type"] in unknown:
         known = _keys_at(model, place[:-1])
         problem, hint = f"unknown key{nearest(key, known)}", f"use one of {', '.join(known)}" if known else hint
     elif fault["type"] == "missing":
@@ -193,15 +196,18 @@ def from_validation(
 
 def _keys_at(model: type[BaseModel], place: tuple[str, ...]) -> list[str]:
     """Return the keys that a model has at a place within it; none where neither model nor dataclass stands there."""
+    kind: Any = model
     for key in place:
-        field = next((field for name, field in model.model_fields.items() if key in (name, field.alias)), None)
-        annotation = None if field is None else field.annotation
-        if is_dataclass(annotation):
-            return [field.name for field in fields(annotation)]
-        if not (isinstance(annotation, type) and hasattr(annotation, "model_fields")):
+        if get_origin(kind) is dict:  # of any keys
+            kind = get_args(kind)[1]
+            continue
+        field = next((field for name, field in kind.model_fields.items() if key in (name, field.alias)), None)
+        kind = None if field is None else field.annotation
+        if is_dataclass(kind):
+            return [field.name for field in fields(kind)]
+        if not (get_origin(kind) is dict or (isinstance(kind, type) and hasattr(kind, "model_fields"))):
             return []
-        model = annotation
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return [] if get_origin(kind) is dict else [field.alias or name for name, field in kind.model_fields.items()]
 
 
 DIFF_LINES = 12

@@ -63,7 +63,7 @@ def test_a_file_is_old_after_a_year(tmp_path: Path) -> None:
         (FILE.replace("currency: EUR", ""), "field 'currency'"),
         ("date: 2026-11-01\ncurrency: EUR\nmodels: {}", "field 'models'"),
         (FILE.replace("input: 3,", ""), "field 'models.plain.input'"),
-        (FILE.replace("input: 3,", "inputs: 3,"), "field 'models.plain.input"),
+        (FILE.replace("input: 3,", "inputs: 3,"), "field 'models.plain.inputs': unknown key; did you mean 'input'?"),
         (FILE.replace("input: 3,", "input: -3,"), "field 'models.plain.input'"),
         (FILE.replace("input: 3,", "input: .inf,"), "field 'models.plain.input'"),
         (FILE.replace("batch: 0.5", "batch: -1"), "field 'models.small.batch'"),

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import click
 
 from llmrank import __version__
-from llmrank.errors import NO_FILES, NO_FILES_HINT, LlmrankError, nearest
+from llmrank.errors import NO_FILES, NO_FILES_HINT, InputError, LlmrankError, nearest
 from llmrank.process import keep_streams, stop_as_by_ctrl_c
 
 VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -58,6 +58,17 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return _command(cmd_name) if cmd_name in VERBS else None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; what is wrong with an option names the config file or the variable that set it."""
+        try:
+            return super().invoke(ctx)
+        except (InputError, click.BadParameter) as error:
+            from llmrank.cli.options import with_source
+
+            if (told := with_source(error, ctx.meta)) is not None:
+                raise told from error
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -33,6 +33,7 @@ Examples:
 @option("--histories", type=_FILE, help="What the users did before: RecBole .inter, a sequence file, or a table.")
 @option("--qrels", "relevant", type=_FILE, help="What is relevant: TREC qrels, or a table of user, item (and gain).")
 @option("--column", "columns", multiple=True, metavar="ROLE=NAME", help="For a table, such as --column case=request.")
+@option("--file-order", is_flag=True, help="Take the order of --histories as that of the events, without timestamps.")
 @option("--drop-duplicates", is_flag=True, help="Keep the best place of an item that is named twice.")
 @option("--skip-bad-rows", is_flag=True, help="Go on without rows that have faults, and count them.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet, .jsonl or .jsonl.gz.")

@@ -64,7 +64,7 @@ def _findings() -> Iterator[Finding]:
         key = "with a key" if os.environ.get("OPENAI_API_KEY") else "and no OPENAI_API_KEY"
         yield Finding("endpoint", "note", f"OPENAI_BASE_URL is {url}, {key}; used with --backend openai")
     else:
-        yield Finding("endpoint", "note", "none set: --base-url URL or OPENAI_BASE_URL names one")
+        yield Finding("endpoint", "note", "none set: name one with --base-url, or OPENAI_BASE_URL and --backend openai")
     if number := _installed("ray"):
         yield Finding("ray", "good", f"{number}; rerank --engine ray")
     else:

@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
+from click.core import ParameterSource
 
 from llmrank.errors import InputError, nearest
 from llmrank.evaluation.settings import (
@@ -153,21 +154,60 @@ def _bare(kind: Any) -> Any:  # noqa: ANN401 - any type
     return kind
 
 
+_SOURCES = "llmrank.sources"
+"""Where the context keeps the command's own, the config file and the lines of its keys."""
+
+
 def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    context.meta[_SOURCES] = context, path, {}
     if path is None:
         return
     from llmrank.yaml_text import read_text, read_yaml
 
     values, lines = read_yaml(read_text(path, "name a YAML file"), path)
-    options = {text: one.name for one in context.command.params for text in one.opts}
-    for key in map(str, values):
-        if f"--{key}" not in options:
-            near = nearest(key, (text.removeprefix("--") for text in options))
+    context.meta[_SOURCES] = context, path, lines
+    options = {_key(one): one for one in context.command.params if isinstance(one, click.Option)}
+    given: dict[str, Any] = {}
+    for key, value in ((str(key), value) for key, value in values.items()):
+        line = lines.get((key,))
+        if (one := options.get(key)) is None:
+            short = next((name for name, one in options.items() if f"-{key.lstrip('-')}" in one.opts), None)
+            near = f"; did you mean {short!r}?" if short else nearest(key, options)
             hint = "see --help for the options"
-            raise InputError(f"unknown option{near}", path=path, line=lines.get((key,)), field=key, hint=hint)
-    context.default_map = {options[f"--{key}"]: value for key, value in values.items()} | dict(
-        context.default_map or {}
-    )
+            raise InputError(f"unknown option{near}", path=path, line=line, field=key, hint=hint)
+        several = one.multiple or one.nargs != 1
+        if isinstance(value, dict) or (isinstance(value, list) and not several):
+            problem, hint = f"{value} is not one value", "write a text or a number, as on the command line"
+            raise InputError(problem, path=path, line=line, field=key, hint=hint)
+        given[f"{one.name}"] = [value] if one.multiple and not isinstance(value, list) else value
+    context.default_map = given | dict(context.default_map or {})
+
+
+def _key(option: click.Option) -> str:
+    """Return what an option is called in a config file: its long name."""
+    return next(text for text in option.opts if text.startswith("--")).removeprefix("--")
+
+
+def with_source(error: InputError | click.BadParameter, meta: Mapping[str, Any]) -> InputError | None:
+    """Return the error with the line of the config file, or the variable, that set the option; None where neither did.
+
+    `meta` is that of the command's context.
+    """
+    if _SOURCES not in meta:
+        return None
+    context, path, lines = meta[_SOURCES]
+    if isinstance(error, InputError):
+        field, problem, hint = error.field if error.path is None else None, error.problem, error.hint
+    else:
+        field, problem, hint = error.param and error.param.name, error.message, "see --help for what it can be"
+    for one in context.command.params if field is not None else ():
+        if isinstance(one, click.Option) and field in (one.name, *one.opts, _key(one)):
+            source = context.get_parameter_source(one.name)
+            if source is ParameterSource.ENVIRONMENT:
+                return InputError(problem, field=f"{one.envvar}", hint=hint)
+            if source is ParameterSource.DEFAULT_MAP:
+                return InputError(problem, path=path, line=lines.get((_key(one),)), field=_key(one), hint=hint)
+    return None
 
 
 config_option = option(

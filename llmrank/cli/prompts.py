@@ -119,11 +119,16 @@ def edit_command(context: click.Context, name: str) -> None:
 
     found = find_template(name)
     path = Path("prompts") / found.name if found.name == f"{name}.jinja" else found
-    if not path.exists():
+    if copied := not path.exists():
         path.parent.mkdir(exist_ok=True)
         shutil.copyfile(found, path)
         say(f"copied {found} to {path}")
-    click.edit(filename=str(path))
+    try:
+        click.edit(filename=str(path))
+    except click.ClickException:  # there is no such editor: an unchanged copy would take the original's place
+        if copied and path.read_bytes() == found.read_bytes():
+            path.unlink()
+        raise
     _report(context, [path])
 
 

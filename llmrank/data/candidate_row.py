@@ -283,7 +283,8 @@ def misspelt_field(names: Iterable[str]) -> tuple[str, str] | None:
 @cache
 def _misspelt(there: frozenset[str]) -> tuple[str, str] | None:
     for name in sorted(there - ROW_FIELDS - set(RERANKED_FIELDS)):
-        if near := get_close_matches(name, ROW_FIELDS - there, 1, 0.8):
+        # A Run keeps its Cases without the response, beside which the name would be right.
+        if near := get_close_matches(name, ROW_FIELDS - (there - {"response"}), 1, 0.8):
             return name, near[0]
     return None
 

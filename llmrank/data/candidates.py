@@ -65,6 +65,9 @@ Source = Path | ArrowTable | DataFrame
 """A candidate file, or a table in memory that has its columns."""
 
 
+_OTHERS = "or go on with the other rows: --skip-bad-rows (skip_bad_rows=True)"
+
+
 class BadRowsError(InputError):
     """Several rows of a candidate file have faults."""
 
@@ -74,16 +77,19 @@ class BadRowsError(InputError):
         listed = "" if count == len(faults) else f"; the first {len(faults)}"
         hints = {fault.hint for fault in faults}
         remedy = hints.pop() if len(hints) == 1 else "correct them"
-        hint = f"{remedy}; or go on with the other rows: --skip-bad-rows (skip_bad_rows=True)"
-        super().__init__(f"{count:,} rows have faults{listed}:{shown}", path=path, hint=hint)
+        super().__init__(f"{count:,} rows have faults{listed}:{shown}", path=path, hint=f"{remedy}; {_OTHERS}")
         self.faults, self.count = tuple(faults), count
         self.line, self.field, self.user = faults[0].line, faults[0].field, faults[0].user
 
 
 def refuse_rows(path: Path | str, faults: Sequence[InputError], count: int) -> None:
     """Raise the fault of the one bad row, or a `BadRowsError` with the first faults of several; `count` may be 0."""
+    if count == 1:
+        one = faults[0]
+        hint = f"{one.hint}; {_OTHERS}"
+        raise InputError(one.problem, path=one.path, line=one.line, field=one.field, user=one.user, hint=hint)
     if count:
-        raise faults[0] if count == 1 else BadRowsError(path, faults, count)
+        raise BadRowsError(path, faults, count)
 
 
 @dataclass(slots=True)
@@ -431,7 +437,7 @@ def _refuse_other_formats(path: Path, first: bytes) -> None:
 def _json_object(content: bytes, path: Path | str, line: int) -> object:
     """Return the object on a line, or the InputError that says why there is none."""
     try:
-        text = decoded(content, path, line)
+        text = decoded(content, path, line).rstrip("\r\n")
         value = from_json(text, allow_inf_nan=False)
     except InputError as error:
         return error
@@ -439,6 +445,8 @@ def _json_object(content: bytes, path: Path | str, line: int) -> object:
         problem, hint = "malformed JSON: " + re.sub(r" at line \d+ column", " at column", str(error)), ""
         if (word := re.search(rb"(?<=[\s:,\[])(-?Infinity|NaN)(?=\s*[,}\]])", content)) is not None:
             problem, hint = f"{word[0].decode()} is not JSON", "write null where a number is unknown"
+        elif "hex escape" in problem and re.search(rb"\\u[dD][89abAB]", content):
+            hint = "write the character itself, or both halves of it: \\ud83d\\ude00"
         return InputError(problem, path=path, line=line, hint=hint or "write one JSON object on each line")
     if not isinstance(value, dict):
         hint = "write one JSON object on each line"

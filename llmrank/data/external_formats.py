@@ -9,17 +9,19 @@ test sets (`tallrec.py`) are Cases as they stand. Converting loses nothing silen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pydantic_core import from_json
 
 from llmrank.data.candidate_row import attribute_text, parquet_schema
 from llmrank.data.candidate_writing import case_table, check_free, json_line, write_lines, write_tables
-from llmrank.data.candidates import Source, arrow_table, file_format
+from llmrank.data.candidates import FAULTS_SHOWN, Source, arrow_table, file_format, refuse_rows
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items
 from llmrank.data.retriever_table import (
@@ -32,9 +34,18 @@ from llmrank.data.retriever_table import (
     long_table,
     trimmed_ids,
 )
-from llmrank.data.rows import Arrow, EventRows
+from llmrank.data.rows import TIME_HINT, Arrow, EventRows, lines_of, no_order
 from llmrank.data.sequences import read_sequence_file
-from llmrank.data.tables import ALIASES, EXTENSIONS, Table, read_event_rows, read_item_rows, read_table
+from llmrank.data.tables import (
+    ALIASES,
+    EXTENSIONS,
+    Table,
+    UnreadableError,
+    read_event_rows,
+    read_item_rows,
+    read_table,
+)
+from llmrank.data.tables import ROLES as EVENT_ROLES
 from llmrank.data.tallrec import read_tallrec
 from llmrank.data.trec import read_qrels, read_trec_run
 from llmrank.errors import InputError, nearest
@@ -47,6 +58,13 @@ FORMATS: Mapping[str, str] = {
     "tallrec": "TALLRec's test sets: yes/no questions",
 }
 """What `convert` reads."""
+_READ: Mapping[str, Callable[[Table, str], object]] = {
+    "timestamp": Table.seconds,
+    "relevant": Table.gains,
+    "gain": Table.gains,
+    **{role: partial(Table.numbers, what=role) for role in ("score", "rank", "rating", "position")},
+}
+"""What reads the column of a role that is no text."""
 _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")
 
 
@@ -58,6 +76,7 @@ def read_external(
     histories: Source | None = None,
     relevant: Source | None = None,
     columns: Mapping[str, str] | None = None,
+    file_order: bool = False,
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
 ) -> tuple[Arrow, list[str]]:
@@ -77,6 +96,7 @@ def read_external(
             timestamp, position, gain), where they are not the usual ones. Each need be in one of the tables only.
             A `case`, such as a request, makes a Case of each of a user's cases. Histories and relevant items without
             this column are those of the user; then events count that are before the `timestamp` of the Case.
+        file_order: Take the order of the histories' rows as that of the events, where they have no timestamps.
         drop_duplicates: Keep the best of an item that is named twice, instead of refusing the row.
         skip_bad_rows: Go on without what has a fault (an item without a title, …), and count it.
 
@@ -111,18 +131,25 @@ def read_external(
         what: "case" if has_cases and table.find("case") is not None else "user" for what, table in tables.items()
     }
     left_out = Counter[str]()
-    if format == "table":
-        table = long_table(tables["proposed"], left_out)
-    elif format == "rank_llm":
-        table, queries = read_rank_llm(_file(proposed, format))
-    else:
-        table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "past" in tables:
+        tables["past"] = _readable(tables["past"], (*EVENT_ROLES, "case"), skip_bad_rows, left_out)
         past = replace(read_event_rows(tables["past"]), user=_owners(tables["past"], owners["past"]))
     elif isinstance(histories, Path):
         past, targets = read_histories(histories)
         gains = targets or None
+    if past is not None and past.in_file_order and not file_order:
+        raise no_order(f"{past.path} has no timestamps, so it is unknown which of a user's events came first")
+    roles = ("user", "item", "title", "score", "rank")
+    if format == "table":
+        timed = has_cases and past is not None and past.timestamp is not None and owners.get("past", "user") == "user"
+        roles = (*ROLES, "timestamp") if timed else ROLES
+        table = _readable(long_table(tables["proposed"], left_out), roles, skip_bad_rows, left_out)
+    elif format == "rank_llm":
+        table, queries = read_rank_llm(_file(proposed, format))
+    else:
+        table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "relevant" in tables:
+        tables["relevant"] = _readable(tables["relevant"], ("user", "case", "item", "gain"), skip_bad_rows, left_out)
         gains = read_gains(tables["relevant"], owners["relevant"])
     elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
@@ -138,7 +165,7 @@ def read_external(
         queries=queries,
         relevant=gains,
         relevant_of=owners.get("relevant", "user"),
-        roles=ROLES if format == "table" else ("user", "item", "title", "score", "rank"),
+        roles=roles,
         drop_duplicates=drop_duplicates,
         skip_bad_rows=skip_bad_rows,
         left_out=left_out,
@@ -258,6 +285,34 @@ def _with_names(tables: Mapping[str, Table], columns: Mapping[str, str]) -> dict
         what: replace(table, named={role: name for role, name in columns.items() if name in table.data.column_names})
         for what, table in tables.items()
     }
+
+
+def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out: Counter[str]) -> Table:
+    """Return the rows whose numbers and times can be read; with `skip_bad_rows` the others are counted.
+
+    Raises InputError for others that may not be left out, and for a column with two of the roles.
+    """
+    table.refuse_shared(roles)
+    bad: dict[int, InputError] = {}
+    for role in roles:
+        if role not in _READ or (name := table.find(role)) is None:
+            continue
+        try:
+            _READ[role](table, name)
+        except UnreadableError as error:
+            bad = {**error.faults, **bad}
+        if role == "timestamp" and table.find("position") is None:
+            for row in np.flatnonzero(np.array(table.texts(name).fill_null("")) == "").tolist():
+                problem, line = "a row without a time", int(table.lines[row])
+                bad.setdefault(row, InputError(problem, path=table.path, line=line, field=name, hint=TIME_HINT))
+    if not bad:
+        return table
+    if not skip_bad_rows:
+        faults = [bad[row] for row in sorted(bad)]
+        refuse_rows(table.path, faults[:FAULTS_SHOWN], len(faults))
+    left_out[f"rows of {table.path} are left out: a number or a time in them cannot be read"] += len(bad)
+    good = np.delete(np.arange(len(table.data)), list(bad))
+    return replace(table, data=table.data.take(pa.array(good)), lines=lines_of(table.lines, good))
 
 
 def read_gains(table: Table, owner: Owner) -> Gains:

@@ -117,6 +117,9 @@ def _named_folder(known: DatasetInfo, named: Path | None) -> Path | None:
             raise InputError("no such folder", path=named, hint="check the name")
         return next((path for name in names if (path := named / name).is_dir()), named)
     if root := os.environ.get("LLMRANK_DATA"):
+        if not Path(root).is_dir():
+            hint = "name the folder in which data sets lie, or `unset LLMRANK_DATA`"
+            raise InputError("the environment variable LLMRANK_DATA names no folder", path=root, hint=hint)
         places = [Path(root) / name for name in names] + [Path(root)] * (Path(root).name in names)
         return next((path for path in places if path.is_dir()), None)
     return None

@@ -91,7 +91,8 @@ def candidate_table(
         queries: What users asked for: the history of a user without events.
         relevant: None: from the column `relevant` of the table, where there is one.
         relevant_of: Whom its keys name.
-        roles: Those of `ROLES` that columns may have; the others are attributes whatever they are called.
+        roles: Those of `ROLES` that columns may have, and `timestamp` where it is that of the Case; the others are
+            attributes whatever they are called.
         left_out: Receives what was left out, in words, and how often.
 
     Raises:
@@ -99,11 +100,8 @@ def candidate_table(
     """
     names = {"user": table.require("user"), "item": table.require("item")}
     for role in roles[2:]:
-        if (name := table.find(role)) is not None and name not in names.values():
+        if (name := table.find(role)) is not None and (role == "title" or name not in names.values()):
             names[role] = name
-    timed = "case" in names and histories_of == "user" and histories is not None and histories.timestamp is not None
-    if timed and (name := table.find("timestamp")) is not None:
-        names["timestamp"] = name
     rows = _proposed(table, names, items, drop_duplicates, skip_bad_rows, left_out)
     owners = rows.owner[rows.order]
     starts = np.flatnonzero(np.diff(owners, prepend=-1))

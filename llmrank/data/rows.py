@@ -81,6 +81,11 @@ class EventRows:
     item_field: str = "item_id"
     timestamp_field: str = "timestamp"
 
+    @property
+    def in_file_order(self) -> bool:
+        """Whether nothing says in which order the events happened, but for the order of the file."""
+        return self.timestamp is None and self.position is None and not self.ordered
+
     def take(self, rows: NDArray[np.intp]) -> EventRows:
         """Return the chosen rows, in the order given."""
         places = pa.array(rows)
@@ -263,9 +268,18 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
         source,
         content_hash(user_ids, items, interactions),
         rows.domain,
-        file_order=events.timestamp is None and events.position is None and not events.ordered,
+        file_order=events.in_file_order,
         notes=events.notes,
     )
+
+
+def no_order(problem: str) -> InputError:
+    """Return the error that says what to do where nothing tells in which order the events happened."""
+    hint = (
+        "name the column: --column timestamp=NAME; or, if the rows stand oldest first, say so with "
+        "--file-order (file_order=True)"
+    )
+    return InputError(problem, field="timestamp", hint=hint)
 
 
 def chronological(user: NDArray[np.int32] | NDArray[np.int64], events: EventRows) -> NDArray[np.intp]:

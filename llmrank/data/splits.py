@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmrank.data.candidate_row import as_float
 from llmrank.data.dataset import Dataset, Interactions, Split
-from llmrank.data.rows import YEAR_1, YEAR_10000, content_hash
+from llmrank.data.rows import YEAR_1, YEAR_10000, content_hash, no_order
 from llmrank.errors import InputError, nearest
 
 _FORMS = ("leave-last-out", "time:1998-03-01", "user-ratio:0.9")
@@ -42,12 +42,7 @@ def parse_split(text: str, *, file_order: bool = False) -> Callable[[Dataset], S
 
 def _ordered(file_order: bool, cut: Callable[[Dataset], Split], dataset: Dataset) -> Split:
     if dataset.file_order and not file_order:
-        hint = (
-            "name the column: --column timestamp=NAME; or, if the rows stand oldest first, say so with "
-            "--file-order (file_order=True)"
-        )
-        problem = f"{dataset.name} has no timestamps, so it is unknown which of a user's events is the last"
-        raise InputError(problem, field="timestamp", hint=hint)
+        raise no_order(f"{dataset.name} has no timestamps, so it is unknown which of a user's events is the last")
     return cut(dataset)
 
 

@@ -8,11 +8,11 @@ import json
 import math
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -73,7 +73,18 @@ EARLIEST = 3e8
 """Seconds since the epoch: numbers below it (1979) are no times."""
 _HINTS = {"gain": "write a number, or true and false", "time": TIME_HINT}
 """What to do about a value that is none; of others, correct it."""
+_MOMENTS = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
 MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
+
+
+class UnreadableError(InputError):
+    """Values of a column are no numbers, or no times; it reads as the first of them."""
+
+    def __init__(self, faults: Mapping[int, InputError]) -> None:
+        first = next(iter(faults.values()))
+        super().__init__(first.problem, path=first.path, line=first.line, field=first.field, hint=first.hint)
+        self.faults = faults
+        """What is wrong, by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +139,22 @@ class Table:
         """Return the column that plays `role`. Raises InputError: there is none."""
         if (name := self.find(role)) is None:
             problem = f"no column for the {role} among {', '.join(self.data.column_names)}"
-            hint = f"call it {ALIASES[role][1]}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
+            hint = f"call it {role}, or name it: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
             raise InputError(problem, path=self.path, line=1, field=role, hint=hint)
         return name
+
+    def refuse_shared(self, roles: Iterable[str]) -> None:
+        """Raise InputError where a column is named for one of the roles that plays another of them already.
+
+        The titles of items may be their ids.
+        """
+        taken: dict[str, str] = {}
+        for role in roles:
+            name = self.named.get(role) or usual_column(role, self.data.column_names)
+            first = role if name is None else taken.setdefault(name, role)
+            if role in self.named and (first, role) not in ((role, role), ("item", "title")):
+                hint = f"name another: --column {role}=NAME (in Python, {{'{role}': 'NAME'}})"
+                raise InputError(f"the column is the {first} already", path=self.path, line=1, field=name, hint=hint)
 
     def texts(self, name: str) -> Arrow:
         """Return a column as strings (see `texts`)."""
@@ -158,15 +182,27 @@ class Table:
         # Blanks around a number are fine with Python; and if it isn't that, the row is wanted for the message.
         with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return column.cast(pa.float64()).to_numpy().astype(np.float64)
-        numbers: list[float] = []
-        for row, value in enumerate(column.to_pylist()):
+        return self._each(name, what, float)
+
+    def _each(self, name: str, what: str, read: Callable[[Any], float]) -> NDArray[np.float64]:
+        """Return a column read value by value, NaN where it is empty. Raises `UnreadableError`."""
+        values, faults = list[float](), dict[int, InputError]()
+        for row, value in enumerate(self.data[name].to_pylist()):
             try:
-                numbers.append(math.nan if value is None or value == "" else float(value))
+                values.append(math.nan if value is None or value == "" else read(value))
             except (TypeError, ValueError):
-                line = int(self.lines[row])
-                problem, hint = f"{value!r} is no {what}", _HINTS.get(what, "correct it")
-                raise InputError(problem, path=self.path, line=line, field=name, hint=hint) from None
-        return np.array(numbers)
+                problem, hint, line = f"{value!r} is no {what}", _HINTS.get(what, "correct it"), int(self.lines[row])
+                faults[row] = InputError(problem, path=self.path, line=line, field=name, hint=hint)
+        if faults:
+            raise UnreadableError(faults)
+        return np.array(values)
+
+    def _is_dated(self, name: str) -> bool:
+        """Return whether the times of a column are dates, and no numbers."""
+        column, first = self.data[name], ""
+        if is_text(column.type):
+            first = next((text for chunk in column.chunks for text in chunk[:100].to_pylist() if text), "")
+        return pa.types.is_temporal(column.type) or re.match(r"\s*\d{4}-\d\d", first) is not None
 
     def seconds(self, name: str) -> NDArray[np.float64]:
         """Return a column of times as seconds since the epoch (UTC), NaN where it is empty.
@@ -177,14 +213,13 @@ class Table:
         Raises InputError: something in it is no time.
         """
         column = self.data[name]
-        dated, first = pa.types.is_temporal(column.type), ""
-        if is_text(column.type):
-            first = next((text for chunk in column.chunks for text in chunk[:100].to_pylist() if text), "")
-        is_time = dated or re.match(r"\s*\d{4}-\d\d", first)
-        for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")) if is_time else ():
-            with suppress(pa.ArrowInvalid):
-                micros = column.cast(kind, safe=not dated).cast(pa.int64()).cast(pa.float64(), safe=False)
-                return micros.to_numpy() / 1e6
+        if self._is_dated(name):
+            for kind in _MOMENTS:
+                with suppress(pa.ArrowInvalid):
+                    safe = not pa.types.is_temporal(column.type)
+                    micros = column.cast(kind, safe=safe).cast(pa.int64()).cast(pa.float64(), safe=False)
+                    return micros.to_numpy() / 1e6
+            return self._each(name, "time", _moment)
         times = self.numbers(name, "time")
         largest = float(np.nanmax(np.abs(times))) if np.isfinite(times).any() else 0.0
         units = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
@@ -194,6 +229,13 @@ class Table:
             problem, line = f"{times[row]:g} is no time", int(self.lines[row])
             raise InputError(problem, path=self.path, line=line, field=name, hint=TIME_HINT)
         return seconds
+
+
+def _moment(text: str) -> float:
+    for kind in _MOMENTS:
+        with suppress(pa.ArrowInvalid):
+            return pa.scalar(text).cast(kind).cast(pa.int64()).as_py() / 1e6
+    raise ValueError(text)
 
 
 def usual_column(role: str, names: Iterable[str]) -> str | None:
@@ -268,6 +310,7 @@ def read_item_rows(table: Table) -> ItemRows:
 
 def read_event_rows(table: Table) -> EventRows:
     """Return the interactions of a table; rating, timestamp and position where it has them."""
+    table.refuse_shared(ROLES)
     user, item = table.require("user"), table.require("item")
     rating, time, place = (table.find(role) for role in ("rating", "timestamp", "position"))
     title = usual_column("title", table.data.column_names)  # the name that is given may be that of the items table

@@ -18,7 +18,7 @@ from llmrank.data.dataset import Split
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Task
-from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, gather
+from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.progress import Say, silent
 from llmrank.types import Case, Event, Item
@@ -115,6 +115,8 @@ def cases_of(
         data, settings = None, data
     if isinstance(data, str | Path):
         data, settings = None, replace(settings, data=data)
+    if data is not None or names_file(settings):
+        _refuse_unused(settings)
     if data is not None:
         if isinstance(data, ArrowTable | DataFrame):
             return _from_file(data, settings, tasks)
@@ -186,6 +188,15 @@ def _is_unicode(case: Case) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _refuse_unused(settings: CaseSettings) -> None:
+    """Raise InputError for settings by which the Cases of a data set are made: those of a file or a list are there."""
+    given, usual = flat(settings), flat(CaseSettings())
+    for name in ("recall", "split", "k_core", "columns", "file_order"):
+        if given[name] != usual[name]:
+            problem = "it has no effect on Cases that are there already, such as those of a candidate file"
+            raise InputError(problem, field=name, hint="leave it out, or name a data set or a folder as the data")
 
 
 def names_file(settings: CaseSettings) -> bool:

@@ -20,6 +20,7 @@ def convert(
     histories: str | Path | ArrowTable | DataFrame | None = None,
     relevant: str | Path | ArrowTable | DataFrame | None = None,
     columns: Mapping[str, str] | None = None,
+    file_order: bool = False,
     drop_duplicates: bool = False,
     skip_bad_rows: bool = False,
     progress: bool | Reporter = True,
@@ -39,6 +40,7 @@ def convert(
         relevant: Table of what the users did next: user and item, and where there are such the gain and the case; or
             the path of TREC qrels.
         columns: Names of columns by role, where they are not the usual ones: `{"user": "uid", "case": "request"}`.
+        file_order: Take the order of the histories' rows as that of the events, where they have no timestamps.
         drop_duplicates: Keep the best of an item that is named twice, instead of refusing the row.
         skip_bad_rows: Go on without what has a fault (an item without a title, …), and count it.
         progress: Whether to say what is left out; or who is told instead.
@@ -56,6 +58,7 @@ def convert(
         histories=histories if histories is None else _source(histories),
         relevant=relevant if relevant is None else _source(relevant),
         columns=columns,
+        file_order=file_order,
         drop_duplicates=drop_duplicates,
         skip_bad_rows=skip_bad_rows,
     )

@@ -39,6 +39,7 @@ from llmrank.measures import Measure
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
+from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
 from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
@@ -321,6 +322,9 @@ def compose(
         problem = f"these are Cases for a {found.task}, and the prompt asks for a {tasks[0]}"
         hint = f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task"
         raise InputError(problem, field="prompt", hint=hint)
+    order = Order.parse(setup.prompt.order)
+    for case in found if order.mode == "target-at" else ():
+        order.arrange(case)  # refuses a list that has no such place
     options = setup.prompt.options
     if options.fuse == "validation" and (options.repeats != 1 or setup.prompt.first is not None):
         hint = "choose it without --repeats and --first, then give its weight: --fuse 1.5"

@@ -24,6 +24,7 @@ from llmrank.rankers.registry import (
     WITHOUT_PROMPT,
     build_baseline,
     build_ranker,
+    check_name,
     check_options,
     refuse_idle,
 )
@@ -290,6 +291,8 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
     Raises InputError for options that the method cannot serve, and for a prompt that it would not use.
     """
     template = None
+    if settings.first is not None:
+        check_name(settings.first, "--first")
     if settings.ranker in WITHOUT_PROMPT:
         _refuse_prompt(settings, own)
     elif own is not None or needs_model(settings):

@@ -151,6 +151,8 @@ class Session(Closable):
             hint = "name a price file: --prices, or prices="
             raise InputError("a bound on money needs prices", field="max_cost", hint=hint)
         path = model.store or default_store()
+        if backend is None and model.backend is None and kind == "vllm" and "OPENAI_BASE_URL" in os.environ:
+            self._say("OPENAI_BASE_URL is set, and the model runs in this process: --backend openai asks the endpoint")
         if backend is None:
             settings = BackendSettings(
                 kind=kind,

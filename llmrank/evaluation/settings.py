@@ -128,7 +128,7 @@ class ModelSettings:
     """vllm, openai, titles, or replay:STORE_OR_RUN.  [default: titles for next_title, openai if --base-url is given,
     else vllm]"""
     base_url: str | None = None
-    """OpenAI-compatible endpoint (or OPENAI_BASE_URL); its key: OPENAI_API_KEY."""
+    """OpenAI-compatible endpoint; its key: OPENAI_API_KEY. With --backend openai, OPENAI_BASE_URL names it too."""
     revision: str | None = None
     """Revision of a hub model."""
     adapter: Path | None = None
@@ -312,7 +312,8 @@ def _checked(setting: Setting, value: object, name: str) -> Any:  # noqa: ANN401
         return _adapter(setting.kind).validate_python(value)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=setting.help) from error
+        hint = f"correct it, or leave it out; it is: {setting.help}"
+        raise InputError(f"{value!r}: {fault['msg']}", field=name, hint=hint) from error
 
 
 @cache

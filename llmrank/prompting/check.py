@@ -223,6 +223,14 @@ def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[In
         yield problem("the candidates are not in the order given", "loop over `candidates` without sorting")
     elif _masked(transcript(rendered(turned)), case) != _masked(text, case):
         yield problem("another order of the candidates changes more than their order", "treat all candidates alike")
+    question = template.question(case, only or PLAIN_VIEW)
+    if front.needs_identifiers(only and only.ids) and question.identifiers:
+        marks = tuple(f"identifier <{number}>" for number in range(len(case.candidates)))
+        asked = replace(question, identifiers=marks)
+        text = transcript(template.render(case, asked, view=only or PLAIN_VIEW, profile="marked profile"))
+        if missing := sum(mark not in text for mark in marks):
+            said = f"{missing} of {len(marks)} candidates are shown without the identifier that the answer names"
+            yield problem(said, "show `item.identifier` beside each")
 
 
 def _views(template: PromptTemplate) -> Iterator[View]:

@@ -185,7 +185,8 @@ def parse_thinking(text: str) -> Thinking:
         return _thinking(int(text) if text.isdecimal() else text)
     except ValueError as error:
         hint = "for example --thinking off, or --thinking 1024"
-        raise InputError(str(error), field="--thinking", hint=hint) from error
+        problem = f"{text!r} is neither off, on, nor the most tokens of reasoning"
+        raise InputError(problem, field="--thinking", hint=hint) from error
 
 
 def parse_extra_body(text: str) -> dict[str, JsonValue]:

@@ -121,13 +121,15 @@ class TemplateInfo:
     wording: str = ""
     note: str = ""
     problem: str = ""
-    """Why it cannot be read; then the other fields are empty."""
+    """What is wrong with it; of a file that cannot be read the other fields are empty."""
 
 
 def describe_templates(*, task: str | None = None, ranker: str | None = None) -> list[TemplateInfo]:
     """Return every template that can be named, sorted by name, or those of a task and of a ranker alone; a broken file
     is in the list too, with what is wrong. The shipped wordings of a template are not: they are no prompts of their
-    own."""
+    own. Those that come with llmrank are well."""
+    from llmrank.prompting.check import check  # which looks for the templates that another one names
+
     found: list[TemplateInfo] = []
     wordings = _wordings()
     for name, path in template_paths().items():
@@ -141,6 +143,9 @@ def describe_templates(*, task: str | None = None, ranker: str | None = None) ->
         front, answer = template.front, template.front.answer or ""
         if task in (None, front.task) and ranker in (None, front.ranker):
             formats = answer if isinstance(answer, str) else ", ".join(dict.fromkeys(answer.values()))
-            about = (template_origin(template), front.task, front.ranker or "", formats, front.description)
-            found.append(TemplateInfo(name, path, *about, *front.provenance.model_dump().values()))
+            origin = template_origin(template)
+            about = (origin, front.task, front.ranker or "", formats, front.description)
+            problem = "" if origin == "shipped" else next((one.problem for one in check(template)), "")
+            paper, wording, note = front.provenance.model_dump().values()
+            found.append(TemplateInfo(name, path, *about, paper, wording, note, problem))
     return found

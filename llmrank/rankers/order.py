@@ -53,7 +53,8 @@ class Order:
         """Return the Case with its candidates, and their recall scores, in the order to be shown.
 
         The shuffle of a Case is drawn from `Random(f"{seed}:{case_id}")`, with `shuffle {N}:` before it for the Nth,
-        so it depends neither on the order of the Cases nor on other draws.
+        so it depends neither on the order of the Cases nor on other draws. Raises InputError where the list has no such
+        place for the target.
         """
         places = list(range(len(case.candidates)))
         if self.mode == "reversed":
@@ -64,6 +65,10 @@ class Order:
         if self.mode == "target-at":
             targets = [place for place in places if case.candidates[place].item_id in case.relevant]
             for target in targets[:1]:
+                if self.position >= len(places):
+                    problem = f"the list has {len(places)} candidates, whose places are 0 to {len(places) - 1}"
+                    hint = "name a place that every list has, or show more candidates"
+                    raise InputError(problem, field="order", user=case.user_id, hint=hint)
                 places.remove(target)
                 places.insert(self.position, target)
         scores = case.recall_scores

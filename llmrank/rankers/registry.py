@@ -99,9 +99,8 @@ def check_options(name: str, options: RankerOptions) -> None:
 
     Of what the methods of other packages can serve nothing is known here.
     """
+    check_name(name)
     known = {*BUILDERS, *WITHOUT_PROMPT, *BASELINES}
-    if name not in known and find_plugin(GROUP, name) is None:
-        raise _unknown(name)
     asked = (("fuse", options.fuse, SCORED), ("calibrate", options.calibrate, CALIBRATED))
     for field, given, able in asked:
         if given is not None and name in known - able:
@@ -139,10 +138,12 @@ _NEEDS = {
 """Options that say how another one works."""
 
 
-def _unknown(name: str) -> InputError:
+def check_name(name: str, field: str = "--ranker") -> None:
+    """Raise InputError for a name that no ranker has."""
     names = [*ranker_names(), *WITHOUT_PROMPT, *BASELINES]
-    hint = f"use one of {', '.join(names)}"
-    return InputError(f"unknown ranker {name!r}{nearest(name, names)}", field="--ranker", hint=hint)
+    if name not in names:
+        hint = f"use one of {', '.join(names)}"
+        raise InputError(f"unknown ranker {name!r}{nearest(name, names)}", field=field, hint=hint)
 
 
 def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFAULTS) -> Ranker:
@@ -163,7 +164,7 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
         given = {option: getattr(options, option) for option in known}
         ranker = BUILDERS[name](prompt, **{option: value for option, value in given.items() if value is not None})
     else:
-        raise _unknown(name)
+        raise InputError(f"{name} asks with no prompt", field="--ranker", hint="choose another --ranker")
     if options.calibrate is not None:
         ranker = Calibrated(ranker, options.calibrate)
     if options.fuse == "validation":

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from llmrank.run.run import Run
 
 ExportFormat = Literal["trec", "csv", "parquet", "latex", "markdown"]
+_SUFFIXES = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".tex": "latex",
+    ".md": "markdown",
+    ".trec": "trec",
+    ".qrels": "trec",
+}
 COLUMNS = ("case_id", "user_id", "item_id", "title", "recall_rank", "score", "placed", "relevant", "outcome")
 """Of the CSV and Parquet formats, a row per candidate of a Case. `recall_rank` (by recall score) counts from 1. Of
 equal `score`s, of which higher is better, the items are tied; for ratings it is the predicted rating, NaN where there
@@ -48,6 +56,9 @@ def export(run: Run, path: Path, format: ExportFormat, *, overwrite: bool = Fals
     if format not in get_args(ExportFormat):
         hint = f"use one of {', '.join(get_args(ExportFormat))}"
         raise InputError(f"unknown format {format!r}", field="format", hint=hint)
+    if (named := _SUFFIXES.get(path.suffix.lower(), format)) != format:
+        hint = f"name a file of another suffix, or export to {named}"
+        raise InputError(f"the name says {named}, and {format} is to be written", path=path, hint=hint)
     if format == "trec":
         return _write_trec(run, path, overwrite=overwrite)
     with replacing(path, overwrite=overwrite) as temporary:

@@ -97,6 +97,8 @@ def test_relevant_ids_of_another_kind_are_refused_by_eval(tmp_path: Path) -> Non
         (("eval", "--backend", "vlm"), ["did you mean 'vllm'?"]),
         (("eval", "--model", "empty-folder"), ["empty-folder", "config.json"]),
         (("eval", "--column", "user"), ["ROLE=NAME"]),
+        (("eval", "--first", "bm255"), ["field '--first'", "did you mean 'bm25'?"]),
+        (("eval", "-k", "0"), ["greater than or equal to 1", "hint: correct it"]),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, tuple) else "",
 )
@@ -136,6 +138,30 @@ def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -
     (tmp_path / "run.yaml").write_text("prompt: palr\n")
     ran = llmrank(tmp_path, "eval", "--config", "run.yaml", "--prompt", "parl")
     assert "did you mean 'palr'?" in ran.stderr, "the command line wins"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("k: 5", "line 1, field 'k': unknown option; did you mean 'candidates'?"),
+        ("-k: 5", "line 1, field '-k': unknown option; did you mean 'candidates'?"),
+        ("seed: 1\nmeasures: [HR@3, MRR]", "line 2, field 'measures': ['HR@3', 'MRR'] is not one value"),
+        ("seed: 1\nusers: many", "line 2, field 'users': 'many': Input should be"),
+        ("seed: 1\nids: roman", "line 2, field 'ids': 'roman' is not one of"),
+        ("ranker: bm25\nsplit: leave-one", "line 2, field 'split': no split"),
+        ("ranker: bm25\ncolumn: user", "line 2, field 'column': 'user' is not ROLE=NAME"),
+    ],
+)
+def test_a_wrong_value_of_a_config_file_is_named_with_its_line(tmp_path: Path, config: str, said: str) -> None:
+    (tmp_path / "run.yaml").write_text(config)
+    assert f"run.yaml, {said}" in llmrank(tmp_path, "eval", "--config", "run.yaml").stderr
+
+
+def test_a_wrong_value_of_a_variable_is_named_with_it_and_one_of_the_command_line_is_not(tmp_path: Path) -> None:
+    for variable, value in (("USERS", "abc"), ("PROMPT", "parl"), ("NO_HISTORY", "maybe"), ("IDS", "roman")):
+        ran = llmrank(tmp_path, "eval", **{f"LLMRANK_{variable}": value})
+        assert ran.returncode == 2 and f"field 'LLMRANK_{variable}'" in ran.stderr and value in ran.stderr
+    assert "field '--users'" in llmrank(tmp_path, "eval", "--users", "abc", LLMRANK_USERS="1").stderr
 
 
 def test_an_option_is_an_environment_variable_too(tmp_path: Path) -> None:

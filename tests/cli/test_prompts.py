@@ -81,6 +81,9 @@ def test_list_survives_a_broken_template(folder: Path):
     (folder / "prompts" / "bad.jinja").write_text("no front matter")
     [row] = [row for row in json.loads(run("list", "--json").stdout) if row["name"] == "bad"]
     assert row["problem"] == "no front matter"
+    text = (shipped_folder() / "rankgpt.jinja").read_text()
+    (folder / "prompts" / "bad.jinja").write_text(re.sub(r"(?m)^answer: .*$", "answer: permutatoin", text))
+    assert "broken: " in run("list").stdout
 
 
 def test_show_prints_the_file_and_the_variables(folder: Path):
@@ -125,6 +128,12 @@ def test_edit_copies_once_opens_the_editor_and_checks(folder: Path):
     lines = len(path.read_text().splitlines())
     run("edit", "palr", env={"EDITOR": str(editor), "VISUAL": str(editor)})
     assert len(path.read_text().splitlines()) == lines + 1
+
+
+def test_edit_with_an_editor_that_there_is_not_leaves_no_copy(folder: Path):
+    result = run("edit", "palr", env={"EDITOR": "nonexistent-editor", "VISUAL": "nonexistent-editor"})
+    assert result.exit_code == 1 and "Editing failed" in result.output
+    assert not (folder / "prompts" / "palr.jinja").exists()
 
 
 def test_check_names_file_and_line_and_fails(folder: Path):

@@ -171,6 +171,7 @@ def test_export_says_what_it_wrote_and_overwrites_nothing(alone: Path, form: str
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("export", "run", "--to", "csv", "-o", "x.parquet"), "the name says parquet, and csv is to be written"),
         (("show", "nowhere"), "not a Run folder"),
         (("show", "run", "--user", "u99"), "did you mean"),
         (("show", "run", "--measures", "NDCG@5..1"), "not a valid range"),

@@ -224,9 +224,10 @@ def test_junk_is_refused_and_nothing_but_refused(junk: bytes | dict[str, Any], t
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (b'{"user_id": "42", "history": [', "malformed JSON"),
+        (b'{"user_id": "42", "history": [', "malformed JSON: EOF while parsing a list at column 30"),
         (b'{"user_id": "42", "rating": NaN}', "NaN is not JSON"),
         (b'{"user_id": "\\ud800"}', "malformed JSON"),
+        (b'{"user_id": "\\ud83d"}', "write the character itself, or both halves"),
         (b'["42"]', "no JSON object"),
         ('{"user_id": "Amélie"}'.encode("latin-1"), "byte 0xe9 at place 16"),
         ('{"user_id": "42"}'.encode("utf-16"), "byte 0xff at place 1"),

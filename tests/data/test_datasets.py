@@ -130,6 +130,18 @@ def test_the_folder_in_the_environment_is_looked_at_first(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_in_the_environment_that_is_not_there_is_said_before_anything_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "file").touch()
+    for root in (tmp_path / "gone", tmp_path / "file"):
+        monkeypatch.setenv("LLMRANK_DATA", str(root))
+        with pytest.raises(InputError, match="LLMRANK_DATA names no folder"):
+            load_dataset("ml-100k")
+    assert not (tmp_path / "cache").exists()
+
+
 # --- people's own ---------------------------------------------------------------------------------------------------
 
 ITEMS = 'id,title,brand\n10,"Me, Myself & Irene (2000)",\n9,"""Quoted""",Acme\n2,  ,B\n'
@@ -279,7 +291,7 @@ def test_a_damaged_gzip_file_is_named(name: str, tmp_path: Path) -> None:
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
     folder = write(tmp_path, items__csv="ref,label\na,Alpha\n", ratings__csv="who,product_id,when\nu,a,1500000000123\n")
-    with pytest.raises(InputError, match=r"(?s)no column for the item.*--column item=NAME"):
+    with pytest.raises(InputError, match=r"(?s)no column for the item.*call it item, or.*--column item=NAME"):
         load_dataset(str(folder))
     columns = {"item": "ref", "title": "label", "user": "who", "timestamp": "when"}
     dataset = load_dataset(str(folder), columns=columns)

@@ -253,3 +253,66 @@ def test_llmrank_ml_1m_lists_over_the_real_catalogue(shared_data: Callable[[str]
         read_external(path, "lists", items=folder / "ml-1m.item")
     cases = cases_of(path, "lists", items=folder / "ml-1m.item", drop_duplicates=True)
     assert sum(len(case.candidates) < 21 for case in cases) == 146  # lists with duplicates, says the record
+
+
+LISTS = "user,item,title,score,day\n7,1,Alien,2,1\n7,2,Brazil,1,1\n8,1,Alien,1,1\n"
+
+
+def test_the_order_of_histories_without_times_must_be_vouched_for(files: Callable[..., dict[str, Path]]) -> None:
+    there = files(lists=LISTS, past="user,item,clock\n7,2,20\n7,1,10\n", only="user:token\titem:token\n7\t2\n7\t1\n")
+    table, past = there["lists"].rename(there["lists"].with_suffix(".csv")), there["past"].with_suffix(".csv")
+    there["past"].rename(past)
+    inter = there["only"].rename(there["only"].with_suffix(".inter"))
+    for histories in (past, inter):
+        with pytest.raises(InputError, match=r"has no timestamps(.|\n)*--file-order \(file_order=True\)"):
+            read_external(table, "table", histories=histories)
+        given = cases_of(table, "table", histories=histories, file_order=True)
+        assert [event.item.item_id for event in given[0].history] == ["2", "1"]
+    timed = cases_of(table, "table", histories=past, columns={"timestamp": "clock"})
+    assert [event.item.item_id for event in timed[0].history] == ["1", "2"]
+
+
+def test_a_column_named_for_two_roles_is_refused(files: Callable[..., dict[str, Path]]) -> None:
+    there = files(lists=LISTS)
+    table = there["lists"].rename(there["lists"].with_suffix(".csv"))
+    for columns, role in (({"score": "title"}, "title"), ({"user": "day", "case": "day"}, "user")):
+        with pytest.raises(InputError, match=f"the column is the {role} already"):
+            read_external(table, "table", columns=columns)
+    with pytest.raises(InputError, match="the column is the rating already"):
+        read_external(table, "table", histories=there["histories"], columns={"position": "rating"})
+    # Titles may be ids, and what is a score here may be a rating there.
+    same = cases_of(table, "table", columns={"item": "title", "title": "title"}, items=None)
+    assert [item.item_id for item in same[0].candidates] == ["Alien", "Brazil"]
+    assert cases_of(table, "table", histories=there["histories"], columns={"score": "score", "rating": "rating"})
+
+
+def test_numbers_and_times_that_cannot_be_read_are_listed_or_left_out(files: Callable[..., dict[str, Path]]) -> None:
+    there = files(
+        lists=LISTS + "8,2,Brazil,n/a,1\n8,3,Cube,?,1\n",
+        past="user,item,timestamp,rating\n7,1,2001-01-02,1\n7,2,gestern,2\n7,2,,3\n7,2,2001-01-01T00:00:00Z,4\n8,1,2001-01-01,*\n",
+        next="user,item,gain\n7,1,1\n8,2,lots\n",
+        good=LISTS,
+    )
+    table, past, wanted, good = (there[name].rename(there[name].with_suffix(".csv")) for name in [*there][2:])
+    with pytest.raises(BadRowsError, match=r"2 rows have faults") as caught:
+        read_external(table, "table")
+    assert [(fault.line, fault.problem) for fault in caught.value.faults] == [
+        (5, "'n/a' is no score"),
+        (6, "'?' is no score"),
+    ]
+    assert "--skip-bad-rows" in caught.value.hint
+    with pytest.raises(BadRowsError) as caught:
+        read_external(table, "table", histories=past)
+    assert [(fault.line, fault.problem) for fault in caught.value.faults] == [
+        (3, "'gestern' is no time"),
+        (4, "a row without a time"),
+        (6, "'*' is no rating"),
+    ]
+    with pytest.raises(InputError, match=r"line 3, field 'gain': 'lots' is no gain(.|\n)*--skip-bad-rows"):
+        read_external(good, "table", relevant=wanted)
+    made, notes = read_external(table, "table", histories=past, relevant=wanted, skip_bad_rows=True)
+    cases = list(read_cases(made, truth="read"))
+    assert [len(case.candidates) for case in cases] == [2, 1]
+    assert [event.timestamp for event in cases[0].history] == [978307200.0, 978393600.0]
+    what = "are left out: a number or a time in them cannot be read"
+    assert {f"2 rows of {table} {what}", f"3 rows of {past} {what}", f"1 rows of {wanted} {what}"} <= {*notes}

@@ -293,7 +293,7 @@ def test_histories_and_what_is_relevant_are_of_the_case_or_of_the_user(tmp_path:
     def made(histories: str, relevant: str) -> tuple[list[int], list[tuple[str, ...]], list[str]]:
         options: dict[str, Any] = {"items": items, "columns": {"case": "request"}}
         table, notes = read_external(
-            path, "table", histories=tmp_path / histories, relevant=tmp_path / relevant, **options
+            path, "table", histories=tmp_path / histories, relevant=tmp_path / relevant, file_order=True, **options
         )
         cases = sorted(CandidateFile(table).cases(), key=lambda case: case.case_id)
         return [len(case.history) for case in cases], [case.relevant for case in cases], notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,28 @@ def test_what_are_no_cases_is_said(data: object, message: str) -> None:
 def test_cases_that_are_made_take_no_settings(name: str, value: object) -> None:
     with pytest.raises(InputError, match=f"field '{name}': these Cases are made already: {value!r} changes nothing"):
         evaluate(load_cases([CASE]), ranker="recall_order", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("recall", "sasrec"),
+        ("split", "time:1998-01-01"),
+        ("k_core", 5),
+        ("columns", ("user=foo",)),
+        ("file_order", True),
+    ],
+)
+def test_a_setting_of_data_sets_is_refused_beside_cases_that_are_there(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    file = tmp_path / "cases.jsonl"
+    file.write_text('{"user_id": "u", "candidates": [{"item_id": "a", "title": "Alien"}], "relevant": ["a"]}\n')
+    assert load_cases(file, k=1, users=1, seed=3, skip_bad_rows=True, split="leave-last-out")
+    for data in (file, [CASE]):
+        with pytest.raises(InputError, match="has no effect") as caught:
+            load_cases(data, **{name: value})
+        assert caught.value.field == name
 
 
 def test_loaded_cases_can_be_sent_to_another_process() -> None:

@@ -287,3 +287,8 @@ def test_failed_cases_are_asked_again_by_the_same_call(tmp_path: Path) -> None:
         assert evaluate(tmp_path, server).metrics.outcomes["ok"] == 6
     made = [(session["calls"], session["answered"]) for session in run.sessions]
     assert made == [(6, 4), (2, 2)] and run.usage().made == 6, "a failed call is none that an answer came from"
+
+
+def test_a_place_of_the_target_that_a_list_lacks_is_refused_before_anything_is_asked() -> None:
+    with pytest.raises(InputError, match="places are 0 to 4"):
+        compose(cases(), prompt="rankgpt", order="target-at-5", progress=False)

@@ -21,3 +21,12 @@ def test_rows_with_faults_are_listed_or_left_out_and_counted(tmp_path: Path) -> 
     run = lr.score(path, out=tmp_path / "run", skip_bad_rows=True)
     assert [case.user_id for case in run.cases] == ["a"]
     assert "2 rows with faults are left out." in run.metrics.notes
+
+
+def test_a_misspelt_column_beside_the_response_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    row = {"user_id": "a", "candidates": [{"item_id": "1", "title": "A"}], "relevant": ["1"], "response": "A"}
+    path.write_text(json.dumps({**row, "reponse": "B"}) + "\n")
+    with pytest.raises(InputError, match=r"answers.jsonl, line 1, field 'reponse'.*did you mean 'response'"):
+        lr.score(path, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from llmrank.engine import StopSignal
-from llmrank.errors import InputError
+from llmrank.errors import InputError, MissingError
 from llmrank.evaluation.session import EventLoop, Session, open_store
 from llmrank.evaluation.settings import Limits, ModelSettings
 
@@ -41,6 +41,16 @@ def test_a_session_that_cannot_open_ends_its_thread() -> None:
     with pytest.raises(InputError, match="price"):
         Session(ModelSettings(), Limits(max_cost=1.0))
     assert loops() == before
+
+
+def test_an_endpoint_that_only_the_environment_names_is_not_asked_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1/v1")
+    told: list[str] = []
+    with pytest.raises((InputError, MissingError)):
+        Session(ModelSettings(model="no such model"), say=told.append)
+    assert "--backend openai asks the endpoint" in told[0]
 
 
 def test_a_failure_in_the_loop_is_raised_where_it_is_waited_for() -> None:

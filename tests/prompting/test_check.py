@@ -47,6 +47,12 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             "names items freely answers with titles",
         ),
         ("{{ n }} candidates", FRONT, 7, "12 of 12 candidates are not shown"),
+        (
+            CANDIDATES + "[{{ candidates[0].identifier }}] > …",
+            FRONT.replace("titles", "permutation") + "ids: numbers\n",
+            8,
+            "11 of 12 candidates are shown without the identifier",
+        ),
         ("{% for i in candidates | reverse %}{{ i.title }}{% endfor %}", FRONT, 7, "not in the order given"),
         (CANDIDATES + "{{ candidates[0].item_id == 'c000x' }}", FRONT, 7, "changes more than their order"),
         (

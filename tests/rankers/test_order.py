@@ -58,6 +58,11 @@ def test_the_other_orders() -> None:
         assert Order.parse(f"target-at-{place}").arrange(case("a")).candidates[place].item_id == "3"
 
 
+def test_a_place_that_the_list_lacks_is_refused() -> None:
+    with pytest.raises(InputError, match="whose places are 0 to 19"):
+        Order.parse("target-at-20").arrange(case("a"))
+
+
 @pytest.mark.parametrize("text", ["sorted", "shuffled-0", "shuffled-x", "recall-2"])
 def test_an_unknown_order_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="target-at-P"):

@@ -13,6 +13,7 @@ import click
 
 from llmrank.cli.options import json_option
 from llmrank.cli.output import show_json
+from llmrank.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _findings() -> Iterator[Finding]:
     yield _asset("default data", "ml-100k", cached("ml-100k") is not None, "llmrank data fetch ml-100k")
     if url := os.environ.get("OPENAI_BASE_URL"):
         key = "with a key" if os.environ.get("OPENAI_API_KEY") else "and no OPENAI_API_KEY"
-        yield Finding("endpoint", "note", f"OPENAI_BASE_URL is {url}, {key}; used with --backend openai")
+        yield Finding("endpoint", "note", f"OPENAI_BASE_URL is {_shown(url)}, {key}; used with --backend openai")
     else:
         yield Finding("endpoint", "note", "none set: name one with --base-url, or OPENAI_BASE_URL and --backend openai")
     if number := _installed("ray"):
@@ -72,6 +73,16 @@ def _findings() -> Iterator[Finding]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = f"{os.cpu_count()} cores, {memory:.0f} GiB of memory, {'a GPU' if gpu else 'no GPU'}"
     yield Finding("machine", "note", machine)
+
+
+def _shown(url: str) -> str:
+    """Return a base URL without its password, or what is wrong with it."""
+    from llmrank.backends.endpoint import Address
+
+    try:
+        return Address.of(url).public
+    except InputError as error:
+        return f"wrong ({error.problem})"
 
 
 def _installed(name: str) -> str | None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -109,7 +108,7 @@ def cases_of(
 ) -> CaseSet:
     """Return the Cases of `data` (None: what the settings name), as the settings describe them; see `load_cases`."""
     if isinstance(data, CaseSet):
-        _refuse_drawn(settings)
+        _refuse_unused(settings, flat(settings), "give it to load_cases, which makes the Cases")
         return data
     if isinstance(data, CaseSettings):
         data, settings = None, data
@@ -126,15 +125,6 @@ def cases_of(
     if names_file(settings):
         return _from_file(Path(settings.data), settings, tasks)
     return _from_dataset(settings, tasks[0], catalogue=catalogue, say=say)
-
-
-def _refuse_drawn(settings: CaseSettings) -> None:
-    """Raise InputError for a setting of the Cases beside Cases that are made already."""
-    usual = CaseSettings()
-    for one in fields(settings):
-        if (value := attrgetter(one.name)(settings)) != attrgetter(one.name)(usual):
-            hint = "give it to load_cases, which makes the Cases"
-            raise InputError(f"these Cases are made already: {value!r} changes nothing", field=one.name, hint=hint)
 
 
 def checked_cases(candidates: object) -> list[Case]:
@@ -190,13 +180,18 @@ def _is_unicode(case: Case) -> bool:
     return True
 
 
-def _refuse_unused(settings: CaseSettings) -> None:
-    """Raise InputError for settings by which the Cases of a data set are made: those of a file or a list are there."""
+_OF_DATA_SETS = ("recall", "split", "k_core", "columns", "file_order")
+"""The settings by which the Cases of a data set are made."""
+
+
+def _refuse_unused(settings: CaseSettings, names: Iterable[str] = _OF_DATA_SETS, hint: str = "") -> None:
+    """Raise InputError where one of these settings is given: the Cases are there already."""
     given, usual = flat(settings), flat(CaseSettings())
-    for name in ("recall", "split", "k_core", "columns", "file_order"):
+    for name in names:
         if given[name] != usual[name]:
             problem = "it has no effect on Cases that are there already, such as those of a candidate file"
-            raise InputError(problem, field=name, hint="leave it out, or name a data set or a folder as the data")
+            hint = hint or "leave it out, or name a data set or a folder as the data"
+            raise InputError(problem, field=name, hint=hint)
 
 
 def names_file(settings: CaseSettings) -> bool:

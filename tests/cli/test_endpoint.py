@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from llmrank.cli.doctor import doctor
 from tests.scripted_server import MODEL, ScriptedServer, Step, completion, good, refused
 
 USERS = 12
@@ -246,3 +248,16 @@ async def test_a_certificate_that_is_not_trusted_is_told_with_what_helps(
         assert "hint: set SSL_CERT_FILE" in ran.stderr and "start the server" not in ran.stderr
     else:
         assert ran.code == 0 and server.calls == USERS
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:hunter22@example.org/v1", "OPENAI_BASE_URL is https://example.org/v1,"),
+        ("example.org/v1", "OPENAI_BASE_URL is wrong ('example.org/v1' is not a base URL),"),
+    ],
+)
+def test_doctor_shows_the_endpoint_without_its_password(url: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    said = CliRunner().invoke(doctor, [], catch_exceptions=False).output
+    assert shown in said and "hunter22" not in said

@@ -62,7 +62,7 @@ def test_what_are_no_cases_is_said(data: object, message: str) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("users", 5), ("k", 5), ("seed", 1), ("recall", "bm25")])
 def test_cases_that_are_made_take_no_settings(name: str, value: object) -> None:
-    with pytest.raises(InputError, match=f"field '{name}': these Cases are made already: {value!r} changes nothing"):
+    with pytest.raises(InputError, match=f"field '{name}': it has no effect on Cases that are there already"):
         evaluate(load_cases([CASE]), ranker="recall_order", **{name: value})
 
 

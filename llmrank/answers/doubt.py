@@ -178,7 +178,8 @@ def asks_back(after: str) -> bool:
 
 _BEFORE_ORDERING = _any_of(
     r"\bbefore i (?:do|start|begin|rank|order|sort)\b[^.\n]{0,100}\?",
-    r"\bplease (?:share|send|provide|give)\b[^\n]{0,100}\b(?:i['’]ll|i will|i can)(?: \w+)? (?:rank|order|sort)\b",
+    r"\bplease (?:share|send|provide|give)\b(?:(?!\b(?:more|better|again|feedback)\b)[^\n]){0,100}"
+    r"\b(?:i['’]ll|i will)(?: \w+)? (?:rank|order|sort)\b(?![^\n]*\b(?:again|more|better|differently)\b)",
 )
 
 

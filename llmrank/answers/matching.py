@@ -337,9 +337,8 @@ def _agree(query: Title, title: Title) -> bool:
     if query.year and title.year:
         return query.year == title.year
     ours, theirs = query.aliases + query.remarks, title.aliases + title.remarks
-    ours = tuple(
-        one for one in ours if _LATIN.search(one) or not any(map(str.isalpha, one))
-    )  # Spirited Away (千と千尋)
+    if _LATIN.search(title.name):  # Spirited Away (千と千尋)
+        ours = tuple(one for one in ours if _LATIN.search(one) or not any(map(str.isalpha, one)))
     return not ours or not theirs or not {*ours}.isdisjoint(theirs)
 
 

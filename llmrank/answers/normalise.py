@@ -99,17 +99,18 @@ _NESTED = re.compile(r"(\nRank \d{1,4}: )\s{0,40}\n- ")
 _ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
 _DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
 _PROGRAM = re.compile(
-    r"^[ \t]{0,40}(?:def \w+\(|for \w[^\n]{0,80} in [^\n]{1,200}:$|function \w{0,40}\()|\bsorted\(|\.sort\(|\blambda\b",
+    r"^[ \t]{0,40}(?:def \w+\(|for \w[^\n]{0,80} in [^\n]{1,200}:(?:$| ?print\()|function \w{0,40}\()"
+    r"|\bsorted\(|\.sort\(|\blambda\b",
     re.MULTILINE,
 )
 """A program that would make a ranking: what it prints is not known."""
+_LITERAL = re.compile(r"^(\w{1,40}) ?= ?\[[^\[\]]{0,20000}+\][ \t]{0,40}(?:#[^\n]*)?$", re.MULTILINE)
+_COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
 _PRINTS = re.compile(
-    r"^assert [^\n]{1,200}$"
-    r"|^\w{0,30}(?:seen|watched|history|excluded?|skipped)\w{0,10} ?= ?\[[^\]\n]{0,400}\][^\n]{0,200}$"
-    r"|^for [^\n]{1,80} in (?:\w{1,40}|enumerate\(\w{1,40}, ?(?:start ?= ?)?1\)):\n[ \t]{1,8}print\([^\n]{1,80}\)\s*\Z",
+    r"^for [\w, ]{1,80} in (?:(\w{1,40})|enumerate\((\w{1,40}), ?(?:start ?= ?)?1\)):"
+    r"\n[ \t]{1,8}print\((?:(?! if )[^\[\n]){1,80}\)\s*\Z",
     re.MULTILINE,
 )
-"""What stands in a program beside a list and prints it as it is."""
 _LI_VALUE = re.compile(r"\bvalue\s?=\s?[\"']?(\d{1,4})")
 _SPACES = re.compile(r"[ \t\f\v]{2,}+")
 
@@ -139,8 +140,7 @@ def normalise(text: str) -> str:
         text = _NTH_INSIDE.sub(lambda found: f" {_HAN.find(found[1]) + 1 or found[1]}. ", text)
     if "```" in text:
         parts = text.split("```")
-        code = [_PRINTS.sub("", part) for part in parts[1::2]]
-        parts[1::2] = ("" if _PROGRAM.search(part) else part for part in code)
+        parts[1::2] = (_listed(part) if _PROGRAM.search(part) else part for part in parts[1::2])
         text = "```".join(parts)
     if "~~" in text or "</" in text:
         text = _STRUCK.sub("", text)
@@ -161,6 +161,18 @@ def normalise(text: str) -> str:
     if "\\" in text:
         text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")
     return _REFERENCE.sub(_link_text, text) if "][" in text else text
+
+
+def _listed(program: str) -> str:
+    """Return what a program lists that writes lists down and does nothing with them but print one as it is; nothing of
+    any other, since what it prints is not known."""
+    loop = _PRINTS.search(program)
+    before = program[: loop.start()] if loop else program
+    lists = [*_LITERAL.finditer(before)]
+    if not lists or _COMMENT.sub("", _LITERAL.sub("", before)).strip():
+        return ""
+    printed = [one[0] for one in lists if loop is None or one[1] in (loop[1], loop[2])]
+    return "\n".join(("", *printed[-len(lists) :], ""))
 
 
 def _decoded(text: str) -> str:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from llmrank.types import Answer, Outcome, Question, Response, Structured
 
 _REFUSAL = re.compile(
-    r"\b(?:i(?:['’]m| am) (?:sorry|unable|not able|afraid)|i (?:can(?:['’]t|not| not)|could(?:n['’]t| not)|won['’]t)"
+    r"\b(?:i(?:['’]m| am) (?:sorry|unable|not able|not comfortable|afraid)"
+    r"|i (?:can(?:['’]t|not| not)|could(?:n['’]t| not)|won['’]t)"
     r"|(?:sorry|apologi[sz]e|unfortunately|apologies)\b[^.\n]{0,80}"
     r"\b(?:can(?:['’]t|not)|unable|not able|do not|don['’]t)"
     r"|as an? (?:ai|artificial|large language|language model)|it is (?:not possible|impossible) (?:for me )?to"
-    r"|(?:not|n['’]t have) enough information|n['’]t have any information|not comfortable|without more information)\b",
+    r"|(?:not|n['’]t have) enough information|i (?:do not|don['’]t) have any information|without more information)\b",
     re.IGNORECASE,
 )
 

@@ -73,8 +73,8 @@ PHRASES = (
         r"|watched(?!(?: ?[→>-]{1,2} ?| )next)|history|(?<!next )watches|viewed|bought|gave|purchase[sd]|recently|liked"
         r"|loved|seen|rated"
         r"|enjoyed|original"
-        r"|input|shuffled|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
-        r"|go through\b|consider"
+        r"|input|shuffled|pool|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
+        r"|go through\b|consider|restat"
         r"|analy[sz]|reason|kandidat|vorgeschlagen|gesehen|verlauf|proposé|historique|candidat|propuest|historial"
         r"|histórico|aday|kandyda",
         r"кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청|المرشح"),

@@ -73,10 +73,10 @@ _COMES = word_set(
 )
 _LEADS = frozenset((*_PLACE_WORDS, *_COMES, *_OPENS, *_NEXT, *_SPLITS, *_AFTER)) | word_set(
     "i id ill we you youll your they user could can might will want see of on so foremost have straight directly right"
-    " closely leave save add move moving books movies films games suggestion suggestions personally favourite favorite"
-    " ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt kommen je"
-    " dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con da al por em"
-    " com o e"
+    " closely leave save keep it add move moving books movies films games suggestion suggestions personally favourite"
+    " favorite ranking rounds rounding out its sequel obvious show only reader viewer ich wurde mit von auf an kommt"
+    " kommen je dabord par de du en vient viennent viendrait pour finir commencer terminer au la le les el il con"
+    " da al por em com o e"
 )
 """The words that may stand between a mark, or the item before, and the item that they lead to."""
 _FOLLOWS = frozenset((*_PLACE_WORDS, *_COMES)) | word_set(

@@ -99,16 +99,24 @@ _CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 """What a text ends in: `so final answer: 4`, `I'd lower that to 4`."""
+_CHANGED = re.compile(
+    r"\bi(?:['’](?:d|m|ll)| would| am| will)(?: \w+)? (?:go|com|lower|rais|dropp?|bump)(?:e|ing)?(?: (?:it|that|this))?"
+    rf"(?: up| down)? to (?:an? )?{_DIGITS}{_UNIT}?[\W_]*$",
+    re.IGNORECASE,
+)
+"""What a text ends in that changes its first rating: `I'd lower that to 4`."""
 _CONVERTED = re.compile(
-    rf"\b(?:correspond|translat|equat|convert|map)\w{{0,3}} to (?:an? |about )?{_DIGITS}{_UNIT}?", re.IGNORECASE
+    r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:correspond|translat|equat|convert|map)\w{0,3}"
+    rf" to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))",
+    re.IGNORECASE,
 )
 """`8/10, which corresponds to a 4 on your scale`"""
 _CORRECTED = re.compile(
-    rf"^\W*(?:my )?(?:corrected|revised|updated) (?:rating|score|answer|prediction|estimate)"
-    rf"\W{{1,6}}{_DIGITS}{_UNIT}?\W*$",
-    re.IGNORECASE | re.MULTILINE,
+    rf"\W{{0,9}}(?:my )?(?:corrected|revised|updated) (?:rating|score|answer|prediction|estimate)"
+    rf"\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}",
+    re.IGNORECASE,
 )
-"""A line behind a first guess: `Corrected rating: 5`."""
+"""The last line, behind a first guess: `Corrected rating: 5`."""
 _BOUND = re.compile(
     rf"^\W*(?:less|more|lower|higher|greater) than {_DIGITS}|^\W*(?:below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}",
@@ -120,10 +128,11 @@ _WORD_RANGE = re.compile(
 _WORDED = re.compile(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{_WORD}{_UNIT}", re.IGNORECASE)
 """`I'd give it two out of five`"""
 _NOTE = re.compile(
+    r"\b(?:prévois|prédis|dirais|donnerait|erwarte|preveo|daría|prevedo|darei)\b[^.!?\n]{0,80}"
     rf"\b(?:note|nota|bewertung|puntuación|calificación|valutazione|voto) (?:de|von|di|da) {_EITHER_ALONE}{_UNIT}?",
     re.I,
 )
-"""`une note de cinq étoiles`"""
+"""`Je prévois une note de cinq étoiles`"""
 _LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
 _UNITED = re.compile(rf"{_EITHER_ALONE}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
@@ -142,7 +151,8 @@ _NEEDS = re.compile(r"\bi(?:['’]d| would)? need\b[^.\n]*", re.IGNORECASE)
 _OFF = re.compile(rf"\b(?:an?|half an?|\d|{'|'.join(_WORDS)}) stars? (?:off|less|short|below|under)\b", re.IGNORECASE)
 """`one star off a perfect five`"""
 _NO_RATING = re.compile(
-    r"(?:(?<=[a-z] )\d{1,4} )?[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
+    r"(?:(?-i:\b(?!(?:Rating|Score|Answer|Prediction|Estimate|Predict|Final)\b)[A-Z])\w{2,30} \d{1,4} )?"
+    r"[(\[](?:18|19|20)\d\d(?:[-–]\d{0,4})?[)\]]"
     r"|\b\d+[- ](?:point|star) (?:rating )?(?:scale|system)\b"
     r"|\bscale of \d+\b(?! ?(?:to|-|–|and))|[*_`]",
     re.IGNORECASE,
@@ -237,8 +247,8 @@ def _counted(stars: re.Match[str]) -> str:
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
     """Return the different values of the plainest kind of which there are any."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if len(given := _given(_CORRECTED.finditer(text))) == 1:
-        return given
+    if lines and (changed := _CORRECTED.fullmatch(lines[-1]) or _CHANGED.search(lines[-1])):
+        return _given([changed])
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
         return given if declined else [*dict.fromkeys((*given, *_rethought(text, scale)))]
     if not declined:

@@ -179,7 +179,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         if isinstance(value, dict) or (isinstance(value, list) and not several):
             problem, hint = f"{value} is not one value", "write a text or a number, as on the command line"
             raise InputError(problem, path=path, line=line, field=key, hint=hint)
-        given[f"{one.name}"] = [value] if one.multiple and not isinstance(value, list) else value
+        given[f"{one.name}"] = [value] if one.multiple and not isinstance(value, list | None) else value
     context.default_map = given | dict(context.default_map or {})
 
 

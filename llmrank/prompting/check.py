@@ -225,12 +225,27 @@ def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[In
         yield problem("another order of the candidates changes more than their order", "treat all candidates alike")
     question = template.question(case, only or PLAIN_VIEW)
     if front.needs_identifiers(only and only.ids) and question.identifiers:
-        marks = tuple(f"identifier <{number}>" for number in range(len(case.candidates)))
-        asked = replace(question, identifiers=marks)
-        text = transcript(template.render(case, asked, view=only or PLAIN_VIEW, profile="marked profile"))
-        if missing := sum(mark not in text for mark in marks):
-            said = f"{missing} of {len(marks)} candidates are shown without the identifier that the answer names"
+        first, *others = question.identifiers
+        asked = (question, replace(question, identifiers=(*others, first)))
+        texts = (
+            transcript(template.render(case, one, view=only or PLAIN_VIEW, profile="marked profile")) for one in asked
+        )
+        around = [_around(text, [item.title for item in case.candidates]) for text in texts]
+        if missing := sum(one == other for one, other in zip(*around, strict=True)):
+            said = f"{missing} of {len(places)} candidates are shown without the identifier that the answer names"
             yield problem(said, "show `item.identifier` beside each")
+
+
+def _around(text: str, titles: Sequence[str]) -> list[str]:
+    """Return what stands in a prompt around each title, up to those before and behind it."""
+    starts = [text.find(title) for title in titles]
+    ends = [start + len(title) for start, title in zip(starts, titles, strict=True)]
+    after = [*starts[1:], ends[-1] + _BEHIND]
+    return [text[end:start] for end, start in zip([max(0, starts[0] - _BEHIND), *ends[:-1]], after, strict=True)]
+
+
+_BEHIND = 80
+"""Characters around the first and the last candidate that belong to it."""
 
 
 def _views(template: PromptTemplate) -> Iterator[View]:

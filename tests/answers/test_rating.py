@@ -124,3 +124,36 @@ def test_what_is_no_rating_says_why(text: str, reason: str) -> None:
 def test_a_truncated_explanation_keeps_its_rating() -> None:
     answer = read("rating", "4 because the user", FIVE, "length")
     assert (answer.outcome, answer.value, answer.repairs) == (Outcome.REPAIRED, 4, {"truncated": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("I'd call it an 8/10, which corresponds to a 4 on your 1-to-5 scale.", 4),
+        ("My estimate equates to 3 stars. Final answer: 4", 4),
+        ("Thrillers usually map to 4 for this user. My prediction: 2.", 2),
+        ("I predict 3. (Loved films map to 5 in this history.)", 3),
+        ("My rating is 4, which converts to 8 out of 10.", 4),
+        ("Je prévois une note de cinq étoiles.", 5),
+        ("Prediction: 3 (since Alien got a note de 5)", 3),
+        ("First guess: 5. On reflection I'm lowering it to a 2.", 2),
+        ("Initial guess: 3\n\nCorrected rating: 5", 5),
+        ("The user is not comfortable with horror, so 2.", 2),
+        ("For this user I predict 4 [2020]", 4),
+        ("I predict that Apollo 13 (1995) gets 4.5 out of 5", 4.5),
+    ],
+)
+def test_what_stands_beside_a_rating_is_none(text: str, value: float) -> None:
+    assert read("rating", text, FIVE).value == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    (
+        "Rating: 3\nCorrected rating: 4\nFinal rating: 5",
+        "Revised estimate: 4\nNo wait, 2.",
+        "Bewertung: 3. Alien hatte eine Bewertung von 5.",
+    ),
+)
+def test_two_ratings_with_nothing_to_decide_between_them_are_ambiguous(text: str) -> None:
+    assert read("rating", text, FIVE).reason == "ambiguous"

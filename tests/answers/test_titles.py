@@ -357,3 +357,41 @@ def test_friendly_words_beside_a_ranking_are_no_doubt_of_it(text: str) -> None:
 def test_an_answer_that_is_the_title_of_the_film_is_still_a_verdict() -> None:
     read_as = [read("yes_no", text, Question(items("No (2012)"))).value for text in ("No.", "Yes, No (2012) fits.")]
     assert read_as == [0, 1]
+
+
+PROGRAM = 'films = ["Heat (1995)", "Fargo (1996)", "Alien (1979)"]'
+
+
+@pytest.mark.parametrize(
+    ("program", "order"),
+    [
+        (PROGRAM, [1, 2, 3]),
+        (f"{PROGRAM}\nfor film in films:\n    print(film)", [1, 2, 3]),
+        (
+            f'seen = ["Heat (1995)"]  # known\n{PROGRAM}\nfor i, film in enumerate(films, 1):\n    print(i, film)',
+            [1, 2, 3],
+        ),
+        (f"{PROGRAM}\nfilms.reverse()\nfor film in films:\n    print(film)", []),
+        (f"{PROGRAM}\nfilms = films[::-1]\nfor film in films:\n    print(film)", []),
+        (f"{PROGRAM}\nrandom.shuffle(films)\nfor film in films:\n    print(film)", []),
+        (f"{PROGRAM}\nfor film in sorted(films):\n    print(film)", []),
+        (f"{PROGRAM}\nfor film in films:\n    print(film if film in liked else '')", []),
+        ("films = {'Heat': 1, 'Fargo': 5}\nfor film in films: print(film)", []),
+    ],
+)
+def test_a_program_is_read_only_where_it_prints_a_list_as_it_stands(program: str, order: list[int]) -> None:
+    shown = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"))
+    assert places(read("titles", f"```python\n{program}\n```", shown)) == order
+
+
+def test_a_part_of_a_series_in_another_script_is_another() -> None:
+    shown = Question(items("Иван (часть 1)", "三体 (上)", "Spirited Away (2001)"))
+    found = read("titles", "Spirited Away (千と千尋の神隠し)\nИван (часть 2)\n三体 (下)", shown)
+    assert places(found) in ([3], [])
+
+
+def test_an_offer_to_rank_again_takes_nothing_back() -> None:
+    shown = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"))
+    text = "1. Heat (1995)\n2. Fargo (1996)\n3. Alien (1979)\n\n"
+    text += "Please share more of your history and I will rank them better."
+    assert places(read("titles", text, shown)) == [1, 2, 3]

@@ -614,7 +614,8 @@ async def test_an_answer_that_came_while_this_process_stood_still_is_not_given_u
 
         def _send(self, content: object) -> None:
             body = json.dumps(content).encode()
-            self.wfile.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            # It closes each connection, and says so: else the client may send the next call on one that is closing.
+            self.wfile.write(HEAD + f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -157,6 +157,11 @@ def test_a_wrong_value_of_a_config_file_is_named_with_its_line(tmp_path: Path, c
     assert f"run.yaml, {said}" in llmrank(tmp_path, "eval", "--config", "run.yaml").stderr
 
 
+def test_a_key_without_a_value_is_not_set(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("baselines:\ncolumn:\nusers:\nprompt: parl\n")
+    assert "did you mean 'palr'?" in llmrank(tmp_path, "eval", "--config", "run.yaml").stderr
+
+
 def test_a_wrong_value_of_a_variable_is_named_with_it_and_one_of_the_command_line_is_not(tmp_path: Path) -> None:
     for variable, value in (("USERS", "abc"), ("PROMPT", "parl"), ("NO_HISTORY", "maybe"), ("IDS", "roman")):
         ran = llmrank(tmp_path, "eval", **{f"LLMRANK_{variable}": value})

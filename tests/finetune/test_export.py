@@ -76,7 +76,7 @@ class Listener(BaseBackend):
 
     async def answer(self, request: Request) -> Response:
         self.heard.append([{"role": message.role, "content": message.content} for message in request.messages])
-        return Response("")
+        return Response("", label_logprobs=dict.fromkeys(request.labels, -1.0) or None)
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,24 @@ def test_a_fault_is_found_with_its_line(body: str, front: str, line: int, words:
     assert any(at == line and words in message for at, message in problems), problems
 
 
+@pytest.mark.parametrize(
+    ("ids", "shown"),
+    [
+        ("numbers", "{{ i.identifier | int }}"),
+        ("numbers", "{{ '%02d' | format(i.identifier | int) }}"),
+        ("letters", "{{ i.identifier | upper }}"),
+        ("letters", "{{ i.identifier | replace(' ', '') }}"),
+    ],
+)
+@pytest.mark.parametrize(
+    "line", ('[SHOWN] "{{ i.title }}"\n', '"{{ i.title }}": SHOWN\n', 'title: "{{ i.title }}"\n  id: SHOWN\n')
+)
+def test_identifiers_may_be_shown_in_any_form_and_place(ids: str, shown: str, line: str):
+    body = "{% for i in candidates %}" + line.replace("SHOWN", shown) + "{% endfor %}"
+    problems = found(body, FRONT.replace("titles", "permutation") + f"ids: {ids}\n")
+    assert not any("without the identifier" in message for _, message in problems), problems
+
+
 def test_a_history_that_no_memory_could_hold_is_checked_with_a_part_of_it():
     shows = "{% for event in history %}{{ event.title }}{% endfor %}" + CANDIDATES
     assert found(shows, FRONT + f"history: {10**20}\n") == []

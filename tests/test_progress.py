@@ -10,6 +10,14 @@ from llmrank import progress
 from llmrank.progress import Progress, duration
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that progress sees, in its one entry."""
+    now = [0.0]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0.4, "0 s"), (45, "45 s"), (200, "3 min 20 s"), (3600, "1 h 0 min"), (4320, "1 h 12 min"), (394103, "4 d 13 h")],
@@ -19,10 +27,8 @@ def test_times_are_said_in_two_units_at_most(seconds: float, words: str) -> None
 
 
 def test_the_rest_is_estimated_by_the_pace_since_the_first_case(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = [0.0]
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     shown = Progress()
     shown.begin(10, 2, str)
     for second in (100, 112):  # the model takes 100 s to start, a Case 12 s
@@ -31,11 +37,7 @@ def test_the_rest_is_estimated_by_the_pace_since_the_first_case(
     assert "4/10 Cases, 1 min 52 s, 1 min 12 s left: ok 2" in capsys.readouterr().err
 
 
-def test_how_far_the_work_came_is_said_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clock = [0.0]
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+def test_how_far_the_work_came_is_said_once(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     shown = Progress()
     for count in (1, 2):
         shown.begin(count, 0, str)

@@ -112,12 +112,11 @@ class Retries:
             tries.faults += 1
             tries.common += alone and len(self._failing) >= SEVERAL
         if tries.faults > 1 and len(self._failing) >= SEVERAL and self._never_understood(fault):
-            raise FatalBackendError(
-                f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and the last answer is still to "
-                f"come ({fault})\n"
-                "  hint: correct --base-url (it usually ends in /v1), or see to what stands there and before it; "
+            hint = (
+                "correct --base-url (it usually ends in /v1), or see to what stands there and before it; "
                 "then give the same command again"
             )
+            raise self._nobody_answered(fault, hint)
         wait = 0.0 if fault.throttled else max(own_wait(tries.faults), fault.wait or 0.0)
         now = self.clock.now()
         silent = now - max(tries.since, self._answered_at)
@@ -129,17 +128,20 @@ class Retries:
             if not tries.outage or (not several and (exhausted or not self.answers)):
                 return None
             if exhausted or not self.answers:
-                raise FatalBackendError(
-                    f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and the last answer "
-                    f"{f'came {silent:.0f} s ago' if self.answers else 'is still to come'} ({fault})\n"
-                    "  hint: see to the endpoint, then give the same command again: what was answered is stored"
-                )
+                hint = "see to the endpoint, then give the same command again: what was answered is stored"
+                raise self._nobody_answered(fault, hint, silent)
             wait = max(wait, LONGEST_WAIT * (0.5 + random()))
             self._tell(f"nobody is answered; it is tried for {self.policy.patience / 60:.0f} minutes ({fault})")
         elif (fault.wait or 0.0) >= LONG_WAIT:
             self._tell(f"the endpoint asks to wait {fault.wait:.0f} s ({fault})")
         self.counts[fault.kind] += 1
         return wait
+
+    def _nobody_answered(self, fault: TransientError, hint: str, silent: float = 0.0) -> FatalBackendError:
+        """Return the error that ends the run; `silent`: seconds since the last answer, if there was one."""
+        last = f"the last answer came {silent:.0f} s ago" if self.answers else "no answer has come yet"
+        said = f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and {last} ({fault})"
+        return FatalBackendError(f"{said}\n  hint: {hint}")
 
     def _never_understood(self, fault: TransientError) -> bool:
         """Return whether this fault and all before it are answers that are none, and nobody got one that is."""

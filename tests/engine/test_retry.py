@@ -197,7 +197,7 @@ def test_an_endpoint_that_does_not_come_back_ends_the_run(store: Store) -> None:
 
 def test_an_endpoint_that_answers_nobody_from_the_start_ends_the_run_soon(store: Store) -> None:
     ended = run(store, Endpoint(lambda *_: DOWN), 100_000)
-    assert ended.error is not None and "still to come" in str(ended.error)
+    assert ended.error is not None and "no answer has come yet" in str(ended.error)
     assert ended.seconds < 120
 
 
@@ -205,7 +205,7 @@ def test_what_is_never_understood_ends_the_run_after_a_second_try(store: Store) 
     page = TransientError("a web page", kind="unreadable")
     endpoint = Endpoint(lambda user, now: page)
     ended = run(store, endpoint, 100_000, concurrency=20)
-    assert ended.error is not None and "still to come (a web page)" in str(ended.error)
+    assert ended.error is not None and "no answer has come yet (a web page)" in str(ended.error)
     assert "--base-url" in str(ended.error) and ended.seconds < 3
     assert sum(endpoint.asked.values()) <= 2 * len(endpoint.asked) and len(endpoint.asked) <= 48
     # Where it passes, or something else is wrong too, it is waited for as ever.

@@ -145,7 +145,7 @@ def split(text: str) -> list[Block]:
             elif line.kind == "none" and (fields := _fields_below(lines, at)):
                 end, block = fields
                 blocks.append(block)
-            elif line.kind != "none":
+            elif line.kind != "none" and not _QUOTED_NOTE.match(line.text):
                 end = _list_end(lines, at)
                 listed = [one for one in lines[at:end] if one.text]
                 blocks.append(_fields(listed) or Block("list", listed))
@@ -153,6 +153,10 @@ def split(text: str) -> list[Block]:
                 blocks.append(Block("text", [line]))
         at = end
     return blocks
+
+
+_QUOTED_NOTE = re.compile(r">\W{0,6}(?:note|n\.?b\.?|p\.?s\.?)\b", re.IGNORECASE)
+"""`> **Note:** …`, which is no entry of a list."""
 
 
 def word_set(words: str) -> frozenset[str]:

@@ -21,7 +21,8 @@ _CALLED = re.compile(
     r"|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
     r"|推[荐薦]第?|[选選][择擇]第?|mon choix|meine wahl|mi elección|la mia scelta|minha escolha"
-    r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답)"
+    r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답|választás|wybór|výběr|volba|valinta|seçim|pilihan"
+    r"|lựa chọn|alegere\w{0,4}|(?:bästa|beste|bedste) val(?:et|get|g)?|επιλογή|вибір|выбор)"
     r"(?: ?:)?(?: (?:is|are|would be|the|number|recommendation|choice|match|fit|pick|passage|document|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
     r"|for (?:this|the) (?:user|customer|viewer|reader))\b)*+[\s:=*_\"'(\[-]{0,6}$",
@@ -266,6 +267,9 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
         called = _called(words, text)
         return called if len({word.text for word in called}) == 1 else words
+    final = [word for word in words if _FINAL.search(text[max(0, word.start - 40) : word.start])]
+    if final:
+        return final[-1:] if _CORRECTED.search(text[max(0, final[-1].start - 40) : final[-1].start]) else final
     if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
     called = _called(words, text)
@@ -279,6 +283,15 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if len(words) > 1 and all(_OVER.fullmatch(text, one.end, two.start) for one, two in pairwise(words)):
         return words[:1]  # B > A > C
     return called or better or (words if len(weighed) > 1 else begins) or words
+
+
+_FINAL, _CORRECTED = (
+    re.compile(
+        rf"\b(?:{word}) (?:answer|choice|pick|decision|recommendation)(?: is|:)*[\s*_\"'(\[]{{0,6}}$", re.IGNORECASE
+    )
+    for word in ("corrected|revised|updated|final", "corrected|revised|updated")
+)
+"""`Corrected answer: C`, behind a first one."""
 
 
 def _ends_there(word: Word, text: str) -> bool:

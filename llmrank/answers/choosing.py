@@ -159,7 +159,9 @@ class _Group:
         """Return the listing, the parts with the highest grade first; ambiguous where a part has no grade."""
         grades = [grade for grade, _ in self.parts]
         given = [grade for grade in grades if grade is not None]
-        if not given and len(self.parts) > 1 and all(map(_is_topic, self.labels)):
+        named = zip(self.parts, self.labels, strict=True)
+        labels = [label for (_, mentions), label in named if any(one.match for one in mentions)]
+        if not given and len(labels) > 1 and all(map(_is_topic, labels)):
             self.listing.ambiguous = True  # Crime: Heat, Fargo; Horror: Alien
         if given == sorted(given, reverse=True) and (
             None not in grades
@@ -265,8 +267,16 @@ def _after(listing: Listing, text: str) -> str:
         return text[max(map(text.rfind, "]}")) + 1 :]
     first, *others = text.split("\n")[last - 1 :] or [""]
     texts = dict.fromkeys(one.text for one in listing.mentions if one.line == last and one.text)
-    rest = min((first[-_TAIL:].rpartition(text)[2] for text in [*texts][-_LAST:]), key=len, default="")
+    rest = min((_behind_last(text, first[-_TAIL:]) for text in [*texts][-_LAST:]), key=len, default="")
     return "\n".join((rest, *others))
+
+
+def _behind_last(text: str, line: str) -> str:
+    """Return what stands behind the last place of a text in a line; a letter in a word is no identifier."""
+    if len(text) > 1:
+        return line.rpartition(text)[2]
+    places = [*re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", line)]
+    return line[places[-1].end() :] if places else line
 
 
 _MARKED = 80

@@ -47,6 +47,11 @@ _UNORDERED = _any_of(
     r"в (?:алфавитном|произвольном) порядке",
 )
 """What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
+_ORDERED_YET = _any_of(
+    r"\bcolumn\b[^.\n]{0,30}\b(?:is|has|holds|gives|shows) (?:my |the )?(?:final )?rank",
+    r"\b(?:high(?:est)? to low(?:est)?|best to worst|(?:predicted|expected) (?:interest|preference|relevance))\b",
+)
+"""What says all the same that it is one: `in alphabetical order; the last column is my ranking`."""
 _EVEN = _any_of(
     r"\b(?:not|never|cannot|\w+n['’]t)\b(?! (?:easy|simple|hard|difficult)\b)[^.\n]{0,40}\b(?:one|any|either)\b"
     r"[^.\n]{0,20} (?:above|over|ahead of|before|higher than) (?:the |an)?others?\b(?!,? (?:but|so)\b)",
@@ -58,6 +63,8 @@ _EVEN = _any_of(
     r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b",
     r"\bi (?:really |honestly )?(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
     r"\bnothing to (?:rank|order|sort|go on)\b|\bnot a ranking\b|\btake (?:it|this) as a ranking\b",
+    r"\bnot (?:recommend|suggest|rank) any of (?:the|these|them)\b",
+    r"\bboth (?:orders|rankings|lists|ways)\b[^.\n]{0,30}\b(?:equally|valid|fine|possible|justified)\b",
     r"\bsettle on (?:either|one)\b|\bas for which\b|\bsend me\b[^.\n]{0,60}\band i(?:['’]ll| will)\b",
     r"\b(?:put|listed|sorted)\b[^.\n]{0,30}\balphabetical",
     r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
@@ -70,11 +77,15 @@ _EVEN = _any_of(
 _GROUPED = _any_of(
     r"\b(?:let me |i(?:['’]ll| will) )group (?:the|these|them)\b",
     r"\b(?:organi[sz]ed|grouped?|categori[sz]ed?|classified|divided|split|arranged) (?:as follows|by|into|in)\b"
-    r"(?! (?:(?:an?|the) )?(?:rank|order|relevance|preference|likelihood|score|how))",
+    r"(?! (?:(?:an?|the) )?(?:rank|order|relevance|preference|likelihood|score|how)"
+    r"|[^.:\n]{1,30} (?:and|but|then) (?:ranked|ordered|sorted)\b)",
     r"(?m:(?:^|[.;] )(?:if|for) [^.:;\n]{3,60}: [^.:;\n]{3,300}[.;] for [^.:;\n]{3,40}: )",
 )
 """What introduces lists that are groups and no ranking."""
-_CONDITIONS = re.compile(r"(?:^|[.!?] )[^\w\n]{0,10}if [^:.\n]{3,80}:", re.IGNORECASE | re.MULTILINE)
+_CONDITIONS = re.compile(
+    r"(?:^|[.!?] )[^\w\n]{0,10}if (?!(?:you|they) (?:like|liked|love|enjoy|enjoyed) (?:it|this)\b)[^:.\n]{3,80}:",
+    re.IGNORECASE | re.MULTILINE,
+)
 """`If they want a story: …`, and another list for another case."""
 _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are (?:these|you)|is this)\b[^?]*\?\W*$")
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
@@ -112,13 +123,14 @@ _CHANGES = _any_of(
     r"|promoted?|demoted?)\b",
     r"\b(?:ought to|should|must|needs? to|deserves? to)\b(?: \w+){0,4} (?:at|on|to) (?:the )?(?:very )?"
     r"(?:top|bottom)\b",
+    r"\b(?:vertausch|tausch(?:e|en|t)\b|intercambi|échange[rz]|inverti[rs]|scambi)",
     r"\b(?:trade|change|switch) places\b|\bi take (?:it|that|this) back\b|\bupside down\b",
     r"\bnone of (?:these|them) can be (?:ordered|ranked)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
     r"|in no)",
-    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\bdisagree\b",
+    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\b(?:i|we) (?:\w+ )?disagree\b",
     r"\b(?:other|opposite) way a?round\b|\bexactly the (?:opposite|reverse)\b|\bhard to say\b"
     r"|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
@@ -162,7 +174,8 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
     """
     last = intro.rstrip().rpartition("\n")[2]
     return (
-        any(pattern.search(last) for pattern in (_UNORDERED, _EVEN, _ASKS_BACK, _RANKS_OF))
+        any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
+        or (_UNORDERED.search(last) is not None and _ORDERED_YET.search(last) is None)
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or _GROUPED.search(said) is not None
         or len({*_CONDITIONS.findall(said)}) > 1

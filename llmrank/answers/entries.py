@@ -368,8 +368,22 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
             return [whole] if line.value is not None and _is_end_of_another(parts, body) else parts
     if line.value is None and (parts := _after_lead_in(body, index)):
         return parts
+    if marked and (near := _before_remark(body, index)):
+        return [near]
     in_prose = _is_sentence(body) and not index.nearest(body)  # a headline reads like a sentence
     return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
+
+
+def _before_remark(body: str, index: TitleIndex) -> Mention | None:
+    """Return what stands before a remark if it is near to a candidate's title (`Airfryer XXL** - a classic`)."""
+    mark = _BOLD_ENDS.search(body[:400]) if body.count("**") % 2 else _SPACED_DASH.search(body[:400])
+    if mark is None or not (_is_remark(body[mark.start() :]) or body[mark.end() : mark.end() + 1].islower()):
+        return None
+    head = _bare(body[: mark.start()])
+    return Mention(head, None) if index.nearest(head) else None
+
+
+_BOLD_ENDS, _SPACED_DASH = re.compile(r"\*\*:?(?: [–—-] |:? |$)"), re.compile(r" [–—-] |: ")
 
 
 def _is_end_of_another(parts: Mentions, body: str) -> bool:
@@ -634,13 +648,16 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
         return None
     starts = [0, *(end for _, end in marks)]
     ends = [*(start for start, _ in marks), len(body)]
+    colon = body.rfind(": ", 0, min(ends[0], 400)) + 2
+    if colon > 1 and not _begins(body, index) and _begins(body[colon : colon + 80], index):
+        starts[0] = colon  # in this order: Fargo, Season 1 > Fargo, Season 2
     ends_at = [*(at for at, (start, end) in enumerate(marks) if body[start:end].strip() in ("<", ">")), len(marks)]
     found: Mentions = []
     at = 0
     while at < len(starts):
         piece, until = body[starts[at] : ends[at]], at
         mention = Mention(_bare(piece), None)
-        if index.begins_with(piece[:80].lstrip("*_\"'“").split(" ", 1)[0]):
+        if _begins(piece, index):
             for until in range(min(at + _JOINS, len(starts), ends_at[bisect_left(ends_at, at)] + 1) - 1, at - 1, -1):
                 longer = _mention(body[starts[at] : ends[until]], index)
                 if longer.match:
@@ -660,6 +677,11 @@ def _commas(body: str, index: TitleIndex) -> Mentions | None:
     return found if known >= 2 else None
 
 
+def _begins(piece: str, index: TitleIndex) -> bool:
+    """Return whether a title begins with the first word of a piece."""
+    return index.begins_with(piece[:80].lstrip("*_\"'“").split(" ", 1)[0])
+
+
 def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
     """`Heat / Fuego contra fuego`, `《盗火线》 (Heat)`: one of two names is a candidate's."""
     found = _TRANSLATED.fullmatch(body)
@@ -674,6 +696,8 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
             found["behind"] and inside.match and _YEAR.search(inner)
         )  # La Vie des autres – The Lives of Others (2006)
         foreign = 2 * sum(map(str.isascii, letters)) < len(letters) or dated
+        if found["outside"] and inside.match and " " in inner and not index.nearest(body):
+            foreign = not _is_sentence(found["outside"])  # Wiedźmin 3: Dziki Gon (The Witcher 3: Wild Hunt)
         return [inside] if foreign and (inside.match or (found["inside"] and _is_title_like(inner))) else None
     one, other = _mention(found["one"], index), _mention(found["other"], index)
     if not one.match and not other.match:

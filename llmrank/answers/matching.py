@@ -46,7 +46,7 @@ _ALIKE = 200
 """How many titles that begin with one word are gone through, so that the time stays linear."""
 _SIZE = re.compile(
     r"\b(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|l|liters?|g|grams?|kg|lbs?|inch(?:es)?|cm|mm|count|ct|pack|pcs"
-    r"|pieces?|qt|quarts?|cups?|in 1)\b|\bsize \d+\b"
+    r"|pieces?|qt|quarts?|cups?|in 1|w|watts?|gb|tb|mah)\b|\bsize \d+\b"
     r"|\b(?:pack|set|box|case) of \d+\b"
 )
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
@@ -275,7 +275,8 @@ class TitleIndex:
         at = next((at for at, word in enumerate(words) if word in FIGURES), None)
         if at is None:
             return None
-        words[at] = FIGURES[words[at]]
+        count = 2 if len(words) > at + 2 and " ".join(words[at : at + 2]) in FIGURES else 1
+        words[at : at + count] = [FIGURES[" ".join(words[at : at + count])]]
         return self._find_normalised(query._replace(name=" ".join(words)), ends)
 
     def _same_title(self, positions: Iterable[int]) -> bool:
@@ -308,7 +309,12 @@ class TitleIndex:
         alike = self._wholes[start:end]
         if len(alike) > _ALIKE:
             return None
-        near = [at for _, at in alike if _agree(query, self._titles[at]) and _is_short_for(name, self._titles[at])]
+        near = [
+            at
+            for _, at in alike
+            if _agree(query, self._titles[at])
+            and (_is_short_for(name, self._titles[at]) or _is_reordered(query, self._titles[at]))
+        ]
         if not near:
             return None
         return Match(tuple(sorted(near)), "fuzzy") if self._same_title(near) else _AMBIGUOUS
@@ -431,6 +437,12 @@ def _is_short_for(name: str, title: Title) -> bool:
         return len(words) > 2 or (len(others) > 4 and (len(words) > 1 or (sized and title.has_commas)))  # AeroPress
     rest = iter(others)
     return sized and len(words) > 2 and words[0] == others[0] and all(word in rest for word in words)
+
+
+def _is_reordered(query: Title, title: Title) -> bool:
+    """Return whether a text has the words of a product's title in another order: `Toaster, 2-slice`."""
+    words = query.whole.split()
+    return not title.year and len(words) > 3 and sorted(words) == sorted(title.whole.split())
 
 
 def _positions(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:

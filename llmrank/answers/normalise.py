@@ -74,6 +74,7 @@ _LATEX = re.compile(
     r"\\(?:(?P<then>succ|gt|rightarrow|to)\b ?|(?P<entry>item|begin|end)\b(?:\{[a-z]{1,20}\*?\})? ?"
     r"|[a-z]{2,12}\{(?P<inside>[^{}\n]{0,300})\}|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
 )
+_TEX_COMMENT = re.compile(r"^[ \t]{0,40}%[^\n]*$", re.MULTILINE)
 _HAN = "一二三四五六七八九十"
 _NTH_INSIDE = re.compile(rf"(?<=[^\s\d].)第(\d{{1,2}}|[{_HAN}])[名位]:? ?")
 """`第二名:` within a line."""
@@ -94,6 +95,7 @@ _LISTED = frozenset(("item", "entry", "movie", "film", "title", "product", "book
 _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
+_LEFT_OUT = frozenset(("excluded", "dropped", "rejected", "omitted", "skipped", "removed", "not_recommended"))
 _NESTED = re.compile(r"(\nRank \d{1,4}: )\s{0,40}\n- ")
 """`<item rank="2"><title>`"""
 _ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
@@ -154,6 +156,8 @@ def normalise(text: str) -> str:
         text = _without_html(_without_elements(text) if "</" in text else text)
     if ">>" in text or "<<" in text:
         text = _DOUBLED.sub(r" \1 ", text)
+    if "\\begin{" in text:
+        text = _TEX_COMMENT.sub("", text)
     if "\\begin{tab" in text:
         text = text.replace("\\\\", "").replace("&", "|")
     if "\\boxed" in text:
@@ -214,6 +218,8 @@ def _without_elements(text: str) -> str:
         name = tag[2].casefold()
         if name in _LISTS:
             return "\n"
+        if name in _LEFT_OUT:
+            return "\n" if tag[1] else "\nExcluded:\n"
         if name not in _LISTED:
             return tag[0]
         rank = _ATTRIBUTE.search(tag[3])

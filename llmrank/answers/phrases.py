@@ -22,14 +22,17 @@ def _words(starting: str, within: str) -> re.Pattern[str]:
 PHRASES = (
     Phrase("left out", _words(
         r"(?:not|cannot|unable to|(?:ca|wo|do|would|could|should)n['’]t|never|nicht|nie|ne|pas|no|não|non|niet"
-        r"|не)\b[^.,:\n]{0,30}\b(?:includ|aufgenom|recommend|rank|select|chos"
-        r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|consigl|aanbe|рекоменд|polec)"
+        r"|не|inte|ikke|nem|nu|tidak|không|δεν)\b[^.,:\n]{0,30}\b(?:includ|aufgenom|recommend|rank|select|chos"
+        r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|recomiend|consigl|aanbe|рекоменд|polec"
+        r"|rekommend|anbefal|ajánl|recomand|rekomend|khuyên|đề xuất|gợi ý|προτείν|συνιστ)"
+        r"|nedoporuč|neodporúč|en suosittele|önerm(?:iyor|em|edi)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu(?!siv)"
         r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? (?:out|off (?:the|my|this))|omit|avoid(?!s\b)"
         r"|reject"
         r"|(?:do|would)n['’]t bother|not bother"
         r"|not for (?:you|them|this user|the user)\b"
-        r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?)\b"
+        r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?|table)\b"
+        r"|dropped\b(?! duplicates)|threw out\b|thrown out\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b| and (?:end|finish)ing\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten)\b)"
@@ -37,7 +40,8 @@ PHRASES = (
         r"|output format|format (?:is|of|should)|(?:steer|keep|stay)\b[^.\n]{0,30}\b(?:away|clear)\b"
         r"|(?:output|answer|response) should look"
         r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
-        r"未入选|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
+        r"(?m:^\W*(?:unsure|undecided|not sure about)\b[^,.\n]{0,20}:)|未入选|お(?:すすめ|勧め)(?:しません|できません)"
+        r"|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
         r"|(?m:^\W*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
         r"|(?m:^(?![^\n]*\b(?:most|best|top|highest)\b)[^\n]*\bleast\*{0,2} likely to (?:\w+ ){0,2}"
         r"(?:like|enjoy|love|watch|read|play|buy)\b)"),
@@ -59,14 +63,19 @@ PHRASES = (
         r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
         r"|hence\b|überarbeitet|réponse|définiti(?:f|ve)|mon classement|ma liste|résultat|respuesta|definitiv|resultado"
         r"|mi (?:lista|clasificación|ranking)|resposta|minha lista|risposta|risultato|la mia (?:lista|classifica)"
-        r"|antwoord|eindlijst|odpowied|ostatecz|wynik|sonuç|cevap|nihai",
-        r"(?m:^\W*so\W*$)|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة"),
+        r"|antwoord|eindlijst|odpowied|ostatecz|wynik|sonuç|cevap|nihai|slutlig|slutgiltig|endelig|svar\b|lopulli"
+        r"|vastaus|végső|válasz|konečn|výsledn|odpově|răspuns|τελικ|απάντησ|остаточн|відповід|cuối cùng|kết quả"
+        r"|câu trả lời|jawaban|hasil akhir|peringkat akhir",
+        r"(?m:^\W*so\W*$)|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي"
+        r"|الإجابة|अंतिम|उत्तर|คำตอบ|สุดท้าย|סופי|תשובה"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
         r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|\d+ best\b|best \d"
         r"|here (?:are|is)\b|suggest|best to worst|rangliste"
-        r"|reihenfolge|empf|classement|recommand|clasific|recomend|classific|consigl",
-        r"рейтинг|рекоменд|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천"),
+        r"|reihenfolge|empf|classement|recommand|clasific|recomend|classific|consigl|rekommend|rangordn|anbefal|polec"
+        r"|doporuč|odporúč|preporuč|ajánl|suositt|öner|sırala|recomand|προτείν|κατάταξ|đề xuất|gợi ý|xếp hạng"
+        r"|rekomendasi|peringkat",
+        r"рейтинг|рекоменд|порядок|排序|排名|推荐|推薦|おすすめ|ランキング|順位|순위|추천|सुझाव|แนะนำ|อันดับ|המלצ|דירוג|ترتيب|أوصي"),
         ("Recommendations:", "Reihenfolge:")),
     Phrase("given", _words(
         r"(?:candidates?|given|provided|proposed|available|options?(?! ?(?:\d|[a-e]\b))"
@@ -76,31 +85,85 @@ PHRASES = (
         r"|input|shuffled|pool|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider|restat"
         r"|analy[sz]|reason|kandidat|vorgeschlagen|gesehen|verlauf|proposé|historique|candidat|propuest|historial"
-        r"|histórico|aday|kandyda",
-        r"кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청|المرشح"),
+        r"|histórico|caveats|aday|kandyda|obejrza|oglądan|izlediğ|geçmiş|historik|katsotu|megnézett|előzmény"
+        r"|riwayat|đã xem",
+        r"(?m:^\W*(?:(?:a few|some|two|three|short) )?(?:notes|remarks|comments)\W*$)"
+        r"|кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청|المرشح"),
         ("Candidates:", "You have watched:", "Les films proposés :")),
 )  # fmt: skip
 """What the words before a list say of it, in the order in which they are looked for."""
 
-WORST = (
-    r"worst|least|lowest|bottom|weakest|poorest|schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten|pire|moins|faible"
-    r"|peor|menor|menos|débil|pior|fraco|peggiore|meno|debole|slechtste|minst|zwakste|худшего|слабого|najgorsz\w+"
-)
-_BEST = (
-    r"best|most|highest|top|strongest|besten|stärksten|höchsten|wahrscheinlichsten|meilleur|plus|fort|mejor|mayor|más"
-    r"|fuerte|melhor|maior|mais|forte|migliore|più|beste|meest|sterkste|лучшему|сильному"
-)
+
+class Direction(NamedTuple):
+    """How a language says that a list begins with the worst, or with the best."""
+
+    language: str
+    worst: str
+    best: str
+    to: str
+    """The words between the two; empty where the language has endings for them."""
+    example: str
+    """`From worst to best`."""
 
 
-def _from_to(one: str, other: str) -> str:
-    to = r"to|through|zum|zur|bis|au|à|a|ao|para|al|alla|naar|tot|к|do|→|->|-|–|—"
-    return rf"\b(?:{one})\b(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{to}) ?(?:[^\s.:;]{{1,8}} )?(?:{other})\b"
+DIRECTIONS = (
+    Direction("English", "worst|least|lowest|bottom|weakest|poorest", "best|most|highest|top|strongest",
+        "to|through", "From worst to best"),
+    Direction("German", "schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten",
+        "besten|stärksten|höchsten|wahrscheinlichsten", "zum|zur|bis", "Vom schlechtesten zum besten"),
+    Direction("French", "pire|moins|faible", "meilleur|plus|fort", "au|à", "Du pire au meilleur"),
+    Direction("Spanish", "peor|menor|menos|débil", "mejor|mayor|más|fuerte", "a|al", "De peor a mejor"),
+    Direction("Portuguese", "pior|fraco|menor|menos", "melhor|maior|mais|forte", "ao|para", "Do pior ao melhor"),
+    Direction("Italian", "peggiore|meno|debole", "migliore|più|forte", "al|alla", "Dal peggiore al migliore"),
+    Direction("Dutch", "slechtste|minst|zwakste", "beste|meest|sterkste", "naar|tot", "Van slechtste naar beste"),
+    Direction("Russian", "худшего|слабого|наименее", "лучшему|сильному|наиболее", "к|до", "От худшего к лучшему"),
+    Direction("Ukrainian", r"найгірш\w+|найменш", r"найкращ\w+|найбільш", "до", "Від найгіршого до найкращого"),
+    Direction("Polish", r"najgorsz\w+|najmniej|najsłabsz\w+", r"najlepsz\w+|najbardziej|najsilniejsz\w+",
+        "do", "Od najmniej do najbardziej polecanego"),
+    Direction("Czech", r"nejhorší\w*|nejméně", r"nejlepší\w*|nejvíce?", "ke?|po", "Od nejhoršího k nejlepšímu"),
+    Direction("Slovak", r"najhorš\w+|najmenej", r"najlepš\w+|najviac", "po|k", "Od najhoršieho po najlepší"),
+    Direction("Croatian", r"najgor\w+|najmanje", r"najbolj\w+|najviše", "do|ka?", "Od najgoreg do najboljeg"),
+    Direction("Swedish", r"sämst\w*|lägst\w*|minst|svagast\w*", r"bäst\w*|högst\w*|mest|starkast\w*", "till",
+        "Från sämst till bäst"),
+    Direction("Danish", r"dårligst\w*|værst\w*|lavest\w*|mindst", r"bedst\w*|højest\w*|mest", "til",
+        "Fra dårligst til bedst"),
+    Direction("Norwegian", r"verst\w*|dårligst\w*|lavest\w*|minst", r"best\w*|høyest\w*|mest", "til",
+        "Fra minst til mest anbefalt"),
+    Direction("Finnish", "huonoimmasta|vähiten", "parhaaseen|eniten", "", "Huonoimmasta parhaaseen"),
+    Direction("Hungarian", r"leg(?:rosszabb|gyengébb)\w*|legkevésbé", r"leg(?:jobb|erősebb)\w*|leginkább", "",
+        "A legrosszabbtól a legjobbig"),
+    Direction("Turkish", r"en (?:kötü|düşük|zayıf)\w*|en az", r"en (?:iyi|yüksek|uygun|güçlü)\w*|en çok", "",
+        "En kötüden en iyiye"),
+    Direction("Romanian", "cel mai (?:slab|prost|puțin)", r"cel mai (?!slab|prost|puțin)\w+", "la",
+        "De la cel mai slab la cel mai bun"),
+    Direction("Greek", r"χειρότερ\w+|λιγότερο", r"καλύτερ\w+|περισσότερο", "στο", "Από το χειρότερο στο καλύτερο"),
+    Direction("Indonesian", r"terburuk|paling (?:tidak|sedikit|rendah)", r"terbaik|paling (?!tidak|sedikit|rendah)\w+",
+        "ke|hingga|sampai", "Dari yang terburuk hingga yang terbaik"),
+    Direction("Vietnamese", r"(?:tệ|kém|thấp|ít)(?: \w+){0,3} nhất", "(?:tốt|cao|nhiều|phù hợp) nhất", "đến",
+        "Từ kém phù hợp nhất đến phù hợp nhất"),
+    Direction("Arabic", r"الأسوأ|الأقل(?: \w+)?", "الأفضل|الأكثر", "إلى", "من الأسوأ إلى الأفضل"),
+    Direction("Hindi", "सबसे (?:खराब|कम)", r"सबसे (?!कम|खराब)", "से", "सबसे खराब से सबसे अच्छे तक"),
+)  # fmt: skip
+"""The languages in which the direction of a list is known; Chinese, Japanese and Korean say it in other ways."""
+WORST = "|".join(direction.worst for direction in DIRECTIONS)
+
+
+def _from_to(direction: Direction, one: str, other: str) -> str:
+    between = r" (?:[^\s.:;]{1,20} ){0,3}?"
+    if direction.to:
+        between = rf"(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{direction.to}|→|->|-|–|—) ?(?:[^\s.:;]{{1,8}} )?"
+    return rf"\b(?:{one})(?!\w){between}(?:{other})"
+
+
+_WORST_TO_BEST = "|".join(_from_to(one, one.worst, one.best) for one in DIRECTIONS)
+_BEST_TO_WORST = "|".join(_from_to(one, one.best, one.worst) for one in DIRECTIONS)
+_BEST = DIRECTIONS[0].best
 
 
 WORST_FIRST = re.compile(
-    rf"{_from_to(WORST, _BEST)}"
-    rf"|\bfrom (?:(?!\b(?:{_BEST})\b)[^.:;\n]){{0,60}}\b(?:{WORST})\b[^.:;\n]{{0,60}}? to [^.:;\n]{{0,40}}"
-    rf"\b(?:{_BEST})\b"
+    rf"{_WORST_TO_BEST}"
+    rf"|\bfrom (?:(?!\b(?:{_BEST})\b)[^.:;\n]){{0,60}}\b(?:{DIRECTIONS[0].worst})\b[^.:;\n]{{0,60}}?"
+    rf" to [^.:;\n]{{0,40}}\b(?:{_BEST})\b"
     r"|\b(?:beginnend mit|von) (?:dem|der|den)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
     r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
     r"|\((?:lowest|worst|least)\b[^()\n]{0,20}\)[^\n]{3,2000}\((?:highest|best|most)\b[^()\n]{0,20}\)"
@@ -131,14 +194,16 @@ WORST_FIRST = re.compile(
     r"|weakest|poorest) (?:\w+ ){0,3}first"
     r"|по возрастанию|从差到好|由差到好|从弱到强|由弱到强|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优"
     r"|升序|昇順|低い順|悪い順"
-    r"|오름차순|낮은 순",
+    r"|오름차순|(?:낮은|나쁜|약한) (?:것|순위|순서)?(?:부터|순)|가장 덜 [^.:\n]{0,30}(?:부터|에서)|최하위부터"
+    r"|最下位から|下位から|מהגרוע(?: ביותר)? (?:ל|אל ה)טוב"
+    r"|(?:แย่ที่สุด|น้อยที่สุด|น้อย)[^.:\n]{0,20}ไป[^.:\n]{0,10}(?:ดีที่สุด|มาก)",
     re.IGNORECASE,
 )
 """A list that says so has its best entry last: `from worst to best`, `vom schlechtesten zum besten`, `升序`."""
 COUNTDOWN = re.compile(
     r"\bcount(?:ing)? ?down|\bcompte à rebours|\bcuenta (?:atrás|regresiva)|倒数|倒數|カウントダウン", re.IGNORECASE
 )
-BEST_TO_WORST = re.compile(_from_to(_BEST, WORST), re.IGNORECASE)
+BEST_TO_WORST = re.compile(_BEST_TO_WORST, re.IGNORECASE)
 BEST_FIRST = re.compile(
     rf"{BEST_TO_WORST.pattern}|\bdescending|\b(?:best |(?:most|highest|strongest) (?!unlikely)(?:\w+ ){{0,2}})first"
     r"|\b1 (?:is |being |= ?)(?:the )?(?:best|most)|absteigend|décroissant|descendente|decrescente"
@@ -188,7 +253,7 @@ def last_line(text: str) -> str:
 
 def meaning(intro: str) -> str:
     """Return what the words before a list say of it: a `Phrase.meaning`, or nothing."""
-    intro = intro.replace("_", " ")
+    intro = _NONE_OUT.sub(" ", intro.replace("_", " "))
     *before, nearest = _SENTENCE_END.split(last_line(intro).rstrip())
     if before and not nearest.rstrip(" *_").endswith(":"):
         nearest = ""  # a sentence behind the one that announces the list
@@ -199,6 +264,8 @@ def meaning(intro: str) -> str:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
+_NONE_OUT = re.compile(r"\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)", re.I)
+"""`(8 of 8 ranked, 0 skipped)`"""
 _SENTENCE_END = re.compile(r"[.!?] |, so (?=the |my |here |all )")
 _HISTORY = re.compile(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"

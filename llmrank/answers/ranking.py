@@ -57,6 +57,8 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     cut = response.finish_reason == "length" or len(raw) > LIMIT
     if titles and (plain := _titles_alone(text, title_index(question.items))):
         return by_title(plain, response, question, text, cut, Counter())
+    if not titles and Identifiers.of(question).are_letters:
+        text = _SMALL_MARK.sub(lambda found: found[0].upper(), text)
     if not titles and (chain := chain_alone(text, Identifiers.of(question))):
         answer = _answer(dict.fromkeys(chain, ""), Counter(), response, question, text)
         identifiers = Identifiers.of(question).texts
@@ -108,6 +110,10 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if answer.outcome is not Outcome.OK:
         return answer
     return with_repairs(answer, {"commented": comments_around(reading.mentions, text, question.items)})
+
+
+_SMALL_MARK = re.compile(r"^\W{0,9}(?:\d{1,3}|[ivx]{1,6})[.)] \([a-z]\)(?= )", re.MULTILINE)
+"""`1. (d) Heat`"""
 
 
 def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:

@@ -45,16 +45,19 @@ _VALUES = {word: at for at, words in enumerate(_FOREIGN, 1) for word in words} |
 }
 _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w|%|[.,]\d|:\d)"
-_STARS = r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分]|points?|pts"
-_DIGITS = rf"(?<![\w.,/])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分]))"
+_CJK = "\u3040-\u9fff\uac00-\ud7af"
+"""Scripts in which words are written without spaces, or with particles behind a number."""
+_ENDS_UNIT = rf"(?![^\W{_CJK}]|[钟鐘期の之间間後后])"
+_STARS = r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分점]|points?|pts"
+_DIGITS = rf"(?<![.,/])(?<![^\W{_CJK}])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分점]))"
 _WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
-_ALONE = rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half)?)(?!\w|(?<=[一二三四五])\B[^星点分])"
+_ALONE = rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half)?)(?!\w|(?<=[一二三四五])\B[^星点分점])"
 _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
 _EITHER_ALONE = rf"(?:{_DIGITS}|{_ALONE})"
 _UNIT = (
     rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van) ?(?P<of>\d{{1,3}}|five|ten|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]"
-    rf"|\.\d)(?: ?(?:{_STARS})(?!\w))?"
-    rf"|[ -]?(?:{_STARS})(?!\w))"
+    rf"|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?"
+    rf"|[ -]?(?:{_STARS}){_ENDS_UNIT})"
 )
 _LABEL = (
     r"(?:my|the|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of"
@@ -107,16 +110,24 @@ _CHANGED = re.compile(
 """What a text ends in that changes its first rating: `I'd lower that to 4`."""
 _CONVERTED = re.compile(
     r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:correspond|translat|equat|convert|map)\w{0,3}"
-    rf" to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))",
+    rf" to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
+    r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,60}(?:\bis|\bgives|\bbecomes|=|:)"
+    rf" (?:an? |about )?[*_]{{0,3}}{_DIGITS.replace('value', 'scaled')}(?! ?(?:/|out of))",
     re.IGNORECASE,
 )
 """`8/10, which corresponds to a 4 on your scale`"""
 _CORRECTED = re.compile(
-    rf"\W{{0,9}}(?:my )?(?:corrected|revised|updated) (?:rating|score|answer|prediction|estimate)"
-    rf"\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}",
+    rf"\W{{0,9}}(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
+    rf"(?: for\b[^:\n]{{0,80}})?\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}",
     re.IGNORECASE,
 )
-"""The last line, behind a first guess: `Corrected rating: 5`."""
+"""A line behind a first guess: `Corrected rating: 5`."""
+_OPEN_RANGE = re.compile(
+    r"\bi(?:['’]d| would|['’]ll| will) (?:\w+ )?(?:place|put|say|guess|estimate|rate|give|expect|predict)\b"
+    rf"[^.!?\n\d]{{0,40}}{_RANGE_MARK}",
+    re.IGNORECASE,
+)
+"""`I'd place it between 3 and 4`"""
 _BOUND = re.compile(
     rf"^\W*(?:less|more|lower|higher|greater) than {_DIGITS}|^\W*(?:below|above|under|over|almost|nearly|barely"
     rf"|not(?: quite| exactly)?|at (?:least|most)) {_DIGITS.replace('value', 'bound')}",
@@ -214,6 +225,7 @@ def rating_labels(question: Question) -> tuple[str, ...]:
 def _plain(text: str, question: Question) -> str:
     """Return the text without titles, years and mentions of the scale, and with a mark for each other range."""
     low, high = question.scale
+    text = _FULL_MARKS.sub(lambda found: " " if float(found[1] or found[2]) == high else found[0], text)
     text = _SYMBOLS.sub(_counted, without_titles(text, question.items, " "))
 
     def mark(found: re.Match[str]) -> str:
@@ -226,6 +238,10 @@ def _plain(text: str, question: Question) -> str:
     if [number[1] for number in islice(_LISTED.finditer(text), 2)] == ["1", "2"]:
         text = _LISTED.sub("", text)
     return _BOUND.sub(_RANGE_MARK, _RANGE.sub(mark, text))
+
+
+_FULL_MARKS = re.compile(r"(?:满分|滿分) ?(\d{1,3}) ?分|\b(\d{1,3}) ?(?:[点點]満点|점 ?만점)(?:에서|에|중|中|で)?")
+"""`5점 만점에`: out of five points."""
 
 
 def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
@@ -247,10 +263,16 @@ def _counted(stars: re.Match[str]) -> str:
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
     """Return the different values of the plainest kind of which there are any."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if lines and (changed := _CORRECTED.fullmatch(lines[-1]) or _CHANGED.search(lines[-1])):
+    if lines and (changed := _CHANGED.search(lines[-1])):
         return _given([changed])
+    corrected = [(at, found) for at, line in enumerate(lines) if (found := _CORRECTED.fullmatch(line))]
+    behind = lines[corrected[-1][0] + 1 :] if corrected else []
+    if corrected and not any(_ONLY.fullmatch(line) or TAKEN_BACK.search(line) for line in behind):
+        return _given(found for _, found in corrected)
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
         return given if declined else [*dict.fromkeys((*given, *_rethought(text, scale)))]
+    if _OPEN_RANGE.search(text):
+        return [(math.nan, None)]
     if not declined:
         if back := TAKEN_BACK.search(text):
             before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
@@ -284,7 +306,9 @@ def _rethought(text: str, scale: tuple[float, float]) -> list[Given]:
     return [one for one in values if math.isnan(one[0]) or scale[0] <= one[0] <= scale[1]]
 
 
-_RETHOUGHT = re.compile(rf"(?:^|[.!?…–—-] )\W{{0,4}}{TAKEN_BACK.pattern}(.*)", re.IGNORECASE | re.MULTILINE | re.DOTALL)
+_RETHOUGHT = re.compile(
+    rf"(?:^|[.!?…–—-] )\W{{0,4}}(?:no,? )?{TAKEN_BACK.pattern}(.*)", re.IGNORECASE | re.MULTILINE | re.DOTALL
+)
 _ONLY_DIGITS = re.compile(rf"^{_DIGITS}{_UNIT}?$")
 
 
@@ -293,7 +317,8 @@ def _given(matches: Iterable[re.Match[str]]) -> list[Given]:
     for match in matches:
         groups = match.groupdict()
         of = groups.get("of")
-        found[_number(groups.get("value") or groups["word"]), _number(of) if of else None] = None
+        value = groups.get("value") or groups.get("scaled") or groups["word"]
+        found[_number(value), _number(of) if of else None] = None
     values = list(found)
     # `4` and `4/5` are one rating; nan differs from itself, and must not be counted twice.
     known = dict(sorted(values, key=lambda one: one[1] is not None))

@@ -38,14 +38,32 @@ _LETTERS = str.maketrans(
 )
 _WORDS = {"volume": "vol", "pt": "part", "versus": "vs"}
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
-_IN_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-FIGURES = {word: str(number) for number, word in enumerate(_IN_WORDS)} | {
-    str(number): word for number, word in enumerate(_IN_WORDS)
+_ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_TEENS = ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_IN_WORDS = (*_ONES, *_TEENS, *(f"{ten} {one}".removesuffix(" zero") for ten in _TENS for one in _ONES[:10]))
+_NTH = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh"]
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+_IN_FIGURES = dict(zip(_IN_WORDS, map(str, range(100)), strict=True)) | {
+    word: f"{number}{_ENDINGS.get(number, 'th')}"
+    for number, word in enumerate((*_NTH, "twelfth", *(f"{teen}th" for teen in _TEENS), "twentieth"), 1)
 }
-"""Numbers in words as figures, and the other way round."""
-_COUNTED = {"part", "episode", "vol", "chapter", "book"}
+FIGURES = _IN_FIGURES | {figures: word for word, figures in _IN_FIGURES.items()}
+"""Numbers up to 99 and ordinals up to 20th, in words as figures and the other way round (`twenty one`, `13th`)."""
+_COUNTED = {"part", "episode", "vol", "chapter", "book", "season"}
+_IN_OTHER_WORDS = {
+    word: ours
+    for ours, words in (
+        ("season", "temporada saison staffel stagione seizoen sasong saeson sesong sezon сезон kausi"),
+        ("part", "teil parte partie deel часть czesc resz"),
+    )
+    for word in words.split()
+}
+"""Words before a number in other languages, without accents."""
+_SEASON = re.compile(r"(?:시즌|シーズン) ?(\d{1,2})|第 ?(\d{1,2}) ?(?:季|シーズン)")
+_OF_SEASON = re.compile(r"\bseason (?=\d{1,2}\b)")
 _AFTER_COUNTED = {"i": "1", "v": "5", "x": "10", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
-_REWRITTEN = frozenset((*_WORDS, *_ROMAN, *_AFTER_COUNTED))
+_REWRITTEN = frozenset((*_WORDS, *_ROMAN, *_AFTER_COUNTED, *_IN_OTHER_WORDS))
 
 
 class Title(NamedTuple):
@@ -82,6 +100,7 @@ def normalised(text: str) -> str:
     text = text.casefold()
     if not text.isascii():
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.translate(_LETTERS))))
+        text = _SEASON.sub(lambda found: f" season {found[1] or found[2]} ", text)
     if "." in text or "*" in text:
         text = _INITIALS.sub(lambda found: found[0].replace(".", "").replace("*", ""), text)
     text = _BEFORE_UNIT.sub(" ", text).replace("%", " percent ")
@@ -90,6 +109,8 @@ def normalised(text: str) -> str:
         return " ".join(words)
     for at, word in enumerate(words):
         word = _WORDS.get(word, word)
+        if word in _IN_OTHER_WORDS and words[at + 1 : at + 2] and words[at + 1].isdigit():
+            word = _IN_OTHER_WORDS[word]
         if at:
             word = _ROMAN.get(word, word)
             if words[at - 1] in _COUNTED or (word == "v" and at == len(words) - 1):  # Part V, Rocky V
@@ -187,6 +208,10 @@ def names_of(title: Title) -> tuple[Name, ...]:
         names += title.aliases
         if len(title.parts) > 1 and len(series := title.parts[0].split()) > 2:
             names.append(" ".join(("".join(word[0] for word in series), *title.parts[1:])))
+        if len(title.parts) > 2:  # Star Wars: A New Hope
+            names.append(" ".join((title.parts[0], title.parts[-1])))
+        if _OF_SEASON.search(title.name):  # Fargo S2, Fargo S02
+            names += (_OF_SEASON.sub(short, title.name) for short in ("s", "s0"))
     return tuple(map(name_of, dict.fromkeys(map(without_article, names))))
 
 

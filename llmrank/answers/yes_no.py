@@ -16,11 +16,17 @@ from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, answered, looks_l
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
-_YES = word_set("yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep yup")
-_NO = word_set("no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah")
+_YES = word_set(
+    "yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep yup jo kyllä ano áno igen da ναι так vâng có"
+    " ya हाँ हां ใช่ نعم כן"
+)
+_NO = word_set(
+    "no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah nej nei ei ne nem nu όχι ні không"
+    " tidak नहीं ไม่ ไม่ใช่ لا לא"
+)
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
 _BEGINS = re.compile(
-    rf"[\W_]*+(?:the user )?({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n]| [-–—]"
+    rf"[\W_]*+(?:the user )?({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
     r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with"
     r"|given)\b))",
     re.IGNORECASE,
@@ -46,10 +52,14 @@ _ASKED = re.compile(r"^\W*(?:will|would|does|do|is) [^.!?\n]{3,200}\?\s+", re.IG
 _ACKNOWLEDGES = re.compile(r"^\W*(?:yes|sure|okay),? i (?:understand|see)\b[^.!?\n]*[.!?]\s*", re.IGNORECASE)
 _OF_IT = re.compile(r"\b(?:it|this|that)\b", re.IGNORECASE)
 _FINAL = re.compile(
-    rf"\b(?:final answer|(?:so|therefore|thus|hence),? (?:the|my) (?:answer|prediction|verdict)(?: for (?:it|this))?)"
-    rf"(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)",
+    rf"\b(?:final answer|(?:so|therefore|thus|hence),? (?:the|my) (?:answer|prediction|verdict))"
+    rf"(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)",
     re.IGNORECASE,
 )
+_ASKS_ITSELF = re.compile(
+    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,100}}\?[ *_]{{1,4}}({_EITHER})(?!\w)", re.IGNORECASE
+)
+"""`Verdict: would they like it? Yes.`"""
 _IDIOM = re.compile(
     r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
     r"|information|question)\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
@@ -164,7 +174,7 @@ def _verdicts(text: str) -> set[bool]:
         return {True, False}
     if (plain := _EMPHATIC.match(text)) or _DOUBTS.match(text):
         return {bool(plain) and plain["not"] is None}
-    if final := [*_FINAL.finditer(text)]:
+    if final := [*_FINAL.finditer(text)] or [*_ASKS_ITSELF.finditer(text)]:
         return {one[1].casefold() in _YES for one in final}
     begins = _BEGINS.match(text)
     found = [*_NAMED.finditer(text), *([begins] if begins else [])]

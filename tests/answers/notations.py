@@ -9,7 +9,7 @@ from pathlib import Path
 from llmrank.answers.blocks import NOTATIONS
 from llmrank.answers.entries import DRESSINGS
 from llmrank.answers.normalise import SIGNS
-from llmrank.answers.phrases import PHRASES
+from llmrank.answers.phrases import DIRECTIONS, PHRASES
 
 PAGE = Path(__file__).parents[2] / "docs" / "reading-answers.md"
 BEGIN, END = "<!-- notations -->\n", "<!-- /notations -->"
@@ -24,6 +24,7 @@ def tables() -> str:
             _table(("Marks of a list", "for example"), [(one.name, f"`{one.example}`") for one in NOTATIONS]),
             _table(("An entry or a line with", "for example"), [(one.name, f"`{one.example}`") for one in DRESSINGS]),
             _table(("What stands before a list", "for example", "or"), meanings),
+            _table(("Worst first, in", "for example"), [(one.language, f"`{one.example}`") for one in DIRECTIONS]),
         )
     )
 

@@ -41,6 +41,7 @@ def test_the_choice_is_read(text: str) -> None:
         "I would avoid A, so B.",
         "The most relevant is B, the least relevant A.",
         "A? No. B? Yes.",
+        "Answer: A\n\nCorrected answer: B",
         "A < B",
     ],
 )

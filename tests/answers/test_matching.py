@@ -45,6 +45,15 @@ def named(text: str, *titles: str) -> tuple[str, str] | None:
         ("Purple Rain", "Prince - Purple Rain", "normalised"),
         ("Purple Rain by Prince", "Prince - Purple Rain", "normalised"),
         ("Toy Story 1 (1995)", "Toy Story (1995)", "normalised"),
+        ("Star Wars: A New Hope", "Star Wars: Episode IV - A New Hope (1977)", "fuzzy"),
+        ("Fargo, temporada 2", "Fargo, Season 2 (2015)", "normalised"),
+        ("Fargo 시즌 2 (2015)", "Fargo, Season 2 (2015)", "normalised"),
+        ("Fargo 第2季", "Fargo, Season 2 (2015)", "normalised"),
+        ("Fargo S02", "Fargo, Season 2 (2015)", "normalised"),
+        ("Twenty-One Grams (2003)", "21 Grams (2003)", "normalised"),
+        ("The 13th Floor", "Thirteenth Floor, The (1999)", "normalised"),
+        ("Bosch MUM5 Kitchen Machine", "Bosch MUM5 Kitchen Machine 1000 W", "fuzzy"),
+        ("Russell Hobbs Toaster (2-Slice)", "Russell Hobbs 2-Slice Toaster", "fuzzy"),
     ],
 )  # fmt: skip
 def test_a_text_finds_its_title(text: str, title: str, stage: str) -> None:
@@ -84,6 +93,10 @@ def test_a_text_finds_its_title(text: str, title: str, stage: str) -> None:
         ("COSRX Snail Essence", "COSRX Snail 96 Mucin Essence, 3.38 fl oz"),
         ("OPI", "OPI, Nail Lacquer Red"),
         ("Toy Story 1 (1999)", "Toy Story (1995)"),
+        ("Fargo S1", "Fargo, Season 2 (2015)"),
+        ("Star Wars: Return of the Jedi", "Star Wars: Episode IV - A New Hope (1977)"),
+        ("The 12th Floor", "Thirteenth Floor, The (1999)"),
+        ("Apple iPad 64 GB", "Apple iPad 128 GB"),
     ],
 )
 def test_a_text_is_not_matched_with_another_title(text: str, title: str) -> None:

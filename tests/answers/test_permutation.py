@@ -278,3 +278,17 @@ def test_ranks_and_losses_are_read_in_their_direction(text: str, order: list[int
 )
 def test_what_is_no_ranking_of_the_answer_is_not_read(text: str) -> None:
     assert read("permutation", text, numbered(3)).outcome is Outcome.UNPARSED
+
+
+def test_small_letters_in_brackets_are_identifiers_behind_list_numbers() -> None:
+    question = numbered(3, "letters")
+    assert places(
+        read("permutation", "1. (c) Film called c\n2. (a) Film called a\n3. (b) Film called b", question)
+    ) == [3, 1, 2]
+    assert places(read("permutation", "  i. (b) Film called b\n ii. (c) Film called c", question)) == [2, 3]
+
+
+def test_a_word_behind_a_chain_is_not_taken_for_its_last_letter() -> None:
+    assert (
+        read("permutation", "C > B > A. Both orders are equally valid.", numbered(3, "letters")).reason == "ambiguous"
+    )

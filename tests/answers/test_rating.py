@@ -39,6 +39,13 @@ TEN = Question(scale=(1.0, 10.0))
         ('```json\n{"rating": 4}\n```', 4),
         ("<think>maybe 3</think>4", 4),
         ("<answer>4</answer>", 4),
+        ("4점", 4),
+        ("5점 만점에 4점을 줄 것 같습니다.", 4),
+        ("我会给这部电影打4分", 4),
+        ("5点満点で4点です。", 4),
+        ("Rating: 3\n\nI counted two of them twice.\n\nCorrected rating for Heat (1995): 3.5\n\nI am sure.", 3.5),
+        ("Mapped to the scale of 1 to 5 that you asked for, 8/10 is a **4**.", 4),
+        ('{"tool": "predict", "status": "ok"}\n{"predicted_rating": 4.5}', 4.5),
         # numbers of an explanation
         ("4. The user likes crime", 4),
         ("4\n\nThe user gave 5 stars to similar films", 4),
@@ -114,6 +121,11 @@ def test_titles_and_scales_are_known(text: str, question: Question, value: float
         ("1-5", "no_rating"),
         ("80%", "no_rating"),
         ("Error code: 429", "no_rating"),
+        ("- mean: 3.6\n\nI'd place it somewhere between 3 and 4.", "ambiguous"),
+        ("10点満点で8点です。", "ambiguous"),
+        ("片长4分钟", "no_rating"),
+        ("Rating: 3\nCorrected rating: 4\nNo wait, 2.", "ambiguous"),
+        ("Rating: 3\nNo wait, 2.", "ambiguous"),
     ],
 )
 def test_what_is_no_rating_says_why(text: str, reason: str) -> None:

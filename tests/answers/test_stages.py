@@ -8,9 +8,9 @@ from llmrank.answers.blocks import NOTATIONS, Notation, marker, split
 from llmrank.answers.entries import DRESSINGS, Dressing
 from llmrank.answers.matching import TitleIndex
 from llmrank.answers.normalise import SIGNS, normalise, without_reasoning
-from llmrank.answers.phrases import PHRASES, Phrase, meaning, says_worst_first
+from llmrank.answers.phrases import BEST_FIRST, DIRECTIONS, PHRASES, Direction, Phrase, meaning, says_worst_first
 from llmrank.answers.ranks import by_number, counts
-from tests.answers.asking import items
+from tests.answers.asking import items, numbered, read
 from tests.answers.notations import PAGE, page
 
 FILMS = TitleIndex(items("Alien (1979)", "Heat (1995)", "Fargo (1996)"))
@@ -43,6 +43,31 @@ def test_a_dressing_names_its_films(dressing: Dressing) -> None:
 @pytest.mark.parametrize(("phrase", "text"), [(phrase, text) for phrase in PHRASES for text in phrase.examples])
 def test_words_say_what_a_list_is(phrase: Phrase, text: str) -> None:
     assert meaning(text) == phrase.meaning
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS, ids=lambda one: one.language)
+def test_each_language_says_that_the_worst_comes_first(direction: Direction) -> None:
+    said = f"{direction.example}:\n"
+    assert says_worst_first(said)
+    assert read("permutation", f"{said}3, 1, 2", numbered(3)).ranked == ("i2", "i1", "i3")
+    assert BEST_FIRST.search(said) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    (
+        *(
+            "Från bäst till sämst",
+            "Od najlepszego do najgorszego",
+            "En iyiden en kötüye",
+            "De cel mai bun la cel mai slab",
+        ),
+        *("A legjobbtól a legrosszabbig", "Dari yang terbaik hingga yang terburuk", "من الأفضل إلى الأسوأ"),
+    ),
+)
+def test_and_that_the_best_does(text: str) -> None:
+    assert not says_worst_first(text)
+    assert BEST_FIRST.search(text)
 
 
 def test_blocks_are_told_apart() -> None:

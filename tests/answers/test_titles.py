@@ -395,3 +395,34 @@ def test_an_offer_to_rank_again_takes_nothing_back() -> None:
     text = "1. Heat (1995)\n2. Fargo (1996)\n3. Alien (1979)\n\n"
     text += "Please share more of your history and I will rank them better."
     assert places(read("titles", text, shown)) == [1, 2, 3]
+
+
+def test_what_stands_beside_the_ranking_is_not_in_it() -> None:
+    question = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"))
+    table = "| # | Film |\n|--|--|\n| 1 | Fargo |\n| 2 | Heat |\n\n"
+    for beside in (
+        "> **Note:** Alien and Aliens are not in the table on purpose; nothing points to them.",
+        "Lines I threw out: Alien.",
+        "Unsure (no data): Alien.",
+        "A few remarks:\n- Alien would be 0.4, which is under my threshold.",
+    ):
+        assert places(read("titles", f"{table}{beside}", question)) == [2, 1]
+    excluded = "<response><ranking><item>Fargo</item><item>Heat</item></ranking><excluded reason='x'><item>Alien</item>"
+    assert places(read("titles", f"{excluded}</excluded></response>", question)) == [2, 1]
+    tex = "\\begin{enumerate}\n\\item Fargo\n\\item Heat\n% \\item Alien\n\\end{enumerate}"
+    assert places(read("titles", tex, question)) == [2, 1]
+    assert places(read("titles", "3 of 3 ranked, 0 skipped:\n1. Alien\n2. Heat\n3. Fargo", question)) == [3, 1, 2]
+
+
+def test_titles_near_to_candidates_are_found_before_remarks() -> None:
+    question = Question(items("Philips Airfryer XXL 7.3 L", "Bosch MUM5 Kitchen Machine 1000 W"))
+    text = (
+        "1. **Bosch MUM5 Kitchen Machine** – popular, but no clear sign\n2. Philips Airfryer XXL - fits, and is large"
+    )
+    assert places(read("titles", text, question)) == [2, 1]
+
+
+def test_a_title_with_a_comma_begins_a_chain_behind_a_colon() -> None:
+    question = Question(items("Fargo, Season 1 (2014)", "Fargo, Season 2 (2015)", "Dark, Season 1 (2017)"))
+    text = "I'd rank them like this: Dark, Season 1 > Fargo, Season 2 > Fargo, Season 1."
+    assert places(read("titles", text, question)) == [3, 2, 1]

@@ -5,6 +5,7 @@ Nothing here knows the candidates. A block carries what introduces it, and of ea
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,8 @@ NOTATIONS = (
         r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?", re.I), "Rank 1: Heat"),
     Notation("rank", "an ordinal number", re.compile(
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
-        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+", re.I), "1st: Heat"),
+        r"(?: ?(?:[:.)=→,]|[-–—])| (?=[\"“*]?[A-Z]))[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+",
+        re.I), "1st: Heat"),
     Notation("rank", "an ordinal number in words", re.compile(
         rf"{_DRESS}(?:(?:and|then|coming|comes|in|at|my) ){{0,3}}({'|'.join(ORDINALS)})"
         r"(?: (?:place|choice|pick|rank|position))?[*_]*+ ?(?:[:.)=→,]|[-–—]|(?:is|goes to|comes|would be|belongs to"
@@ -215,7 +217,7 @@ def _in_columns(lines: list[str]) -> list[str]:
     for at, line in enumerate(lines):
         if len(line) > 200 or "|" in line or not ("," in line or "  " in line or ";" in line):
             continue
-        split = next((one for one in (_by_commas, _by_spaces) if is_header(one(line)) and len(line) < 200), None)
+        split = next((one for one in (_by_commas, _by_spaces) if _heads_columns(one(line))), None)
         if split is None:
             continue
         width, end = len(split(line)), at + 1
@@ -226,13 +228,21 @@ def _in_columns(lines: list[str]) -> list[str]:
     return lines
 
 
+def _heads_columns(cells: tuple[str, ...]) -> bool:
+    """Return whether a line has the headings of a table: of most columns, or of the rank and the item."""
+    return is_header(cells) or (cells[:1] != ("",) and {"rank", "item"} <= {*map(head_role, cells)})
+
+
 def _by_commas(line: str) -> tuple[str, ...]:
-    if "  " in line.strip() or ('"' in line[1:] and not _QUOTED_CELLS.fullmatch(line.strip())):
+    if "  " in line.strip():
         return ()
-    return tuple(cell.strip().strip('"') for cell in re.findall(r'"[^"]*"|[^,;\t]+', line))
-
-
-_QUOTED_CELLS = re.compile(r'(?:"[^"]*"|[^",;]*)(?:[,;](?:"[^"]*"|[^",;]*))*+')
+    if '"' not in line:
+        return tuple(cell.strip() for cell in re.findall(r"[^,;\t]+", line))
+    sign = max(",;\t", key=line.count)
+    try:
+        return tuple(map(str.strip, next(csv.reader([line], delimiter=sign, skipinitialspace=True, strict=True))))
+    except csv.Error:
+        return ()
 
 
 def _by_spaces(line: str) -> tuple[str, ...]:
@@ -325,7 +335,7 @@ def _line(number: int, raw: str) -> Line:
 
 _KEY = 24
 """Characters in which the key of a field stands."""
-_BEFORE_RANKS = ("ii", "iv", "vi", "coming", "in", "and")
+_BEFORE_RANKS = ("ii", "iv", "vi", "xi", "coming", "in", "and")
 """Roman numerals, and the words that may stand before an ordinal (`And third: Heat`)."""
 _RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").split(), *ORDINALS, *_BEFORE_RANKS))
 

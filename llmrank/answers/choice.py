@@ -21,7 +21,8 @@ _CALLED = re.compile(
     r"|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
     r"|推[荐薦]第?|[选選][择擇]第?|mon choix|meine wahl|mi elección|la mia scelta|minha escolha"
-    r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답|választás|wybór|výběr|volba|valinta|seçim|pilihan"
+    r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답|svar|odpověď|vastaus|válasz"
+    r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
     r"|lựa chọn|alegere\w{0,4}|(?:bästa|beste|bedste) val(?:et|get|g)?|επιλογή|вибір|выбор)"
     r"(?: ?:)?(?: (?:is|are|would be|the|number|recommendation|choice|match|fit|pick|passage|document|item|movie"
     r"|film|product|option|candidate|one|identifier|ist|est|es|le|la|el|il|die|das|numéro|nummer|número|numero"
@@ -136,6 +137,11 @@ class Choice(TextFormat):
         if uses_brackets(text, identifiers) and (called := _called(_bare(text, identifiers), text)):
             words = [*called, *_called(words, text)]  # The best is 2; [1] would be the second
         plainest = _plainest(words, text, len(question.items))
+        several = len({word.text for word in plainest}) > 1 and not _called(words, text)
+        if several and (at := _called_title(text, index)) is not None:  # not 3, not 4. The best option is Heat
+            beside = len({word.text for word in every if word.position != at})
+            ranked, repairs = (question.items[at].item_id,), {"title_for_identifier": 1, "named_beside": beside}
+            return answered(response, repairs, ranked=ranked, matches={"normalised": 1})
         if len({word.text for word in plainest}) > 1 or (plainest and _DEPENDS.search(text[:200])):
             return unparsed(response, text, "ambiguous")
         if plainest and (at := plainest[0].position) is not None:
@@ -212,7 +218,7 @@ def _called_title(text: str, index: TitleIndex) -> int | None:
 
 _SENTENCE = re.compile(r"(?<=[.!?]) |, (?=so\b|and\b|but\b)|\n")
 _CALLS = re.compile(
-    r"\b(?:my (?:pick|choice)|recommend|go (?:with|for)|it['’]s|it is|answer is|best (?:choice|pick|fit))\b",
+    r"\b(?:my (?:pick|choice)|recommend|go (?:with|for)|it['’]s|it is|answer is|best (?:choice|pick|fit|option))\b",
     re.IGNORECASE,
 )
 _NOT_CALLED = re.compile(

@@ -189,6 +189,8 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     asks = doubt.ASKS.search(said) or doubt.ASKS.search(text[:_QUESTION])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the question is repeated
+    if not listing.ordered and (placed := _by_places_below(listing, text)):
+        listing.mentions, listing.ordered = placed, True
     borne_out = True in doubt.of_the_ends(listing, text)
     if listing.scored and doubt.LOWER_IS_BETTER.search(said):
         listing.mentions.reverse()
@@ -218,6 +220,24 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
     listing.ambiguous |= doubt.is_compared(listing, text) or doubt.is_even(listing, text)
     return listing
+
+
+def _by_places_below(listing: Listing, text: str) -> list[Mention]:
+    """Return the entries in the order of the places that the lines below give them (`→ place 3`), nothing where not
+    each has its own."""
+    entries = [mention for mention in listing.mentions if mention.match]
+    lines, own = text.split("\n"), [mention.line for mention in entries]
+    if len(own) < 3 or own[0] < 1 or any(one >= two for one, two in pairwise(own)):
+        return []
+    ends = [*own[1:], own[-1] + max(two - one for one, two in pairwise(own))]
+    told = [_PLACE.findall("\n".join(lines[at : end - 1])[:2000]) for at, end in zip(own, ends, strict=True)]
+    places = [int(found[0]) for found in told if len(found) == 1]
+    if sorted(places) != [*range(1, len(own) + 1)]:
+        return []
+    return [entries[places.index(place)] for place in range(1, len(own) + 1)]
+
+
+_PLACE = re.compile(r"(?:→|->|=>|[:=|]) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})\b", re.I)
 
 
 _QUESTION = 300
@@ -342,6 +362,8 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
             parts = [(grade(listing.intro), [*listing.mentions])]
             groups.append(_Group(means, listing, named, parts, [last_line(listing.intro)]))
     groups = [group for group in groups if group.meaning != "left out"]
+    in_order = [group for group in groups if not doubt.is_unordered(group.listing.intro)]
+    groups = in_order if any(group.named for group in in_order) else groups  # by release: …; by fit: …
     known = [group for group in groups if group.named]
     if not known:
         return groups[0].listing if groups else None

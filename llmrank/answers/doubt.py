@@ -37,7 +37,7 @@ _UNORDERED = _any_of(
     r"\b(?:worldwide|domestic|total) box office\b|\bbox office (?:of|results|gross|takings|numbers)\b",
     r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
     r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
-    r"|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
+    r"|\bby (?:release|decade|runtime|price)\b(?=[,.:\n]| \()|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
     r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
     r"(?! (?:fit|match|similar|and))",
@@ -124,7 +124,8 @@ _CHANGES = _any_of(
     r"\b(?:ought to|should|must|needs? to|deserves? to)\b(?: \w+){0,4} (?:at|on|to) (?:the )?(?:very )?"
     r"(?:top|bottom)\b",
     r"\b(?:vertausch|tausch(?:e|en|t)\b|intercambi|échange[rz]|inverti[rs]|scambi)",
-    r"\b(?:trade|change|switch) places\b|\bi take (?:it|that|this) back\b|\bupside down\b",
+    r"(?<!might )(?<!could )(?<!may )(?<!might well )(?<!could well )\b(?:trade|change|switch) places\b",
+    r"\bi take (?:it|that|this) back\b|\bupside down\b",
     r"\bnone of (?:these|them) can be (?:ordered|ranked)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
@@ -182,6 +183,13 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
         or (by_scores and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))
     )
+
+
+def is_unordered(intro: str) -> bool:
+    """Return whether the line before a list says that it is in no order, or in one that taste does not make."""
+    last = intro.rstrip().rpartition("\n")[2]
+    found = _UNORDERED.search(last)
+    return found is not None and found[0].lower() != "equally" and _ORDERED_YET.search(last) is None
 
 
 def asks_back(after: str) -> bool:

@@ -52,7 +52,7 @@ _AFTER_YEAR = re.compile(
 _RATED = re.compile(r"(\((?:18|19|20)\d\d\)) \d(?:\.\d)? ?/ ?\d{1,2}\W{0,4}$")
 _CHAINED = re.compile(r" (?:>|→|->|=>) ")
 _COMMA = re.compile(
-    r" ?(?:[,;] (?:and |& )?| \| | / | (?:>|<|→|=>|->|=) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )"
+    r" ?(?:[,;] (?:and |& )?| \| | / | · | (?:>|<|→|=>|->|=) |(?<=[\w)\]*\"])[><](?=[\w*\"])| (?:and|&|und|et|y) )"
 )
 _REMARK = re.compile(
     r" [-–—]{1,3} |[:.!?](?P<closed>[*_]{1,3})? | \(|, | (?=(?:because|since|which|is|was|would|has|scores?|for its?"
@@ -376,11 +376,15 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
 
 def _before_remark(body: str, index: TitleIndex) -> Mention | None:
     """Return what stands before a remark if it is near to a candidate's title (`Airfryer XXL** - a classic`)."""
-    mark = _BOLD_ENDS.search(body[:400]) if body.count("**") % 2 else _SPACED_DASH.search(body[:400])
-    if mark is None or not (_is_remark(body[mark.start() :]) or body[mark.end() : mark.end() + 1].islower()):
-        return None
-    head = _bare(body[: mark.start()])
-    return Mention(head, None) if index.nearest(head) else None
+    marks = [_BOLD_ENDS.search(body[:400])] if body.count("**") % 2 else []
+    for mark in (*marks, _SPACED_DASH.search(body[:400])):
+        if mark and (_is_remark(body[mark.start() :]) or body[mark.end() : mark.end() + 1].islower()):
+            head = body[: mark.start()].replace("*", "")
+            if translated := _in_two_languages(head, index):
+                return translated[0]
+            if index.nearest(_bare(head)):
+                return Mention(_bare(head), None)
+    return None
 
 
 _BOLD_ENDS, _SPACED_DASH = re.compile(r"\*\*:?(?: [–—-] |:? |$)"), re.compile(r" [–—-] |: ")
@@ -697,7 +701,7 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
         )  # La Vie des autres – The Lives of Others (2006)
         foreign = 2 * sum(map(str.isascii, letters)) < len(letters) or dated
         if found["outside"] and inside.match and " " in inner and not index.nearest(body):
-            foreign = not _is_sentence(found["outside"])  # Wiedźmin 3: Dziki Gon (The Witcher 3: Wild Hunt)
+            foreign = len(found["outside"].split()) < 9  # Wiedźmin 3: Dziki Gon (The Witcher 3: Wild Hunt)
         return [inside] if foreign and (inside.match or (found["inside"] and _is_title_like(inner))) else None
     one, other = _mention(found["one"], index), _mention(found["other"], index)
     if not one.match and not other.match:

@@ -278,6 +278,10 @@ def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: Tit
     return gather(reader.prepared(blocks), reader.text, reader.list, reader.cell)
 
 
+_LABEL_ENDS = re.compile(r".*:[*_]{0,3} ")
+_SHOULD_READ = re.compile(r"\bshould (?:read|be)\b", re.IGNORECASE)
+
+
 class _Reader:
     """Reads blocks by the identifiers in them."""
 
@@ -349,13 +353,15 @@ class _Reader:
         """Return a line that is a chain without brackets, or ends in one behind a colon, with brackets: other lines of
         the answer have them."""
         line = block.lines[0]
-        head, sign, chain = line.text.rpartition(": ") if len(line.text) < 1000 else ("", "", "")
+        label = _LABEL_ENDS.search(line.text) if len(line.text) < 1000 else None
+        at = label.end() if label else 0
+        head, chain = line.text[:at], line.text[at:]
         names = _BARE_CHAIN.fullmatch(chain) and re.findall(r"\w+", chain)
         if not names or len(names) < 3 or any(self.identifiers.find(name) is None for name in names):
             return block
         signs = re.findall(r"[^\w\s]", chain)
         text = "".join(f"[{name}] {mark} " for name, mark in zip(names, [*signs, ""], strict=False)).strip()
-        head = "" if uses_brackets(head, self.identifiers) else head + sign
+        head = "" if uses_brackets(head, self.identifiers) else head
         return Block("text", [replace(line, text=head + text, kind="none", value=None)])
 
     def _numbered_by_brackets(self, lines: list[Line]) -> bool:
@@ -508,6 +514,8 @@ class _Reader:
 
     def text(self, line: Line) -> Listing:
         text = line.text
+        if text.endswith(":") and _SHOULD_READ.search(text[-80:]):
+            return Listing([])  # I forgot to swap D and E. The ranking should read:
         words = self.words(_without_numbers(text))
         if _DISMISSED.search(text[:4000]):
             words = _without_dismissed(text, words)

@@ -51,6 +51,7 @@ _SIZE = re.compile(
 )
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
 """A word of letters and digits, as models of products are called: `1000xm5`."""
+_LONG_NUMBER = re.compile(r"\b(?!(?:18|19|20)\d\d\b)\d{4,}\b|\b\d+ [gt]b\b")
 _GOES_ON = re.compile(r"\)[,;]? \w")
 _LATIN = re.compile(r"[a-z]")
 _DOUBLE = re.compile(r"([a-z])\1")
@@ -195,7 +196,16 @@ class TitleIndex:
         ]
         first = ((title.parts[0], at) for at, title in enumerate(self._titles) if title.parts[1:] and not title.is_by)
         told += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
+        authors = [title.name.rpartition(" by ") for title in self._titles]
+        if 2 * sum(bool(by) for _, by, _ in authors) > len(authors) > 2:  # Emma by Jane Austen
+            told += [(without_article(work), at) for at, (work, _, _) in enumerate(authors) if work]
         return _positions((part, at) for part, at in told if part not in self._names)
+
+    @cached_property
+    def _unbranded(self) -> dict[str, tuple[int, ...]]:
+        """The titles of products with numbers in them, without their first word: the brand."""
+        plain = ((title.whole.partition(" ")[2], at) for at, title in enumerate(self._titles) if not title.year)
+        return _positions((rest, at) for rest, at in plain if numbers(rest) and len(rest.split()) > 2)
 
     @cached_property
     def _by_year(self) -> dict[str, list[int]]:
@@ -303,6 +313,8 @@ class TitleIndex:
         """Return the one product whose title a text is with words left out (`AeroPress`)."""
         if query.year:
             return None
+        if (unbranded := self._unbranded.get(query.whole)) and self._same_title(unbranded):
+            return Match(unbranded, "fuzzy")
         name = without_article(query.name)
         first = name.split(" ", 1)[0]
         start, end = bisect_left(self._wholes, (f"{first} ", -1)), bisect_left(self._wholes, (f"{first}!", -1))
@@ -415,7 +427,7 @@ def _is_cut_short(name: str, whole: str) -> bool:
     words, rest = name.split(), whole.removeprefix(f"{name} ")
     if rest == whole:
         return False
-    if len(words) > 2 and _MODEL.search(name) and not numbers(rest):
+    if len(words) > 2 and (_MODEL.search(name) or _LONG_NUMBER.search(name)) and not numbers(rest):
         return True  # Sony WH-1000XM5
     most = 0.6 if len(words) > 3 else 0.75
     return len(words) > 2 and len(name) >= most * len(whole) and not numbers(_SIZE.sub("", rest))
@@ -440,9 +452,15 @@ def _is_short_for(name: str, title: Title) -> bool:
 
 
 def _is_reordered(query: Title, title: Title) -> bool:
-    """Return whether a text has the words of a product's title in another order: `Toaster, 2-slice`."""
+    """Return whether a text has the words of a product's title in another order (`Toaster, 2-slice`), or its model
+    with words left out before parentheses (`Keychron K2 (Version 2)`)."""
     words = query.whole.split()
-    return not title.year and len(words) > 3 and sorted(words) == sorted(title.whole.split())
+    others = title.whole.split()
+    if title.year or len(words) < 4:
+        return False
+    rest = iter(others)
+    left_out = words[0] == others[0] and _MODEL.search(query.name) and all(word in rest for word in words)
+    return sorted(words) == sorted(others) or (bool(left_out) and numbers(query.whole) == numbers(title.whole))
 
 
 def _positions(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:

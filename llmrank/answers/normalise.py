@@ -144,6 +144,10 @@ def normalise(text: str) -> str:
         parts = text.split("```")
         parts[1::2] = (_listed(part) if _PROGRAM.search(part) else part for part in parts[1::2])
         text = "```".join(parts)
+    if "```diff" in text:
+        text = _DIFF.sub(_applied, text)
+    if "[^" in text:
+        text = _FOOTNOTE.sub("", text)
     if "~~" in text or "</" in text:
         text = _STRUCK.sub("", text)
     if not text.isascii():
@@ -165,6 +169,16 @@ def normalise(text: str) -> str:
     if "\\" in text:
         text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")
     return _REFERENCE.sub(_link_text, text) if "][" in text else text
+
+
+_DIFF = re.compile(r"```diff\n(.*?)```", re.DOTALL)
+_FOOTNOTE = re.compile(r"^\[\^\w{1,20}\]:[^\n]*$|\[\^\w{1,20}\]", re.MULTILINE)
+
+
+def _applied(diff: re.Match[str]) -> str:
+    """Return the lines of a diff that stay and that are new."""
+    kept = (line for line in diff[1].split("\n") if not line.startswith(("-", "+++", "@@")))
+    return "\n".join(line[1:] if line.startswith(("+", " ")) else line for line in kept)
 
 
 def _listed(program: str) -> str:

@@ -32,7 +32,7 @@ PHRASES = (
         r"|(?:do|would)n['’]t bother|not bother"
         r"|not for (?:you|them|this user|the user)\b"
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?|table)\b"
-        r"|dropped\b(?! duplicates)|threw out\b|thrown out\b"
+        r"|nothing to do with the (?:placing|ranking|order)|dropped\b(?! duplicates)|threw out\b|thrown out\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b| and (?:end|finish)ing\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten)\b)"
@@ -55,9 +55,11 @@ PHRASES = (
         r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)\W*$)"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
-        r"final|answers?\b|verdict\b|decision\b|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
+        r"final|answers?\b|verdict\b|decision\b(?! (?:matrix|table))"
+        r"|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
         r"|order|list|recommendation|pick|choice)|result\b|output\b(?! format)|therefore|thus\b|so the (?:order"
         r"|ranking)|summary\b"
+        r"|should read\b|(?:order|ranking|list) should be\b"
         r"|revis|redo\b|re-?rank|new (?:order|ranking|list)\b|start(?:ing)? over|wait\b|scratch that|updated?\b"
         r"|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
         r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
@@ -70,7 +72,8 @@ PHRASES = (
         r"|الإجابة|अंतिम|उत्तर|คำตอบ|สุดท้าย|סופי|תשובה"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
-        r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|\d+ best\b|best \d"
+        r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|shortlist"
+        r"|\d+ best\b|best \d"
         r"|here (?:are|is)\b|suggest|best to worst|rangliste"
         r"|reihenfolge|empf|classement|recommand|clasific|recomend|classific|consigl|rekommend|rangordn|anbefal|polec"
         r"|doporuč|odporúč|preporuč|ajánl|suositt|öner|sırala|recomand|προτείν|κατάταξ|đề xuất|gợi ý|xếp hạng"
@@ -178,6 +181,7 @@ WORST_FIRST = re.compile(
     r"|\b(?:most|more) unlikely (?:\w+ )?first\b"
     r"|\b(?:discard|eliminate|drop|remove|cut)\b[^.:\n]{0,30}\bin (?:this|the following) order\b"
     r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
+    r"|\bends? with (?:my|the|your) (?:number one|no\.? ?1|favou?rite|strongest|top pick|best)\b"
     r"|\bfrom right to left\b"
     r"|\brightmost (?:one )?(?:is |being |= ?)(?:the )?best"
     r"|\bhigher (?:the )?number\w*\b[^.\n]{0,20}\bbetter\b"
@@ -231,7 +235,7 @@ def grade(intro: str) -> int | None:
     if tier := _TIER.search(label):
         name = (tier[1] or tier[2]).upper()
         return 10 - int(name) if name.isdigit() else 9 - "SABCDEF".index(name)
-    if len(label.split()) > 4:
+    if len(label.split()) > 4 or last_line(intro).rstrip(" *_").endswith("."):
         return None
     grades = {grade for grade, words in _GRADED if words.search(label)}
     return grades.pop() if len(grades) == 1 else 3 if not grades and _LIKELY.match(label) else None

@@ -59,6 +59,9 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
         return by_title(plain, response, question, text, cut, Counter())
     if not titles and Identifiers.of(question).are_letters:
         text = _SMALL_MARK.sub(lambda found: found[0].upper(), text)
+        small = _SMALL_ENTRY.findall(text)
+        if len({*small}) == len(small) > 2:
+            text = _SMALL_ENTRY.sub(lambda found: found[0].upper(), text)
     if not titles and (chain := chain_alone(text, Identifiers.of(question))):
         answer = _answer(dict.fromkeys(chain, ""), Counter(), response, question, text)
         identifiers = Identifiers.of(question).texts
@@ -87,7 +90,11 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if looks_like_error(text) and len(reading.named) < 2:
         return unparsed(response, text, "no_candidate_named")
     whole = not missing(len(reading.named), len(question.items), question.top)
-    if _only_excuses(reading, text) or awaits_the_question(text, whole=whole):
+    if (
+        _only_excuses(reading, text)
+        or (not whole and _WONT_RANK.search(text[:400]))
+        or awaits_the_question(text, whole=whole)
+    ):
         return unparsed(response, text, "no_candidate_named", repairs)
     begins_earlier = len(reading.named) < len(question.items) and doubt.of_the_beginning(
         reading, text, title_index(question.items)
@@ -114,6 +121,8 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
 
 _SMALL_MARK = re.compile(r"^\W{0,9}(?:\d{1,3}|[ivx]{1,6})[.)] \([a-z]\)(?= )", re.MULTILINE)
 """`1. (d) Heat`"""
+_SMALL_ENTRY = re.compile(r"^\W{0,9}\d{1,3}[.)] ([a-z])(?= ?$| [–—-] )", re.MULTILINE)
+"""`1. d`, `2. c — for its end`"""
 
 
 def _told(blocks: Sequence[Block], text: str, question: Question, reading: Listing) -> Listing | None:
@@ -166,6 +175,15 @@ def _named_beside(reading: Listing, blocks: Sequence[Block], question: Question,
         or (number > 0 and not by_titles and len(identifiers.named_in(text)) > own[number])
         for number, text in lines[:_BESIDE]
     )
+
+
+_WONT_RANK = re.compile(
+    r"\bi (?:can(?:['’]t|not| not)|won['’]t|will not|['’]?a?m unable to|['’]?a?m not (?:able|willing) to)"
+    r" (?:produce|provide|give|make|do|create|offer) (?:you )?(?:this|that|the|an?|any|such an?) (?:\w+ )?"
+    r"(?:ranking|ranked list|order|recommendations?)\b(?! of (?:all|every))",
+    re.IGNORECASE,
+)
+"""`I can't produce this ranking.`"""
 
 
 def _only_excuses(reading: Listing, text: str) -> bool:

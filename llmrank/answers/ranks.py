@@ -129,7 +129,9 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
     by_scores = False
-    firsts = dict.fromkeys(found[0].match.positions[0] for found in named[item] if found and found[0].match)
+    firsts = dict.fromkeys(
+        at for found in named[item] if found and found[0].match for at in found[0].match.positions[:1]
+    )
     if ranks := [at for at in others if roles[at] == "rank"]:
         orders = {at: by_number(columns[at], "rank") for at in ranks}
         asked = [at for at in ranks if _ASKED.search(block.header[at])] if len(ranks) > 1 else []
@@ -169,7 +171,7 @@ def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:
 
 _SIDES = re.compile(r"(\w{2,20}?)_(?:to|2)_(\w{2,20})")
 """A map whose name says what its keys and its values are: `rank_to_id`."""
-_ASKED = re.compile(r"\b(?:you|your|user|final|new|predicted|recommend\w*)\b", re.IGNORECASE)
+_ASKED = re.compile(r"\b(?:my|you|your|user|final|new|predicted|recommend\w*)\b", re.IGNORECASE)
 """Of two columns of ranks, the one that was asked for."""
 _ROLE_WORD = re.compile(r"\W{0,3}([^\W\d_]{2,20})[ _#:.-]{0,3}\d{1,4}\W{0,3}$")
 

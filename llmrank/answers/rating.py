@@ -60,7 +60,7 @@ _UNIT = (
     rf"|[ -]?(?:{_STARS}){_ENDS_UNIT})"
 )
 _LABEL = (
-    r"(?:my|the|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of"
+    r"(?:my|the|short|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of"
     r"|bewertung|note"
     r"|nota|calificación|puntuación|valutazione|voto|evaluation|évaluation|estimate|评分|評分|得分|оценка|評価|평점)"
 )
@@ -118,7 +118,7 @@ _CONVERTED = re.compile(
 """`8/10, which corresponds to a 4 on your scale`"""
 _CORRECTED = re.compile(
     rf"\W{{0,9}}(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
-    rf"(?: for\b[^:\n]{{0,80}})?\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}",
+    rf"(?: for\b[^:\n]{{0,80}})?\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?",
     re.IGNORECASE,
 )
 """A line behind a first guess: `Corrected rating: 5`."""

@@ -30,7 +30,8 @@ _INITIALS = re.compile(r"\b(?:[^\W\d_][.*]){2,}")
 _PART = re.compile(r":\s|\s[-–—]\s")
 _DASH = re.compile(r"\s[-–—]\s")
 _APOSTROPHES = re.compile(r"['’‘`´ʼ]")
-_BEFORE_UNIT = re.compile(r"(?<=\d)(?=(?:oz|ml|mg|kg|g|l|lbs?|ct|pcs?)\b)")
+_BEFORE_UNIT = re.compile(r"(?<=\d)(?=(?:oz|ml|mg|kg|g|l|lbs?|ct|pcs?|gb|tb)\b)")
+_INCHES = re.compile(r"(?<=\d)\"(?=[\s),]|$)")
 _LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 _ACCENTS = re.compile(r"[\u0300-\u036f]")
 _LETTERS = str.maketrans(
@@ -103,6 +104,8 @@ def normalised(text: str) -> str:
         text = _SEASON.sub(lambda found: f" season {found[1] or found[2]} ", text)
     if "." in text or "*" in text:
         text = _INITIALS.sub(lambda found: found[0].replace(".", "").replace("*", ""), text)
+    if '"' in text:
+        text = _INCHES.sub(" inch", text)
     text = _BEFORE_UNIT.sub(" ", text).replace("%", " percent ")
     words: list[str] = _LETTERS_AND_DIGITS.findall(_APOSTROPHES.sub("", text).replace("&", " and "))
     if _REWRITTEN.isdisjoint(words):

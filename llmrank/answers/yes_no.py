@@ -26,7 +26,8 @@ _NO = word_set(
 )
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
 _BEGINS = re.compile(
-    rf"[\W_]*+(?:the user )?({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
+    rf"[\W_]*+(?:the user )?(?:(?:(?:most|very|quite) )?(?:likely|probably),? )?"
+    rf"({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
     r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with"
     r"|given)\b))",
     re.IGNORECASE,
@@ -34,7 +35,8 @@ _BEGINS = re.compile(
 _NAMED = re.compile(
     rf"(?:answer|verdict|prediction|response|conclusion|decision|label|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta"
     rf"|risposta|ответ|答案"
-    rf"|答え|回答)[\"'*_]{{0,3}}(?: (?:is|would be|to this is|ist|est|es)|[は是])?[\s:=*_\"'({{\[<“-]{{0,6}}"
+    rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
+    rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}"
     rf"({_EITHER})(?!\w)",
     re.IGNORECASE,
 )

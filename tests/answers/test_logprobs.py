@@ -75,6 +75,12 @@ def test_yes_no_is_the_share_of_yes() -> None:
         ("**No**, they dislike it. Yes, it is good", 0),
         ("true", 1),
         ("I'd say no.", 0),
+        ("Kyllä 👍 Asiakas etsii juuri tällaista.", 1),
+        ("Không, vì họ không thích phim hài.", 0),
+        ("Most likely, yes. There's no sign that they dislike it.", 1),
+        ("Seen before ..... no\nLikes sequels .. yes\nVERDICT ......... NO", 0),
+        ("**Verdict: would they like it? Yes.**\n\nNo other reason speaks against it.", 1),
+        ("Yes, I think.\n\nWait, let me read it again.\n\nFinal answer for Heat: No", 0),
     ],
 )
 def test_yes_no_from_text(text: str, value: float) -> None:

@@ -292,3 +292,15 @@ def test_a_word_behind_a_chain_is_not_taken_for_its_last_letter() -> None:
     assert (
         read("permutation", "C > B > A. Both orders are equally valid.", numbered(3, "letters")).reason == "ambiguous"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("1. c — short\n2. a\n3. b — why is book 3 missing?", [3, 1, 2]),
+        ("Step 2. Find those with snow: [3] and [2].\nStep 3. [3] before [2].\n\n**Final answer:** 3, 2, 1", [3, 2, 1]),
+        ("Ranking: 3 > 1 > 2\n\nI forgot to swap 3 and 1. The ranking should read:\n\n**1 > 3 > 2**", [1, 3, 2]),
+    ],
+)
+def test_the_final_answer_of_a_discussion_is_read(text: str, order: list[int]) -> None:
+    assert places(read("permutation", text, numbered(3, "letters" if text.startswith("1. c") else "numbers"))) == order

@@ -44,6 +44,8 @@ TEN = Question(scale=(1.0, 10.0))
         ("我会给这部电影打4分", 4),
         ("5点満点で4点です。", 4),
         ("Rating: 3\n\nI counted two of them twice.\n\nCorrected rating for Heat (1995): 3.5\n\nI am sure.", 3.5),
+        ("Rating: 4\n\nOh, I see it only now.\n\n**Revised rating: 2** (this replaces the 4 above)", 2),
+        ("Short answer: five.\n\nTwo of three gave it 5, one gave 4.", 5),
         ("Mapped to the scale of 1 to 5 that you asked for, 8/10 is a **4**.", 4),
         ('{"tool": "predict", "status": "ok"}\n{"predicted_rating": 4.5}', 4.5),
         # numbers of an explanation

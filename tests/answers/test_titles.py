@@ -426,3 +426,39 @@ def test_a_title_with_a_comma_begins_a_chain_behind_a_colon() -> None:
     question = Question(items("Fargo, Season 1 (2014)", "Fargo, Season 2 (2015)", "Dark, Season 1 (2017)"))
     text = "I'd rank them like this: Dark, Season 1 > Fargo, Season 2 > Fargo, Season 1."
     assert places(read("titles", text, question)) == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("1. Fargo[^1]\n2. Heat\n3. Alien[^2]\n\n[^1]: Like *Alien*, it is old.\n[^2]: 1979", [2, 1, 3]),
+        ("```diff\n--- draft\n+++ final\n  1. Alien\n- 2. Fargo\n+ 2. Heat\n- 3. Heat\n+ 3. Fargo\n```", [3, 1, 2]),
+        ("By year, for orientation:\n1. Alien\n2. Heat\n3. Fargo\n\nBy fit:\n1. Fargo\n2. Alien\n3. Heat", [2, 3, 1]),
+        ("Item: Heat\n   fun 8 → place 3\nItem: Fargo\n   fun 9 → place 1\nItem: Alien\n   fun 8 → place 2", [2, 3, 1]),
+        ("I. Fargo\nII. Heat\n" + "".join(f"{n}. Other {n}\n" for n in ("III", "IV")) + "V. Alien", [2, 1, 3]),
+        (
+            "- Alien: a classic\n- Heat: a masterpiece\n- Fargo: very funny\n\nThe list ends with my number one.",
+            [2, 1, 3],
+        ),
+        ('rank,title,year,seen,comment\n1,"Fargo (1996)",1996,no,""\n2,"Heat (1995)",1995,no,"a ""long"" one"', [2, 1]),
+        ("Final standings\n1st Fargo\n2nd Heat\n3rd Alien", [2, 1, 3]),
+        ("Top: Fargo · Heat · Alien", [2, 1, 3]),
+    ],
+)
+def test_rankings_are_read_in_the_forms_of_documents(text: str, order: list[int]) -> None:
+    question = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"))
+    assert places(read("titles", text, question)) == order
+
+
+def test_a_refusal_to_rank_ranks_nothing() -> None:
+    question = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"))
+    text = (
+        "I'm sorry, but I can't produce this ranking. What I can do:\n1. Explain ratings.\n2. Say why Heat is rated R."
+    )
+    assert read("titles", text, question).outcome is Outcome.UNPARSED
+
+
+def test_a_map_whose_values_name_two_items_raises_nothing() -> None:
+    question = Question(items("Solaris (1972)", "Solaris (2002)", "Alien (1979)"))
+    text = '{"Solaris": "slow", "Alien": "crime", "Solaris (2002)": "short"}'
+    assert read("titles", text, question).outcome is not Outcome.ERROR

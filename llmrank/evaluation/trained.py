@@ -70,7 +70,7 @@ def baseline_models(names: Sequence[str], cases: CaseSet) -> list[RecallModel]:
             raise InputError(f"{name} is in every table", field="baselines", hint="leave it out")
         model = tuned_model(name, cases.split, **seed_of(name, cases.seed))
         if cases.task == "rating" and not isinstance(model, RatingModel):
-            raise InputError(f"{name} predicts no ratings", field="baselines", hint="choose mf or mlp")
+            raise InputError(f"{name} predicts no ratings", field="baselines", hint="choose mf, mlp or transformer_mlp")
         models.append(model)
     return models
 

@@ -26,6 +26,7 @@ from llmrank.recall.random import RandomRecall
 from llmrank.recall.ratings import MF, MLP
 from llmrank.recall.sasrec import SASRec
 from llmrank.recall.training import TrainedModel
+from llmrank.recall.transformer_mlp import TransformerMLP
 
 __all__ = [
     "TRAINED",
@@ -45,8 +46,11 @@ __all__ = [
     "tuned_model",
 ]
 
-TRAINED: tuple[type[TrainedModel], ...] = (IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, CTRL, NoteLLM, MF, MLP)
-"""The models that are trained in epochs; they need the extra `recall`. MF and MLP predict ratings."""
+TRAINED: tuple[type[TrainedModel], ...] = (
+    *(IALS, BPR, SASRec, BERT4Rec, HSTU, BST, AutoInt, CTRL, NoteLLM),
+    *(MF, MLP, TransformerMLP),
+)
+"""The models that are trained in epochs; they need the extra `recall`. The last three predict ratings."""
 
 TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = MappingProxyType(
     {

@@ -74,7 +74,7 @@ def main() -> None:
     assert times is not None, "the split is by time"
     split = time_split(dataset, float(np.quantile(times, 0.9)))
     rows = [row(name, [figures(predicted, split, 0)]) for name, predicted in means(split).items()]
-    for name in ("mf", "mlp"):
+    for name in ("mf", "mlp", "transformer_mlp"):
         found: list[Figures] = []
         for seed in given.seeds:
             started = time.process_time()

@@ -102,7 +102,7 @@ def test_ratings_have_trained_baselines_too(tmp_path: Path) -> None:
     assert run.metrics["RMSE"].baselines["mf"] is not None
     assert run.metrics["RMSE"].baseline_ci95["mf"] is not None
     assert "mf" in run.metrics["RMSE"].versus
-    with pytest.raises(InputError, match=r"sasrec predicts no ratings.*\n.*mf or mlp"):
+    with pytest.raises(InputError, match=r"sasrec predicts no ratings.*\n.*mf, mlp or transformer_mlp"):
         evaluate(tmp_path / "shop", tmp_path / "other", ranker="global_mean", baselines="sasrec")
 
 

@@ -22,7 +22,7 @@ from llmrank.data.dataset import Dataset, Interactions, Split
 from llmrank.data.splits import leave_last_out
 from llmrank.errors import InputError, MissingError
 from llmrank.recall import TRAINED, recall_model, tuned_model
-from llmrank.recall.ratings import MF, MLP
+from llmrank.recall.ratings import MF, RatingModel
 from llmrank.recall.rescoring import fit_kept, rescore, trained_scores
 from llmrank.recall.training import Epoch, TrainedModel, hold_out, library, ndcg
 from llmrank.types import Case, Item
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 USERS, ITEMS, EVENTS = 40, 30, 9
 SEQUENTIAL = ("hstu", "sasrec", "bert4rec")
+RATINGS = ("mf", "mlp", "transformer_mlp")
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "ials": {"dimension": 8, "epochs": 3},
     "bpr": {"dimension": 8, "epochs": 6},
@@ -47,6 +48,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
     | {"window": 2, "related": 2, "least_score": 0.1, "generation_weight": 0.1},
     "mf": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64},
     "mlp": {"dimension": 4, "epochs": 3, "learning_rate": 0.02, "batch": 64, "dropout": 0.0},
+    "transformer_mlp": {"dimension": 8, "length": 4, "epochs": 3, "learning_rate": 0.01, "batch": 32, "dropout": 0.0},
     "sasrec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
     "bert4rec": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
     "hstu": {"dimension": 16, "heads": 1, "blocks": 1, "length": 6, "epochs": 4, "learning_rate": 0.01, "batch": 8},
@@ -76,9 +78,9 @@ def tiny_model() -> Path:
 
 
 EACH = pytest.mark.parametrize("name", [model.name for model in TRAINED])
-PROPOSING = pytest.mark.parametrize("name", [model.name for model in TRAINED if model not in (MF, MLP)])
+PROPOSING = pytest.mark.parametrize("name", [model.name for model in TRAINED if not issubclass(model, RatingModel)])
 BY_ID = pytest.mark.parametrize(
-    "name", [model.name for model in TRAINED if model not in (MF, MLP) and not model.knows_new_items]
+    "name", [model.name for model in TRAINED if not issubclass(model, RatingModel) and not model.knows_new_items]
 )
 
 
@@ -135,7 +137,7 @@ def test_the_loss_falls_and_the_next_item_is_learned(name: str) -> None:
     assert epochs[-1].loss < 0.9 * epochs[0].loss
     if name in SEQUENTIAL:
         assert ndcg(fitted, split.test) > 0.8  # one of 30 items follows; the order of events tells which
-    if name in ("mf", "mlp"):
+    if name in RATINGS:
         predicted = [
             fitted.score_items(u, np.array([i]))[0] for u, i in zip(split.test.user, split.test.item, strict=True)
         ]
@@ -152,7 +154,7 @@ def test_the_test_side_changes_no_fitted_model(name: str) -> None:
     other = replace(split, test=others, dataset=replace(split.dataset, rating_scale=(3.0, 9.0)))
     known, changed = (scores_of(model_of(name), one) for one in (split, other))
     assert (known == changed).all()
-    if name in ("mf", "mlp"):
+    if name in RATINGS:
         assert known.min() >= 1 and known.max() <= 5  # the training ratings'
 
 
@@ -296,6 +298,7 @@ FIRST_LOSSES = {
     ("notellm", 1): 4.823,
     ("mf", 1): 1.459,
     ("mlp", 1): 1.426,
+    ("transformer_mlp", 1): 1.301,
 }
 """Of the first epoch on `ring` (of what follows the first stage), by model and version of its training."""
 
@@ -362,6 +365,7 @@ def test_impossible_settings_are_refused(name: str, parameters: dict[str, float]
         ("bert4rec", {"mask_probability": 1.5}, "give it a value of more than 0 and below 1"),
         ("bert4rec", {"length": 1}, "give it a value of 2 or more"),
         ("mlp", {"hidden": 1}, "give it a value of 2 or more"),
+        ("transformer_mlp", {"hidden": 1}, "give it a value of 2 or more"),
         ("ials", {"alpha": float("inf")}, "give it a value of more than 0, and finite"),
     ],
 )

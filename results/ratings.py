@@ -114,8 +114,8 @@ def row(name: str, judged: Ratings, best: Ratings | None, users: Sequence[str]) 
         low, high = found.ci95 or (np.nan, np.nan)
         cells.append(f"{found.value:.4f} [{low:.4f}, {high:.4f}]")
     if best is not None:
-        found = RMSE().difference(judged, best, users)
-        cells.append(f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]")
+        less = RMSE().difference(judged, best, users)
+        cells.append(f"{less.difference:+.4f} [{less.low:+.4f}, {less.high:+.4f}]")
     return f"| {name} | {' | '.join(cells)} |"
 
 
@@ -136,10 +136,8 @@ def main() -> None:
         cases = sorted(Random(given.seed).sample(cases, given.asked), key=lambda case: case.case_id)
     users = [case.user_id for case in cases]
     truth = Ratings.from_rankings([lr.Ranking((), outcome=lr.Outcome.UNPARSED)] * len(cases), cases, (1.0, 5.0))
-    print(
-        f"{given.data}, {split.name}: {len(split.train):,} training ratings; {len(cases):,} Cases of {len(set(users))}"
-    )
-    print("users, drawn by the seed. Intervals are over users.\n")
+    print(f"{given.data}, {split.name}: {len(split.train):,} training ratings.")
+    print(f"{len(cases):,} Cases of {len(set(users))} users; intervals are over users.\n")
     print("| | RMSE | MAE | AUC | RMSE less that of mf |\n|---|---|---|---|---|")
     best: Ratings | None = None
     rows: list[tuple[str, Ratings]] = []

@@ -133,8 +133,8 @@ class TransientError(BackendError):
 
     def __init__(self, message: str, *, kind: str, wait: float | None = None, charged: bool | None = None) -> None:
         self.kind = kind
-        """`429` (the endpoint takes no more just now), `4xx`, `5xx`, `timeout`, `connection`, `certificate` or
-        `unreadable`."""
+        """`429` (the endpoint takes no more just now), `4xx`, `5xx`, `timeout`, `connection`, `certificate`,
+        `tls` or `unreadable`."""
         self.charged = kind in ("timeout", "connection", "unreadable") if charged is None else charged
         self.wait = wait
         """Seconds that the endpoint asked for; None when it did not say."""

@@ -359,6 +359,9 @@ class Endpoint:
         except aiohttp.ClientConnectorCertificateError as error:
             text = f"the certificate of {self.url} is not trusted ({_untrusted(error.certificate_error)})"
             raise TransientError(text, kind="certificate") from error
+        except aiohttp.ClientConnectorSSLError as error:
+            text = f"no TLS connection to {self.url} ({self._why(error)})"
+            raise TransientError(text, kind="tls", charged=False) from error
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             why = "in time" if isinstance(error, TimeoutError) else f"({self._why(error)})"
             to = f"to the proxy {self.proxy} for" if isinstance(error, aiohttp.ClientProxyConnectionError) else "to"

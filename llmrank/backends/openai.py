@@ -125,6 +125,9 @@ class OpenAIBackend(BaseBackend):
         except TransientError as error:
             if error.kind == "certificate":
                 raise MissingError(f"{error}", hint=TRUST) from error
+            if error.kind == "tls":
+                hint = "if the server speaks plain HTTP, begin --base-url with http://"
+                raise MissingError(f"{error}", hint=hint) from error
             hint = "start the server, or correct --base-url (it usually ends in /v1)"
             if self.endpoint.proxy:
                 proxy = f"the environment sends this through the proxy {self.endpoint.proxy} (HTTP_PROXY, HTTPS_PROXY, "

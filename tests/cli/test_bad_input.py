@@ -143,6 +143,7 @@ def test_a_config_file_sets_options_and_its_mistakes_are_named(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("config", "said"),
     [
+        ("config: other.yaml", "line 1, field 'config': a config file names no other"),
         ("k: 5", "line 1, field 'k': unknown option; did you mean 'candidates'?"),
         ("-k: 5", "line 1, field '-k': unknown option; did you mean 'candidates'?"),
         ("seed: 1\nmeasures: [HR@3, MRR]", "line 2, field 'measures': ['HR@3', 'MRR'] is not one value"),

@@ -250,6 +250,14 @@ async def test_a_certificate_that_is_not_trusted_is_told_with_what_helps(
         assert ran.code == 0 and server.calls == USERS
 
 
+async def test_https_to_a_server_of_plain_http_is_told_with_what_helps(folder: Path) -> None:
+    async with ScriptedServer(good("[2] > [1] > [3]")) as server:
+        server.base_url = url = server.base_url.replace("http:", "https:")
+        ran = await llmrank(folder, server, "eval", "--data", "candidates.jsonl", "--prompt", "rankgpt")
+    assert ran.code == 3 and f"no TLS connection to {url}" in ran.stderr
+    assert "begin --base-url with http://" in ran.stderr and "start the server" not in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

@@ -56,6 +56,15 @@ def _stream(number: int, now: TextIO | None, ignored: type[OSError], *, line_buf
     return io.TextIOWrapper(io.BufferedWriter(_Unheard(number, ignored)), encoding, line_buffering=line_buffering)
 
 
+def stdout_fails() -> bool:
+    """Return whether what is left to write to stdout can't be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
 def stop_as_by_ctrl_c() -> None:
     """Let SIGTERM (a job scheduler) and SIGHUP (the terminal has gone) do what Ctrl-C does: the calls under way, which
     are paid for, are waited for. A SIGHUP that is ignored (`nohup`) stays so."""

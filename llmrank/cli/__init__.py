@@ -14,7 +14,7 @@ import click
 
 from llmrank import __version__
 from llmrank.errors import NO_FILES, NO_FILES_HINT, InputError, LlmrankError, nearest
-from llmrank.process import keep_streams, stop_as_by_ctrl_c
+from llmrank.process import keep_streams, stdout_fails, stop_as_by_ctrl_c
 
 VERBS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -135,7 +135,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         # Whatever the system refuses, and nothing nearer to it has explained: a full disk behind `> FILE`, for one.
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename}: " if error.filename else "stdout: " if stdout_fails() else ""
         said = error.strerror or str(error)
         hint = "check the free space and the permissions there; the same command then continues"
         if error.errno in NO_FILES:

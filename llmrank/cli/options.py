@@ -170,10 +170,9 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
     given: dict[str, Any] = {}
     for key, value in ((str(key), value) for key, value in values.items()):
         line = lines.get((key,))
-        if options.get(key) is parameter:
-            hint = "copy its keys into this one"
-            raise InputError("a config file names no other", path=path, line=line, field=key, hint=hint)
-        if (one := options.get(key)) is None:
+        if (one := options.get(key)) is parameter:
+            raise InputError("a config file names no other", path=path, line=line, field=key, hint="copy its keys here")
+        if one is None:
             short = next((name for name, one in options.items() if f"-{key.lstrip('-')}" in one.opts), None)
             near = f"; did you mean {short!r}?" if short else nearest(key, options)
             hint = "see --help for the options"

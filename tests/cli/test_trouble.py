@@ -116,7 +116,7 @@ def test_a_full_disk_behind_stdout_is_an_error_in_words(folder: Path, url: str) 
             text=True,
             check=False,
         )
-    refused(ran, "No space left")
+    refused(ran, "error: stdout: No space left")
 
 
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-", "2>&- <&-", "2> >(true)"])

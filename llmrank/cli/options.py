@@ -175,8 +175,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         if one is None:
             short = next((name for name, one in options.items() if f"-{key.lstrip('-')}" in one.opts), None)
             near = f"; did you mean {short!r}?" if short else nearest(key, options)
-            hint = "see --help for the options"
-            raise InputError(f"unknown option{near}", path=path, line=line, field=key, hint=hint)
+            raise InputError(f"unknown option{near}", path=path, line=line, field=key, hint="--help shows the options")
         several = one.multiple or one.nargs != 1
         if isinstance(value, dict) or (isinstance(value, list) and not several):
             problem, hint = f"{value} is not one value", "write a text or a number, as on the command line"

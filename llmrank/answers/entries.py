@@ -377,7 +377,7 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
 def _before_remark(body: str, index: TitleIndex) -> Mention | None:
     """Return what stands before a remark if it is near to a candidate's title (`Airfryer XXL** - a classic`)."""
     marks = [_BOLD_ENDS.search(body[:400])] if body.count("**") % 2 else []
-    for mark in (*marks, _SPACED_DASH.search(body[:400])):
+    for mark in (*marks, *islice(_SPACED_DASH.finditer(body[:400]), 3)):
         if mark and (_is_remark(body[mark.start() :]) or body[mark.end() : mark.end() + 1].islower()):
             head = body[: mark.start()].replace("*", "")
             if translated := _in_two_languages(head, index):

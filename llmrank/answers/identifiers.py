@@ -12,7 +12,7 @@ from itertools import chain, pairwise, takewhile
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal, NamedTuple
 
-from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled
+from llmrank.answers.blocks import ITEM_HEADS, RANK_HEADS, Block, Line, Row, head_role, spelled, word_set
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
@@ -39,6 +39,10 @@ _FILLER = (
     | RANK_HEADS
     | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
     | frozenset(("lastly", "finally", "next", "followed", "by"))
+    | word_set(
+        "dann puis ensuite luego después poi depois dan daarna затем потом potem poté sonra lalu rồi"
+        " ثم तब 그다음 然后 次に"
+    )
 )
 _FUNCTION_WORDS = frozenset(("and", "then", "or", "und", "et", "y"))
 _INLINE = re.compile(r"(?:^|(?<=[\s,;|(]))#?(\d{1,4})[.):](?=\s?[\s\[(\w])")
@@ -399,7 +403,7 @@ class _Reader:
         lines = [line for line in lines if line.indent <= first.indent and line.kind != "none"]
         if first.kind != "bullet":
             lines = [line for line in lines if line.kind != "bullet"]
-        bodies = _without_shared([line.body for line in lines])
+        bodies = _without_shared(_ranked_by_words([line.body for line in lines]))
         if self.identifiers.are_letters and all(map(_SMALL.fullmatch, bodies)):
             bodies = [body.upper() for body in bodies]
         if self._marks_are_identifiers(first, lines, bodies):
@@ -748,6 +752,22 @@ def _role(text: str) -> str:
         return "rank"
     found = re.match(r"\W{0,4}([A-Za-z]{2,12})[ _]?[#\[(]{0,2}\w", text)
     return head_role(found[1]) if found else ""
+
+
+def _ranked_by_words(bodies: list[str]) -> list[str]:
+    """Return what stands behind the ranks of entries that all have two words with numbers, of which the first count
+    (`Hạng 1: Mục 4`: rank 1, item 4)."""
+    found = [_TWO_WORDS.fullmatch(body) for body in bodies]
+    pairs = [one.groups() for one in found if one]
+    words = {(pair[0], pair[2]) for pair in pairs}
+    if len(bodies) < 2 or len(pairs) < len(bodies) or len(words) > 1 or words.pop()[0] == pairs[0][2]:
+        return bodies
+    return [pair[3] for pair in pairs] if counts([pair[1] for pair in pairs]) else bodies
+
+
+_TWO_WORDS = re.compile(
+    r"[*_]{0,3}([^\W\d]{2,20}) (\d{1,3})[*_]{0,3}[:=–—→-]?[*_]{0,3} ([^\W\d]{2,20}) (\d{1,3})[*_.]{0,3}"
+)
 
 
 def _without_rank(body: str) -> str:

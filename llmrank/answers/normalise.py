@@ -80,6 +80,12 @@ _NTH_INSIDE = re.compile(rf"(?<=[^\s\d].)第(\d{{1,2}}|[{_HAN}])[名位]:? ?")
 """`第二名:` within a line."""
 _NTH = re.compile(rf"第(?:(\d{{1,2}})(?=[部个個号號项項本款])|([{_HAN}])(?=[名位]))")
 """`第6部`, an item; `第二名`, a rank."""
+_TURNS = ("首先", "其次", "第三", "第四", "第五", "第六", "第七", "第八", "第九", "第十")
+_IN_TURN = re.compile(rf"^({'|'.join(_TURNS)})(?:推[荐薦]|是)?", re.MULTILINE)
+"""`首先推荐`, `其次是`: first, and second."""
+_KOREAN_RANK = re.compile(r"^(\d{1,3}) ?(?:순위|위|등)(?: ?[:.)-]| (?=\S))", re.MULTILINE)
+_KOREAN_NUMBER = re.compile(r"(?<!\d)(\d{1,3})(?:번(?!째)|(?=순위|위|등))")
+"""`1순위: 5번`: rank 1, number 5."""
 _COUNTED = re.compile(r"(候[选選补補]|[选選][项項]|[编編][号號]|电影|電影)(?=\d)")
 """`候选4`"""
 _HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,])([{_HAN}])、")
@@ -137,6 +143,10 @@ def normalise(text: str) -> str:
         text = text.replace("\\n", "\n")  # a text that was escaped
     if not text.isascii() and any(map(text.__contains__, "候选選编編号電电")):
         text = _COUNTED.sub(r"\1 ", text)
+    if "首先" in text and "其次" in text:
+        text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
+    if not text.isascii() and _KOREAN_NUMBER.search(text):
+        text = _KOREAN_NUMBER.sub(r"\1", _KOREAN_RANK.sub(r"\1. ", text))
     if "第" in text:
         text = _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{_HAN.index(found[2]) + 1}", text)
         text = _NTH_INSIDE.sub(lambda found: f" {_HAN.find(found[1]) + 1 or found[1]}. ", text)

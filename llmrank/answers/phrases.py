@@ -34,7 +34,7 @@ PHRASES = (
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?|table)\b"
         r"|nothing to do with the (?:placing|ranking|order)|dropped\b(?! duplicates)|threw out\b|thrown out\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
-        r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! to\b| and (?:end|finish)ing\b)"
+        r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! (?:up )?to\b| and (?:end|finish)ing\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten)\b)"
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
         r"|output format|format (?:is|of|should)|(?:steer|keep|stay)\b[^.\n]{0,30}\b(?:away|clear)\b"

@@ -109,8 +109,8 @@ _CHANGED = re.compile(
 )
 """What a text ends in that changes its first rating: `I'd lower that to 4`."""
 _CONVERTED = re.compile(
-    r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:correspond|translat|equat|convert|map)\w{0,3}"
-    rf" to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
+    r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:(?:correspond|translat|equat|convert|map)\w{0,3}"
+    rf"|(?:com|work)(?:es?|s|ing)(?: out)?) to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
     r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,60}(?:\bis|\bgives|\bbecomes|=|:)"
     rf" (?:an? |about )?[*_]{{0,3}}{_DIGITS.replace('value', 'scaled')}(?! ?(?:/|out of))",
     re.IGNORECASE,
@@ -225,6 +225,7 @@ def rating_labels(question: Question) -> tuple[str, ...]:
 def _plain(text: str, question: Question) -> str:
     """Return the text without titles, years and mentions of the scale, and with a mark for each other range."""
     low, high = question.scale
+    text = _COUNTED_STARS.sub(lambda found: f" {_VALUES[found[1]]}", text)
     text = _FULL_MARKS.sub(lambda found: " " if float(found[1] or found[2]) == high else found[0], text)
     text = _SYMBOLS.sub(_counted, without_titles(text, question.items, " "))
 
@@ -240,6 +241,7 @@ def _plain(text: str, question: Question) -> str:
     return _BOUND.sub(_RANGE_MARK, _RANGE.sub(mark, text))
 
 
+_COUNTED_STARS = re.compile(r"([一二三四五])[颗顆个個](?=星)")
 _FULL_MARKS = re.compile(r"(?:满分|滿分) ?(\d{1,3}) ?分|\b(\d{1,3}) ?(?:[点點]満点|점 ?만점)(?:에서|에|중|中|で)?")
 """`5점 만점에`: out of five points."""
 

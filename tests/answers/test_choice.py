@@ -42,6 +42,7 @@ def test_the_choice_is_read(text: str) -> None:
         "The most relevant is B, the least relevant A.",
         "A? No. B? Yes.",
         "Answer: A\n\nCorrected answer: B",
+        "Je choisirais B. Le film A est trop sombre.",
         "A < B",
     ],
 )

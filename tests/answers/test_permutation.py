@@ -304,3 +304,15 @@ def test_a_word_behind_a_chain_is_not_taken_for_its_last_letter() -> None:
 )
 def test_the_final_answer_of_a_discussion_is_read(text: str, order: list[int]) -> None:
     assert places(read("permutation", text, numbered(3, "letters" if text.startswith("1. c") else "numbers"))) == order
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("- Hạng 1: Mục 4\n- Hạng 2: Mục 2\n- Hạng 3: Mục 3", [4, 2, 3]),
+        ("1순위: 3번\n2순위: 1번\n3순위: 4번", [3, 1, 4]),
+        ("أقترح الترتيب التالي: ٢ ثم ١ ثم ٣.", [2, 1, 3]),
+    ],
+)
+def test_ranks_and_items_are_told_apart_in_other_languages(text: str, order: list[int]) -> None:
+    assert places(read("permutation", text, numbered(4))) == order

@@ -40,6 +40,8 @@ TEN = Question(scale=(1.0, 10.0))
         ("<think>maybe 3</think>4", 4),
         ("<answer>4</answer>", 4),
         ("4점", 4),
+        ("预计该用户会给四颗星。", 4),
+        ("I'd say 8/10, which comes out to 4 on your 1-to-5 scale.", 4),
         ("5점 만점에 4점을 줄 것 같습니다.", 4),
         ("我会给这部电影打4分", 4),
         ("5点満点で4点です。", 4),

@@ -443,6 +443,11 @@ def test_a_title_with_a_comma_begins_a_chain_behind_a_colon() -> None:
         ('rank,title,year,seen,comment\n1,"Fargo (1996)",1996,no,""\n2,"Heat (1995)",1995,no,"a ""long"" one"', [2, 1]),
         ("Final standings\n1st Fargo\n2nd Heat\n3rd Alien", [2, 1, 3]),
         ("Top: Fargo · Heat · Alien", [2, 1, 3]),
+        (
+            "I go from the one you'd enjoy least up to the one you'd enjoy most:\n\n- Heat: long\n- Alien\n- Fargo",
+            [2, 3, 1],
+        ),
+        ("首先推荐《Fargo》，很好；\n其次是《Heat》；\n第三是《Alien》。", [2, 1, 3]),
     ],
 )
 def test_rankings_are_read_in_the_forms_of_documents(text: str, order: list[int]) -> None:

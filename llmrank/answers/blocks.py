@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, NamedTuple, cast
 
 from llmrank.answers.normalise import one_line
@@ -43,7 +44,7 @@ NOTATIONS = (
         r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?", re.I), "Rank 1: Heat"),
     Notation("rank", "an ordinal number", re.compile(
         rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
-        r"(?: ?(?:[:.)=→,]|[-–—])| (?=[\"“*]?[A-Z]))[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+",
+        r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+",
         re.I), "1st: Heat"),
     Notation("rank", "an ordinal number in words", re.compile(
         rf"{_DRESS}(?:(?:and|then|coming|comes|in|at|my) ){{0,3}}({'|'.join(ORDINALS)})"
@@ -174,10 +175,10 @@ _FIELD = re.compile(r"[*_\"']{0,3}([A-Za-z][A-Za-z_ ]{1,20}?)[*_\"']{0,3}:[*_]{0
 
 
 def _counted(lines: list[str]) -> list[str]:
-    """Return the lines with a point behind the numbers with which three or more begin (`1 Heat`, `2 Fargo`)."""
-    first = next((at for at, line in enumerate(lines) if line.startswith("1 ")), len(lines))
+    """Return the lines with a point behind the numbers with which three or more begin (`1 Heat`, `2nd Fargo`)."""
+    first = next((at for at, line in enumerate(lines) if line.startswith(("1 ", "1st "))), len(lines))
     end = first
-    while end < len(lines) and re.match(rf"{end - first + 1} [\w\"“*]", lines[end]):
+    while end < len(lines) and re.match(rf"{end - first + 1}(?:st|nd|rd|th)? (?!I |is |comes )[\w\"“*]", lines[end]):
         end += 1
     if end - first > 2:
         lines[first:end] = [line.replace(" ", ". ", 1) for line in lines[first:end]]
@@ -217,7 +218,8 @@ def _in_columns(lines: list[str]) -> list[str]:
     for at, line in enumerate(lines):
         if len(line) > 200 or "|" in line or not ("," in line or "  " in line or ";" in line):
             continue
-        split = next((one for one in (_by_commas, _by_spaces) if _heads_columns(one(line))), None)
+        sign = max(",;\t", key=line.count)
+        split = next((one for one in (partial(_by_sign, sign=sign), _by_spaces) if _heads_columns(one(line))), None)
         if split is None:
             continue
         width, end = len(split(line)), at + 1
@@ -233,12 +235,11 @@ def _heads_columns(cells: tuple[str, ...]) -> bool:
     return is_header(cells) or (cells[:1] != ("",) and {"rank", "item"} <= {*map(head_role, cells)})
 
 
-def _by_commas(line: str) -> tuple[str, ...]:
+def _by_sign(line: str, sign: str) -> tuple[str, ...]:
     if "  " in line.strip():
         return ()
     if '"' not in line:
         return tuple(cell.strip() for cell in re.findall(r"[^,;\t]+", line))
-    sign = max(",;\t", key=line.count)
     try:
         return tuple(map(str.strip, next(csv.reader([line], delimiter=sign, skipinitialspace=True, strict=True))))
     except csv.Error:

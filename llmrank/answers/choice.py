@@ -276,7 +276,7 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
         called = _called(words, text)
         return called if len({word.text for word in called}) == 1 else words
     final = [word for word in words if _FINAL.search(text[max(0, word.start - 40) : word.start])]
-    if final:
+    if final and not _TAKEN_BACK.search(text, final[-1].end):
         return final[-1:] if _CORRECTED.search(text[max(0, final[-1].start - 40) : final[-1].start]) else final
     if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after

@@ -189,7 +189,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     asks = doubt.ASKS.search(said) or doubt.ASKS.search(text[:_QUESTION])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
         return Listing([])  # the question is repeated
-    if not listing.ordered and (placed := _by_places_below(listing, text)):
+    if not (listing.ordered or BEST_FIRST.search(said)) and (placed := _by_places_below(listing, text)):
         listing.mentions, listing.ordered = placed, True
     borne_out = True in doubt.of_the_ends(listing, text)
     if listing.scored and doubt.LOWER_IS_BETTER.search(said):
@@ -227,7 +227,9 @@ def _by_places_below(listing: Listing, text: str) -> list[Mention]:
     each has its own."""
     entries = [mention for mention in listing.mentions if mention.match]
     lines, own = text.split("\n"), [mention.line for mention in entries]
-    if len(own) < 3 or own[0] < 1 or any(one >= two for one, two in pairwise(own)):
+    if len(own) < 3 or any(lines[at - 1].lstrip(" *_")[:1].isdigit() for at in own if 0 < at <= len(lines)):
+        return []
+    if own[0] < 1 or any(one >= two for one, two in pairwise(own)):
         return []
     ends = [*own[1:], own[-1] + max(two - one for one, two in pairwise(own))]
     told = [_PLACE.findall("\n".join(lines[at : end - 1])[:2000]) for at, end in zip(own, ends, strict=True)]
@@ -237,7 +239,9 @@ def _by_places_below(listing: Listing, text: str) -> list[Mention]:
     return [entries[places.index(place)] for place in range(1, len(own) + 1)]
 
 
-_PLACE = re.compile(r"(?:→|->|=>|[:=|]) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})\b", re.I)
+_PLACE = re.compile(
+    r"(?:→|->|=>) ?(?:overall |final |my )?(?:place|rank|position) ?[:#=]? ?(\d{1,3})[ .)*_]{0,4}$", re.I | re.MULTILINE
+)
 
 
 _QUESTION = 300
@@ -292,7 +296,8 @@ def _after(listing: Listing, text: str) -> str:
 
 
 def _behind_last(text: str, line: str) -> str:
-    """Return what stands behind the last place of a text in a line; a letter in a word is no identifier."""
+    """Return what stands behind the last place of a text in a line: a single letter or digit that is a word there, for
+    the B of `Both` is no identifier."""
     if len(text) > 1:
         return line.rpartition(text)[2]
     places = [*re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", line)]
@@ -363,7 +368,11 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
             groups.append(_Group(means, listing, named, parts, [last_line(listing.intro)]))
     groups = [group for group in groups if group.meaning != "left out"]
     in_order = [group for group in groups if not doubt.is_unordered(group.listing.intro)]
-    groups = in_order if any(group.named for group in in_order) else groups  # by release: …; by fit: …
+    most = max((len(group.named) for group in groups), default=0)
+    if any(
+        group.meaning in ("ranking", "final") or (not group.meaning and len(group.named) == most) for group in in_order
+    ):
+        groups = in_order  # by release: …; by fit: …
     known = [group for group in groups if group.named]
     if not known:
         return groups[0].listing if groups else None

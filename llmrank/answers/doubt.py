@@ -37,7 +37,9 @@ _UNORDERED = _any_of(
     r"\b(?:worldwide|domestic|total) box office\b|\bbox office (?:of|results|gross|takings|numbers)\b",
     r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
     r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
-    r"|\bby (?:release|decade|runtime|price)\b(?=[,.:\n]| \()|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
+    r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )"
+    r"by (?:release|decade|runtime|price)\b(?=[,.:\n]| \()"
+    r"|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
     r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
     r"(?! (?:fit|match|similar|and))",
@@ -48,8 +50,8 @@ _UNORDERED = _any_of(
 )
 """What introduces a list that is no ranking: `in no particular order`, `alphabetically`, `sorted by year`."""
 _ORDERED_YET = _any_of(
-    r"\bcolumn\b[^.\n]{0,30}\b(?:is|has|holds|gives|shows) (?:my |the )?(?:final )?rank",
-    r"\b(?:high(?:est)? to low(?:est)?|best to worst|(?:predicted|expected) (?:interest|preference|relevance))\b",
+    r"\bcolumn\b[^.\n]{0,30}\b(?:is|has|holds|gives|shows) my (?:final )?rank",
+    r"\b(?:predicted|expected) (?:interest|preference|relevance)\b",
 )
 """What says all the same that it is one: `in alphabetical order; the last column is my ranking`."""
 _EVEN = _any_of(
@@ -123,7 +125,9 @@ _CHANGES = _any_of(
     r"|promoted?|demoted?)\b",
     r"\b(?:ought to|should|must|needs? to|deserves? to)\b(?: \w+){0,4} (?:at|on|to) (?:the )?(?:very )?"
     r"(?:top|bottom)\b",
-    r"\b(?:vertausch|tausch(?:e|en|t)\b|intercambi|échange[rz]|inverti[rs]|scambi)",
+    r"\b\d+ (?:und|mit) (?:\w+ )?\d+\b.{0,20}tausch|\btausch\w* .{0,20}\d+ (?:und|mit) (?:\w+ )?\d",
+    r"\b(?:intercambi\w+|invert\w+|échange[rz]|inverse[rz]|scambi\w+|byt|verwissel|zamień)\b.{0,30}\d+ "
+    r"(?:y|e|et|och|en|i|con|avec) (?:\w+ )?\d",
     r"(?<!might )(?<!could )(?<!may )(?<!might well )(?<!could well )\b(?:trade|change|switch) places\b",
     r"\bi take (?:it|that|this) back\b|\bupside down\b",
     r"\bnone of (?:these|them) can be (?:ordered|ranked)\b",
@@ -131,7 +135,7 @@ _CHANGES = _any_of(
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
     r"|in no)",
-    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\b(?:i|we) (?:\w+ )?disagree\b",
+    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|(?<!partner would )\bdisagree\b",
     r"\b(?:other|opposite) way a?round\b|\bexactly the (?:opposite|reverse)\b|\bhard to say\b"
     r"|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
@@ -186,7 +190,8 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
 
 
 def is_unordered(intro: str) -> bool:
-    """Return whether the line before a list says that it is in no order, or in one that taste does not make."""
+    """Return whether the line before a list says that it is in no order, or in one that taste does not make; of what is
+    equally good another list may well be the ranking, but this one may be it too."""
     last = intro.rstrip().rpartition("\n")[2]
     found = _UNORDERED.search(last)
     return found is not None and found[0].lower() != "equally" and _ORDERED_YET.search(last) is None

@@ -375,7 +375,8 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
 
 
 def _before_remark(body: str, index: TitleIndex) -> Mention | None:
-    """Return what stands before a remark if it is near to a candidate's title (`Airfryer XXL** - a classic`)."""
+    """Return what stands before a remark (`Airfryer XXL** - a classic`) if it may be a candidate's title with slips or
+    words left out, or a translation with a candidate's title behind it in parentheses."""
     marks = [_BOLD_ENDS.search(body[:400])] if body.count("**") % 2 else []
     for mark in (*marks, *islice(_SPACED_DASH.finditer(body[:400]), 3)):
         if mark and (_is_remark(body[mark.start() :]) or body[mark.end() : mark.end() + 1].islower()):
@@ -634,6 +635,8 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
         alone = closed and not {*"*_"} & {*body[mark.end() :][:2000]}
         if alone or _is_remark(said) or _EDITION.match(said) or _AUTHOR.match(said) or _ASIDE.match(said):
             mention = _mention(body[: mark.start()], index)
+            if mention.match and (by := _BY.match(said)) and index.is_by_another(mention.match, said[by.end() :]):
+                return None
             if mention.match and said[0] == "," and _mention(said[1:].partition(",")[0], index).match:
                 return None  # Heat, Fargo, Alien (in this order)
             if mention.match and (sign := _CHAINED.search(said)):  # Dune by Frank Herbert > Emma by Jane Austen
@@ -643,6 +646,9 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
             if mention.match:
                 return [mention]
     return None
+
+
+_BY = re.compile(r"\W{0,3}by (?=[A-Z])")
 
 
 def _commas(body: str, index: TitleIndex) -> Mentions | None:
@@ -686,6 +692,12 @@ def _begins(piece: str, index: TitleIndex) -> bool:
     return index.begins_with(piece[:80].lstrip("*_\"'“").split(" ", 1)[0])
 
 
+_ABROAD = word_set(
+    "el la los las de del des du les le der die das und il lo gli di della e et y o os as da do van het een w z na i"
+)
+"""Words that say that a name is not English."""
+
+
 def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
     """`Heat / Fuego contra fuego`, `《盗火线》 (Heat)`: one of two names is a candidate's."""
     found = _TRANSLATED.fullmatch(body)
@@ -701,7 +713,9 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
         )  # La Vie des autres – The Lives of Others (2006)
         foreign = 2 * sum(map(str.isascii, letters)) < len(letters) or dated
         if found["outside"] and inside.match and " " in inner and not index.nearest(body):
-            foreign = len(found["outside"].split()) < 9  # Wiedźmin 3: Dziki Gon (The Witcher 3: Wild Hunt)
+            ours, theirs = ({*re.findall(r"\w+", text.casefold())} for text in (found["outside"], inner))
+            telling = len(theirs) > 2 or not found["outside"].isascii() or not _ABROAD.isdisjoint(ours) or ours & theirs
+            foreign = bool(telling) and len(ours) < 9  # Wiedźmin 3: Dziki Gon (The Witcher 3: Wild Hunt)
         return [inside] if foreign and (inside.match or (found["inside"] and _is_title_like(inner))) else None
     one, other = _mention(found["one"], index), _mention(found["other"], index)
     if not one.match and not other.match:

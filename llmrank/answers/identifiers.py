@@ -283,7 +283,8 @@ def identifiers_of(blocks: Sequence[Block], identifiers: Identifiers, index: Tit
 
 
 _LABEL_ENDS = re.compile(r".*:[*_]{0,3} ")
-_SHOULD_READ = re.compile(r"\bshould (?:read|be)\b", re.IGNORECASE)
+_SHOULD_READ = re.compile(r"\b(?:ranking|order|list) should (?:read|be)\W{0,3}:$", re.IGNORECASE)
+"""`I forgot to swap D and E. The ranking should read:`"""
 
 
 class _Reader:
@@ -518,8 +519,8 @@ class _Reader:
 
     def text(self, line: Line) -> Listing:
         text = line.text
-        if text.endswith(":") and _SHOULD_READ.search(text[-80:]):
-            return Listing([])  # I forgot to swap D and E. The ranking should read:
+        if ">" not in text and _SHOULD_READ.search(text[-40:]):
+            return Listing([])  # it announces the next line; D and E are the ones that were swapped
         words = self.words(_without_numbers(text))
         if _DISMISSED.search(text[:4000]):
             words = _without_dismissed(text, words)

@@ -51,6 +51,13 @@ _SIZE = re.compile(
 )
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
 """A word of letters and digits, as models of products are called: `1000xm5`."""
+_PRONOUN = 3
+"""Characters of a book's name that may be a word of a sentence: `It`, `You`."""
+_ACCESSORY = re.compile(
+    r"\b(?:toner|cartridges?|case|cover|cable|adapter|replacement|filters?|bag|strap|sleeve|protector|stand|mount|battery"
+    r"|refills?|remote|manual|cap)\b"
+)
+"""What is another product than the one whose name stands before it."""
 _LONG_NUMBER = re.compile(r"\b(?!(?:18|19|20)\d\d\b)\d{4,}\b|\b\d+ [gt]b\b")
 _GOES_ON = re.compile(r"\)[,;]? \w")
 _LATIN = re.compile(r"[a-z]")
@@ -123,6 +130,11 @@ class TitleIndex:
     def holding(self, text: str, among: Iterable[int]) -> set[int]:
         """Return which of some items have titles with all words of a text without a year."""
         return self._recalled.holding(parse_title(_spaced(text)), among) if len(text) <= self.longest else set()
+
+    def is_by_another(self, match: Match, author: str) -> bool:
+        """Return whether the title of a match names an author (`Dune by Frank Herbert`), and not this one."""
+        of = {self._titles[at].name.rpartition(" by ")[2] for at in match.positions if " by " in self._titles[at].name}
+        return bool(of) and not any(normalised(author).startswith(one) for one in of)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -198,14 +210,22 @@ class TitleIndex:
         told += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
         authors = [title.name.rpartition(" by ") for title in self._titles]
         if 2 * sum(bool(by) for _, by, _ in authors) > len(authors) > 2:  # Emma by Jane Austen
-            told += [(without_article(work), at) for at, (work, _, _) in enumerate(authors) if work]
+            told += [(without_article(work), at) for at, (work, _, _) in enumerate(authors) if len(work) > _PRONOUN]
         return _positions((part, at) for part, at in told if part not in self._names)
 
     @cached_property
     def _unbranded(self) -> dict[str, tuple[int, ...]]:
         """The titles of products with numbers in them, without their first word: the brand."""
         plain = ((title.whole.partition(" ")[2], at) for at, title in enumerate(self._titles) if not title.year)
-        return _positions((rest, at) for rest, at in plain if numbers(rest) and len(rest.split()) > 2)
+        models = ((rest, at) for rest, at in plain if any(one.search(rest) for one in (_MODEL, _LONG_NUMBER, _SIZE)))
+        return _positions((rest, at) for rest, at in models if len(rest.split()) > 2)
+
+    @cached_property
+    def _before_comma(self) -> dict[str, tuple[int, ...]]:
+        """What stands before the first comma of products' titles, where that is two words or more."""
+        heads = ((item.title.partition(", ")[0], at) for at, item in enumerate(self._items) if ", " in item.title)
+        names = ((without_article(normalised(head)), at) for head, at in heads if not self._titles[at].year)
+        return _positions((name, at) for name, at in names if " " in name)
 
     @cached_property
     def _by_year(self) -> dict[str, list[int]]:
@@ -316,6 +336,8 @@ class TitleIndex:
         if (unbranded := self._unbranded.get(query.whole)) and self._same_title(unbranded):
             return Match(unbranded, "fuzzy")
         name = without_article(query.name)
+        if before := self._before_comma.get(name):
+            return Match(before, "fuzzy") if self._same_title(before) else _AMBIGUOUS
         first = name.split(" ", 1)[0]
         start, end = bisect_left(self._wholes, (f"{first} ", -1)), bisect_left(self._wholes, (f"{first}!", -1))
         alike = self._wholes[start:end]
@@ -427,7 +449,8 @@ def _is_cut_short(name: str, whole: str) -> bool:
     words, rest = name.split(), whole.removeprefix(f"{name} ")
     if rest == whole:
         return False
-    if len(words) > 2 and (_MODEL.search(name) or _LONG_NUMBER.search(name)) and not numbers(rest):
+    has_model = _MODEL.search(name) or (_LONG_NUMBER.search(name) and not _ACCESSORY.search(rest))
+    if len(words) > 2 and has_model and not numbers(rest):
         return True  # Sony WH-1000XM5
     most = 0.6 if len(words) > 3 else 0.75
     return len(words) > 2 and len(name) >= most * len(whole) and not numbers(_SIZE.sub("", rest))
@@ -451,16 +474,21 @@ def _is_short_for(name: str, title: Title) -> bool:
     return sized and len(words) > 2 and words[0] == others[0] and all(word in rest for word in words)
 
 
+_DIRECTED = frozenset(("to", "from", "for"))
+"""Words whose two sides may not be swapped: `Cable HDMI to USB`."""
+
+
 def _is_reordered(query: Title, title: Title) -> bool:
     """Return whether a text has the words of a product's title in another order (`Toaster, 2-slice`), or its model
     with words left out before parentheses (`Keychron K2 (Version 2)`)."""
     words = query.whole.split()
     others = title.whole.split()
-    if title.year or len(words) < 4:
+    counts = [[word for word in side if any(map(str.isdigit, word))] for side in (words, others)]
+    if title.year or len(words) < 4 or counts[0] != counts[1] or not _DIRECTED.isdisjoint(words):
         return False
     rest = iter(others)
     left_out = words[0] == others[0] and _MODEL.search(query.name) and all(word in rest for word in words)
-    return sorted(words) == sorted(others) or (bool(left_out) and numbers(query.whole) == numbers(title.whole))
+    return sorted(words) == sorted(others) or bool(left_out)
 
 
 def _positions(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:

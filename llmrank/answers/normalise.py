@@ -155,7 +155,7 @@ def normalise(text: str) -> str:
         parts[1::2] = (_listed(part) if _PROGRAM.search(part) else part for part in parts[1::2])
         text = "```".join(parts)
     if "```diff" in text:
-        text = _DIFF.sub(_applied, text)
+        text = _DIFF.sub(_applied, text.replace("\r\n", "\n"))
     if "[^" in text:
         text = _FOOTNOTE.sub("", text)
     if "~~" in text or "</" in text:
@@ -181,12 +181,15 @@ def normalise(text: str) -> str:
     return _REFERENCE.sub(_link_text, text) if "][" in text else text
 
 
-_DIFF = re.compile(r"```diff\n(.*?)```", re.DOTALL)
-_FOOTNOTE = re.compile(r"^\[\^\w{1,20}\]:[^\n]*$|\[\^\w{1,20}\]", re.MULTILINE)
+_DIFF = re.compile(r"```diff\n(.*?)(?:```|\Z)", re.DOTALL)
+_FOOTNOTE = re.compile(r"^\[\^\d{1,3}\]: ?|\[\^\d{1,3}\]", re.MULTILINE)
+"""The marks of footnotes; what they say stays."""
 
 
 def _applied(diff: re.Match[str]) -> str:
-    """Return the lines of a diff that stay and that are new."""
+    """Return the lines of a diff that stay and that are new; a list with dashes, which adds nothing, as it is."""
+    if not any(line.startswith("+") and not line.startswith("+++") for line in diff[1].split("\n")):
+        return diff[0]
     kept = (line for line in diff[1].split("\n") if not line.startswith(("-", "+++", "@@")))
     return "\n".join(line[1:] if line.startswith(("+", " ")) else line for line in kept)
 
@@ -243,7 +246,8 @@ def _without_elements(text: str) -> str:
         if name in _LISTS:
             return "\n"
         if name in _LEFT_OUT:
-            return "\n" if tag[1] else "\nExcluded:\n"
+            empty = tag[0].endswith("/>") or text.startswith(f"</{tag[2]}>", tag.end())
+            return "\n" if tag[1] or empty else "\nExcluded:\n"
         if name not in _LISTED:
             return tag[0]
         rank = _ATTRIBUTE.search(tag[3])

@@ -22,17 +22,18 @@ def _words(starting: str, within: str) -> re.Pattern[str]:
 PHRASES = (
     Phrase("left out", _words(
         r"(?:not|cannot|unable to|(?:ca|wo|do|would|could|should)n['’]t|never|nicht|nie|ne|pas|no|não|non|niet"
-        r"|не|inte|ikke|nem|nu|tidak|không|δεν)\b[^.,:\n]{0,30}\b(?:includ|aufgenom|recommend|rank|select|chos"
+        r"|не|inte|ikke)\b[^.,:\n]{0,30}\b(?:includ|aufgenom|recommend|rank|select|chos"
         r"|list|suggest|empf|enthalten|aufgef|recommand|retenu|inclu|recomend|recomiend|consigl|aanbe|рекоменд|polec"
-        r"|rekommend|anbefal|ajánl|recomand|rekomend|khuyên|đề xuất|gợi ý|προτείν|συνιστ)"
-        r"|nedoporuč|neodporúč|en suosittele|önerm(?:iyor|em|edi)"
+        r"|rekommend|anbefal)"
+        r"|nem ajánl|nu (?:aș |te |vă )?recomand|tidak (?:di)?rekomend|không (?:nên|đề xuất|khuyên)"
+        r"|δεν (?:θα )?(?:προτείν|συνιστ)|nedoporuč|neodporúč|en suosittele|önerm(?:iyor|em|edi)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu(?!siv)"
         r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? (?:out|off (?:the|my|this))|omit|avoid(?!s\b)"
         r"|reject"
         r"|(?:do|would)n['’]t bother|not bother"
         r"|not for (?:you|them|this user|the user)\b"
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?|table)\b"
-        r"|nothing to do with the (?:placing|ranking|order)|dropped\b(?! duplicates)|threw out\b|thrown out\b"
+        r"|nothing to do with the (?:placing|ranking|order)|threw out\b|thrown out\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! (?:up )?to\b| and (?:end|finish)ing\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten)\b)"
@@ -40,9 +41,9 @@ PHRASES = (
         r"|output format|format (?:is|of|should)|(?:steer|keep|stay)\b[^.\n]{0,30}\b(?:away|clear)\b"
         r"|(?:output|answer|response) should look"
         r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
-        r"(?m:^\W*(?:unsure|undecided|not sure about)\b[^,.\n]{0,20}:)|未入选|お(?:すすめ|勧め)(?:しません|できません)"
+        r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)|未入选|お(?:すすめ|勧め)(?:しません|できません)"
         r"|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
-        r"|(?m:^\W*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
+        r"|(?m:^[^\w\n]*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
         r"|(?m:^(?![^\n]*\b(?:most|best|top|highest)\b)[^\n]*\bleast\*{0,2} likely to (?:\w+ ){0,2}"
         r"(?:like|enjoy|love|watch|read|play|buy)\b)"),
         ("Not included:", "I would avoid", "Nicht empfohlen:")),
@@ -51,7 +52,7 @@ PHRASES = (
         r"|guess|order|version|pass|thoughts?|impression|instinct)|draft\b|entwurf|brouillon|bozza|borrador|rascunho"
         r"|erster versuch|vorläufig|premi(?:er|ère) (?:essai|jet|version)|provisoire|primer intento|provisional"
         r"|prim[ao] tentativo|чернов|первая попытка",
-        r"初稿|初步|草稿|仮|暫定|暂定|(?m:^\W*(?:(?:the|in|here is|this is) ){0,3}"
+        r"初稿|初步|草稿|仮|暫定|暂定|(?m:^[^\w\n]*(?:(?:the|in|here is|this is) ){0,3}"
         r"(?:original|given|provided|shown|presented|input|listed) (?:order|list|ranking|in (?:this|the) order)\W*$)"),
         ("First attempt:", "Initial ranking:", "Erster Versuch:")),
     Phrase("final", _words(
@@ -68,7 +69,7 @@ PHRASES = (
         r"|antwoord|eindlijst|odpowied|ostatecz|wynik|sonuç|cevap|nihai|slutlig|slutgiltig|endelig|svar\b|lopulli"
         r"|vastaus|végső|válasz|konečn|výsledn|odpově|răspuns|τελικ|απάντησ|остаточн|відповід|cuối cùng|kết quả"
         r"|câu trả lời|jawaban|hasil akhir|peringkat akhir",
-        r"(?m:^\W*so\W*$)|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي"
+        r"(?m:^[^\w\n]*so\W*$)|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي"
         r"|الإجابة|अंतिम|उत्तर|คำตอบ|สุดท้าย|סופי|תשובה"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
@@ -90,7 +91,7 @@ PHRASES = (
         r"|analy[sz]|reason|kandidat|vorgeschlagen|gesehen|verlauf|proposé|historique|candidat|propuest|historial"
         r"|histórico|caveats|aday|kandyda|obejrza|oglądan|izlediğ|geçmiş|historik|katsotu|megnézett|előzmény"
         r"|riwayat|đã xem",
-        r"(?m:^\W*(?:(?:a few|some|two|three|short) )?(?:notes|remarks|comments)\W*$)"
+        r"(?m:^[^\w\n]*(?:(?:a few|some|two|three|short) )?(?:notes|remarks|comments)\W*$)"
         r"|кандидат|истори|просмотр|候选|候選|候補|观看|觀看|視聴|履歴|후보|시청|المرشح"),
         ("Candidates:", "You have watched:", "Les films proposés :")),
 )  # fmt: skip
@@ -106,67 +107,76 @@ class Direction(NamedTuple):
     to: str
     """The words between the two; empty where the language has endings for them."""
     example: str
-    """`From worst to best`."""
+    """How the language says `from worst to best`: for the page on answers, and its test."""
+    between: int = 1
+    """Words that may stand before `to`: each one more lets an idiom in (`minst fem filmer till bästa`)."""
 
 
 DIRECTIONS = (
-    Direction("English", "worst|least|lowest|bottom|weakest|poorest", "best|most|highest|top|strongest",
-        "to|through", "From worst to best"),
+    Direction("English", r"worst|(?<!at )least|lowest|bottom(?! line)|weakest|poorest",
+        "best|most|highest|top|strongest", "to|through", "From worst to best", 3),
     Direction("German", "schlechtesten|schwächsten|niedrigsten|unwahrscheinlichsten",
-        "besten|stärksten|höchsten|wahrscheinlichsten", "zum|zur|bis", "Vom schlechtesten zum besten"),
-    Direction("French", "pire|moins|faible", "meilleur|plus|fort", "au|à", "Du pire au meilleur"),
-    Direction("Spanish", "peor|menor|menos|débil", "mejor|mayor|más|fuerte", "a|al", "De peor a mejor"),
-    Direction("Portuguese", "pior|fraco|menor|menos", "melhor|maior|mais|forte", "ao|para", "Do pior ao melhor"),
-    Direction("Italian", "peggiore|meno|debole", "migliore|più|forte", "al|alla", "Dal peggiore al migliore"),
-    Direction("Dutch", "slechtste|minst|zwakste", "beste|meest|sterkste", "naar|tot", "Van slechtste naar beste"),
-    Direction("Russian", "худшего|слабого|наименее", "лучшему|сильному|наиболее", "к|до", "От худшего к лучшему"),
+        "besten|stärksten|höchsten|wahrscheinlichsten", "zum|zur|bis", "Vom schlechtesten zum besten", 3),
+    Direction("French", "pire|moins|faible", "meilleur|plus|fort", "au|à", "Du pire au meilleur", 3),
+    Direction("Spanish", r"peor|menor|(?<!al )menos|débil", "mejor|mayor|más|fuerte", "a|al", "De peor a mejor", 3),
+    Direction("Portuguese", "pior|fraco|menor|menos", "melhor|maior|mais|forte", "ao|para|até", "Do pior ao melhor", 3),
+    Direction("Italian", "peggiore|meno|debole", "migliore|più|forte", "al|alla", "Dal peggiore al migliore", 3),
+    Direction("Dutch", r"slechtste|(?<!zijn )minst|zwakste|laag", "beste|meest|sterkste|hoog", "naar|tot",
+        "Van slechtste naar beste", 3),
+    Direction("Russian", "худш(?:его|их)|слабого|наименее|менее", "лучш(?:ему|им)|сильному|наиболее|более", "к|до",
+        "От худшего к лучшему"),
     Direction("Ukrainian", r"найгірш\w+|найменш", r"найкращ\w+|найбільш", "до", "Від найгіршого до найкращого"),
-    Direction("Polish", r"najgorsz\w+|najmniej|najsłabsz\w+", r"najlepsz\w+|najbardziej|najsilniejsz\w+",
-        "do", "Od najmniej do najbardziej polecanego"),
-    Direction("Czech", r"nejhorší\w*|nejméně", r"nejlepší\w*|nejvíce?", "ke?|po", "Od nejhoršího k nejlepšímu"),
+    Direction("Polish", r"najgorsz\w+|najmniej|najsłabsz\w+|najniższ\w+",
+        r"najlepsz\w+|najbardziej|najsilniejsz\w+|najwyższ\w+", "do", "Od najmniej do najbardziej polecanego"),
+    Direction("Czech", r"nejhorší\w*|nejméně", r"nej(?!hor|mén)\w+", "ke?|po", "Od nejhoršího k nejlepšímu"),
     Direction("Slovak", r"najhorš\w+|najmenej", r"najlepš\w+|najviac", "po|k", "Od najhoršieho po najlepší"),
-    Direction("Croatian", r"najgor\w+|najmanje", r"najbolj\w+|najviše", "do|ka?", "Od najgoreg do najboljeg"),
+    Direction("Croatian", r"najgor\w+|najmanje", r"najbolj\w+|najviše", "do|ka?|prema", "Od najgoreg do najboljeg"),
     Direction("Swedish", r"sämst\w*|lägst\w*|minst|svagast\w*", r"bäst\w*|högst\w*|mest|starkast\w*", "till",
         "Från sämst till bäst"),
-    Direction("Danish", r"dårligst\w*|værst\w*|lavest\w*|mindst", r"bedst\w*|højest\w*|mest", "til",
-        "Fra dårligst til bedst"),
-    Direction("Norwegian", r"verst\w*|dårligst\w*|lavest\w*|minst", r"best\w*|høyest\w*|mest", "til",
-        "Fra minst til mest anbefalt"),
-    Direction("Finnish", "huonoimmasta|vähiten", "parhaaseen|eniten", "", "Huonoimmasta parhaaseen"),
-    Direction("Hungarian", r"leg(?:rosszabb|gyengébb)\w*|legkevésbé", r"leg(?:jobb|erősebb)\w*|leginkább", "",
-        "A legrosszabbtól a legjobbig"),
-    Direction("Turkish", r"en (?:kötü|düşük|zayıf)\w*|en az", r"en (?:iyi|yüksek|uygun|güçlü)\w*|en çok", "",
+    Direction("Danish", r"dårligst\w*|værst\w*|lavest\w*|svagest\w*|mindst", r"bedst\w*|højest\w*|stærkest\w*|mest",
+        "til", "Fra dårligst til bedst"),
+    Direction("Norwegian", r"verst\w*|dårligst\w*|lavest\w*|svakest\w*|minst", r"best\w*|høyest\w*|sterkest\w*|mest",
+        "til", "Fra minst til mest anbefalt"),
+    Direction("Finnish", r"(?:huonoimma|heikoimma)sta|vähiten \w+sta", r"parhaaseen|vahvimpaan|eniten", "",
+        "Huonoimmasta parhaaseen"),
+    Direction("Hungarian", r"leg(?:rosszabb|gyengébb)\w*|legkevésbé \w+", r"(?:a )?leg(?:jobb\w*|erősebb\w*|inkább)",
+        "", "A legrosszabbtól a legjobbig"),
+    Direction("Turkish", r"en (?:kötü|düşük|zayıf|az)[^\s.,:;]*(?: [^\s.,:;]+[dt][ae]n)?",
+        r"en (?:iyi|yüksek|uygun|güçlü|çok)[^\s.,:;]*(?: [^\s.,:;]+[dt][ae]n)?", "",
         "En kötüden en iyiye"),
-    Direction("Romanian", "cel mai (?:slab|prost|puțin)", r"cel mai (?!slab|prost|puțin)\w+", "la",
-        "De la cel mai slab la cel mai bun"),
-    Direction("Greek", r"χειρότερ\w+|λιγότερο", r"καλύτερ\w+|περισσότερο", "στο", "Από το χειρότερο στο καλύτερο"),
-    Direction("Indonesian", r"terburuk|paling (?:tidak|sedikit|rendah)", r"terbaik|paling (?!tidak|sedikit|rendah)\w+",
-        "ke|hingga|sampai", "Dari yang terburuk hingga yang terbaik"),
-    Direction("Vietnamese", r"(?:tệ|kém|thấp|ít)(?: \w+){0,3} nhất", "(?:tốt|cao|nhiều|phù hợp) nhất", "đến",
+    Direction("Romanian", r"ce(?:l|le|a|i) mai (?:slab|prost|puț|puţ)\w*",
+        r"ce(?:l|le|a|i) mai (?!slab|prost|puț|puţ)\w+", "la", "De la cel mai slab la cel mai bun"),
+    Direction("Greek", r"χειρότερ\w+|λιγότερο", r"καλύτερ\w+|περισσότερο", "στ(?:ο|α|η|ις|ους)",
+        "Από το χειρότερο στο καλύτερο"),
+    Direction("Indonesian", r"terburuk|terendah|kurang \w+|paling (?:tidak|rendah)",
+        r"terbaik|tertinggi|paling (?!tidak|sedikit|rendah)\w+", "ke|hingga|sampai",
+        "Dari yang terburuk hingga yang terbaik"),
+    Direction("Vietnamese", r"(?:tệ|kém|thấp|ít)(?: \w+){0,3} nhất|thấp", "(?:tốt|cao|nhiều|phù hợp) nhất|cao", "đến",
         "Từ kém phù hợp nhất đến phù hợp nhất"),
-    Direction("Arabic", r"الأسوأ|الأقل(?: \w+)?", "الأفضل|الأكثر", "إلى", "من الأسوأ إلى الأفضل"),
-    Direction("Hindi", "सबसे (?:खराब|कम)", r"सबसे (?!कम|खराब)", "से", "सबसे खराब से सबसे अच्छे तक"),
+    Direction("Arabic", r"الأسوأ|الأدنى|الأقل(?: \w+)?", "الأفضل|الأعلى|الأكثر", "إلى", "من الأسوأ إلى الأفضل"),
+    Direction("Hindi", "सबसे (?:खराब|ख़राब|ख़राब)", r"सबसे (?!कम|खराब)", "से", "सबसे खराब से सबसे अच्छे तक", 0),
 )  # fmt: skip
 """The languages in which the direction of a list is known; Chinese, Japanese and Korean say it in other ways."""
 WORST = "|".join(direction.worst for direction in DIRECTIONS)
 
 
 def _from_to(direction: Direction, one: str, other: str) -> str:
-    between = r" (?:[^\s.:;]{1,20} ){0,3}?"
+    between = " "
     if direction.to:
-        between = rf"(?: [^\s.:;]{{1,20}}){{0,3}}? ?(?:{direction.to}|→|->|-|–|—) ?(?:[^\s.:;]{{1,8}} )?"
+        words = rf"(?: [^\s.,:;]{{1,20}}){{0,{direction.between}}}?"
+        between = rf"{words} ?(?:{direction.to}|→|->|-|–|—) ?(?:[^\s.,:;]{{1,8}} )?"
     return rf"\b(?:{one})(?!\w){between}(?:{other})"
 
 
 _WORST_TO_BEST = "|".join(_from_to(one, one.worst, one.best) for one in DIRECTIONS)
 _BEST_TO_WORST = "|".join(_from_to(one, one.best, one.worst) for one in DIRECTIONS)
-_BEST = DIRECTIONS[0].best
+_ENGLISH = DIRECTIONS[0]
 
 
 WORST_FIRST = re.compile(
     rf"{_WORST_TO_BEST}"
-    rf"|\bfrom (?:(?!\b(?:{_BEST})\b)[^.:;\n]){{0,60}}\b(?:{DIRECTIONS[0].worst})\b[^.:;\n]{{0,60}}?"
-    rf" to [^.:;\n]{{0,40}}\b(?:{_BEST})\b"
+    rf"|\bfrom (?:(?!\b(?:{_ENGLISH.best})\b)[^.:;\n]){{0,60}}\b(?:{_ENGLISH.worst})\b[^.:;\n]{{0,60}}?"
+    rf" to [^.:;\n]{{0,40}}\b(?:{_ENGLISH.best})\b"
     r"|\b(?:beginnend mit|von) (?:dem|der|den)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
     r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
     r"|\((?:lowest|worst|least)\b[^()\n]{0,20}\)[^\n]{3,2000}\((?:highest|best|most)\b[^()\n]{0,20}\)"
@@ -181,7 +191,7 @@ WORST_FIRST = re.compile(
     r"|\b(?:most|more) unlikely (?:\w+ )?first\b"
     r"|\b(?:discard|eliminate|drop|remove|cut)\b[^.:\n]{0,30}\bin (?:this|the following) order\b"
     r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
-    r"|\bends? with (?:my|the|your) (?:number one|no\.? ?1|favou?rite|strongest|top pick|best)\b"
+    r"|\bends? with my (?:number one|no\.? ?1|favou?rite|strongest|top pick)\b"
     r"|\bfrom right to left\b"
     r"|\brightmost (?:one )?(?:is |being |= ?)(?:the )?best"
     r"|\bhigher (?:the )?number\w*\b[^.\n]{0,20}\bbetter\b"
@@ -199,7 +209,8 @@ WORST_FIRST = re.compile(
     r"|по возрастанию|从差到好|由差到好|从弱到强|由弱到强|由低到高|从低到高|從低到高|从最不|由劣到优|由劣至优"
     r"|升序|昇順|低い順|悪い順"
     r"|오름차순|(?:낮은|나쁜|약한) (?:것|순위|순서)?(?:부터|순)|가장 덜 [^.:\n]{0,30}(?:부터|에서)|최하위부터"
-    r"|最下位から|下位から|מהגרוע(?: ביותר)? (?:ל|אל ה)טוב"
+    r"|가장 안 좋은 것부터|(?:最)?下位から(?:順|発表|上位へ)|低い(?:方|ほう)から|从最差"
+    r"|מהפחות [^.:\n]{1,20} ליותר|מהגרוע(?: ביותר)? (?:ל|אל ה)טוב"
     r"|(?:แย่ที่สุด|น้อยที่สุด|น้อย)[^.:\n]{0,20}ไป[^.:\n]{0,10}(?:ดีที่สุด|มาก)",
     re.IGNORECASE,
 )
@@ -268,7 +279,11 @@ def meaning(intro: str) -> str:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
 
-_NONE_OUT = re.compile(r"\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)", re.I)
+_NONE_OUT = re.compile(
+    r"\b(?:skipped|excluded|omitted|left out|dropped): ?0\b"
+    r"|\b(?:0|no|none|nothing|zero) (?:\w+ ){0,2}(?:skipped|excluded|omitted|left out|dropped)",
+    re.I,
+)
 """`(8 of 8 ranked, 0 skipped)`"""
 _SENTENCE_END = re.compile(r"[.!?] |, so (?=the |my |here |all )")
 _HISTORY = re.compile(

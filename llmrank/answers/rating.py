@@ -47,7 +47,7 @@ _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w|%|[.,]\d|:\d)"
 _CJK = "\u3040-\u9fff\uac00-\ud7af"
 """Scripts in which words are written without spaces, or with particles behind a number."""
-_ENDS_UNIT = rf"(?![^\W{_CJK}]|[钟鐘期の之间間後后])"
+_ENDS_UNIT = rf"(?![^\W{_CJK}]|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
 _STARS = r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分점]|points?|pts"
 _DIGITS = rf"(?<![.,/])(?<![^\W{_CJK}])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分점]))"
 _WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
@@ -111,7 +111,8 @@ _CHANGED = re.compile(
 _CONVERTED = re.compile(
     r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:(?:correspond|translat|equat|convert|map)\w{0,3}"
     rf"|(?:com|work)(?:es?|s|ing)(?: out)?) to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
-    r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,60}(?:\bis|\bgives|\bbecomes|=|:)"
+    r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,30}\bscale\b[^!?\n]{0,60}"
+    r"(?:\bis|\bgives|\bbecomes|=|:)"
     rf" (?:an? |about )?[*_]{{0,3}}{_DIGITS.replace('value', 'scaled')}(?! ?(?:/|out of))",
     re.IGNORECASE,
 )
@@ -154,7 +155,8 @@ _LOOSE = re.compile(
 )
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
 _RANGE = re.compile(
-    rf"{_DIGITS}(?: ?[-–—~] ?|-to-| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{_NUMBER}){_END}",
+    rf"{_DIGITS}(?: ?[-–—~] ?|-to-| (?:to|or|and|bis|oder|und|à|ou|et|a|o|y|или) (?:an? )?)(?P<until>{_NUMBER})"
+    rf"(?:{_END}|(?=[星点分점]))",
     re.IGNORECASE,
 )
 _NEEDS = re.compile(r"\bi(?:['’]d| would)? need\b[^.\n]*", re.IGNORECASE)
@@ -243,7 +245,7 @@ def _plain(text: str, question: Question) -> str:
 
 _COUNTED_STARS = re.compile(r"([一二三四五])[颗顆个個](?=星)")
 _FULL_MARKS = re.compile(r"(?:满分|滿分) ?(\d{1,3}) ?分|\b(\d{1,3}) ?(?:[点點]満点|점 ?만점)(?:에서|에|중|中|で)?")
-"""`5점 만점에`: out of five points."""
+"""`5점 만점에`: out of five points; it is the top of the scale, and no rating."""
 
 
 def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
@@ -273,7 +275,9 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
         return _given(found for _, found in corrected)
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
         return given if declined else [*dict.fromkeys((*given, *_rethought(text, scale)))]
-    if _OPEN_RANGE.search(text):
+    if (between := _OPEN_RANGE.search(text)) and not any(
+        pattern.search(text, between.end()) for pattern in (_CONCLUDES, *_NAMED)
+    ):
         return [(math.nan, None)]
     if not declined:
         if back := TAKEN_BACK.search(text):

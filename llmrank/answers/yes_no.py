@@ -16,6 +16,8 @@ from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, answered, looks_l
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
+_ALONE = word_set("jo ano áno igen da ya ei ne nem nu nej nei có")
+"""Words that may be others in another language: they count where no other yes or no stands in the text."""
 _YES = word_set(
     "yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep yup jo kyllä ano áno igen da ναι так vâng có"
     " ya हाँ हां ใช่ نعم כן"
@@ -59,12 +61,14 @@ _FINAL = re.compile(
     re.IGNORECASE,
 )
 _ASKS_ITSELF = re.compile(
-    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,100}}\?[ *_]{{1,4}}({_EITHER})(?!\w)", re.IGNORECASE
+    rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:like|enjoy|love|watch|want|play|read|buy)\b[^\n?.]{{0,40}}"
+    rf"\?[ *_]{{1,4}}({_EITHER})(?!\w)",
+    re.IGNORECASE,
 )
 """`Verdict: would they like it? Yes.`"""
 _IDIOM = re.compile(
     r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
-    r"|information|question)\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
+    r"|information|question|signs?|reason|need|way)\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
     re.IGNORECASE,
 )
 _LIKES = re.compile(
@@ -93,6 +97,8 @@ _EMPHATIC = re.compile(
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
+_WORD = re.compile(r"\w+")
+_LIKELY = re.compile(r"[\W_]*(?:(?:most|very|quite) )?(?:likely|probably)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
 
 
@@ -176,10 +182,19 @@ def _verdicts(text: str) -> set[bool]:
         return {True, False}
     if (plain := _EMPHATIC.match(text)) or _DOUBTS.match(text):
         return {bool(plain) and plain["not"] is None}
-    if final := [*_FINAL.finditer(text)] or [*_ASKS_ITSELF.finditer(text)]:
+    if final := [*_FINAL.finditer(text)]:
         return {one[1].casefold() in _YES for one in final}
     begins = _BEGINS.match(text)
     found = [*_NAMED.finditer(text), *([begins] if begins else [])]
+    if not found and (asked := [*_ASKS_ITSELF.finditer(text)]):
+        return (
+            {True, False} if TAKEN_BACK.search(text, asked[-1].end()) else {one[1].casefold() in _YES for one in asked}
+        )
+    said = {one[1].casefold() for one in found}
+    if said & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SAID])} & ((_YES | _NO) - said):
+        return {True, False}
+    if begins and _LIKELY.match(text) and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:
+        return {True, False}
     if begins and (back := TAKEN_BACK.search(text, begins.end())):
         after = {word.casefold() in _YES for word in _PLAIN.findall(text, back.end())}
         return {begins[1].casefold() in _YES, *after}

@@ -49,6 +49,8 @@ PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1
 """Shows whether an endpoint answers at all, and whether it returns log-probabilities."""
 FEW_REFUSALS = 5
 """Requests in a row that may be refused as their own fault; then the endpoint may have changed (a model taken away)."""
+FEW_NAMES = 3
+"""Served models of which one is likely the one that is meant; a gateway with many may take other names too."""
 MOST_NAMES = 20
 """Served models that an error lists."""
 
@@ -140,6 +142,9 @@ class OpenAIBackend(BaseBackend):
         self.dialect.is_vllm = any(model.get("owned_by") == "vllm" for model in served.values())
         if self.dialect.is_vllm and self._model not in served:
             raise FatalBackendError(self._no_such_model(served))
+        if 0 < len(served) <= FEW_NAMES and self._model not in served:
+            names = ", ".join(one_line(name, 100) for name in served)
+            self._say(f"the endpoint lists {names}, and is asked for {safe_for_console(self._model)}")
         length = served.get(self._model, {}).get("max_model_len")
         # True is an int.
         self._context_length = length if type(length) is int and 0 < length < 10**9 else None

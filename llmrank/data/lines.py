@@ -48,7 +48,9 @@ def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         for line, content in enumerate(file, 1):
             if line == 1:
                 if content.startswith(PARQUET):
-                    raise InputError("this is a Parquet file", path=path, hint="name it .parquet")
+                    named = path.suffix == ".parquet"
+                    hint = "give JSON lines; a table is read by --from table" if named else "name it .parquet"
+                    raise InputError("this is a Parquet file", path=path, hint=hint)
                 if content.startswith(GZIP):
                     raise InputError("this is a gzip file", path=path, hint=f"name it {path.name}.gz")
                 content = content.removeprefix(BYTE_ORDER_MARK)

@@ -35,14 +35,14 @@ from llmrank.evaluation.session import Session, refuse_errors, versions
 from llmrank.evaluation.settings import BaselineSettings, CaseSettings, Limits, ModelSettings, PromptSettings, flat
 from llmrank.evaluation.setup import Setup
 from llmrank.evaluation.trained import baseline_models, baseline_scores
-from llmrank.measures import Measure
+from llmrank.measures import AUC, Measure
 from llmrank.prices import Tariff
 from llmrank.progress import Reporter, reporter_of
 from llmrank.prompting import PromptTemplate
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
-from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
+from llmrank.run.metrics import MetricSettings, Task, case_measures, metrics, parse_measures
 from llmrank.store import keyed
 from llmrank.types import Backend, Case, Message, Ranker
 
@@ -336,7 +336,9 @@ def compose(
     return Evaluation(
         found,
         setup,
-        parse_measures(measure_list(measures), found.task),
+        measures_for(
+            measures, found.task, template.answer_for(setup.prompt.view.ids) if template else "", found.training.scale
+        ),
         reporter,
         baseline_models(compared.baselines, found),
         Validation.of(found, options.fuse_users, reporter.message) if options.fuse == "validation" else None,
@@ -388,6 +390,23 @@ def evaluate(
 def check_error_rate(run: Run, limits: Limits) -> None:
     """Raise TooManyErrorsError when a larger share of the Cases failed than the limits allow."""
     refuse_errors(sum(record.failed for record in run.records.values()), run.metrics.cases, limits.max_error_rate)
+
+
+def measures_for(
+    measures: str | Sequence[str | Measure] | None, task: Task, answer: str, scale: tuple[float, float]
+) -> tuple[Measure, ...]:
+    """Return the measures of answers in a format, None: the usual ones. Yes and no are no ratings from 1 to 5: there
+    only AUC, which orders, says something.
+
+    Raises InputError as `parse_measures` does, and for a measure that would compare such answers with ratings.
+    """
+    verdicts = task == "rating" and answer == "yes_no" and scale != (0.0, 1.0)
+    chosen = parse_measures("AUC" if measures is None and verdicts else measure_list(measures), task)
+    wrong = [measure for measure in chosen if not isinstance(measure, AUC)] if verdicts else []
+    if wrong:
+        problem = f"{wrong[0]} compares ratings from {scale[0]:g} to {scale[1]:g}, and yes and no are none"
+        raise InputError(problem, field="--measures", hint="choose AUC, or give true ratings of 0 and 1")
+    return chosen
 
 
 def measure_list(measures: str | Sequence[str | Measure] | None) -> str | None:

@@ -14,7 +14,7 @@ from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet
-from llmrank.evaluation.evaluate import make_run, measure_list
+from llmrank.evaluation.evaluate import make_run, measures_for
 from llmrank.evaluation.settings import ScoreSettings, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.files import sha256_of
@@ -23,7 +23,7 @@ from llmrank.prompting.identifiers import identifiers
 from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
 from llmrank.run import CaseRecord, Origin, Run, RunFolder
-from llmrank.run.metrics import case_measures, parse_measures
+from llmrank.run.metrics import Task, case_measures
 from llmrank.types import Answer, AnswerFormat, Case, Failure, Outcome, Question, Reply, Response
 
 
@@ -57,7 +57,8 @@ def score(
     rows = sorted(((row.case, row.response) for row in answered), key=lambda row: row[0].case_id)
     cases, skipped = [case for case, _ in rows], answered.summary.skipped_rows
     task = "rating" if _is_rating(cases, path) else "ranking"
-    chosen = parse_measures(measure_list(measures), task)
+    _check_fit(how.answer, task, path)
+    chosen = measures_for(measures, task, how.answer, how.scale)
     found = CaseSet(
         cases=tuple(cases),
         training=TrainingData(lambda: earlier_events(cases), how.scale),
@@ -92,6 +93,22 @@ def answer_of(case: Case, reply: Reply, how: ScoreSettings, known: AnswerFormat)
         return Answer(Outcome.ERROR, reply.reason)
     question = Question(case.asked, identifiers(how.ids, case.asked), how.top, how.scale)
     return known.read(reply, question)
+
+
+RANKINGS = frozenset(("titles", "permutation", "json", "choice", "one_title", "label_logprobs"))
+RATINGS = frozenset(("rating", "yes_no", "expected_rating"))
+
+
+def _check_fit(answer: str, task: Task, path: Path) -> None:
+    """Raise InputError where llmrank's own answer format reads something else than the rows ask for."""
+    if answer in (RANKINGS if task == "rating" else RATINGS):
+        rows = "a target, to be rated" if task == "rating" else "candidates, to be ranked"
+        hint = (
+            "choose rating or yes_no"
+            if task == "rating"
+            else 'give a row for each item: "target": {"item_id": …, "title": …}, "rating": 4, "response": "Yes"'
+        )
+        raise InputError(f"the rows have {rows}, which {answer} does not do", path=path, field="answer", hint=hint)
 
 
 def _is_rating(cases: Sequence[Case], path: Path) -> bool:

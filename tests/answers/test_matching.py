@@ -56,6 +56,7 @@ def named(text: str, *titles: str) -> tuple[str, str] | None:
         ('Apple MacBook Air 13" M3', "Apple MacBook Air 13-inch M3", "normalised"),
         ("Anker PowerCore 20000", "Anker PowerCore 20000 Portable Charger", "fuzzy"),
         ("Keychron K2 (Version 2)", "Keychron K2 Mechanical Keyboard (Version 2)", "fuzzy"),
+        ("Nivea Cream", "Nivea Cream, Rich, 50 ml", "fuzzy"),
         ("Bosch MUM5 Kitchen Machine", "Bosch MUM5 Kitchen Machine 1000 W", "fuzzy"),
         ("Russell Hobbs Toaster (2-Slice)", "Russell Hobbs 2-Slice Toaster", "fuzzy"),
     ],

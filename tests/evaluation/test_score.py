@@ -30,3 +30,33 @@ def test_a_misspelt_column_beside_the_response_is_found_before_anything_is_writt
     with pytest.raises(InputError, match=r"answers.jsonl, line 1, field 'reponse'.*did you mean 'response'"):
         lr.score(path, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def rated(tmp_path: Path, ratings: tuple[float, ...] = (1, 5, 4, 2)) -> Path:
+    path = tmp_path / "rated.jsonl"
+    rows = [
+        {"user_id": f"u{n}", "target": {"item_id": "i", "title": "Heat"}, "rating": rating, "response": word}
+        for n, (rating, word) in enumerate(zip(ratings, ("No", "Yes", "Yes", "No"), strict=True))
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_yes_and_no_about_ratings_are_measured_by_their_order_alone(tmp_path: Path) -> None:
+    run = lr.score(rated(tmp_path), "yes_no", out=tmp_path / "run")
+    assert [str(measure) for measure in run.metric_settings.measures] == ["AUC"]
+    assert run.metrics["AUC"].value == 1.0
+    with pytest.raises(InputError, match=r"RMSE compares ratings from 1 to 5, and yes and no are none\n.*choose AUC"):
+        lr.score(rated(tmp_path), "yes_no", measures="RMSE", out=tmp_path / "other")
+    both = lr.score(rated(tmp_path, (0, 1, 1, 0)), "yes_no", scale=(0.0, 1.0), out=tmp_path / "third")
+    assert both.metrics["RMSE"].value == 0.0
+
+
+def test_an_answer_format_that_does_not_fit_the_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the rows have a target, to be rated, which titles does not do\n.*yes_no"):
+        lr.score(rated(tmp_path), "titles", out=tmp_path / "run")
+    ranked = tmp_path / "ranked.jsonl"
+    row = {"user_id": "u", "candidates": [{"item_id": "i", "title": "Heat"}], "relevant": ["i"], "response": "4"}
+    ranked.write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match=r'to be ranked, which rating does not do\n.*"target": .*"rating": 4'):
+        lr.score(ranked, "rating", out=tmp_path / "run")

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from llmrank.answers import answer_format
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.backends.vllm import VllmBackend
 from llmrank.data.cases import sample_users
@@ -29,7 +28,6 @@ from llmrank.finetune.settings import PromptTraining, TitleTraining, Training
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
 from llmrank.rankers.options import check_choice
-from llmrank.types import Item, Question
 
 __all__ = ["PromptTraining", "TitleTraining", "export_sft", "finetune"]
 
@@ -113,12 +111,8 @@ def _finetune_titles(
 def _finetune_prompt(
     setup: Setup, read: CaseSettings, out: Path, validation_users: int, settings: PromptTraining, say: Say
 ) -> Mapping[str, Any]:
-    from llmrank.finetune.prompts import AskedCases, no_labels, train_prompt
+    from llmrank.finetune.prompts import AskedCases, train_prompt
 
-    assert setup.template is not None
-    read_by = answer_format(setup.template.answer_for(setup.prompt.view.ids))
-    if not read_by.labels(Question((Item("A", "A"), Item("B", "B")), ("A", "B"))):
-        raise no_labels()  # before anything is fitted or downloaded
     learned, validation = _solved_cases(setup, read, validation_users, settings, say)
     model = resolve_model(setup.model.model, cache=cache_folder(), revision=setup.model.revision, say=say)
     with Session(setup.model, say=say) as session:

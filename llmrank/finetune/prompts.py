@@ -234,21 +234,16 @@ class PromptObjective:
         write_json(out / CARD, card)
 
 
-def no_labels() -> InputError:
-    """Return the error of a prompt whose answers are read as text."""
-    return InputError(
-        "the answers to this prompt are read as text, and what is trained here is the log-probability of a label",
-        field="prompt",
-        hint="use first-token, llamarec, tallrec, pointwise-yes-no, or another prompt with `label_logprobs`, "
-        "`yes_no` or `expected_rating`; for texts write a file for another trainer: `llmrank export-sft`",
-    )
-
-
 def right_label(example: SftExample) -> str:
     """Return the label of an example's right answer; raises InputError where no label is read, or none is right."""
     labels, right = example.request.labels, example.completion.removesuffix(".")
     if not labels:
-        raise no_labels()
+        raise InputError(
+            "the answers to this prompt are read as text, and what is trained here is the log-probability of a label",
+            field="prompt",
+            hint="use first-token, llamarec, tallrec, pointwise-yes-no, or another prompt with `label_logprobs`, "
+            "`yes_no` or `expected_rating`; for texts write a file for another trainer: `llmrank export-sft`",
+        )
     if (found := next((label for label in labels if label.strip() == right), None)) is None:
         problem = f"the right answer {right!r} is none of the labels {', '.join(labels)}"
         hint = "use data whose ratings are whole numbers"

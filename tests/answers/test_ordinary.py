@@ -11,6 +11,7 @@ import pytest
 from llmrank.answers import answer_format
 from llmrank.answers.blocks import split
 from llmrank.types import Item, Outcome, Question, Response
+from tests.answers.asking import items, places, read
 
 SHOWN = ("Heat", "Fargo", "Alien", "Jaws", "Speed")
 ORDERS = (SHOWN, ("Alien", "Heat", "Speed", "Jaws", "Fargo"))
@@ -236,3 +237,87 @@ def test_the_time_of_records_is_linear(record: str) -> None:
 
     # The best of several tries each, compared; no clock alone.
     assert min(seconds(4000) for _ in range(4)) < 8 * max(min(seconds(1000) for _ in range(4)), 0.01)
+
+
+FIVE = items(*(f"{title} (19{70 + at})" for at, title in enumerate(SHOWN)))
+LIST = "\n".join(f"{number}. {item.title}" for number, item in enumerate(FIVE, 1))
+
+
+@pytest.mark.parametrize(
+    "intro",
+    (
+        *("En az iki, en çok beş film önerebilirim:", "Här är minst fem filmer till bästa kvällen:"),
+        *("De bedste først, mindst til sidst — mest action først:", "Legkevésbé sem kétséges, leginkább ezt ajánlom:"),
+        *(
+            "Paling sedikit lima, hingga paling cocok di atas:",
+            "下位から上位ではなく、上位から:",
+            "Nu rekommenderar jag:",
+        ),
+        *("At least to the best of my knowledge:", "The bottom line – top picks:", "Al menos a mi mejor juicio:"),
+        *("Op zijn minst naar mijn beste inschatting:", "The list ends with my best guess:", "Dropped: 0"),
+        *("Anda tidak akan kecewa dengan rekomendasi ini:", "Nem csak akciót ajánlok:", "Not sure about the last two:"),
+        *("Here's the ranking (price dropped for the first):", "Ranked not by price, but by how well they fit:"),
+        *("Ordered by fit, then by price:", "Ends with your favorite:", "I dropped everything to answer this:"),
+    ),
+)
+def test_idioms_turn_no_list_round(intro: str) -> None:
+    assert places(read("titles", f"{intro}\n{LIST}", Question(FIVE))) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "intro",
+    (
+        *(
+            "De la cele mai puțin recomandate la cele mai recomandate:",
+            "Fra svagest til stærkest:",
+            "Van laag naar hoog:",
+        ),
+        *(
+            "Od najniższego do najwyższego:",
+            "От худших к лучшим:",
+            "Dari kurang cocok hingga paling cocok:",
+            "Từ thấp đến cao:",
+        ),
+        *("从最差到最好:", "順位が低い方から:", "가장 안 좋은 것부터 가장 좋은 것까지:", "מהפחות מומלץ ליותר מומלץ:"),
+        *("Do pior até o melhor:", "From the one you'd enjoy least up to the one you'd enjoy most:"),
+    ),
+)
+def test_directions_are_heard_in_their_other_forms(intro: str) -> None:
+    assert places(read("titles", f"{intro}\n{LIST}", Question(FIVE))) == [5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "intro",
+    (
+        "Sorted by price from high to low:",
+        "In no particular order, from highest to lowest:",
+        "Alphabetically, best to worst being impossible:",
+    ),
+)
+def test_what_taste_does_not_order_is_no_ranking(intro: str) -> None:
+    assert read("titles", f"{intro}\n{LIST}", Question(FIVE)).reason == "ambiguous"
+
+
+def test_titles_keep_their_ordinals_and_books_their_authors() -> None:
+    films = items("25th Hour (2002)", "13th Warrior, The (1999)", "Heat (1995)", "6th Day, The (2000)")
+    assert places(read("titles", "- 25th Hour\n- 6th Day\n- 13th Warrior", Question(films))) == [1, 4, 2]
+    books = items("Dune by Frank Herbert", "It by Stephen King", "Misery by Stephen King")
+    assert places(read("titles", "1. Dune by Brian Herbert\n2. Misery", Question(books))) == [3]
+    assert places(read("titles", "It would be Misery.", Question(books))) == [3]
+    assert places(
+        read("titles", "1. The Insider (Dead Man)\n2. Heat", Question(items("Dead Man (1995)", "Heat (1995)")))
+    ) == [2]
+
+
+@pytest.mark.parametrize(
+    "text", ("Da, wo Action ist: nein.", "Nu: ja", "Jo - nee.", "Ei, ja doch.", "Likely yes, likely no")
+)
+def test_words_that_are_others_in_another_language_decide_nothing_beside_a_verdict(text: str) -> None:
+    assert read("yes_no", text, Question(items("Heat (1995)"))).reason == "ambiguous"
+
+
+def test_places_of_something_else_below_entries_are_no_ranks() -> None:
+    text = "Best first:\n" + "\n".join(
+        f"- {item.title}\n  In your list → place {6 - at}" for at, item in enumerate(FIVE, 1)
+    )
+    assert places(read("titles", text, Question(FIVE))) == [1, 2, 3, 4, 5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,14 @@ def test_an_answer_format_that_does_not_fit_the_rows_is_refused(tmp_path: Path) 
     ranked.write_text(json.dumps(row) + "\n")
     with pytest.raises(InputError, match=r'to be ranked, which rating does not do\n.*"target": .*"rating": 4'):
         lr.score(ranked, "rating", out=tmp_path / "run")
+
+
+def test_the_rows_that_the_docs_show_are_measured(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text("utf-8")
+    ranking, rating = re.findall(r"```json\n(.+)\n```", page)
+    for answer, row, measure in (("titles", ranking, "HR@1"), ("rating", rating, "MAE")):
+        path = tmp_path / f"{answer}.jsonl"
+        path.write_text(row)
+        run = lr.score(path, answer, out=tmp_path / answer)
+        assert run.metrics[measure].value == (1.0 if answer == "titles" else 0.0)
+        assert run.metrics.outcomes["ok"] == 1

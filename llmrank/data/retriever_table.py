@@ -1,7 +1,8 @@
 """A retriever's table as a candidate file: a row per user and item (long), or a row per user with lists (wide).
 
 Everything stays in Arrow columns, so that a price, a date or an embedding of an item comes out with the type and the
-value with which it went in: columns that have no role become fields of the candidates.
+value with which it went in: columns that have no role become fields of the candidates, or those of the Case where all
+candidates of each Case have one value.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS
+from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS, misspelt_field
 from llmrank.data.candidates import FAULTS_SHOWN, refuse_rows
 from llmrank.data.rows import (
     Arrow,
@@ -38,7 +39,7 @@ from llmrank.errors import InputError
 
 pc: Any = pyarrow.compute
 ROLES = ("user", "item", "title", "score", "rank", "relevant", "case")
-"""What a column may be to us; every other one is an attribute of the item, but for the time of a Case."""
+"""What a column may be to us; every other one is an attribute of the item, or of the Case."""
 
 _NO_CANDIDATES = "Cases without candidates are left out"
 _BETWEEN = "\x1f"
@@ -124,12 +125,34 @@ def candidate_table(
             made["history"] = pa.array([past or query for past, query in pairs])
     known_pasts = int(np.count_nonzero(pc.list_value_length(made["history"]))) if pasts else 0
     left_out["Cases have an empty history"] += len(keys) - known_pasts
-    made["candidates"] = _list_column(lengths, rows.fields, rows.order)
+    own = [name for name in table.data.column_names if name not in (*names.values(), *made)]
+    of_case = _of_the_case(rows, own, starts, lengths)
+    if of_case:
+        left_out[f"Cases have columns of their own: {', '.join(of_case)}"] += len(keys)
+    fields = {name: column for name, column in rows.fields.items() if name not in of_case}
+    made["candidates"] = _list_column(lengths, fields, rows.order)
     if relevant is None:
         relevant, relevant_of = _column_gains(table, names, rows, left_out), "case"
     if relevant:
         made["relevant"] = _relevant(named[relevant_of], relevant_of, made["candidates"], relevant, left_out)
-    return pa.table(made)
+    return pa.table(made | of_case)
+
+
+def _of_the_case(
+    rows: _Proposed, own: Sequence[str], starts: NDArray[np.intp], lengths: NDArray[np.int64]
+) -> dict[str, Arrow]:
+    """Return the columns of the table that are about Cases, as texts: in each Case they have one value for all
+    candidates, and not the same in all Cases (the user's country)."""
+    found: dict[str, Arrow] = {}
+    for name in own if (lengths > 1).any() else ():
+        column = rows.fields.get(name)
+        if column is None or pa.types.is_nested(column.type) or misspelt_field([name]) is not None:
+            continue
+        values = column.take(pa.array(rows.order))
+        codes = values.dictionary_encode().indices.fill_null(-1).to_numpy()
+        if (codes == np.repeat(codes[starts], lengths)).all() and len(np.unique(codes[starts])) > 1:
+            found[name] = values.take(pa.array(starts)).cast(pa.string())
+    return found
 
 
 def case_keys(users: Arrow, cases: Arrow) -> Arrow:

@@ -371,3 +371,15 @@ def test_the_prompt_of_a_published_entry_is_its_very_text(shared_data: Callable[
         (message,) = template.render(case.blinded(), template.question(case))
         text = f"### Instruction:\n{entry['instruction']}\n\n### Input:\n{entry['input']}\n\n### Response:"
         assert message.content.rstrip().endswith(text)
+
+
+def test_a_column_about_the_user_becomes_one_of_the_case(tmp_path: Path) -> None:
+    path = tmp_path / "proposed.csv"
+    path.write_text(
+        "user,item,title,score,price,country\na,1,Soap,3,2.5,FR\na,2,Comb,2,1.0,FR\nb,1,Soap,5,2.5,IT\nb,3,Towel,1,9.0,IT\n"
+    )
+    _, notes = convert(path, "table", tmp_path / "candidates.parquet")
+    cases = list(CandidateFile(tmp_path / "candidates.parquet").cases())
+    assert [case.columns for case in cases] == [{"country": "FR"}, {"country": "IT"}]
+    assert {name for case in cases for item in case.candidates for name in item.attributes} == {"price"}
+    assert "2 Cases have columns of their own: country" in notes

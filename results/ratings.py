@@ -1,6 +1,7 @@
 """Rating prediction: means, trained models and a language model on the very same events (Kang et al. 2023).
 
     python results/ratings.py FOLDER ml-100k --asked 500 --learned 512
+    python results/ratings.py FOLDER ml-1m --asked 0 --models mf mlp --without-language
 
 Training holds the oldest 90% of all ratings by time, where all have one; else of each user's, in their order. A Case is
 one later rating of a user who has training ratings; `--asked` are drawn by the seed. The language model sees the user's
@@ -83,14 +84,14 @@ def means(split: Split, users: NDArray[np.int32], items: NDArray[np.int32]) -> M
     }
 
 
-def predictions(split: Split, cases: Sequence[Case], seed: int) -> Iterator[tuple[str, Values]]:
+def predictions(split: Split, cases: Sequence[Case], models: Sequence[str], seed: int) -> Iterator[tuple[str, Values]]:
     """Yield the name of each model without language, and what it predicts."""
     user_at = {user: at for at, user in enumerate(split.dataset.users)}
     item_at = {item.item_id: at for at, item in enumerate(split.dataset.items)}
     users = np.array([user_at[case.user_id] for case in cases], np.int32)
     items = np.array([item_at[case.target.item_id] for case in cases if case.target], np.int32)
     yield from means(split, users, items).items()
-    for name in MODELS:
+    for name in models:
         fitted = tuned_model(name, split, seed=seed).fit(split)
         predicted = np.empty(len(cases))
         for user in np.unique(users):
@@ -127,6 +128,7 @@ def main() -> None:
     parser.add_argument("--learned", type=int, default=512, help="windows that the language model learns from")
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", nargs="*", default=MODELS, help="trained models beside the means")
     parser.add_argument("--without-language", action="store_true", help="only the means and the trained models")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
@@ -141,7 +143,7 @@ def main() -> None:
     print("| | RMSE | MAE | AUC | RMSE less that of mf |\n|---|---|---|---|---|")
     best: Ratings | None = None
     rows: list[tuple[str, Ratings]] = []
-    for name, predicted in predictions(split, cases, given.seed):
+    for name, predicted in predictions(split, cases, given.models, given.seed):
         rows.append((name, replace(truth, predicted=np.clip(predicted, 1, 5))))
         best = rows[-1][1] if name == "mf" else best
     for name, judged in rows:

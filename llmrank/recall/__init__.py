@@ -55,6 +55,9 @@ TRAINED: tuple[type[TrainedModel], ...] = (
 TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = MappingProxyType(
     {
         "ease": ((0, 0, {"l2": 100.0}), (500_000, 0, {"l2": 500.0})),
+        # Weights decay at every step, and of more ratings each user and item sees a smaller share of the steps.
+        "mf": ((500_000, 0, {"weight_decay": 1e-05}),),
+        "mlp": ((500_000, 0, {"weight_decay": 3e-05}),),
         # Of a large catalogue every step sees a small part: more steps in an epoch take no longer and learn more.
         "sasrec": ((0, 5_000, {"batch": 16}),),
         "hstu": ((0, 5_000, {"batch": 16}), (0, 10_000, {"learning_rate": 0.001, "dropout": 0.5})),
@@ -62,7 +65,7 @@ TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = Mappin
 )
 """Model -> from how many training events and items on -> settings; elsewhere the model's own defaults hold. EASE's,
 iALS's and BPR's, and HSTU's from ten thousand items on, come from `tests/benchmarks/recall_search.py`; the batch from
-learning curves (results/recall.md)."""
+learning curves (results/recall.md); the decay of the rating models from validation on ml-1m (results/finetune.md)."""
 
 
 GROUP = "llmrank.recall"

@@ -1,4 +1,5 @@
-"""Searches the settings of the recall models, by NDCG@10 on validation events that are cut from the training events.
+"""Searches the settings of the recall models, by NDCG@10 on validation events that are cut from the training events; of
+the rating models by the RMSE, shown negative.
 
 `python -m tests.benchmarks.recall_search FOLDER --data ml-100k ml-latest-small --models ease ials …`
 
@@ -34,6 +35,8 @@ GRID: Mapping[str, Mapping[str, tuple[float, ...]]] = {
     "hstu": {"learning_rate": (0.003, 0.001), "batch": (16, 64), "dropout": (0.2, 0.5)},
     "sasrec": {"learning_rate": (0.003, 0.001), "batch": (16, 64), "dropout": (0.2, 0.5)},
     "bert4rec": {"learning_rate": (0.003, 0.001), "mask_probability": (0.2, 0.4)},
+    "mf": {"weight_decay": (0.0003, 0.0001, 0.00003, 0.00001)},
+    "mlp": {"weight_decay": (0.0003, 0.0001, 0.00003, 0.00001)},
 }
 
 
@@ -66,7 +69,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the results are kept")
     parser.add_argument("--data", nargs="+", default=["ml-100k", "ml-latest-small"])
-    parser.add_argument("--models", nargs="+", default=list(GRID), choices=list(GRID))
+    models = [name for name in GRID if name not in ("mf", "mlp")]
+    parser.add_argument("--models", nargs="+", default=models, choices=list(GRID))
     parser.add_argument("--show", action="store_true", help="print the table of what is done, and try nothing")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
@@ -92,9 +96,10 @@ def main() -> None:
         for (data, name, settings), found in sorted(results.items(), key=lambda one: (*one[0][:2], -one[1]["value"]))
         if data in {Path(one).name for one in given.data} and name in given.models
     ]
-    what = "Settings of the recall models: NDCG@10 on validation events, full catalogue, seed 0, one thread"
+    measure = "-RMSE" if {*given.models} <= {"mf", "mlp"} else "NDCG@10"
+    what = f"Settings of the recall models: {measure} on validation events, seed 0, one thread"
     print(heading(what, "python -m tests.benchmarks.recall_search FOLDER", "torch", "torch-rechub", "implicit"))
-    print(table(("data", "model", "settings", "NDCG@10", "epoch", "CPU seconds"), rows))
+    print(table(("data", "model", "settings", measure, "epoch", "CPU seconds"), rows))
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ TUNED: Mapping[str, tuple[tuple[int, int, Mapping[str, Setting]], ...]] = Mappin
     }
 )
 """Model -> from how many training events and items on -> settings; elsewhere the model's own defaults hold. EASE's,
-iALS's, BPR's and the rating models', and HSTU's from ten thousand items on, come from `tests/benchmarks/recall_search.py`;
-the batch from learning curves (results/recall.md)."""
+iALS's, BPR's and the rating models', and HSTU's from ten thousand items on, come from
+`tests/benchmarks/recall_search.py`; the batch from learning curves (results/recall.md)."""
 
 
 GROUP = "llmrank.recall"

@@ -139,7 +139,7 @@ DIRECTIONS = (
         "til", "Fra minst til mest anbefalt"),
     Direction("Finnish", r"(?:huonoimma|heikoimma)sta|vähiten \w+sta", r"parhaaseen|vahvimpaan|eniten", "",
         "Huonoimmasta parhaaseen"),
-    Direction("Hungarian", r"leg(?:rosszabb|gyengébb)\w*|legkevésbé \w+", r"(?:a )?leg(?:jobb\w*|erősebb\w*|inkább)",
+    Direction("Hungarian", r"(?:a )?leg(?:rosszabb|gyengébb)\w*|legkevésbé \w+", r"(?:a )?leg(?:jobb\w*|erősebb\w*|inkább)",
         "", "A legrosszabbtól a legjobbig"),
     Direction("Turkish", r"en (?:kötü|düşük|zayıf|az)[^\s.,:;]*(?: [^\s.,:;]+[dt][ae]n)?",
         r"en (?:iyi|yüksek|uygun|güçlü|çok)[^\s.,:;]*(?: [^\s.,:;]+[dt][ae]n)?", "",

@@ -135,7 +135,8 @@ _CHANGES = _any_of(
     r"\b(?:ignore|disregard|discard|scrap|withdraw)\b.{0,40}\b(?:above|list|ranking|order)\b",
     r"\b(?:order|list|ranking) (?:above )?(?:is|was) (?:\w+ )?(?:random|arbitrary|wrong|reversed|incorrect|made up"
     r"|in no)",
-    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|(?<!partner would )\bdisagree\b",
+    r"^\W*(?:is|are|was) (?:wrong|incorrect|not (?:right|correct))\b|\bi (?:\w+ )?disagree\b"
+    r"|\bdisagree\b[^.\n]{0,40}\b(?:order|ranking|list|this|that|above)\b",
     r"\b(?:other|opposite) way a?round\b|\bexactly the (?:opposite|reverse)\b|\bhard to say\b"
     r"|\b(?:not sure|unsure) (?:which|of the order|about the order)",
 )
@@ -180,7 +181,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
     last = intro.rstrip().rpartition("\n")[2]
     return (
         any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
-        or (_UNORDERED.search(last) is not None and _ORDERED_YET.search(last) is None)
+        or bool(_unordered(last))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or _GROUPED.search(said) is not None
         or len({*_CONDITIONS.findall(said)}) > 1
@@ -190,11 +191,15 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
 
 
 def is_unordered(intro: str) -> bool:
-    """Return whether the line before a list says that it is in no order, or in one that taste does not make; of what is
-    equally good another list may well be the ranking, but this one may be it too."""
-    last = intro.rstrip().rpartition("\n")[2]
-    found = _UNORDERED.search(last)
-    return found is not None and found[0].lower() != "equally" and _ORDERED_YET.search(last) is None
+    """Return whether the line before a list says that it is in no order, or in one that taste does not make; but not
+    where all are called equally good, for then this list may be meant as well as another."""
+    return _unordered(intro.rstrip().rpartition("\n")[2]) not in ("", "equally")
+
+
+def _unordered(line: str) -> str:
+    """Return the words of a line that say so, in lower case; "" where it has none, or calls the list a ranking too."""
+    found = None if _ORDERED_YET.search(line) else _UNORDERED.search(line)
+    return found[0].lower() if found else ""
 
 
 def asks_back(after: str) -> bool:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmrank.data.dataset import Split
-from llmrank.recall.ratings import RatingLearner, RatingModel
+from llmrank.recall.ratings import MLP, RatingLearner
 from llmrank.recall.training import Learner, library
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransformerMLP(RatingModel):
+class TransformerMLP(MLP):
     """The transformer with a perceptron of Kang et al. 2023 (arXiv:2305.06474): what a transformer makes of the newest
     events, each an item and its rating, and the candidate's embedding go through a perceptron, beside the biases of
     user and item.
@@ -28,22 +27,12 @@ class TransformerMLP(RatingModel):
     """
 
     name: ClassVar[str] = "transformer_mlp"
-    least: ClassVar[Mapping[str, int]] = MappingProxyType({"hidden": 2})
     learning_rate: float = 0.001
     dimension: int = 32
     heads: int = 2
     blocks: int = 1
     length: int = 20
     """Newest events that the model sees."""
-    hidden: int = 64
-    """Units of the first of two hidden layers; the second has half as many."""
-    dropout: float = 0.2
-
-    def layers(self) -> nn.Module:
-        """Return the perceptron."""
-        return library("torch_rechub.basic.layers").MLP(
-            2 * self.dimension, dims=[self.hidden, self.hidden // 2], activation="relu", dropout=self.dropout
-        )
 
     def learner(self, split: Split) -> Learner:
         """Return an untrained model."""

@@ -141,18 +141,26 @@ def candidate_table(
 def _of_the_case(
     rows: _Proposed, own: Sequence[str], starts: NDArray[np.intp], lengths: NDArray[np.int64]
 ) -> dict[str, Arrow]:
-    """Return the columns of the table that are about Cases, as texts: in each Case they have one value for all
-    candidates, and not the same in all Cases (the user's country)."""
+    """Return the columns of the table that are about Cases, as texts (the user's country): in each Case all candidates
+    have one value, and some item has different ones in two Cases, so that the value is not the item's."""
     found: dict[str, Arrow] = {}
-    for name in own if (lengths > 1).any() else ():
+    order = pa.array(rows.order)
+    items = rows.item.take(order).dictionary_encode().indices.to_numpy().astype(np.int64)
+    for name in own:
         column = rows.fields.get(name)
-        if column is None or pa.types.is_nested(column.type) or misspelt_field([name]) is not None:
+        if column is None or not _is_plain(column.type) or misspelt_field([name]) is not None:
             continue
-        values = column.take(pa.array(rows.order))
-        codes = values.dictionary_encode().indices.fill_null(-1).to_numpy()
-        if (codes == np.repeat(codes[starts], lengths)).all() and len(np.unique(codes[starts])) > 1:
+        values = column.take(order)
+        codes = values.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
+        differs = len(np.unique(items * (codes.max(initial=0) + 2) + codes + 1)) > len(np.unique(items))
+        if differs and (codes == np.repeat(codes[starts], lengths)).all():
             found[name] = values.take(pa.array(starts)).cast(pa.string())
     return found
+
+
+def _is_plain(kind: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
+    """Return whether values of this type are texts, numbers, moments, or true and false."""
+    return is_text(kind) or pa.types.is_primitive(kind)
 
 
 def case_keys(users: Arrow, cases: Arrow) -> Arrow:

@@ -383,3 +383,12 @@ def test_a_column_about_the_user_becomes_one_of_the_case(tmp_path: Path) -> None
     assert [case.columns for case in cases] == [{"country": "FR"}, {"country": "IT"}]
     assert {name for case in cases for item in case.candidates for name in item.attributes} == {"price"}
     assert "2 Cases have columns of their own: country" in notes
+
+
+def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> None:
+    path = tmp_path / "proposed.csv"
+    path.write_text("user,item,title,score,price\na,1,Soap,3,2.5\na,2,Comb,2,2.5\nb,3,Towel,5,9.0\nb,4,Brush,1,9.0\n")
+    convert(path, "table", tmp_path / "candidates.parquet")
+    cases = list(CandidateFile(tmp_path / "candidates.parquet").cases())
+    assert all(case.columns == {} for case in cases)
+    assert all("price" in item.attributes for case in cases for item in case.candidates)

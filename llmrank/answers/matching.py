@@ -216,9 +216,11 @@ class TitleIndex:
     @cached_property
     def _unbranded(self) -> dict[str, tuple[int, ...]]:
         """The titles of products with numbers in them, without their first word: the brand."""
-        plain = ((title.whole.partition(" ")[2], at) for at, title in enumerate(self._titles) if not title.year)
+        brands = [len(normalised(item.title.partition(" ")[0]).split()) for item in self._items]  # Audio-Technica
+        undated = ((title.whole.split(" "), at) for at, title in enumerate(self._titles) if not title.year)
+        plain = ((" ".join(words[brands[at] :]), at) for words, at in undated)
         models = ((rest, at) for rest, at in plain if any(one.search(rest) for one in (_MODEL, _LONG_NUMBER, _SIZE)))
-        return _positions((rest, at) for rest, at in models if len(rest.split()) > 2)
+        return _positions((rest, at) for rest, at in models if len(rest.split()) > (1 if _MODEL.search(rest) else 2))
 
     @cached_property
     def _before_comma(self) -> dict[str, tuple[int, ...]]:

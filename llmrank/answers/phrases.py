@@ -232,7 +232,7 @@ _GRADES = (
     (
         2,
         r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up|honou?rable|also worth"
-        r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?",
+        r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?|worth (?:an? \w+|consider\w+|watch\w+|try\w+)",
     ),
     (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
 )

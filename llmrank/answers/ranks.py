@@ -126,6 +126,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         return _undecided((columns[one], columns[other]), (named[one], named[other]), is_map)
     if not is_map and not any(role == "item" for role in roles) and _disagree([named[at] for at in fit]):
         return Listing([found[0] for found in named[item] if found], ambiguous=True)
+    if is_map and not any(roles) and len(fit) == 2 and counts(columns[0]) and _are_others(columns[1], named):
+        return Listing([found[0] for found in named[1]], ambiguous=True)  # {"1": 7, "2": 6}: scores, or items
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
     by_scores = False
@@ -158,6 +160,12 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         order = None  # "chance_of_giving_up": 0.72
     mentions = [one for at in order or () for one in named[item][at][:1]]
     return Listing(mentions, ordered=order != [*range(len(rows))], scored=by_scores, ambiguous=order is None)
+
+
+def _are_others(values: Sequence[str], named: Sequence[Sequence[list[Mention]]]) -> bool:
+    """Return whether the second column names an item in each row, none of them twice."""
+    whole = all(value.isdigit() and found and found[0].match for value, found in zip(values, named[1], strict=True))
+    return whole and len({*values}) == len(values)
 
 
 def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:

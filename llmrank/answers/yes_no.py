@@ -35,7 +35,8 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta"
+    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|(?:will|would)_\w{{2,12}}|output"
+    rf"|i(?:['’]d| would| will|['’]ll) say|antwort|réponse|respuesta|resposta"
     rf"|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
     rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}"

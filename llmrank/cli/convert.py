@@ -16,7 +16,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.command(
     epilog="""\b
 Examples:
-  llmrank convert lists.csv --from table --items items.csv -o cases.parquet
+  llmrank convert lists.csv --items items.csv -o cases.parquet
   llmrank convert run.txt --from trec --items items.csv --qrels qrels.txt \\
     -o cases.parquet
 """
@@ -25,9 +25,10 @@ Examples:
 @click.option(
     "--from",
     "source",
-    required=True,
+    default="table",
     type=click.Choice(["table", "trec", "lists", "rank_llm", "tallrec"]),
-    help="A retriever's table; TREC run; `user<TAB>item item …` (LLMRank); rank_llm requests; TALLRec's test set.",
+    help="A retriever's table; TREC run; `user<TAB>item item …` (LLMRank); rank_llm requests; TALLRec's test set.  "
+    "[default: table]",
 )
 @option("--items", type=_FILE, help="Table with ids and titles (CSV, Parquet, RecBole .item).")
 @option("--histories", type=_FILE, help="What the users did before: RecBole .inter, a sequence file, or a table.")

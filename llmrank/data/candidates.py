@@ -407,7 +407,7 @@ def arrow_table(source: ArrowTable | DataFrame) -> Arrow:
 
 def _convert_hint(path: Path | str) -> str:
     if isinstance(path, Path):
-        return f"convert it: llmrank convert {path} --from table -o candidates.parquet"
+        return f"convert it: llmrank convert {path} -o candidates.parquet"
     return "convert it: llmrank.convert(table, items=…, histories=…, relevant=…)"
 
 

@@ -23,7 +23,7 @@ from llmrank.data.candidate_row import attribute_text, parquet_schema
 from llmrank.data.candidate_writing import case_table, check_free, json_line, write_lines, write_tables
 from llmrank.data.candidates import FAULTS_SHOWN, Source, arrow_table, file_format, refuse_rows
 from llmrank.data.lines import text_lines
-from llmrank.data.recbole import read_atomic_events, read_atomic_items
+from llmrank.data.recbole import read_atomic_events, read_atomic_items, without_types
 from llmrank.data.retriever_table import (
     ROLES,
     Gains,
@@ -262,7 +262,7 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
 
 
 def _table(source: Source, what: str) -> Table:
-    return read_table(source) if isinstance(source, Path) else Table(what, arrow_table(source))
+    return without_types(read_table(source) if isinstance(source, Path) else Table(what, arrow_table(source)))
 
 
 def _file(proposed: Source, format: str) -> Path:  # noqa: A002 - the word that people use

@@ -56,11 +56,22 @@ def _atomic(path: Path) -> tuple[Table, dict[str, str]]:
     kinds: dict[str, str] = {}
     for header in table.data.column_names:
         name, colon, kind = header.rpartition(":")
-        if not colon or kind not in {"token", "token_seq", "float", "float_seq"}:
+        if not colon or kind not in _KINDS:
             hint = "write it as name:token, name:token_seq, name:float or name:float_seq"
             raise InputError("the column has no RecBole type", path=path, line=1, field=header, hint=hint)
         kinds[name] = kind
     return replace(table, data=table.data.rename_columns(list(kinds))), kinds
+
+
+_KINDS = ("token", "token_seq", "float", "float_seq")
+
+
+def without_types(table: Table) -> Table:
+    """Return a table whose headers all have a RecBole type (`user_id:token`) with the names alone; another as it is."""
+    names = [header.rpartition(":") for header in table.data.column_names]
+    if any(not name or kind not in _KINDS for name, _, kind in names):
+        return table
+    return replace(table, data=table.data.rename_columns([name for name, _, _ in names]))
 
 
 def _genres(text: str) -> str | None:

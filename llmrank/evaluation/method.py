@@ -183,10 +183,6 @@ class Composer:
     def _baseline_alone(self) -> Ranker:
         settings = self.settings
         assert settings.ranker is not None
-        if settings.first is not None or settings.prompt is not None:
-            problem = f"{settings.ranker} makes no model calls, so it takes neither a prompt nor a first stage"
-            hint = "leave that out, or choose a --ranker that asks a model"
-            raise InputError(problem, field="--prompt" if settings.prompt is not None else "--first", hint=hint)
         check_options(settings.ranker, settings.options)
         return self._baseline(settings.ranker)
 
@@ -293,9 +289,9 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
     template = None
     if settings.first is not None:
         check_name(settings.first, "--first")
-    if settings.ranker in WITHOUT_PROMPT:
+    if settings.ranker in WITHOUT_PROMPT or not needs_model(settings):
         _refuse_prompt(settings, own)
-    elif own is not None or needs_model(settings):
+    else:
         template = template_of(settings, own)
     name = method_name(settings, template)
     check_options(name, settings.options)
@@ -305,12 +301,16 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
 
 def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None = None) -> None:
     """Raise InputError for what is said of a prompt beside a method that asks with none."""
-    used, given, usual = {"ranker", "order", "first"}, flat(settings), flat(PromptSettings())
+    used, given, usual = {"ranker", "order"}, flat(settings), flat(PromptSettings())
+    problem = f"{settings.ranker} makes no model calls, and does nothing with it"
+    hint = "leave that out, or choose a --ranker that asks a model"
+    if settings.ranker in WITHOUT_PROMPT:
+        used |= {"first"}
+        problem = f"{settings.ranker} shows the history as a list of titles, and asks with no prompt"
+        hint = "leave that out, or choose another --ranker"
     about = [setting.name for setting in settings_of(PromptSettings) if setting.inside != "options"]
     said = [name for name in about if name not in used and given[name] != usual[name]]
     if own is not None or said:
-        problem = f"{settings.ranker} shows the history as a list of titles, and asks with no prompt"
-        hint = "leave that out, or choose another --ranker"
         raise InputError(problem, field=said[0] if said else "prompt", hint=hint)
 
 

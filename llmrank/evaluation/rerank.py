@@ -181,6 +181,10 @@ class RerankJob:
         Raises InputError for settings that parts cannot keep.
         """
         store = self.setup.model.store
+        idle = {"--actors": self.scale.actors, "--gpus-per-actor": self.scale.gpus_per_actor}
+        if self.scale.engine != "ray" and (given := [name for name, value in idle.items() if value is not None]):
+            hint = "give --engine ray too, or leave it out"
+            raise InputError("without Ray there are no actors", field=given[0], hint=hint)
         shard = None if self.scale.shard is None else Shard.parse(self.scale.shard)
         if self.is_divided(candidates):
             self._check_parts()

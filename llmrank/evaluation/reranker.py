@@ -186,7 +186,7 @@ class Reranker(Closable):
                 case, self._method.ranker, self._session.caller, self._method.order.arrange, deadline=self.deadline
             )
         except LlmrankError as error:
-            reason = str(error)
+            reason = " ".join(str(error).split())  # one line, for logs
         except asyncio.CancelledError:
             # By the caller, who no longer listens, or by `close`, which must not look like it.
             reason = "closed"

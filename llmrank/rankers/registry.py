@@ -118,7 +118,7 @@ def refuse_idle(names: Sequence[str | None], options: RankerOptions) -> None:
     methods = [BUILDERS.get(name, WITHOUT_PROMPT.get(name, BASELINES.get(name))) for name in names if name is not None]
     if None in methods:
         return
-    read = {"seed", "repeats", "first", "fuse", "fuse_term", "calibrate"}
+    read = {"seed", "first", "fuse", "fuse_term", "calibrate"} | ({"repeats"} if names[0] not in BASELINES else set())
     read |= {one for method in methods if method is not None for one in signature(method).parameters}
     read |= {"combine"} if options.repeats != 1 else set()
     read |= {"first_top"} if len(methods) > 1 else set()
@@ -134,6 +134,7 @@ _NEEDS = {
     "combine": "give --repeats too: there is one ranking to combine",
     "first_top": "give --first too: nothing preselects",
     "fuse_users": "give --fuse validation too: no weight is chosen",
+    "repeats": "leave it out, or choose a --ranker that asks a model",
 }
 """Options that say how another one works."""
 

@@ -62,3 +62,13 @@ def test_what_is_nested_as_deep_as_allowed_can_be_read_again(tmp_path: Path) -> 
     CliRunner().invoke(convert, arguments, catch_exceptions=False)
     (case,) = read_cases(tmp_path / "out.parquet")
     assert case.candidates[0].title == "[" * 99
+
+
+def test_a_table_is_read_without_saying_so_and_with_the_types_of_recbole(tmp_path: Path) -> None:
+    (tmp_path / "proposed.csv").write_text("user_id:token,item_id:token,title:token_seq,score:float\n7,a,Heat,0.5\n")
+    ran = CliRunner().invoke(convert, [str(tmp_path / "proposed.csv"), "-o", str(tmp_path / "out.jsonl")])
+    assert ran.exit_code == 0, ran.output
+    assert json.loads((tmp_path / "out.jsonl").read_text()) == {
+        "user_id": "7",
+        "candidates": [{"item_id": "a", "title": "Heat", "score": 0.5}],
+    }

@@ -382,10 +382,10 @@ def test_a_file_that_changes_after_it_was_checked_is_not_read_on(tmp_path: Path)
         ("a.jsonl", b"\x1f\x8b\x08\x00", "this is a gzip file"),
         ("a.jsonl", b"[\n{}]", "JSON array"),
         ("a.jsonl", b'{\n  "user_id": 1\n}', "on several lines"),
-        ("a.jsonl", b"user_id,item_id,score\n1,2,0.5\n", "--from table"),
-        ("a.jsonl", b'{"user_id": 1, "item_id": 2, "score": 0.5}\n', "--from table"),
+        ("a.jsonl", b"user_id,item_id,score\n1,2,0.5\n", "llmrank convert"),
+        ("a.jsonl", b'{"user_id": 1, "item_id": 2, "score": 0.5}\n', "llmrank convert"),
         ("a.parquet", b'{"user_id": 1}', "no Parquet file"),
-        ("a.csv", b"user_id,item_id\n", "--from table"),
+        ("a.csv", b"user_id,item_id\n", "llmrank convert"),
         ("a.json", b"[]", "jq"),
     ],
 )
@@ -403,13 +403,13 @@ def test_a_long_table_in_parquet_is_told_how_to_become_candidates(tmp_path: Path
     )
     with pytest.raises(InputError, match="looks like a long table") as caught:
         read_cases(path)
-    assert f"llmrank convert {path} --from table" in caught.value.hint
+    assert f"llmrank convert {path} -o" in caught.value.hint
 
 
 def test_a_table_whose_columns_nobody_knows_is_refused_once_and_not_row_by_row(tmp_path: Path) -> None:
     table = pa.table({"member": ["1", "1"], "sku": ["a", "b"], "sim": [1.0, 2.0]})
     pq.write_table(table, path := tmp_path / "a.parquet")
-    for source, command in ((path, f"convert {path} --from table"), (table, "llmrank.convert(table, items=")):
+    for source, command in ((path, f"convert {path} -o"), (table, "llmrank.convert(table, items=")):
         with pytest.raises(InputError, match="no column 'candidates' among member, sku, sim") as caught:
             read_cases(source)
         assert command in caught.value.hint

@@ -53,6 +53,13 @@ def test_what_are_no_cases_to_rank_is_said(candidates: Any, message: str) -> Non
         ranked(candidates)
 
 
+@pytest.mark.parametrize(("setting", "option"), [("actors", "--actors"), ("gpus_per_actor", "--gpus-per-actor")])
+def test_actors_without_ray_are_refused(setting: str, option: str, tmp_path: Path) -> None:
+    (path := tmp_path / "in.jsonl").write_text(json.dumps(ROWS[0]) + "\n")
+    with pytest.raises(InputError, match=f"field '{option}': without Ray there are no actors"):
+        ranked(path, tmp_path / "out.jsonl", **{setting: 2})
+
+
 @pytest.mark.parametrize(("setting", "value"), [("ranker", "oracle"), ("order", "target-at-0")])
 def test_what_needs_the_truth_is_refused(setting: str, value: str, tmp_path: Path) -> None:
     cases = [lr.Case("a", (), (A, B), relevant=("2",))]

@@ -190,6 +190,7 @@ def test_a_key_that_is_refused_later_does_not_raise() -> None:
         assert ranks.rank(["Heat"], FILMS).outcome is lr.Outcome.OK
         ranking = ranks.rank(["Fargo"], FILMS)
         assert ranking.outcome is lr.Outcome.ERROR and sorted(ranking.order) == sorted(FILMS)
+        assert "401" in ranking.reason and "\n" not in ranking.reason, "one line of a service's log"
 
 
 @pytest.mark.parametrize("text", ["", "I cannot do that.", "[9] > [9]", "<html>", "\x00" * 100, "[" * 5000])

@@ -6,6 +6,7 @@ import errno
 import re
 from dataclasses import fields, is_dataclass
 from difflib import SequenceMatcher, get_close_matches
+from importlib import import_module
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -38,6 +39,14 @@ def one_line(text: str, most: int = 300) -> str:
     """Return foreign text in one line of at most `most` characters, safe for a console."""
     line = " ".join(text[: 4 * most].split())
     return safe_for_console(line if len(line) <= most else f"{line[: most - 1]}…")
+
+
+def module_of(extra: str, name: str) -> Any:  # noqa: ANN401 - a module
+    """Return a module that an extra of llmrank installs; raises MissingError where it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingError(f"{error.name} is not installed", hint=f"pip install 'llmrank[{extra}]'") from error
 
 
 class LlmrankError(Exception):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 """A default for functions; a field's default must be hashable and picklable, which this is not."""
+Task = Literal["ranking", "rating"]
+"""What is asked about a Case: an order of its candidates, or the rating of its target."""
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple, cast
 
-from llmrank.answers.normalise import one_line
+from llmrank.answers.normalise import decoded, one_line
 
 Kind = Literal["number", "bracket", "bullet", "letter", "roman", "rank", "none"]
 
@@ -637,7 +637,7 @@ def _json_block(value: object) -> Block | None:
             return Block("json")  # the schema of the answer is repeated
         low = {key.casefold(): key for key in table}
         if "name" in low and (said := next((low[key] for key in _ARGUMENTS if key in low), "")) and len(table) < 6:
-            inner = _decoded(table[said])
+            inner = decoded(table[said])
             return _json_block(inner) if _RANKS.search(str(table[low["name"]])) else Block("json")
         for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
             if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
@@ -688,14 +688,6 @@ def _records(records: list[dict[str, str]]) -> Block | None:
         return None
     rows = [Row(tuple(record.get(head, "") for head in heads), 0) for record in records]
     return Block("json", rows=rows, header=tuple(heads))
-
-
-def _decoded(value: object) -> object:
-    """Return what a text of JSON is, any other value as it is."""
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        return value
 
 
 _RANKS = re.compile(r"rank|order|sort|recommend|answer|result|respon|final|submit", re.IGNORECASE)

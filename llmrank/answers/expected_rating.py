@@ -10,18 +10,16 @@ import math
 from dataclasses import dataclass
 
 from llmrank.answers.label_logprobs import logprobs
-from llmrank.answers.outcome import answered, unparsed
+from llmrank.answers.outcome import LEAST_MASS, TextFormat, answered, unparsed
 from llmrank.answers.rating import rating_labels
-from llmrank.types import Answer, Question, Response, Structured
+from llmrank.types import Answer, Question, Response
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectedRating:
+class ExpectedRating(TextFormat):
     """Reads an expected rating from the log-probabilities of rating labels; the text is not looked at."""
 
     name: str = "expected_rating"
-    least_mass: float = 0.5
-    """Below this probability of all labels together, the answer is flagged (repair `low_label_mass`)."""
 
     def read(self, response: Response, question: Question) -> Answer:
         """Return the expectation in `value`, and the probability of each label in `scores`.
@@ -37,7 +35,7 @@ class ExpectedRating:
             return unparsed(response, "label", "label_missing")
         repairs = {
             "missing": len([label for label in rating_labels(question) if label.strip() not in given]),
-            "low_label_mass": int(mass < self.least_mass),
+            "low_label_mass": int(mass < LEAST_MASS),
         }
         value = sum(float(label) * p for label, p in given.items()) / mass
         value = min(max(value, low), high)  # rounding takes 5 to 5.000000000000001
@@ -46,10 +44,6 @@ class ExpectedRating:
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return the ratings of the scale."""
         return rating_labels(question)
-
-    def structured(self, question: Question) -> Structured | None:
-        """Return None: the text is not looked at."""
-        return None
 
 
 def _rating(label: str) -> float | None:

@@ -549,13 +549,11 @@ class _Reader:
             run = parts
         others = [word for word in words if word.kind == "other"]
         alone = len({word.text for word in run}) == 1
-        if _ARE_BOTH.match(text, run[-1].end):
-            return Listing([self.mention(word, line.number) for word in run], weak=True, ambiguous=True)
         together = _BOTH.search(text[: run[0].start][-30:])
         if len(run) == 2 and re.fullmatch(r"\W{0,3}(?:and|&)\W{0,3}", text[run[0].end : run[-1].start]):
             together = together or re.match(r"[\])*]{0,3}: ", text[run[-1].end :])  # [1] and [2]: in another edition
         twice = len(run) - len({word.text for word in run}) > 1  # both A > B and B > A
-        if not alone and (len(run) == 2 or twice) and together:
+        if _ARE_BOTH.match(text, run[-1].end) or (not alone and (len(run) == 2 or twice) and together):
             return Listing([self.mention(word, line.number) for word in run], weak=True, ambiguous=True)
         before = text[: run[0].start]
         mentions = [self.mention(word, line.number) for word in run]

@@ -9,17 +9,15 @@ import math
 from dataclasses import dataclass
 
 from llmrank.answers.identifiers import Identifiers
-from llmrank.answers.outcome import answered, missing, unparsed
-from llmrank.types import Answer, Question, Response, Structured
+from llmrank.answers.outcome import LEAST_MASS, TextFormat, answered, missing, unparsed
+from llmrank.types import Answer, Question, Response
 
 
 @dataclass(frozen=True, slots=True)
-class LabelLogprobs:
+class LabelLogprobs(TextFormat):
     """Reads the order of the items from the log-probabilities of their labels; the text is not looked at."""
 
     name: str = "label_logprobs"
-    least_mass: float = 0.5
-    """Below this probability of all labels together, the answer is flagged (repair `low_label_mass`)."""
 
     def read(self, response: Response, question: Question) -> Answer:
         """Return the items in `ranked` (equal ones in the order shown) and the natural-log probabilities of their
@@ -34,17 +32,13 @@ class LabelLogprobs:
         mass = sum(map(math.exp, scores.values()))
         repairs = {
             "missing": missing(len(scores), len(question.items), None),
-            "low_label_mass": int(mass < self.least_mass),
+            "low_label_mass": int(mass < LEAST_MASS),
         }
         return answered(Response(""), repairs, ranked=tuple(scores), scores=scores, label_mass=mass)
 
     def labels(self, question: Question) -> tuple[str, ...]:
         """Return the labels of the items."""
         return Identifiers.of(question).texts
-
-    def structured(self, question: Question) -> Structured | None:
-        """Return None: the text is not looked at."""
-        return None
 
 
 def logprobs(response: Response) -> dict[str, float]:

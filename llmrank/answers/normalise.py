@@ -133,7 +133,7 @@ def normalise(text: str) -> str:
     """Return a text without HTML, LaTeX and what is struck out, its signs written in one way."""
     text = text[:LIMIT]
     if '\\"' in text and text.lstrip()[:1] == '"':
-        text = _decoded(text)
+        text = str(decoded(text))  # what begins with a quotation mark is a text in any case
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     if "一、" in text and "二、" in text:
@@ -206,13 +206,12 @@ def _listed(program: str) -> str:
     return "\n".join(("", *printed[-len(lists) :], ""))
 
 
-def _decoded(text: str) -> str:
-    """Return the text that a JSON string is; any other text as it is."""
+def decoded(value: object) -> object:
+    """Return what a text of JSON says; any other value as it is."""
     try:
-        value: object = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, str) else text
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
 
 
 def folded(text: str) -> str:

@@ -101,8 +101,12 @@ NEXT_QUESTION = re.compile(r"\n ?(?:Question|Q|User|Human):")
 """Where a model goes on with a question of its own."""
 
 
+LEAST_MASS = 0.5
+"""Below this probability of all labels together, an answer is flagged (repair `low_label_mass`)."""
+
+
 class TextFormat:
-    """Base of the formats that read the text alone: they need no log-probabilities, and are not constrained."""
+    """Base of the answer formats. Unless one says otherwise, it reads no log-probabilities and constrains no text."""
 
     __slots__ = ()
 

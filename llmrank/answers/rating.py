@@ -111,8 +111,8 @@ _CHANGED = re.compile(
 _CONVERTED = re.compile(
     r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:(?:correspond|translat|equat|convert|map)\w{0,3}"
     rf"|(?:com|work)(?:es?|s|ing)(?: out)?) to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
-    r"|\b(?:(?:mapped|converted|translated|scaled) (?:on ?)?to|which,? on) (?:the|your)\b[^!?\n]{0,30}\bscale\b[^!?\n]{0,60}"
-    r"(?:\bis|\bgives|\bbecomes|=|:)"
+    r"|\b(?:(?:mapped|converted|translated|scaled) (?:on ?)?to|which,? on) (?:the|your)\b[^!?\n]{0,30}\bscale\b"
+    r"[^!?\n]{0,60}(?:\bis|\bgives|\bbecomes|=|:)"
     rf" (?:an? |about )?[*_]{{0,3}}{_DIGITS.replace('value', 'scaled')}(?! ?(?:/|out of))",
     re.IGNORECASE,
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
 from llmrank.answers.normalise import SHORT, plain_text
-from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, answered, looks_like_error, unparsed
+from llmrank.answers.outcome import LEAST_MASS, NEXT_QUESTION, TAKEN_BACK, answered, looks_like_error, unparsed
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -108,8 +108,6 @@ class YesNo:
     """Reads the probability of yes. Without log-probabilities it is 1 or 0, by the first yes or no of the text."""
 
     name: str = "yes_no"
-    least_mass: float = 0.5
-    """Below this probability of yes and no together, the answer is flagged (repair `low_label_mass`)."""
 
     def read(self, response: Response, question: Question) -> Answer:
         """Return P(yes) / (P(yes) + P(no)) in `value`, and the two in `scores`; unparsed
@@ -122,7 +120,7 @@ class YesNo:
             )
             if not yes or not no:  # a missing one is not replaced by a guess
                 return unparsed(response, "label", "label_missing")
-            repairs = {"low_label_mass": int(yes + no < self.least_mass)}
+            repairs = {"low_label_mass": int(yes + no < LEAST_MASS)}
             return answered(
                 Response(""), repairs, value=yes / (yes + no), scores={"Yes": yes, "No": no}, label_mass=yes + no
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from llmrank.errors import InputError, MissingError
+from llmrank.errors import InputError, module_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,12 +23,8 @@ LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 """The linear layers of a decoder layer of Llama and its relatives."""
 
 
-def training_module(name: str) -> Any:  # noqa: ANN401 - a module
-    """Return a module of the extra `finetune`; raises MissingError where it is not installed."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+training_module = partial(module_of, "finetune")
+"""Returns a module of the extra `finetune` (see `module_of`)."""
 
 
 def open_base(folder: Path, layers: int, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -59,7 +59,8 @@ def open_replay(path: Path, model: str) -> ReplayBackend:
     names the one. Raises InputError when there is no Store, or when it is unclear whose answers are meant.
     """
     if path.is_dir():
-        return ReplayBackend(open_stores(path), _asked_backend(path))
+        manifest = _manifest(path)
+        return ReplayBackend(_open_stores(manifest, path), _asked_backend(manifest, path))
     store = Store(path, read_only=True)
     known = store.identities()
     chosen = known if len(known) == 1 else [identity for identity in known if identity.get("model") == model]
@@ -71,22 +72,19 @@ def open_replay(path: Path, model: str) -> ReplayBackend:
     return ReplayBackend([store], chosen[0])
 
 
-def open_stores(run: Path) -> list[Store]:
-    """Return every Store, open for reading, that a Run's answers went into and that is still there.
-
-    Raises InputError where none is, saying where they were.
-    """
-    named = [run / text for text in _manifest(run).get("stores", [])]
+def _open_stores(manifest: Mapping[str, Any], run: Path) -> list[Store]:
+    """Open for reading the Stores that hold the Run's answers. Raises InputError where none is there any more."""
+    named = [run / text for text in manifest.get("stores", [])]
     there = [path for path in named if path.is_file()]
     if not there:
-        gone = ", ".join(map(str, named)) or "not noted: the Run was made before that was kept"
-        hint = "name the file it has moved to: --backend replay:FILE; or, for `llmrank reparse`, --store FILE"
+        gone = ", ".join(map(str, named)) or "none is noted"
+        hint = "name the file it has moved to: --backend replay:FILE"
         raise InputError(f"the Store of this Run is not there ({gone})", path=run, hint=hint)
     return [Store(path, read_only=True) for path in there]
 
 
-def _asked_backend(run: Path) -> dict[str, str]:
-    identity = _manifest(run)["settings"].get("backend")
+def _asked_backend(manifest: Mapping[str, Any], run: Path) -> dict[str, str]:
+    identity = manifest["settings"].get("backend")
     if not isinstance(identity, dict):
         raise InputError("nobody was asked in this Run", path=run, hint="name a Run of `llmrank eval`")
     return {str(name): str(value) for name, value in identity.items()}

@@ -32,9 +32,7 @@ Example:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File, JSON lines.")
 @options.settings_options(PromptSettings, "prompt and method")
 @options.settings_options(CaseSettings, "data", without=["data", "users", "skip_bad_rows"])
-@options.option(
-    "--users", default=0, show_default=True, type=click.IntRange(0), help="Users drawn by the seed; 0: all."
-)
+@options.users_option
 @options.settings_options(ModelSettings, "model")
 @options.json_option
 @options.config_option

@@ -16,9 +16,7 @@ from llmrank.evaluation.settings import CaseSettings, PromptSettings, gather, se
 from llmrank.finetune import VALIDATION_USERS
 from llmrank.finetune.settings import PromptTraining, TitleTraining
 
-PYTHON_ONLY = {
-    *("warm_up", "checkpoint_seconds", "dtype", "window", "events", "dropout", "whitening", "tokens"),
-}
+PYTHON_ONLY = {"warm_up", "checkpoint_seconds", "dtype", "window", "events", "dropout", "whitening", "tokens"}
 """Settings of a training that have no option."""
 BOTH = {setting.name for setting in settings_of(TitleTraining)}
 PROMPT_ONLY = {setting.name for setting in settings_of(PromptTraining)} - BOTH

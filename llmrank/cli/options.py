@@ -221,6 +221,9 @@ config_option = option(
 )
 json_option = option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 dry_run_option = option("--dry-run", is_flag=True, help="Count calls, tokens and, with --prices, money; send nothing.")
+users_option = option(
+    "--users", default=0, show_default=True, type=click.IntRange(0), help="Users drawn by the seed; 0: all."
+)
 measures_option = option("--measures", default=None, help="Such as NDCG@10,HR@5,MRR; or RMSE,MAE,AUC.")
 
 EVALUATION: Mapping[type, str] = {

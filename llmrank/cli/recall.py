@@ -34,9 +34,7 @@ Examples:
     "or one of another package.",
     envvar="LLMRANK_RECALL",
 )
-@options.option(
-    "--users", default=0, show_default=True, type=click.IntRange(0), help="Users drawn by the seed; 0: all."
-)
+@options.users_option
 @options.settings_options(
     CaseSettings,
     "data",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from operator import add, sub
 
 from llmrank.engine.driver import drive, with_recall_order
@@ -74,14 +74,7 @@ class Estimate:
     """The tokens of the answers that the Store has."""
 
     def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(
-            self.cases + other.cases,
-            self.most + other.most,
-            self.likely + other.likely,
-            self.most_left + other.most_left,
-            self.likely_left + other.likely_left,
-            self.stored + other.stored,
-        )
+        return Estimate(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
     @property
     def cached_share(self) -> float | None:

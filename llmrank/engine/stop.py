@@ -22,11 +22,6 @@ class StopSignal:
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     @property
-    def requested(self) -> bool:
-        """Whether the run is to stop."""
-        return self._requests > 0
-
-    @property
     def at_once(self) -> bool:
         """Whether it is to stop without waiting for the calls under way."""
         return self._requests > 1

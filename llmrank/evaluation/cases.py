@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import starmap
 from numbers import Real
 from pathlib import Path
 from typing import Any, cast, overload
@@ -16,11 +17,10 @@ from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
-from llmrank.evaluation.method import Task
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
 from llmrank.progress import Say, silent
-from llmrank.types import Case, Event, Item
+from llmrank.types import Case, Event, Item, Task
 
 FILE_SUFFIXES = (".jsonl", ".parquet", ".gz", ".json", ".csv", ".tsv", ".txt", ".xlsx")
 
@@ -296,7 +296,7 @@ def _of_users(
         cases, evaluation, manifest["recall"] = _recalled(split, drawn, settings, say)
     return CaseSet(
         cases=tuple(cases),
-        training=TrainingData(partial(_as_cases, histories(split)), dataset.rating_scale or (1.0, 5.0)),
+        training=TrainingData(partial(starmap, Case, histories(split).items()), dataset.rating_scale or (1.0, 5.0)),
         evaluation=evaluation,
         task=task,
         target_forced=settings.force_target,
@@ -330,10 +330,6 @@ def validation_cases(
     held = held_out(inner)
     drawn = sample_users(held, users or len(held), settings.seed)
     return _of_users(inner, drawn, settings, task, say=say)
-
-
-def _as_cases(train: Mapping[str, tuple[Event, ...]]) -> Iterator[Case]:
-    return (Case(user_id, history) for user_id, history in train.items())
 
 
 def reachable(cases: Iterable[Case]) -> list[Case]:

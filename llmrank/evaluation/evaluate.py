@@ -42,9 +42,9 @@ from llmrank.prompting import PromptTemplate
 from llmrank.rankers.order import Order
 from llmrank.recall import RecallModel
 from llmrank.run import CaseRecord, Origin, Run, RunFolder, load_run
-from llmrank.run.metrics import MetricSettings, Task, case_measures, metrics, parse_measures
+from llmrank.run.metrics import MetricSettings, case_measures, metrics, parse_measures
 from llmrank.store import keyed
-from llmrank.types import Backend, Case, Message, Ranker
+from llmrank.types import Backend, Case, Message, Ranker, Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from llmrank.answers import answer_format
 from llmrank.backends.base import NullBackend
@@ -29,9 +29,7 @@ from llmrank.rankers.registry import (
     refuse_idle,
 )
 from llmrank.rankers.repeated import AskedAgain
-from llmrank.types import AnswerFormat, Backend, Case, Ranker
-
-Task = Literal["ranking", "rating"]
+from llmrank.types import AnswerFormat, Backend, Case, Ranker, Task
 
 
 @dataclass(frozen=True, slots=True)

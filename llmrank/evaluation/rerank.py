@@ -275,10 +275,9 @@ def counted(outcomes: Mapping[str, int]) -> str:
 
 
 def rerank_files(
-    candidates: Path, output: Path, job: RerankJob, *, force: bool = False, reporter: Reporter | None = None
+    candidates: Path, output: Path, job: RerankJob, *, force: bool = False, reporter: Reporter
 ) -> Reranked:
     """Rerank a candidate file into a file, or each file of a folder into a folder (see `rerank`)."""
-    reporter = reporter or Reporter()
     partitions = job.divide(candidates, output, reporter)
     if job.is_divided(candidates):
         results, budget = _rerank_partitions(job, partitions, reporter, force=force)

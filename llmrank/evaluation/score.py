@@ -23,8 +23,8 @@ from llmrank.prompting.identifiers import identifiers
 from llmrank.rankers.listwise import from_answer
 from llmrank.rankers.pointwise import from_values
 from llmrank.run import CaseRecord, Origin, Run, RunFolder
-from llmrank.run.metrics import Task, case_measures
-from llmrank.types import Answer, AnswerFormat, Case, Failure, Outcome, Question, Reply, Response
+from llmrank.run.metrics import case_measures
+from llmrank.types import Answer, AnswerFormat, Case, Failure, Outcome, Question, Reply, Response, Task
 
 
 def score(

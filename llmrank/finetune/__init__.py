@@ -17,7 +17,7 @@ from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.cases import CaseSet, cases_of, names_file, prepare, reachable, validation_cases
 from llmrank.evaluation.fusing import Validation
-from llmrank.evaluation.method import Method, Task, tasks_of
+from llmrank.evaluation.method import Method, tasks_of, template_task
 from llmrank.evaluation.session import Session, is_here
 from llmrank.evaluation.settings import CaseSettings, ModelSettings, PromptSettings, gather
 from llmrank.evaluation.setup import Setup
@@ -28,6 +28,7 @@ from llmrank.finetune.settings import PromptTraining, TitleTraining, Training
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
 from llmrank.rankers.options import check_choice
+from llmrank.types import Task
 
 __all__ = ["PromptTraining", "TitleTraining", "export_sft", "finetune"]
 
@@ -224,7 +225,7 @@ def _task(setup: Setup) -> Task:
     """Return what the prompt asks for; raises InputError where there is none."""
     if setup.template is None:
         raise InputError("there is no prompt", field="prompt", hint="name one, such as --prompt rankgpt")
-    return "rating" if setup.template.front.task == "rating" else "ranking"
+    return template_task(setup.template)
 
 
 def _without_profile(setup: Setup, say: Say) -> Setup:

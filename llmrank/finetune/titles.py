@@ -39,9 +39,9 @@ from llmrank.finetune.sequences import TitleSequences, split_data
 from llmrank.finetune.settings import TitleTraining
 from llmrank.measures import Judgements
 from llmrank.progress import Say, silent
+from llmrank.rankers.baselines import by_score
 from llmrank.rankers.fusion import choose_fusion
 from llmrank.rankers.next_title import item_text
-from llmrank.rankers.ranking import rank_by_score
 from llmrank.types import Case, Ranking
 
 LEAST_VALIDATION = 20
@@ -236,12 +236,11 @@ def already_seen(shown: Tensor, wanted: Tensor, there: Tensor, items: int) -> Te
 
 def rank_titles(model: TitleModel, cases: Sequence[Case]) -> list[Ranking]:
     """Return the Ranking of each Case by the model's scores."""
-    found: list[Ranking] = []
-    for case in cases:
-        history = [item_text(event.item) for event in case.history]
-        scores = model.scores(history, [item_text(item) for item in case.candidates])
-        found.append(rank_by_score({item.item_id: one for item, one in zip(case.candidates, scores, strict=True)}))
-    return found
+
+    def scores(case: Case) -> list[float]:
+        return model.scores([item_text(event.item) for event in case.history], [*map(item_text, case.candidates)])
+
+    return [by_score(case, scores(case)) for case in cases]
 
 
 def choose_title_fusion(out: Path, model: Model, validation: Validation, recall: str, *, say: Say) -> Mapping[str, Any]:
@@ -261,5 +260,4 @@ def choose_title_fusion(out: Path, model: Model, validation: Validation, recall:
 
 def mean_value(rankings: Sequence[Ranking], cases: Sequence[Case]) -> float:
     """Return the mean NDCG@10 of the Rankings of these Cases."""
-    judged = Judgements.from_rankings(rankings, [case.relevant for case in cases])
-    return float(MEASURE.per_case(judged).mean())
+    return float(MEASURE.per_case(Judgements.from_cases(rankings, cases)).mean())

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import unified_diff
 from functools import partial
-from itertools import product, takewhile
+from itertools import product
+from os.path import commonprefix
 from pathlib import Path
 
 from llmrank.errors import InputError, nearest
@@ -82,7 +83,7 @@ def transcript(messages: Sequence[Message]) -> str:
 
 def shared_prefix(one: Sequence[Message], other: Sequence[Message]) -> str:
     """Return the longest text with which both transcripts begin: what a prefix cache can share."""
-    return _shared(transcript(one), transcript(other))
+    return commonprefix((transcript(one), transcript(other)))  # noqa: RUF071 - characters are what is meant
 
 
 def difference(before: Sequence[Message], after: Sequence[Message], names: tuple[str, str]) -> Iterator[str]:
@@ -308,7 +309,7 @@ def _obedient(
     solved = replace(case, rating=high) if rates else replace(case, relevant=ids)
     other = replace(case, rating=question.scale[0]) if rates else replace(case, relevant=())
     texts = [template.render_shot(one, view=view) for one in (solved, other)]
-    yield Response(texts[0][len(_shared(*texts)) :]), high if rates else ids
+    yield Response(texts[0][len(commonprefix(texts)) :]), high if rates else ids  # noqa: RUF071
 
 
 def _case(template: PromptTemplate, *, bare: bool = False) -> Case:
@@ -330,10 +331,6 @@ def _case(template: PromptTemplate, *, bare: bool = False) -> Case:
     scores = None if bare else tuple(0.7531 + number / 10_000 for number in range(len(items)))
     case = Case("marked user", tuple(events), items, scores, relevant=(items[5].item_id,))
     return replace(case, target=item("target", 0), rating=4.0) if template.front.about_one_item else case
-
-
-def _shared(one: str, other: str) -> str:
-    return "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _masked(text: str, case: Case) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Literal
 
 from llmrank.errors import InputError
-from llmrank.types import Case, Event, Item
+from llmrank.types import Case, Event, Item, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +36,7 @@ class ShotPool:
             tuple(items[item_id] for item_id in sorted(items)),
         )
 
-    def choose(
-        self, case: Case, count: int, seed: int, task: Literal["ranking", "rating"], candidates: int = 10
-    ) -> tuple[Case, ...]:
+    def choose(self, case: Case, count: int, seed: int, task: Task, candidates: int = 10) -> tuple[Case, ...]:
         """Return `count` solved Cases of other users; each ends before its user's last event, which is the answer.
 
         Drawn by `Random(f"{seed}:{user_id}")`, whatever the order of the pool. Rating: target and rating are those of

@@ -133,16 +133,11 @@ class Scored(ByScore):
         known = self.known[case.case_id]
         return [known[item.item_id] for item in case.asked]
 
-    def rank(self, case: Case) -> RankingSteps:
-        """Return the candidates by score, or the target with its rating."""
-        yield from ()
-        known = self.known[case.case_id]
-        return rank_by_score({item.item_id: known[item.item_id] for item in case.asked})
-
 
 def by_score(case: Case, scores: Iterable[float]) -> Ranking:
-    """Return the candidates by score, highest first; equal ones are tied, and stand in the order given."""
-    return rank_by_score({item.item_id: score for item, score in zip(case.candidates, scores, strict=True)})
+    """Return the candidates by score, highest first; or the target with its rating. Equal ones are tied, and stand in
+    the order given."""
+    return rank_by_score({item.item_id: score for item, score in zip(case.asked, scores, strict=True)})
 
 
 # --- rating ---------------------------------------------------------------------------------------------------------

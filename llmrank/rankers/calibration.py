@@ -16,7 +16,7 @@ from annotated_types import Ge
 
 from llmrank.errors import InputError
 from llmrank.rankers.calls import side_by_side, with_candidates
-from llmrank.rankers.ranking import has_no_result, merge_outcomes
+from llmrank.rankers.ranking import has_no_result, merge_outcomes, rank_by_score
 from llmrank.types import Case, Item, Needs, Ranking, RankingSteps, WrappedRanker
 
 PLACEHOLDER = "N/A"
@@ -71,8 +71,8 @@ class Calibrated(WrappedRanker):
             item_id: seen[item_id] - strength * (expected[item_id] - uniform) if seen[item_id] else -math.inf
             for item_id in ranking.order
         }
-        order = tuple(sorted(ranking.order, key=lambda item_id: -scores[item_id]))
-        return replace(ranking, order=order, scores=tuple(scores[item_id] for item_id in order))
+        best_first = rank_by_score(scores)
+        return replace(ranking, order=best_first.order, scores=best_first.scores)
 
 
 def adaptive_strength(probabilities: Collection[float]) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from llmrank.errors import InputError, nearest
-from llmrank.rankers.ranking import has_no_result
+from llmrank.rankers.ranking import has_no_result, rank_by_score
 from llmrank.types import Case, Ranking, RankingSteps, WrappedRanker
 
 RecallTerm = Literal["scores", "ranks"]
@@ -56,8 +56,8 @@ class Fusion:
             item_id: recalled[item_id] if infinite else score + self.weight * recalled[item_id]
             for item_id, score in zip(ranking.order, ranking.scores, strict=True)
         }
-        order = tuple(sorted(ranking.order, key=lambda item_id: -total[item_id]))
-        return replace(ranking, order=order, scores=tuple(total[item_id] for item_id in order), named=None)
+        best_first = rank_by_score(total)
+        return replace(ranking, order=best_first.order, scores=best_first.scores, named=None)
 
 
 def recall_terms(case: Case, term: RecallTerm) -> dict[str, float]:

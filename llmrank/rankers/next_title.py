@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llmrank.rankers.ranking import trivial_ranking
+from llmrank.rankers.ranking import rank_by_score, trivial_ranking
 from llmrank.types import (
     BaseRanker,
     Case,
@@ -67,5 +67,4 @@ class NextTitle(BaseRanker):
         found = reply.label_logprobs or {}
         if any(label not in found for label in labels):
             return Ranking(tuple(texts), named=0, outcome=Outcome.UNPARSED, reason="label_missing")
-        order = tuple(sorted(texts, key=lambda item_id: -found[texts[item_id]]))
-        return Ranking(order, tuple(found[texts[item_id]] for item_id in order))
+        return rank_by_score({item_id: found[text] for item_id, text in texts.items()})

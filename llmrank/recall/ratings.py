@@ -85,19 +85,26 @@ class RatingLearner(NetworkLearner):
         torch = library("torch")
         for at in range(0, len(order), self.model.batch):
             rows = order[at : at + self.model.batch]
-            added = self.network(torch.from_numpy(self.user[rows]), torch.from_numpy(self.item[rows]))
             wanted = torch.from_numpy((self.rating[rows] - self.mean).astype(np.float32))
-            yield torch.nn.functional.mse_loss(added, wanted), len(rows)
+            yield torch.nn.functional.mse_loss(self.added(rows), wanted), len(rows)
 
     def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the predicted rating of every item."""
-        torch = library("torch")
         found = np.full((len(users), self.items), self.mean)
         for row, user in enumerate(users.tolist()):
             if self.known_user[user]:
-                added = self.network(torch.full((self.items,), user), torch.arange(self.items)).numpy()
-                found[row] += np.where(self.known_item, added, 0.0)
+                found[row] += np.where(self.known_item, self.added_by(user).numpy(), 0.0)
         return np.clip(found, *self.scale)
+
+    def added(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return what is added to the mean rating in these training events."""
+        torch = library("torch")
+        return self.network(torch.from_numpy(self.user[rows]), torch.from_numpy(self.item[rows]))
+
+    def added_by(self, user: int) -> Tensor:
+        """Return what is added to the mean rating when this user rates each item now."""
+        torch = library("torch")
+        return self.network(torch.full((self.items,), user), torch.arange(self.items))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

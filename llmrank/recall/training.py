@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib
 import io
 import json
 import math
@@ -14,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from llmrank import files
 from llmrank.data.dataset import Interactions, Split
 from llmrank.data.splits import events_left
-from llmrank.errors import InputError, MissingError, differences
+from llmrank.errors import InputError, differences, module_of
 from llmrank.files import cannot_write, write_whole
 from llmrank.recall.model import Fitted, RecallModel, preferences
 
@@ -390,13 +389,8 @@ def ndcg(model: Fitted, wanted: Interactions) -> float:
     return float((1 / np.log2(places + 2)).sum() / len(wanted))
 
 
-def library(module: str) -> Any:  # noqa: ANN401 - untyped libraries
-    """Return a module of the extra `recall`; MissingError where it is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        hint = "pip install 'llmrank[recall]'"
-        raise MissingError(f"{module.partition('.')[0]} is not installed", hint=hint) from error
+library = partial(module_of, "recall")
+"""Returns a module of the extra `recall` (see `module_of`)."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -51,29 +50,18 @@ class _HistoryLearner(RatingLearner):
         self.length = model.length
         self._build = lambda: _network(model, users, items)
 
-    def steps(self, order: NDArray[np.int64], rng: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
-        """Yield the squared error of each step."""
-        torch = library("torch")
-        for at in range(0, len(order), self.model.batch):
-            rows = order[at : at + self.model.batch]
-            users = self.user[rows]
-            state = self.network.state(*self._before(rows, self.first[users]))
-            added = self.network(torch.from_numpy(users), torch.from_numpy(self.item[rows]), state)
-            wanted = torch.from_numpy((self.rating[rows] - self.mean).astype(np.float32))
-            yield torch.nn.functional.mse_loss(added, wanted), len(rows)
+    def added(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return what is added to the mean rating in these training events."""
+        torch, users = library("torch"), self.user[rows]
+        state = self.network.state(*self._before(rows, self.first[users]))
+        return self.network(torch.from_numpy(users), torch.from_numpy(self.item[rows]), state)
 
-    def predictions(self, users: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return the predicted rating of every item."""
+    def added_by(self, user: int) -> Tensor:
+        """Return what is added to the mean rating when this user rates each item now."""
         torch = library("torch")
-        found = np.full((len(users), self.items), self.mean)
-        items = torch.arange(self.items)
-        for row, user in enumerate(users.tolist()):
-            if self.known_user[user]:
-                newest = self._before(self.first[user + 1 : user + 2], self.first[user : user + 1])
-                state = self.network.state(*newest).expand(self.items, -1)
-                added = self.network(torch.full((self.items,), user), items, state).numpy()
-                found[row] += np.where(self.known_item, added, 0.0)
-        return np.clip(found, *self.scale)
+        newest = self._before(self.first[user + 1 : user + 2], self.first[user : user + 1])
+        state = self.network.state(*newest).expand(self.items, -1)
+        return self.network(torch.full((self.items,), user), torch.arange(self.items), state)
 
     def _before(self, ends: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Return items (from 1; 0: none) and ratings, less their mean, of the newest events before each end."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from statistics import fmean
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, Self, TypeVar, get_args
 
 import numpy as np
 
@@ -34,7 +34,7 @@ from llmrank.rankers.baselines import ByScore, MeanName, MeanRating, Popularity,
 from llmrank.rankers.ranking import add_counts
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import TextTable, between, estimate, in_words, number
-from llmrank.types import Case, Outcome, Ranker, Ranking, Usage, adapter
+from llmrank.types import Case, Outcome, Ranker, Ranking, Task, Usage, adapter
 
 T = TypeVar("T")
 RANKING_MEASURES = "HR@1,HR@10,NDCG@5,NDCG@10,MRR"
@@ -257,9 +257,6 @@ class Metrics:
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; raises ValueError for anything else."""
         return adapter(cls).validate_python(content)
-
-
-Task = Literal["ranking", "rating"]
 
 
 def parse_measures(measures: str | Sequence[Measure] | None, task: Task) -> tuple[Measure, ...]:

@@ -128,6 +128,12 @@ class Case:
         return self.candidates if self.target is None else (self.target,)
 
     @property
+    def recall_places(self) -> Sequence[int]:
+        """The places of the candidates in recall order: by score, equal ones and those without scores as they stand."""
+        scores, places = self.recall_scores, range(len(self.candidates))
+        return places if scores is None else sorted(places, key=scores.__getitem__, reverse=True)
+
+    @property
     def gain_of(self) -> Mapping[str, float]:
         """The gain of each relevant item: 1 where relevance is binary."""
         return dict(zip(self.relevant, self.gains or [1.0] * len(self.relevant), strict=True))

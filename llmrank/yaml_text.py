@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -64,10 +65,35 @@ def read_yaml(source: str, path: Path, *, first_line: int = 1) -> tuple[dict[Any
     return cast("dict[Any, Any]", values), lines
 
 
+_PLAIN = (
+    ("null", r"~|null|Null|NULL|", [*"~nN", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", [*"-+0123456789"]),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+", [*"-+.0123456789"]),
+    ("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", [*"-+."]),
+    ("merge", "<<", ["<"]),
+)
+"""What a value without quotes is, if it is no text: the tag, the pattern, and what it begins with."""
+
+
+def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """Return them as PyYAML has them, by first character."""
+    found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for tag, pattern, firsts in _PLAIN:
+        for first in firsts:
+            found.setdefault(first, []).append((f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})$")))
+    return found
+
+
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, without aliases, bounded in depth, and with a line for every value it cannot read."""
+    """PyYAML's safe loader, without aliases, bounded in depth, and with a line for every value it cannot read.
+
+    Of plain words and numbers those of YAML 1.2 are no text (its core schema, 10.3.2): `off` is the word that it says,
+    and not false; `010` and `1:30` are no numbers.
+    """
 
     levels = 0
+    yaml_implicit_resolvers = _resolvers()
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - as PyYAML has it
         event = self.peek_event()

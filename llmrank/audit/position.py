@@ -86,9 +86,10 @@ def _correlation(story: CaseStory) -> float:
 
 
 def _third(story: CaseStory) -> int | None:
-    """Return in which third of the prompt the first relevant item stood; None where the recall stage missed it."""
+    """Return in which third of the prompt the relevant item stood; None where there is none, or more than one: the more
+    there are, the earlier the first of them stands."""
     places = [place for place, item in enumerate(story.shown) if item.item_id in story.case.relevant]
-    return 3 * places[0] // len(story.shown) if places else None
+    return 3 * places[0] // len(story.shown) if len(places) == 1 else None
 
 
 def _sentence(rows: Sequence[AuditRow], against_chance: Sequence[AuditRow]) -> str:

@@ -1,10 +1,10 @@
 """The form in which an endpoint takes a Request: every sampling field that it knows, and none that it refuses.
 
-Endpoints take different parameters. When one refuses a parameter by name, the call is sent again without it, and later
-calls leave it out. The Store's key does not change: it holds the Request as the ranker made it, and what the endpoint
-takes follows from its URL and model, which are in the key. So a second session, which looks into the Store before the
-endpoint has refused anything, finds the answers of the first; and two Requests that differ, if only in a temperature
-that the endpoint ignores, never share an answer.
+Endpoints take different parameters. When one refuses a parameter by name, the call is sent again without it; once that
+is answered, later calls leave it out too. The Store's key does not change: it holds the Request as the ranker made it,
+and what the endpoint takes follows from its URL and model, which are in the key. So a second session, which looks into
+the Store before the endpoint has refused anything, finds the answers of the first; and two Requests that differ, if
+only in a temperature that the endpoint ignores, never share an answer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from llmrank.backends.thinking import BUDGETS, SWITCHES, effort, template_arguments
@@ -69,6 +70,8 @@ class Dialect:
         """The parameters that the endpoint does not take."""
         self.replaced: dict[str, str] = {}
         """The parameters that it takes under another name."""
+        self._learned: dict[str, str] = {}
+        """What is to be said of each of them, once an answer has come."""
 
     @property
     def concessions(self) -> Mapping[str, object]:
@@ -142,8 +145,27 @@ class Dialect:
         first["content"] = "\n\n".join([*system, first["content"]])
         return others
 
-    def do_without(self, name: str, said: str) -> None:
-        """Send from now on what the endpoint takes in the parameter's place, or nothing."""
+    def without(self, name: str, said: str) -> Dialect:
+        """Return the dialect in which a refused call is sent again: with what the endpoint takes in the parameter's
+        place, or nothing. `said` is the refusal.
+
+        What it refused may be this call's own words, among which stands the name of a parameter: nothing is learned
+        until `adopt`.
+        """
+        trial = copy(self)
+        trial.left_out, trial.replaced, trial._learned = {*self.left_out}, {**self.replaced}, {**self._learned}
+        trial._do_without(name, said)
+        return trial
+
+    def adopt(self, trial: Dialect) -> None:
+        """Send from now on what the endpoint has answered; say what is new in it."""
+        for name, line in trial._learned.items():
+            if name in trial.left_out - self.left_out or trial.replaced.get(name) != self.replaced.get(name):
+                self._say(line)
+        self.left_out |= trial.left_out
+        self.replaced |= trial.replaced
+
+    def _do_without(self, name: str, said: str) -> None:
         milder = [one for one in MILDER if re.search(rf"\b{one}\b", said)]
         if name == "max_tokens" and name not in self.replaced:
             self._replace(name, "max_completion_tokens")
@@ -153,16 +175,20 @@ class Dialect:
         elif name == "reasoning_effort" and milder and name not in self.replaced:
             self._replace(name, milder[0])
         else:
-            self.leave_out(name, "refuses")
+            self._leave_out(name, "refuses")
 
     def leave_out(self, name: str, why: str) -> None:
         """Send the parameter no more; `why` is said."""
+        self._leave_out(name, why)
+        self._say(self._learned[name])
+
+    def _leave_out(self, name: str, why: str) -> None:
         self.left_out.add(name)
-        self._say(f"{self._url} {why} {name}: sending no {name} from now on")
+        self._learned[name] = f"{self._url} {why} {name}: sending no {name} from now on"
 
     def _replace(self, name: str, other: str) -> None:
         self.replaced[name] = other
-        self._say(f"{self._url} refuses {name}: sending it as {other} from now on")
+        self._learned[name] = f"{self._url} refuses {name}: sending it as {other} from now on"
 
     def _constraint(self, structured: Structured) -> dict[str, Any]:
         """Return the constraint in the endpoint's terms; nothing where it has none of this kind."""

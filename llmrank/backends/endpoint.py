@@ -304,22 +304,26 @@ class Endpoint:
         return self._read(line, sent)[0]
 
     async def _reply(self, response: aiohttp.ClientResponse, sent: Mapping[str, Any] | None) -> Reply:
-        value, text = self._read(await _body(response), lambda _: sent)
+        value, text = self._read(await _body(response), lambda _: sent, response.charset)
         headers = {
             name: self._secrets.mask(response.headers[name]) for name in USED_HEADERS if name in response.headers
         }
         return Reply(response.status, headers, value, "" if value is not None and response.status < 300 else text)
 
-    def _read(self, raw: bytes, sent: Callable[[Any], object]) -> tuple[Any, str]:
-        """Return the JSON value of a body, or None, and its text; both without secrets."""
+    def _read(self, raw: bytes, sent: Callable[[Any], object], charset: str | None = None) -> tuple[Any, str]:
+        """Return the JSON value of a body, or None, and its text; both without secrets. `charset` is what it is said to
+        be in."""
         # As JSON has it: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
         encoding = json.detect_encoding(raw)
         try:
             text = raw.decode(encoding, "surrogatepass")
         except ValueError:
-            # Half a character among many whole ones: the answer is not lost for it.
-            text = raw.decode(encoding, "replace")
-            self.faults["encoding"] += 1
+            try:
+                text = raw.decode(charset or encoding)
+            except (ValueError, LookupError):
+                # Half a character among many whole ones: the answer is not lost for it.
+                text = raw.decode(encoding, "replace")
+                self.faults["encoding"] += 1
         value = _json(text)
         if not self._secrets.may_be_in(text):
             return value, text[:MOST_SHOWN]

@@ -222,18 +222,23 @@ class OpenAIBackend(BaseBackend):
         await self._check_thinking(request)
         ids = await self._ids_of(request.labels)
         started = time.monotonic()
+        known, dialect = self.dialect.concessions, self.dialect
         while True:
-            sent = self.dialect.body(request, ids)
+            sent = dialect.body(request, ids)
             try:
                 reply = await self.endpoint.call("POST", COMPLETIONS, sent)
                 labels = request.labels if "logprobs" in sent else ()
                 response = await self._read(reply, sent, sent, labels, ids, time.monotonic() - started)
-                return cut_at(response, request.sampling.stop) if "stop" in self.dialect.left_out else response
             except UnsupportedError as error:
                 self._sent_beside += 1
-                # Another call may have learned it meanwhile.
-                if self.dialect.body(request, ids) == sent:
-                    self.dialect.do_without(error.parameter, str(error))
+                if self.dialect.concessions == known:
+                    dialect = dialect.without(error.parameter, str(error))
+                else:  # another call has learned something meanwhile
+                    known, dialect = self.dialect.concessions, self.dialect
+                continue
+            if dialect is not self.dialect:
+                self.dialect.adopt(dialect)
+            return cut_at(response, request.sampling.stop) if "stop" in dialect.left_out else response
 
     async def _takes_others(self, request: Request) -> bool:
         """Return whether a refusal is this request's own fault: the endpoint takes others with the same settings.

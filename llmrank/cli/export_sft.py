@@ -30,13 +30,14 @@ Example:
     help="trl: prompt and completion, both messages; openai: messages.",
 )
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File, JSON lines.")
+@click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
 @options.settings_options(PromptSettings, "prompt and method")
 @options.settings_options(CaseSettings, "data", without=["data", "users", "skip_bad_rows"])
 @options.users_option
 @options.settings_options(ModelSettings, "model")
 @options.json_option
 @options.config_option
-def export_sft_command(data: str, output: Path, form: SftFormat, as_json: bool, **values: Any) -> None:  # noqa: ANN401
+def export_sft_command(data: str, output: Path, force: bool, form: SftFormat, as_json: bool, **values: Any) -> None:  # noqa: ANN401
     """Write what `eval` would ask about DATA, each prompt with its right answer.
 
     The right answer is the user's last training event, or its rating; a prompt about one item (tallrec) is also written
@@ -47,7 +48,7 @@ def export_sft_command(data: str, output: Path, form: SftFormat, as_json: bool, 
 
     prompt, model = options.settings_from(PromptSettings, values), options.settings_from(ModelSettings, values)
     cases = options.settings_from(CaseSettings, values | {"data": data})
-    card = export_sft(cases, output, form=form, prompt=prompt, model=model, say=say)
+    card = export_sft(cases, output, form=form, overwrite=force, prompt=prompt, model=model, say=say)
     if as_json:
         show_json(card)
     else:

@@ -402,6 +402,8 @@ def arrow_table(source: ArrowTable | DataFrame) -> Arrow:
         return from_dataframe(source)
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError) as error:
         hint = "give a pyarrow table, a polars or a pandas DataFrame (2.2 or later), each column of one type"
+        if "relevant" in str(error):
+            hint = "pandas has no maps, such as graded relevance: read the file with pyarrow.parquet.read_table"
         raise InputError(f"no table of candidates ({error})", path="the table", hint=hint) from error
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic_core import from_json
 
 from llmrank.data.candidate_row import attribute_text, parquet_schema
@@ -58,7 +59,7 @@ FORMATS: Mapping[str, str] = {
     "tallrec": "TALLRec's test sets: yes/no questions",
 }
 """What `convert` reads."""
-_READ: Mapping[str, Callable[[Table, str], object]] = {
+_READ: Mapping[str, Callable[[Table, str], NDArray[np.float64]]] = {
     "timestamp": Table.seconds,
     "relevant": Table.gains,
     "gain": Table.gains,
@@ -132,18 +133,24 @@ def read_external(
     }
     left_out = Counter[str]()
     if "past" in tables:
-        tables["past"] = _readable(tables["past"], (*EVENT_ROLES, "case"), skip_bad_rows, left_out)
+        tables["past"] = _readable(
+            long_table(tables["past"], Counter()), (*EVENT_ROLES, "case"), skip_bad_rows, left_out
+        )
         past = replace(read_event_rows(tables["past"]), user=_owners(tables["past"], owners["past"]))
     elif isinstance(histories, Path):
         past, targets = read_histories(histories)
         gains = targets or None
     if past is not None and past.in_file_order and not file_order:
         raise no_order(f"{past.path} has no timestamps, so it is unknown which of a user's events came first")
-    roles = ("user", "item", "title", "score", "rank")
+    roles = ROLES if format == "table" else ("user", "item", "title", "score", "rank")
     if format == "table":
-        timed = has_cases and past is not None and past.timestamp is not None and owners.get("past", "user") == "user"
-        roles = (*ROLES, "timestamp") if timed else ROLES
-        table = _readable(long_table(tables["proposed"], left_out), roles, skip_bad_rows, left_out)
+        table = long_table(tables["proposed"], left_out)
+        if past is not None and past.timestamp is not None and owners.get("past", "user") == "user":
+            if has_cases or "timestamp" in (columns or {}) or _has_one_time_a_user(table):
+                roles = (*ROLES, "timestamp")
+            elif (name := table.find("timestamp")) is not None:
+                left_out[f"rows have a {name!r} that differs within a user: it stays an attribute"] = len(table.data)
+        table = _readable(table, roles, skip_bad_rows, left_out)
     elif format == "rank_llm":
         table, queries = read_rank_llm(_file(proposed, format))
     else:
@@ -192,7 +199,8 @@ def convert(
     if kind == "parquet":
         return write_tables(output, iter([table]), table.schema, overwrite=overwrite), notes
     lines = (
-        json_line({name: value for name, value in row.items() if value is not None})
+        # A row without an answer says so: `score` counts it.
+        json_line({name: value for name, value in row.items() if value is not None or name == "response"})
         for batch in table.to_batches(max_chunksize=1024)
         for row in batch.to_pylist(maps_as_pydicts="lossy")
     )
@@ -298,9 +306,15 @@ def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out:
         if role not in _READ or (name := table.find(role)) is None:
             continue
         try:
-            _READ[role](table, name)
+            values = _READ[role](table, name)
         except UnreadableError as error:
             bad = {**error.faults, **bad}
+        else:
+            odd = ~np.isfinite(values) if role == "gain" else np.isinf(values)
+            for row in np.flatnonzero(odd).tolist():
+                problem, line = f"{values[row]:g} is no {role}", int(table.lines[row])
+                hint = "give a number (0: not relevant)" if role == "gain" else "give a number"
+                bad.setdefault(row, InputError(problem, path=table.path, line=line, field=name, hint=hint))
         if role == "timestamp" and table.find("position") is None:
             for row in np.flatnonzero(np.array(table.texts(name).fill_null("")) == "").tolist():
                 problem, line = "a row without a time", int(table.lines[row])
@@ -313,6 +327,15 @@ def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out:
     left_out[f"rows of {table.path} are left out: a number or a time in them cannot be read"] += len(bad)
     good = np.delete(np.arange(len(table.data)), list(bad))
     return replace(table, data=table.data.take(pa.array(good)), lines=lines_of(table.lines, good))
+
+
+def _has_one_time_a_user(table: Table) -> bool:
+    """Return whether a table of proposals has one and the same `timestamp` in all rows of each user: the request's."""
+    user, time = table.find("user"), table.find("timestamp")
+    if user is None or time is None:
+        return False
+    pairs = pa.table({"user": table.texts(user), "time": table.texts(time)}).group_by(["user", "time"]).aggregate([])
+    return len(pairs) == len(pairs["user"].unique())
 
 
 def read_gains(table: Table, owner: Owner) -> Gains:

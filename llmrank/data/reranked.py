@@ -195,7 +195,9 @@ class RerankedWriter(Closable):
                     hint = "continue with those settings, or begin again with --force"
                     refuse_differences(before, self._settings, problem, path=self._part, hint=hint)
                 else:
-                    place, state, _ = content.split(b"\t", 2)
+                    place, state = (*content.split(b"\t", 2)[:2], b"")[:2]
+                    if not place.isdigit():
+                        raise _damaged(self._part, number)
                     self._note(int(place), self._end, failed=state != b"done")
                 self._end += len(line)
         self._file.truncate(self._end)
@@ -296,9 +298,13 @@ def _content(line: bytes, path: Path, number: int | None) -> bytes:
     """Return what a line says; raise InputError where it is not as it was written."""
     content = line[9:-1]
     if line[:9] != b"%08x\t" % zlib.crc32(content) or not line.endswith(b"\n"):
-        hint = "begin again with --force: answers that are in the Store cost nothing twice"
-        raise InputError("the unfinished file is damaged", path=path, line=number, hint=hint)
+        raise _damaged(path, number)
     return content
+
+
+def _damaged(path: Path, number: int | None) -> InputError:
+    hint = "begin again with --force: answers that are in the Store cost nothing twice"
+    return InputError("the unfinished file is damaged", path=path, line=number, hint=hint)
 
 
 def _joined(line: bytes, fields: Mapping[str, object]) -> bytes:

@@ -131,10 +131,13 @@ def candidate_table(
         left_out[f"Cases have columns of their own: {', '.join(of_case)}"] += len(keys)
     fields = {name: column for name, column in rows.fields.items() if name not in of_case}
     made["candidates"] = _list_column(lengths, fields, rows.order)
+    is_given = relevant is not None or "relevant" in names
     if relevant is None:
         relevant, relevant_of = _column_gains(table, names, rows, left_out), "case"
     if relevant:
         made["relevant"] = _relevant(named[relevant_of], relevant_of, made["candidates"], relevant, left_out)
+    elif is_given:
+        left_out[_NOTHING_RELEVANT] += len(keys)
     return pa.table(made | of_case)
 
 
@@ -410,12 +413,15 @@ def gains_by_owner(owners: Sequence[str], items: Sequence[str], gains: Sequence[
     return made
 
 
+_NOTHING_RELEVANT = "Cases have no relevant item: no measure counts them"
+
+
 def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_out: Counter[str]) -> Arrow:
     owners: list[str] = named.to_pylist()
     rows = [gains.get(name, {}) for name in owners]
     ids, starts = candidates.values.field("item_id").to_pylist(), candidates.offsets.to_pylist()
     missed = sum(len(row.keys() - ids[start:end]) for row, (start, end) in zip(rows, pairwise(starts), strict=True))
-    left_out["Cases have no relevant item: no measure counts them"] += sum(not row for row in rows)
+    left_out[_NOTHING_RELEVANT] += sum(not row for row in rows)
     left_out["relevant items are no candidates: they count against the score"] += missed
     who = "users" if owner == "user" else "Cases"
     left_out[f"{who} have relevant items and no candidates: they are left out"] += len(gains.keys() - set(owners))

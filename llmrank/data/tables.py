@@ -223,12 +223,21 @@ class Table:
         times = self.numbers(name, "time")
         largest = float(np.nanmax(np.abs(times))) if np.isfinite(times).any() else 0.0
         units = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-        seconds = times / next((factor for limit, factor in units if largest > limit), 1)
+        limit, factor = next(((limit, factor) for limit, factor in units if largest > limit), (0.0, 1))
+        if (other := (np.abs(times) >= _A_DATE) & (np.abs(times) <= limit)).any():
+            row = int(other.argmax())
+            problem, line = f"{times[row]:.0f} and {largest:.0f} are times in different units", int(self.lines[row])
+            raise InputError(problem, path=self.path, line=line, field=name, hint="give all of them in one unit")
+        seconds = times / factor
         if (outside := (seconds < YEAR_1) | (seconds >= YEAR_10000)).any():
             row = int(outside.argmax())
             problem, line = f"{times[row]:g} is no time", int(self.lines[row])
             raise InputError(problem, path=self.path, line=line, field=name, hint=TIME_HINT)
         return seconds
+
+
+_A_DATE = 1e8
+"""Seconds since the epoch from which a number is taken for a date (1973), and so the least of a larger unit."""
 
 
 def _moment(text: str) -> float:

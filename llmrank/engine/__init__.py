@@ -3,7 +3,15 @@
 from llmrank.engine.budget import Bounds, Budget, Metered
 from llmrank.engine.caller import Caller, Exchange
 from llmrank.engine.clock import Clock
-from llmrank.engine.driver import CaseResult, drive, rank_all, rank_alone, rank_case, rank_without_model
+from llmrank.engine.driver import (
+    CaseResult,
+    drive,
+    not_ranked,
+    rank_all,
+    rank_alone,
+    rank_case,
+    rank_without_model,
+)
 from llmrank.engine.dry_run import (
     ESTIMATED,
     Estimate,
@@ -32,6 +40,7 @@ __all__ = [
     "drive",
     "estimate",
     "estimated_tokens",
+    "not_ranked",
     "planned_calls",
     "rank_all",
     "rank_alone",

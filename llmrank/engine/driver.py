@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -61,12 +62,23 @@ def complete_with_recall_order(case: Case, ranking: Ranking) -> Ranking:
     tie-break. Raises InputError if it is no Ranking of the candidates, which a ranker of a user's own may return.
     """
     _check_ranking(case, ranking)
-    if case.target is not None or ranking.named is None or ranking.scores is not None:
+    if case.target is not None or ranking.named is None:
+        return ranking
+    if ranking.scores is not None and any(score != -math.inf for score in ranking.scores[ranking.named :]):
         return ranking
     head = ranking.order[: ranking.named]
     placed = set(head)
-    tail = tuple(item.item_id for item in case.candidates if item.item_id not in placed)
-    return replace(ranking, order=head + tail)
+    return replace(ranking, order=head + tuple(one for one in _recall_order(case) if one not in placed))
+
+
+def not_ranked(case: Case, reason: str) -> Ranking:
+    """Return the recall order, with outcome `error`: what would have been shown without a model."""
+    order = _recall_order(case) if case.target is None else (case.target.item_id,)
+    return Ranking(order, named=0, outcome=Outcome.ERROR, reason=reason)
+
+
+def _recall_order(case: Case) -> tuple[str, ...]:
+    return tuple(case.candidates[place].item_id for place in case.recall_places)
 
 
 def _check_ranking(case: Case, ranking: Ranking) -> None:
@@ -129,8 +141,7 @@ async def rank_case(
     except TimeoutError:
         if not timer.expired():
             raise
-        order = tuple(item.item_id for item in case.asked)
-        ranking = Ranking(order, named=0, outcome=Outcome.ERROR, reason="deadline")
+        ranking = not_ranked(case, "deadline")
     seconds = time.monotonic() - started
     return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), seconds, distinct_share(asked))
 

@@ -143,9 +143,7 @@ def checked_cases(candidates: object) -> list[Case]:
         if len({item.item_id for item in case.candidates}) < len(case.candidates):
             problem = "an item is a candidate twice"
             raise InputError(problem, field="candidates", user=case.user_id, hint="keep it once, where it ranks higher")
-        if not _is_unicode(case):
-            problem, give = "a text is broken: half of a surrogate pair", "decode it with its own encoding"
-            raise InputError(problem, user=case.user_id, hint=give)
+        refuse_broken(case)
         cases[case.case_id] = case
     return list(cases.values())
 
@@ -169,15 +167,15 @@ def _refuse_wrong_types(case: Any) -> None:  # noqa: ANN401 - made in Python, wh
         raise InputError(problem, field=name, user=str(case.user_id), hint=hint)
 
 
-def _is_unicode(case: Case) -> bool:
-    """Return whether the ids and titles can be written as UTF-8, which a text made in Python may not."""
+def refuse_broken(case: Case) -> None:
+    """Raise InputError for ids and titles that cannot be written as UTF-8, as a text made in Python may be."""
     items = (*case.candidates, *(event.item for event in case.history))
     texts = (case.user_id, case.case_id, *(item.item_id for item in items), *(item.title for item in items))
     try:
         "".join(texts).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    except UnicodeEncodeError as error:
+        problem, hint = "a text is broken: half of a surrogate pair", "decode it with its own encoding"
+        raise InputError(problem, user=case.user_id, hint=hint) from error
 
 
 _OF_DATA_SETS = ("recall", "split", "k_core", "columns", "file_order")
@@ -386,7 +384,12 @@ def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
 
 
 def _cut(case: Case, k: int | None) -> Case:
-    return replace(case, candidates=case.candidates[:k], recall_scores=case.recall_scores and case.recall_scores[:k])
+    first, scores = case.recall_places[:k], case.recall_scores
+    return replace(
+        case,
+        candidates=tuple(case.candidates[place] for place in first),
+        recall_scores=scores and tuple(scores[place] for place in first),
+    )
 
 
 def _ids(case: Case) -> set[str]:
@@ -413,7 +416,10 @@ def _notes(cases: Sequence[Case], available: int, settings: CaseSettings) -> Ite
     if users < len(cases):
         yield f"{len(cases)} cases of {users} users: intervals and tests are over users."
     if settings.force_target:
-        yield "What the user did next was put into every list, so these numbers do not measure the whole system."
+        yield (
+            "Where the recall stage missed all that the user did next, one such item was put in the last place: these "
+            "numbers do not measure the whole system, and recall order is no baseline."
+        )
     if new := sum(not case.history for case in cases):
         yield f"{new} cases have no history."
     if seen := sum(not _ids(case).isdisjoint(event.item.item_id for event in case.history) for case in cases):

@@ -19,8 +19,9 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from llmrank.data.candidate_row import as_float, attribute_text
 from llmrank.data.candidates import DataFrame
-from llmrank.engine import rank_case
+from llmrank.engine import not_ranked, rank_case
 from llmrank.errors import InputError, LlmrankError
+from llmrank.evaluation.cases import refuse_broken
 from llmrank.evaluation.session import Session
 from llmrank.evaluation.settings import ModelSettings, PromptSettings
 from llmrank.evaluation.setup import Setup
@@ -28,7 +29,7 @@ from llmrank.evaluation.training_data import TrainingData
 from llmrank.progress import Say, silent
 from llmrank.prompting import PromptTemplate
 from llmrank.store import ForgetfulStore
-from llmrank.types import Backend, Case, Closable, Event, Item, Outcome, Ranking
+from llmrank.types import Backend, Case, Closable, Event, Item, Ranking
 
 ItemLike = Item | Mapping[str, object] | str
 """An Item; a mapping with `title`, perhaps `item_id` and attributes, as an item of a candidate file; a title alone."""
@@ -171,7 +172,7 @@ class Reranker(Closable):
             problem = f"{len(given)} scores for {len(items)} candidates"
             raise InputError(problem, field="scores", hint="give one for each candidate, in their order")
         past = tuple(as_event(one, f"history[{place}]") for place, one in enumerate(_listed(history, "history")))
-        return Case(
+        case = Case(
             user_id,
             past,
             candidates=items,
@@ -179,6 +180,8 @@ class Reranker(Closable):
             # What is drawn is drawn by it: the same call is the same question, as it is in an evaluation.
             case_id=user_id or "\n".join(item.item_id for item in (*(event.item for event in past), *items)),
         )
+        refuse_broken(case)
+        return case
 
     async def _rank(self, case: Case) -> Ranking:
         try:
@@ -192,7 +195,7 @@ class Reranker(Closable):
             reason = "closed"
         else:
             return result.ranking
-        return _unranked(case, reason)
+        return not_ranked(case, reason)
 
     def close(self) -> None:
         """Release the model or the connections; at the end of the process this happens by itself.
@@ -224,16 +227,11 @@ def _close_dropped(session: Session) -> None:
         threading.Thread(target=session.close, name="llmrank", daemon=True).start()
 
 
-def _unranked(case: Case, reason: str) -> Ranking:
-    """Return the recall order: a service answers in any case, and this is what it would have shown without a model."""
-    return Ranking(tuple(item.item_id for item in case.candidates), named=0, outcome=Outcome.ERROR, reason=reason)
-
-
 def _given_up(case: Case, future: Future[Ranking]) -> Ranking:
     if future.done() and not future.cancelled():
         return future.result()
     future.cancel()
-    return _unranked(case, "deadline")
+    return not_ranked(case, "deadline")
 
 
 def as_event(given: Event | ItemLike, place: str) -> Event:

@@ -55,7 +55,7 @@ class CaseSettings:
     seed: int = 0
     """Seed of everything that is drawn: users, shuffles, shots, sampling."""
     force_target: bool = False
-    """Put what the user did next into every list (printed with the numbers)."""
+    """Put an item that the user took next into each list that has none (printed with the numbers)."""
     k_core: Annotated[int, Ge(0)] = 0
     """Keep users and items with at least this many events."""
     columns: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from llmrank.backends.models import DEFAULT_MODEL, resolve_model
 from llmrank.backends.vllm import VllmBackend
+from llmrank.data.candidate_writing import check_free
 from llmrank.data.cases import sample_users
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
@@ -172,6 +173,7 @@ def export_sft(
     out: Path,
     *,
     form: SftFormat = "trl",
+    overwrite: bool = False,
     prompt: str | Path | PromptTemplate | PromptSettings | None = None,
     model: str | ModelSettings | None = None,
     say: Say = silent,
@@ -190,6 +192,7 @@ def export_sft(
             all.
         out: File to write, one JSON object a line.
         form: `trl` or `openai`.
+        overwrite: Whether the file may be there already.
         prompt: Name or path of a template, the template itself, or all settings of the prompt.
         model: The model that will be asked: it decides which identifiers are single tokens, and how much history fits.
             One that is not on this machine is not fetched; then neither is looked at.
@@ -201,6 +204,7 @@ def export_sft(
             the ratings are not known; no right answer is known for its answer format; the file cannot be written.
     """
     check_choice("form", form, get_args(SftFormat))
+    check_free(out, overwrite=overwrite)
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
     task = _task(setup)
     if prompt is None or (isinstance(prompt, PromptSettings) and prompt.prompt is None):

@@ -37,9 +37,13 @@ class Calibrated(WrappedRanker):
 
     Probabilities are those of `ranker`'s scores (natural logarithms), normalised over the candidates. The strength
     `adaptive` is that of each list (`adaptive_strength`).
+
+    `log`: the scores are ln P(item | list) - strength x (n P(item | empty list) - 1). Around equal probabilities they
+    differ as the logarithms of the above do; fusion adds those of the recall stage.
     """
 
     strength: Strength = 1.0
+    log: bool = False
 
     def __post_init__(self) -> None:
         if self.strength != "adaptive" and not 0 <= self.strength < math.inf:
@@ -65,10 +69,13 @@ class Calibrated(WrappedRanker):
         if has_no_result(prior):
             return merge_outcomes(ranking, [ranking, prior])
         seen, expected = _probabilities(ranking), _probabilities(prior)
-        uniform = 1 / len(expected)
         strength = adaptive_strength(seen.values()) if self.strength == "adaptive" else self.strength
+        n = len(expected)
         scores = {
-            item_id: seen[item_id] - strength * (expected[item_id] - uniform) if seen[item_id] else -math.inf
+            item_id: (math.log(seen[item_id]) if self.log else seen[item_id])
+            - strength * (expected[item_id] - 1 / n) * (n if self.log else 1)
+            if seen[item_id]
+            else -math.inf
             for item_id in ranking.order
         }
         best_first = rank_by_score(scores)

@@ -56,7 +56,7 @@ class Order:
         so it depends neither on the order of the Cases nor on other draws. Raises InputError where the list has no such
         place for the target.
         """
-        places = list(range(len(case.candidates)))
+        places = list(case.recall_places if self.mode in ("recall", "reversed") else range(len(case.candidates)))
         if self.mode == "reversed":
             places.reverse()
         elif self.mode != "recall":

@@ -167,7 +167,7 @@ def build_ranker(name: str, prompt: Prompt | None, options: RankerOptions = DEFA
     else:
         raise InputError(f"{name} asks with no prompt", field="--ranker", hint="choose another --ranker")
     if options.calibrate is not None:
-        ranker = Calibrated(ranker, options.calibrate)
+        ranker = Calibrated(ranker, options.calibrate, log=options.fuse is not None)
     if options.fuse == "validation":
         hint = "choose one with `llmrank eval --fuse validation` on a data set, then give its weight: --fuse 1.5"
         raise InputError("here are no validation users on whom a weight could be chosen", field="fuse", hint=hint)

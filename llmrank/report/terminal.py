@@ -135,7 +135,7 @@ def _line(name: str, text: str, width: int) -> Text:
 
 
 def _lines(metrics: Metrics, run: str | None, calls: str, paid: str) -> Iterator[tuple[str, str]]:
-    forced = ", the target put into every list" if metrics.target_forced else ""
+    forced = ", the target put into the lists that missed it" if metrics.target_forced else ""
     users = f" of {metrics.users} users" if metrics.users != metrics.cases else ""
     yield "cases", f"{metrics.cases}{users}, {metrics.evaluation}{forced}"
     for remark in metrics.remarks:

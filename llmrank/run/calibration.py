@@ -99,6 +99,8 @@ class Calibration(Shown):
             meant = "the highest one that is tried, for these scores tell nothing of what is taken"
         return (
             f"{self.cases:,} Cases of {self.users:,} users with one relevant candidate{out if self.left_out else ''}.",
+            f"{SCORED}: scores are read as natural-log probabilities, which those of first_token and next_title are. "
+            f"Where they are something else (--calibrate, --repeats, bm25), only the row {TEMPERED!r} says something.",
             f"{TEMPERED}: scores divided by one that is chosen on the other half of the users. On all users it is "
             f"{self.temperature:.3g}: {meant}.",
         )

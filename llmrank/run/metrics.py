@@ -50,7 +50,7 @@ class MetricSettings:
     evaluation: str
     """`full`, `recall-limited(…)`, `sampled(…)`, or `ratings`. Results of different kinds are not comparable."""
     target_forced: bool
-    """Whether the first relevant item was put into every list of candidates."""
+    """Whether a relevant item was put into the lists of candidates that had none."""
     measures: tuple[Measure, ...]
     popularity: Mapping[str, int]
     """Training events per item, for the popularity baseline; an item without an entry has none."""
@@ -378,8 +378,10 @@ def _summaries(
     known = {name: [scores[case.case_id] for case in cases] for name, scores in settings.trained.items()}
     trained = ranked(*(Scored.of(name, cases, scores) for name, scores in known.items()))
     if isinstance(judged, Judgements):
-        compared = [*trained, "recall_order", "popularity", "random"]
-        proposed = ranked(Popularity(settings.popularity), RecallOrder())
+        # A target that was put in stands last in recall order: whatever is compared with that seems to be better.
+        recalled = () if settings.target_forced else (RecallOrder(),)
+        proposed = ranked(Popularity(settings.popularity), *recalled)
+        compared = [*trained, *(ranker.name for ranker in recalled), "popularity", "random"]
         baselines = {"random": judged.random(), **proposed, **trained, "ceiling": judged.oracle()}
     else:
         means_of = [] if means is None else [MeanRating(means, name) for name in get_args(MeanName)]

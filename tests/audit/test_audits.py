@@ -195,3 +195,10 @@ def test_one_user_says_nothing_of_wordings_and_no_number_is_undefined(tmp_path: 
     runs = {name: make_run(tmp_path / name, given, [shuffled(given[0], seed)]) for seed, name in enumerate("ab")}
     found = paraphrase(runs)
     assert "nan" not in str(found) and Audit.from_dict(found.to_dict()) == found
+
+
+def test_a_list_with_several_relevant_items_says_nothing_of_the_thirds(tmp_path: Path) -> None:
+    given = [replace(case, relevant=tuple(item.item_id for item in case.candidates[:5])) for case in cases()]
+    rankings = [noisy(one, 0.0, wanted, 0) for one in given]
+    run = make_run(tmp_path, given, rankings, settings=SHUFFLED, metric_settings=how(popularity=POPULARITY))
+    assert [row.value for row in position(run).rows if "third" in row.name] == [None] * 3

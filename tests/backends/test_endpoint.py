@@ -747,3 +747,13 @@ async def test_an_endpoint_is_closed_when_it_cannot_be_opened() -> None:
     await endpoint.close()
     with pytest.raises(TransientError):
         await endpoint.call("GET", "models")
+
+
+async def test_a_body_in_the_charset_that_it_names_is_read() -> None:
+    content = json.dumps({"said": "Amélie"}, ensure_ascii=False).encode("latin-1")
+    for kind, said in (("application/json; charset=iso-8859-1", "Amélie"), ("application/json", "Am\ufffdlie")):
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+        async with ScriptedServer(Step(raw=(head + content,))) as server:
+            endpoint = Endpoint(Address.of(server.base_url), KEY, timeout=5.0)
+            assert (await endpoint.call("POST", "chat/completions", {})).body == {"said": said}
+            await endpoint.close()

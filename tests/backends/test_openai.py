@@ -276,6 +276,22 @@ async def test_however_many_are_refused_an_endpoint_that_takes_others_goes_on() 
         assert server.calls == 20 + 3, "it is found out ever more rarely"
 
 
+async def test_a_refusal_that_quotes_the_prompt_teaches_nothing() -> None:
+    def answer(body: Mapping[str, Any]) -> Step:
+        blocked = 'Blocked: content "Bad Seed, The (1956)" is not permitted by policy'
+        return refused(400, blocked) if body["messages"][-1]["content"] == "rank these" else good()
+
+    said: list[str] = []
+    async with opened(answer=answer, said=said) as (server, backend):
+        other = replace(REQUEST, messages=(Message("user", "rank others"),))
+        await backend.answer(other)
+        with pytest.raises(BackendError, match="Bad Seed"):
+            await backend.answer(REQUEST)
+        assert "seed" not in server.seen[-1], "it was tried"
+        await backend.answer(other)
+        assert "seed" in server.seen[-1] and not said and backend.concessions["left_out"] == []
+
+
 async def test_a_400_after_an_answer_is_that_requests_own_fault() -> None:
     async with opened(good(), refused(400, "content filtered"), good()) as (_, backend):
         await backend.answer(REQUEST)

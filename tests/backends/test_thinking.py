@@ -107,9 +107,9 @@ def test_extra_body_is_sent_beside_what_switches_reasoning() -> None:
 )
 def test_an_endpoint_that_knows_no_effort_none_gets_the_least_it_knows(said: str, then: str | None) -> None:
     dialect = Dialect("m", "http://host/v1", silent)
-    dialect.do_without("reasoning_effort", said)
+    dialect = dialect.without("reasoning_effort", said)
     assert dialect.body(Request(ASK)).get("reasoning_effort") == then
     if then is not None:
         assert dialect.body(Request(ASK, thinking=ON))["reasoning_effort"] == "medium"
-        dialect.do_without("reasoning_effort", said)
+        dialect = dialect.without("reasoning_effort", said)
         assert "reasoning_effort" not in dialect.body(Request(ASK))

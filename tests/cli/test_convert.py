@@ -72,3 +72,12 @@ def test_a_table_is_read_without_saying_so_and_with_the_types_of_recbole(tmp_pat
         "user_id": "7",
         "candidates": [{"item_id": "a", "title": "Heat", "score": 0.5}],
     }
+
+
+def test_an_answer_that_a_case_lacks_stays_in_json_lines(tmp_path: Path) -> None:
+    rows = [("7", "a", "Heat", "Heat"), ("7", "b", "Alien", "Heat"), ("8", "a", "Heat", ""), ("8", "b", "Alien", "")]
+    (tmp_path / "t.csv").write_text("user,item,title,response\n" + "".join(",".join(row) + "\n" for row in rows))
+    ran = CliRunner().invoke(convert, [str(tmp_path / "t.csv"), "-o", str(tmp_path / "out.jsonl")])
+    assert ran.exit_code == 0, ran.output
+    answers = [json.loads(line)["response"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert answers[0] == "Heat" and not answers[1]

@@ -269,6 +269,10 @@ def test_a_damaged_unfinished_file_is_named_whatever_was_changed(tmp_path: Path)
             RerankedWriter(out, CandidateFile(path), settings=SETTINGS)
         assert caught.value.path == part and caught.value.line == content[:place].count(b"\n") + 1
         assert "--force" in caught.value.hint
+    part.write_bytes(content[: content.index(b"\n") + 1] * 2)  # whole lines, and the second is no row
+    with pytest.raises(InputError, match="damaged") as caught:
+        RerankedWriter(out, CandidateFile(path), settings=SETTINGS)
+    assert caught.value.line == 2
 
 
 def test_a_row_that_ended_in_an_error_is_asked_for_again_and_the_new_answer_counts(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
@@ -392,3 +393,59 @@ def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> N
     cases = list(CandidateFile(tmp_path / "candidates.parquet").cases())
     assert all(case.columns == {} for case in cases)
     assert all("price" in item.attributes for case in cases for item in case.candidates)
+
+
+PAST = "user_id,item_id,timestamp\n1,s3,10\n1,s4,25\n2,s0,1\n"
+
+
+def one_list_a_user(folder: Path, *times: int, gain: str = "1") -> tuple[Path, Path, Path]:
+    """Return a table of three rows of user 1 with these times, what the users did before, and what was relevant."""
+    rows = "".join(f"1,s{number},{time}\n" for number, time in enumerate(times))
+    for name, content in (
+        ("table", f"user_id,item_id,timestamp\n{rows}"),
+        ("past", PAST),
+        ("next", f"user_id,item_id,gain\n1,s1,{gain}\n1,s0,0\n"),
+    ):
+        (folder / f"{name}.csv").write_text(content)
+    return folder / "table.csv", folder / "past.csv", folder / "next.csv"
+
+
+def test_the_history_of_a_user_with_one_request_ends_before_it(tmp_path: Path) -> None:
+    items = write_catalogue(tmp_path)
+    table, past, _ = one_list_a_user(tmp_path, 20, 20, 20)
+    made, _ = read_external(table, "table", items=items, histories=past)
+    [case] = CandidateFile(made).cases()
+    assert [event.item.item_id for event in case.history] == ["s3"]
+    table, past, _ = one_list_a_user(tmp_path, 20, 21, 20)
+    made, notes = read_external(table, "table", items=items, histories=past)
+    assert "3 rows have a 'timestamp' that differs within a user: it stays an attribute" in notes
+    assert len(next(CandidateFile(made).cases()).history) == 2
+    with pytest.raises(InputError, match="a second time in one Case"):
+        read_external(table, "table", items=items, histories=past, columns={"timestamp": "timestamp"})
+
+
+@pytest.mark.parametrize("gain", ["inf", "nan", ""])
+def test_a_gain_that_is_no_number_is_refused(tmp_path: Path, gain: str) -> None:
+    table, _, relevant = one_list_a_user(tmp_path, 20, 20, gain=gain)
+    with pytest.raises(InputError, match="is no gain"):
+        read_external(table, "table", items=write_catalogue(tmp_path), relevant=relevant)
+
+
+def test_a_truth_in_which_nothing_is_relevant_is_told(tmp_path: Path) -> None:
+    table, _, relevant = one_list_a_user(tmp_path, 20, 20, gain="0")
+    _, notes = read_external(table, "table", items=write_catalogue(tmp_path), relevant=relevant)
+    assert "1 Cases have no relevant item: no measure counts them" in notes
+
+
+def test_times_in_two_units_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "past.csv").write_text("user_id,item_id,timestamp\n1,s3,1600000000\n1,s4,1700000000000\n1,s0,0\n")
+    with pytest.raises(InputError, match="1600000000 and 1700000000000 are times in different units") as caught:
+        read_event_rows(read_table(tmp_path / "past.csv"))
+    assert caught.value.line == 2
+
+
+def test_histories_may_be_lists_too(tmp_path: Path) -> None:
+    table, _, _ = one_list_a_user(tmp_path, 20, 20)
+    past = pd.DataFrame({"user_id": ["1", "9"], "item_id": [["s3", "s4"], ["s0"]], "timestamp": [[10, 15], [1]]})
+    made, _ = read_external(table, "table", items=write_catalogue(tmp_path), histories=past)
+    assert [event.item.item_id for event in next(CandidateFile(made).cases()).history] == ["s3", "s4"]

@@ -335,3 +335,18 @@ def test_what_a_callers_own_code_raises_comes_as_it_is(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(work())
+
+
+@pytest.mark.parametrize("scores", [None, (0.5, float("-inf"), float("-inf"), float("-inf"))])
+def test_what_is_not_placed_follows_in_recall_order_however_it_was_shown(scores: tuple[float, ...] | None) -> None:
+    class PlacesOne(BaseRanker):
+        name = "places_one"
+
+        def rank(self, case: Case) -> RankingSteps:
+            yield from ()
+            ids = [item.item_id for item in case.candidates]
+            return Ranking(("c", *(one for one in ids if one != "c")), scores, named=1)
+
+    given = Case("u", (), tuple(Item(name, name) for name in "abcd"), (1.0, 4.0, 2.0, 3.0))
+    result = rank_alone(given, PlacesOne(), lambda case: case)
+    assert result.ranking.order == ("c", "b", "d", "a") and result.ranking.scores == scores

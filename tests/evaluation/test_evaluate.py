@@ -292,3 +292,16 @@ def test_failed_cases_are_asked_again_by_the_same_call(tmp_path: Path) -> None:
 def test_a_place_of_the_target_that_a_list_lacks_is_refused_before_anything_is_asked() -> None:
     with pytest.raises(InputError, match="places are 0 to 4"):
         compose(cases(), prompt="rankgpt", order="target-at-5", progress=False)
+
+
+def test_a_target_that_is_put_in_makes_no_straw_man_of_recall_order(tmp_path: Path) -> None:
+    missed = [lr.Case(f"u{n}", (), (lr.Item("a", "A"), lr.Item("b", "B")), (2.0, 1.0), ("c",)) for n in range(3)]
+    missed.append(lr.Case("z", (), (lr.Item("c", "C"), lr.Item("a", "A")), (2.0, 1.0), ("c",)))
+    options: dict[str, Any] = {"ranker": "random", "force_target": True, "progress": False}
+    run = lr.evaluate(missed, out=tmp_path / "run", **options)
+    [*_, measure] = run.metrics.measures.values()
+    assert "recall_order" not in {*measure.versus, *measure.baselines} and "random" in measure.versus
+    assert any("recall order is no baseline" in note for note in run.metrics.notes)
+    for order in ("recall", "reversed"):
+        with pytest.raises(InputError, match="the same place of each list"):
+            compose(missed, order=order, prompt="rankgpt", force_target=True)

@@ -259,13 +259,13 @@ def test_rows_of_pandas_are_candidates() -> None:
             yield from ()
             return lr.Ranking(tuple(item.item_id for item in case.candidates))
 
-    rows: Any = FRAME.assign(score=[0.2, 0.9]).to_dict("records")
+    rows: Any = FRAME.assign(score=[0.9, 0.2]).to_dict("records")
     with lr.Reranker(ranker=Watching(), order="recall") as ranks:
         assert ranks.rank([], rows).order == ("1", "2")
-        ranks.rank([], cast("Any", [row for _, row in FRAME.iterrows()]), scores=[0.2, 0.9])
+        ranks.rank([], cast("Any", [row for _, row in FRAME.iterrows()]), scores=[0.9, 0.2])
     for case in seen:
         assert case.candidates == (lr.Item("1", "Heat", {"year": "1995"}), lr.Item("2", "Up"))
-        assert case.recall_scores == (0.2, 0.9)
+        assert case.recall_scores == (0.9, 0.2)
 
 
 def test_every_candidate_has_a_score_or_none_has() -> None:
@@ -336,3 +336,11 @@ def test_a_request_is_what_an_evaluation_would_send(tmp_path: Path) -> None:
         )
         first, second = (json.dumps(body, sort_keys=True) for body in server.seen)
         assert first == second
+
+
+@pytest.mark.parametrize("broken", ["history", "candidates", "user_id"])
+def test_half_a_surrogate_pair_is_refused(broken: str) -> None:
+    given: dict[str, Any] = {"history": ["Heat"], "candidates": FILMS, "user_id": "7"}
+    given[broken] = "\ud800" if broken == "user_id" else ["\ud800", "Alien"]
+    with lr.Reranker(ranker="recall_order") as ranks, pytest.raises(InputError, match="half of a surrogate pair"):
+        ranks.rank(given["history"], given["candidates"], user_id=given["user_id"])

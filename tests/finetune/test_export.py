@@ -169,6 +169,8 @@ def test_the_openai_format_has_messages_alone(circle: Path, tmp_path: Path) -> N
     for line in (tmp_path / "sft.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         assert list(row) == ["messages"] and row["messages"][-1]["role"] == "assistant"
+    with pytest.raises(InputError, match="already exists"):
+        export_sft(circle, tmp_path / "sft.jsonl", prompt="rankgpt", model="not-here")
 
 
 @pytest.mark.parametrize(

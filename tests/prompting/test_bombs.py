@@ -20,7 +20,7 @@ ALIASES = "a: &a0 [x, x]\n" + "".join(f"b{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" fo
         (ALIASES, 7, "aliases|an alias"),
         ("provenance: &self {note: *self}\n", 6, "an alias"),
         ('history: !!int "abc"\n', 6, "cannot be read"),
-        ("description: 2026-13-45\n", 6, "cannot be read"),
+        ("description: !!timestamp 2026-13-45\n", 6, "cannot be read"),
         ("description: " + "[" * 5000 + "]" * 5000 + "\n", 6, "levels deep"),
         ("description: " + "{a: " * 5000 + "}" * 5000 + "\n", 6, "levels deep"),
         ("history: " + "9" * 5000 + "\n", 6, "cannot be read"),

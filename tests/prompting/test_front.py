@@ -5,6 +5,7 @@ import pytest
 from llmrank.errors import InputError
 from llmrank.prompting.front import read_front, split_front
 from llmrank.types import Sampling
+from llmrank.yaml_text import read_yaml
 
 GOOD = "name: mine\ntask: ranking\nranker: listwise\nanswer: titles\n"
 
@@ -26,9 +27,9 @@ def test_the_keys_become_values_and_every_sampling_field_is_explicit():
         (GOOD + "ids: roman\n", 6, "ids", "letters"),
         (GOOD + "history: -1\n", 6, "history", "greater than or equal to 0"),
         (GOOD + "history: true\n", 6, "history", "write a number, and not true"),
-        (GOOD + "shots: yes\n", 6, "shots", "write a number, and not true"),
+        (GOOD + "shots: true\n", 6, "shots", "write a number, and not true"),
         (GOOD + "sampling: {temperature: .inf}\n", 6, "sampling", "a number for 'temperature', and not inf"),
-        (GOOD + "sampling: {max_tokens: on}\n", 6, "sampling", "a number for 'max_tokens', and not true"),
+        (GOOD + "sampling: {max_tokens: true}\n", 6, "sampling", "a number for 'max_tokens', and not true"),
         (GOOD + "sampling: {stop: ['']}\n", 6, "sampling.stop.0", "at least 1 character"),
         (GOOD + "extra_body: {min_p: .nan}\n", 6, "extra_body", "not JSON"),
         (GOOD + "extra_body: {max_completion_tokens: 9}\n", 6, "extra_body", "is set by llmrank itself"),
@@ -55,3 +56,9 @@ def test_the_front_matter_is_split_from_the_rest():
     for text in ("a: 1\n", "---\na: 1\n", ""):
         with pytest.raises(InputError, match="front matter"):
             split_front(text, Path("x"))
+
+
+def test_words_and_numbers_are_those_of_yaml_1_2():
+    text = "a: off\nb: yes\nc: 010\nd: 1:30\ne: 2026-01-02\nf: 7\ng: 1e-3\nh: true\ni: ~\nj: .5\n"
+    read, _ = read_yaml(text, Path("config.yaml"))
+    assert [*read.values()] == ["off", "yes", "010", "1:30", "2026-01-02", 7, 0.001, True, None, 0.5]

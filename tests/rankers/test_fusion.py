@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from llmrank.engine.driver import rank_without_model
 from llmrank.errors import InputError
+from llmrank.evaluation.method import make_ranker
 from llmrank.rankers.calibration import Calibrated, adaptive_strength
 from llmrank.rankers.fusion import WEIGHTS, Fused, Fusion, choose_fusion
 from llmrank.rankers.next_title import NextTitle, history_message, item_text
@@ -135,3 +136,15 @@ def test_a_model_that_is_sure_is_hardly_calibrated() -> None:
 def test_the_adaptive_strength_lies_between_none_and_two(weights: list[float]) -> None:
     probabilities = [weight / math.fsum(weights) for weight in weights]
     assert 0 <= adaptive_strength(probabilities) <= 2
+
+
+def test_what_is_calibrated_is_a_logarithm_where_it_is_fused() -> None:
+    alike = Ranking(MODEL.order, (math.log(0.2),) * 5)
+    assert Calibrated(Fixed(alike), 1.0, log=True).log
+    plain, log = (rank_without_model(Calibrated(Fixed(MODEL), 0.0, log=log), CASE) for log in (False, True))
+    assert plain.scores is not None and log.scores is not None and plain.order == log.order
+    assert log.scores == pytest.approx([math.log(score) for score in plain.scores])
+    made = make_ranker("first_token", calibrate=1.0, fuse=0.5)
+    assert isinstance(made, Fused) and isinstance(made.ranker, Calibrated) and made.ranker.log
+    alone = make_ranker("first_token", calibrate=1.0)
+    assert isinstance(alone, Calibrated) and not alone.log

@@ -67,3 +67,11 @@ def test_a_place_that_the_list_lacks_is_refused() -> None:
 def test_an_unknown_order_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="target-at-P"):
         Order.parse(text)
+
+
+def test_recall_order_is_that_of_the_scores_however_the_list_stands() -> None:
+    rising = Case("a", (), ITEMS[:4], (1.0, 3.0, 2.0, 3.0))
+    shown = Order.parse("recall").arrange(rising)
+    assert [item.item_id for item in shown.candidates] == ["1", "3", "2", "0"] and shown.recall_scores == (3, 3, 2, 1)
+    backwards = Order.parse("reversed").arrange(rising)
+    assert [item.item_id for item in backwards.candidates] == ["0", "2", "3", "1"]

@@ -49,6 +49,7 @@ def position(run: Run) -> Audit:
 
 def shuffled_stories(run: Run) -> list[CaseStory]:
     """Return the readable Cases of a Run whose candidates were shown shuffled; raises InputError for any other."""
+    run.require_rankings()
     order = run.settings.get("order")
     if order is None or not Order.parse(order).is_shuffled:
         problem = f"the candidates were not shown shuffled (order: {order or 'unknown'})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.answers import answer_format
-from llmrank.data.candidates import CandidateFile
+from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame
 from llmrank.engine import CaseResult, Exchange
 from llmrank.engine.driver import complete_with_recall_order
 from llmrank.errors import InputError
-from llmrank.evaluation.cases import CaseSet
+from llmrank.evaluation.cases import CaseSet, cases_hash
 from llmrank.evaluation.evaluate import make_run, measures_for
 from llmrank.evaluation.settings import ScoreSettings, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
@@ -28,7 +30,7 @@ from llmrank.types import Answer, AnswerFormat, Case, Failure, Outcome, Question
 
 
 def score(
-    answers: str | Path,
+    answers: str | Path | ArrowTable | DataFrame,
     answer: str | None = None,
     *,
     measures: str | Sequence[str | Measure] | None = None,
@@ -40,7 +42,7 @@ def score(
     """Parse and measure answers, and return them as a Run.
 
     Args:
-        answers: Candidate file whose rows carry a `response` (null where there was none).
+        answers: Candidate file, or a table like one, whose rows carry a `response` (null where there was none).
         answer: How they answer: `titles`, `permutation`, `json`, `rating`, `yes_no`, …
         measures: Such as `"NDCG@10,HR@5,MRR"`; None: the usual ones of the task.
         out: Run folder; None: one under `results/` that these settings, and no others, have.
@@ -50,10 +52,11 @@ def score(
 
     Raises InputError for what is wrong in the file or in the settings.
     """
-    path = Path(answers)
+    source = Path(answers) if isinstance(answers, str) else answers
+    name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
     how = gather(settings or ScoreSettings, more | {"answer": answer})
     known = answer_format(how.answer)  # an unknown one is refused before the file is read
-    answered = CandidateFile(path, answered=True, skip_bad_rows=skip_bad_rows)
+    answered = CandidateFile(source, answered=True, skip_bad_rows=skip_bad_rows)
     rows = sorted(((row.case, row.response) for row in answered), key=lambda row: row[0].case_id)
     cases, skipped = [case for case, _ in rows], answered.summary.skipped_rows
     task = "rating" if _is_rating(cases, path) else "ranking"
@@ -62,11 +65,15 @@ def score(
     found = CaseSet(
         cases=tuple(cases),
         training=TrainingData(lambda: earlier_events(cases), how.scale),
-        evaluation="ratings" if task == "rating" else f"recall-limited({path.name})",
+        evaluation="ratings" if task == "rating" else f"recall-limited({name})",
         task=task,
         target_forced=False,
         notes=(f"{skipped:,} rows with faults are left out.",) if skipped else (),
-        settings={"data": path.name, "data_sha256": sha256_of(path), "users": len({case.user_id for case in cases})},
+        settings={
+            "data": name,
+            "data_sha256": sha256_of(path) if path else _hash_of(rows),
+            "users": len({case.user_id for case in cases}),
+        },
     )
 
     def work(folder: RunFolder) -> dict[str, Any]:
@@ -79,6 +86,11 @@ def score(
         return {"started": datetime.now(UTC).isoformat(timespec="seconds"), "calls": 0}
 
     return make_run(out, found, chosen, {**asdict(how), "prompt": how.answer}, Origin("score", {}), work)
+
+
+def _hash_of(rows: Sequence[tuple[Case, str | None]]) -> str:
+    answers = json.dumps([text for _, text in rows])
+    return hashlib.sha256(f"{cases_hash(case for case, _ in rows)}{answers}".encode()).hexdigest()
 
 
 def ranked(case: Case, reply: Reply, read: Answer) -> CaseResult:
@@ -99,7 +111,7 @@ RANKINGS = frozenset(("titles", "permutation", "json", "choice", "one_title", "l
 RATINGS = frozenset(("rating", "yes_no", "expected_rating"))
 
 
-def _check_fit(answer: str, task: Task, path: Path) -> None:
+def _check_fit(answer: str, task: Task, path: Path | None) -> None:
     """Raise InputError where llmrank's own answer format reads something else than the rows ask for."""
     if answer in (RANKINGS if task == "rating" else RATINGS):
         rows = "a target, to be rated" if task == "rating" else "candidates, to be ranked"
@@ -111,7 +123,7 @@ def _check_fit(answer: str, task: Task, path: Path) -> None:
         raise InputError(f"the rows have {rows}, which {answer} does not do", path=path, field="answer", hint=hint)
 
 
-def _is_rating(cases: Sequence[Case], path: Path) -> bool:
+def _is_rating(cases: Sequence[Case], path: Path | None) -> bool:
     kinds = {case.target is not None for case in cases}
     if len(kinds) != 1:
         raise InputError(

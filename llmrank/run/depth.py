@@ -64,8 +64,8 @@ def depth(run: Run, measure: str) -> Depth:
 
     Raises InputError: an unknown measure, or a Run about ratings.
     """
-    chosen = the_measure(measure, "ranking")
     run.require_rankings()
+    chosen = the_measure(measure, "ranking")
     cases = [case for case in run.done if case.relevant]
     recalled = in_recall_order(cases)
     base = chosen.per_case(Judgements.from_cases(recalled, cases))

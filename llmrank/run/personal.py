@@ -95,7 +95,8 @@ def personal(run: Run) -> Personal:
     ]
     if len(cases) < 3:
         problem = f"{len(cases)} Cases have an answer, a known rating, and training ratings of user and item"
-        raise InputError(problem, path=run.path, hint="evaluate more users")
+        hint = "evaluate more users; of a file, users and items need ratings in the histories of its rows"
+        raise InputError(problem, path=run.path, hint=hint)
     users = stats.clusters_of(case.user_id for case in cases)
     judged, count = run.judged(cases), int(users.max()) + 1
     assert isinstance(judged, Ratings)

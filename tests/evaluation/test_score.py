@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import llmrank as lr
@@ -22,6 +23,19 @@ def test_rows_with_faults_are_listed_or_left_out_and_counted(tmp_path: Path) -> 
     run = lr.score(path, out=tmp_path / "run", skip_bad_rows=True)
     assert [case.user_id for case in run.cases] == ["a"]
     assert "2 rows with faults are left out." in run.metrics.notes
+
+
+def test_a_table_is_scored_like_the_file(tmp_path: Path) -> None:
+    row = {"candidates": [{"item_id": "1", "title": "A"}, {"item_id": "2", "title": "B"}], "relevant": ["2"]}
+    rows = [{**row, "user_id": "a", "response": "B"}, {**row, "user_id": "b", "response": None}]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    of_file = lr.score(tmp_path / "answers.jsonl", out=tmp_path / "file")
+    of_table = lr.score(pd.DataFrame(rows), out=tmp_path / "table")
+    assert of_table.metrics.measures == of_file.metrics.measures
+    assert of_table.metrics.outcomes == of_file.metrics.outcomes == {"ok": 0, "repaired": 1, "unparsed": 0, "error": 1}
+    other = [rows[0] | {"response": "A"}, rows[1]]
+    with pytest.raises(InputError, match="other settings"):
+        lr.score(pd.DataFrame(other), out=tmp_path / "table")
 
 
 def test_a_misspelt_column_beside_the_response_is_found_before_anything_is_written(tmp_path: Path) -> None:

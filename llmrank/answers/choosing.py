@@ -86,8 +86,8 @@ def _words_around(text: str, listing: Listing) -> str:
 
 
 def _labelled(block: Block) -> list[Block]:
-    """Return a line of text with each label in it as a line of its own, and a list without what is said to be left out
-    of it."""
+    """Split off what is no part of the list: in a line of text, each label becomes a line of its own; a list is cut
+    around a line that says what is left out."""
     if block.kind == "list":
         for at, line in enumerate(block.lines):
             if line.kind == "none" and line.text.endswith((":", ":**")) and meaning(line.text) == "left out":

@@ -93,9 +93,9 @@ class NullBackend(BaseBackend):
 
 
 def store_first(backend: Backend, store: Store) -> Ask:
-    """Return a function for `probe`: it answers from the Store, else it asks the backend and stores the Response.
+    """Return a function that answers a Request from the Store, or else asks the backend and stores its Response.
 
-    A Response without the log-probabilities that were asked for is not stored (`Response.can_answer`).
+    `probe` takes it. A Response that lacks the log-probabilities asked for is not stored (`Response.can_answer`).
     """
 
     async def ask(request: Request) -> Response:

@@ -1,10 +1,10 @@
 """What must be seen nowhere, taken out of what an endpoint sends: the key, the password, the values of the query.
 
-One thing stays: what stands in our own request. A server of one's own takes any key, so the key may be a title or an
-item's id (`star-wars`, `12345`), and an answer without it would be another ranking. It is no leak: the request is kept
-and shown as it is. The rule, call by call: where a pattern of the secrets meets something in the answer itself (the
-message, its log-probabilities, the id of a batch's line), and met the same letters and digits in the request, that is
-left. What surrounds an answer, and every error, is masked as if nothing had been sent.
+One thing stays: what our own request contains. A private server takes any key, so a key may also be a title or an
+item's id (`star-wars`, `12345`). An answer without it would be another ranking. This leaks nothing, for the request is
+kept and shown as it is. The rule for each call: a secret found in the answer itself (its message, its
+log-probabilities, the id of a batch's line) is left there if the request has the same letters and digits. All around
+the answer, and in every error, it is masked.
 """
 
 from __future__ import annotations

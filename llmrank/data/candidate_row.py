@@ -46,8 +46,8 @@ LONGEST_COLUMN = 200
 """Characters of a further column that a Case keeps: by a longer text nobody groups."""
 
 Truth = Literal["checked", "read", "ignored"]
-"""What becomes of `relevant` and `rating`: read, and the file refused if none of its relevant ids is a candidate; read;
-or not looked at, so that whatever stands there does not matter."""
+"""What is done with `relevant` and `rating`. `checked`: they are read, and the file is refused if no relevant id is a
+candidate. `read`: they are read. `ignored`: they are not looked at, whatever they hold."""
 
 _TITLE_HINT = "give every item a title: the model reads it"
 _ID_HINT = "give it as text or as a whole number"

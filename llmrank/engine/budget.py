@@ -30,18 +30,17 @@ class Bounds:
 class Budget:
     """Counts what is spent, and keeps the bounds.
 
-    Guaranteed: no call begins unless all that is spent, the most that the calls under way can take, and the most that
-    the new call can take are within every bound. The most that a call can take is its `max_tokens`, and a prompt as
-    long as the backend counts it; where it does not count, a token for each byte, which is three to four times what
-    English takes. So a call may have to wait until those under way have shown what they really took, the last calls
-    run one by one, and a command stops short of the bound by less than the most that one call can take. It rests on
-    the endpoint: that it keeps to `max_tokens`, says what it used, and puts no hidden text around a prompt. (The one
-    direct call that batches begin with is set aside at their price.)
+    Before a call begins, three amounts are added: what is spent, the most that the calls under way can take, and the
+    most that the new call can take. The call begins only if the sum is within every bound. The most that a call can
+    take is its `max_tokens` plus its prompt, as long as the backend counts it. A prompt that nobody counts is taken for
+    a token a byte, three to four times what English takes. So near the bound a call may wait, the last calls run one by
+    one, and a command stops short of the bound by less than one call can take. This trusts the endpoint to keep to
+    `max_tokens`, to say what it used, and to hide no text around a prompt. (Batches begin with one direct call, which
+    is set aside at their price.)
 
-    A refused call counts as a request without tokens. Those by which a backend learns what its endpoint takes count
-    once they are sent: they, and nothing else, may pass the bound on requests. One that was sent and came to nothing (a
-    timeout, a cut connection, an answer without its usage) may be charged for: it counts with the most it can take, as
-    `doubtful`.
+    A refused call counts as a request without tokens. Calls that find out what the endpoint takes count once they are
+    sent; only they may pass the bound on requests. A call that was sent and got no usable answer (a timeout, a cut
+    connection, no usage) may still be charged. It counts with the most it can take, as `doubtful`.
     """
 
     def __init__(

@@ -1,9 +1,10 @@
 """How many calls are under way at once, and how many begin a second: a limit that finds what the endpoint takes.
 
 1. *The size*, the number of calls under way, starts at 64 and doubles while calls fill it and get no slower.
-2. *The pace*, the number of calls that begin a second, is AIMD (additive increase, multiplicative decrease) as TCP has
-   it. It is unlimited until the endpoint refuses calls (429), then starts below the rate of that moment and climbs back
-   (`Pace`). A size cannot do this: one call at a time of 10 ms is 100 a second.
+2. *The pace* is the number of calls that begin in a second. It has no limit until the endpoint refuses a call (429).
+   Then it drops below the rate of that moment and climbs back slowly, as TCP does (AIMD: additive increase,
+   multiplicative decrease; see `Pace`). A limit on the size alone would not do: one call at a time of 10 ms is 100 a
+   second.
 3. *Retry-After* holds back the call that was told so. Where refusals are widespread, more than three in a row with no
    answer between them, all calls wait until that moment; without one they pause for 0.5 to 30 s.
 

@@ -36,7 +36,7 @@ def convert(
         format: Of a file that is no table: `trec`, `lists`, `rank_llm` or `tallrec`.
         items: Table with the ids and titles of the items, where `proposed` has none.
         histories: Table of earlier events: user and item, and where there are such the timestamp, the rating and the
-            case. Where users have several Cases, events count that are before the `timestamp` of the Case.
+            case. Events count that are before the `timestamp` of the Case, where the rows of a Case have one.
         relevant: Table of what the users did next: user and item, and where there are such the gain and the case; or
             the path of TREC qrels.
         columns: Names of columns by role, where they are not the usual ones: `{"user": "uid", "case": "request"}`.

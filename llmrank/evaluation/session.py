@@ -265,13 +265,14 @@ class Session(Closable):
         return [found[case.case_id] for case in cases]
 
     def run_to_end(self, work: Callable[[StopSignal], Coroutine[Any, Any, None]]) -> None:
-        """Do long work, which stops when the signal asks for it; Ctrl-C then raises KeyboardInterrupt.
+        """Run long work until it ends.
 
-        The first Ctrl-C begins no new call and waits some seconds for those under way, the second cancels them, the
-        third waits for nothing. Every answer that has arrived is in the Store and in the Run by then.
+        The first Ctrl-C starts no new calls and waits some seconds for those under way. The second cancels them. The
+        third waits for nothing. Then KeyboardInterrupt is raised; every answer that has arrived is in the Store and in
+        the Run.
         """
-        # A hundred thousand objects of the libraries, and those of the Cases, are here to stay: no collection need look
-        # through them, neither now nor when the numbers are taken. `close` gives them back.
+        # The libraries and the Cases have made a hundred thousand objects that stay. `freeze` spares the garbage
+        # collector from looking through them, now and when the numbers are taken; `close` undoes it.
         gc.freeze()
         stop = StopSignal()
         try:

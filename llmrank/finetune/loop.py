@@ -94,7 +94,7 @@ class Objective(Protocol[Batch]):
 
 @dataclass(slots=True)
 class Progress:
-    """Where a training stands: everything that its continuation depends on, weights and optimiser apart."""
+    """Where a training stands: all that is needed to continue it, besides weights and optimiser."""
 
     step: int = 0
     epoch: int = 0

@@ -50,15 +50,15 @@ class Belief:
 
 @dataclass(frozen=True, slots=True)
 class AcuRank(PromptRanker):
-    """Ranks by the mean of what the answers make believe of each candidate.
+    """Ranks by the mean of what is believed of each candidate.
 
-    At first all candidates are asked about, `window` at a time, grouped by the recall order. Then those whose
-    probability of being among the best `sort_top` is neither below `tolerance` nor above 1 - `tolerance`, grouped by
-    that probability and shown in its order, until fewer than `sort_top` of them are left; a last round orders all that
-    may be among the best. Nothing is asked twice in the same order. After `most_calls` no more is asked, except that
-    each candidate is shown once.
+    First it asks about all candidates, `window` at a time, in recall order. Then it asks again about those that are
+    uncertain: their probability of being among the best `sort_top` lies between `tolerance` and 1 - `tolerance`. They
+    are grouped and shown in the order of that probability. When fewer than `sort_top` are uncertain, a last round
+    orders all that may be among the best. It never shows the same list twice in the same order. After `most_calls` it
+    asks no more, but each candidate is shown at least once.
 
-    An answer says that each item it names is above the next, and the last of them above each that it leaves out.
+    From an answer it learns: each item named is above the next, and the last one is above all that were left out.
     """
 
     window: int = DEFAULTS.window

@@ -111,9 +111,9 @@ def check_options(name: str, options: RankerOptions) -> None:
 
 
 def refuse_idle(names: Sequence[str | None], options: RankerOptions) -> None:
-    """Raise InputError for an option that is set and that none of these methods reads.
+    """Raise InputError for an option that was set and that none of these methods uses.
 
-    Of what the methods of other packages read nothing is known here.
+    A method of another package may use any option, so beside one nothing is refused.
     """
     methods = [BUILDERS.get(name, WITHOUT_PROMPT.get(name, BASELINES.get(name))) for name in names if name is not None]
     if None in methods:

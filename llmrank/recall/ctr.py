@@ -29,7 +29,7 @@ class ClickModel(TrainedModel):
     """
 
     refit: bool = False
-    """The newest events are an input, whether the model was trained on them or not."""
+    """False: the model is not trained again on the newest events, for it reads them as input."""
     validation_users: int = 200
     """Scoring the full catalogue costs a pass through the network for every item."""
     dimension: int = 32

@@ -41,17 +41,17 @@ class NoteLLM(TrainedModel):
     newest items of the user. An item without training events has an embedding and a score as any other. The embeddings
     are kept in the checkpoint: a finished model is served without the language model.
 
-    Beside the paper: the first `head_epochs` train the linear layer alone, on what the model says as it came, which
-    costs seconds (a layer that knows nothing would distort the model: Kumar et al. 2022, arXiv:2202.10054); then the
-    upper layers are tuned with it, by LoRA; an epoch pairs every item that has related ones with
-    one of them, drawn anew; and the linear layer stands behind a whitening of what the untrained model says of the
-    items.
+    Two things differ from the paper. (1) The first `head_epochs` train the linear layer alone, on the hidden states of
+    the untrained model. That costs seconds, and a layer that knows nothing would distort the model (Kumar et al. 2022,
+    arXiv:2202.10054). Then LoRA tunes the upper layers too. In each epoch every item with related items is paired with
+    one of them, drawn anew. (2) The hidden states are whitened, with what the untrained model gives for the items,
+    before the linear layer.
     """
 
     name: ClassVar[str] = "notellm"
     knows_new_items: ClassVar[bool] = True
     refit: bool = False
-    """The newest events are an input, whether the model was trained on them or not."""
+    """False: the model is not trained again on the newest events, for it reads them as input."""
     epochs: int = 20
     patience: int = 3
     head_epochs: int = 10

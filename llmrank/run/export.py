@@ -1,8 +1,8 @@
 """A Run in the formats of other tools: `trec`, `csv`, `parquet`, `latex`, `markdown`.
 
-Ties are written as equal scores, so that no tool can read an order into what a method did not place. An item's score is
-the number of candidates that are not ranked above it: the first of 50 has 50, and all that a method left out have the
-same, lowest score. llmrank gives ties their expected value over random tie-breaking; trec_eval breaks them by item id,
+Tied items get equal scores, so that no tool reads an order into them. An item's score is the number of candidates that
+are not ranked above it, and not what the method gave: the first of 50 has 50; all that the method left out share the
+lowest score. llmrank gives ties their expected value over random tie-breaking; trec_eval breaks them by item id,
 so the numbers agree exactly where the method's order is strict.
 
 A Case without a readable answer has no line in the run file, and its judgements stay in the qrels. Count it as zero:

@@ -151,10 +151,10 @@ def _fall(scores: Sequence[float], items: int) -> bool:
 
 
 def canonical(ranking: Ranking, candidates: tuple[str, ...]) -> Ranking:
-    """Return the Ranking as a record keeps it: worth the same, and the same after writing and reading.
+    """Return the Ranking as a record keeps it. It is worth the same, and writing and reading do not change it.
 
-    What the method placed (for a scoring method, what it scored) comes first, `named` counts it, and the other
-    candidates follow in recall order, without a score.
+    First come the items that the method placed (or scored); `named` is their number. The other candidates follow in
+    the order in which they came, without a score.
     """
     named = ranking.named
     if named is None and ranking.scores is not None:

@@ -332,10 +332,10 @@ def memorisation(runs: Mapping[str, Run], dated: Dated | None, not_asked: Mappin
     what happened before a day.
 
     Recall of items and of interactions is from Di Palma et al. (2025, arXiv:2505.10212). `titles` and `ids`: the share
-    of items whose title is given, beside chance, which is the share of answers that would be right had the items been
-    paired with them at random: a model that always says the same has no more than chance. `next`: the share of users
-    whose next event is named. Its chance is how often one of the events after that is named, divided by their number:
-    who knows a user's taste, and not the data, names these as often. An answer that cannot be read counts as not known.
+    of items whose title the model gives. Beside it stands chance: pair the answers with the items at random, and count
+    how many are right. A model that always says the same has no more than chance. `next`: the share of users whose next
+    event the model names. Its chance: how often it names one of the later events, divided by their number. Who knows
+    the user's taste, but not the data, names these just as often. An answer that cannot be read counts as not known.
 
     `anonymous`: the headline measure with neutral names in the place of titles. Titles are worth to a method what it
     knows of them and what it remembers of the data, so this bounds what memory can add.

@@ -168,10 +168,10 @@ def variance_components(values: NDArray[np.float64], clusters: NDArray[np.intp])
     source alone would add, under one wording, in one order, with one draw: an interaction (an order that matters under
     one wording only) counts for both sources.
 
-    A component that is zero is estimated below zero in half of all samples. It is then zero, as usual, and the interval
-    says up to what it may be: percentiles of a bootstrap of users, shifted so that their mean is the component (Efron &
-    Tibshirani 1993, An Introduction to the Bootstrap, chapters 10 and 13), cut at zero. It is about the wordings that
-    were asked: how others would differ, a few wordings cannot say.
+    A component that is truly zero comes out below zero in half of all samples. It is then reported as zero, and the
+    interval says how large it may be. It has the percentiles of a bootstrap of users, shifted so that their mean is the
+    component, and cut at zero (Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 10 and 13). It
+    speaks of the wordings that were asked. A few wordings cannot say how others would differ.
 
     Args:
         values: Of each Case under each wording, in each order, in each draw. A source with one value has no component.

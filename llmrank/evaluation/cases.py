@@ -384,7 +384,8 @@ def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
 
 
 def _cut(case: Case, k: int | None) -> Case:
-    first, scores = case.recall_places[:k], case.recall_scores
+    """Return the Case with the k candidates that the recall stage puts first, as they stand in the list."""
+    first, scores = sorted(case.recall_places[:k]), case.recall_scores
     return replace(
         case,
         candidates=tuple(case.candidates[place] for place in first),

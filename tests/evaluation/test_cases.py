@@ -92,3 +92,11 @@ def test_loaded_cases_can_be_sent_to_another_process() -> None:
     found = load_cases([replace(CASE, history=(Event(Item("c", "Cube")),))])
     again = pickle.loads(pickle.dumps(found))
     assert again.cases == found.cases and again.training.popularity == found.training.popularity == {"c": 1}
+
+
+def test_k_keeps_what_the_recall_stage_puts_first_as_it_stands() -> None:
+    case = Case("u", (), tuple(Item(name, name) for name in "abcd"), (1.0, 4.0, 2.0, 3.0))
+    [cut] = load_cases([case], k=2)
+    assert [item.item_id for item in cut.candidates] == ["b", "d"] and cut.recall_scores == (4.0, 3.0)
+    [whole] = load_cases([case])
+    assert whole == case

@@ -257,6 +257,8 @@ class Response:
     """The model that answered, as the endpoint names it; empty when it does not say."""
     system_fingerprint: str = ""
     """The endpoint's name for its configuration; empty when it does not say."""
+    left_out: str = ""
+    """The parameters that the endpoint did not take, and that were not sent, with commas between."""
 
     def can_answer(self, request: Request) -> bool:
         """Return whether there is something to read. Without the log-probabilities that alone are read it is no answer

@@ -238,6 +238,8 @@ class OpenAIBackend(BaseBackend):
                 continue
             if dialect is not self.dialect:
                 self.dialect.adopt(dialect)
+            if dialect.left_out:
+                response = replace(response, left_out=",".join(sorted(dialect.left_out)))
             return cut_at(response, request.sampling.stop) if "stop" in dialect.left_out else response
 
     async def _takes_others(self, request: Request) -> bool:

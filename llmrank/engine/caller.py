@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, cast
 
 from llmrank.engine.clock import Clock
 from llmrank.engine.limit import Limit
@@ -62,6 +62,8 @@ class Caller:
         """Calls whose Case has ended with an error of another of its calls. They may be paid for, too."""
         self.unstored = 0
         """Answers that came and could not be stored."""
+        self._left_out = set[str]()
+        """What the stored answers that are used were asked without."""
         self._halted, self._waiting = asyncio.Event(), 0
         self._under_way: dict[str, asyncio.Future[Reply | None]] = {}
 
@@ -79,6 +81,11 @@ class Caller:
         """
         prepared = [keyed(self.backend.identity, request) for request in requests]
         known = self.store.answers(prepared)
+        for reply in known.values():
+            if reply.left_out and not self._left_out.issuperset(names := reply.left_out.split(",")):
+                self._left_out.update(names)
+                without = ", ".join(names)
+                self._say(f"answers in the Store were asked for without {without}, which the endpoint did not take")
         found = {key: Exchange(key, reply, stored=True) for key, reply in known.items()}
         asker = asyncio.current_task()
         for one in prepared:
@@ -106,10 +113,14 @@ class Caller:
 
     def account(self) -> dict[str, object]:
         """Return how the calls went, for the manifest: retries by kind, the limit's history, what is not sent."""
+        endpoint = dict(self.backend.concessions)
+        if self._left_out:
+            now = cast("Sequence[str]", endpoint.get("left_out", ()))
+            endpoint["left_out"] = sorted({*now, *self._left_out})
         return {
             "retries": dict(self._retries.counts),
             "limit": [asdict(change) for change in self.limit.history],
-            "endpoint": dict(self.backend.concessions),
+            "endpoint": endpoint,
         }
 
     async def _together(self, questions: Sequence[Coroutine[Any, Any, Exchange]]) -> list[Exchange]:

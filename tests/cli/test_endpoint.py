@@ -88,8 +88,10 @@ async def test_what_an_endpoint_refuses_is_said_once_and_kept_in_the_manifest(fo
         # The key is of the question as it was asked, so a second session pays for none of them.
         calls = server.calls
         (folder / "run").rename(folder / "before")
-        assert (await llmrank(folder, server, *command)).code == 0
+        again = await llmrank(folder, server, *command)
+        assert again.code == 0 and again.stderr.count("were asked for without temperature") == 1
         assert server.calls == calls and session(folder, 0)["calls"] == 0
+        assert session(folder, 0)["endpoint"]["left_out"] == ["temperature"], "the numbers are those of such answers"
 
 
 async def test_retries_are_counted_in_the_manifest(folder: Path) -> None:

@@ -7,4 +7,6 @@ from llmrank.audit.finding import Audit, AuditRow, Variants, read_audit
 from llmrank.audit.popularity import popularity
 from llmrank.audit.position import position
 
-__all__ = ["Audit", "AuditRow", "Variants", "consistency", "popularity", "position", "read_audit"]
+READS_RUNS = ("consistency", "popularity", "position")
+
+__all__ = ["READS_RUNS", "Audit", "AuditRow", "Variants", "consistency", "popularity", "position", "read_audit"]

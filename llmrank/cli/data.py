@@ -21,11 +21,11 @@ def data() -> None:
 @json_option
 def list_command(as_json: bool) -> None:
     """List the data sets that can be named."""
-    from llmrank.data.fetch import cached
+    from llmrank.data.load import at_hand
     from llmrank.data.registry import DATASETS
 
     columns = ("name", "title", "users", "items", "interactions", "licence")
-    rows = [{**asdict(known), "fetched": cached(known.name) is not None} for known in DATASETS.values()]
+    rows = [{**asdict(known), "fetched": at_hand(known) is not None} for known in DATASETS.values()]
     names = (*columns, "fetched") if as_json else (*columns[:-1], "fetched")
     show_rows([{name: row[name] for name in names} for row in rows], as_json=as_json)
     if not as_json:

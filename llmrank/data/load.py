@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from llmrank.data import splits
 from llmrank.data.amazon import find_meta, read_amazon
 from llmrank.data.dataset import Dataset
-from llmrank.data.fetch import ORIGIN, fetch
+from llmrank.data.fetch import ORIGIN, cached, fetch
 from llmrank.data.hub import read_hub
 from llmrank.data.movielens import read_ml_1m, read_ml_100k
 from llmrank.data.recbole import read_recbole
@@ -107,6 +108,14 @@ def _load_known(
         )
         raise InputError(problem, path=folder, hint=f"get the whole of it, or use it as your own data: {folder}")
     return dataset
+
+
+def at_hand(known: DatasetInfo) -> Path | None:
+    """Return the folder from which a named data set would be read; None where it would be downloaded first."""
+    with suppress(InputError):  # LLMRANK_DATA names no folder: who loads the data is told
+        if (folder := _named_folder(known, None)) is not None:
+            return folder
+    return cached(known.name)
 
 
 def _named_folder(known: DatasetInfo, named: Path | None) -> Path | None:

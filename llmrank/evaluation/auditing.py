@@ -9,7 +9,7 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
-from llmrank.audit import Audit
+from llmrank.audit import READS_RUNS, Audit
 from llmrank.errors import InputError, nearest
 from llmrank.evaluation.audits.history import plan_history
 from llmrank.evaluation.audits.identifiers import plan_identifiers
@@ -84,8 +84,10 @@ def compose_audit(
 ) -> AuditEvaluation:
     """Return what `run_audit` evaluates with these arguments; raises InputError where that would say nothing."""
     if name not in PLANS:
-        hint = f"use one of {', '.join(PLANS)}; `llmrank.audit` has those that read finished Runs"
-        raise InputError(f"no audit {name!r} asks the model{nearest(name, PLANS)}", field="name", hint=hint)
+        hint, near = f"use one of {', '.join(PLANS)}", nearest(name, PLANS)
+        if name in READS_RUNS:
+            hint, near = f"it reads a finished Run: `from llmrank.audit import {name}`, then {name}(run)", ""
+        raise InputError(f"no audit {name!r} asks the model{near}", field="name", hint=hint)
     names = {one: [setting.name for setting in settings_of(options)] for one, options in OPTIONS.items()}
     own = {setting: arguments.pop(setting) for setting in names[name] if setting in arguments}
     options = gather(OPTIONS[name], own)

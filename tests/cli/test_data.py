@@ -21,11 +21,17 @@ def run(*arguments: str) -> str:
 
 def test_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path))
+    monkeypatch.delenv("LLMRANK_DATA", raising=False)
     rows = json.loads(run("list", "--json"))
     assert [row["name"] for row in rows] == ["ml-100k", "ml-1m", "ml-latest-small", "beauty", "books"]
     assert not any(row["fetched"] for row in rows)
     table = run("list")
     assert "ml-latest-small" in table and "1,000,209" in table
+    (tmp_path / "sets" / "ml-1m").mkdir(parents=True)
+    monkeypatch.setenv("LLMRANK_DATA", str(tmp_path / "sets"))
+    assert [row["name"] for row in json.loads(run("list", "--json")) if row["fetched"]] == ["ml-1m"], "it is at hand"
+    monkeypatch.setenv("LLMRANK_DATA", str(tmp_path / "gone"))
+    assert not any(row["fetched"] for row in json.loads(run("list", "--json")))
 
 
 def test_describe(shared_data: Callable[[str], Path]) -> None:

@@ -7,6 +7,6 @@ from llmrank.audit.finding import Audit, AuditRow, Variants, read_audit
 from llmrank.audit.popularity import popularity
 from llmrank.audit.position import position
 
-READS_RUNS = ("consistency", "popularity", "position")
+READS_RUNS: tuple[str, ...] = ("consistency", "popularity", "position")
 
 __all__ = ["READS_RUNS", "Audit", "AuditRow", "Variants", "consistency", "popularity", "position", "read_audit"]

@@ -45,7 +45,7 @@ def module_of(extra: str, name: str) -> Any:  # noqa: ANN401 - a module
     """Return a module that an extra of llmrank installs; raises MissingError where it is not installed."""
     try:
         return import_module(name)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingError(f"{error.name} is not installed", hint=f"pip install 'llmrank[{extra}]'") from error
 
 

@@ -74,8 +74,10 @@ _TITLE_WORDS, _TITLE_SIGNS = 12, 200
 _WORSE = re.compile(
     r"\W{0,4} (?:is|are|would be|seems|was)(?: \w+)? (?:not|n['’]t|less|least|worse|worst|unlikely|irrelevant"
     r"|too|bad|poor|weak|wrong|mistake)\b|\W{0,4} isn['’]t\b"
-    r"|\W{0,4} (?:is|are|would be|would have been|comes?)"
-    r"(?: (?:my|the|an?|close|clear|in|as|reasonable|good|solid)){0,3} (?:runners?-up|second\b(?! to none)|backup)"
+    r"|\W{0,4} (?:is|are|would be|would have been) an? (?:reasonable|good|solid|decent) (?:second|backup)"
+    r"(?= (?:choice|pick|option|best)\b|[.,;!]|$)"
+    r"|\W{0,4} (?:is|are|would be|would have been|comes?)(?: (?:my|the|an?|close|clear|in|as)){0,3}"
+    r" (?:runners?-up|second\b(?! to none)|backup)"
     r"|\W{0,4} (?:is|seems)(?: \w+)? (?:not )?(?:irrelevant|unsuitable)\b"
     r"|\W{0,4} (?:is|are|was) (?:what|the one|one)\b[^.;\n]{0,40}\b(?:avoid|skip|never|not\b(?! (?:miss|only)))"
     r"|[\])*]{0,4} ?<|[\])*\"'’]{0,4} ?(?:[:=?–—-] ?)?(?:no\b(?!,? wait| doubt| question| contest)|❌|✗|✘|👎)",

@@ -228,11 +228,16 @@ BEST_FIRST = re.compile(
 
 
 _GRADES = (
-    (1, r"low(?:er|est)?|less|bottom|last|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"),
+    (
+        1,
+        r"low(?:er|est)?|less|bottom|last|worst|least|poor(?:est)?|weak(?:er|est)?|unlikely|bad|no|loser|skip"
+        r"|(?:not|\w+n['’]t|hardly|barely|scarcely) (?:\w+ )?worth",
+    ),
     (
         2,
         r"mid|middle|medium|moderate(?:ly)?|average|maybe|possibl[ey]|second|runner-up|honou?rable|also worth"
-        r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?|worth (?:an? \w+|consider\w+|watch\w+|try\w+)",
+        r"|if you (?:have|want|still|like)|optional(?:ly)?|backups?"
+        r"|(?<!not )(?<!n['’]t )(?<!ly )(?<!well )worth (?:an? \w+|consider\w+|watch\w+|try\w+)",
     ),
     (3, r"top|high(?:er|est|ly)?|best|most|must|strong(?:er|est|ly)?|excellent|great|very|good|yes|winner"),
 )

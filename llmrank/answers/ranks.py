@@ -126,7 +126,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         return _undecided((columns[one], columns[other]), (named[one], named[other]), is_map)
     if not is_map and not any(role == "item" for role in roles) and _disagree([named[at] for at in fit]):
         return Listing([found[0] for found in named[item] if found], ambiguous=True)
-    if is_map and not any(roles) and len(fit) == 2 and counts(columns[0]) and _are_others(columns[1], named):
+    unnamed = is_map and not any(roles) and not re.search("rank|score", block.header[1])
+    if unnamed and len(fit) == 2 and counts(columns[0]) and _are_others(columns[1], named):
         return Listing([found[0] for found in named[1]], ambiguous=True)  # {"1": 7, "2": 6}: scores, or items
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]

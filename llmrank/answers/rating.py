@@ -111,12 +111,18 @@ _CHANGED = re.compile(
 _CONVERTED = re.compile(
     r"(?<![\w.])\d{1,3} ?(?:/|out of) ?\d{1,3}\b[^.!?\n]{0,60}\b(?:(?:correspond|translat|equat|convert|map)\w{0,3}"
     rf"|(?:com|work)(?:es?|s|ing)(?: out)?) to (?:an? |about )?{_DIGITS}(?! ?(?:/|out of))"
-    r"|\b(?:(?:mapped|converted|translated|scaled) (?:on ?)?to|which,? on) (?:the|your)\b[^!?\n]{0,30}\bscale\b"
-    r"[^!?\n]{0,60}(?:\bis|\bgives|\bbecomes|=|:)"
+    r"|\b(?:mapped|converted|translated|scaled) (?:on ?)?to (?:the|your)\b[^!?\n]{0,30}\bscale\b[^!?\n]{0,60}"
+    r"(?:\bis|\bgives|\bbecomes|=|:)"
     rf" (?:an? |about )?[*_]{{0,3}}{_DIGITS.replace('value', 'scaled')}(?! ?(?:/|out of))",
     re.IGNORECASE,
 )
 """`8/10, which corresponds to a 4 on your scale`"""
+_ON_SCALE = re.compile(
+    rf"\bwhich,? on (?:the|your)\b[^!?\n]{{0,30}}\bscale,? (?:is|gives|becomes) (?:an? |about )?[*_]{{0,3}}{_DIGITS}"
+    r"(?! ?(?:/|out of))",
+    re.IGNORECASE,
+)
+"""`an 8/10, which on your scale is a 4`"""
 _CORRECTED = re.compile(
     rf"\W{{0,9}}(?:my )?(?:corrected|revised|updated|final) (?:rating|score|answer|prediction|estimate)"
     rf"(?: for\b[^:\n]{{0,80}})?\W{{1,6}}{_DIGITS}{_UNIT}?\W{{0,9}}(?:\([^()\n]{{0,80}}\)\W{{0,9}})?",
@@ -290,6 +296,8 @@ def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Giv
             if len(given := _given(pattern.finditer(text))) == 1:
                 return given
         if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
+            return given
+        if len(given := _given(_ON_SCALE.finditer(text))) == 1:
             return given
     if declined and declines(text):
         return []

@@ -35,8 +35,7 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|(?:will|would)_\w{{2,12}}|output"
-    rf"|i(?:['’]d| would| will|['’]ll) say|antwort|réponse|respuesta|resposta"
+    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta"
     rf"|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
     rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}"
@@ -98,6 +97,11 @@ _EMPHATIC = re.compile(
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
+_SAYS = re.compile(
+    r"\bi(?:['’]d| would)(?: have to)? say[ *_\"“]{1,3}(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)", re.IGNORECASE
+)
+"""`Considering the history, I'd say no, they would not.`"""
+_SAYS_IF = re.compile(r"\b(?:if|unless|when|normally|usually|at first|for|based on|genre|alone)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 _LIKELY = re.compile(r"[\W_]*(?:(?:most|very|quite) )?(?:likely|probably)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
@@ -189,8 +193,8 @@ def _verdicts(text: str) -> set[bool]:
         return (
             {True, False} if TAKEN_BACK.search(text, asked[-1].end()) else {one[1].casefold() in _YES for one in asked}
         )
-    said = {one[1].casefold() for one in found}
-    if said & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SAID])} & ((_YES | _NO) - said):
+    named = {one[1].casefold() for one in found}
+    if named & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SAID])} & ((_YES | _NO) - named):
         return {True, False}
     if begins and _LIKELY.match(text) and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:
         return {True, False}
@@ -202,6 +206,9 @@ def _verdicts(text: str) -> set[bool]:
         return set() if of_another else {likes["not"] is None}
     if not found and (likely := {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)}):
         return likely
+    if not found and len(said := [*_SAYS.finditer(text[:_SAID])]) == 1:
+        before = re.split(r"[.!?\n]", text[: said[0].start()])[-1]
+        return set() if _SAYS_IF.search(before) else {word.casefold() == "yes" for word in _PLAIN.findall(text)}
     if not found:
         short = text.strip()
         lines = short.splitlines()

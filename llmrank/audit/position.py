@@ -43,7 +43,8 @@ def position(run: Run) -> Audit:
         values, users = run.per_case(headline, cases), [case.user_id for case in cases]
         for number, name in enumerate(THIRDS):
             found = np.where(thirds == number, values, np.nan)
-            rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, users, (0, 1)))
+            if (thirds != None).any():  # noqa: E711 - of an array
+                rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, users, (0, 1)))
     return Audit("Does the place in the prompt decide?", sentence, tuple(rows), run.title)
 
 

@@ -81,6 +81,17 @@ class Dialect:
     def body(self, request: Request, label_ids: Sequence[int] = ()) -> dict[str, Any]:
         """Return the JSON that is sent for a Request. `label_ids` are the token ids of its labels; without them the
         labels are found by text."""
+        body = self._whole(request, label_ids)
+        if not self.left_out:
+            return body
+        gone = {*self.left_out, "top_logprobs"} if "logprobs" in self.left_out else self.left_out
+        return {name: value for name, value in body.items() if name not in gone}
+
+    def missing(self, request: Request) -> str:
+        """Return which parameters of a Request are not sent, with commas between."""
+        return ",".join(sorted(self.left_out & self._whole(request, ()).keys())) if self.left_out else ""
+
+    def _whole(self, request: Request, label_ids: Sequence[int]) -> dict[str, Any]:
         sampling = request.sampling
         body: dict[str, Any] = {
             "model": self._model,
@@ -110,9 +121,6 @@ class Dialect:
             if "chat_template_kwargs" in body and isinstance(own := extra.get("chat_template_kwargs"), dict):
                 extra["chat_template_kwargs"] = {**body["chat_template_kwargs"], **own}
             body |= extra
-        if self.left_out:
-            gone = {*self.left_out, "top_logprobs"} if "logprobs" in self.left_out else self.left_out
-            body = {name: value for name, value in body.items() if name not in gone}
         return body
 
     def _thinking(self, thinking: Thinking) -> dict[str, Any]:

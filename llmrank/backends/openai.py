@@ -238,8 +238,7 @@ class OpenAIBackend(BaseBackend):
                 continue
             if dialect is not self.dialect:
                 self.dialect.adopt(dialect)
-            if dialect.left_out:
-                response = replace(response, left_out=",".join(sorted(dialect.left_out)))
+            response = replace(response, left_out=dialect.missing(request))
             return cut_at(response, request.sampling.stop) if "stop" in dialect.left_out else response
 
     async def _takes_others(self, request: Request) -> bool:
@@ -266,7 +265,8 @@ class OpenAIBackend(BaseBackend):
         """Return the Response in a status and a body that came by another way (a batch); raises as `answer` does, but
         takes every refusal that does not concern the key for that of this request."""
         sent = self.dialect.body(request)
-        return await self._read(Reply(status, {}, body, ""), {}, sent, request.labels, (), 0.0)
+        response = await self._read(Reply(status, {}, body, ""), {}, sent, request.labels, (), 0.0)
+        return replace(response, left_out=self.dialect.missing(request))
 
     async def read_object(self, reply: Reply, sent: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON object of a reply; raise what its status means, or TransientError when it holds none."""

@@ -39,6 +39,7 @@ from llmrank.data.rows import TIME_HINT, Arrow, EventRows, lines_of, no_order
 from llmrank.data.sequences import read_sequence_file
 from llmrank.data.tables import (
     ALIASES,
+    EARLIEST,
     EXTENSIONS,
     Table,
     UnreadableError,
@@ -146,10 +147,11 @@ def read_external(
     if format == "table":
         table = long_table(tables["proposed"], left_out)
         if past is not None and past.timestamp is not None and owners.get("past", "user") == "user":
-            if has_cases or "timestamp" in (columns or {}) or _has_one_time_a_user(table):
+            if has_cases or "timestamp" in table.named or _has_one_time_a_user(table):
                 roles = (*ROLES, "timestamp")
             elif (name := table.find("timestamp")) is not None:
-                left_out[f"rows have a {name!r} that differs within a user: it stays an attribute"] = len(table.data)
+                what = f"rows have a {name!r} that stays an attribute"
+                left_out[f"{what}: --column timestamp={name} makes it the time of the request"] = len(table.data)
         table = _readable(table, roles, skip_bad_rows, left_out)
     elif format == "rank_llm":
         table, queries = read_rank_llm(_file(proposed, format))
@@ -313,6 +315,7 @@ def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out:
             odd = ~np.isfinite(values) if role == "gain" else np.isinf(values)
             for row in np.flatnonzero(odd).tolist():
                 problem, line = f"{values[row]:g} is no {role}", int(table.lines[row])
+                problem = f"a row without a {role}" if np.isnan(values[row]) else problem
                 hint = "give a number (0: not relevant)" if role == "gain" else "give a number"
                 bad.setdefault(row, InputError(problem, path=table.path, line=line, field=name, hint=hint))
         if role == "timestamp" and table.find("position") is None:
@@ -330,12 +333,21 @@ def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out:
 
 
 def _has_one_time_a_user(table: Table) -> bool:
-    """Return whether a table of proposals has one and the same `timestamp` in all rows of each user: the request's."""
-    user, time = table.find("user"), table.find("timestamp")
-    if user is None or time is None:
+    """Return whether a table of proposals has one and the same time in all rows of each user: the request's.
+
+    The date of an item differs between the rows of a user; so of users with one row alone nothing is concluded.
+    """
+    user, name = table.find("user"), table.find("timestamp")
+    if user is None or name is None:
         return False
-    pairs = pa.table({"user": table.texts(user), "time": table.texts(time)}).group_by(["user", "time"]).aggregate([])
-    return len(pairs) == len(pairs["user"].unique())
+    try:
+        seconds = table.seconds(name)
+    except InputError:
+        return False
+    users = np.array(table.texts(user).to_pylist())
+    times = len(set(zip(users.tolist(), seconds.tolist(), strict=True)))
+    several = len(set(users.tolist()))
+    return times == several < len(users) and bool((seconds > EARLIEST).all())
 
 
 def read_gains(table: Table, owner: Owner) -> Gains:

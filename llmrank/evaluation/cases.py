@@ -372,7 +372,7 @@ def _catalogue_cases(split: Split, users: Sequence[str]) -> list[Case]:
 
 
 def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
-    """Return the Case with its first relevant item in the place of the last candidate, unless one is there."""
+    """Return a Case without a relevant candidate with its first one in the place of what the recall stage puts last."""
     if not (case.relevant and case.candidates and _ids(case).isdisjoint(case.relevant)):
         return case
     item = items.get(case.relevant[0])
@@ -380,7 +380,8 @@ def _force_target(case: Case, items: Mapping[str, Item]) -> Case:
         problem = f"the title of {case.relevant[0]!r} is not in the file, so it cannot be shown"
         hint = "add the item to the candidates of a row, or leave out --force-target"
         raise InputError(problem, user=case.user_id, field="relevant", hint=hint)
-    return replace(case, candidates=(*case.candidates[:-1], item))
+    last = case.recall_places[-1]
+    return replace(case, candidates=(*case.candidates[:last], item, *case.candidates[last + 1 :]))
 
 
 def _cut(case: Case, k: int | None) -> Case:

@@ -323,7 +323,7 @@ def compose(
         hint = f"load the Cases with task={tasks[0]!r}, or choose a prompt of the other task"
         raise InputError(problem, field="prompt", hint=hint)
     order = Order.parse(setup.prompt.order)
-    if found.target_forced and order.mode in ("recall", "reversed"):
+    if found.target_forced and template is not None and order.mode in ("recall", "reversed"):
         problem, hint = "a target that is put in would stand in the same place of each list", "show them shuffled"
         raise InputError(problem, field="--order", hint=hint)
     for case in found if order.mode == "target-at" else ():

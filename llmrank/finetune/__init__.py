@@ -204,8 +204,8 @@ def export_sft(
             the ratings are not known; no right answer is known for its answer format; the file cannot be written.
     """
     check_choice("form", form, get_args(SftFormat))
-    check_free(out, overwrite=overwrite)
     setup, (read,) = Setup.of(as_settings(data), prompt=prompt, model=model, **settings)
+    check_free(out, overwrite=overwrite)
     task = _task(setup)
     if prompt is None or (isinstance(prompt, PromptSettings) and prompt.prompt is None):
         setup = _without_profile(setup, say)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmrank.errors import InputError, one_line
 from llmrank.files import writing
 from llmrank.report.pictures import WIDE, probability_ticks
-from llmrank.report.sections import Named, calibration_of, can_be_drawn, groups_of, ranked_runs
+from llmrank.report.sections import Named, calibration_of, can_be_drawn, groups_of, ranked_runs, recalled_runs
 from llmrank.run.calibration import Calibration
 from llmrank.run.compare import Comparison, compare, shared_cases
 from llmrank.run.depth import Depth
@@ -45,14 +45,14 @@ def figures(run: Run, *more: Run, by: Sequence[str] = ()) -> dict[str, Figure]:
     """
     comparison = compare(run, *more) if more else None
     runs = list(zip(comparison.runs if comparison else [run.name], (run, *more), strict=True))
-    ranked = ranked_runs(runs)
+    ranked, recalled = ranked_runs(runs), recalled_runs(runs)
     costs = pareto(run, *more) if more else None
     calibrated = [(name, found) for name, one in ranked if (found := calibration_of(one)) is not None]
     with _style():
         found = {
-            "differences": _differences(_paired(runs, comparison) if comparison else _from_recall_order(ranked)),
-            "groups": _groups([(name, groups_of(one, by)) for name, one in ranked]),
-            "depth": _depth([(name, one.depth()) for name, one in ranked]),
+            "differences": _differences(_paired(runs, comparison) if comparison else _from_recall_order(recalled)),
+            "groups": _groups([(name, groups_of(one, by)) for name, one in recalled]),
+            "depth": _depth([(name, one.depth()) for name, one in recalled]),
             "reliability": _reliability(calibrated),
             "pareto": _pareto(costs) if costs and can_be_drawn(costs) else None,
         }

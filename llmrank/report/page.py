@@ -109,7 +109,8 @@ def _run(run: Run, name: str) -> dict[str, Any]:
     stories = list(run)
     values = run.per_case(headline, run.done).tolist() if headline else [None] * len(stories)
     calls = _calls(run)
-    recall_order = run.recall_order(headline).tolist() if headline and not rating else [None] * len(stories)
+    recalled = headline and not rating and not metrics.target_forced
+    recall_order = run.recall_order(headline).tolist() if headline and recalled else [None] * len(stories)
     return {
         "name": name,
         "headline": headline,

@@ -45,11 +45,11 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
 
     `audits` are shown after those that read nothing but a Run; `by` names columns of the Cases to group by as well.
     """
-    ranked = ranked_runs(runs)
+    ranked, recalled = ranked_runs(runs), recalled_runs(runs)
     asked = list(dict.fromkeys([*(one for _, run in ranked for one in audits_of(run)), *audits]))
     found = (
-        ("For whom", [(name, _shown(groups_of(run, by))) for name, run in ranked]),
-        ("Had only the first candidates been reranked", [(name, _depth(run.depth())) for name, run in ranked]),
+        ("For whom", [(name, _shown(groups_of(run, by))) for name, run in recalled]),
+        ("Had only the first candidates been reranked", [(name, _depth(run.depth())) for name, run in recalled]),
         ("Can scores be believed as probabilities?", _each(ranked, calibration_of, _calibration)),
         ("Audits", [("", _audits(asked))] if asked else []),
         ("Cost against quality", [("", _pareto(pareto))] if pareto and can_be_drawn(pareto) else []),
@@ -61,6 +61,11 @@ def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Se
 def ranked_runs(runs: Named) -> Named:
     """Return the Runs about rankings of which a measure is known."""
     return [(name, run) for name, run in runs if task_of(run.cases) == "ranking" and run.metrics.headline]
+
+
+def recalled_runs(runs: Named) -> Named:
+    """Return those of them that can be compared with recall order: no target was put in."""
+    return [(name, run) for name, run in ranked_runs(runs) if not run.metrics.target_forced]
 
 
 def groups_of(run: Run, by: Sequence[str]) -> Groups:

@@ -64,7 +64,7 @@ def depth(run: Run, measure: str) -> Depth:
 
     Raises InputError: an unknown measure, or a Run about ratings.
     """
-    run.require_rankings()
+    run.require_recall_order()
     chosen = the_measure(measure, "ranking")
     cases = [case for case in run.done if case.relevant]
     recalled = in_recall_order(cases)

@@ -82,7 +82,7 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     `by` names ways to group: `history`, `relevant item`, `recall place`, and columns of the Cases; empty: the first
     three. Raises InputError: an unknown measure or way to group, or a Run about ratings.
     """
-    run.require_rankings()
+    run.require_recall_order()
     chosen, cases = the_measure(measure, "ranking"), [case for case in run.done if case.relevant]
     columns = sorted({name for case in run.cases for name in case.columns})
     for way in by:

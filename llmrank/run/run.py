@@ -186,6 +186,13 @@ class Run:
         if task_of(self.cases) == "rating":
             raise InputError("ratings have no recall order", path=self.path, hint="sort `run.per_case('MAE')` instead")
 
+    def require_recall_order(self) -> None:
+        """Raise InputError for a Run about ratings, and for one with targets that were put behind what was recalled."""
+        self.require_rankings()
+        if self.metric_settings.target_forced:
+            problem = "the target was put in last place of the lists that missed it, so recall order is no baseline"
+            raise InputError(problem, path=self.path, hint="evaluate without --force-target")
+
     def recall_order(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> NDArray[np.float64]:
         """Return a ranking measure of the recall stage's order for each of the Cases (None: `done`), float64[cases]."""
         cases = self.done if cases is None else cases
@@ -193,8 +200,8 @@ class Run:
 
     def worst(self, count: int = 5, measure: str | None = None) -> list[tuple[CaseStory, float]]:
         """Return the Cases that lost most against recall order, each with a ranking measure (None: the Run's headline)
-        minus that of recall order; raises InputError where the Run is about ratings."""
-        self.require_rankings()
+        minus that of recall order; raises InputError where there is none to compare with."""
+        self.require_recall_order()
         chosen = the_measure(measure or self.metrics.headline or "NDCG@10", "ranking")
         lost = chosen.per_case(self.judged(self.done)) - self.recall_order(chosen)
         order = [place for place in np.argsort(lost, kind="stable").tolist() if lost[place] < 0]

@@ -11,7 +11,7 @@ import pytest
 from llmrank.answers import answer_format
 from llmrank.answers.blocks import split
 from llmrank.types import Item, Outcome, Question, Response
-from tests.answers.asking import items, places, read
+from tests.answers.asking import items, numbered, places, read
 
 SHOWN = ("Heat", "Fargo", "Alien", "Jaws", "Speed")
 ORDERS = (SHOWN, ("Alien", "Heat", "Speed", "Jaws", "Fargo"))
@@ -321,3 +321,57 @@ def test_places_of_something_else_below_entries_are_no_ranks() -> None:
         f"- {item.title}\n  In your list → place {6 - at}" for at, item in enumerate(FIVE, 1)
     )
     assert places(read("titles", text, Question(FIVE))) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "yes"),
+    [
+        ("As a language model I have no taste, but considering the history I'd say no, they would not.", False),
+        ("If it were a comedy I'd say no, but it's a crime movie. Yes.", None),
+        ("Normally I'd say no. But given the history, yes.", None),
+        ("At first I would say yes; however the recent ratings suggest no.", None),
+        ("If they liked comedies, I'd say yes. But they do not. Answer: No", False),
+        ("Yes. I'd say no movie here fits better.", True),
+    ],
+)
+def test_what_one_would_say_is_a_verdict_only_without_a_condition(text: str, yes: bool | None) -> None:
+    assert read("yes_no", text, Question(items("Heat (1995)"))).value == (None if yes is None else float(yes))
+
+
+@pytest.mark.parametrize(
+    ("text", "rating"),
+    [
+        ("On a ten-point scale this would be an 8/10, which on your 1-5 scale is a 4.", 4.0),
+        ("I predict 2. Critics gave 80%, which on the 1-5 scale is 4.", 2.0),
+        ("I predict 3. Critics gave it 90/100, which on the 1-5 scale is 4.5.", 3.0),
+    ],
+)
+def test_a_rating_on_the_scale_is_one_where_none_is_predicted(text: str, rating: float) -> None:
+    assert read("rating", text, Question(items("Heat (1995)"))).value == rating
+
+
+FIVE = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)", "Casino (1995)", "Ran (1985)"))
+
+
+@pytest.mark.parametrize("first", ["Not worth watching", "Hardly worth a look", "Not really worth considering"])
+def test_what_is_not_worth_it_comes_last(first: str) -> None:
+    text = f"{first}:\n- Alien\n- Ran\n\nWorth watching:\n- Fargo\n- Casino\n- Heat"
+    assert places(read("titles", text, FIVE)) == [2, 4, 1, 3, 5]
+
+
+def test_a_map_from_one_on_has_ranks_or_scores_where_it_does_not_say() -> None:
+    question = numbered(9)
+    for text in ('{"1": 7, "2": 6, "3": 9, "4": 2}', '{"1": 9, "2": 8, "3": 7}'):
+        assert read("permutation", text, question).reason == "ambiguous"
+    assert places(read("permutation", '{"ranks": {"1": 3, "2": 7, "3": 8}}', question)) == [1, 2, 3]
+    assert places(read("permutation", '{"item_scores": {"1": 5, "2": 4, "3": 3}}', question)) == [1, 2, 3]
+    assert read("choice", "[3] is a solid second entry in the saga and my pick.", question).ranked == ("i3",)
+    text = "The best choice is **4. Film called d**.\n\nFilm called e (5) would be a reasonable second option."
+    assert read("choice", text, question).ranked == ("i4",)
+
+
+def test_products_are_known_by_their_model_without_the_brand() -> None:
+    question = Question(
+        items("Sennheiser HD 560S", "Audio-Technica ATH-M50x", "Sony WH-1000XM4", "Bose QuietComfort 45")
+    )
+    assert places(read("titles", "1.) ATH-M50x\n2.) WH-1000XM4\n3.) HD 560S", question)) == [2, 3, 1]

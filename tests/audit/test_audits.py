@@ -201,4 +201,4 @@ def test_a_list_with_several_relevant_items_says_nothing_of_the_thirds(tmp_path:
     given = [replace(case, relevant=tuple(item.item_id for item in case.candidates[:5])) for case in cases()]
     rankings = [noisy(one, 0.0, wanted, 0) for one in given]
     run = make_run(tmp_path, given, rankings, settings=SHUFFLED, metric_settings=how(popularity=POPULARITY))
-    assert [row.value for row in position(run).rows if "third" in row.name] == [None] * 3
+    assert not any("third" in row.name for row in position(run).rows)

@@ -395,7 +395,7 @@ def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> N
     assert all("price" in item.attributes for case in cases for item in case.candidates)
 
 
-PAST = "user_id,item_id,timestamp\n1,s3,10\n1,s4,25\n2,s0,1\n"
+PAST = "user_id,item_id,timestamp\n1,s3,1700000010\n1,s4,1700000025\n2,s0,1700000001\n"
 
 
 def one_list_a_user(folder: Path, *times: int, gain: str = "1") -> tuple[Path, Path, Path]:
@@ -412,22 +412,34 @@ def one_list_a_user(folder: Path, *times: int, gain: str = "1") -> tuple[Path, P
 
 def test_the_history_of_a_user_with_one_request_ends_before_it(tmp_path: Path) -> None:
     items = write_catalogue(tmp_path)
-    table, past, _ = one_list_a_user(tmp_path, 20, 20, 20)
+    now = 1_700_000_020
+    table, past, _ = one_list_a_user(tmp_path, now, now, now)
     made, _ = read_external(table, "table", items=items, histories=past)
     [case] = CandidateFile(made).cases()
     assert [event.item.item_id for event in case.history] == ["s3"]
-    table, past, _ = one_list_a_user(tmp_path, 20, 21, 20)
-    made, notes = read_external(table, "table", items=items, histories=past)
-    assert "3 rows have a 'timestamp' that differs within a user: it stays an attribute" in notes
-    assert len(next(CandidateFile(made).cases()).history) == 2
+    for times in ((now, now + 1, now), (now,), (120, 120)):  # dates of the items, and their length in minutes
+        table, past, _ = one_list_a_user(tmp_path, *times)
+        made, notes = read_external(table, "table", items=items, histories=past)
+        told = f"{len(times)} rows have a 'timestamp' that stays an attribute: --column timestamp=timestamp makes it"
+        assert any(note.startswith(told) for note in notes)
+        [case] = CandidateFile(made).cases()
+        assert len(case.history) == 2 and "timestamp" in case.candidates[0].attributes
+    named = {"timestamp": "timestamp"}
+    table, past, _ = one_list_a_user(tmp_path, now)
+    made, _ = read_external(table, "table", items=items, histories=past, columns=named)
+    assert len(next(CandidateFile(made).cases()).history) == 1
+    table, past, _ = one_list_a_user(tmp_path, now, now + 1)
     with pytest.raises(InputError, match="a second time in one Case"):
-        read_external(table, "table", items=items, histories=past, columns={"timestamp": "timestamp"})
+        read_external(table, "table", items=items, histories=past, columns=named)
+    past.write_text(PAST.replace("timestamp", "seen"))
+    made, _ = read_external(table, "table", items=items, histories=past, columns={"timestamp": "seen"})
+    assert len(next(CandidateFile(made).cases()).history) == 2, "it is the name of the histories' column"
 
 
 @pytest.mark.parametrize("gain", ["inf", "nan", ""])
 def test_a_gain_that_is_no_number_is_refused(tmp_path: Path, gain: str) -> None:
     table, _, relevant = one_list_a_user(tmp_path, 20, 20, gain=gain)
-    with pytest.raises(InputError, match="is no gain"):
+    with pytest.raises(InputError, match=r"is no gain|a row without a gain"):
         read_external(table, "table", items=write_catalogue(tmp_path), relevant=relevant)
 
 

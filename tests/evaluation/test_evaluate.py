@@ -14,6 +14,7 @@ from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import BoundReachedError, InputError
 from llmrank.evaluation.evaluate import compose
 from llmrank.evaluation.settings import Limits, ModelSettings, PromptSettings
+from llmrank.report import page
 from tests.cli.command import run as run_command
 from tests.evaluation.serving import cases, serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
@@ -302,6 +303,13 @@ def test_a_target_that_is_put_in_makes_no_straw_man_of_recall_order(tmp_path: Pa
     [*_, measure] = run.metrics.measures.values()
     assert "recall_order" not in {*measure.versus, *measure.baselines} and "random" in measure.versus
     assert any("recall order is no baseline" in note for note in run.metrics.notes)
+    for question in (run.depth, run.groups, run.worst):
+        with pytest.raises(InputError, match="recall order is no baseline"):
+            question()
+    assert "<html" in page(run)
+    rising = [lr.Case("u", (), (lr.Item("a", "A"), lr.Item("b", "B")), (1.0, 2.0), ("c",)), missed[-1]]
+    [put_in, _] = lr.load_cases(rising, force_target=True)
+    assert [item.item_id for item in put_in.candidates] == ["c", "b"], "in the place that the recall stage puts last"
     for order in ("recall", "reversed"):
         with pytest.raises(InputError, match="the same place of each list"):
             compose(missed, order=order, prompt="rankgpt", force_target=True)

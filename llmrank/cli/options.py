@@ -27,7 +27,7 @@ from llmrank.evaluation.settings import (
 Command = Callable[..., Any]
 
 DECLARATIONS: Mapping[str, tuple[str, ...]] = {
-    "k": ("-k", "--candidates", "k"),
+    "k": ("-k", "--candidates", "--k", "k"),
     "columns": ("--column", "columns"),
     "show_history": ("--no-history", "show_history"),
 }

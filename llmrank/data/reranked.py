@@ -195,10 +195,10 @@ class RerankedWriter(Closable):
                     hint = "continue with those settings, or begin again with --force"
                     refuse_differences(before, self._settings, problem, path=self._part, hint=hint)
                 else:
-                    place, state = (*content.split(b"\t", 2)[:2], b"")[:2]
+                    place, _, row = content.partition(b"\t")
                     if not place.isdigit():
                         raise _damaged(self._part, number)
-                    self._note(int(place), self._end, failed=state != b"done")
+                    self._note(int(place), self._end, failed=not row.startswith(b"done\t"))
                 self._end += len(line)
         self._file.truncate(self._end)
         if not self._end:

@@ -32,8 +32,8 @@ class Budget:
 
     Before a call begins, three amounts are added: what is spent, the most that the calls under way can take, and the
     most that the new call can take. The call begins only if the sum is within every bound. The most that a call can
-    take is its `max_tokens` plus its prompt, as long as the backend counts it. A prompt that nobody counts is taken for
-    a token a byte, three to four times what English takes. So near the bound a call may wait, the last calls run one by
+    take is its `max_tokens` plus what the backend counts in its prompt. A prompt that nobody counts is taken for a
+    token a byte, three to four times what English takes. So near the bound a call may wait, the last calls run one by
     one, and a command stops short of the bound by less than one call can take. This trusts the endpoint to keep to
     `max_tokens`, to say what it used, and to hide no text around a prompt. (Batches begin with one direct call, which
     is set aside at their price.)

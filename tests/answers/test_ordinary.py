@@ -350,13 +350,13 @@ def test_a_rating_on_the_scale_is_one_where_none_is_predicted(text: str, rating:
     assert read("rating", text, Question(items("Heat (1995)"))).value == rating
 
 
-FIVE = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)", "Casino (1995)", "Ran (1985)"))
+ASKED = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)", "Casino (1995)", "Ran (1985)"))
 
 
 @pytest.mark.parametrize("first", ["Not worth watching", "Hardly worth a look", "Not really worth considering"])
 def test_what_is_not_worth_it_comes_last(first: str) -> None:
     text = f"{first}:\n- Alien\n- Ran\n\nWorth watching:\n- Fargo\n- Casino\n- Heat"
-    assert places(read("titles", text, FIVE)) == [2, 4, 1, 3, 5]
+    assert places(read("titles", text, ASKED)) == [2, 4, 1, 3, 5]
 
 
 def test_a_map_from_one_on_has_ranks_or_scores_where_it_does_not_say() -> None:

@@ -73,7 +73,7 @@ _PLAIN = (
     ("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", [*"-+."]),
     ("merge", "<<", ["<"]),
 )
-"""What a value without quotes is, if it is no text: the tag, the pattern, and what it begins with."""
+"""The values without quotes that are no texts: tag, pattern, and the characters with which such a value begins."""
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
@@ -88,8 +88,8 @@ def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, without aliases, bounded in depth, and with a line for every value it cannot read.
 
-    Of plain words and numbers those of YAML 1.2 are no text (its core schema, 10.3.2): `off` is the word that it says,
-    and not false; `010` and `1:30` are no numbers.
+    It reads words and numbers as the core schema of YAML 1.2 does (section 10.3.2): `off` is a text, and not false;
+    `010` and `1:30` are texts, and not numbers.
     """
 
     levels = 0

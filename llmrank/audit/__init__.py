@@ -8,5 +8,6 @@ from llmrank.audit.popularity import popularity
 from llmrank.audit.position import position
 
 READS_RUNS: tuple[str, ...] = ("consistency", "popularity", "position")
+"""The audits that read finished Runs, by name."""
 
 __all__ = ["READS_RUNS", "Audit", "AuditRow", "Variants", "consistency", "popularity", "position", "read_audit"]

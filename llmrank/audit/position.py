@@ -38,13 +38,13 @@ def position(run: Run) -> Audit:
     stories = shuffled_stories(run)
     first = [[story.shown[0].item_id] for story in stories]
     rows, sentence = place_findings(stories, {"what is ranked first was shown first": first})
-    if headline := run.metrics.headline:
-        cases, thirds = [story.case for story in stories], np.array([_third(story) for story in stories])
+    thirds = [_third(story) for story in stories]
+    if (headline := run.metrics.headline) and any(third is not None for third in thirds):
+        cases = [story.case for story in stories]
         values, users = run.per_case(headline, cases), [case.user_id for case in cases]
         for number, name in enumerate(THIRDS):
-            found = np.where(thirds == number, values, np.nan)
-            if (thirds != None).any():  # noqa: E711 - of an array
-                rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, users, (0, 1)))
+            found = np.where([third == number for third in thirds], values, np.nan)
+            rows.append(mean_row(f"{headline}, relevant item in the {name} third", found, users, (0, 1)))
     return Audit("Does the place in the prompt decide?", sentence, tuple(rows), run.title)
 
 

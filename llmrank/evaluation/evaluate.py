@@ -324,7 +324,7 @@ def compose(
         raise InputError(problem, field="prompt", hint=hint)
     order = Order.parse(setup.prompt.order)
     if found.target_forced and template is not None and order.mode in ("recall", "reversed"):
-        problem, hint = "a target that is put in would stand in the same place of each list", "show them shuffled"
+        problem, hint = "targets that were put in would stand in the same place of each list", "use --order shuffled"
         raise InputError(problem, field="--order", hint=hint)
     for case in found if order.mode == "target-at" else ():
         order.arrange(case)  # refuses a list that has no such place

@@ -297,7 +297,7 @@ def asked_template(settings: PromptSettings, own: PromptTemplate | None = None) 
     return template
 
 
-def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None = None) -> None:
+def _refuse_prompt(settings: PromptSettings, own: PromptTemplate | None) -> None:
     """Raise InputError for what is said of a prompt beside a method that asks with none."""
     used, given, usual = {"ranker", "order"}, flat(settings), flat(PromptSettings())
     problem = f"{settings.ranker} makes no model calls, and does nothing with it"

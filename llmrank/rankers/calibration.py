@@ -70,15 +70,15 @@ class Calibrated(WrappedRanker):
             return merge_outcomes(ranking, [ranking, prior])
         seen, expected = _probabilities(ranking), _probabilities(prior)
         strength = adaptive_strength(seen.values()) if self.strength == "adaptive" else self.strength
-        n = len(expected)
-        scores = {
-            item_id: (math.log(seen[item_id]) if self.log else seen[item_id])
-            - strength * (expected[item_id] - 1 / n) * (n if self.log else 1)
-            if seen[item_id]
-            else -math.inf
-            for item_id in ranking.order
-        }
-        best_first = rank_by_score(scores)
+        uniform = 1 / len(expected)
+
+        def score(item_id: str) -> float:
+            if not seen[item_id]:
+                return -math.inf
+            prior = strength * (expected[item_id] - uniform)
+            return math.log(seen[item_id]) - prior / uniform if self.log else seen[item_id] - prior
+
+        best_first = rank_by_score({item_id: score(item_id) for item_id in ranking.order})
         return replace(ranking, order=best_first.order, scores=best_first.scores)
 
 

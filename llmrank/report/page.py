@@ -109,8 +109,8 @@ def _run(run: Run, name: str) -> dict[str, Any]:
     stories = list(run)
     values = run.per_case(headline, run.done).tolist() if headline else [None] * len(stories)
     calls = _calls(run)
-    recalled = headline and not rating and not metrics.target_forced
-    recall_order = run.recall_order(headline).tolist() if headline and recalled else [None] * len(stories)
+    compared = None if rating or metrics.target_forced else headline
+    recall_order = run.recall_order(compared).tolist() if compared else [None] * len(stories)
     return {
         "name": name,
         "headline": headline,

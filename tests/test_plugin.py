@@ -12,7 +12,7 @@ from llmrank.plugin import find_plugin
 from llmrank.prompting import check
 from llmrank.rankers import build_ranker, ranker_names
 from llmrank.rankers.baselines import RatingMeans
-from llmrank.rankers.registry import BASELINES, BUILDERS, TrainingData, build_baseline
+from llmrank.rankers.registry import BASELINES, BUILDERS, BaselineData, build_baseline
 from tests.plugins import install
 from tests.prompting.cases import CANDIDATES, FRONT, template
 from tests.rankers.oracle import prompt
@@ -41,7 +41,7 @@ def test_no_ranker_of_ours_can_be_taken_over(folder, name):
         build_ranker(name, prompt("rankgpt"))
     if name in BASELINES:
         with pytest.raises(InputError, match="given by llmrank and by usurper"):
-            build_baseline(name, TrainingData(dict, lambda: RatingMeans.of([])), 0)
+            build_baseline(name, BaselineData(dict, lambda: RatingMeans.of([])), 0)
     assert ranker_names().count(name) == 1
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple, cast
 
-from llmrank.answers.normalise import decoded, one_line
+from llmrank.answers.normalise import HAN, decoded, single_spaced
 
 Kind = Literal["number", "bracket", "bullet", "letter", "roman", "rank", "none"]
 
@@ -29,7 +29,6 @@ class Notation(NamedTuple):
 
 
 _DRESS = r"[*_#\s>~]*+"
-_HAN = "一二三四五六七八九十"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _RANK_WORD = (
@@ -62,7 +61,7 @@ NOTATIONS = (
     Notation("number", "a number sign", re.compile(rf"{_DRESS}(?<=#)(\d{{1,4}})(?: ?[-–—:.)]|(?=\s))[*_\s]*+"),
         "#1 Heat"),
     Notation("number", "a Chinese numeral", re.compile(
-        rf"[*_\s]*+\(?第?([{_HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名]:?\s*+"), "一、Heat"),
+        rf"[*_\s]*+\(?第?([{HAN}]{{1,3}})(?:[,.)]|[位名]:?)\s*+|(\d{{1,3}})[位名]:?\s*+"), "一、Heat"),
     Notation("roman", "a Roman numeral", re.compile(rf"{_DRESS}\(?([IVXLivxl]{{1,7}})[.):](?=\s)[*_\s]*+"), "II. Heat"),
     Notation("letter", "a letter", re.compile(rf"{_DRESS}[(\[]?([A-Za-z])(?:[.)\]:]|\]:)(?=\s)[*_\s]*+"), "B) Heat"),
     Notation("bullet", "a bullet", re.compile(
@@ -325,7 +324,7 @@ _TABBED = re.compile(r"\w(?:[^\t]{0,300}[\w)])?\t")
 
 
 def _line(number: int, raw: str) -> Line:
-    text = one_line(_TABS.sub(" | ", raw.strip()) if "\t" in raw and _TABBED.match(raw.strip()) else raw)
+    text = single_spaced(_TABS.sub(" | ", raw.strip()) if "\t" in raw and _TABBED.match(raw.strip()) else raw)
     first, indent = text[:1], len(raw) - len(raw.lstrip())
     if not text or (first.isalpha() and len(text) > 1 and text[1].isalpha() and not _may_rank(text)):
         # Text may be set in by chance; a field of an entry (`  rank: 2`) is not.
@@ -343,7 +342,7 @@ _RANK_STARTS = frozenset(word[:2] for word in (*_RANK_WORD.replace("|", " ").spl
 
 def _may_rank(text: str) -> bool:
     return (
-        text[:2].casefold() in _RANK_STARTS or text[:2] in _NUMBER_STARTS or text[0] in _HAN + "第" or text[1] in "xXvV"
+        text[:2].casefold() in _RANK_STARTS or text[:2] in _NUMBER_STARTS or text[0] in HAN + "第" or text[1] in "xXvV"
     )
 
 
@@ -366,7 +365,7 @@ def spelled(text: str) -> int | None:
     """Return the number that a word, a Roman or a Chinese numeral is, None if it is none."""
     if text.casefold() in CARDINALS:
         return CARDINALS.index(text.casefold()) + 1
-    is_numeral = text and (not text.strip("IVX") or not text.strip(_HAN))
+    is_numeral = text and (not text.strip("IVX") or not text.strip(HAN))
     return _value("roman", text) if is_numeral else None
 
 
@@ -376,10 +375,10 @@ def _value(kind: Kind, text: str) -> int | None:
     low = text.casefold()
     if low in ORDINALS:
         return ORDINALS.index(low) + 1
-    if text[0] in _HAN:
+    if text[0] in HAN:
         tens, _, ones = text.rpartition("十") if "十" in text else ("", "", text)
-        high = 0 if "十" not in text else 10 * (_HAN.index(tens) + 1 if tens else 1)
-        return high + (_HAN.index(ones) + 1 if ones else 0)
+        high = 0 if "十" not in text else 10 * (HAN.index(tens) + 1 if tens else 1)
+        return high + (HAN.index(ones) + 1 if ones else 0)
     if kind == "letter":
         return ord(low) - ord("a") + 1
     digits = [_ROMAN[sign] for sign in low]

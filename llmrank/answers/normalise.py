@@ -75,10 +75,10 @@ _LATEX = re.compile(
     r"|[a-z]{2,12}\{(?P<inside>[^{}\n]{0,300})\}|(?:boxed|text|textbf|mathbf|mathrm) ?\{)"
 )
 _TEX_COMMENT = re.compile(r"^[ \t]{0,40}%[^\n]*$", re.MULTILINE)
-_HAN = "一二三四五六七八九十"
-_NTH_INSIDE = re.compile(rf"(?<=[^\s\d].)第(\d{{1,2}}|[{_HAN}])[名位]:? ?")
+HAN = "一二三四五六七八九十"
+_NTH_INSIDE = re.compile(rf"(?<=[^\s\d].)第(\d{{1,2}}|[{HAN}])[名位]:? ?")
 """`第二名:` within a line."""
-_NTH = re.compile(rf"第(?:(\d{{1,2}})(?=[部个個号號项項本款])|([{_HAN}])(?=[名位]))")
+_NTH = re.compile(rf"第(?:(\d{{1,2}})(?=[部个個号號项項本款])|([{HAN}])(?=[名位]))")
 """`第6部`, an item; `第二名`, a rank."""
 _TURNS = ("首先", "其次", "第三", "第四", "第五", "第六", "第七", "第八", "第九", "第十")
 _IN_TURN = re.compile(rf"^({'|'.join(_TURNS)})(?:推[荐薦]|是)?", re.MULTILINE)
@@ -88,7 +88,7 @@ _KOREAN_NUMBER = re.compile(r"(?<!\d)(\d{1,3})(?:번(?!째)|(?=순위|위|등))"
 """`1순위: 5번`: rank 1, number 5."""
 _COUNTED = re.compile(r"(候[选選补補]|[选選][项項]|[编編][号號]|电影|電影)(?=\d)")
 """`候选4`"""
-_HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,])([{_HAN}])、")
+_HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,])([{HAN}])、")
 """`二、` within a line."""
 _BOXED = re.compile(r"\\boxed ?\{((?:[^{}\n]|\{[^{}\n]{0,300}\}){1,300})\}")
 """The box in which models put the answer to a question of mathematics."""
@@ -137,7 +137,7 @@ def normalise(text: str) -> str:
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     if "一、" in text and "二、" in text:
-        text = _HAN_INSIDE.sub(lambda found: f" {_HAN.index(found[1]) + 1}. ", text)
+        text = _HAN_INSIDE.sub(lambda found: f" {HAN.index(found[1]) + 1}. ", text)
     text = folded(text)
     if "\\n" in text and "\n" not in text.strip() and "{" not in text:
         text = text.replace("\\n", "\n")  # a text that was escaped
@@ -148,8 +148,8 @@ def normalise(text: str) -> str:
     if not text.isascii() and _KOREAN_NUMBER.search(text):
         text = _KOREAN_NUMBER.sub(r"\1", _KOREAN_RANK.sub(r"\1. ", text))
     if "第" in text:
-        text = _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{_HAN.index(found[2]) + 1}", text)
-        text = _NTH_INSIDE.sub(lambda found: f" {_HAN.find(found[1]) + 1 or found[1]}. ", text)
+        text = _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.index(found[2]) + 1}", text)
+        text = _NTH_INSIDE.sub(lambda found: f" {HAN.find(found[1]) + 1 or found[1]}. ", text)
     if "```" in text:
         parts = text.split("```")
         parts[1::2] = (_listed(part) if _PROGRAM.search(part) else part for part in parts[1::2])
@@ -255,7 +255,7 @@ def _without_elements(text: str) -> str:
     return _NESTED.sub(r"\1", _ELEMENT.sub(plain, text))
 
 
-def one_line(text: str) -> str:
+def single_spaced(text: str) -> str:
     """Return a text with one space where there were several."""
     return _SPACES.sub(" ", text).strip() if "  " in text or "\t" in text else text.strip()
 

@@ -51,7 +51,7 @@ def check_base(card: Mapping[str, Any], base: Model, folder: Path) -> None:
         raise InputError(problem, path=folder, hint=f"use --model {trained['name']}")
 
 
-def check_prompt(card: Mapping[str, Any], name: str, sha256: str, folder: Path) -> None:
+def check_trained_with(card: Mapping[str, Any], name: str, sha256: str, folder: Path) -> None:
     """Raise InputError where the adapter was trained for a prompt with another text than that of this name and hash."""
     trained = card["prompt"]
     if trained["template_sha256"] != sha256:

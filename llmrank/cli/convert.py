@@ -60,10 +60,10 @@ def convert(
       timestamp         of an event, or of a Case: its history ends before it
       rating, position  of an event
     """
-    from llmrank.data.external_formats import convert as write_converted
+    from llmrank.data.external_formats import convert_file
     from llmrank.evaluation.cases import column_roles
 
-    rows, notes = write_converted(proposed, source, output, overwrite=force, columns=column_roles(columns), **options)
+    rows, notes = convert_file(proposed, source, output, overwrite=force, columns=column_roles(columns), **options)
     for note in notes:
         say(note)
     click.echo(f"{output}: {rows:,} Cases")

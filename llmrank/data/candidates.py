@@ -61,7 +61,7 @@ class DataFrame(Protocol):
 
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 """What pandas calls an index without a name: no column of the user's."""
-Source = Path | ArrowTable | DataFrame
+TableSource = Path | ArrowTable | DataFrame
 """A candidate file, or a table in memory that has its columns."""
 
 
@@ -199,7 +199,7 @@ class CandidateFile:
 
     def __init__(
         self,
-        source: Source,
+        source: TableSource,
         *,
         truth: Truth = "checked",
         answered: bool = False,
@@ -369,7 +369,7 @@ class CandidateFile:
             raise InputError(problem, path=self.path, hint=f"if it is a retriever's table, {_convert_hint(self.path)}")
 
 
-def read_cases(source: Source, **options: Any) -> Iterator[Case]:  # noqa: ANN401 - those of `CandidateFile`
+def read_cases(source: TableSource, **options: Any) -> Iterator[Case]:  # noqa: ANN401 - those of `CandidateFile`
     """Check the whole source, at once, and return an iterator over its Cases, in their order. See `CandidateFile`."""
     return CandidateFile(source, **options).cases()
 

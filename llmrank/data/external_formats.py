@@ -22,7 +22,7 @@ from pydantic_core import from_json
 
 from llmrank.data.candidate_row import attribute_text, parquet_schema
 from llmrank.data.candidate_writing import case_table, check_free, json_line, write_lines, write_tables
-from llmrank.data.candidates import FAULTS_SHOWN, Source, arrow_table, file_format, refuse_rows
+from llmrank.data.candidates import FAULTS_SHOWN, TableSource, arrow_table, file_format, refuse_rows
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items, without_types
 from llmrank.data.retriever_table import (
@@ -71,12 +71,12 @@ _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")
 
 
 def read_external(
-    proposed: Source,
+    proposed: TableSource,
     format: str,  # noqa: A002 - the word that people use
     *,
-    items: Source | None = None,
-    histories: Source | None = None,
-    relevant: Source | None = None,
+    items: TableSource | None = None,
+    histories: TableSource | None = None,
+    relevant: TableSource | None = None,
     columns: Mapping[str, str] | None = None,
     file_order: bool = False,
     drop_duplicates: bool = False,
@@ -183,7 +183,7 @@ def read_external(
     return made, [*guessed, *(f"{count:,} {what}" for what, count in left_out.items() if count)]
 
 
-def convert(
+def convert_file(
     path: Path,
     format: str,  # noqa: A002 - the word that people use
     output: Path,
@@ -271,11 +271,11 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
     return Table(path, data, lines), EventRows(path, users, items, title=titles)
 
 
-def _table(source: Source, what: str) -> Table:
+def _table(source: TableSource, what: str) -> Table:
     return without_types(read_table(source) if isinstance(source, Path) else Table(what, arrow_table(source)))
 
 
-def _file(proposed: Source, format: str) -> Path:  # noqa: A002 - the word that people use
+def _file(proposed: TableSource, format: str) -> Path:  # noqa: A002 - the word that people use
     if isinstance(proposed, Path):
         return proposed
     raise InputError(f"a table in memory is none of {format}", path="the table", hint="name a file, or format='table'")

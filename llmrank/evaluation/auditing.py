@@ -21,7 +21,7 @@ from llmrank.evaluation.audits.plan import AuditPlan
 from llmrank.evaluation.audits.prior import plan_prior
 from llmrank.evaluation.audits.thinking import plan_thinking
 from llmrank.evaluation.audits.variance import plan_variance
-from llmrank.evaluation.cases import Source
+from llmrank.evaluation.cases import CaseSource
 from llmrank.evaluation.evaluate import CostEstimate, Evaluation, compose
 from llmrank.evaluation.settings import gather, settings_of
 from llmrank.run import Run
@@ -79,7 +79,7 @@ class AuditEvaluation:
 
 def compose_audit(
     name: AuditName,
-    cases: Source,
+    cases: CaseSource,
     **arguments: Any,  # noqa: ANN401 - checked by `compose`
 ) -> AuditEvaluation:
     """Return what `run_audit` evaluates with these arguments; raises InputError where that would say nothing."""
@@ -103,7 +103,7 @@ def compose_audit(
 
 def run_audit(
     name: AuditName,
-    cases: Source,
+    cases: CaseSource,
     *,
     out: str | Path | None = None,
     **arguments: Any,  # noqa: ANN401 - checked by `compose`

@@ -11,8 +11,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, cast, overload
 
-from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, scale_of
-from llmrank.data.candidates import Source as TableOrFile
+from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableSource, scale_of
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
 from llmrank.data.splits import validation_split
@@ -68,7 +67,7 @@ class CaseSet(Sequence[Case]):
         return f"CaseSet({len(self)} cases of {self.settings['data']}, {self.evaluation})"
 
 
-Source = CaseSet | CaseSettings | str | Path | Iterable[Case] | ArrowTable | DataFrame
+CaseSource = CaseSet | CaseSettings | str | Path | Iterable[Case] | ArrowTable | DataFrame
 """What can be evaluated: Cases, their settings, the name of a dataset, a candidate file's path, or a table like one."""
 
 
@@ -200,7 +199,7 @@ def names_file(settings: CaseSettings) -> bool:
     return path.is_file()
 
 
-def _from_file(source: TableOrFile, settings: CaseSettings, tasks: tuple[Task, ...]) -> CaseSet:
+def _from_file(source: TableSource, settings: CaseSettings, tasks: tuple[Task, ...]) -> CaseSet:
     candidates = CandidateFile(source, skip_bad_rows=settings.skip_bad_rows, keep=True)
     name, path = (source.name, source) if isinstance(source, Path) else ("table", None)
     found = _drawn(list(candidates.cases()), settings, tasks, name=name, path=path)

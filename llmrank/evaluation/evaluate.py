@@ -28,7 +28,7 @@ from llmrank.engine import (
 )
 from llmrank.engine import estimate as count_requests
 from llmrank.errors import InputError, LlmrankError
-from llmrank.evaluation.cases import CaseSet, Source, cases_of
+from llmrank.evaluation.cases import CaseSet, CaseSource, cases_of
 from llmrank.evaluation.fusing import Validation
 from llmrank.evaluation.method import Method, tasks_of
 from llmrank.evaluation.session import Session, refuse_errors, versions
@@ -298,7 +298,7 @@ class CostEstimate:
 
 
 def compose(
-    cases: Source,
+    cases: CaseSource,
     *,
     measures: str | Sequence[str | Measure] | None = None,
     progress: bool | Reporter = True,
@@ -349,7 +349,7 @@ def compose(
 
 
 def evaluate(
-    cases: Source,
+    cases: CaseSource,
     *,
     prompt: str | Path | PromptTemplate | PromptSettings | None = None,
     ranker: str | Ranker | None = None,

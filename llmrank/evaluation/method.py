@@ -14,7 +14,6 @@ from llmrank.evaluation.settings import PromptSettings, flat, gather, settings_o
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.plugin import find_plugin
 from llmrank.prompting import PromptTemplate, View, check, find_domain, load_template, parse_extra_body, parse_thinking
-from llmrank.rankers import registry
 from llmrank.rankers.order import Order
 from llmrank.rankers.prompt import Prompt, no_shots
 from llmrank.rankers.registry import (
@@ -22,6 +21,7 @@ from llmrank.rankers.registry import (
     RATING_BASELINES,
     USUAL_PROMPTS,
     WITHOUT_PROMPT,
+    BaselineData,
     build_baseline,
     build_ranker,
     check_name,
@@ -186,8 +186,8 @@ class Composer:
 
     def _baseline(self, name: str) -> Ranker:
         training = self.training
-        made_of = registry.TrainingData(lambda: training.popularity, lambda: training.rating_means)
-        return build_baseline(name, made_of, self.seed)
+        learned_from = BaselineData(lambda: training.popularity, lambda: training.rating_means)
+        return build_baseline(name, learned_from, self.seed)
 
     def _manifest(self, prompt: Prompt | None, ranker: Ranker, first: PromptTemplate | None) -> dict[str, object]:
         """Return everything about prompt and method that can change an answer."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmrank.errors import InputError
-from llmrank.evaluation.cases import Source
+from llmrank.evaluation.cases import CaseSource
 from llmrank.evaluation.evaluate import Evaluation, compose
 from llmrank.evaluation.trained import baseline_scores
 from llmrank.measures import Measure, RankingMeasure
@@ -22,7 +22,7 @@ SHUFFLES = 10
 
 
 def plan(
-    cases: Source,
+    cases: CaseSource,
     *,
     detect: float | Sequence[float] = DIFFERENCES,
     like: Run | str | Path | None = None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from llmrank.backends.adapter import CARD, PROMPT, check_prompt, read_card
+from llmrank.backends.adapter import CARD, PROMPT, check_trained_with, read_card
 from llmrank.errors import InputError
 from llmrank.evaluation.method import Composer, Method, asked_template, needs_model, template_of
 from llmrank.evaluation.session import Session, for_titles
@@ -128,6 +128,6 @@ class Setup:
         """
         card, template = self.adapter_card, self.template
         if card is not None and card["kind"] == PROMPT and template is not None and self.model.adapter is not None:
-            check_prompt(card, template.name, template.sha256, self.model.adapter)
+            check_trained_with(card, template.name, template.sha256, self.model.adapter)
         composer = Composer(self.prompt, training, seed, session.backend, session.labels, domain=domain)
         return composer.method(self.template, self.ranker)

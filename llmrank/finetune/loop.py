@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +18,7 @@ from torch import Tensor, nn
 
 from llmrank.backends.adapter import CARD, read_card
 from llmrank.errors import InputError
-from llmrank.files import NO_ROOM_HINT, cannot_write, claim, read_checkpoint, write_whole
+from llmrank.files import NO_ROOM_HINT, cannot_write, locked, read_checkpoint, write_whole
 from llmrank.finetune.settings import Training
 from llmrank.progress import Say
 
@@ -93,7 +91,7 @@ class Objective(Protocol[Batch]):
 
 
 @dataclass(slots=True)
-class Progress:
+class TrainingState:
     """Where a training stands: all that is needed to continue it, besides weights and optimiser."""
 
     step: int = 0
@@ -138,27 +136,19 @@ def train(
     Raises InputError for the adapter or the checkpoint of another training, a folder that another process trains into,
     a loss that is no number any more, and a full disk; KeyboardInterrupt when it is interrupted.
     """
-    with _alone_in(out):
+
+    def taken() -> None:
+        hint = "wait for it, or name another folder"
+        raise InputError("another process is training into this folder", path=out, hint=hint)
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    with locked(out, taken):
         if (card := _finished(out, identity, say)) is not None:
             return card
         return _train(_Loop(make(), settings, out, identity, say), identity, validation_cases)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Generator[None]:
-    """Make the folder, and keep other processes from training into it; raises InputError where either fails."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    try:
-        if not claim(handle):
-            hint = "wait for it, or name another folder"
-            raise InputError("another process is training into this folder", path=folder, hint=hint)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _train(loop: _Loop, identity: Mapping[str, Any], validation_cases: int) -> Mapping[str, Any]:
@@ -222,12 +212,12 @@ class _Loop:
         write_whole(self.out / CHECKPOINT, buffer.getvalue())
         self.saved = self.progress.targets
 
-    def _restored(self) -> Progress:
+    def _restored(self) -> TrainingState:
         """Return where the training stands, with the weights in place; a new one where there is no checkpoint."""
         path = self.out / CHECKPOINT
         if not path.is_file():
-            return Progress()
-        state = read_checkpoint(path, Progress)
+            return TrainingState()
+        state = read_checkpoint(path, TrainingState)
         if state["identity"] != self._identity:
             problem = "the checkpoint of another training (data, model or settings differ)"
             raise InputError(problem, path=path, hint="name another folder, or remove the checkpoint")
@@ -235,14 +225,14 @@ class _Loop:
         self.best = list(state["best"])
         self._optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["generator"])
-        progress = Progress(**state["progress"])
+        progress = TrainingState(**state["progress"])
         self.saved = progress.targets
         self.say(f"continuing after {progress.targets:,} of {self._total:,} targets")
         return progress
 
     # --- training
 
-    def run(self) -> Progress:
+    def run(self) -> TrainingState:
         """Train to the end, or until validation stops it."""
         progress, settings, total = self.progress, self._settings, self._total
         saved = said = begun = time.monotonic()
@@ -314,7 +304,7 @@ class _Loop:
         return loss.item(), targets
 
 
-def _diverged(problem: str, progress: Progress) -> InputError:
+def _diverged(problem: str, progress: TrainingState) -> InputError:
     hint = "lower the learning rate; the last checkpoint is kept"
     return InputError(f"{problem} after {progress.targets:,} targets", field="learning_rate", hint=hint)
 

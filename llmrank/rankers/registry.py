@@ -65,7 +65,7 @@ def ranker_names() -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingData:
+class BaselineData:
     """What the baselines are built from, read on demand: nothing from after the cut-off."""
 
     popularity: Callable[[], Mapping[str, int]]
@@ -74,7 +74,7 @@ class TrainingData:
     """The means of the training ratings; raises InputError where there are none."""
 
 
-BASELINES: Mapping[str, Callable[[TrainingData, int], Ranker]] = {
+BASELINES: Mapping[str, Callable[[BaselineData, int], Ranker]] = {
     "random": lambda training, seed: Random(seed),
     "popularity": lambda training, seed: Popularity(training.popularity()),
     "recall_order": lambda training, seed: RecallOrder(),
@@ -88,7 +88,7 @@ BASELINES: Mapping[str, Callable[[TrainingData, int], Ranker]] = {
 RATING_BASELINES = frozenset[str](get_args(MeanName))
 
 
-def build_baseline(name: str, training: TrainingData, seed: int) -> Ranker:
+def build_baseline(name: str, training: BaselineData, seed: int) -> Ranker:
     """Return the baseline of that name; raises InputError where a package adds a ranker of that name too."""
     find_plugin(GROUP, name, BASELINES)
     return BASELINES[name](training, seed)

@@ -64,8 +64,10 @@ def test_the_answer_is_read_as_a_careful_person_reads_it(row: dict[str, Any]) ->
 def test_none_is_wrong_and_confident() -> None:
     """What is not read yet is unparsed, or read in part and counted as repaired; its order is never another one."""
     for row in ROWS:
+        if "not_yet" not in row:
+            continue  # the test above reads it
         reading, outcome = read(row)
-        if "not_yet" in row and outcome is not Outcome.UNPARSED:
+        if outcome is not Outcome.UNPARSED:
             assert outcome is Outcome.REPAIRED
             assert any(_is_part(reading.split(), whole.split()) for whole in row["readings"])
 

@@ -13,7 +13,7 @@ import llmrank as lr
 from llmrank.cli.data import describe_command
 from llmrank.cli.recall import recall
 from llmrank.data.candidates import read_cases
-from llmrank.data.external_formats import convert
+from llmrank.data.external_formats import convert_file
 from llmrank.errors import InputError
 
 
@@ -63,7 +63,7 @@ def test_how_columns_were_understood_is_said_wherever_the_data_are_read(data: Pa
     assert note in lr.evaluate(cases, ranker="random", out=tmp_path / "run", progress=False).metrics.notes
     (tmp_path / "proposed.csv").write_text("user,item,title\nu1,11,Thing 11\n")
     files: dict[str, Any] = {"items": data / "items.csv", "histories": events}
-    assert note in convert(tmp_path / "proposed.csv", "table", tmp_path / "converted.parquet", **files)[1]
+    assert note in convert_file(tmp_path / "proposed.csv", "table", tmp_path / "converted.parquet", **files)[1]
 
 
 def test_the_same_command_writes_the_same_bytes(data: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from llmrank.data.candidate_writing import write_cases
 from llmrank.data.candidates import BadRowsError, read_cases
-from llmrank.data.external_formats import convert, read_external, read_lists
+from llmrank.data.external_formats import convert_file, read_external, read_lists
 from llmrank.data.recbole import read_atomic_items
 from llmrank.data.rows import make_items
 from llmrank.data.trec import read_qrels, read_trec_run, write_qrels, write_trec_run
@@ -190,9 +190,9 @@ def test_faults_are_listed_or_left_out_and_counted(files: Callable[..., dict[str
     there = files(run="7 Q0 1 1 2 x\n7 Q0 5 2 1 x\n8 Q0 9 1 1 x\n10 Q0 1 1 1 x\n")
     options: Any = {"items": there["items"], "histories": there["histories"]}
     with pytest.raises(BadRowsError, match="2 rows have faults"):
-        convert(there["run"], "trec", tmp_path / "out.jsonl", **options)
+        convert_file(there["run"], "trec", tmp_path / "out.jsonl", **options)
     assert not (tmp_path / "out.jsonl").exists()
-    rows, notes = convert(there["run"], "trec", tmp_path / "out.jsonl", **options, skip_bad_rows=True)
+    rows, notes = convert_file(there["run"], "trec", tmp_path / "out.jsonl", **options, skip_bad_rows=True)
     assert rows == 2
     assert set(notes) == {
         "1 rows left out: the item is not in the items table",
@@ -208,7 +208,7 @@ def test_the_output_of_a_conversion_is_none_of_its_inputs(files: Callable[..., d
     copy = there["run"].with_name("run.jsonl")
     there["run"].rename(copy)
     with pytest.raises(InputError, match="the output is the input"):
-        convert(copy, "trec", copy, items=there["items"], overwrite=True)
+        convert_file(copy, "trec", copy, items=there["items"], overwrite=True)
 
 
 def test_ids_with_white_space_cannot_stand_in_a_run(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from llmrank.data.candidates import BadRowsError, CandidateFile
-from llmrank.data.external_formats import convert, read_external
+from llmrank.data.external_formats import convert_file, read_external
 from llmrank.data.rows import texts
 from llmrank.data.tables import read_event_rows, read_table
 from llmrank.data.tallrec import read_tallrec
@@ -49,7 +49,7 @@ def test_a_long_table_with_items_histories_and_qrels(tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("user_id,item_id,timestamp\nu0,s4,20\nu0,s3,10\nu1,gone,1\nx,s1,1\n")
     (tmp_path / "qrels").write_text("u0 0 s1 2\nu1 0 s4 1\nu9 0 s0 1\n")
     out = tmp_path / "out.parquet"
-    rows, notes = convert(
+    rows, notes = convert_file(
         table, "table", out, items=items, histories=tmp_path / "events.csv", relevant=tmp_path / "qrels"
     )
     assert rows == USERS
@@ -123,7 +123,9 @@ def test_faults_are_listed_with_their_lines_or_left_out_and_counted(tmp_path: Pa
 def test_users_whose_list_is_empty_are_counted(kind: object, tmp_path: Path) -> None:
     items = pa.array([["s1", "s2"], [], None], kind)
     pq.write_table(pa.table({"user": ["u1", "u2", "u3"], "items": items}), tmp_path / "wide.parquet")
-    rows, notes = convert(tmp_path / "wide.parquet", "table", tmp_path / "out.jsonl", items=write_catalogue(tmp_path))
+    rows, notes = convert_file(
+        tmp_path / "wide.parquet", "table", tmp_path / "out.jsonl", items=write_catalogue(tmp_path)
+    )
     assert rows == 1 and "2 Cases without candidates are left out" in notes
 
 
@@ -154,10 +156,10 @@ def test_true_and_false_may_be_texts(words: tuple[str, str], tmp_path: Path) -> 
 def test_json_keeps_bytes_and_days(tmp_path: Path) -> None:
     table = pa.table({"user": ["u"], "item": ["1"], "title": ["A"], "code": [b"\xff"]})
     pq.write_table(table, tmp_path / "long.parquet")
-    convert(tmp_path / "long.parquet", "table", tmp_path / "out.jsonl")
+    convert_file(tmp_path / "long.parquet", "table", tmp_path / "out.jsonl")
     assert json.loads((tmp_path / "out.jsonl").read_text())["candidates"][0]["code"] == "_w=="
     (tmp_path / "long.jsonl").write_text('{"user": 1, "item": 1, "title": "A", "day": "2001-02-03"}\n')
-    convert(tmp_path / "long.jsonl", "table", tmp_path / "out.jsonl", overwrite=True)
+    convert_file(tmp_path / "long.jsonl", "table", tmp_path / "out.jsonl", overwrite=True)
     assert json.loads((tmp_path / "out.jsonl").read_text())["candidates"][0]["day"] == "2001-02-03"
 
 
@@ -250,8 +252,8 @@ def write_requests(folder: Path, suffix: str = ".csv", **more: list[Any]) -> Pat
 def test_each_request_of_a_user_becomes_a_case(suffix: str, tmp_path: Path) -> None:
     path, items, out = write_requests(tmp_path, suffix), write_catalogue(tmp_path), tmp_path / "out.parquet"
     with pytest.raises(InputError, match=r"(?s)a candidate twice.*--column case=NAME"):
-        convert(path, "table", out, items=items)
-    assert convert(path, "table", out, items=items, columns={"case": "request"})[0] == 3
+        convert_file(path, "table", out, items=items)
+    assert convert_file(path, "table", out, items=items, columns={"case": "request"})[0] == 3
     cases = list(CandidateFile(out).cases())
     assert [(case.user_id, case.case_id) for case in cases] == [("1", "a"), ("2", "c"), ("1", "b")]
     assert [[item.item_id for item in case.candidates] for case in cases] == [["s1", "s0"], ["s1", "s3"], ["s0", "s2"]]
@@ -350,7 +352,7 @@ ENTRY: dict[str, Any] = {
 def test_an_entry_of_tallrec_is_a_rating_row_with_truth_0_or_1(tmp_path: Path) -> None:
     path, out = tmp_path / "valid.json", tmp_path / "out.jsonl"
     path.write_text(json.dumps([ENTRY, {**ENTRY, "output": "No."}]))
-    assert convert(path, "tallrec", out) == (2, [])
+    assert convert_file(path, "tallrec", out) == (2, [])
     found = CandidateFile(out)
     first, second = found.cases()
     titles = ("Alien (1979)", "I, Robot (2004)")
@@ -361,7 +363,7 @@ def test_an_entry_of_tallrec_is_a_rating_row_with_truth_0_or_1(tmp_path: Path) -
     for wrong in ({**ENTRY, "output": "Maybe."}, {**ENTRY, "input": "?"}, "text"):
         path.write_text(json.dumps([ENTRY, wrong]))
         with pytest.raises(InputError, match="entry 2 is not TALLRec's") as caught:
-            convert(path, "tallrec", out, overwrite=True)
+            convert_file(path, "tallrec", out, overwrite=True)
         assert caught.value.line == 2
 
 
@@ -379,7 +381,7 @@ def test_a_column_about_the_user_becomes_one_of_the_case(tmp_path: Path) -> None
     path.write_text(
         "user,item,title,score,price,country\na,1,Soap,3,2.5,FR\na,2,Comb,2,1.0,FR\nb,1,Soap,5,2.5,IT\nb,3,Towel,1,9.0,IT\n"
     )
-    _, notes = convert(path, "table", tmp_path / "candidates.parquet")
+    _, notes = convert_file(path, "table", tmp_path / "candidates.parquet")
     cases = list(CandidateFile(tmp_path / "candidates.parquet").cases())
     assert [case.columns for case in cases] == [{"country": "FR"}, {"country": "IT"}]
     assert {name for case in cases for item in case.candidates for name in item.attributes} == {"price"}
@@ -389,7 +391,7 @@ def test_a_column_about_the_user_becomes_one_of_the_case(tmp_path: Path) -> None
 def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> None:
     path = tmp_path / "proposed.csv"
     path.write_text("user,item,title,score,price\na,1,Soap,3,2.5\na,2,Comb,2,2.5\nb,3,Towel,5,9.0\nb,4,Brush,1,9.0\n")
-    convert(path, "table", tmp_path / "candidates.parquet")
+    convert_file(path, "table", tmp_path / "candidates.parquet")
     cases = list(CandidateFile(tmp_path / "candidates.parquet").cases())
     assert all(case.columns == {} for case in cases)
     assert all("price" in item.attributes for case in cases for item in case.candidates)

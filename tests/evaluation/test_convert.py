@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import llmrank as lr
-from llmrank.data.external_formats import convert as convert_file
+from llmrank.data.external_formats import convert_file
 from llmrank.progress import Reporter
 
 PROPOSED = pd.DataFrame(

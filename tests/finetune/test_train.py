@@ -25,7 +25,7 @@ pytest.importorskip("peft", reason="the extra `finetune` is not installed")
 import torch
 
 from llmrank.backends.title_model import PROJECTION, TitleShape, load_adapter, save_adapter
-from llmrank.finetune.loop import CHECKPOINT, Progress
+from llmrank.finetune.loop import CHECKPOINT, TrainingState
 from llmrank.finetune.sequences import title_sequences
 from llmrank.finetune.settings import PromptTraining, TitleTraining
 from llmrank.finetune.titles import rank_titles, train_titles, windows
@@ -233,7 +233,7 @@ def test_a_folder_that_another_process_trains_into_and_one_that_cannot_be_are_re
     with pytest.raises(InputError, match="file: cannot be written"):
         train_titles(tiny_model, sequences, cases, tmp_path / "file", SETTINGS)
     buffer = io.BytesIO()
-    torch.save({"identity": {}, "progress": asdict(Progress()), "weights": torch.ones(999)}, buffer)
+    torch.save({"identity": {}, "progress": asdict(TrainingState()), "weights": torch.ones(999)}, buffer)
     flipped = buffer.getvalue().replace(b"\x80?\0\0", b"\x81?\0\0", 1)
     for damaged in (b"PK\x03\x04 half of one", flipped):
         (tmp_path / CHECKPOINT).write_bytes(damaged)

@@ -5,7 +5,7 @@ import pytest
 from llmrank import make_ranker
 from llmrank.errors import InputError
 from llmrank.rankers.baselines import Popularity, RatingMeans
-from llmrank.rankers.registry import BASELINES, BUILDERS, USUAL_PROMPTS, RankerOptions, TrainingData, build_ranker
+from llmrank.rankers.registry import BASELINES, BUILDERS, USUAL_PROMPTS, BaselineData, RankerOptions, build_ranker
 from llmrank.types import Outcome
 
 from .oracle import OracleBackend, case, drive, prompt
@@ -84,7 +84,7 @@ def test_repeats_and_a_first_stage_wrap_the_method():
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_baseline_needs_no_prompt_and_no_call(name):
-    training = TrainingData(dict, lambda: RatingMeans(3.0, {}, {}))
+    training = BaselineData(dict, lambda: RatingMeans(3.0, {}, {}))
     ranker = BASELINES[name](training, 0)
     assert ranker.name == name and ranker.needs(50).calls == 0
 

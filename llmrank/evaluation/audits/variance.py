@@ -24,9 +24,9 @@ from llmrank.rankers.order import Order
 from llmrank.run import Run
 from llmrank.run.tables import between, number
 
-Source = Literal["users", "orders", "draws", "wordings"]
-SOURCES: tuple[Source, ...] = get_args(Source)
-SAID: Mapping[Source, str] = {
+SpreadSource = Literal["users", "orders", "draws", "wordings"]
+SOURCES: tuple[SpreadSource, ...] = get_args(SpreadSource)
+SAID: Mapping[SpreadSource, str] = {
     "users": "with other users",
     "orders": "in other orders",
     "draws": "by answers drawn again",
@@ -108,7 +108,7 @@ class Design:
 class Component:
     """What one source adds to the variance of a mean over Cases."""
 
-    source: Source
+    source: SpreadSource
     variance: float
     """Of the value of one Case; of `wordings`, of the mean itself. Zero where the estimate is below zero."""
     ci95: tuple[float, float]

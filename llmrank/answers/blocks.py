@@ -473,7 +473,7 @@ _CELL_NUMBER = re.compile(r"\d{1,3}[.,]\d{1,3}|\d{1,3} ?%|\d{1,2}(?:\.\d)?/\d{1,
 """A score, which no heading is."""
 RANK_HEADS = word_set(
     "rank ranking position pos place # no no. nr nr. number order top rang platz puesto posición rango lugar "
-    "posto posizione 排名 名次 顺序 順位 순위 место"
+    "posto posizione posicion posicao posição 排名 名次 顺序 順位 순위 место"
 )
 SCORE_HEADS = word_set(
     "score scores rating ratings relevance probability likelihood confidence points match % percent percentage "
@@ -482,7 +482,7 @@ SCORE_HEADS = word_set(
 ITEM_HEADS = word_set(
     "title titles movie movies film films item items id ids identifier candidate candidates name product book "
     "option passage document article articles headline headlines song album game recipe restaurant label index titre "
-    "título titolo titel película filme 电影 片名 映画 фильм"
+    "título titulo titolo titel película pelicula filme 电影 片名 映画 фильм"
 )
 
 
@@ -638,6 +638,8 @@ def _json_block(value: object) -> Block | None:
         if "name" in low and (said := next((low[key] for key in _ARGUMENTS if key in low), "")) and len(table) < 6:
             inner = decoded(table[said])
             return _json_block(inner) if _RANKS.search(str(table[low["name"]])) else Block("json")
+        if names := _in_turn(low, table):
+            return Block("json", rows=[Row((name,), 0) for name in names])
         for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
             if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
                 block.name = key.casefold()
@@ -656,6 +658,19 @@ def _json_block(value: object) -> Block | None:
         return _records(list(map(_flat, elements)))
     names = [_text(one) for one in elements if _is_plain(one)]
     return Block("json", rows=[Row((name,), 0) for name in names]) if names else None
+
+
+def _in_turn(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
+    """Return what an object lists under ordinals and then as the rest (`{"first": "F", "rest": ["A", "D"]}`)."""
+    *first, rest = [*keys] or [""]
+    others = table[keys[rest]] if rest in _REST else None
+    if not first or tuple(first) != ORDINALS[: len(first)] or not isinstance(others, list):
+        return []
+    names = [*(table[keys[name]] for name in first), *cast("list[object]", others)]
+    return [*map(_text, names)] if all(map(_is_plain, names)) else []
+
+
+_REST = ("rest", "others", "remaining", "then")
 
 
 def _pairs(header: str, pairs: Sequence[tuple[str, ...]]) -> Block:

@@ -64,6 +64,8 @@ _EVEN = _any_of(
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
     r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b",
     r"\bi (?:really |honestly )?(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
+    r"\bsee no difference (?:between|among)\b|\b(?:sullo|allo) stesso livello\b|\bau même niveau\b"
+    r"|\bal mismo nivel\b|\bno mesmo nível\b|\bauf (?:demselben|dem gleichen) niveau\b|\bop hetzelfde niveau\b",
     r"\bnothing to (?:rank|order|sort|go on)\b|\bnot a ranking\b|\btake (?:it|this) as a ranking\b",
     r"\bnot (?:recommend|suggest|rank) any of (?:the|these|them)\b",
     r"\bboth (?:orders|rankings|lists|ways)\b[^.\n]{0,30}\b(?:equally|valid|fine|possible|justified)\b",
@@ -85,7 +87,8 @@ _GROUPED = _any_of(
 )
 """What introduces lists that are groups and no ranking."""
 _CONDITIONS = re.compile(
-    r"(?:^|[.!?] )[^\w\n]{0,10}if (?!(?:you|they) (?:like|liked|love|enjoy|enjoyed) (?:it|this)\b)[^:.\n]{3,80}:",
+    r"(?:^|[.!?] )[^\w\n]{0,10}if (?!(?:you|they) (?:like|liked|love|enjoy|enjoyed) (?:it|this)\b)"
+    r"[^:.\n]{3,80}(?::|\*\*$)",
     re.IGNORECASE | re.MULTILINE,
 )
 """`If they want a story: …`, and another list for another case."""
@@ -238,7 +241,8 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     before, found, _ = lines[first.line - 1][:2000].partition(first.text)
     said = _SENTENCE.split(before)[-1]
     reason = _BECAUSE.match(said) is not None and said.rstrip().endswith(":")
-    named = index.named_in(said) if found and any(map(str.isalpha, said)) and not reason else set[int]()
+    in_words = any(map(str.isalpha, said)) and "|" not in said
+    named = index.named_in(said) if found and in_words and not reason else set[int]()
     return not named <= listing.named.keys()
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from llmrank.answers.blocks import ORDINALS, Block, Line, marker, word_set
 from llmrank.answers.choosing import gather
 from llmrank.answers.listing import Listing, Mention
-from llmrank.answers.matching import TitleIndex
+from llmrank.answers.matching import Match, TitleIndex
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import grade, is_tier, meaning
 from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts_down, directed, falls
@@ -332,7 +332,8 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
         return found
     side = int(right > left)
     return [
-        [half[side]] if half and half[side].match else mentions for half, mentions in zip(halves, found, strict=True)
+        [half[side]] if half and (match := half[side].match) and match.positions else mentions
+        for half, mentions in zip(halves, found, strict=True)
     ]
 
 
@@ -341,7 +342,41 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
 
 def _entry(line: Line, body: str, index: TitleIndex, *, marked: bool) -> Mentions:
     """Return what one line names; `marked`: as an entry of a list."""
-    return [Mention(one.text, one.match, line.number) for one in _read(line, body, index, marked)]
+    found = _read(line, body, index, marked)
+    if len(found) == 1:
+        left_out = _IS_LEFT_OUT.search(body[:_SAID_BEHIND]) if marked else None
+        if left_out and left_out.start() <= len(found[0].text) + _BETWEEN:
+            return []
+        if found[0].match is None or not found[0].match.positions:
+            found = [_of_year(body[:_SAID_BEHIND], index) or found[0]]
+    return [Mention(one.text, one.match, line.number) for one in found]
+
+
+_SAID_BEHIND = 200
+_BETWEEN = 6
+"""Marks between a title and what is said of it."""
+_IS_LEFT_OUT = re.compile(
+    r"(?:was|were|is|has been|had to be) (?:\w+ly )?(?:excluded|left out|omitted|removed|dropped|skipped"
+    r"|not included)\b(?! (?:from|of|by)\b)",
+    re.IGNORECASE,
+)
+"""`Heat (1995) was excluded because …`"""
+
+
+def _of_year(body: str, index: TitleIndex) -> Mention | None:
+    """Return the one of several items of a name whose year stands behind it (`Dawn of the Dead - the 1978 one`)."""
+    for mark in islice(_SPACED_DASH.finditer(body), 3):
+        name = _bare(body[: mark.start()])
+        if (several := index.find(name)) is None or several.positions:
+            continue
+        dated = [index.find(f"{name} ({year})") for year in _A_YEAR.findall(body, mark.end())]
+        matches = {match for match in dated if match and len(match.positions) == 1}
+        if len(matches) == 1:
+            return Mention(name, matches.pop())
+    return None
+
+
+_A_YEAR = re.compile(r"(?<![\d-])(?:18|19|20)\d\d(?!\d)")
 
 
 def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
@@ -352,6 +387,9 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         return [whole]
     if (back := TAKEN_BACK.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
         return [instead]
+    if back := _SCRATCHED.search(body):  # Heat - no, scratch that, they have seen it; Fargo takes this place
+        named = index.named_in(body[back.end() :][:_SAID_BEHIND])
+        return [Mention(body[back.end() :], Match((named.pop(),), "normalised"))] if len(named) == 1 else []
     if line.value is not None:  # (500) Days of Summer
         text = line.text.lstrip("-–—•·*_#> ")
         if text and index.begins_with(text.split(maxsplit=1)[0]) and (titled := _mention(text, index)).match:
@@ -372,6 +410,9 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         return [near]
     in_prose = _is_sentence(body) and not index.nearest(body)  # a headline reads like a sentence
     return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
+
+
+_SCRATCHED = re.compile(r"\b(?:scratch that|strike that|no,? wait|wait,? no)\b", re.IGNORECASE)
 
 
 def _before_remark(body: str, index: TitleIndex) -> Mention | None:
@@ -492,8 +533,11 @@ def _leaves_out(text: str, mentions: Mentions) -> str:
     text = text[:2000]
     for mention in mentions[:50]:
         text = text.replace(_LOWER_FIRST.sub("", mention.text), " ", 1) if mention.match else text
-    in_words = any(len(word) > 3 and word[0].islower() for word in text.split())
+    in_words = any(len(word) > 3 and word[0].islower() for word in text.split()) or _EAST_ASIAN.search(text)
     return text if in_words and meaning(text) == "left out" else ""
+
+
+_EAST_ASIAN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{2}")
 
 
 def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ SIGNS = (
     ("full-width and mathematical letters and digits", "［３］＞［１］", "[3]>[1]"),
     ("numbers in circles and keycaps", "② ⑴ 3️⃣", "2. 1. 3."),
     ("medals", "🥇 🥈 🥉", "1. 2. 3."),
-    ("brackets and quotation marks of East Asia", "【３】《Heat》「Heat」", '[3]"Heat""Heat"'),
+    ("brackets and quotation marks of East Asia", "【３】《Heat》「Heat」", '[3] "Heat""Heat"'),
     ("commas and colons of East Asia", "Heat、Fargo：", "Heat, Fargo:"),
     ("arrows and signs of order", "A ≻ B ➜ C ≺ D", "A > B → C < D"),
     ("digits of other scripts", "٣", "3"),
@@ -51,7 +51,7 @@ _SIGNS = {
     **dict.fromkeys("\u00a0\u202f\u205f\u3000\u1680", " "),
     **dict.fromkeys("\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f\u00ad", ""),
     **dict.fromkeys("\u2028\u2029\u0085", "\n"),
-    **dict.fromkeys("【〔〖", "["), **dict.fromkeys("】〕〗", "]"), **dict.fromkeys("《》『』「」〈〉", '"'),
+    **dict.fromkeys("【〔〖", "["), **dict.fromkeys("】〕〗", "] "), **dict.fromkeys("《》『』「」〈〉", '"'),
     **dict.fromkeys("≻≫➤⊳≥≽⩾⪰", ">"), **dict.fromkeys("≺≪⊲≤≼⩽⪯", "<"), **dict.fromkeys("⇒⟶➔➜➝➞➡⟹⇨", "→"), "−": "-",
     "、": ", ", "，": ", ", "；": "; ", "：": ": ", "。": ". ", "！": "! ", "？": "? ",
     "،": ", ", "؛": "; ", "²": " 2", "³": " 3", "¹": "",
@@ -83,9 +83,9 @@ _NTH = re.compile(rf"第(?:(\d{{1,2}})(?=[部个個号號项項本款])|([{HAN}]
 _TURNS = ("首先", "其次", "第三", "第四", "第五", "第六", "第七", "第八", "第九", "第十")
 _IN_TURN = re.compile(rf"^({'|'.join(_TURNS)})(?:推[荐薦]|是)?", re.MULTILINE)
 """`首先推荐`, `其次是`: first, and second."""
-_KOREAN_RANK = re.compile(r"^(\d{1,3}) ?(?:순위|위|등)(?: ?[:.)-]| (?=\S))", re.MULTILINE)
-_KOREAN_NUMBER = re.compile(r"(?<!\d)(\d{1,3})(?:번(?!째)|(?=순위|위|등))")
-"""`1순위: 5번`: rank 1, number 5."""
+_RANK_SIGN = re.compile(r"^(\d{1,3}) ?(?:순위|위|등|位)(?: ?[:.)→-]| (?=\S))", re.MULTILINE)
+_NUMBER_SIGN = re.compile(r"(?<!\d)(\d{1,3})(?:번(?!째)|番(?!目)|(?=순위|위|등|位))")
+"""`1순위: 5번`, `1位 → 5番`: rank 1, number 5."""
 _COUNTED = re.compile(r"(候[选選补補]|[选選][项項]|[编編][号號]|电影|電影)(?=\d)")
 """`候选4`"""
 _HAN_INSIDE = re.compile(rf"(?<=[:：;；。，,])([{HAN}])、")
@@ -102,8 +102,9 @@ _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
 _LEFT_OUT = frozenset(("excluded", "dropped", "rejected", "omitted", "skipped", "removed", "not_recommended"))
-_NESTED = re.compile(r"(\nRank \d{1,4}: )\s{0,40}\n- ")
-"""`<item rank="2"><title>`"""
+_NESTED = re.compile(r"(\n(?:Rank \d{1,4}:|-) )\s{0,40}\n- ")
+"""`<item rank="2"><title>`, `<item><title>`"""
+_YEAR_ELEMENT = re.compile(r"</\w{1,20}>\s{0,40}<year>\s{0,9}(\d{4})\s{0,9}</year>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"\b(?:rank|position|place|order)\s{0,4}=\s{0,4}[\"']?(\d{1,4})", re.IGNORECASE)
 _DOUBLED = re.compile(r"(?<=\S) ?([<>])\1+ ?(?=\S)")
 _PROGRAM = re.compile(
@@ -114,6 +115,8 @@ _PROGRAM = re.compile(
 """A program that would make a ranking: what it prints is not known."""
 _LITERAL = re.compile(r"^(\w{1,40}) ?= ?\[[^\[\]]{0,20000}+\][ \t]{0,40}(?:#[^\n]*)?$", re.MULTILINE)
 _COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
+_HAS_COMMENTS = re.compile(r"(?:python|py|json[5c]?|javascript|js|typescript|ts|ya?ml|toml|ruby|r)\b", re.IGNORECASE)
+_COMMENT_LINE = re.compile(r"^[ \t]{0,40}(?:#|//)[^\n]*$", re.MULTILINE)
 _PRINTS = re.compile(
     r"^for [\w, ]{1,80} in (?:(\w{1,40})|enumerate\((\w{1,40}), ?(?:start ?= ?)?1\)):"
     r"\n[ \t]{1,8}print\((?:(?! if )[^\[\n]){1,80}\)\s*\Z",
@@ -138,6 +141,8 @@ def normalise(text: str) -> str:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     if "一、" in text and "二、" in text:
         text = _HAN_INSIDE.sub(lambda found: f" {HAN.index(found[1]) + 1}. ", text)
+    if "🥈" in text and "🥇" not in text:
+        text = text.replace("🏆", "🥇", 1)
     text = folded(text)
     if "\\n" in text and "\n" not in text.strip() and "{" not in text:
         text = text.replace("\\n", "\n")  # a text that was escaped
@@ -145,15 +150,17 @@ def normalise(text: str) -> str:
         text = _COUNTED.sub(r"\1 ", text)
     if "首先" in text and "其次" in text:
         text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
-    if not text.isascii() and _KOREAN_NUMBER.search(text):
-        text = _KOREAN_NUMBER.sub(r"\1", _KOREAN_RANK.sub(r"\1. ", text))
+    if not text.isascii() and _NUMBER_SIGN.search(text):
+        text = _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text))
     if "第" in text:
         text = _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.index(found[2]) + 1}", text)
         text = _NTH_INSIDE.sub(lambda found: f" {HAN.find(found[1]) + 1 or found[1]}. ", text)
     if "```" in text:
         parts = text.split("```")
-        parts[1::2] = (_listed(part) if _PROGRAM.search(part) else part for part in parts[1::2])
+        parts[1::2] = (_listed(part) if _PROGRAM.search(part) else _uncommented(part) for part in parts[1::2])
         text = "```".join(parts)
+    if "tier" in text.casefold() and {*_TIER.findall(text)} > {"S"}:
+        text = _TIER.sub(r"\1 tier: ", text)
     if "```diff" in text:
         text = _DIFF.sub(_applied, text.replace("\r\n", "\n"))
     if "[^" in text:
@@ -181,6 +188,8 @@ def normalise(text: str) -> str:
     return _REFERENCE.sub(_link_text, text) if "][" in text else text
 
 
+_TIER = re.compile(r"^\W{0,4}([SA-F])(?: ?\([^()\n]{1,30}\))?(?:[*_]{0,3} ?[–—-]|[*_]{2,3}:)[*_]{0,3} ", re.MULTILINE)
+"""`S – Heat, Alien`, `**A**: Fargo`"""
 _DIFF = re.compile(r"```diff\n(.*?)(?:```|\Z)", re.DOTALL)
 _FOOTNOTE = re.compile(r"^\[\^\d{1,3}\]: ?|\[\^\d{1,3}\]", re.MULTILINE)
 """The marks of footnotes; what they say stays."""
@@ -192,6 +201,11 @@ def _applied(diff: re.Match[str]) -> str:
         return diff[0]
     kept = (line for line in diff[1].split("\n") if not line.startswith(("-", "+++", "@@")))
     return "\n".join(line[1:] if line.startswith(("+", " ")) else line for line in kept)
+
+
+def _uncommented(code: str) -> str:
+    """Return a block of code without the lines that are comments in its language."""
+    return _COMMENT_LINE.sub("", code) if _HAS_COMMENTS.match(code) else code
 
 
 def _listed(program: str) -> str:
@@ -252,7 +266,7 @@ def _without_elements(text: str) -> str:
         rank = _ATTRIBUTE.search(tag[3])
         return "\n" if tag[1] else f"\nRank {rank[1]}: " if rank else "\n- "
 
-    return _NESTED.sub(r"\1", _ELEMENT.sub(plain, text))
+    return _NESTED.sub(r"\1", _ELEMENT.sub(plain, _YEAR_ELEMENT.sub(r" (\1)", text)))
 
 
 def single_spaced(text: str) -> str:

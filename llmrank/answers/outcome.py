@@ -88,6 +88,12 @@ def looks_like_error(text: str) -> bool:
     return _ERROR.search(text[:300]) is not None
 
 
+def is_error_object(text: str) -> bool:
+    """Return whether a text is the JSON object in which endpoints report a failure, whatever lists it holds."""
+    return _ERROR_OBJECT.match(text) is not None
+
+
+_ERROR_OBJECT = re.compile(r"\s{0,80}\{\s{0,80}\"error\"\s{0,9}:\s{0,9}\{\s{0,80}\"(?:message|code|type)\"")
 TAKEN_BACK = re.compile(
     r"\b(?:(?<!n['’]t )wait(?! (?:for|to|until|till)\b)|actually|scratch that|correction"
     r"|on (?:second thoughts?|reflection)|(?:let me|to) reconsider"

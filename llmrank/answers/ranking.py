@@ -21,6 +21,7 @@ from llmrank.answers.outcome import (
     answered,
     awaits_the_question,
     declines,
+    is_error_object,
     looks_like_error,
     missing,
     unparsed,
@@ -87,7 +88,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if in_sentences is not None:
         reading, with_titles = in_sentences, titles
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
-    if looks_like_error(text) and len(reading.named) < 2:
+    if looks_like_error(text) and (len(reading.named) < 2 or is_error_object(text)):
         return unparsed(response, text, "no_candidate_named")
     whole = not missing(len(reading.named), len(question.items), question.top)
     if (

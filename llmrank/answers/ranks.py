@@ -94,6 +94,8 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     scored = is_map and head_role(block.header[1]) == "score"
     roles = [head_role(block.header[at]) if at < len(block.header) and not is_map else "" for at in range(width)]
     fit = [at for at in range(width) if hits[at] and roles[at] not in ("rank", "score")]
+    if len(fit) > 1:
+        fit = [at for at in fit if not _WATCHED.search(block.header[at] if at < len(block.header) else "")] or fit
     for at in [at for at in range(width) if roles[at] == "rank" and not is_map]:
         if any(
             _are_shown(columns[at], named[one])
@@ -178,6 +180,13 @@ def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:
     )
 
 
+_WATCHED = re.compile(
+    r"\b(?:because|since|as) you\b|\b(?:you(?:['’]ve)?|already|previously|user) (?:watched|liked|loved|read"
+    r"|played|bought)\b"
+    r"|\bhistory\b|^(?:watched|seen)$",
+    re.IGNORECASE,
+)
+"""The heading of a column with what the user has had."""
 _SIDES = re.compile(r"(\w{2,20}?)_(?:to|2)_(\w{2,20})")
 """A map whose name says what its keys and its values are: `rank_to_id`."""
 _ASKED = re.compile(r"\b(?:my|you|your|user|final|new|predicted|recommend\w*)\b", re.IGNORECASE)

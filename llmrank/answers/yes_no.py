@@ -28,7 +28,7 @@ _NO = word_set(
 )
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
 _BEGINS = re.compile(
-    rf"[\W_]*+(?:the user )?(?:(?:(?:most|very|quite) )?(?:likely|probably),? )?"
+    rf"[\W_]*+(?:the user )?(?:(?:(?:most|very|quite) )?(?:likely|probably),? |скорее(?: всего)?,? |eher |plutôt )?"
     rf"({_EITHER})(?!\w)(?=[\W_]*+$|[*_\"'”)\]}}]{{0,4}}(?: ?[.,;:!(\n👍👎✅❌]| [-–—]"
     r"| (?:the|they|he|she|this|these|that|i|because|since|as|it|its|definitely|absolutely|based|you|most|with"
     r"|given)\b))",
@@ -57,7 +57,8 @@ _ACKNOWLEDGES = re.compile(r"^\W*(?:yes|sure|okay),? i (?:understand|see)\b[^.!?
 _OF_IT = re.compile(r"\b(?:it|this|that)\b", re.IGNORECASE)
 _FINAL = re.compile(
     rf"\b(?:final answer|(?:so|therefore|thus|hence),? (?:the|my) (?:answer|prediction|verdict))"
-    rf"(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)",
+    rf"(?: for (?:it|this|[^:.!?\n]{{1,60}}(?=:)))?(?: is)?[\s:=*_\"'(]{{1,6}}({_EITHER})(?!\w)"
+    rf"|\bchang(?:e|ed|ing) my (?:answer|verdict|prediction) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)",
     re.IGNORECASE,
 )
 _ASKS_ITSELF = re.compile(
@@ -67,8 +68,9 @@ _ASKS_ITSELF = re.compile(
 )
 """`Verdict: would they like it? Yes.`"""
 _IDIOM = re.compile(
-    r"\b(?:yes ?(?:or|/) ?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?|\bno (?:doubt|one|more|other|longer"
-    r"|information|question|signs?|reason|need|way)\b(?: about (?:it|that)\b)?|\bno\.? ?\d",
+    r"\b(?:yes[\"”’]? ?(?:or|/) ?[\"“‘]?no|true ?(?:or|/) ?false)(?: question)?\b[:?]?"
+    r"|\bno (?:doubt|one|more|other|longer|information|question|signs?|reason|need|way)\b(?: about (?:it|that)\b)?"
+    r"|\bno\.? ?\d",
     re.IGNORECASE,
 )
 _LIKES = re.compile(
@@ -101,7 +103,21 @@ _SAYS = re.compile(
     r"\bi(?:['’]d| would)(?: have to)? say[ *_\"“]{1,3}(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)", re.IGNORECASE
 )
 """`Considering the history, I'd say no, they would not.`"""
-_SAYS_IF = re.compile(r"\b(?:if|unless|when|normally|usually|at first|for|based on|genre|alone)\b", re.IGNORECASE)
+_PROBABLY_NOT = re.compile(
+    r"(?:^|[.!?:\n] ?)[*_]{0,3}(?:(?:so|thus|overall|hence),? )?(?:(?:most )?(?:probably|likely)|definitely|certainly"
+    r"|absolutely|almost certainly|rather) not\b[\W_]*$",
+    re.IGNORECASE,
+)
+"""`… any better. Probably not.`"""
+_RECOMMENDS = re.compile(
+    r"\bi(?:['’]d| would|['’]ll| will| do)?(?P<not> not|n['’]t)?(?: (?:absolutely|definitely|certainly|highly|strongly"
+    r"|happily|still|not))? recommend (?:it|this|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!,]|$)",
+    re.IGNORECASE,
+)
+"""`… so I'd absolutely recommend it.`"""
+_SAYS_IF = re.compile(
+    r"\b(?:if|unless|when|whether|asked|why|how|normally|usually|at first|for|based on|genre|alone)\b", re.IGNORECASE
+)
 _WORD = re.compile(r"\w+")
 _LIKELY = re.compile(r"[\W_]*(?:(?:most|very|quite) )?(?:likely|probably)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\b(?:yes|no)\b", re.IGNORECASE)
@@ -168,7 +184,7 @@ _SPEAKS_AGAINST = re.compile(
 """What may speak against a yes, and need not."""
 _WILL_LIKE = re.compile(
     r"(?:^|[.!?:] )(?:(?:the|this) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
-    r" (?:will|would)(?P<not> not|n['’]t)? (?:(?P<hate>hate|dislike)|like|enjoy|love)"
+    r" (?:will|would|wo(?=n['’]t))(?P<not> not|n['’]t)? (?:(?P<hate>hate|dislike)|like|enjoy|love)"
     r" (?:it|this|that|the (?:movie|film|book|game|song|product|item))[.!]",
     re.IGNORECASE,
 )
@@ -186,7 +202,7 @@ def _verdicts(text: str) -> set[bool]:
     if (plain := _EMPHATIC.match(text)) or _DOUBTS.match(text):
         return {bool(plain) and plain["not"] is None}
     if final := [*_FINAL.finditer(text)]:
-        return {one[1].casefold() in _YES for one in final}
+        return {(one[1] or one[2]).casefold() in _YES for one in final}
     begins = _BEGINS.match(text)
     found = [*_NAMED.finditer(text), *([begins] if begins else [])]
     if not found and (asked := [*_ASKS_ITSELF.finditer(text)]):
@@ -204,6 +220,12 @@ def _verdicts(text: str) -> set[bool]:
     if not found and (likes := _LIKES.match(text)):
         of_another = text[likes.end() :].lstrip(' "“*')[:1].isupper()
         return set() if of_another else {likes["not"] is None}
+    if not found and not _PLAIN.search(text):
+        if _PROBABLY_NOT.search(text[-_SAID:]):
+            return {False}
+        said = [*_RECOMMENDS.finditer(text[:_SAID])]
+        if said and not any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in said):
+            return {"not" not in one[0].casefold() and "n't" not in one[0].replace("’", "'") for one in said}
     if not found and (likely := {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)}):
         return likely
     if not found and len(said := [*_SAYS.finditer(text[:_SAID])]) == 1:

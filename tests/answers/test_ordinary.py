@@ -375,3 +375,65 @@ def test_products_are_known_by_their_model_without_the_brand() -> None:
         items("Sennheiser HD 560S", "Audio-Technica ATH-M50x", "Sony WH-1000XM4", "Bose QuietComfort 45")
     )
     assert places(read("titles", "1.) ATH-M50x\n2.) WH-1000XM4\n3.) HD 560S", question)) == [2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "yes"),
+    [
+        ("Given the history I would not recommend it.", False),
+        ("I see no reason why they wouldn't, so I'd absolutely recommend it.", True),
+        ("I was asked whether I'd recommend it.", None),
+        ("If they liked action I'd recommend it.", None),
+        ("I'd recommend it. They won't like it.", None),
+        ("It is longer than the others. Probably not.", False),
+        ("Probably not the best of its kind.", None),
+        ("Скорее нет, чем да.", False),
+    ],
+)
+def test_a_recommendation_is_a_verdict_only_where_nothing_else_is_meant(text: str, yes: bool | None) -> None:
+    assert read("yes_no", text, Question(items("Heat (1995)"))).value == (None if yes is None else float(yes))
+
+
+def test_tiers_are_tiers_only_where_the_text_says_so() -> None:
+    listed = "S – Heat, Fargo\nA – Alien\nB – Casino"
+    assert places(read("titles", f"My tier list:\n\n{listed}", ASKED)) == [1, 2, 3, 4]
+    assert places(read("titles", "My tier list, lowest first:\n\nA – Alien\n**S**: Heat, Fargo", ASKED)) == [1, 2, 3]
+    lettered = Question(ASKED.items, tuple("ABCDE"))
+    assert places(read("permutation", "A - Heat\nB - Fargo\nC - Alien", lettered)) == [1, 2, 3]
+
+
+def test_a_year_behind_a_name_tells_remakes_apart_and_nothing_else() -> None:
+    question = Question(items("Dawn of the Dead (2004)", "Dawn of the Dead (1978)", "Zombieland (2009)"))
+    text = (
+        "1. Dawn of the Dead – the one of 1978\n2. Zombieland – set in 2004\n3. Dawn of the Dead — Snyder's 2004 remake"
+    )
+    assert places(read("titles", text, question)) == [2, 3, 1]
+    unsure = read("titles", "1. Dawn of the Dead – better than 1978 or 2004\n2. Zombieland", question)
+    assert places(unsure) == [3] and unsure.repairs["ambiguous"] == 1
+
+
+def test_the_first_and_the_rest_of_an_object_are_one_ranking() -> None:
+    question = Question(ASKED.items, tuple("ABCDE"))
+    answer = read("permutation", '{"first": "C", "second": "A", "rest": ["E", "B", "D"]}', question)
+    assert places(answer) == [3, 1, 5, 2, 4]
+    assert places(read("permutation", '{"second": "A", "first": "C", "rest": ["E"]}', question)) != [1, 3, 5]
+    assert read("permutation", '{"error": {"message": "busy", "tries": ["A", "B", "C"]}}', question).ranked == ()
+
+
+def test_a_comment_in_code_is_no_entry() -> None:
+    text = '```python\nranked = [\n    "Fargo (1996)",\n    # "Heat (1995)",  too long\n    "Alien (1979)",\n]\n```'
+    assert places(read("titles", text, ASKED)) == [2, 3]
+    assert places(read("titles", text.replace("python", "markdown").replace('# "', '"'), ASKED)) == [2, 1, 3]
+
+
+def test_what_is_scratched_in_an_entry_is_replaced_or_gone() -> None:
+    text = "1. Fargo\n2. Heat — no, scratch that, they have seen it; Alien takes this place\n3. Casino"
+    assert places(read("titles", text, ASKED)) == [2, 3, 4]
+    assert places(read("titles", text.replace("Alien takes this place", "it is gone"), ASKED)) == [2, 4]
+    assert places(read("titles", "1. Fargo\n2. Heat — actually the best of its year\n3. Casino", ASKED)) == [2, 1, 4]
+
+
+def test_a_column_of_what_was_watched_is_no_ranking() -> None:
+    table = "| # | {} | Watch next |\n|---|---|---|\n| 1 | Heat | Casino |\n| 2 | Jaws | Alien |"
+    assert places(read("titles", table.format("Because you watched"), ASKED)) == [4, 3]
+    assert places(read("titles", "| Rank | Watched |\n|---|---|\n| 1 | Casino |\n| 2 | Alien |", ASKED)) == [4, 3]

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from llmrank.answers.outcome import with_repairs
 from llmrank.rankers.calls import CaseCalls, PromptRanker
 from llmrank.rankers.prompt import prompt_needs
 from llmrank.rankers.ranking import merge_outcomes, rank_by_score, require_decision, trivial_ranking
@@ -41,8 +42,16 @@ class Pointwise(PromptRanker):
 
 
 def from_values(items: Sequence[Item], answers: Sequence[Answer]) -> Ranking:
-    """Return the Ranking by `Answer.value`, highest first; items without one come last, with score -inf."""
+    """Return the Ranking by `Answer.value`, highest first; items without one come last, with score -inf.
+
+    A `yes` read from a text (1) is no probability: where other answers of the Case have one, it is counted as a repair.
+    """
     answers = [require_decision(answer, of_value=True) for answer in answers]
+    if any(answer.label_mass is not None for answer in answers):
+        answers = [
+            answer if answer.value is None else with_repairs(answer, {"no_probability": int(answer.label_mass is None)})
+            for answer in answers
+        ]
     values = [-math.inf if answer.value is None else answer.value for answer in answers]
     scores = {item.item_id: value for item, value in zip(items, values, strict=True)}
     return merge_outcomes(rank_by_score(scores, len(values) - values.count(-math.inf)), answers)

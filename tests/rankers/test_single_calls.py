@@ -96,6 +96,18 @@ def test_a_low_label_mass_flags_the_case():
         assert ranking.repairs["low_label_mass"] == len(batches[0]) and ranking.outcome is Outcome.REPAIRED
 
 
+def test_a_yes_in_words_among_probabilities_flags_the_case():
+    @dataclass(frozen=True)
+    class Sometimes(OracleBackend):
+        def reply(self, request):
+            return Response("Yes") if "Film 001" in request.messages[-1].content else super().reply(request)
+
+    ranker = Pointwise(prompt("pointwise-yes-no"))
+    mixed, _ = drive(ranker, case(3), Sometimes())
+    assert mixed.outcome is Outcome.REPAIRED and mixed.repairs == {"no_probability": 1}
+    assert drive(ranker, case(3), OracleBackend())[0].outcome is Outcome.OK
+
+
 def test_pointwise_asks_for_all_at_once_behind_one_prefix():
     _, [batch] = drive(Pointwise(prompt("pointwise-yes-no")), case(8), OracleBackend())
     texts = [request.messages[-1].content for request in batch]

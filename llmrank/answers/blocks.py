@@ -576,7 +576,7 @@ def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, ob
         except (ValueError, RecursionError):
             fields = _CUT_FIELD.findall(text, after.end(), after.end() + _CUT) if "}" not in text[after.end() :] else []
             if fields and fields[0][0] in first:  # the answer breaks off in an object
-                objects.append(dict(fields))
+                objects.append({name: text or number for name, text, number in fields})
                 end = len(text)
             break
         if not isinstance(value, dict) or value.keys() != first.keys():
@@ -587,7 +587,7 @@ def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, ob
     return (objects if len(objects) > 1 else first), end
 
 
-_CUT_FIELD = re.compile(r"\"(\w{1,40})\" ?: ?\"([^\"\n]{1,300})\"(?=[,\s])")
+_CUT_FIELD = re.compile(r"\"(\w{1,40})\" ?: ?(?:\"([^\"\n]{1,300})\"|(\d{1,9}))(?=[,\s])")
 _CUT = 1000
 _NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
 
@@ -638,6 +638,8 @@ def _json_block(value: object) -> Block | None:
         if "name" in low and (said := next((low[key] for key in _ARGUMENTS if key in low), "")) and len(table) < 6:
             inner = decoded(table[said])
             return _json_block(inner) if _RANKS.search(str(table[low["name"]])) else Block("json")
+        if len(packed := [inner for inner in map(_packed, table.values()) if inner]) == 1:
+            return _json_block(packed[0])
         if names := _in_turn(low, table):
             return Block("json", rows=[Row((name,), 0) for name in names])
         for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
@@ -671,6 +673,12 @@ def _in_turn(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
 
 
 _REST = ("rest", "others", "remaining", "then")
+
+
+def _packed(value: object) -> object:
+    """Return the object or array that a text is in JSON; None for any other value."""
+    inner = decoded(value) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else None
+    return inner if isinstance(inner, dict | list) else None
 
 
 def _pairs(header: str, pairs: Sequence[tuple[str, ...]]) -> Block:

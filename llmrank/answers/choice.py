@@ -23,6 +23,7 @@ _CALLED = re.compile(
     r"|me quedo con|je (?:garde|retiens|prends)|ich bleibe bei|fico com|tengo per|ik kies"
     r"|elegir[ií]a|recomendar[ií]a|recomiendo|sceglierei|consiglierei|escolheria"
     r"|beste (?:wahl|option)|mejor (?:opción|elección)|meilleur choix|scelta migliore|melhor (?:opção|escolha)"
+    r"|подойд[её]т|рекомендую|выбираю|лучший (?:выбор|вариант)"
     r"|推[荐薦]第?|[选選][择擇]第?|mon choix|meine wahl|mi elección|la mia scelta|minha escolha"
     r"|antwort|réponse|respuesta|resposta|risposta|ответ|答案|答え|정답|svar|odpověď|vastaus|válasz"
     r"|cevap|yanıt|jawaban|đáp án|választás|wybór|výběr|volba|valinta|seçim|pilihan"
@@ -273,6 +274,9 @@ def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
     return kept
 
 
+_SIGNS = " \t\n*_.)]\"'!"
+_IN_WORDS = re.compile(r"[a-z]{3}")
+_LINE_BEGINS = re.compile(r"\n[ \t*_(\[\"']{0,6}$")
 _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 
 
@@ -286,6 +290,9 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
     called = _called(words, text)
+    before = text[: words[-1].start] if words and not text[words[-1].end :].strip(_SIGNS) else ""
+    if _LINE_BEGINS.search(before) and _IN_WORDS.search(before):
+        return words[-1:]  # I'd rule out A, and B loses by a hair.⏎⏎**D.**
     if not called and len({word.text for word in words}) > 1 and all(word.text.isdigit() for word in words):
         called = [word for word in words if _NOUN.search(text[max(0, word.start - 20) : word.start])]
     praised = ((word, _BETTER.match(text[word.end : word.end + 60])) for word in words)

@@ -73,16 +73,21 @@ def gather(
 
 
 def _words_around(text: str, listing: Listing) -> str:
-    """Return a line without the items in it if four words or more in lower case stand there and do not only introduce
-    them, else nothing."""
+    """Return a line without the items in it where it says something of them: one word in lower case or more stands
+    behind the last item, or four around them that do not only introduce them; else nothing."""
     text = text[:2000]
-    first = listing.mentions[0].text if listing.mentions else ""
+    first, last = (listing.mentions[0].text, listing.mentions[-1].text) if listing.mentions else ("", "")
     before = text.partition(first)[0] if first and first in text else ""
-    if before.rstrip(' [(*"').endswith(":"):
+    behind = _lower_words(text.rpartition(last)[2]) if last and last in text else 0
+    if before.rstrip(' [(*"').endswith(":") and behind < 2:
         return ""
     for mention in listing.mentions[:50]:
         text = text.replace(mention.text, " ", 1)
-    return text if sum(word[0].islower() for word in text.split()) > 3 else ""
+    return text if behind or _lower_words(text) > 3 else ""
+
+
+def _lower_words(text: str) -> int:
+    return sum(word.lstrip("(:–—-")[:1].islower() for word in text.split())
 
 
 def _labelled(block: Block) -> list[Block]:
@@ -219,6 +224,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     listing.ambiguous |= is_as_shown(listing.named) and doubt.asks_back(_after(listing, text))
     listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
     listing.ambiguous |= doubt.is_compared(listing, text) or doubt.is_even(listing, text)
+    listing.ambiguous |= doubt.is_mostly_tied(listing, text)
     return listing
 
 
@@ -360,6 +366,7 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         goes_on = means in ("", "ranking") and not announced and not apart  # Cons: Heat; Ranking: Fargo, Alien
         if last and joins and (goes_on or means == last.meaning) and last.meaning != "left out":
             last.parts.append((grade(listing.intro), [*listing.mentions]))
+            last.listing.ambiguous |= last.listing.scored and listing.scored  # scores of two parts, not compared
             last.labels.append(last_line(listing.intro))
             last.listing.add(listing)
             last.named |= named
@@ -411,7 +418,7 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
 
 
 _GOES_ON = re.compile(
-    r"\b(?:then|next|followed|after (?:that|these|those|them)|finally|lastly|rest|remaining|last|also|dann|danach"
+    r"\b(?:then|next|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest|remaining|last|also|dann|danach"
     r"|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b",
     re.IGNORECASE,
 )

@@ -14,7 +14,7 @@ from llmrank.answers.listing import Listing, agrees, is_as_shown
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import folded
 from llmrank.answers.outcome import TAKEN_BACK
-from llmrank.answers.phrases import BEST_TO_WORST, meaning
+from llmrank.answers.phrases import BEST_FIRST, BEST_TO_WORST, WORST_FIRST, meaning
 from llmrank.types import Item
 
 
@@ -64,6 +64,7 @@ _EVEN = _any_of(
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
     r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b",
     r"\bi (?:really |honestly )?(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
+    r"\b(?:can(?:not|['’]t)|could(?: not|n['’]t)) separate (?:them|these|the two)\b|\breally are level\b",
     r"\bsee no difference (?:between|among)\b|\b(?:sullo|allo) stesso livello\b|\bau même niveau\b"
     r"|\bal mismo nivel\b|\bno mesmo nível\b|\bauf (?:demselben|dem gleichen) niveau\b|\bop hetzelfde niveau\b",
     r"\bnothing to (?:rank|order|sort|go on)\b|\bnot a ranking\b|\btake (?:it|this) as a ranking\b",
@@ -96,13 +97,19 @@ _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are 
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
+_FROM_TO = re.compile(
+    r"\W*(?:from|от|von|vom|od) [^\n:]{2,60} (?:to|до|bis|do) [^\n:]{2,60}:\W*$|\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"]"
+    r" \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$",
+    re.IGNORECASE,
+)
+"""`From "skip it" to "see it tonight":`, where nothing is known of the two ends."""
 _RANKS_OF = _any_of(
     r"\b(?:ranks|places|positions) (?:of|for|that)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b"
 )
 """What introduces the ranks of the candidates in the order shown."""
 _VERSUS = re.compile(r"\b(?:vs|versus)\b", re.IGNORECASE)
-_COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100}: ", re.IGNORECASE)
-"""`Heat vs Fargo: Fargo`"""
+_COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100}(?P<winner>: )?", re.IGNORECASE)
+"""`Heat vs Fargo: Fargo`, or two lines and more without the winner."""
 HIGHEST_IS_BEST = _any_of(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
 """What says nothing new of scores, and turns ranks round."""
 OTHER_SCALE = _any_of(
@@ -132,6 +139,9 @@ _CHANGES = _any_of(
     r"\b(?:intercambi\w+|invert\w+|échange[rz]|inverse[rz]|scambi\w+|byt|verwissel|zamień)\b.{0,30}\d+ "
     r"(?:y|e|et|och|en|i|con|avec) (?:\w+ )?\d",
     r"(?<!might )(?<!could )(?<!may )(?<!might well )(?<!could well )\b(?:trade|change|switch) places\b",
+    r"\b(?:correction|fix|change|edit)\b[^.\n]{0,20}(?:\bno\.?|\bnumber|#|\bentry|\bitem|\bplace) ?\d",
+    r"\bwrong way a?round\b|\bwith (?:just |only )?(?:that|this) (?:one )?(?:change|swap|tweak)\b",
+    r"(?:#|\bnumbers? )\d[^.\n]{0,25}\b(?:swapped|switched|exchanged|flipped)\b",
     r"\bi take (?:it|that|this) back\b|\bupside down\b",
     r"\bnone of (?:these|them) can be (?:ordered|ranked)\b",
     r"\b(?:mixed up|reversed?)\b.{0,40}\b(?:order|list|ranking|above)\b",
@@ -185,6 +195,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
     return (
         any(pattern.search(last) for pattern in (_EVEN, _ASKS_BACK, _RANKS_OF))
         or bool(_unordered(last))
+        or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
         or _GROUPED.search(said) is not None
         or len({*_CONDITIONS.findall(said)}) > 1
@@ -307,7 +318,16 @@ def is_compared(listing: Listing, text: str) -> bool:
     """Return whether lines of a list say which of two items wins; a title with `vs.` in it compares nothing."""
     lines = text.split("\n")
     own = (one for one in listing.mentions if 0 < one.line <= len(lines) and not _VERSUS.search(one.text))
-    return any(_COMPARED.match(lines[one.line - 1]) for one in own)
+    compared = [found for one in own if (found := _COMPARED.match(lines[one.line - 1]))]
+    return any(found["winner"] for found in compared) or len(compared) > 1
+
+
+def is_mostly_tied(listing: Listing, text: str) -> bool:
+    """Return whether a chain says of more neighbours that they are level than that one is above the other."""
+    own = {one.line for one in listing.mentions}
+    lines = [line for number, line in enumerate(text.split("\n"), 1) if number in own]
+    ties, steps = (sum(line.count(sign) for line in lines if " > " in line) for sign in (" = ", " > "))
+    return ties > max(steps, 1)
 
 
 def is_misplaced(listing: Listing, text: str) -> bool:

@@ -136,6 +136,7 @@ _TRANSLATED = re.compile(
     r"(?P<inside>[^()\n]{1,200}(?:\([^()\n]{1,200}\)[^()\n]{0,200}){0,3})\)"
     r"|(?P<one>[^/\n]{1,200}) (?:/|[–—-](?= [*_\"]{1,2}\w)) (?P<other>[^/\n]{1,200})"
     r"|(?P<before>[^()/\n]{1,200}) [–—-] (?P<behind>[^/\n]{1,200})"
+    r"|(?P<characters>[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3][^()/\n]{0,60}?) (?P<latin>[A-Za-z][^/\n]{2,200})"
     r"|(?P<abroad>[\"“„«][^\"()/\n]{1,100}[\"”“»]) ?(?P<here>[^\W_][^\"\n]{1,200})"
 )
 _LABELLED = re.compile(r"\[\d{1,4}\][ .:-]{1,3}(?=[^\W\d])")
@@ -369,13 +370,15 @@ def _of_year(body: str, index: TitleIndex) -> Mention | None:
         name = _bare(body[: mark.start()])
         if (several := index.find(name)) is None or several.positions:
             continue
-        dated = [index.find(f"{name} ({year})") for year in _A_YEAR.findall(body, mark.end())]
+        years = _FROM_YEAR.findall(body, mark.end()) or _A_YEAR.findall(body, mark.end())
+        dated = [index.find(f"{name} ({year})") for year in years]
         matches = {match for match in dated if match and len(match.positions) == 1}
         if len(matches) == 1:
             return Mention(name, matches.pop())
     return None
 
 
+_FROM_YEAR = re.compile(r"\b(?:from|of|in) ((?:18|19|20)\d\d)(?!\d)")
 _A_YEAR = re.compile(r"(?<![\d-])(?:18|19|20)\d\d(?!\d)")
 
 
@@ -412,7 +415,10 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
 
 
-_SCRATCHED = re.compile(r"\b(?:scratch that|strike that|no,? wait|wait,? no)\b", re.IGNORECASE)
+_SCRATCHED = re.compile(
+    r"\b(?:scratch that|strike that|no,? wait|wait,? no|hmm+,? no|redo (?:that|this) (?:line|one|entry))\b",
+    re.IGNORECASE,
+)
 
 
 def _before_remark(body: str, index: TitleIndex) -> Mention | None:
@@ -677,7 +683,15 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
         said = body[mark.start() : mark.start() + 2000]
         closed = mark["closed"] or body[mark.start() - 1] in "*_"  # **Dune:** a classic; *Dune*, Frank Herbert
         alone = closed and not {*"*_"} & {*body[mark.end() :][:2000]}
-        if alone or _is_remark(said) or _EDITION.match(said) or _AUTHOR.match(said) or _ASIDE.match(said):
+        in_characters = said[0] in ".!?" and _EAST_ASIAN.match(said, 2) is not None
+        if (
+            alone
+            or in_characters
+            or _is_remark(said)
+            or _EDITION.match(said)
+            or _AUTHOR.match(said)
+            or _ASIDE.match(said)
+        ):
             mention = _mention(body[: mark.start()], index)
             if mention.match and (by := _BY.match(said)) and index.is_by_another(mention.match, said[by.end() :]):
                 return None
@@ -747,6 +761,9 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
     found = _TRANSLATED.fullmatch(body)
     if found is None:
         return None
+    if found["latin"]:  # 银翼杀手2049 Blade Runner 2049 (2017)
+        latin = _mention(found["latin"], index)
+        return [latin] if latin.match else None
     if inner := found["inside"] or found["here"] or found["behind"]:
         inside = _mention(inner, index)
         if found["behind"] and (not inside.match or _mention(found["before"], index).match):

@@ -80,11 +80,11 @@ _DISMISSED = re.compile(
 )
 """What a sentence says of items that are not part of the list."""
 _ARE_LEFT_OUT = re.compile(
-    r"[\])*\s]{0,4} (?:are|were|have been) (?:\w+ly )?(?:not (?:ranked|included|listed|recommended)|left out|excluded"
-    r"|omitted)\b",
+    r"[\])*\s]{0,4} (?:are|is|were|was|have been|has been) (?:\w+ly |already )?(?:not (?:ranked|included|listed"
+    r"|recommended)|left out|excluded|omitted|seen|watched|viewed|read|played|bought|purchased|rated)\b",
     re.IGNORECASE,
 )
-"""Behind the last item of a sentence: `Items 2, 4 and 5 were not ranked`."""
+"""Behind the last item of a sentence: `Items 2, 4 and 5 were not ranked`, `C and D were already watched`."""
 _RANK_IS = re.compile(
     r"\b(?:rank|position|place) #?(?P<rank>\d{1,4}) ?(?:is|goes to|=) (?:[A-Za-z]{3,12} )?\[?(?P<item>\w{1,20})\b", re.I
 )

@@ -11,6 +11,7 @@ import re
 import sys
 import unicodedata
 from functools import lru_cache
+from typing import Any
 
 LIMIT = 400_000
 """Characters of an answer that are read: some 100,000 tokens. What follows is treated as cut off."""
@@ -83,6 +84,9 @@ _NTH = re.compile(rf"第(?:(\d{{1,2}})(?=[部个個号號项項本款])|([{HAN}]
 _TURNS = ("首先", "其次", "第三", "第四", "第五", "第六", "第七", "第八", "第九", "第十")
 _IN_TURN = re.compile(rf"^({'|'.join(_TURNS)})(?:推[荐薦]|是)?", re.MULTILINE)
 """`首先推荐`, `其次是`: first, and second."""
+_AT_FIRST = re.compile(r"首先(?:推[荐薦]|是)?")
+_THEN = re.compile(r"(?:[,;。] ?)?(?:再)?(?:其次|然后|接着|接下来|最后)(?:推[荐薦]|是)")
+"""`首先是3，其次是5，最后是2`: one after the other."""
 _RANK_SIGN = re.compile(r"^(\d{1,3}) ?(?:순위|위|등|位)(?: ?[:.)→-]| (?=\S))", re.MULTILINE)
 _NUMBER_SIGN = re.compile(r"(?<!\d)(\d{1,3})(?:번(?!째)|番(?!目)|(?=순위|위|등|位))")
 """`1순위: 5번`, `1位 → 5番`: rank 1, number 5."""
@@ -102,6 +106,8 @@ _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
 _LEFT_OUT = frozenset(("excluded", "dropped", "rejected", "omitted", "skipped", "removed", "not_recommended"))
+_PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_REMARKS = frozenset(("comment", "note", "notes"))
 _NESTED = re.compile(r"(\n(?:Rank \d{1,4}:|-) )\s{0,40}\n- ")
 """`<item rank="2"><title>`, `<item><title>`"""
 _YEAR_ELEMENT = re.compile(r"</\w{1,20}>\s{0,40}<year>\s{0,9}(\d{4})\s{0,9}</year>", re.IGNORECASE)
@@ -116,7 +122,9 @@ _PROGRAM = re.compile(
 _LITERAL = re.compile(r"^(\w{1,40}) ?= ?\[[^\[\]]{0,20000}+\][ \t]{0,40}(?:#[^\n]*)?$", re.MULTILINE)
 _COMMENT = re.compile(r"\A(?:python|py)\b|^(?:#|assert )[^\n]*$", re.MULTILINE | re.IGNORECASE)
 _HAS_COMMENTS = re.compile(r"(?:python|py|json[5c]?|javascript|js|typescript|ts|ya?ml|toml|ruby|r)\b", re.IGNORECASE)
-_COMMENT_LINE = re.compile(r"^[ \t]{0,40}(?:#|//)[^\n]*$", re.MULTILINE)
+_COMMENT_IN_CODE = re.compile(
+    r"^[ \t]{0,40}(?:#|//)[^\n]*$|[ \t]//[ \t][^\n]*$|/\*(?:(?!\*/)[^\n]){0,400}\*/", re.MULTILINE
+)
 _PRINTS = re.compile(
     r"^for [\w, ]{1,80} in (?:(\w{1,40})|enumerate\((\w{1,40}), ?(?:start ?= ?)?1\)):"
     r"\n[ \t]{1,8}print\((?:(?! if )[^\[\n]){1,80}\)\s*\Z",
@@ -135,8 +143,15 @@ def plain_text(raw: str, limit: int = LIMIT) -> str | None:
 def normalise(text: str) -> str:
     """Return a text without HTML, LaTeX and what is struck out, its signs written in one way."""
     text = text[:LIMIT]
-    if '\\"' in text and text.lstrip()[:1] == '"':
+    if text.lstrip()[:1] == '"' and any(map(text.__contains__, _ESCAPED)):
         text = str(decoded(text))  # what begins with a quotation mark is a text in any case
+    if '"choices"' in text[:_WRAPPED]:
+        text = _content(text)
+    text = _LEFTOVER.sub("", text)
+    if "...." in text and len(_LEADERS.findall(text)) > 1:
+        text = _BEFORE_NUMBER.sub(": ", text)
+    if text.count("I recommend ") > 2:
+        text = _AGAIN.sub("\n- ", text)
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     if "一、" in text and "二、" in text:
@@ -150,6 +165,8 @@ def normalise(text: str) -> str:
         text = _COUNTED.sub(r"\1 ", text)
     if "首先" in text and "其次" in text:
         text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
+        if len(_THEN.findall(text)) > 1:
+            text = _THEN.sub(" > ", _AT_FIRST.sub("", text))
     if not text.isascii() and _NUMBER_SIGN.search(text):
         text = _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text))
     if "第" in text:
@@ -168,7 +185,7 @@ def normalise(text: str) -> str:
     if "~~" in text or "</" in text:
         text = _STRUCK.sub("", text)
     if not text.isascii():
-        text = _CROSSED.sub("", text)
+        text = _CROSSED.sub(_without_crossed, text)
     if "[ ]" in text and _CHECKED_BOX.search(text):
         text = _OPEN_BOX.sub("", text)
     if role := _ROLE.match(text):
@@ -204,8 +221,50 @@ def _applied(diff: re.Match[str]) -> str:
 
 
 def _uncommented(code: str) -> str:
-    """Return a block of code without the lines that are comments in its language."""
-    return _COMMENT_LINE.sub("", code) if _HAS_COMMENTS.match(code) else code
+    """Return a block of code without the comments of its language, YAML's mappings in one line as JSON's objects."""
+    return _FLOW.sub(_as_json, _COMMENT_IN_CODE.sub("", code)) if _HAS_COMMENTS.match(code) else code
+
+
+def _as_json(mapping: re.Match[str]) -> str:
+    return _FLOW_KEY.sub(r'\1"\2":', mapping[1])
+
+
+_FLOW = re.compile(r"^[ \t]{0,20}- (\{ ?\w{1,20} ?:[^{}\n]{1,300}\})[ \t]{0,20}$", re.MULTILINE)
+"""`- {title: "Heat (1995)", place: 2}`"""
+_FLOW_KEY = re.compile(r"(\{ ?|, )(\w{1,20}) ?:(?= ?[\"\d])")
+
+
+def _without_crossed(line: re.Match[str]) -> str:
+    """Return nothing of a line that is crossed out; of a heading before a list, that the list is left out."""
+    goes_on = _ENTRY_BELOW.match(line.string, line.end()) is not None
+    return "Not recommended:" if goes_on and _HEADING_SIGN.search(line[0]) else ""
+
+
+_ENTRY_BELOW = re.compile(r"\n{1,2}[ \t]{0,20}(?:\d{1,3}[.)]|[-*•]) ")
+_HEADING_SIGN = re.compile(r"\*\*|__|:|#")
+
+
+def _content(text: str) -> str:
+    """Return the answer in the JSON of a whole chat completion, which a gateway has passed on as its text."""
+    value: Any = decoded(text.strip())
+    try:
+        content: object = value["choices"][0]["message"]["content"]
+    except (TypeError, LookupError):
+        return text
+    return content if isinstance(content, str) else text
+
+
+_WRAPPED = 400
+_ESCAPED = ('\\"', "\\n", "\\u")
+_LEFTOVER = re.compile(r"\A\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
+"""Signs of a template with which an answer begins."""
+
+
+_LEADERS = re.compile(r"(?<=\w) ?\.{4,99} ?(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
+_BEFORE_NUMBER = re.compile(r"(?<=\w)(?: ?\.{4,99} ?| {2,20})(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
+"""`Heat ........ 93`: scores behind dots, or aligned."""
+_AGAIN = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
+"""`I recommend Heat. I recommend Fargo.`: as small models go on."""
 
 
 def _listed(program: str) -> str:
@@ -261,6 +320,10 @@ def _without_elements(text: str) -> str:
         if name in _LEFT_OUT:
             empty = tag[0].endswith("/>") or text.startswith(f"</{tag[2]}>", tag.end())
             return "\n" if tag[1] or empty else "\nExcluded:\n"
+        if name in _PLACES:
+            return "\n" if tag[1] else f"\nRank {_PLACES.index(name) + 1}: "
+        if name in _REMARKS:
+            return "\n" if tag[1] else "\nNote: "
         if name not in _LISTED:
             return tag[0]
         rank = _ATTRIBUTE.search(tag[3])

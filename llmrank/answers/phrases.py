@@ -32,7 +32,8 @@ PHRASES = (
         r"|reject"
         r"|(?:do|would)n['’]t bother|not bother"
         r"|not for (?:you|them|this user|the user)\b"
-        r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|final|picks?|table)\b"
+        r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|order|final|picks?|table)\b"
+        r"|miss(?:ed|es|ing)? (?:out\b|the cut\b)|did(?: not|n['’]t) (?:quite )?make (?:it\b|the (?:cut|list)\b)"
         r"|nothing to do with the (?:placing|ranking|order)|threw out\b|thrown out\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! (?:up )?to\b| and (?:end|finish)ing\b)"
@@ -293,7 +294,12 @@ _NONE_OUT = re.compile(
     re.I,
 )
 """`(8 of 8 ranked, 0 skipped)`"""
-_SENTENCE_END = re.compile(r"[.!?] |, so (?=the |my |here |all )")
+_SENTENCE_END = re.compile(
+    r"[.!?] |, so (?=the |my |here |all )"
+    r"|, (?:but|aber|mais|pero|mas|ma|maar|men) (?=here|this|these|my |hier|voici|aquí|aqui|ecco|meine |mon"
+    r" |ma |mi |minha)",
+    re.IGNORECASE,
+)
 _HISTORY = re.compile(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
     r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:",

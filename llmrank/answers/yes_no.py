@@ -20,11 +20,11 @@ _ALONE = word_set("jo ano áno igen da ya ei ne nem nu nej nei có")
 """Words that may be others in another language: they count where no other yes or no stands in the text."""
 _YES = word_set(
     "yes true ja oui sí si sim да はい 是 是的 예 네 tak evet y yeah yep yup jo kyllä ano áno igen da ναι так vâng có"
-    " ya हाँ हां ใช่ نعم כן"
+    " 会 会的 喜欢 ya हाँ हां ใช่ نعم כן"
 )
 _NO = word_set(
     "no false nein non não нет いいえ 否 不是 아니요 아니오 nie hayır nee n nope nah nej nei ei ne nem nu όχι ні không"
-    " tidak नहीं ไม่ ไม่ใช่ لا לא"
+    " 不会 不喜欢 tidak नहीं ไม่ ไม่ใช่ لا לא"
 )
 _EITHER = "|".join(sorted(_YES | _NO, key=len, reverse=True))
 _BEGINS = re.compile(
@@ -35,7 +35,7 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta"
+    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta"
     rf"|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
     rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}"
@@ -98,6 +98,13 @@ _EMPHATIC = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
+_HARDLY = re.compile(
+    r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas|waarschijnlijk niet"
+    r"|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no|provavelmente não)(?!\w)(?! nur\b)"
+    r"(?!.*\b(?:ja|oui|да|tak|sì|sí|sim)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""`Eher nicht.`"""
 _DOUBTS = re.compile(r"[\W_]*i (?:do not|don['’]t) think so\b(?!.*\byes\b)", re.IGNORECASE | re.DOTALL)
 _SAYS = re.compile(
     r"\bi(?:['’]d| would)(?: have to)? say[ *_\"“]{1,3}(?:yes|no)\b[*_\"”]{0,3}(?:[,.;!]|$)", re.IGNORECASE
@@ -199,6 +206,8 @@ def _verdicts(text: str) -> set[bool]:
         text = text[asked.end() :]
     if _BOTH.match(text) or _WEIGHED.search(text) or _ON_CONDITION.search(text):
         return {True, False}
+    if _HARDLY.match(text):
+        return {False}
     if (plain := _EMPHATIC.match(text)) or _DOUBTS.match(text):
         return {bool(plain) and plain["not"] is None}
     if final := [*_FINAL.finditer(text)]:

@@ -437,3 +437,81 @@ def test_a_column_of_what_was_watched_is_no_ranking() -> None:
     table = "| # | {} | Watch next |\n|---|---|---|\n| 1 | Heat | Casino |\n| 2 | Jaws | Alien |"
     assert places(read("titles", table.format("Because you watched"), ASKED)) == [4, 3]
     assert places(read("titles", "| Rank | Watched |\n|---|---|\n| 1 | Casino |\n| 2 | Alien |", ASKED)) == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("behind", "order"),
+    [
+        ("Note: C and D were already watched", [5, 2, 1]),
+        ("C, D: already seen", [5, 2, 1]),
+        ("C and D don't fit.", [5, 2, 1]),
+        ("(C and D were seen last month, so they are not in the order.)", [5, 2, 1]),
+        ("C and D follow.", [5, 2, 1, 3, 4]),
+        ("Then C and D.", [5, 2, 1, 3, 4]),
+        ("The rest: C, D", [5, 2, 1, 3, 4]),
+    ],
+)
+def test_what_a_sentence_says_of_items_behind_a_ranking_does_not_go_on_with_it(behind: str, order: list[int]) -> None:
+    lettered = Question(ASKED.items, tuple("ABCDE"))
+    for ranked in ("E > B > A", "1. E\n2. B\n3. A"):
+        assert places(read("permutation", f"{ranked}\n\n{behind}", lettered)) == order
+
+
+def test_a_json_answer_that_is_cut_off_is_read_up_to_there() -> None:
+    text = (
+        '{"recommendations":[{"rank":1,"title":"Casino (1995)","reason":"Crime."},'
+        '{"rank":2,"title":"Heat (1995)","reason":"Crime too."},{"rank":3,"title":"Fargo (1996)","reason":"As goo'
+    )
+    answer = read("titles", text, ASKED, "length")
+    assert places(answer) == [4, 1, 2] and answer.repairs["truncated"] == 1
+
+
+def test_an_answer_within_a_wrapper_is_the_answer() -> None:
+    inner = r"{\"top\": [\"Fargo (1996)\", \"Heat (1995)\"], \"skipped\": [\"Alien (1979)\"]}"
+    assert places(read("titles", f'{{"status": "ok", "content": "{inner}"}}', ASKED)) == [2, 1]
+    completion = '{"choices":[{"index":0,"message":{"role":"assistant","content":"1. Fargo\\n2. Heat"}}]}'
+    assert places(read("titles", completion, ASKED)) == [2, 1]
+    assert places(read("titles", " [/INST] 1. Fargo 2. Heat 3. Alien </s>", ASKED)) == [2, 1, 3]
+
+
+def test_a_heading_that_is_crossed_out_leaves_out_its_list() -> None:
+    text = "✅ **In order**\n1. Fargo\n2. Heat\n\n❌ **Not recommended**\n1. Alien\n2. Casino"
+    assert places(read("titles", text, ASKED)) == [2, 1]
+    assert places(read("titles", "1. Fargo\n❌ Heat\n2. Alien", ASKED)) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. Fargo\n2. Heat\n3. Alien\n4. Ran\n5. Casino\n\nFinal answer: the order above, with #2 and #3 swapped.",
+        "1. Fargo\n2. Heat\n3. Alien\n4. Ran\n5. Casino\n\nHold on, 2 and 3 are the wrong way round.",
+        "1. Fargo\n2. Heat\n3. Alien\n\n*Correction to no. 2:* I mean the remake.",
+        "Heat = Fargo > Alien = Casino = Ran",
+        "Heat > Fargo = Alien > Ran\n\nFargo and Alien are level, I can't separate them.",
+        "- Heat vs Fargo\n- Alien vs Heat\n- Fargo vs Casino",
+        "От «пропустить» до «посмотреть сегодня»:\n- Fargo\n- Heat\n- Alien",
+        'From "skip it" to "see it tonight":\n- Fargo\n- Heat\n- Alien',
+        "Heat - 71\nFargo - 88\n1984 - 64\nAlien - 95\nRan - 93",
+    ],
+)
+def test_an_order_that_is_changed_or_left_open_is_not_read(text: str) -> None:
+    assert read("titles", text, ASKED).ranked == ()
+
+
+def test_scores_behind_dots_and_mappings_of_yaml_are_read() -> None:
+    text = "Scores, higher is better:\n\nHeat ........ 71\nFargo ....... 88\nAlien  95"
+    assert places(read("titles", text, ASKED)) == [3, 2, 1]
+    flow = '```yaml\npicks:\n  - {title: "Heat (1995)", place: 2}\n  - {title: "Fargo (1996)", place: 1}\n```'
+    assert places(read("titles", flow, ASKED)) == [2, 1]
+
+
+def test_a_last_line_that_is_an_identifier_is_the_choice() -> None:
+    lettered = Question(ASKED.items, tuple("ABCDE"))
+    assert read("choice", "I'd rule out A and E, and B loses by a hair.\n\n**D.**", lettered).ranked == ("i4",)
+    assert read("choice", "C\nB\nA", lettered).ranked == ()
+
+
+def test_a_name_in_characters_before_the_title_is_its_translation() -> None:
+    assert places(read("titles", "1. 盗火线 Heat (1995)\n2. Fargo (1996) 冰血暴", ASKED)) == [1, 2]
+    assert places(read("titles", "我的推荐：首先是3，其次是5，然后是4，最后是2", numbered(5))) != [3]
+    assert places(read("permutation", "首先是3，其次是5，然后是4，最后是2", numbered(5))) == [3, 5, 4, 2]

@@ -364,6 +364,11 @@ class BatchBackend(WrappedBackend):
                 ours = ours or key in requests
                 if key not in requests or isinstance(results.get(key), Response):
                     continue
+                if not _is_result(line):  # its answer is paid for, and must not be asked anew
+                    fault = (
+                        f"line {lines - before} of its file is in no form that is known: {one_line(json.dumps(line))}"
+                    )
+                    continue
                 result = results[key] = await self._result(requests[key], line)
                 if isinstance(result, Response):
                     store.put(key, self.identity, requests[key], result)
@@ -409,11 +414,19 @@ class BatchBackend(WrappedBackend):
         try:
             response = await self._direct.read_line(request, 200 if status is None else status, body or {})
         except BackendError as failure:
-            return failure
+            is_answer = isinstance(failure, TransientError) and failure.kind == "unreadable"
+            return BackendError(f"the batch brought no answer: {failure}") if is_answer else failure
+        # Not to be tried again in this run: it is paid for, and every try is another batch.
         if not response.can_answer(request):
-            # Not to be tried again in this run, as every try is another batch.
             return BackendError("the batch brought an answer without the log-probabilities that were asked for")
         return replace(response, batch=True)
+
+
+def _is_result(line: Mapping[str, Any]) -> bool:
+    """Return whether a line tells what became of a Request: an error, or the status and the body of an answer."""
+    answered = at(line, dict, "response")
+    failed = answered is not None and (at(answered, int, "status_code") or 0) >= 400
+    return bool(line.get("error")) or failed or (answered is not None and at(answered, dict, "body") is not None)
 
 
 def _name(batch: OpenBatch) -> str:

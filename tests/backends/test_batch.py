@@ -117,7 +117,7 @@ async def test_error_lines_are_failures_of_the_same_kinds_as_direct_ones(tmp_pat
     ):
         responses = await ask(backend, QUESTIONS)
         kinds = [type(one) for one in responses]
-        assert kinds == [Response, Response, BackendError, TransientError, TransientError, BackendError, TransientError]
+        assert kinds == [Response, Response, BackendError, TransientError, TransientError, BackendError, BackendError]
         assert "content filtered" in str(responses[2])
         with Store(tmp_path / "s.sqlite") as store:
             assert store.stats().responses == 1, "no failure gets in"
@@ -336,6 +336,14 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "something else": (lambda _: b'{"detail": "gone"}', "its file is something that is no JSON"),
     "nothing": (lambda _: b"", "its files have 0 lines, and 6 of its requests are answered"),
+    "in the form of another vendor": (
+        lambda content: content.replace(b'"body"', b'"candidates"'),
+        "of its file is in no form that is known",
+    ),
+    "bodies as texts": (
+        lambda content: content.replace(b'"body": {', b'"body": "{}", "rest": {'),
+        "of its file is in no form that is known",
+    ),
     "cut off in a line": (lambda content: content[:-20], "its file breaks off in line 6"),
     "cut off between lines": (
         lambda content: b"".join(content.splitlines(keepends=True)[:2]),

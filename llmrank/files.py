@@ -150,10 +150,25 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be fetched or made again: `LLMRANK_CACHE`, else the user's cache folder."""
+    """Return the folder for what can be fetched or made again: `LLMRANK_CACHE`, else the user's cache folder.
+
+    Raises InputError for a user without a home.
+    """
     from platformdirs import user_cache_path
 
-    return Path(os.environ.get("LLMRANK_CACHE") or user_cache_path("llmrank"))
+    try:
+        return Path(os.environ.get("LLMRANK_CACHE") or user_cache_path("llmrank"))
+    except RuntimeError as error:
+        hint = "set HOME, or LLMRANK_CACHE to a folder that can be written"
+        raise InputError("this user has no home folder, where answers and models are kept", hint=hint) from error
+
+
+def expanded(path: str) -> Path:
+    """Return the path, `~` replaced by the user's home where there is one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def remembered_sha256(path: Path, memory: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from threading import Event, Thread
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from tqdm.std import tqdm
@@ -50,6 +50,13 @@ def sign_of_life(say: Say, doing: str, *, every: float = 10.0, at_once: bool = T
         thread.join()
 
 
+def open_stderr() -> TextIO | None:
+    """Return where lines for a person go; None where the process has no stderr, or has closed it (a service)."""
+    # `sys` says that there always is one; pythonw and daemons have None.
+    stream: TextIO | None = sys.stderr
+    return None if stream is None or stream.closed else stream
+
+
 class Reporter:
     """Is told how far the work is. This one shows nothing."""
 
@@ -82,7 +89,8 @@ class Progress(Reporter):
         """Show one line, above the bar if there is one."""
         if self._bar is not None:
             self._bar.clear()
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is where lines are shown
+        if (stream := open_stderr()) is not None:
+            print(line, file=stream, flush=True)
         if self._bar is not None:
             self._bar.refresh()
 
@@ -95,7 +103,7 @@ class Progress(Reporter):
             from tqdm.notebook import tqdm as notebook_bar
 
             self._bar = notebook_bar(total=total, initial=done, unit="case")
-        elif sys.stderr.isatty() or in_notebook():
+        elif ((stream := open_stderr()) is not None and stream.isatty()) or in_notebook():
             from tqdm import tqdm as terminal_bar
 
             self._bar = terminal_bar(

@@ -178,6 +178,10 @@ class Structured:
     """The regular expression, the JSON schema, or the choices, one a line."""
 
 
+REASONING_TAGS = r"(?:think|thinking|thought|reasoning|seed:think)"
+"""The names of the tags between which models put their reasoning, as a pattern."""
+
+
 @dataclass(frozen=True, slots=True)
 class Thinking:
     """Whether the model reasons before it answers, and for how long at most."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from llmrank.errors import InputError
-from llmrank.files import claim, write_whole, writing
+from llmrank.files import cache_folder, claim, expanded, write_whole, writing
+from llmrank.prompting import load_template
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -79,3 +80,20 @@ def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a device or a pipe"):
         write_whole(pipe, b"{}")
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a container that runs under a number (`runAsUser`) that no name belongs to."""
+
+    def nobody(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("HOME", "LLMRANK_CACHE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(InputError, match="no home folder") as caught:
+        cache_folder()
+    assert "LLMRANK_CACHE" in caught.value.hint
+    assert expanded("~/model") == Path("~/model") and load_template("palr").name == "palr"
+    monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path

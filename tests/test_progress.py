@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
 
 from llmrank import progress
-from llmrank.progress import Progress, duration
+from llmrank.progress import Progress, duration, open_stderr
 
 
 @pytest.fixture
@@ -50,3 +51,16 @@ def test_how_far_the_work_came_is_said_once(clock: list[float], capsys: pytest.C
         "1/2 Cases",
         "2/2 Cases",
     ]
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_a_process_without_stderr_works_in_silence(stream: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = StringIO()
+    closed.close()
+    monkeypatch.setattr("sys.stderr", closed if stream else None)
+    shown = Progress()
+    shown.message("the model is read")
+    shown.begin(2, 0, str)
+    shown.advance("ok")
+    shown.end()
+    assert open_stderr() is None

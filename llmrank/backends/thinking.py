@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from llmrank.errors import FatalBackendError
-from llmrank.types import Thinking
+from llmrank.types import REASONING_TAGS, Thinking
 
 SWITCHES: Mapping[str, type] = {"enable_thinking": bool, "thinking": bool, "reasoning_effort": str}
 """The variables with which chat templates switch reasoning (Qwen and GLM; DeepSeek and Granite; gpt-oss)."""
@@ -16,9 +16,8 @@ EFFORTS: Mapping[int, str] = {1024: "low", 8192: "medium"}
 """The `reasoning_effort` that stands for a budget of so many tokens or fewer, as Gemini's endpoint maps them."""
 THINKING_TAIL = 32
 """How many of a prompt's last tokens are looked at for the beginning of a thinking turn."""
-NAMES = r"(?:think|thinking|thought|reasoning|seed:think)"
-OPENING = re.compile(rf"<{NAMES}>|\[THINK\]|<\|channel\|>analysis<\|message\|>", re.IGNORECASE)
-CLOSING = re.compile(rf"</{NAMES}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
+OPENING = re.compile(rf"<{REASONING_TAGS}>|\[THINK\]|<\|channel\|>analysis<\|message\|>", re.IGNORECASE)
+CLOSING = re.compile(rf"</{REASONING_TAGS}>|\[/THINK\]|<\|channel\|>final<\|message\|>", re.IGNORECASE)
 
 
 def effort(thinking: Thinking) -> str:

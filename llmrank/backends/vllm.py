@@ -35,8 +35,15 @@ from llmrank.backends.thinking import (
     template_arguments,
     template_variables,
 )
-from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError, nearest
-from llmrank.progress import Say, sign_of_life, silent
+from llmrank.errors import (
+    BackendError,
+    EngineDiedError,
+    FatalBackendError,
+    InputError,
+    MissingError,
+    nearest,
+)
+from llmrank.progress import Say, open_stderr, sign_of_life, silent
 from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Thinking, Usage
 
 if TYPE_CHECKING:
@@ -448,14 +455,15 @@ def _output_to(log: Path | None) -> Generator[TextIO]:
     started in the block keep the redirection. Python's own streams are redirected too: in a notebook they are not those
     of the process. Without a log, what goes to stdout goes to stderr.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, open_stderr()):
+        if stream is not None and not stream.closed:
+            stream.flush()
     saved = os.dup(1), os.dup(2)
     with ExitStack() as stack:
-        person = sys.stderr
+        person = open_stderr() or stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
         if log is None:
             os.dup2(2, 1)
-            stack.enter_context(redirect_stdout(sys.stderr))
+            stack.enter_context(redirect_stdout(person))
         else:
             if _number(person) == 2:
                 person = stack.enter_context(os.fdopen(os.dup(2), "w", encoding="utf-8", buffering=1))

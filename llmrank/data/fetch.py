@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from llmrank.data.lines import GZIP
 from llmrank.data.registry import Archive, DatasetInfo, Files
 from llmrank.errors import InputError, MissingError
 from llmrank.files import cache_folder, download_wheel, locked, remembered_sha256, sha256_of, write_json
+from llmrank.progress import open_stderr
 
 ORIGIN, HASHES = "origin.txt", "hashes.json"
 """Files of a fetched data set: where it came from; and the sha256 of each of its files."""
@@ -140,7 +140,8 @@ def _download(url: str, folder: Path, known_hash: str | None) -> Path:
     import requests
 
     pooch.get_logger().setLevel("WARNING")
-    get: Any = pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=sys.stderr.isatty())
+    stream = open_stderr()
+    get: Any = pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=stream is not None and stream.isatty())
     try:
         return Path(pooch.retrieve(url, known_hash, url.rpartition("/")[2], folder, downloader=get))
     except requests.RequestException as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -332,13 +334,27 @@ def named_template(settings: PromptSettings) -> PromptTemplate:
     return load_template(usual if settings.prompt is None else str(settings.prompt))
 
 
+SHORTEST_KEY = 8
+"""Characters below which a key may be any word (`none`, `EMPTY`)."""
+
+
 def check_prompt(template: PromptTemplate, view: View | None = None) -> PromptTemplate:
-    """Return the template; raises InputError if the linter refuses it, or if it asks for a profile."""
+    """Return the template.
+
+    Raises InputError if the linter refuses it, if it asks for a profile, and if its `extra_body` holds the key of the
+    endpoint, which every answer and the Run would keep.
+    """
     if problems := check(template, answer_format, view or View()):
         raise problems[0]
     if template.front.task == "profile":
         problem = f"{template.name} asks for a profile, not for a ranking or a rating"
         raise InputError(problem, path=template.path, hint="choose a prompt that shows it, such as palr")
+    key = os.environ.get("OPENAI_API_KEY", "")
+    if len(key) >= SHORTEST_KEY and json.dumps(key)[1:-1] in template.front.extra_body_text:
+        hint = "leave it out: OPENAI_API_KEY is sent as the key of each call"
+        raise InputError(
+            "it holds the key of the endpoint, which every answer would keep", field="extra_body", hint=hint
+        )
     return template
 
 

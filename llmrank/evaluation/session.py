@@ -27,7 +27,7 @@ from llmrank.engine import Bounds, Budget, Caller, CaseResult, Metered, StopSign
 from llmrank.errors import InputError, StoppedError, TooManyErrorsError, one_line
 from llmrank.evaluation.method import Method
 from llmrank.evaluation.settings import Limits, ModelSettings
-from llmrank.files import cache_folder
+from llmrank.files import cache_folder, expanded
 from llmrank.prices import read_prices
 from llmrank.progress import Reporter, Say, silent
 from llmrank.prompting import find_labels
@@ -374,7 +374,7 @@ def is_here(model: ModelSettings) -> bool:
     """Return whether the backend can be opened without a download: an endpoint, or a model on this machine."""
     if backend_kind(model) != "vllm":
         return True
-    return Path(model.model).expanduser().is_dir() or model.model in {one.name for one in cached_models(cache_folder())}
+    return expanded(model.model).is_dir() or model.model in {one.name for one in cached_models(cache_folder())}
 
 
 def default_store() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -70,14 +71,17 @@ RESERVED = {"model", "messages", "n", "stream", "logprobs", "top_logprobs", "max
 """Fields of a call's body that llmrank sets itself."""
 
 
-SECRET = frozenset({"apikey", "authorization", "accesstoken", "xapikey"})
+SECRET = re.compile(
+    r".*(?:apikey|accesskey(?:id)?|secretkey|privatekey|authorization|credentials?|password|passphrase|secret"
+    r"|(?:access|api|auth|bearer|refresh|security|session)token)|token|bearer"
+)
 """Names of fields, without signs and in lower case, that hold a key: all that a body holds is stored and shared."""
 
 
 def _secret_in(value: JsonValue) -> str | None:
     """Return the name of a field that holds a key, at any depth."""
     if isinstance(value, dict):
-        own = next((name for name in value if "".join(filter(str.isalnum, name)).lower() in SECRET), None)
+        own = next((name for name in value if SECRET.fullmatch("".join(filter(str.isalnum, name)).lower())), None)
         return own or next(filter(None, map(_secret_in, value.values())), None)
     return next(filter(None, map(_secret_in, value)), None) if isinstance(value, list) else None
 
@@ -193,7 +197,21 @@ def parse_extra_body(text: str) -> dict[str, JsonValue]:
     """Return what `--extra-body` says, a JSON object; raises InputError."""
     hint = """for example --extra-body '{"min_p": 0.1}'"""
     try:
+        json.loads(text, object_pairs_hook=_once)
+    except RecursionError:
+        pass  # pydantic says so
+    except ValueError as error:
+        if str(error).endswith("given twice"):
+            raise InputError(str(error), field="--extra-body", hint="leave one out") from error
+    try:
         return _EXTRA.validate_json(text)
     except ValidationError as error:
         problem = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
         raise InputError(problem, field="--extra-body", hint=hint) from error
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{twice!r} is given twice")
+    return dict(pairs)

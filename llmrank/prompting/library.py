@@ -28,7 +28,11 @@ def folders() -> tuple[Path, ...]:
     """Return the folders that are searched, in this order."""
     from platformdirs import user_config_path
 
-    return Path("prompts"), user_config_path("llmrank") / "prompts", shipped_folder()
+    try:
+        own = (user_config_path("llmrank") / "prompts",)
+    except RuntimeError:  # a user without a home: there is nothing to search
+        own = ()
+    return Path("prompts"), *own, shipped_folder()
 
 
 def template_paths() -> dict[str, Path]:

@@ -515,3 +515,23 @@ def test_a_name_in_characters_before_the_title_is_its_translation() -> None:
     assert places(read("titles", "1. 盗火线 Heat (1995)\n2. Fargo (1996) 冰血暴", ASKED)) == [1, 2]
     assert places(read("titles", "我的推荐：首先是3，其次是5，然后是4，最后是2", numbered(5))) != [3]
     assert places(read("permutation", "首先是3，其次是5，然后是4，最后是2", numbered(5))) == [3, 5, 4, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|channel|>analysis<|message|>Heat > Fargo > Alien, or Fargo first?",
+        '<details type="reasoning" done="false">\n<summary>Thinking…</summary>\n1. Heat\n2. Fargo',
+        "<seed:think>1. Heat\n2. Fargo\n3. Alien",
+    ],
+)
+def test_reasoning_that_never_ends_is_no_answer(text: str) -> None:
+    assert read("titles", text, ASKED).reason == "truncated"
+
+
+def test_reasoning_that_is_folded_is_left_out() -> None:
+    folded = (
+        '<details type="reasoning" done="true" duration="3">\n<summary>Thought</summary>\n> Heat first.\n</details>\n'
+    )
+    assert places(read("titles", f"{folded}1. Fargo\n2. Alien", ASKED)) == [2, 3]
+    assert places(read("titles", "<seed:think>Heat first.</seed:think>1. Fargo\n2. Alien", ASKED)) == [2, 3]

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import llmrank as lr
 from llmrank.cli.options import DECLARATIONS, HELP_OFF, option_name, settings_from, settings_options
 from llmrank.errors import InputError
+from llmrank.evaluation.method import asked_template
 from llmrank.evaluation.settings import (
     CaseSettings,
     Limits,
@@ -169,3 +170,25 @@ def test_what_is_said_of_every_call_is_said_of_the_one_for_a_profile_too() -> No
 def test_a_temperature_has_a_number() -> None:
     with pytest.raises(InputError, match="temperature"):
         gather(PromptSettings, {"temperature": float("inf")})
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ('{"user": "sk-1234567890"}', "holds the key of the endpoint"),
+        ('{"headers": {"X-Api-Token": "abc"}}', "would be kept with every answer"),
+        ('{"min_p": 0.1, "min_p": 0.2}', "'min_p' is given twice"),
+        ('{"include_stop_token": true}', None),
+        ('{"user": "none"}', None),
+    ],
+)
+def test_a_key_is_not_sent_where_answers_would_keep_it(
+    extra: str, says: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1234567890")
+    settings = PromptSettings(extra_body=extra)
+    if says is None:
+        assert asked_template(settings).front.extra_body
+    else:
+        with pytest.raises(InputError, match=says):
+            asked_template(settings)

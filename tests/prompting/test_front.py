@@ -35,6 +35,13 @@ def test_the_keys_become_values_and_every_sampling_field_is_explicit():
         (GOOD + "extra_body: {max_completion_tokens: 9}\n", 6, "extra_body", "is set by llmrank itself"),
         (GOOD + "extra_body: {api_key: sk-1}\n", 6, "extra_body", "'api_key' would be kept with every answer"),
         (GOOD + "extra_body: {a: [{Api-Key: sk-1}]}\n", 6, "extra_body", "'Api-Key' would be kept"),
+        (
+            GOOD + "extra_body: {aws_secret_access_key: sk-1}\n",
+            6,
+            "extra_body",
+            "'aws_secret_access_key' would be kept",
+        ),
+        (GOOD + "extra_body: {a: {token: sk-1}}\n", 6, "extra_body", "'token' would be kept"),
         (GOOD + 'description: "a\0b"\n', 6, None, "U+0000"),
         (GOOD + "top: 3\ntop: 4\n", 7, "top", "given twice"),
         ("name: mine\n", 1, "task", "add the key 'task'"),

@@ -69,13 +69,13 @@ class UnsupportedError(BackendError):
 
 
 def with_inner_refusal(reply: Reply) -> Reply:
-    """Return the reply; of an answer in which an error stands, the error with the status that its code or type names:
-    so a gateway passes on what a provider refused."""
-    if reply.ok and isinstance(reply.body, dict):
+    """Return the reply; of an answer in which an error stands, the error with the status that its code or type names,
+    and so of a 400 where that is one of a fault that may pass: as a gateway passes on what a provider refused."""
+    if (reply.ok or reply.status == 400) and isinstance(reply.body, dict):
         for place in (reply.body, first_choice(reply.body) or {}):
             if (error := at(place, dict, "error")) is not None:
                 for status in (_status(error.get("code")), _status(error.get("type"))):
-                    if 400 <= status < 600:
+                    if 400 <= status < 600 and (reply.ok or status == 429 or status >= 500):
                         return replace(reply, status=status, body={"error": error})
     return reply
 
@@ -97,8 +97,11 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     def between(what: str, hint: str = CORRECT_URL) -> BackendError:
         return unreadable(f"{url} {what}") if answered else FatalBackendError(f"{url} {what}\n  hint: {hint}")
 
-    status, body, wait = reply.status, ErrorBody.read(reply.body, reply.text), wait_of(reply.headers)
-    said, code = error_text(body.message), body.code or body.type
+    status, body = reply.status, ErrorBody.read(reply.body, reply.text)
+    said, code, whole = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
+    wait = wait_of(reply.headers)
+    if wait is None and status == 429:
+        wait = wait_in(f"{whole} {reply.text[-2000:]}")
     its_own = f"{url} refuses this request ({status}): {said}"
     if status in (400, 403, 422):
         names = set(sent) | {"system" for message in sent.get("messages", ()) if message["role"] in SYSTEM_ROLES}
@@ -108,7 +111,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
             return UnsupportedError(name, said)
     if status == 413 or ITS_OWN.search(f"{code} {said}") or (status == 429 and TOO_LARGE.search(said)):
         return BackendError(its_own)
-    broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(said) and not COMES_BACK.search(said)
+    broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(whole) and not COMES_BACK.search(whole)
     if status == 402 or code in QUOTA or broke:
         return FatalBackendError(f"{url}: the quota is used up ({said})\n  hint: top up, then run it again")
     if status == 407 or (status == 403 and reply.text.lstrip().startswith("<")):
@@ -144,6 +147,8 @@ class ErrorBody:
     @classmethod
     def read(cls, body: object, text: str) -> Self:
         """Return the fields of the object under `error`, or of the object that the body is; anything is read."""
+        if isinstance(body, list) and len(body) == 1:  # Gemini's
+            body = body[0]
         error = body.get("error", body) if isinstance(body, dict) else body
         if not isinstance(error, dict):
             return cls(error if isinstance(error, str) else text)
@@ -156,8 +161,22 @@ class ErrorBody:
 
 NUMBER = re.compile(r"-?\d{1,12}(?:\.\d{1,12})?", re.ASCII)
 DURATION = re.compile(r"(?:\d{1,12}(?:\.\d{1,12})?(?:ms|h|m|s)){1,8}", re.ASCII)
-PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|h|m|s)")
+IN_WORDS = re.compile(
+    r"(?:\b(?:retry|try again) in |\"retry_?delay\" ?: ?\")(?:\d{1,6}(?:\.\d{1,12})? ?(?:ms|h|m|s)(?![a-z]) ?){1,4}"
+    r"|\b(?:retry|try again) in \d{1,6}(?:\.\d{1,12})? (?:seconds?|minutes?|hours?)\b",
+    re.IGNORECASE,
+)
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def wait_in(text: str) -> float | None:
+    """Return the seconds after which a refusal says to come back in its words, None where it does not: OpenAI's
+    `Please try again in 1m30s`, Gemini's `Please retry in 4.07s` and `"retryDelay": "4s"`."""
+    if (found := IN_WORDS.search(text)) is None:
+        return None
+    parts: list[tuple[str, str]] = PART.findall(found[0])
+    return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
 def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

@@ -27,7 +27,7 @@ from llmrank.backends.base import store_first
 from llmrank.backends.endpoint import Address, Endpoint
 from llmrank.backends.masking import Secrets
 from llmrank.backends.openai import OpenAIBackend, open_openai, other_bases
-from llmrank.backends.refusals import ErrorBody, wait_of
+from llmrank.backends.refusals import ErrorBody, wait_in, wait_of
 from llmrank.errors import (
     BackendError,
     FatalBackendError,
@@ -93,6 +93,23 @@ NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 )
 def test_the_forms_of_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     assert wait_of(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("You exceeded your current quota … Please retry in 4.07s.", 4.07),
+        ('"details": [{"retryDelay": "17s"}]', 17.0),
+        ("Rate limit reached for m … Please try again in 1m30s. Visit …", 90.0),
+        ("Please try again in 320ms", 0.32),
+        ("try again in 2 minutes", 120.0),
+        ("try again in a moment", None),
+        ("retry in 3 steps", None),
+        ("", None),
+    ],
+)
+def test_the_words_in_which_a_refusal_says_when_to_come_back(text: str, seconds: float | None) -> None:
+    assert wait_in(text) == seconds
 
 
 @given(st.text(max_size=30))

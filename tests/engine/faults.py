@@ -37,6 +37,14 @@ PAGE = "<html><head><title>Sign in</title></head><body>Proxy: please [3] sign in
 ANSWER = "[2] > [1] > [3]"
 
 
+GEMINI = (
+    "You exceeded your current quota, please check your plan and billing details. For more information on this error, "
+    "head to: the documentation of rate limits. To monitor your current usage, head to: the page of usage.\\n"
+    "* Quota exceeded for metric: generate_content_free_tier_requests, limit: 10, model: gemini-flash\\n"
+    "Please retry in 4.07s."
+)
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that goes wrong."""
@@ -486,6 +494,13 @@ FAULTS = (
     *(
         passing(f"{name} in a 200", Step(body=json.dumps({name: "upstream sleeps [3]"})), "upstream sleeps")
         for name in ("message", "detail")
+    ),
+    busy("429 as the code of a 400", Step(status=400, body='{"error": {"code": "429", "message": "slow"}}')),
+    busy(
+        "429 of Gemini's for a minute, in a list, the time at the end of a long text",
+        Step(
+            status=429, body=json.dumps([{"error": {"code": 429, "message": GEMINI, "status": "RESOURCE_EXHAUSTED"}}])
+        ),
     ),
     *(
         busy(f"429 as the code {code!r} in a 200", Step(body=json.dumps({"error": {"code": code, "message": "slow"}})))

@@ -27,20 +27,20 @@ NAMES = {
     # The ones that are missed least come first: where a message names several, one goes at a time.
     "top_p": r"\btop_?p\b",
     "n": r"""['"`]n['"`]|-> n\b""",
-    "presence_penalty": r"\bpresence_?penalty\b",
-    "frequency_penalty": r"\bfrequency_?penalty\b",
+    "presence_penalty": r"\b(?:presence_?)?penalty\b",
+    "frequency_penalty": r"\b(?:frequency_?)?penalty\b",
     "seed": r"\bseed\b",
     "stop": r"""['"`]stop['"`]|\bstop(?=:| sequences| is not)|(?:: |-> )stop\b""",
     "response_format": r"\bresponse_?format\b|json_?schema|structured outputs?\b",
     "logprobs": r"\b(?:top_?)?logprobs\b|\blog ?probabilities\b",
     "temperature": r"\btemperature\b",
-    "reasoning_effort": r"\breasoning[_ .]?effort\b|\bthinking (?:mode|budget)\b",
+    "reasoning_effort": r"\breasoning[_ .]?effort\b|\bthinking (?:mode|budget)\b|\breasoning is mandatory\b",
     "chat_template_kwargs": r"\bchat_?template_?kwargs\b",
     "thinking_token_budget": r"\bthinking_?token_?budget\b",
-    "max_tokens": r"\bmax_?tokens\b",
+    "max_tokens": r"\bmax_?(?:output_?)?tokens\b",
     "max_completion_tokens": r"\bmax_?completion_?tokens\b",
     "system": r"""['"`]system['"`]|\bsystem (?:role|message|prompt|instruction)s?\b|\bdeveloper instructions?\b"""
-    r"""|\bmessages\[\d+\]\.role\b""",
+    r"""|\bmessages\[\d+\]\.role\b|\broles must alternate\b""",
 }
 """The parameters that can be left out or replaced, and how messages name them (`system`: the role)."""
 REFUSED = re.compile(
@@ -48,14 +48,27 @@ REFUSED = re.compile(
     r"|\bnot (?:currently |yet )?(?:be )?(?:supported|available|enabled|permitted|allowed|implemented|configured"
     r"|recogni[sz]ed)"
     r"|(?:does|do|did)(?: not|n['’]t) (?:\w+ )?(?:support|accept|allow)"
-    r"|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default|only \S+ is allowed|only works|may only be",
+    r"|\bcannot be disabled\b|extra_forbidden|extra (?:inputs|fields)|cannot both|only the default"
+    r"|only \S+ is allowed|only works|may only be",
     re.IGNORECASE,
 )
 """Words that say a parameter is not taken at all, or only at its default; not that its value is out of range."""
-WRONG_VALUE = re.compile(r"invalid (?:value|role|parameter)|must be one of", re.IGNORECASE)
+WRONG_VALUE = re.compile(r"invalid (?:value|role|parameter)|must be one of|must alternate", re.IGNORECASE)
 """Of a role or a kind of response format, these words say the same."""
+AT_LEAST = re.compile(
+    r"(?:below (?:the )?minimum|at least|must be >=|greater than or equal to|>=)\D{0,60}?(\d{1,4})\b", re.IGNORECASE
+)
+AT_MOST = re.compile(
+    r"(?:max(?:imum)? allowed|at most|must be <=|less than or equal to|<=|between 0 and|maximum (?:value )?(?:of|is))"
+    r"\D{0,20}?(\d{1,2})\b",
+    re.IGNORECASE,
+)
+"""The least tokens of an answer that an endpoint takes, and the most log-probabilities, as a refusal names them."""
 MILDER = ("minimal", "low")
 """Efforts that may stand for none, where a refusal names them, least first."""
+
+
+TOKENS = ("max_tokens", "max_completion_tokens")
 
 
 class Dialect:
@@ -70,13 +83,18 @@ class Dialect:
         """The parameters that the endpoint does not take."""
         self.replaced: dict[str, str] = {}
         """The parameters that it takes under another name."""
+        self.least_tokens, self.most_logprobs = 1, TOP_LOGPROBS
+        """The fewest `max_tokens` that it takes, and the most `top_logprobs`."""
         self._learned: dict[str, str] = {}
         """What is to be said of each of them, once an answer has come."""
 
     @property
     def concessions(self) -> Mapping[str, object]:
-        """What the endpoint does not take (`left_out`), and what it takes under another name (`replaced`)."""
-        return {"left_out": sorted(self.left_out), "replaced": dict(self.replaced)}
+        """What the endpoint does not take (`left_out`), what it takes under another name (`replaced`), and the bounds
+        that it has named (`least_tokens`, `most_logprobs`)."""
+        bounds = {"least_tokens": (self.least_tokens, 1), "most_logprobs": (self.most_logprobs, TOP_LOGPROBS)}
+        named = {name: bound for name, (bound, usual) in bounds.items() if bound != usual}
+        return {"left_out": sorted(self.left_out), "replaced": dict(self.replaced), **named}
 
     def body(self, request: Request, label_ids: Sequence[int] = ()) -> dict[str, Any]:
         """Return the JSON that is sent for a Request. `label_ids` are the token ids of its labels; without them the
@@ -99,7 +117,7 @@ class Dialect:
             "n": 1,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            self.replaced.get("max_tokens", "max_tokens"): sampling.max_tokens,
+            self.replaced.get("max_tokens", "max_tokens"): max(sampling.max_tokens, self.least_tokens),
             # Repeats of a question must be able to differ.
             "seed": sampling.seed + request.repeat,
             "presence_penalty": sampling.presence_penalty,
@@ -110,7 +128,7 @@ class Dialect:
         if self.is_vllm:
             body |= {"top_k": sampling.top_k, "min_p": 0.0, "repetition_penalty": 1.0}
         if request.labels:
-            body |= {"logprobs": True, "top_logprobs": len(label_ids) or TOP_LOGPROBS}
+            body |= {"logprobs": True, "top_logprobs": len(label_ids) or self.most_logprobs}
         if label_ids:
             body |= {"logprob_token_ids": list(label_ids), "return_tokens_as_token_ids": True}
         if request.structured is not None:
@@ -168,14 +186,26 @@ class Dialect:
     def adopt(self, trial: Dialect) -> None:
         """Send from now on what the endpoint has answered; say what is new in it."""
         for name, line in trial._learned.items():
-            if name in trial.left_out - self.left_out or trial.replaced.get(name) != self.replaced.get(name):
+            if self._learned.get(name) != line:
                 self._say(line)
+        self._learned |= trial._learned
         self.left_out |= trial.left_out
         self.replaced |= trial.replaced
+        self.least_tokens = max(self.least_tokens, trial.least_tokens)
+        self.most_logprobs = min(self.most_logprobs, trial.most_logprobs)
 
     def _do_without(self, name: str, said: str) -> None:
         milder = [one for one in MILDER if re.search(rf"\b{one}\b", said)]
-        if name == "max_tokens" and name not in self.replaced:
+        least, most = AT_LEAST.search(said), AT_MOST.search(said)
+        if name in TOKENS and least and int(least[1]) > self.least_tokens:
+            self.least_tokens = int(least[1])
+            self._learned[name] = (
+                f"{self._url} takes no {name} below {least[1]}: sending {least[1]} where it would be less"
+            )
+        elif name == "logprobs" and most and 0 < int(most[1]) < self.most_logprobs:
+            self.most_logprobs = int(most[1])
+            self._learned[name] = f"{self._url} returns no more than {most[1]} log-probabilities"
+        elif name == "max_tokens" and name not in self.replaced:
             self._replace(name, "max_completion_tokens")
         elif name == "system":
             developer = "developer" in said and "system" not in self.replaced
@@ -228,12 +258,16 @@ def refused_parameter(message: str, param: str, code: str, sent: Collection[str]
     said = re.sub(r"did you mean.*|\buse \S+ instead.*", "", message, flags=re.IGNORECASE | re.DOTALL)
     name = re.split(r"[.\[]", param)[0]
     name = {"top_logprobs": "logprobs", "messages": "system" if "role" in param else ""}.get(name, name)
+    name = {"max_output_tokens": "max_tokens"}.get(name, name)
     named = [known for known, words in NAMES.items() if known in sent and re.search(words, said, re.IGNORECASE)]
     if name in NAMES:
         named = [name] if name in sent else []
     if not named:
         return None
     refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(said)
+    refused = (
+        refused or (named[0] in TOKENS and AT_LEAST.search(said)) or (named[0] == "logprobs" and AT_MOST.search(said))
+    )
     if refused or (named[0] in ("system", "response_format", "reasoning_effort") and WRONG_VALUE.search(said)):
         return named[0]
     return None

@@ -80,7 +80,7 @@ class OpenAIBackend(BaseBackend):
         endpoint has refused log-probabilities."""
         if self.dialect.is_vllm:
             return Capabilities(LABEL_LIMIT if self._tokenizes else TOP_LOGPROBS)
-        return Capabilities(0 if "logprobs" in self.dialect.left_out else TOP_LOGPROBS)
+        return Capabilities(0 if "logprobs" in self.dialect.left_out else self.dialect.most_logprobs)
 
     @property
     def context_length(self) -> int | None:

@@ -103,7 +103,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     if wait is None and status == 429:
         wait = wait_in(f"{whole} {reply.text[-2000:]}")
     its_own = f"{url} refuses this request ({status}): {said}"
-    if status in (400, 403, 422):
+    if status in (400, 403, 422) or (status == 500 and "unexpected keyword argument" in whole):
         names = set(sent) | {"system" for message in sent.get("messages", ()) if message["role"] in SYSTEM_ROLES}
         name = refused_parameter(error_text(body.message, 1000), body.param[:200], body.code[:200], names)
         # 403 is about the key, but for models that may not be asked for log-probabilities.

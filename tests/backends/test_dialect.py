@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from llmrank.backends.dialect import NAMES, refused_parameter
+from llmrank.backends.dialect import NAMES, Dialect, refused_parameter
+from llmrank.types import Message, Request, Sampling
 
 REAL = [
     (
@@ -88,7 +89,36 @@ REAL = [
         {"param": "response_format.type", "code": "invalid_value"},
         "response_format",
     ),
+    (
+        "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got 1 instead.",
+        {"param": "max_output_tokens", "code": "integer_below_min_value"},
+        "max_tokens",
+    ),
+    ("Requested sample logprobs of 20, which is greater than max allowed: 5", {"param": "logprobs"}, "logprobs"),
+    ("Invalid 'top_logprobs': integer above maximum. Expected a value <= 5.", {"param": "top_logprobs"}, "logprobs"),
+    ("After the optional system message, conversation roles must alternate user/assistant/…", {}, "system"),
+    ("Penalty is not enabled for this model", {}, "presence_penalty"),
+    ("Reasoning is mandatory for this endpoint and cannot be disabled.", {}, "reasoning_effort"),
+    ("Internal error: unexpected keyword argument 'reasoning_effort'", {}, "reasoning_effort"),
 ]
+
+
+def test_bounds_of_an_endpoint_are_kept_to() -> None:
+    said: list[str] = []
+    dialect = Dialect("m", "http://e/v1", said.append)
+    asked = Request((Message("user", "?"),), Sampling(max_tokens=1), labels=("A", "B"))
+    assert (dialect.body(asked)["max_tokens"], dialect.body(asked)["top_logprobs"]) == (1, 20)
+    trial = dialect.without("max_tokens", "Expected a value >= 16, but got 1 instead.")
+    trial = trial.without("logprobs", "greater than max allowed: 5")
+    assert (trial.body(asked)["max_tokens"], trial.body(asked)["top_logprobs"]) == (16, 5)
+    assert dialect.body(asked)["max_tokens"] == 1 and not said, "nothing is learned before an answer"
+    dialect.adopt(trial)
+    assert (dialect.body(asked)["max_tokens"], dialect.body(asked)["top_logprobs"]) == (16, 5)
+    assert len(said) == 2 and not dialect.left_out and not dialect.replaced
+    longer = Request(asked.messages, Sampling(max_tokens=400))
+    assert dialect.body(longer)["max_tokens"] == 400
+    # Refused once more, though it was sent as asked: it is left out after all.
+    assert "logprobs" in trial.without("logprobs", "at most 5 are returned").left_out
 
 
 @pytest.mark.parametrize(("message", "fields", "name"), REAL, ids=[message[:60] for message, _, _ in REAL])

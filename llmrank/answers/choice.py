@@ -11,7 +11,7 @@ from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, plain_text
-from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, TextFormat, answered, unparsed
+from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, TextFormat, answered, asks_first, unparsed
 from llmrank.answers.ranking import read_titles, resolve_mentions
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -145,6 +145,8 @@ class Choice(TextFormat):
         if uses_brackets(text, identifiers) and (called := _called(_bare(text, identifiers), text)):
             words = [*called, *_called(words, text)]  # The best is 2; [1] would be the second
         plainest = _plainest(words, text, len(question.items))
+        if plainest and not _called(words, text) and (asks_first(text) or _CHOOSES_NONE.search(text[:600])):
+            return unparsed(response, text, "no_candidate_named")
         several = len({word.text for word in plainest}) > 1 and not _called(words, text)
         if several and (at := _called_title(text, index)) is not None:  # not 3, not 4. The best option is Heat
             beside = len({word.text for word in every if word.position != at})
@@ -189,7 +191,7 @@ def _is_count(word: Word, text: str) -> bool:
 
 _COUNTED = re.compile(
     r" (?:(?:[a-z-]{2,20} ){0,2}"
-    r"(?:candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are|were"
+    r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are|were"
     r"|of (?:the|these|those|them))\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
@@ -276,11 +278,20 @@ def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
 
 _SIGNS = " \t\n*_.)]\"'!"
 _IN_WORDS = re.compile(r"[a-z]{3}")
-_LINE_BEGINS = re.compile(r"\n[ \t*_(\[\"']{0,6}$")
+_LINE_BEGINS = re.compile(
+    r"(?:\n|[.!?] (?:(?:so|quindi|also|donc|luego|daher|dus|portanto|thus),? )?)[ \t*_(\[\"']{0,6}$", re.IGNORECASE
+)
+_CHOOSES_NONE = re.compile(
+    r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
+    r"|\bnone of (?:them|these|the (?:options|candidates))\b[^.\n]{0,40}\b(?:fit|suit|work|right)",
+    re.IGNORECASE,
+)
+"""`I'd rather choose nothing.`"""
 _OVER = re.compile(r"[\])*\"']{0,4} ?> ?[\[(*\"']{0,4}")
 
 
 def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
+    begun = bool(words) and is_begun_by(words[0], text)
     if _EACH_FOR.search(text[:400]) and len({word.text for word in words}) > 1:
         called = _called(words, text)
         return called if len({word.text for word in called}) == 1 else words
@@ -291,7 +302,7 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
         words = after
     called = _called(words, text)
     before = text[: words[-1].start] if words and not text[words[-1].end :].strip(_SIGNS) else ""
-    if _LINE_BEGINS.search(before) and _IN_WORDS.search(before):
+    if _LINE_BEGINS.search(before) and _IN_WORDS.search(before) and not begun:
         return words[-1:]  # I'd rule out A, and B loses by a hair.⏎⏎**D.**
     if not called and len({word.text for word in words}) > 1 and all(word.text.isdigit() for word in words):
         called = [word for word in words if _NOUN.search(text[max(0, word.start - 20) : word.start])]

@@ -225,6 +225,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     listing.ambiguous |= doubt.is_unranked(listing, said, text) or doubt.is_misplaced(listing, text)
     listing.ambiguous |= doubt.is_compared(listing, text) or doubt.is_even(listing, text)
     listing.ambiguous |= doubt.is_mostly_tied(listing, text)
+    listing.ambiguous |= doubt.has_bare_numbers(listing, text)
     return listing
 
 
@@ -463,6 +464,8 @@ _ORDERS = re.compile(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)", r
 _WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$", re.I)
 _REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
 """`My top pick is Heat. The rest: Fargo, Alien`"""
+
+
 _GIVEN = re.compile(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
     r"[^\n]*:\W*$|"

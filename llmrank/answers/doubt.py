@@ -34,7 +34,7 @@ _UNORDERED = _any_of(
     r"\bin (?:no|any) (?:\w+ ){0,2}order|\bequally\b|\b(?:not|un)[ -]?ranked|\bunordered|\brandom order",
     r"\b(?:alphabetical|chronological)(?:ly| order)|\bby (?:release )?(?:year|date)\b|\bby title\b",
     r"\bin the order (?:in which )?they (?:came out|were released|appeared|aired)\b",
-    r"\b(?:worldwide|domestic|total) box office\b|\bbox office (?:of|results|gross|takings|numbers)\b",
+    r"\b(?:worldwide|domestic|total) box office\b|\bbox[- ]office (?:of|results|gross|takings|numbers|order)\b",
     r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
     r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
     r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )"
@@ -70,9 +70,13 @@ _EVEN = _any_of(
     r"\bnothing to (?:rank|order|sort|go on)\b|\bnot a ranking\b|\btake (?:it|this) as a ranking\b",
     r"\bnot (?:recommend|suggest|rank) any of (?:the|these|them)\b",
     r"\bboth (?:orders|rankings|lists|ways)\b[^.\n]{0,30}\b(?:equally|valid|fine|possible|justified)\b",
+    r"\blaat (?:maar |me )?weten welke\b|\bsag(?:en sie)? mir,? welche|\bdites-moi (?:lequel|laquelle|ce que)\b"
+    r"|\bd[ií](?:game|me) cuál\b|\bfammi sapere quale\b|\bme diga qual\b|\bdaj znać\b|どちら.{0,10}教えて|告诉我哪",
     r"\bsettle on (?:either|one)\b|\bas for which\b|\bsend me\b[^.\n]{0,60}\band i(?:['’]ll| will)\b",
     r"\b(?:put|listed|sorted)\b[^.\n]{0,30}\balphabetical",
-    r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
+    r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b|\bgleichauf\b|\bex æquo\b"
+    r"|\ba pari merito\b",
+    r"\bnot a (?:prediction|recommendation|ranking)\b|\bdoes(?: not|n['’]t) say which\b",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
     r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
     r"(?! (?:the )?(?:others?|rest|remaining|any))",
@@ -118,7 +122,7 @@ OTHER_SCALE = _any_of(
 LOWER_IS_BETTER = _any_of(
     r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:an? )?(?:better|closer|more (?:suitable|relevant))",
     r"(?<![\d.])0 ?(?:=|is|being|means) ?(?:an? |the )?(?:perfect|best|excellent|ideal|exact)",
-    r"\b(?:lower|smaller|less)\b[^.\n]{0,40}\bthe (?:better|more)\b",
+    r"\b(?:lower|smaller|less)\b[^.\n]{0,40}\bthe (?:better|more|higher the (?:place|rank|position))\b",
 )
 _MAY_BE_LOWER = _any_of(
     r"\bdistances?\b|\b(?:dislike|penalty|error|risk) scores?\b|\bloss\b",
@@ -140,6 +144,10 @@ _CHANGES = _any_of(
     r"(?:y|e|et|och|en|i|con|avec) (?:\w+ )?\d",
     r"(?<!might )(?<!could )(?<!may )(?<!might well )(?<!could well )\b(?:trade|change|switch) places\b",
     r"\b(?:correction|fix|change|edit)\b[^.\n]{0,20}(?:\bno\.?|\bnumber|#|\bentry|\bitem|\bplace) ?\d",
+    r"\b(?:take|strike|remove|cross|drop|delete)\b[^.\n]{0,40}\b(?:off|from|out of) (?:the|my|this|that)"
+    r" (?:list|ranking)\b",
+    r"\bwycofuj|\bзабудьте\b|\bотзываю\b|\bvergessen sie\b|\bziehe\b[^.\n]{0,40}\bzurück\b|\boubliez\b|\bje retire\b"
+    r"|\bolvid[ae]\b|\bretiro\b|\besqueça\b|\bdimenti(?:ca|chi)\b|\britiro\b|\bvergeet\b|忘れてください|请忽略|忽略上面|잊어",
     r"\bwrong way a?round\b|\bwith (?:just |only )?(?:that|this) (?:one )?(?:change|swap|tweak)\b",
     r"(?:#|\bnumbers? )\d[^.\n]{0,25}\b(?:swapped|switched|exchanged|flipped)\b",
     r"\bi take (?:it|that|this) back\b|\bupside down\b",
@@ -311,7 +319,9 @@ def is_even(listing: Listing, text: str) -> bool:
     return listing.intro == "" and _ANY_OF_THEM.search(line) is not None
 
 
-_ANY_OF_THEM = _any_of(r"\bany (?:of (?:them|these)|order would)\b|\bare all tied\b")
+_ANY_OF_THEM = _any_of(
+    r"\bgleichauf\b|\bex æquo\b|\ba pari merito\b|\bany (?:of (?:them|these)|order would)\b|\bare all tied\b"
+)
 
 
 def is_compared(listing: Listing, text: str) -> bool:
@@ -328,6 +338,21 @@ def is_mostly_tied(listing: Listing, text: str) -> bool:
     lines = [line for number, line in enumerate(text.split("\n"), 1) if number in own]
     ties, steps = (sum(line.count(sign) for line in lines if " > " in line) for sign in (" = ", " > "))
     return ties > max(steps, 1)
+
+
+def has_bare_numbers(listing: Listing, text: str) -> bool:
+    """Return whether most lines of a list are a name that no item has and a number, all of 1 to n in some order: ranks,
+    or ratings (`Dune 4`, `Emma 2`)."""
+    lines = text.split("\n")
+    own = [lines[one.line - 1] for one in listing.mentions if 0 < one.line <= len(lines)]
+    found = [int(number[1]) for line in own[:_LINES] if (number := _BARE.search(line))]
+    unknown = sum(one.match is None for one in listing.mentions)
+    some_order = sorted(found) == [*range(1, len(found) + 1)] != found
+    return len(found) == len(listing.mentions) > 2 and 2 * unknown > len(found) and some_order
+
+
+_BARE = re.compile(r"[^\W_] (\d{1,2})\W{0,3}$")
+_LINES = 100
 
 
 def is_misplaced(listing: Listing, text: str) -> bool:

@@ -873,5 +873,7 @@ def _is_title_like(text: str) -> bool:
         and not _HEADING.search(text[:200])
         and not _CHATTER.match(plain)
         and not is_tier(plain)
+        and plain[0] not in "↓↑"
+        and not (plain.endswith(".") and _EAST_ASIAN.search(plain))
         and not _is_sentence(plain)
     )

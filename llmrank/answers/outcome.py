@@ -54,10 +54,45 @@ _AWAITS = re.compile(
     r"\b(?:please (?:provide|share|send|paste)\b[^.\n]{0,40}\b(?:history|watched|read|films|movies|books|items"
     r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send|confirm)"
     r"|when you(?: are|['’]re) ready|waiting for)\b"
+    r"|\bonce you(?:['’]ve| have) (?:told|given|shared|sent|confirmed)\b[^.?!\n]{0,80}\blook like\b"
     r"|\bbefore i (?:can )?(?:produce|give|make|offer|rank|order|sort|recommend)\b[^.?!\n]{0,60}"
     r"\b(?:could|can|would|do|may) (?:you|i)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_ASKS_FIRST = re.compile(
+    r"\b(?:could|can|would|will|may) you (?:please |first |also )*(?:tell|send|share|give|provide|let|say|paste|list)\b"
+    r"|\b(?:please|first) (?:tell|send|share|give|provide|paste)\b|\b(?:need|have) to know\b"
+    r"|\bi need (?:to|more|some)\b|\bbefore i can (?:say|tell|choose|rank|rate|answer|judge|decide)\b"
+    r"|\bwhat has (?:this|the) \w+ (?:\w+ )?(?:seen|played|read)\b"
+    r"|\b(?:müsste|muss|brauche) ich (?:\w+ ){0,4}(?:wissen|mehr)\b|\bkönn(?:ten|test) (?:sie|du)\b"
+    r"|\bpourriez-vous|\bj['’]aurais besoin|\bpodrías? (?:decirme|enviarme)|\bnecesit(?:o|aría) saber"
+    r"|\bpode (?:enviar|dizer)|\bpotrebbe|\bkunt u|\bмогли бы вы|\bмне нужно знать|请(?:先)?告诉我"
+    r"|教えて(?:いただけ|ください)|알려 ?주",
+    re.IGNORECASE,
+)
+
+
+def asks_first(text: str) -> bool:
+    """Return whether a text asks for something before it will answer (`Could you send me what they have seen?`); its
+    first 600 characters tell."""
+    return _ASKS_FIRST.search(text[:600]) is not None
+
+
+_CANNOT_SAY = re.compile(
+    r"\b(?:can(?:not|['’]t)|can not|could(?: not|n['’]t)) (?:really |possibly |honestly )?(?:judge|assess|tell|know"
+    r"|say)\b(?! (?:that|they|he|she|the|this|it|how)\b)"
+    r"|\bkann ich (?:\w+ ){0,3}nicht (?:beurteilen|sagen|einschätzen|wissen)\b"
+    r"|\bje ne (?:peux|saurais) pas (?:le )?(?:dire|juger|savoir)\b|\bno (?:lo )?puedo (?:decir|juzgar|saber)"
+    r"|\bnon (?:lo )?posso (?:dire|giudicare|sapere)|\bnão (?:posso|consigo) (?:dizer|julgar|saber)",
+    re.IGNORECASE,
+)
+
+
+def cannot_say(text: str) -> bool:
+    """Return whether a text says that it does not know; its first 600 characters tell."""
+    return _CANNOT_SAY.search(text[:600]) is not None
+
+
 _EXAMPLE = re.compile(r"\b(?:e\.g\.|for (?:example|instance)|looks? (?:something )?like (?:this|so))", re.IGNORECASE)
 
 

@@ -43,6 +43,8 @@ PHRASES = (
         r"|(?:output|answer|response) should look"
         r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
         r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)|未入选|제외|お(?:すすめ|勧め)(?:しません|できません)"
+        r"|(?m:\b(?:zum Beispiel|par exemple|por (?:exemplo|ejemplo)|per esempio|na przykład|например)\b[^:\n]{0,40}"
+        r":\W*$)"
         r"|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
         r"|(?m:^[^\w\n]*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
         r"|(?m:^(?![^\n]*\b(?:most|best|top|highest)\b)[^\n]*\bleast\*{0,2} likely to (?:\w+ ){0,2}"
@@ -196,7 +198,10 @@ WORST_FIRST = re.compile(
     r"|\b(?:discard|eliminate|drop|remove|cut)\b[^.:\n]{0,30}\bin (?:this|the following) order\b"
     r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
     r"|\bends? with my (?:number one|no\.? ?1|favou?rite|strongest|top pick)\b"
-    r"|\bfrom right to left\b"
+    r"|\bfrom right to left\b|下(?:に行く)?ほど(?:おすすめ|お勧め|良い|いい)|越往下越"
+    r"|(?m:^\W*(?:is beaten by|loses to|is worse than)\W*$)"
+    r"|\b(?:last|bottom) (?:line|entry|one|title|item) is (?:the one|what) (?:to|they should|you should)"
+    r" (?:watch|read|play|see|take) first"
     r"|\brightmost (?:one )?(?:is |being |= ?)(?:the )?best"
     r"|\bhigher (?:the )?number\w*\b[^.\n]{0,20}\bbetter\b"
     r"|\bbottom[- ]up\b|\bfrom (?:the )?bottom up|\bvon unten nach oben|\bde abajo (?:a|hacia) arriba|\bde bas en haut"
@@ -283,7 +288,7 @@ def meaning(intro: str) -> str:
         nearest = ""  # a sentence behind the one that announces the list
     said = ((phrase, nearest if phrase.meaning == "left out" else intro) for phrase in PHRASES)
     found = next((phrase.meaning for phrase, words in said if phrase.pattern.search(words)), "") if intro else ""
-    if found == "ranking" and _HISTORY.match(last_line(intro)):
+    if found == "ranking" and (_HISTORY.match(last_line(intro)) or _YOU_HAD.search(last_line(intro))):
         return "given"  # The user's history, sorted by date:
     return "" if found == "given" and _BY.match(last_line(intro)) else found
 
@@ -303,6 +308,11 @@ _SENTENCE_END = re.compile(
 _HISTORY = re.compile(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
     r"|\W*(?:the )?(?:candidates?|items|movies|films|titles|options) to (?:be ranked|rank|order|sort)\W*:",
+    re.IGNORECASE,
+)
+_YOU_HAD = re.compile(
+    r"\byou(?:['’]ve| have)? (?:watched|loved|liked|enjoyed|rated|read|played)(?: and (?:loved|liked|enjoyed|rated))?"
+    r"(?:, in (?:this|that) order)?:\W*$",
     re.IGNORECASE,
 )
 _BY = re.compile(r"[\W_]*(?:by|based on|considering)\b", re.IGNORECASE)

@@ -19,6 +19,7 @@ from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
 from llmrank.answers.outcome import (
     answered,
+    asks_first,
     awaits_the_question,
     declines,
     is_error_object,
@@ -93,6 +94,7 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     whole = not missing(len(reading.named), len(question.items), question.top)
     if (
         _only_excuses(reading, text)
+        or (not whole and _is_asked_back(reading, text))
         or (not whole and _WONT_RANK.search(text[:400]))
         or awaits_the_question(text, whole=whole)
     ):
@@ -181,10 +183,17 @@ def _named_beside(reading: Listing, blocks: Sequence[Block], question: Question,
 _WONT_RANK = re.compile(
     r"\bi (?:can(?:['’]t|not| not)|won['’]t|will not|['’]?a?m unable to|['’]?a?m not (?:able|willing) to)"
     r" (?:produce|provide|give|make|do|create|offer) (?:you )?(?:this|that|the|an?|any|such an?) (?:\w+ )?"
-    r"(?:ranking|ranked list|order|recommendations?)\b(?! of (?:all|every))",
+    r"(?:ranking|ranked list|order|recommendations?)\b(?! of (?:all|every))"
+    r"|\bis(?: not|n['’]t) something (?:that )?i can do\b",
     re.IGNORECASE,
 )
 """`I can't produce this ranking.`"""
+
+
+def _is_asked_back(reading: Listing, text: str) -> bool:
+    """Return whether items are only named in a line, and the text ends in a question."""
+    in_a_line = len({mention.line for mention in reading.mentions}) == 1
+    return in_a_line and text.rstrip().endswith("?") and (reading.weak or asks_first(text))
 
 
 def _only_excuses(reading: Listing, text: str) -> bool:

@@ -129,6 +129,10 @@ _CORRECTED = re.compile(
     re.IGNORECASE,
 )
 """A line behind a first guess: `Corrected rating: 5`."""
+_OTHER_WAY = re.compile(
+    r"\b1 (?:is |being |= ?|as )?(?:the )?best\b|\b5 (?:is |being |= ?|as )?(?:the )?worst\b", re.IGNORECASE
+)
+"""What turns the scale round, or asks whether it is turned."""
 _OPEN_RANGE = re.compile(
     r"\bi(?:['’]d| would|['’]ll| will) (?:\w+ )?(?:place|put|say|guess|estimate|rate|give|expect|predict)\b"
     rf"[^.!?\n\d]{{0,40}}{_RANGE_MARK}",
@@ -146,7 +150,7 @@ _WORD_RANGE = re.compile(
 _WORDED = re.compile(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{_WORD}{_UNIT}", re.IGNORECASE)
 """`I'd give it two out of five`"""
 _NOTE = re.compile(
-    r"\b(?:prévois|prédis|dirais|donnerait|erwarte|preveo|daría|prevedo|darei)\b[^.!?\n]{0,80}"
+    r"\b(?:przewiduję|prognozuję|прогнозирую|предполагаю|prévois|prédis|dirais|donnerait|erwarte|preveo|daría|prevedo|darei)\b[^.!?\n]{0,80}"
     rf"\b(?:note|nota|bewertung|puntuación|calificación|valutazione|voto) (?:de|von|di|da) {_EITHER_ALONE}{_UNIT}?",
     re.I,
 )
@@ -205,6 +209,8 @@ class Rating(TextFormat):
         if looks_like_error(text):
             return unparsed(response, text, "no_rating")
         low, high = question.scale
+        if _OTHER_WAY.search(text):
+            return unparsed(response, text, "other_scale")
         plain = _plain(text, question)
         given = _plainest(plain, question.scale, is_refusal(response, text))
         if not given:

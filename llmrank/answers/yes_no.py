@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from llmrank.answers.blocks import word_set
 from llmrank.answers.label_logprobs import logprobs
 from llmrank.answers.normalise import SHORT, plain_text
-from llmrank.answers.outcome import LEAST_MASS, NEXT_QUESTION, TAKEN_BACK, answered, looks_like_error, unparsed
+from llmrank.answers.outcome import (
+    LEAST_MASS,
+    NEXT_QUESTION,
+    TAKEN_BACK,
+    answered,
+    asks_first,
+    cannot_say,
+    looks_like_error,
+    unparsed,
+)
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
 
@@ -61,6 +70,14 @@ _FINAL = re.compile(
     rf"|\bchang(?:e|ed|ing) my (?:answer|verdict|prediction) to[\s:*_\"'“(]{{1,6}}({_EITHER})(?!\w)",
     re.IGNORECASE,
 )
+_ANSWERS_ITSELF = re.compile(
+    r"\b(?:will|would) (?:(?:this|the) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
+    r" (?:really |actually )?(?:like|enjoy|love|watch|want|play|read|buy) (?:it|this|that|this one)\?"
+    r"[ *_]{1,4}(yes|no)\b",
+    re.IGNORECASE,
+)
+"""`But will this user like it? No.`"""
+_LAST_WORD = re.compile(r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$", re.IGNORECASE)
 _ASKS_ITSELF = re.compile(
     rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:like|enjoy|love|watch|want|play|read|buy)\b[^\n?.]{{0,40}}"
     rf"\?[ *_]{{1,4}}({_EITHER})(?!\w)",
@@ -74,8 +91,8 @@ _IDIOM = re.compile(
     re.IGNORECASE,
 )
 _LIKES = re.compile(
-    r"^\W*(?:based on (?:the|their|this) (?:\w+ ){1,3})?the (?:user|person|viewer|reader|player|listener|customer"
-    r"|guest) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not"
+    r"^\W*(?:based on (?:the|their|this) (?:\w+ ){1,3})?(?:the (?:user|person|viewer|reader|player|listener|customer"
+    r"|guest)|they|he|she)(?:['’]ll| (?:will|would|is))(?P<not> (?:probably |most likely |likely )?(?:not"
     r"|unlikely)|n['’]t)?"
     r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch|read|play|buy|download|listen"
     r"|want)\b",
@@ -157,6 +174,8 @@ class YesNo:
         first = NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
         text = _IDIOM.sub(" ", without_titles(first or text, question.items, "it"))
         verdicts = _verdicts(text)
+        if verdicts and not _FINAL.search(text) and (asks_first(text) or cannot_say(text)):
+            return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
         if len(verdicts) == 1 and {*verdicts} != {*_said_of_it(text), *verdicts}:
             verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
         if len(verdicts) != 1:
@@ -202,6 +221,8 @@ def _verdicts(text: str) -> set[bool]:
     if looks_like_error(text):
         return set()
     text = _ACKNOWLEDGES.sub("", text)
+    if own := [*_ANSWERS_ITSELF.finditer(text)]:
+        return {one[1].casefold() == "yes" for one in own}
     if (asked := _ASKED.match(text)) and _OF_IT.search(asked[0]):
         text = text[asked.end() :]
     if _BOTH.match(text) or _WEIGHED.search(text) or _ON_CONDITION.search(text):
@@ -224,6 +245,8 @@ def _verdicts(text: str) -> set[bool]:
     if begins and _LIKELY.match(text) and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:
         return {True, False}
     if begins and (back := TAKEN_BACK.search(text, begins.end())):
+        if last := _LAST_WORD.search(text, back.end()):
+            return {last[1].casefold() == "yes"}  # No. Wait, I overlooked … Yes.
         after = {word.casefold() in _YES for word in _PLAIN.findall(text, back.end())}
         return {begins[1].casefold() in _YES, *after}
     if not found and (likes := _LIKES.match(text)):

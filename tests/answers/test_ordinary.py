@@ -535,3 +535,33 @@ def test_reasoning_that_is_folded_is_left_out() -> None:
     )
     assert places(read("titles", f"{folded}1. Fargo\n2. Alien", ASKED)) == [2, 3]
     assert places(read("titles", "<seed:think>Heat first.</seed:think>1. Fargo\n2. Alien", ASKED)) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("yes_no", "Yes, I can help with that! Could you first send me the films they liked?"),
+        ("yes_no", "Nein, das kann ich so nicht beurteilen. Dafür müsste ich mehr wissen."),
+        ("yes_no", "No, I can't judge that."),
+        ("choice", "There is 1 thing I need before I can choose: what has this person played?"),
+        ("choice", "2 would win if they had not seen it. As it is, I'd rather choose nothing."),
+        ("rating", "2 (with 1 the best and 5 the worst, or was it the other way round?)"),
+    ],
+)
+def test_what_is_asked_or_not_known_is_no_verdict(name: str, text: str) -> None:
+    answer = read(name, text, numbered(5) if name == "choice" else Question(items("Heat (1995)")))
+    assert answer.value is None and not answer.ranked
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("yes_no", "No, I can't say they would enjoy it.", 0.0),
+        ("yes_no", "Yes, the cast is great, and yes, it won awards. But will this user like it? No.", 0.0),
+        ("yes_no", "No. Wait, I overlooked that he gave Contact five stars. Yes.", 1.0),
+        ("yes_no", "She'll enjoy this one.", 1.0),
+        ("rating", "4, on the scale where 1 is the worst", 4.0),
+    ],
+)
+def test_and_what_is_said_in_the_end_is_one(name: str, text: str, value: float) -> None:
+    assert read(name, text, Question(items("Heat (1995)"))).value == value

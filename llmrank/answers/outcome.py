@@ -80,7 +80,7 @@ def asks_first(text: str) -> bool:
 
 _CANNOT_SAY = re.compile(
     r"\b(?:can(?:not|['’]t)|can not|could(?: not|n['’]t)) (?:really |possibly |honestly )?(?:judge|assess|tell|know"
-    r"|say)\b(?! (?:that|they|he|she|the|this|it|how)\b)"
+    r"|say)\b(?! (?:that|they|he|she|the|this|it|how) \w)"
     r"|\bkann ich (?:\w+ ){0,3}nicht (?:beurteilen|sagen|einschätzen|wissen)\b"
     r"|\bje ne (?:peux|saurais) pas (?:le )?(?:dire|juger|savoir)\b|\bno (?:lo )?puedo (?:decir|juzgar|saber)"
     r"|\bnon (?:lo )?posso (?:dire|giudicare|sapere)|\bnão (?:posso|consigo) (?:dizer|julgar|saber)",

@@ -25,6 +25,7 @@ PRIVATE = 0o600
 """The mode of files that hold answers and histories: for their owner alone."""
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_ROOM_HINT = "make room on the disk; the same command then continues"
+NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
 NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -109,6 +110,11 @@ def claim(file: io.IOBase | int, path: Path | None = None) -> bool:
         return path is None or os.path.samestat(os.fstat(number), path.stat())
     except (BlockingIOError, FileNotFoundError):
         return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        hint = "put it, and the Store, on a disk of this machine"
+        raise InputError("the file system has no locks, as some network disks", path=path, hint=hint) from error
 
 
 @contextmanager
@@ -136,6 +142,12 @@ def locked(folder: Path, taken: Callable[[], None]) -> Generator[None]:
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file whole or not at all; raises InputError where it cannot be written."""
     write_whole(path, json_bytes(json.dumps(value, indent=2, ensure_ascii=False) + "\n"))
+
+
+def make_private(path: Path) -> None:
+    """Let only the owner read a file, where the file system knows owners (CIFS and some mounts do not)."""
+    with suppress(PermissionError):
+        path.chmod(PRIVATE)
 
 
 def json_bytes(text: str) -> bytes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmrank.errors import InputError
-from llmrank.files import cache_folder, claim, expanded, write_whole, writing
+from llmrank.files import cache_folder, claim, expanded, make_private, write_whole, writing
 from llmrank.prompting import load_template
 
 
@@ -97,3 +98,21 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
     assert expanded("~/model") == Path("~/model") and load_template("palr").name == "palr"
     monkeypatch.setenv("LLMRANK_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def test_a_file_system_without_locks_or_owners_is_met(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.touch()
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def no_owners(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with path.open() as file, pytest.raises(InputError, match="has no locks") as caught:
+        claim(file, path)
+    assert caught.value.path == path
+    monkeypatch.setattr(Path, "chmod", no_owners)
+    make_private(path)

@@ -86,6 +86,8 @@ class BackendSettings:
             if any("\ud800" <= character <= "\udfff" for character in value):
                 hint = "write it in UTF-8, as the endpoint or the hub does"
                 raise InputError(f"{value!r} holds what is no UTF-8", hint=hint, field=field)
+        if not self.model.strip():
+            raise InputError("the name of the model is empty", hint="name one with --model", field="model")
         if name not in KINDS:
             if find_plugin(GROUP, name) is None:
                 raise self._unknown()

@@ -374,6 +374,16 @@ def read_cases(source: TableSource, **options: Any) -> Iterator[Case]:  # noqa: 
     return CandidateFile(source, **options).cases()
 
 
+def has_no_rows(path: Path) -> bool:
+    """Return whether a file is Parquet without a row, as Spark writes where a part of a folder has none."""
+    if not path.name.lower().endswith(".parquet"):
+        return False
+    try:
+        return pq.read_metadata(path).num_rows == 0
+    except (pa.ArrowInvalid, OSError):  # whoever reads it says what is wrong
+        return False
+
+
 def file_format(path: Path) -> Literal["parquet", "jsonl"]:
     """Return the format that the suffix names; InputError for any other."""
     name = path.name.lower()

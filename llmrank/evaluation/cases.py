@@ -194,6 +194,9 @@ def _refuse_unused(settings: CaseSettings, names: Iterable[str] = _OF_DATA_SETS,
 def names_file(settings: CaseSettings) -> bool:
     """Return whether the data are a candidate file, and no dataset; raises InputError for a file that is not there."""
     path = Path(settings.data)
+    if path.is_dir() and path.suffix in FILE_SUFFIXES:
+        hint = "name one of the files in it; `llmrank rerank` takes a folder of candidate files"
+        raise InputError("is a folder, and no candidate file", path=path, field="data", hint=hint)
     if not path.is_file() and path.suffix in FILE_SUFFIXES:
         raise InputError("there is no such file", path=path, field="data", hint="name a candidate file that exists")
     return path.is_file()

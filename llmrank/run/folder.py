@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from llmrank.data.candidate_writing import write_cases
 from llmrank.errors import InputError, one_line, refuse_differences
-from llmrank.files import PRIVATE, append_line, cannot_write, claim, json_bytes, write_json, write_whole
+from llmrank.files import PRIVATE, append_line, cannot_write, claim, json_bytes, make_private, write_json, write_whole
 from llmrank.prices import Tariff
 from llmrank.run.metrics import Metrics, MetricSettings
 from llmrank.run.record import CaseRecord
@@ -180,7 +180,7 @@ class RunFolder(Closable):
                 path = self.path / name
                 try:
                     write_cases(path, content, overwrite=True)
-                    path.chmod(PRIVATE)
+                    make_private(path)
                 except OSError as error:
                     raise cannot_write(path, error) from error
         write_json(self.path / EVALUATION, settings.for_cases(cases).to_dict())
@@ -213,7 +213,7 @@ class RunFolder(Closable):
         kept = self._keep(RECORDS)
         self._keep(METRICS)
         write_whole(path, b"".join(json_bytes(record.to_json() + "\n") for record in records.values()))
-        path.chmod(PRIVATE)
+        make_private(path)
         self._lines.close()
         self._lines = self._open()
         self._claim()

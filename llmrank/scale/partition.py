@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llmrank.data.candidates import file_format
+from llmrank.data.candidates import file_format, has_no_rows
 from llmrank.data.reranked import claim_unfinished, finished_settings, unfinished
 from llmrank.errors import InputError, refuse_differences
 from llmrank.files import json_bytes, writing
@@ -88,7 +88,8 @@ def partition_folder(
 
     Raises:
         InputError: there is nothing in the folder, or something in it that may be data and is no candidate file (left
-            out silently, its users would be missing). Documents are passed over (`documents`).
+            out silently, its users would be missing). Documents are passed over (`documents`), and Parquet without
+            rows.
     """
     if output.exists() and output.samefile(source):
         raise InputError("the input and the output are one folder", path=output, hint="name another folder with -o")
@@ -107,6 +108,7 @@ def partition_folder(
             hint = "name that folder as the input, or move its files up"
             raise InputError("a folder within the input folder", path=entry, hint=hint)
         file_format(entry)
+    entries = [entry for entry in entries if not has_no_rows(entry)]
     if not entries:
         raise InputError("the folder holds no candidate files", path=source, hint="write .parquet or .jsonl files")
     stores = stores or output / "_stores"

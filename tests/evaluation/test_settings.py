@@ -192,3 +192,11 @@ def test_a_key_is_not_sent_where_answers_would_keep_it(
     else:
         with pytest.raises(InputError, match=says):
             asked_template(settings)
+
+
+def test_a_folder_of_candidate_files_and_a_model_without_a_name_are_named_as_such(tmp_path: Path) -> None:
+    (tmp_path / "candidates.parquet").mkdir()
+    with pytest.raises(InputError, match="is a folder, and no candidate file"):
+        lr.load_cases(tmp_path / "candidates.parquet")
+    with pytest.raises(InputError, match="the name of the model is empty"):
+        lr.Reranker("rankgpt", model=" ", base_url="http://127.0.0.1:9/v1")

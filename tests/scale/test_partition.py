@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from llmrank.data.candidates import CandidateFile
@@ -54,6 +56,18 @@ def test_documents_beside_the_data_are_passed_over_and_known(tmp_path: Path) -> 
     source = folder(tmp_path, "a.parquet", "README.txt", "notes.md", "LICENSE")
     assert [partition.source.name for partition in partition_folder(source, tmp_path / "out")] == ["a.parquet"]
     assert [path.name for path in documents(source)] == ["LICENSE", "README.txt", "notes.md"]
+
+
+def test_parquet_without_rows_is_passed_over(tmp_path: Path) -> None:
+    """Spark writes a file for each part, and some have no row."""
+    source = folder(tmp_path)
+    table = pa.table({"user_id": ["u"], "title": ["Heat"]})
+    pq.write_table(table, source / "part-0.parquet")
+    pq.write_table(table.slice(1), source / "part-1.parquet")
+    assert [one.source.name for one in partition_folder(source, tmp_path / "out")] == ["part-0.parquet"]
+    (source / "part-0.parquet").unlink()
+    with pytest.raises(InputError, match="no candidate files"):
+        partition_folder(source, tmp_path / "out")
 
 
 def test_folders_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ FEW_REFUSALS = 5
 """Requests in a row that may be refused as their own fault; then the endpoint may have changed (a model taken away)."""
 FEW_NAMES = 3
 """Served models of which one is likely the one that is meant; a gateway with many may take other names too."""
+LONG_PROMPT, MOST_LETTERS = 4000, 12
+"""Letters of a prompt of which so many a token can only be counted where it was cut; English has four."""
 MOST_NAMES = 20
 """Served models that an error lists."""
 
@@ -66,7 +68,7 @@ class OpenAIBackend(BaseBackend):
         self._tokenizes = self._has_answered = self._told_of_logprobs = False
         self._refusals, self._refusals_borne = 0, FEW_REFUSALS
         """Requests refused since the last answer, and after how many it is asked whether any is taken."""
-        self._lists_models, self._sent_beside = True, 0
+        self._lists_models, self._sent_beside, self._cut_prompts = True, 0, 0
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
         self._known: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
@@ -90,10 +92,11 @@ class OpenAIBackend(BaseBackend):
     @property
     def concessions(self) -> Mapping[str, object]:
         """What the endpoint does not take (`left_out`), or takes under another name (`replaced`); how many fields of
-        its answers made no sense (`ignored`); which models answered, where it was more than one (`served`)."""
+        its answers made no sense (`ignored`); which models answered, where it was more than one (`served`); how many
+        prompts it cut (`cut_prompts`)."""
         ignored = {name: count for name, count in self.endpoint.faults.items() if count}
         served = {name: list(values) for name, values in self._known.items() if len(values) > 1}
-        seen = {"ignored": ignored, "served": served}
+        seen = {"ignored": ignored, "served": served, "cut_prompts": self._cut_prompts}
         return {**self.dialect.concessions, **{name: what for name, what in seen.items() if what}}
 
     @property
@@ -238,8 +241,21 @@ class OpenAIBackend(BaseBackend):
                 continue
             if dialect is not self.dialect:
                 self.dialect.adopt(dialect)
+            self._look_at_length(request, response)
             response = replace(response, left_out=dialect.missing(request))
             return cut_at(response, request.sampling.stop) if "stop" in dialect.left_out else response
+
+    def _look_at_length(self, request: Request, response: Response) -> None:
+        """Count an answer to a prompt that the endpoint has cut, as its count of tokens shows; say so once."""
+        letters, tokens = sum(len(message.content) for message in request.messages), response.usage.prompt_tokens
+        if letters <= LONG_PROMPT or not 0 < tokens < letters / MOST_LETTERS:
+            return
+        if not self._cut_prompts:
+            self._say(
+                f"{self._url} counted {tokens:,} tokens in a prompt of {letters:,} letters: it cuts long prompts. "
+                "Give the model a longer context (Ollama: num_ctx), or show fewer events (--history)"
+            )
+        self._cut_prompts += 1
 
     async def _takes_others(self, request: Request) -> bool:
         """Return whether a refusal is this request's own fault: the endpoint takes others with the same settings.

@@ -390,6 +390,19 @@ async def test_without_any_name_for_the_most_tokens_none_is_sent() -> None:
         assert not {"max_tokens", "max_completion_tokens"} & server.seen[-1].keys()
 
 
+async def test_a_prompt_that_the_endpoint_cuts_is_told_of() -> None:
+    """As Ollama does with what is longer than its num_ctx, without a word."""
+    said: list[str] = []
+    long = replace(REQUEST, messages=(Message("user", "Heat (1995)\n" * 500),))
+    async with opened(said=said) as (_, backend):
+        await backend.answer(REQUEST)
+        assert not said and "cut_prompts" not in backend.concessions
+        for repeat in range(2):
+            await backend.answer(replace(long, repeat=repeat))
+        assert backend.concessions["cut_prompts"] == 2
+        assert len(said) == 1 and "counted 10 tokens in a prompt of 6,000 letters" in said[0]
+
+
 async def test_a_refusal_that_names_nothing_changes_nothing() -> None:
     async with opened(refused(400, "the temperature outside is out of range")) as (server, backend):
         with pytest.raises(FatalBackendError, match="out of range"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections import Counter
@@ -54,7 +55,8 @@ def open_stderr() -> TextIO | None:
     """Return where lines for a person go; None where the process has no stderr, or has closed it (a service)."""
     # `sys` says that there always is one; pythonw and daemons have None.
     stream: TextIO | None = sys.stderr
-    return None if stream is None or stream.closed else stream
+    # What a program has put in its place may know nothing of being closed.
+    return None if stream is None or (isinstance(stream, io.IOBase) and stream.closed) else stream
 
 
 class Reporter:

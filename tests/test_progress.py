@@ -64,3 +64,10 @@ def test_a_process_without_stderr_works_in_silence(stream: str | None, monkeypat
     shown.advance("ok")
     shown.end()
     assert open_stderr() is None
+
+
+def test_what_stands_for_stderr_needs_only_to_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr("sys.stderr", SimpleNamespace(write=lines.append, flush=lambda: None))
+    Progress().message("reading")
+    assert "".join(lines) == "reading\n"

@@ -652,7 +652,8 @@ def _json_block(value: object) -> Block | None:
         if "name" in low and (said := next((low[key] for key in _ARGUMENTS if key in low), "")) and len(table) < 6:
             inner = decoded(table[said])
             return _json_block(inner) if _RANKS.search(str(table[low["name"]])) else Block("json")
-        if len(packed := [inner for inner in map(_packed, table.values()) if inner]) == 1:
+        plain = not any(isinstance(inner, list | dict) for inner in table.values())
+        if plain and len(packed := [one for name, text in table.items() if (one := _packed(name, text))]) == 1:
             return _json_block(packed[0])
         if names := _in_turn(low, table):
             return Block("json", rows=[Row((name,), 0) for name in names])
@@ -686,12 +687,14 @@ def _in_turn(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
     return [*map(_text, names)] if all(map(_is_plain, names)) else []
 
 
+_NO_ANSWER = re.compile(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates", re.IGNORECASE)
 _REST = ("rest", "others", "remaining", "then")
 
 
-def _packed(value: object) -> object:
-    """Return the object or array that a text is in JSON; None for any other value."""
-    inner = decoded(value) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else None
+def _packed(name: str, value: object) -> object:
+    """Return the object or array that a text is in JSON; None for any other value, and for what is left out or seen."""
+    text = value.lstrip() if isinstance(value, str) and not _NO_ANSWER.search(name) else ""
+    inner = decoded(text) if text[:1] in ("{", "[") else None
     return inner if isinstance(inner, dict | list) else None
 
 

@@ -145,7 +145,10 @@ class Choice(TextFormat):
         if uses_brackets(text, identifiers) and (called := _called(_bare(text, identifiers), text)):
             words = [*called, *_called(words, text)]  # The best is 2; [1] would be the second
         plainest = _plainest(words, text, len(question.items))
-        if plainest and not _called(words, text) and (asks_first(text) or _CHOOSES_NONE.search(text[:600])):
+        first_line = text.partition("\n")[0].strip(_AROUND + "(")
+        alone = bool(words) and is_begun_by(words[0], text) and first_line == words[0].text
+        asks = asks_first(text) or _CHOOSES_NONE.search(text[:600])
+        if plainest and asks and not alone and not _called(words, text):
             return unparsed(response, text, "no_candidate_named")
         several = len({word.text for word in plainest}) > 1 and not _called(words, text)
         if several and (at := _called_title(text, index)) is not None:  # not 3, not 4. The best option is Heat
@@ -276,14 +279,16 @@ def _not_ruled_out(words: list[Word], text: str) -> list[Word]:
     return kept
 
 
-_SIGNS = " \t\n*_.)]\"'!"
+_AROUND = " \t\n*_.)]\"'!"
 _IN_WORDS = re.compile(r"[a-z]{3}")
 _LINE_BEGINS = re.compile(
-    r"(?:\n|[.!?] (?:(?:so|quindi|also|donc|luego|daher|dus|portanto|thus),? )?)[ \t*_(\[\"']{0,6}$", re.IGNORECASE
+    r"(?:[.!]\s{0,9}\n|[.!?] (?:(?:so|quindi|also|donc|luego|daher|dus|portanto|thus),? )?)[ \t*_(\[\"']{0,6}$",
+    re.IGNORECASE,
 )
 _CHOOSES_NONE = re.compile(
     r"\b(?:choose|pick|recommend|select) (?:nothing|none|neither|no one)\b"
-    r"|\bnone of (?:them|these|the (?:options|candidates))\b[^.\n]{0,40}\b(?:fit|suit|work|right)",
+    r"|\bnone of (?:them|these|the (?:options|candidates))\b[^.\n]{0,40}\b(?:fit|suit|work"
+    r"|right)(?![^.\n]*\b(?:but|yet|though)\b)",
     re.IGNORECASE,
 )
 """`I'd rather choose nothing.`"""
@@ -301,8 +306,8 @@ def _plainest(words: list[Word], text: str, offered: int) -> list[Word]:
     if (back := _TAKEN_BACK.search(text)) and (after := [word for word in words if word.start > back.start()]):
         words = after
     called = _called(words, text)
-    before = text[: words[-1].start] if words and not text[words[-1].end :].strip(_SIGNS) else ""
-    if _LINE_BEGINS.search(before) and _IN_WORDS.search(before) and not begun:
+    before = text[: words[-1].start] if words and not text[words[-1].end :].strip(_AROUND) else ""
+    if _LINE_BEGINS.search(before) and _IN_WORDS.search(before) and not (begun or called):
         return words[-1:]  # I'd rule out A, and B loses by a hair.⏎⏎**D.**
     if not called and len({word.text for word in words}) > 1 and all(word.text.isdigit() for word in words):
         called = [word for word in words if _NOUN.search(text[max(0, word.start - 20) : word.start])]

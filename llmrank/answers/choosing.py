@@ -78,12 +78,15 @@ def _words_around(text: str, listing: Listing) -> str:
     text = text[:2000]
     first, last = (listing.mentions[0].text, listing.mentions[-1].text) if listing.mentions else ("", "")
     before = text.partition(first)[0] if first and first in text else ""
-    behind = _lower_words(text.rpartition(last)[2]) if last and last in text else 0
+    behind = _lower_words(_IN_PARENTHESES.sub(" ", text.rpartition(last)[2])) if last and last in text else 0
     if before.rstrip(' [(*"').endswith(":") and behind < 2:
         return ""
     for mention in listing.mentions[:50]:
         text = text.replace(mention.text, " ", 1)
     return text if behind or _lower_words(text) > 3 else ""
+
+
+_IN_PARENTHESES = re.compile(r"\([^()\n]{0,200}\)")
 
 
 def _lower_words(text: str) -> int:
@@ -419,7 +422,8 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
 
 
 _GOES_ON = re.compile(
-    r"\b(?:then|next|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest|remaining|last|also|dann|danach"
+    r"\b(?:then|next|as well|too(?! [a-z])|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest|remaining"
+    r"|last|also|dann|danach"
     r"|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b",
     re.IGNORECASE,
 )

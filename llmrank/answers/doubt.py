@@ -64,17 +64,17 @@ _EVEN = _any_of(
     r"\b(?:(?:they|these)(?: are)? all|all of (?:them|these))\b[^.\n]{0,30}\b(?:equally\b|the same\W*$)",
     r"\blet me know (?:which|what)\b[^.\n]{0,40}\bprefer\b|\bno consensus\b",
     r"\bi (?:really |honestly )?(?:can(?:not|['’]t)|could(?: not|n['’]t)) (?:really )?(?:decide|tell|pick)\b(?! how)",
-    r"\b(?:can(?:not|['’]t)|could(?: not|n['’]t)) separate (?:them|these|the two)\b|\breally are level\b",
+    r"\b(?:can(?:not|['’]t)|could(?: not|n['’]t)) separate (?:them|these|the two)\b(?! by)|\breally are level\b",
     r"\bsee no difference (?:between|among)\b|\b(?:sullo|allo) stesso livello\b|\bau même niveau\b"
     r"|\bal mismo nivel\b|\bno mesmo nível\b|\bauf (?:demselben|dem gleichen) niveau\b|\bop hetzelfde niveau\b",
     r"\bnothing to (?:rank|order|sort|go on)\b|\bnot a ranking\b|\btake (?:it|this) as a ranking\b",
     r"\bnot (?:recommend|suggest|rank) any of (?:the|these|them)\b",
     r"\bboth (?:orders|rankings|lists|ways)\b[^.\n]{0,30}\b(?:equally|valid|fine|possible|justified)\b",
-    r"\blaat (?:maar |me )?weten welke\b|\bsag(?:en sie)? mir,? welche|\bdites-moi (?:lequel|laquelle|ce que)\b"
-    r"|\bd[ií](?:game|me) cuál\b|\bfammi sapere quale\b|\bme diga qual\b|\bdaj znać\b|どちら.{0,10}教えて|告诉我哪",
+    r"\blaat (?:maar |me )?weten welke van de\b",
     r"\bsettle on (?:either|one)\b|\bas for which\b|\bsend me\b[^.\n]{0,60}\band i(?:['’]ll| will)\b",
     r"\b(?:put|listed|sorted)\b[^.\n]{0,30}\balphabetical",
-    r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b|\bgleichauf\b|\bex æquo\b"
+    r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b"
+    r"|(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b"
     r"|\ba pari merito\b",
     r"\bnot a (?:prediction|recommendation|ranking)\b|\bdoes(?: not|n['’]t) say which\b",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
@@ -102,8 +102,7 @@ _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
 _FROM_TO = re.compile(
-    r"\W*(?:from|от|von|vom|od) [^\n:]{2,60} (?:to|до|bis|do) [^\n:]{2,60}:\W*$|\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"]"
-    r" \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$",
+    r"\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"] \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$",
     re.IGNORECASE,
 )
 """`From "skip it" to "see it tonight":`, where nothing is known of the two ends."""
@@ -112,7 +111,9 @@ _RANKS_OF = _any_of(
 )
 """What introduces the ranks of the candidates in the order shown."""
 _VERSUS = re.compile(r"\b(?:vs|versus)\b", re.IGNORECASE)
-_COMPARED = re.compile(r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) [^\n:]{1,100}(?P<winner>: )?", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"^\W*(?:[^\s:]{1,30} ){1,6}(?:vs\.?|versus) (?P<other>[^\n:]{1,100})(?P<winner>: )?", re.IGNORECASE
+)
 """`Heat vs Fargo: Fargo`, or two lines and more without the winner."""
 HIGHEST_IS_BEST = _any_of(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:the |my )?(?:best|most|top|highest)")
 """What says nothing new of scores, and turns ranks round."""
@@ -144,10 +145,13 @@ _CHANGES = _any_of(
     r"(?:y|e|et|och|en|i|con|avec) (?:\w+ )?\d",
     r"(?<!might )(?<!could )(?<!may )(?<!might well )(?<!could well )\b(?:trade|change|switch) places\b",
     r"\b(?:correction|fix|change|edit)\b[^.\n]{0,20}(?:\bno\.?|\bnumber|#|\bentry|\bitem|\bplace) ?\d",
-    r"\b(?:take|strike|remove|cross|drop|delete)\b[^.\n]{0,40}\b(?:off|from|out of) (?:the|my|this|that)"
-    r" (?:list|ranking)\b",
-    r"\bwycofuj|\bзабудьте\b|\bотзываю\b|\bvergessen sie\b|\bziehe\b[^.\n]{0,40}\bzurück\b|\boubliez\b|\bje retire\b"
-    r"|\bolvid[ae]\b|\bretiro\b|\besqueça\b|\bdimenti(?:ca|chi)\b|\britiro\b|\bvergeet\b|忘れてください|请忽略|忽略上面|잊어",
+    r"\b(?:please|so|i(?:['’]d| would|['’]ll| will)|let me|let['’]s)(?! feel)\b[^.\n]{0,30}\b(?:take|strike"
+    r"|remove|cross|drop)\b"
+    r"[^.\n]{0,40}\b(?:off|from|out of) (?:the|my|this|that) (?:list|ranking)\b",
+    r"\bwycofuj|\bзабудьте (?:этот|эту|про)\b|\bотзываю\b|\bziehe\b[^.\n]{0,40}\bliste\b[^.\n]{0,20}\bzurück\b"
+    r"|\b(?:oubliez|je retire) (?:cette|ma|la) liste\b|\bvergessen sie (?:diese|die|meine) (?:liste|reihenfolge)\b"
+    r"|\b(?:olvid[ae]|retiro|esqueça|dimentichi|ritiro) (?:esta|essa|questa|la|a|mi) list[ao]\b"
+    r"|\bvergeet (?:deze|die|mijn) lijst\b|忘れてください|请忽略(?:上面|以上)|忽略上面|잊어",
     r"\bwrong way a?round\b|\bwith (?:just |only )?(?:that|this) (?:one )?(?:change|swap|tweak)\b",
     r"(?:#|\bnumbers? )\d[^.\n]{0,25}\b(?:swapped|switched|exchanged|flipped)\b",
     r"\bi take (?:it|that|this) back\b|\bupside down\b",
@@ -320,7 +324,8 @@ def is_even(listing: Listing, text: str) -> bool:
 
 
 _ANY_OF_THEM = _any_of(
-    r"\bgleichauf\b|\bex æquo\b|\ba pari merito\b|\bany (?:of (?:them|these)|order would)\b|\bare all tied\b"
+    r"(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b|\bany (?:of (?:them|these)"
+    r"|order would)\b|\bare all tied\b"
 )
 
 
@@ -329,7 +334,9 @@ def is_compared(listing: Listing, text: str) -> bool:
     lines = text.split("\n")
     own = (one for one in listing.mentions if 0 < one.line <= len(lines) and not _VERSUS.search(one.text))
     compared = [found for one in own if (found := _COMPARED.match(lines[one.line - 1]))]
-    return any(found["winner"] for found in compared) or len(compared) > 1
+    names = tuple({one.text for one in listing.mentions if one.text})
+    others = (found["other"].lstrip(' *_"').startswith(names) for found in compared)
+    return any(found["winner"] for found in compared) or sum(others) > 1
 
 
 def is_mostly_tied(listing: Listing, text: str) -> bool:

@@ -358,7 +358,7 @@ _BETWEEN = 6
 """Marks between a title and what is said of it."""
 _IS_LEFT_OUT = re.compile(
     r"(?:was|were|is|has been|had to be) (?:\w+ly )?(?:excluded|left out|omitted|removed|dropped|skipped"
-    r"|not included)\b(?! (?:from|of|by)\b)",
+    r"|not included)\b(?! (?:from|of|by|in)\b)",
     re.IGNORECASE,
 )
 """`Heat (1995) was excluded because …`"""
@@ -370,6 +370,8 @@ def _of_year(body: str, index: TitleIndex) -> Mention | None:
         name = _bare(body[: mark.start()])
         if (several := index.find(name)) is None or several.positions:
             continue
+        if _OTHER_FILM.search(body, mark.end()):
+            continue
         years = _FROM_YEAR.findall(body, mark.end()) or _A_YEAR.findall(body, mark.end())
         dated = [index.find(f"{name} ({year})") for year in years]
         matches = {match for match in dated if match and len(match.positions) == 1}
@@ -378,6 +380,7 @@ def _of_year(body: str, index: TitleIndex) -> Mention | None:
     return None
 
 
+_OTHER_FILM = re.compile(r"\b(?:remade|based on|inspired|original (?:of|to))\b", re.IGNORECASE)
 _FROM_YEAR = re.compile(r"\b(?:from|of|in) ((?:18|19|20)\d\d)(?!\d)")
 _A_YEAR = re.compile(r"(?<![\d-])(?:18|19|20)\d\d(?!\d)")
 
@@ -416,7 +419,8 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
 
 
 _SCRATCHED = re.compile(
-    r"\b(?:scratch that|strike that|no,? wait|wait,? no|hmm+,? no|redo (?:that|this) (?:line|one|entry))\b",
+    r"\b(?:scratch that|strike that|no,? wait(?! (?:for|to|until|till)\b)|wait,? no|hmm+,? no|redo (?:that"
+    r"|this) (?:line|one|entry))\b",
     re.IGNORECASE,
 )
 

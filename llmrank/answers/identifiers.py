@@ -81,7 +81,7 @@ _DISMISSED = re.compile(
 """What a sentence says of items that are not part of the list."""
 _ARE_LEFT_OUT = re.compile(
     r"[\])*\s]{0,4} (?:are|is|were|was|have been|has been) (?:\w+ly |already )?(?:not (?:ranked|included|listed"
-    r"|recommended)|left out|excluded|omitted|seen|watched|viewed|read|played|bought|purchased|rated)\b",
+    r"|recommended)|left out|excluded|omitted|seen|watched|viewed|read(?! next)|played|bought|purchased|rated)\b",
     re.IGNORECASE,
 )
 """Behind the last item of a sentence: `Items 2, 4 and 5 were not ranked`, `C and D were already watched`."""

@@ -93,7 +93,8 @@ _AT_FIRST = re.compile(r"首先(?:推[荐薦]|是)?")
 _THEN = re.compile(r"(?:[,;。] ?)?(?:再)?(?:其次|然后|接着|接下来|最后)(?:推[荐薦]|是)")
 """`首先是3，其次是5，最后是2`: one after the other."""
 _RANK_SIGN = re.compile(r"^(\d{1,3}) ?(?:순위|위|등|位)(?: ?[:.)→-]| (?=\S))", re.MULTILINE)
-_NUMBER_SIGN = re.compile(r"(?<!\d)(\d{1,3})(?:번(?!째)|番(?!目)|(?=순위|위|등|位))")
+_NUMBER_SIGN = re.compile(r"(?<!\d)(\d{1,3})(?:번(?!째)|(?=순위|위|등|位))")
+_JAPANESE_NUMBER = re.compile(r"(?<![^\s→:(,.])(\d{1,3})番(?!目)(?=\W|$)")
 """`1순위: 5번`, `1位 → 5番`: rank 1, number 5."""
 _COUNTED = re.compile(r"(候[选選补補]|[选選][项項]|[编編][号號]|电影|電影)(?=\d)")
 """`候选4`"""
@@ -172,6 +173,8 @@ def normalise(text: str) -> str:
         text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
         if len(_THEN.findall(text)) > 1:
             text = _THEN.sub(" > ", _AT_FIRST.sub("", text))
+    if "番" in text:
+        text = _JAPANESE_NUMBER.sub(r"\1", text)
     if not text.isascii() and _NUMBER_SIGN.search(text):
         text = _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text))
     if "第" in text:
@@ -227,7 +230,10 @@ def _applied(diff: re.Match[str]) -> str:
 
 def _uncommented(code: str) -> str:
     """Return a block of code without the comments of its language, YAML's mappings in one line as JSON's objects."""
-    return _FLOW.sub(_as_json, _COMMENT_IN_CODE.sub("", code)) if _HAS_COMMENTS.match(code) else code
+    if (tag := _HAS_COMMENTS.match(code)) is None:
+        return code
+    kept = _COMMENT_IN_CODE.sub("", code)
+    return _FLOW.sub(_as_json, kept) if kept[tag.end() :].strip() else code  # nothing but comments: they are the answer
 
 
 def _as_json(mapping: re.Match[str]) -> str:
@@ -241,12 +247,12 @@ _FLOW_KEY = re.compile(r"(\{ ?|, )(\w{1,20}) ?:(?= ?[\"\d])")
 
 def _without_crossed(line: re.Match[str]) -> str:
     """Return nothing of a line that is crossed out; of a heading before a list, that the list is left out."""
-    goes_on = _ENTRY_BELOW.match(line.string, line.end()) is not None
-    return "Not recommended:" if goes_on and _HEADING_SIGN.search(line[0]) else ""
+    text = line[0].strip()
+    heads = text.endswith((":", "**", "__")) and not text.startswith(("-", "*", "•"))
+    return "Not recommended:" if heads and _ENTRY_BELOW.match(line.string, line.end()) else ""
 
 
-_ENTRY_BELOW = re.compile(r"\n{1,2}[ \t]{0,20}(?:\d{1,3}[.)]|[-*•]) ")
-_HEADING_SIGN = re.compile(r"\*\*|__|:|#")
+_ENTRY_BELOW = re.compile(r"\n{1,2}[ \t]{0,20}(?:1[.)]|[-*•] (?!✅|☑|✔)) ?")
 
 
 def _content(text: str) -> str:

@@ -61,12 +61,12 @@ _AWAITS = re.compile(
 )
 _ASKS_FIRST = re.compile(
     r"\b(?:could|can|would|will|may) you (?:please |first |also )*(?:tell|send|share|give|provide|let|say|paste|list)\b"
-    r"|\b(?:please|first) (?:tell|send|share|give|provide|paste)\b|\b(?:need|have) to know\b"
-    r"|\bi need (?:to|more|some)\b|\bbefore i can (?:say|tell|choose|rank|rate|answer|judge|decide)\b"
+    r"|\bplease (?:tell|send|share|give|provide|paste)\b|\b(?:need|have) to know\b"
+    r"|\bbefore i can (?:say|tell|choose|rank|rate|answer|judge|decide)\b"
     r"|\bwhat has (?:this|the) \w+ (?:\w+ )?(?:seen|played|read)\b"
-    r"|\b(?:müsste|muss|brauche) ich (?:\w+ ){0,4}(?:wissen|mehr)\b|\bkönn(?:ten|test) (?:sie|du)\b"
+    r"|\b(?:müsste|muss|brauche) ich (?:\w+ ){0,4}(?:wissen|mehr)\b"
     r"|\bpourriez-vous|\bj['’]aurais besoin|\bpodrías? (?:decirme|enviarme)|\bnecesit(?:o|aría) saber"
-    r"|\bpode (?:enviar|dizer)|\bpotrebbe|\bkunt u|\bмогли бы вы|\bмне нужно знать|请(?:先)?告诉我"
+    r"|\bpode (?:enviar|dizer)|\bkunt u|\bмогли бы вы|\bмне нужно знать|请(?:先)?告诉我"
     r"|教えて(?:いただけ|ください)|알려 ?주",
     re.IGNORECASE,
 )
@@ -79,7 +79,7 @@ def asks_first(text: str) -> bool:
 
 
 _CANNOT_SAY = re.compile(
-    r"\b(?:can(?:not|['’]t)|can not|could(?: not|n['’]t)) (?:really |possibly |honestly )?(?:judge|assess|tell|know"
+    r"\bi (?:can(?:not|['’]t)|can not|could(?: not|n['’]t)) (?:really |possibly |honestly )?(?:judge|assess|tell|know"
     r"|say)\b(?! (?:that|they|he|she|the|this|it|how) \w)"
     r"|\bkann ich (?:\w+ ){0,3}nicht (?:beurteilen|sagen|einschätzen|wissen)\b"
     r"|\bje ne (?:peux|saurais) pas (?:le )?(?:dire|juger|savoir)\b|\bno (?:lo )?puedo (?:decir|juzgar|saber)"
@@ -129,6 +129,8 @@ def is_error_object(text: str) -> bool:
 
 
 _ERROR_OBJECT = re.compile(r"\s{0,80}\{\s{0,80}\"error\"\s{0,9}:\s{0,9}\{\s{0,80}\"(?:message|code|type)\"")
+
+
 TAKEN_BACK = re.compile(
     r"\b(?:(?<!n['’]t )wait(?! (?:for|to|until|till)\b)|actually|scratch that|correction"
     r"|on (?:second thoughts?|reflection)|(?:let me|to) reconsider"

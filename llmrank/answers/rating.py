@@ -130,7 +130,8 @@ _CORRECTED = re.compile(
 )
 """A line behind a first guess: `Corrected rating: 5`."""
 _OTHER_WAY = re.compile(
-    r"\b1 (?:is |being |= ?|as )?(?:the )?best\b|\b5 (?:is |being |= ?|as )?(?:the )?worst\b", re.IGNORECASE
+    r"\b1 (?:is |being |= ?|as |the )(?:the )?best\b(?!-)|\b5 (?:is |being |= ?|as |the )(?:the )?worst\b(?!-)",
+    re.IGNORECASE,
 )
 """What turns the scale round, or asks whether it is turned."""
 _OPEN_RANGE = re.compile(

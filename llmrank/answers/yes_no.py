@@ -73,10 +73,11 @@ _FINAL = re.compile(
 _ANSWERS_ITSELF = re.compile(
     r"\b(?:will|would) (?:(?:this|the) (?:user|person|viewer|reader|player|listener|customer|guest)|they|he|she)"
     r" (?:really |actually )?(?:like|enjoy|love|watch|want|play|read|buy) (?:it|this|that|this one)\?"
-    r"[ *_]{1,4}(yes|no)\b",
+    r"[ *_]{1,4}(yes|no)(?=[*_]{0,3}(?:[.!\n]|$))",
     re.IGNORECASE,
 )
 """`But will this user like it? No.`"""
+_ONLY_VERDICT = re.compile(rf"[\W_]*(?:{_EITHER})[\W_]*(?:\n|$)", re.IGNORECASE)
 _LAST_WORD = re.compile(r"[.!?] [*_]{0,3}(yes|no)[*_]{0,3}[.!]?\s*$", re.IGNORECASE)
 _ASKS_ITSELF = re.compile(
     rf"\b(?:verdict|answer|conclusion)\b[^\n?.]{{1,60}}\b(?:like|enjoy|love|watch|want|play|read|buy)\b[^\n?.]{{0,40}}"
@@ -91,8 +92,8 @@ _IDIOM = re.compile(
     re.IGNORECASE,
 )
 _LIKES = re.compile(
-    r"^\W*(?:based on (?:the|their|this) (?:\w+ ){1,3})?(?:the (?:user|person|viewer|reader|player|listener|customer"
-    r"|guest)|they|he|she)(?:['’]ll| (?:will|would|is))(?P<not> (?:probably |most likely |likely )?(?:not"
+    r"^\W*(?:based on (?:the|their|this) (?:\w+ ){1,3})?the (?:user|person|viewer|reader|player|listener|customer"
+    r"|guest) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not"
     r"|unlikely)|n['’]t)?"
     r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch|read|play|buy|download|listen"
     r"|want)\b",
@@ -115,9 +116,16 @@ _EMPHATIC = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
+_THEY_LIKE = re.compile(
+    r"[\W_]*(?:they|he|she)(?:['’]ll| will| would)(?P<not> not)? (?:\w+ly )?(?:like|enjoy|love) (?:it|this|that"
+    r"|this one)[.!]",
+    re.IGNORECASE,
+)
+"""`She'll enjoy this one.`"""
 _HARDLY = re.compile(
     r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas|waarschijnlijk niet"
-    r"|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no|provavelmente não)(?!\w)(?! nur\b)"
+    r"|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
+    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$))"
     r"(?!.*\b(?:ja|oui|да|tak|sì|sí|sim)\b)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -133,9 +141,13 @@ _PROBABLY_NOT = re.compile(
     re.IGNORECASE,
 )
 """`… any better. Probably not.`"""
+_OF_ANOTHER = re.compile(
+    r"(?:^|[.!?\n])(?![^.!?\n]*\b(?:like|enjoy|love|watch|recommend)\b)[^.!?\n]*\?$", re.IGNORECASE
+)
+"""A question about something else: `Would they be bored?`"""
 _RECOMMENDS = re.compile(
     r"\bi(?:['’]d| would|['’]ll| will| do)?(?P<not> not|n['’]t)?(?: (?:absolutely|definitely|certainly|highly|strongly"
-    r"|happily|still|not))? recommend (?:it|this|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!,]|$)",
+    r"|happily|still|not))? recommend (?:it|this|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!]|$)",
     re.IGNORECASE,
 )
 """`… so I'd absolutely recommend it.`"""
@@ -174,7 +186,8 @@ class YesNo:
         first = NEXT_QUESTION.split(text.strip(), maxsplit=1)[0]
         text = _IDIOM.sub(" ", without_titles(first or text, question.items, "it"))
         verdicts = _verdicts(text)
-        if verdicts and not _FINAL.search(text) and (asks_first(text) or cannot_say(text)):
+        plain = _FINAL.search(text) or _NAMED.search(text) or _ONLY_VERDICT.match(text)
+        if verdicts and not plain and (asks_first(text) or cannot_say(text)):
             return unparsed(response, text, "no_yes_or_no")  # Yes, I can help. Could you send me …?
         if len(verdicts) == 1 and {*verdicts} != {*_said_of_it(text), *verdicts}:
             verdicts = {True, False}  # Yes, I looked. They will not enjoy it.
@@ -221,7 +234,7 @@ def _verdicts(text: str) -> set[bool]:
     if looks_like_error(text):
         return set()
     text = _ACKNOWLEDGES.sub("", text)
-    if own := [*_ANSWERS_ITSELF.finditer(text)]:
+    if (own := [*_ANSWERS_ITSELF.finditer(text)]) and not _FINAL.search(text):
         return {one[1].casefold() == "yes" for one in own}
     if (asked := _ASKED.match(text)) and _OF_IT.search(asked[0]):
         text = text[asked.end() :]
@@ -249,11 +262,13 @@ def _verdicts(text: str) -> set[bool]:
             return {last[1].casefold() == "yes"}  # No. Wait, I overlooked … Yes.
         after = {word.casefold() in _YES for word in _PLAIN.findall(text, back.end())}
         return {begins[1].casefold() in _YES, *after}
+    if not found and (said := _THEY_LIKE.match(text)):
+        return {said["not"] is None}
     if not found and (likes := _LIKES.match(text)):
         of_another = text[likes.end() :].lstrip(' "“*')[:1].isupper()
         return set() if of_another else {likes["not"] is None}
     if not found and not _PLAIN.search(text):
-        if _PROBABLY_NOT.search(text[-_SAID:]):
+        if (last := _PROBABLY_NOT.search(text[-_SAID:])) and not _OF_ANOTHER.search(text[-_SAID:][: last.start() + 1]):
             return {False}
         said = [*_RECOMMENDS.finditer(text[:_SAID])]
         if said and not any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in said):

@@ -426,7 +426,8 @@ def _is_result(line: Mapping[str, Any]) -> bool:
     """Return whether a line tells what became of a Request: an error, or the status and the body of an answer."""
     answered = at(line, dict, "response")
     failed = answered is not None and (at(answered, int, "status_code") or 0) >= 400
-    return bool(line.get("error")) or failed or (answered is not None and at(answered, dict, "body") is not None)
+    body = None if answered is None else at(answered, dict, "body")
+    return bool(line.get("error")) or failed or (body is not None and not {"choices", "error"}.isdisjoint(body))
 
 
 def _name(batch: OpenBatch) -> str:

@@ -38,7 +38,7 @@ NAMES = {
     "chat_template_kwargs": r"\bchat_?template_?kwargs\b",
     "thinking_token_budget": r"\bthinking_?token_?budget\b",
     "max_tokens": r"\bmax_?(?:output_?)?tokens\b",
-    "max_completion_tokens": r"\bmax_?completion_?tokens\b",
+    "max_completion_tokens": r"\bmax_?(?:completion|output)_?tokens\b",
     "system": r"""['"`]system['"`]|\bsystem (?:role|message|prompt|instruction)s?\b|\bdeveloper instructions?\b"""
     r"""|\bmessages\[\d+\]\.role\b|\broles must alternate\b""",
 }
@@ -56,7 +56,9 @@ REFUSED = re.compile(
 WRONG_VALUE = re.compile(r"invalid (?:value|role|parameter)|must be one of|must alternate", re.IGNORECASE)
 """Of a role or a kind of response format, these words say the same."""
 AT_LEAST = re.compile(
-    r"(?:below (?:the )?minimum|at least|must be >=|greater than or equal to|>=)\D{0,60}?(\d{1,4})\b", re.IGNORECASE
+    r"(?:expected a value >=|must be >=|must be greater than or equal to|minimum (?:value )?(?:is"
+    r"|of)) ?(?!1\b)(\d{1,3})\b",
+    re.IGNORECASE,
 )
 AT_MOST = re.compile(
     r"(?:max(?:imum)? allowed|at most|must be <=|less than or equal to|<=|between 0 and|maximum (?:value )?(?:of|is))"
@@ -69,6 +71,7 @@ MILDER = ("minimal", "low")
 
 
 TOKENS = ("max_tokens", "max_completion_tokens")
+"""The names under which the most tokens of an answer are sent."""
 
 
 class Dialect:
@@ -258,7 +261,8 @@ def refused_parameter(message: str, param: str, code: str, sent: Collection[str]
     said = re.sub(r"did you mean.*|\buse \S+ instead.*", "", message, flags=re.IGNORECASE | re.DOTALL)
     name = re.split(r"[.\[]", param)[0]
     name = {"top_logprobs": "logprobs", "messages": "system" if "role" in param else ""}.get(name, name)
-    name = {"max_output_tokens": "max_tokens"}.get(name, name)
+    if name == "max_output_tokens":
+        name = next((one for one in TOKENS if one in sent), name)
     named = [known for known, words in NAMES.items() if known in sent and re.search(words, said, re.IGNORECASE)]
     if name in NAMES:
         named = [name] if name in sent else []

@@ -108,7 +108,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         name = refused_parameter(error_text(body.message, 1000), body.param[:200], body.code[:200], names)
         # 403 is about the key, but for models that may not be asked for log-probabilities.
         if name == "logprobs" or (name and status != 403):
-            return UnsupportedError(name, said)
+            return UnsupportedError(name, error_text(body.message, 1000))
     if status == 413 or ITS_OWN.search(f"{code} {said}") or (status == 429 and TOO_LARGE.search(said)):
         return BackendError(its_own)
     broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(whole) and not COMES_BACK.search(whole)

@@ -456,7 +456,7 @@ def _output_to(log: Path | None) -> Generator[TextIO]:
     of the process. Without a log, what goes to stdout goes to stderr.
     """
     for stream in (sys.stdout, open_stderr()):
-        if stream is not None and not stream.closed:
+        if stream is not None:
             stream.flush()
     saved = os.dup(1), os.dup(2)
     with ExitStack() as stack:

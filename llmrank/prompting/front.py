@@ -72,8 +72,8 @@ RESERVED = {"model", "messages", "n", "stream", "logprobs", "top_logprobs", "max
 
 
 SECRET = re.compile(
-    r".*(?:apikey|accesskey(?:id)?|secretkey|privatekey|authorization|credentials?|password|passphrase|secret"
-    r"|(?:access|api|auth|bearer|refresh|security|session)token)|token|bearer"
+    r".*(?:(?:api|access|secret|private|subscription)keys?|accesskeyid|authorization|credentials?|passw(?:or)?d"
+    r"|passphrase|secret|cookie|(?:access|api|auth|bearer|hf|refresh|security|session|user)tokens?)|tokens?|bearer|key"
 )
 """Names of fields, without signs and in lower case, that hold a key: all that a body holds is stored and shared."""
 

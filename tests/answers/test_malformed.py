@@ -61,21 +61,22 @@ def test_the_answer_is_read_as_a_careful_person_reads_it(row: dict[str, Any]) ->
     assert reading in row["readings"] or (reading.startswith("unparsed") and "unparsed" in row["readings"])
 
 
-WRONG_IN_ORDER = 4
+WRONG_IN_ORDER = 5
 """Traps of round 65 that are read in another order, and counted as repaired."""
 
 
 def test_none_is_wrong_and_confident() -> None:
     """What is not read yet is unparsed, or read in part and counted as repaired; its order is another one in few."""
-    wrong = 0
+    wrong: list[int] = []
     for row in ROWS:
         if "not_yet" not in row:
             continue  # the test above reads it
         reading, outcome = read(row)
         if outcome is not Outcome.UNPARSED:
             assert outcome is Outcome.REPAIRED
-            wrong += not any(_is_part(reading.split(), whole.split()) for whole in row["readings"])
-    assert wrong <= WRONG_IN_ORDER
+            if not any(_is_part(reading.split(), whole.split()) for whole in row["readings"]):
+                wrong.append(row["round"])
+    assert {*wrong} <= {65} and len(wrong) <= WRONG_IN_ORDER
 
 
 def test_there_are_enough() -> None:

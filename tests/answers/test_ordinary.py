@@ -508,6 +508,7 @@ def test_scores_behind_dots_and_mappings_of_yaml_are_read() -> None:
 def test_a_last_line_that_is_an_identifier_is_the_choice() -> None:
     lettered = Question(ASKED.items, tuple("ABCDE"))
     assert read("choice", "I'd rule out A and E, and B loses by a hair.\n\n**D.**", lettered).ranked == ("i4",)
+    assert read("choice", "I would rule out A and E, and B loses by a hair.\n\n(D)", lettered).ranked == ("i4",)
     assert read("choice", "C\nB\nA", lettered).ranked == ()
 
 
@@ -565,3 +566,92 @@ def test_what_is_asked_or_not_known_is_no_verdict(name: str, text: str) -> None:
 )
 def test_and_what_is_said_in_the_end_is_one(name: str, text: str, value: float) -> None:
     assert read(name, text, Question(items("Heat (1995)"))).value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "yes"),
+    [
+        ("Will they like it? No idea.", None),
+        ("Would the user like it? No clue, honestly.", None),
+        ("Will they like it? Yes, at first glance, but they have seen it. Final answer: No", False),
+        ("Would they like it? Yes and no.", None),
+        ("They would like something lighter than this.", None),
+        ("They will watch anything but this.", None),
+        ("He would enjoy the soundtrack, but not the film.", None),
+        ("They would like it if it were shorter.", None),
+        ("Plutôt pas mal, il devrait aimer.", None),
+        ("Eher nicht sein Genre, aber er wird ihn mögen.", None),
+        ("Raczej nie dla dzieci, ale użytkownik go polubi.", None),
+        ("Would they be bored? Probably not.", None),
+        ("It is a bit long. Would they mind? Definitely not.", None),
+        ("I'd recommend it, though not to this user.", None),
+        ("To answer this, I need to consider the user's history. They like crime films.\n\nAnswer: Yes", True),
+        ("No, potrebbe annoiarlo.", False),
+        ("Ja, das könnten Sie mögen.", True),
+        ("Yes. You can't judge a book by its cover, but the genre fits.", True),
+        ("Yes, viewers can't tell what happens next, which they love.", True),
+        ("Yes, first give it ten minutes.", True),
+        ("Yes\n\nCould you tell me if you'd like a reason?", True),
+    ],
+)
+def test_a_sentence_that_only_looks_like_a_verdict_is_none(text: str, yes: bool | None) -> None:
+    assert read("yes_no", text, Question(items("Heat (1995)"))).value == (None if yes is None else float(yes))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The best choice is C.\n\nRejected:\nA\nB",
+        "Best: C. Others, in order:\n\nD",
+        "I'd go with C. The other finalist was\n\n**B**",
+        "Ich empfehle C. Der Rest ist schwächer:\nA\nB",
+        "C\n\nI need more information to be certain, but it fits.",
+        "None of these is a perfect fit, but C comes closest.",
+        "C\n\nCould you tell me whether this suits you?",
+    ],
+)
+def test_what_is_named_as_the_choice_counts_before_a_last_line(text: str) -> None:
+    assert read("choice", text, Question(ASKED.items, tuple("ABCDE"))).ranked == ("i3",)
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ('{"excluded": "[\\"Ran\\"]", "ranking": ["Fargo","Heat"]}', [2, 1]),
+        ("1. Fargo\n❌ Heat: too long\n2. Alien\n3. Casino\n4. Ran", [2, 3, 4, 5]),
+        ("❌ **Heat** – already seen\n\n1. Fargo\n2. Alien", [2, 3]),
+        ("- ✅ Fargo\n- ❌ **Heat** (seen)\n- ✅ Alien\n- ✅ Ran", [2, 3, 5]),
+        ("1. Fargo is not included in your history but fits\n2. Heat", [2, 1]),
+        ("1. Fargo — no wait for the action to begin\n2. Heat", [2, 1]),
+        (
+            "1. Fargo\n2. Heat\n3. Alien\n4. Casino\n5. Ran\n\nN'oubliez pas de vérifier la disponibilité.",
+            [2, 1, 3, 4, 5],
+        ),
+        ("1. Fargo\n2. Heat\n3. Alien\n4. Casino\n5. Ran\n\n¡No olvide disfrutar!", [2, 1, 3, 4, 5]),
+        ("1. Fargo\n2. Heat\n3. Alien\n4. Casino\n5. Ran\n\nVergessen Sie nicht, Popcorn zu kaufen.", [2, 1, 3, 4, 5]),
+        (
+            "1. Fargo\n2. Heat\n3. Alien\n4. Casino\n5. Ran\n\nFeel free to remove any of these from the list.",
+            [2, 1, 3, 4, 5],
+        ),
+        (
+            "1. Fargo\n2. Heat\n3. Alien\n4. Casino\n5. Ran\n\nDaj znać, jeśli chcesz więcej rekomendacji!",
+            [2, 1, 3, 4, 5],
+        ),
+        ("1. Fargo\n2. Heat\n3. Alien\n4. Casino\n5. Ran\n\nHeat und Fargo liegen fast gleichauf.", [2, 1, 3, 4, 5]),
+        ("1. Fargo - cops vs. robbers\n2. Heat - detective vs. thief\n3. Alien", [2, 1, 3]),
+        ("Don't miss out on these:\n1. Fargo\n2. Heat", [2, 1]),
+        ("From must-see to skippable:\n1. Fargo\n2. Heat\n3. Alien\n4. Casino\n5. Ran", [2, 1, 3, 4, 5]),
+        ("```python\n# 1. Fargo\n# 2. Heat\n# 3. Alien\n```", [2, 1, 3]),
+    ],
+)
+def test_ordinary_words_beside_a_list_change_nothing(text: str, order: list[int]) -> None:
+    assert places(read("titles", text, ASKED)) == order
+
+
+def test_remarks_on_identifiers_cut_no_list_off() -> None:
+    lettered = Question(ASKED.items, tuple("ABCDE"))
+    assert places(read("permutation", "E > B > A > C\nD (a weak match)", lettered)) == [5, 2, 1, 3, 4]
+    assert places(read("permutation", "[5], [2]\n[1], [3] as well\n[4]", numbered(5))) == [5, 2, 1, 3, 4]
+    symphonies = Question(items("交響曲第9番", "ピアノ協奏曲第5番", "交響曲第7番"))
+    assert places(read("titles", "1. 交響曲第9番\n2. 交響曲第7番\n3. ピアノ協奏曲第5番", symphonies)) == [1, 3, 2]
+    assert read("rating", "5. It is the #1 best-selling novel.", Question(items("Heat (1995)"))).value == 5.0

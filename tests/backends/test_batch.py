@@ -340,6 +340,10 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda content: content.replace(b'"body"', b'"candidates"'),
         "of its file is in no form that is known",
     ),
+    "bodies of another vendor": (
+        lambda content: content.replace(b'"choices"', b'"candidates"'),
+        "of its file is in no form that is known",
+    ),
     "bodies as texts": (
         lambda content: content.replace(b'"body": {', b'"body": "{}", "rest": {'),
         "of its file is in no form that is known",

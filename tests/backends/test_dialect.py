@@ -103,6 +103,11 @@ REAL = [
 ]
 
 
+def test_a_bound_on_tokens_is_of_the_name_that_was_sent() -> None:
+    said = "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got 1 instead."
+    assert refused_parameter(said, "max_output_tokens", "", ["max_completion_tokens"]) == "max_completion_tokens"
+
+
 def test_bounds_of_an_endpoint_are_kept_to() -> None:
     said: list[str] = []
     dialect = Dialect("m", "http://e/v1", said.append)
@@ -140,6 +145,8 @@ def test_real_refusals(message: str, fields: dict[str, str | None], name: str) -
         ("The response was filtered due to the prompt triggering the content management policy.", "prompt", ""),
         ("Country, region, or territory not supported", "", "unsupported_country_region_territory"),
         ("property 'reasoning' is unsupported", "", ""),
+        ("max_tokens must be at least 1, got -12.", "max_tokens", ""),
+        ("you requested 512 max_tokens and your prompt contains at least 3800 input tokens", "", ""),
         ("no message", "", ""),
     ],
 )

@@ -166,13 +166,13 @@ def _not_whole(path: Path, error: Exception | str) -> InputError:
     return InputError(f"the adapter is not whole: {error}", path=path, hint="copy it again, or train it again")
 
 
-def load_adapter(folder: Path, base: Model) -> TitleModel:
-    """Return the model of an adapter folder on its base model.
+def load_adapter(folder: Path, base: Model, dtype: torch.dtype = torch.float32) -> TitleModel:
+    """Return the model of an adapter folder on its base model, which computes in `dtype`.
 
     Raises InputError if the adapter was trained on another base model (see `check_base`) or is not whole, MissingError
     for a package that is not installed.
     """
-    card, dtype = read_card(folder, NEXT_TITLE), torch.float32
+    card = read_card(folder, NEXT_TITLE)
     check_base(card, base, folder)
     peft = training_module("peft")
     from safetensors import SafetensorError

@@ -200,7 +200,7 @@ WORST_FIRST = re.compile(
     r"|\bstart\w* with the [^.:\n]{0,60}\bleast\b[^.:\n]{0,40}\b(?:end|finish)\w* with\b"
     r"|\bends? with my (?:number one|no\.? ?1|favou?rite|strongest|top pick)\b"
     r"|\bfrom right to left\b|下(?:に行く)?ほど(?:おすすめ|お勧め|良い|いい)|越往下越"
-    r"|(?m:^\W*(?:is beaten by|loses to|is worse than)\W*$)"
+    r"|(?m:^[^\w\n]*(?:is beaten by|loses to|is worse than)[^\w\n]*$)"
     r"|\b(?:last|bottom) (?:line|entry|one|title|item) is (?:the one|what) (?:to|they should|you should)"
     r" (?:watch|read|play|see|take) first"
     r"|\brightmost (?:one )?(?:is |being |= ?)(?:the )?best"

@@ -26,6 +26,7 @@ PRIVATE = 0o600
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 NO_ROOM_HINT = "make room on the disk; the same command then continues"
 NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What a file system without locks says, as some network disks."""
 NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -100,7 +101,7 @@ def claim(file: io.IOBase | int, path: Path | None = None) -> bool:
     """Lock an open file, or the folder of a descriptor, and return True; return False if another process has it.
 
     The lock is lost when the file is closed or its process dies. With `path`, False also if that name no longer belongs
-    to the open file, because another process has replaced it since.
+    to the open file, because another process has replaced it since. Raises InputError where the file system has none.
     """
     import fcntl
 

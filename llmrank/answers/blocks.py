@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple, cast
 
-from llmrank.answers.normalise import HAN, decoded, single_spaced
+from llmrank.answers.normalise import HAN, ORDINALS, decoded, single_spaced
 
 Kind = Literal["number", "bracket", "bullet", "letter", "roman", "rank", "none"]
 
@@ -29,7 +29,6 @@ class Notation(NamedTuple):
 
 
 _DRESS = r"[*_#\s>~]*+"
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _RANK_WORD = (
     r"rank|ranked|ranking|position|place|top|pick|choice|platz|rang|puesto|posición|lugar|posto|posizione|posição|место"
@@ -559,8 +558,7 @@ def _take_json(text: str, values: list[Block]) -> str:
             values += several
             start = end
         elif block := _json_block(cast("object", value)):
-            before, behind = _said_beside(value)
-            parts += [text[start:at], f"\n{before}{_MARK}\n{behind}"]
+            parts += [text[start:at], f"\n{_MARK}\n"]
             values.append(block)
             start = end
         at = end
@@ -599,19 +597,6 @@ def _said(value: object) -> str:
     texts = [text for key, text in table.items() if str(key).casefold() in _LIST_KEYS and isinstance(text, str)]
     whole = not any(isinstance(inner, list | dict) for inner in table.values())
     return texts[0] if len(texts) == 1 and whole and re.search(r"[\n,>\[]", texts[0]) else ""
-
-
-def _said_beside(value: object) -> tuple[str, str]:
-    """Return, as lines of text, what an object says of its list: how it is sorted, and remarks."""
-    table = cast("dict[object, object]", value) if isinstance(value, dict) else {}
-    texts = {str(key): text for key, text in table.items() if isinstance(text, str)}
-    sorted_by = (f"{key.replace('_', ' ')}: {text}:\n" for key, text in texts.items() if _SORTED_BY.search(key))
-    remarks = (f"{key}: {text}\n" for key, text in texts.items() if _REMARK.fullmatch(key))
-    return "".join(sorted_by), "".join(remarks)
-
-
-_SORTED_BY = re.compile(r"sorted|order(?:ed)?_by|direction", re.IGNORECASE)
-_REMARK = re.compile(r"remarks?|notes?|caveats?|warnings?|disclaimer|comments?", re.IGNORECASE)
 
 
 def _lists_of(value: object) -> list[Block]:
@@ -688,6 +673,7 @@ def _in_turn(keys: Mapping[str, str], table: Mapping[str, object]) -> list[str]:
 
 
 _NO_ANSWER = re.compile(r"exclu|reject|skip|drop|seen|watched|history|liked|candidates", re.IGNORECASE)
+"""Names of fields that hold what is not ranked."""
 _REST = ("rest", "others", "remaining", "then")
 
 

@@ -78,7 +78,7 @@ def _words_around(text: str, listing: Listing) -> str:
     text = text[:2000]
     first, last = (listing.mentions[0].text, listing.mentions[-1].text) if listing.mentions else ("", "")
     before = text.partition(first)[0] if first and first in text else ""
-    behind = _lower_words(_IN_PARENTHESES.sub(" ", text.rpartition(last)[2])) if last and last in text else 0
+    behind = _lower_words(PARENTHESIS.sub(" ", text.rpartition(last)[2])) if last and last in text else 0
     if before.rstrip(' [(*"').endswith(":") and behind < 2:
         return ""
     for mention in listing.mentions[:50]:
@@ -86,7 +86,7 @@ def _words_around(text: str, listing: Listing) -> str:
     return text if behind or _lower_words(text) > 3 else ""
 
 
-_IN_PARENTHESES = re.compile(r"\([^()\n]{0,200}\)")
+PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 
 
 def _lower_words(text: str) -> int:
@@ -468,8 +468,6 @@ _ORDERS = re.compile(r"\b(?:re-?)?(?:rank|order|sort|recommend|top\b|best\b)", r
 _WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|options|recommendations)\W*$", re.I)
 _REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
 """`My top pick is Heat. The rest: Fargo, Alien`"""
-
-
 _GIVEN = re.compile(
     r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
     r"[^\n]*:\W*$|"

@@ -76,7 +76,7 @@ _EVEN = _any_of(
     r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b"
     r"|(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b"
     r"|\ba pari merito\b",
-    r"\bnot a (?:prediction|recommendation|ranking)\b|\bdoes(?: not|n['’]t) say which\b",
+    r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
     r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
     r"(?! (?:the )?(?:others?|rest|remaining|any))",
@@ -360,6 +360,7 @@ def has_bare_numbers(listing: Listing, text: str) -> bool:
 
 _BARE = re.compile(r"[^\W_] (\d{1,2})\W{0,3}$")
 _LINES = 100
+"""Lines of a list that are looked at."""
 
 
 def is_misplaced(listing: Listing, text: str) -> bool:

@@ -15,9 +15,10 @@ from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
 from llmrank.answers.blocks import ORDINALS, Block, Line, marker, word_set
-from llmrank.answers.choosing import gather
+from llmrank.answers.choosing import PARENTHESIS, gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
+from llmrank.answers.normalise import EAST_ASIAN
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import grade, is_tier, meaning
 from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts_down, directed, falls
@@ -136,11 +137,10 @@ _TRANSLATED = re.compile(
     r"(?P<inside>[^()\n]{1,200}(?:\([^()\n]{1,200}\)[^()\n]{0,200}){0,3})\)"
     r"|(?P<one>[^/\n]{1,200}) (?:/|[–—-](?= [*_\"]{1,2}\w)) (?P<other>[^/\n]{1,200})"
     r"|(?P<before>[^()/\n]{1,200}) [–—-] (?P<behind>[^/\n]{1,200})"
-    r"|(?P<characters>[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3][^()/\n]{0,60}?) (?P<latin>[A-Za-z][^/\n]{2,200})"
+    rf"|(?P<characters>[{EAST_ASIAN}][^()/\n]{{0,60}}?) (?P<latin>[A-Za-z][^/\n]{{2,200}})"
     r"|(?P<abroad>[\"“„«][^\"()/\n]{1,100}[\"”“»]) ?(?P<here>[^\W_][^\"\n]{1,200})"
 )
 _LABELLED = re.compile(r"\[\d{1,4}\][ .:-]{1,3}(?=[^\W\d])")
-_PARENTHESIS = re.compile(r"\([^()]{0,200}\)")
 _PREPOSITIONS = frozenset(("from", "with", "into", "upon", "over"))
 _LEFT_OPEN = re.compile(r":\W{0,3}$")
 _S = ord("S") - ord("A") + 1
@@ -547,7 +547,7 @@ def _leaves_out(text: str, mentions: Mentions) -> str:
     return text if in_words and meaning(text) == "left out" else ""
 
 
-_EAST_ASIAN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{2}")
+_EAST_ASIAN = re.compile(rf"[{EAST_ASIAN}]{{2}}")
 
 
 def _places(text: str, mentions: Mentions) -> list[tuple[int, int]]:
@@ -847,7 +847,7 @@ def _bare(text: str) -> str:
 
 
 def _content_words(text: str) -> list[str]:
-    words = _PARENTHESIS.sub(" ", text[:400]).split()
+    words = PARENTHESIS.sub(" ", text[:400]).split()
     return [word for word in words if len(word) > 3 and word[0].isalpha() and word not in _PREPOSITIONS]
 
 

@@ -82,6 +82,9 @@ _LATEX = re.compile(
 )
 _TEX_COMMENT = re.compile(r"^[ \t]{0,40}%[^\n]*$", re.MULTILINE)
 HAN = "一二三四五六七八九十"
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+EAST_ASIAN = "\u3040-\u9fff\uac00-\ud7af"
+"""Scripts in which words are written without spaces, or with particles behind them: a range for patterns."""
 _NTH_INSIDE = re.compile(rf"(?<=[^\s\d].)第(\d{{1,2}}|[{HAN}])[名位]:? ?")
 """`第二名:` within a line."""
 _NTH = re.compile(rf"第(?:(\d{{1,2}})(?=[部个個号號项項本款])|([{HAN}])(?=[名位]))")
@@ -112,7 +115,6 @@ _LISTS = frozenset(
     ("ranking", "ranked", "list", "items", "movies", "films", "recommendations", "results", "result", "output", "root")
 )
 _LEFT_OUT = frozenset(("excluded", "dropped", "rejected", "omitted", "skipped", "removed", "not_recommended"))
-_PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _REMARKS = frozenset(("comment", "note", "notes"))
 _NESTED = re.compile(r"(\n(?:Rank \d{1,4}:|-) )\s{0,40}\n- ")
 """`<item rank="2"><title>`, `<item><title>`"""
@@ -266,6 +268,7 @@ def _content(text: str) -> str:
 
 
 _WRAPPED = 400
+"""Characters of a chat completion in which its `choices` begin."""
 _ESCAPED = ('\\"', "\\n", "\\u")
 _LEFTOVER = re.compile(r"\A\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
 """Signs of a template with which an answer begins."""
@@ -331,8 +334,8 @@ def _without_elements(text: str) -> str:
         if name in _LEFT_OUT:
             empty = tag[0].endswith("/>") or text.startswith(f"</{tag[2]}>", tag.end())
             return "\n" if tag[1] or empty else "\nExcluded:\n"
-        if name in _PLACES:
-            return "\n" if tag[1] else f"\nRank {_PLACES.index(name) + 1}: "
+        if name in ORDINALS:
+            return "\n" if tag[1] else f"\nRank {ORDINALS.index(name) + 1}: "
         if name in _REMARKS:
             return "\n" if tag[1] else "\nNote: "
         if name not in _LISTED:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from llmrank.answers.blocks import CARDINALS
-from llmrank.answers.normalise import SHORT, plain_text
+from llmrank.answers.normalise import EAST_ASIAN, SHORT, plain_text
 from llmrank.answers.outcome import TAKEN_BACK, TextFormat, answered, declines, is_refusal, looks_like_error, unparsed
 from llmrank.answers.title import without_titles
 from llmrank.types import Answer, Question, Response, Structured
@@ -45,11 +45,9 @@ _VALUES = {word: at for at, words in enumerate(_FOREIGN, 1) for word in words} |
 }
 _NUMBER = r"\d{1,6}(?:[.,]\d{1,3})?(?: ?½| 1/2)?"
 _END = r"(?!\w|%|[.,]\d|:\d)"
-_CJK = "\u3040-\u9fff\uac00-\ud7af"
-"""Scripts in which words are written without spaces, or with particles behind a number."""
-_ENDS_UNIT = rf"(?![^\W{_CJK}]|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
+_ENDS_UNIT = rf"(?![^\W{EAST_ASIAN}]|[钟鐘期の之间間後后半]| ?(?:이상|이하|以上|以下)|대(?![가-힣]))"
 _STARS = r"stars?|sterne?n?|étoiles?|estrell?as?|stelle|sterren|gwiazd\w{0,4}|звезд\w{0,2}|[★⭐🌟星点分점]|points?|pts"
-_DIGITS = rf"(?<![.,/])(?<![^\W{_CJK}])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分점]))"
+_DIGITS = rf"(?<![.,/])(?<![^\W{EAST_ASIAN}])(?P<value>{_RANGE_MARK}|[-−]?{_NUMBER})(?:{_END}|(?=[星点分점]))"
 _WORD = rf"\b(?P<value>(?:{'|'.join(_WORDS)})(?: and a half)?)\b"
 _ALONE = rf"\b(?P<word>(?:{'|'.join(_VALUES)})(?: and a half)?)(?!\w|(?<=[一二三四五])\B[^星点分점])"
 _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
@@ -151,7 +149,8 @@ _WORD_RANGE = re.compile(
 _WORDED = re.compile(rf"\b(?:give|say|rate|predict|expect)\b[^\d.!?\n]{{0,40}}?{_WORD}{_UNIT}", re.IGNORECASE)
 """`I'd give it two out of five`"""
 _NOTE = re.compile(
-    r"\b(?:przewiduję|prognozuję|прогнозирую|предполагаю|prévois|prédis|dirais|donnerait|erwarte|preveo|daría|prevedo|darei)\b[^.!?\n]{0,80}"
+    r"\b(?:przewiduję|prognozuję|прогнозирую|предполагаю|prévois|prédis|dirais|donnerait|erwarte|preveo|daría"
+    r"|prevedo|darei)\b[^.!?\n]{0,80}"
     rf"\b(?:note|nota|bewertung|puntuación|calificación|valutazione|voto) (?:de|von|di|da) {_EITHER_ALONE}{_UNIT}?",
     re.I,
 )

@@ -44,7 +44,8 @@ _BEGINS = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended|(?:will|would)_\w{{2,12}}|output|antwort|réponse|respuesta|resposta"
+    rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended|(?:will|would)_\w{{2,12}}"
+    rf"|output|antwort|réponse|respuesta|resposta"
     rf"|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
     rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}"
@@ -146,8 +147,9 @@ _OF_ANOTHER = re.compile(
 )
 """A question about something else: `Would they be bored?`"""
 _RECOMMENDS = re.compile(
-    r"\bi(?:['’]d| would|['’]ll| will| do)?(?P<not> not|n['’]t)?(?: (?:absolutely|definitely|certainly|highly|strongly"
-    r"|happily|still|not))? recommend (?:it|this|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!]|$)",
+    r"\bi(?:['’]d| would|['’]ll| will| do)?(?: (?:absolutely|definitely|certainly|still))?(?P<not> not|n['’]t)?"
+    r"(?: (?:absolutely|definitely|certainly|highly|strongly|happily|still))? recommend (?:it|this"
+    r"|that)(?: (?:movie|film|book|game|item|product|one|title))?(?=[.!]|$)",
     re.IGNORECASE,
 )
 """`… so I'd absolutely recommend it.`"""
@@ -272,7 +274,7 @@ def _verdicts(text: str) -> set[bool]:
             return {False}
         said = [*_RECOMMENDS.finditer(text[:_SAID])]
         if said and not any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in said):
-            return {"not" not in one[0].casefold() and "n't" not in one[0].replace("’", "'") for one in said}
+            return {one["not"] is None for one in said}
     if not found and (likely := {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)}):
         return likely
     if not found and len(said := [*_SAYS.finditer(text[:_SAID])]) == 1:

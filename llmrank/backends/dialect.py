@@ -60,16 +60,15 @@ AT_LEAST = re.compile(
     r"|of)) ?(?!1\b)(\d{1,3})\b",
     re.IGNORECASE,
 )
+"""The fewest tokens of an answer that an endpoint takes, as its refusal names them."""
 AT_MOST = re.compile(
     r"(?:max(?:imum)? allowed|at most|must be <=|less than or equal to|<=|between 0 and|maximum (?:value )?(?:of|is))"
     r"\D{0,20}?(\d{1,2})\b",
     re.IGNORECASE,
 )
-"""The least tokens of an answer that an endpoint takes, and the most log-probabilities, as a refusal names them."""
+"""The most log-probabilities that it returns, as its refusal names them."""
 MILDER = ("minimal", "low")
 """Efforts that may stand for none, where a refusal names them, least first."""
-
-
 TOKENS = ("max_tokens", "max_completion_tokens")
 """The names under which the most tokens of an answer are sent."""
 
@@ -268,10 +267,8 @@ def refused_parameter(message: str, param: str, code: str, sent: Collection[str]
         named = [name] if name in sent else []
     if not named:
         return None
-    refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(said)
-    refused = (
-        refused or (named[0] in TOKENS and AT_LEAST.search(said)) or (named[0] == "logprobs" and AT_MOST.search(said))
-    )
+    bound = AT_LEAST if named[0] in TOKENS else AT_MOST if named[0] == "logprobs" else None
+    refused = code.startswith(("unsupported", "unknown")) or REFUSED.search(said) or (bound and bound.search(said))
     if refused or (named[0] in ("system", "response_format", "reasoning_effort") and WRONG_VALUE.search(said)):
         return named[0]
     return None

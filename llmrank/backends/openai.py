@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
 from llmrank.backends.completion import at, cut_at, objects_at, read_completion, unreadable
-from llmrank.backends.dialect import TOP_LOGPROBS, Dialect
+from llmrank.backends.dialect import Dialect
 from llmrank.backends.endpoint import Address, Endpoint, Reply
 from llmrank.backends.refusals import RefusedError, UnsupportedError, refusal, with_inner_refusal
 from llmrank.backends.thinking import THINKING_TAIL, begins_with_reasoning, ends_in_thinking
@@ -81,7 +81,7 @@ class OpenAIBackend(BaseBackend):
         """vLLM: 128 labels, by token id. Others: labels among the 20 likeliest first tokens, by text, unless the
         endpoint has refused log-probabilities."""
         if self.dialect.is_vllm:
-            return Capabilities(LABEL_LIMIT if self._tokenizes else TOP_LOGPROBS)
+            return Capabilities(LABEL_LIMIT if self._tokenizes else self.dialect.most_logprobs)
         return Capabilities(0 if "logprobs" in self.dialect.left_out else self.dialect.most_logprobs)
 
     @property

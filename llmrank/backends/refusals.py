@@ -105,10 +105,10 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     its_own = f"{url} refuses this request ({status}): {said}"
     if status in (400, 403, 422) or (status == 500 and "unexpected keyword argument" in whole):
         names = set(sent) | {"system" for message in sent.get("messages", ()) if message["role"] in SYSTEM_ROLES}
-        name = refused_parameter(error_text(body.message, 1000), body.param[:200], body.code[:200], names)
+        name = refused_parameter(whole, body.param[:200], body.code[:200], names)
         # 403 is about the key, but for models that may not be asked for log-probabilities.
         if name == "logprobs" or (name and status != 403):
-            return UnsupportedError(name, error_text(body.message, 1000))
+            return UnsupportedError(name, whole)
     if status == 413 or ITS_OWN.search(f"{code} {said}") or (status == 429 and TOO_LARGE.search(said)):
         return BackendError(its_own)
     broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(whole) and not COMES_BACK.search(whole)
@@ -175,7 +175,7 @@ def wait_in(text: str) -> float | None:
     `Please try again in 1m30s`, Gemini's `Please retry in 4.07s` and `"retryDelay": "4s"`."""
     if (found := IN_WORDS.search(text)) is None:
         return None
-    parts: list[tuple[str, str]] = PART.findall(found[0])
+    parts: list[tuple[str, str]] = PART.findall(found[0].lower())
     return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 

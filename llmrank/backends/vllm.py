@@ -35,14 +35,7 @@ from llmrank.backends.thinking import (
     template_arguments,
     template_variables,
 )
-from llmrank.errors import (
-    BackendError,
-    EngineDiedError,
-    FatalBackendError,
-    InputError,
-    MissingError,
-    nearest,
-)
+from llmrank.errors import BackendError, EngineDiedError, FatalBackendError, InputError, MissingError, nearest
 from llmrank.progress import Say, open_stderr, sign_of_life, silent
 from llmrank.types import LABEL_LIMIT, Capabilities, Message, Request, Response, Thinking, Usage
 

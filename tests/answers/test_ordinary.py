@@ -416,7 +416,7 @@ def test_the_first_and_the_rest_of_an_object_are_one_ranking() -> None:
     question = Question(ASKED.items, tuple("ABCDE"))
     answer = read("permutation", '{"first": "C", "second": "A", "rest": ["E", "B", "D"]}', question)
     assert places(answer) == [3, 1, 5, 2, 4]
-    assert places(read("permutation", '{"second": "A", "first": "C", "rest": ["E"]}', question)) != [1, 3, 5]
+    assert places(read("permutation", '{"second": "A", "first": "C"}', question)) == [3, 1]
     assert read("permutation", '{"error": {"message": "busy", "tries": ["A", "B", "C"]}}', question).ranked == ()
 
 
@@ -514,7 +514,6 @@ def test_a_last_line_that_is_an_identifier_is_the_choice() -> None:
 
 def test_a_name_in_characters_before_the_title_is_its_translation() -> None:
     assert places(read("titles", "1. 盗火线 Heat (1995)\n2. Fargo (1996) 冰血暴", ASKED)) == [1, 2]
-    assert places(read("titles", "我的推荐：首先是3，其次是5，然后是4，最后是2", numbered(5))) != [3]
     assert places(read("permutation", "首先是3，其次是5，然后是4，最后是2", numbered(5))) == [3, 5, 4, 2]
 
 

@@ -103,6 +103,7 @@ def test_the_forms_of_retry_after(headers: dict[str, str], seconds: float | None
         ("Rate limit reached for m … Please try again in 1m30s. Visit …", 90.0),
         ("Please try again in 320ms", 0.32),
         ("try again in 2 minutes", 120.0),
+        ("Retry in 30 Seconds", 30.0),
         ("try again in a moment", None),
         ("retry in 3 steps", None),
         ("", None),

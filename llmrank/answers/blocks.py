@@ -30,10 +30,11 @@ class Notation(NamedTuple):
 
 _DRESS = r"[*_#\s>~]*+"
 CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_RANK_WORD = (
-    r"rank|ranked|ranking|position|place|top|pick|choice|platz|rang|puesto|posición|lugar|posto|posizione|posição|место"
-    r"|plaats|miejsce|sıra|順位|名次|第"
+ITS_RANK_WORD = (
+    r"rank(?:ed)?|position|place|platz|rang|puesto|posición|lugar|posto|posizione|posição|место|plaats|miejsce|sıra"
 )
+"""What a rank is called, before its entry and behind it."""
+_RANK_WORD = rf"{ITS_RANK_WORD}|ranking|top|pick|choice|順位|名次|第"
 _NUMBER_STARTS = frozenset(("nu", "nr", "no", "Nu", "Nr", "No"))
 
 NOTATIONS = (

@@ -17,6 +17,7 @@ from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option"
+    r"|(?:pick|choose|name|keep|recommend) (?:just |only )?one(?: \w+)?"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|ich (?:würde|empfehle|wähle|nehme)"
@@ -173,7 +174,8 @@ class Choice(TextFormat):
         if not named and (at := _called_title(text, index)) is not None:
             named = {at: "normalised"}
         if len(named) != 1:
-            return unparsed(response, text, "ambiguous" if named else "no_candidate_named", repairs)
+            unclear = named or repairs["ambiguous"]
+            return unparsed(response, text, "ambiguous" if unclear else "no_candidate_named", repairs)
         at, stage = named.popitem()
         ranked = (question.items[at].item_id,)
         return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={stage: 1})
@@ -231,11 +233,13 @@ def _called_title(text: str, index: TitleIndex) -> int | None:
 
 _SENTENCE = re.compile(r"(?<=[.!?]) |, (?=so\b|and\b|but\b)|\n")
 _CALLS = re.compile(
-    r"\b(?:my (?:pick|choice)|recommend|go (?:with|for)|it['’]s|it is|answer is|best (?:choice|pick|fit|option))\b",
+    r"\b(?:my (?:pick|choice)|recommend|(?:pick|choose|name) (?:just |only )?one"
+    r"|go (?:with|for)|it['’]s|it is|answer is|best (?:choice|pick|fit|option))\b",
     re.IGNORECASE,
 )
 _NOT_CALLED = re.compile(
-    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid|skip|worst|least|worse|unless|if|or|instead|than)\b|\?",
+    r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid|skip|worst|least|worse|unless"
+    r"|if(?! i ha(?:d|ve) to)|or|instead|than)\b|\?",
     re.IGNORECASE,
 )
 _LAST_SIGNS = 1000

@@ -19,6 +19,7 @@ from llmrank.answers.phrases import (
     BEST_FIRST,
     BEST_TO_WORST,
     COUNTDOWN,
+    NOT_THIS_WAY,
     WORST_FIRST,
     grade,
     last_line,
@@ -192,7 +193,8 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
 
     It is empty where there is none, and `ambiguous` where two could be it.
     """
-    said = _beside(listings, text)  # before listings are joined: what they hold is not said beside them
+    # Before listings are joined: what they hold is not said beside them.
+    said = NOT_THIS_WAY.sub(" ", _beside(listings, text))
     listing = _chosen(listings, owed)
     asks = doubt.ASKS.search(said) or doubt.ASKS.search(text[:_QUESTION])
     if listing is None or (asks and [*listing.named] == sorted(listing.named)):
@@ -202,9 +204,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     borne_out = True in doubt.of_the_ends(listing, text)
     if listing.scored and doubt.LOWER_IS_BETTER.search(said):
         listing.mentions.reverse()
-    worst_first = WORST_FIRST.search(said)
-    denied = worst_first is not None and said[: worst_first.start()].rstrip().endswith(("not", "not from"))
-    if not listing.ordered and worst_first and not denied and BEST_FIRST.search(said):
+    if not listing.ordered and WORST_FIRST.search(said) and BEST_FIRST.search(said):
         listing.ambiguous = True  # in descending order, from worst to best
     if listing.counted_down and BEST_TO_WORST.search(said):
         listing.ambiguous = True  # the words say that the first is the best, the numbers that the last is
@@ -459,7 +459,9 @@ def _label_of(group: _Group) -> str:
 
 
 _ALTERNATIVE = re.compile(
-    r"\W*(?:if|should) (?:they|you|he|she|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest))\b",
+    r"\W*(?:if|should) (?:they|you|he|she|(?:the|this) (?:user|player|reader|viewer|customer|listener|guest))\b"
+    r"|\W*(?:wie liever|als (?:je|u|ze)|wer lieber|falls (?:sie|du|der)|si (?:vous|tu|l['’]utilisateur|prefier\w+)"
+    r"|se (?:prefer\w+|você|o usuário|l['’]utente))\b",
     re.IGNORECASE,
 )
 """`If they play with friends instead:` announces another ranking for another case."""

@@ -209,7 +209,7 @@ def of_the_order(intro: str, said: str, after: str, *, by_scores: bool) -> bool:
         or bool(_unordered(last))
         or (_FROM_TO.match(last) is not None and not (WORST_FIRST.search(last) or BEST_FIRST.search(last)))
         or (_WORST_BESIDE.search(last) is not None and BEST_TO_WORST.search(last) is None)
-        or _GROUPED.search(said) is not None
+        or (_GROUPED.search(said) is not None and meaning(last) != "final")
         or len({*_CONDITIONS.findall(said)}) > 1
         or (by_scores and _MAY_BE_LOWER.search(said) is not None and LOWER_IS_BETTER.search(said) is None)
         or any(_CHANGES.search(line[:400]) or _EVEN.search(line[:400]) for line in after.split("\n"))

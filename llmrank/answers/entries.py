@@ -14,14 +14,14 @@ from dataclasses import replace
 from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
-from llmrank.answers.blocks import ORDINALS, Block, Line, marker, word_set
+from llmrank.answers.blocks import ITS_RANK_WORD, ORDINALS, Block, Line, marker, word_set
 from llmrank.answers.choosing import PARENTHESIS, gather
 from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex
 from llmrank.answers.normalise import EAST_ASIAN
 from llmrank.answers.outcome import TAKEN_BACK
 from llmrank.answers.phrases import grade, is_tier, meaning
-from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts_down, directed, falls
+from llmrank.answers.ranks import ITS_RANK, are_scores, by_number, counts, counts_down, directed, falls
 from llmrank.answers.title import SMALL_WORDS
 
 Mentions = list[Mention]
@@ -117,7 +117,7 @@ _COLON = re.compile(r":[*_]{0,3} ")
 _TRAILING_ORDINAL = re.compile(r" (?:first|second|third|next|last|too|as well|afterwards)[.!]?$")
 _SCORED = re.compile(
     r"(?:[:=–—|-] ?|\(|\[(?=[A-Za-z])|→ ?)"
-    r"(?:[Ss]core|[Rr]ating|[Rr]elevance|[Rr]ank(?:ed)?|[Pp]osition|[Pp]lace)?[ :#]{0,3}"
+    rf"(?i:score|rating|relevance|{ITS_RANK_WORD})?[ :#]{{0,3}}"
     r"(?P<value>-?\d{1,3}(?:[.,]\d{1,6})? ?(?:%|/ ?\d{1,3}|out of \d{1,3})?)(?:st|nd|rd|th)?"
     r"(?: ?(?:points?|pts|stars?|place))?[)\]*_.]{0,4}$"
     r"|(?P<stars>[★⭐🌟🔥❤👍]{1,10})☆{0,10}$"
@@ -131,7 +131,7 @@ _ASIDE = re.compile(
 _AUTHOR = re.compile(r" (?:by|directed by) [A-Z][\w.]* ?(?:(?:d[aeiu]|del|du|la|le|v[ao]n|der|den) ){0,2}[\w.]*[A-Z]")
 _NOTE = re.compile(r" \[[^\[\]\d]{1,40}\]$")
 _PLACE = re.compile(r"\d{1,3}(?:st|nd|rd|th)(?: place)?", re.I)
-_SAYS_RANK = re.compile(r"\b(?:rank(?:ed)?|position|place)\b|\d(?:st|nd|rd|th)\b", re.I)
+_SAYS_RANK = re.compile(rf"\b(?:{ITS_RANK_WORD})\b|\d(?:st|nd|rd|th)\b", re.I)
 _TRANSLATED = re.compile(
     r"(?P<outside>[^()/\n]{1,200}) ?\((?!(?:18|19|20)\d\d\b)"
     r"(?P<inside>[^()\n]{1,200}(?:\([^()\n]{1,200}\)[^()\n]{0,200}){0,3})\)"
@@ -237,7 +237,18 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         elif len(values) == len(entries) and not whole and not as_shown:
             directed(listing, values, first.kind == "rank")
             listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
+            listing.ambiguous |= counts([*map(str, values)]) and _rise([line.body for line in entries])
     return listing
+
+
+def _rise(bodies: Sequence[str]) -> bool:
+    """Return whether scores out of ten or of a hundred rise from entry to entry (`Heat - 2/10`, `Fargo - 4/10`)."""
+    found = [_SCORED.search(body[-40:]) for body in bodies]
+    values = [one["value"] for one in found if one and one["value"] and _OUT_OF.search(one["value"])]
+    return 2 < len(values) == len(bodies) and not counts(values) and by_number(values, "rank") == [*range(len(values))]
+
+
+_OUT_OF = re.compile(r"/ ?100?$|%$")
 
 
 def _are_as_shown(values: list[int], mentions: Mentions) -> bool:
@@ -616,7 +627,7 @@ def _quoted(body: str, index: TitleIndex) -> Mentions | None:
     first = _FIRST_QUOTE.search(body)
     start, end = first.end() if first else 0, len(body)
     last = max(body.rfind(quote) for quote in _QUOTES)
-    if last > start and _is_remark(body[last + 1 :]):
+    if last > start and (_is_remark(body[last + 1 :]) or _EAST_ASIAN.match(body, last + 1)):  # "A", "B"の順に
         end = last
     pieces = (piece.strip(" ,;[]") for piece in _BETWEEN_QUOTES.split(body[start:end]))
     return [_mention(piece, index) for piece in pieces if any(map(str.isalnum, piece))]

@@ -69,7 +69,8 @@ def _named(name: str, line: int, question: Question, numbers: bool) -> list[Ment
     identifiers, index = Identifiers.of(question), title_index(question.items)
     if question.identifiers or not index.exact(name):
         words = name.split()
-        last = words[-1].strip("#[]()") if 0 < len(words) < 3 else name
+        titled = len(words) > 1 and index.exact(name)  # Portal 2
+        last = words[-1].strip("#[]()") if 0 < len(words) < 3 and not titled else name
         if numbers and ((at := identifiers.find(name)) is not None or (at := identifiers.find(last)) is not None):
             return [Mention(name, Match((at,), "identifier"), line)]
         if ids := [at for at, item in enumerate(question.items) if item.item_id == name]:

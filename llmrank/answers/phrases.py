@@ -235,6 +235,12 @@ BEST_FIRST = re.compile(
     r"|降序|由高到低|从高到低|高い順",
     re.IGNORECASE,
 )
+NOT_THIS_WAY = re.compile(
+    r"[(,]? ?\b(?:(?:and|et|und|y|e|en) )?(?:not|non(?: pas)?|nicht|no|não|niet|instead of|rather than)"
+    rf"(?: (?:from|du|de|vom?n?|dal|van))? (?:{_WORST_TO_BEST}|{_BEST_TO_WORST})\)?",
+    re.IGNORECASE,
+)
+"""The direction that a list has not: `from best to worst (and not from worst to best)`."""
 
 
 _GRADES = (

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from llmrank.answers.blocks import CARDINALS, ORDINALS, Block, head_role
+from llmrank.answers.blocks import CARDINALS, ITS_RANK_WORD, ORDINALS, Block, head_role
 from llmrank.answers.listing import Listing, Mention, is_as_shown
 
-ITS_RANK = re.compile(r"[-–—:=(,] ?(?:rank(?:ed)?|position|place)[ :#]{0,2}(?P<rank>\d{1,3})\W{0,3}$", re.IGNORECASE)
+ITS_RANK = re.compile(rf"[-–—:=(,] ?(?:{ITS_RANK_WORD})[ :#]{{0,2}}(?P<rank>\d{{1,3}})\W{{0,3}}$", re.IGNORECASE)
 """What stands behind an entry that is given its rank: `1. Heat - rank 3`."""
 
 
@@ -128,9 +128,10 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         return _undecided((columns[one], columns[other]), (named[one], named[other]), is_map)
     if not is_map and not any(role == "item" for role in roles) and _disagree([named[at] for at in fit]):
         return Listing([found[0] for found in named[item] if found], ambiguous=True)
-    unnamed = is_map and not any(roles) and not re.search("rank|score", block.header[1])
+    unnamed = is_map and not any(roles) and not re.search("ranks|score", block.header[1])
     if unnamed and len(fit) == 2 and counts(columns[0]) and _are_others(columns[1], named):
-        return Listing([found[0] for found in named[1]], ambiguous=True)  # {"1": 7, "2": 6}: scores, or items
+        by_rank = _RANKING.search(block.header[1]) is not None  # else {"1": 7, "2": 6}: scores, or items
+        return Listing([found[0] for found in named[1]], ambiguous=not by_rank)
     others = [at for at in range(width) if at != item]
     order: list[int] | None = [*range(len(rows))]
     by_scores = False
@@ -163,6 +164,10 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
         order = None  # "chance_of_giving_up": 0.72
     mentions = [one for at in order or () for one in named[item][at][:1]]
     return Listing(mentions, ordered=order != [*range(len(rows))], scored=by_scores, ambiguous=order is None)
+
+
+_RANKING = re.compile(r"\b(?:rank(?:ing|ed)|order(?:ed|ing)?|sorted)", re.IGNORECASE)
+"""The name of a map from ranks to items: `{"ranking": {"1": 7, "2": 6}}`."""
 
 
 def _are_others(values: Sequence[str], named: Sequence[Sequence[list[Mention]]]) -> bool:

@@ -385,6 +385,10 @@ class BatchBackend(WrappedBackend):
 
         async def download() -> None:
             reply = await self._direct.endpoint.download(f"files/{quote(file_id, safe='')}/content", path)
+            if reply is not None and reply.status in (404, 410):
+                hint = f"use the key of the batch; or, if the file has expired, delete {batch.folder} to ask again"
+                problem = f"{self.identity['base_url']} has no file {one_line(file_id, 60)} ({reply.status})"
+                raise FatalBackendError(f"{problem}, in which the answers of {_name(batch)} are\n  hint: {hint}")
             if reply is not None:
                 await self._object(batch, reply)
                 raise unreadable(f"{self.identity['base_url']} did not send the file {one_line(file_id, 60)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -18,8 +19,8 @@ from typing import Any, TypeVar
 from llmrank.backends.base import Ask, BaseBackend, single_token
 from llmrank.backends.completion import at, cut_at, objects_at, read_completion, unreadable
 from llmrank.backends.dialect import Dialect
-from llmrank.backends.endpoint import Address, Endpoint, Reply
-from llmrank.backends.refusals import RefusedError, UnsupportedError, refusal, with_inner_refusal
+from llmrank.backends.endpoint import Address, Endpoint, Reply, error_text
+from llmrank.backends.refusals import ErrorBody, RefusedError, UnsupportedError, refusal, with_inner_refusal
 from llmrank.backends.thinking import THINKING_TAIL, begins_with_reasoning, ends_in_thinking
 from llmrank.errors import (
     BackendError,
@@ -45,6 +46,10 @@ TRUST = (
 """What helps where a certificate is not trusted."""
 GREETING_SECONDS = 60.0
 """How long an endpoint may take to list its models."""
+LOADING = re.compile(r"\bloading\b|\bstarting\b|\bwarming\b|\bnot (?:yet )?ready\b", re.IGNORECASE)
+"""Words of a 503 that a server sends before its model is ready (llama.cpp: `Loading model`)."""
+LOADING_SECONDS, LOADING_PAUSE = 900.0, 1.0
+"""How long a model may take to load, and how long is waited before it is asked again."""
 PROBE = Request((Message("user", "Answer with A or B."),), Sampling(max_tokens=1), labels=("A", "B"))
 """Shows whether an endpoint answers at all, and whether it returns log-probabilities."""
 FEW_REFUSALS = 5
@@ -184,7 +189,16 @@ class OpenAIBackend(BaseBackend):
             self.dialect.leave_out("logprobs", "returns no")
 
     async def _ask_for_models(self, seconds: float) -> Reply:
+        """Return the reply in which the models are listed, once the server has loaded its own."""
+        until, told = time.monotonic() + LOADING_SECONDS, False
         reply = await self.endpoint.call("GET", "models", timeout=seconds)
+        while reply.status == 503 and LOADING.search(reply.text) and time.monotonic() < until:
+            if not told:
+                said = error_text(ErrorBody.read(reply.body, reply.text).message, 80)
+                self._say(f"waiting for {self._url}, whose model is not loaded yet ({said})")
+                told = True
+            await asyncio.sleep(LOADING_PAUSE)
+            reply = await self.endpoint.call("GET", "models", timeout=seconds)
         if reply.status in (401, 429) or reply.status >= 500:
             raise await self._refusal(reply, {})
         return reply

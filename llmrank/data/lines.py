@@ -16,6 +16,7 @@ from typing import IO
 from llmrank.errors import InputError
 
 GZIP, PARQUET, BYTE_ORDER_MARK = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BUFFER = 1 << 16
 """Bytes read at a time: a row with its candidates is about as long as the usual 8 KiB."""
 MOST_LEVELS = 32
@@ -40,7 +41,8 @@ def open_binary(path: Path) -> Generator[IO[bytes]]:
 def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that are not blank, with their numbers and without a byte order mark.
 
-    Raises InputError: there is no such file; it is Parquet, or gzipped without saying so in its name; it is cut off.
+    Raises InputError: there is no such file; it is Parquet, or in UTF-16, or gzipped without saying so in its name; it
+    is cut off.
     """
     if not path.is_file():
         raise InputError("there is no such file", path=path, hint="check the name")
@@ -53,6 +55,9 @@ def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     raise InputError("this is a Parquet file", path=path, hint=hint)
                 if content.startswith(GZIP):
                     raise InputError("this is a gzip file", path=path, hint=f"name it {path.name}.gz")
+                if content.startswith(UTF_16):
+                    hint = "save it as UTF-8, for example with iconv -f UTF-16 -t UTF-8"
+                    raise InputError("this is a text in UTF-16", path=path, hint=hint)
                 content = content.removeprefix(BYTE_ORDER_MARK)
             if content.strip():
                 yield line, content
@@ -64,8 +69,7 @@ def decoded(content: bytes, path: Path | str, line: int) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         problem = f"not in UTF-8: byte 0x{content[error.start]:02x} at place {error.start + 1} of the line"
-        wide = line == 1 and content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        hint = f"save it as UTF-8, for example with iconv -f {'UTF-16' if wide else 'LATIN1'} -t UTF-8"
+        hint = "save it as UTF-8, for example with iconv -f LATIN1 -t UTF-8"
         raise InputError(problem, path=path, line=line, hint=hint) from None
 
 

@@ -403,13 +403,14 @@ def split_genres(text: str) -> str | None:
 
 def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quoted: bool) -> Table:
     usual = "," if path.name.lower().removesuffix(".gz").endswith(".csv") else "\t"
+    above = 0
     if names:
         header, delimiter = list(names), delimiter or usual
     else:
-        header, delimiter = _header(path, delimiter, usual, quoted)
+        header, delimiter, above = _header(path, delimiter, usual, quoted)
     data = pv.read_csv(
         path,
-        read_options=pv.ReadOptions(column_names=header, skip_rows=0 if names else 1, use_threads=False),
+        read_options=pv.ReadOptions(column_names=header, skip_rows=above, use_threads=False),
         parse_options=pv.ParseOptions(
             delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
         ),
@@ -420,14 +421,15 @@ def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quo
             strings_can_be_null=True,
         ),
     )
-    return Table(path, data, _lines(path, len(data), delimiter, quoted=quoted, headed=not names))
+    return Table(path, data, _lines(path, len(data), delimiter, quoted=quoted, above=above))
 
 
-def _lines(path: Path, rows: int, delimiter: str, *, quoted: bool, headed: bool) -> Lines:
-    """Return the line on which each row begins: not its number where lines are blank, or values have several."""
-    usual = range(2, sys.maxsize) if headed else FROM_ONE
+def _lines(path: Path, rows: int, delimiter: str, *, quoted: bool, above: int) -> Lines:
+    """Return the line on which each row begins, of which so many lines stand above the first: not its number where
+    lines are blank, or values have several."""
+    usual = range(above + 1, sys.maxsize)
     with open_binary(path) as file:
-        if sum(1 for _ in file) == rows + headed:
+        if sum(1 for _ in file) == rows + above:
             return usual
     starts, end = list[int](), 0
     with open_binary(path) as file, suppress(csv.Error):
@@ -436,23 +438,31 @@ def _lines(path: Path, rows: int, delimiter: str, *, quoted: bool, headed: bool)
         for fields in reader:
             starts += [end + 1] if fields else []
             end = reader.line_num
-    return np.array(starts[headed:]) if len(starts) == rows + headed else usual
+    return np.array(starts[above:]) if len(starts) == rows + above else usual
 
 
 def _quoting(quoted: bool) -> Literal[0, 3]:
     return csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
 
 
-def _header(path: Path, delimiter: str, usual: str, quoted: bool) -> tuple[list[str], str]:
-    """Return the names of the columns, and what separates them: where nothing is said, what the first line has."""
-    number, content = next(byte_lines(path), (2, b""))
-    if number > 1:
-        raise InputError("the file is empty, or begins with an empty line", path=path, line=1, hint="give it a header")
-    line = re.split(r"[\r\n]", decoded(content, path, 1), maxsplit=1)[0]
+def _header(path: Path, delimiter: str, usual: str, quoted: bool) -> tuple[list[str], str, int]:
+    """Return the names of the columns, what separates them, and the number of their line.
+
+    Where nothing is said, what separates is what that line has; a first line `sep=;`, as for Excel, says it.
+    """
+    lines, expected = byte_lines(path), 1
+    number, content = next(lines, (0, b""))
+    if number == 1 and (said := re.fullmatch(rb'"?sep=([,;\t|])"?\s*', content, re.IGNORECASE)):
+        delimiter, expected = said[1].decode(), 2
+        number, content = next(lines, (0, b""))
+    if number != expected:
+        problem = "the file is empty, or begins with an empty line"
+        raise InputError(problem, path=path, line=expected, hint="give it a header")
+    line = re.split(r"[\r\n]", decoded(content, path, number), maxsplit=1)[0]
     delimiter = delimiter or next((mark for mark in (usual, *",;\t|") if mark in line), usual)
     names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter, quoting=_quoting(quoted)))]
-    refuse_same_names(names, path, line=1)
-    return names, delimiter
+    refuse_same_names(names, path, line=number)
+    return names, delimiter, number
 
 
 def refuse_same_names(names: Sequence[str], path: Path | str, line: int | None = None) -> None:

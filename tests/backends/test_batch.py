@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -185,6 +186,17 @@ async def test_passing_faults_on_the_way_are_waited_out(tmp_path: Path) -> None:
         again = [replace(question, repeat=1) for question in QUESTIONS]
         assert all(isinstance(one, Response) for one in await ask(backend, again))
         assert len(server.batches) == 2 and not server.refuses_once and not server.cuts
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_file_that_the_endpoint_has_deleted_is_said_to_be_gone(tmp_path: Path, status: int) -> None:
+    async with BatchServer() as server, backend_at(server, tmp_path / "s.sqlite") as backend:
+        server.refuses_once = {"download": status}
+        responses = await ask(backend, QUESTIONS)
+        assert isinstance(responses[1], FatalBackendError)
+        assert re.search(rf"has no file \S+ \({status}\), in which the answers of batch .*\n  hint:", str(responses[1]))
+        # Nothing is paid twice: the same command looks for the file again.
+        assert waiting_requests(tmp_path / "s.sqlite", backend.identity) == len(QUESTIONS) - 1
 
 
 async def test_the_same_question_twice_is_one_line(tmp_path: Path) -> None:

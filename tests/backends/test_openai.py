@@ -536,6 +536,22 @@ async def test_what_are_no_tokens_of_a_prompt_is_left(strings: object) -> None:
         await backend.close()
 
 
+async def test_a_server_that_still_loads_its_model_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmrank.backends.openai.LOADING_PAUSE", 0.01)
+    said: list[str] = []
+    loading = Step(503, body=json.dumps({"error": {"code": 503, "message": "Loading model"}}))
+    async with ScriptedServer(models=loading) as server:
+        opening = asyncio.create_task(open_openai(server.base_url, MODEL, api_key=KEY, say=said.append))
+        async with asyncio.timeout(30):
+            while not said:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert not opening.done()
+        server.models = Step(body=json.dumps({"data": [{"id": MODEL}]}))
+        await (await opening).close()
+        assert said == [f"waiting for {server.base_url}, whose model is not loaded yet (Loading model)"]
+
+
 async def test_a_tokenizer_that_stays_away_is_told() -> None:
     said: list[str] = []
     async with Tokenizing(models=VLLM) as server:

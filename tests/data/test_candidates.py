@@ -230,7 +230,7 @@ def test_junk_is_refused_and_nothing_but_refused(junk: bytes | dict[str, Any], t
         (b'{"user_id": "\\ud83d"}', "write the character itself, or both halves"),
         (b'["42"]', "no JSON object"),
         ('{"user_id": "Amélie"}'.encode("latin-1"), "byte 0xe9 at place 16"),
-        ('{"user_id": "42"}'.encode("utf-16"), "byte 0xff at place 1"),
+        (b'{"user_id": "\xff"}', "byte 0xff at place 14"),
     ],
 )
 def test_a_line_that_is_no_json_in_utf_8_is_named(line: bytes, says: str, tmp_path: Path) -> None:
@@ -380,6 +380,7 @@ def test_a_file_that_changes_after_it_was_checked_is_not_read_on(tmp_path: Path)
     [
         ("a.jsonl", b"PAR1\x15\x04\xe9", "this is a Parquet file"),
         ("a.jsonl", b"\x1f\x8b\x08\x00", "this is a gzip file"),
+        ("a.jsonl", '{"user_id": 1}'.encode("utf-16"), "in UTF-16"),
         ("a.jsonl", b"[\n{}]", "JSON array"),
         ("a.jsonl", b'{\n  "user_id": 1\n}', "on several lines"),
         ("a.jsonl", b"user_id,item_id,score\n1,2,0.5\n", "llmrank convert"),

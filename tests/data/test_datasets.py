@@ -208,6 +208,22 @@ def test_tables_of_other_programs_read_like_csv(mark: str, ends: str, tmp_path: 
     assert load_dataset(str(other)).sha256 == usual.sha256
 
 
+@pytest.mark.parametrize("said", ["sep=;\r\n", '"sep=;"\n'])
+def test_the_separator_that_excel_is_told_of_is_no_header(said: str, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        items__csv=f"{said}item_id;title\n1;Heat, the film\n2;Cube\n",
+        events__csv="user_id,item_id\nu,1\nu,2\n",
+    )
+    assert [item.title for item in load_dataset(str(tmp_path)).items] == ["Heat, the film", "Cube"]
+    write(tmp_path, items__csv=f"{said}item_id;title\n1;Heat\n1;Cube\n")
+    with pytest.raises(InputError, match=r"items\.csv, line 4, .*listed twice \(first on line 3\)"):
+        load_dataset(str(tmp_path))
+    write(tmp_path, items__csv=said)
+    with pytest.raises(InputError, match=r"items\.csv, line 2: the file is empty"):
+        load_dataset(str(tmp_path))
+
+
 def test_the_index_that_pandas_writes_is_no_attribute(tmp_path: Path) -> None:
     events = ",user_id,item_id\n0,u,1\n1,u,2\n"
     dataset = load_dataset(str(write(tmp_path, items__csv=",item_id,title\n0,1,A\n1,2,B\n", events__csv=events)))
@@ -482,7 +498,7 @@ def test_the_wrong_encoding_is_found(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"items\.csv, line 5: not in UTF-8: byte 0xe9 at place 5 .*\n  hint: .*iconv"):
         load_dataset(str(tmp_path))
     (tmp_path / "items.csv").write_bytes(ITEMS.encode("utf-16"))
-    with pytest.raises(InputError, match=r"line 1: not in UTF-8: .*\n  hint: .*UTF-16"):
+    with pytest.raises(InputError, match=r"items\.csv: this is a text in UTF-16\n  hint: .*iconv -f UTF-16"):
         load_dataset(str(tmp_path))
 
 

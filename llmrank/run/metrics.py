@@ -218,7 +218,17 @@ class Metrics:
             ]
         if unread := self.cases - self.answered_cases:
             sentences.append(f"{unread} of {self.cases} Cases have no readable answer; they count as worst.")
+            cut = self.reasons.get("unparsed: truncated", 0)
+            if 2 * cut > unread:
+                sentences.append(self._why_cut_off(cut))
         return sentences
+
+    def _why_cut_off(self, cut: int) -> str:
+        """Return what to do about so many answers that end at the limit of their tokens and rank nothing."""
+        why, then = "before they rank anything", ""
+        if 2 * self.usage.reasoning_tokens > self.usage.completion_tokens:
+            why, then = "while the model still reasons", ', or switch the reasoning off (thinking="off")'
+        return f"{cut} answers reach the limit of tokens {why}: raise it with --max-tokens (max_tokens=){then}."
 
     def table(self) -> TextTable:
         """Return the numbers as a table to publish: a row per measure; after four columns, one for each baseline.

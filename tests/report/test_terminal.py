@@ -94,6 +94,17 @@ def test_the_verdict_names_what_is_better_and_what_is_not_known() -> None:
     assert replace(NUMBERS, headline=None, answered_cases=40).verdict() == []
 
 
+def test_the_verdict_says_what_to_do_about_answers_that_are_cut_off() -> None:
+    few = replace(NUMBERS, reasons={"unparsed: empty": 13, "unparsed: truncated": 11})
+    assert few.verdict() == NUMBERS.verdict()
+    cut = replace(NUMBERS, reasons={"unparsed: truncated": 13, "unparsed: empty": 11})
+    assert cut.verdict()[-1] == (
+        "13 answers reach the limit of tokens before they rank anything: raise it with --max-tokens (max_tokens=)."
+    )
+    reasoned = replace(cut, usage=replace(cut.usage, completion_tokens=100, reasoning_tokens=90))
+    assert reasoned.verdict()[-1].endswith('(max_tokens=), or switch the reasoning off (thinking="off").')
+
+
 def test_what_must_stand_beside_the_numbers() -> None:
     lines = printed(show_metrics(NUMBERS, title="palr", calls="3 made now", paid="0.01 EUR"), 120)
     text = " ".join(" ".join(lines).split())

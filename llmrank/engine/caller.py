@@ -96,6 +96,10 @@ class Caller:
         answered = iter([await left[0]] if len(left) == 1 else await self._together(left))
         return [found[one.key] if one.key in found else next(answered) for one in prepared]
 
+    def fault_of(self, asker: object) -> str:
+        """Return what the calls of a Case (the task that asks for it) met last, where they are to be sent again."""
+        return self._retries.fault_of(asker)
+
     @property
     def halted(self) -> bool:
         """Whether no further call begins."""

@@ -120,7 +120,8 @@ async def rank_case(
     """Return the Case's Ranking; the ranker sees it arranged and, unless it is the oracle, without its truth.
 
     `deadline` is how many seconds all calls of the Case may take together; None: any time. When it passes, open calls
-    are cancelled and the Ranking is the recall order with outcome `error` and reason `deadline`.
+    are cancelled and the Ranking is the recall order with outcome `error` and reason `deadline`, behind it the fault
+    after which a call waited to be sent again.
     """
     started = time.monotonic()
     case = with_recall_order(case, ranker)
@@ -141,7 +142,8 @@ async def rank_case(
     except TimeoutError:
         if not timer.expired():
             raise
-        ranking = not_ranked(case, "deadline")
+        fault = caller.fault_of(asyncio.current_task())
+        ranking = not_ranked(case, f"deadline: {fault}" if fault else "deadline")
     seconds = time.monotonic() - started
     return CaseResult(case, complete_with_recall_order(case, ranking), tuple(exchanges), seconds, distinct_share(asked))
 

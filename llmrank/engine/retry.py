@@ -84,7 +84,8 @@ class Retries:
     answers: int = 0
     """Calls that were answered."""
     _answered_at: float = -inf
-    _failing: set[object] = field(default_factory=set[object])
+    _failing: dict[object, TransientError] = field(default_factory=dict[object, TransientError])
+    """The Cases that failed since anybody was answered, with what they met last."""
     _told: bool = False
 
     def answered(self) -> None:
@@ -94,6 +95,10 @@ class Retries:
         if self._failing:
             self._failing.clear()
             self._told = False
+
+    def fault_of(self, asker: object) -> str:
+        """Return what a Case that waits for another try met last, in one line; "" where it met nothing."""
+        return " ".join(str(self._failing.get(asker, "")).split())
 
     def wait(self, tries: Tries, fault: TransientError) -> float | None:
         """Return the seconds after which the call is to be sent again, beside what the endpoint makes all calls wait;
@@ -105,7 +110,7 @@ class Retries:
             tries.faults -= tries.faults if tries.outage else tries.common
             tries.outage, tries.common = False, 0
         if len(self._failing) < MOST_FAILING:
-            self._failing.add(tries.asker)
+            self._failing[tries.asker] = fault
         if fault.throttled:
             tries.refusals = tries.refusals + 1 if alone else 0
         else:

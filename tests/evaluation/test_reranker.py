@@ -106,6 +106,13 @@ def test_a_deadline_that_passes_gives_the_recall_order() -> None:
         assert "deadline" in ranking.reason
 
 
+def test_a_passed_deadline_names_the_fault_that_was_waited_for() -> None:
+    with serving(ScriptedServer(refused(503, "overloaded"))) as server, reranker(server, deadline=0.4) as ranks:
+        ranking = ranks.rank(["Heat"], FILMS)
+    assert ranking.order == tuple(FILMS)
+    assert ranking.reason.startswith("deadline: ") and "answered 503: overloaded" in ranking.reason
+
+
 def test_a_store_that_is_locked_holds_nobody_up(tmp_path: Path) -> None:
     store = tmp_path / "answers.sqlite"
     with serving(ScriptedServer(answer=backwards)) as server, reranker(server, deadline=0.2, store=store) as ranks:

@@ -66,6 +66,8 @@ _NOUN = re.compile(
     re.IGNORECASE,
 )
 """`I would take product 4, as two of their …`: of several numbers, the one behind a noun is an identifier."""
+_LOOKED_AT = 4000
+"""Characters of an answer in which titles are looked for."""
 _STANDS_FOR = re.compile(
     r"[\s,*_\"”]*(?:[(\[=:–—-]|\b(?:i\.e\.|that is|which is|namely)),? ?(?:the )?(?:(?:option|movie|film|title|item"
     r"|product|passage|candidate|answer) )?[\W_]{0,4}$",
@@ -131,9 +133,10 @@ class Choice(TextFormat):
         if (titled := index.exact(text.strip(" .*_\"'"))) and len(titled.positions) == 1 and " " in text.strip():
             ranked = (question.items[titled.positions[0]].item_id,)  # A Game of Thrones, which is no A
             return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={titled.stage: 1})
+        by_title = not question.identifiers and bool(index.named_in(text[:_LOOKED_AT]))  # no identifier was shown
         every = [
             word
-            for word in _identifiers_in(text, identifiers)
+            for word in ([] if by_title else _identifiers_in(text, identifiers))
             if not _is_in_title(word, text, index) and not _is_count(word, text)
         ]
         small = [*_SMALL_IN_BRACKETS.finditer(text)]
@@ -171,7 +174,7 @@ class Choice(TextFormat):
             return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
         reading = read_titles(split(text), text, question)
         named, repairs = resolve_mentions(reading.mentions, index)
-        if not named and (at := _called_title(text, index)) is not None:
+        if len(named) != 1 and (at := _called_title(text, index)) is not None:
             named = {at: "normalised"}
         if len(named) != 1:
             unclear = named or repairs["ambiguous"]
@@ -197,7 +200,7 @@ def _is_count(word: Word, text: str) -> bool:
 _COUNTED = re.compile(
     r" (?:(?:[a-z-]{2,20} ){0,2}"
     r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are|were"
-    r"|of (?:the|these|those|them))\b"
+    r"|stars?|points?|of (?:the|these|those|them))\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
 

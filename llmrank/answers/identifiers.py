@@ -37,7 +37,7 @@ _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over)\b)[a-z]{2}")
 _FILLER = (
     ITEM_HEADS
     | RANK_HEADS
-    | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y"))
+    | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y", "n"))
     | frozenset(("lastly", "finally", "next", "followed", "by"))
     | word_set(
         "dann puis ensuite luego después poi depois dan daarna затем потом potem poté sonra lalu rồi"
@@ -69,6 +69,7 @@ _DASHED = re.compile(r"(?:\d{1,3}|[A-Z])(?:(?: ?- ?(?:\d{1,3}|[A-Z])){2,}|(?: ?/
 _SOLID = re.compile(r"[\dA-Z[]{3,26}|\d|\[")
 """Identifiers with nothing between them, or whatever else may be one."""
 _SMALL = re.compile(r"[\W_]*[a-z][\W_]*")
+_SMALL_CHAIN = re.compile(r"(?<!\w)[a-z](?: ?> ?[a-z](?!\w)){2,}")
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _PAIRED = re.compile(r"\W{0,3}\(\w{1,3}, ?\w{1,3}\)(?:, ?\(\w{1,3}, ?\w{1,3}\))++\W{0,3}")
 """`(2, 4), (5, 1)`: pairs of a comparison, or items and ranks."""
@@ -530,6 +531,9 @@ class _Reader:
             named = [word for word in words if word.kind == "identifier"]
         if not named and self.identifiers.are_letters and len(_SMALL_IN_BRACKETS.findall(text[:4000])) > 1:
             words = self.words(_SMALL_IN_BRACKETS.sub(lambda found: found[0].upper(), text))  # (c), (a), (b)
+            named = [word for word in words if word.kind == "identifier"]
+        if not named and self.identifiers.are_letters and (small := _SMALL_CHAIN.search(text[:2000])):
+            words = self.words(text[: small.start()] + small[0].upper() + text[small.end() :])  # the order is c > a > b
             named = [word for word in words if word.kind == "identifier"]
         if not named and self.identifiers.are_letters and not re.search(r"\w\w", text[:2000]):
             words = self.words(text.translate(_CAPITALS))  # `c > a > b`

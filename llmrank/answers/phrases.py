@@ -38,11 +38,12 @@ PHRASES = (
         r"|nothing to do with the (?:placing|ranking|order)|threw out\b|thrown out\b"
         r"|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! (?:up )?to\b| and (?:end|finish)ing\b)"
-        r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten)\b)"
+        r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten|besten)\b)"
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
         r"|output format|format (?:is|of|should)|(?:steer|keep|stay)\b[^.\n]{0,30}\b(?:away|clear)\b"
         r"|(?:output|answer|response) should look"
-        r"|weggelassen|ausgeschlossen|écart|descart|ignor|discard",
+        r"|weggelassen|ausgeschlossen|lasse ich (?:weg|aus)\b|écart|laisse\w* de côté|descart|dej\w+ (?:fuera|de lado)"
+        r"|lascio (?:fuori|da parte)|deixo de (?:fora|lado)|laat ik weg|ignor|discard",
         r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)|未入选|제외|お(?:すすめ|勧め)(?:しません|できません)"
         r"|(?m:\b(?:zum Beispiel|par exemple|por (?:exemplo|ejemplo)|per esempio|na przykład|например)\b[^:\n]{0,40}"
         r":\W*$)"
@@ -184,7 +185,7 @@ WORST_FIRST = re.compile(
     rf"{_WORST_TO_BEST}"
     rf"|\bfrom (?:(?!\b(?:{_ENGLISH.best})\b)[^.:;\n]){{0,60}}\b(?:{_ENGLISH.worst})\b[^.:;\n]{{0,60}}?"
     rf" to [^.:;\n]{{0,40}}\b(?:{_ENGLISH.best})\b"
-    r"|\b(?:beginnend mit|von) (?:dem|der|den)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
+    r"|\b(?:beginnend mit (?:dem|der|den)|von (?:dem|der|den)|vom)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
     r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
     r"|\((?:lowest|worst|least)\b[^()\n]{0,20}\)[^\n]{3,2000}\((?:highest|best|most)\b[^()\n]{0,20}\)"
     r"|\b(?:ascending|increasing) order\b(?! of (?:rank|position|place))"
@@ -236,11 +237,12 @@ BEST_FIRST = re.compile(
     re.IGNORECASE,
 )
 NOT_THIS_WAY = re.compile(
+    rf"(?:{_WORST_TO_BEST})[^.:;\n]{{0,30}}\bthen (?:reversed|flipped|inverted|turned)\b[^.,:;\n]{{0,30}}|"
     r"[(,]? ?\b(?:(?:and|et|und|y|e|en) )?(?:not|non(?: pas)?|nicht|no|não|niet|instead of|rather than)"
     rf"(?: (?:from|du|de|vom?n?|dal|van))? (?:{_WORST_TO_BEST}|{_BEST_TO_WORST})\)?",
     re.IGNORECASE,
 )
-"""The direction that a list has not: `from best to worst (and not from worst to best)`."""
+"""The direction that a list has not: `best to worst (and not worst to best)`, `from worst to best, then reversed`."""
 
 
 _GRADES = (

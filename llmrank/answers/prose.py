@@ -58,8 +58,8 @@ _LAST = word_set("last end finish closes bottom zuletzt letzter letzte dernier d
 _OPENS = word_set(
     "start starting begin beginning recommend suggest offer reach pick choose rank watch put try read play go love"
     " enjoy"
-    " beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais inizierei consiglio"
-    " consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
+    " beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais placerais classerais"
+    " inizierei consiglio consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
 )
 _NEXT = word_set(
     "then next also finally lastly afterwards subsequently follow followed after ensuite puis enfin suivi suivie dann"
@@ -303,7 +303,7 @@ def _title_at(
     """Return the longest title that begins with a word, and the word behind it."""
     start, end = chunks[at]
     word = text[start:end].strip(_OPENING)
-    if not index.begins_with(word) or not (word[:1].isupper() or word[:1].isdigit()):
+    if not index.begins_with(word) or not word[:1].isalnum() or word[:1].islower():
         return None
     for until in range(min(at + _LONGEST, len(chunks)), at, -1):
         last = chunks[until - 1][1]

@@ -160,4 +160,4 @@ def _is_turned(a: str, b: str) -> bool:
 
 
 def _singular(word: str) -> str:
-    return word.removesuffix("s")
+    return word if word[:1].isdigit() else word.removesuffix("s")  # 3S is no plural of 3

@@ -142,9 +142,9 @@ class TransientError(BackendError):
 
     def __init__(self, message: str, *, kind: str, wait: float | None = None, charged: bool | None = None) -> None:
         self.kind = kind
-        """`429` (the endpoint takes no more just now), `4xx`, `5xx`, `timeout`, `connection`, `certificate`,
-        `tls` or `unreadable`."""
-        self.charged = kind in ("timeout", "connection", "unreadable") if charged is None else charged
+        """`429` (the endpoint takes no more just now), `4xx`, `5xx`, `timeout`, `connection`, `certificate`, `tls`,
+        `unreadable` (what came is of no model: a web page, say), or `no_answer` (a model's, and no answer)."""
+        self.charged = kind in ("timeout", "connection", "unreadable", "no_answer") if charged is None else charged
         self.wait = wait
         """Seconds that the endpoint asked for; None when it did not say."""
         super().__init__(message)
@@ -153,6 +153,11 @@ class TransientError(BackendError):
     def throttled(self) -> bool:
         """Whether the endpoint refused the call because it gets too many, which is no fault of this one."""
         return self.kind == "429"
+
+    @property
+    def came(self) -> bool:
+        """Whether something came that is no answer."""
+        return self.kind in ("unreadable", "no_answer")
 
 
 class FatalBackendError(BackendError):

@@ -50,6 +50,13 @@ def check_no_device(path: Path, hint: str = "name a file") -> None:
         raise InputError("is a device or a pipe, and no file", path=path, hint=hint)
 
 
+def require_file(path: Path) -> None:
+    """Raise InputError where there is no such file, or something else: a pipe can be read only once."""
+    check_no_device(path, "write what comes through it to a file, and name that")
+    if not path.is_file():
+        raise InputError("there is no such file", path=path, hint="check the name")
+
+
 def append_line(file: io.FileIO, line: bytes, path: Path) -> None:
     """Append a line, which must end in a line break, whole or not at all; it is in the file when this returns.
 
@@ -75,6 +82,8 @@ def writing(path: Path, *, overwrite: bool = True, private: bool = False) -> Gen
     Raises InputError where it cannot be written, or is a device or a pipe, which a file must not take the place of;
     FileExistsError where it must not be overwritten.
     """
+    if path.is_symlink():  # what it points to is written, and the link stays
+        path = path.resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         check_no_device(path)

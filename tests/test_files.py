@@ -83,6 +83,14 @@ def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
 
 
+def test_a_link_stays_a_link_when_its_file_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (link := tmp_path / "link").symlink_to(tmp_path / "there" / "file")
+    write_whole(link, b"new")
+    assert link.is_symlink() and (tmp_path / "there" / "file").read_bytes() == b"new"
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
 def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As in a container that runs under a number (`runAsUser`) that no name belongs to."""
 

@@ -418,7 +418,7 @@ class BatchBackend(WrappedBackend):
         try:
             response = await self._direct.read_line(request, 200 if status is None else status, body or {})
         except BackendError as failure:
-            is_answer = isinstance(failure, TransientError) and failure.kind == "unreadable"
+            is_answer = isinstance(failure, TransientError) and failure.came
             return BackendError(f"the batch brought no answer: {failure}") if is_answer else failure
         # Not to be tried again in this run: it is paid for, and every try is another batch.
         if not response.can_answer(request):

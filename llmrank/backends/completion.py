@@ -76,24 +76,24 @@ def read_completion(
     """
     faults = Counter() if faults is None else faults
     if error := body.get("error"):
-        raise unreadable(f"the endpoint returned an error and no answer: {said(error)}")
+        raise no_answer(f"the endpoint returned an error and no answer: {said(error)}")
     if (choice := first_choice(body)) is None:
         other = body.get("message") or body.get("detail")
-        raise unreadable(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
+        raise no_answer(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
     reason = choice.get("finish_reason")
     if reason is not None and not (isinstance(reason, str) and len(reason) <= 64):
         faults["finish_reason"] += 1
         reason = None
     known = (reason or "").lower().replace("-", "_")
     if (error := choice.get("error")) or BROKEN_OFF.search(known):
-        raise unreadable(f"the endpoint failed within its answer: {said(error)}")
+        raise no_answer(f"the endpoint failed within its answer: {said(error)}")
     if not (message := at(choice, dict, "message")):
-        raise unreadable("the endpoint returned a choice without a message")
+        raise no_answer("the endpoint returned a choice without a message")
     content, thought, refused = message.get("content"), "", ""
     if isinstance(content, list):
         content, thought, refused = _joined(content)
     if content is not None and not isinstance(content, str):
-        raise unreadable(f"the endpoint returned content that is no text ({type(content).__name__})")
+        raise no_answer(f"the endpoint returned content that is no text ({type(content).__name__})")
     refusal = _text(message.get("refusal"), "refusal", faults) or refused
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     return Response(
@@ -139,10 +139,10 @@ def _joined(parts: Sequence[object]) -> tuple[str, str, str]:
                 refusal.append(no)
             elif kind in (None, "text", "output_text"):
                 if not isinstance(words, str):
-                    raise unreadable("the endpoint returned a part of its content that is no text")
+                    raise no_answer("the endpoint returned a part of its content that is no text")
                 text.append(words)
     if parts and not (text or thought or refusal):
-        raise unreadable("the endpoint returned content of which no part is a text")
+        raise no_answer("the endpoint returned content of which no part is a text")
     return "".join(text), "".join(thought), "".join(refusal)
 
 
@@ -191,6 +191,7 @@ def _label_logprobs(
     if not (content := at(logprobs, list, "content")):
         return None
     pairs: list[tuple[str, float]] = []
+    above = False
     for entry in (at(content[0], list, "top_logprobs") or [])[:MOST_LOGPROBS]:
         token, value = at(entry, str, "token"), number_at(entry, "logprob")
         # A number of four hundred digits is no float; -inf has no place in JSON, and says nothing of the others.
@@ -198,9 +199,10 @@ def _label_logprobs(
             pairs.append((token, min(0.0, float(value))))
         else:
             faults["logprobs"] += 1
+            above |= value is not None and value > ROUNDING
     pairs = list(dict.fromkeys(pairs))
-    if sum(math.exp(logprob) for _, logprob in pairs) > MOST_PROBABILITY:
-        # Tokens of which more than one is nearly certain: these are no log-probabilities.
+    if above or sum(math.exp(logprob) for _, logprob in pairs) > MOST_PROBABILITY:
+        # One above 0, or more than one nearly certain: these are no log-probabilities.
         faults["logprobs"] += len(pairs)
         pairs = []
     if label_ids:
@@ -220,6 +222,11 @@ def cut_at(response: Response, stops: Sequence[str]) -> Response:
     return response if end is None else replace(response, text=response.text[:end], finish_reason="stop")
 
 
+def no_answer(message: str) -> TransientError:
+    """Return the fault of what a model sent that is no answer: it may be paid for."""
+    return TransientError(message, kind="no_answer")
+
+
 def unreadable(message: str) -> TransientError:
-    """Return the fault of an answer that is none."""
+    """Return the fault of what came and is of no model."""
     return TransientError(message, kind="unreadable")

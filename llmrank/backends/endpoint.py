@@ -23,7 +23,7 @@ from functools import partial
 from http import HTTPStatus
 from http.cookies import CookieError
 from pathlib import Path
-from ssl import SSLCertVerificationError
+from ssl import SSLCertVerificationError, create_default_context
 from typing import Any, Self
 from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -53,7 +53,7 @@ MOST_COOKIES = 64
 CONNECT_SECONDS = 30.0
 LONG_WAIT = 3.0
 """Seconds after which a person is told what is being waited for."""
-USED_HEADERS = ("content-type", "content-encoding", "location", "retry-after", "retry-after-ms")
+USED_HEADERS = ("content-type", "content-encoding", "date", "location", "retry-after", "retry-after-ms")
 BROKEN = (
     *(aiohttp.ClientResponseError, HttpProcessingError, CookieError, zlib.error),
     *(ValueError, RuntimeError, LookupError, ArithmeticError),
@@ -140,14 +140,26 @@ def _proxy(url: str) -> str | None:
     if proxy_bypass(parts.netloc):
         return None
     known = getproxies()
-    proxy = known.get(parts.scheme) or known.get("all")
+    scheme = parts.scheme if known.get(parts.scheme) else "all"
+    proxy = known.get(scheme)
     if proxy and _http(proxy) is None:
         raise InputError(
             f"the proxy that the environment names ({one_line(proxy.rpartition('@')[2], 80)}) is not an HTTP proxy",
-            field=f"{parts.scheme}_proxy",
+            field=f"{scheme}_proxy",
             hint="name a proxy of the form http://host:port, or add the endpoint's host to NO_PROXY",
         )
     return proxy or None
+
+
+def _check_certificates() -> None:
+    """Raise InputError where SSL_CERT_FILE names a file without certificates, which Python would pass over."""
+    if not (name := os.environ.get("SSL_CERT_FILE")):
+        return
+    try:
+        create_default_context(cafile=name)
+    except (OSError, ValueError) as error:
+        problem = f"SSL_CERT_FILE names {one_line(name, 200)}, from which no certificate can be read ({error})"
+        raise InputError(problem, hint="name a PEM file with certificates, or unset it") from error
 
 
 # --- what comes back -------------------------------------------------------------------------------------------------
@@ -170,14 +182,24 @@ class Reply:
         """Whether the status is that of an answer."""
         return 200 <= self.status < 300
 
+    @property
+    def kind(self) -> str:
+        """The content type, in lower case; "" where it is not said."""
+        return one_line(self.headers.get("content-type", "").partition(";")[0], 60).lower()
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether a model seems to have answered, if in no form that can be read: in JSON, or in a stream of events."""
+        return self.body is not None or self.kind == "text/event-stream" or self.text.lstrip().startswith("data:")
+
     def describe(self) -> str:
         """Return what it is that is no answer, in a few words."""
-        kind = one_line(self.headers.get("content-type", "").partition(";")[0], 60).lower()
+        kind = self.kind
         if self.body is not None:
             return f"JSON that is a {type(self.body).__name__} and not an object"
         if not self.text.strip():
             return "an empty body"
-        if kind == "text/event-stream" or self.text.lstrip().startswith("data:"):
+        if self.is_paid:
             return "a stream of events, though none was asked for"
         if "html" in kind or self.text.lstrip()[:1] == "<":
             return f"a web page and not JSON ({error_text(self.text, 60)})"
@@ -213,21 +235,23 @@ class Endpoint:
         self.proxy = None if proxy is None else one_line(urlsplit(proxy).netloc.rpartition("@")[2], 80)
         """Host and port of the proxy that the environment names for this URL; None: there is none."""
         self._secrets = address.secrets(key or "", unquote(urlsplit(proxy or "").password or ""))
-        headers = {
-            "Authorization": address.authorization(key),
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": f"llmrank/{__version__}",
-        }
+        # With each request, and not with the session: aiohttp shows a proxy the headers of a session.
+        self._private = {"Authorization": address.authorization(key)}
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
             if value := os.environ.get(variable):
-                headers[name] = _in_a_header(value, variable, f"{variable} holds")
+                self._private[name] = _in_a_header(value, variable, f"{variable} holds")
+        if self.url.startswith("https:"):
+            _check_certificates()
         self._urls: dict[str, URL] = {}
         connect = min(timeout, CONNECT_SECONDS)
         self._whole = aiohttp.ClientTimeout(total=None, sock_connect=connect)
         self._each_part = aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=timeout)
         self._session = aiohttp.ClientSession(
-            headers=headers,
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": f"llmrank/{__version__}",
+            },
             # How many calls are under way is for the engine to say.
             connector=_Connector(limit=0),
             response_class=_Response,
@@ -351,6 +375,7 @@ class Endpoint:
                         url,
                         json=content,
                         data=data,
+                        headers=self._private,
                         allow_redirects=False,
                         timeout=self._whole if timeout else self._each_part,
                     ) as response:
@@ -370,6 +395,11 @@ class Endpoint:
             why = "in time" if isinstance(error, TimeoutError) else f"({self._why(error)})"
             to = f"to the proxy {self.proxy} for" if isinstance(error, aiohttp.ClientProxyConnectionError) else "to"
             raise TransientError(f"no connection {to} {self.url} {why}", kind="connection", charged=False) from error
+        except aiohttp.ClientHttpProxyError as error:
+            text = (
+                f"the proxy {self.proxy} lets no connection to {self.url} through ({error.status} {self._why(error)})"
+            )
+            raise TransientError(text, kind="connection", charged=False) from error
         except TimeoutError as error:
             text = f"{self.url} gave no answer within {timeout or self.timeout:g} s"
             raise TransientError(text, kind="timeout") from error

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
-from llmrank.backends.completion import at, cut_at, objects_at, read_completion, unreadable
+from llmrank.backends.completion import at, cut_at, no_answer, objects_at, read_completion, unreadable
 from llmrank.backends.dialect import Dialect
 from llmrank.backends.endpoint import Address, Endpoint, Reply, error_text
 from llmrank.backends.refusals import ErrorBody, RefusedError, UnsupportedError, refusal, with_inner_refusal
@@ -97,10 +97,12 @@ class OpenAIBackend(BaseBackend):
     @property
     def concessions(self) -> Mapping[str, object]:
         """What the endpoint does not take (`left_out`), or takes under another name (`replaced`); how many fields of
-        its answers made no sense (`ignored`); which models answered, where it was more than one (`served`); how many
-        prompts it cut (`cut_prompts`)."""
+        its answers made no sense (`ignored`); which models answered, where it was more than one or another than was
+        asked for (`served`); how many prompts it cut (`cut_prompts`)."""
         ignored = {name: count for name, count in self.endpoint.faults.items() if count}
         served = {name: list(values) for name, values in self._known.items() if len(values) > 1}
+        if any(not _is_version(model, self._model) for model in self._known["model"]):
+            served["model"] = list(self._known["model"])
         seen = {"ignored": ignored, "served": served, "cut_prompts": self._cut_prompts}
         return {**self.dialect.concessions, **{name: what for name, what in seen.items() if what}}
 
@@ -179,7 +181,7 @@ class OpenAIBackend(BaseBackend):
             with self.endpoint.telling("a first answer"):
                 response = await twice(lambda: ask(request))
         except TransientError as error:
-            if error.kind != "unreadable":
+            if not error.came:
                 raise
             raise MissingError(
                 f"this endpoint does not answer as OpenAI's does: {error}",
@@ -304,7 +306,8 @@ class OpenAIBackend(BaseBackend):
         if not reply.ok:
             raise await self._refusal(reply, sent)
         if not isinstance(reply.body, dict):
-            raise unreadable(f"{self._url} answered with {reply.describe()}")
+            fault = no_answer if reply.is_paid else unreadable
+            raise fault(f"{self._url} answered with {reply.describe()}")
         return reply.body
 
     async def close(self) -> None:
@@ -325,7 +328,7 @@ class OpenAIBackend(BaseBackend):
         try:
             response = read_completion(body, labels, ids, seconds=seconds, faults=self.endpoint.faults)
         except TransientError as error:
-            raise unreadable(f"{self._url}: {error}") from error
+            raise no_answer(f"{self._url}: {error}") from error
         self._has_answered, self._refusals = True, 0
         # Text that came in parts may hold the key only now.
         text, reasoning = (self.endpoint.mask(one, sent) for one in (response.text, response.reasoning))
@@ -345,6 +348,8 @@ class OpenAIBackend(BaseBackend):
             known = self._known[name]
             if not value or value in known or len(known) >= MOST_NAMES:
                 continue
+            if name == "model" and not known and not _is_version(value, self._model):
+                self._say(f"{self._url} answers as {value!r}, and was asked for {safe_for_console(self._model)!r}")
             # Endpoints with many machines have many fingerprints: told once.
             if known and (name == "model" or len(known) == 1):
                 self._say(f"{self._url} now answers with {name} {value!r}; before it was {known[-1]!r}")
@@ -452,6 +457,12 @@ async def twice(call: Callable[[], Awaitable[Result]]) -> Result:
     except TransientError as error:
         await asyncio.sleep(min(error.wait or 0.5, 5.0))
         return await call()
+
+
+def _is_version(answered: str, asked: str) -> bool:
+    """Return whether a model's name may be that of the one asked for: dated, or with or without its owner."""
+    one, other = (re.sub(r"[^a-z0-9]", "", name.rpartition("/")[2].casefold()) for name in (answered, asked))
+    return one in other or other in one
 
 
 def other_bases(url: str) -> list[str]:

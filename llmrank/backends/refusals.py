@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -33,17 +34,22 @@ COMES_BACK = re.compile(r"per[ _](?:second|minute|hour|day)|retry in|try again i
 PASSING = frozenset({408, 409, 421, 423, 424, 425, 429})
 """The refusals of HTTP that another try may not meet."""
 KNOWN = frozenset(status.value for status in HTTPStatus)
-ITS_OWN = re.compile(
-    r"context.?(?:length|limit|size|window)|maximum (?:context|prompt|model|input|allowed) ?length|too many tokens"
-    r"|(?:prompt|input|request|messages?) (?:is |are )?too (?:long|large)|reduce the length"
-    r"|longer than the (?:max|model)"
+TOO_LONG = (
+    r"context.?(?:length|limit|size|window)|maximum (?:context|prompt|model|input|allowed) ?length"
+    r"|(?:prompt|input|messages?) (?:is |are )?too (?:long|large)|reduce the length|longer than the (?:max|model)"
     r"|input token count|tokens? .{0,60}must be <="
+)
+ITS_OWN = re.compile(
+    rf"{TOO_LONG}|too many tokens|request (?:is )?too (?:long|large)"
     r"|content.?filter|content management policy|moderation|flagged|inappropriate content",
     re.IGNORECASE,
 )
 """Words of a refusal that another request need not meet: this one is too long, or its content is filtered."""
-TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
-"""Words of a 429 that no waiting helps: one request asks for more than is allowed in a minute."""
+ITS_LENGTH = re.compile(rf"{TOO_LONG}|request too large", re.IGNORECASE)
+"""Those that count beside a status which says that the endpoint is busy or broken, as one too long a request may be
+answered: `429 Request too large`, `500 … exceeds the available context size`."""
+THROTTLES = re.compile(r"throttl|too many requests|rate.?limit(?:ed| exceeded| reached)", re.IGNORECASE)
+"""Words of a 400 that stand for a 429."""
 STATUSES = {
     **dict.fromkeys(("context_length_exceeded", "content_filter", "invalid_request_error"), 400),
     **dict.fromkeys(("invalid_api_key", "authentication_error"), 401),
@@ -52,6 +58,7 @@ STATUSES = {
     **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error"), 429),
 }
 """The HTTP status that OpenAI (or Anthropic) sends with an error of this code or type."""
+ABOUT_THE_KEY = re.compile(r"api.?key|token|credential|unauthorized|authenticat|bearer|signature", re.IGNORECASE)
 SYSTEM_ROLES = ("system", "developer")
 CORRECT_URL = "correct --base-url (it usually ends in /v1)"
 
@@ -99,6 +106,8 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
 
     status, body = reply.status, ErrorBody.read(reply.body, reply.text)
     said, code, whole = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
+    if status == 400 and THROTTLES.search(f"{code} {whole}"):
+        status = 429
     wait = wait_of(reply.headers)
     if wait is None and status == 429:
         wait = wait_in(f"{whole} {reply.text[-2000:]}")
@@ -109,7 +118,8 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         # 403 is about the key, but for models that may not be asked for log-probabilities.
         if name == "logprobs" or (name and status != 403):
             return UnsupportedError(name, whole)
-    if status == 413 or ITS_OWN.search(f"{code} {said}") or (status == 429 and TOO_LARGE.search(said)):
+    own = ITS_LENGTH if status == 429 or status >= 500 else ITS_OWN
+    if status == 413 or own.search(f"{code} {said}"):
         return BackendError(its_own)
     broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(whole) and not COMES_BACK.search(whole)
     if status == 402 or code in QUOTA or broke:
@@ -118,15 +128,16 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         hint = "let it pass these calls (HTTPS_PROXY may hold a user and a password), or correct --base-url"
         return between(f"is behind a proxy or a firewall that answered {status}: {said}", hint)
     if status in (401, 403):
-        return FatalBackendError(
-            f"{url} refuses the key ({status})\n  hint: set OPENAI_API_KEY to a key for this endpoint"
-        )
+        why, hint = "", "set OPENAI_API_KEY to a key for this endpoint"
+        if whole != "no message" and not ABOUT_THE_KEY.search(whole):  # which may quote the key, or half of it
+            why, hint = f": {said}", f"{hint}; or see to what this one may do, and from where"
+        return FatalBackendError(f"{url} refuses the key ({status}){why}\n  hint: {hint}")
     # A status that HTTP does not have comes from what stands between, as 499 and 460 do.
     if status in PASSING or status >= 500 or 400 <= status not in KNOWN:
         kind = "429" if status == 429 else "5xx" if status >= 500 else "4xx"
         return TransientError(f"{url} answered {status}: {said}", kind=kind, wait=wait)
     if status < 300:
-        return unreadable(f"{url} answered with the status {status}, which HTTP does not have")
+        return unreadable(f"{url} answered with the status {status}, which no answer has")
     if status < 400:
         return between(f"redirects to {error_text(reply.headers.get('location') or 'nowhere', 200)}")
     if status in (404, 405) and not isinstance(reply.body, dict):
@@ -156,6 +167,8 @@ class ErrorBody:
         named = [
             str(field) if isinstance(field := error.get(name), str | int) else "" for name in ("param", "code", "type")
         ]
+        if isinstance(kind := error.get("__type"), str):  # Bedrock's
+            named[2] = kind
         return cls(message if isinstance(message, str) else text, *named)
 
 
@@ -181,16 +194,29 @@ def wait_in(text: str) -> float | None:
 
 def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Return the seconds in `retry-after-ms` or `Retry-After` (seconds, an HTTP date, or `1m30s`); None where there
-    are none that make sense. RFC 9110, section 10.2.3, for the first two forms."""
+    are none that make sense. RFC 9110, section 10.2.3, for the first two forms.
+
+    A date is read against the one that the endpoint says it has (`Date`), else against `now` (None: this machine's).
+    """
     if NUMBER.fullmatch(text := headers.get("retry-after-ms", "").strip()):
         return max(0.0, float(text) / 1000)
     if NUMBER.fullmatch(text := headers.get("retry-after", "").strip()):
         return max(0.0, float(text))
     if DURATION.fullmatch(text):
         return sum(float(number) * UNITS[unit] for number, unit in PART.findall(text))
+    if "date" in headers:
+        with suppress(*NO_DATE):
+            now = _date(headers["date"])
     try:
-        date = parsedate_to_datetime(text[:100])
-        date = date if date.tzinfo else date.replace(tzinfo=UTC)
-        return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
-    except (ValueError, TypeError, IndexError, ArithmeticError):  # whatever stands where a date should
+        return max(0.0, (_date(text) - (now or datetime.now(UTC))).total_seconds())
+    except NO_DATE:
         return None
+
+
+NO_DATE = (ValueError, TypeError, IndexError, ArithmeticError)
+"""What is raised over whatever stands where a date should."""
+
+
+def _date(text: str) -> datetime:
+    date = parsedate_to_datetime(text[:100])
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

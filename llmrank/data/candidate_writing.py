@@ -17,7 +17,7 @@ from llmrank.data.candidate_row import ROW_FIELDS, case_row, misspelt_field, par
 from llmrank.data.candidates import file_format
 from llmrank.data.rows import Arrow
 from llmrank.errors import InputError
-from llmrank.files import writing
+from llmrank.files import check_no_device, writing
 from llmrank.types import Case, Item
 
 MADE_AT_ONCE, ROW_GROUP = 1024, 8192
@@ -161,6 +161,7 @@ def check_free(path: Path, *, overwrite: bool, sources: Iterable[Path | None] = 
     for source in sources:
         if source is not None and path.exists() and source.exists() and path.samefile(source):
             raise InputError("the output is the input, which would be lost", path=path, hint="name another output")
+    check_no_device(path)
     if path.exists() and not overwrite:
         raise InputError("file already exists", path=path, hint="name another, or overwrite it with --force")
     if not path.parent.is_dir():

@@ -32,6 +32,7 @@ from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
 from llmrank.data.rows import Arrow, is_single, without_views
 from llmrank.data.tables import refuse_same_names, usual_column
 from llmrank.errors import InputError
+from llmrank.files import require_file
 from llmrank.types import Case
 
 ROWS_AT_ONCE, OBJECTS_AT_ONCE = 1024, 64
@@ -220,8 +221,7 @@ class CandidateFile:
                 of the whole file is a candidate. `BadRowsError`: several rows have faults.
         """
         if isinstance(source, Path):
-            if not source.is_file():
-                raise InputError("there is no such file", path=source, hint="check the name")
+            require_file(source)
             self.format, self.path, self._table = file_format(source), source, None
         else:
             self.format, self.path, self._table = "parquet", "the table", arrow_table(source)

@@ -344,7 +344,7 @@ def _has_one_time_a_user(table: Table) -> bool:
         seconds = table.seconds(name)
     except InputError:
         return False
-    users = np.array(table.texts(user).to_pylist())
+    users = np.array(table.ids(user).to_pylist())
     times = len(set(zip(users.tolist(), seconds.tolist(), strict=True)))
     several = len(set(users.tolist()))
     return times == several < len(users) and bool((seconds > EARLIEST).all())
@@ -353,15 +353,15 @@ def _has_one_time_a_user(table: Table) -> bool:
 def read_gains(table: Table, owner: Owner) -> Gains:
     """Return the gain of each owner's relevant items, from a table of user (and case) and item (and gain, else 1)."""
     owners = trimmed_ids(_owners(table, owner)).to_pylist()
-    items = trimmed_ids(table.texts(table.require("item"))).to_pylist()
+    items = trimmed_ids(table.ids(table.require("item"))).to_pylist()
     gain = table.find("gain")
     return gains_by_owner(owners, items, [1.0] * len(owners) if gain is None else table.gains(gain).tolist())
 
 
 def _owners(table: Table, owner: Owner) -> Arrow:
     """Return whom each row of a table is about."""
-    users = table.texts(table.require("user"))
-    return users if owner == "user" else case_keys(users, table.texts(table.require("case")))
+    users = table.ids(table.require("user"))
+    return users if owner == "user" else case_keys(users, table.ids(table.require("case")))
 
 
 def read_histories(path: Path) -> tuple[EventRows, Gains]:

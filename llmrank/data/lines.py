@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from llmrank.errors import InputError
+from llmrank.files import require_file
 
 GZIP, PARQUET, BYTE_ORDER_MARK = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -41,26 +42,31 @@ def open_binary(path: Path) -> Generator[IO[bytes]]:
 def byte_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that are not blank, with their numbers and without a byte order mark.
 
-    Raises InputError: there is no such file; it is Parquet, or in UTF-16, or gzipped without saying so in its name; it
-    is cut off.
+    Raises InputError: there is no such file; it is of another format, or gzipped without saying so in its name; it is
+    cut off.
     """
-    if not path.is_file():
-        raise InputError("there is no such file", path=path, hint="check the name")
+    require_file(path)
     with open_binary(path) as file:
         for line, content in enumerate(file, 1):
             if line == 1:
-                if content.startswith(PARQUET):
-                    named = path.suffix == ".parquet"
-                    hint = "give JSON lines; a table is read by --from table" if named else "name it .parquet"
-                    raise InputError("this is a Parquet file", path=path, hint=hint)
-                if content.startswith(GZIP):
-                    raise InputError("this is a gzip file", path=path, hint=f"name it {path.name}.gz")
-                if content.startswith(UTF_16):
-                    hint = "save it as UTF-8, for example with iconv -f UTF-16 -t UTF-8"
-                    raise InputError("this is a text in UTF-16", path=path, hint=hint)
+                _refuse_binary(content, path)
                 content = content.removeprefix(BYTE_ORDER_MARK)
             if content.strip():
                 yield line, content
+
+
+def _refuse_binary(begin: bytes, path: Path) -> None:
+    """Raise InputError for a file that begins as one of another format does."""
+    hint = "give JSON lines; a table is read by --from table" if path.suffix == ".parquet" else "name it .parquet"
+    for signs, what, help_ in (
+        ((PARQUET,), "a Parquet file", hint),
+        ((GZIP,), "a gzip file", f"name it {path.name}.gz"),
+        (UTF_16, "a text in UTF-16", "save it as UTF-8, for example with iconv -f UTF-16 -t UTF-8"),
+        ((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"), "an Excel workbook or a zip file", "save the table as CSV in UTF-8"),
+        ((b"\x28\xb5\x2f\xfd",), "a file packed by zstd", "unpack it with unzstd, or pack it with gzip"),
+    ):
+        if begin.startswith(signs):
+            raise InputError(f"this is {what}", path=path, hint=help_)
 
 
 def decoded(content: bytes, path: Path | str, line: int) -> str:

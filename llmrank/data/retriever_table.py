@@ -214,7 +214,7 @@ def long_table(table: Table, left_out: Counter[str]) -> Table:
     if item is None or user is None:
         return table
     case = table.find("case")
-    owners = data[user] if case is None else case_keys(table.texts(user), table.texts(case))
+    owners = data[user] if case is None else case_keys(table.ids(user), table.ids(case))
     if len(pc.unique(owners)) == len(data):  # a row per user or Case: lists may be texts, as CSV has them
         loose = {item, *(table.find(role) for role in ("score", "rank", "relevant"))}
         for place, name in enumerate(data.column_names):
@@ -268,7 +268,7 @@ def _proposed(
 ) -> _Proposed:
     """Return the columns and the rows without faults; raise InputError for the faults of the others."""
     data = table.data
-    users, item = trimmed_ids(table.texts(names["user"])), trimmed_ids(table.texts(names["item"]))
+    users, item = trimmed_ids(table.ids(names["user"])), trimmed_ids(table.ids(names["item"]))
     title = _trimmed(table.texts(names["title"])) if "title" in names else None
     attributes = {name: whole(data[name]) for name in data.column_names if name not in names.values()}
     unknown = np.zeros(len(data), bool)
@@ -290,7 +290,7 @@ def _proposed(
     score = table.numbers(names["score"], "score") if "score" in names else None
     rank = table.numbers(names["rank"], "rank") if "rank" in names else np.zeros(len(data))
     best_first = np.lexsort((np.arange(len(data)), rank, *([] if score is None else [-score])))
-    keys = case_keys(users, table.texts(names["case"])) if "case" in names else users
+    keys = case_keys(users, table.ids(names["case"])) if "case" in names else users
     encoded = keys.dictionary_encode()
     owner = np.where(np.array(pc.equal(keys, "")), -1, encoded.indices.to_numpy().astype(np.int64))
     no_user = np.array(pc.equal(users, ""))

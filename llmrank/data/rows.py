@@ -30,6 +30,8 @@ Lines = Sequence[int] | NDArray[np.int64]
 TIME_HINT = "write seconds since the epoch, or as in 2001-12-31T23:59:00"
 MOST_WHOLE = 2.0**63
 """Whole numbers from here on have more than 64 bits."""
+MOST_EXACT = 2.0**53
+"""From here on a floating-point number stands for several whole ones."""
 YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800
 """Seconds since the epoch between which a calendar has a date."""
 FROM_ONE: Lines = range(1, sys.maxsize)
@@ -200,6 +202,15 @@ def texts(column: Arrow) -> Arrow:
         with suppress(pa.ArrowInvalid):  # days, such as pandas has them
             column = column.cast(pa.date32())
     return column.cast(pa.string())
+
+
+def whole_ids(column: Arrow) -> Arrow:
+    """Return ids as texts; where all of them end in `.0`, as pandas writes numbers beside empty cells to CSV, without
+    that."""
+    said = column.drop_null()
+    if not len(said) or not pc.all(pc.match_substring_regex(said, r"^-?\d+\.0$")).as_py():
+        return column
+    return pc.replace_substring_regex(column, r"\.0$", "")
 
 
 def natural_order(ids: Iterable[str]) -> list[str]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from llmrank.data.lines import byte_lines, decoded, open_binary, refuse_too_deep
 from llmrank.data.rows import (
     FROM_ONE,
-    MOST_WHOLE,
+    MOST_EXACT,
     TIME_HINT,
     YEAR_1,
     YEAR_10000,
@@ -37,9 +37,11 @@ from llmrank.data.rows import (
     map_texts,
     map_types,
     texts,
+    whole_ids,
     without_views,
 )
 from llmrank.errors import InputError, nearest
+from llmrank.files import require_file
 
 ITEM_STEMS = ("items", "item", "movies", "books", "products", "articles", "catalogue", "catalog")
 EVENT_STEMS = ("interactions", "ratings", "events", "reviews", "clicks")
@@ -159,14 +161,18 @@ class Table:
     def texts(self, name: str) -> Arrow:
         """Return a column as strings (see `texts`)."""
         column = self.data[name]
-        if pa.types.is_floating(column.type) and (np.abs(self.numbers(name)) >= MOST_WHOLE).any():
-            problem, hint = "whole numbers of more than 64 bits have lost digits", "write them as text"
+        if pa.types.is_floating(column.type) and (np.abs(self.numbers(name)) >= MOST_EXACT).any():
+            problem, hint = "whole numbers above 2**53 have lost digits as floating-point numbers", "write them as text"
             raise InputError(problem, path=self.path, field=name, hint=hint)
         try:
             return texts(column)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             problem = f"the column is no text ({str(error).splitlines()[0]})"
             raise InputError(problem, path=self.path, field=name, hint="write it as text") from error
+
+    def ids(self, name: str) -> Arrow:
+        """Return a column of ids as strings (see `whole_ids`)."""
+        return whole_ids(self.texts(name))
 
     def gains(self, name: str) -> NDArray[np.float64]:
         """Return a column of gains as numbers; true and false, also as text, are 1 and 0."""
@@ -265,8 +271,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     Raises:
         InputError: not there, not UTF-8, or malformed; with the line.
     """
-    if not path.is_file():
-        raise InputError("no such file", path=path, hint="check the name")
+    require_file(path)
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         if kind == "parquet":
@@ -313,7 +318,7 @@ def read_item_rows(table: Table) -> ItemRows:
             column = table.data[name]
             many = name.lower() in MANY_VALUED and is_text(column.type)
             attributes[name] = map_texts(column, split_genres) if many else column
-    ids = table.texts(item).fill_null("")
+    ids = table.ids(item).fill_null("")
     return ItemRows(table.path, ids, table.texts(title), attributes, table.lines, item)
 
 
@@ -330,8 +335,8 @@ def read_event_rows(table: Table) -> EventRows:
         notes.append(f"The column {rating!r} is read as the rating.")
     return EventRows(
         table.path,
-        table.texts(user),
-        table.texts(item),
+        table.ids(user),
+        table.ids(item),
         table.numbers(rating) if rating else None,
         table.seconds(time) if time else None,
         table.numbers(place) if place else None,
@@ -358,7 +363,7 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
     events = replace(events, named=columns)
     if items is None:
         item, title = events.require("item"), events.require("title")
-        first = dict(reversed(list(zip(events.texts(item).to_pylist(), events.texts(title).to_pylist(), strict=True))))
+        first = dict(reversed(list(zip(events.ids(item).to_pylist(), events.texts(title).to_pylist(), strict=True))))
         first.pop(None, None)
         ids, titles = (pa.array(values, pa.string()) for values in (first.keys(), first.values()))
         return Rows(ItemRows(events.path, ids, titles), read_event_rows(events))

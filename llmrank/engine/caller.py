@@ -225,7 +225,7 @@ class Caller:
                 "the endpoint returns no log-probabilities any more, and nothing else is read\n"
                 "  hint: what was answered is stored; choose an endpoint that returns them, or a prompt that reads text"
             )
-        raise TransientError("the answer came without the log-probabilities that were asked for", kind="unreadable")
+        raise TransientError("the answer came without the log-probabilities that were asked for", kind="no_answer")
 
     async def _send(self, request: Request, *, first: bool = False) -> Response | Failure | TransientError:
         """Send once; a fault that may pass is returned, not raised. Raises FatalBackendError."""

@@ -17,6 +17,8 @@ LONG_WAIT = 10.0
 """Seconds of waiting that a person is told of."""
 SEVERAL = 5
 """Cases that must be failing before it is taken to be the endpoint's fault and not theirs."""
+MANY = 100
+"""Cases in a row that a model gave no answer to: the others would be paid for in vain."""
 MOST_FAILING = 1000
 """Failing Cases that are told apart: a service meets no end of them while its endpoint is away."""
 
@@ -66,7 +68,8 @@ class Retries:
     4. *An outage* is no call's fault. Where nobody got an answer since the call's last fault, and it is refused or
        several Cases are failing, none is given up: each is tried every half minute until somebody is answered, for as
        long as `patience`. So an endpoint that is away for ten minutes in the second night costs ten minutes, not the
-       thousands of Cases that could have failed meanwhile.
+       thousands of Cases that could have failed meanwhile. What a model sent, and is no answer, is no outage, for each
+       try may be paid for: it counts, and a hundred such Cases in a row end the run.
     5. *The end.* When several Cases are failing and patience is over, or nobody was ever answered, or the endpoint asks
        for a longer wait than that, the run stops with one error. What was answered is stored; the same command goes on.
 
@@ -111,11 +114,12 @@ class Retries:
             tries.outage, tries.common = False, 0
         if len(self._failing) < MOST_FAILING:
             self._failing[tries.asker] = fault
+        away = len(self._failing) >= SEVERAL and fault.kind != "no_answer"
         if fault.throttled:
             tries.refusals = tries.refusals + 1 if alone else 0
         else:
             tries.faults += 1
-            tries.common += alone and len(self._failing) >= SEVERAL
+            tries.common += alone and away
         if tries.faults > 1 and len(self._failing) >= SEVERAL and self._never_understood(fault):
             hint = (
                 "correct --base-url (it usually ends in /v1), or see to what stands there and before it; "
@@ -128,8 +132,11 @@ class Retries:
         since = tries.since if fault.throttled else max(tries.since, self._answered_at)
         exhausted = now + max(wait, fault.wait or 0.0) - since > self.policy.patience
         if exhausted or max(tries.refusals, tries.faults) >= self.policy.attempts:
-            several = alone and len(self._failing) >= SEVERAL
+            several = alone and away
             tries.outage = several or (alone and fault.throttled)
+            if alone and not several and len(self._failing) >= MANY:
+                hint = "see to the endpoint, then give the same command again: what was answered is stored"
+                raise self._nobody_answered(fault, hint, silent)
             if not tries.outage or (not several and (exhausted or not self.answers)):
                 return None
             if exhausted or not self.answers:
@@ -150,7 +157,7 @@ class Retries:
 
     def _never_understood(self, fault: TransientError) -> bool:
         """Return whether this fault and all before it are answers that are none, and nobody got one that is."""
-        return fault.kind == "unreadable" and not self.answers and {*self.counts} <= {"unreadable"}
+        return fault.came and not self.answers and {*self.counts} <= {"unreadable", "no_answer"}
 
     def _tell(self, line: str) -> None:
         if not self._told:

@@ -83,6 +83,8 @@ NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
         ({"retry-after": "250ms"}, 0.25),
         ({"retry-after": "Thu, 01 Jan 2026 12:00:20 GMT"}, 20.0),
         ({"retry-after": "Thu, 01 Jan 2026 11:00:00 GMT"}, 0.0),
+        ({"retry-after": "Fri, 01 Jan 2027 11:00:02 GMT", "date": "Fri, 01 Jan 2027 11:00:00 GMT"}, 2.0),
+        ({"retry-after": "Thu, 01 Jan 2026 12:00:20 GMT", "date": "yesterday"}, 20.0),
         ({"retry-after": "-3"}, 0.0),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after": "soon"}, None),
@@ -601,6 +603,40 @@ async def test_a_proxy_that_the_environment_names_is_used_and_one_of_another_kin
         await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
 
 
+async def test_a_proxy_sees_no_key_and_its_refusal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    proxy = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-mine")
+    with pytest.raises(MissingError, match=r"the proxy 127\.0\.0\.1:\d+ lets no connection .* \(407 Proxy Auth"):
+        await open_openai("https://model.invalid/v1", MODEL, api_key=KEY)
+    proxy.close()
+    sent = b"".join(seen)
+    assert sent.startswith(b"CONNECT model.invalid:443") and KEY.encode() not in sent and b"org-of-mine" not in sent
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_a_file_without_certificates_is_named(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "certificates.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(InputError, match=r"SSL_CERT_FILE names .*certificates\.pem"):
+        await open_openai("https://model.invalid/v1", MODEL, api_key=KEY)
+    with pytest.raises(MissingError, match="no endpoint answers"):
+        await open_openai("http://model.invalid/v1", MODEL, api_key=KEY)
+
+
 async def test_what_is_waited_for_is_said_and_only_when_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llmrank.backends.endpoint.LONG_WAIT", 0.05)
     said: list[str] = []
@@ -733,18 +769,39 @@ async def test_another_model_or_configuration_is_told_once_and_recorded() -> Non
     said: list[str] = []
     bodies = [
         {**completion(), "model": model, "system_fingerprint": name}
-        for model, name in [("a", "f1"), ("a", "f2"), ("b", "f3"), ("a", "f1"), ("b", "f4")]
+        for model, name in [(MODEL, "f1"), (MODEL, "f2"), ("b", "f3"), (MODEL, "f1"), ("b", "f4")]
     ]
     async with ScriptedServer(*[Step(body=json.dumps(body)) for body in bodies]) as server:
         backend = await open_openai(server.base_url, MODEL, api_key=KEY, say=said.append)
         answers = [await backend.answer(REQUEST) for _ in bodies]
         await backend.close()
-        assert [(one.model, one.system_fingerprint) for one in answers][1:3] == [("a", "f2"), ("b", "f3")]
-        assert backend.concessions["served"] == {"model": ["a", "b"], "system_fingerprint": ["f1", "f2", "f3", "f4"]}
+        assert [(one.model, one.system_fingerprint) for one in answers][1:3] == [(MODEL, "f2"), ("b", "f3")]
+        assert backend.concessions["served"] == {"model": [MODEL, "b"], "system_fingerprint": ["f1", "f2", "f3", "f4"]}
         assert [line.removeprefix(server.base_url) for line in said] == [
             " now answers with system_fingerprint 'f2'; before it was 'f1'",
-            " now answers with model 'b'; before it was 'a'",
+            f" now answers with model 'b'; before it was {MODEL!r}",
         ]
+
+
+@pytest.mark.parametrize("answers", [MODEL, f"{MODEL}-2024-08-06", f"owner/{MODEL}", MODEL.upper(), ""])
+async def test_a_version_of_the_model_is_no_other_model(answers: str) -> None:
+    said: list[str] = []
+    async with ScriptedServer(Step(body=json.dumps({**completion(), "model": answers}))) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY, say=said.append)
+        await backend.answer(REQUEST)
+        await backend.close()
+    assert not said and "served" not in backend.concessions
+
+
+async def test_another_model_than_the_one_asked_for_is_told_and_recorded() -> None:
+    said: list[str] = []
+    async with ScriptedServer(Step(body=json.dumps({**completion(), "model": "cheaper-7b"}))) as server:
+        backend = await open_openai(server.base_url, MODEL, api_key=KEY, say=said.append)
+        await backend.answer(REQUEST)
+        await backend.answer(REQUEST)
+        await backend.close()
+    assert said == [f"{server.base_url} answers as 'cheaper-7b', and was asked for {MODEL!r}"]
+    assert backend.concessions["served"] == {"model": ["cheaper-7b"]}
 
 
 async def test_fields_that_make_no_sense_are_counted() -> None:

@@ -153,13 +153,13 @@ PASSING = {
     "reset": (Step(reset=True), "connection"),
     "invalid JSON": (Step(body='{"choices": [{"message"'), "unreadable"),
     "empty body": (Step(), "unreadable"),
-    "JSON list": (Step(body="[1]"), "unreadable"),
+    "JSON list": (Step(body="[1]"), "no_answer"),
     "HTML page": (Step(body=PAGE, headers={"Content-Type": "text/html"}), "unreadable"),
-    "empty choices": (Step(body=json.dumps({**completion(), "choices": []})), "unreadable"),
-    "no choices": (Step(body="{}"), "unreadable"),
-    "choice without message": (Step(body='{"choices": [{"index": 0}]}'), "unreadable"),
-    "error with status 200": (Step(body='{"error": {"message": "provider returned [3]"}}'), "unreadable"),
-    "content that is a number": (good(3), "unreadable"),
+    "empty choices": (Step(body=json.dumps({**completion(), "choices": []})), "no_answer"),
+    "no choices": (Step(body="{}"), "no_answer"),
+    "choice without message": (Step(body='{"choices": [{"index": 0}]}'), "no_answer"),
+    "error with status 200": (Step(body='{"error": {"message": "provider returned [3]"}}'), "no_answer"),
+    "content that is a number": (good(3), "no_answer"),
     "hang": (replace(good(), hang=2.0), "timeout"),
     "trickle": (replace(good(), trickle=0.05), "timeout"),
 }
@@ -176,7 +176,12 @@ async def test_a_fault_that_may_pass_is_one_call_and_no_answer(step: Step, kind:
 
 FATAL = {
     "401": (refused(401, f"Incorrect API key provided: {KEY}"), r"refuses the key \(401\)[\s\S]*OPENAI_API_KEY"),
-    "403": (refused(403, f"key {KEY} has no access"), r"refuses the key \(403\)"),
+    "403": (refused(403, f"key {KEY} has no access"), r"refuses the key \(403\): key .{0,20} has no access"),
+    "403 of a region": (
+        refused(403, "Country not supported"),
+        r"refuses the key \(403\): Country not supported\n  hint",
+    ),
+    "401 of an address": (refused(401, "IP not in the allow-list"), r"\(401\): IP not in the allow-list\n  hint"),
     "404 page": (Step(404, PAGE), r"answered 404 at /chat/completions[\s\S]*correct --base-url"),
     "302": (
         Step(302, "", {"Location": "https://login.example/"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from llmrank.data.candidate_row import CANDIDATE_FIELDS, EVENT_FIELDS, RowReader, case_row, parquet_schema
-from llmrank.data.candidate_writing import case_table, write_cases
+from llmrank.data.candidate_writing import case_table, check_free, write_cases
 from llmrank.data.candidates import BadRowsError, CandidateFile, file_format, read_cases
 from llmrank.data.rows import map_types
 from llmrank.errors import InputError
@@ -381,6 +382,8 @@ def test_a_file_that_changes_after_it_was_checked_is_not_read_on(tmp_path: Path)
         ("a.jsonl", b"PAR1\x15\x04\xe9", "this is a Parquet file"),
         ("a.jsonl", b"\x1f\x8b\x08\x00", "this is a gzip file"),
         ("a.jsonl", '{"user_id": 1}'.encode("utf-16"), "in UTF-16"),
+        ("a.jsonl", b"\x28\xb5\x2f\xfd\x04", "unzstd"),
+        ("a.jsonl", b"PK\x03\x04\x14", "an Excel workbook"),
         ("a.jsonl", b"[\n{}]", "JSON array"),
         ("a.jsonl", b'{\n  "user_id": 1\n}', "on several lines"),
         ("a.jsonl", b"user_id,item_id,score\n1,2,0.5\n", "llmrank convert"),
@@ -395,6 +398,14 @@ def test_a_file_of_another_format_is_told_what_it_is(name: str, content: bytes, 
     with pytest.raises(InputError) as caught:
         read_cases(tmp_path / name)
     assert says in str(caught.value)
+
+
+def test_a_pipe_is_no_candidate_file(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "a.jsonl")
+    with pytest.raises(InputError, match=r"a\.jsonl: is a device or a pipe, and no file\n  hint: write what comes"):
+        read_cases(pipe)
+    with pytest.raises(InputError, match="is a device or a pipe"):
+        check_free(pipe, overwrite=True)
 
 
 def test_a_long_table_in_parquet_is_told_how_to_become_candidates(tmp_path: Path) -> None:

@@ -397,6 +397,17 @@ def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> N
     assert all("price" in item.attributes for case in cases for item in case.candidates)
 
 
+def test_ids_that_pandas_wrote_as_floats_are_those_without_a_fraction(tmp_path: Path) -> None:
+    (tmp_path / "proposed.csv").write_text("user,item,title,score\n1.0,10.0,Soap,3\n1.0,11.0,Comb,2\n")
+    (tmp_path / "past.csv").write_text("user,item,timestamp\n1,12,1700000000\n")
+    (tmp_path / "items.csv").write_text("item,title\n10,Soap\n11,Comb\n12,Towel\n")
+    files = {"histories": tmp_path / "past.csv", "items": tmp_path / "items.csv"}
+    convert_file(tmp_path / "proposed.csv", "table", tmp_path / "candidates.parquet", **files)
+    [case] = CandidateFile(tmp_path / "candidates.parquet").cases()
+    assert (case.user_id, [item.item_id for item in case.candidates]) == ("1", ["10", "11"])
+    assert [event.item.item_id for event in case.history] == ["12"]
+
+
 PAST = "user_id,item_id,timestamp\n1,s3,1700000010\n1,s4,1700000025\n2,s0,1700000001\n"
 
 

@@ -350,7 +350,6 @@ FAULTS = (
             "of 400 digits": judged(A=-1.0, B=-0.5, C=-(10**400)),
             "not a number": judged(A=-1.0, B=-0.5, C=float("nan")),
             "infinite": judged(A=-1.0, B=-0.5, C=float("-inf")),
-            "above zero": judged(A=-1.0, B=-0.5, C=3.0),
             "as a text": judged(A=-1.0, B=-0.5, C="-1.0"),
         }.items()
     ),
@@ -359,6 +358,7 @@ FAULTS = (
             f"log-probabilities {name}", always(step), "unparsed: label_missing", 1, "unparsed: label_missing", 1, True
         )
         for name, step in {
+            "of which one is above zero": judged(A=-1.0, B=-0.5, C=3.0),
             "for nothing": logprobs_of([]),
             "as a text": logprobs_of("A"),
             "as an object": logprobs_of([{"A": -1.0}]),
@@ -391,6 +391,21 @@ FAULTS = (
             (400, "something of its own: [3]"),
         )
     ),
+    *(
+        passing(
+            f"{429 if status == 400 else status}: {text[:30]}",
+            refused(status, text, **more),
+            f"answered {429 if status == 400 else status}",
+        )
+        for status, text, more in (
+            (429, "Too many tokens, please wait before trying again.", {}),
+            (429, "Rate limit of the moderation endpoint reached", {}),
+            (503, "the content filter is not available", {}),
+            (500, "the moderation service failed", {}),
+            (400, "slow down", {"code": "ThrottlingException"}),
+            (400, "Too many requests, please wait", {}),
+        )
+    ),
     passing("425", refused(425), "answered 425"),
     passing("599", refused(599), "answered 599"),
     passing("500, nested 100,000 deep", Step(500, '{"error":' * 100_000), "answered 500"),
@@ -412,7 +427,7 @@ FAULTS = (
     passing("304", raw(b"HTTP/1.1 304 Not Modified\r\n\r\n"), "redirects to nowhere"),
     *(
         passing(f"status {status}", raw(f"HTTP/1.1 {status} ?\r\nContent-Length: 2\r\n\r\n{{}}".encode()), reason)
-        for status, reason in (("099", "does not have"), ("abc", "valid HTTP"), ("600", "600"), ("999", "999"))
+        for status, reason in (("099", "no answer has"), ("abc", "valid HTTP"), ("600", "600"), ("999", "999"))
     ),
     *(passing(f"{status}", refused(status), f"answered {status}") for status in (421, 423, 424, 460, 498, 499, 529)),
     *(own(f"{status}", refused(status, "no, [3]")) for status in (406, 410, 415, 418, 431, 451)),

@@ -220,6 +220,18 @@ def test_what_is_never_understood_ends_the_run_after_a_second_try(store: Store) 
         assert (ended.failed, ended.ok, ended.error) == (set(), 400, None)
 
 
+def test_what_a_model_sent_and_is_no_answer_is_not_bought_for_an_hour(store: Store) -> None:
+    garbled = TransientError("content that is no text", kind="no_answer")
+    endpoint = Endpoint(lambda user, _: garbled if int(user[1:]) >= 40 else None)
+    ended = run(store, endpoint, 50, concurrency=8)
+    assert (ended.ok, ended.error) == (40, None) and len(ended.failed) == 10, "the last ten fail, each by itself"
+    assert max(endpoint.asked.values()) == 6 and ended.seconds < 300
+    with Store(Path(":memory:")) as other:
+        ended = run(other, Endpoint(lambda user, _: garbled if int(user[1:]) >= 40 else None), 100_000, concurrency=8)
+    assert ended.error is not None and "100 Cases are failing" in str(ended.error)
+    assert ended.ok == 40 and len(ended.failed) < 120
+
+
 def test_a_daily_quota_ends_the_run_at_once(store: Store) -> None:
     used_up = TransientError("come back tomorrow", kind="429", wait=30_000)
     ended = run(store, Endpoint(lambda _, now: used_up if now >= 20 else None), 100_000)

@@ -289,6 +289,8 @@ def _proposed(
         raise InputError("the table has no titles", path=table.path, line=1, hint=hint)
     score = table.numbers(names["score"], "score") if "score" in names else None
     rank = table.numbers(names["rank"], "rank") if "rank" in names else np.zeros(len(data))
+    if attributes and "score" not in names and "rank" not in names:
+        left_out[_AS_THEY_STAND] += len(data)
     best_first = np.lexsort((np.arange(len(data)), rank, *([] if score is None else [-score])))
     keys = case_keys(users, table.ids(names["case"])) if "case" in names else users
     encoded = keys.dictionary_encode()
@@ -424,6 +426,9 @@ def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_
     if any(gain != 1 for row in rows for gain in row.values()):
         return pa.array([list(row.items()) for row in rows], pa.map_(pa.string(), pa.float64()))
     return pa.array([list(row) for row in rows], pa.list_(pa.string()))
+
+
+_AS_THEY_STAND = "rows are in recall order as they stand: none of their columns is a score (--column score=NAME)"
 
 
 def trimmed_ids(column: Arrow) -> Arrow:

@@ -397,6 +397,13 @@ def test_a_value_that_may_be_the_items_stays_with_the_items(tmp_path: Path) -> N
     assert all("price" in item.attributes for case in cases for item in case.candidates)
 
 
+@pytest.mark.parametrize(("column", "told"), [("distance", True), ("score", False), ("rank", False)])
+def test_rows_without_a_score_are_said_to_stand_in_recall_order(column: str, told: bool, tmp_path: Path) -> None:
+    (tmp_path / "proposed.csv").write_text(f"user,item,title,{column}\na,1,Soap,1\na,2,Comb,2\n")
+    _, notes = convert_file(tmp_path / "proposed.csv", "table", tmp_path / "candidates.parquet")
+    assert ("2 rows are in recall order as they stand: none of their columns is a score" in " ".join(notes)) is told
+
+
 def test_ids_that_pandas_wrote_as_floats_are_those_without_a_fraction(tmp_path: Path) -> None:
     (tmp_path / "proposed.csv").write_text("user,item,title,score\n1.0,10.0,Soap,3\n1.0,11.0,Comb,2\n")
     (tmp_path / "past.csv").write_text("user,item,timestamp\n1,12,1700000000\n")

@@ -83,7 +83,7 @@ def writing(path: Path, *, overwrite: bool = True, private: bool = False) -> Gen
     FileExistsError where it must not be overwritten.
     """
     if path.is_symlink():  # what it points to is written, and the link stays
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         check_no_device(path)

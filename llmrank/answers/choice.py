@@ -17,7 +17,7 @@ from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
     r"(?:answer|choice|choose|select(?:ed)?|pick|best|most (?:relevant|likely)(?: \w+){0,3}|recommend|prefer|option"
-    r"|(?:pick|choose|name|keep|recommend) (?:just |only )?one(?: \w+)?"
+    r"|(?:pick|choose|name|keep|recommend) (?:just |only )?one(?! (?:of|between|among|from|over|like|than)\b)"
     r"|(?:better|stronge(?:r|st)|close(?:r|st)) (?:match|fit|one)|go(?:ing)? with|settle (?:on|for)"
     r"|in favou?r of|would be|ha(?:s|ve) to be|must be|it is|(?<=, )so"
     r"|je (?:choisi(?:rais|s)|prendrais|recommande(?:rais)?)|ich (?:würde|empfehle|wähle|nehme)"
@@ -136,8 +136,9 @@ class Choice(TextFormat):
         by_title = not question.identifiers and bool(index.named_in(text[:_LOOKED_AT]))  # no identifier was shown
         every = [
             word
-            for word in ([] if by_title else _identifiers_in(text, identifiers))
-            if not _is_in_title(word, text, index) and not _is_count(word, text)
+            for word in _identifiers_in(text, identifiers)
+            if not (_is_in_title(word, text, index) or _is_count(word, text))
+            and not (by_title and not _is_meant(word, text))
         ]
         small = [*_SMALL_IN_BRACKETS.finditer(text)]
         if not every and identifiers.are_letters and (_SMALL_LETTER.fullmatch(text) or len(small) == 1):
@@ -200,9 +201,15 @@ def _is_count(word: Word, text: str) -> bool:
 _COUNTED = re.compile(
     r" (?:(?:[a-z-]{2,20} ){0,2}"
     r"(?:thing|question|point|candidate|movie|film|item|option|book|product|passage|headline|game|song|title)s?|are|were"
-    r"|stars?|points?|of (?:the|these|those|them))\b"
+    r"|stars?(?! [A-Z])|points?|of (?:the|these|those|them))\b"
 )
 _NOUN_BEHIND = re.compile(r" (?!(?:is|was|has|would|because|since|as|for|and|or)\b)[a-z]{3,}")
+
+
+def _is_meant(word: Word, text: str) -> bool:
+    """Return whether a number beside titles is an identifier: it is called the choice, follows a noun, or ends all."""
+    before = text[max(0, word.start - 80) : word.start]
+    return bool(_CALLED.search(before) or _NOUN.search(before) or not text[word.end :].strip(_AROUND))
 
 
 def _is_in_title(word: Word, text: str, index: TitleIndex) -> bool:

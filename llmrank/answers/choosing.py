@@ -202,6 +202,7 @@ def choose(listings: Sequence[Listing], text: str, owed: int) -> Listing:
     if not (listing.ordered or BEST_FIRST.search(said)) and (placed := _by_places_below(listing, text)):
         listing.mentions, listing.ordered = placed, True
     borne_out = True in doubt.of_the_ends(listing, text)
+    listing.ambiguous |= listing.rising and not (WORST_FIRST.search(said) or doubt.LOWER_IS_BETTER.search(said))
     if listing.scored and doubt.LOWER_IS_BETTER.search(said):
         listing.mentions.reverse()
     if not listing.ordered and WORST_FIRST.search(said) and BEST_FIRST.search(said):

@@ -237,7 +237,7 @@ def _list(lines: list[Line], index: TitleIndex) -> Listing:
         elif len(values) == len(entries) and not whole and not as_shown:
             directed(listing, values, first.kind == "rank")
             listing.ambiguous |= len(ranks) == len(values) and ranks != [*map(str, values)]
-            listing.ambiguous |= counts([*map(str, values)]) and _rise([line.body for line in entries])
+            listing.rising = counts([*map(str, values)]) and _rise([line.body for line in entries])
     return listing
 
 

@@ -532,8 +532,8 @@ class _Reader:
         if not named and self.identifiers.are_letters and len(_SMALL_IN_BRACKETS.findall(text[:4000])) > 1:
             words = self.words(_SMALL_IN_BRACKETS.sub(lambda found: found[0].upper(), text))  # (c), (a), (b)
             named = [word for word in words if word.kind == "identifier"]
-        if not named and self.identifiers.are_letters and (small := _SMALL_CHAIN.search(text[:2000])):
-            words = self.words(text[: small.start()] + small[0].upper() + text[small.end() :])  # the order is c > a > b
+        if not named and self.identifiers.are_letters and len(_SMALL_CHAIN.findall(text[:2000])) == 1:
+            words = self.words(_SMALL_CHAIN.sub(lambda found: found[0].upper(), text))  # the order is c > a > b
             named = [word for word in words if word.kind == "identifier"]
         if not named and self.identifiers.are_letters and not re.search(r"\w\w", text[:2000]):
             words = self.words(text.translate(_CAPITALS))  # `c > a > b`

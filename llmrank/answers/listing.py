@@ -42,6 +42,8 @@ class Listing:
     """Each identifier stands alone in its line, with words of what it is."""
     counted_down: bool = False
     """Its numbers fell, and nothing else turned it round."""
+    rising: bool = False
+    """Whether scores behind the entries of a list that counts from 1 rise."""
     ambiguous: bool = False
 
     @property

@@ -237,9 +237,11 @@ BEST_FIRST = re.compile(
     re.IGNORECASE,
 )
 NOT_THIS_WAY = re.compile(
-    rf"(?:{_WORST_TO_BEST})[^.:;\n]{{0,30}}\bthen (?:reversed|flipped|inverted|turned)\b[^.,:;\n]{{0,30}}|"
+    rf"(?:{_WORST_TO_BEST})[^.:;\n]{{0,30}}\bthen (?:reversed|flipped|inverted)"
+    rf"(?: it| them| the (?:list|order|ranking))?(?=\W*(?:$|[\n:.,;)]))|"
     r"[(,]? ?\b(?:(?:and|et|und|y|e|en) )?(?:not|non(?: pas)?|nicht|no|não|niet|instead of|rather than)"
-    rf"(?: (?:from|du|de|vom?n?|dal|van))? (?:{_WORST_TO_BEST}|{_BEST_TO_WORST})\)?",
+    rf"(?: (?:from|du|de|vom?n?|dal|van))? (?:{_WORST_TO_BEST}|{_BEST_TO_WORST}"
+    r"|(?:in )?(?:a|de)scending \w+|(?:in )?(?:in|de)creasing \w+)\)?",
     re.IGNORECASE,
 )
 """The direction that a list has not: `best to worst (and not worst to best)`, `from worst to best, then reversed`."""

@@ -76,10 +76,10 @@ def read_completion(
     """
     faults = Counter() if faults is None else faults
     if error := body.get("error"):
-        raise no_answer(f"the endpoint returned an error and no answer: {said(error)}")
+        raise unreadable(f"the endpoint returned an error and no answer: {said(error)}")
     if (choice := first_choice(body)) is None:
         other = body.get("message") or body.get("detail")
-        raise no_answer(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
+        raise unreadable(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
     reason = choice.get("finish_reason")
     if reason is not None and not (isinstance(reason, str) and len(reason) <= 64):
         faults["finish_reason"] += 1

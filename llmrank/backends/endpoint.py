@@ -151,15 +151,15 @@ def _proxy(url: str) -> str | None:
     return proxy or None
 
 
-def _check_certificates() -> None:
-    """Raise InputError where SSL_CERT_FILE names a file without certificates, which Python would pass over."""
+def _no_certificates() -> str:
+    """Return what is to be said where SSL_CERT_FILE names a file without certificates, which Python passes over."""
     if not (name := os.environ.get("SSL_CERT_FILE")):
-        return
+        return ""
     try:
         create_default_context(cafile=name)
     except (OSError, ValueError) as error:
-        problem = f"SSL_CERT_FILE names {one_line(name, 200)}, from which no certificate can be read ({error})"
-        raise InputError(problem, hint="name a PEM file with certificates, or unset it") from error
+        return f"no certificate can be read from {one_line(name, 200)}, which SSL_CERT_FILE names ({error})"
+    return ""
 
 
 # --- what comes back -------------------------------------------------------------------------------------------------
@@ -188,9 +188,9 @@ class Reply:
         return one_line(self.headers.get("content-type", "").partition(";")[0], 60).lower()
 
     @property
-    def is_paid(self) -> bool:
-        """Whether a model seems to have answered, if in no form that can be read: in JSON, or in a stream of events."""
-        return self.body is not None or self.kind == "text/event-stream" or self.text.lstrip().startswith("data:")
+    def is_stream(self) -> bool:
+        """Whether it is a stream of events: a model has answered, in a form that was not asked for."""
+        return self.kind == "text/event-stream" or self.text.lstrip().startswith("data:")
 
     def describe(self) -> str:
         """Return what it is that is no answer, in a few words."""
@@ -199,7 +199,7 @@ class Reply:
             return f"JSON that is a {type(self.body).__name__} and not an object"
         if not self.text.strip():
             return "an empty body"
-        if self.is_paid:
+        if self.is_stream:
             return "a stream of events, though none was asked for"
         if "html" in kind or self.text.lstrip()[:1] == "<":
             return f"a web page and not JSON ({error_text(self.text, 60)})"
@@ -240,8 +240,8 @@ class Endpoint:
         for name, variable in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
             if value := os.environ.get(variable):
                 self._private[name] = _in_a_header(value, variable, f"{variable} holds")
-        if self.url.startswith("https:"):
-            _check_certificates()
+        if self.url.startswith("https:") and (wrong := _no_certificates()):
+            say(wrong)
         self._urls: dict[str, URL] = {}
         connect = min(timeout, CONNECT_SECONDS)
         self._whole = aiohttp.ClientTimeout(total=None, sock_connect=connect)

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from llmrank.backends.base import Ask, BaseBackend, single_token
 from llmrank.backends.completion import at, cut_at, no_answer, objects_at, read_completion, unreadable
 from llmrank.backends.dialect import Dialect
-from llmrank.backends.endpoint import Address, Endpoint, Reply, error_text
-from llmrank.backends.refusals import ErrorBody, RefusedError, UnsupportedError, refusal, with_inner_refusal
+from llmrank.backends.endpoint import Address, Endpoint, Reply
+from llmrank.backends.refusals import RefusedError, UnsupportedError, refusal, with_inner_refusal
 from llmrank.backends.thinking import THINKING_TAIL, begins_with_reasoning, ends_in_thinking
 from llmrank.errors import (
     BackendError,
@@ -133,7 +133,7 @@ class OpenAIBackend(BaseBackend):
         seconds = min(GREETING_SECONDS, self.endpoint.timeout)
         try:
             with self.endpoint.telling("the list of its models", seconds):
-                reply = await twice(lambda: self._ask_for_models(seconds))
+                reply = await self._once_loaded(lambda: self._ask_for_models(seconds))
         except TransientError as error:
             if error.kind == "certificate":
                 raise MissingError(f"{error}", hint=TRUST) from error
@@ -179,7 +179,7 @@ class OpenAIBackend(BaseBackend):
         request = PROBE if wanted else replace(PROBE, labels=())
         try:
             with self.endpoint.telling("a first answer"):
-                response = await twice(lambda: ask(request))
+                response = await self._once_loaded(lambda: ask(request))
         except TransientError as error:
             if not error.came:
                 raise
@@ -190,17 +190,22 @@ class OpenAIBackend(BaseBackend):
         if wanted and response.label_logprobs is None and "logprobs" not in self.dialect.left_out:
             self.dialect.leave_out("logprobs", "returns no")
 
-    async def _ask_for_models(self, seconds: float) -> Reply:
-        """Return the reply in which the models are listed, once the server has loaded its own."""
+    async def _once_loaded(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        """Return the call's result (see `twice`); where the server says that it still loads its model, once it has."""
         until, told = time.monotonic() + LOADING_SECONDS, False
-        reply = await self.endpoint.call("GET", "models", timeout=seconds)
-        while reply.status == 503 and LOADING.search(reply.text) and time.monotonic() < until:
-            if not told:
-                said = error_text(ErrorBody.read(reply.body, reply.text).message, 80)
-                self._say(f"waiting for {self._url}, whose model is not loaded yet ({said})")
-                told = True
+        while True:
+            try:
+                return await twice(call)
+            except TransientError as error:
+                if error.kind != "5xx" or not LOADING.search(str(error)) or time.monotonic() > until:
+                    raise
+                if not told:
+                    self._say(f"waiting until the model is loaded: {error}")
+                    told = True
             await asyncio.sleep(LOADING_PAUSE)
-            reply = await self.endpoint.call("GET", "models", timeout=seconds)
+
+    async def _ask_for_models(self, seconds: float) -> Reply:
+        reply = await self.endpoint.call("GET", "models", timeout=seconds)
         if reply.status in (401, 429) or reply.status >= 500:
             raise await self._refusal(reply, {})
         return reply
@@ -306,7 +311,7 @@ class OpenAIBackend(BaseBackend):
         if not reply.ok:
             raise await self._refusal(reply, sent)
         if not isinstance(reply.body, dict):
-            fault = no_answer if reply.is_paid else unreadable
+            fault = no_answer if reply.is_stream else unreadable
             raise fault(f"{self._url} answered with {reply.describe()}")
         return reply.body
 
@@ -328,7 +333,7 @@ class OpenAIBackend(BaseBackend):
         try:
             response = read_completion(body, labels, ids, seconds=seconds, faults=self.endpoint.faults)
         except TransientError as error:
-            raise no_answer(f"{self._url}: {error}") from error
+            raise TransientError(f"{self._url}: {error}", kind=error.kind) from error
         self._has_answered, self._refusals = True, 0
         # Text that came in parts may hold the key only now.
         text, reasoning = (self.endpoint.mask(one, sent) for one in (response.text, response.reasoning))
@@ -460,9 +465,16 @@ async def twice(call: Callable[[], Awaitable[Result]]) -> Result:
 
 
 def _is_version(answered: str, asked: str) -> bool:
-    """Return whether a model's name may be that of the one asked for: dated, or with or without its owner."""
-    one, other = (re.sub(r"[^a-z0-9]", "", name.rpartition("/")[2].casefold()) for name in (answered, asked))
-    return one in other or other in one
+    """Return whether a model's name is that of the one asked for, but for a date, a tag, or its owner."""
+    names: list[str] = []
+    for name in (answered, asked):
+        base = name.rstrip("/").rpartition("/")[2].casefold().removesuffix(".gguf")
+        names.append(re.sub(r"[\W_]", "", _VERSION.sub("", base)))
+    return names[0] == names[1]
+
+
+_VERSION = re.compile(r"(?:[-@:](?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{3,4}|latest|preview|free))+$")
+"""What follows the name of a model: `-2024-08-06`, `:latest`."""
 
 
 def other_bases(url: str) -> list[str]:

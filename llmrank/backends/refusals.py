@@ -45,11 +45,16 @@ ITS_OWN = re.compile(
     re.IGNORECASE,
 )
 """Words of a refusal that another request need not meet: this one is too long, or its content is filtered."""
-ITS_LENGTH = re.compile(rf"{TOO_LONG}|request too large", re.IGNORECASE)
+ITS_LENGTH = re.compile(rf"{TOO_LONG}|request (?:is )?too (?:large|long)", re.IGNORECASE)
 """Those that count beside a status which says that the endpoint is busy or broken, as one too long a request may be
 answered: `429 Request too large`, `500 … exceeds the available context size`."""
-THROTTLES = re.compile(r"throttl|too many requests|rate.?limit(?:ed| exceeded| reached)", re.IGNORECASE)
-"""Words of a 400 that stand for a 429."""
+A_MINUTE = re.compile(r"per.minute|per.second|wait before", re.IGNORECASE)
+"""What a refusal says of a length that is not this request's alone."""
+FILTERED = re.compile(r"content_?filter|content_?policy_?violation", re.IGNORECASE)
+"""The code of a refusal that is about this request's content, whatever its status."""
+THROTTLES = re.compile(r"throttl|too_?many_?requests", re.IGNORECASE)
+SAYS_IT_THROTTLES = re.compile(r"\W*(?:too many requests|rate.?limit(?:ed| exceeded| reached))\b", re.IGNORECASE)
+"""The code of a 400 that stands for a 429, and how its message begins; within, it may quote a title."""
 STATUSES = {
     **dict.fromkeys(("context_length_exceeded", "content_filter", "invalid_request_error"), 400),
     **dict.fromkeys(("invalid_api_key", "authentication_error"), 401),
@@ -58,7 +63,9 @@ STATUSES = {
     **dict.fromkeys(("rate_limit_exceeded", "rate_limit_error"), 429),
 }
 """The HTTP status that OpenAI (or Anthropic) sends with an error of this code or type."""
-ABOUT_THE_KEY = re.compile(r"api.?key|token|credential|unauthorized|authenticat|bearer|signature", re.IGNORECASE)
+ABOUT_THE_KEY = re.compile(
+    r"\bkeys?\b|apikey|token|credential|password|unauthorized|authenticat|bearer|signature|\bsk-|\*{3}", re.IGNORECASE
+)
 SYSTEM_ROLES = ("system", "developer")
 CORRECT_URL = "correct --base-url (it usually ends in /v1)"
 
@@ -106,7 +113,7 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
 
     status, body = reply.status, ErrorBody.read(reply.body, reply.text)
     said, code, whole = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
-    if status == 400 and THROTTLES.search(f"{code} {whole}"):
+    if status == 400 and (THROTTLES.search(code) or SAYS_IT_THROTTLES.match(whole)):
         status = 429
     wait = wait_of(reply.headers)
     if wait is None and status == 429:
@@ -119,7 +126,8 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         if name == "logprobs" or (name and status != 403):
             return UnsupportedError(name, whole)
     own = ITS_LENGTH if status == 429 or status >= 500 else ITS_OWN
-    if status == 413 or own.search(f"{code} {said}"):
+    shared = status == 429 and A_MINUTE.search(said) and "too large" not in said.lower()
+    if status == 413 or FILTERED.search(code) or (own.search(f"{code} {said}") and not shared):
         return BackendError(its_own)
     broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(whole) and not COMES_BACK.search(whole)
     if status == 402 or code in QUOTA or broke:

@@ -64,6 +64,7 @@ def _refuse_binary(begin: bytes, path: Path) -> None:
         (UTF_16, "a text in UTF-16", "save it as UTF-8, for example with iconv -f UTF-16 -t UTF-8"),
         ((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"), "an Excel workbook or a zip file", "save the table as CSV in UTF-8"),
         ((b"\x28\xb5\x2f\xfd",), "a file packed by zstd", "unpack it with unzstd, or pack it with gzip"),
+        ((b"BZh", b"\xfd7zXZ"), "a file packed by bzip2 or xz", "unpack it, or pack it with gzip"),
     ):
         if begin.startswith(signs):
             raise InputError(f"this is {what}", path=path, hint=help_)

@@ -30,8 +30,8 @@ Lines = Sequence[int] | NDArray[np.int64]
 TIME_HINT = "write seconds since the epoch, or as in 2001-12-31T23:59:00"
 MOST_WHOLE = 2.0**63
 """Whole numbers from here on have more than 64 bits."""
-MOST_EXACT = 2.0**53
-"""From here on a floating-point number stands for several whole ones."""
+MOST_EXACT = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
+"""By its bits: from here on a floating-point number stands for several whole ones."""
 YEAR_1, YEAR_10000 = -62_135_596_800, 253_402_300_800
 """Seconds since the epoch between which a calendar has a date."""
 FROM_ONE: Lines = range(1, sys.maxsize)
@@ -208,7 +208,7 @@ def whole_ids(column: Arrow) -> Arrow:
     """Return ids as texts; where all of them end in `.0`, as pandas writes numbers beside empty cells to CSV, without
     that."""
     said = column.drop_null()
-    if not len(said) or not pc.all(pc.match_substring_regex(said, r"^-?\d+\.0$")).as_py():
+    if not len(said) or not pc.all(pc.match_substring_regex(said, r"^-?\d{1,15}\.0$")).as_py():
         return column
     return pc.replace_substring_regex(column, r"\.0$", "")
 

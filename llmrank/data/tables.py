@@ -161,8 +161,10 @@ class Table:
     def texts(self, name: str) -> Arrow:
         """Return a column as strings (see `texts`)."""
         column = self.data[name]
-        if pa.types.is_floating(column.type) and (np.abs(self.numbers(name)) >= MOST_EXACT).any():
-            problem, hint = "whole numbers above 2**53 have lost digits as floating-point numbers", "write them as text"
+        bits = column.type.bit_width if pa.types.is_floating(column.type) else 64
+        if pa.types.is_floating(column.type) and (np.abs(self.numbers(name)) >= MOST_EXACT[bits]).any():
+            problem = f"whole numbers from {MOST_EXACT[bits]:.0f} on have lost digits as floating-point numbers"
+            hint = "write them as text"
             raise InputError(problem, path=self.path, field=name, hint=hint)
         try:
             return texts(column)
@@ -457,7 +459,7 @@ def _header(path: Path, delimiter: str, usual: str, quoted: bool) -> tuple[list[
     """
     lines, expected = byte_lines(path), 1
     number, content = next(lines, (0, b""))
-    if number == 1 and (said := re.fullmatch(rb'"?sep=([,;\t|])"?\s*', content, re.IGNORECASE)):
+    if number == 1 and (said := re.fullmatch(rb'"?sep=([,;\t|])\1*"?\s*', content, re.IGNORECASE)):
         delimiter, expected = said[1].decode(), 2
         number, content = next(lines, (0, b""))
     if number != expected:

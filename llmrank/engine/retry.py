@@ -136,7 +136,8 @@ class Retries:
             tries.outage = several or (alone and fault.throttled)
             if alone and not several and len(self._failing) >= MANY:
                 hint = "see to the endpoint, then give the same command again: what was answered is stored"
-                raise self._nobody_answered(fault, hint, silent)
+                said = f"{len(self._failing)} Cases in a row got no answer that can be read ({fault})"
+                raise FatalBackendError(f"{said}\n  hint: {hint}")
             if not tries.outage or (not several and (exhausted or not self.answers)):
                 return None
             if exhausted or not self.answers:

@@ -389,6 +389,9 @@ FAULTS = (
             (403, "Your input was flagged by moderation"),
             (400, "DataInspectionFailed: Input data may contain inappropriate content."),
             (400, "something of its own: [3]"),
+            (400, "flagged by our content filter: 'Charlie's Angels: Full Throttle (2003)'"),
+            (429, "Request too large for this model: 9000 tokens per minute"),
+            (500, "the request is too long"),
         )
     ),
     *(

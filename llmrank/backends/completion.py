@@ -223,10 +223,10 @@ def cut_at(response: Response, stops: Sequence[str]) -> Response:
 
 
 def no_answer(message: str) -> TransientError:
-    """Return the fault of what a model sent that is no answer: it may be paid for."""
+    """Return the fault of what a model sent and is no answer: it may be paid for."""
     return TransientError(message, kind="no_answer")
 
 
 def unreadable(message: str) -> TransientError:
-    """Return the fault of what came and is of no model."""
+    """Return the fault of what came and no model sent: a web page, the error of a gateway."""
     return TransientError(message, kind="unreadable")

@@ -43,6 +43,10 @@ def cannot_write(path: Path, error: OSError) -> InputError:
     return InputError(f"cannot be written: {error.strerror or error}", path=path, hint=hint)
 
 
+FROM_A_PIPE = "write what comes through it to a file, and name that"
+"""What to do where a pipe is to be read."""
+
+
 def check_no_device(path: Path, hint: str = "name a file") -> None:
     """Raise InputError for a device or a pipe: a file must not take its place, and one that nobody writes to is waited
     for without end."""
@@ -52,7 +56,7 @@ def check_no_device(path: Path, hint: str = "name a file") -> None:
 
 def require_file(path: Path) -> None:
     """Raise InputError where there is no such file, or something else: a pipe can be read only once."""
-    check_no_device(path, "write what comes through it to a file, and name that")
+    check_no_device(path, FROM_A_PIPE)
     if not path.is_file():
         raise InputError("there is no such file", path=path, hint="check the name")
 

@@ -161,11 +161,11 @@ class Table:
     def texts(self, name: str) -> Arrow:
         """Return a column as strings (see `texts`)."""
         column = self.data[name]
-        bits = column.type.bit_width if pa.types.is_floating(column.type) else 64
-        if pa.types.is_floating(column.type) and (np.abs(self.numbers(name)) >= MOST_EXACT[bits]).any():
-            problem = f"whole numbers from {MOST_EXACT[bits]:.0f} on have lost digits as floating-point numbers"
-            hint = "write them as text"
-            raise InputError(problem, path=self.path, field=name, hint=hint)
+        if pa.types.is_floating(column.type):
+            most = MOST_EXACT[column.type.bit_width]
+            if (np.abs(self.numbers(name)) >= most).any():
+                problem = f"whole numbers from {most:.0f} on have lost digits as floating-point numbers"
+                raise InputError(problem, path=self.path, field=name, hint="write them as text")
         try:
             return texts(column)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

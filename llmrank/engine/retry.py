@@ -17,6 +17,7 @@ LONG_WAIT = 10.0
 """Seconds of waiting that a person is told of."""
 SEVERAL = 5
 """Cases that must be failing before it is taken to be the endpoint's fault and not theirs."""
+GO_ON = "see to the endpoint, then give the same command again: what was answered is stored"
 MANY = 100
 """Cases in a row that a model gave no answer to: the others would be paid for in vain."""
 MOST_FAILING = 1000
@@ -135,14 +136,12 @@ class Retries:
             several = alone and away
             tries.outage = several or (alone and fault.throttled)
             if alone and not several and len(self._failing) >= MANY:
-                hint = "see to the endpoint, then give the same command again: what was answered is stored"
                 said = f"{len(self._failing)} Cases in a row got no answer that can be read ({fault})"
-                raise FatalBackendError(f"{said}\n  hint: {hint}")
+                raise FatalBackendError(f"{said}\n  hint: {GO_ON}")
             if not tries.outage or (not several and (exhausted or not self.answers)):
                 return None
             if exhausted or not self.answers:
-                hint = "see to the endpoint, then give the same command again: what was answered is stored"
-                raise self._nobody_answered(fault, hint, silent)
+                raise self._nobody_answered(fault, GO_ON, silent)
             wait = max(wait, LONGEST_WAIT * (0.5 + random()))
             self._tell(f"nobody is answered; it is tried for {self.policy.patience / 60:.0f} minutes ({fault})")
         elif (fault.wait or 0.0) >= LONG_WAIT:

@@ -18,7 +18,7 @@ from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather
 from llmrank.evaluation.training_data import TrainingData, earlier_events
-from llmrank.files import check_no_device
+from llmrank.files import FROM_A_PIPE, check_no_device
 from llmrank.progress import Say, silent
 from llmrank.types import Case, Event, Item, Task
 
@@ -198,7 +198,7 @@ def names_file(settings: CaseSettings) -> bool:
     if path.is_dir() and path.suffix in FILE_SUFFIXES:
         hint = "name one of the files in it; `llmrank rerank` takes a folder of candidate files"
         raise InputError("is a folder, and no candidate file", path=path, field="data", hint=hint)
-    check_no_device(path, "write what comes through it to a file, and name that")
+    check_no_device(path, FROM_A_PIPE)
     if not path.is_file() and path.suffix in FILE_SUFFIXES:
         raise InputError("there is no such file", path=path, field="data", hint="name a candidate file that exists")
     return path.is_file()

@@ -112,6 +112,13 @@ def test_help_loads_nothing_heavy() -> None:
     assert not loaded_by(code) & (HEAVY | {"numpy", "jinja2", "pydantic"})
 
 
+def test_a_command_loads_no_answer_format_until_it_reads_one() -> None:
+    """Their patterns take longer to compile than most commands take."""
+    code = "import llmrank.cli.rerank\nprint(*(name for name in sys.modules if name.startswith('llmrank.answers.')))"
+    ran = subprocess.run([sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, check=True)
+    assert {*ran.stdout.split()} <= {f"llmrank.answers.{name}" for name in ("normalise", "outcome", "plugin_format")}
+
+
 def test_every_room_is_in_the_table() -> None:
     rooms = {room(path) for path in PACKAGE.rglob("*.py")} - {"__init__"}
     assert rooms <= MAY_IMPORT.keys()

@@ -7,20 +7,13 @@ with stands here too (docs/extending.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
-from llmrank.answers.choice import Choice
-from llmrank.answers.expected_rating import ExpectedRating
-from llmrank.answers.json_answer import Json
-from llmrank.answers.label_logprobs import LabelLogprobs
 from llmrank.answers.normalise import without_reasoning
-from llmrank.answers.one_title import OneTitle
 from llmrank.answers.outcome import TextFormat, answered, missing, unparsed
-from llmrank.answers.permutation import Permutation
 from llmrank.answers.plugin_format import PluginFormat
-from llmrank.answers.rating import Rating
-from llmrank.answers.titles import Titles
-from llmrank.answers.yes_no import YesNo
 from llmrank.errors import InputError, nearest
 from llmrank.plugin import find_plugin, plugin_names
 
@@ -29,13 +22,25 @@ if TYPE_CHECKING:
 
 __all__ = ["TextFormat", "answer_format", "answer_formats", "answered", "missing", "unparsed", "without_reasoning"]
 
-_FORMATS = (Titles, Permutation, Json, Choice, YesNo, Rating, ExpectedRating, LabelLogprobs, OneTitle)
+_FORMATS: Mapping[str, str] = {
+    "titles": "titles:Titles",
+    "permutation": "permutation:Permutation",
+    "json": "json_answer:Json",
+    "choice": "choice:Choice",
+    "yes_no": "yes_no:YesNo",
+    "rating": "rating:Rating",
+    "expected_rating": "expected_rating:ExpectedRating",
+    "label_logprobs": "label_logprobs:LabelLogprobs",
+    "one_title": "one_title:OneTitle",
+}
+"""llmrank's own: name -> module and class. One is loaded when it is asked for, as a package's is: what it knows of the
+ways models write takes longer to load than most commands take."""
 _GROUP = "llmrank.answers"
 
 
 def answer_formats() -> tuple[str, ...]:
     """Return the names of all answer formats, ours first, then those that installed packages add."""
-    return tuple(dict.fromkeys((*(made().name for made in _FORMATS), *plugin_names(_GROUP))))
+    return tuple(dict.fromkeys((*_FORMATS, *plugin_names(_GROUP))))
 
 
 def answer_format(name: str) -> AnswerFormat:
@@ -44,11 +49,10 @@ def answer_format(name: str) -> AnswerFormat:
     Raises InputError, with the nearest name, if there is none; also where two packages give it, llmrank's own included,
     and where a package's format cannot be loaded.
     """
-    ours = {(made_format := made()).name: made_format for made in _FORMATS}
-    if plugin := find_plugin(_GROUP, name, ours):
+    if plugin := find_plugin(_GROUP, name, _FORMATS):
         return PluginFormat.load(plugin)
-    if name in ours:
-        return ours[name]
+    if name in _FORMATS:
+        return EntryPoint(name, f"{__name__}.{_FORMATS[name]}", _GROUP).load()()
     known = answer_formats()
     problem = f"there is no answer format {name!r}{nearest(name, known)}"
     raise InputError(problem, field="answer", hint=f"use one of {', '.join(known)}")

@@ -7,16 +7,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
 
-from llmrank.backends.adapter import NEXT_TITLE, read_card
+from llmrank.backends.adapter import NEXT_TITLE, check_base, read_card
 from llmrank.backends.base import BaseBackend
-from llmrank.backends.models import DEFAULT_MODEL, Say, fingerprint, resolve_model, silent
+from llmrank.backends.models import DEFAULT_MODEL, Model, Say, fingerprint, resolve_model, silent
 from llmrank.errors import FatalBackendError, MissingError
 from llmrank.files import cache_folder
+from llmrank.progress import sign_of_life
 from llmrank.types import Capabilities, Request, Response, Usage
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ADAPTER = "ml-100k"
 MOST_TITLES = 4096
+PACKAGES = ("torch", "transformers", "peft")
+"""What a title model is loaded with."""
 SHIPPED = "adapters"
 """Folder of the package with the adapters that come with it."""
 
@@ -46,12 +50,22 @@ class TitleBackend(BaseBackend):
     """Answers Requests of one user message, a line per event, whose labels are the titles to choose from.
 
     The label log-probabilities are normalised over the labels. The model is float32, and a Request is answered by
-    itself, so the same Request has the same answer.
+    itself, so the same Request has the same answer. The model is loaded at the first question: a run whose answers are
+    all stored needs none.
     """
 
-    def __init__(self, model: TitleModel, identity: Mapping[str, str], card: Mapping[str, Any]) -> None:
-        self._model, self._turn = model, asyncio.Lock()
-        self.identity = identity
+    def __init__(self, base: Model, folder: Path, card: Mapping[str, Any], say: Say = silent) -> None:
+        self._base, self._folder, self._say = base, folder, say
+        self._model: TitleModel | None = None
+        self._turn = asyncio.Lock()
+        self.identity: Mapping[str, str] = {
+            "kind": "titles",
+            "model": base.name,
+            "revision": base.revision,
+            "adapter": folder.name,
+            "adapter_sha256": fingerprint(folder),
+            "dtype": "float32",
+        }
         """The model, its revision, and the adapter's content."""
         self.card = card
         """What the adapter says of itself; its `fusion` has the weight and the term chosen on validation Cases."""
@@ -62,15 +76,19 @@ class TitleBackend(BaseBackend):
         return Capabilities(label_logprobs=MOST_TITLES)
 
     async def answer(self, request: Request) -> Response:
-        """Return the log-probability of each label; raises FatalBackendError for a Request of another kind."""
+        """Return the log-probability of each label.
+
+        Raises FatalBackendError for a Request of another kind, InputError where the adapter is not whole.
+        """
         if len(request.messages) != 1 or not request.labels:
             raise FatalBackendError(
                 "this model continues a list of titles, and answers no other prompt\n"
                 "  hint: use --ranker next_title, or another model for this prompt"
             )
-        started = time.monotonic()
         async with self._turn:
-            found = await asyncio.to_thread(self._answer, request)
+            model = await asyncio.to_thread(self._loaded)
+            started = time.monotonic()
+            found = await asyncio.to_thread(_label_logprobs, model, request)
         history = request.messages[0].content
         return Response(
             "",
@@ -79,12 +97,26 @@ class TitleBackend(BaseBackend):
             seconds=time.monotonic() - started,
         )
 
-    def _answer(self, request: Request) -> dict[str, float]:
-        import torch
+    async def load(self) -> None:
+        """Load the model; raises InputError where the adapter is not whole."""
+        async with self._turn:
+            await asyncio.to_thread(self._loaded)
 
-        history = [line for line in request.messages[0].content.split("\n") if line]
-        scores = torch.tensor(self._model.scores(history, request.labels), dtype=torch.float64)
-        return dict(zip(request.labels, torch.log_softmax(scores, 0).tolist(), strict=True))
+    def _loaded(self) -> TitleModel:
+        if self._model is None:
+            from llmrank.backends.title_model import load_adapter
+
+            with sign_of_life(self._say, f"loading the adapter {self._folder.name}", at_once=False):
+                self._model = load_adapter(self._folder, self._base)
+        return self._model
+
+
+def _label_logprobs(model: TitleModel, request: Request) -> dict[str, float]:
+    import torch
+
+    history = [line for line in request.messages[0].content.split("\n") if line]
+    scores = torch.tensor(model.scores(history, request.labels), dtype=torch.float64)
+    return dict(zip(request.labels, torch.log_softmax(scores, 0).tolist(), strict=True))
 
 
 def shipped_adapter(name: str) -> Path | None:
@@ -114,15 +146,11 @@ def open_titles(
     Raises InputError for a folder without an adapter, or with one of another base model; MissingError for a package
     that is not installed.
     """
-    try:
-        from llmrank.backends.title_model import load_adapter
-    except ImportError as error:
-        raise MissingError(f"{error.name} is not installed", hint="pip install 'llmrank[finetune]'") from error
+    if missing := next((name for name in PACKAGES if find_spec(name) is None), None):
+        raise MissingError(f"{missing} is not installed", hint="pip install 'llmrank[finetune]'")
     folder = find_adapter(adapter)
     card = read_card(folder, NEXT_TITLE)
     base = resolve_model(model, cache=cache or cache_folder(), revision=revision, say=say)
+    check_base(card, base, folder)
     say(f"adapter {folder.name}, trained on {card['data']['name']}")
-    loaded = load_adapter(folder, base)
-    identity = {"kind": "titles", "model": base.name, "revision": base.revision}
-    identity |= {"adapter": folder.name, "adapter_sha256": fingerprint(folder), "dtype": "float32"}
-    return TitleBackend(loaded, identity, card)
+    return TitleBackend(base, folder, card, say)

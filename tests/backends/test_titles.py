@@ -132,6 +132,27 @@ def test_another_adapter_of_the_same_name_is_asked_anew(
     assert asked == [len(hits(split)), 0, len(hits(split))]
 
 
+def test_a_run_whose_answers_are_all_stored_loads_no_model(
+    tiny_model: Model, split: Split, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(out: str) -> lr.Run:
+        backend, store = open_titles(adapter, str(tiny_model.folder)), tmp_path / "store.sqlite"
+        method = {"ranker": "next_title", "backend": backend, "store": store}
+        return lr.evaluate(hits(split), **method, out=tmp_path / out, progress=False)
+
+    first = run("first")
+    monkeypatch.setattr("llmrank.backends.title_model.load_adapter", lambda *_: pytest.fail("the model was loaded"))
+    assert run("again").per_case("NDCG@10").tolist() == first.per_case("NDCG@10").tolist()
+
+
+def test_what_is_wrong_with_an_adapter_is_said_before_the_model_is_loaded(adapter: Path, tiny_model: Model) -> None:
+    backend = open_titles(adapter, str(tiny_model.folder))
+    asyncio.run(backend.load())
+    asyncio.run(backend.load())
+    with pytest.raises(InputError, match="trained on"):
+        open_titles(shipped_adapter(DEFAULT_ADAPTER), str(tiny_model.folder))
+
+
 def test_an_adapter_that_was_trained_on_another_split_of_the_data_is_refused(
     tiny_model: Model, split: Split, adapter: Path, tmp_path: Path
 ) -> None:

@@ -69,15 +69,18 @@ def read_qrels(path: Path) -> dict[str, dict[str, float]]:
 def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -> None:
     """Write what is relevant for each Case, under its case id, with its gain: 1 where the Case has none.
 
-    trec_eval reads whole numbers: other gains are written as they are, for tools that read them.
-
-    Raises InputError: the file exists already; or an id holds white space.
+    Raises InputError: the file exists already; an id holds white space; or a gain is no whole number, of which
+    trec_eval and what reads its files would take the whole part (0 of 0.5).
     """
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for case in cases:
             for item_id, gain in case.gain_of.items():
                 words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"
-                file.write(f"{words} {gain:g}\n")
+                if not gain.is_integer():
+                    problem = f"the gain {gain:g} of item {item_id!r} is no whole number, as a TREC file has them"
+                    hint = "write csv or parquet instead, or give whole gains in the data (3, 2, 1)"
+                    raise InputError(problem, path=path, user=case.user_id, hint=hint)
+                file.write(f"{words} {gain:.0f}\n")
 
 
 def _number(text: str) -> float:

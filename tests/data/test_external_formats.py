@@ -186,6 +186,13 @@ def test_grades_go_to_qrels_and_come_back(tmp_path: Path) -> None:
     assert read_qrels(tmp_path / "qrels") == {"u-1": {"a": 2.0, "b": 1.0}, "v": {"c": 1.0}}
 
 
+def test_a_gain_that_trec_eval_would_cut_is_refused(tmp_path: Path) -> None:
+    case = Case("u", (), (), relevant=("a", "b"), gains=(2.0, 0.5))
+    with pytest.raises(InputError, match=r"gain 0.5 of item 'b'"):
+        write_qrels(tmp_path / "qrels", [case])
+    assert not (tmp_path / "qrels").exists()
+
+
 def test_faults_are_listed_or_left_out_and_counted(files: Callable[..., dict[str, Path]], tmp_path: Path) -> None:
     there = files(run="7 Q0 1 1 2 x\n7 Q0 5 2 1 x\n8 Q0 9 1 1 x\n10 Q0 1 1 1 x\n")
     options: Any = {"items": there["items"], "histories": there["histories"]}

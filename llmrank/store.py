@@ -28,6 +28,9 @@ from llmrank.types import Closable, Message, Request, Response, Sampling, Struct
 BUSY_SECONDS = 60.0
 """How long a write waits for other processes."""
 
+PAGES_BEFORE_COPYING = 8000
+"""Pages of 4 KiB that lie in the file beside the Store before they are copied into it, for which everything waits."""
+
 VERSION = 2
 """Of the form in which answers are kept; a file of another one is refused."""
 SCHEMA = f"""
@@ -266,6 +269,7 @@ class Store(Closable):
                 self._db.execute("PRAGMA journal_mode = WAL")
                 # Each put is safe against a killed process; only a power cut can lose the last few.
                 self._db.execute("PRAGMA synchronous = NORMAL")
+                self._db.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BEFORE_COPYING}")
                 if not tables:
                     self._db.executescript(SCHEMA)
 

@@ -34,8 +34,10 @@ def read_text(path: Path, hint: str = "check the file's permissions") -> str:
         raise InputError(f"cannot be read: {error.strerror}", path=path, hint=hint) from error
 
 
-def read_yaml(source: str, path: Path, *, first_line: int = 1) -> tuple[dict[Any, Any], Lines]:
+def read_yaml(source: str, path: Path, *, first_line: int = 1, numbers: bool = True) -> tuple[dict[Any, Any], Lines]:
     """Return the mapping in a YAML text and the lines of its keys; `first_line` is the line on which the text begins.
+
+    Without `numbers` they are kept as they are written, as the command line has them: the model `3.10` is not 3.1.
 
     Raises InputError with file and line for what is not valid YAML or not a mapping, for a key given twice, and for
     what no file needs: aliases, more than 32 levels, more than a million characters.
@@ -43,7 +45,7 @@ def read_yaml(source: str, path: Path, *, first_line: int = 1) -> tuple[dict[Any
     if len(source) > MOST_CHARACTERS:
         raise InputError(f"longer than {MOST_CHARACTERS:,} characters", path=path, hint="shorten the file")
     try:
-        loader = _Loader(source)
+        loader = (_Loader if numbers else _TextLoader)(source)
     except ReaderError as error:
         line, problem = first_line + source.count("\n", 0, error.position), f"the character U+{error.character:04X}"
         raise InputError(f"not valid YAML: {problem}", path=path, line=line, hint="take it out") from error
@@ -76,11 +78,11 @@ _PLAIN = (
 """The values without quotes that are no texts: tag, pattern, and the characters with which such a value begins."""
 
 
-def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    """Return them as PyYAML has them, by first character."""
+def _resolvers(*without: str) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """Return them as PyYAML has them, by first character; those `without` are left out, and so are texts."""
     found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     for tag, pattern, firsts in _PLAIN:
-        for first in firsts:
+        for first in firsts if tag not in without else ():
             found.setdefault(first, []).append((f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})$")))
     return found
 
@@ -114,6 +116,10 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, OverflowError) as error:  # `!!int "abc"`, a date that does not exist
             text = f"{node.value!r:.40}" if isinstance(node, yaml.ScalarNode) else "the value"
             raise ConstructorError(None, None, f"{text} cannot be read ({error!s:.80})", node.start_mark) from error
+
+
+class _TextLoader(_Loader):
+    yaml_implicit_resolvers = _resolvers("int", "float")
 
 
 def _lines(

@@ -164,7 +164,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         return
     from llmrank.yaml_text import read_text, read_yaml
 
-    values, lines = read_yaml(read_text(path, "name a YAML file"), path)
+    values, lines = read_yaml(read_text(path, "name a YAML file"), path, numbers=False)
     context.meta[_SOURCES] = context, path, lines
     options = {_key(one): one for one in context.command.params if isinstance(one, click.Option)}
     given: dict[str, Any] = {}

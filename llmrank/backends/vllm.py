@@ -57,7 +57,13 @@ EXTRA_SAMPLING = (
 )
 """What `extra_body` may add to the sampling of an engine in this process; `chat_template_kwargs` beside it."""
 
-SETTINGS = {"VLLM_LOGGING_STREAM": "ext://sys.stderr", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
+SETTINGS = {
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    "VLLM_NO_USAGE_STATS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    # As vLLM's own server does: a process that is forked would run no main module (`_main_of_the_engine`).
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+}
 """Environment of the engine's processes; a value already in the environment wins."""
 
 
@@ -268,7 +274,7 @@ class VllmBackend(BaseBackend):
 
     def _start(self) -> AsyncLLM:
         """Return a running engine; raises MissingError or FatalBackendError with the reason why there is none."""
-        with _environment({**SETTINGS, **_threads()}), _without_main():
+        with _environment({**SETTINGS, **_threads()}), _main_of_the_engine():
             try:
                 from huggingface_hub.errors import StrictDataclassError
                 from vllm.config.reasoning import ReasoningConfig
@@ -508,11 +514,12 @@ def _environment(values: Mapping[str, str]) -> Generator[None]:
 
 
 @contextmanager
-def _without_main() -> Generator[None]:
-    """Let processes that are spawned in the block run no part of the person's script, which need not guard its lines by
-    `if __name__ == "__main__"`: the engine needs nothing of it."""
+def _main_of_the_engine() -> Generator[None]:
+    """Let processes that are spawned in the block run `engine_process` in place of the person's script, which need not
+    guard its lines by `if __name__ == "__main__"`: the engine needs nothing of it."""
     script = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
+    sys.modules["__main__"] = main = ModuleType("__main__")
+    main.__spec__ = find_spec("llmrank.backends.engine_process")
     try:
         yield
     finally:

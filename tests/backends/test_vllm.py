@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import signal
 import string
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from llmrank.backends.models import DEFAULT_MODEL
@@ -219,3 +221,23 @@ def test_a_script_without_a_guard_runs_once(default_model: Path, tmp_path: Path)
     (tmp_path / "script.py").write_text("\n".join(lines))
     ran = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.stdout == "begun\n2 True\n__main__\n", ran.stderr
+
+
+def test_an_engine_ends_with_a_process_that_is_killed(default_model: Path, tmp_path: Path) -> None:
+    """It would keep gigabytes, on a GPU all that the next run needs."""
+    lines = (
+        "import asyncio, os, signal, psutil",
+        "from llmrank.backends.vllm import open_vllm",
+        "from pathlib import Path",
+        "async def main():",
+        f"    await (await open_vllm({str(default_model)!r}, cache=Path())).load()",
+        "    print(*(one.pid for one in psutil.Process().children(recursive=True)), flush=True)",
+        "    os.kill(os.getpid(), signal.SIGKILL)",
+        "asyncio.run(main())",
+    )
+    (tmp_path / "script.py").write_text("\n".join(lines))
+    ran = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    started = [psutil.Process(pid) for pid in map(int, ran.stdout.split()) if psutil.pid_exists(pid)]
+    assert ran.returncode == -signal.SIGKILL and any("VLLM" in one.name() for one in started), ran.stderr
+    _, left = psutil.wait_procs(started, timeout=60)
+    assert not left

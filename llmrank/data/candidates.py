@@ -29,7 +29,7 @@ from llmrank.data.candidate_row import (
     undoubted,
 )
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
-from llmrank.data.rows import Arrow, is_single, without_views
+from llmrank.data.rows import Arrow, in_plain_types, is_single
 from llmrank.data.tables import refuse_same_names, usual_column
 from llmrank.errors import InputError
 from llmrank.files import require_file
@@ -224,7 +224,7 @@ class CandidateFile:
             require_file(source)
             self.format, self.path, self._table = file_format(source), source, None
         else:
-            self.format, self.path, self._table = "parquet", "the table", arrow_table(source)
+            self.format, self.path, self._table = "parquet", "the table", arrow_table(source, "the table")
         self._truth: Truth = truth
         self._bad: set[int] = set()
         self._kept: list[CandidateRow] | None = [] if keep and truth != "ignored" else None
@@ -266,7 +266,7 @@ class CandidateFile:
         if self.format == "jsonl":
             return None
         data = pq.read_schema(self.path).empty_table() if self._table is None else self._table
-        return without_views(data).schema
+        return in_plain_types(data, self.path).schema
 
     def _file_stamp(self) -> tuple[int, int]:
         if not isinstance(self.path, Path):
@@ -401,20 +401,22 @@ def file_format(path: Path) -> Literal["parquet", "jsonl"]:
     raise InputError(problem, path=path, hint=hint)
 
 
-def arrow_table(source: ArrowTable | DataFrame) -> Arrow:
-    """Return a table in memory as a `pyarrow.Table`; InputError where it cannot be one."""
+def arrow_table(source: ArrowTable | DataFrame, what: str) -> Arrow:
+    """Return a table in memory as a `pyarrow.Table`; InputError, with `what` it is, where it cannot be one."""
     try:
         if isinstance(source, ArrowTable):
-            table = without_views(pa.table(source))
+            table = in_plain_types(pa.table(source), what)
             return table.drop_columns([name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)])
         from pyarrow.interchange import from_dataframe
 
-        return from_dataframe(source)
+        return in_plain_types(from_dataframe(source), what)
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError) as error:
-        hint = "give a pyarrow table, a polars or a pandas DataFrame (2.2 or later), each column of one type"
+        hint = (
+            "give a pyarrow table, or a DataFrame of polars (of a lazy one, its .collect()) or of pandas (2.2 or later)"
+        )
         if "relevant" in str(error):
             hint = "pandas has no maps, such as graded relevance: read the file with pyarrow.parquet.read_table"
-        raise InputError(f"no table of candidates ({error})", path="the table", hint=hint) from error
+        raise InputError(f"it cannot be read as a table ({error})", path=what, hint=hint) from error
 
 
 def _convert_hint(path: Path | str) -> str:
@@ -478,7 +480,7 @@ def _parquet_rows(path: Path) -> Iterator[RawRows]:
         raise InputError("this is no Parquet file, whatever its name says", path=path, hint=hint)
     try:
         with pq.ParquetFile(path, memory_map=False) as file:
-            for rows in _numbered(map(without_views, file.iter_batches(ROWS_AT_ONCE))):
+            for rows in _numbered(in_plain_types(one, path) for one in file.iter_batches(ROWS_AT_ONCE)):
                 yield rows
                 line = rows.lines[-1]
     except (pa.ArrowInvalid, OSError) as error:

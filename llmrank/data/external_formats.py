@@ -272,7 +272,7 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
 
 
 def _table(source: TableSource, what: str) -> Table:
-    return without_types(read_table(source) if isinstance(source, Path) else Table(what, arrow_table(source)))
+    return without_types(read_table(source) if isinstance(source, Path) else Table(what, arrow_table(source, what)))
 
 
 def _file(proposed: TableSource, format: str) -> Path:  # noqa: A002 - the word that people use

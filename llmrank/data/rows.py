@@ -178,10 +178,45 @@ def map_types(schema: Arrow, change: Callable[[Arrow], Arrow]) -> Arrow:
 _VIEWS: Mapping[Arrow, Arrow] = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 
 
-def without_views(data: Arrow) -> Arrow:
-    """Return a table or a batch without string views, which polars gives and few functions of pyarrow take."""
+def in_plain_types(data: Arrow, path: Path | str) -> Arrow:
+    """Return a table or a batch in types that everything here can read: string views (polars), categories of them and
+    UUIDs are texts.
+
+    Raises InputError for another extension type, such as a period of pandas, whose numbers are no times.
+    """
+    for place, column in enumerate(data.schema):
+        kind = column.type
+        if (named := _extension_of(column)) == "arrow.uuid":
+            data = _changed(data, place, pa.string(), lambda ids: [one and str(one) for one in ids.to_pylist()])
+        elif named is not None and not is_text(getattr(kind, "storage_type", kind)):
+            hint = "write it as text, as a number or as a date (pandas: .astype(str), .dt.to_timestamp())"
+            raise InputError(f"a column of the type {named} cannot be read", path=path, field=column.name, hint=hint)
+        elif pa.types.is_dictionary(kind) and kind.value_type in _VIEWS:
+            plain = pa.dictionary(kind.index_type, _VIEWS[kind.value_type])
+            data = _changed(data, place, plain, _of_plain_values)
     schema = map_types(data.schema, lambda kind: _VIEWS.get(kind, kind))
     return data if schema.equals(data.schema) else data.cast(schema)
+
+
+def _extension_of(column: Arrow) -> str | None:
+    """Return the name of a column's extension type, None where it has none; pyarrow may know the type or not."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        return column.type.extension_name
+    named = (column.metadata or {}).get(b"ARROW:extension:name")
+    return None if named is None else named.decode("utf-8", "replace")
+
+
+def _changed(data: Arrow, place: int, kind: Arrow, change: Callable[[Arrow], Arrow]) -> Arrow:
+    """Return the table or batch with each part of a column changed to this type."""
+    column, name = data[place], data.schema.field(place).name
+    if isinstance(column, pa.ChunkedArray):
+        parts = [pa.array(change(part), kind) for part in column.chunks]
+        return data.set_column(place, name, pa.chunked_array(parts, kind))
+    return data.set_column(place, name, pa.array(change(column), kind))
+
+
+def _of_plain_values(part: Arrow) -> Arrow:
+    return pa.DictionaryArray.from_arrays(part.indices, part.dictionary.cast(_VIEWS[part.type.value_type]))
 
 
 def texts(column: Arrow) -> Arrow:

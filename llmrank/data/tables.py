@@ -33,12 +33,12 @@ from llmrank.data.rows import (
     ItemRows,
     Lines,
     Rows,
+    in_plain_types,
     is_text,
     map_texts,
     map_types,
     texts,
     whole_ids,
-    without_views,
 )
 from llmrank.errors import InputError, nearest
 from llmrank.files import require_file
@@ -277,7 +277,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         if kind == "parquet":
-            return Table(path, without_views(pq.read_table(path)))
+            return Table(path, in_plain_types(pq.read_table(path), path))
         if kind in {"json", "jsonl", "ndjson"}:
             return Table(path, read_json(path))
         return _read_delimited(path, names, delimiter, quoted)

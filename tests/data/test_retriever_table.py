@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 import pytest
 
+import llmrank as lr
 from llmrank.data.candidates import BadRowsError, CandidateFile
 from llmrank.data.external_formats import convert_file, read_external
 from llmrank.data.rows import texts
@@ -481,3 +483,30 @@ def test_histories_may_be_lists_too(tmp_path: Path) -> None:
     past = pd.DataFrame({"user_id": ["1", "9"], "item_id": [["s3", "s4"], ["s0"]], "timestamp": [[10, 15], [1]]})
     made, _ = read_external(table, "table", items=write_catalogue(tmp_path), histories=past)
     assert [event.item.item_id for event in next(CandidateFile(made).cases()).history] == ["s3", "s4"]
+
+
+def test_uuids_and_categories_of_polars_are_texts(tmp_path: Path) -> None:
+    users, items = [uuid4() for _ in range(2)], [uuid4() for _ in range(3)]
+    as_uuid = pa.array([one.bytes for one in [*users, users[0]]], pa.uuid())
+    titles = pa.array(["Heat", "Alien", "Fargo"]).cast(pa.string_view())
+    categories = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2], pa.uint32()), titles)
+    table = pa.table(
+        {"user_id": as_uuid, "item_id": pa.array([one.bytes for one in items], pa.uuid()), "title": categories}
+    )
+    pq.write_table(table.set_column(2, "title", titles), tmp_path / "uuids.parquet")
+    for source in (table, tmp_path / "uuids.parquet"):
+        rows = {row["user_id"]: row["candidates"] for row in lr.convert(source, progress=False).to_pylist()}
+        first = [{"item_id": str(items[place]), "title": title} for place, title in ((0, "Heat"), (2, "Fargo"))]
+        assert [{name: one[name] for name in first[0]} for one in rows[str(users[0])]] == first
+
+
+def test_periods_of_pandas_are_refused_and_not_read_as_numbers(tmp_path: Path) -> None:
+    """As seconds they are of 1970: what is still to come would be shown to the model."""
+    periods = pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "title": ["A"]})
+    periods["timestamp"] = pd.PeriodIndex(["2024-05"], freq="M")
+    periods.to_parquet(tmp_path / "periods.parquet")
+    unknown = pa.field("timestamp", pa.int64(), metadata={"ARROW:extension:name": "somebody.period"})
+    storage = pa.table(periods).set_column(3, unknown, pa.array([652]))
+    for source in (periods, tmp_path / "periods.parquet", storage):
+        with pytest.raises(InputError, match=r"field 'timestamp': a column of the type \w+\.period cannot"):
+            lr.convert(source, progress=False)

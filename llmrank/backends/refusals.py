@@ -107,50 +107,65 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
     `answered` says whether the endpoint has answered a call before: what a proxy says may then pass; before, the URL is
     wrong.
     """
-
-    def between(what: str, hint: str = CORRECT_URL) -> BackendError:
-        return unreadable(f"{url} {what}") if answered else FatalBackendError(f"{url} {what}\n  hint: {hint}")
-
-    status, body = reply.status, ErrorBody.read(reply.body, reply.text)
+    status, body, wait = reply.status, ErrorBody.read(reply.body, reply.text), wait_of(reply.headers)
     said, code, whole = error_text(body.message), body.code or body.type, error_text(body.message, 2000)
     if status == 400 and (THROTTLES.search(code) or SAYS_IT_THROTTLES.match(whole)):
         status = 429
-    wait = wait_of(reply.headers)
     if wait is None and status == 429:
         wait = wait_in(f"{whole} {reply.text[-2000:]}")
     its_own = f"{url} refuses this request ({status}): {said}"
-    if status in (400, 403, 422) or (status == 500 and "unexpected keyword argument" in whole):
-        names = set(sent) | {"system" for message in sent.get("messages", ()) if message["role"] in SYSTEM_ROLES}
-        name = refused_parameter(whole, body.param[:200], body.code[:200], names)
-        # 403 is about the key, but for models that may not be asked for log-probabilities.
-        if name == "logprobs" or (name and status != 403):
-            return UnsupportedError(name, whole)
-    own = ITS_LENGTH if status == 429 or status >= 500 else ITS_OWN
-    shared = status == 429 and A_MINUTE.search(said) and "too large" not in said.lower()
-    if status == 413 or FILTERED.search(code) or (own.search(f"{code} {said}") and not shared):
+    if parameter := _unsupported_parameter(status, body, whole, sent):
+        return UnsupportedError(parameter, whole)
+    if _is_its_own(status, code, said):
         return BackendError(its_own)
     broke = status in (400, 403, 429) and wait is None and OUT_OF_MONEY.search(whole) and not COMES_BACK.search(whole)
     if status == 402 or code in QUOTA or broke:
         return FatalBackendError(f"{url}: the quota is used up ({said})\n  hint: top up, then run it again")
-    if status == 407 or (status == 403 and reply.text.lstrip().startswith("<")):
-        hint = "let it pass these calls (HTTPS_PROXY may hold a user and a password), or correct --base-url"
-        return between(f"is behind a proxy or a firewall that answered {status}: {said}", hint)
+    if status < 300:
+        return unreadable(f"{url} answered with the status {status}, which no answer has")
+    if between := _stands_between(reply, said):
+        what, hint = between
+        return unreadable(f"{url} {what}") if answered else FatalBackendError(f"{url} {what}\n  hint: {hint}")
     if status in (401, 403):
         why, hint = "", "set OPENAI_API_KEY to a key for this endpoint"
         if whole != "no message" and not ABOUT_THE_KEY.search(whole):  # which may quote the key, or half of it
             why, hint = f": {said}", f"{hint}; or see to what this one may do, and from where"
         return FatalBackendError(f"{url} refuses the key ({status}){why}\n  hint: {hint}")
     # A status that HTTP does not have comes from what stands between, as 499 and 460 do.
-    if status in PASSING or status >= 500 or 400 <= status not in KNOWN:
+    if status in PASSING or status >= 500 or status not in KNOWN:
         kind = "429" if status == 429 else "5xx" if status >= 500 else "4xx"
         return TransientError(f"{url} answered {status}: {said}", kind=kind, wait=wait)
-    if status < 300:
-        return unreadable(f"{url} answered with the status {status}, which no answer has")
-    if status < 400:
-        return between(f"redirects to {error_text(reply.headers.get('location') or 'nowhere', 200)}")
-    if status in (404, 405) and not isinstance(reply.body, dict):
-        return between(f"answered {status} at /chat/completions: {said}")
     return RefusedError(its_own)
+
+
+def _unsupported_parameter(status: int, body: ErrorBody, whole: str, sent: Mapping[str, Any]) -> str | None:
+    """Return which of the parameters `sent` the refusal names as one that the endpoint does not take."""
+    if status not in (400, 403, 422) and not (status == 500 and "unexpected keyword argument" in whole):
+        return None
+    names = set(sent) | {"system" for message in sent.get("messages", ()) if message["role"] in SYSTEM_ROLES}
+    name = refused_parameter(whole, body.param[:200], body.code[:200], names)
+    # 403 is about the key, but for models that may not be asked for log-probabilities.
+    return None if status == 403 and name != "logprobs" else name
+
+
+def _is_its_own(status: int, code: str, said: str) -> bool:
+    """Return whether it is about this request alone, which is too long or whose content is filtered."""
+    own = ITS_LENGTH if status == 429 or status >= 500 else ITS_OWN
+    shared = status == 429 and A_MINUTE.search(said) and "too large" not in said.lower()
+    return status == 413 or bool(FILTERED.search(code) or (own.search(f"{code} {said}") and not shared))
+
+
+def _stands_between(reply: Reply, said: str) -> tuple[str, str] | None:
+    """Return what answered in the endpoint's place, with a hint: a proxy, a redirect, a server without this path."""
+    status = reply.status
+    if status == 407 or (status == 403 and reply.text.lstrip().startswith("<")):
+        hint = "let it pass these calls (HTTPS_PROXY may hold a user and a password), or correct --base-url"
+        return f"is behind a proxy or a firewall that answered {status}: {said}", hint
+    if 300 <= status < 400:
+        return f"redirects to {error_text(reply.headers.get('location') or 'nowhere', 200)}", CORRECT_URL
+    if status in (404, 405) and not isinstance(reply.body, dict):
+        return f"answered {status} at /chat/completions: {said}", CORRECT_URL
+    return None
 
 
 @dataclass(frozen=True, slots=True)

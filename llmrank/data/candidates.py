@@ -162,6 +162,11 @@ class RawRows:
     raw: Any
     """A `pyarrow.RecordBatch`, or the list of lines (bytes) of JSON lines."""
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns; JSON lines have none."""
+        return [] if isinstance(self.raw, list) else self.raw.schema.names
+
     def keep(self, wanted: Sequence[bool]) -> RawRows:
         """Return the rows that are wanted."""
         lines = list(compress(self.lines, wanted))
@@ -178,7 +183,7 @@ class RawRows:
             for line, content in zip(self.lines, cast("list[bytes]", self.raw), strict=True):
                 yield line, _json_object(content, path, line)
             return
-        names: list[str] = self.raw.schema.names
+        names = self.names
         single = [column.name for column in self.raw.schema if columns and is_single(column.type)]
         known = ROW_FIELDS.union(misspelt_field(names) or (), single)
         batch = self.raw.select([place for place, name in enumerate(names) if name in known])
@@ -285,18 +290,11 @@ class CandidateFile:
         # Ids of relevant items and of candidates, as long as none of the former is among a row's own candidates.
         wanted, proposed = set[str](), set[str]()
         reader = RowReader(self.path, truth=self._truth, answered=answered)
-
-        def refuse(line: int, fault: InputError) -> None:
-            self._bad.add(line)
-            if len(faults) < FAULTS_SHOWN:
-                faults.append(fault)
-
         for number, rows in enumerate(self._all_rows()):
             if number == 0:
                 self._refuse_table(rows)
-                if not isinstance(rows.raw, list):
-                    refuse_same_names(rows.raw.schema.names, self.path)
-                    summary.reranked_fields.update(_RERANKED.intersection(rows.raw.schema.names))
+                refuse_same_names(rows.names, self.path)
+                summary.reranked_fields.update(_RERANKED.intersection(rows.names))
             quick = self._truth == "ignored" and not answered and not isinstance(rows.raw, list)
             if quick and (found := undoubted(rows.raw)) is not None:
                 case_ids, empty, seen = found
@@ -305,18 +303,7 @@ class CandidateFile:
                 summary.rows_with_seen += seen
                 hashes.extend([hash(case_id) & _HASH for case_id in case_ids])
                 continue
-            for line, fields in rows.objects(self.path, columns=self._truth != "ignored"):
-                try:
-                    if isinstance(fields, InputError):
-                        raise fields
-                    row = reader.check(fields, line)
-                    summary.reranked_fields.update(_RERANKED.intersection(fields))
-                    if self._kept is not None:
-                        self._kept.append(row)
-                except InputError as error:
-                    refuse(line, error)
-                    continue
-                case = row.case
+            for case in self._good_cases(rows, reader, summary, faults):
                 offered = {item.item_id for item in case.candidates}
                 summary.add(case, offered)
                 hashes.append(hash(case.case_id) & _HASH)
@@ -325,7 +312,7 @@ class CandidateFile:
                     proposed.update(offered)
         for line, fault in self._duplicates(hashes):
             summary.rows -= 1
-            refuse(line, fault)
+            self._leave_out(line, fault, faults)
         if not (skip_bad_rows and summary.rows):
             refuse_rows(self.path, faults, len(self._bad))
         if not summary.rows:
@@ -337,6 +324,28 @@ class CandidateFile:
             raise InputError(problem, path=self.path, field="relevant", hint=hint)
         summary.skipped_rows = len(self._bad)
         return summary
+
+    def _leave_out(self, line: int, fault: InputError, faults: list[InputError]) -> None:
+        self._bad.add(line)
+        if len(faults) < FAULTS_SHOWN:
+            faults.append(fault)
+
+    def _good_cases(
+        self, rows: RawRows, reader: RowReader, summary: CandidateSummary, faults: list[InputError]
+    ) -> Iterator[Case]:
+        """Yield the Cases of the rows without faults; leave the others out, their `faults` being noted."""
+        for line, fields in rows.objects(self.path, columns=self._truth != "ignored"):
+            try:
+                if isinstance(fields, InputError):
+                    raise fields
+                row = reader.check(fields, line)
+            except InputError as error:
+                self._leave_out(line, error, faults)
+                continue
+            summary.reranked_fields.update(_RERANKED.intersection(fields))
+            if self._kept is not None:
+                self._kept.append(row)
+            yield row.case
 
     def _duplicates(self, hashes: array[int]) -> Iterator[tuple[int, InputError]]:
         """Yield the line of each row whose Case was there before, and its fault, from the hashes of all Case ids."""
@@ -354,7 +363,7 @@ class CandidateFile:
 
     def _refuse_table(self, rows: RawRows) -> None:
         """Raise the InputError that helps, where the first row is one of a retriever's table."""
-        names: Iterable[str] = () if isinstance(rows.raw, list) else rows.raw.schema.names
+        names: Iterable[str] = rows.names
         if isinstance(rows.raw, list) and isinstance(fields := _json_object(rows.raw[0], self.path, 1), dict):
             names = cast("dict[str, object]", fields)
         if not {"candidates", "target"}.isdisjoint(names):

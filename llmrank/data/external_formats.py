@@ -67,6 +67,13 @@ _READ: Mapping[str, Callable[[Table, str], NDArray[np.float64]]] = {
     **{role: partial(Table.numbers, what=role) for role in ("score", "rank", "rating", "position")},
 }
 """What reads the column of a role that is no text."""
+_SOURCES: Mapping[str, tuple[str, Callable[[Path], bool]]] = {
+    "proposed": ("the table", lambda path: True),
+    "items": ("the items", lambda path: path.suffix != ".item"),
+    "past": ("the histories", lambda path: path.suffix not in (".inter", ".txt")),
+    "relevant": ("what is relevant", lambda path: path.name.lower().endswith(EXTENSIONS)),
+}
+"""What each source is called where it is a table in memory, and whether a file of it is a table."""
 _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")
 
 
@@ -105,61 +112,41 @@ def read_external(
     Raises:
         InputError: with file, line, user and hint.
     """
-    if format not in FORMATS:
-        problem = f"there is no format {format!r}{nearest(format, FORMATS)}"
-        raise InputError(problem, hint=f"choose one of {', '.join(FORMATS)}")
     path = proposed if isinstance(proposed, Path) else "the table"
+    columns, sources = columns or {}, {"items": items, "past": histories, "relevant": relevant}
+    _refuse_sources(format, path, sources)
     if format == "tallrec":
-        if not (items is histories is relevant is None):
-            raise InputError("the file of TALLRec holds all there is", path=path, hint="leave the other files out")
         return case_table(list(read_tallrec(_file(proposed, format))), parquet_schema()), []
-    if format in ("trec", "lists") and items is None:
-        hint = "name a table with their ids and titles (--items)"
-        raise InputError("the file has ids and no titles", path=path, hint=hint)
-    tables = {"proposed": _table(proposed, "the table")} if format == "table" else {}
-    if items is not None and not (isinstance(items, Path) and items.suffix == ".item"):
-        tables["items"] = _table(items, "the items")
-    if histories is not None and not (isinstance(histories, Path) and histories.suffix in (".inter", ".txt")):
-        tables["past"] = _table(histories, "the histories")
-    if relevant is not None and not (isinstance(relevant, Path) and not relevant.name.lower().endswith(EXTENSIONS)):
-        tables["relevant"] = _table(relevant, "what is relevant")
-    tables = _with_names(tables, columns or {})
-    past, gains, known, queries = None, None, None, None
+    tables = _tables({"proposed": proposed, **sources} if format == "table" else sources, columns)
     has_cases = format == "table" and tables["proposed"].find("case") is not None
-    if "case" in (columns or {}) and not has_cases:
+    if "case" in columns and not has_cases:
         hint = "give it there, or leave it out"
         raise InputError("the table of candidates has no column for it", path=path, field="--column case", hint=hint)
     owners: dict[str, Owner] = {
         what: "case" if has_cases and table.find("case") is not None else "user" for what, table in tables.items()
     }
-    left_out = Counter[str]()
+    left_out, past, gains, known, queries = Counter[str](), None, None, None, None
     if "past" in tables:
-        tables["past"] = _readable(
-            long_table(tables["past"], Counter()), (*EVENT_ROLES, "case"), skip_bad_rows, left_out
-        )
-        past = replace(read_event_rows(tables["past"]), user=_owners(tables["past"], owners["past"]))
+        events = _readable(long_table(tables["past"], Counter()), (*EVENT_ROLES, "case"), skip_bad_rows, left_out)
+        past = replace(read_event_rows(events), user=_owners(events, owners["past"]))
     elif isinstance(histories, Path):
         past, targets = read_histories(histories)
         gains = targets or None
     if past is not None and past.in_file_order and not file_order:
         raise no_order(f"{past.path} has no timestamps, so it is unknown which of a user's events came first")
-    roles = ROLES if format == "table" else ("user", "item", "title", "score", "rank")
+    roles = ("user", "item", "title", "score", "rank")
     if format == "table":
         table = long_table(tables["proposed"], left_out)
-        if past is not None and past.timestamp is not None and owners.get("past", "user") == "user":
-            if has_cases or "timestamp" in table.named or _has_one_time_a_user(table):
-                roles = (*ROLES, "timestamp")
-            elif (name := table.find("timestamp")) is not None:
-                what = f"rows have a {name!r} that stays an attribute"
-                left_out[f"{what}: --column timestamp={name} makes it the time of the request"] = len(table.data)
+        dated = past is not None and past.timestamp is not None and owners.get("past", "user") == "user"
+        roles = _roles_of_proposals(table, has_cases, left_out) if dated else ROLES
         table = _readable(table, roles, skip_bad_rows, left_out)
     elif format == "rank_llm":
         table, queries = read_rank_llm(_file(proposed, format))
     else:
         table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "relevant" in tables:
-        tables["relevant"] = _readable(tables["relevant"], ("user", "case", "item", "gain"), skip_bad_rows, left_out)
-        gains = read_gains(tables["relevant"], owners["relevant"])
+        wanted = _readable(tables["relevant"], ("user", "case", "item", "gain"), skip_bad_rows, left_out)
+        gains = read_gains(wanted, owners["relevant"])
     elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
     if "items" in tables:
@@ -271,8 +258,39 @@ def read_rank_llm(path: Path) -> tuple[Table, EventRows]:
     return Table(path, data, lines), EventRows(path, users, items, title=titles)
 
 
-def _table(source: TableSource, what: str) -> Table:
-    return without_types(read_table(source) if isinstance(source, Path) else Table(what, arrow_table(source, what)))
+def _refuse_sources(format: str, path: Path | str, sources: Mapping[str, TableSource | None]) -> None:  # noqa: A002
+    """Raise InputError for a format that is unknown, needs a table of items, or takes no further files."""
+    if format not in FORMATS:
+        problem = f"there is no format {format!r}{nearest(format, FORMATS)}"
+        raise InputError(problem, hint=f"choose one of {', '.join(FORMATS)}")
+    if format == "tallrec" and any(source is not None for source in sources.values()):
+        raise InputError("the file of TALLRec holds all there is", path=path, hint="leave the other files out")
+    if format in ("trec", "lists") and sources["items"] is None:
+        hint = "name a table with their ids and titles (--items)"
+        raise InputError("the file has ids and no titles", path=path, hint=hint)
+
+
+def _tables(sources: Mapping[str, TableSource | None], columns: Mapping[str, str]) -> dict[str, Table]:
+    """Return those of the sources that are tables, with the columns that are named for them."""
+    tables: dict[str, Table] = {}
+    for what, source in sources.items():
+        name, is_table = _SOURCES[what]
+        if isinstance(source, Path):
+            if is_table(source):
+                tables[what] = without_types(read_table(source))
+        elif source is not None:
+            tables[what] = without_types(Table(name, arrow_table(source, name)))
+    return _with_names(tables, columns)
+
+
+def _roles_of_proposals(table: Table, has_cases: bool, left_out: Counter[str]) -> Sequence[str]:
+    """Return the roles of a table beside which histories have times: is its own the time of the request?"""
+    if has_cases or "timestamp" in table.named or _has_one_time_a_user(table):
+        return (*ROLES, "timestamp")
+    if (name := table.find("timestamp")) is not None:
+        what = f"rows have a {name!r} that stays an attribute"
+        left_out[f"{what}: --column timestamp={name} makes it the time of the request"] = len(table.data)
+    return ROLES
 
 
 def _file(proposed: TableSource, format: str) -> Path:  # noqa: A002 - the word that people use

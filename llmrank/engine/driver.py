@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from os.path import commonprefix
 from typing import Any
@@ -189,73 +190,88 @@ async def rank_all(
             ten seconds, so that answers that are paid for are stored; so is whatever else a backend, a ranker or a
             reporter of the user's own raises.
     """
-    waiting = iter(cases)
-    working: set[asyncio.Task[None]] = set()
-    ended: list[LlmrankError] = []
-    failures: list[BaseException] = []
-
-    async def work(case: Case) -> None:
-        try:
-            done(await rank_case(case, ranker, caller, arrange))
-        except (BoundReachedError, StoppedError) as error:
-            ended.append(error)
-
-    def worked(task: asyncio.Task[None]) -> None:
-        working.discard(task)
-        if not task.cancelled() and (failure := task.exception()) is not None:
-            failures.append(failure)
-            if isinstance(failure, FatalBackendError) or caller.unstored:
-                caller.halt()  # every other call would meet it too, or be paid for in vain
-        caller.changed.set()
-
-    async def watch(stop: StopSignal) -> None:
-        await stop.wait(1)
-        caller.halt()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(stop.seconds):
-                await stop.wait(2)
-        for task in (*working, *caller.left_behind):
-            task.cancel()
-        ended.append(caller.stopped())
-
-    async def begin() -> None:
-        while not ended and not failures and not caller.halted:
-            if len(working) >= caller.capacity:
-                caller.changed.clear()
-                await caller.changed.wait()
-            elif (case := next(waiting, None)) is None:
-                break
-            else:
-                task = asyncio.create_task(work(case))
-                working.add(task)
-                task.add_done_callback(worked)
-                await asyncio.sleep(0)
-                if task.done():  # its answers were at hand
-                    working.discard(task)
-
-    beginning = asyncio.create_task(begin())
-    beginning.add_done_callback(worked)
-    watching = None if stop is None else asyncio.create_task(watch(stop))
+    run = _Run(iter(cases), partial(rank_case, ranker=ranker, caller=caller, arrange=arrange), caller, done)
+    beginning = asyncio.create_task(run.begin())
+    beginning.add_done_callback(run.ended)
+    watching = [] if stop is None else [asyncio.create_task(run.watch(stop))]
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None) as patience:
-                while working or caller.left_behind or not beginning.done():
-                    if failures and patience.when() is None:
-                        patience.reschedule(asyncio.get_running_loop().time() + STOP_SECONDS)
-                    caller.changed.clear()
-                    await caller.changed.wait()
-        if not failures and caller.halted and next(waiting, None) is not None:
-            ended.append(caller.stopped())
+        await run.finish(beginning)
     finally:
-        watches = [] if watching is None else [watching]
-        left: list[asyncio.Task[Any]] = [*working, *caller.left_behind, beginning, *watches]
+        left: list[asyncio.Task[Any]] = [*run.working, *caller.left_behind, beginning, *watching]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-    if failures or ended:
+    if errors := [*run.failures, *run.stops]:
         # The first says why; what the others met may be its effect.
-        first = [*failures, *ended][0]
-        raise _with_unstored(first, caller.unstored) if isinstance(first, InputError) else first
+        raise _with_unstored(first, caller.unstored) if isinstance(first := errors[0], InputError) else first
+
+
+@dataclass(slots=True)
+class _Run:
+    """The Cases of a run that are waiting and under way, and what has ended it."""
+
+    waiting: Iterator[Case]
+    rank: Callable[[Case], Awaitable[CaseResult]]
+    caller: Caller
+    done: Callable[[CaseResult], None]
+    working: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    stops: list[LlmrankError] = field(default_factory=list[LlmrankError])
+    """Why no further Case begins where nothing is broken."""
+    failures: list[BaseException] = field(default_factory=list[BaseException])
+
+    async def begin(self) -> None:
+        """Begin Cases as the caller has capacity for them, until there are no more or something has ended the run."""
+        while not self.stops and not self.failures and not self.caller.halted:
+            if len(self.working) >= self.caller.capacity:
+                self.caller.changed.clear()
+                await self.caller.changed.wait()
+            elif (case := next(self.waiting, None)) is None:
+                break
+            else:
+                task = asyncio.create_task(self._work(case))
+                self.working.add(task)
+                task.add_done_callback(self.ended)
+                await asyncio.sleep(0)
+                if task.done():  # its answers were at hand
+                    self.working.discard(task)
+
+    async def _work(self, case: Case) -> None:
+        try:
+            self.done(await self.rank(case))
+        except (BoundReachedError, StoppedError) as error:
+            self.stops.append(error)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Note that a Case, or the beginning of Cases, has ended, and how."""
+        self.working.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self.failures.append(failure)
+            if isinstance(failure, FatalBackendError) or self.caller.unstored:
+                self.caller.halt()  # every other call would meet it too, or be paid for in vain
+        self.caller.changed.set()
+
+    async def watch(self, stop: StopSignal) -> None:
+        """Halt at the first request to stop; cancel what is under way at the second, or when its time is over."""
+        await stop.wait(1)
+        self.caller.halt()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(stop.seconds):
+                await stop.wait(2)
+        for task in (*self.working, *self.caller.left_behind):
+            task.cancel()
+        self.stops.append(self.caller.stopped())
+
+    async def finish(self, beginning: asyncio.Task[None]) -> None:
+        """Return when no Case and no call is under way, or when a failure has left them ten seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as patience:
+                while self.working or self.caller.left_behind or not beginning.done():
+                    if self.failures and patience.when() is None:
+                        patience.reschedule(asyncio.get_running_loop().time() + STOP_SECONDS)
+                    self.caller.changed.clear()
+                    await self.caller.changed.wait()
+        if not self.failures and self.caller.halted and next(self.waiting, None) is not None:
+            self.stops.append(self.caller.stopped())
 
 
 def _with_unstored(error: InputError, count: int) -> InputError:

@@ -102,7 +102,7 @@ def _at_key(template: PromptTemplate, key: str, problem: str, hint: str) -> Inpu
 
 def _settings(template: PromptTemplate) -> Iterator[InputError]:
     """Yield what does not go together in the front matter, and between it and the blocks."""
-    front, names, problem = template.front, template.names, partial(_at_key, template)
+    front, problem = template.front, partial(_at_key, template)
     stem = template.path.name.removesuffix(SUFFIX)
     if front.name != stem:
         can_be = re.fullmatch(NAME, stem) is not None
@@ -110,17 +110,21 @@ def _settings(template: PromptTemplate) -> Iterator[InputError]:
         yield problem("name", f"{front.name!r} is not the file's name {stem!r}", hint)
     if front.task == "profile":
         what = "a profile prompt ranks nothing; its answer is shown as it comes"
-        for key in ("ranker", "answer"):
-            if getattr(front, key):
-                yield problem(key, what, f"leave {key!r} out")
-        return
-    if front.ranker is None or front.answer is None:
+        for key in filter(partial(getattr, front), ("ranker", "answer")):
+            yield problem(key, what, f"leave {key!r} out")
+    elif front.ranker is None or front.answer is None:
         key = "ranker" if front.ranker is None else "answer"
         yield problem("task", f"a {front.task} prompt needs the key {key!r}", f"add `{key}: …`")
-        return
-    yield from _method(template, front.ranker, front.answer)
-    answer = front.answer_for()
-    if answer is None:
+    else:
+        yield from _method(template, front.ranker, front.answer)
+        for rules in (_answering, _naming, _beside):
+            yield from rules(template)
+
+
+def _answering(template: PromptTemplate) -> Iterator[InputError]:
+    """Yield where the answer that is asked for cannot be given."""
+    front, problem = template.front, partial(_at_key, template)
+    if front.answer_for() is None:
         yield problem("answer", f"no format for `ids: {front.ids}`", f"add `{front.ids}: …` to the map")
     if front.thinking.on and front.constrain:
         yield problem("constrain", "a constraint would forbid the reasoning", "write `thinking: off`, or leave it out")
@@ -128,10 +132,15 @@ def _settings(template: PromptTemplate) -> Iterator[InputError]:
         yield problem("scale", "a rating prompt uses the scale of the data", "leave it out")
     elif front.scale is not None and front.scale[0] >= front.scale[1]:
         yield problem("scale", "the lowest is not below the highest", "write for example `scale: [1, 10]`")
+
+
+def _naming(template: PromptTemplate) -> Iterator[InputError]:
+    """Yield where items are not shown as they are to be named, or are named as they must not be."""
+    front, answer, problem = template.front, template.front.answer_for(), partial(_at_key, template)
     if taken := {*FIELDS["item"], *TRUTH}.intersection(front.attributes):
         what, hint = f"{min(taken)!r} is a field of llmrank's own, or the truth", "give the column another name"
         yield problem("attributes", what, hint)
-    if front.ids != "titles" and "identifier" not in names:
+    if front.ids != "titles" and "identifier" not in template.names:
         yield problem("ids", f"{front.ids!r}, but no block shows `item.identifier`", "show it, or leave `ids` out")
     if front.ids == "titles" and front.needs_identifiers():
         hint = "add `ids: numbers` or `ids: letters`"
@@ -140,19 +149,25 @@ def _settings(template: PromptTemplate) -> Iterator[InputError]:
     if front.candidates == "catalogue" and not (freely and answer in {"titles", "json", "one_title"}):
         hint = "write `answer: titles`, `ranker: listwise`"
         yield problem("candidates", "a model that names items freely answers with titles", hint)
+
+
+def _beside(template: PromptTemplate) -> Iterator[InputError]:
+    """Yield what is wrong with what a prompt shows beside the items: solved examples, and the user's profile."""
+    front, names, problem = template.front, template.names, partial(_at_key, template)
     if front.shots and "shot" not in template.blocks:
         yield problem("shots", f"{front.shots}, but there is no block 'shot'", "add `{% block shot %}…{% endblock %}`")
     if "shot" in template.blocks and "shots" not in names:
         line, hint = template.lines["shot"], "loop over `shots` in block user"
         yield InputError("no block shows `shots`", path=template.path, line=line, hint=hint)
-    if front.profile is not None:
-        if "profile" not in names:
-            yield problem("profile", "no block shows `profile`", "show it, or leave `profile` out")
-        if front.profile not in (paths := template_paths()):
-            close = nearest(front.profile, paths)
-            yield problem("profile", f"unknown prompt {front.profile!r}{close}", "name a template")
-        elif read_template(read_text(paths[front.profile]), paths[front.profile], strict=False).front.task != "profile":
-            yield problem("profile", f"{front.profile!r} is not a profile prompt", "name one with `task: profile`")
+    if front.profile is None:
+        return
+    if "profile" not in names:
+        yield problem("profile", "no block shows `profile`", "show it, or leave `profile` out")
+    if front.profile not in (paths := template_paths()):
+        close = nearest(front.profile, paths)
+        yield problem("profile", f"unknown prompt {front.profile!r}{close}", "name a template")
+    elif read_template(read_text(paths[front.profile]), paths[front.profile], strict=False).front.task != "profile":
+        yield problem("profile", f"{front.profile!r} is not a profile prompt", "name one with `task: profile`")
 
 
 def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, str]) -> Iterator[InputError]:
@@ -177,64 +192,78 @@ def _method(template: PromptTemplate, ranker: str, answer: str | Mapping[Ids, st
         yield problem("thinking", "the first token is read, so the model cannot reason first", "write `thinking: off`")
 
 
+def _render(
+    template: PromptTemplate, case: Case, view: View = PLAIN_VIEW, shots: Sequence[Case] = ()
+) -> tuple[Message, ...]:
+    return template.render(case, template.question(case, view), view=view, shots=shots, profile="marked profile")
+
+
 def _rendered(template: PromptTemplate, only: View | None = None) -> Iterator[InputError]:
     """Yield what shows only in the rendered prompt."""
-    front, case = template.front, _case(template)
-    line, shot = template.lines["user"], replace(case, user_id="example", history=case.history[:5])
+    case, line = _case(template), template.lines["user"]
+    shot = replace(case, user_id="example", history=case.history[:5])
     examples = ((), (shot,)) if "shot" in template.blocks else ((),)
-
-    def rendered(case: Case, view: View = PLAIN_VIEW, shots: Sequence[Case] = ()) -> tuple[Message, ...]:
-        return template.render(case, template.question(case, view), view=view, shots=shots, profile="marked profile")
-
     try:
-        plain = rendered(case)
+        plain = _render(template, case)
         for view, shots in product([only] if only else _views(template), examples):
-            rendered(case, view, shots)
-        rendered(case, View(history=3, history_order="newest-first", domain="books"))
+            _render(template, case, view, shots)
+        _render(template, case, View(history=3, history_order="newest-first", domain="books"))
         for bare in (_case(template, bare=True), replace(case, history=())):
-            rendered(bare)
+            _render(template, bare)
     except InputError as error:  # about a user that there is not
         yield InputError(error.problem, path=template.path, line=error.line or line, hint=error.hint)
         return
+    for problem, hint in _shown(template, case, plain, only or PLAIN_VIEW):
+        yield InputError(problem, path=template.path, line=line, hint=hint)
 
-    def problem(message: str, hint: str) -> InputError:
-        return InputError(message, path=template.path, line=line, hint=hint)
 
-    text = transcript(plain)
-    if rendered(replace(case, relevant=(case.candidates[3].item_id,), rating=2.0)) != plain:
-        yield problem("the prompt changes with the truth", "show only the history and the candidates")
+def _shown(template: PromptTemplate, case: Case, plain: tuple[Message, ...], view: View) -> Iterator[tuple[str, str]]:
+    """Yield what a prompt shows that it should not, and what it does not show, each with what to do."""
+    front, text = template.front, transcript(plain)
+    if _render(template, replace(case, relevant=(case.candidates[3].item_id,), rating=2.0)) != plain:
+        yield "the prompt changes with the truth", "show only the history and the candidates"
     limit = len(case.history) if front.history is None else front.history
     late = [event.item.title for event in case.history[: len(case.history) - limit] if event.item.title in text]
     if late:
-        yield problem(f"events beyond the newest {limit} are shown: {late[0]!r}", "show `history` and nothing else")
+        yield f"events beyond the newest {limit} are shown: {late[0]!r}", "show `history` and nothing else"
     if limit and "history" in template.names and case.history[-1].item.title not in text:
         hint = "loop over all of `history`; `history:` says how many there are to be"
-        yield problem("the newest event is not shown", hint)
+        yield "the newest event is not shown", hint
     if front.task == "profile" or front.candidates == "catalogue":
         return
-    if front.about_one_item:
-        if case.target is not None and case.target.title not in text:
-            yield problem("the item asked about is not shown", "show `target.title`")
-        return
+    if not front.about_one_item:
+        yield from _candidates(template, case, text)
+        yield from _identifiers(template, case, view)
+    elif case.target is not None and case.target.title not in text:
+        yield "the item asked about is not shown", "show `target.title`"
+
+
+def _candidates(template: PromptTemplate, case: Case, text: str) -> Iterator[tuple[str, str]]:
+    """Yield where the candidates are not all shown, in their order and alike."""
     places = [text.find(item.title) for item in case.candidates]
     turned = replace(case, candidates=case.candidates[::-1])
     if hidden := places.count(-1):
-        yield problem(f"{hidden} of {len(places)} candidates are not shown", "loop over all of `candidates`")
+        yield f"{hidden} of {len(places)} candidates are not shown", "loop over all of `candidates`"
     elif places != sorted(places):
-        yield problem("the candidates are not in the order given", "loop over `candidates` without sorting")
-    elif _masked(transcript(rendered(turned)), case) != _masked(text, case):
-        yield problem("another order of the candidates changes more than their order", "treat all candidates alike")
-    question = template.question(case, only or PLAIN_VIEW)
-    if front.needs_identifiers(only and only.ids) and question.identifiers:
-        first, *others = question.identifiers
-        asked = (question, replace(question, identifiers=(*others, first)))
-        texts = (
-            transcript(template.render(case, one, view=only or PLAIN_VIEW, profile="marked profile")) for one in asked
-        )
-        around = [_around(text, [item.title for item in case.candidates]) for text in texts]
-        if missing := sum(one == other for one, other in zip(*around, strict=True)):
-            said = f"{missing} of {len(places)} candidates are shown without the identifier that the answer names"
-            yield problem(said, "show `item.identifier` beside each")
+        yield "the candidates are not in the order given", "loop over `candidates` without sorting"
+    elif _masked(transcript(_render(template, turned)), case) != _masked(text, case):
+        yield "another order of the candidates changes more than their order", "treat all candidates alike"
+
+
+def _identifiers(template: PromptTemplate, case: Case, view: View) -> Iterator[tuple[str, str]]:
+    """Yield where a candidate is shown without the identifier by which the answer names it."""
+    question = template.question(case, view)
+    if not (template.front.needs_identifiers(view.ids) and question.identifiers):
+        return
+    first, *others = question.identifiers
+    titles = [item.title for item in case.candidates]
+    around = [
+        _around(transcript(template.render(case, one, view=view, profile="marked profile")), titles)
+        for one in (question, replace(question, identifiers=(*others, first)))
+    ]
+    if missing := sum(one == other for one, other in zip(*around, strict=True)):
+        said = f"{missing} of {len(titles)} candidates are shown without the identifier that the answer names"
+        yield said, "show `item.identifier` beside each"
 
 
 def _around(text: str, titles: Sequence[str]) -> list[str]:

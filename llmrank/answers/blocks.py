@@ -619,47 +619,67 @@ def _lists_of(value: object) -> list[Block]:
 def _json_block(value: object) -> Block | None:
     """Return what a JSON value lists: an array, an object of ranks or scores, or one of them within an object."""
     if isinstance(value, dict):
-        table = {str(key): inner for key, inner in cast("dict[object, object]", value).items()}
-        if len(table) > 1 and all(isinstance(one, dict) for one in table.values()):
-            records = {key: _flat(one) for key, one in table.items()}
-            if any(map(head_role, set[str].intersection(*map(set[str], records.values())))):
-                return _records([{"": key} | record for key, record in records.items()])
-        columns = {key: [*map(_text, inner)] for key, inner in table.items() if isinstance(inner, list)}
-        numbers = {head_role(key) for key, column in columns.items() if all(map(_is_number, column))}
-        alike = len({len(column) for column in columns.values()}) == 1
-        if (
-            alike and numbers & {"rank", "score"} and "item" in map(head_role, columns)
-        ):  # {"rank": [2, 1], "title": ["Heat", "Fargo"]}
-            columns = {key: column for key, column in columns.items() if head_role(key)}
-            return _records([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
-        if table.get("type") in _SCHEMA and not any(isinstance(inner, list | dict) for inner in table.values()):
-            return Block("json")  # the schema of the answer is repeated
-        low = {key.casefold(): key for key in table}
-        if "name" in low and (said := next((low[key] for key in _ARGUMENTS if key in low), "")) and len(table) < 6:
-            inner = decoded(table[said])
-            return _json_block(inner) if _RANKS.search(str(table[low["name"]])) else Block("json")
-        plain = not any(isinstance(inner, list | dict) for inner in table.values())
-        if plain and len(packed := [one for name, text in table.items() if (one := _packed(name, text))]) == 1:
-            return _json_block(packed[0])
-        if names := _in_turn(low, table):
-            return Block("json", rows=[Row((name,), 0) for name in names])
-        for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
-            if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
-                block.name = key.casefold()
-                if not any(block.header[1:]):
-                    block.header = (*(block.header or ("",))[:1], block.name)
-                return block
-        pairs = [(key, _text(inner)) for key, inner in table.items() if _is_plain(inner)]
-        listed = isinstance(table.get(low.get("ranking", "")), str)
-        return _pairs("key", pairs) if len(pairs) > 1 and not listed else None
-    elements = cast("list[object]", value) if isinstance(value, list) else []
+        return _object_block({str(key): inner for key, inner in cast("dict[object, object]", value).items()})
+    return _array_block(cast("list[object]", value)) if isinstance(value, list) else None
+
+
+def _array_block(elements: list[object]) -> Block | None:
     if len(elements) == 1 and isinstance(elements[0], dict) and not {"function", *_ARGUMENTS}.isdisjoint(elements[0]):
         return _json_block(elements[0])  # [{"function": {"name": "rank", "arguments": …}}]
     if elements and all(isinstance(one, list) and len(cast("list[object]", one)) == 2 for one in elements):
         return _pairs("pair", [tuple(map(_text, cast("list[object]", one))) for one in elements])
     if elements and all(isinstance(one, dict) for one in elements):
         return _records(list(map(_flat, elements)))
-    names = [_text(one) for one in elements if _is_plain(one)]
+    return _listed([_text(one) for one in elements if _is_plain(one)])
+
+
+def _object_block(table: Mapping[str, object]) -> Block | None:
+    if block := _keyed_records(table) or _columns(table):
+        return block
+    low = {key.casefold(): key for key in table}
+    plain = not any(isinstance(inner, list | dict) for inner in table.values())
+    said = next((low[key] for key in _ARGUMENTS if key in low), "") if "name" in low and len(table) < 6 else ""
+    if (plain and table.get("type") in _SCHEMA) or (said and not _RANKS.search(str(table[low["name"]]))):
+        return Block("json")  # the schema of the answer is repeated, or another tool called
+    if said:
+        return _json_block(decoded(table[said]))
+    if plain and len(packed := [one for name, text in table.items() if (one := _packed(name, text))]) == 1:
+        return _json_block(packed[0])
+    if block := _listed(_in_turn(low, table)):
+        return block
+    for key in (*(low[name] for name in _LIST_KEYS if name in low), *table):
+        if isinstance(table[key], list | dict) and (block := _json_block(table[key])):
+            block.name = key.casefold()
+            if not any(block.header[1:]):
+                block.header = (*(block.header or ("",))[:1], block.name)
+            return block
+    pairs = [(key, _text(inner)) for key, inner in table.items() if _is_plain(inner)]
+    listed = isinstance(table.get(low.get("ranking", "")), str)
+    return _pairs("key", pairs) if len(pairs) > 1 and not listed else None
+
+
+def _keyed_records(table: Mapping[str, object]) -> Block | None:
+    """Return objects that stand under keys of their own, as a table (`{"A": {"rank": 2}, "B": {"rank": 1}}`)."""
+    if len(table) < 2 or not all(isinstance(one, dict) for one in table.values()):
+        return None
+    records = {key: _flat(one) for key, one in table.items()}
+    if not any(map(head_role, set[str].intersection(*map(set[str], records.values())))):
+        return None
+    return _records([{"": key} | record for key, record in records.items()])
+
+
+def _columns(table: Mapping[str, object]) -> Block | None:
+    """Return columns of ranks or scores and items as a table (`{"rank": [2, 1], "title": ["Heat", "Fargo"]}`)."""
+    columns = {key: [*map(_text, inner)] for key, inner in table.items() if isinstance(inner, list)}
+    numbers = {head_role(key) for key, column in columns.items() if all(map(_is_number, column))}
+    alike = len({len(column) for column in columns.values()}) == 1
+    if not (alike and numbers & {"rank", "score"} and "item" in map(head_role, columns)):
+        return None
+    columns = {key: column for key, column in columns.items() if head_role(key)}
+    return _records([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+
+
+def _listed(names: Sequence[str]) -> Block | None:
     return Block("json", rows=[Row((name,), 0) for name in names]) if names else None
 
 

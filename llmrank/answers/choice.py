@@ -131,63 +131,80 @@ class Choice(TextFormat):
             return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
         if (titled := index.exact(text.strip(" .*_\"'"))) and len(titled.positions) == 1 and " " in text.strip():
-            ranked = (question.items[titled.positions[0]].item_id,)  # A Game of Thrones, which is no A
-            return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={titled.stage: 1})
-        by_title = not question.identifiers and bool(index.named_in(text[:_LOOKED_AT]))  # no identifier was shown
-        every = [
-            word
-            for word in _identifiers_in(text, identifiers)
-            if not (_is_in_title(word, text, index) or _is_count(word, text))
-            and not (by_title and not _is_meant(word, text))
-        ]
-        small = [*_SMALL_IN_BRACKETS.finditer(text)]
-        if not every and identifiers.are_letters and (_SMALL_LETTER.fullmatch(text) or len(small) == 1):
-            every = _identifiers_in(small[0][0].upper() if small else text.upper(), identifiers)
+            return _titled(titled.positions[0], titled.stage, response, question)  # A Game of Thrones, which is no A
+        every = _meant(text, question, identifiers, index)
         if (at := _beside_its_title(every, text, index)) is not None:
-            beside = len({word.text for word in every if word.position != at})
-            return answered(response, {"named_beside": beside}, ranked=(question.items[at].item_id,))
+            return answered(response, {"named_beside": _others(every, at)}, ranked=(question.items[at].item_id,))
         words = _not_ruled_out(every, text)
         if uses_brackets(text, identifiers) and (called := _called(_bare(text, identifiers), text)):
             words = [*called, *_called(words, text)]  # The best is 2; [1] would be the second
-        plainest = _plainest(words, text, len(question.items))
-        first_line = text.partition("\n")[0].strip(_AROUND + "(")
-        alone = bool(words) and is_begun_by(words[0], text) and first_line == words[0].text
-        asks = asks_first(text) or _CHOOSES_NONE.search(text[:600])
-        if plainest and asks and not alone and not _called(words, text):
+        if not words:
+            return _by_title(text, response, question, index)
+        if _asks_instead(words, text):
             return unparsed(response, text, "no_candidate_named")
-        several = len({word.text for word in plainest}) > 1 and not _called(words, text)
-        if several and (at := _called_title(text, index)) is not None:  # not 3, not 4. The best option is Heat
-            beside = len({word.text for word in every if word.position != at})
-            ranked, repairs = (question.items[at].item_id,), {"title_for_identifier": 1, "named_beside": beside}
-            return answered(response, repairs, ranked=ranked, matches={"normalised": 1})
-        if len({word.text for word in plainest}) > 1 or (plainest and _DEPENDS.search(text[:200])):
+        plainest = _plainest(words, text, len(question.items))
+        several = len({word.text for word in plainest}) > 1
+        if several and not _called(words, text) and (at := _called_title(text, index)) is not None:
+            # not 3, not 4. The best option is Heat
+            return _titled(at, "normalised", response, question, _others(every, at))
+        if several or _DEPENDS.search(text[:200]):
             return unparsed(response, text, "ambiguous")
-        if plainest and (at := plainest[0].position) is not None:
-            if _is_of_another(plainest[0], text, index):
-                return unparsed(response, text, "ambiguous")
-            beside = len({word.text for word in every} - {plainest[0].text})
-            repairs = {
-                "named_beside": beside,
-                "commented": 0 if beside else comments(text.splitlines(), question.items),
-            }
-            return answered(response, repairs, ranked=(question.items[at].item_id,))
-        if plainest:
+        if (at := plainest[0].position) is None:
             return unparsed(response, text, "no_candidate_named", {"not_a_candidate": 1})
-        reading = read_titles(split(text), text, question)
-        named, repairs = resolve_mentions(reading.mentions, index)
-        if len(named) != 1 and (at := _called_title(text, index)) is not None:
-            named = {at: "normalised"}
-        if len(named) != 1:
-            unclear = named or repairs["ambiguous"]
-            return unparsed(response, text, "ambiguous" if unclear else "no_candidate_named", repairs)
-        at, stage = named.popitem()
-        ranked = (question.items[at].item_id,)
-        return answered(response, {"title_for_identifier": 1}, ranked=ranked, matches={stage: 1})
+        if _is_of_another(plainest[0], text, index):
+            return unparsed(response, text, "ambiguous")
+        beside = len({word.text for word in every} - {plainest[0].text})
+        repairs = {"named_beside": beside, "commented": 0 if beside else comments(text.splitlines(), question.items)}
+        return answered(response, repairs, ranked=(question.items[at].item_id,))
 
     def structured(self, question: Question) -> Structured | None:
         """Return the identifiers as the choices."""
         identifiers = Identifiers.of(question).texts
         return Structured("choice", "\n".join(identifiers)) if identifiers else None
+
+
+def _titled(at: int, stage: str, response: Response, question: Question, beside: int = 0) -> Answer:
+    """Return the Answer that names an item by its title, and `beside` others by their identifiers."""
+    repairs = {"title_for_identifier": 1, "named_beside": beside}
+    return answered(response, repairs, ranked=(question.items[at].item_id,), matches={stage: 1})
+
+
+def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
+    """Return the Answer of a text without identifiers."""
+    named, repairs = resolve_mentions(read_titles(split(text), text, question).mentions, index)
+    if len(named) != 1 and (at := _called_title(text, index)) is not None:
+        named = {at: "normalised"}
+    if len(named) == 1:
+        return _titled(*named.popitem(), response, question)
+    unclear = named or repairs["ambiguous"]
+    return unparsed(response, text, "ambiguous" if unclear else "no_candidate_named", repairs)
+
+
+def _meant(text: str, question: Question, identifiers: Identifiers, index: TitleIndex) -> list[Word]:
+    """Return the identifiers of a text that count nothing and are in no title; else a small letter alone."""
+    by_title = not question.identifiers and bool(index.named_in(text[:_LOOKED_AT]))  # no identifier was shown
+    every = [
+        word
+        for word in _identifiers_in(text, identifiers)
+        if not (_is_in_title(word, text, index) or _is_count(word, text))
+        and not (by_title and not _is_meant(word, text))
+    ]
+    small = [*_SMALL_IN_BRACKETS.finditer(text)]
+    if not every and identifiers.are_letters and (_SMALL_LETTER.fullmatch(text) or len(small) == 1):
+        return _identifiers_in(small[0][0].upper() if small else text.upper(), identifiers)
+    return every
+
+
+def _others(words: list[Word], at: int) -> int:
+    return len({word.text for word in words if word.position != at})
+
+
+def _asks_instead(words: list[Word], text: str) -> bool:
+    """Return whether a text asks for something, or chooses none, and names identifiers only beside that."""
+    if not (asks_first(text) or _CHOOSES_NONE.search(text[:600])):
+        return False
+    alone = is_begun_by(words[0], text) and text.partition("\n")[0].strip(_AROUND + "(") == words[0].text
+    return not alone and not _called(words, text)
 
 
 def _is_count(word: Word, text: str) -> bool:

@@ -402,21 +402,16 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
     whole = _mention(body, index)
     if whole.match:
         return [whole]
-    if (back := TAKEN_BACK.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
-        return [instead]
-    if back := _SCRATCHED.search(body):  # Heat - no, scratch that, they have seen it; Fargo takes this place
-        named = index.named_in(body[back.end() :][:_SAID_BEHIND])
-        return [Mention(body[back.end() :], Match((named.pop(),), "normalised"))] if len(named) == 1 else []
-    if line.value is not None:  # (500) Days of Summer
-        text = line.text.lstrip("-–—•·*_#> ")
-        if text and index.begins_with(text.split(maxsplit=1)[0]) and (titled := _mention(text, index)).match:
-            return [titled]
+    if (instead := _put_right(body, index)) is not None:
+        return instead
+    text = line.text.lstrip("-–—•·*_#> ") if line.value is not None else ""  # (500) Days of Summer
+    if text and index.begins_with(text.split(maxsplit=1)[0]) and (titled := _mention(text, index)).match:
+        return [titled]
     if not body or _ONLY_NUMBER.fullmatch(body):
         return []
     if line.value is not None and body[0].isdigit():  # 1. 1. Heat
         kind, value, end = marker(body)
-        again = _mention(body[end:], index) if (kind, value) == (line.kind, line.value) else whole
-        if again.match:
+        if (kind, value) == (line.kind, line.value) and (again := _mention(body[end:], index)).match:
             return [again]
     for dressing in DRESSINGS:
         if (parts := dressing.read(body, index)) is not None:
@@ -427,6 +422,16 @@ def _read(line: Line, body: str, index: TitleIndex, marked: bool) -> Mentions:
         return [near]
     in_prose = _is_sentence(body) and not index.nearest(body)  # a headline reads like a sentence
     return [whole] if marked and not in_prose and not _LEFT_OPEN.search(body) else []
+
+
+def _put_right(body: str, index: TitleIndex) -> Mentions | None:
+    """`Heat - no, scratch that, they have seen it; Fargo takes this place`: what comes in the place of another."""
+    if (back := TAKEN_BACK.search(body)) and (instead := _mention(body[back.end() :].strip(" ,:;—-"), index)).match:
+        return [instead]
+    if (back := _SCRATCHED.search(body)) is None:
+        return None
+    named = index.named_in(body[back.end() :][:_SAID_BEHIND])
+    return [Mention(body[back.end() :], Match((named.pop(),), "normalised"))] if len(named) == 1 else []
 
 
 _SCRATCHED = re.compile(
@@ -483,17 +488,10 @@ _BECAUSE = re.compile(
 
 def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     """Return what a line that is no entry of a list names, None if nothing: `weak` where it stands in a sentence."""
-    text, head = line.text, ""
-    if text.endswith(":") or _NOTE_LINE.match(text):
+    if line.text.endswith(":") or _NOTE_LINE.match(line.text):
         return None  # what introduces the list may name what the user liked
-    if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
-        said = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
-        if len(said) > 1:
-            text = " ".join(one for one in said if not (_DECLINES.search(one) or _leaves_out(one, [])))
-            line = Line(line.number, text)
-    if because := _BECAUSE.search(text[:2000]):
-        text = text[: because.start()]
-        line = Line(line.number, text)
+    line = _without_asides(line)
+    text, head = line.text, ""
     mentions = _entry(line, text, index, marked=False)
     if not mentions and (at := max(text.find(": ", 0, 400), text.rfind(": ", 0, 400))) >= 0:
         head, rest = text[: at + 2], text[at + 2 :].strip()
@@ -511,12 +509,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     listing.falling, listing.ambiguous = falls(gaps)
     listing.ambiguous |= len(mentions) > 1 and all("=" in gap and ">" not in gap for gap in gaps)
     if len(places) == len(mentions) > 1:
-        pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
-        stood = listing.mentions
-        _scored(pieces, listing)
-        if listing.ordered and not listing.scored and listing.mentions != stood:
-            # Heat (2), Fargo (1): in the order of the line, or in that of the numbers
-            listing.ambiguous |= not any("#" in piece[-6:] or _SAYS_RANK.search(piece[-40:]) for piece in pieces)
+        _scored_in_line(text, places, listing)
     before = _FIRST_NUMBER.sub("", before)
     letters = sum(map(str.isalpha, before))
     if said := _leaves_out(text, mentions):
@@ -535,6 +528,29 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and _CHATTER.match(before)
     return None if declined else listing
+
+
+def _without_asides(line: Line) -> Line:
+    """Return a line without the sentences that leave items out, and without why the user may like the others."""
+    text = line.text
+    if ". " in text and len(text) < 600 and text.count(", ") < 6:  # I recommend Heat. I do not recommend Fargo.
+        said = re.split(r"(?<=[.!?])(?<!a\.k\.a\.) ", text)
+        if len(said) > 1:
+            line = Line(
+                line.number, " ".join(one for one in said if not (_DECLINES.search(one) or _leaves_out(one, [])))
+            )
+    because = _BECAUSE.search(line.text[:2000])
+    return Line(line.number, line.text[: because.start()]) if because else line
+
+
+def _scored_in_line(text: str, places: Sequence[tuple[int, int]], listing: Listing) -> None:
+    """Put the entries of a line into the order of the numbers behind them, where the line gives them."""
+    pieces = [text[one[0] : two[0]].strip(" ,;|.") for one, two in pairwise([*places, (len(text), 0)])]
+    stood = listing.mentions
+    _scored(pieces, listing)
+    if listing.ordered and not listing.scored and listing.mentions != stood:
+        # Heat (2), Fargo (1): in the order of the line, or in that of the numbers
+        listing.ambiguous |= not any("#" in piece[-6:] or _SAYS_RANK.search(piece[-40:]) for piece in pieces)
 
 
 _NOTE_LINE = re.compile(

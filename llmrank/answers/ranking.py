@@ -59,50 +59,30 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     cut = response.finish_reason == "length" or len(raw) > LIMIT
     if titles and (plain := _titles_alone(text, title_index(question.items))):
         return by_title(plain, response, question, text, cut, Counter())
-    if not titles and Identifiers.of(question).are_letters:
-        text = _SMALL_MARK.sub(lambda found: found[0].upper(), text)
-        small = _SMALL_ENTRY.findall(text)
-        if len({*small}) == len(small) > 2:
-            text = _SMALL_ENTRY.sub(lambda found: found[0].upper(), text)
-    if not titles and (chain := chain_alone(text, Identifiers.of(question))):
-        answer = _answer(dict.fromkeys(chain, ""), Counter(), response, question, text)
-        identifiers = Identifiers.of(question).texts
-        return replace(answer, matches={}, entries=tuple(Entry(identifiers[at], 0, "identifier") for at in chain))
-    blocks = split(text)
-    first, second = (read_titles, read_identifiers) if titles else (read_identifiers, read_titles)
-    reading, with_titles = first(blocks, text, question), titles
-    enough = 2 if not titles else len(question.items)
-    unsure = reading.ambiguous or len(reading.named) < enough
-    in_lines = len({mention.line for mention in reading.mentions}) > 1
-    counted = in_lines and [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat: list numbers
-    if (question.identifiers or not titles) and unsure and (counted or not reading.contradicted):
-        other = second(blocks, text, question)
-        near = not titles and not reading.mentions and bool(other.mentions)  # shortened titles: see `judge`
-        if near or len(other.named) >= len(reading.named) + (not reading.ambiguous):
-            reading, with_titles = other, not titles
-    elif not titles and (counted or len(reading.named) < len(question.items)):
-        other = second(blocks, text, question)
-        ranks = counted and [*other.named] != [*reading.named]  # | 1 | Heat |
-        if len(other.named) >= len(reading.named) and (ranks or _stand_in_titles(reading, other)):
-            reading, with_titles = other, True
+    if not titles:
+        identifiers = Identifiers.of(question)
+        text = _in_capitals(text) if identifiers.are_letters else text
+        if chain := chain_alone(text, identifiers):
+            answer = _answer(dict.fromkeys(chain, ""), Counter(), response, question, text)
+            entries = tuple(Entry(identifiers.texts[at], 0, "identifier") for at in chain)
+            return replace(answer, matches={}, entries=entries)
+    return _read_blocks(split(text), text, response, question, cut, titles=titles)
+
+
+def _read_blocks(
+    blocks: Sequence[Block], text: str, response: Response, question: Question, cut: bool, *, titles: bool
+) -> Answer:
+    """Return the Answer that the blocks of a normalised text are; `titles` as for `read_ranking`."""
+    reading, with_titles = _titles_or_identifiers(blocks, text, question, titles=titles)
     in_sentences = _told(blocks, text, question, reading)
     if in_sentences is not None:
         reading, with_titles = in_sentences, titles
     repairs = Counter(title_for_identifier=int(with_titles and not titles))
     if looks_like_error(text) and (len(reading.named) < 2 or is_error_object(text)):
         return unparsed(response, text, "no_candidate_named")
-    whole = not missing(len(reading.named), len(question.items), question.top)
-    if (
-        _only_excuses(reading, text)
-        or (not whole and _is_asked_back(reading, text))
-        or (not whole and _WONT_RANK.search(text[:400]))
-        or awaits_the_question(text, whole=whole)
-    ):
+    if _is_no_ranking(reading, text, question):
         return unparsed(response, text, "no_candidate_named", repairs)
-    begins_earlier = len(reading.named) < len(question.items) and doubt.of_the_beginning(
-        reading, text, title_index(question.items)
-    )
-    if reading.ambiguous or begins_earlier or _names_another_first(reading, text, question):
+    if reading.ambiguous or _has_another(reading, text, question):
         return unparsed(response, text, "ambiguous", repairs)
     if with_titles:
         answer = by_title(reading.mentions, response, question, text, cut, repairs)
@@ -120,6 +100,36 @@ def read_ranking(response: Response, question: Question, *, titles: bool) -> Ans
     if answer.outcome is not Outcome.OK:
         return answer
     return with_repairs(answer, {"commented": comments_around(reading.mentions, text, question.items)})
+
+
+def _titles_or_identifiers(
+    blocks: Sequence[Block], text: str, question: Question, *, titles: bool
+) -> tuple[Listing, bool]:
+    """Return the ranking by what the answer was to name, or by the other if that says more; and whether by titles."""
+    first, second = (read_titles, read_identifiers) if titles else (read_identifiers, read_titles)
+    reading = first(blocks, text, question)
+    enough = 2 if not titles else len(question.items)
+    unsure = reading.ambiguous or len(reading.named) < enough
+    in_lines = len({mention.line for mention in reading.mentions}) > 1
+    counted = in_lines and [*reading.named] == [*range(len(reading.named))]  # [1] Alien, [2] Heat: list numbers
+    if (question.identifiers or not titles) and unsure and (counted or not reading.contradicted):
+        other = second(blocks, text, question)
+        near = not titles and not reading.mentions and bool(other.mentions)  # shortened titles: see `judge`
+        says_more = near or len(other.named) >= len(reading.named) + (not reading.ambiguous)
+    elif not titles and (counted or len(reading.named) < len(question.items)):
+        other = second(blocks, text, question)
+        ranks = counted and [*other.named] != [*reading.named]  # | 1 | Heat |
+        says_more = len(other.named) >= len(reading.named) and (ranks or _stand_in_titles(reading, other))
+    else:
+        return reading, titles
+    return (other, not titles) if says_more else (reading, titles)
+
+
+def _in_capitals(text: str) -> str:
+    """Return the text with the small letters that stand for entries in capitals."""
+    text = _SMALL_MARK.sub(lambda found: found[0].upper(), text)
+    small = _SMALL_ENTRY.findall(text)
+    return _SMALL_ENTRY.sub(lambda found: found[0].upper(), text) if len({*small}) == len(small) > 2 else text
 
 
 _SMALL_MARK = re.compile(r"^\W{0,9}(?:\d{1,3}|[ivx]{1,6})[.)] \([a-z]\)(?= )", re.MULTILINE)
@@ -190,21 +200,24 @@ _WONT_RANK = re.compile(
 """`I can't produce this ranking.`"""
 
 
-def _is_asked_back(reading: Listing, text: str) -> bool:
-    """Return whether items are only named in a line, and the text ends in a question."""
-    in_a_line = len({mention.line for mention in reading.mentions}) == 1
-    return in_a_line and text.rstrip().endswith("?") and (reading.weak or asks_first(text))
-
-
-def _only_excuses(reading: Listing, text: str) -> bool:
-    """Return whether all that is named stands in one line, which declines to answer and does not go on to one."""
+def _is_no_ranking(reading: Listing, text: str, question: Question) -> bool:
+    """Return whether an answer will not rank, or waits for what it is to rank; or names items only in a line, which
+    declines to answer and does not go on to one, or beside a question at the end."""
+    whole = not missing(len(reading.named), len(question.items), question.top)
+    if awaits_the_question(text, whole=whole) or (not whole and _WONT_RANK.search(text[:400])):
+        return True
     lines = {mention.line for mention in reading.mentions}
-    line = "".join(text.split("\n")[lines.pop() - 1 :][:1]) if len(lines) == 1 and 0 not in lines else ""
-    return declines(line)
+    if len(lines) != 1:
+        return False
+    asks_back = not whole and text.rstrip().endswith("?") and (reading.weak or asks_first(text))
+    return asks_back or (0 not in lines and declines("".join(text.split("\n")[lines.pop() - 1 :][:1])))
 
 
-def _names_another_first(reading: Listing, text: str, question: Question) -> bool:
-    """Return whether what stands beside a ranking calls another item than its first the best."""
+def _has_another(reading: Listing, text: str, question: Question) -> bool:
+    """Return whether an answer may as well rank in another order: it begins before what was read, or what stands beside
+    a ranking calls another item than its first the best."""
+    if len(reading.named) < len(question.items) and doubt.of_the_beginning(reading, text, title_index(question.items)):
+        return True
     own = {mention.line for mention in reading.mentions}
     beside = [line for number, line in enumerate(text.split("\n"), 1) if number not in own and not _FIELDS.match(line)]
     return any(doubt.of_the_first(first, beside, question.items) for first in [*reading.named][:1])

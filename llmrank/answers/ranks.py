@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import pairwise, zip_longest
 
 from llmrank.answers.blocks import CARDINALS, ITS_RANK_WORD, ORDINALS, Block, head_role
 from llmrank.answers.listing import Listing, Mention, is_as_shown
@@ -74,106 +75,150 @@ def _are_shares(column: Sequence[str]) -> bool:
     return 2 < len(shares) == len(column) and shares != sorted(shares, reverse=True)
 
 
+@dataclass(slots=True, eq=False)
+class _Column:
+    """A column of a table, or a side of a map: a JSON object or a list of pairs, of which either may be the item's."""
+
+    head: str
+    """Its heading; that of the second side of a map is the name of the map."""
+    texts: Sequence[str]
+    named: list[list[Mention]]
+    """What each cell names."""
+    role: str
+    """`rank`, `score` or `item`, where something says so."""
+
+    @property
+    def hits(self) -> int:
+        """Return how many cells name an item."""
+        return sum(any(one.match for one in found) for found in self.named)
+
+
 def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listing:
     """Return the entries of a table or a JSON value. `cell(text, line)` returns what a cell names.
 
     The headings say which column is which; else the item's column names the most items, and of two that could be it the
     one that counts 1, 2, 3, … is the rank.
     """
-    rows = block.rows
-    heads = [*block.header]
-    if len(rows) == 1 and (counts(heads) or counts(heads[1:])) and len(heads) > 2:
-        return Listing([one for text in rows[0].cells for one in cell(text, rows[0].line)])
-    width = max((len(row.cells) for row in rows), default=0)
-    if width == 1:
-        return Listing([mention for row in rows for mention in cell(row.cells[0], row.line)])
-    columns = [[row.cells[at] if at < len(row.cells) else "" for row in rows] for at in range(width)]
-    named = [[cell(text, row.line) for text, row in zip(column, rows, strict=True)] for column in columns]
-    hits = [sum(any(one.match for one in found) for found in column) for column in named]
-    is_map = block.header[:1] in (("key",), ("pair",))
-    scored = is_map and head_role(block.header[1]) == "score"
-    roles = [head_role(block.header[at]) if at < len(block.header) and not is_map else "" for at in range(width)]
-    fit = [at for at in range(width) if hits[at] and roles[at] not in ("rank", "score")]
-    if len(fit) > 1:
-        fit = [at for at in fit if not _WATCHED.search(block.header[at] if at < len(block.header) else "")] or fit
-    for at in [at for at in range(width) if roles[at] == "rank" and not is_map]:
-        if any(
-            _are_shown(columns[at], named[one])
-            and (not counts(columns[at]) or "score" in roles or roles.count("rank") > 1)
-            for one in fit
-        ):
-            roles[at] = "item"  # | 3 | Rocky |, the third that was shown
-            fit.append(at)
-    if is_map and len(fit) == 2:
-        words = [{_role_word(text) for text in column} for column in columns]
-        roles = ["rank" if "rank" in one else "item" if "item" in one else "" for one in words]
-        if sides := _SIDES.fullmatch(block.header[1]):
-            roles = [head_role(sides[1]), head_role(sides[2])]
-        elif scored and not any(roles):
-            roles = ["item", "score"]
-        fit = [at for at in fit if roles[at] not in ("rank", "score")]
-    if not fit:  # titles that are only near to those of the candidates
-        fit = [at for at in range(width) if roles[at] == "item" and block.kind == "table" and all(named[at])]
+    rows, heads = block.rows, block.header
+    cells = [*zip_longest(*(row.cells for row in rows), fillvalue="")]
+    if len(cells) < 2 or (len(rows) == 1 and len(heads) > 2 and (counts(heads) or counts(heads[1:]))):
+        return Listing([one for row in rows for text in row.cells for one in cell(text, row.line)])
+    is_map = heads[:1] in (("key",), ("pair",))
+    columns = [
+        _Column(head, texts, [*map(cell, texts, (row.line for row in rows))], "" if is_map else head_role(head))
+        for head, texts in zip_longest(heads[: len(cells)], cells, fillvalue="")
+    ]
+    fit = (_fit_in_map if is_map else _fit_in_table)(columns)
+    if not fit and block.kind == "table":  # titles that are only near to those of the candidates
+        fit = [one for one in columns if one.role == "item" and all(one.named)]
     if not fit:
-        return Listing([mention for row in rows for mention in cell(" ".join(row.cells), row.line)] if is_map else [])
-    item = max([at for at in fit if roles[at] == "item"] or fit, key=hits.__getitem__)
-    counted = [at for at in range(width) if is_permutation(columns[at])]
-    both = [at for at in fit if at in counted]
-    if not any(roles) and len(both) > 1 and item in both:
-        if is_map and len(bracketed := [at for at in both if all(text.startswith("[") for text in columns[at])]) == 1:
-            item = bracketed[0]  # {"1": "[4]", "2": "[3]"}
-            places = by_number(columns[1 - item], "rank") or ()
-            return Listing([one for at in places for one in named[item][at][:1]])
-        one, other = both[:2]
-        return _undecided((columns[one], columns[other]), (named[one], named[other]), is_map)
-    if not is_map and not any(role == "item" for role in roles) and _disagree([named[at] for at in fit]):
-        return Listing([found[0] for found in named[item] if found], ambiguous=True)
-    unnamed = is_map and not any(roles) and not re.search("ranks|score", block.header[1])
-    if unnamed and len(fit) == 2 and counts(columns[0]) and _are_others(columns[1], named):
-        by_rank = _RANKING.search(block.header[1]) is not None  # else {"1": 7, "2": 6}: scores, or items
-        return Listing([found[0] for found in named[1]], ambiguous=not by_rank)
-    others = [at for at in range(width) if at != item]
-    order: list[int] | None = [*range(len(rows))]
-    by_scores = False
-    firsts = dict.fromkeys(
-        at for found in named[item] if found and found[0].match for at in found[0].match.positions[:1]
-    )
-    if ranks := [at for at in others if roles[at] == "rank"]:
-        orders = {at: by_number(columns[at], "rank") for at in ranks}
-        asked = [at for at in ranks if _ASKED.search(block.header[at])] if len(ranks) > 1 else []
-        order = orders[(asked or ranks)[0]]
-        if len(asked) != 1 and any(one != order for one in orders.values()):
-            order = None
-    elif is_map:
-        other = 1 - item
-        if not any(_number(text) is not None for text in columns[other]) and len(rows) > 2 and is_as_shown(firsts):
-            order = None  # {"Heat": "crime", "Fargo": "comedy"}
-        if all(_number(text) is not None for text in columns[other]):
-            is_rank = block.header[1] == "ranks" or (other == 0 and 0 in counted)
-            role = "rank" if is_rank else "score" if other and scored else roles[other]
-            order = by_number(columns[other], role)
-            by_scores = are_scores(columns[other], role)
-    elif ranks := [at for at in others if not roles[at] and at in counted]:
-        told = block.kind != "table" or counts(columns[ranks[0]]) or not any(block.header[ranks[0] : ranks[0] + 1])
-        order = by_number(columns[ranks[0]], "rank") if told else None  # | Title | Value |: ranks, or scores
-    elif scores := [at for at in others if roles[at] == "score"]:
-        are_numbers = all(_number(text) is not None for text in columns[scores[0]])
-        order = by_number(columns[scores[0]], "score") if are_numbers else order
-        by_scores = are_numbers
-    elif any(_are_shares(columns[at]) for at in others):
-        order = None  # "chance_of_giving_up": 0.72
-    mentions = [one for at in order or () for one in named[item][at][:1]]
-    return Listing(mentions, ordered=order != [*range(len(rows))], scored=by_scores, ambiguous=order is None)
+        return Listing([one for row in rows for one in cell(" ".join(row.cells), row.line)] if is_map else [])
+    item = max([one for one in fit if one.role == "item"] or fit, key=lambda one: one.hits)
+    if unsure := _of_two_readings(columns, fit, item, is_map):
+        return unsure
+    order, scored = _order(columns, item, is_map, block.kind == "table")
+    mentions = [one for at in order or () for one in item.named[at][:1]]
+    return Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
+
+
+def _fit(columns: Sequence[_Column]) -> list[_Column]:
+    """Return the columns that may be the item's: they name items, and nothing says that they hold anything else."""
+    fit = [one for one in columns if one.hits and one.role not in ("rank", "score")]
+    return ([one for one in fit if not _WATCHED.search(one.head)] or fit) if len(fit) > 1 else fit
+
+
+def _fit_in_table(columns: Sequence[_Column]) -> list[_Column]:
+    """Return the columns that may be the item's; a spare rank is one if it holds the numbers of the items shown."""
+    fit = _fit(columns)
+    for column in [one for one in columns if one.role == "rank"]:
+        roles = [one.role for one in columns]
+        is_spare = not counts(column.texts) or "score" in roles or roles.count("rank") > 1
+        if is_spare and any(_are_shown(column.texts, one.named) for one in fit):
+            column.role = "item"  # | 3 | Rocky |, the third that was shown
+            fit.append(column)
+    return fit
+
+
+def _fit_in_map(columns: Sequence[_Column]) -> list[_Column]:
+    """Return the sides of a map that may be the item's; of two, its name or words before its numbers say the roles."""
+    fit = _fit(columns)
+    if len(fit) == 2:
+        words = [{_role_word(text) for text in column.texts} for column in columns]
+        roles = ["rank" if "rank" in one else "item" if "item" in one else "" for one in words]
+        if sides := _SIDES.fullmatch(columns[1].head):
+            roles = [head_role(sides[1]), head_role(sides[2])]
+        elif head_role(columns[1].head) == "score" and not any(roles):
+            roles = ["item", "score"]
+        for column, role in zip(columns, roles, strict=False):
+            column.role = role
+        fit = [one for one in fit if one.role not in ("rank", "score")]
+    return fit
+
+
+def _of_two_readings(columns: Sequence[_Column], fit: Sequence[_Column], item: _Column, is_map: bool) -> Listing | None:
+    """Return what is read where another column might be the item's as well, None where none might."""
+    has_roles = any(one.role for one in columns)
+    both = [] if has_roles else [one for one in fit if is_permutation(one.texts)]
+    if len(both) > 1 and item in both:
+        bracketed = [one for one in both if is_map and all(text.startswith("[") for text in one.texts)]
+        if len(bracketed) == 1:  # {"1": "[4]", "2": "[3]"}
+            places = by_number(columns[1 - columns.index(bracketed[0])].texts, "rank") or ()
+            return Listing([one for at in places for one in bracketed[0].named[at][:1]])
+        return _undecided(both[0], both[1], is_map)
+    if not is_map and not any(one.role == "item" for one in columns) and _disagree([one.named for one in fit]):
+        return Listing([found[0] for found in item.named if found], ambiguous=True)
+    name = columns[1].head
+    unnamed = is_map and not has_roles and not re.search("ranks|score", name)
+    if unnamed and len(fit) == 2 and counts(columns[0].texts) and _are_others(columns[1]):
+        by_rank = _RANKING.search(name) is not None  # else {"1": 7, "2": 6}: scores, or items
+        return Listing([found[0] for found in columns[1].named], ambiguous=not by_rank)
+    return None
+
+
+def _order(columns: Sequence[_Column], item: _Column, is_map: bool, is_table: bool) -> tuple[list[int] | None, bool]:
+    """Return the rows, best first (None where two orders are as good), and whether scores say so."""
+    standing = [*range(len(item.texts))]
+    others = [one for one in columns if one is not item]
+    if ranks := [one for one in others if one.role == "rank"]:
+        asked = [one for one in ranks if _ASKED.search(one.head)]
+        orders = [by_number(one.texts, "rank") for one in (asked if len(asked) == 1 else ranks)]
+        return (orders[0] if all(order == orders[0] for order in orders) else None), False
+    if is_map:
+        return _order_of_map(columns, item)
+    if counted := [one for one in others if not one.role and is_permutation(one.texts)]:
+        told = not is_table or counts(counted[0].texts) or not counted[0].head
+        return (by_number(counted[0].texts, "rank") if told else None), False  # | Title | Value |: ranks, or scores
+    if scores := [one.texts for one in others if one.role == "score"]:
+        are_numbers = all(_number(text) is not None for text in scores[0])
+        return (by_number(scores[0], "score") if are_numbers else standing), are_numbers
+    shares = any(_are_shares(one.texts) for one in others)  # "chance_of_giving_up": 0.72
+    return (None if shares else standing), False
+
+
+def _order_of_map(columns: Sequence[_Column], item: _Column) -> tuple[list[int] | None, bool]:
+    """Return the order that the numbers on the other side of a map give, as `_order` does."""
+    other = columns[1 - columns.index(item)]
+    are_numbers = [_number(text) is not None for text in other.texts]
+    if all(are_numbers):
+        is_key = other is columns[0]
+        is_rank = columns[1].head == "ranks" or (is_key and is_permutation(other.texts))
+        is_score = not is_key and head_role(columns[1].head) == "score"
+        role = "rank" if is_rank else "score" if is_score else other.role
+        return by_number(other.texts, role), are_scores(other.texts, role)
+    as_shown = is_as_shown(Listing([found[0] for found in item.named if found]).named)
+    undecided = not any(are_numbers) and len(are_numbers) > 2 and as_shown  # {"Heat": "crime", "Fargo": "comedy"}
+    return (None if undecided else [*range(len(are_numbers))]), False
 
 
 _RANKING = re.compile(r"\b(?:rank(?:ing|ed)|order(?:ed|ing)?|sorted)", re.IGNORECASE)
 """The name of a map from ranks to items: `{"ranking": {"1": 7, "2": 6}}`."""
 
 
-def _are_others(values: Sequence[str], named: Sequence[Sequence[list[Mention]]]) -> bool:
-    """Return whether the second column names an item in each row, none of them twice."""
-    whole = all(value.isdigit() and found and found[0].match for value, found in zip(values, named[1], strict=True))
-    return whole and len({*values}) == len(values)
+def _are_others(column: _Column) -> bool:
+    """Return whether a column names an item by its number in each row, none of them twice."""
+    cells = zip(column.texts, column.named, strict=True)
+    whole = all(text.isdigit() and found and found[0].match for text, found in cells)
+    return whole and len({*column.texts}) == len(column.texts)
 
 
 def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:
@@ -213,16 +258,17 @@ def _disagree(columns: Sequence[list[list[Mention]]]) -> bool:
     return any(set(one) == set(other) for one, other in pairwise(whole))
 
 
-def _undecided(columns: Sequence[list[str]], named: Sequence[list[list[Mention]]], is_map: bool) -> Listing:
+def _undecided(one: _Column, other: _Column, is_map: bool) -> Listing:
     """Two columns of 1 to n, unnamed: the one that counts is the rank, unless both readings differ in a JSON object."""
     first, second = (
-        [mention for at in by_number(columns[rank], "rank") or () for mention in named[1 - rank][at]] for rank in (0, 1)
+        [mention for at in by_number(rank.texts, "rank") or () for mention in item.named[at]]
+        for rank, item in ((one, other), (other, one))
     )
     if [mention.match for mention in first] == [mention.match for mention in second]:
         return Listing(first)
-    if counts(columns[0]) == counts(columns[1]) or (is_map and not counts(columns[1])):
+    if counts(one.texts) == counts(other.texts) or (is_map and not counts(other.texts)):
         return Listing(first, ambiguous=True)  # the keys of a map may count in either reading
-    return Listing(first if counts(columns[0]) else second)
+    return Listing(first if counts(one.texts) else second)
 
 
 def counts_down(values: Sequence[int | None]) -> bool:

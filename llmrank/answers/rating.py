@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -265,8 +265,7 @@ def _named_beside(text: str, value: float, scale: tuple[float, float]) -> int:
     if any(map(_ONLY.fullmatch, text.splitlines())):
         return 0
     given = _given(_ANY.finditer(_LISTED.sub("", text)))
-    values = {one for one, _ in given if math.isnan(one) or scale[0] <= one <= scale[1]}
-    return len(values - {value})
+    return len({one for one, _ in _within(scale, given)} - {value})
 
 
 def _counted(stars: re.Match[str]) -> str:
@@ -279,51 +278,73 @@ def _counted(stars: re.Match[str]) -> str:
 def _plainest(text: str, scale: tuple[float, float], declined: bool) -> list[Given]:
     """Return the different values of the plainest kind of which there are any."""
     lines = [line for line in text.splitlines() if line.strip()]
-    if lines and (changed := _CHANGED.search(lines[-1])):
-        return _given([changed])
-    corrected = [(at, found) for at, line in enumerate(lines) if (found := _CORRECTED.fullmatch(line))]
-    behind = lines[corrected[-1][0] + 1 :] if corrected else []
-    if corrected and not any(_ONLY.fullmatch(line) or TAKEN_BACK.search(line) for line in behind):
-        return _given(found for _, found in corrected)
+    if given := _revised(lines):
+        return given
     if given := _given(found for line in lines if (found := _ONLY.fullmatch(line))):
-        return given if declined else [*dict.fromkeys((*given, *_rethought(text, scale)))]
+        return given if declined else _rethought(given, text, scale)
     if (between := _OPEN_RANGE.search(text)) and not any(
         pattern.search(text, between.end()) for pattern in (_CONCLUDES, *_NAMED)
     ):
         return [(math.nan, None)]
-    if not declined:
-        if back := TAKEN_BACK.search(text):
-            before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
-            if len(before) == len(after) == 1:
-                return [*dict.fromkeys((*before, *after))]
-        if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
-            return [*dict.fromkeys((*_given([found]), *_rethought(text, scale)))]
-        for pattern in (_CONVERTED, _NOTE, _OPENS, _CONCLUDES, _PREDICTED, _WORDED):
-            if len(given := _given(pattern.finditer(text))) == 1:
-                return given
-        if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
+    if declined:
+        return [] if declines(text) else _united(text)
+    return _said(text, lines, scale) or _united(text) or _loose(text, scale)
+
+
+def _revised(lines: Sequence[str]) -> list[Given]:
+    """Return the rating to which the last line changes the first, or those of the lines that correct it."""
+    if lines and (changed := _CHANGED.search(lines[-1])):
+        return _given([changed])
+    corrected = [(at, found) for at, line in enumerate(lines) if (found := _CORRECTED.fullmatch(line))]
+    behind = lines[corrected[-1][0] + 1 :] if corrected else []
+    taken_back = any(_ONLY.fullmatch(line) or TAKEN_BACK.search(line) for line in behind)
+    return [] if taken_back else _given(found for _, found in corrected)
+
+
+def _said(text: str, lines: Sequence[str], scale: tuple[float, float]) -> list[Given]:
+    """Return what a text takes back and puts in its place, what it begins with, or what it calls the rating."""
+    if back := TAKEN_BACK.search(text):
+        before, after = (_given(_ANY.finditer(part)) for part in (text[: back.start()], text[back.end() :]))
+        if len(before) == len(after) == 1:
+            return [*dict.fromkeys((*before, *after))]
+    if lines and not _LIST_LINE.fullmatch(lines[0]) and (found := _BEGINS.match("\n".join(lines))):
+        return _rethought(_given([found]), text, scale)
+    for pattern in (_CONVERTED, _NOTE, _OPENS, _CONCLUDES, _PREDICTED, _WORDED):
+        if len(given := _given(pattern.finditer(text))) == 1:
             return given
-        if len(given := _given(_ON_SCALE.finditer(text))) == 1:
-            return given
-    if declined and declines(text):
-        return []
-    if (given := _given(_UNITED.finditer(_OTHERS.sub(" ", text)))) or declined:
+    if given := _given(found for pattern in _NAMED for found in pattern.finditer(text)):
         return given
+    given = _given(_ON_SCALE.finditer(text))
+    return given if len(given) == 1 else []
+
+
+def _united(text: str) -> list[Given]:
+    """Return the values with the unit of a rating."""
+    return _given(_UNITED.finditer(_OTHERS.sub(" ", text)))
+
+
+def _loose(text: str, scale: tuple[float, float]) -> list[Given]:
+    """Return the value of a text of a few words; all of those on the scale where there are several."""
     if len(text[:1000].split()) > _SHORT:
         return []
-    low, high = scale
-    given = [one for one in _given(_ANY.finditer(text)) if math.isnan(one[0]) or low <= one[0] <= high]
+    given = _within(scale, _given(_ANY.finditer(text)))
     if len(given) > 1 or any(math.isnan(value) for value, _ in given):
         return given
     return _given(_LOOSE.finditer(text)) or _given(_ONLY_DIGITS.finditer(text))
 
 
-def _rethought(text: str, scale: tuple[float, float]) -> list[Given]:
-    """Return the values that a sentence which takes the rating back may put in its place; none where a line does so."""
-    if (back := _RETHOUGHT.search(text)) is None or any(map(_ONLY.fullmatch, back[1].splitlines()[1:])):
-        return []
-    values = _given(found for pattern in (_ANY, _LOOSE) for found in pattern.finditer(back[1]))
+def _within(scale: tuple[float, float], values: Iterable[Given]) -> list[Given]:
+    """Return the values on the scale, and ranges."""
     return [one for one in values if math.isnan(one[0]) or scale[0] <= one[0] <= scale[1]]
+
+
+def _rethought(given: list[Given], text: str, scale: tuple[float, float]) -> list[Given]:
+    """Return values, and those that a sentence which takes the rating back may put in their place; none where a line
+    does so."""
+    if (back := _RETHOUGHT.search(text)) is None or any(map(_ONLY.fullmatch, back[1].splitlines()[1:])):
+        return given
+    values = _given(found for pattern in (_ANY, _LOOSE) for found in pattern.finditer(back[1]))
+    return [*dict.fromkeys((*given, *_within(scale, values)))]
 
 
 _RETHOUGHT = re.compile(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from llmrank.answers.blocks import word_set
@@ -236,57 +237,99 @@ def _verdicts(text: str) -> set[bool]:
     if looks_like_error(text):
         return set()
     text = _ACKNOWLEDGES.sub("", text)
-    if (own := [*_ANSWERS_ITSELF.finditer(text)]) and not _FINAL.search(text):
-        return {one[1].casefold() == "yes" for one in own}
+    if (own := _ANSWERS_ITSELF.findall(text)) and not _FINAL.search(text):
+        return _meant(own)
     if (asked := _ASKED.match(text)) and _OF_IT.search(asked[0]):
         text = text[asked.end() :]
+    return next((verdicts for rule in _RULES if (verdicts := rule(text)) is not None), set())
+
+
+def _meant(words: Iterable[str]) -> set[bool]:
+    return {word.casefold() in _YES for word in words}
+
+
+def _opening(text: str) -> set[bool] | None:
+    """Return the verdict of what is more, or less, than a yes or a no: `Yes and no`, `Absolutely!`, `Eher nicht.`"""
     if _BOTH.match(text) or _WEIGHED.search(text) or _ON_CONDITION.search(text):
         return {True, False}
     if _HARDLY.match(text):
         return {False}
-    if (plain := _EMPHATIC.match(text)) or _DOUBTS.match(text):
-        return {bool(plain) and plain["not"] is None}
-    if final := [*_FINAL.finditer(text)]:
-        return {(one[1] or one[2]).casefold() in _YES for one in final}
+    if plain := _EMPHATIC.match(text):
+        return {plain["not"] is None}
+    return {False} if _DOUBTS.match(text) else None
+
+
+def _called(text: str) -> set[bool] | None:
+    """Return the verdicts that a text calls final, else its answer, with the one it begins with or changes that to."""
+    if final := _meant(one[1] or one[2] for one in _FINAL.finditer(text)):
+        return final
     begins = _BEGINS.match(text)
-    found = [*_NAMED.finditer(text), *([begins] if begins else [])]
-    if not found and (asked := [*_ASKS_ITSELF.finditer(text)]):
-        return (
-            {True, False} if TAKEN_BACK.search(text, asked[-1].end()) else {one[1].casefold() in _YES for one in asked}
-        )
-    named = {one[1].casefold() for one in found}
-    if named & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SAID])} & ((_YES | _NO) - named):
+    words = {word.casefold() for word in (*_NAMED.findall(text), *(begins.groups() if begins else ()))}
+    if words & _ALONE and {word.casefold() for word in _WORD.findall(text[:_SAID])} & ((_YES | _NO) - words):
         return {True, False}
-    if begins and _LIKELY.match(text) and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:
+    if begins and _LIKELY.match(text) and len(_meant(_PLAIN.findall(text))) == 2:
         return {True, False}
     if begins and (back := TAKEN_BACK.search(text, begins.end())):
-        if last := _LAST_WORD.search(text, back.end()):
-            return {last[1].casefold() == "yes"}  # No. Wait, I overlooked … Yes.
-        after = {word.casefold() in _YES for word in _PLAIN.findall(text, back.end())}
-        return {begins[1].casefold() in _YES, *after}
-    if not found and (said := _THEY_LIKE.match(text)):
+        last = _LAST_WORD.search(text, back.end())  # No. Wait, I overlooked … Yes.
+        return _meant([last[1]] if last else [begins[1], *_PLAIN.findall(text, back.end())])
+    return _meant(words) or None
+
+
+def _asked_and_answered(text: str) -> set[bool] | None:
+    asked = [*_ASKS_ITSELF.finditer(text)]
+    if asked and TAKEN_BACK.search(text, asked[-1].end()):
+        return {True, False}
+    return _meant(one[1] for one in asked) or None
+
+
+def _said_of_user(text: str) -> set[bool] | None:
+    """Return whether a text begins with what the user will like; of another item than this, that is no verdict."""
+    if said := _THEY_LIKE.match(text):
         return {said["not"] is None}
-    if not found and (likes := _LIKES.match(text)):
+    if likes := _LIKES.match(text):
         of_another = text[likes.end() :].lstrip(' "“*')[:1].isupper()
         return set() if of_another else {likes["not"] is None}
-    if not found and not _PLAIN.search(text):
-        if (last := _PROBABLY_NOT.search(text[-_SAID:])) and not _OF_ANOTHER.search(text[-_SAID:][: last.start() + 1]):
-            return {False}
-        said = [*_RECOMMENDS.finditer(text[:_SAID])]
-        if said and not any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in said):
-            return {one["not"] is None for one in said}
-    if not found and (likely := {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)}):
-        return likely
-    if not found and len(said := [*_SAYS.finditer(text[:_SAID])]) == 1:
-        before = re.split(r"[.!?\n]", text[: said[0].start()])[-1]
-        return set() if _SAYS_IF.search(before) else {word.casefold() == "yes" for word in _PLAIN.findall(text)}
-    if not found:
-        short = text.strip()
-        lines = short.splitlines()
-        found = [one for one in map(_ENDS.search, (lines[0][-80:], lines[-1][-80:])) if one] if lines else []
-        concludes = bool(found) and found[-1][0][0] in ":→="  # So: **No**
-        if found and not concludes and re.search(r"\b(?:not|\w{1,6}n['’]t|never)\b", short[-80:], re.IGNORECASE):
-            return set()
-        if found and {word.casefold() for word in _PLAIN.findall(text)} >= {"yes", "no"}:
-            return {True, False}
-    return {one[one.lastindex or 1].casefold() in _YES for one in found}
+    return None
+
+
+def _without_yes_or_no(text: str) -> set[bool] | None:
+    """Return the verdict of a text in which neither word stands: `… Probably not.`, `… so I'd recommend it.`"""
+    if _PLAIN.search(text):
+        return None
+    end = text[-_SAID:]
+    if (last := _PROBABLY_NOT.search(end)) and not _OF_ANOTHER.search(end[: last.start() + 1]):
+        return {False}
+    said = [*_RECOMMENDS.finditer(text[:_SAID])]
+    if any(_SAYS_IF.search(re.split(r"[.!?\n]|, so ", text[: one.start()])[-1]) for one in said):
+        return None
+    return {one["not"] is None for one in said} or None
+
+
+def _likelihood(text: str) -> set[bool] | None:
+    return {not (one["un"] or one["not"]) for one in _UNLIKELY.finditer(text)} or None
+
+
+def _said(text: str) -> set[bool] | None:
+    """Return the verdicts of a text with one `I'd say no`; on a condition, that is none."""
+    said = [*_SAYS.finditer(text[:_SAID])]
+    if len(said) != 1:
+        return None
+    before = re.split(r"[.!?\n]", text[: said[0].start()])[-1]
+    return set() if _SAYS_IF.search(before) else _meant(_PLAIN.findall(text))
+
+
+def _last(text: str) -> set[bool]:
+    """Return the verdicts in which the first and the last line end."""
+    text = text.strip()
+    lines = text.splitlines()
+    found = [one for line in lines[:1] + lines[-1:] if (one := _ENDS.search(line[-80:]))]
+    concludes = bool(found) and found[-1][0][0] in ":→="  # So: **No**
+    if not found or (not concludes and _DENIES.search(text[-80:])):
+        return set()
+    verdicts = _meant(_PLAIN.findall(text))
+    return verdicts if len(verdicts) == 2 else _meant(one[one.lastindex or 1] for one in found)
+
+
+_DENIES = re.compile(r"\b(?:not|\w{1,6}n['’]t|never)\b", re.IGNORECASE)
+_RULES = (*(_opening, _called, _asked_and_answered, _said_of_user, _without_yes_or_no, _likelihood, _said, _last),)
+"""What tells the verdicts of a text, in the order in which it is tried; None: the next one tells."""

@@ -58,7 +58,8 @@ def require_file(path: Path) -> None:
     """Raise InputError where there is no such file, or something else: a pipe can be read only once."""
     check_no_device(path, FROM_A_PIPE)
     if not path.is_file():
-        raise InputError("there is no such file", path=path, hint="check the name")
+        problem = "this is a folder, and no file" if path.is_dir() else "there is no such file"
+        raise InputError(problem, path=path, hint="check the name")
 
 
 def append_line(file: io.FileIO, line: bytes, path: Path) -> None:

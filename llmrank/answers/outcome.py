@@ -162,6 +162,10 @@ class TextFormat:
         return None
 
 
+_WITHOUT_TEXT = {"length": "truncated", "tool_calls": "tool_call", "function_call": "tool_call"}
+"""By finish reason: why there is no text."""
+
+
 def unparsed(response: Response, text: str | None, reason: str, repairs: Mapping[str, int] | None = None) -> Answer:
     """Return an unparsed Answer. `reason` holds only if nothing simpler explains it: no text, cut off, or a refusal.
 
@@ -172,7 +176,7 @@ def unparsed(response: Response, text: str | None, reason: str, repairs: Mapping
     elif is_refusal(response, text):
         reason = "refusal"
     elif not text.strip():
-        reason = "truncated" if response.finish_reason == "length" else "empty"
+        reason = _WITHOUT_TEXT.get(response.finish_reason, "empty")
     return Answer(Outcome.UNPARSED, reason, _counted(repairs))
 
 

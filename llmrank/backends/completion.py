@@ -5,6 +5,7 @@ Nothing in it is believed. What is no answer raises; a field that makes no sense
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -40,6 +41,8 @@ BROKEN_OFF = re.compile(
     "error|fail|abort|cancel|time_?d?_?out|interrupt|overload|unavailable|disconnect|insufficient|malformed"
 )
 """Finish reasons of an answer that was not finished: its text is half of one."""
+EVENTS = re.compile(r"\s{0,9}(?:(?::|event:|id:)[^\n]*\n\s{0,9}){0,99}data:")
+"""What a stream of events begins with."""
 
 
 def at(value: object, kind: type[Kind], *path: str) -> Kind | None:
@@ -58,6 +61,41 @@ def number_at(value: object, *path: str) -> float | None:
     """Return the number at a path of JSON; true is none."""
     found = at(value, object, *path)
     return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def json_value(text: str) -> Any:  # noqa: ANN401 - JSON
+    """Return the JSON value of a text; None where it is none, or nested a hundred thousand deep."""
+    # The second time a number of thousands of digits is read, which makes no sense, in a field that may not matter.
+    for parse_int in (None, float):
+        try:
+            # A line break within a text is no JSON, and clear all the same.
+            return json.loads(text, parse_int=parse_int, strict=False)
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def joined_events(text: str) -> dict[str, Any] | None:
+    """Return the completion that a stream of events holds, as some gateways send one unasked; None where it was not
+    finished."""
+    whole, finish, logprobs = dict[str, Any](), None, list[Any]()
+    parts = {name: list[str]() for name in ("content", "reasoning_content", "reasoning", "refusal")}
+    for line in text.splitlines():
+        if not line.startswith("data:") or not isinstance(event := json_value(line[5:]), dict):
+            continue
+        if event.get("error"):
+            return event
+        whole |= {name: value for name, value in event.items() if value is not None}
+        choice = first_choice(event) or {}
+        for name, part in parts.items():
+            part.append(at(choice, str, "delta", name) or "")
+        finish = choice.get("finish_reason") or finish
+        logprobs += at(choice, list, "logprobs", "content") or ()
+    if finish is None:
+        return None
+    message = {name: "".join(part) for name, part in parts.items()}
+    choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": {"content": logprobs}}
+    return whole | {"choices": [choice]}
 
 
 def read_completion(

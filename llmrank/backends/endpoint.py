@@ -34,6 +34,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from llmrank import __version__
+from llmrank.backends.completion import EVENTS, joined_events, json_value
 from llmrank.backends.masking import Secrets, without_entities
 from llmrank.errors import InputError, TransientError, one_line
 from llmrank.files import cannot_write
@@ -348,7 +349,9 @@ class Endpoint:
                 # Half a character among many whole ones: the answer is not lost for it.
                 text = raw.decode(encoding, "replace")
                 self.faults["encoding"] += 1
-        value = _json(text)
+        value = json_value(text)
+        if value is None and EVENTS.match(text):
+            value = joined_events(text)
         if not self._secrets.may_be_in(text):
             return value, text[:MOST_SHOWN]
         # Masked before it is cut, or half a secret would be left at the end.
@@ -457,18 +460,6 @@ async def _within(seconds: float | None) -> AsyncGenerator[None]:
 def _untrusted(error: Exception) -> str:
     """Return why a certificate is not trusted: it is self-signed, has expired, or is for another host."""
     return error.verify_message.rstrip(".") if isinstance(error, SSLCertVerificationError) else str(error)
-
-
-def _json(text: str) -> Any:  # noqa: ANN401 - JSON
-    """Return the JSON value of a text; None where it is none, or nested a hundred thousand deep."""
-    # The second time a number of thousands of digits is read, which makes no sense, in a field that may not matter.
-    for parse_int in (None, float):
-        try:
-            # A line break within a text is no JSON, and clear all the same.
-            return json.loads(text, parse_int=parse_int, strict=False)
-        except (ValueError, RecursionError):
-            continue
-    return None
 
 
 class _Response(aiohttp.ClientResponse):

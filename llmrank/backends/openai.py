@@ -58,6 +58,8 @@ FEW_NAMES = 3
 """Served models of which one is likely the one that is meant; a gateway with many may take other names too."""
 LONG_PROMPT, MOST_LETTERS = 4000, 12
 """Letters of a prompt of which so many a token can only be counted where it was cut; English has four."""
+PROMPTS_CUT = 5
+"""Prompts of several lengths that count the same number of tokens, and none more, where they are cut."""
 MOST_NAMES = 20
 """Served models that an error lists."""
 
@@ -74,6 +76,8 @@ class OpenAIBackend(BaseBackend):
         self._refusals, self._refusals_borne = 0, FEW_REFUSALS
         """Requests refused since the last answer, and after how many it is asked whether any is taken."""
         self._lists_models, self._sent_beside, self._cut_prompts = True, 0, 0
+        self._most_tokens, self._of_most = 0, list[int]()
+        """The most tokens that a prompt counted, and the letters of the first prompts that counted so many."""
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
         self._known: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
@@ -267,13 +271,24 @@ class OpenAIBackend(BaseBackend):
             return cut_at(response, request.sampling.stop) if "stop" in dialect.left_out else response
 
     def _look_at_length(self, request: Request, response: Response) -> None:
-        """Count an answer to a prompt that the endpoint has cut, as its count of tokens shows; say so once."""
+        """Count an answer to a prompt that the endpoint has cut, as its count of tokens shows; say so once.
+
+        It counts too few for so many letters, or the same for prompts of several lengths, and never more.
+        """
         letters, tokens = sum(len(message.content) for message in request.messages), response.usage.prompt_tokens
-        if letters <= LONG_PROMPT or not 0 < tokens < letters / MOST_LETTERS:
+        if letters <= LONG_PROMPT or tokens <= 0:
+            return
+        if tokens > self._most_tokens:
+            self._most_tokens, self._of_most = tokens, []
+        if tokens == self._most_tokens and len(self._of_most) < PROMPTS_CUT:
+            self._of_most.append(letters)
+        levelled = tokens == self._most_tokens and len(self._of_most) == PROMPTS_CUT
+        if tokens >= letters / MOST_LETTERS and not (levelled and max(self._of_most) > 1.05 * min(self._of_most)):
             return
         if not self._cut_prompts:
             self._say(
-                f"{self._url} counted {tokens:,} tokens in a prompt of {letters:,} letters: it cuts long prompts. "
+                f"{self._url} counted {tokens:,} tokens in a prompt of {letters:,} letters"
+                f"{', as in longer and in shorter ones' if levelled else ''}: it cuts long prompts. "
                 "Give the model a longer context (Ollama: num_ctx), or show fewer events (--history)"
             )
         self._cut_prompts += 1

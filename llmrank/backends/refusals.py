@@ -125,7 +125,9 @@ def refusal(url: str, reply: Reply, sent: Mapping[str, Any], *, answered: bool) 
         return unreadable(f"{url} answered with the status {status}, which no answer has")
     if between := _stands_between(reply, said):
         what, hint = between
-        return unreadable(f"{url} {what}") if answered else FatalBackendError(f"{url} {what}\n  hint: {hint}")
+        if answered:
+            return TransientError(f"{url} {what}", kind="unreadable", charged=False)
+        return FatalBackendError(f"{url} {what}\n  hint: {hint}")
     if status in (401, 403):
         why, hint = "", "set OPENAI_API_KEY to a key for this endpoint"
         if whole != "no message" and not ABOUT_THE_KEY.search(whole):  # which may quote the key, or half of it

@@ -10,7 +10,7 @@ import click
 from llmrank.cli.options import config_option, option
 from llmrank.cli.output import say
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FILE = click.Path(path_type=Path, exists=True)
 
 
 @click.command(
@@ -48,7 +48,7 @@ def convert(
     columns: tuple[str, ...],
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Write the file PROPOSED, of another recall stage, as a candidate file for eval and rerank.
+    """Write PROPOSED, a file of another recall stage or a folder of Parquet parts, as a candidate file.
 
     \b
     Columns of tables are found by their usual names; --column names others:

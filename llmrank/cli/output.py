@@ -75,13 +75,13 @@ def show_run(run: Run, *, as_json: bool) -> None:
     from llmrank.prices import show_money
     from llmrank.report import console, show_metrics
 
-    session = run.sessions[-1] if run.sessions else {}
-    spent = session.get("spent", {})
+    spent = (session := run.sessions[-1] if run.sessions else {}).get("spent", {})
     paid = show_money(spent["cost"], spent["currency"]) if "cost" in spent else ""
     if paid and (doubtful := spent.get("doubtful")):
         paid += f" (and perhaps {show_money(doubtful['cost'], spent['currency'])} for calls that did not say)"
     calls, made = session.get("calls", 0), ""
     if "spent" in session:  # of answers that came in a file nothing was asked
-        made = f"{calls:,} made now" + (", the rest were stored" if calls < run.metrics.usage.requests else "")
+        sent = f" in {spent['requests']:,} requests" if spent["requests"] > calls else ""
+        made = f"{calls:,} made now{sent}" + (", the rest were stored" if calls < run.metrics.usage.requests else "")
     to = console()
     to.print(show_metrics(run.metrics, title=run.title, run=str(run.path), calls=made, paid=paid, width=to.width))

@@ -71,7 +71,7 @@ _SOURCES: Mapping[str, tuple[str, Callable[[Path], bool]]] = {
     "proposed": ("the table", lambda path: True),
     "items": ("the items", lambda path: path.suffix != ".item"),
     "past": ("the histories", lambda path: path.suffix not in (".inter", ".txt")),
-    "relevant": ("what is relevant", lambda path: path.name.lower().endswith(EXTENSIONS)),
+    "relevant": ("what is relevant", lambda path: path.is_dir() or path.name.lower().endswith(EXTENSIONS)),
 }
 """What each source is called where it is a table in memory, and whether a file of it is a table."""
 _TITLES = ("title", "text", "segment", "contents", "content", "passage", "body")

@@ -265,7 +265,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     """Read a table, its format told by the file's extension; text columns of CSV stay text (ids keep their zeros).
 
     Args:
-        path: The file; `.gz` is read as it is.
+        path: The file; `.gz` is read as it is. Or a folder of Parquet files, as Spark writes a table.
         names: Arrow names of a delimited file without a header.
         delimiter: Of a delimited file; "": a comma in `.csv`, a tab in others; or another where the header has none.
         quoted: Whether double quotes enclose values of a delimited file.
@@ -273,6 +273,8 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     Raises:
         InputError: not there, not UTF-8, or malformed; with the line.
     """
+    if path.is_dir():
+        return Table(path, _joined_parts(path))
     require_file(path)
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
@@ -285,6 +287,22 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
         if isinstance(error, OSError) and error.errno:  # the system's, and not Arrow's
             raise
         raise _malformed(path, kind, str(error)) from error
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder in which a table lies in parts, without what Spark writes beside them."""
+    return sorted(path for path in folder.glob("*.parquet") if path.is_file() and path.name[0] not in "._")
+
+
+def _joined_parts(folder: Path) -> Arrow:
+    if not (parts := parts_of(folder)):
+        hint = "name a file, or a folder in which a table lies in several Parquet files"
+        raise InputError("there is no Parquet file in this folder", path=folder, hint=hint)
+    try:
+        return pa.concat_tables([read_table(part).data for part in parts], promote_options="permissive")
+    except pa.ArrowException as error:
+        hint = "write all parts with one schema"
+        raise InputError(f"the parts are of different types ({error})", path=folder, hint=hint) from error
 
 
 def read_json(path: Path, schema: Arrow = None) -> Arrow:
@@ -377,12 +395,13 @@ def tables_to_rows(items: Table | None, events: Table, columns: Mapping[str, str
 
 
 def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
-    """Return the first of the tables called by one of `stems` in `folder`, or None.
+    """Return the first of the tables called by one of `stems` in `folder`, a file or a folder of parts, or None.
 
     Raises InputError: the same table is there in two formats.
     """
     for stem in stems:
-        found = [path for extension in EXTENSIONS if (path := folder / f"{stem}{extension}").is_file()]
+        named = [folder / f"{stem}{extension}" for extension in ("", *EXTENSIONS)]
+        found = [path for path in named if (path.suffix and path.is_file()) or parts_of(path)]
         if len(found) > 1:
             problem = f"the same table twice: {', '.join(path.name for path in found)}"
             raise InputError(problem, path=folder, hint="keep one of them")
@@ -399,6 +418,8 @@ def read_tables(folder: Path, columns: Mapping[str, str]) -> Rows:
     items, events = find_table(folder, ITEM_STEMS), find_table(folder, EVENT_STEMS)
     if events is None:
         hint = f"call it one of {', '.join(EVENT_STEMS)}, in one of the formats {', '.join(EXTENSIONS)}"
+        if parts_of(folder):
+            hint += "; or as a folder of parts; of candidate files name one (`llmrank rerank` takes the folder)"
         raise InputError("no interactions table in this folder", path=folder, hint=hint)
     return tables_to_rows(read_table(items) if items else None, read_table(events), columns)
 

@@ -9,7 +9,7 @@ from random import random
 
 from llmrank.engine.clock import Clock
 from llmrank.errors import FatalBackendError, TransientError
-from llmrank.progress import Say, silent
+from llmrank.progress import Say, duration, silent
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds: the first wait of our own choosing doubles up to the longest."""
@@ -153,6 +153,9 @@ class Retries:
         """Return the error that ends the run; `silent`: seconds since the last answer, if there was one."""
         last = f"the last answer came {silent:.0f} s ago" if self.answers else "no answer has come yet"
         said = f"the endpoint answers nobody: {len(self._failing)} Cases are failing, and {last} ({fault})"
+        if (fault.wait or 0.0) > self.policy.patience:
+            said += f"; it asks to wait {duration(fault.wait or 0.0)}"
+            hint = "give the same command again then: what was answered is stored"
         return FatalBackendError(f"{said}\n  hint: {hint}")
 
     def _never_understood(self, fault: TransientError) -> bool:

@@ -116,7 +116,7 @@ class Reranker(Closable):
         candidates: Iterable[ItemLike],
         *,
         scores: Iterable[float] | None = None,
-        user_id: str = "",
+        user_id: str | int | None = None,
     ) -> Ranking:
         """Return the candidates, best first.
 
@@ -142,7 +142,7 @@ class Reranker(Closable):
         candidates: Iterable[ItemLike],
         *,
         scores: Iterable[float] | None = None,
-        user_id: str = "",
+        user_id: str | int | None = None,
     ) -> Ranking:
         """Return the candidates, best first (see `rank`), without blocking the caller's event loop."""
         case = self._case(history, candidates, scores, user_id)
@@ -158,8 +158,10 @@ class Reranker(Closable):
         history: Iterable[Event | ItemLike],
         candidates: Iterable[ItemLike],
         scores: Iterable[float] | None,
-        user_id: str,
+        user_id: str | int | None,
     ) -> Case:
+        known = isinstance(user_id, str) or str(user_id) not in NOTHING
+        user_id = attribute_text(user_id) if known else ""
         items, own_scores = _candidates(candidates)
         if len({item.item_id for item in items}) < len(items):
             [(twice, _)] = Counter(item.item_id for item in items).most_common(1)

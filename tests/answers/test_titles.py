@@ -171,6 +171,7 @@ def test_the_last_of_a_list_with_years_may_have_none(last: str, expected: list[i
     [
         ("", "stop", "empty"),
         (" \n\t", "stop", "empty"),
+        ("", "tool_calls", "tool_call"),
         ("", "length", "truncated"),
         ("I'm sorry, but I can't help with that.", "stop", "refusal"),
         ("", "content_filter", "refusal"),

@@ -208,6 +208,14 @@ async def test_what_every_call_would_meet_stops_at_once(step: Step, message: str
         assert caught.value.exit_code == 3
 
 
+async def test_what_stands_between_for_a_while_costs_nothing() -> None:
+    async with opened(good(), Step(404, "default backend - 404")) as (_, backend):
+        await backend.answer(REQUEST)
+        with pytest.raises(TransientError, match="answered 404 at /chat/completions") as caught:
+            await backend.answer(replace(REQUEST, repeat=1))
+        assert not caught.value.charged
+
+
 @pytest.mark.parametrize(("step", "message"), REFUSED.values(), ids=REFUSED)
 async def test_what_a_short_question_meets_too_stops_at_once(step: Step, message: str) -> None:
     async with opened(step) as (server, backend):
@@ -407,6 +415,21 @@ async def test_a_prompt_that_the_endpoint_cuts_is_told_of() -> None:
             await backend.answer(replace(long, repeat=repeat))
         assert backend.concessions["cut_prompts"] == 2
         assert len(said) == 1 and "counted 10 tokens in a prompt of 6,000 letters" in said[0]
+
+
+async def test_prompts_of_several_lengths_that_count_the_same_are_cut() -> None:
+    said: list[str] = []
+    counts = {letters: min(2048, letters // 4) for letters in (4800, 6000, 7200, 9000, 10_000, 11_000, 12_000, 13_000)}
+
+    def counted(body: dict[str, Any]) -> Step:
+        usage = {"prompt_tokens": counts[len(body["messages"][0]["content"])], "completion_tokens": 1}
+        return Step(body=json.dumps({**completion("[1]"), "usage": usage}))
+
+    async with opened(answer=counted, said=said) as (_, backend):
+        for letters in counts:
+            assert not said or letters > 12_000
+            await backend.answer(replace(REQUEST, messages=(Message("user", "x" * letters),)))
+    assert len(said) == 1 and "counted 2,048 tokens in a prompt of 13,000 letters, as in longer and" in said[0]
 
 
 async def test_a_refusal_that_names_nothing_changes_nothing() -> None:

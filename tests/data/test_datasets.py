@@ -194,6 +194,13 @@ def test_parquet_and_json_lines_read_like_csv(tmp_path: Path) -> None:
     with gzip.open(other / "events.jsonl.gz", "wt") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
     assert load_dataset(str(other)).sha256 == csv.sha256
+    (parts := other / "items").mkdir()
+    (other / "items.parquet").rename(parts / "part-0.parquet")
+    assert load_dataset(str(other)).sha256 == csv.sha256
+    (other / "events.jsonl.gz").unlink()
+    (parts / "part-0.parquet").rename(other / "part-0.parquet")
+    with pytest.raises(InputError, match="of candidate files name one"):
+        load_dataset(str(other))
 
 
 @pytest.mark.parametrize("mark", [";", "\t", "|"])

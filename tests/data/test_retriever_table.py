@@ -406,6 +406,40 @@ def test_rows_without_a_score_are_said_to_stand_in_recall_order(column: str, tol
     assert ("2 rows are in recall order as they stand: none of their columns is a score" in " ".join(notes)) is told
 
 
+def test_a_score_that_contradicts_the_rank_is_refused(tmp_path: Path) -> None:
+    """It may be a distance: taken for a score, the worst item would come first."""
+    table = tmp_path / "proposed.csv"
+    table.write_text("user,item,title,rank,score\na,1,Soap,1,.1\na,2,Comb,2,.5\na,3,Pen,3,.4\na,4,Cup,4,.9\n")
+    with pytest.raises(InputError, match=r"field 'score': it is higher the later the 'rank'"):
+        convert_file(table, "table", tmp_path / "candidates.parquet")
+    table.write_text(table.read_text().replace("score", "distance"))
+    convert_file(table, "table", tmp_path / "candidates.parquet")
+    [case] = CandidateFile(tmp_path / "candidates.parquet").cases()
+    assert [item.title for item in case.candidates] == ["Soap", "Comb", "Pen", "Cup"]
+
+
+def test_a_table_may_lie_in_parts(tmp_path: Path) -> None:
+    """As Spark writes one: a folder of Parquet files, with notes of its own beside them."""
+    (folder := tmp_path / "proposed").mkdir()
+    whole = long_table()
+    for name, rows in (
+        ("part-0.snappy", whole.slice(0, 7)),
+        ("part-1.snappy", whole.slice(7)),
+        ("part-2", whole.slice(99)),
+    ):
+        pq.write_table(rows, folder / f"{name}.parquet")
+    for name in ("_SUCCESS", "._part-0.parquet", "_metadata.parquet"):
+        (folder / name).write_text("")
+    items = write_catalogue(tmp_path)
+    assert lr.convert(folder, items=items, progress=False) == lr.convert(whole, items=items, progress=False)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no Parquet file in this folder"):
+        read_table(tmp_path / "empty")
+    pq.write_table(pa.table({"customer_id": [{"a": 1}]}), folder / "part-3.parquet")
+    with pytest.raises(InputError, match="the parts are of different types"):
+        read_table(folder)
+
+
 def test_ids_that_pandas_wrote_as_floats_are_those_without_a_fraction(tmp_path: Path) -> None:
     (tmp_path / "proposed.csv").write_text("user,item,title,score\n1.0,10.0,Soap,3\n1.0,11.0,Comb,2\n")
     (tmp_path / "past.csv").write_text("user,item,timestamp\n1,12,1700000000\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -93,6 +94,16 @@ GOOD = json.dumps(completion(ANSWER)).encode()
 WHOLE = HEAD + f"Content-Length: {len(GOOD)}\r\n\r\n".encode() + GOOD
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 TEXT = {"type": "text", "text": ANSWER}
+STREAM = (
+    "".join(
+        f"data: {json.dumps({'choices': [{'index': 0, 'delta': delta, 'finish_reason': reason}]})}\n\n"
+        for delta, reason in (
+            *[({"role": "assistant"}, None), *[({"content": part}, None) for part in re.findall(".{1,4}", ANSWER)]],
+            *[({}, "stop")],
+        )
+    )
+    + 'data: {"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 9}}\n\ndata: [DONE]\n\n'
+)
 
 
 def passing(name: str, step: Step, reason: str) -> Fault:
@@ -269,6 +280,10 @@ FAULTS = (
     # --- what is no JSON, or odd JSON ---
     passing("204", Step(204), "an empty body"),
     passing("empty body", Step(), "an empty body"),
+    harmless("stream of events, from the model to its end", Step(body=STREAM)),
+    harmless("stream of events after a comment", Step(body=": PROCESSING\n\n" + STREAM.replace("\n\n", "\r\n\r\n"))),
+    passing("stream of events that breaks off", Step(body=STREAM.partition('"stop"')[0]), "a stream of events"),
+    passing("stream of events with an error", Step(body='data: {"error": {"message": "busy"}}\n\n'), "busy"),
     passing("stream of events", Step(body='data: {"choices": []}\n\ndata: [DONE]\n\n'), "a stream of events"),
     passing("trailing comma", Step(body=json.dumps(completion(ANSWER))[:-1] + ",}"), "no JSON"),
     passing("two JSON values", Step(body=json.dumps(completion(ANSWER)) * 2), "no JSON"),

@@ -236,6 +236,7 @@ def test_a_daily_quota_ends_the_run_at_once(store: Store) -> None:
     used_up = TransientError("come back tomorrow", kind="429", wait=30_000)
     ended = run(store, Endpoint(lambda _, now: used_up if now >= 20 else None), 100_000)
     assert ended.error is not None and "come back tomorrow" in str(ended.error)
+    assert "asks to wait 8 h 20 min\n  hint: give the same command again then" in str(ended.error)
     assert ended.seconds < 60 and len(ended.failed) < 10
 
 

@@ -17,12 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import llmrank as lr
 from llmrank.errors import InputError
-from llmrank.types import BaseRanker, RankingSteps
+from llmrank.types import BaseRanker, Outcome, RankingSteps
 from tests.evaluation.serving import serving
 from tests.scripted_server import MODEL, ScriptedServer, Step, good, refused
 
@@ -288,6 +289,17 @@ def test_every_candidate_has_a_score_or_none_has() -> None:
 def test_a_baseline_loads_no_model() -> None:
     with lr.Reranker(None, ranker="bm25") as ranks:
         assert ranks.rank(["Film 3"], FILMS).order[0] in FILMS
+
+
+def test_a_user_may_be_a_number_or_nobody() -> None:
+    with (
+        serving(ScriptedServer(answer=backwards)) as server,
+        lr.Reranker("rankgpt", model=MODEL, base_url=server.base_url) as ranks,
+    ):
+        for user in (7, np.int64(7), "7", None, math.nan, ""):
+            assert ranks.rank(["Heat"], FILMS, user_id=user).outcome is Outcome.OK
+    number, numpys, text, *nobody = (json.dumps(body, sort_keys=True) for body in server.seen)
+    assert number == numpys == text and nobody[0] == nobody[1] == nobody[2]
 
 
 def test_a_user_sees_one_order_which_is_that_of_an_evaluation(tmp_path: Path) -> None:

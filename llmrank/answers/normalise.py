@@ -10,7 +10,8 @@ import json
 import re
 import sys
 import unicodedata
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from llmrank.types import REASONING_TAGS
@@ -150,69 +151,15 @@ def plain_text(raw: str, limit: int = LIMIT) -> str | None:
 
 def normalise(text: str) -> str:
     """Return a text without HTML, LaTeX and what is struck out, its signs written in one way."""
-    text = text[:LIMIT]
-    if text.lstrip()[:1] == '"' and any(map(text.__contains__, _ESCAPED)):
-        text = str(decoded(text))  # what begins with a quotation mark is a text in any case
-    if '"choices"' in text[:_WRAPPED]:
-        text = _content(text)
-    text = _LEFTOVER.sub("", text)
-    if "...." in text and len(_LEADERS.findall(text)) > 1:
-        text = _BEFORE_NUMBER.sub(": ", text)
-    if text.count("I recommend ") > 2:
-        text = _AGAIN.sub("\n- ", text)
-    if "&" in text:
-        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
-    if "一、" in text and "二、" in text:
-        text = _HAN_INSIDE.sub(lambda found: f" {HAN.index(found[1]) + 1}. ", text)
-    if "🥈" in text and "🥇" not in text:
-        text = text.replace("🏆", "🥇", 1)
-    text = folded(text)
-    if "\\n" in text and "\n" not in text.strip() and "{" not in text:
-        text = text.replace("\\n", "\n")  # a text that was escaped
-    if not text.isascii() and any(map(text.__contains__, "候选選编編号電电")):
-        text = _COUNTED.sub(r"\1 ", text)
-    if "首先" in text and "其次" in text:
-        text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
-        if len(_THEN.findall(text)) > 1:
-            text = _THEN.sub(" > ", _AT_FIRST.sub("", text))
-    if "番" in text:
-        text = _JAPANESE_NUMBER.sub(r"\1", text)
-    if not text.isascii() and _NUMBER_SIGN.search(text):
-        text = _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text))
-    if "第" in text:
-        text = _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.index(found[2]) + 1}", text)
-        text = _NTH_INSIDE.sub(lambda found: f" {HAN.find(found[1]) + 1 or found[1]}. ", text)
-    if "```" in text:
-        parts = text.split("```")
-        parts[1::2] = (_listed(part) if _PROGRAM.search(part) else _uncommented(part) for part in parts[1::2])
-        text = "```".join(parts)
-    if "tier" in text.casefold() and {*_TIER.findall(text)} > {"S"}:
-        text = _TIER.sub(r"\1 tier: ", text)
-    if "```diff" in text:
-        text = _DIFF.sub(_applied, text.replace("\r\n", "\n"))
-    if "[^" in text:
-        text = _FOOTNOTE.sub("", text)
-    if "~~" in text or "</" in text:
-        text = _STRUCK.sub("", text)
-    if not text.isascii():
-        text = _CROSSED.sub(_without_crossed, text)
-    if "[ ]" in text and _CHECKED_BOX.search(text):
-        text = _OPEN_BOX.sub("", text)
-    if role := _ROLE.match(text):
-        text = text[role.end() :]
-    if "<" in text:
-        text = _without_html(_without_elements(text) if "</" in text else text)
-    if ">>" in text or "<<" in text:
-        text = _DOUBLED.sub(r" \1 ", text)
-    if "\\begin{" in text:
-        text = _TEX_COMMENT.sub("", text)
-    if "\\begin{tab" in text:
-        text = text.replace("\\\\", "").replace("&", "|")
-    if "\\boxed" in text:
-        text = _BOXED.sub(r"\nFinal answer: \1\n", text)
-    if "\\" in text:
-        text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")
-    return _REFERENCE.sub(_link_text, text) if "][" in text else text
+    return _after(_STEPS, text[:LIMIT])
+
+
+def _after(steps: _Steps, text: str) -> str:
+    """Return a text after the steps that it has a sign for."""
+    for sign, step in steps:
+        if sign in text:
+            text = step(text)
+    return text
 
 
 _TIER = re.compile(r"^\W{0,4}([SA-F])(?: ?\([^()\n]{1,30}\))?(?:[*_]{0,3} ?[–—-]|[*_]{2,3}:)[*_]{0,3} ", re.MULTILINE)
@@ -257,9 +204,15 @@ def _without_crossed(line: re.Match[str]) -> str:
 _ENTRY_BELOW = re.compile(r"\n{1,2}[ \t]{0,20}(?:1[.)]|[-*•] (?!✅|☑|✔)) ?")
 
 
+def _unescaped(text: str) -> str:
+    """Return what a text of JSON says: what begins with a quotation mark is a text in any case."""
+    quoted = text.lstrip()[:1] == '"' and any(map(text.__contains__, _ESCAPED))
+    return str(decoded(text)) if quoted else text
+
+
 def _content(text: str) -> str:
     """Return the answer in the JSON of a whole chat completion, which a gateway has passed on as its text."""
-    value: Any = decoded(text.strip())
+    value: Any = decoded(text.strip()) if '"choices"' in text[:_WRAPPED] else None
     try:
         content: object = value["choices"][0]["message"]["content"]
     except (TypeError, LookupError):
@@ -270,8 +223,14 @@ def _content(text: str) -> str:
 _WRAPPED = 400
 """Characters of a chat completion in which its `choices` begin."""
 _ESCAPED = ('\\"', "\\n", "\\u")
-_LEFTOVER = re.compile(r"\A\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
+_LEFTOVER = re.compile(r"\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
 """Signs of a template with which an answer begins."""
+
+
+def _behind(beginning: re.Pattern[str], text: str) -> str:
+    """Return a text without what it begins with."""
+    found = beginning.match(text)
+    return text[found.end() :] if found else text
 
 
 _LEADERS = re.compile(r"(?<=\w) ?\.{4,99} ?(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
@@ -279,6 +238,55 @@ _BEFORE_NUMBER = re.compile(r"(?<=\w)(?: ?\.{4,99} ?| {2,20})(?=\d{1,3}(?:\.\d)?
 """`Heat ........ 93`: scores behind dots, or aligned."""
 _AGAIN = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
 """`I recommend Heat. I recommend Fargo.`: as small models go on."""
+
+
+def _with_colons(text: str) -> str:
+    """Return a text with colons before its scores, where dots lead to several of them."""
+    return _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text
+
+
+def _mark(found: re.Match[str]) -> str:
+    """Return a number within a line as the mark of an entry, in figures."""
+    return f" {HAN.find(found[1]) + 1 or found[1]}. "
+
+
+def _in_turn(text: str) -> str:
+    """Return a text with ranks for `首先` (first) and `其次` (second), or with `>` between the items of a sentence."""
+    if "其次" not in text:
+        return text
+    text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
+    return _THEN.sub(" > ", _AT_FIRST.sub("", text)) if len(_THEN.findall(text)) > 1 else text
+
+
+def _with_plain_numbers(text: str) -> str:
+    """Return a text with `1. ` for a rank in Korean or Japanese and `5` for the number of an item."""
+    return _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text)) if _NUMBER_SIGN.search(text) else text
+
+
+def _with_plain_code(text: str) -> str:
+    """Return a text with the lists of its programs, and its other blocks of code without comments."""
+    parts = text.split("```")
+    parts[1::2] = (_listed(part) if _PROGRAM.search(part) else _uncommented(part) for part in parts[1::2])
+    return "```".join(parts)
+
+
+def _with_tiers(text: str) -> str:
+    """Return a text with `S tier:` before the entries of each tier, where it has more of them than S."""
+    return _TIER.sub(r"\1 tier: ", text) if "tier" in text.casefold() and {*_TIER.findall(text)} > {"S"} else text
+
+
+def _without_struck(text: str) -> str:
+    """Return a text without what is struck or crossed out, or is not checked where another entry is."""
+    if "~~" in text or "</" in text:
+        text = _STRUCK.sub("", text)
+    if not text.isascii():
+        text = _CROSSED.sub(_without_crossed, text)
+    return _OPEN_BOX.sub("", text) if "[ ]" in text and _CHECKED_BOX.search(text) else text
+
+
+def _with_single_signs(text: str) -> str:
+    """Return a text with `>` for `>>>`."""
+    return _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text
 
 
 def _listed(program: str) -> str:
@@ -398,6 +406,44 @@ def _without_html(text: str) -> str:
             parts.append("\n")
     parts.append(text[at:])
     return "".join(parts)
+
+
+_Steps = tuple[tuple[str, Callable[[str], str]], ...]
+"""What is done to a text, in order: each step with a sign without which it changes nothing."""
+_STEPS_OF_EAST_ASIA: _Steps = (
+    ("", lambda text: _COUNTED.sub(r"\1 ", text) if any(map(text.__contains__, "候选選编編电電")) else text),
+    ("首先", _in_turn),
+    ("番", partial(_JAPANESE_NUMBER.sub, r"\1")),
+    ("", _with_plain_numbers),
+    ("第", lambda text: _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.find(found[2]) + 1}", text)),
+    ("第", partial(_NTH_INSIDE.sub, _mark)),
+)
+_STEPS: _Steps = (
+    ('"', _unescaped),
+    ('"', _content),
+    ("", partial(_behind, _LEFTOVER)),
+    ("....", _with_colons),
+    ("I recommend ", lambda text: _AGAIN.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
+    ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
+    ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
+    ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
+    ("", folded),
+    ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
+    ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
+    ("```", _with_plain_code),
+    ("", _with_tiers),
+    ("```diff", lambda text: _DIFF.sub(_applied, text.replace("\r\n", "\n"))),
+    ("[^", partial(_FOOTNOTE.sub, "")),
+    ("", _without_struck),
+    ("", partial(_behind, _ROLE)),
+    ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),
+    ("", _with_single_signs),
+    ("\\begin{", partial(_TEX_COMMENT.sub, "")),
+    ("\\begin{tab", lambda text: text.replace("\\\\", "").replace("&", "|")),
+    ("\\boxed", partial(_BOXED.sub, r"\nFinal answer: \1\n")),
+    ("\\", lambda text: _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")),
+    ("][", partial(_REFERENCE.sub, _link_text)),
+)
 
 
 _QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import sys
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -22,11 +21,12 @@ SHORT = 20_000
 """Characters that are read of an answer that is one choice, rating or verdict."""
 
 _TAG = re.compile(rf"[<\[◁](/?){REASONING_TAGS}[>\]▷]", re.IGNORECASE)
+_WORD_IN_BRACKETS = re.compile(r"\[/?[^\W\d]")
+"""`[THINK]`, `[/INST]`: what `[3]` is not."""
 _DETAILS = re.compile(r"<details type=\"reasoning\"[^<>]{0,200}>(?:(?!</details>).)*+(</details>)?", re.DOTALL)
 """Reasoning that a chat interface has folded."""
 _ANALYSIS = re.compile(r"<\|channel\|>\s{0,9}analysis\b[^<>]{0,80}$")
-_ANSWER = re.compile(r"(?i:<answer>)|\[ANSWER\]")
-_ANSWER_END = re.compile(r"(?i:</answer>)|\[/ANSWER\]")
+_ANSWER = re.compile(r"(?:(?i:<answer>)|\[ANSWER\])((?:[^<\[]++|(?!(?i:</answer>)|\[/ANSWER\])[<\[])*+)")
 _CHANNEL = "<|message|>"
 _TURN_ENDS = re.compile(
     r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
@@ -458,44 +458,59 @@ def without_reasoning(text: str) -> str | None:
     None when the reasoning never ends, so that there is no answer. A template may have opened the reasoning already:
     then the text begins inside it, and only the closing tag is seen.
     """
-    if not any(sign in text for sign in ("<", "[", "◁", "##", "\nUser: ", "\nHuman: ")):
+    if not (any(map(text.__contains__, ("<", "◁", "##", "\nUser: ", "\nHuman: "))) or _WORD_IN_BRACKETS.search(text)):
         return text
-    if (question := _QUESTION.match(text)) is not None and (begins := _RESPONSE.search(text, question.end())):
-        text = text[begins.end() :]
-    if _CHANNEL in text:
-        at = text.rindex(_CHANNEL)
-        if _ANALYSIS.search(text[max(0, at - 200) : at]):
+    for step in (_behind_question, _in_channel, _without_details, _in_first_turn, _behind_tags):
+        if (answer := step(text)) is None:
             return None
-        text = text[at + len(_CHANNEL) :]
-    if "<details" in text:
-        if (folded_in := _DETAILS.search(text)) and folded_in[1] is None:
-            return None
-        text = _DETAILS.sub("", text)
+        text = answer
+    for found in _ANSWER.finditer(text):
+        if found[1].strip():
+            return found[1]
+    return text
+
+
+def _behind_question(text: str) -> str:
+    """Return a text without the question that it repeats."""
+    question = _QUESTION.match(text)
+    begins = _RESPONSE.search(text, question.end()) if question else None
+    return text[begins.end() :] if begins else text
+
+
+def _in_channel(text: str) -> str | None:
+    """Return what the last channel says; None where the model still reasons in it."""
+    before, channel, said = text.rpartition(_CHANNEL)
+    return None if channel and _ANALYSIS.search(before[-200:]) else said
+
+
+def _without_details(text: str) -> str | None:
+    """Return a text without reasoning that a chat interface has folded; None where that never ends."""
+    if "<details" not in text:
+        return text
+    found = _DETAILS.search(text)
+    ends = found is None or found[1] is not None
+    return _DETAILS.sub("", text) if ends else None
+
+
+def _in_first_turn(text: str) -> str:
+    """Return a text up to where another turn begins."""
+    end = None if "<s>" in text else _TURN_ENDS.search(text)
     begun = text.lstrip().startswith(("User: ", "Human: "))
-    if (end := _TURN_ENDS.search(text)) and "<s>" not in text and text[: end.start()].strip() and not begun:
-        text = text[: end.start()]
+    return text[: end.start()] if end and text[: end.start()].strip() and not begun else text
+
+
+def _behind_tags(text: str) -> str | None:
+    """Return what stands outside the tags of reasoning; None where they hold all of the text and never end."""
     parts: list[str] = []
-    depth, start = 0, 0
+    depth = start = 0
     for tag in _TAG.finditer(text):
         if not tag[1]:
             if depth == 0:
                 parts.append(text[start : tag.start()])
             depth += 1
-        elif depth == 0:  # opened by the template
+            continue
+        if depth == 0:  # opened by the template
             parts.clear()
-            start = tag.end()
-        else:
-            depth -= 1
-            start = tag.end()
-    if depth == 0:
-        parts.append(text[start:])
-    answer = "".join(parts)
-    if depth and not answer.strip():
-        return None
-    at = 0
-    while (opening := _ANSWER.search(answer, at)) is not None:
-        end = _ANSWER_END.search(answer, opening.end())
-        if (inside := answer[opening.end() : end.start() if end else sys.maxsize]).strip() or end is None:
-            return inside if inside.strip() else answer
-        at = end.end()
-    return answer
+        depth, start = max(depth - 1, 0), tag.end()
+    outside = "".join(parts if depth else (*parts, text[start:]))
+    return None if depth and not outside.strip() else outside

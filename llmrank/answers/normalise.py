@@ -240,11 +240,6 @@ _AGAIN = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
 """`I recommend Heat. I recommend Fargo.`: as small models go on."""
 
 
-def _with_colons(text: str) -> str:
-    """Return a text with colons before its scores, where dots lead to several of them."""
-    return _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text
-
-
 def _mark(found: re.Match[str]) -> str:
     """Return a number within a line as the mark of an entry, in figures."""
     return f" {HAN.find(found[1]) + 1 or found[1]}. "
@@ -256,11 +251,6 @@ def _in_turn(text: str) -> str:
         return text
     text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
     return _THEN.sub(" > ", _AT_FIRST.sub("", text)) if len(_THEN.findall(text)) > 1 else text
-
-
-def _with_plain_numbers(text: str) -> str:
-    """Return a text with `1. ` for a rank in Korean or Japanese and `5` for the number of an item."""
-    return _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text)) if _NUMBER_SIGN.search(text) else text
 
 
 def _with_plain_code(text: str) -> str:
@@ -282,11 +272,6 @@ def _without_struck(text: str) -> str:
     if not text.isascii():
         text = _CROSSED.sub(_without_crossed, text)
     return _OPEN_BOX.sub("", text) if "[ ]" in text and _CHECKED_BOX.search(text) else text
-
-
-def _with_single_signs(text: str) -> str:
-    """Return a text with `>` for `>>>`."""
-    return _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text
 
 
 def _listed(program: str) -> str:
@@ -414,7 +399,7 @@ _STEPS_OF_EAST_ASIA: _Steps = (
     ("", lambda text: _COUNTED.sub(r"\1 ", text) if any(map(text.__contains__, "候选選编編电電")) else text),
     ("首先", _in_turn),
     ("番", partial(_JAPANESE_NUMBER.sub, r"\1")),
-    ("", _with_plain_numbers),
+    ("", lambda text: _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text)) if _NUMBER_SIGN.search(text) else text),
     ("第", lambda text: _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.find(found[2]) + 1}", text)),
     ("第", partial(_NTH_INSIDE.sub, _mark)),
 )
@@ -422,7 +407,7 @@ _STEPS: _Steps = (
     ('"', _unescaped),
     ('"', _content),
     ("", partial(_behind, _LEFTOVER)),
-    ("....", _with_colons),
+    ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
     ("I recommend ", lambda text: _AGAIN.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
     ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
     ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
@@ -437,7 +422,7 @@ _STEPS: _Steps = (
     ("", _without_struck),
     ("", partial(_behind, _ROLE)),
     ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),
-    ("", _with_single_signs),
+    ("", lambda text: _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text),
     ("\\begin{", partial(_TEX_COMMENT.sub, "")),
     ("\\begin{tab", lambda text: text.replace("\\\\", "").replace("&", "|")),
     ("\\boxed", partial(_BOXED.sub, r"\nFinal answer: \1\n")),

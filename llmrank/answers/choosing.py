@@ -164,6 +164,14 @@ class _Group:
     labels: list[str]
     """What stands before each."""
 
+    def add(self, other: _Group) -> None:
+        """Let another group go on where this one ends."""
+        self.listing.ambiguous |= self.listing.scored and other.listing.scored  # scores of two parts, not compared
+        self.listing.add(other.listing)
+        self.parts += other.parts
+        self.labels += other.labels
+        self.named |= other.named
+
     def in_grades(self) -> Listing:
         """Return the listing, the parts with the highest grade first; ambiguous where a part has no grade."""
         grades = [grade for grade, _ in self.parts]
@@ -275,14 +283,11 @@ def _turn_by_marks(listing: Listing, text: str) -> None:
     entries = [mention for mention in listing.mentions if mention.line]
     if len(entries) < 2 or entries[0].line == entries[-1].line:
         return
-    lines = text.split("\n")
-    first, last = (
-        _marks_of(entry.text, lines[entry.line - 1] if entry.line <= len(lines) else "")
-        for entry in (entries[0], entries[-1])
-    )
+    lines, ends = text.split("\n"), (entries[0], entries[-1])
+    texts = [lines[entry.line - 1] if entry.line <= len(lines) else "" for entry in ends]
+    first, last = (_marks_of(entry.text, line) for entry, line in zip(ends, texts, strict=True))
     worst_first, best_last = _WORST_MARK.search(first), _BEST_MARK.search(last)
     if not (worst_first or best_last):  # Least suitable: Heat … The best of the lot: Fargo
-        texts = [lines[at.line - 1] if at.line <= len(lines) else "" for at in (entries[0], entries[-1])]
         worst_first, best_last = _WORST_LABEL.match(texts[0]), _BEST_LABEL.match(texts[1])
     if worst_first and best_last:
         listing.mentions.reverse()
@@ -337,54 +342,7 @@ _WORST_MARK, _BEST_MARK = (
 
 
 def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
-    groups: list[_Group] = []
-    for first, rest in pairwise(listings):
-        if first.weak and not rest.weak and len(first.named) == 1 and _REST.match(last_line(rest.intro)):
-            first.weak = not first.named.keys().isdisjoint(rest.named)
-    for listing in [listing for listing in listings if not listing.weak] or listings:
-        means, named = meaning(listing.intro), listing.named
-        if means == "given" and (grade(listing.intro) or listing.chained):
-            means = ""  # unlikely to be watched; among the candidates: [2] > [3] > [1]
-        last = groups[-1] if groups else None
-        if means == "left out" and last and min(len(last.named), len(named)) >= max(owed, 2) and last.meaning != means:
-            means = "final" if TAKEN_BACK.search(listing.intro) else ""  # all were ranked: these are not left out
-        joins = last is not None and last.named.keys().isdisjoint(named)
-        if (
-            last
-            and joins
-            and not means
-            and listing.sentence
-            and not last.listing.sentence
-            and not _GOES_ON.search(listing.sentence)
-        ):
-            continue  # C > F > D. As for A and B, …
-        if last and joins and len(named) > 1 and _WORST_LIST.match(last_line(listing.intro)):
-            continue  # Worst matches: 1. Heat, of which the first may be the worst
-        announced = last and last.meaning in ("given", "first try") and any(map(str.isalpha, listing.intro))
-        apart = (
-            means == "ranking"
-            and last
-            and not last.meaning
-            and last.parts[-1][0] is None
-            and _is_topic(last.labels[-1])
-        )
-        goes_on = means in ("", "ranking") and not announced and not apart  # Cons: Heat; Ranking: Fargo, Alien
-        if last and joins and (goes_on or means == last.meaning) and last.meaning != "left out":
-            last.parts.append((grade(listing.intro), [*listing.mentions]))
-            last.listing.ambiguous |= last.listing.scored and listing.scored  # scores of two parts, not compared
-            last.labels.append(last_line(listing.intro))
-            last.listing.add(listing)
-            last.named |= named
-        else:
-            parts = [(grade(listing.intro), [*listing.mentions])]
-            groups.append(_Group(means, listing, named, parts, [last_line(listing.intro)]))
-    groups = [group for group in groups if group.meaning != "left out"]
-    in_order = [group for group in groups if not doubt.is_unordered(group.listing.intro)]
-    most = max((len(group.named) for group in groups), default=0)
-    if any(
-        group.meaning in ("ranking", "final") or (not group.meaning and len(group.named) == most) for group in in_order
-    ):
-        groups = in_order  # by release: …; by fit: …
+    groups = _in_one_order([group for group in _grouped(listings, owed) if group.meaning != "left out"])
     known = [group for group in groups if group.named]
     if not known:
         return groups[0].listing if groups else None
@@ -392,26 +350,14 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         if TAKEN_BACK.search(last_line(final[-1].listing.intro)) and _is_part_of_another(final[-1], known):
             final[-1].listing.ambiguous = True  # Wait, Heat should come before Fargo
         return _decided(final, owed)
-    open_ones = [group for group in known if group.meaning not in ("given", "first try")]
+    open_ones = [group for group in known if group.meaning not in _NOT_YET]
     if not open_ones:
         others = [group for group in known if not is_as_shown(group.named)]
         if others and all(_GIVEN.match(last_line(group.listing.intro)) for group in others):
             others[-1].listing.ambiguous = True
         return _decided(others, owed) if others else None
-    announced = [group for group in open_ones if group.meaning]
-    if open_ones[-1].meaning and all(group.meaning or is_as_shown(group.named) for group in open_ones):
-        open_ones = announced  # the candidates are repeated, then ranked
-    settled = [group for group in open_ones if not _ALTERNATIVE.match(group.labels[0])]
-    if settled and settled[0].meaning:
-        open_ones = settled
-    if _ORDERS.search(last_line(open_ones[-1].listing.intro)):
-        shown = [group for group in open_ones[:-1] if is_as_shown(group.named) and not _ORDERS.search(group.labels[-1])]
-        open_ones = [group for group in open_ones if group not in shown]  # here are the candidates: …
-    if not (open_ones[-1].listing.described or open_ones[-1].listing.ambiguous):
-        described = [group for group in open_ones if group.listing.described and is_as_shown(group.named)]
-        open_ones = [group for group in open_ones if group not in described]  # each is looked at, then all are ranked
-    if len(open_ones) > 1 and _breaks_off(open_ones[-1].listing, open_ones[-2].listing):
-        open_ones = open_ones[:-1]
+    for narrowed in (_announced, _settled, _without_candidates, _without_descriptions, _without_broken_off):
+        open_ones = narrowed(open_ones)
     longest = max(open_ones, key=lambda group: len(group.named))
     if all(agrees(group.named, longest.named) for group in open_ones):
         return longest.in_grades()
@@ -420,6 +366,105 @@ def _chosen(listings: Sequence[Listing], owed: int) -> Listing | None:
         return whole[-1].in_grades()
     longest.listing.ambiguous = True
     return longest.listing
+
+
+_NOT_YET = ("given", "first try")
+"""Meanings of lists that come before the answer."""
+
+
+def _grouped(listings: Sequence[Listing], owed: int) -> list[_Group]:
+    """Return the listings, each in one group with those that it goes on with; what is said beside them left out."""
+    for first, rest in pairwise(listings):
+        if first.weak and not rest.weak and len(first.named) == 1 and _REST.match(last_line(rest.intro)):
+            first.weak = not first.named.keys().isdisjoint(rest.named)
+    groups: list[_Group] = []
+    for listing in [listing for listing in listings if not listing.weak] or listings:
+        intro, last = listing.intro, groups[-1] if groups else None
+        means = _meaning_behind(last, listing, owed)
+        group = _Group(means, listing, listing.named, [(grade(intro), [*listing.mentions])], [last_line(intro)])
+        joins = last is not None and last.named.keys().isdisjoint(group.named)
+        if last and joins and _is_aside(last, group):
+            continue
+        if last and joins and _goes_on(last, group):
+            last.add(group)
+        else:
+            groups.append(group)
+    return groups
+
+
+def _meaning_behind(last: _Group | None, listing: Listing, owed: int) -> str:
+    """Return what is said of a list that stands behind another."""
+    means = meaning(listing.intro)
+    if means == "given" and (grade(listing.intro) or listing.chained):
+        return ""  # unlikely to be watched; among the candidates: [2] > [3] > [1]
+    if means != "left out" or last is None or last.meaning == means:
+        return means
+    if min(len(last.named), len(listing.named)) < max(owed, 2):
+        return means
+    return "final" if TAKEN_BACK.search(listing.intro) else ""  # all were ranked: these are not left out
+
+
+def _is_aside(last: _Group, group: _Group) -> bool:
+    """Return whether a list names other items than the one before it only to say something of them."""
+    listing = group.listing
+    if len(group.named) > 1 and _WORST_LIST.match(group.labels[0]):
+        return True  # Worst matches: 1. Heat, of which the first may be the worst
+    talks = listing.sentence and not last.listing.sentence
+    return bool(talks and not group.meaning and not _GOES_ON.search(listing.sentence))  # C > F > D. As for A and B, …
+
+
+def _goes_on(last: _Group, group: _Group) -> bool:
+    """Return whether a list of other items is one with the list before it."""
+    if last.meaning == "left out" or group.meaning not in ("", "ranking", last.meaning):
+        return False
+    if group.meaning == last.meaning:
+        return True
+    if last.meaning in _NOT_YET:
+        return not any(map(str.isalpha, group.listing.intro))
+    first_ranking = group.meaning == "ranking" and not last.meaning and last.parts[-1][0] is None
+    return not (first_ranking and _is_topic(last.labels[-1]))  # Cons: Heat; Ranking: Fargo, Alien
+
+
+def _in_one_order(groups: list[_Group]) -> list[_Group]:
+    """Return the groups without those in an order of another kind, where a ranking is left: by release: …; by fit: …"""
+    in_order = [group for group in groups if not doubt.is_unordered(group.listing.intro)]
+    most = max((len(group.named) for group in groups), default=0)
+    wanted = ("ranking", "final")
+    ranked = (one.meaning in wanted or (not one.meaning and len(one.named) == most) for one in in_order)
+    return in_order if any(ranked) else groups
+
+
+def _announced(groups: list[_Group]) -> list[_Group]:
+    """Return the announced groups where the last is one, and the others only repeat the candidates."""
+    repeat = groups[-1].meaning and all(group.meaning or is_as_shown(group.named) for group in groups)
+    return [group for group in groups if group.meaning] if repeat else groups
+
+
+def _settled(groups: list[_Group]) -> list[_Group]:
+    """Return the groups without those for another case, where the first of them is announced."""
+    settled = [group for group in groups if not _ALTERNATIVE.match(group.labels[0])]
+    return settled if settled and settled[0].meaning else groups
+
+
+def _without_candidates(groups: list[_Group]) -> list[_Group]:
+    """Return the groups without the candidates (`Here are …`), where the last says that it is a ranking."""
+    *before, last = groups
+    if not _ORDERS.search(last_line(last.listing.intro)):
+        return groups
+    return [one for one in before if not is_as_shown(one.named) or _ORDERS.search(one.labels[-1])] + [last]
+
+
+def _without_descriptions(groups: list[_Group]) -> list[_Group]:
+    """Return the groups without those in which each item is looked at, before all are ranked."""
+    last = groups[-1].listing
+    if last.described or last.ambiguous:
+        return groups
+    return [group for group in groups if not (group.listing.described and is_as_shown(group.named))]
+
+
+def _without_broken_off(groups: list[_Group]) -> list[_Group]:
+    """Return the groups without the last where it breaks off in repeating the one before it."""
+    return groups[:-1] if len(groups) > 1 and _breaks_off(groups[-1].listing, groups[-2].listing) else groups
 
 
 _GOES_ON = re.compile(

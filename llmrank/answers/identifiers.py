@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise, takewhile
@@ -95,6 +95,11 @@ _IS_RANK = re.compile(
 _THAN = re.compile(r"\bthan\b", re.IGNORECASE)
 _BOTH = re.compile(r"\b(?:both(?: of)?|such as|including)\W*$", re.IGNORECASE)
 _ARE_BOTH = re.compile(r"[\])*\s]{0,4} ?(?:are|were) both\b", re.IGNORECASE)
+_AND = re.compile(r"\W{0,3}(?:and|&)\W{0,3}")
+_ENDS_LABEL = re.compile(r"[\])*]{0,3}: ")
+_OR = re.compile(r"\bor\b")
+_RANGE = re.compile(r"[\]\s]*[-–][\[\s]*")
+_LEADS = re.compile(r"[:：]\W{0,4}$")
 _ARE = re.compile(r"[\]\s,]{0,4}(?:are|is|were|have|all|both)\b")
 _LABEL = re.compile(r"^[A-Za-z ]{2,30}: (?=\S+$)")
 _ROLES = re.compile(r"\W*([A-Za-z]{2,12}) ?(?:->|=>|→|[:=|–—-]) ?([A-Za-z]{2,12})\W*")
@@ -388,6 +393,9 @@ class _Reader:
         match = Match((word.position,), "identifier") if word.position is not None else None
         return Mention(word.text, match, line)
 
+    def mentions(self, words: Sequence[Word], line: Line) -> list[Mention]:
+        return [self.mention(word, line.number) for word in words]
+
     def cell(self, text: str, line: int) -> list[Mention]:
         """Return the one identifier of a cell."""
         if len(text) > 80:
@@ -426,10 +434,10 @@ class _Reader:
         for line, body in zip(lines, bodies, strict=True):
             plain = _without_numbers(_without_rank(body))
             words = words_of(plain, self.identifiers, self.bracketed_only and first.kind != "bracket")
-            run = _longest(body, words)
+            run = max(_runs(body, words), key=_worth)
             leading = _leading(words, self.bracketed_only)
             found = run if len(run) > 1 and not (leading and any(word.kind == "other" for word in words)) else leading
-            listing.mentions += [self.mention(word, line.number) for word in found]
+            listing.mentions += self.mentions(found, line)
             if any(self._contradicted(found, body)):
                 listing.contradicted = listing.ambiguous = True
             if line.value is not None and len(found) == 1:
@@ -522,104 +530,80 @@ class _Reader:
         text = line.text
         if ">" not in text and _SHOULD_READ.search(text[-40:]):
             return Listing([])  # it announces the next line; D and E are the ones that were swapped
-        words = self.words(_without_numbers(text))
-        if _DISMISSED.search(text[:4000]):
-            words = _without_dismissed(text, words)
-        named = [word for word in words if word.kind == "identifier"]
-        if not named and "_" in text[:4000]:
-            words = self.words(text.replace("_", " "))  # item_2 > item_4
-            named = [word for word in words if word.kind == "identifier"]
-        if not named and self.identifiers.are_letters and len(_SMALL_IN_BRACKETS.findall(text[:4000])) > 1:
-            words = self.words(_SMALL_IN_BRACKETS.sub(lambda found: found[0].upper(), text))  # (c), (a), (b)
-            named = [word for word in words if word.kind == "identifier"]
-        if not named and self.identifiers.are_letters and len(_SMALL_CHAIN.findall(text[:2000])) == 1:
-            words = self.words(_SMALL_CHAIN.sub(lambda found: found[0].upper(), text))  # the order is c > a > b
-            named = [word for word in words if word.kind == "identifier"]
-        if not named and self.identifiers.are_letters and not re.search(r"\w\w", text[:2000]):
-            words = self.words(text.translate(_CAPITALS))  # `c > a > b`
-            named = [word for word in words if word.kind == "identifier"]
+        words = self._words_of_line(text)
+        named = _named(words)
         if not named:
             return Listing([])
         if _PAIRED.fullmatch(text[:4000]):
-            return Listing([self.mention(word, line.number) for word in named], ambiguous=True)
+            return Listing(self.mentions(named, line), ambiguous=True)
         if _ARE_LEFT_OUT.match(text, named[-1].end):
-            return Listing([self.mention(word, line.number) for word in named], "not ranked:", weak=True)
+            return Listing(self.mentions(named, line), "not ranked:", weak=True)
         inline = self._inline_pairs(line) or self._ranked(line) or self._scored(line, named)
-        if inline is not None:
-            return inline
-        run = _longest(text, words)
-        parts = _leading_of_parts(text, words, self.bracketed_only)
-        if len({word.text for word in parts}) > len({word.text for word in run}):
-            run = parts
-        others = [word for word in words if word.kind == "other"]
-        alone = len({word.text for word in run}) == 1
-        together = _BOTH.search(text[: run[0].start][-30:])
-        if len(run) == 2 and re.fullmatch(r"\W{0,3}(?:and|&)\W{0,3}", text[run[0].end : run[-1].start]):
-            together = together or re.match(r"[\])*]{0,3}: ", text[run[-1].end :])  # [1] and [2]: in another edition
-        twice = len(run) - len({word.text for word in run}) > 1  # both A > B and B > A
-        if _ARE_BOTH.match(text, run[-1].end) or (not alone and (len(run) == 2 or twice) and together):
-            return Listing([self.mention(word, line.number) for word in run], weak=True, ambiguous=True)
-        before = text[: run[0].start]
-        mentions = [self.mention(word, line.number) for word in run]
-        listing = Listing(mentions, before, ambiguous=_has_rival(run, _runs(text, words)))
-        more = len({word.text for word in run}) < len({word.text for word in named})
-        in_order = more and others and _IN_ORDER.search(text[:2000])
-        once = run[0].bracketed and len({word.text for word in named}) == len(named) and not _DENIED.search(text[:2000])
-        if in_order and (once or (not run[0].bracketed and is_begun_by(named[0], text))):  # C is the best, then A
-            return Listing([self.mention(word, line.number) for word in named], before, weak=True)
-        if len(named) > 1 and others and self._says_worst(text, named):
-            listing.ambiguous = True
-        if alone and len({word.text for word in named}) > 1 and len(_ENDS.findall(text)) > 0 and run[0].bracketed:
-            return listing if listing.ambiguous else Listing([])  # [1] is a crime film. [2] is a comedy.
-        if alone and len({word.text for word in named}) > 2 and not _SAYS.search(before):
-            listing.ambiguous = True
-        if alone:
-            starts = not any(map(str.isalnum, before)) and (
-                not others
-                or run[0].bracketed
-                or not self.identifiers.are_numbers
-                or text[run[0].end : run[0].end + 1] in ".):"
-            )
-            if others and not starts and not re.search(r"[:：]\W{0,4}$", before):
-                return self._sentence(line, named, others)
-            if others and not run[0].bracketed and self.identifiers.are_numbers and len(named) == 1 and not starts:
-                return Listing([])  # `I like 3 of them`
-        gaps = [text[one.end : two.start] for one, two in pairwise(run)] or [text[run[-1].end :][:4]]
-        falling, mixed = falls(gaps)
-        listing.falling, listing.ambiguous = falling, listing.ambiguous or mixed
-        listing.chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
-        if len(named) > 2 and named[0].text == named[-1].text and _THAN.search(text[:2000]):
-            listing.ambiguous = True  # [3] is better than [2], [2] than [7], [7] than [3]
-        ties = len(run) > 2 and all("=" in gap and ">" not in gap for gap in gaps)
-        as_shown = len(run) > 2 and [word.position for word in run] == [*range(len(run))]
-        listing.ambiguous |= ties or (as_shown and _ARE.match(text, run[-1].end) is not None)
-        either = len(run) > 2 and any(re.search(r"\bor\b", gap) for gap in gaps)
-        ranged = [re.fullmatch(r"[\]\s]*[-–][\[\s]*", gap) is not None for gap in gaps]
-        if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]
-            filled = self._filled(run, ranged)
-            listing.ambiguous |= len({*filled}) < len(self.identifiers.texts) or len({*filled}) < len(filled)
-            listing.mentions = [
-                self.mention(Word(self.identifiers.texts[at], 0, "identifier", at), line.number) for at in filled
-            ]
-        listing.ambiguous |= either
-        of_all = len({word.position for word in run}) == len(self.identifiers.texts) and _LED.search(before[-60:])
-        if len(run) > 1 and not of_all and _DENIED.search(before[-60:]):
+        return inline or self._read_run(line, words, named)
+
+    def _words_of_line(self, text: str) -> list[Word]:
+        """Return the words of a line; where none is an identifier, those of another spelling in which one is."""
+        words = self.words(_without_numbers(text))
+        if _DISMISSED.search(text[:4000]):
+            words = _without_dismissed(text, words)
+        return words if _named(words) else next(filter(_named, map(self.words, self._spellings(text))), [])
+
+    def _spellings(self, text: str) -> Iterator[str]:
+        """Yield other spellings of a line whose identifiers may be parts of words, or small letters."""
+        if "_" in text[:4000]:
+            yield text.replace("_", " ")  # item_2 > item_4
+        if not self.identifiers.are_letters:
+            return
+        if len(_SMALL_IN_BRACKETS.findall(text[:4000])) > 1:
+            yield _SMALL_IN_BRACKETS.sub(lambda found: found[0].upper(), text)  # (c), (a), (b)
+        if len(_SMALL_CHAIN.findall(text[:2000])) == 1:
+            yield _SMALL_CHAIN.sub(lambda found: found[0].upper(), text)  # the order is c > a > b
+        if not re.search(r"\w\w", text[:2000]):
+            yield text.translate(_CAPITALS)  # `c > a > b`
+
+    def _read_run(self, line: Line, words: list[Word], named: list[Word]) -> Listing:
+        """Read the unbroken run that names the most items, or what begins the parts of the line, if that is more."""
+        runs = _runs(line.text, words)
+        parts = _leading_of_parts(line.text, words, self.bracketed_only)
+        longest = max(max(runs, key=_worth), parts, key=_different)
+        run = _Run(line.text, longest, named, any(word.kind == "other" for word in words))
+        if run.is_of_equals():
+            return Listing(self.mentions(run.words, line), weak=True, ambiguous=True)
+        if run.is_told_in_turn():
+            return Listing(self.mentions(run.named, line), run.before, weak=True)
+        listing = Listing(self.mentions(run.words, line), run.before)
+        listing.ambiguous = _has_rival(run.words, runs) or run.says_worst()
+        if _different(run.words) == 1 and (alone := self._alone(line, run, listing)) is not None:
+            return alone
+        of_all = len({word.position for word in run.words}) == len(self.identifiers.texts)
+        led = of_all and _LED.search(run.before[-60:])
+        if len(run.words) > 1 and not led and _DENIED.search(run.before[-60:]):
             return Listing([])  # Avoid A and B. All of them are not denied: `They hate A, so: C > B > A`
-        return self._checked(listing, run, text)
+        gaps = run.gaps
+        listing.falling, mixed = falls(gaps)
+        listing.chained = len(gaps) > 1 and all(">" in gap for gap in gaps)
+        listing.ambiguous |= mixed or run.is_in_a_circle() or run.is_open(gaps)
+        ranged = [_RANGE.fullmatch(gap) is not None for gap in gaps]
+        if any(ranged) and not all(ranged):  # [2], [5]-[7], [1]
+            filled = _filled(run.words, ranged)
+            listing.ambiguous |= len({*filled}) < max(len(self.identifiers.texts), len(filled))
+            inside = [Word(self.identifiers.texts[at], 0, "identifier", at) for at in filled]
+            listing.mentions = self.mentions(inside, line)
+        return self._checked(listing, run.words, run.text)
 
-    def _filled(self, run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
-        """Return the items of a run in which some gaps are ranges (`5-7`), with those in between."""
-        places = [word.position for word in run if word.position is not None]
-        if len(places) < len(run):
-            return []
-        inner = [range(one + 1, two) if dash else () for (one, two), dash in zip(pairwise(places), ranged, strict=True)]
-        return [at for place, between in zip(places, [*inner, ()], strict=True) for at in (place, *between)]
-
-    def _says_worst(self, text: str, words: list[Word]) -> bool:
-        """Return whether a sentence calls another identifier than its last the least relevant."""
-        ends = [word.start for word in words]
-        worst = (found.start() for found in _LEAST.finditer(text[:4000]))
-        return any(0 < bisect_left(ends, at) < len(ends) for at in worst)
+    def _alone(self, line: Line, run: _Run, listing: Listing) -> Listing | None:
+        """Read a line in which no other identifier stands beside the one; None where it is a list of this one."""
+        several, first = _different(run.named), run.words[0]
+        if several > 1 and first.bracketed and _ENDS.search(run.text):
+            return listing if listing.ambiguous else Listing([])  # [1] is a crime film. [2] is a comedy.
+        listing.ambiguous |= several > 2 and not _SAYS.search(run.before)
+        is_bare = self.identifiers.are_numbers and not first.bracketed
+        marked = not is_bare or run.text[first.end : first.end + 1] in ".):"
+        if not run.talks or (marked and not any(map(str.isalnum, run.before))):
+            return None
+        if not _LEADS.search(run.before):
+            return self._sentence(line, run.named)
+        return Listing([]) if is_bare and len(run.named) == 1 else None  # `I like 3 of them`
 
     def _checked(self, listing: Listing, words: Sequence[Word], text: str) -> Listing:
         """Return a listing of a line's identifiers, `contradicted` where one stands beside another item's title."""
@@ -643,24 +627,14 @@ class _Reader:
         match = self.index.find(f"{beside})" if beside.count("(") > beside.count(")") else beside)
         return match is not None and bool(match.positions) and word.position not in match.positions
 
-    def _sentence(self, line: Line, named: list[Word], others: list[Word]) -> Listing:
-        text = line.text
-        first = named[0]
-        if _DENIED.search(text[:2000]) or (
-            not first.bracketed and self.identifiers.are_numbers and not _SAYS.search(text[: first.start][-40:])
-        ):
+    def _sentence(self, line: Line, named: list[Word]) -> Listing:
+        text, first = line.text, named[0]
+        is_bare = self.identifiers.are_numbers and not first.bracketed
+        said = _SAYS.search(text[: first.start][-40:]) and not re.match(r"\s+[a-z]", text[first.end : first.end + 4])
+        if _DENIED.search(text[:2000]) or (is_bare and not said):
             return Listing([])
-        if (
-            self.identifiers.are_numbers
-            and not first.bracketed
-            and others
-            and re.match(r"\s+[a-z]", text[first.end : first.end + 4])
-        ):
-            return Listing([])
-        several = len({word.text for word in named}) > 1
-        listing = Listing([self.mention(word, line.number) for word in named], weak=True)
-        listing.ambiguous = several and not _IN_ORDER.search(text[:2000])
-        return listing
+        in_order = _different(named) == 1 or _IN_ORDER.search(text[:2000])
+        return Listing(self.mentions(named, line), weak=True, ambiguous=not in_order)
 
     def _ranked(self, line: Line) -> Listing | None:
         """Read `Rank 1 is [3], rank 2 is [1]` and `[3] is rank 1, [1] is rank 2`."""
@@ -704,26 +678,111 @@ class _Reader:
         return listing
 
 
+class _Run(NamedTuple):
+    """Identifiers of a line that are read as a list."""
+
+    text: str
+    """The line."""
+    words: list[Word]
+    named: list[Word]
+    """All identifiers of the line."""
+    talks: bool
+    """Whether the line has words that cannot stand between identifiers."""
+
+    @property
+    def before(self) -> str:
+        """What stands before it in the line."""
+        return self.text[: self.words[0].start]
+
+    @property
+    def gaps(self) -> list[str]:
+        """What stands between its words; behind the one."""
+        text, end = self.text, self.words[-1].end
+        return [text[one.end : two.start] for one, two in pairwise(self.words)] or [text[end : end + 4]]
+
+    def is_of_equals(self) -> bool:
+        """Return whether all that is said is said of each: `both A and B`, `[1] and [2]: in another edition`."""
+        first, last = self.words[0], self.words[-1]
+        if _ARE_BOTH.match(self.text, last.end):
+            return True
+        different = _different(self.words)
+        twice = len(self.words) - different > 1  # both A > B and B > A
+        if different == 1 or not (len(self.words) == 2 or twice):
+            return False
+        if _BOTH.search(self.before[-30:]):
+            return True
+        paired = len(self.words) == 2 and _AND.fullmatch(self.text, first.end, last.start)
+        return bool(paired and _ENDS_LABEL.match(self.text, last.end))
+
+    def is_told_in_turn(self) -> bool:
+        """Return whether a sentence goes on from one item to the next: `C is the best, then A`."""
+        all_named = _different(self.named)
+        if not self.talks or _different(self.words) == all_named or not _IN_ORDER.search(self.text[:2000]):
+            return False
+        if not self.words[0].bracketed:
+            return is_begun_by(self.named[0], self.text)
+        return all_named == len(self.named) and not _DENIED.search(self.text[:2000])
+
+    def says_worst(self) -> bool:
+        """Return whether a sentence calls another identifier than its last the least relevant."""
+        ends = [word.start for word in self.named]
+        worst = (found.start() for found in _LEAST.finditer(self.text[:4000])) if self.talks else ()
+        return any(0 < bisect_left(ends, at) < len(ends) for at in worst)
+
+    def is_in_a_circle(self) -> bool:
+        """Return whether a comparison ends where it began: `[3] is better than [2], [2] than [7], [7] than [3]`."""
+        closed = len(self.named) > 2 and self.named[0].text == self.named[-1].text
+        return closed and _THAN.search(self.text[:2000]) is not None
+
+    def is_open(self, gaps: list[str]) -> bool:
+        """Return whether three or more have no order: `A = B = C`, `A, B and C are fine`, `A, B or C`."""
+        as_shown = [word.position for word in self.words] == [*range(len(self.words))]
+        return len(self.words) > 2 and (
+            all("=" in gap and ">" not in gap for gap in gaps)
+            or (as_shown and _ARE.match(self.text, self.words[-1].end) is not None)
+            or any(map(_OR.search, gaps))
+        )
+
+
 def is_begun_by(word: Word, text: str, start: int = 0) -> bool:
     """Return whether nothing but what an item is called (`Option`) stands between here and an identifier."""
     before = re.findall(r"\w+", text[start : word.start][-80:])
     return all(one.casefold() in _FILLER or one.casefold() == "option" for one in before)
 
 
+def _named(words: list[Word]) -> list[Word]:
+    return [word for word in words if word.kind == "identifier"]
+
+
+def _different(words: list[Word]) -> int:
+    return len({word.text for word in words})
+
+
+def _filled(run: Sequence[Word], ranged: Sequence[bool]) -> list[int]:
+    """Return the items of a run in which some gaps are ranges (`5-7`), with those in between."""
+    places = [word.position for word in run if word.position is not None]
+    if len(places) < len(run):
+        return []
+    inner = [range(one + 1, two) if dash else () for (one, two), dash in zip(pairwise(places), ranged, strict=True)]
+    return [at for place, between in zip(places, [*inner, ()], strict=True) for at in (place, *between)]
+
+
 def _without_dismissed(text: str, words: list[Word]) -> list[Word]:
     """Return the words, those of sentences that dismiss items as mere words, where another sentence names items."""
-    asides = [found.span() for found in _ASIDE.finditer(text) if _DISMISSED.search(found[0])]
-    bounds = [0, *(found.end() for found in _ENDS.finditer(text)), len(text)]
-    spans = [span for span in pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])]
-    kept = _without(spans, words)
-    if sum(word.kind == "identifier" for word in words) < 3 and not re.search(r"[>:]", text):
+    kept = _without(_dismissed(text, _ENDS), words)
+    if len(_named(words)) < 3 and not re.search(r"[>:]", text):
         return kept  # H and J are comedies, so they are left out
-    if not any(word.kind == "identifier" for word in kept):  # [5] is the closest, [6] and [7] are left out
-        bounds = [0, *(found.end() for found in _CLAUSES.finditer(text)), len(text)]
-        kept = _without([span for span in pairwise(bounds) if _DISMISSED.search(text[span[0] : span[1]])], words)
-    if not any(word.kind == "identifier" for word in kept):  # B > A (C is left out)
-        kept = _without(asides, words)
-    return kept if any(word.kind == "identifier" for word in kept) else words
+    if not _named(kept):  # [5] is the closest, [6] and [7] are left out
+        kept = _without(_dismissed(text, _CLAUSES), words)
+    if not _named(kept):  # B > A (C is left out)
+        kept = _without([found.span() for found in _ASIDE.finditer(text) if _DISMISSED.search(found[0])], words)
+    return kept if _named(kept) else words
+
+
+def _dismissed(text: str, ends: re.Pattern[str]) -> list[tuple[int, int]]:
+    """Return where the parts of a text stand that dismiss items."""
+    bounds = [0, *(found.end() for found in ends.finditer(text)), len(text)]
+    return [(start, end) for start, end in pairwise(bounds) if _DISMISSED.search(text[start:end])]
 
 
 def _without(spans: Sequence[tuple[int, int]], words: list[Word]) -> list[Word]:
@@ -787,11 +846,6 @@ def _without_numbers(text: str) -> str:
     return _INLINE.sub(lambda one: " " * len(one[0]), text)
 
 
-def _longest(text: str, words: list[Word]) -> list[Word]:
-    """Return the unbroken run that names the most items."""
-    return max(_runs(text, words), key=_worth)
-
-
 def _has_rival(run: list[Word], runs: Sequence[list[Word]]) -> bool:
     """Return whether another run has some of the same items in another order."""
     order, *others = (dict.fromkeys(word.position for word in one) for one in (run, *runs))
@@ -840,5 +894,6 @@ def _leading_of_parts(text: str, words: list[Word], bracketed_only: bool) -> lis
 
 
 def _worth(found: list[Word]) -> tuple[int, int]:
-    different = len({word.text for word in found})
+    """Return how much a run names: the items, and the fewer of them twice, the better."""
+    different = _different(found)
     return different, different - len(found)

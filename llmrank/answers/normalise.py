@@ -8,9 +8,9 @@ from __future__ import annotations
 import html
 import json
 import re
-import sys
 import unicodedata
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from llmrank.types import REASONING_TAGS
@@ -21,11 +21,12 @@ SHORT = 20_000
 """Characters that are read of an answer that is one choice, rating or verdict."""
 
 _TAG = re.compile(rf"[<\[◁](/?){REASONING_TAGS}[>\]▷]", re.IGNORECASE)
+_WORD_IN_BRACKETS = re.compile(r"\[/?[^\W\d]")
+"""`[THINK]`, `[/INST]`: what `[3]` is not."""
 _DETAILS = re.compile(r"<details type=\"reasoning\"[^<>]{0,200}>(?:(?!</details>).)*+(</details>)?", re.DOTALL)
 """Reasoning that a chat interface has folded."""
 _ANALYSIS = re.compile(r"<\|channel\|>\s{0,9}analysis\b[^<>]{0,80}$")
-_ANSWER = re.compile(r"(?i:<answer>)|\[ANSWER\]")
-_ANSWER_END = re.compile(r"(?i:</answer>)|\[/ANSWER\]")
+_ANSWER = re.compile(r"(?:(?i:<answer>)|\[ANSWER\])((?:[^<\[]++|(?!(?i:</answer>)|\[/ANSWER\])[<\[])*+)")
 _CHANNEL = "<|message|>"
 _TURN_ENDS = re.compile(
     r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
@@ -150,69 +151,15 @@ def plain_text(raw: str, limit: int = LIMIT) -> str | None:
 
 def normalise(text: str) -> str:
     """Return a text without HTML, LaTeX and what is struck out, its signs written in one way."""
-    text = text[:LIMIT]
-    if text.lstrip()[:1] == '"' and any(map(text.__contains__, _ESCAPED)):
-        text = str(decoded(text))  # what begins with a quotation mark is a text in any case
-    if '"choices"' in text[:_WRAPPED]:
-        text = _content(text)
-    text = _LEFTOVER.sub("", text)
-    if "...." in text and len(_LEADERS.findall(text)) > 1:
-        text = _BEFORE_NUMBER.sub(": ", text)
-    if text.count("I recommend ") > 2:
-        text = _AGAIN.sub("\n- ", text)
-    if "&" in text:
-        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
-    if "一、" in text and "二、" in text:
-        text = _HAN_INSIDE.sub(lambda found: f" {HAN.index(found[1]) + 1}. ", text)
-    if "🥈" in text and "🥇" not in text:
-        text = text.replace("🏆", "🥇", 1)
-    text = folded(text)
-    if "\\n" in text and "\n" not in text.strip() and "{" not in text:
-        text = text.replace("\\n", "\n")  # a text that was escaped
-    if not text.isascii() and any(map(text.__contains__, "候选選编編号電电")):
-        text = _COUNTED.sub(r"\1 ", text)
-    if "首先" in text and "其次" in text:
-        text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
-        if len(_THEN.findall(text)) > 1:
-            text = _THEN.sub(" > ", _AT_FIRST.sub("", text))
-    if "番" in text:
-        text = _JAPANESE_NUMBER.sub(r"\1", text)
-    if not text.isascii() and _NUMBER_SIGN.search(text):
-        text = _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text))
-    if "第" in text:
-        text = _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.index(found[2]) + 1}", text)
-        text = _NTH_INSIDE.sub(lambda found: f" {HAN.find(found[1]) + 1 or found[1]}. ", text)
-    if "```" in text:
-        parts = text.split("```")
-        parts[1::2] = (_listed(part) if _PROGRAM.search(part) else _uncommented(part) for part in parts[1::2])
-        text = "```".join(parts)
-    if "tier" in text.casefold() and {*_TIER.findall(text)} > {"S"}:
-        text = _TIER.sub(r"\1 tier: ", text)
-    if "```diff" in text:
-        text = _DIFF.sub(_applied, text.replace("\r\n", "\n"))
-    if "[^" in text:
-        text = _FOOTNOTE.sub("", text)
-    if "~~" in text or "</" in text:
-        text = _STRUCK.sub("", text)
-    if not text.isascii():
-        text = _CROSSED.sub(_without_crossed, text)
-    if "[ ]" in text and _CHECKED_BOX.search(text):
-        text = _OPEN_BOX.sub("", text)
-    if role := _ROLE.match(text):
-        text = text[role.end() :]
-    if "<" in text:
-        text = _without_html(_without_elements(text) if "</" in text else text)
-    if ">>" in text or "<<" in text:
-        text = _DOUBLED.sub(r" \1 ", text)
-    if "\\begin{" in text:
-        text = _TEX_COMMENT.sub("", text)
-    if "\\begin{tab" in text:
-        text = text.replace("\\\\", "").replace("&", "|")
-    if "\\boxed" in text:
-        text = _BOXED.sub(r"\nFinal answer: \1\n", text)
-    if "\\" in text:
-        text = _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")
-    return _REFERENCE.sub(_link_text, text) if "][" in text else text
+    return _after(_STEPS, text[:LIMIT])
+
+
+def _after(steps: _Steps, text: str) -> str:
+    """Return a text after the steps that it has a sign for."""
+    for sign, step in steps:
+        if sign in text:
+            text = step(text)
+    return text
 
 
 _TIER = re.compile(r"^\W{0,4}([SA-F])(?: ?\([^()\n]{1,30}\))?(?:[*_]{0,3} ?[–—-]|[*_]{2,3}:)[*_]{0,3} ", re.MULTILINE)
@@ -257,9 +204,15 @@ def _without_crossed(line: re.Match[str]) -> str:
 _ENTRY_BELOW = re.compile(r"\n{1,2}[ \t]{0,20}(?:1[.)]|[-*•] (?!✅|☑|✔)) ?")
 
 
+def _unescaped(text: str) -> str:
+    """Return what a text of JSON says: what begins with a quotation mark is a text in any case."""
+    quoted = text.lstrip()[:1] == '"' and any(map(text.__contains__, _ESCAPED))
+    return str(decoded(text)) if quoted else text
+
+
 def _content(text: str) -> str:
     """Return the answer in the JSON of a whole chat completion, which a gateway has passed on as its text."""
-    value: Any = decoded(text.strip())
+    value: Any = decoded(text.strip()) if '"choices"' in text[:_WRAPPED] else None
     try:
         content: object = value["choices"][0]["message"]["content"]
     except (TypeError, LookupError):
@@ -270,8 +223,14 @@ def _content(text: str) -> str:
 _WRAPPED = 400
 """Characters of a chat completion in which its `choices` begin."""
 _ESCAPED = ('\\"', "\\n", "\\u")
-_LEFTOVER = re.compile(r"\A\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
+_LEFTOVER = re.compile(r"\s{0,20}(?:(?:\[/?INST\]|</?s>)\s{0,20})+")
 """Signs of a template with which an answer begins."""
+
+
+def _behind(beginning: re.Pattern[str], text: str) -> str:
+    """Return a text without what it begins with."""
+    found = beginning.match(text)
+    return text[found.end() :] if found else text
 
 
 _LEADERS = re.compile(r"(?<=\w) ?\.{4,99} ?(?=\d{1,3}(?:\.\d)?[ \t]{0,9}$)", re.MULTILINE)
@@ -279,6 +238,40 @@ _BEFORE_NUMBER = re.compile(r"(?<=\w)(?: ?\.{4,99} ?| {2,20})(?=\d{1,3}(?:\.\d)?
 """`Heat ........ 93`: scores behind dots, or aligned."""
 _AGAIN = re.compile(r"(?:\A|(?<=[.!] ))I recommend (?=[\"“*A-Z])")
 """`I recommend Heat. I recommend Fargo.`: as small models go on."""
+
+
+def _mark(found: re.Match[str]) -> str:
+    """Return a number within a line as the mark of an entry, in figures."""
+    return f" {HAN.find(found[1]) + 1 or found[1]}. "
+
+
+def _in_turn(text: str) -> str:
+    """Return a text with ranks for `首先` (first) and `其次` (second), or with `>` between the items of a sentence."""
+    if "其次" not in text:
+        return text
+    text = _IN_TURN.sub(lambda found: f"{_TURNS.index(found[1]) + 1}. ", text)
+    return _THEN.sub(" > ", _AT_FIRST.sub("", text)) if len(_THEN.findall(text)) > 1 else text
+
+
+def _with_plain_code(text: str) -> str:
+    """Return a text with the lists of its programs, and its other blocks of code without comments."""
+    parts = text.split("```")
+    parts[1::2] = (_listed(part) if _PROGRAM.search(part) else _uncommented(part) for part in parts[1::2])
+    return "```".join(parts)
+
+
+def _with_tiers(text: str) -> str:
+    """Return a text with `S tier:` before the entries of each tier, where it has more of them than S."""
+    return _TIER.sub(r"\1 tier: ", text) if "tier" in text.casefold() and {*_TIER.findall(text)} > {"S"} else text
+
+
+def _without_struck(text: str) -> str:
+    """Return a text without what is struck or crossed out, or is not checked where another entry is."""
+    if "~~" in text or "</" in text:
+        text = _STRUCK.sub("", text)
+    if not text.isascii():
+        text = _CROSSED.sub(_without_crossed, text)
+    return _OPEN_BOX.sub("", text) if "[ ]" in text and _CHECKED_BOX.search(text) else text
 
 
 def _listed(program: str) -> str:
@@ -400,6 +393,44 @@ def _without_html(text: str) -> str:
     return "".join(parts)
 
 
+_Steps = tuple[tuple[str, Callable[[str], str]], ...]
+"""What is done to a text, in order: each step with a sign without which it changes nothing."""
+_STEPS_OF_EAST_ASIA: _Steps = (
+    ("", lambda text: _COUNTED.sub(r"\1 ", text) if any(map(text.__contains__, "候选選编編电電")) else text),
+    ("首先", _in_turn),
+    ("番", partial(_JAPANESE_NUMBER.sub, r"\1")),
+    ("", lambda text: _NUMBER_SIGN.sub(r"\1", _RANK_SIGN.sub(r"\1. ", text)) if _NUMBER_SIGN.search(text) else text),
+    ("第", lambda text: _NTH.sub(lambda found: f"第 {found[1]} " if found[1] else f"第{HAN.find(found[2]) + 1}", text)),
+    ("第", partial(_NTH_INSIDE.sub, _mark)),
+)
+_STEPS: _Steps = (
+    ('"', _unescaped),
+    ('"', _content),
+    ("", partial(_behind, _LEFTOVER)),
+    ("....", lambda text: _BEFORE_NUMBER.sub(": ", text) if len(_LEADERS.findall(text)) > 1 else text),
+    ("I recommend ", lambda text: _AGAIN.sub("\n- ", text) if text.count("I recommend ") > 2 else text),
+    ("&", lambda text: _ENTITY.sub(lambda found: html.unescape(found[0]), text)),
+    ("一、", lambda text: _HAN_INSIDE.sub(_mark, text) if "二、" in text else text),
+    ("🥈", lambda text: text if "🥇" in text else text.replace("🏆", "🥇", 1)),
+    ("", folded),
+    ("\\n", lambda text: text if "\n" in text.strip() or "{" in text else text.replace("\\n", "\n")),  # escaped
+    ("", lambda text: text if text.isascii() else _after(_STEPS_OF_EAST_ASIA, text)),
+    ("```", _with_plain_code),
+    ("", _with_tiers),
+    ("```diff", lambda text: _DIFF.sub(_applied, text.replace("\r\n", "\n"))),
+    ("[^", partial(_FOOTNOTE.sub, "")),
+    ("", _without_struck),
+    ("", partial(_behind, _ROLE)),
+    ("<", lambda text: _without_html(_without_elements(text) if "</" in text else text)),
+    ("", lambda text: _DOUBLED.sub(r" \1 ", text) if ">>" in text or "<<" in text else text),
+    ("\\begin{", partial(_TEX_COMMENT.sub, "")),
+    ("\\begin{tab", lambda text: text.replace("\\\\", "").replace("&", "|")),
+    ("\\boxed", partial(_BOXED.sub, r"\nFinal answer: \1\n")),
+    ("\\", lambda text: _LATEX.sub(_latex, text).replace("\\_", "_").replace("\\*", "*").replace("\\ ", " ")),
+    ("][", partial(_REFERENCE.sub, _link_text)),
+)
+
+
 _QUESTION = re.compile(r"\s{0,20}(?:(?:<s>)?\s{0,20}\[INST\]|#{2,3} ?(?:Instruction|Human|User|Input)\b)")
 """With which a text begins that repeats the question in the signs of its template, before the answer."""
 _RESPONSE = re.compile(r"\[/INST\]|\n#{2,3} ?(?:Response|Assistant|Answer|Output)\b:?")
@@ -412,44 +443,59 @@ def without_reasoning(text: str) -> str | None:
     None when the reasoning never ends, so that there is no answer. A template may have opened the reasoning already:
     then the text begins inside it, and only the closing tag is seen.
     """
-    if not any(sign in text for sign in ("<", "[", "◁", "##", "\nUser: ", "\nHuman: ")):
+    if not (any(map(text.__contains__, ("<", "◁", "##", "\nUser: ", "\nHuman: "))) or _WORD_IN_BRACKETS.search(text)):
         return text
-    if (question := _QUESTION.match(text)) is not None and (begins := _RESPONSE.search(text, question.end())):
-        text = text[begins.end() :]
-    if _CHANNEL in text:
-        at = text.rindex(_CHANNEL)
-        if _ANALYSIS.search(text[max(0, at - 200) : at]):
+    for step in (_behind_question, _in_channel, _without_details, _in_first_turn, _behind_tags):
+        if (answer := step(text)) is None:
             return None
-        text = text[at + len(_CHANNEL) :]
-    if "<details" in text:
-        if (folded_in := _DETAILS.search(text)) and folded_in[1] is None:
-            return None
-        text = _DETAILS.sub("", text)
+        text = answer
+    for found in _ANSWER.finditer(text):
+        if found[1].strip():
+            return found[1]
+    return text
+
+
+def _behind_question(text: str) -> str:
+    """Return a text without the question that it repeats."""
+    question = _QUESTION.match(text)
+    begins = _RESPONSE.search(text, question.end()) if question else None
+    return text[begins.end() :] if begins else text
+
+
+def _in_channel(text: str) -> str | None:
+    """Return what the last channel says; None where the model still reasons in it."""
+    before, channel, said = text.rpartition(_CHANNEL)
+    return None if channel and _ANALYSIS.search(before[-200:]) else said
+
+
+def _without_details(text: str) -> str | None:
+    """Return a text without reasoning that a chat interface has folded; None where that never ends."""
+    if "<details" not in text:
+        return text
+    found = _DETAILS.search(text)
+    ends = found is None or found[1] is not None
+    return _DETAILS.sub("", text) if ends else None
+
+
+def _in_first_turn(text: str) -> str:
+    """Return a text up to where another turn begins."""
+    end = None if "<s>" in text else _TURN_ENDS.search(text)
     begun = text.lstrip().startswith(("User: ", "Human: "))
-    if (end := _TURN_ENDS.search(text)) and "<s>" not in text and text[: end.start()].strip() and not begun:
-        text = text[: end.start()]
+    return text[: end.start()] if end and text[: end.start()].strip() and not begun else text
+
+
+def _behind_tags(text: str) -> str | None:
+    """Return what stands outside the tags of reasoning; None where they hold all of the text and never end."""
     parts: list[str] = []
-    depth, start = 0, 0
+    depth = start = 0
     for tag in _TAG.finditer(text):
         if not tag[1]:
             if depth == 0:
                 parts.append(text[start : tag.start()])
             depth += 1
-        elif depth == 0:  # opened by the template
+            continue
+        if depth == 0:  # opened by the template
             parts.clear()
-            start = tag.end()
-        else:
-            depth -= 1
-            start = tag.end()
-    if depth == 0:
-        parts.append(text[start:])
-    answer = "".join(parts)
-    if depth and not answer.strip():
-        return None
-    at = 0
-    while (opening := _ANSWER.search(answer, at)) is not None:
-        end = _ANSWER_END.search(answer, opening.end())
-        if (inside := answer[opening.end() : end.start() if end else sys.maxsize]).strip() or end is None:
-            return inside if inside.strip() else answer
-        at = end.end()
-    return answer
+        depth, start = max(depth - 1, 0), tag.end()
+    outside = "".join(parts if depth else (*parts, text[start:]))
+    return None if depth and not outside.strip() else outside

@@ -33,6 +33,7 @@ from llmrank.data.retriever_table import (
     case_keys,
     gains_by_owner,
     long_table,
+    refuse_distance,
     trimmed_ids,
 )
 from llmrank.data.rows import TIME_HINT, Arrow, EventRows, lines_of, no_order
@@ -140,6 +141,7 @@ def read_external(
         dated = past is not None and past.timestamp is not None and owners.get("past", "user") == "user"
         roles = _roles_of_proposals(table, has_cases, left_out) if dated else ROLES
         table = _readable(table, roles, skip_bad_rows, left_out)
+        refuse_distance(table)
     elif format == "rank_llm":
         table, queries = read_rank_llm(_file(proposed, format))
     else:

@@ -241,11 +241,18 @@ def long_table(table: Table, left_out: Counter[str]) -> Table:
     return replace(table, data=pa.table(made), lines=lines_of(table.lines, parent.to_numpy()))
 
 
-def _rises(score: NDArray[np.float64], rank: NDArray[np.float64], owner: NDArray[np.int64]) -> bool:
-    """Return whether the scores of a user are rather higher than lower from one rank to the next."""
-    order = np.lexsort((rank, owner))
-    steps = np.diff(score[order])[np.diff(owner[order]) == 0]
-    return bool((steps > 0).sum() > (steps < 0).sum())
+def refuse_distance(table: Table) -> None:
+    """Raise InputError where the score is rather higher than lower from one rank of a user to the next."""
+    score, rank = table.find("score"), table.find("rank")
+    if score is None or rank is None:
+        return
+    owner = table.ids(table.require("user")).dictionary_encode().combine_chunks().indices.fill_null(-1).to_numpy()
+    order = np.lexsort((table.numbers(rank, "rank"), owner))
+    steps = np.diff(table.numbers(score, "score")[order])[np.diff(owner[order]) == 0]
+    if (steps > 0).sum() > (steps < 0).sum():
+        problem = f"it is higher the later the {rank!r}, as a distance is"
+        hint = f"rename the column, and {rank!r} gives the order; or rename that one, where higher is better"
+        raise InputError(problem, path=table.path, field=score, hint=hint)
 
 
 def _holds_lists(column: Arrow, *, strict: bool) -> bool:
@@ -302,10 +309,6 @@ def _proposed(
     keys = case_keys(users, table.ids(names["case"])) if "case" in names else users
     encoded = keys.dictionary_encode()
     owner = np.where(np.array(pc.equal(keys, "")), -1, encoded.indices.to_numpy().astype(np.int64))
-    if score is not None and "rank" in names and _rises(score, rank, owner):
-        problem = f"it is higher the later the {names['rank']!r}, as a distance is"
-        hint = f"rename the column, and {names['rank']!r} gives the order; or rename that one, where higher is better"
-        raise InputError(problem, path=table.path, field=names["score"], hint=hint)
     no_user = np.array(pc.equal(users, ""))
     no_item = np.array(pc.equal(item, ""))
     no_title = np.array(pc.equal(title, "")) & ~unknown & ~no_item

@@ -41,7 +41,7 @@ BROKEN_OFF = re.compile(
     "error|fail|abort|cancel|time_?d?_?out|interrupt|overload|unavailable|disconnect|insufficient|malformed"
 )
 """Finish reasons of an answer that was not finished: its text is half of one."""
-EVENTS = re.compile(r"\s{0,9}(?:(?::|event:|id:)[^\n]*\n\s{0,9}){0,99}data:")
+EVENTS = re.compile(r"\s{0,9}(?:(?::|event:|id:|retry:)[^\n]*\n\s{0,9}){0,99}data:")
 """What a stream of events begins with."""
 
 
@@ -77,18 +77,25 @@ def json_value(text: str) -> Any:  # noqa: ANN401 - JSON
 
 def joined_events(text: str) -> dict[str, Any] | None:
     """Return the completion that a stream of events holds, as some gateways send one unasked; None where it was not
-    finished."""
+    finished, or something in it is of another form."""
     whole, finish, logprobs = dict[str, Any](), None, list[Any]()
     parts = {name: list[str]() for name in ("content", "reasoning_content", "reasoning", "refusal")}
-    for line in text.splitlines():
-        if not line.startswith("data:") or not isinstance(event := json_value(line[5:]), dict):
+    for line in re.split(r"\r\n|\n|\r", text):
+        said = line.removeprefix("data:").strip()
+        if said == line.strip() or said in ("", "[DONE]"):
             continue
+        if not isinstance(event := json_value(said), dict):
+            return None
         if event.get("error"):
             return event
         whole |= {name: value for name, value in event.items() if value is not None}
-        choice = first_choice(event) or {}
+        if (choice := first_choice(event)) is None:
+            continue
+        delta = choice.get("delta")
+        if not isinstance(delta, dict) or not all(isinstance(delta.get(name), str | None) for name in parts):
+            return None
         for name, part in parts.items():
-            part.append(at(choice, str, "delta", name) or "")
+            part.append(at(delta, str, name) or "")
         finish = choice.get("finish_reason") or finish
         logprobs += at(choice, list, "logprobs", "content") or ()
     if finish is None:

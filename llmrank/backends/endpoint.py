@@ -350,8 +350,9 @@ class Endpoint:
                 text = raw.decode(encoding, "replace")
                 self.faults["encoding"] += 1
         value = json_value(text)
-        if value is None and EVENTS.match(text):
-            value = joined_events(text)
+        if value is None and EVENTS.match(text) and (joined := joined_events(text)) is not None:
+            # A secret that lies in pieces in the events is whole in what they make.
+            value, text = joined, json.dumps(joined)
         if not self._secrets.may_be_in(text):
             return value, text[:MOST_SHOWN]
         # Masked before it is cut, or half a secret would be left at the end.

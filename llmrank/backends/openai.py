@@ -76,8 +76,8 @@ class OpenAIBackend(BaseBackend):
         self._refusals, self._refusals_borne = 0, FEW_REFUSALS
         """Requests refused since the last answer, and after how many it is asked whether any is taken."""
         self._lists_models, self._sent_beside, self._cut_prompts = True, 0, 0
-        self._most_tokens, self._of_most = 0, list[int]()
-        """The most tokens that a prompt counted, and the letters of the first prompts that counted so many."""
+        self._most_tokens, self._of_most = 0, (0, 0, 0)
+        """The most tokens that a prompt counted; how many prompts did, with how few and how many letters."""
         self._label_ids: dict[str, int] = {}
         self._context_length: int | None = None
         self._known: dict[str, list[str]] = {"model": [], "system_fingerprint": []}
@@ -279,16 +279,17 @@ class OpenAIBackend(BaseBackend):
         if letters <= LONG_PROMPT or tokens <= 0:
             return
         if tokens > self._most_tokens:
-            self._most_tokens, self._of_most = tokens, []
-        if tokens == self._most_tokens and len(self._of_most) < PROMPTS_CUT:
-            self._of_most.append(letters)
-        levelled = tokens == self._most_tokens and len(self._of_most) == PROMPTS_CUT
-        if tokens >= letters / MOST_LETTERS and not (levelled and max(self._of_most) > 1.05 * min(self._of_most)):
+            self._most_tokens, self._of_most = tokens, (0, letters, letters)
+        count, least, most = self._of_most
+        if tokens == self._most_tokens:
+            count, least, most = self._of_most = count + 1, min(least, letters), max(most, letters)
+        levelled = tokens == self._most_tokens and count >= PROMPTS_CUT and most > 1.05 * least
+        if tokens >= letters / MOST_LETTERS and not levelled:
             return
         if not self._cut_prompts:
             self._say(
                 f"{self._url} counted {tokens:,} tokens in a prompt of {letters:,} letters"
-                f"{', as in longer and in shorter ones' if levelled else ''}: it cuts long prompts. "
+                f"{', as in prompts of other lengths' if levelled else ''}: it cuts long prompts. "
                 "Give the model a longer context (Ollama: num_ctx), or show fewer events (--history)"
             )
         self._cut_prompts += 1

@@ -16,7 +16,7 @@ from annotated_types import Ge
 from llmrank.backends.adapter import NEXT_TITLE, check_base, read_card
 from llmrank.backends.base import BaseBackend
 from llmrank.backends.models import DEFAULT_MODEL, Model, Say, fingerprint, resolve_model, silent
-from llmrank.errors import FatalBackendError, MissingError
+from llmrank.errors import FatalBackendError, InputError, MissingError
 from llmrank.files import cache_folder
 from llmrank.progress import sign_of_life
 from llmrank.types import Capabilities, Request, Response, Usage
@@ -56,7 +56,7 @@ class TitleBackend(BaseBackend):
 
     def __init__(self, base: Model, folder: Path, card: Mapping[str, Any], say: Say = silent) -> None:
         self._base, self._folder, self._say = base, folder, say
-        self._model: TitleModel | None = None
+        self._loading: asyncio.Task[TitleModel] | None = None
         self._turn = asyncio.Lock()
         self.identity: Mapping[str, str] = {
             "kind": "titles",
@@ -78,15 +78,15 @@ class TitleBackend(BaseBackend):
     async def answer(self, request: Request) -> Response:
         """Return the log-probability of each label.
 
-        Raises FatalBackendError for a Request of another kind, InputError where the adapter is not whole.
+        Raises FatalBackendError for a Request of another kind, and as `load` does.
         """
         if len(request.messages) != 1 or not request.labels:
             raise FatalBackendError(
                 "this model continues a list of titles, and answers no other prompt\n"
                 "  hint: use --ranker next_title, or another model for this prompt"
             )
+        model = await self._loaded()
         async with self._turn:
-            model = await asyncio.to_thread(self._loaded)
             started = time.monotonic()
             found = await asyncio.to_thread(_label_logprobs, model, request)
         history = request.messages[0].content
@@ -98,17 +98,26 @@ class TitleBackend(BaseBackend):
         )
 
     async def load(self) -> None:
-        """Load the model; raises InputError where the adapter is not whole."""
-        async with self._turn:
-            await asyncio.to_thread(self._loaded)
+        """Load the model; raises InputError where the adapter is not whole, MissingError where a package is not."""
+        await self._loaded()
 
-    def _loaded(self) -> TitleModel:
-        if self._model is None:
+    async def _loaded(self) -> TitleModel:
+        """Return the model. However many wait for it, and are cancelled, it is loaded once, or fails once."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(asyncio.to_thread(self._load))
+        return await asyncio.shield(self._loading)
+
+    def _load(self) -> TitleModel:
+        try:
             from llmrank.backends.title_model import load_adapter
-
-            with sign_of_life(self._say, f"loading the adapter {self._folder.name}", at_once=False):
-                self._model = load_adapter(self._folder, self._base)
-        return self._model
+        except ImportError as error:
+            raise MissingError(f"{error}", hint="install it again: pip install 'llmrank[finetune]'") from error
+        with sign_of_life(self._say, f"loading the adapter {self._folder.name}", at_once=False):
+            model = load_adapter(self._folder, self._base)
+        if fingerprint(self._folder) != self.identity["adapter_sha256"]:
+            hint = "give the same command again"
+            raise InputError("the adapter has changed since the command began", path=self._folder, hint=hint)
+        return model
 
 
 def _label_logprobs(model: TitleModel, request: Request) -> dict[str, float]:

@@ -271,7 +271,7 @@ class CandidateFile:
         if self.format == "jsonl":
             return None
         data = pq.read_schema(self.path).empty_table() if self._table is None else self._table
-        return in_plain_types(data, self.path).schema
+        return in_plain_types(data).schema
 
     def _file_stamp(self) -> tuple[int, int]:
         if not isinstance(self.path, Path):
@@ -414,11 +414,11 @@ def arrow_table(source: ArrowTable | DataFrame, what: str) -> Arrow:
     """Return a table in memory as a `pyarrow.Table`; InputError, with `what` it is, where it cannot be one."""
     try:
         if isinstance(source, ArrowTable):
-            table = in_plain_types(pa.table(source), what)
+            table = in_plain_types(pa.table(source))
             return table.drop_columns([name for name in table.column_names if _PANDAS_INDEX.fullmatch(name)])
         from pyarrow.interchange import from_dataframe
 
-        return in_plain_types(from_dataframe(source), what)
+        return in_plain_types(from_dataframe(source))
     except (pa.ArrowException, TypeError, ValueError, NotImplementedError) as error:
         hint = (
             "give a pyarrow table, or a DataFrame of polars (of a lazy one, its .collect()) or of pandas (2.2 or later)"
@@ -489,7 +489,7 @@ def _parquet_rows(path: Path) -> Iterator[RawRows]:
         raise InputError("this is no Parquet file, whatever its name says", path=path, hint=hint)
     try:
         with pq.ParquetFile(path, memory_map=False) as file:
-            for rows in _numbered(in_plain_types(one, path) for one in file.iter_batches(ROWS_AT_ONCE)):
+            for rows in _numbered(map(in_plain_types, file.iter_batches(ROWS_AT_ONCE))):
                 yield rows
                 line = rows.lines[-1]
     except (pa.ArrowInvalid, OSError) as error:

@@ -43,6 +43,8 @@ ROLES = ("user", "item", "title", "score", "rank", "relevant", "case")
 """What a column may be to us; every other one is an attribute of the item, or of the Case."""
 
 _NO_CANDIDATES = "Cases without candidates are left out"
+FEW_STEPS, NEARLY_ALWAYS = 5, 0.9
+"""From one rank to the next: how many there must be, and which share of them says what a score is."""
 _BETWEEN = "\x1f"
 """Stands between user and Case where one text names both; no id has it."""
 
@@ -242,16 +244,21 @@ def long_table(table: Table, left_out: Counter[str]) -> Table:
 
 
 def refuse_distance(table: Table) -> None:
-    """Raise InputError where the score is rather higher than lower from one rank of a user to the next."""
+    """Raise InputError where the score of a user is nearly always higher at the next rank: it may be a distance.
+
+    A score that is named (`--column score=…`) is one.
+    """
     score, rank = table.find("score"), table.find("rank")
-    if score is None or rank is None:
+    if score is None or rank is None or "score" in table.named:
         return
     owner = table.ids(table.require("user")).dictionary_encode().combine_chunks().indices.fill_null(-1).to_numpy()
-    order = np.lexsort((table.numbers(rank, "rank"), owner))
-    steps = np.diff(table.numbers(score, "score")[order])[np.diff(owner[order]) == 0]
-    if (steps > 0).sum() > (steps < 0).sum():
+    ranks = table.numbers(rank, "rank")
+    order = np.lexsort((ranks, owner))
+    next_rank = (np.diff(owner[order]) == 0) & (np.diff(ranks[order]) > 0)
+    steps = np.diff(table.numbers(score, "score")[order])[next_rank]
+    if len(steps) >= FEW_STEPS and (steps > 0).mean() >= NEARLY_ALWAYS:
         problem = f"it is higher the later the {rank!r}, as a distance is"
-        hint = f"rename the column, and {rank!r} gives the order; or rename that one, where higher is better"
+        hint = f"rename the column, and {rank!r} gives the order; or say that higher is better: --column score={score}"
         raise InputError(problem, path=table.path, field=score, hint=hint)
 
 

@@ -178,19 +178,15 @@ def map_types(schema: Arrow, change: Callable[[Arrow], Arrow]) -> Arrow:
 _VIEWS: Mapping[Arrow, Arrow] = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 
 
-def in_plain_types(data: Arrow, path: Path | str) -> Arrow:
+def in_plain_types(data: Arrow) -> Arrow:
     """Return a table or a batch in types that everything here can read: string views (polars), categories of them and
-    UUIDs are texts.
-
-    Raises InputError for another extension type, such as a period of pandas, whose numbers are no times.
-    """
+    UUIDs, also in lists, are texts."""
     for place, column in enumerate(data.schema):
         kind = column.type
-        if (named := _extension_of(column)) == "arrow.uuid":
-            data = _changed(data, place, pa.string(), lambda ids: [one and str(one) for one in ids.to_pylist()])
-        elif named is not None and not is_text(getattr(kind, "storage_type", kind)):
-            hint = "write it as text, as a number or as a date (pandas: .astype(str), .dt.to_timestamp())"
-            raise InputError(f"a column of the type {named} cannot be read", path=path, field=column.name, hint=hint)
+        if isinstance(kind, pa.UuidType) or (pa.types.is_dictionary(kind) and isinstance(kind.value_type, pa.UuidType)):
+            data = _changed(data, place, pa.string(), lambda part: _as_texts(part.to_pylist()))
+        elif is_list(kind) and isinstance(kind.value_type, pa.UuidType):
+            data = _changed(data, place, pa.list_(pa.string()), lambda part: [*map(_as_texts, part.to_pylist())])
         elif pa.types.is_dictionary(kind) and kind.value_type in _VIEWS:
             plain = pa.dictionary(kind.index_type, _VIEWS[kind.value_type])
             data = _changed(data, place, plain, _of_plain_values)
@@ -198,12 +194,21 @@ def in_plain_types(data: Arrow, path: Path | str) -> Arrow:
     return data if schema.equals(data.schema) else data.cast(schema)
 
 
-def _extension_of(column: Arrow) -> str | None:
-    """Return the name of a column's extension type, None where it has none; pyarrow may know the type or not."""
+def extension_of(column: Arrow) -> str | None:
+    """Return the name of the extension type of a column (its field), None where it has none or is text in any case.
+
+    What its values mean only its maker knows; pyarrow may know the type or not.
+    """
+    if is_text(getattr(column.type, "storage_type", column.type)):
+        return None
     if isinstance(column.type, pa.BaseExtensionType):
         return column.type.extension_name
     named = (column.metadata or {}).get(b"ARROW:extension:name")
     return None if named is None else named.decode("utf-8", "replace")
+
+
+def _as_texts(values: Sequence[object] | None) -> list[str | None] | None:
+    return None if values is None else [None if one is None else str(one) for one in values]
 
 
 def _changed(data: Arrow, place: int, kind: Arrow, change: Callable[[Arrow], Arrow]) -> Arrow:

@@ -33,6 +33,7 @@ from llmrank.data.rows import (
     ItemRows,
     Lines,
     Rows,
+    extension_of,
     in_plain_types,
     is_text,
     map_texts,
@@ -103,15 +104,19 @@ class Table:
     def find(self, role: str) -> str | None:
         """Return the column that plays `role`: the one named for it, else one of the usual names, else None.
 
-        Raises InputError: the column that is named is not there.
+        Raises InputError: the column that is named is not there; or one is of an extension type, such as a period of
+        pandas, whose numbers are no times.
         """
         names: list[str] = self.data.column_names
-        if (asked := self.named.get(role)) is not None:
-            if asked in names:
-                return asked
+        asked = self.named.get(role)
+        found = asked if asked in names else usual_column(role, names) if asked is None else None
+        if found is not None and (kind := extension_of(self.data.schema.field(found))) is not None:
+            hint = "write it as text, as a number or as a date (pandas: .astype(str), .dt.to_timestamp())"
+            raise InputError(f"a column of the type {kind} cannot be read", path=self.path, field=found, hint=hint)
+        if found is None and asked is not None:
             there = f"there are {', '.join(names)}{nearest(asked, names)}"
             raise InputError(f"no such column; {there}", path=self.path, line=1, field=asked, hint="name one of these")
-        return usual_column(role, names)
+        return found
 
     def like(self, role: str, taken: Collection[str]) -> str | None:
         """Return the column that seems to play `role`, by its name and its values; None where none does.
@@ -124,6 +129,8 @@ class Table:
             plain = _plain(name)
             ends = role == "timestamp" and plain.endswith("at")  # viewedAt; not category_id
             if name in taken or not (ends or any(word in plain for word in words)):
+                continue
+            if extension_of(self.data.schema.field(name)) is not None:
                 continue
             try:
                 values = self.seconds(name) if role == "timestamp" else self.numbers(name)
@@ -265,7 +272,8 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     """Read a table, its format told by the file's extension; text columns of CSV stay text (ids keep their zeros).
 
     Args:
-        path: The file; `.gz` is read as it is. Or a folder of Parquet files, as Spark writes a table.
+        path: The file; `.gz` is read as it is. Or a folder of Parquet files, as Spark writes a table that is not
+            partitioned: lines are counted on through its parts, in the order of their names.
         names: Arrow names of a delimited file without a header.
         delimiter: Of a delimited file; "": a comma in `.csv`, a tab in others; or another where the header has none.
         quoted: Whether double quotes enclose values of a delimited file.
@@ -279,7 +287,7 @@ def read_table(path: Path, *, names: Sequence[str] | None = None, delimiter: str
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     try:
         if kind == "parquet":
-            return Table(path, in_plain_types(pq.read_table(path), path))
+            return Table(path, in_plain_types(pq.read_table(path)))
         if kind in {"json", "jsonl", "ndjson"}:
             return Table(path, read_json(path))
         return _read_delimited(path, names, delimiter, quoted)
@@ -401,7 +409,7 @@ def find_table(folder: Path, stems: Sequence[str]) -> Path | None:
     """
     for stem in stems:
         named = [folder / f"{stem}{extension}" for extension in ("", *EXTENSIONS)]
-        found = [path for path in named if (path.suffix and path.is_file()) or parts_of(path)]
+        found = [path for path in named[1:] if path.is_file()] or [path for path in named if parts_of(path)]
         if len(found) > 1:
             problem = f"the same table twice: {', '.join(path.name for path in found)}"
             raise InputError(problem, path=folder, hint="keep one of them")

@@ -76,7 +76,7 @@ def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
         for case in cases:
             for item_id, gain in case.gain_of.items():
                 words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"
-                if not gain.is_integer():
+                if not float(gain).is_integer():
                     problem = f"the gain {gain:g} of item {item_id!r} is no whole number, as a TREC file has them"
                     hint = "write csv or parquet instead, or give whole gains in the data (3, 2, 1)"
                     raise InputError(problem, path=path, user=case.user_id, hint=hint)

@@ -289,7 +289,16 @@ PLACES: dict[str, Callable[[str], Step]] = {
     "an encoding": lambda echo: Step(body="no", headers={"Content-Encoding": quote(echo, safe="")}),
     "a banner": lambda echo: raw(f"{echo} is no HTTP\r\n".encode()),
     "a header that is none": lambda echo: raw(f"HTTP/1.1 200 OK\r\n{echo}\r\n\r\n".encode()),
+    "a stream, in pieces": lambda echo: Step(body=in_pieces(echo)),
 }
+
+
+def in_pieces(text: str) -> str:
+    deltas = [({"content": text[start : start + 4]}, None) for start in range(0, len(text), 4)]
+    events = [
+        {"choices": [{"index": 0, "delta": delta, "finish_reason": why}]} for delta, why in (*deltas, ({}, "stop"))
+    ]
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events)
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)

@@ -5,6 +5,7 @@ import json
 import math
 import re
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from llmrank.finetune.sequences import split_data, title_sequences
 from llmrank.finetune.titles import rank_titles, train_titles
 from llmrank.rankers.fusion import Fused, Fusion
 from llmrank.rankers.next_title import NextTitle, item_text
-from llmrank.types import Message, Request
+from llmrank.types import Message, Request, Response
 from tests.finetune.conftest import split as split
 from tests.finetune.conftest import tiny_model as tiny_model
 from tests.finetune.test_train import SETTINGS, hits
@@ -143,6 +144,44 @@ def test_a_run_whose_answers_are_all_stored_loads_no_model(
     first = run("first")
     monkeypatch.setattr("llmrank.backends.title_model.load_adapter", lambda *_: pytest.fail("the model was loaded"))
     assert run("again").per_case("NDCG@10").tolist() == first.per_case("NDCG@10").tolist()
+
+
+def test_a_model_is_loaded_once_however_many_wait_for_it(
+    tiny_model: Model, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = Path(shutil.copytree(adapter, tmp_path / adapter.name))
+    (damaged / LORA).write_bytes(b"")
+    loads: list[Path] = []
+
+    def load(folder: Path, base: Model) -> TitleModel:
+        loads.append(folder)
+        time.sleep(0.1)
+        return load_adapter(folder, base)
+
+    monkeypatch.setattr("llmrank.backends.title_model.load_adapter", load)
+
+    async def ask(folder: Path) -> list[Response | BaseException]:
+        backend = open_titles(folder, str(tiny_model.folder))
+        request = Request((Message("user", "Aa film (1970): Drama"),), labels=("Bb film (1971): Drama",))
+        first = asyncio.create_task(backend.answer(request))
+        await asyncio.sleep(0.02)
+        first.cancel()
+        return await asyncio.gather(*(backend.answer(request) for _ in range(8)), return_exceptions=True)
+
+    assert all(isinstance(one, Response) for one in asyncio.run(ask(adapter)))
+    assert all(isinstance(one, InputError) and "not whole" in str(one) for one in asyncio.run(ask(damaged)))
+    assert loads == [adapter, damaged]
+
+
+def test_an_adapter_that_is_replaced_before_it_is_loaded_is_refused(
+    tiny_model: Model, adapter: Path, tmp_path: Path
+) -> None:
+    """Its answers would be stored as those of the one before it."""
+    replaced = Path(shutil.copytree(adapter, tmp_path / adapter.name))
+    backend = open_titles(replaced, str(tiny_model.folder))
+    save_file({name: one * 2 for name, one in load_file(adapter / PROJECTION).items()}, replaced / PROJECTION)
+    with pytest.raises(InputError, match="has changed since"):
+        asyncio.run(backend.load())
 
 
 def test_what_is_wrong_with_an_adapter_is_said_before_the_model_is_loaded(adapter: Path, tiny_model: Model) -> None:

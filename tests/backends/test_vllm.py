@@ -231,13 +231,18 @@ def test_an_engine_ends_with_a_process_that_is_killed(default_model: Path, tmp_p
         "from pathlib import Path",
         "async def main():",
         f"    await (await open_vllm({str(default_model)!r}, cache=Path())).load()",
-        "    print(*(one.pid for one in psutil.Process().children(recursive=True)), flush=True)",
+        "    children = psutil.Process().children(recursive=True)",
+        '    assert any("VLLM" in one.name() for one in children)',
+        '    Path("children").write_text(" ".join(str(one.pid) for one in children))',
         "    os.kill(os.getpid(), signal.SIGKILL)",
         "asyncio.run(main())",
     )
     (tmp_path / "script.py").write_text("\n".join(lines))
-    ran = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    started = [psutil.Process(pid) for pid in map(int, ran.stdout.split()) if psutil.pid_exists(pid)]
-    assert ran.returncode == -signal.SIGKILL and any("VLLM" in one.name() for one in started), ran.stderr
-    _, left = psutil.wait_procs(started, timeout=60)
+    # Into a file: a pipe would be read until the last process that has it ends, which is what is to be seen.
+    with (tmp_path / "said").open("w") as said:
+        command = [sys.executable, "script.py"]
+        ran = subprocess.run(command, cwd=tmp_path, stdout=said, stderr=said, check=False, timeout=300)
+    assert ran.returncode == -signal.SIGKILL, (tmp_path / "said").read_text()
+    children = map(int, (tmp_path / "children").read_text().split())
+    _, left = psutil.wait_procs([psutil.Process(pid) for pid in children if psutil.pid_exists(pid)], timeout=60)
     assert not left

@@ -197,6 +197,8 @@ def test_parquet_and_json_lines_read_like_csv(tmp_path: Path) -> None:
     (parts := other / "items").mkdir()
     (other / "items.parquet").rename(parts / "part-0.parquet")
     assert load_dataset(str(other)).sha256 == csv.sha256
+    (other / "items.csv").write_text((tmp_path / "a" / "items.csv").read_text())  # a file comes first
+    assert load_dataset(str(other)).sha256 == csv.sha256
     (other / "events.jsonl.gz").unlink()
     (parts / "part-0.parquet").rename(other / "part-0.parquet")
     with pytest.raises(InputError, match="of candidate files name one"):

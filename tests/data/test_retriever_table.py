@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pv
@@ -18,7 +19,7 @@ import pytest
 import llmrank as lr
 from llmrank.data.candidates import BadRowsError, CandidateFile
 from llmrank.data.external_formats import convert_file, read_external
-from llmrank.data.rows import texts
+from llmrank.data.rows import in_plain_types, texts
 from llmrank.data.tables import read_event_rows, read_table
 from llmrank.data.tallrec import read_tallrec
 from llmrank.errors import InputError
@@ -409,13 +410,21 @@ def test_rows_without_a_score_are_said_to_stand_in_recall_order(column: str, tol
 def test_a_score_that_contradicts_the_rank_is_refused(tmp_path: Path) -> None:
     """It may be a distance: taken for a score, the worst item would come first."""
     table = tmp_path / "proposed.csv"
-    table.write_text("user,item,title,rank,score\na,1,Soap,1,.1\na,2,Comb,2,.5\na,3,Pen,3,.4\na,4,Cup,4,.9\n")
+    rows = [("Soap", 1, 0.1), ("Comb", 2, 0.2), ("Pen", 3, 0.3), ("Cup", 4, 0.4), ("Bag", 5, 0.5), ("Oil", 6, 0.6)]
+    table.write_text("user,item,title,rank,score\n" + "".join(f"a,{n},{t},{n},{score}\n" for t, n, score in rows))
     with pytest.raises(InputError, match=r"field 'score': it is higher the later the 'rank'"):
         convert_file(table, "table", tmp_path / "candidates.parquet")
-    table.write_text(table.read_text().replace("score", "distance"))
-    convert_file(table, "table", tmp_path / "candidates.parquet")
-    [case] = CandidateFile(tmp_path / "candidates.parquet").cases()
-    assert [item.title for item in case.candidates] == ["Soap", "Comb", "Pen", "Cup"]
+    lr.convert(table, columns={"score": "score"}, progress=False)  # now it is said
+    best_first = [title for title, _, _ in rows]
+    for other in (table.read_text().replace("score", "distance"), table.read_text().replace(",0.", ",-0.")):
+        table.write_text(other)
+        [case] = lr.load_cases(lr.convert(table, progress=False))
+        assert [item.title for item in case.candidates] == best_first
+    # A reranker's ranks beside the scores of the recall stage, or ranks that say nothing.
+    for ranks in ((2, 1, 4, 3, 6, 5), (1, 1, 1, 1, 1, 1)):
+        lines = (f"a,{n},{t},{rank},{-score}\n" for (t, n, score), rank in zip(rows, ranks, strict=True))
+        table.write_text("user,item,title,rank,score\n" + "".join(lines))
+        assert lr.convert(table, progress=False).num_rows == 1
 
 
 def test_a_table_may_lie_in_parts(tmp_path: Path) -> None:
@@ -534,13 +543,26 @@ def test_uuids_and_categories_of_polars_are_texts(tmp_path: Path) -> None:
         assert [{name: one[name] for name in first[0]} for one in rows[str(users[0])]] == first
 
 
+def test_columns_of_other_types_disturb_nobody_who_does_not_read_them() -> None:
+    table = pa.table({"user_id": ["u"], "item_id": ["a"], "title": ["A"]})
+    tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((1, 2)))
+    made = lr.convert(
+        table.append_column("embedding", tensor).append_column("ok", pa.array([True]).cast(pa.bool8())), progress=False
+    )
+    assert [one["title"] for one in made.to_pylist()[0]["candidates"]] == ["A"]
+    known = pa.array([uuid4().bytes, None], pa.uuid())
+    ids = pa.ListArray.from_arrays(pa.array([0, None, 1, 2], pa.int32()), known)
+    kept = in_plain_types(pa.table({"ids": ids, "coded": pa.array([uuid4().bytes] * 3, pa.uuid())})).to_pylist()
+    assert isinstance(kept[0]["ids"][0], str) and kept[1]["ids"] is None and kept[2]["ids"] == [None]
+
+
 def test_periods_of_pandas_are_refused_and_not_read_as_numbers(tmp_path: Path) -> None:
     """As seconds they are of 1970: what is still to come would be shown to the model."""
-    periods = pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "title": ["A"]})
-    periods["timestamp"] = pd.PeriodIndex(["2024-05"], freq="M")
-    periods.to_parquet(tmp_path / "periods.parquet")
+    proposed = pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "title": ["A"]})
+    past = proposed.assign(timestamp=pd.PeriodIndex(["2024-05"], freq="M"))
+    past.to_parquet(tmp_path / "past.parquet")
     unknown = pa.field("timestamp", pa.int64(), metadata={"ARROW:extension:name": "somebody.period"})
-    storage = pa.table(periods).set_column(3, unknown, pa.array([652]))
-    for source in (periods, tmp_path / "periods.parquet", storage):
+    storage = pa.table(past).set_column(3, unknown, pa.array([652]))
+    for histories in (past, tmp_path / "past.parquet", storage):
         with pytest.raises(InputError, match=r"field 'timestamp': a column of the type \w+\.period cannot"):
-            lr.convert(source, progress=False)
+            lr.convert(proposed, histories=histories, progress=False)

@@ -282,6 +282,12 @@ FAULTS = (
     passing("empty body", Step(), "an empty body"),
     harmless("stream of events, from the model to its end", Step(body=STREAM)),
     harmless("stream of events after a comment", Step(body=": PROCESSING\n\n" + STREAM.replace("\n\n", "\r\n\r\n"))),
+    harmless(
+        "stream of events with line breaks of Unicode",
+        Step(body=STREAM.replace('"stop"', '"stop", "note": "a\u2028b"')),
+    ),
+    passing("stream with an event that is no JSON", Step(body="data: {\n\n" + STREAM), "a stream of events"),
+    passing("stream of whole messages", Step(body=STREAM.replace('"delta"', '"message"')), "a stream of events"),
     passing("stream of events that breaks off", Step(body=STREAM.partition('"stop"')[0]), "a stream of events"),
     passing("stream of events with an error", Step(body='data: {"error": {"message": "busy"}}\n\n'), "busy"),
     passing("stream of events", Step(body='data: {"choices": []}\n\ndata: [DONE]\n\n'), "a stream of events"),

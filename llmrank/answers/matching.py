@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from html import unescape
 from typing import TYPE_CHECKING, Literal
 
 from rapidfuzz import process
@@ -526,7 +527,10 @@ class _SameItems:
 
 @lru_cache(maxsize=8)
 def _cached_index(same: _SameItems) -> TitleIndex:
-    return TitleIndex(same.items)
+    # An answer is read without the entities of HTML; so are the titles that it may have copied.
+    return TitleIndex(
+        tuple(replace(item, title=unescape(item.title)) if "&" in item.title else item for item in same.items)
+    )
 
 
 def title_index(items: tuple[Item, ...]) -> TitleIndex:

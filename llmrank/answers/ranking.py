@@ -259,6 +259,8 @@ def by_title(
     judged = judge(found[:-1] if cut_off else found, index)
     named, counted = _resolved(judged)
     counted["truncated"] = int(cut_off)
+    shared = [one for one in found[: len(judged)] if one.match and len(one.match.positions) > 1]
+    counted["shared_title"] = min(len(shared), len(named))  # which of the items is meant, nothing says
     if repairs["title_for_identifier"]:
         counted["title_for_identifier"] = len(named)
     entries = _entries(found, [*judged, (None, "truncated")] if cut_off else judged)

@@ -85,11 +85,11 @@ def finetune_command(data: str, output: Path, model: str, validation_users: int,
     over = " over the users whose item is proposed" if best["measure"].startswith("NDCG") else ""
     click.echo(f"{output}: {card['best_targets']:,} targets of {card['data']['name']}, {card['minutes']} minutes")
     click.echo(f"validation {best['measure']} {best['best']:.4f}{over}")
-    use = f"--prompt {card['prompt']['prompt']} --adapter {output}" if asked else _titles_with(card, output)
+    use = f"--prompt {card['prompt']['prompt']} --adapter {output}" if asked else _titles_with(card, data, output)
     click.echo(f"Use it: llmrank eval {use}" + (", with the options of this training" if asked else ""))
 
 
-def _titles_with(card: Mapping[str, Any], output: Path) -> str:
+def _titles_with(card: Mapping[str, Any], data: str, output: Path) -> str:
     """Return the options with which the adapter of titles is asked."""
-    fusion = card["fusion"]
-    return f"--ranker next_title --adapter {output} --fuse {fusion['weight']} --fuse-term {fusion['term']}"
+    weight, term = card["fusion"]["weight"], card["fusion"]["term"]
+    return f"--data {data} --ranker next_title --adapter {output} --fuse {weight} --fuse-term {term}"

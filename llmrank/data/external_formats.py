@@ -148,7 +148,7 @@ def read_external(
         table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "relevant" in tables:
         wanted = _readable(tables["relevant"], ("user", "case", "item", "gain"), skip_bad_rows, left_out)
-        gains = read_gains(wanted, owners["relevant"])
+        gains = read_gains(wanted, owners["relevant"], left_out)
     elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
     if "items" in tables:
@@ -370,12 +370,13 @@ def _has_one_time_a_user(table: Table) -> bool:
     return times == several < len(users) and bool((seconds > EARLIEST).all())
 
 
-def read_gains(table: Table, owner: Owner) -> Gains:
+def read_gains(table: Table, owner: Owner, left_out: Counter[str]) -> Gains:
     """Return the gain of each owner's relevant items, from a table of user (and case) and item (and gain, else 1)."""
     owners = trimmed_ids(_owners(table, owner)).to_pylist()
     items = trimmed_ids(table.ids(table.require("item"))).to_pylist()
     gain = table.find("gain")
-    return gains_by_owner(owners, items, [1.0] * len(owners) if gain is None else table.gains(gain).tolist())
+    gains = [1.0] * len(owners) if gain is None else table.gains(gain).tolist()
+    return gains_by_owner(owners, items, gains, left_out)
 
 
 def _owners(table: Table, owner: Owner) -> Arrow:

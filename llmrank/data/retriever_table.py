@@ -420,16 +420,23 @@ def _column_gains(table: Table, names: Mapping[str, str], rows: _Proposed, left_
     wanted = np.flatnonzero((gains > 0) & (rows.owner >= 0) & np.array(pc.not_equal(rows.item, "")))
     left_out[f"rows are relevant by the column {name!r}"] += len(wanted)
     owners, items = rows.keys.take(pa.array(rows.owner[wanted])), rows.item.take(pa.array(wanted))
-    return gains_by_owner(owners.to_pylist(), items.to_pylist(), gains[wanted].tolist())
+    return gains_by_owner(owners.to_pylist(), items.to_pylist(), gains[wanted].tolist(), left_out)
 
 
-def gains_by_owner(owners: Sequence[str], items: Sequence[str], gains: Sequence[float]) -> Gains:
-    """Return the gains above 0; of an item that an owner has several times the last."""
+def gains_by_owner(
+    owners: Sequence[str], items: Sequence[str], gains: Sequence[float], left_out: Counter[str]
+) -> Gains:
+    """Return the gains above 0; of an item that an owner has with several the highest, which `left_out` counts."""
     made: dict[str, dict[str, float]] = {}
     for owner, item, gain in zip(owners, items, gains, strict=True):
         if gain > 0:
-            made.setdefault(owner, {})[item] = gain
+            known = made.setdefault(owner, {}).setdefault(item, gain)
+            left_out[_SEVERAL_GAINS] += known != gain
+            made[owner][item] = max(known, gain)
     return made
+
+
+_SEVERAL_GAINS = "rows give an item another gain than an earlier row does: the highest counts"
 
 
 _NOTHING_RELEVANT = "Cases have no relevant item: no measure counts them"

@@ -213,11 +213,12 @@ class Table:
         return np.array(values)
 
     def _is_dated(self, name: str) -> bool:
-        """Return whether the times of a column are dates, and no numbers."""
-        column, first = self.data[name], ""
-        if is_text(column.type):
-            first = next((text for chunk in column.chunks for text in chunk[:100].to_pylist() if text), "")
-        return pa.types.is_temporal(column.type) or re.match(r"\s*\d{4}-\d\d", first) is not None
+        """Return whether the times of a column are dates, and no numbers: by most of its first texts."""
+        column = self.data[name]
+        if not is_text(column.type):
+            return pa.types.is_temporal(column.type)
+        first = [text for text in column.slice(0, 1000).to_pylist() if text]
+        return 2 * sum(_DATE.match(text) is not None for text in first) > len(first)
 
     def seconds(self, name: str) -> NDArray[np.float64]:
         """Return a column of times as seconds since the epoch (UTC), NaN where it is empty.
@@ -251,6 +252,7 @@ class Table:
         return seconds
 
 
+_DATE = re.compile(r"\s*\d{4}-\d\d")
 _A_DATE = 1e8
 """Seconds since the epoch from which a number is taken for a date (1973), and so the least of a larger unit."""
 

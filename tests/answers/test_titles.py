@@ -115,7 +115,17 @@ def test_a_near_text_beside_the_exact_title_is_a_duplicate_and_no_other_film() -
 def test_equal_titles_are_taken_in_the_order_shown() -> None:
     emma = Question(items("Emma (1996)", "Alien (1979)", "Emma (1996)"))
     assert places(titles("Emma (1996)\nAlien\nEmma (1996)", emma)) == [1, 2, 3]
-    assert titles("Emma\nEmma\nEmma", emma).repairs == {"duplicate": 1, "missing": 1}
+    assert titles("Emma (1996)\nAlien\nEmma (1996)", emma).repairs == {
+        "shared_title": 2
+    }  # which is which, nothing says
+    assert titles("Emma\nEmma\nEmma", emma).repairs == {"shared_title": 2, "duplicate": 1, "missing": 1}
+
+
+@pytest.mark.parametrize("text", ["Tom &amp; Jerry Mug\nH&amp;M Scarf\nCup", "Tom & Jerry Mug\nH&M Scarf\nCup"])
+def test_titles_with_entities_are_read_as_they_stand_or_without(text: str) -> None:
+    shop = Question(items("Cup", "H&amp;M Scarf", "Tom &amp; Jerry Mug"))
+    answer = titles(text, shop)
+    assert (places(answer), answer.outcome) == ([3, 2, 1], Outcome.OK)
 
 
 def test_remakes_without_a_year_are_ambiguous() -> None:

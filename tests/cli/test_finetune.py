@@ -49,7 +49,7 @@ def test_a_training_is_stopped_continued_and_asked(tiny_model: Model, circle: Pa
     assert "the same call continues after" in stderr and "the same command continues" in stderr
     ran = run(tmp_path, *words)
     assert ran.returncode == 0 and "continuing after" in ran.stderr and first != "0", ran.stderr
-    assert "llmrank eval --ranker next_title --adapter adapter --fuse" in ran.stdout
+    assert "--ranker next_title --adapter adapter --fuse" in ran.stdout
     asked = ("eval", "--data", str(circle), "--ranker", "next_title", "--adapter", "adapter", *model, *STAGE)
     ran = run(tmp_path, *asked, "--users", "0", "--store", "store.sqlite", "--out", "run")
     assert ran.returncode == 0, ran.stderr

@@ -566,3 +566,23 @@ def test_periods_of_pandas_are_refused_and_not_read_as_numbers(tmp_path: Path) -
     for histories in (past, tmp_path / "past.parquet", storage):
         with pytest.raises(InputError, match=r"field 'timestamp': a column of the type \w+\.period cannot"):
             lr.convert(proposed, histories=histories, progress=False)
+
+
+def test_of_several_gains_of_an_item_the_highest_counts_and_is_told() -> None:
+    bought = pa.table({"user_id": ["u", "u", "u", "u"], "item_id": ["a", "a", "b", "b"], "gain": [5, 1, 2, 2]})
+    proposed = pa.table({"user_id": ["u", "u"], "item_id": ["a", "b"], "title": ["A", "B"], "score": [2, 1]})
+    made, notes = read_external(proposed, "table", relevant=bought)
+    assert dict(made.to_pylist()[0]["relevant"]) == {"a": 5.0, "b": 2.0}
+    assert "1 rows give an item another gain than an earlier row does: the highest counts" in notes
+
+
+@pytest.mark.parametrize("first", ["yesterday", "31/05/2024 10:00"])
+def test_one_time_that_is_none_costs_its_row_and_no_other(first: str, tmp_path: Path) -> None:
+    (tmp_path / "past.csv").write_text(f"user,item,timestamp\nu,b,{first}\nu,c,2024-05-01\nu,d,2024-05-02T10:00Z\n")
+    (tmp_path / "items.csv").write_text("item,title\na,A\nb,B\nc,C\nd,D\n")
+    (tmp_path / "proposed.csv").write_text("user,item,score\nu,a,1\n")
+    files = {"items": tmp_path / "items.csv", "histories": tmp_path / "past.csv"}
+    with pytest.raises(InputError, match=f"line 2, field 'timestamp': '{first}' is no time"):
+        lr.convert(tmp_path / "proposed.csv", **files, progress=False)
+    made = lr.convert(tmp_path / "proposed.csv", **files, skip_bad_rows=True, progress=False)
+    assert [event["item_id"] for event in made.to_pylist()[0]["history"]] == ["c", "d"]

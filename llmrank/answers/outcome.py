@@ -19,6 +19,17 @@ _REFUSAL = re.compile(
 )
 
 
+_REFUSAL_ELSEWHERE = re.compile(
+    r"申し訳(?:ありません|ございません)|(?:抱歉|对不起|對不起|遗憾|遺憾)[^。\n]{0,40}(?:无法|無法|不能|不了)"
+    r"|죄송[^.\n]{0,60}(?:없습니다|못합니다|어렵습니다)"
+    r"|\b(?:tut mir leid|leider)\b[^.\n]{0,80}\b(?:nicht|keine)\b|\b(?:désolée?|malheureusement)\b[^.\n]{0,80}\bpas\b"
+    r"|\b(?:lo siento|lamentablemente)\b[^.\n]{0,80}\bno\b|\bmi dispiace\b[^.\n]{0,80}\bnon\b"
+    r"|\b(?:desculpe|lamento|infelizmente)\b[^.\n]{0,80}\bnão\b|(?:извините|к сожалению)[^.\n]{0,80}\bне ",
+    re.IGNORECASE,
+)
+"""A refusal in other languages: why nothing is read, where nothing is."""
+
+
 def is_refusal(response: Response, text: str) -> bool:
     """Return whether the endpoint or the opening of the text (its first 400 characters) declines to answer."""
     return response.finish_reason in ("refusal", "content_filter") or _REFUSAL.search(text[:400]) is not None
@@ -173,7 +184,7 @@ def unparsed(response: Response, text: str | None, reason: str, repairs: Mapping
     """
     if text is None:
         reason = "truncated"
-    elif is_refusal(response, text):
+    elif is_refusal(response, text) or _REFUSAL_ELSEWHERE.search(text[:400]):
         reason = "refusal"
     elif not text.strip():
         reason = _WITHOUT_TEXT.get(response.finish_reason, "empty")

@@ -478,3 +478,24 @@ def test_a_map_whose_values_name_two_items_raises_nothing() -> None:
     question = Question(items("Solaris (1972)", "Solaris (2002)", "Alien (1979)"))
     text = '{"Solaris": "slow", "Alien": "crime", "Solaris (2002)": "short"}'
     assert read("titles", text, question).outcome is not Outcome.ERROR
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "抱歉，我无法根据这些信息进行排序。",
+        "죄송하지만 이 정보만으로는 순위를 매길 수 없습니다.",
+        "Es tut mir leid, aber dazu kann ich nichts sagen: ich kenne den Nutzer nicht.",
+        "Désolé, je ne peux pas établir de classement.",
+        "Lo siento, no puedo ordenar estas películas.",
+        "Mi dispiace, ma non posso aiutarti.",
+        "Infelizmente não consigo ordenar os filmes.",
+        "К сожалению, я не могу составить рейтинг.",
+    ],
+)
+def test_a_refusal_in_another_language_is_called_one(text: str) -> None:
+    assert titles(text).reason == "refusal"
+
+
+def test_a_ranking_behind_an_apology_in_another_language_is_read() -> None:
+    assert titles("Lo siento, no conozco sus gustos. Mi lista:\n1. Heat\n2. Alien").ranked

@@ -150,7 +150,7 @@ def check_command(context: click.Context, names: tuple[str, ...], everything: bo
 
 @prompts.command(name="render", cls=GroupedCommand)
 @click.argument("name", required=False)
-@click.option("--user", "user_id", help="Whose prompt.  [default: the first user's]")
+@click.option("--user", "user_id", help="Whose prompt, or a case_id.  [default: the first user's]")
 @click.option("--profile", help="A profile to show in the place of the stored or future answer to the profile prompt.")
 @settings_options(PromptSettings, "prompt and method", without=["prompt"])
 @settings_options(CaseSettings, "data")

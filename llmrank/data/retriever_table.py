@@ -348,7 +348,9 @@ def _proposed(
         _refuse(table, users, item, faults)
     good = good[kept]
     if not len(good):
-        raise InputError("the table has no rows", path=table.path, hint="write at least one")
+        why = max((what for what in left_out if left_out[what]), key=left_out.__getitem__, default="")
+        problem = f"no row is left: {left_out[why]:,} {why}" if why else "the table has no rows"
+        raise InputError(problem, path=table.path, hint="correct them" if why else "write at least one")
     fields = {"item_id": item, "title": title} | ({} if score is None else {"score": pa.array(score)})
     fields |= _renamed(attributes, CANDIDATE_FIELDS)
     return _Proposed(encoded.dictionary, owner, item, fields, good[np.argsort(owner[good], kind="stable")])

@@ -112,14 +112,17 @@ class Rendering:
         return stored or Response(f"(the answer to {asks}, which is not in the store)")
 
     def of_user(self, user_id: str | None) -> Rendered:
-        """Return the first messages about the user (None: the first one), and what they share with those sent next.
+        """Return the first messages about a Case or a user (None: the first one), and what they share with those sent
+        next. The id of a Case comes before that of a user.
 
-        Raises InputError for a user of whom there is no Case.
+        Raises InputError where there is no such Case.
         """
         cases = self.cases.cases
-        position = next((at for at, case in enumerate(cases) if user_id in (None, case.user_id)), None)
-        if position is None:
+        named = [at for at, case in enumerate(cases) if user_id == case.case_id]
+        of_user = [at for at, case in enumerate(cases) if user_id in (None, case.user_id)]
+        if not (found := named or of_user):
             raise InputError(f"no case of user {user_id!r}", field="--user", hint="name one of the data's users")
+        position = found[0]
         case, following = cases[position], cases[(position + 1) % len(cases)]
         requests, whose = self.requests(case), "the same user's next call"
         if len(requests) == 1 and len(cases) > 1:

@@ -228,6 +228,16 @@ def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):
         run("render", "palr", "--user", "x", "--data", "cases.jsonl")
 
 
+def test_render_takes_the_id_of_a_case(folder: Path):
+    rows = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
+    rows = [row | {"user_id": "7", "case_id": f"7-{number}"} for number, row in enumerate(rows)]
+    (folder / "requests.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    shown = [
+        run("render", "rankgpt", "--user", user, "--data", "requests.jsonl").stdout for user in ("7-0", "7-1", "7")
+    ]
+    assert shown[0] == shown[2] != shown[1]
+
+
 def test_diff_shows_what_an_edit_changes(folder: Path):
     for shipped in ("palr", "palr-terse"):
         assert "unchanged" in run("diff", shipped, "--data", "cases.jsonl").stderr

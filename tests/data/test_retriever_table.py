@@ -586,3 +586,11 @@ def test_one_time_that_is_none_costs_its_row_and_no_other(first: str, tmp_path: 
         lr.convert(tmp_path / "proposed.csv", **files, progress=False)
     made = lr.convert(tmp_path / "proposed.csv", **files, skip_bad_rows=True, progress=False)
     assert [event["item_id"] for event in made.to_pylist()[0]["history"]] == ["c", "d"]
+
+
+def test_a_table_of_which_no_row_is_good_says_why() -> None:
+    """Ids that were read as numbers lost their zeros."""
+    proposed = pa.table({"user_id": ["u", "u"], "item_id": ["001", "002"], "score": [2, 1]})
+    items = pa.table({"item_id": [1, 2], "title": ["A", "B"]})
+    with pytest.raises(InputError, match="no row is left: 2 rows left out: the item is not in the items table"):
+        lr.convert(proposed, items=items, skip_bad_rows=True, progress=False)

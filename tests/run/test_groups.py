@@ -134,6 +134,12 @@ def test_hostile_values_are_shown_on_one_line(tmp_path: Path) -> None:
     assert "\x1b" not in str(run.groups(by="a\x1b[2J"))
 
 
+def test_an_empty_value_is_none(tmp_path: Path) -> None:
+    cases = [replace(user(number), columns={"segment": ("new", "", " ")[number % 3]}) for number in range(30)]
+    run = make_run(tmp_path / "run", cases, [shuffled(one, 1) for one in cases])
+    assert [(one.name, one.cases) for one in run.groups(by="segment")] == [("new", 10), ("not given", 20)]
+
+
 def test_cases_without_a_known_truth_are_in_no_group(tmp_path: Path) -> None:
     cases = [replace(with_columns(number), relevant=()) for number in range(4)]
     rankings = [shuffled(one, 1) for one in cases]

@@ -109,7 +109,9 @@ def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int]) -> 
         return _thirds(lengths, lengths >= 0, "{:,}", " events")
     if way == RELEVANT:
         return _by_popularity(cases, popularity)
-    return _by_place(cases) if way == PLACE else _by_column([case.columns.get(way, "").strip() or None for case in cases])
+    if way == PLACE:
+        return _by_place(cases)
+    return _by_column([case.columns.get(way, "").strip() or None for case in cases])
 
 
 def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:

@@ -189,7 +189,7 @@ class RowReader:
             if (misspelt := misspelt_field(fields)) is not None:
                 raise _RowError(f"there is no such field; did you mean {misspelt[1]!r}?", misspelt[0], "rename it")
             if self._answered and "response" not in fields:
-                hint = "give the answer's text, or null where the system gave none"
+                hint = "give the answer's text, or null; of a ranking its ids, a line each (--ids item_id)"
                 raise _RowError("the row has no response", "response", hint)
             rating = None if self._truth == "ignored" else fields.get("rating")
             if rating is not None and not _is_number(rating):

@@ -27,7 +27,7 @@ _REFUSAL_ELSEWHERE = re.compile(
     r"|\b(?:desculpe|lamento|infelizmente)\b[^.\n]{0,80}\bnão\b|(?:извините|к сожалению)[^.\n]{0,80}\bне ",
     re.IGNORECASE,
 )
-"""A refusal in other languages: why nothing is read, where nothing is."""
+"""A refusal in other languages. It only names the reason of an answer in which nothing was read."""
 
 
 def is_refusal(response: Response, text: str) -> bool:

@@ -195,16 +195,14 @@ def in_plain_types(data: Arrow) -> Arrow:
 
 
 def extension_of(column: Arrow) -> str | None:
-    """Return the name of the extension type of a column (its field), None where it has none or is text in any case.
+    """Return the name of the extension type of a column, given as its field; None where it has none or holds text.
 
-    What its values mean only its maker knows; pyarrow may know the type or not.
+    Only its maker knows what such values mean; pyarrow may know the type or not.
     """
-    if is_text(getattr(column.type, "storage_type", column.type)):
-        return None
-    if isinstance(column.type, pa.BaseExtensionType):
-        return column.type.extension_name
-    named = (column.metadata or {}).get(b"ARROW:extension:name")
-    return None if named is None else named.decode("utf-8", "replace")
+    kind, named = column.type, (column.metadata or {}).get(b"ARROW:extension:name")
+    if isinstance(kind, pa.BaseExtensionType):
+        return None if is_text(kind.storage_type) else kind.extension_name
+    return None if named is None or is_text(kind) else named.decode("utf-8", "replace")
 
 
 def _as_texts(values: Sequence[object] | None) -> list[str | None] | None:

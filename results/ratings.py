@@ -5,7 +5,7 @@
 
 Training holds the oldest 90% of all ratings by time, where all have one; else of each user's, in their order. A Case is
 one later rating of a user who has training ratings; `--asked` are drawn by the seed. The language model sees the user's
-ten newest training events. FOLDER keeps adapters and Runs: the same command continues.
+ten newest training events; solved examples are the newest events of other users' histories. FOLDER keeps adapters and Runs: the same command continues.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from llmrank.recall.ratings import ratings_of
 from llmrank.types import Case
 
 HISTORY = 10
-PROMPT = "google-zero-shot"
+PROMPT, FEW_SHOT = "google-zero-shot", "google-few-shot"
 MODELS = ("mf", "mlp", "transformer_mlp")
 VALIDATION = 150
 MEASURES = (RMSE(), MAE(), AUC())
@@ -99,9 +99,11 @@ def predictions(split: Split, cases: Sequence[Case], models: Sequence[str], seed
         yield name, predicted
 
 
-def asked_of_the_model(folder: Path, cases: Sequence[Case], name: str, adapter: Path | None) -> Values:
+def asked_of_the_model(
+    folder: Path, cases: Sequence[Case], name: str, adapter: Path | None = None, prompt: str = PROMPT
+) -> Values:
     run = lr.evaluate(
-        cases, prompt=PROMPT, answer="expected_rating", max_tokens=1, adapter=adapter, out=folder / f"run-{name}"
+        cases, prompt=prompt, answer="expected_rating", max_tokens=1, adapter=adapter, out=folder / f"run-{name}"
     )
     predicted = dict(zip(*run.to_arrow().select(["case_id", "predicted"]).to_pydict().values(), strict=True))
     return np.array([np.nan if (one := predicted[case.case_id]) is None else one for case in cases])
@@ -150,24 +152,30 @@ def main() -> None:
         print(row(name, judged, best, users), flush=True)
     if given.without_language:
         return
-    zero = asked_of_the_model(given.folder, cases, "zero-shot", None)
-    print(row("language model, zero-shot", replace(truth, predicted=zero), best, users), flush=True)
-    solved, adapter = given.folder / "solved.parquet", given.folder / f"adapter-{given.learned}-{given.epochs:g}"
+
+    def show(name: str, predicted: Values) -> None:
+        print(row(f"language model, {name}", replace(truth, predicted=predicted), best, users), flush=True)
+
+    show("zero-shot", asked_of_the_model(given.folder, cases, "zero-shot"))
+    show("three solved examples", asked_of_the_model(given.folder, cases, "few-shot", prompt=FEW_SHOT))
+    solved = given.folder / "solved.parquet"
     write_cases(solved, solved_cases(split, given.seed), overwrite=True)
     training = PromptTraining(
         users=given.learned, epochs=given.epochs, seed=given.seed, patience=4, validations=4, tuned_layers=10
     )
-    finetune(
-        solved,
-        adapter,
-        prompt=PROMPT,
-        answer="expected_rating",
-        validation_users=VALIDATION,
-        settings=training,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
-    )
-    tuned = asked_of_the_model(given.folder, cases, f"tuned-{given.learned}", adapter)
-    print(row(f"language model, tuned on {given.learned} ratings", replace(truth, predicted=tuned), best, users))
+    for kind in ("classes", "regression"):
+        adapter = given.folder / f"adapter-{given.learned}-{given.epochs:g}-{kind}"
+        finetune(
+            solved,
+            adapter,
+            prompt=PROMPT,
+            answer="expected_rating",
+            validation_users=VALIDATION,
+            settings=replace(training, regression=kind == "regression"),
+            say=lambda line: print(line, file=sys.stderr, flush=True),
+        )
+        tuned = asked_of_the_model(given.folder, cases, f"tuned-{given.learned}-{kind}", adapter)
+        show(f"tuned on {given.learned} ratings, {kind}", tuned)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Training of a model that answers a prompt: LoRA, and the label of the right answer as the target.
 
 The prompts are those of an evaluation, token for token. What is learned is the log-probability that the method reads:
-that of a candidate's letter (LlamaRec, 2311.02089 §3.3), of yes or no (TALLRec, 2305.00447 §3.2), of a rating.
+that of a candidate's letter (LlamaRec, 2311.02089 §3.3), of yes or no (TALLRec, 2305.00447 §3.2), of a rating. Ratings
+are learned as classes or by regression (Kang et al. 2023, 2305.06474), both through their labels, so that no other head
+is needed where the model is asked.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -37,6 +40,8 @@ from llmrank.rankers.order import Order
 from llmrank.types import Request, Response
 
 LEAST_EXAMPLES = 16
+Loss = Callable[[Tensor, "Sequence[Example]"], Tensor]
+"""The mean loss of examples, from float32[examples, vocabulary], what the model says after each prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,15 @@ class AskedCases:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The tokens of a prompt, and the token that is its right answer."""
+    """The tokens of a prompt, and its right answer."""
 
     tokens: tuple[int, ...]
-    right: int
+    labels: tuple[int, ...]
+    """The tokens of the labels that are read."""
+    right: float
+    """The place of the right label, counted from 0; in a regression the rating."""
+    ratings: tuple[float, ...] = ()
+    """In a regression: what the labels stand for."""
 
 
 def train_prompt(
@@ -75,18 +85,23 @@ def train_prompt(
 
     Where the method shows candidates shuffled, each pass over the data shows them in another shuffle. NDCG@10 on the
     validation Cases, whose relevant items or ratings are in none of `learned`, decides which weights are kept; for
-    ratings it is the mean log-probability of the right one. `backend` tells the model's tokens; its engine is not
-    started.
+    ratings it is the mean log-probability of the right one, in a regression the RMSE. `backend` tells the model's
+    tokens; its engine is not started.
 
     A training that was stopped continues from its last checkpoint when it is called again with the same arguments; a
     finished one returns its card. Lines about progress, with the time that is left, go to `say`.
 
     Raises:
-        InputError: a prompt whose answers are read as text; too few examples or validation Cases; a prompt that does
-            not fit the model; `out` holds another training; the loss is no number any more; the disk is full.
+        InputError: a prompt whose answers are read as text, or for a regression otherwise than as expected ratings;
+            too few examples or validation Cases; a prompt that does not fit the model; `out` holds another training;
+            the loss is no number any more; the disk is full.
         FatalBackendError: a label is several tokens of this model.
         KeyboardInterrupt: interrupted; `say` was told from where the same call continues.
     """
+    assert validation.method.prompt is not None
+    if settings.regression and (answer := validation.method.prompt.answer.name) != "expected_rating":
+        hint = "use a rating prompt with --answer expected_rating, or leave the regression out"
+        raise InputError(f"no rating is expected of answers read as {answer!r}", field="regression", hint=hint)
     identity = _identity(model, learned, validation, settings)
     if validation.cases.task == "ranking":
         check_validation(validation.cases)
@@ -128,9 +143,7 @@ class PromptObjective:
     ) -> None:
         self._backend, self._learned, self._validation = backend, learned, validation
         self._settings, self._base = settings, model.name
-        rating = validation.cases.task == "rating"
-        self.measure = "log-likelihood" if rating else str(MEASURE)
-        self.validate: Callable[[], float] = self._likelihood if rating else self._ndcg
+        self._loss, self.validate, self.measure = self._kind(validation.cases.task == "rating", settings.regression)
         self._first = self._examples(learned, 0)
         """Those of the first pass."""
         self.targets = len(self._first)
@@ -154,6 +167,14 @@ class PromptObjective:
         self._model = with_lora(whole, settings.rank, linear_names(self._decoder), upper)
         self.weights = Weights(self._model)
 
+    def _kind(self, rating: bool, regression: bool) -> tuple[Loss, Callable[[], float], str]:
+        """Return the loss, the validation, of which more is better, and its name."""
+        if not rating:
+            return label_loss, self._ndcg, str(MEASURE)
+        if regression:
+            return regression_loss, lambda: -math.sqrt(self._mean(squared_error)), "negative RMSE"
+        return label_loss, lambda: -self._mean(label_loss), "log-likelihood"
+
     # --- what is asked
 
     def _examples(self, asked: Iterable[AskedCases], epoch: int) -> list[Example]:
@@ -165,14 +186,17 @@ class PromptObjective:
         return found
 
     def _tokens(self, example: SftExample) -> Example:
-        label = right_label(example)
+        labels, right = example.request.labels, right_label(example, self._settings.regression)
         tokens = self._backend.prompt_ids(example.request)
         most = self._backend.context_length
         if most is not None and len(tokens) >= most:
             problem = f"the prompt has {len(tokens)} tokens, and {self._base} holds {most} with the answer"
             hint = "show fewer candidates (-k), or a shorter history (--history)"
             raise InputError(problem, user=example.user_id, field="prompt", hint=hint)
-        return Example(tuple(tokens), self._backend.label_ids([label])[0])
+        known = tuple(self._backend.label_ids(labels))
+        if self._settings.regression:
+            return Example(tuple(tokens), known, float(right), tuple(map(float, labels)))
+        return Example(tuple(tokens), known, labels.index(right))
 
     def batches(self, epoch: int) -> Iterator[list[Example]]:
         """Yield the examples of an epoch in batches of like length."""
@@ -194,9 +218,8 @@ class PromptObjective:
         return self._head(states[torch.arange(len(prompts)), lengths - 1]).float()
 
     def loss(self, batch: Sequence[Example]) -> tuple[Tensor, int]:
-        """Return the cross-entropy of the right labels among all tokens: the labels together are to be likely too."""
-        wanted = torch.tensor([one.right for one in batch], device=self._device)
-        return functional.cross_entropy(self._logits([one.tokens for one in batch]), wanted), len(batch)
+        """Return the mean loss of the examples, and how many they are."""
+        return self._loss(self._logits([one.tokens for one in batch]), batch), len(batch)
 
     @torch.inference_mode()
     def _answer(self, requests: Sequence[Request]) -> list[Response]:
@@ -219,14 +242,15 @@ class PromptObjective:
         return mean_value(rankings, cases)
 
     @torch.inference_mode()
-    def _likelihood(self) -> float:
+    def _mean(self, loss: Loss) -> float:
+        """Return the mean of a loss over the validation examples."""
         self._model.eval()
         examples, total = self._examples([self._validation], 0), 0.0
-        for batch in batches_by_length([len(one.tokens) for one in examples], self._settings.tokens):
-            loss, count = self.loss([examples[index] for index in batch])
-            total += loss.item() * count
+        for places in batches_by_length([len(one.tokens) for one in examples], self._settings.tokens):
+            batch = [examples[place] for place in places]
+            total += loss(self._logits([one.tokens for one in batch]), batch).item() * len(batch)
         self._model.train()
-        return -total / len(examples)
+        return total / len(examples)
 
     def save(self, out: Path, card: Mapping[str, Any]) -> None:
         """Write the adapter and the card."""
@@ -234,8 +258,36 @@ class PromptObjective:
         write_json(out / CARD, card)
 
 
-def right_label(example: SftExample) -> str:
-    """Return the label of an example's right answer; raises InputError where no label is read, or none is right."""
+def label_loss(logits: Tensor, batch: Sequence[Example]) -> Tensor:
+    """Return the cross-entropy of the right labels among all tokens: the labels together are to be likely too."""
+    right = torch.tensor([one.labels[int(one.right)] for one in batch], device=logits.device)
+    return functional.cross_entropy(logits, right)
+
+
+def squared_error(logits: Tensor, batch: Sequence[Example]) -> Tensor:
+    """Return the mean squared distance between the right rating and the expected one (`expected_rating`)."""
+    ratings = torch.tensor([one.ratings for one in batch], device=logits.device)
+    right = torch.tensor([one.right for one in batch], device=logits.device)
+    expected = (functional.softmax(_of_labels(logits, batch), -1) * ratings).sum(-1)
+    return functional.mse_loss(expected, right)
+
+
+def regression_loss(logits: Tensor, batch: Sequence[Example]) -> Tensor:
+    """Return the squared error, and what keeps the labels likely together: an answer that is none would be a repair."""
+    outside = logits.logsumexp(-1) - _of_labels(logits, batch).logsumexp(-1)
+    return squared_error(logits, batch) + outside.mean()
+
+
+def _of_labels(logits: Tensor, batch: Sequence[Example]) -> Tensor:
+    """Return float32[examples, labels]: the logits of the labels."""
+    return logits.gather(1, torch.tensor([one.labels for one in batch], device=logits.device))
+
+
+def right_label(example: SftExample, regression: bool = False) -> str:
+    """Return the label of an example's right answer, in a regression the rating, which need be none of them.
+
+    Raises InputError where no label is read, or none is right.
+    """
     labels, right = example.request.labels, example.completion.removesuffix(".")
     if not labels:
         raise InputError(
@@ -244,8 +296,10 @@ def right_label(example: SftExample) -> str:
             hint="use first-token, llamarec, tallrec, pointwise-yes-no, or another prompt with `label_logprobs`, "
             "`yes_no` or `expected_rating`; for texts write a file for another trainer: `llmrank export-sft`",
         )
+    if regression:
+        return right
     if (found := next((label for label in labels if label.strip() == right), None)) is None:
         problem = f"the right answer {right!r} is none of the labels {', '.join(labels)}"
-        hint = "use data whose ratings are whole numbers"
+        hint = "use data whose ratings are whole numbers, or a regression (--regression)"
         raise InputError(problem, user=example.user_id, field="answer", hint=hint)
     return found

@@ -67,5 +67,7 @@ class PromptTraining(Training):
     """Decoder layers, the uppermost, that get an adapter; 0: all. Fewer train faster."""
     targets: Annotated[int, Ge(1)] = 1
     """Events of each user that are asked for, the newest; the recall stage that proposes for one has not seen it."""
+    regression: bool = False
+    """Of a rating prompt: learn to be near the right rating, and not that its label is likely (Kang et al. 2023)."""
     tokens: Annotated[int, Ge(1)] = 4096
     """Tokens in a batch, padding included."""

@@ -184,22 +184,80 @@ def test_settings_of_the_other_training_are_refused(circle: Path, tmp_path: Path
         finetune(circle, tmp_path, prompt="first-token", settings=TitleTraining())
 
 
-def test_ratings_are_learned_as_classes(tiny_model: Model, split: Split, tmp_path: Path) -> None:
-    """A film's rating is written in its title here: 1 to 5."""
+RATED = """---
+name: rated
+task: rating
+ranker: pointwise
+answer: expected_rating
+history: 0
+---
+{% block user %}
+{{ target.title }}
+{% endblock %}
+"""
+
+
+def rated_films(split: Split, folder: Path, add: float = 0.0) -> tuple[Path, Path]:
+    """Return a dataset and a prompt. A film's rating, 1 to 5, is written in its title; of some it is a little more."""
     events = split.dataset.interactions
     ratings = (events.item % 5 + 1).astype(np.float64)
+    ratings[ratings == 2] += add
     items = tuple(replace(item, title=f"film of {int(item.item_id) % 5 + 1}") for item in split.dataset.items)
-    folder = write_rated(replace(split.dataset, items=items, interactions=replace(events, rating=ratings)), tmp_path)
-    template = tmp_path / "rated.jinja"
-    template.write_text(
-        "---\nname: rated\ntask: rating\nranker: pointwise\nanswer: expected_rating\nhistory: 0\n---\n"
-        "{% block user %}\n{{ target.title }}\n{% endblock %}\n",
-        encoding="utf-8",
-    )
+    template = folder / "rated.jinja"
+    template.write_text(RATED, encoding="utf-8")
+    return write_rated(
+        replace(split.dataset, items=items, interactions=replace(events, rating=ratings)), folder
+    ), template
+
+
+def test_ratings_are_learned_as_classes(tiny_model: Model, split: Split, tmp_path: Path) -> None:
+    folder, template = rated_films(split, tmp_path)
     settings = replace(SETTINGS, epochs=12, validations=2)
     card = finetune(folder, tmp_path / "a", prompt=template, model=str(tiny_model.folder), settings=settings)
     assert card["validation"]["measure"] == "log-likelihood"
     assert card["validation"]["best"] > -np.log(5), "better than not to know"
+
+
+def test_ratings_are_learned_by_regression(tiny_model: Model, split: Split, tmp_path: Path) -> None:
+    """A rating of 2.25 is no label, and is learned all the same."""
+    folder, template = rated_films(split, tmp_path, add=0.25)
+    named: dict[str, Any] = {"prompt": template, "model": str(tiny_model.folder)}
+    settings = replace(SETTINGS, epochs=12, validations=3, patience=3)
+    with pytest.raises(InputError, match=r"2\.25.*none of the labels"):
+        finetune(folder, tmp_path / "a", settings=settings, **named)
+    card = finetune(folder, tmp_path / "b", settings=replace(settings, regression=True), **named)
+    assert card["validation"]["measure"] == "negative RMSE"
+    assert card["settings"]["regression"]
+    assert -card["validation"]["best"] < np.std([1, 2.25, 3, 4, 5]) / 2, "better than their mean"
+
+
+def test_what_a_regression_learns_is_what_is_read() -> None:
+    """The squared error of the expectation over the labels alone; the loss adds the probability beside them."""
+    import torch
+
+    from llmrank.answers.expected_rating import ExpectedRating
+    from llmrank.finetune.prompts import Example, regression_loss, squared_error
+    from llmrank.types import Question, Response
+
+    logits = torch.tensor([[0.3, 2.0, -1.0, 0.5], [1.5, 0.0, 0.2, 3.0]])
+    batch = [Example((), (1, 3), 4.0, (1.0, 5.0)), Example((), (0, 2), 2.5, (1.0, 5.0))]
+    known = torch.log_softmax(logits, -1)
+    errors, beside = [], []
+    for row, one in zip(known, batch, strict=True):
+        labels = {f"{rating:g}": float(row[token]) for rating, token in zip(one.ratings, one.labels, strict=True)}
+        question = Question((), (), scale=(1.0, 5.0))
+        value = ExpectedRating().read(Response("", label_logprobs=labels), question).value
+        assert value is not None
+        errors.append((value - one.right) ** 2)
+        beside.append(-np.log(sum(np.exp(one) for one in labels.values())))
+    assert squared_error(logits, batch).item() == pytest.approx(np.mean(errors), rel=1e-5)
+    assert regression_loss(logits, batch).item() == pytest.approx(np.mean(errors) + np.mean(beside), rel=1e-5)
+
+
+def test_a_regression_needs_ratings(tiny_model: Model, circle: Path, letters: Path, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, regression=True)
+    with pytest.raises(InputError, match="no rating is expected of answers read as 'label_logprobs'"):
+        finetune(circle, tmp_path, prompt=letters, model=str(tiny_model.folder), settings=settings, **DATA)
 
 
 def write_rated(dataset: Dataset, folder: Path) -> Path:

@@ -5,7 +5,8 @@
 
 Training holds the oldest 90% of all ratings by time, where all have one; else of each user's, in their order. A Case is
 one later rating of a user who has training ratings; `--asked` are drawn by the seed. The language model sees the user's
-ten newest training events; solved examples are the newest events of other users' histories. FOLDER keeps adapters and Runs: the same command continues.
+ten newest training events; solved examples are the newest events of other users' histories. FOLDER keeps adapters and
+Runs: the same command continues.
 """
 
 from __future__ import annotations

@@ -116,8 +116,9 @@ class RerankedWriter(Closable):
         """Return the number of rows that are done."""
         return len(self._candidates) if self.finished else self._done.count(1)
 
-    def write(self, row: CandidateRow, ranking: Ranking, usage: Usage, *, failed: bool = False) -> None:
-        """Add to a row `ranking`, `scores` (aligned with it, or null), `outcome`, `repairs` and `usage`.
+    def write(self, row: CandidateRow, ranking: Ranking, usage: Usage | None, *, failed: bool = False) -> None:
+        """Add to a row `ranking`, `scores` (aligned with it, or null), `outcome`, `repairs`, `usage` (null: an answer
+        did not say how many tokens it took).
 
         `failed` says that a call got no answer, so that the row is done again when this is continued; a row whose
         outcome is `error` always is. Raises InputError where the disk refuses it.

@@ -160,10 +160,11 @@ class RerankJob:
                     reasons[f"{result.ranking.outcome}: {result.ranking.reason}"] += 1
                 elif failures:
                     reasons[f"{Outcome.ERROR}: {failures[0]}"] += 1
-                spent = sum((reply.usage for reply in replies if not isinstance(reply, Failure)), Usage())
-                writer.write(under_way.pop(result.case.case_id), result.ranking, spent, failed=lost)
+                spent = [reply.usage for reply in replies if not isinstance(reply, Failure)]
+                known = sum(spent, Usage()) if Usage() not in spent else None
+                writer.write(under_way.pop(result.case.case_id), result.ranking, known, failed=lost)
                 outcomes[result.ranking.outcome] += 1
-                usage += spent
+                usage += sum(spent, Usage())
 
             if not writer.finished and len(writer) < rows:
                 session.rank(wanted(), method, done, reporter, total=rows, before=len(writer))

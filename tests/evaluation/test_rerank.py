@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ import pytest
 import llmrank as lr
 from llmrank.errors import InputError
 from llmrank.progress import Reporter
+from tests.scripted_server import MODEL, ScriptedServer, Step, completion
 
 ROWS: list[dict[str, Any]] = [
     {"user_id": user, "candidates": [{"item_id": "1", "title": "A"}, {"item_id": "2", "title": "B"}]} for user in "ab"
@@ -51,6 +53,19 @@ def test_a_table_is_ranked_like_its_cases() -> None:
 def test_what_are_no_cases_to_rank_is_said(candidates: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         ranked(candidates)
+
+
+@pytest.mark.parametrize(("reports", "usage"), [(True, 10), (False, None)])
+async def test_tokens_that_nobody_reported_are_not_zero(reports: bool, usage: int | None, tmp_path: Path) -> None:
+    body = completion("[2] > [1]") if reports else {**completion("[2] > [1]"), "usage": None}
+    (path := tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    async with ScriptedServer(Step(body=json.dumps(body), headers={"Content-Type": "application/json"})) as server:
+        asked: dict[str, Any] = {"prompt": "rankgpt", "order": "recall", "base_url": server.base_url, "model": MODEL}
+        output = tmp_path / "out.jsonl"
+        await asyncio.to_thread(ranked, path, output, ranker=None, store=tmp_path / "s.sqlite", **asked)
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [row["ranking"] for row in rows] == [["2", "1"]] * 2
+    assert [row["usage"] and row["usage"]["prompt_tokens"] for row in rows] == [usage] * 2
 
 
 @pytest.mark.parametrize(("setting", "option"), [("actors", "--actors"), ("gpus_per_actor", "--gpus-per-actor")])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from rapidfuzz import process
 from rapidfuzz.distance import OSA, Indel
 
+from llmrank.answers.described import Descriptions
 from llmrank.answers.normalise import folded
 from llmrank.answers.recalled import Recalled
 from llmrank.answers.title import (
@@ -70,6 +71,17 @@ _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
 
 
+_CREATED = re.compile(r"(?!(?:The|An?) )(?:[A-Z][\w.]* ){1,2}[A-Z]\w+(?:['’]s|s['’]) (?=\S+ \S)")
+"""The creator of a work (`Sid Meier's Civilization VI`)."""
+_OTHERWISE = re.compile(r"(\S[^,;]{2,60})[,;] or,? \S+ \S.*")
+_VERSION = re.compile(
+    r"(\S.*?)(?: [-–] | ?[(\[])(?:(?:(?:18|19|20)\d\d )?(?:digital(?:ly)? )?remaster(?:ed)?\b.{0,20}"
+    r"|(?:radio|single|album|original) (?:edit|version|mix)|(?:feat|ft)\b.{1,80}|featuring .{1,80})[)\]]?",
+    re.IGNORECASE,
+)
+"""A song with what says which recording it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """The items a text can stand for: one; several whose titles cannot be told apart; none when it is ambiguous."""
@@ -102,13 +114,18 @@ class TitleIndex:
         if positions := self._exact.get(text):
             return Match(positions, "exact")
         if not text or len(text) > self.longest:
-            return None
+            return self._find_described(text)
         if self._item_ids and (by_id := self._find_id(text)) is not None:
             return by_id
         query = parse_title(text)
         ends = _GOES_ON.search(text) is None
         found = self._find_normalised(query, ends) or self._find_trailing_year(text)
-        return found or self._find_in_figures(query, ends)
+        found = found or self._find_in_figures(query, ends)
+        return found if found and len(found.positions) == 1 else self._find_described(text) or found
+
+    def told_apart(self, match: Match, text: str) -> Match:
+        """Return a match with the one of its items whose attributes stand beside its title in a text, if one's do."""
+        return replace(match, positions=self._descriptions.told_apart(match.positions, text))
 
     def nearest(self, text: str) -> Match | None:
         """Return the fuzzy match of a text that `find` does not know, None if no item is near enough."""
@@ -165,6 +182,15 @@ class TitleIndex:
         return [parse_title(_spaced(folded(item.title))) for item in self._items]
 
     @cached_property
+    def _descriptions(self) -> Descriptions:
+        def names(at: int) -> list[str]:
+            plain = [*(name.text for name in self._called[at]), *self._shorter.get(at, ())]
+            year = self._titles[at].year
+            return [*plain, *(f"{name} {year}" for name in plain if year)]
+
+        return Descriptions(self._items, names, self._same_title)
+
+    @cached_property
     def _recalled(self) -> Recalled:
         return Recalled(self._titles, self._names, self._same_title)
 
@@ -194,7 +220,9 @@ class TitleIndex:
     @cached_property
     def _last_parts(self) -> dict[str, tuple[int, ...]]:
         """The last part of each title of three or more, where it has two words, each work behind its creator
-        (`Prince - Purple Rain`), and each first part with a number (`Terminator 2`), where they tell it from others."""
+        (`Prince - Purple Rain`, `Monty Python's Life of Brian`), each first part with a number (`Terminator 2`), what
+        stands before an `or` (`The Hobbit, or There and Back Again`), and a song without its version (`Wonderwall -
+        Remastered`), where they tell it from others."""
         works = [title.parts for title in self._titles if title.is_by]
         first = len({parts[0] for parts in works}) > len({parts[-1] for parts in works})  # Kid A - Radiohead
         last = (
@@ -209,10 +237,25 @@ class TitleIndex:
         ]
         first = ((title.parts[0], at) for at, title in enumerate(self._titles) if title.parts[1:] and not title.is_by)
         told += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
+        raw = [(folded(item.title), at) for at, item in enumerate(self._items)]
+        works = ((without_article(parse_title(_CREATED.sub("", title, 1)).name), at) for title, at in raw)
+        told += [(work, at) for work, at in works if " " in work]
+        for pattern in (_OTHERWISE, _VERSION):
+            before = ((found[1], at) for title, at in raw if (found := pattern.fullmatch(title)))
+            told += [(without_article(parse_title(part).name), at) for part, at in before]
         authors = [title.name.rpartition(" by ") for title in self._titles]
         if 2 * sum(bool(by) for _, by, _ in authors) > len(authors) > 2:  # Emma by Jane Austen
             told += [(without_article(work), at) for at, (work, _, _) in enumerate(authors) if len(work) > _PRONOUN]
         return _positions((part, at) for part, at in told if part not in self._names)
+
+    @cached_property
+    def _shorter(self) -> dict[int, list[str]]:
+        """Those of each item."""
+        found: dict[int, list[str]] = {}
+        for part, positions in self._last_parts.items():
+            for at in positions:
+                found.setdefault(at, []).append(part)
+        return found
 
     @cached_property
     def _unbranded(self) -> dict[str, tuple[int, ...]]:
@@ -257,6 +300,10 @@ class TitleIndex:
         named = self.find(title) if title else None
         contradicted = named is not None and named.positions and at not in named.positions
         return _AMBIGUOUS if contradicted else Match((at,), "item_id")
+
+    def _find_described(self, text: str) -> Match | None:
+        found = self._descriptions.find(text)
+        return Match(found, "normalised") if found else None
 
     def _find_normalised(self, query: Title, ends: bool) -> Match | None:
         """Return the items of a title's name; `ends`: the text does not go on behind its parentheses."""
@@ -338,7 +385,11 @@ class TitleIndex:
             return None
         if (unbranded := self._unbranded.get(query.whole)) and self._same_title(unbranded):
             return Match(unbranded, "fuzzy")
-        name = without_article(query.name)
+        names = dict.fromkeys(map(without_article, (query.whole, query.name)))  # Nail Lacquer (Big Apple Red)
+        return next(filter(None, (self._begun_by(name, query) for name in names)), None)
+
+    def _begun_by(self, name: str, query: Title) -> Match | None:
+        """Return the one product whose title a name shortens; `query` is the text that it is the name of."""
         if before := self._before_comma.get(name):
             return Match(before, "fuzzy") if self._same_title(before) else _AMBIGUOUS
         first = name.split(" ", 1)[0]

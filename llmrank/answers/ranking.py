@@ -252,6 +252,7 @@ def by_title(
 ) -> Answer:
     """Return the Answer that these titles, in this order, give."""
     index = title_index(question.items)
+    found = _told_apart(found, text, index)
     cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
     if any(len(index.named_in(one)) > 1 for one in islice(either, _EITHER)):
@@ -265,6 +266,26 @@ def by_title(
         counted["title_for_identifier"] = len(named)
     entries = _entries(found, [*judged, (None, "truncated")] if cut_off else judged)
     return replace(_answer(named, counted, response, question, text), entries=entries)
+
+
+def _told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
+    """Return the mentions; what could be several items is read with its row, or with its lines where it has its own."""
+    own, lines = sorted({one.line for one in found}), text.split("\n")
+    ends = dict(zip(own, [*own[1:], own[-1] + _LINES_OF_ONE + 1], strict=True)) if own else {}
+    alone = Counter(one.line for one in found)
+
+    def with_its_words(one: Mention) -> Mention:
+        if one.match is None or len(one.match.positions) < 2:
+            return one
+        end = min(ends[one.line], one.line + _LINES_OF_ONE)
+        words = one.row or (" ".join(lines[one.line - 1 : end - 1]) if one.line and alone[one.line] == 1 else "")
+        return one._replace(match=index.told_apart(one.match, words))
+
+    return [with_its_words(one) for one in found]
+
+
+_LINES_OF_ONE = 6
+"""How many lines an entry may have."""
 
 
 def by_identifier(

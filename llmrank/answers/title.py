@@ -35,9 +35,22 @@ _INCHES = re.compile(r"(?<=\d)\"(?=[\s),]|$)")
 _LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 _ACCENTS = re.compile(r"[\u0300-\u036f]")
 _LETTERS = str.maketrans(
-    {"½": " 1/2", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+    {
+        "½": " 1/2",
+        "×": "x",
+        "™": "",
+        "℠": "",
+        "ø": "o",
+        "æ": "ae",
+        "œ": "oe",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ı": "i",
+    }
 )
-_WORDS = {"volume": "vol", "pt": "part", "versus": "vs"}
+_WORDS = {"volume": "vol", "pt": "part", "versus": "vs", "ft": "feat", "featuring": "feat", "gen": "generation"}
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 _ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _TEENS = ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
@@ -201,8 +214,8 @@ def name_of(text: str) -> Name:
 @lru_cache(maxsize=1 << 14)
 def names_of(title: Title) -> tuple[Name, ...]:
     """Return what an item may be called, each name once and without its article: its name, with all its parentheses,
-    its aliases, and its name with the initials of its first part (`LOTR: The Two Towers`), or its creator behind it
-    (`Purple Rain by Prince`)."""
+    its aliases, and its name with initials for its first part (`LOTR: The Two Towers`) or before its number (`GTA V`),
+    or its creator behind it (`Purple Rain by Prince`)."""
     names = [title.name, title.whole]
     if title.is_by:
         one, other = title.parts
@@ -211,6 +224,9 @@ def names_of(title: Title) -> tuple[Name, ...]:
         names += title.aliases
         if len(title.parts) > 1 and len(series := title.parts[0].split()) > 2:
             names.append(" ".join(("".join(word[0] for word in series), *title.parts[1:])))
+        *before, last = title.name.split()
+        if len(before) > 2 and last.isdigit() and all(map(str.isalpha, before)):
+            names.append(f"{''.join(word[0] for word in before)} {last}")
         if len(title.parts) > 2:  # Star Wars: A New Hope
             names.append(" ".join((title.parts[0], title.parts[-1])))
         if _OF_SEASON.search(title.name):  # Fargo S2, Fargo S02

@@ -1,0 +1,120 @@
+"""Titles with what else is known of their items: of two songs with one title, the artist tells which is meant."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmrank.answers import answer_format
+from llmrank.types import Answer, Item, Outcome, Question, Response
+
+SONGS = (
+    Item("a", "Hello", {"artist": "Adele", "album": "25"}),
+    Item("l", "Hello", {"artist": "Lionel Richie", "album": "Can't Slow Down"}),
+    Item("y", "Yellow", {"artist": "Coldplay", "album": "Parachutes"}),
+    Item("n", "Red Kettle", {"brand": "Nike", "price": "19.99"}),
+    Item("b", "Red Kettle", {"brand": "Bosch", "price": "29.99"}),
+    Item("w", "The Wall (1979)", {"artist": "Pink Floyd", "genres": "Rock|Progressive"}),
+)
+
+
+def read(text: str, name: str = "titles", items: tuple[Item, ...] = SONGS) -> Answer:
+    return answer_format(name).read(Response(text), Question(items, ()))
+
+
+@pytest.mark.parametrize(
+    ("text", "ranked"),
+    [
+        ("1. Hello by Lionel Richie\n2. Yellow by Coldplay\n3. Hello by Adele", "lya"),
+        ('1. "Hello" by Lionel Richie\n2. "Yellow" by Coldplay\n3. "Red Kettle" by Bosch', "lyb"),
+        ("1. Hello - Lionel Richie\n2. Red Kettle - Bosch\n3. Hello – Adele\n4. Red Kettle — Nike", "lban"),
+        ("1. Lionel Richie - Hello\n2. Coldplay - Yellow\n3. Adele - Hello", "lya"),
+        ("1. Hello (Lionel Richie)\n2. Yellow (Coldplay)\n3. Hello (Adele)", "lya"),
+        ("1. Red Kettle, Bosch, $29.99\n2. Hello, Adele\n3. The Wall (1979), Pink Floyd, Rock", "baw"),
+        ("1. Bosch Red Kettle\n2. Nike Red Kettle\n3. Yellow", "bny"),
+        ("1. **Hello** by Lionel Richie - a classic\n2. **Yellow** by Coldplay", "ly"),
+        ("1. Hello by Lionel Richie: you like slow songs\n2. Hello by Adele: a strong voice", "la"),
+        ("1. Hello\n   Artist: Lionel Richie\n2. Yellow\n   Artist: Coldplay\n3. Hello\n   Artist: Adele", "lya"),
+        ("| Rank | Title | Artist |\n|---|---|---|\n| 1 | Hello | Lionel Richie |\n| 2 | Hello | Adele |", "la"),
+        ("Hello (Lionel Richie) > Yellow (Coldplay) > Hello (Adele)", "lya"),
+        ("Yellow by Coldplay, Hello by Lionel Richie, The Wall by Pink Floyd", "ylw"),
+        ('I would start with "Hello" by Lionel Richie, then "Yellow" by Coldplay.', "ly"),
+        ('["Hello by Lionel Richie", "Yellow by Coldplay", "Hello by Adele"]', "lya"),
+    ],
+)
+def test_the_attribute_beside_a_title_tells_which_item_is_meant(text: str, ranked: str) -> None:
+    answer = read(text)
+    assert "".join(answer.ranked) == ranked
+    assert not answer.repairs.keys() & {"shared_title", "not_a_candidate"}
+
+
+def test_fields_of_json_tell_titles_apart() -> None:
+    songs = [{"title": "Hello", "artist": "Lionel Richie"}, {"title": "Yellow", "artist": "Coldplay"}]
+    answer = read(json.dumps({"ranking": [*songs, {"title": "Hello", "artist": "Adele"}]}), "json")
+    assert answer.ranked == ("l", "y", "a")
+    assert "shared_title" not in answer.repairs
+
+
+def test_a_choice_by_title_and_artist() -> None:
+    assert read("Hello by Adele", "choice").ranked == ("a",)
+    assert read('The best is "Hello" by Lionel Richie.', "choice").ranked == ("l",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1. Hello\n2. Yellow",
+        "1. Hello – soulful, unlike Adele\n2. Yellow",
+        "1. Hello (a cover of Adele)\n2. Yellow",
+    ],
+)
+def test_what_tells_no_titles_apart_is_counted(text: str) -> None:
+    """The artist stands in a remark, or nowhere: which song is meant, nothing says."""
+    answer = read(text)
+    assert answer.ranked[1] == "y"
+    assert answer.outcome is Outcome.REPAIRED
+    assert answer.repairs["shared_title"] == 1
+
+
+def test_another_artist_makes_another_song() -> None:
+    answer = read("1. Hello by Beyoncé\n2. Yellow by Coldplay")
+    assert answer.ranked == ("y",)
+    assert answer.repairs["not_a_candidate"] == 1
+
+
+def test_a_year_that_differs_is_not_accounted_for() -> None:
+    items = (Item("1", "Heat (1995)", {"genres": "Crime"}), Item("2", "Fargo (1996)", {"genres": "Crime"}))
+    assert read("1. Fargo, Crime\n2. Heat (1986), Crime", items=items).ranked == ("2",)
+    assert read("1. Fargo (1996), Crime\n2. Heat (1995), Crime", items=items).ranked == ("2", "1")
+
+
+WORDS = st.lists(st.sampled_from(["amber", "birch", "coral", "delta", "ember", "fjord"]), min_size=1, max_size=2)
+FORMS = ("{title} by {artist}", "{title} - {artist}", "{artist} - {title}", "{title} ({artist})", "{title}, {artist}")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["One Moon", "Two Moons", "Sun"]), WORDS), min_size=2, max_size=6),
+    st.sampled_from(FORMS),
+    st.randoms(use_true_random=False),
+)
+def test_every_song_is_read_as_itself_or_not_at_all(
+    songs: list[tuple[str, list[str]]], form: str, draw: Random
+) -> None:
+    """However many share a title: an item is named only by a line with its own title and its own artist."""
+    items = tuple(
+        Item(str(at), title, {"artist": " ".join(artist).title()}) for at, (title, artist) in enumerate(songs)
+    )
+    order = [*range(len(items))]
+    draw.shuffle(order)
+    lines = [form.format(title=items[at].title, artist=items[at].attributes["artist"]) for at in order]
+    answer = read("\n".join(f"{at}. {line}" for at, line in enumerate(lines, 1)), items=items)
+    kinds = [(items[at].title, items[at].attributes["artist"]) for at in order]
+    read_kinds = [(items[int(one)].title, items[int(one)].attributes["artist"]) for one in answer.ranked]
+    if len({*kinds}) == len(kinds):
+        assert read_kinds == kinds
+    else:
+        assert answer.outcome is not Outcome.OK or sorted(read_kinds) == sorted(kinds)

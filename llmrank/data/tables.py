@@ -76,6 +76,7 @@ EARLIEST = 3e8
 """Seconds since the epoch: numbers below it (1979) are no times."""
 _HINTS = {"gain": "write a number, or true and false", "time": TIME_HINT}
 """What to do about a value that is none; of others, correct it."""
+_HAVE_A_DATE = (pa.types.is_timestamp, pa.types.is_date)
 _MOMENTS = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
 MANY_VALUED = {"genre", "genres", "category", "categories", "tags"}
 
@@ -229,6 +230,9 @@ class Table:
         Raises InputError: something in it is no time.
         """
         column = self.data[name]
+        if pa.types.is_temporal(column.type) and not any(is_one(column.type) for is_one in _HAVE_A_DATE):
+            problem = f"a column of the type {column.type} has no dates"
+            raise InputError(problem, path=self.path, field=name, hint=TIME_HINT)
         if self._is_dated(name):
             for kind in _MOMENTS:
                 with suppress(pa.ArrowInvalid):

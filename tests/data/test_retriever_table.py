@@ -568,6 +568,18 @@ def test_periods_of_pandas_are_refused_and_not_read_as_numbers(tmp_path: Path) -
             lr.convert(proposed, histories=histories, progress=False)
 
 
+@pytest.mark.parametrize("kind", [pa.duration("us"), pa.duration("ns"), pa.time32("s"), pa.time64("us")])
+def test_spans_and_times_of_day_are_no_times(kind: pa.DataType, tmp_path: Path) -> None:
+    proposed = pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "title": ["A"]})
+    past = pa.table(proposed).append_column(
+        "timestamp", pa.array([7], pa.int64() if kind.bit_width == 64 else pa.int32()).cast(kind)
+    )
+    pq.write_table(past, tmp_path / "past.parquet")
+    for histories in (past, tmp_path / "past.parquet"):
+        with pytest.raises(InputError, match=r"field 'timestamp': a column of the type .* has no dates"):
+            lr.convert(proposed, histories=histories, progress=False)
+
+
 def test_of_several_gains_of_an_item_the_highest_counts_and_is_told() -> None:
     bought = pa.table({"user_id": ["u", "u", "u", "u"], "item_id": ["a", "a", "b", "b"], "gain": [5, 1, 2, 2]})
     proposed = pa.table({"user_id": ["u", "u"], "item_id": ["a", "b"], "title": ["A", "B"], "score": [2, 1]})

@@ -147,7 +147,8 @@ def read_external(
     else:
         table = (read_trec_run if format == "trec" else read_lists)(_file(proposed, format))
     if "relevant" in tables:
-        wanted = _readable(tables["relevant"], ("user", "case", "item", "gain"), skip_bad_rows, left_out)
+        wanted = long_table(tables["relevant"], Counter(), bare=False)
+        wanted = _readable(wanted, ("user", "case", "item", "gain"), skip_bad_rows, left_out)
         gains = read_gains(wanted, owners["relevant"], left_out)
     elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"

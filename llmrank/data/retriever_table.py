@@ -197,10 +197,11 @@ def _times(
     return times
 
 
-def long_table(table: Table, left_out: Counter[str]) -> Table:
+def long_table(table: Table, left_out: Counter[str], *, bare: bool = True) -> Table:
     """Return a wide table as a long one: lists, or texts that hold lists, become a row for each entry.
 
-    A user whose list is empty has no row; `left_out` counts them.
+    A user whose list is empty has no row; `left_out` counts them. Without `bare` a text is a list only in brackets: the
+    one item of a user may be called `Toy Story 2`.
 
     Raises InputError for a candidate file, which needs no conversion, and for lists of unequal lengths.
     """
@@ -220,7 +221,7 @@ def long_table(table: Table, left_out: Counter[str]) -> Table:
     if len(pc.unique(owners)) == len(data):  # a row per user or Case: lists may be texts, as CSV has them
         loose = {item, *(table.find(role) for role in ("score", "rank", "relevant"))}
         for place, name in enumerate(data.column_names):
-            if name not in (user, case) and _holds_lists(data[name], strict=name not in loose):
+            if name not in (user, case) and _holds_lists(data[name], strict=not bare or name not in loose):
                 parsed = pa.array([_parsed_list(text) for text in data[name].to_pylist()], pa.list_(pa.string()))
                 data = data.set_column(place, name, parsed)
     data = data.combine_chunks()

@@ -528,6 +528,21 @@ def test_histories_may_be_lists_too(tmp_path: Path) -> None:
     assert [event.item.item_id for event in next(CandidateFile(made).cases()).history] == ["s3", "s4"]
 
 
+def test_what_is_relevant_may_be_lists_too(tmp_path: Path) -> None:
+    table, _, _ = one_list_a_user(tmp_path, 20, 20)
+    lists = pd.DataFrame({"user_id": ["1", "9"], "item_id": [["s1", "s0"], ["s0"]], "gain": [[2, 1], [1]]})
+    lists.to_csv(tmp_path / "lists.csv", index=False)  # as Python prints them: "['s1', 's0']"
+    for relevant in (lists, tmp_path / "lists.csv"):
+        made, _ = read_external(table, "table", items=write_catalogue(tmp_path), relevant=relevant)
+        assert dict(made.to_pylist()[0]["relevant"]) == {"s1": 2.0, "s0": 1.0}
+
+
+def test_the_one_relevant_item_of_each_user_may_have_blanks_in_its_id() -> None:
+    proposed = pa.table({"user_id": ["u", "u"], "item_id": ["Toy Story 2", "Toy"], "title": ["Toy Story 2", "Toy"]})
+    made, _ = read_external(proposed, "table", relevant=pa.table({"user_id": ["u"], "item_id": ["Toy Story 2"]}))
+    assert made["relevant"].to_pylist() == [["Toy Story 2"]]
+
+
 def test_uuids_and_categories_of_polars_are_texts(tmp_path: Path) -> None:
     users, items = [uuid4() for _ in range(2)], [uuid4() for _ in range(3)]
     as_uuid = pa.array([one.bytes for one in [*users, users[0]]], pa.uuid())

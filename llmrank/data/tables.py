@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv as pv
 import pyarrow.json as pj
 import pyarrow.parquet as pq
@@ -44,6 +45,7 @@ from llmrank.data.rows import (
 from llmrank.errors import InputError, nearest
 from llmrank.files import require_file
 
+pc: Any = pyarrow.compute
 ITEM_STEMS = ("items", "item", "movies", "books", "products", "articles", "catalogue", "catalog")
 EVENT_STEMS = ("interactions", "ratings", "events", "reviews", "clicks")
 EXTENSIONS = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")
@@ -181,8 +183,19 @@ class Table:
             raise InputError(problem, path=self.path, field=name, hint="write it as text") from error
 
     def ids(self, name: str) -> Arrow:
-        """Return a column of ids as strings (see `whole_ids`)."""
-        return whole_ids(self.texts(name))
+        """Return a column of ids as strings (see `whole_ids`).
+
+        Raises InputError: some are numbers that a spreadsheet has shortened, each of which may be many.
+        """
+        column = self.texts(name)
+        for short in pc.unique(column.filter(pc.match_substring_regex(column, _SHORTENED.pattern))).to_pylist():
+            found = _SHORTENED.search(short)
+            if found is not None and int(found[2]) > len(found[1]):
+                line = int(self.lines[pc.index(column, short).as_py()])
+                problem = f"{short!r} has lost the last digits of a number"
+                hint = "write ids as text (in Excel, format the column as Text before the ids are in it)"
+                raise InputError(problem, path=self.path, line=line, field=name, hint=hint)
+        return whole_ids(column)
 
     def gains(self, name: str) -> NDArray[np.float64]:
         """Return a column of gains as numbers; true and false, also as text, are 1 and 0."""
@@ -256,6 +269,8 @@ class Table:
         return seconds
 
 
+_SHORTENED = re.compile(r"^\s*-?\d[.,](\d+)[eE]\+?(\d{1,3})\s*$")
+"""`1.23457E+11`: a number as spreadsheets show and save it."""
 _DATE = re.compile(r"\s*\d{4}-\d\d")
 _A_DATE = 1e8
 """Seconds since the epoch from which a number is taken for a date (1973), and so the least of a larger unit."""

@@ -302,6 +302,18 @@ def test_ids_that_are_no_text_are_refused(column: list[object], message: str, tm
         load_dataset(str(tmp_path))
 
 
+@pytest.mark.parametrize("id_", ["1.23457E+11", "1,23457E+11", "1.2e+05"])
+def test_ids_that_a_spreadsheet_has_shortened_are_refused(id_: str, tmp_path: Path) -> None:
+    write(tmp_path, items__csv="item_id;title\n1;A\n2;B\n", events__csv=f"user;item\nu;1\n{id_};1\n{id_};2\n")
+    with pytest.raises(InputError, match=r"events\.csv, line 3, field 'user': '.*' has lost the last digits"):
+        load_dataset(str(tmp_path))
+
+
+def test_ids_that_only_look_like_numbers_are_texts(tmp_path: Path) -> None:
+    write(tmp_path, items__csv="item_id,title\n1e+05,A\n1.5E+1,B\nv1.2e+05,C\n", events__csv="user,item\nu,1e+05\n")
+    assert sorted(item.item_id for item in load_dataset(str(tmp_path)).items) == ["1.5E+1", "1e+05", "v1.2e+05"]
+
+
 @pytest.mark.parametrize("name", ["events.csv.gz", "events.jsonl.gz", "reviews_Beauty.json.gz"])
 def test_a_damaged_gzip_file_is_named(name: str, tmp_path: Path) -> None:
     if name.startswith("reviews"):

@@ -20,7 +20,12 @@ LIMIT = 400_000
 SHORT = 20_000
 """Characters that are read of an answer that is one choice, rating or verdict."""
 
-_TAG = re.compile(rf"[<\[◁](/?){REASONING_TAGS}[>\]▷]", re.IGNORECASE)
+_TAG = re.compile(
+    rf"[<\[◁](?P<end>/)?{REASONING_TAGS}[>\]▷]|<\|START_THINKING\|>|<\|channel>thought\b"
+    r"|(?P<end_sign><\|(?:END_THINKING|START_(?:RESPONSE|TEXT))\|>|<channel\|>)",
+    re.IGNORECASE,
+)
+"""Where reasoning begins and ends: the tags of most models, and the signs of Cohere's and of Gemma's."""
 _WORD_IN_BRACKETS = re.compile(r"\[/?[^\W\d]")
 """`[THINK]`, `[/INST]`: what `[3]` is not."""
 _DETAILS = re.compile(r"<details type=\"reasoning\"[^<>]{0,200}>(?:(?!</details>).)*+(</details>)?", re.DOTALL)
@@ -28,10 +33,12 @@ _DETAILS = re.compile(r"<details type=\"reasoning\"[^<>]{0,200}>(?:(?!</details>
 _ANALYSIS = re.compile(r"<\|channel\|>\s{0,9}analysis\b[^<>]{0,80}$")
 _ANSWER = re.compile(r"(?:(?i:<answer>)|\[ANSWER\])((?:[^<\[]++|(?!(?i:</answer>)|\[/ANSWER\])[<\[])*+)")
 _CHANNEL = "<|message|>"
+_FINAL_CHANNEL = "assistantfinal"
+"""What is left of the signs before gpt-oss's last channel where a server takes the signs out and keeps their words."""
 _TURN_ENDS = re.compile(
     r"\n#{2,3} ?(?:Instruction|Human|User|Input)\b|\n ?\[INST\]|</s>|<end_of_turn>"
     r"|\n(?:User|Human): (?=[^\n]{0,2000}\n{1,2}(?:Assistant|AI|Bot|Model): )"
-    r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id)[|｜]>"
+    r"|<[|｜](?:im_end|end|return|endoftext|end_of_text|end▁of▁sentence|eot_id|eom_id|END_RESPONSE|END_TEXT)[|｜]>"
 )
 """What follows is another turn, which the model makes up."""
 
@@ -443,7 +450,8 @@ def without_reasoning(text: str) -> str | None:
     None when the reasoning never ends, so that there is no answer. A template may have opened the reasoning already:
     then the text begins inside it, and only the closing tag is seen.
     """
-    if not (any(map(text.__contains__, ("<", "◁", "##", "\nUser: ", "\nHuman: "))) or _WORD_IN_BRACKETS.search(text)):
+    signs = ("<", "◁", "##", "\nUser: ", "\nHuman: ", _FINAL_CHANNEL)
+    if not (any(map(text.__contains__, signs)) or _WORD_IN_BRACKETS.search(text)):
         return text
     for step in (_behind_question, _in_channel, _without_details, _in_first_turn, _behind_tags):
         if (answer := step(text)) is None:
@@ -465,6 +473,8 @@ def _behind_question(text: str) -> str:
 def _in_channel(text: str) -> str | None:
     """Return what the last channel says; None where the model still reasons in it."""
     before, channel, said = text.rpartition(_CHANNEL)
+    if not channel and text.lstrip().startswith("analysis"):
+        said = text.rpartition(_FINAL_CHANNEL)[2]
     return None if channel and _ANALYSIS.search(before[-200:]) else said
 
 
@@ -489,7 +499,7 @@ def _behind_tags(text: str) -> str | None:
     parts: list[str] = []
     depth = start = 0
     for tag in _TAG.finditer(text):
-        if not tag[1]:
+        if tag.lastgroup is None:
             if depth == 0:
                 parts.append(text[start : tag.start()])
             depth += 1

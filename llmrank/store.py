@@ -245,6 +245,8 @@ class Store(Closable):
                     self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._prepare()
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            self._place = None if in_memory else path.resolve()
+            self._file = self._place and self._place.stat()
         if version != VERSION:
             self._db.close()
             problem = f"this Store was written by another version of llmrank (form {version}, and this reads {VERSION})"
@@ -401,6 +403,16 @@ class Store(Closable):
             return self._db.execute(
                 f"DELETE FROM response WHERE key IN (SELECT key {_JOINED} WHERE {condition})", values
             ).rowcount
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file was removed or replaced since it was opened, so that nobody will find what is put there."""
+        if self._place is None or self._file is None:
+            return False
+        try:
+            return not os.path.samestat(self._file, self._place.stat())
+        except OSError:
+            return True
 
     def compact(self) -> None:
         """Give the room of what was deleted back to the disk. Raises InputError while another process writes."""

@@ -136,6 +136,18 @@ def test_what_is_put_is_there_when_opened_again(tmp_path: Path) -> None:
         assert store.identities() == [IDENTITY]
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_a_file_that_is_taken_away_is_noticed(other: bool, tmp_path: Path) -> None:
+    path, link = tmp_path / "store.sqlite", tmp_path / "link.sqlite"
+    link.symlink_to(path)
+    with Store(link) as store, Store(Path(":memory:")) as unkept:
+        assert not store.is_gone and not unkept.is_gone
+        path.unlink()
+        if other:
+            path.touch()
+        assert store.is_gone
+
+
 def test_stats_count_answers_tokens_and_backends(tmp_path: Path) -> None:
     other = {**IDENTITY, "model": "n"}
     with Store(tmp_path / "s") as store:

@@ -302,8 +302,10 @@ class Session(Closable):
 
     def _close_store(self) -> None:
         # Last of all: SQLite crashes where one thread closes what another works with.
-        if self._own_store is not None and self.loop.ended:
-            self._own_store.close()
+        if (store := self._own_store) is not None and self.loop.ended:
+            if store.is_gone:
+                self._say(f"{store.path} was removed or replaced while it was in use: it keeps none of the new answers")
+            store.close()
 
     def close(self) -> None:
         """Release the model or the connections, and close the Store that this session opened.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from llmrank.engine import StopSignal
 from llmrank.errors import InputError, MissingError
 from llmrank.evaluation.session import EventLoop, Session, open_store
 from llmrank.evaluation.settings import Limits, ModelSettings
+from llmrank.store import Store
+from llmrank.types import Message, Request, Response
 
 
 def loops() -> int:
@@ -51,6 +54,19 @@ def test_an_endpoint_that_only_the_environment_names_is_not_asked_and_that_is_sa
     with pytest.raises((InputError, MissingError)):
         Session(ModelSettings(model="no such model"), say=told.append)
     assert "--backend openai asks the endpoint" in told[0]
+
+
+def test_a_store_that_is_taken_away_while_it_is_used_is_told(tmp_path: Path) -> None:
+    asked, kept, told = tmp_path / "asked.sqlite", tmp_path / "kept.sqlite", list[str]()
+    with Store(asked) as store:
+        store.put("key", {"model": "m"}, Request((Message("user", "?"),)), Response("!"))
+    settings = ModelSettings(model="m", backend=f"replay:{asked}", store=kept)
+    with Session(settings, say=told.append):
+        pass
+    assert not told
+    with Session(settings, say=told.append):
+        kept.unlink()
+    assert told == [f"{kept} was removed or replaced while it was in use: it keeps none of the new answers"]
 
 
 def test_a_failure_in_the_loop_is_raised_where_it_is_waited_for() -> None:

@@ -105,6 +105,10 @@ def joined_events(text: str) -> dict[str, Any] | None:
     return whole | {"choices": [choice]}
 
 
+REASONS = ("message", "detail", "msg", "error_msg")
+"""Where gateways say why there is no answer, in a body that is neither an answer nor an error of OpenAI's form."""
+
+
 def read_completion(
     body: Mapping[str, Any],
     labels: Sequence[str] = (),
@@ -123,7 +127,7 @@ def read_completion(
     if error := body.get("error"):
         raise unreadable(f"the endpoint returned an error and no answer: {said(error)}")
     if (choice := first_choice(body)) is None:
-        other = body.get("message") or body.get("detail")
+        other = next(filter(None, map(body.get, REASONS)), None)
         raise unreadable(f"the endpoint returned no choice{f': {said(other)}' if other else ''}")
     reason = choice.get("finish_reason")
     if reason is not None and not (isinstance(reason, str) and len(reason) <= 64):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llmrank.backends.completion import read_completion
+from llmrank.errors import TransientError
 from llmrank.types import Response, Usage
 from tests.scripted_server import MODEL, completion
 
@@ -95,3 +96,9 @@ def test_labels_that_did_not_come_are_absent(first: Any) -> None:
     body = completion("A")
     body["choices"][0]["logprobs"] = {"content": [first]}
     assert read_completion(body, ("A",)).label_logprobs == {}
+
+
+@pytest.mark.parametrize("name", ["message", "detail", "msg", "error_msg"])
+def test_why_there_is_no_answer_is_told_in_the_words_of_the_gateway(name: str) -> None:
+    with pytest.raises(TransientError, match="no choice: the model is busy"):
+        read_completion({"code": 1001, name: "the model is busy", "data": None})

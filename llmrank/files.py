@@ -32,6 +32,9 @@ NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Return the error that tells a person what the file system said, and the hint."""
+    if path.is_symlink() and not path.exists():  # of which the file system says that it exists
+        hint = "mount or make what it leads to, or name another"
+        return InputError(f"is a link to {path.readlink()}, which is not there", path=path, hint=hint)
     if error.errno in NO_ROOM:
         hint = NO_ROOM_HINT
     elif error.errno in NO_FILES:

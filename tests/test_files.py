@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmrank.errors import InputError
-from llmrank.files import cache_folder, claim, expanded, make_private, write_whole, writing
+from llmrank.files import cache_folder, cannot_write, claim, expanded, make_private, write_whole, writing
 from llmrank.prompting import load_template
 
 
@@ -89,6 +89,16 @@ def test_a_link_stays_a_link_when_its_file_is_written(tmp_path: Path) -> None:
     write_whole(link, b"new")
     assert link.is_symlink() and (tmp_path / "there" / "file").read_bytes() == b"new"
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
+def test_a_link_to_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.symlink_to(tmp_path / "scratch" / "runs")
+    with pytest.raises(OSError, match="File exists") as caught:
+        path.mkdir(parents=True, exist_ok=True)
+    assert (
+        cannot_write(path, caught.value).problem == f"is a link to {tmp_path / 'scratch' / 'runs'}, which is not there"
+    )
 
 
 def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

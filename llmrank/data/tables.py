@@ -238,7 +238,7 @@ class Table:
         """Return a column of times as seconds since the epoch (UTC), NaN where it is empty.
 
         Numbers may be seconds, milli-, micro- or nanoseconds (told apart by size: as seconds, 1e11 is the year 5138);
-        text may be ISO 8601.
+        or all of them days such as 20231114. Text may be ISO 8601.
 
         Raises InputError: something in it is no time.
         """
@@ -254,6 +254,8 @@ class Table:
                     return micros.to_numpy() / 1e6
             return self._each(name, "time", _moment)
         times = self.numbers(name, "time")
+        if (days := _of_days(times)) is not None:
+            return days
         largest = float(np.nanmax(np.abs(times))) if np.isfinite(times).any() else 0.0
         units = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
         limit, factor = next(((limit, factor) for limit, factor in units if largest > limit), (0.0, 1))
@@ -274,6 +276,20 @@ _SHORTENED = re.compile(r"^\s*-?\d[.,](\d+)[eE]\+?(\d{1,3})\s*$")
 _DATE = re.compile(r"\s*\d{4}-\d\d")
 _A_DATE = 1e8
 """Seconds since the epoch from which a number is taken for a date (1973), and so the least of a larger unit."""
+
+
+def _of_days(numbers: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return seconds since the epoch where every number that is known is a day such as 20231114; else None."""
+    known = numbers[np.isfinite(numbers)]
+    years, months, days = known // 10_000, known // 100 % 100, known % 100
+    if not len(known) or (known % 1).any() or not ((years >= 1900) & (years <= 2100)).all():
+        return None
+    if not ((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all():
+        return None
+    firsts = (12 * (years - 1970) + months - 1).astype("datetime64[M]").astype("datetime64[D]")
+    seconds = np.full(len(numbers), np.nan)
+    seconds[np.isfinite(numbers)] = (firsts + (days - 1).astype("timedelta64[D]")).astype("datetime64[s]").astype(float)
+    return seconds
 
 
 def _moment(text: str) -> float:

@@ -165,6 +165,18 @@ def test_the_unit_of_times_before_1970_is_told_by_their_size(tmp_path: Path) -> 
     assert times is not None and times.tolist() == [-999999999.0, -999999998.0, 0.03]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "first"),
+    [((20231114, 20240229, 20231231), 1699920000.0), ((20231114, 20231332, 20231231), 20231114.0)],
+)
+def test_numbers_that_are_all_days_are_days(numbers: tuple[int, ...], first: float, tmp_path: Path) -> None:
+    """Were they seconds, all would be of August 1970, and a prompt would say so; 20231332 is no day."""
+    rows = "".join(f"u,10,4,{number}\n" for number in numbers)
+    events = f"user_id,item_id,rating,timestamp\n{rows}"
+    times = load_dataset(str(write(tmp_path, items__csv=ITEMS, interactions__csv=events))).interactions.timestamp
+    assert times is not None and min(times) == first
+
+
 def test_a_file_is_no_data_set(tmp_path: Path) -> None:
     path = tmp_path / "candidates.jsonl"
     path.write_text("{}")

@@ -16,8 +16,9 @@ from llmrank.data.registry import DATASETS
 def describe(dataset: Dataset) -> dict[str, Any]:
     """Return the figures of a Dataset by name, as JSON values; None where the data has no such column.
 
-    `items`, `density` and `attributes` are over the whole catalogue, `history_length` has quantiles of interactions per
-    user, `equal_timestamps` is the share of interactions that have the timestamp of another one of the same user.
+    `items`, `density` and `attributes` are over the whole catalogue, `density` is the share of all pairs of user and
+    item that have an interaction, `history_length` has quantiles of interactions per user, `equal_timestamps` is the
+    share of interactions that have the timestamp of another one of the same user.
     """
     events, users, items = dataset.interactions, len(dataset.users), dataset.items
     pairs = len(np.unique(events.user.astype(np.int64) * len(items) + events.item))
@@ -34,7 +35,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "items": len(items),
         "items_with_interactions": len(np.unique(events.item)),
         "interactions": len(events),
-        "density": len(events) / (users * len(items)),
+        "density": pairs / (users * len(items)),
         "repeated_interactions": len(events) - pairs,
         "ratings": None if dataset.rating_scale is None or events.rating is None else _histogram(events.rating),
         "rating_scale": dataset.rating_scale,

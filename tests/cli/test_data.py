@@ -52,6 +52,7 @@ def test_describe_ones_own(tmp_path: Path) -> None:
     (tmp_path / "interactions.csv").write_text("user,sku\nu,a\nu,a\nv,b\n")
     found = json.loads(run("describe", str(tmp_path), "--column", "item=sku", "--json"))
     assert found["repeated_interactions"] == 1
+    assert found["density"] == 2 / 6, "a pair of user and item counts once, however often it is repeated"
     assert (found["items"], found["items_with_interactions"]) == (3, 2)
     assert (found["items_without_title"], found["items_sharing_a_title"]) == (1, 2)
     assert found["attributes"] == {"brand": 1 / 3}

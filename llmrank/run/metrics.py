@@ -390,8 +390,10 @@ def _summaries(
     if isinstance(judged, Judgements):
         # A target that was put in stands last in recall order: whatever is compared with that seems to be better.
         recalled = () if settings.target_forced else (RecallOrder(),)
-        proposed = ranked(Popularity(settings.popularity), *recalled)
-        compared = [*trained, *(ranker.name for ranker in recalled), "popularity", "random"]
+        # Where no event is known nothing is popular: it would be random order under another name.
+        popular = (Popularity(settings.popularity),) if settings.popularity else ()
+        proposed = ranked(*popular, *recalled)
+        compared = [*trained, *(ranker.name for ranker in (*recalled, *popular)), "random"]
         baselines = {"random": judged.random(), **proposed, **trained, "ceiling": judged.oracle()}
     else:
         means_of = [] if means is None else [MeanRating(means, name) for name in get_args(MeanName)]

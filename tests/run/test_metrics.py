@@ -99,6 +99,14 @@ def test_an_item_without_training_events_is_less_popular_than_all_others() -> No
     assert found([shuffled(one, 1)], settings, [one])["MRR"].baselines["popularity"] == pytest.approx(1 / 20)
 
 
+def test_without_training_events_nothing_is_compared_with_popularity() -> None:
+    rankings = [shuffled(one, 1) for one in CASES]
+    unknown = found(rankings, how(popularity={}))["MRR"]
+    assert list(unknown.versus) == ["recall_order", "random"] and "popularity" not in unknown.baselines
+    known = found(rankings, how(popularity={CASES[0].candidates[0].item_id: 1}))["MRR"]
+    assert list(known.versus) == ["recall_order", "popularity", "random"]
+
+
 def test_differences_are_paired_and_corrected_over_the_measures() -> None:
     numbers = found([best_first(one) if Random(one.user_id).random() < 0.4 else shuffled(one, 1) for one in CASES])
     recalled = Judgements.from_rankings(
@@ -115,7 +123,7 @@ def test_differences_are_paired_and_corrected_over_the_measures() -> None:
         assert (got.difference, got.ci95, got.p) == (expected.difference, (expected.low, expected.high), expected.p)
     assert [one.p_holm for one in versus.values()] == stats.holm([one.p for one in versus.values()])
     assert any(one.p_holm > one.p for one in versus.values())
-    assert list(numbers["MRR"].versus) == ["recall_order", "popularity", "random"]
+    assert list(numbers["MRR"].versus) == ["recall_order", "random"]
 
 
 def test_with_several_cases_a_user_is_one_and_the_interval_is_wider() -> None:

@@ -137,7 +137,7 @@ class Contrast:
 
 def worth(subject: str, row: AuditRow, headline: str) -> str:
     """Return what a difference says of its subject: that it is worth so much, that it costs, or nothing."""
-    numbers = f"({between(row.ci95, sign=True)}, {p_is(row.p)})"
+    numbers = f"({between(row.ci95, sign=True)}, {p_is(row.p, 'p (Holm)')})"
     if not row.direction:
         return f"no sign that {subject} matters {numbers}"
     verb = "is worth" if row.direction > 0 else "costs"

@@ -11,6 +11,7 @@ import pytest
 
 import llmrank as lr
 from llmrank.audit import Audit, AuditRow
+from llmrank.audit.contrast import worth
 from llmrank.errors import InputError
 from llmrank.evaluation.auditing import compose_audit
 from llmrank.prompting import shipped_wordings
@@ -56,6 +57,11 @@ def test_what_a_name_costs_is_found_at_its_size(tmp_path: Path, share: float) ->
     assert ("Naming items by letters rather than numbers costs" in found.sentence) == bool(share)
     assert "no sign that naming items by words rather than numbers matters" in found.sentence
     assert "Left out: titles ('permutation' reads identifiers)" in found.sentence
+
+
+def test_a_claim_says_that_its_p_is_corrected_where_its_interval_leaves_zero_out() -> None:
+    said = worth("the wording", AuditRow("other", 0.03, (0.005, 0.054), 379, p=0.065), "NDCG@10")
+    assert said == "no sign that the wording matters (+0.0050 to +0.0540, p (Holm) = .065)"
 
 
 def test_names_that_cannot_be_read_are_counted(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def _sentence(names: list[str], gained: list[AuditRow], longest: int) -> str:
     said: dict[int, list[str]] = {1: [], 0: [], -1: []}
     for name, row in zip(names, gained, strict=True):
         low, high = row.ci95 or (None, None)
-        numbers = f"{signed(row.value, 1)}, {signed(low, 1)} to {signed(high, 1)}, {p_is(row.p)}"
+        numbers = f"{signed(row.value, 1)}, {signed(low, 1)} to {signed(high, 1)}, {p_is(row.p, 'p (Holm)')}"
         said[row.direction].append(f"{name} ({numbers})")
     parts = [
         f"{words} {', '.join(said[direction])}"

@@ -458,7 +458,7 @@ def _claim(name: Recall, share: AuditRow, test: AuditRow) -> str:
     low, high = share.ci95 or (0.0, 1.0)
     numbers = f"{share.value or 0:.0%} of {share.cases}, {low:.0%} to {high:.0%}, by chance {share.chance or 0:.1%}"
     if test.direction > 0:
-        return f"{SAID[name].done} ({numbers}, {p_is(test.p)})"
+        return f"{SAID[name].done} ({numbers}, {p_is(test.p, 'p (Holm)')})"
     return f"no sign that {SAID[name].undone} ({numbers})"
 
 

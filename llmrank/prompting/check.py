@@ -248,6 +248,15 @@ def _candidates(template: PromptTemplate, case: Case, text: str) -> Iterator[tup
         yield "the candidates are not in the order given", "loop over `candidates` without sorting"
     elif _masked(transcript(_render(template, turned)), case) != _masked(text, case):
         yield "another order of the candidates changes more than their order", "treat all candidates alike"
+    elif joined := next(filter(partial(_is_joined, case), text.split("\n")), ""):
+        hint = "the line break after a block tag is dropped: end the line with `+%}` in place of `%}`"
+        yield f"several candidates stand on one line of a list: {joined[:40]!r}…", hint
+
+
+def _is_joined(case: Case, line: str) -> bool:
+    """Return whether a line holds several candidates, each behind the mark of a list with which the line begins."""
+    mark = line.lstrip()[:2]
+    return mark in {"- ", "* ", "• "} and line.count(mark) >= sum(item.title in line for item in case.candidates) > 1
 
 
 def _identifiers(template: PromptTemplate, case: Case, view: View) -> Iterator[tuple[str, str]]:

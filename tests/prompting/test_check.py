@@ -16,6 +16,9 @@ def found(body: str, front: str = FRONT) -> list[tuple[int, str]]:
 
 def test_a_good_template_has_no_problems():
     assert found(CANDIDATES) == []
+    kept = "{% for i in candidates %}\n- {{ i.title }}{% if i.genres %} {{ i.genres }}{% endif +%}\n{% endfor %}"
+    assert found(kept, FRONT + "attributes: [genres]\n") == []
+    assert found("- Candidates: {% for item in candidates %}{{ item.title }}; {% endfor %}") == []
     assert found("{{ target.title }}", RATING) == []
 
 
@@ -54,6 +57,12 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             "11 of 12 candidates are shown without the identifier",
         ),
         ("{% for i in candidates | reverse %}{{ i.title }}{% endfor %}", FRONT, 7, "not in the order given"),
+        (
+            "{% for i in candidates %}\n- {{ i.title }}{% if i.genres %} {{ i.genres }}{% endif %}\n{% endfor %}",
+            FRONT + "attributes: [genres]\n",
+            8,
+            "several candidates stand on one line of a list",
+        ),
         (CANDIDATES + "{{ candidates[0].item_id == 'c000x' }}", FRONT, 7, "changes more than their order"),
         (
             "{{ (history | first).title if history else 0 }}" + CANDIDATES,

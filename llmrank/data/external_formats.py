@@ -371,12 +371,29 @@ def _has_one_time_a_user(table: Table) -> bool:
     return times == several < len(users) and bool((seconds > EARLIEST).all())
 
 
+def _holds_gains(table: Table, name: str) -> bool:
+    """Return whether all values of a column are numbers that may be gains."""
+    try:
+        return bool(np.isfinite(table.gains(name)).all())
+    except InputError:
+        return False
+
+
 def read_gains(table: Table, owner: Owner, left_out: Counter[str]) -> Gains:
-    """Return the gain of each owner's relevant items, from a table of user (and case) and item (and gain, else 1)."""
+    """Return the gain of each owner's relevant items, from a table of user (and case) and item (and gain, else 1).
+
+    Where no column is the gain, and exactly one that has no other role holds numbers, `left_out` says how to take it.
+    """
     owners = trimmed_ids(_owners(table, owner)).to_pylist()
     items = trimmed_ids(table.ids(table.require("item"))).to_pylist()
     gain = table.find("gain")
     gains = [1.0] * len(owners) if gain is None else table.gains(gain).tolist()
+    if gain is None:
+        taken = {table.find(role) for role in ("user", "case", "item", "title", "timestamp", "position")}
+        free = [name for name in table.data.column_names if name not in taken and _holds_gains(table, name)]
+        if len(free) == 1:
+            what = f"relevant rows count 1 each, whatever their {free[0]!r} (--column gain={free[0]} takes it)"
+            left_out[what] = len(items)
     return gains_by_owner(owners, items, gains, left_out)
 
 

@@ -603,6 +603,16 @@ def test_of_several_gains_of_an_item_the_highest_counts_and_is_told() -> None:
     assert "1 rows give an item another gain than an earlier row does: the highest counts" in notes
 
 
+def test_a_column_of_numbers_that_may_be_the_gain_is_told(tmp_path: Path) -> None:
+    table, _, relevant = one_list_a_user(tmp_path, 20, 20)
+    items = write_catalogue(tmp_path)
+    relevant.write_text("user_id,item_id,plays,timestamp\n1,s1,7,1700000010\n1,s0,1,1700000011\n")
+    _, notes = read_external(table, "table", items=items, relevant=relevant)
+    assert "2 relevant rows count 1 each, whatever their 'plays' (--column gain=plays takes it)" in notes
+    made, notes = read_external(table, "table", items=items, relevant=relevant, columns={"gain": "plays"})
+    assert dict(made.to_pylist()[0]["relevant"]) == {"s1": 7, "s0": 1} and not any("count 1" in note for note in notes)
+
+
 @pytest.mark.parametrize("first", ["yesterday", "31/05/2024 10:00"])
 def test_one_time_that_is_none_costs_its_row_and_no_other(first: str, tmp_path: Path) -> None:
     (tmp_path / "past.csv").write_text(f"user,item,timestamp\nu,b,{first}\nu,c,2024-05-01\nu,d,2024-05-02T10:00Z\n")

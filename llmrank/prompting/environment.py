@@ -62,7 +62,7 @@ class Absent(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        return f"the data has no {self._undefined_name!r} here"
+        return f"what is shown here may have no {self._undefined_name!r}"
 
 
 @lru_cache(maxsize=256)

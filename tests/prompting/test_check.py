@@ -63,6 +63,12 @@ def test_every_template_that_comes_with_llmrank_is_well(name: str):
             8,
             "several candidates stand on one line of a list",
         ),
+        (
+            "{% for i in candidates %}{{ i.title }} {{ i.genres }}\n{% endfor %}",
+            FRONT + "attributes: [genres]\n",
+            9,
+            "what is shown here may have no 'genres'",
+        ),
         (CANDIDATES + "{{ candidates[0].item_id == 'c000x' }}", FRONT, 7, "changes more than their order"),
         (
             "{{ (history | first).title if history else 0 }}" + CANDIDATES,

@@ -185,7 +185,7 @@ def render_command(
     text, shared = transcript(found.messages), len(found.shared)
     click.echo(text)
     counted = f"{found.tokens:,} tokens ({found.counted_by}), {len(text):,} characters"
-    say(f"\n{counted}; user {found.user_id}, {found.template}")
+    say(f"\n{counted}; {found.whom}, {found.template}")
     if found.whose:
         share = f"the first {shared:,} characters ({shared / len(text):.0%})"
         say(f"shared with {found.whose}: {share}, up to …{found.shared[-60:]!r}")

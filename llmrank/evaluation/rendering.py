@@ -27,6 +27,8 @@ class Rendered:
 
     template: Path
     user_id: str
+    case_id: str
+    """That of the user where the user has one Case."""
     messages: tuple[Message, ...]
     tokens: int
     counted_by: str
@@ -36,12 +38,18 @@ class Rendered:
     shared: str
     """The text with which both begin, which a prefix cache computes once."""
 
+    @property
+    def whom(self) -> str:
+        """Whom the messages are about, in words: a user may have several Cases."""
+        return f"user {self.user_id}" + (f", case {self.case_id}" if self.case_id != self.user_id else "")
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""
         shared = {"characters": len(self.shared), "of": len(transcript(self.messages)), "ends": self.shared[-60:]}
         return {
             "template": str(self.template),
             "user": self.user_id,
+            "case": self.case_id,
             "messages": [{"role": message.role, "content": message.content} for message in self.messages],
             "tokens": self.tokens,
             "counted_by": self.counted_by,
@@ -133,6 +141,7 @@ class Rendering:
         return Rendered(
             template=self.prompt.template.path,
             user_id=case.user_id,
+            case_id=case.case_id,
             messages=messages,
             tokens=exact or estimated_tokens(messages),
             counted_by="counted by the model's tokenizer" if exact else ESTIMATED,

@@ -228,6 +228,14 @@ def test_render_of_a_profile_prompt_and_of_an_unknown_user(folder: Path):
         run("render", "palr", "--user", "x", "--data", "cases.jsonl")
 
 
+def test_render_says_which_of_a_users_cases_it_shows(folder: Path):
+    rows = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
+    rows = [row | {"user_id": "7", "case_id": f"7-{number}"} for number, row in enumerate(rows)]
+    (folder / "requests.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert "; user 7, case 7-0, " in run("render", "rankgpt", "--user", "7", "--data", "requests.jsonl").stderr
+    assert "; user 42, " in run("render", "rankgpt", "--user", "42", "--data", "cases.jsonl").stderr
+
+
 def test_render_takes_the_id_of_a_case(folder: Path):
     rows = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
     rows = [row | {"user_id": "7", "case_id": f"7-{number}"} for number, row in enumerate(rows)]

@@ -35,10 +35,10 @@ def export(
     no_files: bool,
     force: bool,
 ) -> None:
-    """Write RUN as a TREC run with its qrels, as CSV or Parquet, or its table as LaTeX or Markdown; or log it as a run
-    of MLflow or Weights & Biases.
+    """Write RUN as a TREC run with its qrels, as CSV or Parquet, or its table as LaTeX or Markdown; or to a tracker.
 
-    Ties are written as equal scores. Cases without a readable answer have no line in a TREC run: use trec_eval -c.
+    Ties are written as equal scores, which trec_eval orders by id. A Case without a readable answer has no line in a
+    TREC run: trec_eval -c counts zero, and llmrank the worst ranking, which is more for MRR and in short lists.
     """
     from llmrank.run import load_run
 

@@ -177,5 +177,5 @@ def _repeats(dataset: Dataset, train: Interactions, test: Interactions) -> str:
     held, seen = (events.user.astype(np.int64) * len(dataset.items) + events.item for events in (test, train))
     if repeats := int(np.isin(held, seen).sum()):
         why = "a recall stage that leaves out seen items cannot propose them"
-        return f" {repeats} held-out events repeat an item of the user's history: {why}."
+        return f" {repeats} of {len(test)} held-out events repeat an item of the user's history: {why}."
     return ""

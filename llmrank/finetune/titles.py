@@ -85,7 +85,9 @@ def check_validation(cases: Sequence[Case]) -> None:
     if (found := len(reachable(cases))) < LEAST_VALIDATION:
         problem = f"{found} of {len(cases)} validation Cases have a relevant item among their candidates"
         problem += f"; at least {LEAST_VALIDATION} are needed"
-        raise InputError(problem, field="validation", hint="use more users or longer candidate lists")
+        raise InputError(
+            problem, field="validation", hint="draw more for it (--validation-users N), or propose longer lists (-k N)"
+        )
 
 
 def _check_start(folder: Path, model: Model, shape: TitleShape) -> None:

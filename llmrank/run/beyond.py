@@ -93,7 +93,7 @@ DIVERSITY, COVERAGE, GINI = "diversity", "coverage", "Gini of exposure"
 MEANINGS: Mapping[str, str] = {
     LIFT: "popularity lift: percentile of training events, mean of the top minus mean of the candidates",
     TAIL: f"long-tail share: items outside the most popular ones that hold {HEAD:.0%} of the training events",
-    NOVELTY: "novelty: −log2 of an item's share of the training events, in bits",
+    NOVELTY: "novelty: −log2 of an item's share of the training events (each item counted once more), in bits",
     DIVERSITY: "diversity: Jaccard distance between the categories of two items of the top",
     COVERAGE: "coverage: share of the items that are in the top of at least one Case",
     GINI: "Gini of exposure: 0: every item is in equally many tops; 1: one item is in all",

@@ -35,7 +35,7 @@ def export(
     no_files: bool,
     force: bool,
 ) -> None:
-    """Write RUN as a TREC run with its qrels, as CSV or Parquet, or its table as LaTeX or Markdown; or to a tracker.
+    """Write RUN as TREC run and qrels, CSV, Parquet, LaTeX or Markdown; or log it in MLflow or Weights & Biases.
 
     Ties are written as equal scores, which trec_eval orders by id. A Case without a readable answer has no line in a
     TREC run: trec_eval -c counts zero, and llmrank the worst ranking, which is more for MRR and in short lists.

@@ -1,8 +1,9 @@
 """Which item a text describes: its title, and beside it what else is known of it (`Hello by Adele`, `Bosch Kettle`).
 
 Songs have artists, books have authors, products have brands; a model names them with the title, and of two items with
-one title they alone tell which is meant. A text describes an item when the item's title and its attributes account for
-every word.
+one title they alone tell which is meant. A text describes an item when every word of it is of the item's title or of
+its attributes, the title is named, and so is one of the attributes: in which order, and with which signs, is all the
+same.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from llmrank.answers.blocks import word_set
-from llmrank.answers.title import normalised
+from llmrank.answers.title import SMALL_WORDS, Title, normalised, without_article
 
 if TYPE_CHECKING:
     from llmrank.types import Item
 
 _BETWEEN = word_set(
-    "by from at and with the a an feat starring directed written performed made sung"
+    "by from at in on and with the a an feat starring directed written performed made sung"
     " von und de par et di por y av van en bei chez"
 )
 """Words that may stand between a title and an attribute."""
@@ -29,6 +30,9 @@ _LONGEST = 80
 _MOST = 400
 """Characters of a text that is looked at, so that the time stays linear."""
 _PARTS = re.compile(r"[|;,/]")
+_YEAR = re.compile(r"(?:18|19|20)\d\d")
+_NUMBER = re.compile(r"\d{1,2}")
+"""A number that may as well be a sequel's: `Halo 5`, which costs 5.99."""
 _TITLE, _ATTRIBUTE = "\x01", "\x02"
 
 
@@ -36,66 +40,138 @@ class Descriptions:
     """Finds items by their titles with attributes beside them."""
 
     def __init__(
-        self, items: Sequence[Item], names: Callable[[int], Iterable[str]], are_same: Callable[[Iterable[int]], bool]
+        self,
+        items: Sequence[Item],
+        titles: Sequence[Title],
+        shorter: Iterable[tuple[str, int]],
+        are_same: Callable[[Iterable[int]], bool],
     ) -> None:
-        """`names`: what the item at a place may be called, normalised; `are_same`: whether items have one title."""
-        self._items, self._names, self._are_same = items, names, are_same
+        """`shorter`: names of items besides their titles, with places; `are_same`: whether items have one title."""
+        self._items, self._titles, self._are_same = items, titles, are_same
+        self._shorter = shorter
 
     def find(self, text: str) -> tuple[int, ...]:
         """Return the item that a text describes, several that it cannot tell apart; nothing where there is none."""
         if not self._by_word or len(text) > _MOST:
             return ()
-        words = normalised(text).split()
-        near = dict.fromkeys(at for word in words for at in self._by_word.get(word, ()))
-        found = tuple(sorted(at for at in near if self._accounts_for(at, words)))
+        plain = normalised(text)
+        near = {at for word in plain.split() for at in self._by_word.get(word, ())}
+        found = tuple(sorted(at for at in near if self._describes(plain, at)))
+        if len(found) > 1 and len(whole := [at for at in found if self._holds_own(f" {plain} ", at, found)]) == 1:
+            return (whole[0],)  # by Queen, where the other is by Queen Latifah
         return found if self._are_same(found) else ()
 
-    def told_apart(self, positions: Sequence[int], text: str) -> tuple[int, ...]:
-        """Return which one of some items with the same title has an attribute beside its title in a text that no other
-        of them has; all of them where there is none, or where there are several."""
-        words = normalised(text[:_MOST]).split() if self._by_word else []
-        found = tuple(at for at in positions if self._stands_beside(at, words, positions))
+    def told_apart(self, positions: Sequence[int], name: str, text: str) -> tuple[int, ...]:
+        """Return which of some items, and of others that are called so too, has an attribute beside the name in a text
+        that no other of them has; the items where none has one, or several have."""
+        title = without_article(normalised(name)) if self._by_word else ""
+        words = frozenset(title.split())
+        same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
+        if len(same) < 2 or not title:
+            return tuple(positions)
+        plain = normalised(text[:_MOST])
+        found = tuple(at for at in same if self._stands_beside(title, at, plain, same))
         return found if len(found) == 1 else tuple(positions)
 
     @cached_property
     def _attributes(self) -> list[frozenset[str]]:
-        """The attributes of each item, and the parts of those that are lists."""
+        """The attributes of each item, and the parts of those that are lists; a number alone may be a sequel's."""
         return [
             frozenset(
                 plain
                 for value in item.attributes.values()
                 if len(value) <= _LONGEST
                 for part in (value, *_PARTS.split(value))
-                if len(plain := normalised(part)) > 1
+                if (plain := normalised(part)) and not _NUMBER.fullmatch(plain)
             )
             for item in self._items
         ]
 
     @cached_property
     def _by_word(self) -> dict[str, list[int]]:
-        """The items of each first word of an attribute."""
+        """The items of each word of an attribute that is not in their titles."""
         found: dict[str, list[int]] = {}
         for at, attributes in enumerate(self._attributes):
-            for word in {one.split(" ", 1)[0] for one in attributes}:
-                found.setdefault(word, []).append(at)
+            for word in _words(attributes) - _BETWEEN - {*self._titles[at].whole.split()}:
+                if not _NUMBER.fullmatch(word):
+                    found.setdefault(word, []).append(at)
         return found
 
-    def _accounts_for(self, at: int, words: Sequence[str]) -> bool:
-        """Return whether the title of an item and its attributes are all that a text has."""
-        marked = self._marked(at, words, self._attributes[at])
-        return marked.count(_TITLE) == 1 and _ATTRIBUTE in marked and {*marked} == {_TITLE, _ATTRIBUTE}
+    @cached_property
+    def _known(self) -> list[frozenset[str]]:
+        """All words that may stand in a text about each item; a year may be one off, as catalogues differ in it.
 
-    def _stands_beside(self, at: int, words: Sequence[str], same: Sequence[int]) -> bool:
-        others = frozenset[str]().union(*(self._attributes[other] for other in same if other != at))
-        marked = self._marked(at, words, self._attributes[at] - others)
-        return any({*pair} == {_TITLE, _ATTRIBUTE} for pair in pairwise(marked))
+        A small number of an attribute is none of them: see `_phrases`.
+        """
+        found: list[frozenset[str]] = []
+        for title, item, attributes in zip(self._titles, self._items, self._attributes, strict=True):
+            years = {int(one) for one in attributes if _YEAR.fullmatch(one)}
+            near = (str(year + off) for year in years for off in (-1, 0, 1))
+            names = _words(map(normalised, item.attributes))
+            said = {word for word in _words(attributes) if not _NUMBER.fullmatch(word)}
+            found.append(_BETWEEN | {*title.whole.split(), title.year} | names | said | {*near})
+        return found
 
-    def _marked(self, at: int, words: Sequence[str], attributes: Iterable[str]) -> list[str]:
-        """Return the words with a mark for the item's title, one for each attribute, and without those between them."""
-        names, left_out = {*self._names(at)}, _BETWEEN | {*map(normalised, self._items[at].attributes)}
-        known = sorted({*names, *attributes}, key=len, reverse=True)
-        text = f" {' '.join(words)} "
-        for one in known:
-            times = 1 if one in names else -1
-            text = text.replace(f" {one} ", f" {_TITLE if one in names and _TITLE not in text else _ATTRIBUTE} ", times)
-        return [word for word in text.split() if word not in left_out]
+    @cached_property
+    def _phrases(self) -> list[list[str]]:
+        """Attributes with a small number in them, and such a number with the unit behind it (`64 oz` of `64 fl oz`)."""
+        found: list[list[str]] = []
+        for attributes in self._attributes:
+            held = [one for one in attributes if any(map(_NUMBER.fullmatch, one.split()))]
+            parts = ([*filter(_NUMBER.fullmatch, one.split())] for one in held)
+            units = ((number, one.split()[-1]) for one, numbers in zip(held, parts, strict=True) for number in numbers)
+            found.append([*held, *(f"{number} {unit}" for number, unit in units if unit.isalpha())])
+        return found
+
+    @cached_property
+    def _called(self) -> list[list[frozenset[str]]]:
+        """The words of each name of each item, small ones apart: of its title, of the first part, of a shorter name."""
+        names: list[list[str]] = []
+        for title in self._titles:
+            first = title.parts[:1] if len(title.parts) > 1 and not title.is_by else ()
+            names.append([title.name, *first])
+        for name, at in self._shorter:
+            names[at].append(name)
+        words = [[frozenset(name.split()) for name in one] for one in names]
+        return [[name - SMALL_WORDS or name for name in one] for one in words]
+
+    @cached_property
+    def _by_name(self) -> dict[frozenset[str], list[int]]:
+        """The items that may be called by each set of words."""
+        found: dict[frozenset[str], list[int]] = {}
+        for at, names in enumerate(self._called):
+            for name in {*names}:
+                found.setdefault(name, []).append(at)
+        return found
+
+    def _describes(self, text: str, at: int) -> bool:
+        """Return whether a text names an item, and all words of it belong to the item."""
+        words = {*text.split()}
+        if not any(name <= words for name in self._called[at]):
+            return False
+        text = f" {text} "
+        for one in self._phrases[at]:
+            if f" {one} " in text:
+                text = text.replace(f" {one} ", " ")
+        return {*text.split()} <= self._known[at]
+
+    def _holds_own(self, text: str, at: int, same: Iterable[int]) -> bool:
+        """Return whether a text has a whole attribute of an item that none of the others has."""
+        return any(f" {one} " in text for one in self._own(at, same))
+
+    def _own(self, at: int, same: Iterable[int]) -> frozenset[str]:
+        """Return the attributes of an item that none of the others has."""
+        return self._attributes[at].difference(*(self._attributes[other] for other in same if other != at))
+
+    def _stands_beside(self, title: str, at: int, text: str, same: Iterable[int]) -> bool:
+        """Return whether an attribute of an item that no other has stands beside a title."""
+        text = f" {text} "
+        for one in sorted({title, *self._own(at, same)}, key=len, reverse=True):
+            text = text.replace(f" {one} ", f" {_TITLE if one == title else _ATTRIBUTE} ")
+        left_out = _BETWEEN | {*map(normalised, self._items[at].attributes)}
+        marks = [word for word in text.split() if word not in left_out]
+        return any({*pair} == {_TITLE, _ATTRIBUTE} for pair in pairwise(marks))
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in text.split()}

@@ -496,6 +496,8 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if not mentions and (at := max(text.find(": ", 0, 400), text.rfind(": ", 0, 400))) >= 0:
         head, rest = text[: at + 2], text[at + 2 :].strip()
         mentions = _entry(Line(line.number, rest), rest, index, marked=False)
+    if not mentions and (chain := _chain_of_near(line, index)):
+        return Listing(chain)
     if not mentions:
         is_title = not listed and _is_title_like(text) and not (_is_heading(line) and meaning(text) == "left out")
         return Listing([Mention(_bare(text), None, line.number)]) if is_title else None
@@ -528,6 +530,19 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
         return listing if _RECOMMENDS.search(text[:2000]) and not _DECLINES.search(text[:2000]) else None
     declined = colon and not head and _DECLINES.search(before[-80:]) and _CHATTER.match(before)
     return None if declined else listing
+
+
+def _chain_of_near(line: Line, index: TitleIndex) -> Mentions:
+    """Return the parts of a chain of shortened titles, where most are near to an item's."""
+    parts = [_bare(part) for part in _CHAINED.split(line.text)]
+    if not 2 < len(parts) <= _CHAIN:
+        return []
+    near = [found for part in parts if (found := index.nearest(part)) and found.positions]
+    return [Mention(part, None, line.number) for part in parts] if 2 * len(near) >= len(parts) else []
+
+
+_CHAIN = 100
+"""Parts of a chain that are looked at, so that the time stays linear."""
 
 
 def _without_asides(line: Line) -> Line:

@@ -121,11 +121,13 @@ class TitleIndex:
         ends = _GOES_ON.search(text) is None
         found = self._find_normalised(query, ends) or self._find_trailing_year(text)
         found = found or self._find_in_figures(query, ends)
-        return found if found and len(found.positions) == 1 else self._find_described(text) or found
+        if found and all(self._titles[at].whole == query.whole for at in found.positions):
+            return found
+        return self._find_described(text) or found
 
-    def told_apart(self, match: Match, text: str) -> Match:
-        """Return a match with the one of its items whose attributes stand beside its title in a text, if one's do."""
-        return replace(match, positions=self._descriptions.told_apart(match.positions, text))
+    def told_apart(self, match: Match, name: str, text: str) -> Match:
+        """Return a match with the one item of this name whose attributes stand beside it in a text, if one's do."""
+        return replace(match, positions=self._descriptions.told_apart(match.positions, name, text))
 
     def nearest(self, text: str) -> Match | None:
         """Return the fuzzy match of a text that `find` does not know, None if no item is near enough."""
@@ -163,6 +165,11 @@ class TitleIndex:
         after = bisect_right(self._wholes, (start, len(self._wholes)))
         return after < len(self._wholes) and self._wholes[after][0].startswith(start)
 
+    def is_first_part(self, text: str) -> bool:
+        """Return whether a text is the whole first part of a title of several (`Educated: A Memoir`)."""
+        name = without_article(parse_title(_spaced(text)).name)
+        return any(title.parts[1:] and title.parts[0] == name for title in self._titles)
+
     def begins_with(self, word: str) -> bool:
         """Return whether a title begins with this word: a cheap test before `find`."""
         return normalised(word) in self._first_words
@@ -182,13 +189,13 @@ class TitleIndex:
         return [parse_title(_spaced(folded(item.title))) for item in self._items]
 
     @cached_property
-    def _descriptions(self) -> Descriptions:
-        def names(at: int) -> list[str]:
-            plain = [*(name.text for name in self._called[at]), *self._shorter.get(at, ())]
-            year = self._titles[at].year
-            return [*plain, *(f"{name} {year}" for name in plain if year)]
+    def has_attributes(self) -> bool:
+        """Whether anything but the titles is known of the items."""
+        return any(item.attributes for item in self._items)
 
-        return Descriptions(self._items, names, self._same_title)
+    @cached_property
+    def _descriptions(self) -> Descriptions:
+        return Descriptions(self._items, self._titles, self._shorter, self._same_title)
 
     @cached_property
     def _recalled(self) -> Recalled:
@@ -219,10 +226,15 @@ class TitleIndex:
 
     @cached_property
     def _last_parts(self) -> dict[str, tuple[int, ...]]:
+        """What items are called besides their names, where it tells them from others."""
+        return _positions((part, at) for part, at in self._shorter if part not in self._names)
+
+    @cached_property
+    def _shorter(self) -> list[tuple[str, int]]:
         """The last part of each title of three or more, where it has two words, each work behind its creator
         (`Prince - Purple Rain`, `Monty Python's Life of Brian`), each first part with a number (`Terminator 2`), what
         stands before an `or` (`The Hobbit, or There and Back Again`), and a song without its version (`Wonderwall -
-        Remastered`), where they tell it from others."""
+        Remastered`)."""
         works = [title.parts for title in self._titles if title.is_by]
         first = len({parts[0] for parts in works}) > len({parts[-1] for parts in works})  # Kid A - Radiohead
         last = (
@@ -246,16 +258,7 @@ class TitleIndex:
         authors = [title.name.rpartition(" by ") for title in self._titles]
         if 2 * sum(bool(by) for _, by, _ in authors) > len(authors) > 2:  # Emma by Jane Austen
             told += [(without_article(work), at) for at, (work, _, _) in enumerate(authors) if len(work) > _PRONOUN]
-        return _positions((part, at) for part, at in told if part not in self._names)
-
-    @cached_property
-    def _shorter(self) -> dict[int, list[str]]:
-        """Those of each item."""
-        found: dict[int, list[str]] = {}
-        for part, positions in self._last_parts.items():
-            for at in positions:
-                found.setdefault(at, []).append(part)
-        return found
+        return told
 
     @cached_property
     def _unbranded(self) -> dict[str, tuple[int, ...]]:
@@ -520,6 +523,11 @@ def _is_short_for(name: str, title: Title) -> bool:
     words, others = name.split(), whole.split()
     unsized = _SIZE.sub("", whole)
     sized = unsized != whole
+    if title.has_commas and not title.year and len(words) > 2 and _MODEL.search(name) and words[0] == others[0]:
+        rest = iter(others)
+        spare = _ACCESSORY.search(whole) and not _ACCESSORY.search(name)
+        if not spare and all(word in rest for word in words):
+            return True  # Soundcore Life Q30: Soundcore by Anker Life Q30 Hybrid Headphones, 40H Playtime
     if title.year or not (sized or title.has_commas) or numbers(unsized) != numbers(name) or _SIZE.search(name):
         return False
     if whole.startswith(f"{name} "):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from llmrank.answers.matching import TitleIndex, title_index
+from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import normalise, without_reasoning
 from llmrank.answers.outcome import TextFormat, answered, unparsed
 from llmrank.answers.ranking import read_ranking
@@ -37,26 +37,29 @@ class OneTitle(TextFormat):
         listed = read_ranking(response, question, titles=True)
         first = listed.entries[0].read_as if listed.ranked and listed.entries else ""
         if first in _STAGES:
-            repairs = {name: count for name, count in listed.repairs.items() if name == "truncated"}
+            same = title_index(question.items).find(listed.entries[0].text)
+            repairs = {"shared_title": int(same is not None and len(same.positions) > 1)}
+            repairs |= {name: count for name, count in listed.repairs.items() if name == "truncated"}
             answer = answered(response, repairs, ranked=listed.ranked[:1], matches={first: 1})
             return replace(answer, entries=listed.entries[:1])
         lines = enumerate(normalise(without_reasoning(response.text) or "").split("\n"), 1)
         number, line = next(((place, one[:_READ]) for place, one in lines if one.strip()), (0, ""))
         found = {} if _DENIED.search(line) else _named(line, title_index(question.items))
         if len(found) == 1 and listed.reason != "refusal":
-            [(at, (text, stage))] = found.items()
-            answer = answered(response, {}, ranked=(question.items[at].item_id,), matches={stage: 1})
-            return replace(answer, entries=(Entry(text, number, stage),))
+            [(at, (text, match))] = found.items()
+            repairs = {"shared_title": int(len(match.positions) > 1)}
+            answer = answered(response, repairs, ranked=(question.items[at].item_id,), matches={match.stage: 1})
+            return replace(answer, entries=(Entry(text, number, match.stage),))
         return unparsed(response, response.text, "ambiguous" if found else listed.reason or "no_candidate_named")
 
 
-def _named(line: str, index: TitleIndex) -> dict[int, tuple[str, str]]:
-    """Return the position of each item whose title is a part of the line, with that part and the stage of its match."""
-    found: dict[int, tuple[str, str]] = {}
+def _named(line: str, index: TitleIndex) -> dict[int, tuple[str, Match]]:
+    """Return the position of each item whose title is a part of the line, with that part and its match."""
+    found: dict[int, tuple[str, Match]] = {}
     for part in (one.strip(" .;,!?*_\"'") for one in _parts(line)):
         match = index.find(part)
         if match is not None and match.stage in ("exact", "normalised"):
-            found[match.positions[0]] = (part, match.stage)
+            found[match.positions[0]] = (part, match)
     return found
 
 

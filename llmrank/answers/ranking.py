@@ -252,7 +252,7 @@ def by_title(
 ) -> Answer:
     """Return the Answer that these titles, in this order, give."""
     index = title_index(question.items)
-    found = _told_apart(found, text, index)
+    found = told_apart(found, text, index)
     cut_off = bool(found) and _title_is_cut_off(found[-1], text, index, cut)
     either = (one.text for one in found if one.match is None and _OR.search(one.text))
     if any(len(index.named_in(one)) > 1 for one in islice(either, _EITHER)):
@@ -268,18 +268,21 @@ def by_title(
     return replace(_answer(named, counted, response, question, text), entries=entries)
 
 
-def _told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
-    """Return the mentions; what could be several items is read with its row, or with its lines where it has its own."""
+def told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
+    """Return the mentions, each read with its row, or with its lines where it has its own: they may tell which is meant
+    of the items that are called so."""
+    if not index.has_attributes:
+        return [*found]
     own, lines = sorted({one.line for one in found}), text.split("\n")
     ends = dict(zip(own, [*own[1:], own[-1] + _LINES_OF_ONE + 1], strict=True)) if own else {}
     alone = Counter(one.line for one in found)
 
     def with_its_words(one: Mention) -> Mention:
-        if one.match is None or len(one.match.positions) < 2:
+        if one.match is None or not one.match.positions:
             return one
         end = min(ends[one.line], one.line + _LINES_OF_ONE)
         words = one.row or (" ".join(lines[one.line - 1 : end - 1]) if one.line and alone[one.line] == 1 else "")
-        return one._replace(match=index.told_apart(one.match, words))
+        return one._replace(match=index.told_apart(one.match, one.text, words)) if words else one
 
     return [with_its_words(one) for one in found]
 
@@ -411,10 +414,9 @@ def _title_is_cut_off(last: Mention, text: str, index: TitleIndex, truncated: bo
         return last.match is None or index.begins_longer(last.text)
     if last.match is not None:
         return False
-    near = index.nearest(last.text) if index.begins_longer(last.text) else None
-    return last.text.count("(") > last.text.count(")") or (
-        index.begins_longer(last.text) and not (near and near.positions)
-    )
+    begins = index.begins_longer(last.text) and not index.is_first_part(last.text)
+    near = index.nearest(last.text) if begins else None
+    return last.text.count("(") > last.text.count(")") or (begins and not (near and near.positions))
 
 
 def _identifier_is_cut_off(last: Mention, text: str, identifiers: Identifiers) -> bool:

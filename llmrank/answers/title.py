@@ -50,7 +50,15 @@ _LETTERS = str.maketrans(
         "ı": "i",
     }
 )
-_WORDS = {"volume": "vol", "pt": "part", "versus": "vs", "ft": "feat", "featuring": "feat", "gen": "generation"}
+_WORDS = {
+    "volume": "vol",
+    "pt": "part",
+    "versus": "vs",
+    "ft": "feat",
+    "featuring": "feat",
+    "gen": "generation",
+    "gray": "grey",
+}
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 _ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _TEENS = ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]

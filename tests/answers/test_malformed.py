@@ -21,7 +21,8 @@ from llmrank.types import Item, Outcome, Question, Response
 
 FOLDER = Path(__file__).with_name("malformed")
 ITEMS: dict[str, Any] = json.loads((FOLDER / "items.json").read_text("utf-8"))
-TITLES: dict[str, list[str]] = ITEMS["items"]
+TITLES: dict[str, list[str | dict[str, Any]]] = ITEMS["items"]
+"""Titles, or objects of a title and the attributes that stood beside it."""
 ITEM_IDS: dict[str, list[str]] = ITEMS["item_ids"]
 """Of the items that do not have those of a test (`i1`)."""
 ROWS: list[dict[str, Any]] = [
@@ -35,9 +36,12 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def read(row: dict[str, Any]) -> tuple[str, Outcome]:
     """Return llmrank's reading in the words of the file, and the outcome."""
-    titles = TITLES[row["items"]]
-    item_ids = ITEM_IDS.get(row["items"], [f"i{place}" for place in range(1, len(titles) + 1)])
-    items = tuple(map(Item, item_ids, titles))
+    shown = [{"title": one} if isinstance(one, str) else one for one in TITLES[row["items"]]]
+    item_ids = ITEM_IDS.get(row["items"], [f"i{place}" for place in range(1, len(shown) + 1)])
+    attributes = [{name: str(value) for name, value in one.items() if name != "title"} for one in shown]
+    items = tuple(
+        Item(item_id, one["title"], more) for item_id, one, more in zip(item_ids, shown, attributes, strict=True)
+    )
     numbers = tuple(str(place) for place in range(1, len(items) + 1))
     names = {"numbers": numbers, "letters": (*LETTERS[: len(items)],), "ids": tuple(item_ids)}
     question = Question(items, names.get(row.get("ids", ""), ()))

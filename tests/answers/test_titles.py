@@ -499,3 +499,20 @@ def test_a_refusal_in_another_language_is_called_one(text: str) -> None:
 
 def test_a_ranking_behind_an_apology_in_another_language_is_read() -> None:
     assert titles("Lo siento, no conozco sus gustos. Mi lista:\n1. Heat\n2. Alien").ranked
+
+
+def test_a_chain_of_shortened_titles_is_read() -> None:
+    shown = items(
+        "Apple AirPods Max Wireless Headphones, Active Noise Cancelling, Space Gray",
+        "Sony WH-1000XM5 Wireless Headphones, Black",
+        "Heat",
+        "JBL Tune 510BT: Wireless On-Ear Headphones - Black",
+    )
+    answer = read("titles", "Sony WH-1000XM5 > JBL Tune 510BT > Apple AirPods Max", Question(shown))
+    assert places(answer) == [2, 4, 1]
+
+
+def test_the_first_part_of_a_title_at_the_end_is_not_cut_off() -> None:
+    shown = items("The Outsiders", "The Hobbit", "Educated: A Memoir", "Dune")
+    answer = read("titles", "1. The Outsiders\n2. The Hobbit\n3. Educated", Question(shown))
+    assert (places(answer), answer.repairs) == ([1, 2, 3], {"loose": 1, "missing": 1})

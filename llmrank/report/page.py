@@ -149,7 +149,7 @@ class _Titles:
 
 def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: float | None) -> dict[str, Any]:
     case, record, ranking = story.case, story.record, story.record.ranking
-    items = {item.item_id: item.title for item in case.asked}
+    items = story.titles
 
     def numbers(item_ids: Iterable[str]) -> list[int]:
         return [titles.number(item_id, items[item_id]) for item_id in item_ids if item_id in items]

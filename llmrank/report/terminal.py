@@ -74,7 +74,7 @@ def show_worst(worst: Sequence[tuple[CaseStory, float]], measure: str) -> Render
     table.add_column("rank: recall order → method")
     for story, lost in worst:
         case, record = story.case, story.record
-        titles = {item.item_id: item.title for item in case.candidates}
+        titles = story.titles
         recalled = story.recalled
         recall = {item_id: places_of(recalled, at) for at, item_id in enumerate(recalled.order)}
         placed = {item_id: places_of(record.ranking, at) for at, item_id in enumerate(record.placed)}

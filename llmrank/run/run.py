@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -317,9 +318,16 @@ class CaseStory(Shown):
         """What the recall stage proposed."""
         return in_recall_order([self.case])[0]
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """The titles of what was asked about, by item id; of several with one title, each with its id behind it."""
+        asked = self.case.asked
+        times = Counter(item.title for item in asked)
+        return {one.item_id: one.title + (f" [{one.item_id}]" if times[one.title] > 1 else "") for one in asked}
+
     def table(self) -> TextTable:
         """Return the ranking: a row per candidate that was placed, and per relevant item wherever it is."""
-        titles = {item.item_id: item.title for item in self.case.asked}
+        titles = self.titles
         ranking, relevant = self.record.ranking, set(self.case.relevant)
         rows: list[tuple[str, ...]] = []
         for place, item_id in enumerate(ranking.order):
@@ -342,7 +350,8 @@ class CaseStory(Shown):
             truth = "unknown" if case.rating is None else f"{case.rating:g}"
             parts.append(("item to rate", f"{case.target.title}; true rating {truth}"))
         else:
-            shown = [f"{place}. {item.title}" for place, item in enumerate(self.shown, 1)]
+            titles = self.titles
+            shown = [f"{place}. {titles[item.item_id]}" for place, item in enumerate(self.shown, 1)]
             parts.append(("candidates, in the order shown", "\n".join(shown)))
         for place, (text, finish) in enumerate(zip(record.responses, record.finish_reasons, strict=False), 1):
             parts.append((f"answer {place} ({finish})", "no answer" if text is None else text))

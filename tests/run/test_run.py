@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 import sys
@@ -114,6 +115,18 @@ def test_the_story_of_a_user(run: Run) -> None:
     assert "15 candidates are not placed" in text
     missed = next(one for one in CASES if "missed" in one.relevant)
     assert "missed (item id)" in str(run[missed.user_id]) and "not a candidate" in str(run[missed.user_id])
+
+
+def test_candidates_of_one_title_are_told_apart_by_their_ids(tmp_path: Path) -> None:
+    songs = (
+        Item("a", "Hello", {"artist": "Adele"}),
+        Item("l", "Hello", {"artist": "Lionel Richie"}),
+        Item("y", "Yellow"),
+    )
+    one = replace(CASES[0], candidates=songs, recall_scores=None, relevant=("l",))
+    text = str(make_run(tmp_path, [one], [Ranking(("l", "y", "a"))])["u00"])
+    assert "1. Hello [a]\n    2. Hello [l]\n    3. Yellow\n" in text
+    assert re.search(r"Hello \[l\] +1 .*◀ relevant", text)
 
 
 def test_candidates_are_shown_in_the_order_that_the_model_saw(tmp_path: Path) -> None:

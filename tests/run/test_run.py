@@ -118,11 +118,7 @@ def test_the_story_of_a_user(run: Run) -> None:
 
 
 def test_candidates_of_one_title_are_told_apart_by_their_ids(tmp_path: Path) -> None:
-    songs = (
-        Item("a", "Hello", {"artist": "Adele"}),
-        Item("l", "Hello", {"artist": "Lionel Richie"}),
-        Item("y", "Yellow"),
-    )
+    songs = (Item("a", "Hello"), Item("l", "Hello"), Item("y", "Yellow"))
     one = replace(CASES[0], candidates=songs, recall_scores=None, relevant=("l",))
     text = str(make_run(tmp_path, [one], [Ranking(("l", "y", "a"))])["u00"])
     assert "1. Hello [a]\n    2. Hello [l]\n    3. Yellow\n" in text

@@ -119,6 +119,7 @@ HIGHEST_IS_BEST = _any_of(r"(?<![\d.])(?!1\b)\d{1,3} ?(?:is|=|being|means) (?:th
 """What says nothing new of scores, and turns ranks round."""
 OTHER_SCALE = _any_of(
     r"(?<![\d.])(?!1\b)\d{1,3} ?= ?(?:\w+ )?first\b|\border\W{1,6}asc(?:ending)?\b",
+    r"\b(?:ascending|increasing) order\b(?! (?:of|by|in)\b)",
 )
 LOWER_IS_BETTER = _any_of(
     r"\b(?:lower|smaller|less) (?:\w+ )?(?:is|are|=|means) (?:an? )?(?:better|closer|more (?:suitable|relevant))",

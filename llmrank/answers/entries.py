@@ -343,6 +343,8 @@ def _two_part_lines(lines: list[Line], found: list[Mentions], index: TitleIndex)
     if left == right or max(sides) < min(2, len(lines)) or (min(sides) and max(sides) < len(lines)):
         return found
     side = int(right > left)
+    if not side and any(half and index.exact(half[0].text) and index.is_first_part(half[0].text) for half in halves):
+        return found  # Anno 1800 - Docklands: another part of it than those that are candidates
     return [
         [half[side]] if half and (match := half[side].match) and match.positions else mentions
         for half, mentions in zip(halves, found, strict=True)

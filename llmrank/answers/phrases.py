@@ -188,7 +188,7 @@ WORST_FIRST = re.compile(
     r"|\b(?:beginnend mit (?:dem|der|den)|von (?:dem|der|den)|vom)\b[^\n:]{0,40}\bam wenigsten\b[^\n:]{0,60}"
     r"\bam (?:ehesten|meisten|besten)\b|\bvo[mn] (?:am )?(?:un\w{3,30}sten|wenigsten)\b[^\n:]{0,30}? (?:zum|zur|bis)\b"
     r"|\((?:lowest|worst|least)\b[^()\n]{0,20}\)[^\n]{3,2000}\((?:highest|best|most)\b[^()\n]{0,20}\)"
-    r"|\b(?:ascending|increasing) order\b(?! of (?:rank|position|place))"
+    r"|\b(?:ascending|increasing) order (?:of|by|in) (?!(?:their |its )?(?:rank|position|place))"
     r"|\b(?:ascending|increasing) (?:preference|relevance|likelihood|interest|probability|recommendation|quality|score)"
     r"|\b1 ?(?:=|is|being|means) ?(?:the )?(?:worst|least|lowest)|\b(?:start|begin)\w* (?:with"
     r"|from) (?:the )?(?:worst|least|lowest)"

@@ -85,7 +85,8 @@ _IN_OTHER_WORDS = {
 _SEASON = re.compile(r"(?:시즌|シーズン) ?(\d{1,2})|第 ?(\d{1,2}) ?(?:季|シーズン)")
 _OF_SEASON = re.compile(r"\bseason (?=\d{1,2}\b)")
 _AFTER_COUNTED = {"i": "1", "v": "5", "x": "10", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
-_REWRITTEN = frozenset((*_WORDS, *_ROMAN, *_AFTER_COUNTED, *_IN_OTHER_WORDS))
+_ORDINAL = re.compile(r"\d{1,2}(?:st|nd|rd|th)")
+_REWRITTEN = frozenset(("ed", *_WORDS, *_ROMAN, *_AFTER_COUNTED, *_IN_OTHER_WORDS))
 
 
 class Title(NamedTuple):
@@ -136,7 +137,7 @@ def normalised(text: str) -> str:
         if word in _IN_OTHER_WORDS and words[at + 1 : at + 2] and words[at + 1].isdigit():
             word = _IN_OTHER_WORDS[word]
         if at:
-            word = _ROMAN.get(word, word)
+            word = "edition" if word == "ed" and _ORDINAL.fullmatch(words[at - 1]) else _ROMAN.get(word, word)
             if words[at - 1] in _COUNTED or (word == "v" and at == len(words) - 1):  # Part V, Rocky V
                 word = _AFTER_COUNTED.get(word, word)
         words[at] = word

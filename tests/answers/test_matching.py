@@ -37,6 +37,7 @@ def named(text: str, *titles: str) -> tuple[str, str] | None:
         ("Civilization VI", "Sid Meier's Civilization® VI", "normalised"),
         ("Life of Brian (1979)", "Monty Python's Life of Brian (1979)", "normalised"),
         ("The Hobbit", "The Hobbit, or There and Back Again", "normalised"),
+        ("Campbell Biology (12th ed.)", "Campbell Biology, 12th Edition", "normalised"),
         ("Wonderwall", "Wonderwall - Remastered", "normalised"),
         ("Uptown Funk ft. Bruno Mars", "Uptown Funk (feat. Bruno Mars)", "normalised"),
         ("Don't Stop Believin'", "Don't Stop Believin' (2022 Remaster)", "normalised"),

@@ -516,3 +516,19 @@ def test_the_first_part_of_a_title_at_the_end_is_not_cut_off() -> None:
     shown = items("The Outsiders", "The Hobbit", "Educated: A Memoir", "Dune")
     answer = read("titles", "1. The Outsiders\n2. The Hobbit\n3. Educated", Question(shown))
     assert (places(answer), answer.repairs) == ([1, 2, 3], {"loose": 1, "missing": 1})
+
+
+def test_another_part_of_a_series_is_no_candidate() -> None:
+    shown = items("Anno 1800", "Anno 1800 - Seat of Power", "Frostpunk", "Frostpunk - The Last Autumn")
+    answer = read("titles", "1. Anno 1800 - Docklands\n2. Frostpunk - The Rifts", Question(shown))
+    assert (places(answer), answer.reason) == ([], "no_candidate_named")
+    answer = read("titles", "1. Anno 1800 - Seat of Power\n2. Frostpunk - The Last Autumn", Question(shown))
+    assert places(answer) == [2, 4]
+
+
+@pytest.mark.parametrize(("said", "reason"), [("", "ambiguous"), (" of interest", ""), (" (worst to best)", "")])
+def test_an_ascending_order_of_what_is_not_said_has_two_readings(said: str, reason: str) -> None:
+    answer = read(
+        "titles", f"Ranked in ascending order{said}:\n- Alien (1979)\n- Toy Story (1995)", Question(FILMS[:4], top=2)
+    )
+    assert (places(answer), answer.reason) == ([] if reason else [1, 4], reason)

@@ -9,6 +9,7 @@ same.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -52,11 +53,12 @@ class Descriptions:
 
     def find(self, text: str) -> tuple[int, ...]:
         """Return the item that a text describes, several that it cannot tell apart; nothing where there is none."""
-        if not self._by_word or len(text) > _MOST:
+        if not self._has_attributes or len(text) > _MOST:
             return ()
         plain = normalised(text)
-        near = {at for word in plain.split() for at in self._by_word.get(word, ())}
-        found = tuple(sorted(at for at in near if self._describes(plain, at)))
+        words = {*plain.split()}
+        near = {at for word in words for name, at in self._by_rarest.get(word, ()) if name <= words}
+        found = tuple(sorted(at for at in near if self._belongs(plain, at)))
         if len(found) > 1 and len(whole := [at for at in found if self._holds_own(f" {plain} ", at, found)]) == 1:
             return (whole[0],)  # by Queen, where the other is by Queen Latifah
         return found if self._are_same(found) else ()
@@ -64,7 +66,7 @@ class Descriptions:
     def told_apart(self, positions: Sequence[int], name: str, text: str) -> tuple[int, ...]:
         """Return which of some items, and of others that are called so too, has an attribute beside the name in a text
         that no other of them has; the items where none has one, or several have."""
-        title = without_article(normalised(name)) if self._by_word else ""
+        title = without_article(normalised(name)) if self._has_attributes else ""
         words = frozenset(title.split())
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
         if len(same) < 2 or not title:
@@ -88,14 +90,8 @@ class Descriptions:
         ]
 
     @cached_property
-    def _by_word(self) -> dict[str, list[int]]:
-        """The items of each word of an attribute that is not in their titles."""
-        found: dict[str, list[int]] = {}
-        for at, attributes in enumerate(self._attributes):
-            for word in _words(attributes) - _BETWEEN - {*self._titles[at].whole.split()}:
-                if not _NUMBER.fullmatch(word):
-                    found.setdefault(word, []).append(at)
-        return found
+    def _has_attributes(self) -> bool:
+        return any(self._attributes)
 
     @cached_property
     def _known(self) -> list[frozenset[str]]:
@@ -136,6 +132,16 @@ class Descriptions:
         return [[name - SMALL_WORDS or name for name in one] for one in words]
 
     @cached_property
+    def _by_rarest(self) -> dict[str, list[tuple[frozenset[str], int]]]:
+        """The names of items by the word of each that is in fewest names, so that few are looked at for a text."""
+        times = Counter(word for names in self._called for name in names for word in name)
+        found: dict[str, list[tuple[frozenset[str], int]]] = {}
+        for at, names in enumerate(self._called):
+            for name in filter(None, {*names}):
+                found.setdefault(min(name, key=lambda word: (times[word], word)), []).append((name, at))
+        return found
+
+    @cached_property
     def _by_name(self) -> dict[frozenset[str], list[int]]:
         """The items that may be called by each set of words."""
         found: dict[frozenset[str], list[int]] = {}
@@ -144,16 +150,15 @@ class Descriptions:
                 found.setdefault(name, []).append(at)
         return found
 
-    def _describes(self, text: str, at: int) -> bool:
-        """Return whether a text names an item, and all words of it belong to the item."""
-        words = {*text.split()}
-        if not any(name <= words for name in self._called[at]):
-            return False
-        text = f" {text} "
+    def _belongs(self, text: str, at: int) -> bool:
+        """Return whether all words of a text that names an item are of the item, one of them of its attributes."""
+        rest = f" {text} "
         for one in self._phrases[at]:
-            if f" {one} " in text:
-                text = text.replace(f" {one} ", " ")
-        return {*text.split()} <= self._known[at]
+            if f" {one} " in rest:
+                rest = rest.replace(f" {one} ", " ")
+        words = {*rest.split()}
+        own = {*self._titles[at].whole.split(), self._titles[at].year} | _BETWEEN
+        return words <= self._known[at] and not own.issuperset(text.split())
 
     def _holds_own(self, text: str, at: int, same: Iterable[int]) -> bool:
         """Return whether a text has a whole attribute of an item that none of the others has."""

@@ -166,7 +166,7 @@ def titles_of(blocks: Sequence[Block], index: TitleIndex) -> list[Listing]:
     listed = any(block.kind != "text" and len(block.lines) + len(block.rows) > 1 for block in blocks)
     return gather(
         _alike(blocks),
-        lambda line: _text_line(line, index, listed),
+        lambda line: _text_line(line, index, listed, few=len(blocks) <= _FEW),
         lambda lines: _list(lines, index),
         lambda text, line: title_in_cell(text, index, line),
     )
@@ -488,8 +488,11 @@ _BECAUSE = re.compile(
 """Behind titles, why: `because the user has enjoyed Heat`."""
 
 
-def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
-    """Return what a line that is no entry of a list names, None if nothing: `weak` where it stands in a sentence."""
+def _text_line(line: Line, index: TitleIndex, listed: bool, *, few: bool) -> Listing | None:
+    """Return what a line that is no entry of a list names, None if nothing: `weak` where it stands in a sentence.
+
+    Only in an answer of `few` blocks a chain of shortened titles is looked for.
+    """
     if line.text.endswith(":") or _NOTE_LINE.match(line.text):
         return None  # what introduces the list may name what the user liked
     line = _without_asides(line)
@@ -498,7 +501,7 @@ def _text_line(line: Line, index: TitleIndex, listed: bool) -> Listing | None:
     if not mentions and (at := max(text.find(": ", 0, 400), text.rfind(": ", 0, 400))) >= 0:
         head, rest = text[: at + 2], text[at + 2 :].strip()
         mentions = _entry(Line(line.number, rest), rest, index, marked=False)
-    if not mentions and (chain := _chain_of_near(line, index)):
+    if few and not mentions and (chain := _chain_of_near(line, index)):
         return Listing(chain)
     if not mentions:
         is_title = not listed and _is_title_like(text) and not (_is_heading(line) and meaning(text) == "left out")
@@ -543,8 +546,8 @@ def _chain_of_near(line: Line, index: TitleIndex) -> Mentions:
     return [Mention(part, None, line.number) for part in parts] if 2 * len(near) >= len(parts) else []
 
 
-_CHAIN = 100
-"""Parts of a chain that are looked at, so that the time stays linear."""
+_CHAIN, _FEW = 100, 20
+"""Parts of a chain that are looked at, and blocks of an answer in which chains are, so that the time stays linear."""
 
 
 def _without_asides(line: Line) -> Line:

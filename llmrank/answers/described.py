@@ -53,26 +53,30 @@ class Descriptions:
 
     def find(self, text: str) -> tuple[int, ...]:
         """Return the item that a text describes, several that it cannot tell apart; nothing where there is none."""
-        if not self._has_attributes or len(text) > _MOST:
+        if not self._is_known or len(text) > _MOST:
             return ()
         plain = normalised(text)
         words = {*plain.split()}
-        near = {at for word in words for name, at in self._by_rarest.get(word, ()) if name <= words}
-        found = tuple(sorted(at for at in near if self._belongs(plain, at)))
-        if len(found) > 1 and len(whole := [at for at in found if self._holds_own(f" {plain} ", at, found)]) == 1:
-            return (whole[0],)  # by Queen, where the other is by Queen Latifah
+        said = {word for word in words if not _NUMBER.fullmatch(word)}
+        near = {at for word in words for at in self._by_rarest.get(word, ())}
+        found = tuple(sorted(at for at in near if self._may_be(said, at) and self._describes(plain, at)))
+        if len(found) > 1 and len(whole := {*self._told(found, f" {plain} ").values()}) == 1:
+            return tuple(whole)  # by Queen, where the other is by Queen Latifah
         return found if self._are_same(found) else ()
 
     def told_apart(self, positions: Sequence[int], name: str, text: str) -> tuple[int, ...]:
         """Return which of some items, and of others that are called so too, has an attribute beside the name in a text
         that no other of them has; the items where none has one, or several have."""
-        title = without_article(normalised(name)) if self._has_attributes else ""
+        title = without_article(normalised(name)) if self._is_known else ""
         words = frozenset(title.split())
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
         if len(same) < 2 or not title:
             return tuple(positions)
-        plain = normalised(text[:_MOST])
-        found = tuple(at for at in same if self._stands_beside(title, at, plain, same))
+        plain = f" {normalised(text[:_MOST])} "
+        own: dict[int, list[str]] = {}
+        for attribute, at in self._told(same, plain).items():
+            own.setdefault(at, []).append(attribute)
+        found = tuple(at for at, attributes in own.items() if self._stands_beside(title, at, plain, attributes))
         return found if len(found) == 1 else tuple(positions)
 
     @cached_property
@@ -90,8 +94,18 @@ class Descriptions:
         ]
 
     @cached_property
-    def _has_attributes(self) -> bool:
-        return any(self._attributes)
+    def _own_words(self) -> list[frozenset[str]]:
+        """The words of each item's attributes that are not in its title, small numbers apart."""
+        return [
+            frozenset(word for word in _words(attributes) - _BETWEEN if not _NUMBER.fullmatch(word))
+            - {*title.whole.split()}
+            for attributes, title in zip(self._attributes, self._titles, strict=True)
+        ]
+
+    @cached_property
+    def _is_known(self) -> bool:
+        """Whether anything is known of an item that its title does not say."""
+        return any(self._own_words)
 
     @cached_property
     def _known(self) -> list[frozenset[str]]:
@@ -132,16 +146,6 @@ class Descriptions:
         return [[name - SMALL_WORDS or name for name in one] for one in words]
 
     @cached_property
-    def _by_rarest(self) -> dict[str, list[tuple[frozenset[str], int]]]:
-        """The names of items by the word of each that is in fewest names, so that few are looked at for a text."""
-        times = Counter(word for names in self._called for name in names for word in name)
-        found: dict[str, list[tuple[frozenset[str], int]]] = {}
-        for at, names in enumerate(self._called):
-            for name in filter(None, {*names}):
-                found.setdefault(min(name, key=lambda word: (times[word], word)), []).append((name, at))
-        return found
-
-    @cached_property
     def _by_name(self) -> dict[frozenset[str], list[int]]:
         """The items that may be called by each set of words."""
         found: dict[frozenset[str], list[int]] = {}
@@ -150,28 +154,40 @@ class Descriptions:
                 found.setdefault(name, []).append(at)
         return found
 
-    def _belongs(self, text: str, at: int) -> bool:
-        """Return whether all words of a text that names an item are of the item, one of them of its attributes."""
-        rest = f" {text} "
-        for one in self._phrases[at]:
-            if f" {one} " in rest:
-                rest = rest.replace(f" {one} ", " ")
-        words = {*rest.split()}
-        own = {*self._titles[at].whole.split(), self._titles[at].year} | _BETWEEN
-        return words <= self._known[at] and not own.issuperset(text.split())
+    @cached_property
+    def _by_rarest(self) -> dict[str, list[int]]:
+        """The items by the word of each of their names that the fewest names have: few are looked at for a text."""
+        often = Counter(word for name in self._by_name for word in name)
+        found: dict[str, list[int]] = {}
+        for name, places in self._by_name.items():
+            if name:
+                found.setdefault(min(name, key=lambda word: (often[word], word)), []).extend(places)
+        return found
 
-    def _holds_own(self, text: str, at: int, same: Iterable[int]) -> bool:
-        """Return whether a text has a whole attribute of an item that none of the others has."""
-        return any(f" {one} " in text for one in self._own(at, same))
+    def _may_be(self, words: set[str], at: int) -> bool:
+        """Return whether words are all known of an item, and one is of an attribute: a cheap test."""
+        return words <= self._known[at] and not words.isdisjoint(self._own_words[at])
 
-    def _own(self, at: int, same: Iterable[int]) -> frozenset[str]:
-        """Return the attributes of an item that none of the others has."""
-        return self._attributes[at].difference(*(self._attributes[other] for other in same if other != at))
-
-    def _stands_beside(self, title: str, at: int, text: str, same: Iterable[int]) -> bool:
-        """Return whether an attribute of an item that no other has stands beside a title."""
+    def _describes(self, text: str, at: int) -> bool:
+        """Return whether a text names an item, and all words of it belong to the item."""
+        words = {*text.split()}
+        if not any(name <= words for name in self._called[at]):
+            return False
         text = f" {text} "
-        for one in sorted({title, *self._own(at, same)}, key=len, reverse=True):
+        for one in self._phrases[at]:
+            if f" {one} " in text:
+                text = text.replace(f" {one} ", " ")
+        return {*text.split()} <= self._known[at]
+
+    def _told(self, same: Iterable[int], text: str) -> dict[str, int]:
+        """Return the attributes in a text, between spaces, that only one of some items has, and which item it is."""
+        held = [(one, at) for at in same for one in self._attributes[at] if f" {one} " in text]
+        often = Counter(one for one, _ in held)
+        return {one: at for one, at in held if often[one] == 1}
+
+    def _stands_beside(self, title: str, at: int, text: str, attributes: Iterable[str]) -> bool:
+        """Return whether one of some attributes of an item stands beside a title in a text."""
+        for one in sorted({title, *attributes}, key=len, reverse=True):
             text = text.replace(f" {one} ", f" {_TITLE if one == title else _ATTRIBUTE} ")
         left_out = _BETWEEN | {*map(normalised, self._items[at].attributes)}
         marks = [word for word in text.split() if word not in left_out]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from random import Random
 
 import pytest
@@ -142,6 +143,33 @@ def test_a_year_that_differs_is_not_accounted_for() -> None:
     items = (Item("1", "Heat (1995)", {"genres": "Crime"}), Item("2", "Fargo (1996)", {"genres": "Crime"}))
     assert read("1. Fargo, Crime\n2. Heat (1986), Crime", items=items).ranked == ("2",)
     assert read("1. Fargo (1996), Crime\n2. Heat (1995), Crime", items=items).ranked == ("2", "1")
+
+
+def seconds(text: str, name: str, items: tuple[Item, ...]) -> float:
+    """Return how long a reading takes: the best of two, as the first makes the tables of the catalogue."""
+
+    def once() -> float:
+        began = time.process_time()
+        read(text, name, items)
+        return time.process_time() - began
+
+    return min(once(), once())
+
+
+def test_the_time_of_items_with_one_title_is_not_their_cube() -> None:
+    def of(count: int) -> float:
+        items = tuple(Item(str(at), "Starbucks", {"address": f"{at} Main{at} St"}) for at in range(count))
+        return seconds("\n".join(f"{at}. Starbucks" for at in range(1, count + 1)), "titles", items)
+
+    assert of(240) < 16 * max(of(60), 0.01)
+
+
+def test_what_all_items_have_in_common_makes_not_each_worth_a_look() -> None:
+    def of(count: int) -> float:
+        items = tuple(Item(str(at), f"Film w{at} (1995)", {"genres": "Drama", "by": "Bob Ray"}) for at in range(count))
+        return seconds("I think of drama, by Bob. " * 100, "one_title", items)
+
+    assert of(4000) < 4 * max(of(500), 0.02)
 
 
 WORDS = st.lists(st.sampled_from(["amber", "birch", "coral", "delta", "ember", "fjord"]), min_size=1, max_size=2)

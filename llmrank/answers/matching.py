@@ -71,8 +71,11 @@ _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _TRAILING_YEAR = re.compile(r"\s((?:18|19|20)\d\d|['’]\d\d)$")
 
 
-_CREATED = re.compile(r"(?!(?:The|An?) )(?:[A-Z][\w.]* ){1,2}[A-Z]\w+(?:['’]s|s['’]) (?=\S+ \S)")
-"""The creator of a work (`Sid Meier's Civilization VI`)."""
+_CREATED = re.compile(
+    r"(?!(?:The|An?) )(?:[A-Z][\w.]* ){1,2}(?!(?:Wom[ae]n|M[ae]n|Kid|Boy|Girl|Children)s?\b)[A-Z]\w+(?:['’]s|s['’]) "
+    r"(?=\S+ \S)"
+)
+"""The creator of a work (`Sid Meier's Civilization VI`), which `Nike Women's` is not."""
 _OTHERWISE = re.compile(r"(\S[^,;]{2,60})[,;] or,? \S+ \S.*")
 _VERSION = re.compile(
     r"(\S.*?)(?: [-–] | ?[(\[])(?:(?:(?:18|19|20)\d\d )?(?:digital(?:ly)? )?remaster(?:ed)?\b.{0,20}"
@@ -250,7 +253,8 @@ class TitleIndex:
         first = ((title.parts[0], at) for at, title in enumerate(self._titles) if title.parts[1:] and not title.is_by)
         told += [(part, at) for part, at in first if numbers(part) and len(part.split()) > 1]
         raw = [(folded(item.title), at) for at, item in enumerate(self._items)]
-        works = ((without_article(parse_title(_CREATED.sub("", title, 1)).name), at) for title, at in raw)
+        created = ((title[found.end() :], at) for title, at in raw if (found := _CREATED.match(title)))
+        works = ((without_article(parse_title(work).name), at) for work, at in created)
         told += [(work, at) for work, at in works if " " in work]
         for pattern in (_OTHERWISE, _VERSION):
             before = ((found[1], at) for title, at in raw if (found := pattern.fullmatch(title)))

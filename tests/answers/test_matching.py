@@ -117,6 +117,8 @@ def test_a_text_finds_its_title(text: str, title: str, stage: str) -> None:
         ("Man Walking", "Dead Man Walking"),
         ("War (2007)", "Charlie Wilson's War (2007)"),
         ("Dracula", "Bram Stoker's Dracula"),
+        ("Running Shoes", "Nike Women's Running Shoes"),
+        ("Dial Two Hats", "Dial Ann Mary Smith's Two Hats"),
         ("Life of Brian (2019)", "Monty Python's Life of Brian (1979)"),
         ("Brother HL2270", "Toner Cartridge for Brother HL2270, Black"),
         ("Wonderwall - Live", "Wonderwall - Remastered"),

@@ -72,6 +72,9 @@ class Descriptions:
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
         if len(same) < 2 or not title:
             return tuple(positions)
+        told = self._told(same, f" {title} ").values()
+        if len(called := {at for at in told if words <= self._known[at]}) == 1:
+            return tuple(called)  # Dracula, 1958
         plain = f" {normalised(text[:_MOST])} "
         own: dict[int, list[str]] = {}
         for attribute, at in self._told(same, plain).items():

@@ -89,6 +89,13 @@ def test_a_book_of_the_same_author_is_another_book() -> None:
     assert read("1. Children of Dune by Frank Herbert\n2. Dune by Frank Herbert", items=BOOKS).ranked == ("d",)
 
 
+@pytest.mark.parametrize("text", ["1. Dracula, 1958\n2. Dracula, 1931", "1. Dracula (1958)\n2. Dracula (1931)"])
+def test_a_year_that_is_an_attribute_tells_titles_apart(text: str) -> None:
+    items = (Item("1", "Dracula", {"year": "1931"}), Item("2", "Dracula", {"year": "1958"}))
+    answer = read(text, items=items)
+    assert (answer.ranked, answer.outcome) == (("2", "1"), Outcome.OK)
+
+
 @pytest.mark.parametrize("more", [{"price": "5.99"}, {"rating": "5"}, {"players": "5 to 8", "maker": "Bungie"}])
 def test_a_number_of_an_attribute_makes_no_sequel(more: dict[str, str]) -> None:
     """Halo costs 5.99 here; Halo 5 is another game."""

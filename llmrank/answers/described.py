@@ -30,6 +30,10 @@ _LONGEST = 80
 """Characters of an attribute; longer ones are descriptions, which no answer repeats as a name."""
 _MOST = 400
 """Characters of a text that is looked at, so that the time stays linear."""
+_SEPARATED = re.compile(
+    r"[^\w\s'’.&]|\s(?:by|from|at|in|on|feat|featuring|ft|von|de|par|di|por|av|van|en|bei|chez)\s", re.IGNORECASE
+)
+"""What stands between a title and a name that may be a part of an attribute (`Sapiens (Harari)`)."""
 _PARTS = re.compile(r"[|;,/]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _NUMBER = re.compile(r"\d{1,2}")
@@ -60,6 +64,8 @@ class Descriptions:
         said = {word for word in words if not _NUMBER.fullmatch(word)}
         near = {at for word in words for at in self._by_rarest.get(word, ())}
         found = tuple(sorted(at for at in near if self._may_be(said, at) and self._describes(plain, at)))
+        if not _SEPARATED.search(text):  # Bosch Kettle; but not Forever Young for Forever, by Neil Young
+            found = tuple(at for at in found if self._holds_whole(f" {plain} ", at))
         if len(found) > 1 and len(whole := {*self._told(found, f" {plain} ").values()}) == 1:
             return tuple(whole)  # by Queen, where the other is by Queen Latifah
         return found if self._are_same(found) else ()
@@ -181,6 +187,11 @@ class Descriptions:
             if f" {one} " in text:
                 text = text.replace(f" {one} ", " ")
         return {*text.split()} <= self._known[at]
+
+    def _holds_whole(self, text: str, at: int) -> bool:
+        """Return whether a text has a whole attribute of an item, or a part of one with a number (`64 oz`)."""
+        own = (one for one in self._attributes[at] if not self._own_words[at].isdisjoint(one.split()))
+        return any(f" {one} " in text for one in (*own, *self._phrases[at]))
 
     def _told(self, same: Iterable[int], text: str) -> dict[str, int]:
         """Return the attributes in a text, between spaces, that only one of some items has, and which item it is."""

@@ -89,6 +89,18 @@ def test_a_book_of_the_same_author_is_another_book() -> None:
     assert read("1. Children of Dune by Frank Herbert\n2. Dune by Frank Herbert", items=BOOKS).ranked == ("d",)
 
 
+@pytest.mark.parametrize("text", ["Forever Young", "A Boy and His Dog", "Harvest King", "Halo 360"])
+def test_a_part_of_an_attribute_is_no_name_without_a_sign_before_it(text: str) -> None:
+    """`Sapiens (Harari)` names the author; `Forever Young` is another song than Neil Young's `Forever`."""
+    items = (
+        Item("1", "Forever", {"artist": "Neil Young"}),
+        Item("2", "The Dog", {"about": "A boy and his horse in Paris"}),
+        Item("3", "Harvest", {"artist": "Ben King"}),
+        Item("4", "Halo", {"platform": "Xbox 360"}),
+    )
+    assert read(text, items=items).reason == "no_candidate_named"
+
+
 @pytest.mark.parametrize("text", ["1. Dracula, 1958\n2. Dracula, 1931", "1. Dracula (1958)\n2. Dracula (1931)"])
 def test_a_year_that_is_an_attribute_tells_titles_apart(text: str) -> None:
     items = (Item("1", "Dracula", {"year": "1931"}), Item("2", "Dracula", {"year": "1958"}))

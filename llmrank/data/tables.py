@@ -282,7 +282,7 @@ def _of_days(numbers: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return seconds since the epoch where every number that is known is a day such as 20231114; else None."""
     known = numbers[np.isfinite(numbers)]
     years, months, days = known // 10_000, known // 100 % 100, known % 100
-    if not len(known) or (known % 1).any() or not ((years >= 1900) & (years <= 2100)).all():
+    if not len(known) or np.isinf(numbers).any() or (known % 1).any() or not ((years >= 1900) & (years <= 2100)).all():
         return None
     if not ((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all():
         return None

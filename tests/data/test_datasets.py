@@ -314,6 +314,13 @@ def test_ids_that_are_no_text_are_refused(column: list[object], message: str, tm
         load_dataset(str(tmp_path))
 
 
+def test_an_infinite_number_among_days_is_no_time(tmp_path: Path) -> None:
+    """It became an empty time."""
+    events = "user_id,item_id,rating,timestamp\nu,10,4,20231114\nu,10,4,inf\n"
+    with pytest.raises(InputError, match=r"inf (is no time|are times)"):
+        load_dataset(str(write(tmp_path, items__csv=ITEMS, interactions__csv=events)))
+
+
 @pytest.mark.parametrize("id_", ["1.23457E+11", "1,23457E+11", "1.2e+05"])
 def test_ids_that_a_spreadsheet_has_shortened_are_refused(id_: str, tmp_path: Path) -> None:
     write(tmp_path, items__csv="item_id;title\n1;A\n2;B\n", events__csv=f"user;item\nu;1\n{id_};1\n{id_};2\n")

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from llmrank.types import Item
 
 _BETWEEN = word_set(
-    "by from at in on and with the a an feat starring directed written performed made sung"
-    " von und de par et di por y av van en bei chez"
+    "by from at in on with the a an feat starring directed written performed made sung"
+    " von de par di por av van en bei chez"
 )
 """Words that may stand between a title and an attribute."""
-_LONGEST = 80
+_AND = word_set("and und et y e en")
+"""Words that may stand between two parts of an attribute, and nowhere else: `War and Love` is not Love, about war."""
+_ATTRIBUTE_LIMIT = 80
 """Characters of an attribute; longer ones are descriptions, which no answer repeats as a name."""
-_MOST = 400
+_TEXT_LIMIT = 400
 """Characters of a text that is looked at, so that the time stays linear."""
 _SEPARATED = re.compile(
     r"[^\w\s'’.&]|\s(?:by|from|at|in|on|feat|featuring|ft|von|de|par|di|por|av|van|en|bei|chez)\s", re.IGNORECASE
@@ -38,6 +40,8 @@ _PARTS = re.compile(r"[|;,/]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _NUMBER = re.compile(r"\d{1,2}")
 """A number that may as well be a sequel's: `Halo 5`, which costs 5.99."""
+_CELLS = 20
+"""Cells of a row that are looked at."""
 _TITLE, _ATTRIBUTE = "\x01", "\x02"
 
 
@@ -57,7 +61,7 @@ class Descriptions:
 
     def find(self, text: str) -> tuple[int, ...]:
         """Return the item that a text describes, several that it cannot tell apart; nothing where there is none."""
-        if not self._is_known or len(text) > _MOST:
+        if not self._is_known or len(text) > _TEXT_LIMIT:
             return ()
         plain = normalised(text)
         words = {*plain.split()}
@@ -70,9 +74,9 @@ class Descriptions:
             return tuple(whole)  # by Queen, where the other is by Queen Latifah
         return found if self._are_same(found) else ()
 
-    def told_apart(self, positions: Sequence[int], name: str, text: str) -> tuple[int, ...]:
-        """Return which of some items, and of others that are called so too, has an attribute beside the name in a text
-        that no other of them has; the items where none has one, or several have."""
+    def told_apart(self, positions: Sequence[int], name: str, text: str, cells: Sequence[str]) -> tuple[int, ...]:
+        """Return which of some items, and of others that are called so too, has an attribute that no other of them has
+        beside the name in a text, or in a cell of its own; the items where none has one, or several have."""
         title = without_article(normalised(name)) if self._is_known else ""
         words = frozenset(title.split())
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
@@ -81,7 +85,10 @@ class Descriptions:
         told = self._told(same, f" {title} ").values()
         if len(called := {at for at in told if words <= self._known[at]}) == 1:
             return tuple(called)  # Dracula, 1958
-        plain = f" {normalised(text[:_MOST])} "
+        if cells:
+            whole = {*self._told(same, [normalised(one) for one in cells[:_CELLS]]).values()}
+            return tuple(whole) if len(whole) == 1 else tuple(positions)
+        plain = f" {normalised(text[:_TEXT_LIMIT])} "
         own: dict[int, list[str]] = {}
         for attribute, at in self._told(same, plain).items():
             own.setdefault(at, []).append(attribute)
@@ -95,7 +102,7 @@ class Descriptions:
             frozenset(
                 plain
                 for value in item.attributes.values()
-                if len(value) <= _LONGEST
+                if len(value) <= _ATTRIBUTE_LIMIT
                 for part in (value, *_PARTS.split(value))
                 if (plain := normalised(part)) and not _NUMBER.fullmatch(plain)
             )
@@ -128,6 +135,7 @@ class Descriptions:
             near = (str(year + off) for year in years for off in (-1, 0, 1))
             names = _words(map(normalised, item.attributes))
             said = {word for word in _words(attributes) if not _NUMBER.fullmatch(word)}
+            said |= _AND if any(map(_PARTS.search, item.attributes.values())) else set()
             found.append(_BETWEEN | {*title.whole.split(), title.year} | names | said | {*near})
         return found
 
@@ -193,9 +201,11 @@ class Descriptions:
         own = (one for one in self._attributes[at] if not self._own_words[at].isdisjoint(one.split()))
         return any(f" {one} " in text for one in (*own, *self._phrases[at]))
 
-    def _told(self, same: Iterable[int], text: str) -> dict[str, int]:
-        """Return the attributes in a text, between spaces, that only one of some items has, and which item it is."""
-        held = [(one, at) for at in same for one in self._attributes[at] if f" {one} " in text]
+    def _told(self, same: Iterable[int], text: str | list[str]) -> dict[str, int]:
+        """Return the attributes in a text, between spaces, or among texts that only one of some items has, and which
+        item it is."""
+        sought = "{}" if isinstance(text, list) else " {} "
+        held = [(one, at) for at in same for one in self._attributes[at] if sought.format(one) in text]
         often = Counter(one for one, _ in held)
         return {one: at for one, at in held if often[one] == 1}
 

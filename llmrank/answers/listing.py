@@ -15,8 +15,8 @@ class Mention(NamedTuple):
     match: Match | None
     line: int = 0
     """Of the normalised text, from 1."""
-    row: str = ""
-    """All that stands in its row of a table, or in its JSON object."""
+    row: tuple[str, ...] = ()
+    """The cells of its row of a table, or the values of its JSON object."""
 
 
 @dataclass(slots=True)

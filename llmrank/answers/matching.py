@@ -111,6 +111,10 @@ class TitleIndex:
         positions = self._exact.get(_spaced(text))
         return Match(positions, "exact") if positions else None
 
+    def namesakes(self, at: int) -> tuple[int, ...]:
+        """Return the items with the same title as one, and that one."""
+        return self._exact[_spaced(folded(self._items[at].title))]
+
     def find(self, text: str) -> Match | None:
         """Return the exact or normalised match of a text that is taken to be one title, None if there is none."""
         text = _spaced(text)
@@ -128,9 +132,10 @@ class TitleIndex:
             return found
         return self._find_described(text) or found
 
-    def told_apart(self, match: Match, name: str, text: str) -> Match:
-        """Return a match with the one item of this name whose attributes stand beside it in a text, if one's do."""
-        return replace(match, positions=self._descriptions.told_apart(match.positions, name, text))
+    def told_apart(self, match: Match, name: str, text: str, cells: Sequence[str] = ()) -> Match:
+        """Return a match with the one item of this name whose attribute stands beside it in a text, or in a cell of its
+        row, if one's does."""
+        return replace(match, positions=self._descriptions.told_apart(match.positions, name, text, cells))
 
     def nearest(self, text: str) -> Match | None:
         """Return the fuzzy match of a text that `find` does not know, None if no item is near enough."""
@@ -255,7 +260,7 @@ class TitleIndex:
         raw = [(folded(item.title), at) for at, item in enumerate(self._items)]
         created = ((title[found.end() :], at) for title, at in raw if (found := _CREATED.match(title)))
         works = ((without_article(parse_title(work).name), at) for work, at in created)
-        told += [(work, at) for work, at in works if " " in work]
+        told += [(work, at) for work, at in works if " " in work and _tells(work)]
         for pattern in (_OTHERWISE, _VERSION):
             before = ((found[1], at) for title, at in raw if (found := pattern.fullmatch(title)))
             told += [(without_article(parse_title(part).name), at) for part, at in before]
@@ -431,6 +436,15 @@ class TitleIndex:
             return _NEAR if _is_part(query, title) or _is_part(title, query) else 0.0
         cut = not title.year and _is_cut_short(without_article(query.name), without_article(title.whole))
         return _NEAR if cut else 0.0
+
+
+def _tells(work: str) -> bool:
+    """Return whether the name of a work without its creator is its own: `civilization 6`, and not `house 2`."""
+    words = [word for word in work.split() if not word.isdigit()]
+    return len(words) > 1 or len("".join(words)) > _LONG_WORD
+
+
+_LONG_WORD = 7
 
 
 def _agree(query: Title, title: Title) -> bool:

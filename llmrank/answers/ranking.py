@@ -260,8 +260,12 @@ def by_title(
     judged = judge(found[:-1] if cut_off else found, index)
     named, counted = _resolved(judged)
     counted["truncated"] = int(cut_off)
-    shared = [one for one in found[: len(judged)] if one.match and len(one.match.positions) > 1]
-    counted["shared_title"] = min(len(shared), len(named))  # which of the items is meant, nothing says
+    meant = [
+        one.match.positions if one.match else index.namesakes(at)
+        for one, (at, _) in zip(found, judged, strict=False)
+        if at is not None
+    ]
+    counted["shared_title"] = sum(len(positions) > 1 for positions in meant)  # which of them is meant, nothing says
     if repairs["title_for_identifier"]:
         counted["title_for_identifier"] = len(named)
     entries = _entries(found, [*judged, (None, "truncated")] if cut_off else judged)
@@ -269,20 +273,20 @@ def by_title(
 
 
 def told_apart(found: Sequence[Mention], text: str, index: TitleIndex) -> list[Mention]:
-    """Return the mentions, each read with its row, or with its lines where it has its own: they may tell which is meant
-    of the items that are called so."""
-    if not index.has_attributes:
+    """Return the mentions, each read with what stands beside it, which may tell the items of one name apart: the cells
+    of its row, or its lines where nothing else is named in them."""
+    if not index.has_attributes or not found:
         return [*found]
     own, lines = sorted({one.line for one in found}), text.split("\n")
-    ends = dict(zip(own, [*own[1:], own[-1] + _LINES_OF_ONE + 1], strict=True)) if own else {}
+    ends = dict(zip(own, [*own[1:], own[-1] + _LINES_OF_ONE], strict=True))
     alone = Counter(one.line for one in found)
 
     def with_its_words(one: Mention) -> Mention:
         if one.match is None or not one.match.positions:
             return one
         end = min(ends[one.line], one.line + _LINES_OF_ONE)
-        words = one.row or (" ".join(lines[one.line - 1 : end - 1]) if one.line and alone[one.line] == 1 else "")
-        return one._replace(match=index.told_apart(one.match, one.text, words)) if words else one
+        words = " ".join(lines[one.line - 1 : end - 1]) if one.line and alone[one.line] == 1 else ""
+        return one._replace(match=index.told_apart(one.match, one.text, words, one.row))
 
     return [with_its_words(one) for one in found]
 

@@ -117,7 +117,7 @@ def read_rows(block: Block, cell: Callable[[str, int], list[Mention]]) -> Listin
     if unsure := _of_two_readings(columns, fit, item, is_map):
         return unsure
     order, scored = _order(columns, item, is_map, block.kind == "table")
-    mentions = [one._replace(row=" ".join(rows[at].cells)) for at in order or () for one in item.named[at][:1]]
+    mentions = [one._replace(row=rows[at].cells) for at in order or () for one in item.named[at][:1]]
     return Listing(mentions, ordered=order != [*range(len(rows))], scored=scored, ambiguous=order is None)
 
 

@@ -56,7 +56,6 @@ _WORDS = {
     "versus": "vs",
     "ft": "feat",
     "featuring": "feat",
-    "gen": "generation",
     "gray": "grey",
 }
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
@@ -86,7 +85,12 @@ _SEASON = re.compile(r"(?:시즌|シーズン) ?(\d{1,2})|第 ?(\d{1,2}) ?(?:季
 _OF_SEASON = re.compile(r"\bseason (?=\d{1,2}\b)")
 _AFTER_COUNTED = {"i": "1", "v": "5", "x": "10", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _ORDINAL = re.compile(r"\d{1,2}(?:st|nd|rd|th)")
-_REWRITTEN = frozenset(("ed", *_WORDS, *_ROMAN, *_AFTER_COUNTED, *_IN_OTHER_WORDS))
+_AFTER_ORDINAL = {"ed": "edition", "gen": "generation"}
+_REWRITTEN = frozenset((*_AFTER_ORDINAL, *_WORDS, *_ROMAN, *_AFTER_COUNTED, *_IN_OTHER_WORDS))
+
+
+_SYLLABLE = re.compile(r"[^aeiou][aeiou][^aeiou]")
+"""Initials that may be a word are none: `Saw 2`."""
 
 
 class Title(NamedTuple):
@@ -137,7 +141,7 @@ def normalised(text: str) -> str:
         if word in _IN_OTHER_WORDS and words[at + 1 : at + 2] and words[at + 1].isdigit():
             word = _IN_OTHER_WORDS[word]
         if at:
-            word = "edition" if word == "ed" and _ORDINAL.fullmatch(words[at - 1]) else _ROMAN.get(word, word)
+            word = _AFTER_ORDINAL.get(word, word) if _ORDINAL.fullmatch(words[at - 1]) else _ROMAN.get(word, word)
             if words[at - 1] in _COUNTED or (word == "v" and at == len(words) - 1):  # Part V, Rocky V
                 word = _AFTER_COUNTED.get(word, word)
         words[at] = word
@@ -234,8 +238,9 @@ def names_of(title: Title) -> tuple[Name, ...]:
         if len(title.parts) > 1 and len(series := title.parts[0].split()) > 2:
             names.append(" ".join(("".join(word[0] for word in series), *title.parts[1:])))
         *before, last = title.name.split()
-        if len(before) > 2 and last.isdigit() and all(map(str.isalpha, before)):
-            names.append(f"{''.join(word[0] for word in before)} {last}")
+        initials = "".join(word[0] for word in before)
+        if len(before) > 2 and last.isdigit() and initials.isalpha() and not _SYLLABLE.search(initials):
+            names.append(f"{initials} {last}")
         if len(title.parts) > 2:  # Star Wars: A New Hope
             names.append(" ".join((title.parts[0], title.parts[-1])))
         if _OF_SEASON.search(title.name):  # Fargo S2, Fargo S02

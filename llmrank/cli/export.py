@@ -38,7 +38,7 @@ def export(
     """Write RUN as TREC run and qrels, CSV, Parquet, LaTeX or Markdown; or log it in MLflow or Weights & Biases.
 
     Ties are written as equal scores, which trec_eval orders by id. A Case without a readable answer has no line in a
-    TREC run: trec_eval -c counts zero, and llmrank the worst ranking, which is more for MRR and in short lists.
+    TREC run: trec_eval -c counts it as 0, and llmrank as the worst ranking, whose MRR is above 0.
     """
     from llmrank.run import load_run
 

@@ -192,7 +192,7 @@ class Table:
             found = _SHORTENED.search(short)
             if found is not None and int(found[2]) > len(found[1]):
                 line = int(self.lines[pc.index(column, short).as_py()])
-                problem = f"{short!r} has lost the last digits of a number"
+                problem = f"{short!r} is a number in scientific notation, which may have lost its last digits"
                 hint = "write ids as text (in Excel, format the column as Text before the ids are in it)"
                 raise InputError(problem, path=self.path, line=line, field=name, hint=hint)
         return whole_ids(column)
@@ -284,11 +284,14 @@ def _of_days(numbers: NDArray[np.float64]) -> NDArray[np.float64] | None:
     years, months, days = known // 10_000, known // 100 % 100, known % 100
     if not len(known) or np.isinf(numbers).any() or (known % 1).any() or not ((years >= 1900) & (years <= 2100)).all():
         return None
-    if not ((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all():
+    if not ((months >= 1) & (months <= 12)).all():
         return None
-    firsts = (12 * (years - 1970) + months - 1).astype("datetime64[M]").astype("datetime64[D]")
+    month = (12 * (years - 1970) + months - 1).astype("datetime64[M]")
+    found = month.astype("datetime64[D]") + (days - 1).astype("timedelta64[D]")
+    if (found.astype("datetime64[M]") != month).any():
+        return None  # 20230230
     seconds = np.full(len(numbers), np.nan)
-    seconds[np.isfinite(numbers)] = (firsts + (days - 1).astype("timedelta64[D]")).astype("datetime64[s]").astype(float)
+    seconds[np.isfinite(numbers)] = found.astype("datetime64[s]").astype(float)
     return seconds
 
 

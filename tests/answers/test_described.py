@@ -142,6 +142,8 @@ def test_one_title_of_several_items_is_counted() -> None:
         "1. Hello\n2. Yellow",
         "1. Hello – soulful, unlike Adele\n2. Yellow",
         "1. Hello (a cover of Adele)\n2. Yellow",
+        "1. Hello - not Adele\n2. Yellow",
+        "| Title | Why |\n|---|---|\n| Hello | Adele fans will like it |\n| Yellow | calm |",
     ],
 )
 def test_what_tells_no_titles_apart_is_counted(text: str) -> None:

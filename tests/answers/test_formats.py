@@ -7,6 +7,7 @@ import math
 import random
 import re
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -41,6 +42,9 @@ QUESTIONS = (
     Question(FILMS, tuple(f"B00{number}XY" for number in range(8))),
     Question(FILMS[:1], scale=(0.5, 5.0)),
     Question(),
+    Question(
+        tuple(replace(film, attributes={"genres": "Drama|War", "price": "9.99", "by": film.title}) for film in FILMS)
+    ),
 )
 
 SHARDS = st.sampled_from(

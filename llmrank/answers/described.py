@@ -69,8 +69,8 @@ class Descriptions:
         near = {at for word in words for at in self._by_rarest.get(word, ())}
         found = tuple(sorted(at for at in near if self._may_be(said, at) and self._describes(plain, at)))
         if not _SEPARATED.search(text):  # Bosch Kettle; but not Forever Young for Forever, by Neil Young
-            found = tuple(at for at in found if self._holds_whole(f" {plain} ", at))
-        if len(found) > 1 and len(whole := {*self._told(found, f" {plain} ").values()}) == 1:
+            found = tuple(at for at in found if self._is_held_whole(at, _holds(plain)))
+        if len(found) > 1 and len(whole := {*self._told(found, _holds(plain)).values()}) == 1:
             return tuple(whole)  # by Queen, where the other is by Queen Latifah
         return found if self._are_same(found) else ()
 
@@ -82,15 +82,15 @@ class Descriptions:
         same = {*positions, *self._by_name.get(words - SMALL_WORDS or words, ())} if title else set(positions)
         if len(same) < 2 or not title:
             return tuple(positions)
-        told = self._told(same, f" {title} ").values()
+        told = self._told(same, _holds(title)).values()
         if len(called := {at for at in told if words <= self._known[at]}) == 1:
             return tuple(called)  # Dracula, 1958
         if cells:
-            whole = {*self._told(same, [normalised(one) for one in cells[:_CELLS]]).values()}
+            whole = {*self._told(same, [*map(normalised, cells[:_CELLS])].__contains__).values()}
             return tuple(whole) if len(whole) == 1 else tuple(positions)
-        plain = f" {normalised(text[:_TEXT_LIMIT])} "
+        plain = normalised(text[:_TEXT_LIMIT])
         own: dict[int, list[str]] = {}
-        for attribute, at in self._told(same, plain).items():
+        for attribute, at in self._told(same, _holds(plain)).items():
             own.setdefault(at, []).append(attribute)
         found = tuple(at for at, attributes in own.items() if self._stands_beside(title, at, plain, attributes))
         return found if len(found) == 1 else tuple(positions)
@@ -196,26 +196,31 @@ class Descriptions:
                 text = text.replace(f" {one} ", " ")
         return {*text.split()} <= self._known[at]
 
-    def _holds_whole(self, text: str, at: int) -> bool:
-        """Return whether a text has a whole attribute of an item, or a part of one with a number (`64 oz`)."""
+    def _is_held_whole(self, at: int, holds: Callable[[str], bool]) -> bool:
+        """Return whether a text holds a whole attribute of an item, or a part of one with a number (`64 oz`)."""
         own = (one for one in self._attributes[at] if not self._own_words[at].isdisjoint(one.split()))
-        return any(f" {one} " in text for one in (*own, *self._phrases[at]))
+        return any(map(holds, (*own, *self._phrases[at])))
 
-    def _told(self, same: Iterable[int], text: str | list[str]) -> dict[str, int]:
-        """Return the attributes in a text, between spaces, or among texts that only one of some items has, and which
-        item it is."""
-        sought = "{}" if isinstance(text, list) else " {} "
-        held = [(one, at) for at in same for one in self._attributes[at] if sought.format(one) in text]
+    def _told(self, same: Iterable[int], holds: Callable[[str], bool]) -> dict[str, int]:
+        """Return the attributes that a text holds and only one of some items has, and which item it is."""
+        held = [(one, at) for at in same for one in self._attributes[at] if holds(one)]
         often = Counter(one for one, _ in held)
         return {one: at for one, at in held if often[one] == 1}
 
     def _stands_beside(self, title: str, at: int, text: str, attributes: Iterable[str]) -> bool:
         """Return whether one of some attributes of an item stands beside a title in a text."""
+        text = f" {text} "
         for one in sorted({title, *attributes}, key=len, reverse=True):
             text = text.replace(f" {one} ", f" {_TITLE if one == title else _ATTRIBUTE} ")
         left_out = _BETWEEN | {*map(normalised, self._items[at].attributes)}
         marks = [word for word in text.split() if word not in left_out]
         return any({*pair} == {_TITLE, _ATTRIBUTE} for pair in pairwise(marks))
+
+
+def _holds(text: str) -> Callable[[str], bool]:
+    """Return whether a normalised text holds words in a row, as a test of such words."""
+    spaced = f" {text} "
+    return lambda words: f" {words} " in spaced
 
 
 def _words(texts: Iterable[str]) -> set[str]:

@@ -130,7 +130,7 @@ def _identity(
 
 
 class PromptObjective:
-    """Predicts the label of the right answer."""
+    """Predicts the label of the right answer; in a regression, a rating near the right one."""
 
     def __init__(
         self,

@@ -21,10 +21,8 @@ from llmrank.answers.title import SMALL_WORDS, Title, normalised, without_articl
 if TYPE_CHECKING:
     from llmrank.types import Item
 
-_BETWEEN = word_set(
-    "by from at in on with the a an feat starring directed written performed made sung"
-    " von de par di por av van en bei chez"
-)
+_BY = "by from at in on feat von de par di por av van en bei chez"
+_BETWEEN = word_set(f"{_BY} with the a an starring directed written performed made sung")
 """Words that may stand between a title and an attribute."""
 _AND = word_set("and und et y e en")
 """Words that may stand between two parts of an attribute, and nowhere else: `War and Love` is not Love, about war."""
@@ -32,9 +30,7 @@ _ATTRIBUTE_LIMIT = 80
 """Characters of an attribute; longer ones are descriptions, which no answer repeats as a name."""
 _TEXT_LIMIT = 400
 """Characters of a text that is looked at, so that the time stays linear."""
-_SEPARATED = re.compile(
-    r"[^\w\s'’.&]|\s(?:by|from|at|in|on|feat|featuring|ft|von|de|par|di|por|av|van|en|bei|chez)\s", re.IGNORECASE
-)
+_SEPARATED = re.compile(rf"[^\w\s'’.&]|\s(?:{_BY.replace(' ', '|')}|featuring|ft)\s", re.IGNORECASE)
 """What stands between a title and a name that may be a part of an attribute (`Sapiens (Harari)`)."""
 _PARTS = re.compile(r"[|;,/]")
 _YEAR = re.compile(r"(?:18|19|20)\d\d")

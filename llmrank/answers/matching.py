@@ -77,6 +77,7 @@ _CREATED = re.compile(
 )
 """The creator of a work (`Sid Meier's Civilization VI`), which `Nike Women's` is not."""
 _OTHERWISE = re.compile(r"(\S[^,;]{2,60})[,;] or,? \S+ \S.*")
+"""A title with a second one (`The Hobbit, or There and Back Again`)."""
 _VERSION = re.compile(
     r"(\S.*?)(?: [-–] | ?[(\[])(?:(?:(?:18|19|20)\d\d )?(?:digital(?:ly)? )?remaster(?:ed)?\b.{0,20}"
     r"|(?:radio|single|album|original) (?:edit|version|mix)|(?:feat|ft)\b.{1,80}|featuring .{1,80})[)\]]?",
@@ -445,6 +446,7 @@ def _tells(work: str) -> bool:
 
 
 _LONG_WORD = 7
+"""Letters of a word that is telling by itself if it has more."""
 
 
 def _agree(query: Title, title: Title) -> bool:

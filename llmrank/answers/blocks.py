@@ -42,7 +42,7 @@ NOTATIONS = (
         rf"{_DRESS}(?:{_RANK_WORD})[ _]?#?(\d{{1,4}})(?: ?[位名])?\W{{0,4}}(?:[:.)=→>|-]|[位名]|\s)[*_\s]*+"
         r"(?:(?:goes to|geht an|is|ist|est|es) (?=\S))?", re.I), "Rank 1: Heat"),
     Notation("rank", "an ordinal number", re.compile(
-        rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|[ºª°]|[eè](?:re?|me)?)(?: (?:place|choice|pick|rank|position))?[*_]*+"
+        rf"{_DRESS}(\d{{1,3}})(?:st|nd|rd|th|\.?[ºª°]|[eè]?re|[eè](?:r|me)?|-?[еяй])(?: (?:{_RANK_WORD}|choix))?[*_]*+"
         r" ?(?:[:.)=→,]|[-–—])[*_\s]*+|[*_]*+(\d{1,3})\.?[ºª°](?=\s)[*_\s]*+",
         re.I), "1st: Heat"),
     Notation("rank", "an ordinal number in words", re.compile(
@@ -482,7 +482,9 @@ SCORE_HEADS = word_set(
 ITEM_HEADS = word_set(
     "title titles movie movies film films item items id ids identifier candidate candidates name product book "
     "option passage document article articles headline headlines song album game recipe restaurant label index titre "
-    "título titulo titolo titel película pelicula filme 电影 片名 映画 фильм"
+    "título titulo titolo titel película pelicula filme 电影 片名 映画 фильм show shows podcast podcasts episode "
+    "course hotel job museum rezept recette receta ricetta buch livre libro produkt produit producto prodotto artikel "
+    "spiel jeu juego gioco lied chanson canción canzone musée museo nom nombre nome bezeichnung книга 书名 名称"
 )
 
 

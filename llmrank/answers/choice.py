@@ -9,7 +9,7 @@ from itertools import pairwise
 from llmrank.answers.blocks import split
 from llmrank.answers.comments import comments
 from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_brackets, words_of
-from llmrank.answers.matching import TitleIndex, title_index
+from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, plain_text
 from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, TextFormat, answered, asks_first, unparsed
 from llmrank.answers.ranking import read_titles, resolve_mentions, told_apart
@@ -107,6 +107,7 @@ _SMALL_LETTER = re.compile(
 _SMALL_IN_BRACKETS = re.compile(r"\([a-z]\)")
 _RANK_FIELD = re.compile(r"\"(?:rank|position|score|confidence|probability)\" ?: ?[\d.]{1,8},?", re.IGNORECASE)
 """A number of a JSON object that is no identifier."""
+_LIST_OF_ONE = re.compile(r"\W{0,4}1[.)] ([^\n]{2,200})")
 _OFFERED = re.compile(r"^[^\n:]{0,80}\bor\b[^\n:]{0,80}:(?=.*\w)", re.IGNORECASE)
 """The question's last line repeated before the answer: `Movie A or Movie B: Movie B`."""
 
@@ -130,8 +131,8 @@ class Choice(TextFormat):
         if response.finish_reason in ("refusal", "content_filter"):
             return unparsed(response, text, "refusal")
         identifiers, index = Identifiers.of(question), title_index(question.items)
-        if (titled := index.exact(text.strip(" .*_\"'"))) and len(titled.positions) == 1 and " " in text.strip():
-            return _titled(titled.positions[0], titled.stage, response, question)  # A Game of Thrones, which is no A
+        if (titled := _only_title(text, index)) is not None:
+            return _titled(titled.positions[0], titled.stage, response, question)
         every = _meant(text, question, identifiers, index)
         if (at := _beside_its_title(every, text, index)) is not None:
             return answered(response, {"named_beside": _others(every, at)}, ranked=(question.items[at].item_id,))
@@ -169,18 +170,36 @@ def _titled(at: int, stage: str, response: Response, question: Question, beside:
     return answered(response, repairs, ranked=(question.items[at].item_id,), matches={stage: 1})
 
 
+def _only_title(text: str, index: TitleIndex) -> Match | None:
+    """Return the item whose title is all there is in a text: `A Game of Thrones`, which is no A; `1. Heat`."""
+    only = _LIST_OF_ONE.fullmatch(text.strip())
+    title = (only[1] if only else text).strip(" .*_\"'")
+    match = index.find(title) if only else index.exact(title)
+    return match if match and len(match.positions) == 1 and (only or " " in text.strip()) else None
+
+
 def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
     """Return the Answer of a text without identifiers."""
     mentions = told_apart(read_titles(split(text), text, question).mentions, text, index)
     named, repairs = resolve_mentions(mentions, index)
     if any(one.match and len(one.match.positions) > 1 for one in mentions):
         return unparsed(response, text, "ambiguous")  # which of the items of one title is meant, nothing says
-    if len(named) != 1 and (at := _called_title(text, index)) is not None:
-        named = {at: "normalised"}
-    if len(named) == 1:
+    others = index.named_in(text[:_LOOKED_AT]) - {same for at in named for same in index.namesakes(at)}
+    beside = others if not any(one.match and _is_alone(one.text, text) for one in mentions) else set[int]()
+    if (len(named) != 1 or beside) and (at := _called_title(text, index)) is not None:
+        named, beside = {at: "normalised"}, set[int]()
+    if len(named) == 1 and not beside:
         return _titled(*named.popitem(), response, question)
-    unclear = named or repairs["ambiguous"]
+    unclear = named or others or repairs["ambiguous"]
     return unparsed(response, text, "ambiguous" if unclear else "no_candidate_named", repairs)
+
+
+def _is_alone(title: str, text: str) -> bool:
+    """Return whether a title begins the text, or is a line of it."""
+    return text.lstrip(_OPENS).startswith(title) or any(line.strip(_OPENS) == title for line in text.splitlines())
+
+
+_OPENS = ' \t\n*_`"“”„«»#>-.:'
 
 
 def _meant(text: str, question: Question, identifiers: Identifiers, index: TitleIndex) -> list[Word]:
@@ -256,22 +275,40 @@ def _beside_its_title(words: list[Word], text: str, index: TitleIndex) -> int | 
 
 def _called_title(text: str, index: TitleIndex) -> int | None:
     """Return the one item that the last sentence which calls a title the answer names (`so my pick is Heat`)."""
-    said = [one for one in _SENTENCE.split(text[-_LAST_SIGNS:]) if _CALLS.search(one)]
-    named = index.named_in(said[-1]) if said and not _NOT_CALLED.search(said[-1]) else set[int]()
-    return named.pop() if len(named) == 1 else None
+    for sentence in reversed(_SENTENCE.split(text[-_LAST_SIGNS:])):
+        if calls := [*_CALLS.finditer(sentence)]:
+            begins = _BEGINS.match(sentence, calls[-1].end())
+            end = _CLAUSE.search(sentence, begins.end() if begins else calls[-1].end())
+            clause = sentence[: end.start() if end else None]
+            named = index.named_in(clause[calls[-1].end() :]) or index.named_in(clause)
+            return named.pop() if len(named) == 1 and not _NOT_CALLED.search(clause) else None
+    return None
 
 
 _SENTENCE = re.compile(r"(?<=[.!?]) |, (?=so\b|and\b|but\b)|\n")
 _CALLS = re.compile(
     r"\b(?:my (?:pick|choice)|recommend|(?:pick|choose|name) (?:just |only )?one"
-    r"|go (?:with|for)|it['’]s|it is|answer is|best (?:choice|pick|fit|option))\b",
+    r"|go (?:with|for)|it(?:['’]s| is)(?=[\s:*_\"“]{1,4}(?-i:[A-Z]))|answer is"
+    r"|best (?:choice|pick|fit|option|match|recommendation)"
+    r"|(?:melhor|mejor|migliore?|meilleure?|beste|лучший|лучшая)"
+    r" (?:op[çc]ão|opción|opzione|option|escolha|elección|scelta|choix|wahl|recomendação|recomendación"
+    r"|raccomandazione|recommandation|empfehlung|выбор|вариант|рекомендация)"
+    r"|recomend(?:o|aria)|recomiendo|recomendaría|escolh(?:o|eria)|elij?o|elegiría|consiglio|consiglierei|scelgo"
+    r"|je (?:recommande(?:rais)?|choisi(?:s|rais))|ich (?:empfehle|wähle|würde|nehme)|рекомендую|выбираю)\b",
     re.IGNORECASE,
 )
 _NOT_CALLED = re.compile(
     r"\b(?:not|\w{1,6}n['’]t|never|nor|neither|none|avoid|skip|worst|least|worse|unless"
-    r"|if(?! i ha(?:d|ve) to)|or|instead|than)\b|\?",
+    r"|if(?! i ha(?:d|ve) to)|or|instead|than|no (?=recom|elij|eleg)|não|nicht|kein\w*|weder|statt|oder|pas|ni|ou|nem"
+    r"|nunca|jamais|jamás|non|né|не|или)\b|\?",
     re.IGNORECASE,
 )
+_BEGINS = re.compile(r"(?: (?:is|would be|for (?:this|the) (?:user|reader)))?\W*\w")
+_CLAUSE = re.compile(
+    r"[:;]|,? (?:because|since|as|given|which|not|rather than|instead of|over|parce|car|puisque|weil|da|porque|pois"
+    r"|perché|потому|так как)\b"
+)
+"""What ends the clause that names the choice."""
 _LAST_SIGNS = 1000
 
 

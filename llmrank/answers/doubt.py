@@ -266,10 +266,16 @@ def of_the_beginning(listing: Listing, text: str, index: TitleIndex) -> bool:
     said = _SENTENCE.split(before)[-1]
     reason = _BECAUSE.match(said) is not None and said.rstrip().endswith(":")
     in_words = any(map(str.isalpha, said)) and "|" not in said
-    named = index.named_in(said) if found and in_words and not reason else set[int]()
+    if not found or not in_words or reason:
+        return False
+    if half := _FIRST_HALF.fullmatch(said):
+        named = {*match.positions} if (match := index.find(half[1])) else set[int]()  # Toy Story 3 (2010) - Heat (1995)
+    else:
+        named = index.named_in(said)
     return not named <= listing.named.keys()
 
 
+_FIRST_HALF = re.compile(r"\W{0,4}(\w.*?) (?:[-–—→|]|->) ")
 _BECAUSE = re.compile(r"\W*(?:since|because|as|given that) (?:the (?:user|viewer|reader)|you|they)\b", re.IGNORECASE)
 """`Since the user liked Alien, I recommend, in order:`"""
 

@@ -37,7 +37,7 @@ _SENTENCE = re.compile(r"['’]\w|\s(?!(?:or|and|is|then|over)\b)[a-z]{2}")
 _FILLER = (
     ITEM_HEADS
     | RANK_HEADS
-    | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y", "n"))
+    | frozenset(("and", "then", "or", "doc", "documents", "passages", "products", "und", "et", "y", "n", "nº"))
     | frozenset(("lastly", "finally", "next", "followed", "by"))
     | word_set(
         "dann puis ensuite luego después poi depois dan daarna затем потом potem poté sonra lalu rồi"

@@ -84,6 +84,12 @@ _VERSION = re.compile(
     re.IGNORECASE,
 )
 """A song with what says which recording it is."""
+_EDITION = re.compile(
+    r"(\S.*?),? [(\[]?(?:\d{1,2}(?:st|nd|rd|th)|first|second|third|fourth|fifth|revised|updated|international|global)"
+    r" ed(?:ition|n)?\.?[)\]]?",
+    re.IGNORECASE,
+)
+"""A book with its edition (`Linear Algebra Done Right, 3rd Edition`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +248,8 @@ class TitleIndex:
     def _shorter(self) -> list[tuple[str, int]]:
         """The last part of each title of three or more, where it has two words, each work behind its creator
         (`Prince - Purple Rain`, `Monty Python's Life of Brian`), each first part with a number (`Terminator 2`), what
-        stands before an `or` (`The Hobbit, or There and Back Again`), and a song without its version (`Wonderwall -
-        Remastered`)."""
+        stands before an `or` (`The Hobbit, or There and Back Again`), a song without its version (`Wonderwall -
+        Remastered`), and a book without its edition."""
         works = [title.parts for title in self._titles if title.is_by]
         first = len({parts[0] for parts in works}) > len({parts[-1] for parts in works})  # Kid A - Radiohead
         last = (
@@ -262,7 +268,7 @@ class TitleIndex:
         created = ((title[found.end() :], at) for title, at in raw if (found := _CREATED.match(title)))
         works = ((without_article(parse_title(work).name), at) for work, at in created)
         told += [(work, at) for work, at in works if " " in work and _tells(work)]
-        for pattern in (_OTHERWISE, _VERSION):
+        for pattern in (_OTHERWISE, _VERSION, _EDITION):
             before = ((found[1], at) for title, at in raw if (found := pattern.fullmatch(title)))
             told += [(without_article(parse_title(part).name), at) for part, at in before]
         authors = [title.name.rpartition(" by ") for title in self._titles]

@@ -136,6 +136,11 @@ def _fit_in_table(columns: Sequence[_Column]) -> list[_Column]:
         if is_spare and any(_are_shown(column.texts, one.named) for one in fit):
             column.role = "item"  # | 3 | Rocky |, the third that was shown
             fit.append(column)
+    ranks = [one for one in columns if one.role == "rank"]
+    others = [one for one in ranks if not counts(one.texts)]
+    if not fit and len(others) == 1 < len(ranks) and all(others[0].named):
+        others[0].role = "item"  # | Rank | No. |
+        return others
     return fit
 
 
@@ -170,7 +175,7 @@ def _of_two_readings(columns: Sequence[_Column], fit: Sequence[_Column], item: _
     name = columns[1].head
     unnamed = is_map and not has_roles and not re.search("ranks|score", name)
     if unnamed and len(fit) == 2 and counts(columns[0].texts) and _are_others(columns[1]):
-        by_rank = _RANKING.search(name) is not None  # else {"1": 7, "2": 6}: scores, or items
+        by_rank = _RANKING.search(name) or not _fall(columns[1].texts)  # {"1": 9, "2": 8, "3": 7}: items, or scores
         return Listing([found[0] for found in columns[1].named], ambiguous=not by_rank)
     return None
 
@@ -212,6 +217,11 @@ def _order_of_map(columns: Sequence[_Column], item: _Column) -> tuple[list[int] 
 
 _RANKING = re.compile(r"\b(?:rank(?:ing|ed)|order(?:ed|ing)?|sorted)", re.IGNORECASE)
 """The name of a map from ranks to items: `{"ranking": {"1": 7, "2": 6}}`."""
+
+
+def _fall(values: Sequence[str]) -> bool:
+    """Return whether each of the numbers is lower than the one before."""
+    return all(one and after and one > after for one, after in pairwise(map(_number, values)))
 
 
 def _are_others(column: _Column) -> bool:

@@ -59,6 +59,16 @@ _ENDS = re.compile(
     re.IGNORECASE,
 )
 _BOTH = re.compile(r"[\W_]*+(yes|no)\b\W{1,4}(?:(?:and|or|but|maybe)\W{1,3})?(?!\1)(?:yes|no)\b", re.IGNORECASE)
+_BOTH_ABROAD = re.compile(
+    rf"[\W_]*+({_EITHER})(?!\w)\W{{1,3}}(?:und|aber|oder|et|mais|ou|y|pero|e|ma|mas|en|maar|и|но|или)\W{{1,3}}({_EITHER})(?!\w)",
+    re.IGNORECASE,
+)
+_BUT_NOT = re.compile(
+    rf"[\W_]*+(?:{_EITHER})\W{{1,3}}(?:but|aber|mais|pero|ma|mas|но) (?:probably )?(?:not|nicht|pas|no|non|não|не)"
+    r" (?:for|to|für|pour|para|per|для) (?:this|the|him|her|them|diese\w?|den|die|cet?|cette|este|esta|questo|эт\w+)\b",
+    re.IGNORECASE,
+)
+"""`Yes, but not for this user.`"""
 _WEIGHED = re.compile(r"\byes\W{1,5}\d[^\n]{0,40}\bno\W{1,5}\d|\bno\W{1,5}\d[^\n]{0,40}\byes\W{1,5}\d", re.IGNORECASE)
 """`Yes: 0.2, No: 0.8`"""
 _ON_CONDITION = re.compile(r"\byes,? (?:if|when)\b.{0,400}\bno,? (?:if|when)\b", re.IGNORECASE | re.DOTALL)
@@ -250,6 +260,9 @@ def _meant(words: Iterable[str]) -> set[bool]:
 
 def _opening(text: str) -> set[bool] | None:
     """Return the verdict of what is more, or less, than a yes or a no: `Yes and no`, `Absolutely!`, `Eher nicht.`"""
+    abroad = _BOTH_ABROAD.match(text)
+    if (abroad and len(_meant(abroad.groups())) == 2) or _BUT_NOT.match(text):
+        return {True, False}
     if _BOTH.match(text) or _WEIGHED.search(text) or _ON_CONDITION.search(text):
         return {True, False}
     if _HARDLY.match(text):

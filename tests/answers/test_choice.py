@@ -104,3 +104,23 @@ def test_numbers() -> None:
 )
 def test_counts_examples_and_what_is_denied_are_no_choice(text: str) -> None:
     assert read("choice", text, numbered(3)).outcome is Outcome.UNPARSED
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("While Heat (1995) and Fargo (1996) are also good, the best recommendation for this user is Alien (1979).", 3),
+        ("Embora Heat (1995) e Fargo (1996) sejam boas, a melhor recomendação é Alien (1979).", 3),
+        ("I considered Heat (1995). My choice is Fargo (1996), not Alien (1979).", 2),
+        ("I'd go with Alien: it is more daring than Heat, as the user likes.", 3),
+        ("1. Fargo (1996)", 2),
+        ("I'd recommend Heat (1995), or Fargo (1996).", None),
+        ("I'd go with Heat (1995), Fargo (1996).", None),
+        ("Heat (1995) and Fargo (1996) are both good.", None),
+        ("3. Fargo (1996)", None),
+    ],
+)
+def test_of_several_titles_the_one_that_is_called_the_choice_is_taken(text: str, chosen: int | None) -> None:
+    films = Question(items("Heat (1995)", "Fargo (1996)", "Alien (1979)"), ("1", "2", "3"))
+    answer = read("choice", text, films)
+    assert (places(answer), answer.reason) == (([chosen], "") if chosen else ([], "ambiguous"))

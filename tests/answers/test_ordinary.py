@@ -359,10 +359,10 @@ def test_what_is_not_worth_it_comes_last(first: str) -> None:
     assert places(read("titles", text, ASKED)) == [2, 4, 1, 3, 5]
 
 
-def test_a_map_from_one_on_has_ranks_or_scores_where_it_does_not_say() -> None:
+def test_a_map_from_one_on_has_ranks_for_keys_unless_its_values_fall_as_scores_do() -> None:
     question = numbered(9)
-    for text in ('{"1": 7, "2": 6, "3": 9, "4": 2}', '{"1": 9, "2": 8, "3": 7}'):
-        assert read("permutation", text, question).reason == "ambiguous"
+    assert read("permutation", '{"1": 9, "2": 8, "3": 7}', question).reason == "ambiguous"
+    assert places(read("permutation", '{"1": 7, "2": 6, "3": 9, "4": 2}', question)) == [7, 6, 9, 2]
     assert places(read("permutation", '{"ranks": {"1": 3, "2": 7, "3": 8}}', question)) == [1, 2, 3]
     assert places(read("permutation", '{"item_scores": {"1": 5, "2": 4, "3": 3}}', question)) == [1, 2, 3]
     assert read("choice", "[3] is a solid second entry in the saga and my pick.", question).ranked == ("i3",)
@@ -654,3 +654,34 @@ def test_remarks_on_identifiers_cut_no_list_off() -> None:
     symphonies = Question(items("交響曲第9番", "ピアノ協奏曲第5番", "交響曲第7番"))
     assert places(read("titles", "1. 交響曲第9番\n2. 交響曲第7番\n3. ピアノ協奏曲第5番", symphonies)) == [1, 3, 2]
     assert read("rating", "5. It is the #1 best-selling novel.", Question(items("Heat (1995)"))).value == 5.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| Rang | Nr. | Rezept |\n|---|---|---|\n| 1 | 3 | Film called c |\n| 2 | 1 | Film called a |",
+        "| Rank | No. |\n|---|---|\n| 1 | 3 |\n| 2 | 1 |",
+        "1re place : n° 3\n2e place : n° 1",
+        "1-е место: № 3\n2-е место: № 1",
+        "1.º lugar: nº 3\n2.º lugar: nº 1",
+    ],
+)
+def test_ranks_and_identifiers_of_other_languages_are_told_apart(text: str) -> None:
+    assert places(read("permutation", text, numbered(4))) == [3, 1]
+
+
+def test_a_book_is_known_without_its_edition() -> None:
+    books = Question(items("Linear Algebra Done Right, 3rd Edition", "Calculus, 4th Edition", "Calculus, 2nd Edition"))
+    assert places(read("titles", "1. Linear Algebra Done Right", books)) == [1]
+    assert read("titles", "1. Calculus", books).outcome is Outcome.UNPARSED
+
+
+def test_what_was_watched_before_a_dash_is_not_missed_in_the_list() -> None:
+    films = Question(items("Toy Story (1995)", "Heat (1995)", "Fargo (1996)"))
+    text = "Toy Story 3 (2010) - Heat (1995)\nPocahontas (1995) - Fargo (1996)"
+    assert places(read("titles", text, films)) == [2, 3]
+
+
+@pytest.mark.parametrize("text", ["Oui, mais non.", "Ja und nein.", "Да и нет.", "Yes, but not for this user."])
+def test_a_yes_that_is_taken_back_is_ambiguous(text: str) -> None:
+    assert read("yes_no", text, numbered(1)).reason == "ambiguous"

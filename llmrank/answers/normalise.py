@@ -44,17 +44,17 @@ _TURN_ENDS = re.compile(
 
 SIGNS = (
     ("full-width and mathematical letters and digits", "［３］＞［１］", "[3]>[1]"),
-    ("numbers in circles and keycaps", "② ⑴ 3️⃣", "2. 1. 3."),
+    ("circled numbers and keycaps", "② ⑴ 3️⃣", "2. 1. 3."),
     ("medals", "🥇 🥈 🥉", "1. 2. 3."),
-    ("brackets and quotation marks of East Asia", "【３】《Heat》「Heat」", '[3] "Heat""Heat"'),
-    ("commas and colons of East Asia", "Heat、Fargo：", "Heat, Fargo:"),
-    ("arrows and signs of order", "A ≻ B ➜ C ≺ D", "A > B → C < D"),
+    ("East Asian brackets and quotation marks", "【３】《Heat》「Heat」", '[3] "Heat""Heat"'),
+    ("East Asian commas and colons", "Heat、Fargo：", "Heat, Fargo:"),
+    ("arrows and comparison signs", "A ≻ B ➜ C ≺ D", "A > B → C < D"),
     ("digits of other scripts", "٣", "3"),
-    ("raised numbers", "Alien³", "Alien 3"),
-    ("lines of a drawn table", "│ 1 │ Heat │", "|1|Heat|"),
-    ("UTF-8 taken for Windows-1252", "CitÃ© dâ€™or", "Cité d’or"),
+    ("superscript numbers", "Alien³", "Alien 3"),
+    ("box-drawing characters of a table", "│ 1 │ Heat │", "|1|Heat|"),
+    ("UTF-8 decoded as Windows-1252", "CitÃ© dâ€™or", "Cité d’or"),
 )
-"""What is written in another form: what it is called, an example, and how it is then read."""
+"""Signs that are normalised: name, example, and the normalised example."""
 
 _RANGES = (
     *((0xFF01, 0xFF5F), (0xFFE0, 0xFFE7), (0x1D400, 0x1D800), (0x0660, 0x066A), (0x06F0, 0x06FA)),

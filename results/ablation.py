@@ -1,10 +1,10 @@
-"""Prints a table of what each lever adds, on EASE's lists of ml-100k.
+"""Print how much each component adds, on EASE's lists of ml-100k.
 
     python results/ablation.py FOLDER -k 20 --letters ADAPTER
 
-Ranked are the lists that hold the user's item: with another list every order is worth 0. The weights of the fusion are
-chosen on validation events (`--fuse validation`), with lists of an EASE that has not seen these. FOLDER keeps the Runs,
-and the user's Store every answer: the same command continues.
+Only lists that contain the user's item are ranked: on any other list every order scores 0. The fusion weights are
+chosen on validation events (`--fuse validation`), with lists from an EASE that has not seen these events. FOLDER keeps
+the Runs and the user's Store keeps every answer, so the same command continues.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Prints a block of results/audits.md: what every audit says of a shipped model. Audits that say nothing of it say why.
+"""Print a block of results/audits.md: all audits of a shipped model, with the reason where one does not apply.
 
     python results/audits.py FOLDER zero-shot --users 100
     python results/audits.py FOLDER zero-shot-text --users 40 --only identifiers thinking
     python results/audits.py FOLDER tuned --users 400
 
-FOLDER keeps the Runs, and the user's Store every answer: the same command continues.
+FOLDER keeps the Runs and the user's Store keeps every answer, so the same command continues.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How many users does the adapter need? Trains on 16, 64, 256, 1,024 and all users, and ranks all test users each time.
+"""How many users does the adapter need? Train on 16, 64, 256, 1,024 and all users, and rank all test users each time.
 
     python results/data_efficiency.py FOLDER --data ml-1m
 
-FOLDER keeps the adapters: the same command continues. Every training validates on the same users, keeps its best
+FOLDER keeps the adapters, so the same command continues. Every training validates on the same users, and keeps its best
 weights and chooses its fusion there; the test lists are ranked once for each.
 """
 

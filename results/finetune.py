@@ -1,10 +1,10 @@
-"""Prints results/finetune.md: trained adapters beside the order of the recall stage, on validation and on test.
+"""Print results/finetune.md: trained adapters beside the recall order, on validation and on test.
 
     python results/finetune.py FOLDER_OF_DATA DATA=ADAPTER [DATA=ADAPTER …] > results/finetune.md
     python results/finetune.py FOLDER_OF_DATA DATA=ADAPTER --beside itemknn,ials,bpr
     python results/finetune.py FOLDER_OF_DATA ml-1m=SEED_0 ml-1m=SEED_1 ml-1m=SEED_2 --rows
 
-The fusion's weight and term are chosen on the validation Cases; the test Cases are then ranked once.
+The fusion weight and term are chosen on the validation Cases; the test Cases are then ranked once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Puts what a command printed into a page, between `<!-- NAME -->` and `<!-- /NAME -->`, so that no figure is typed.
+"""Put the output of a command into a page, between `<!-- NAME -->` and `<!-- /NAME -->`, so that no figure is typed.
 
 llmrank eval --prompt palr | python results/into_page.py README.md table
 """

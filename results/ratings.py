@@ -1,12 +1,12 @@
-"""Rating prediction: means, trained models and a language model on the very same events (Kang et al. 2023).
+"""Rating prediction: means, trained models and a language model on the same events (Kang et al. 2023).
 
     python results/ratings.py FOLDER ml-100k --asked 500 --learned 512
     python results/ratings.py FOLDER ml-1m --asked 0 --models mf mlp --without-language
 
-Training holds the oldest 90% of all ratings by time, where all have one; else of each user's, in their order. A Case is
-one later rating of a user who has training ratings; `--asked` are drawn by the seed. The language model sees the user's
-ten newest training events; solved examples are the newest events of other users' histories. FOLDER keeps adapters and
-Runs: the same command continues.
+The training part is the oldest 90% of all ratings by time, or of each user's ratings in their order if some have no
+time. A Case is one later rating of a user who has training ratings; `--asked` of them are drawn by the seed. The
+language model sees the user's ten newest training events; solved examples are the newest events of other users'
+histories. FOLDER keeps adapters and Runs, so the same command continues.
 """
 
 from __future__ import annotations

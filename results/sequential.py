@@ -1,10 +1,10 @@
-"""The tuned language model and a sequential recommender: beside each other on EASE's lists, and one behind the other.
+"""The tuned language model and a sequential recommender: side by side on EASE's lists, and combined.
 
     python results/sequential.py FOLDER_OF_CHECKPOINTS ml-1m=ADAPTER --model hstu
 
-FOLDER_OF_CHECKPOINTS is that of `tests.benchmarks.recall_table`. The recommender is taken with its best epoch so far.
-It has not seen the last training events of those users on whom it chose that epoch; behind it, the weight of the
-language model is chosen on these users alone. It knows the last training event of every other user.
+FOLDER_OF_CHECKPOINTS is that of `tests.benchmarks.recall_table`. The recommender is used at its best epoch so far. It
+has not seen the last training events of the users on whom that epoch was chosen, so the weight of the language model
+behind it is chosen on these users alone. It knows the last training event of every other user.
 """
 
 from __future__ import annotations

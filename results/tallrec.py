@@ -1,10 +1,10 @@
-"""TALLRec's movie task with a small model: AUC on its published test windows, by how many windows it was tuned on.
+"""TALLRec's movie task with a small model: AUC on its published test windows, by the number of training windows.
 
     python results/tallrec.py FOLDER VALID_JSON --examples 0 16 64 256
 
-VALID_JSON is `movie/valid.json` of TALLRec (Bao et al., RecSys 2023, arXiv:2305.00447). The training windows are made
-as the paper says: ten events of a user of MovieLens-100K, and whether the eleventh is rated above 3. They are of other
-users: those of the test are known by their titles, and left out whole. FOLDER keeps adapters and Runs: the same command
+VALID_JSON is `movie/valid.json` of TALLRec (Bao et al., RecSys 2023, arXiv:2305.00447). The training windows follow the
+paper: ten events of a user of MovieLens 100K, and whether the eleventh is rated above 3. They are from other users:
+test users are identified by their titles and left out completely. FOLDER keeps adapters and Runs, so the same command
 continues.
 """
 

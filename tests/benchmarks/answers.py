@@ -1,6 +1,6 @@
 """Seconds to read answers that list 50 titles: `python -m tests.benchmarks.answers [--answers 10000]`.
 
-Each answer is about 50 films of MovieLens 100K of its own, drawn by a seed, in one process on one core.
+Each answer is about 50 films of MovieLens 100K, drawn by a seed. One process on one core.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Texts of any kind read by every answer format: `python -m tests.benchmarks.any_text [--examples 100000]`.
+"""Arbitrary texts, read by every answer format: `python -m tests.benchmarks.any_text [--examples 100000]`.
 
-The examples are those of the property test in `tests/answers/test_formats.py`, drawn anew and many more of them: each
-answer has exactly one Outcome, ranks no item twice and none that was not shown, and raises nothing. The first text for
-which that does not hold ends the run and is printed, made as small as it goes.
+The examples are generated as in the property test of `tests/answers/test_formats.py`, but many more: each answer has
+exactly one Outcome, ranks no item twice and none that was not shown, and raises nothing. The first text that violates
+this ends the run and is printed in its smallest form.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""How good the order of the best ten is, and how many calls it took, where answers are right only on the whole.
+"""Quality of the top ten against the number of calls, if answers are right only on the whole.
 
 `python -m tests.benchmarks.call_saving`
 
-The model is simulated: each item has a true relevance drawn from a normal distribution; the recall stage and every
-answer order the items by that relevance, each with a normal error of its own. The method, its prompt and the reading of
-the answer are the real ones.
+The model is simulated: each item has a true relevance from a normal distribution; the recall stage and every answer
+order the items by that relevance, each with its own normal error. The method, its prompt and the parser are real.
 """
 
 from __future__ import annotations

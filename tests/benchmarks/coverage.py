@@ -1,10 +1,10 @@
-"""How often intervals hold the truth, and how often tests reject where there is nothing to find.
+"""How often intervals cover the truth, and how often tests reject a true null hypothesis.
 
-`python -m tests.benchmarks.coverage [--evaluations 2000]`. An evaluation is drawn: users with the values of two methods
-that are equally good by construction (the two are exchangeable within a user, and correlated, as two rankers of the
-same lists are). From each, the interval of a mean, the interval of the paired difference, and the two tests. A right
-95% interval holds the truth in 95% of evaluations; a right test at .05 rejects in 5%. Where nearly all users are ties
-(40 users, a hit rate of .05) no test of so few differences can reach 5%: it rejects less, and says so by a large p.
+`python -m tests.benchmarks.coverage [--evaluations 2000]`. Each evaluation draws users with the values of two methods
+that are equally good by construction (exchangeable within a user, and correlated, like two rankers of the same lists).
+For each it computes the interval of a mean, the interval of the paired difference, and the two tests. A correct 95%
+interval covers the truth in 95% of evaluations; a correct test at .05 rejects in 5%. If nearly all users are ties (40
+users, a hit rate of .05), no test of so few differences can reach 5%: it rejects less often, with a large p.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The packages that llmrank is compared with, each in an environment of its own, made with pip when it is absent."""
+"""Environments for the packages that llmrank is compared with: one each, made with pip when missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each fault of an endpoint comes to, as a Markdown table: `python -m tests.benchmarks.faults`."""
+"""The effect of each endpoint fault, as a Markdown table: `python -m tests.benchmarks.faults`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Throughput where some calls meet a fault: `python -m tests.benchmarks.faults_throughput [--requests 4000]`.
+"""Throughput when some calls meet a fault: `python -m tests.benchmarks.faults_throughput [--requests 4000]`.
 
-An endpoint in a process of its own answers after 50 to 500 ms; one call in twenty meets a 429 with or without
-Retry-After, a 500, a 503, a reset in the body, or silence for two seconds before a 504. The engine (limit, retries,
-Store, ranker and parser) ranks Cases, with 64 calls at once and with as many as it finds; beside it a plain loop of 64
-workers over the same backend tries again at once. All in turn, in each round.
+An endpoint in its own process answers after 50 to 500 ms. One call in twenty meets a 429 with or without Retry-After, a
+500, a 503, a reset in the body, or two seconds of silence before a 504. The engine (limit, retries, Store, ranker and
+parser) ranks Cases, with 64 concurrent calls and with adaptive concurrency; beside it a plain loop of 64 workers over
+the same backend retries immediately. All take turns in each round.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Seconds to read 300 answers of 1 MB made to be slow to read: `python -m tests.benchmarks.hostile_answers`."""
+"""Seconds to read 300 answers of 1 MB designed to be slow: `python -m tests.benchmarks.hostile_answers`."""
 
 from __future__ import annotations
 

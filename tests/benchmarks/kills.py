@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.kills`: what kill -9 costs, as a Markdown table. The tests hold the same to be true."""
+"""The cost of kill -9, as a Markdown table: `python -m tests.benchmarks.kills`. The tests check the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Candidate rows for the benchmarks: drawn by a seed, one at a time, so that a file of any length can be written."""
+"""Candidate rows for the benchmarks, drawn by a seed and generated one at a time, for files of any length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around the figures of a benchmark: on what, when and how they were taken; and a table of them."""
+"""The context of a benchmark's figures: machine, date and command; and a table of them."""
 
 from __future__ import annotations
 

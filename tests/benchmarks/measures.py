@@ -1,12 +1,12 @@
 """Seconds and memory to measure a million Cases of 100 candidates, beside ranx and ir_measures on the same arrays.
 
 `python -m tests.benchmarks.measures FOLDER [--cases 1000000] [--dict-cases 100000]`. FOLDER keeps an environment for
-ranx. Every way runs in a process of its own, from the same matrix of scores and the same relevant columns to the means
+ranx. Every package runs in its own process, from the same matrix of scores and the same relevant columns to the means
 of ten per-Case measures; all must find the same means.
 
-*prepare* makes each one's native input of the two matrices: for llmrank its Judgements; for ranx the arrays of ids and
-scores, best first, that its compiled functions take (compiled beforehand, on few Cases); for ir_measures the
-dictionaries of trec_eval, which a million Cases do not fit into: it gets `--dict-cases`.
+*prepare* turns the two matrices into the native input of each. For llmrank these are its Judgements; for ranx the arrays
+of ids and scores, best first, that its compiled functions take (compiled beforehand, on few Cases); for ir_measures the
+dictionaries of trec_eval. A million Cases do not fit into these, so it gets `--dict-cases`.
 """
 
 from __future__ import annotations

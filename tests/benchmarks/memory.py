@@ -1,8 +1,8 @@
-"""Peak memory of `llmrank rerank` over Parquet files of more and more rows: it must not grow with their number.
+"""Peak memory of `llmrank rerank` over Parquet files of increasing size: it must not grow with the number of rows.
 
-`python -m tests.benchmarks.memory [--rows 100000 1000000]`. The ranker asks nobody (`--ranker recall_order`), so that a
-million rows take minutes; reading, checking, ranking, writing and the making of the output file are all there.
-The peak is that of the command's process, as the kernel gives it when the process has ended.
+`python -m tests.benchmarks.memory [--rows 100000 1000000]`. The ranker makes no model calls (`--ranker recall_order`),
+so a million rows take minutes; reading, checking, ranking and writing are all included. The peak is that of the
+command's process, as the kernel reports it at its end.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """Users a second and calls a user, beside llmranker and rank-llm, on the same stub endpoint and the same lists.
 
 `python -m tests.benchmarks.others FOLDER [--users 400]`. FOLDER keeps an environment for each of the others, made with
-pip at the first run. llm4ranking, a third of the kind, is on no package index.
+pip on the first run. llm4ranking, a third package of this kind, is on no package index.
 
-- llmranker (litellm inside) is driven as its documentation says, one thread a user, as many threads as calls under way
-  for llmrank. Its lists of 50 go through its sliding window.
-- rank-llm asks an endpoint through `SafeOpenai.rerank_batch`, which ranks one user after the other and knows no other
-  way; the second line calls the same object from as many threads. What it imports but does not use on this path cannot
-  be installed beside it (the vllm of this package index wants transformers 5, its T5 code one below 4.50): a module
-  with the two names that it looks up stands in for vllm. Its token counts need tiktoken's cl100k_base, which litellm
-  carries.
+- llmranker (which uses litellm) runs as its documentation says, one thread per user, with as many threads as llmrank has
+  calls in flight. Its lists of 50 go through its sliding window.
+- rank-llm calls an endpoint through `SafeOpenai.rerank_batch`, which ranks one user after the other and offers no
+  alternative; the second line calls the same object from as many threads. A package that it imports but does not use on
+  this path cannot be installed beside it (the vllm of this package index needs transformers 5, its T5 code one below
+  4.50), so a module with the two names that it looks up replaces vllm. Its token counts need tiktoken's cl100k_base,
+  which comes with litellm.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Requests a second at an endpoint: the whole of `llmrank rerank` beside bare clients that send the same bodies.
+"""Requests a second at an endpoint: the complete `llmrank rerank` beside bare clients that send the same bodies.
 
-`python -m tests.benchmarks.over_http [--requests 5000] [--rounds 5]`. Every client runs in a process of its own against
-the same stub, one after the other in each round, so that what else the machine does meets all of them. The bodies of
-the bare clients are those that llmrank sent, recorded beforehand; they keep nothing and parse no ranking.
+`python -m tests.benchmarks.over_http [--requests 5000] [--rounds 5]`. Every client runs in its own process against the
+same stub; they take turns in each round, so other load on the machine affects all of them. The bare clients send the
+bodies that llmrank sent, recorded beforehand; they store nothing and parse no ranking.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the prefix cache leaves to compute, beside the least that any could: `python -m tests.benchmarks.prefix`.
+"""Tokens computed with the prefix cache, beside the possible minimum: `python -m tests.benchmarks.prefix`.
 
-For K prompts of a user that share P tokens and end in S each the least is P + K * S. It is counted here from the token
-ids of what `llmrank eval` asked vLLM in its process, with the default settings.
+For K prompts of a user that share P tokens and end in S each, the minimum is P + K * S. It is counted here from the
+token ids of what `llmrank eval` sent to in-process vLLM, with the default settings.
 """
 
 from __future__ import annotations

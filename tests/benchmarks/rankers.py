@@ -1,7 +1,7 @@
 """Every ranker on the same users and candidates, with the default model in process and behind an HTTP server.
 
-`python -m tests.benchmarks.rankers FOLDER` runs `llmrank eval` for each (about half an hour on two cores; what is
-there already is not asked again) and prints one table; `--methods` without a name prints what is there.
+`python -m tests.benchmarks.rankers FOLDER` runs `llmrank eval` for each (about half an hour on two cores; finished ones
+are not run again) and prints one table; `--methods` without a name prints the finished ones.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 `python -m tests.benchmarks.recall_ctrl FOLDER --data ml-100k --seeds 0 1 2`
 
-Full catalogue: NDCG@10 and HR@10 of the test events, seen items left out. As in the papers on click-through models: AUC
-and log loss of each test event beside an item that the user does not have, drawn with seed 0. Intervals are over users;
-a user's value is the mean over the seeds. FOLDER keeps the checkpoints, so the same command goes on where it was
-stopped; `--show` takes the seeds whose two trainings are finished, and trains nothing.
+Full catalogue: NDCG@10 and HR@10 of the test events, without items already seen. As in the papers on click-through
+models: AUC and log loss of each test event against an item that the user does not have, drawn with seed 0. Intervals
+are over users; a user's value is the mean over the seeds. FOLDER keeps the checkpoints, so the same command continues;
+`--show` uses the seeds whose two trainings are finished, and trains nothing.
 """
 
 from __future__ import annotations

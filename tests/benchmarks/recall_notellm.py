@@ -2,11 +2,11 @@
 
 `python -m tests.benchmarks.recall_notellm FOLDER --data ml-100k --seeds 0`
 
-HR@10, NDCG@10 and recall@50 of the test events, seen items left out. Cold items: all training events of a tenth of the
-items (drawn with seed 0) are taken away and each model is trained anew, without validation. recall@50 is then the share
-of a user's events taken away that is among the 50 items proposed out of the full catalogue; chance is that of 50 items
-drawn out of all that the user does not have. Intervals are over users; a user's value is the mean over seeds. FOLDER
-keeps the checkpoints, so the same command goes on where it was stopped.
+HR@10, NDCG@10 and recall@50 of the test events, without items already seen. Cold items: all training events of a tenth
+of the items (drawn with seed 0) are removed, and each model is trained again without validation. recall@50 is then the
+share of a user's removed events among the 50 items proposed from the full catalogue; chance is that of 50 random items
+that the user does not have. Intervals are over users; a user's value is the mean over seeds. FOLDER keeps the
+checkpoints, so the same command continues.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The examples of docs/recall.md for other libraries, each run in an environment of its own, made with pip.
+"""The examples of docs/recall.md for other libraries, each run in its own environment, made with pip.
 
-`python -m tests.benchmarks.recall_outside FOLDER`: writes the training events of MovieLens 100K, runs each example as
-it stands, and prints the hit rate of what it proposed. FOLDER keeps the environments.
+`python -m tests.benchmarks.recall_outside FOLDER` writes the training events of MovieLens 100K, runs each example
+unchanged, and prints the hit rate of its candidates. FOLDER keeps the environments.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Trained recommenders as rankers: all score the very candidates of one recall model, for the same users.
+"""Trained recommenders as rankers: all score the candidates of one recall model, for the same users.
 
 `python -m tests.benchmarks.recall_rankers FOLDER --data ml-100k --recall sasrec -k 20 50 --users 0`
 
-FOLDER is that of `recall_table`: the checkpoints with seed 0 are taken from it, and made where they are not there.
+FOLDER is that of `recall_table`: checkpoints with seed 0 are read from it, and made if they are missing.
 """
 
 from __future__ import annotations

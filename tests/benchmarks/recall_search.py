@@ -1,10 +1,10 @@
-"""Searches the settings of the recall models, by NDCG@10 on validation events that are cut from the training events; of
-the rating models by the RMSE, shown negative.
+"""Search the settings of the recall models.
 
 `python -m tests.benchmarks.recall_search FOLDER --data ml-100k ml-latest-small --models ease ials …`
 
-Every combination of `GRID` is fitted once, with seed 0. FOLDER keeps a line for each that is done, so the same command
-goes on where it was stopped; then it prints the table. The test events are never looked at.
+The criterion is NDCG@10 on validation events taken from the training events; for rating models it is the RMSE, shown
+negative. Every combination of `GRID` is fitted once, with seed 0. FOLDER keeps a line for each finished fit, so the
+same command continues; at the end it prints the table. The test events are never used.
 """
 
 from __future__ import annotations

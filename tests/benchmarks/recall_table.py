@@ -1,10 +1,10 @@
-"""All recall models on the same data: full catalogue, leave-last-out, seen items left out.
+"""All recall models on the same data: full catalogue, leave-last-out, without items already seen.
 
 `python -m tests.benchmarks.recall_table FOLDER --data ml-100k ml-latest-small --seeds 0 1 2`
 
-Each fit runs in a process of its own, for its peak memory. FOLDER keeps the results and the checkpoints, so the same
-command goes on where it was stopped. A training that `--cpu-minutes` ends, or that is not finished, counts with its
-best epoch so far and is marked. `--show` fits nothing; `--curves` prints the learning curves too.
+Each fit runs in its own process, to measure its peak memory. FOLDER keeps the results and the checkpoints, so the same
+command continues. A training that `--cpu-minutes` ends, or that is not finished, counts with its best epoch so far and
+is marked. `--show` fits nothing; `--curves` also prints the learning curves.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Seconds to read stored answers again: 10,000 Cases of 50 candidates, parsed and measured with today's code.
+"""Seconds to read stored answers again: 10,000 Cases of 50 candidates, parsed and measured with the current code.
 
-`python -m tests.benchmarks.replay [--cases 10000]`. The Store is filled by `llmrank eval` against a stub without
-latency; then `llmrank eval --backend replay:STORE` renders every prompt, finds its answer, parses it, writes the Run
-and takes the measures with their baselines, intervals and tests. The seconds are those of the whole command.
+`python -m tests.benchmarks.replay [--cases 10000]`. `llmrank eval` fills the Store against a stub without latency. Then
+`llmrank eval --backend replay:STORE` renders every prompt, finds its answer, parses it, writes the Run and computes the
+measures with their baselines, intervals and tests. The seconds are those of the whole command.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a `Reranker` adds to a call: its latency beside that of the bare client that sends the same bodies.
+"""The latency that a `Reranker` adds to a call, compared with a bare client that sends the same bodies.
 
-`python -m tests.benchmarks.reranker [--calls 2000]`. Both ask the same stub, in turns, in one process each; the stub
-answers at once for the overhead of one call, and after 20 ms for 64 callers at a time.
+`python -m tests.benchmarks.reranker [--calls 2000]`. Both call the same stub, in turns, in one process each. The stub
+answers at once to measure the overhead of one call, and after 20 ms for 64 concurrent callers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows a second of one process, two shards, two Ray actors, on one stub: `python tests/benchmarks/scale.py [ROWS]`.
 
-The stub answers after 200 ms, each process has 32 calls under way: 160 rows a second is the most that one can do, as a
-replica with a limit of its own would. Printed as Markdown; the machine's cores are shared with the stub.
+The stub answers after 200 ms and each process has 32 calls in flight, so it can reach at most 160 rows a second, like a
+replica with its own limit. The output is Markdown; the machine's cores are shared with the stub.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""One long run over an endpoint that fails in every way at every tenth call; nobody helps it.
+"""One long, unattended run over an endpoint of which every tenth call fails, in every way.
 
-`python -m tests.benchmarks.soak [--cases 20000]`. `llmrank rerank` runs in a process of its own against the tests'
-scripted server. Which call fails, and how, is drawn by the user and the number of the attempt, so every soak meets the
-same faults. At the end every row is held against what the server sent for it: a ranking must be the one that was
-answered, and an answer that cannot be read must be `unparsed`.
+`python -m tests.benchmarks.soak [--cases 20000]`. `llmrank rerank` runs in its own process against the tests' scripted
+server. The user and the number of the attempt decide which call fails, and how, so every soak meets the same faults. At
+the end every row is compared with what the server sent for it: a ranking must be the one that was answered, and an
+unreadable answer must be `unparsed`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""An endpoint that costs next to nothing, in a process of its own: `python -m tests.benchmarks.stub_server`.
+"""An endpoint that costs almost nothing, in its own process: `python -m tests.benchmarks.stub_server`.
 
-It speaks the OpenAI chat interface over plain asyncio, so that what is measured is the client. After LATENCY seconds
-every call gets a permutation of the numbers it shows in brackets, drawn by a hash of the prompt; a call for
-log-probabilities gets one for each letter it shows. `GET /calls` says how many were answered.
+It implements the OpenAI chat interface on plain asyncio, so that benchmarks measure the client. After LATENCY seconds
+every call gets a permutation of the numbers that its prompt shows in brackets, drawn by a hash of the prompt; a call
+for log-probabilities gets one for each letter shown. `GET /calls` returns the number of answered calls.
 """
 
 from __future__ import annotations

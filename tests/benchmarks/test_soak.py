@@ -1,4 +1,4 @@
-"""A short soak: the whole command over an endpoint of which every third call goes wrong."""
+"""A short soak: the whole command over an endpoint of which every third call fails."""
 
 from __future__ import annotations
 

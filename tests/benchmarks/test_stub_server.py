@@ -1,4 +1,4 @@
-"""The endpoint that the benchmarks measure against answers what llmrank can read, and the same each time."""
+"""The stub endpoint of the benchmarks gives answers that llmrank can read, and the same ones each time."""
 
 from __future__ import annotations
 

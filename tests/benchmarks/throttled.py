@@ -1,8 +1,8 @@
-"""How much of an allowed rate is used, and how much is refused: `python -m tests.benchmarks.throttled [SECONDS]` (60).
+"""How much of an allowed rate is used, and how much is rejected: `python -m tests.benchmarks.throttled [SECONDS]` (60).
 
-An endpoint in a process of its own takes 50 calls a second (a token bucket) and answers each after 20 ms; what is over
-gets a 429. The engine's limit finds its own way; beside it a plain loop with a semaphore of 64, which tries again when
-the endpoint says, or after half a second.
+An endpoint in its own process accepts 50 calls a second (a token bucket), answers each after 20 ms, and rejects the
+excess with 429. The engine adapts its concurrency; beside it a plain loop with a semaphore of 64 retries when the
+endpoint says, or after half a second.
 """
 
 from __future__ import annotations

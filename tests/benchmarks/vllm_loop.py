@@ -1,11 +1,11 @@
-"""`llmrank rerank` with vLLM in its process, beside a bare `LLM.generate` over the same prompts in the best order.
+"""`llmrank rerank` with in-process vLLM, beside a bare `LLM.generate` over the same prompts in the best order.
 
-`python -m tests.benchmarks.vllm_loop [--users 300] [--rounds 3] [--methods first_token pointwise]`. Both run in
-processes of their own, in turn, with the settings of `llmrank.backends.vllm`: float32, small blocks, prefix cache,
-every core. The bare loop gets llmrank's questions out of its Store, sorted, so that those with a common
-beginning are neighbours; it applies the chat template, hands vLLM all of them at once, and keeps nothing. Loading the
-engine is left out of both: llmrank is timed from the line that says that it is loaded to the one that says that the
-last Case is done and the file written.
+`python -m tests.benchmarks.vllm_loop [--users 300] [--rounds 3] [--methods first_token pointwise]`. Both run in their
+own processes, in turn, with the settings of `llmrank.backends.vllm`: float32, small blocks, prefix cache, every core.
+The bare loop gets llmrank's requests from its Store, sorted so that those with a common beginning are neighbours. It
+applies the chat template, passes all of them to vLLM at once, and stores nothing. Engine start-up is excluded for both:
+llmrank is timed from the line that says that the engine is loaded to the one that says that the last Case is done and
+the file written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# make eval: rank real candidates with a real model, then with a tuned one. make test: what CI runs. Both install
+# make eval: rank real candidates with a real model, then with a tuned one. make test: what CI runs. Both set up
 # everything on the first call.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # The vLLM build for this machine.

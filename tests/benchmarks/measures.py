@@ -4,9 +4,9 @@
 ranx. Every package runs in its own process, from the same matrix of scores and the same relevant columns to the means
 of ten per-Case measures; all must find the same means.
 
-*prepare* turns the two matrices into the native input of each. For llmrank these are its Judgements; for ranx the arrays
-of ids and scores, best first, that its compiled functions take (compiled beforehand, on few Cases); for ir_measures the
-dictionaries of trec_eval. A million Cases do not fit into these, so it gets `--dict-cases`.
+*prepare* turns the two matrices into the native input of each. For llmrank these are its Judgements; for ranx the
+arrays of ids and scores, best first, that its compiled functions take (compiled beforehand, on few Cases); for
+ir_measures the dictionaries of trec_eval. A million Cases do not fit into these, so it gets `--dict-cases`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 `python -m tests.benchmarks.others FOLDER [--users 400]`. FOLDER keeps an environment for each of the others, made with
 pip on the first run. llm4ranking, a third package of this kind, is on no package index.
 
-- llmranker (which uses litellm) runs as its documentation says, one thread per user, with as many threads as llmrank has
-  calls in flight. Its lists of 50 go through its sliding window.
+- llmranker (which uses litellm) runs as its documentation says, one thread per user, with as many threads as llmrank
+  has calls in flight. Its lists of 50 go through its sliding window.
 - rank-llm calls an endpoint through `SafeOpenai.rerank_batch`, which ranks one user after the other and offers no
   alternative; the second line calls the same object from as many threads. A package that it imports but does not use on
   this path cannot be installed beside it (the vllm of this package index needs transformers 5, its T5 code one below

@@ -1,6 +1,6 @@
 """The arithmetic of docs/scale.md: `python docs/scale_plan.py | python results/into_page.py docs/scale.md plan`.
 
-Every number below is measured here, published (see the page), or an assumption; change it, and the table follows.
+Every number below is measured here, published (see the page), or assumed. Change a number to update the table.
 """
 
 from __future__ import annotations
@@ -10,37 +10,37 @@ from dataclasses import dataclass
 USERS = 100_000_000
 GPUS = 64
 EFFICIENCY = 0.9
-"""Assumption: start, the tail of the last files, lost actors."""
+"""Assumption, for start-up, the tail of the last files, and lost actors."""
 CALLS_A_SECOND = 1000
-"""Assumption, of one actor's process. Measured: 1,300 over HTTP with nothing else to do."""
+"""Assumption, for one actor's process. Measured: 1,300 over HTTP with nothing else to do."""
 ROWS_A_SECOND = 150
-"""Of one actor's process. Measured: reading, checking, prompting, reading answers and writing take 6 ms a row."""
+"""For one actor's process. Measured: reading, checking, prompting, parsing and writing take 6 ms a row."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What one user with 50 candidates costs; tokens measured on ML-100K, 20 events shown."""
+    """The cost of one user with 50 candidates; tokens measured on ML-100K, 20 events shown."""
 
     name: str
     computed: int
-    """Prompt tokens that no other call of the user has computed."""
+    """Prompt tokens that are not in the prefix cache from another call of the user."""
     decoded: int
     calls: int
     answer_bytes: int
-    """In the Store, of a call; of first_token assumed, the others measured."""
+    """In the Store, per call; assumed for first_token, measured for the others."""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """What a GPU does."""
+    """The performance and the price of a GPU."""
 
     name: str
     teraflops: float
-    """Dense bf16, of its data sheet."""
+    """Dense bf16, from its data sheet."""
     decode_8b: int
-    """Assumption: tokens a second of an 8B model, batches of 256."""
+    """Assumption: tokens per second of an 8B model, in batches of 256."""
     dollars: float
-    """An hour; assumption."""
+    """Per hour; assumption."""
 
 
 METHODS = (
@@ -51,18 +51,18 @@ METHODS = (
     Method("pointwise, no prefix cache", 19_782, 50, 50, 4700),
 )
 GPU_KINDS = (Gpu("H100", 989, 10_000, 3.0), Gpu("A100", 312, 5_000, 2.0))
-# Billions of parameters, and the assumed share of the peak that prefill reaches: small matrices use a GPU less well.
+# Billions of parameters, and the assumed share of the peak that prefill reaches: small matrices use a GPU less efficiently.
 MODELS = ((1, 0.25), (3, 0.35), (8, 0.40))
 
 
 def seconds_a_user(method: Method, gpu: Gpu, billions: float, share: float) -> float:
-    """Return the seconds that one GPU computes for a user: 2 operations a parameter and token, then decoding."""
+    """Return the GPU seconds per user: 2 operations per parameter and token, then decoding."""
     prefill = gpu.teraflops * 1e12 * share / (2 * billions * 1e9)
     return method.computed / prefill + method.decoded / (gpu.decode_8b * 8 / billions)
 
 
 def plan(method: Method, gpu: Gpu, billions: float, share: float) -> str:
-    """Return users a second and GPU (`*`: the actor's process is the limit), hours, and dollars."""
+    """Return users per second and GPU (`*`: the actor's process is the limit), hours, and dollars."""
     by_gpu = 1 / seconds_a_user(method, gpu, billions, share)
     by_process = min(ROWS_A_SECOND, CALLS_A_SECOND / method.calls)
     rate = min(by_gpu, by_process)

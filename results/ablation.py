@@ -20,7 +20,7 @@ from llmrank.stats import holm
 
 DATA, MEASURE = "ml-100k", "NDCG@10"
 CHOOSERS = 400
-"""Validation users of whom those are asked whose item is proposed."""
+"""Validation users; those whose item is proposed are used."""
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
                 DATA, users=1, k=given.k, **settings, fuse_users=CHOOSERS, out=folder / "weight", progress=False
             )
             fusion: Any = whole.settings["fusion"]
-            weight: Any = float(fusion["weight"])  # an infinite one is kept as a text
+            weight: Any = float(fusion["weight"])  # an infinite weight is stored as text
             settings = {**settings, "fuse": weight, "fuse_term": fusion["term"]}
             chosen[name] = f"{weight:g} × {fusion['term']}"
         runs[name] = lr.evaluate(cases, **settings, measures=MEASURE, out=folder / "run", progress=False)

@@ -51,8 +51,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[*ASKING, "position", "popularity"], default=[])
     given = parser.parse_args()
     method, folder = METHODS[given.method], given.folder / given.method
-    said = " ".join(f"--{name} {value}" if len(name) > 1 else f"-{name} {value}" for name, value in method.items())
-    print(f"ml-100k, {said}, {given.users} users\n", flush=True)
+    shown = " ".join(f"--{name} {value}" if len(name) > 1 else f"-{name} {value}" for name, value in method.items())
+    print(f"ml-100k, {shown}, {given.users} users\n", flush=True)
     for name, options in ASKING.items():
         if not given.only or name in given.only:
             arguments = {**method, **options, "users": given.users, "out": folder / name, "progress": False}

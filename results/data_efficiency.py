@@ -32,13 +32,13 @@ from llmrank.stats import mean_interval, paired_difference
 
 USERS = (16, 64, 256, 1024, 0)
 LEARNED = 120_000
-"""About how many targets a training learns from at most; fewer where that would be more than MOST_EPOCHS passes."""
+"""The approximate maximum of targets of a training; fewer if that would exceed MOST_EPOCHS passes."""
 MOST_EPOCHS = 40.0
 EPOCHS_OF_ALL = 0.5
 
 
 def epochs(users: int, everyone: int, targets: int) -> float:
-    """Return the passes over the events of so many users that learn from `LEARNED` targets."""
+    """Return how many passes over these users' events learn from `LEARNED` targets."""
     share = targets * users / everyone
     return round(min(MOST_EPOCHS, LEARNED / share), 2) if users else EPOCHS_OF_ALL
 

@@ -59,7 +59,7 @@ def values(cases: Sequence[Case], rankings: Sequence[Ranking], measure: RankingM
 
 
 def spread(hit: NDArray[np.bool_], given: Values) -> Values:
-    """Return the values of all Cases: where the recall stage missed, every order of the list is worth 0."""
+    """Return the values of all Cases: if the recall stage missed, every order of the list scores 0."""
     everyone = np.zeros(len(hit))
     everyone[hit] = given
     return everyone
@@ -94,7 +94,7 @@ def table(named: Sequence[tuple[str, Values, Values]]) -> None:
 
 
 def groups(split: Split, hits: Sequence[Case], gain: Values) -> None:
-    """Print where the fused ranker gains, over the Cases whose item the recall stage found."""
+    """Print for which Cases the fused ranker gains, among those whose item the recall stage found."""
     events = split.train
     popularity = dict(zip(*np.unique(events.item, return_counts=True), strict=True))
     number = {item.item_id: index for index, item in enumerate(split.dataset.items)}
@@ -125,7 +125,7 @@ def show_group(label: str, gain: Values) -> None:
 
 
 def learning_curve(card: Mapping[str, Any]) -> str:
-    """Return how validation NDCG@10, over the users whose item is in the list, grows with what was learned from."""
+    """Return validation NDCG@10, over the users whose item is in the list, by the number of events learned from."""
     points = ", ".join(f"{one['targets'] / 1000:.0f}k: {one['NDCG@10']:.3f}" for one in card["curve"])
     over = "over users whose item is in the list, by events learned from"
     return f"\nValidation NDCG@10 of the model alone, {over}: {points}."
@@ -147,8 +147,8 @@ def beside(split: Split, hit: NDArray[np.bool_], hits: Sequence[Case], fused: Se
     for (name, theirs, gap), p in zip(gaps, holm([gap.p for _, _, gap in gaps]), strict=True):
         mean = mean_interval(theirs, bounds=(0, 1))
         change = f"{gap.difference:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
-        said = "< .001" if p < 0.001 else f"{p:.3f}"
-        print(f"| {name} | {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}] | {change} | {said} |")
+        p_value = "< .001" if p < 0.001 else f"{p:.3f}"
+        print(f"| {name} | {mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}] | {change} | {p_value} |")
 
 
 def evaluate(name: str, data: Path, adapter: Path, names: str = "", *, as_row: bool = False) -> None:

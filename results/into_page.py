@@ -11,9 +11,9 @@ from pathlib import Path
 
 
 def into_page(page: str, name: str, printed: str) -> str:
-    """Return the page with `printed` between the markers: a Markdown table as it is, all else as a code block.
+    """Return the page with `printed` between the markers: a Markdown table unchanged, all else as a code block.
 
-    Raises ValueError without the markers.
+    Raises ValueError if the markers are missing.
     """
     block = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
     text = "\n".join(line.rstrip() for line in printed.strip("\n").splitlines())

@@ -70,7 +70,7 @@ def solved_cases(split: Split, seed: int) -> Iterator[Case]:
 
 
 def means(split: Split, users: NDArray[np.int32], items: NDArray[np.int32]) -> Mapping[str, Values]:
-    """Return the training means; where a user or an item has none, the mean of all."""
+    """Return the training means; a user or an item without ratings gets the global mean."""
     train, ratings = split.train, ratings_of(split.train)
     overall = float(ratings.mean())
 
@@ -86,7 +86,7 @@ def means(split: Split, users: NDArray[np.int32], items: NDArray[np.int32]) -> M
 
 
 def predictions(split: Split, cases: Sequence[Case], models: Sequence[str], seed: int) -> Iterator[tuple[str, Values]]:
-    """Yield the name of each model without language, and what it predicts."""
+    """Yield the name and the predictions of each mean and each recommender."""
     user_at = {user: at for at, user in enumerate(split.dataset.users)}
     item_at = {item.item_id: at for at, item in enumerate(split.dataset.items)}
     users = np.array([user_at[case.user_id] for case in cases], np.int32)
@@ -111,7 +111,7 @@ def asked_of_the_model(
 
 
 def row(name: str, judged: Ratings, best: Ratings | None, users: Sequence[str]) -> str:
-    """Return a line of the table: each measure with its interval, and the RMSE less that of `best`."""
+    """Return a line of the table: each measure with its interval, and the RMSE minus that of `best`."""
     cells: list[str] = []
     for measure in MEASURES:
         found = measure.summary(judged, users)

@@ -42,7 +42,7 @@ def best_so_far(name: str, split: Split, checkpoint: Path) -> tuple[Fitted, Fitt
     state = read_checkpoint(checkpoint)["progress"]["best_state"]
 
     def with_histories(of: Split) -> Fitted:
-        # A learner reads the sequences of the split that it is made for.
+        # A learner reads the sequences of the split it was created with.
         learner = model.learner(of)
         learner.restore(state)
         return model.fitted(learner, of)

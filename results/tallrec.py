@@ -28,12 +28,12 @@ from llmrank.types import Case, Event
 
 WINDOW = 10
 LEARNED = 512
-"""Windows that a training goes through, the same ones again where it has fewer."""
+"""Windows per training, repeated if there are fewer."""
 VALIDATION = 150
 
 
 def test_users(cases: Sequence[Case], users: Mapping[str, Sequence[Event]]) -> set[str]:
-    """Return the users of the data set whose windows the test Cases are; each must be one user's alone."""
+    """Return the users of the dataset to whom the test windows belong; each window must match one user only."""
     titles: dict[str, set[str]] = defaultdict(set)
     for case in cases:
         assert case.target is not None

@@ -90,8 +90,8 @@ def main() -> None:
                     values.append(float(measured[0]))
                     calls.append(sum(map(len, batches)))
                 mean = mean_interval(np.array(values), bounds=(0, 1))
-                said = f"{mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
-                rows.append((str(n), kind, name, said, f"{sum(calls) / len(calls):.1f}", str(max(calls))))
+                quality = f"{mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
+                rows.append((str(n), kind, name, quality, f"{sum(calls) / len(calls):.1f}", str(max(calls))))
     print(
         heading(
             f"Simulated answers: {LISTS} lists each, NDCG@{TOP} with graded gains",

@@ -68,8 +68,8 @@ def measure(folder: Path, commands: list[tuple[str, ...]]) -> tuple[float, Peaks
     peaks.start()
     running = [subprocess.Popen(one, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for one in commands]
     for process in running:
-        _, said = process.communicate()
-        assert process.returncode == 0, said.decode()
+        _, stderr = process.communicate()
+        assert process.returncode == 0, stderr.decode()
     seconds = time.perf_counter() - started
     peaks.ended.set()
     peaks.join()

@@ -141,8 +141,8 @@ async def rerank(folder: Path, endpoint: Endpoint, server: ScriptedServer, every
     command += ["-o", str(folder / "reranked.jsonl"), "--base-url", server.base_url, "--model", MODEL, "--json"]
     command += ["--prompt", "rankgpt", "--ranker", "listwise", "--order", "recall"]
     command += ["--store", str(folder / "store.sqlite")]
-    said = (folder / "stderr.txt").open("wb")
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=said)
+    errors = (folder / "stderr.txt").open("wb")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=errors)
     ended = asyncio.create_task(process.communicate())
     started, samples = time.monotonic(), list[Sample]()
     while not ended.done():
@@ -155,7 +155,7 @@ async def rerank(folder: Path, endpoint: Endpoint, server: ScriptedServer, every
             samples.append(Sample(passed, len(endpoint.outcomes), calls, int(resident[1]) / 1024))
         server.seen.clear()
         server.authorization.clear()
-    said.close()
+    errors.close()
     printed, _ = await ended
     if process.returncode:
         sys.exit(f"exit code {process.returncode}: {(folder / 'stderr.txt').read_text()[-3000:]}")

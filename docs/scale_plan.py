@@ -51,7 +51,7 @@ METHODS = (
     Method("pointwise, no prefix cache", 19_782, 50, 50, 4700),
 )
 GPU_KINDS = (Gpu("H100", 989, 10_000, 3.0), Gpu("A100", 312, 5_000, 2.0))
-# Billions of parameters, and the assumed share of the peak that prefill reaches: small matrices use a GPU less efficiently.
+# Billions of parameters, and the assumed share of the peak that prefill reaches: small matrices use it less well.
 MODELS = ((1, 0.25), (3, 0.35), (8, 0.40))
 
 

@@ -89,8 +89,8 @@ def joined_events(text: str) -> dict[str, Any] | None:
         if event.get("error"):
             return event
         whole |= {name: value for name, value in event.items() if value is not None}
-        if (choice := first_choice(event)) is None:
-            continue
+        if (choice := first_choice(event)) is None or choice.get("index") not in (0, "0", None):
+            continue  # of another answer than the first, which comes in between
         delta = choice.get("delta")
         if not isinstance(delta, dict) or not all(isinstance(delta.get(name), str | None) for name in parts):
             return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from llmrank.backends.completion import read_completion
+from llmrank.backends.completion import joined_events, read_completion
 from llmrank.errors import TransientError
 from llmrank.types import Response, Usage
 from tests.scripted_server import MODEL, completion
@@ -102,3 +103,16 @@ def test_labels_that_did_not_come_are_absent(first: Any) -> None:
 def test_why_there_is_no_answer_is_told_in_the_words_of_the_gateway(name: str) -> None:
     with pytest.raises(TransientError, match="no choice: the model is busy"):
         read_completion({"code": 1001, name: "the model is busy", "data": None})
+
+
+def test_of_a_stream_with_several_answers_the_first_is_read() -> None:
+    def event(index: int, text: str, finish: str | None = None) -> str:
+        choice = {"index": index, "delta": {"content": text}, "finish_reason": finish}
+        return f"data: {json.dumps({'choices': [choice]})}\n\n"
+
+    events = [event(1, "[2] >", "length"), event(0, "[1]"), event(1, " [1]"), event(0, " > [2]", "stop"), event(1, ".")]
+    body = joined_events("".join(events))
+    assert body is not None
+    assert read_completion(body) == Response("[1] > [2]", "stop")
+    # The first one's end did not come.
+    assert joined_events(event(0, "[1]") + event(1, "[2] > [1]", "stop")) is None

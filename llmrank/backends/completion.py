@@ -241,7 +241,7 @@ def _label_logprobs(
         return None
     pairs: list[tuple[str, float]] = []
     above = False
-    for entry in (at(content[0], list, "top_logprobs") or [])[:MOST_LOGPROBS]:
+    for entry in _most_likely(content[0])[:MOST_LOGPROBS]:
         token, value = at(entry, str, "token"), number_at(entry, "logprob")
         # A number of four hundred digits is no float; -inf has no place in JSON, and says nothing of the others.
         if token is not None and value is not None and -1e6 <= value <= ROUNDING:
@@ -260,9 +260,22 @@ def _label_logprobs(
         return {label: by_id[token] for label, number in named if (token := f"token_id:{number}") in by_id}
     found: dict[str, float] = {}
     for token, logprob in pairs:
-        if (label := token.strip()) in labels:
+        if (label := token_text(token).strip()) in labels:
             found[label] = min(0.0, float(np.logaddexp(found[label], logprob))) if label in found else logprob
     return found
+
+
+def _most_likely(token: object) -> Sequence[object]:
+    """Return the most likely tokens in the place of one, each with its log-probability; some write an object of them."""
+    top = at(token, object, "top_logprobs")
+    if isinstance(top, dict):
+        return [{"token": text, "logprob": logprob} for text, logprob in top.items()]
+    return top if isinstance(top, list) else []
+
+
+def token_text(token: str) -> str:
+    """Return the text of a token as a tokenizer's vocabulary has it: there a space is `Ġ` or `▁`, a line break `Ċ`."""
+    return token.replace("Ġ", " ").replace("Ċ", "\n").replace("▁", " ")
 
 
 def cut_at(response: Response, stops: Sequence[str]) -> Response:

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from llmrank.backends.base import Ask, BaseBackend, single_token
-from llmrank.backends.completion import at, cut_at, no_answer, objects_at, read_completion, unreadable
+from llmrank.backends.completion import at, cut_at, no_answer, objects_at, read_completion, token_text, unreadable
 from llmrank.backends.dialect import Dialect
 from llmrank.backends.endpoint import Address, Endpoint, Reply
 from llmrank.backends.refusals import RefusedError, UnsupportedError, refusal, with_inner_refusal
@@ -404,8 +404,7 @@ class OpenAIBackend(BaseBackend):
             asked = {name: sent[name] for name in ("messages", "chat_template_kwargs") if name in sent}
             body = await self._post_tokenize({**asked, "add_generation_prompt": True, "return_token_strs": True})
             texts = [text for text in at(body, list, "token_strs") or () if isinstance(text, str)][-THINKING_TAIL:]
-            # Byte-level tokenizers write a space and a line break as these.
-            wrong = ends_in_thinking("".join(texts).replace("Ġ", " ").replace("Ċ", "\n").replace("▁", " "))
+            wrong = ends_in_thinking(token_text("".join(texts)))
         if wrong:
             raise begins_with_reasoning(self._model)
         self._answers_at_once.add(request.thinking)

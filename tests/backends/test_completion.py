@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -76,6 +77,22 @@ def test_labels_by_text_add_up_their_forms() -> None:
     found = read_completion(body, ("A", "B", "C")).label_logprobs
     assert found is not None
     assert {label: math.exp(value) for label, value in found.items()} == pytest.approx({"A": 0.1, "B": 0.75})
+
+
+@pytest.mark.parametrize("space", ["Ġ", "▁"])
+def test_labels_are_read_as_the_vocabulary_writes_them(space: str) -> None:
+    body = with_top((f"{space}B", math.log(0.5)), ("B", math.log(0.25)), ("ĊA", math.log(0.1)))
+    found = read_completion(body, ("A", "B")).label_logprobs
+    assert found is not None
+    assert {label: math.exp(value) for label, value in found.items()} == pytest.approx({"A": 0.1, "B": 0.75})
+
+
+def test_labels_are_read_from_an_object_of_tokens() -> None:
+    body = with_top()
+    body["choices"][0]["logprobs"]["content"][0]["top_logprobs"] = {"B": -0.2, "A": -2.0, "the": None}
+    faults = Counter[str]()
+    assert read_completion(body, ("A", "B"), faults=faults).label_logprobs == {"A": -2.0, "B": -0.2}
+    assert faults["logprobs"] == 1
 
 
 def test_labels_by_id_take_the_id() -> None:

@@ -266,7 +266,7 @@ def _label_logprobs(
 
 
 def _most_likely(token: object) -> Sequence[object]:
-    """Return the most likely tokens in the place of one, each with its log-probability; some write an object of them."""
+    """Return the most likely tokens in the place of one, each with its log-probability; some write an object."""
     top = at(token, object, "top_logprobs")
     if isinstance(top, dict):
         return [{"token": text, "logprob": logprob} for text, logprob in top.items()]

@@ -497,7 +497,27 @@ def _read_delimited(path: Path, names: Sequence[str] | None, delimiter: str, quo
             strings_can_be_null=True,
         ),
     )
+    if quoted:
+        _refuse_open_quotes(path, delimiter)
     return Table(path, data, _lines(path, len(data), delimiter, quoted=quoted, above=above))
+
+
+def _refuse_open_quotes(path: Path, delimiter: str) -> None:
+    """Raise InputError where a quoted value goes on behind a quote, or does not end: Arrow takes it, garbled."""
+    with open_binary(path) as file:
+        if not any(b'"' in line for line in file):
+            return
+    blanks, end = re.compile(r'" +(?=[,;|\t\r\n])'), 0  # blanks behind a value are harmless
+    with open_binary(path) as file:
+        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+        reader = csv.reader((blanks.sub('"', line) for line in text), delimiter=delimiter, strict=True)
+        try:
+            for _ in reader:
+                end = reader.line_num
+        except csv.Error as error:
+            problem = f"a quoted value goes on behind a quote, or does not end ({error})"
+            hint = "put a value that holds quotes in quotes, and write each quote within it twice"
+            raise InputError(problem, path=path, line=end + 1, hint=hint) from error
 
 
 def _lines(path: Path, rows: int, delimiter: str, *, quoted: bool, above: int) -> Lines:

@@ -512,6 +512,18 @@ def test_the_hub_needs_a_name(name: str) -> None:
         ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,inf\n"}, "line 5, field 'timestamp': inf is no time"),
         ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9,1,1e21\n"}, "line 5, .*1e\\+21 is no time"),
         ({"items__csv": ITEMS, "events__csv": EVENTS + "u,9\n"}, r"events\.csv, line 5: .*Expected 4 columns, got 2"),
+        (
+            {"items__csv": ITEMS + '3,"Say "Anything"",\n4,Four,\n', "events__csv": EVENTS},
+            r"items\.csv, line 5: a quoted value goes on behind a quote.*\n  hint: .*twice",
+        ),
+        (
+            {"items__csv": ITEMS + '3,"Say \\"Anything\\"",\n', "events__csv": EVENTS},
+            r"items\.csv, line 5: a quoted value",
+        ),
+        (
+            {"items__csv": ITEMS + '3,"One,\n4,"Two",\n', "events__csv": EVENTS},
+            r"items\.csv, line 5: a quoted value",
+        ),
         ({"items__csv": ITEMS, "events__csv": "user,item\n"}, r"events\.csv: no interactions"),
         ({"items__csv": ITEMS, "events__csv": ""}, r"events\.csv, line 1: the file is empty"),
         (
@@ -537,6 +549,12 @@ def test_faults_name_their_place(files: dict[str, str], message: str, tmp_path: 
     with pytest.raises(InputError, match=message) as caught:
         load_dataset(str(write(tmp_path, **files)))
     assert caught.value.hint
+
+
+def test_quotes_that_are_closed_are_read_with_blanks_behind_them(tmp_path: Path) -> None:
+    items = 'id,title,genres\n1,"Say ""Anything""" ,A\n2,"Two, or\nthree" ,B\n3,5\' 6" Tall,C\n'
+    dataset = load_dataset(str(write(tmp_path, items__csv=items, events__csv="user,item\nu,1\nu,2\nu,3\n")))
+    assert [item.title for item in dataset.items] == ['Say "Anything"', "Two, or three", "5' 6\" Tall"]
 
 
 def test_the_wrong_encoding_is_found(tmp_path: Path) -> None:

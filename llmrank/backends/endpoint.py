@@ -396,6 +396,9 @@ class Endpoint:
             text = f"no TLS connection to {self.url} ({self._why(error)})"
             raise TransientError(text, kind="tls", charged=False) from error
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+            if _is_broken_handshake(error):
+                text = f"no TLS connection to {self.url} (the connection was closed during the handshake)"
+                raise TransientError(text, kind="connection" if self.proxy else "tls", charged=False) from error
             why = "in time" if isinstance(error, TimeoutError) else f"({self._why(error)})"
             to = f"to the proxy {self.proxy} for" if isinstance(error, aiohttp.ClientProxyConnectionError) else "to"
             raise TransientError(f"no connection {to} {self.url} {why}", kind="connection", charged=False) from error
@@ -456,6 +459,15 @@ async def _within(seconds: float | None) -> AsyncGenerator[None]:
         finally:
             if timer is not None:
                 timer.cancel()
+
+
+def _is_broken_handshake(error: Exception) -> bool:
+    """Whether there was a connection, which ended before TLS was spoken: the system has no number for that fault."""
+    return (
+        isinstance(error, aiohttp.ClientConnectorError)
+        and error.errno is None
+        and isinstance(error.os_error, ConnectionResetError)
+    )
 
 
 def _untrusted(error: Exception) -> str:

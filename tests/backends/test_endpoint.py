@@ -567,6 +567,19 @@ async def test_tls_to_a_plain_port_is_a_clear_line() -> None:
             await open_openai(server.base_url.replace("http:", "https:"), MODEL, api_key=KEY)
 
 
+async def test_a_connection_that_is_closed_during_the_handshake_is_a_clear_line() -> None:
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    with pytest.raises(MissingError, match=r"no TLS connection to https://.* \(the connection was closed") as caught:
+        await open_openai(url, MODEL, api_key=KEY)
+    assert "http://" in caught.value.hint
+    server.close()
+
+
 async def test_a_refused_connection_costs_nothing_and_recovers() -> None:
     async with ScriptedServer() as server:
         backend = await open_openai(server.base_url, MODEL, api_key=KEY)

@@ -360,6 +360,12 @@ class OpenAIBackend(BaseBackend):
                 f"{self._url} returned log-probabilities that are none: they are no numbers, above 0, or come to more "
                 "than a probability of 1 together; they are left out, and what reads nothing else has no answer"
             )
+        elif response.label_logprobs == {} and not self._told_of_logprobs:
+            self._told_of_logprobs = True
+            self._say(
+                f"{self._url}: of {', '.join(labels[:3])}{', …' * (len(labels) > 3)} none is among the most likely "
+                f"first tokens of an answer (it begins {one_line(text, 20)!r}); what reads nothing else has no answer"
+            )
         self._note(response)
         return response
 

@@ -173,6 +173,16 @@ async def test_log_probabilities_that_are_none_are_told_as_such(folder: Path) ->
         ran = await llmrank(folder, server, "rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "first-token")
         assert ran.code == 0 and "reasons: unparsed: label_missing 12" in ran.stdout
         assert ran.stderr.count("returned log-probabilities that are none") == 1
+
+
+async def test_that_no_label_is_among_the_first_tokens_is_said_once_with_what_came(folder: Path) -> None:
+    body = completion("<s> A")
+    body["choices"][0]["logprobs"] = {"content": [{"top_logprobs": [{"token": "<s>", "logprob": 0.0}]}]}
+    async with ScriptedServer(Step(body=json.dumps(body))) as server:
+        ran = await llmrank(folder, server, "rerank", "candidates.jsonl", "-o", "out.jsonl", "--prompt", "first-token")
+        assert ran.code == 0 and "reasons: unparsed: label_missing 12" in ran.stdout
+        said = "none is among the most likely first tokens of an answer (it begins '<s> A')"
+        assert " ".join(ran.stderr.split()).count(said) == 1
         calls = server.calls
         again = ("eval", "--data", "candidates.jsonl", "--prompt", "first-token", "--out", "run")
         ran = await llmrank(folder, server, *again)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 from numpy.typing import NDArray
 from pydantic_core import from_json
 
@@ -26,6 +27,7 @@ from llmrank.data.candidates import FAULTS_SHOWN, TableSource, arrow_table, file
 from llmrank.data.lines import text_lines
 from llmrank.data.recbole import read_atomic_events, read_atomic_items, without_types
 from llmrank.data.retriever_table import (
+    MISSING_USER,
     ROLES,
     Gains,
     Owner,
@@ -53,6 +55,7 @@ from llmrank.data.tallrec import read_tallrec
 from llmrank.data.trec import read_qrels, read_trec_run
 from llmrank.errors import InputError, nearest
 
+pc: Any = pyarrow.compute
 FORMATS: Mapping[str, str] = {
     "table": "a retriever's table: a row per user and item (user, item, score, …), or a row per user with lists",
     "trec": "a TREC run",
@@ -138,6 +141,7 @@ def read_external(
     roles = ("user", "item", "title", "score", "rank")
     if format == "table":
         table = long_table(tables["proposed"], left_out)
+        table.require("user"), table.require("item")  # before numbers are read: a list is none where no item is known
         dated = past is not None and past.timestamp is not None and owners.get("past", "user") == "user"
         roles = _roles_of_proposals(table, has_cases, left_out) if dated else ROLES
         table = _readable(table, roles, skip_bad_rows, left_out)
@@ -149,7 +153,7 @@ def read_external(
     if "relevant" in tables:
         wanted = long_table(tables["relevant"], Counter(), bare=False)
         wanted = _readable(wanted, ("user", "case", "item", "gain"), skip_bad_rows, left_out)
-        gains = read_gains(wanted, owners["relevant"], left_out)
+        gains = read_gains(wanted, owners["relevant"], skip_bad_rows, left_out)
     elif isinstance(relevant, Path):
         gains, owners["relevant"] = read_qrels(relevant), "case_id" if has_cases else "user"
     if "items" in tables:
@@ -379,11 +383,13 @@ def _holds_gains(table: Table, name: str) -> bool:
         return False
 
 
-def read_gains(table: Table, owner: Owner, left_out: Counter[str]) -> Gains:
+def read_gains(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counter[str]) -> Gains:
     """Return the gain of each owner's relevant items, from a table of user (and case) and item (and gain, else 1).
 
     Where no column is the gain, and exactly one that has no other role holds numbers, `left_out` says how to take it.
+    Raises InputError for rows that name nobody; with `skip_bad_rows` they are counted.
     """
+    table = _owned(table, owner, skip_bad_rows, left_out)
     owners = trimmed_ids(_owners(table, owner)).to_pylist()
     items = trimmed_ids(table.ids(table.require("item"))).to_pylist()
     gain = table.find("gain")
@@ -395,6 +401,26 @@ def read_gains(table: Table, owner: Owner, left_out: Counter[str]) -> Gains:
             what = f"relevant rows count 1 each, whatever their {free[0]!r} (--column gain={free[0]} takes it)"
             left_out[what] = len(items)
     return gains_by_owner(owners, items, gains, left_out)
+
+
+def _owned(table: Table, owner: Owner, skip_bad_rows: bool, left_out: Counter[str]) -> Table:
+    """Return the rows that say whose they are: all rows of nobody would else be those of one user."""
+    nobody = np.array(pc.equal(trimmed_ids(_owners(table, owner)), ""))
+    if not nobody.any():
+        return table
+    if skip_bad_rows:
+        left_out["relevant rows are left out: they name no user or Case"] += int(nobody.sum())
+        good = np.flatnonzero(~nobody)
+        return replace(table, data=table.data.take(pa.array(good)), lines=lines_of(table.lines, good))
+    user = table.require("user")
+    users, faults = trimmed_ids(table.ids(user)), list[InputError]()
+    for row in np.flatnonzero(nobody)[:FAULTS_SHOWN].tolist():
+        role, name = ("user", user) if users[row].as_py() == "" else ("case", table.require("case"))
+        hint = MISSING_USER if role == "user" and owner == "case" else "give it, or remove the row"
+        line = int(table.lines[row])
+        faults.append(InputError(f"the {role} is missing", path=table.path, line=line, field=name, hint=hint))
+    refuse_rows(table.path, faults, int(nobody.sum()))
+    return table
 
 
 def _owners(table: Table, owner: Owner) -> Arrow:

@@ -42,6 +42,8 @@ pc: Any = pyarrow.compute
 ROLES = ("user", "item", "title", "score", "rank", "relevant", "case")
 """What a column may be to us; every other one is an attribute of the item, or of the Case."""
 
+MISSING_USER = "give it (where nobody is known, such as the case's own id), or remove the row"
+"""What to do about a row that has a case and no user."""
 _NO_CANDIDATES = "Cases without candidates are left out"
 FEW_STEPS, NEARLY_ALWAYS = 5, 0.9
 """From one rank to the next: how many there must be, and which share of them says what a score is."""
@@ -323,7 +325,12 @@ def _proposed(
     where = names.get("title", "title")
     give = "give every item a title: the model reads it"
     faults = [
-        (no_user, names["user"], "the user is missing", "give it, or remove the row"),
+        (
+            no_user,
+            names["user"],
+            "the user is missing",
+            MISSING_USER if "case" in names else "give it, or remove the row",
+        ),
         ((owner < 0) & ~no_user, names.get("case", ""), "the case is missing", "give it, or remove the row"),
         (no_item, names["item"], "the item is missing", "give it, or remove the row"),
         (unknown & ~no_item, names["item"], "{item} is not in the items table", "add it there, or remove the row"),

@@ -42,7 +42,7 @@ from llmrank.data.rows import (
     texts,
     whole_ids,
 )
-from llmrank.errors import InputError, nearest
+from llmrank.errors import InputError, nearest, one_line
 from llmrank.files import require_file
 
 pc: Any = pyarrow.compute
@@ -76,6 +76,8 @@ LIKE: Mapping[str, tuple[str, ...]] = {
 """Words in the names of columns that seem to be one, though they are called otherwise."""
 EARLIEST = 3e8
 """Seconds since the epoch: numbers below it (1979) are no times."""
+LONGEST_SHOWN = 60
+"""Characters of a value that a message shows."""
 _HINTS = {"gain": "write a number, or true and false", "time": TIME_HINT}
 """What to do about a value that is none; of others, correct it."""
 _HAVE_A_DATE = (pa.types.is_timestamp, pa.types.is_date)
@@ -220,7 +222,8 @@ class Table:
             try:
                 values.append(math.nan if value is None or value == "" else read(value))
             except (TypeError, ValueError):
-                problem, hint, line = f"{value!r} is no {what}", _HINTS.get(what, "correct it"), int(self.lines[row])
+                shown = one_line(repr(value), LONGEST_SHOWN)
+                problem, hint, line = f"{shown} is no {what}", _HINTS.get(what, "correct it"), int(self.lines[row])
                 faults[row] = InputError(problem, path=self.path, line=line, field=name, hint=hint)
         if faults:
             raise UnreadableError(faults)

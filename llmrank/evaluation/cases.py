@@ -409,7 +409,12 @@ def column_roles(texts: Iterable[str]) -> dict[str, str]:
         role, _, name = text.partition("=")
         if not (role and name):
             raise InputError(f"{text!r} is not ROLE=NAME", field="--column", hint="write for example --column user=uid")
-        roles[role] = name
+        if roles.setdefault(role, name) != name:
+            problem, hint = (
+                f"the {role} has two names, {roles[role]} and {name}",
+                "rename the column in one of the tables",
+            )
+            raise InputError(problem, field="--column", hint=hint)
     return roles
 
 

@@ -59,3 +59,5 @@ def test_describe_ones_own(tmp_path: Path) -> None:
     assert found["ratings"] is found["first"] is found["equal_timestamps"] is None
     with pytest.raises(InputError, match="'item' is not ROLE=NAME"):
         run("describe", str(tmp_path), "--column", "item")
+    with pytest.raises(InputError, match="the item has two names, sku and asin"):
+        run("describe", str(tmp_path), "--column", "item=sku", "--column", "item=asin")

@@ -326,6 +326,31 @@ def test_faults_of_the_case_column_are_named(tmp_path: Path) -> None:
         read_external(path, "table", items=items, columns={"case": "visit"}, relevant=tmp_path / "next.csv")
 
 
+def test_relevant_rows_that_name_no_user_are_not_one_users(tmp_path: Path) -> None:
+    path, items = write_requests(tmp_path).rename(tmp_path / "r.csv"), write_catalogue(tmp_path)
+    path.write_text(path.read_text().replace("clicked", "colour"))
+    truth = tmp_path / "next.csv"
+    truth.write_text("user_id,request,item_id,gain\n1,a,s1,5\n,b,s1,1\n,b,s1,5\n2,,s3,1\n")
+    options: dict[str, Any] = {"items": items, "columns": {"case": "request"}, "relevant": truth}
+    with pytest.raises(BadRowsError, match="the user is missing") as caught:
+        read_external(path, "table", **options)
+    assert caught.value.count == 3
+    assert caught.value.faults[0].line == 3 and "the case's own id" in (caught.value.faults[0].hint or "")
+    assert caught.value.faults[2].problem == "the case is missing"
+    _, notes = read_external(path, "table", **options, skip_bad_rows=True)
+    assert "3 relevant rows are left out: they name no user or Case" in notes
+    assert not any("another gain" in note for note in notes)
+
+
+def test_lists_under_a_name_that_is_not_known_are_no_faults_of_the_scores(tmp_path: Path) -> None:
+    lists = pa.table({"user_id": ["1"], "hotels": [["s0", "s1"]], "scores": [[2.0, 1.0]]})
+    with pytest.raises(InputError, match="no column for the item among user_id, hotels, scores"):
+        read_external(lists, "table", items=write_catalogue(tmp_path))
+    row = pa.table({"user_id": ["1"], "item_id": ["s0"], "score": [[float(n) for n in range(99)]]})
+    with pytest.raises(InputError, match="…"):
+        read_external(row, "table", items=write_catalogue(tmp_path))
+
+
 def test_wide_rows_of_a_user_with_several_requests(tmp_path: Path) -> None:
     path = tmp_path / "wide.csv"
     path.write_text('user_id,request,items\n1,a,"[""s0"", ""s1""]"\n1,b,"[""s1"", ""s0""]"\n')

@@ -29,7 +29,7 @@ from llmrank.data.candidate_row import (
     undoubted,
 )
 from llmrank.data.lines import GZIP, PARQUET, byte_lines, decoded
-from llmrank.data.rows import Arrow, in_plain_types, is_single
+from llmrank.data.rows import Arrow, in_plain_types, is_single, scale_of
 from llmrank.data.tables import refuse_same_names, usual_column
 from llmrank.errors import InputError
 from llmrank.files import require_file
@@ -144,13 +144,6 @@ class CandidateSummary:
     def rating_scale(self) -> tuple[float, float]:
         """The scale of the true ratings (see `scale_of`)."""
         return scale_of(self.ratings or ())
-
-
-def scale_of(ratings: Iterable[float]) -> tuple[float, float]:
-    """Return the scale of true ratings: 0 to 1 where none lies outside, else 1 to 5, widened to hold them all."""
-    known = tuple(ratings) or (1.0, 5.0)
-    low, high = min(known), max(known)
-    return (0.0, 1.0) if low >= 0 and high <= 1 else (min(1.0, low), max(5.0, high))
 
 
 @dataclass(frozen=True, slots=True)

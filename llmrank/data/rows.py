@@ -307,7 +307,7 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
     if events.rating is None or bool(np.isnan(events.rating).all()):
         scale = None
     elif scale is None:
-        scale = float(np.nanmin(events.rating)), float(np.nanmax(events.rating))
+        scale = scale_of((float(np.nanmin(events.rating)), float(np.nanmax(events.rating))))
     return Dataset(
         name,
         user_ids,
@@ -320,6 +320,16 @@ def make_dataset(name: str, rows: Rows, *, source: str, rating_scale: tuple[floa
         file_order=events.in_file_order,
         notes=events.notes,
     )
+
+
+def scale_of(ratings: Iterable[float]) -> tuple[float, float]:
+    """Return the scale of ratings: 0 to 1 where none lies outside, else 1 to 5, widened to hold them all.
+
+    The least and the greatest that were given are no scale: few hotels are given a 1 of 10.
+    """
+    known = tuple(ratings) or (1.0, 5.0)
+    low, high = min(known), max(known)
+    return (0.0, 1.0) if low >= 0 and high <= 1 else (min(1.0, low), max(5.0, high))
 
 
 def no_order(problem: str) -> InputError:

@@ -11,9 +11,10 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, cast, overload
 
-from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableSource, scale_of
+from llmrank.data.candidates import ArrowTable, CandidateFile, DataFrame, TableSource
 from llmrank.data.cases import held_out, histories, rating_cases, sample_users
 from llmrank.data.dataset import Split
+from llmrank.data.rows import scale_of
 from llmrank.data.splits import validation_split
 from llmrank.errors import InputError
 from llmrank.evaluation.settings import DEFAULT_CANDIDATES, DEFAULT_USERS, CaseSettings, flat, gather

@@ -148,6 +148,16 @@ ITEMS = 'id,title,brand\n10,"Me, Myself & Irene (2000)",\n9,"""Quoted""",Acme\n2
 EVENTS = "userId,item,rating,timestamp\n007,10,4,20\n007,9,5,10\nb,2,,30\n"
 
 
+@pytest.mark.parametrize(
+    ("ratings", "scale"), [((4, 9), (1, 9)), ((8, 10), (1, 10)), ((1, 1), (0, 1)), ((0, 3), (0, 5))]
+)
+def test_the_scale_of_own_ratings_is_more_than_those_given(
+    ratings: tuple[int, int], scale: tuple[int, int], tmp_path: Path
+) -> None:
+    events = EVENTS.replace("10,4,20", f"10,{ratings[0]},20").replace("9,5,10", f"9,{ratings[1]},10")
+    assert load_dataset(str(write(tmp_path, items__csv=ITEMS, interactions__csv=events))).rating_scale == scale
+
+
 def test_own_tables(tmp_path: Path) -> None:
     dataset = load_dataset(str(write(tmp_path, items__csv=ITEMS, interactions__csv=EVENTS)))
     assert dataset.users == ("007", "b")
@@ -155,7 +165,7 @@ def test_own_tables(tmp_path: Path) -> None:
     assert by_id(dataset) == {"10": "Me, Myself & Irene (2000)", "9": '"Quoted"', "2": "2"}
     assert dataset.items[1].attributes == {"brand": "Acme"}
     assert events_of(dataset, "007") == ["9", "10"]
-    assert dataset.rating_scale == (4, 5)
+    assert dataset.rating_scale == (1, 5), "that of a candidate file with the same ratings"
     assert dataset.name == tmp_path.name
 
 

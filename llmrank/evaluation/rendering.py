@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -153,6 +154,8 @@ class Rendering:
 def prompt_differences(paths: tuple[Path, Path], names: tuple[str, str], settings: CaseSettings) -> list[list[str]]:
     """Return for each Case the lines in which its prompts by two templates differ, none where they are the same.
 
+    Of users with several Cases there are as many Cases as `settings` draws users.
+
     `names` stand for the templates in the heads. Raises InputError for templates of different tasks.
     """
     with Session.without_model() as session:
@@ -161,8 +164,9 @@ def prompt_differences(paths: tuple[Path, Path], names: tuple[str, str], setting
             tasks = f"{names[0]} asks for a {first.cases.task}, {names[1]} for a {second.cases.task}"
             raise InputError(f"{tasks}: no prompt has a counterpart", hint="name two templates of one task")
         found: list[list[str]] = []
-        for case, counterpart in zip(first.cases, second.cases, strict=True):
-            heads = f"{names[0]}, user {case.user_id}", f"{names[1]}, user {case.user_id}"
+        for case, counterpart in islice(zip(first.cases, second.cases, strict=True), settings.users or None):
+            whose = f"user {case.user_id}" + (f", case {case.case_id}" if case.case_id != case.user_id else "")
+            heads = f"{names[0]}, {whose}", f"{names[1]}, {whose}"
             asked, instead = first.requests(case)[0].messages, second.requests(counterpart)[0].messages
             found.append([*difference(asked, instead, heads)])
         return found

@@ -262,6 +262,15 @@ def test_diff_shows_what_an_edit_changes(folder: Path):
         run("diff", "mine", "--data", "cases.jsonl")
 
 
+def test_diff_renders_as_many_prompts_as_asked_for_where_users_have_several(folder: Path):
+    rows = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
+    rows = [row | {"user_id": "7", "case_id": f"7-{number}"} for number, row in enumerate(rows)]
+    (folder / "requests.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = run("diff", "palr", "palr-terse", "--data", "requests.jsonl", "--cases", "2")
+    assert "2 of 2 rendered prompts differ" in result.stderr
+    assert "--- palr, user 7, case 7-0" in result.stdout and "--- palr, user 7, case 7-1" in result.stdout
+
+
 def test_diff_of_two_templates_shows_how_their_prompts_differ(folder: Path):
     result = run("diff", "palr", "palr-terse", "--data", "cases.jsonl", "--cases", "1")
     assert "name: palr -> palr-terse" in result.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +84,8 @@ def finetune_command(data: str, output: Path, model: str, validation_users: int,
     over = " over the users whose item is proposed" if best["measure"].startswith("NDCG") else ""
     click.echo(f"{output}: {card['best_targets']:,} targets of {card['data']['name']}, {card['minutes']} minutes")
     click.echo(f"validation {best['measure']} {best['best']:.4f}{over}")
-    use = f"--prompt {card['prompt']['prompt']} --adapter {output}" if asked else _titles_with(card, data, output)
-    click.echo(f"Use it: llmrank eval {use}" + (", with the options of this training" if asked else ""))
-
-
-def _titles_with(card: Mapping[str, Any], data: str, output: Path) -> str:
-    """Return the options with which the adapter of titles is asked."""
-    weight, term = card["fusion"]["weight"], card["fusion"]["term"]
-    return f"--data {data} --ranker next_title --adapter {output} --fuse {weight} --fuse-term {term}"
+    fused = "" if asked else " --fuse {weight} --fuse-term {term}".format_map(card["fusion"])
+    how = f"--prompt {card['prompt']['prompt']}" if asked else f"--data {data} --ranker next_title"
+    others = ", with the options of this training" if asked else ", with the data options of this training"
+    say_others = asked or cases != CaseSettings(cases.data)
+    click.echo(f"Use it: llmrank eval {how} --adapter {output}{fused}{others if say_others else ''}")

@@ -50,6 +50,7 @@ def test_a_training_is_stopped_continued_and_asked(tiny_model: Model, circle: Pa
     ran = run(tmp_path, *words)
     assert ran.returncode == 0 and "continuing after" in ran.stderr and first != "0", ran.stderr
     assert "--ranker next_title --adapter adapter --fuse" in ran.stdout
+    assert ran.stdout.endswith(", with the data options of this training\n")
     asked = ("eval", "--data", str(circle), "--ranker", "next_title", "--adapter", "adapter", *model, *STAGE)
     ran = run(tmp_path, *asked, "--users", "0", "--store", "store.sqlite", "--out", "run")
     assert ran.returncode == 0, ran.stderr

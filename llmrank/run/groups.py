@@ -74,17 +74,18 @@ def groups(run: Run, measure: str, by: Sequence[str] = ()) -> Groups:
     Cases without a known truth are in no group.
 
     A further column of the Cases (`Case.columns`) makes a group of each value, or of those that most Cases have; many
-    different numbers are cut into three groups. Cases that have none are a group of their own.
+    different numbers are cut into three groups. Cases that have none are a group of their own. So does an attribute of
+    items that all candidates of each Case share, such as the city that was searched.
 
     Whatever changes an order loses where the recall stage was right (place 1), and gains where it was wrong: by itself
     that says nothing of the method.
 
-    `by` names ways to group: `history`, `relevant item`, `recall place`, and columns of the Cases; empty: the first
-    three. Raises InputError: an unknown measure or way to group, or a Run about ratings.
+    `by` names ways to group: `history`, `relevant item`, `recall place`, columns of the Cases, and shared attributes;
+    empty: the first three. Raises InputError: an unknown measure or way to group, or a Run about ratings.
     """
     run.require_recall_order()
     chosen, cases = the_measure(measure, "ranking"), [case for case in run.done if case.relevant]
-    columns = sorted({name for case in run.cases for name in case.columns})
+    columns = sorted({name for case in run.cases for name in case.columns} | _shared_attributes(run.cases))
     for way in by:
         if way not in (*WAYS, *columns):
             hint = f"group by one of {', '.join((*WAYS, *columns))}"
@@ -111,7 +112,21 @@ def _members(way: str, cases: Sequence[Case], popularity: Mapping[str, int]) -> 
         return _by_popularity(cases, popularity)
     if way == PLACE:
         return _by_place(cases)
-    return _by_column([case.columns.get(way, "").strip() or None for case in cases])
+    shared = [case.candidates[0].attributes if case.candidates else {} for case in cases]
+    if any(way in case.columns for case in cases):
+        shared = [case.columns for case in cases]
+    return _by_column([one.get(way, "").strip() or None for one in shared])
+
+
+def _shared_attributes(cases: Sequence[Case]) -> set[str]:
+    """Return the attributes of items that have one value, or none, among all candidates of each Case."""
+    names = {name for case in cases for item in case.candidates for name in item.attributes}
+    for case in cases:
+        first = case.candidates[0].attributes if case.candidates else {}
+        names = {
+            name for name in names if all(item.attributes.get(name) == first.get(name) for item in case.candidates)
+        }
+    return names
 
 
 def _by_popularity(cases: Sequence[Case], popularity: Mapping[str, int]) -> Iterator[Members]:

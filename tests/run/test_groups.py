@@ -74,6 +74,25 @@ def test_the_interval_of_two_users_is_within_what_a_difference_can_be() -> None:
     assert Gain.of(np.array([1.0]), np.array([0.0]), np.array([0])).difference_ci95 is None
 
 
+def test_cases_are_grouped_by_what_all_their_candidates_share(tmp_path: Path) -> None:
+    """A hotel is in one city, and so are all that a search shows: it is no column of the Case, whose values differ."""
+
+    def search(number: int) -> Case:
+        one, city = user(number), ("Paris", "Roma", "")[number % 3]
+        shown = [{"price": f"{at}"} | ({"city": city} if city else {}) for at in range(len(one.candidates))]
+        items = tuple(replace(item, attributes=own) for item, own in zip(one.candidates, shown, strict=True))
+        return replace(one, candidates=items, columns={"device": "phone"} if number else {})
+
+    cases = [search(number) for number in range(60)]
+    made = make_run(tmp_path / "run", cases, [shuffled(one, 1) for one in cases])
+    judged = [one.relevant != () for one in cases]
+    found = {one.name: one.cases for one in made.groups(by="city")}
+    assert found == {name: sum(judged[place::3]) for place, name in enumerate(("Paris", "Roma", "not given"))}
+    with pytest.raises(InputError, match="no column 'price'") as caught:
+        made.groups(by="price")
+    assert caught.value.hint == "group by one of history, relevant item, recall place, city, device"
+
+
 def test_an_unknown_measure_is_refused(run: Run) -> None:
     with pytest.raises(InputError, match="NDGC"):
         run.groups("NDGC@10")

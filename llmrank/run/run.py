@@ -328,16 +328,20 @@ class CaseStory(Shown):
     def table(self) -> TextTable:
         """Return the ranking: a row per candidate that was placed, and per relevant item wherever it is."""
         titles = self.titles
-        ranking, relevant = self.record.ranking, set(self.case.relevant)
+        ranking, gains = self.record.ranking, self.case.gain_of
+        graded = any(gain != 1 for gain in gains.values())
+        marks = {item_id: "◀ relevant" + (f", gain {gain:g}" if graded else "") for item_id, gain in gains.items()}
         rows: list[tuple[str, ...]] = []
         for place, item_id in enumerate(ranking.order):
-            placed, mark = place < len(self.record.placed), "◀ relevant" if item_id in relevant else ""
+            placed, mark = place < len(self.record.placed), marks.get(item_id, "")
             if placed or mark:
                 score = ranking.scores[place] if ranking.scores and placed else None
                 rank = places_of(ranking, place) if placed else "not placed"
                 rows.append((safe_for_console(titles[item_id]), rank, number(score), mark))
         missed = [item_id for item_id in self.case.relevant if item_id not in titles]
-        rows += [(f"{safe_for_console(item_id)} (item id)", "not a candidate", "–", "◀ relevant") for item_id in missed]
+        rows += [
+            (f"{safe_for_console(item_id)} (item id)", "not a candidate", "–", marks[item_id]) for item_id in missed
+        ]
         return TextTable(("title", "rank", "score", ""), tuple(rows))
 
     def _parts(self) -> list[tuple[str, str]]:

@@ -125,6 +125,14 @@ def test_candidates_of_one_title_are_told_apart_by_their_ids(tmp_path: Path) -> 
     assert re.search(r"Hello \[l\] +1 .*◀ relevant", text)
 
 
+def test_the_gains_of_graded_relevance_are_shown(tmp_path: Path) -> None:
+    songs = tuple(Item(letter, f"Song {letter}") for letter in "abc")
+    one = replace(CASES[0], candidates=songs, recall_scores=None, relevant=("a", "c", "x"), gains=(5.0, 1.0, 2.5))
+    text = str(make_run(tmp_path / "run", [one], [shuffled(one, 1)])[one.user_id])
+    assert re.search(r"Song a .*◀ relevant, gain 5", text) and re.search(r"Song c .*◀ relevant, gain 1", text)
+    assert re.search(r"x \(item id\) .*◀ relevant, gain 2.5", text)
+
+
 def test_candidates_are_shown_in_the_order_that_the_model_saw(tmp_path: Path) -> None:
     run = make_run(tmp_path, CASES, RANKINGS, settings=SETTINGS | {"order": "shuffled", "seed": 7})
     assert run["u01"].shown == Order("shuffled", 7).arrange(CASES[1]).candidates != CASES[1].candidates

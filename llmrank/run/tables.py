@@ -193,7 +193,10 @@ def in_words(found: PairedResult | VersusBaseline, lower_is_better: bool, other:
     if found.p_holm >= SIGNIFICANT:
         return f"{subject and f'{subject} has '}no significant difference from {other} {numbers}"
     better = ((found.difference or 0) < 0) == lower_is_better
-    return f"{subject and f'{subject} is '}{'better' if better else 'worse'} than {other} {numbers}"
+    # Two ways to reckon: few users widen the interval of a bounded mean, and do not change what an exact test counts.
+    holds_zero = found.ci95 is not None and found.ci95[0] <= 0 <= found.ci95[1]
+    though = ", by the test; the interval, which is wider for few users, includes 0" if holds_zero else ""
+    return f"{subject and f'{subject} is '}{'better' if better else 'worse'} than {other} {numbers}{though}"
 
 
 def optional(name: str, package: str, purpose: str, *, extra: str | None = None) -> ModuleType:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.evaluation.training_data import TrainingData
-from llmrank.measures import HR, MRR, NDCG, Judgements
+from llmrank.measures import HR, MRR, NDCG, Judgements, VersusBaseline
 from llmrank.prices import Price, Tariff
 from llmrank.rankers.baselines import RatingMeans
 from llmrank.run import CaseRecord, Metrics, MetricSettings
 from llmrank.run.metrics import case_measures, headline, metrics, parse_measures
+from llmrank.run.tables import in_words
 from llmrank.types import Case, Event, Item, Outcome, Ranking, Usage
 from tests.run.making import UNPARSED, case, how, record, shuffled
 
@@ -290,3 +291,21 @@ def test_what_is_not_placed_follows_in_recall_order_and_is_not_in_the_file() -> 
         record(one, Ranking((c, a, b, d, e), named=0), None).failed
         and Usage() == record(one, Ranking((a, b, c, d, e)), None).usage
     )
+
+
+@pytest.mark.parametrize(
+    ("ci95", "p", "said"),
+    [
+        (
+            (-0.0036, 0.1161),
+            0.0499,
+            "better than random (+0.0543, 95% CI −0.0036 to +0.1161, p (Holm) = .050), by the test;",
+        ),
+        ((0.0001, 0.1085), 0.0499, "better than random (+0.0543, 95% CI +0.0001 to +0.1085, p (Holm) = .050)"),
+        ((-0.0036, 0.1161), 0.06, "no significant difference from random (+0.0543, "),
+    ],
+)
+def test_a_claim_whose_interval_holds_zero_says_so(ci95: tuple[float, float], p: float, said: str) -> None:
+    words = in_words(VersusBaseline(0.0543, ci95, p, p), False, "random")
+    assert words.startswith(said)
+    assert words.endswith("includes 0") == (p < 0.05 and ci95[0] < 0)

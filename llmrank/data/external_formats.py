@@ -140,8 +140,7 @@ def read_external(
         raise no_order(f"{past.path} has no timestamps, so it is unknown which of a user's events came first")
     roles = ("user", "item", "title", "score", "rank")
     if format == "table":
-        table = long_table(tables["proposed"], left_out)
-        table.require("user"), table.require("item")  # before numbers are read: a list is none where no item is known
+        table = _proposals(tables["proposed"], left_out)
         dated = past is not None and past.timestamp is not None and owners.get("past", "user") == "user"
         roles = _roles_of_proposals(table, has_cases, left_out) if dated else ROLES
         table = _readable(table, roles, skip_bad_rows, left_out)
@@ -288,6 +287,14 @@ def _tables(sources: Mapping[str, TableSource | None], columns: Mapping[str, str
         elif source is not None:
             tables[what] = without_types(Table(name, arrow_table(source, name)))
     return _with_names(tables, columns)
+
+
+def _proposals(table: Table, left_out: Counter[str]) -> Table:
+    """Return a retriever's table as a long one. Raises InputError: it has no column for the user, or for the item."""
+    table = long_table(table, left_out)
+    for role in ("user", "item"):  # before numbers are read: a list, which has no item beside it, is none
+        table.require(role)
+    return table
 
 
 def _roles_of_proposals(table: Table, has_cases: bool, left_out: Counter[str]) -> Sequence[str]:

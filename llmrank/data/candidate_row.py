@@ -80,9 +80,14 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, Decimal) and value.as_tuple().exponent == 0
 
 
-def _dated(text: str) -> str:
-    as_float(text)
-    return text
+def as_float(value: float | Decimal | date | str) -> float:
+    """Return a number, or a date (also as ISO 8601 text) as seconds since the epoch; without a zone it is in UTC."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value.strip())
+    if isinstance(value, date):
+        value = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    return float(value)
 
 
 _Id = (
@@ -92,7 +97,7 @@ _Id = (
 )
 _Title = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_length=LONGEST_TITLE)]
 _Number = Annotated[float, Field(strict=True, allow_inf_nan=False)] | Annotated[Decimal, Field(strict=True)]
-_Moment = Annotated[str, StringConstraints(strict=True, pattern=r"^\s*\d{4}-\d\d"), AfterValidator(_dated)]
+_Moment = Annotated[str, StringConstraints(strict=True, pattern=r"^\s*\d{4}-\d\d"), AfterValidator(as_float)]
 _Time = _Number | Annotated[datetime, Strict()] | Annotated[date, Strict()] | _Moment
 _Attributes = dict[str, Any] | list[tuple[str, Any]]  # the latter is what pyarrow makes of a map
 
@@ -331,16 +336,6 @@ def _item_row(item: Item, **numbers: float | None) -> dict[str, object]:
     if (EVENT_FIELDS | CANDIDATE_FIELDS).isdisjoint(item.attributes):
         return row | dict(item.attributes)
     return row | {"attributes": dict(item.attributes)}
-
-
-def as_float(value: float | Decimal | date | str) -> float:
-    """Return a number, or a date (also as ISO 8601 text) as seconds since the epoch; without a zone it is in UTC."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
-    if isinstance(value, date):
-        value = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-    return float(value)
 
 
 def _known(value: Any) -> float | None:  # noqa: ANN401 - JSON or Arrow

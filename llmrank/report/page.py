@@ -12,7 +12,7 @@ import hashlib
 import html
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from itertools import zip_longest
 from os.path import commonprefix
@@ -27,7 +27,7 @@ from llmrank.evaluation.calls import Call, calls_of
 from llmrank.files import json_bytes, writing
 from llmrank.measures.judgements import tie_group
 from llmrank.report.sections import sections, summary
-from llmrank.run.compare import Comparison, compare
+from llmrank.run.compare import Comparison, compare, setting_text
 from llmrank.run.metrics import task_of
 from llmrank.run.pareto import pareto
 from llmrank.run.record import CaseRecord
@@ -95,7 +95,7 @@ def write_page(
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     return {
         "headline": comparison.headline,
-        "settings": {name: [_text(value) for value in values] for name, values in comparison.settings.items()},
+        "settings": {name: [setting_text(value) for value in values] for name, values in comparison.settings.items()},
         "template": comparison.template_diff,
     }
 
@@ -119,10 +119,8 @@ def _run(run: Run, name: str) -> dict[str, Any]:
         "outcomes": dict(metrics.outcomes),
         "reasons": dict(metrics.reasons),
         "curves": {} if rating else _curves(run),
-        "settings": {key: _text(value) for key, value in run.settings.items() if not str(key).endswith("template")},
-        "templates": {
-            key: value for key in run.settings if str(key).endswith("template") and (value := run.settings[key])
-        },
+        "settings": {key: setting_text(value) for key, value in run.settings.items() if not key.endswith("template")},
+        "templates": {key: value for key, value in run.settings.items() if key.endswith("template") and value},
         "cases": [
             _case(story, titles, _finite(value), _finite(recall_value))
             | {"sent": _packed(found := calls(story.record)), "read": [call.read for call in found]}
@@ -237,13 +235,3 @@ def _curves(run: Run) -> dict[str, list[dict[str, Any]]]:
 
 def _finite(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else round(float(value), 6)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return "not set" if value is None else json.dumps(value, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: object) -> object:
-    return dict(value) if isinstance(value, Mapping) else str(value)  # pyright: ignore[reportUnknownArgumentType]

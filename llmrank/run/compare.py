@@ -189,7 +189,7 @@ class Comparison(Shown):
         if self.settings:
             yield "\nSettings that differ"
             for name, values in self.settings.items():
-                yield f"  {name}: {' → '.join(safe_for_console(_setting(value)) for value in values)}"
+                yield f"  {name}: {' → '.join(safe_for_console(_shortened(setting_text(value))) for value in values)}"
         if lines := self.template_diff.splitlines():
             yield ""
             yield from map(safe_for_console, lines[:SHOWN_DIFF_LINES])
@@ -376,6 +376,10 @@ def _filled(sentence: str, width: int | None) -> str:
     return sentence if width is None else fill(sentence, width, break_on_hyphens=False)
 
 
-def _setting(value: object) -> str:
-    text = "not set" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def setting_text(value: object) -> str:
+    """Return the value of a setting as people read it."""
+    return "not set" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= SHOWN_VALUE else f"{text[: SHOWN_VALUE - 1]}…"

@@ -14,8 +14,8 @@ from llmrank.types import Failure, Outcome, Ranking, Reply, Response, Usage, ada
 
 OF_RANKING = ("outcome", "reason", "repairs", "matches", "history_dropped", "label_mass")
 """What a line says of the Ranking, besides its order and scores."""
-OF_REPLIES = {"label_logprobs": "label_logprobs", "errors": "reason"}
-"""What a line says of each Reply, besides its text and finish reason."""
+OF_REPLIES = ("responses", "finish_reasons", "label_logprobs", "errors")
+"""What a line says of the Replies, each aligned with `requests`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,10 @@ class CaseRecord:
             "scores": ranking.scores and [None if math.isinf(one) else one for one in ranking.scores[: len(placed)]],
             "responses": self.responses,
             "finish_reasons": self.finish_reasons,
-            "label_logprobs": [None if isinstance(one, Failure) else _plain(one.label_logprobs) for one in replies],
+            "label_logprobs": [
+                None if isinstance(one, Failure) or one.label_logprobs is None else dict(one.label_logprobs)
+                for one in replies
+            ],
             "errors": [one.reason if isinstance(one, Failure) else None for one in replies],
         }
         return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
@@ -126,12 +129,11 @@ class CaseRecord:
             "named": len(placed),
             "scores": scores and [-math.inf if score is None else score for score in scores],
         }
-        columns = [row.pop(name) for name in ("responses", "finish_reasons", *OF_REPLIES)]
         row["replies"] = [
             {"reason": error or "no answer"}
             if text is None
             else {"text": text, "finish_reason": finish_reason, "label_logprobs": logprobs}
-            for text, finish_reason, logprobs, error in zip(*columns, strict=True)
+            for text, finish_reason, logprobs, error in zip(*map(row.pop, OF_REPLIES), strict=True)
         ]
         record = adapter(CaseRecord).validate_python(row)
         if not set(placed) <= set(record.candidates):
@@ -140,10 +142,6 @@ class CaseRecord:
         if len(set(placed)) < len(placed) or (ranking.scores is not None and not _fall(ranking.scores, len(placed))):
             raise ValueError("an item is placed twice, or the scores do not fall along the order")
         return replace(record, ranking=canonical(ranking, record.candidates))
-
-
-def _plain(logprobs: Mapping[str, float] | None) -> dict[str, float] | None:
-    return None if logprobs is None else dict(logprobs)
 
 
 def _fall(scores: Sequence[float], items: int) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
 from statistics import fmean
 
 from llmrank.audit.contrast import expected_in_common, length_of_top
-from llmrank.audit.finding import Audit, AuditRow, correlation, leaders, mean_row, mid_ranks, top_in_common
+from llmrank.audit.finding import Audit, AuditRow, correlation, leaders, mean_of, mean_row, mid_ranks, top_in_common
 from llmrank.errors import InputError
 from llmrank.run import Run
 from llmrank.run.compare import done_in_all
@@ -26,9 +25,7 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
     Raises InputError: the Runs have no readable Case in common, or different candidates for the same Case.
     """
     runs = (run, other, *more)
-    users: list[str] = []
-    found: list[tuple[float, float, float]] = []
-    lengths: list[int] = []
+    users, found, lengths = list[str](), list[list[float]](), list[int]()
     cases = [case for case in done_in_all(runs) if len(case.candidates) > 1]
     k = length_of_top(cases)
     for case in cases:
@@ -40,7 +37,7 @@ def consistency(run: Run, other: Run, *more: Run) -> Audit:
         pairs = [_alike(*pair, k) for pair in combinations(rankings, 2) if all(ranking.answered for ranking in pair)]
         if pairs:
             users.append(case.user_id)
-            found.append(_means(pairs))
+            found.append([mean_of(column) for column in zip(*pairs, strict=True)])
             lengths.append(len(case.candidates))
     if not found:
         raise InputError("the Runs have no readable Case in common", path=run.path, hint="audit Runs of the same Cases")
@@ -70,12 +67,3 @@ def _alike(left: Ranking, right: Ranking, k: int) -> tuple[float, float, float]:
     same = len(mine & theirs) / (len(mine) * len(theirs))
     alike = correlation([ranks[0][one] for one in ids], [ranks[1][one] for one in ids])
     return alike, top_in_common(*ranks, k), same
-
-
-def _means(pairs: list[tuple[float, float, float]]) -> tuple[float, float, float]:
-    """Return the mean of each number over the pairs in which it is defined; NaN where it is in none."""
-    first, second, third = (
-        math.fsum(known) / len(known) if (known := [one for one in column if not math.isnan(one)]) else math.nan
-        for column in zip(*pairs, strict=True)
-    )
-    return first, second, third

@@ -115,6 +115,12 @@ def mean_row(
     return AuditRow(name, stats.finite(mean.value), mean.ci95, int(known.sum()), chance)
 
 
+def mean_of(values: Iterable[float]) -> float:
+    """Return the mean of the values that are defined (not NaN); NaN where none is."""
+    known = [one for one in values if not math.isnan(one)]
+    return math.fsum(known) / len(known) if known else math.nan
+
+
 def difference_rows(
     compared: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[str]]],
 ) -> list[AuditRow]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from llmrank.audit.finding import Audit, AuditRow, leaders, mean_row, read_stories
+from llmrank.audit.finding import Audit, AuditRow, leaders, mean_of, mean_row, read_stories
 from llmrank.errors import InputError
 from llmrank.run import CaseStory, Run
 from llmrank.run.beyond import percentiles
 from llmrank.run.tables import signed
-from llmrank.types import Ranking
 
 
 def popularity(run: Run) -> Audit:
@@ -52,16 +50,8 @@ def _places(story: CaseStory, counts: Mapping[str, int]) -> dict[str, float]:
 def _compared(story: CaseStory, places: Mapping[str, float]) -> tuple[float, float, float]:
     """Return the popularity of what is ranked first, of the recall stage's first, and of what is relevant."""
     relevant = [places[item_id] for item_id in story.case.relevant if item_id in places]
-    return _of_first(story.record.ranking, places), _of_first(story.recalled, places), _mean(relevant)
-
-
-def _of_first(ranking: Ranking, places: Mapping[str, float]) -> float:
-    return _mean(places[item_id] for item_id in leaders(ranking))
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return math.fsum(found) / len(found) if found else math.nan
+    tops = [[places[item_id] for item_id in leaders(one)] for one in (story.record.ranking, story.recalled)]
+    return mean_of(tops[0]), mean_of(tops[1]), mean_of(relevant)
 
 
 def _sentence(lift: AuditRow) -> str:

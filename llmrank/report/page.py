@@ -12,7 +12,7 @@ import hashlib
 import html
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from itertools import zip_longest
 from os.path import commonprefix
@@ -102,7 +102,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
 
 def _run(run: Run, name: str) -> dict[str, Any]:
     """Return a Run as the page's script reads it. Items are numbered; a Case names them by their number."""
-    titles = _Titles()
+    titles: _Titles = {}
     metrics = run.metrics
     headline = metrics.headline
     rating = task_of(run.cases) == "rating"
@@ -126,36 +126,29 @@ def _run(run: Run, name: str) -> dict[str, Any]:
             | {"sent": _packed(found := calls(story.record)), "read": [call.read for call in found]}
             for story, value, recall_value in zip(stories, values, recall_order, strict=True)
         ],
-        "titles": list(titles.texts),
+        "titles": [title for _, title in titles],
     }
 
 
-class _Titles:
-    """The titles of a Run, each once. The Cases name them by their place."""
-
-    def __init__(self) -> None:
-        # By title too: an id may stand for different items in the rows of a candidate file.
-        self._places: dict[tuple[str, str], int] = {}
-
-    def number(self, item_id: str, title: str) -> int:
-        return self._places.setdefault((item_id, title), len(self._places))
-
-    @property
-    def texts(self) -> Iterator[str]:
-        return (title for _, title in self._places)
+_Titles = dict[tuple[str, str], int]
+"""The place of each item of a Run, by which the Cases name it. By title too: an id may stand for different items in the
+rows of a candidate file."""
 
 
 def _case(story: CaseStory, titles: _Titles, value: float | None, recall_value: float | None) -> dict[str, Any]:
     case, record, ranking = story.case, story.record, story.record.ranking
     items = story.titles
 
+    def number(item_id: str, title: str) -> int:
+        return titles.setdefault((item_id, title), len(titles))
+
     def numbers(item_ids: Iterable[str]) -> list[int]:
-        return [titles.number(item_id, items[item_id]) for item_id in item_ids if item_id in items]
+        return [number(item_id, items[item_id]) for item_id in item_ids if item_id in items]
 
     return {
         "id": case.case_id,
         "user": case.user_id,
-        "history": [[titles.number(event.item.item_id, event.item.title), event.rating] for event in case.history],
+        "history": [[number(event.item.item_id, event.item.title), event.rating] for event in case.history],
         "recall": numbers(story.recalled.order or record.candidates),
         "shown": numbers(item.item_id for item in story.shown),
         "placed": numbers(record.placed),

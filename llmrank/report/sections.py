@@ -28,16 +28,15 @@ Named = Sequence[tuple[str, Run]]
 def summary(runs: Named, comparison: Comparison | None) -> str:
     """Return the head of the page: the verdict, and every number with what stands beside it."""
     if comparison is not None:
-        first, *rest = comparison.verdict() or [f"{comparison.cases} Cases"]
-        what, notes = " → ".join(comparison.runs), comparison.notes()
-        return _quiet(what) + _headline(first) + _paragraphs(rest) + table_html(comparison.table()) + _paragraphs(notes)
-    ((_, run),) = runs
-    metrics = run.metrics
-    first, *rest = metrics.verdict() or [f"{metrics.cases} Cases"]
-    what = f"{run.title}: {metrics.cases} Cases of {metrics.users} users, {metrics.evaluation}"
-    known = (f"{name.capitalize()}: {text}." for name, text in bounds(metrics))
-    said = _paragraphs((*rest, *metrics.remarks, *known))
-    return _quiet(what) + _headline(first) + said + table_html(metrics.table())
+        numbers, what, remarks, notes = comparison, " → ".join(comparison.runs), (), comparison.notes()
+    else:
+        ((_, run),) = runs
+        numbers, notes = run.metrics, ()
+        what = f"{run.title}: {numbers.cases} Cases of {numbers.users} users, {numbers.evaluation}"
+        remarks = (*numbers.remarks, *(f"{name.capitalize()}: {text}." for name, text in bounds(numbers)))
+    first, *rest = numbers.verdict() or [f"{numbers.cases} Cases"]
+    said = _paragraphs([what], "what") + f"<h1>{_text(first)}</h1>" + _paragraphs((*rest, *remarks))
+    return said + table_html(numbers.table()) + _paragraphs(notes)
 
 
 def sections(runs: Named, pareto: Pareto | None, audits: Sequence[Audit], by: Sequence[str]) -> str:
@@ -128,14 +127,14 @@ def _section(title: str, parts: Iterable[tuple[str, str]], *, named: bool) -> st
 
 
 def _shown(found: Shown) -> str:
-    return table_html(found.table()) + _notes(found.notes())
+    return table_html(found.table()) + _paragraphs(found.notes(), "note")
 
 
 def _depth(found: Depth) -> str:
     if len(pictures.known_depths(found)) < 2:
         return _shown(found)
     said = "A depth is a point, with its 95% interval; the line across is recall order, of which nothing is reranked."
-    return _pair(pictures.depth(found), said, found.table()) + _notes(found.notes())
+    return _pair(pictures.depth(found), said, found.table()) + _paragraphs(found.notes(), "note")
 
 
 def _calibration(found: Calibration) -> str:
@@ -152,17 +151,17 @@ STRIPS = (
 def _audits(found: Sequence[Audit]) -> str:
     """Return each question with its answer; what was audited is said where it is not the same everywhere."""
     several = len({one.about for one in found}) > 1
-    return _notes([STRIPS]) + "".join(_audit(one, about=one.about if several else "") for one in found)
-
-
-def _audit(found: Audit, *, about: str) -> str:
-    answer = f"<h3>{_text(found.question)}</h3>{_quiet(about) if about else ''}<p>{_text(found.sentence)}</p>"
-    return answer + table_html(found.table(), pictures.intervals(found.rows))
+    parts = [_paragraphs([STRIPS], "note")]
+    for one in found:
+        about = [one.about] if several and one.about else []
+        parts.append(f"<h3>{_text(one.question)}</h3>{_paragraphs(about, 'what')}{_paragraphs([one.sentence])}")
+        parts.append(table_html(one.table(), pictures.intervals(one.rows)))
+    return "".join(parts)
 
 
 def _pareto(found: Pareto) -> str:
     said = "A Run is a point, with its 95% interval; those on the front are filled and joined."
-    return _pair(pictures.pareto(found), said, found.table()) + _notes(found.notes())
+    return _pair(pictures.pareto(found), said, found.table()) + _paragraphs(found.notes(), "note")
 
 
 def _pair(picture: str, caption: str, table: TextTable) -> str:
@@ -171,20 +170,9 @@ def _pair(picture: str, caption: str, table: TextTable) -> str:
     return f"<div class=pair>{figure}{table_html(table)}</div>"
 
 
-def _headline(sentence: str) -> str:
-    return f"<h1>{_text(sentence)}</h1>"
-
-
-def _quiet(text: str) -> str:
-    return f"<p class=what>{_text(text)}</p>"
-
-
-def _paragraphs(sentences: Iterable[str]) -> str:
-    return "".join(f"<p>{_text(sentence)}</p>" for sentence in sentences)
-
-
-def _notes(sentences: Iterable[str]) -> str:
-    return "".join(f"<p class=note>{_text(sentence)}</p>" for sentence in sentences)
+def _paragraphs(sentences: Iterable[str], kind: str = "") -> str:
+    opening = f"<p class={kind}>" if kind else "<p>"
+    return "".join(f"{opening}{_text(sentence)}</p>" for sentence in sentences)
 
 
 def _text(foreign: str) -> str:

@@ -58,23 +58,19 @@ def _rows(path: Path, ids: Sequence[str], titles: Sequence[str], genres: Sequenc
 
 
 def _fields(path: Path, separator: str, count: int) -> Iterator[list[str]]:
-    lines = _text(path).splitlines()
+    if not path.is_file():
+        raise InputError("no such file", path=path, hint="give the folder as GroupLens packed it")
+    # GroupLens wrote Latin-1, which is never valid UTF-8 as soon as an accent occurs; some copies were converted.
+    data = path.read_bytes()
+    try:
+        lines = data.decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        lines = data.decode("latin-1").splitlines()
+    hint = "copy the file again, as GroupLens wrote it"
     if not lines:
-        raise InputError("the file is empty", path=path, hint="copy the file again, as GroupLens wrote it")
+        raise InputError("the file is empty", path=path, hint=hint)
     for number, line in enumerate(lines, 1):
         fields = line.split(separator)
         if len(fields) != count:
-            problem = f"{len(fields)} fields in place of {count}"
-            raise InputError(problem, path=path, line=number, hint="copy the file again, as GroupLens wrote it")
+            raise InputError(f"{len(fields)} fields in place of {count}", path=path, line=number, hint=hint)
         yield fields
-
-
-def _text(path: Path) -> str:
-    """GroupLens wrote Latin-1, which is never valid UTF-8 as soon as an accent occurs; some copies were converted."""
-    if not path.is_file():
-        raise InputError("no such file", path=path, hint="give the folder as GroupLens packed it")
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")

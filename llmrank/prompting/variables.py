@@ -7,7 +7,7 @@ printing it is an error that names it. The truth (the target's rating, the relev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -53,13 +53,11 @@ TRUTH = frozenset({"relevant", "rating", "case", "truth", "true_rating", "test"}
 """Names under which people look for the truth; an item attribute called so is withheld too."""
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Shown:
     """An event or an item as a template sees it: only what may be shown. Printed, it is its title; in a list too."""
 
-    __slots__ = ("values",)
-
-    def __init__(self, values: Mapping[str, object]) -> None:
-        self.values = values
+    values: Mapping[str, object]
 
     def __str__(self) -> str:
         return str(self.values["title"])

@@ -163,10 +163,9 @@ def read_external(
         table,
         items=known,
         histories=past,
-        histories_of=owners.get("past", "user"),
         queries=queries,
         relevant=gains,
-        relevant_of=owners.get("relevant", "user"),
+        owners=owners,
         roles=roles,
         drop_duplicates=drop_duplicates,
         skip_bad_rows=skip_bad_rows,
@@ -346,14 +345,12 @@ def _readable(table: Table, roles: Sequence[str], skip_bad_rows: bool, left_out:
         else:
             odd = ~np.isfinite(values) if role == "gain" else np.isinf(values)
             for row in np.flatnonzero(odd).tolist():
-                problem, line = f"{values[row]:g} is no {role}", int(table.lines[row])
-                problem = f"a row without a {role}" if np.isnan(values[row]) else problem
+                problem = f"a row without a {role}" if np.isnan(values[row]) else f"{values[row]:g} is no {role}"
                 hint = "give a number (0: not relevant)" if role == "gain" else "give a number"
-                bad.setdefault(row, InputError(problem, path=table.path, line=line, field=name, hint=hint))
+                bad.setdefault(row, table.fault(problem, name, hint, row))
         if role == "timestamp" and table.find("position") is None:
             for row in np.flatnonzero(np.array(table.texts(name).fill_null("")) == "").tolist():
-                problem, line = "a row without a time", int(table.lines[row])
-                bad.setdefault(row, InputError(problem, path=table.path, line=line, field=name, hint=TIME_HINT))
+                bad.setdefault(row, table.fault("a row without a time", name, TIME_HINT, row))
     if not bad:
         return table
     if not skip_bad_rows:

@@ -45,6 +45,9 @@ ROLES = ("user", "item", "title", "score", "rank", "relevant", "case")
 MISSING_USER = "give it (where nobody is known, such as the case's own id), or remove the row"
 """What to do about a row that has a case and no user."""
 _NO_CANDIDATES = "Cases without candidates are left out"
+_NOTHING_RELEVANT = "Cases have no relevant item: no measure counts them"
+_SEVERAL_GAINS = "rows give an item another gain than an earlier row does: the highest counts"
+_AS_THEY_STAND = "rows are in recall order as they stand: none of their columns is a score (--column score=NAME)"
 FEW_STEPS, NEARLY_ALWAYS = 5, 0.9
 """From one rank to the next: how many there must be, and which share of them says what a score is."""
 _BETWEEN = "\x1f"
@@ -76,10 +79,9 @@ def candidate_table(
     *,
     items: ItemRows | None,
     histories: EventRows | None,
-    histories_of: Owner,
     queries: EventRows | None,
     relevant: Gains | None,
-    relevant_of: Owner,
+    owners: Mapping[str, Owner],
     roles: Sequence[str],
     drop_duplicates: bool,
     skip_bad_rows: bool,
@@ -93,10 +95,9 @@ def candidate_table(
     Args:
         table: A row per user and item; with a title, unless `items` has it. With a column for the case there is a Case
             for each of a user's cases; a time that the table has is then that of the Case, and history ends before it.
-        histories_of: Whom the `user` of the events names.
         queries: What users asked for: the history of a user without events.
         relevant: None: from the column `relevant` of the table, where there is one.
-        relevant_of: Whom its keys name.
+        owners: Whom the `user` of the events of the `past` and the keys of what is `relevant` name; else the user.
         roles: Those of `ROLES` that columns may have, and `timestamp` where it is that of the Case; the others are
             attributes whatever they are called.
         left_out: Receives what was left out, in words, and how often.
@@ -109,17 +110,17 @@ def candidate_table(
         if (name := table.find(role)) is not None and (role == "title" or name not in names.values()):
             names[role] = name
     rows = _proposed(table, names, items, drop_duplicates, skip_bad_rows, left_out)
-    owners = rows.owner[rows.order]
-    starts = np.flatnonzero(np.diff(owners, prepend=-1))
-    lengths = np.diff(starts, append=len(owners))
-    keys = rows.keys.take(pa.array(owners[starts]))
+    owner = rows.owner[rows.order]
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    lengths = np.diff(starts, append=len(owner))
+    keys = rows.keys.take(pa.array(owner[starts]))
     left_out[_NO_CANDIDATES] += len(np.unique(rows.owner[rows.owner >= 0])) - len(starts)
     made = _ids(keys, "case" in names, left_out)
     named: dict[Owner, Arrow] = {"user": made["user_id"], "case": keys, "case_id": made.get("case_id", keys)}
     until = _times(table, names, rows.order, starts, lengths) if "timestamp" in names else None
     known = items or ItemRows("", rows.item, rows.fields["title"])
     pasts = [
-        _history(events, named[histories_of], until, known, left_out)
+        _history(events, named[owners.get("past", "user")], until, known, left_out)
         for events in (histories, queries)
         if events is not None
     ]
@@ -136,7 +137,7 @@ def candidate_table(
         left_out[f"Cases have columns of their own: {', '.join(of_case)}"] += len(keys)
     fields = {name: column for name, column in rows.fields.items() if name not in of_case}
     made["candidates"] = _list_column(lengths, fields, rows.order)
-    is_given = relevant is not None or "relevant" in names
+    is_given, relevant_of = relevant is not None or "relevant" in names, owners.get("relevant", "user")
     if relevant is None:
         relevant, relevant_of = _column_gains(table, names, rows, left_out), "case"
     if relevant:
@@ -194,8 +195,7 @@ def _times(
         row = int(order[differs.argmax()])
         problem = "no time of its Case" if np.isnan(seconds[differs.argmax()]) else "a second time in one Case"
         hint = "give the time of the request in every row (or name it: --column timestamp=NAME), or rename the column"
-        line, user = int(table.lines[row]), table.data[names["user"]][row].as_py()
-        raise InputError(problem, path=table.path, line=line, field=names["timestamp"], user=str(user), hint=hint)
+        raise table.fault(problem, names["timestamp"], hint, row, str(table.data[names["user"]][row].as_py()))
     return times
 
 
@@ -238,7 +238,7 @@ def long_table(table: Table, left_out: Counter[str], *, bare: bool = True) -> Ta
             row = int(differs.argmax())
             problem = f"{other[row]} entries, and {item} has {lengths[row]}"
             hint = "give lists of one length, or leave the column out"
-            raise InputError(problem, path=table.path, line=int(table.lines[row]), field=name, hint=hint)
+            raise table.fault(problem, name, hint, row)
     parent = pc.list_parent_indices(data[item])
     made = {
         name: pc.list_flatten(data[name]) if name in lists else data[name].take(parent) for name in data.column_names
@@ -262,7 +262,7 @@ def refuse_distance(table: Table) -> None:
     if len(steps) >= FEW_STEPS and (steps > 0).mean() >= NEARLY_ALWAYS:
         problem = f"it is higher the later the {rank!r}, as a distance is"
         hint = f"rename the column, and {rank!r} gives the order; or say that higher is better: --column score={score}"
-        raise InputError(problem, path=table.path, field=score, hint=hint)
+        raise table.fault(problem, score, hint)
 
 
 def _holds_lists(column: Arrow, *, strict: bool) -> bool:
@@ -372,8 +372,7 @@ def _refuse(table: Table, users: Arrow, item: Arrow, faults: list[tuple[NDArray[
     for row in bad[:FAULTS_SHOWN].tolist():
         _, column, problem, hint = faults[int(which[:, row].argmax())]
         problem = problem.format(item=f"item {item[row].as_py()!r}")
-        line, user = int(table.lines[row]), users[row].as_py() or None
-        found.append(InputError(problem, path=table.path, line=line, field=column, user=user, hint=hint))
+        found.append(table.fault(problem, column, hint, row, users[row].as_py() or None))
     refuse_rows(table.path, found, len(bad))
 
 
@@ -446,12 +445,6 @@ def gains_by_owner(
     return made
 
 
-_SEVERAL_GAINS = "rows give an item another gain than an earlier row does: the highest counts"
-
-
-_NOTHING_RELEVANT = "Cases have no relevant item: no measure counts them"
-
-
 def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_out: Counter[str]) -> Arrow:
     owners: list[str] = named.to_pylist()
     rows = [gains.get(name, {}) for name in owners]
@@ -464,9 +457,6 @@ def _relevant(named: Arrow, owner: Owner, candidates: Arrow, gains: Gains, left_
     if any(gain != 1 for row in rows for gain in row.values()):
         return pa.array([list(row.items()) for row in rows], pa.map_(pa.string(), pa.float64()))
     return pa.array([list(row) for row in rows], pa.list_(pa.string()))
-
-
-_AS_THEY_STAND = "rows are in recall order as they stand: none of their columns is a score (--column score=NAME)"
 
 
 def trimmed_ids(column: Arrow) -> Arrow:

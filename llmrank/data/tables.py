@@ -117,11 +117,16 @@ class Table:
         found = asked if asked in names else usual_column(role, names) if asked is None else None
         if found is not None and (kind := extension_of(self.data.schema.field(found))) is not None:
             hint = "write it as text, as a number or as a date (pandas: .astype(str), .dt.to_timestamp())"
-            raise InputError(f"a column of the type {kind} cannot be read", path=self.path, field=found, hint=hint)
+            raise self.fault(f"a column of the type {kind} cannot be read", found, hint)
         if found is None and asked is not None:
             there = f"there are {', '.join(names)}{nearest(asked, names)}"
             raise InputError(f"no such column; {there}", path=self.path, line=1, field=asked, hint="name one of these")
         return found
+
+    def fault(self, problem: str, name: str, hint: str, row: int | None = None, user: str | None = None) -> InputError:
+        """Return what is wrong with a column, or with the value of one of its rows."""
+        line = None if row is None else int(self.lines[row])
+        return InputError(problem, path=self.path, line=line, field=name, user=user, hint=hint)
 
     def like(self, role: str, taken: Collection[str]) -> str | None:
         """Return the column that seems to play `role`, by its name and its values; None where none does.
@@ -177,12 +182,12 @@ class Table:
             most = MOST_EXACT[column.type.bit_width]
             if (np.abs(self.numbers(name)) >= most).any():
                 problem = f"whole numbers from {most:.0f} on have lost digits as floating-point numbers"
-                raise InputError(problem, path=self.path, field=name, hint="write them as text")
+                raise self.fault(problem, name, "write them as text")
         try:
             return texts(column)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             problem = f"the column is no text ({str(error).splitlines()[0]})"
-            raise InputError(problem, path=self.path, field=name, hint="write it as text") from error
+            raise self.fault(problem, name, "write it as text") from error
 
     def ids(self, name: str) -> Arrow:
         """Return a column of ids as strings (see `whole_ids`).
@@ -193,10 +198,9 @@ class Table:
         for short in pc.unique(column.filter(pc.match_substring_regex(column, _SHORTENED.pattern))).to_pylist():
             found = _SHORTENED.search(short)
             if found is not None and int(found[2]) > len(found[1]):
-                line = int(self.lines[pc.index(column, short).as_py()])
                 problem = f"{short!r} is a number in scientific notation, which may have lost its last digits"
                 hint = "write ids as text (in Excel, format the column as Text before the ids are in it)"
-                raise InputError(problem, path=self.path, line=line, field=name, hint=hint)
+                raise self.fault(problem, name, hint, pc.index(column, short).as_py())
         return whole_ids(column)
 
     def gains(self, name: str) -> NDArray[np.float64]:
@@ -223,8 +227,7 @@ class Table:
                 values.append(math.nan if value is None or value == "" else read(value))
             except (TypeError, ValueError):
                 shown = one_line(repr(value), LONGEST_SHOWN)
-                problem, hint, line = f"{shown} is no {what}", _HINTS.get(what, "correct it"), int(self.lines[row])
-                faults[row] = InputError(problem, path=self.path, line=line, field=name, hint=hint)
+                faults[row] = self.fault(f"{shown} is no {what}", name, _HINTS.get(what, "correct it"), row)
         if faults:
             raise UnreadableError(faults)
         return np.array(values)
@@ -247,8 +250,7 @@ class Table:
         """
         column = self.data[name]
         if pa.types.is_temporal(column.type) and not any(is_one(column.type) for is_one in _HAVE_A_DATE):
-            problem = f"a column of the type {column.type} has no dates"
-            raise InputError(problem, path=self.path, field=name, hint=TIME_HINT)
+            raise self.fault(f"a column of the type {column.type} has no dates", name, TIME_HINT)
         if self._is_dated(name):
             for kind in _MOMENTS:
                 with suppress(pa.ArrowInvalid):
@@ -264,13 +266,12 @@ class Table:
         limit, factor = next(((limit, factor) for limit, factor in units if largest > limit), (0.0, 1))
         if (other := (np.abs(times) >= _A_DATE) & (np.abs(times) <= limit)).any():
             row = int(other.argmax())
-            problem, line = f"{times[row]:.0f} and {largest:.0f} are times in different units", int(self.lines[row])
-            raise InputError(problem, path=self.path, line=line, field=name, hint="give all of them in one unit")
+            problem = f"{times[row]:.0f} and {largest:.0f} are times in different units"
+            raise self.fault(problem, name, "give all of them in one unit", row)
         seconds = times / factor
         if (outside := (seconds < YEAR_1) | (seconds >= YEAR_10000)).any():
             row = int(outside.argmax())
-            problem, line = f"{times[row]:g} is no time", int(self.lines[row])
-            raise InputError(problem, path=self.path, line=line, field=name, hint=TIME_HINT)
+            raise self.fault(f"{times[row]:g} is no time", name, TIME_HINT, row)
         return seconds
 
 

@@ -505,10 +505,11 @@ def without_titles(cases: Sequence[Case], seed: int, kind: str) -> Callable[[Cas
     and too short to be taken for misspellings of one another. `kind` is what an item is called: `movie`.
     """
     items = {item.item_id for case in cases for item in (*(event.item for event in case.history), *case.candidates)}
-    length = next(n for n in range(3, 9) if len(CONSONANTS) ** n >= 2 * len(items))
-    drawn = Random(f"memorisation:{seed}").sample(range(len(CONSONANTS) ** length), len(items))
+    base = len(CONSONANTS)
+    length = next(n for n in range(3, 9) if base**n >= 2 * len(items))
+    drawn = Random(f"memorisation:{seed}").sample(range(base**length), len(items))
     names = {
-        item_id: f"{kind.capitalize()} {_letters(number, length)}"
+        item_id: f"{kind.capitalize()} " + "".join(CONSONANTS[number // base**at % base] for at in range(length))
         for item_id, number in zip(sorted(items), drawn, strict=True)
     }
 
@@ -520,11 +521,3 @@ def without_titles(cases: Sequence[Case], seed: int, kind: str) -> Callable[[Cas
         return replace(case, history=past, candidates=tuple(map(named, case.candidates)))
 
     return change
-
-
-def _letters(number: int, length: int) -> str:
-    letters = ""
-    for _ in range(length):
-        number, at = divmod(number, len(CONSONANTS))
-        letters += CONSONANTS[at]
-    return letters

@@ -77,17 +77,10 @@ def _refuse_other(own: PromptTemplate, other: PromptTemplate) -> None:
     mine, theirs = own.front.model_dump(), other.front.model_dump()
     for key in mine:
         if key not in TEXT and mine[key] != theirs[key]:
-            raise InputError(
-                f"{other.name} is no wording of {own.name}: its {key!r} is {_shown(theirs[key])}, not "
-                f"{_shown(mine[key])}",
-                path=other.path,
-                field=key,
-                hint="let the two differ in their texts alone, name other wordings, or compare Runs: `llmrank compare`",
-            )
-
-
-def _shown(value: object) -> str:
-    return "not given" if value is None else f"{value!r}"
+            its, not_this = ("not given" if one is None else repr(one) for one in (theirs[key], mine[key]))
+            problem = f"{other.name} is no wording of {own.name}: its {key!r} is {its}, not {not_this}"
+            hint = "let the two differ in their texts alone, name other wordings, or compare Runs: `llmrank compare`"
+            raise InputError(problem, path=other.path, field=key, hint=hint)
 
 
 def paraphrase(runs: Mapping[str, Run]) -> Audit:

@@ -1,27 +1,27 @@
-"""A Dataset by its name or its folder."""
+"""A Dataset by its name, its folder, or its name on the Hugging Face hub."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from llmrank.data import splits
 from llmrank.data.amazon import find_meta, read_amazon
 from llmrank.data.dataset import Dataset
 from llmrank.data.fetch import ORIGIN, cached, fetch
-from llmrank.data.hub import read_hub
 from llmrank.data.movielens import read_ml_1m, read_ml_100k
 from llmrank.data.recbole import read_recbole
 from llmrank.data.registry import DATASETS, DatasetInfo, dataset_info
 from llmrank.data.rows import Rows, make_dataset
 from llmrank.data.sequences import find_sequences, read_sequences
-from llmrank.data.tables import EVENT_STEMS, find_table, read_tables
-from llmrank.errors import InputError
+from llmrank.data.tables import EVENT_STEMS, ITEM_STEMS, Table, find_table, read_tables, tables_to_rows
+from llmrank.errors import InputError, MissingError, one_line
 
 
 def load_dataset(
@@ -89,6 +89,53 @@ def _layout(folder: Path) -> Callable[[Path], Rows] | None:
     if find_sequences(folder) and not find_table(folder, EVENT_STEMS):
         return read_sequences
     return None
+
+
+def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
+    """Read `owner/name` (or a local folder in the hub's layout).
+
+    It has either two configurations, one named like an items table (`items`, `movies`, …) and one like an interactions
+    table (`interactions`, `ratings`, …), or a single table of interactions with titles. All of its splits are read, in
+    the order of the hub: llmrank makes its own split.
+
+    Raises:
+        InputError: the configurations or columns are not there.
+        MissingError: the hub has no such data set, or cannot be reached.
+    """
+    if not name.strip("/ "):
+        raise InputError("hf: names no data set", hint="write hf:owner/name")
+    import datasets
+    from datasets.exceptions import DatasetsError
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # Among the bases is the error of the hub's HTTP library, which differs between versions.
+    unreachable: tuple[type[BaseException], ...] = HfHubHTTPError.__bases__
+    try:
+        configs = datasets.get_dataset_config_names(name)
+        events = _pick(configs, EVENT_STEMS) or (configs[0] if len(configs) == 1 else None)
+        if events is None:
+            problem = f"it is not clear which of the configurations {', '.join(configs)} holds the interactions"
+            hint = f"call one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
+            raise InputError(problem, path=name, hint=hint)
+        items = _pick(configs, ITEM_STEMS)
+        tables = {config: _table(name, config) for config in (items, events) if config}
+    except (*unreachable, DatasetsError, ValueError) as error:
+        said = one_line(str(error).partition("\n")[0])
+        problem = f"{name} cannot be read from the hub ({type(error).__name__}: {said})"
+        raise MissingError(problem, hint="check the name and the connection, or give a local folder") from error
+    return tables_to_rows(tables[items] if items else None, tables[events], columns)
+
+
+def _pick(configs: Sequence[str], stems: Sequence[str]) -> str | None:
+    return next((stem for stem in stems if stem in configs), None)
+
+
+def _table(name: str, config: str) -> Table:
+    import datasets
+
+    splits = datasets.load_dataset(name, config)
+    whole = datasets.concatenate_datasets(list(splits.values()))  # type: ignore[union-attr]
+    return Table(f"hf:{name}/{config}", pa.table(whole.data.table))
 
 
 def _load_known(

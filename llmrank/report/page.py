@@ -94,7 +94,6 @@ def write_page(
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     return {
-        "headline": comparison.headline,
         "settings": {name: [setting_text(value) for value in values] for name, values in comparison.settings.items()},
         "template": comparison.template_diff,
     }

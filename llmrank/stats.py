@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+Values = NDArray[np.float64]
+"""A number for each Case, user or draw."""
 CELLS_AT_A_TIME = 1 << 21
 """Random draws held at once, so that memory does not grow with the number of users."""
 TIE = 1e-12
@@ -87,7 +89,7 @@ def clusters_of(users: Iterable[Hashable]) -> NDArray[np.intp]:
 
 
 def mean_interval(
-    values: NDArray[np.float64],
+    values: Values,
     clusters: NDArray[np.intp] | None = None,
     *,
     bounds: tuple[float, float] | None = None,
@@ -120,8 +122,8 @@ def mean_interval(
 
 
 def paired_difference(
-    left: NDArray[np.float64],
-    right: NDArray[np.float64],
+    left: Values,
+    right: Values,
     clusters: NDArray[np.intp] | None = None,
     *,
     most: float = math.inf,
@@ -173,10 +175,10 @@ def paired_difference(
 
 def difference_from_chance(
     found: Difference,
-    values: NDArray[np.float64],
-    chance: NDArray[np.float64],
+    values: Values,
+    chance: Values,
     clusters: NDArray[np.intp],
-    orders: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]],
+    orders: tuple[Values, NDArray[np.int64], NDArray[np.int64]],
     *,
     draws: int = 9_999,
     seed: int = 0,
@@ -209,7 +211,7 @@ def difference_from_chance(
 
 
 def difference_of_groups(
-    values: NDArray[np.float64], first: NDArray[np.bool_], clusters: NDArray[np.intp] | None = None
+    values: Values, first: NDArray[np.bool_], clusters: NDArray[np.intp] | None = None
 ) -> Difference:
     """Return the mean of the values that are `first` minus that of the others, two groups that are not paired.
 
@@ -240,7 +242,7 @@ def difference_of_groups(
     return Difference(difference, difference - half, difference + half, p, len(counts), p)
 
 
-def spread(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> float:
+def spread(sums: Values, counts: Values) -> float:
     """Return the standard deviation over users that a mean over all values has: its standard error times √users.
 
     With one value each it is the sample's; else it is cluster-robust. `sums` and `counts`: of each user's values. NaN
@@ -278,7 +280,7 @@ def users_needed(spread: float, difference: float) -> int:
 
 
 def bootstrapped_difference(
-    difference: float, replicas: NDArray[np.float64], errors: NDArray[np.float64], clusters: NDArray[np.intp]
+    difference: float, replicas: Values, errors: Values, clusters: NDArray[np.intp]
 ) -> Difference:
     """Return a difference that is no mean, from its bootstrap; `errors` are left minus right of each Case."""
     higher, equal, lower = signs_of(by_cluster(errors, clusters)[0])
@@ -287,13 +289,13 @@ def bootstrapped_difference(
     return Difference(difference, *interval, p, users, higher=higher, equal=equal, lower=lower)
 
 
-def signs_of(differences: NDArray[np.float64]) -> tuple[int, int, int]:
+def signs_of(differences: Values) -> tuple[int, int, int]:
     """Return how many are above zero, zero, and below it; those that are undefined (NaN) are not counted."""
     higher, lower = int((differences > TIE).sum()), int((differences < -TIE).sum())
     return higher, int((~np.isnan(differences)).sum()) - higher - lower, lower
 
 
-def paired_t(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> tuple[float, float]:
+def paired_t(sums: Values, counts: Values) -> tuple[float, float]:
     """Return the two-sided p-value of the t test that a mean is 0, and Cohen's d_z.
 
     `sums` and `counts`: of each user's differences; with one each this is `scipy.stats.ttest_rel`.
@@ -311,12 +313,12 @@ def paired_t(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> tuple[fl
 
 
 def bootstrap(
-    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    statistic: Callable[[Values], Values],
     clusters: NDArray[np.intp],
     *,
     replicas: int = 1_000,
     seed: int = 0,
-) -> NDArray[np.float64]:
+) -> Values:
     """Return `replicas` values of a statistic that is not a mean (RMSE, AUC), each over users drawn with replacement.
 
     `statistic` takes `weights[replica, case]`, how often each Case is counted, and returns a value, or a row of
@@ -325,7 +327,7 @@ def bootstrap(
     clusters = np.unique(clusters, return_inverse=True)[1]
     users = int(clusters.max(initial=-1)) + 1
     generator = np.random.default_rng(seed)
-    parts: list[NDArray[np.float64]] = []
+    parts: list[Values] = []
     for rows in in_parts(replicas if users else 0, len(clusters)):
         drawn = generator.integers(0, users, (rows, users)) + users * np.arange(rows)[:, None]
         times = np.bincount(drawn.ravel(), minlength=rows * users).reshape(rows, users)
@@ -333,7 +335,7 @@ def bootstrap(
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def percentile_interval(replicas: NDArray[np.float64], users: int) -> tuple[float, float]:
+def percentile_interval(replicas: Values, users: int) -> tuple[float, float]:
     """Return the 95% interval of bootstrap replicas over so many users; those that are undefined (NaN) are left out.
 
     The plain percentiles are too narrow for few users, as a z interval is. These are further out, so that the interval
@@ -350,7 +352,7 @@ def percentile_interval(replicas: NDArray[np.float64], users: int) -> tuple[floa
     return float(low), float(high)
 
 
-def bootstrap_p(replicas: NDArray[np.float64], users: int) -> float:
+def bootstrap_p(replicas: Values, users: int) -> float:
     """Return the two-sided p-value of a bootstrapped difference over so many users; 1 with fewer than two.
 
     It is twice the smaller tail beyond 0, as a normal deviate, looked up in Student's distribution as
@@ -379,9 +381,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def by_cluster(
-    values: NDArray[np.float64], clusters: NDArray[np.intp] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def by_cluster(values: Values, clusters: NDArray[np.intp] | None) -> tuple[Values, Values]:
     """Return the sum and the number of values of each user; cluster numbers without a value are left out."""
     if clusters is None:
         return values, np.ones(len(values))

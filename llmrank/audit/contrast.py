@@ -8,7 +8,6 @@ from math import comb, fsum
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmrank.audit.finding import (
     Audit,
@@ -25,6 +24,7 @@ from llmrank.errors import InputError
 from llmrank.run import Run
 from llmrank.run.compare import done_in_all
 from llmrank.run.tables import MINUS, between, number, p_is
+from llmrank.stats import Values
 from llmrank.types import Case, Ranking
 
 TOP = 10
@@ -63,7 +63,7 @@ class Contrast:
         """The user of each Case."""
         return [case.user_id for case in self.cases]
 
-    def measured(self) -> tuple[NDArray[np.float64], list[str]]:
+    def measured(self) -> tuple[Values, list[str]]:
         """Return the values, float64[variant, case], of the Cases whose truth is known, and the user of each."""
         values = np.array([self.values[name] for name in self.runs], dtype=np.float64)
         known = np.flatnonzero(~np.isnan(values).any(axis=0))

@@ -10,7 +10,6 @@ from textwrap import fill
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.errors import InputError
@@ -18,6 +17,7 @@ from llmrank.measures.judgements import tie_group
 from llmrank.run import CaseStory, Run
 from llmrank.run.folder import read_part
 from llmrank.run.tables import SIGNIFICANT, Shown, TextTable, between, number, p_value
+from llmrank.stats import Values
 from llmrank.types import Case, Ranking, adapter
 
 Variants = Mapping[str, Callable[[Case], Case]]
@@ -103,7 +103,7 @@ def read_stories(run: Run) -> list[CaseStory]:
 
 def mean_row(
     name: str,
-    values: Sequence[float] | NDArray[np.float64],
+    values: Sequence[float] | Values,
     users: Sequence[str],
     bounds: tuple[float, float] | None,
     chance: float | None = None,
@@ -121,13 +121,12 @@ def mean_of(values: Iterable[float]) -> float:
     return math.fsum(known) / len(known) if known else math.nan
 
 
-def difference_rows(
-    compared: Sequence[tuple[str, Sequence[float], Sequence[float], Sequence[str]]],
-) -> list[AuditRow]:
-    """Return the mean of left minus right for each name, left values, right values, and users, as `compare` takes it.
+Compared = tuple[str, Sequence[float], Sequence[float], Sequence[str]]
+"""A name, left values, right values, and the users whose each is."""
 
-    Values that are not defined (NaN) are left out. The p-values are `corrected`.
-    """
+
+def difference_rows(compared: Sequence[Compared]) -> list[AuditRow]:
+    """Return the mean of left minus right for each, without what is not defined (NaN); p-values are `corrected`."""
     rows: list[AuditRow] = []
     for name, left, right, users in compared:
         values = np.asarray([left, right], dtype=np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 from llmrank.audit.finding import (
     Audit,
     AuditRow,
+    Compared,
     correlation,
     difference_rows,
     mean_row,
@@ -71,9 +72,7 @@ def place_findings(
     users = [story.case.user_id for story in stories]
     found = [_correlation(story) for story in stories]
     rows = [mean_row("place shown with rank given, correlation", found, users, (-1, 1), 0.0)]
-    compared: list[tuple[str, Sequence[float], Sequence[float], Sequence[str]]] = [
-        ("", found, [0.0] * len(found), users)
-    ]
+    compared: list[Compared] = [("", found, [0.0] * len(found), users)]
     for name, items in firsts.items():
         shares = [share_first(story, some) for story, some in zip(stories, items, strict=True)]
         chances = [len(some) / len(story.shown) for story, some in zip(stories, items, strict=True)]

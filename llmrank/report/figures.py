@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmrank.errors import InputError, one_line
 from llmrank.files import writing
@@ -21,6 +20,7 @@ from llmrank.run.groups import Groups
 from llmrank.run.pareto import Pareto, pareto
 from llmrank.run.run import Run
 from llmrank.run.tables import optional, signed
+from llmrank.stats import Values
 
 Figure = Any
 """A `matplotlib.figure.Figure`, which has no types."""
@@ -106,7 +106,7 @@ def _plain(foreign: str) -> str:
     return one_line(foreign, NAME).replace("$", r"\$")
 
 
-def _paired(runs: Named, comparison: Comparison) -> list[tuple[str, NDArray[np.float64]]]:
+def _paired(runs: Named, comparison: Comparison) -> list[tuple[str, Values]]:
     """Return the headline's differences of each later Run from the first, Case by Case."""
     measure = comparison.headline
     _, cases = shared_cases([run for _, run in runs])
@@ -116,8 +116,8 @@ def _paired(runs: Named, comparison: Comparison) -> list[tuple[str, NDArray[np.f
     return [(f"{measure}: {name} − {first}", run.per_case(measure, cases) - before) for name, run in others]
 
 
-def _from_recall_order(runs: Named) -> list[tuple[str, NDArray[np.float64]]]:
-    found: list[tuple[str, NDArray[np.float64]]] = []
+def _from_recall_order(runs: Named) -> list[tuple[str, Values]]:
+    found: list[tuple[str, Values]] = []
     for name, run in runs:
         measure = run.metrics.headline or ""
         gained = run.per_case(measure, run.done) - run.recall_order(measure)
@@ -125,7 +125,7 @@ def _from_recall_order(runs: Named) -> list[tuple[str, NDArray[np.float64]]]:
     return found
 
 
-def _differences(pairs: Sequence[tuple[str, NDArray[np.float64]]]) -> Figure | None:
+def _differences(pairs: Sequence[tuple[str, Values]]) -> Figure | None:
     if not pairs:
         return None
     figure, panels = _blank(len(pairs), 6, 2.4)
@@ -219,5 +219,5 @@ def _reach(values: Sequence[float], ends: Sequence[tuple[float, float] | None]) 
     return [[max(reach, 0.0) for reach in side] for side in (below, above)]
 
 
-def _root(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _root(values: Values) -> Values:
     return np.sqrt(np.maximum(values, 0))

@@ -16,6 +16,7 @@ from llmrank.measures.judgements import tie_group
 from llmrank.measures.measure import ROUNDING
 from llmrank.run.metrics import USUAL_CUTOFF, in_recall_order
 from llmrank.run.tables import Shown, TextTable, estimate, number
+from llmrank.stats import Values
 from llmrank.types import Item, Ranking
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ HEAD = 0.8
 """Share of the training events that the most popular items, which are not the long tail, hold together."""
 DRAWS = 20
 """Seeded ways to break ties over which the Gini index is averaged."""
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from llmrank import stats
 from llmrank.errors import InputError
 from llmrank.run.tables import Shown, TextTable, between, estimate, number
+from llmrank.stats import Values
 from llmrank.types import Case, Ranking
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 BINS = 10
 LOG_TEMPERATURE = (-7.0, 7.0)
 """Natural logs of the temperatures that are tried."""
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.measures import Judgements, Measure
@@ -17,6 +16,7 @@ from llmrank.rankers.ranking import rank_by_score
 from llmrank.run.gain import Gain
 from llmrank.run.metrics import in_recall_order, the_measure
 from llmrank.run.tables import Shown, TextTable
+from llmrank.stats import Values
 from llmrank.types import Case, Ranking
 
 if TYPE_CHECKING:
@@ -78,9 +78,7 @@ def depth(run: Run, measure: str) -> Depth:
     return Depth(str(chosen), tuple(points))
 
 
-def _reranked(
-    measure: Measure, run: Run, cases: Sequence[Case], recalled: Sequence[Ranking], n: int
-) -> NDArray[np.float64]:
+def _reranked(measure: Measure, run: Run, cases: Sequence[Case], recalled: Sequence[Ranking], n: int) -> Values:
     """Return the measure of each Case had only its first `n` candidates been reranked."""
     found = [
         (place, _first_reranked(case, run.records[case.case_id].ranking, order, first))

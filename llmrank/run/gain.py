@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from llmrank import stats
 from llmrank.run.tables import estimate
+from llmrank.stats import Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,8 @@ class Gain:
     @classmethod
     def of(
         cls,
-        values: NDArray[np.float64],
-        recalled: NDArray[np.float64],
+        values: Values,
+        recalled: Values,
         users: NDArray[np.intp],
         **more: Any,  # noqa: ANN401 - the fields of a subclass
     ) -> Self:

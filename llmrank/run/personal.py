@@ -19,12 +19,12 @@ from llmrank.errors import InputError
 from llmrank.measures import RMSE, Ratings
 from llmrank.run.metrics import task_of
 from llmrank.run.tables import Shown, TextTable, estimate, number
+from llmrank.stats import Values
 from llmrank.types import Case
 
 if TYPE_CHECKING:
     from llmrank.run.run import Run
 
-Values = NDArray[np.float64]
 ROUNDING = 1e-9
 """Differences below this are rounding: a method that knows nothing of the person leaves nothing but that."""
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from llmrank.data.candidates import read_cases
 from llmrank.errors import InputError, nearest, safe_for_console
@@ -40,6 +39,7 @@ from llmrank.run.personal import Personal, personal
 from llmrank.run.record import CaseRecord
 from llmrank.run.tables import Shown, TextTable, number, optional
 from llmrank.run.usage import RunUsage, usage
+from llmrank.stats import Values
 from llmrank.types import Case, Item, Ranking
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Run:
         rankings = [self.records[case.case_id].ranking for case in cases]
         return judge(cases, rankings, self.metric_settings.scale)
 
-    def per_case(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> NDArray[np.float64]:
+    def per_case(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> Values:
         """Return the measure for each of the Cases (None: all), float64[cases]; NaN: the truth is unknown, or it is not
         done.
 
@@ -194,7 +194,7 @@ class Run:
             problem = "the target was put in last place of the lists that missed it, so recall order is no baseline"
             raise InputError(problem, path=self.path, hint="evaluate without --force-target")
 
-    def recall_order(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> NDArray[np.float64]:
+    def recall_order(self, measure: str | Measure, cases: Sequence[Case] | None = None) -> Values:
         """Return a ranking measure of the recall stage's order for each of the Cases (None: `done`), float64[cases]."""
         cases = self.done if cases is None else cases
         return the_measure(measure, "ranking").per_case(Judgements.from_cases(in_recall_order(cases), cases))

@@ -12,6 +12,7 @@ import numpy as np
 from llmrank.audit.finding import (
     Audit,
     AuditRow,
+    Compared,
     Variants,
     difference_rows,
     mean_row,
@@ -79,7 +80,7 @@ def injection(runs: Mapping[str, Run]) -> Audit:
     """
     before = {story.case.case_id: story for story in read_stories(runs[PLAIN])}
     names = [name for name in runs if name != PLAIN]
-    compared, firsts = list[tuple[str, list[float], list[float], list[str]]](), list[AuditRow]()
+    compared, firsts = list[Compared](), list[AuditRow]()
     for name in names:
         attacked = [
             (plain, after, item_id)

@@ -42,6 +42,7 @@ from llmrank.prompting import DOMAINS, PromptTemplate, View, find_domain, read_t
 from llmrank.run import Run
 from llmrank.run.metrics import parse_measures
 from llmrank.run.tables import between, p_is, signed
+from llmrank.stats import Values
 from llmrank.types import Case, Event, Item, Question, Response
 
 Recall = Literal["titles", "ids", "next"]
@@ -403,12 +404,12 @@ class _Answers:
         return [float(one is None) for one in self.said]
 
     @property
-    def hits(self) -> NDArray[np.float64]:
+    def hits(self) -> Values:
         """1 where the answer is right."""
         return np.array([float(one in case.relevant) for one, case in zip(self.said, self.cases, strict=True)])
 
     @property
-    def chances(self) -> NDArray[np.float64]:
+    def chances(self) -> Values:
         """How likely the answer is right by chance: among the other items, or the later events, how many it names."""
         if self.name == "next":
             return np.array([(one in others) / len(others) for one, others in zip(self.said, self.later, strict=True)])
@@ -417,19 +418,17 @@ class _Answers:
 
     def shares(self) -> Iterator[AuditRow]:
         """Yield the share that is right, and of `titles` that of the most and of the least popular third."""
-        row, hits, chances = SAID[self.name].row, self.hits, self.chances
-        yield self._share(row, hits, chances, np.ones(len(hits), dtype=np.bool_))
+        row = SAID[self.name].row
+        yield self._share(row, np.ones(len(self.cases), dtype=np.bool_))
         if self.name == "titles" and self.popularity:
             counts = np.array([self.popularity.get(case.relevant[0], 0) for case in self.cases])
             low, high = np.quantile(counts, [1 / 3, 2 / 3])
-            yield self._share(f"{row}, most popular third", hits, chances, counts > high)
-            yield self._share(f"{row}, least popular third", hits, chances, counts <= low)
+            yield self._share(f"{row}, most popular third", counts > high)
+            yield self._share(f"{row}, least popular third", counts <= low)
 
-    def _share(
-        self, name: str, hits: NDArray[np.float64], chances: NDArray[np.float64], which: NDArray[np.bool_]
-    ) -> AuditRow:
-        chance = stats.finite(float(chances[which].mean())) if which.any() else None
-        return mean_row(name, np.where(which, hits, np.nan), self.users, (0, 1), chance)
+    def _share(self, name: str, which: NDArray[np.bool_]) -> AuditRow:
+        chance = stats.finite(float(self.chances[which].mean())) if which.any() else None
+        return mean_row(name, np.where(which, self.hits, np.nan), self.users, (0, 1), chance)
 
     def above_chance(self) -> AuditRow:
         """Return the share that is right minus chance; its p-value is not corrected.
@@ -477,7 +476,7 @@ def _before(run: Run, dated: Dated) -> tuple[tuple[AuditRow, ...], tuple[AuditRo
         hint = "choose a day with Cases on both sides, or more users: --users 500"
         raise InputError(f"fewer than two Cases are on one side of {dated.day}", field="before", hint=hint)
 
-    def row(name: str, found: NDArray[np.float64], which: NDArray[np.bool_], low: float) -> AuditRow:
+    def row(name: str, found: Values, which: NDArray[np.bool_], low: float) -> AuditRow:
         return mean_row(name, np.where(which, found, np.nan), users, (low, 1))
 
     sides = ((earlier, f"before {dated.day}"), (~earlier, f"from {dated.day}"))

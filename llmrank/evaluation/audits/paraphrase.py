@@ -21,6 +21,7 @@ from llmrank.evaluation.method import asked_template
 from llmrank.prompting import PromptTemplate, shipped_wordings
 from llmrank.run import Run
 from llmrank.run.tables import number
+from llmrank.stats import Values
 
 TEXT = frozenset({"name", "description", "provenance"})
 """The keys of the front matter that say nothing about what is asked."""
@@ -117,7 +118,7 @@ def _spread(found: Contrast) -> tuple[AuditRow, AuditRow]:
     measured, users = found.measured()
     values, clusters = measured.T, stats.clusters_of(users)
 
-    def spread(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def spread(weights: Values) -> Values:
         return (weights @ values / weights.sum(axis=1, keepdims=True)).std(axis=1, ddof=1)
 
     cases, wordings = values.shape
@@ -132,7 +133,7 @@ def _spread(found: Contrast) -> tuple[AuditRow, AuditRow]:
     )
 
 
-def _error(values: NDArray[np.float64], clusters: NDArray[np.intp]) -> float:
+def _error(values: Values, clusters: NDArray[np.intp]) -> float:
     """Return the standard error of the mean over users."""
     sums, counts = stats.by_cluster(values, clusters)
     return stats.spread(sums, counts) / math.sqrt(len(sums))

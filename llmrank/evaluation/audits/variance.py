@@ -23,6 +23,7 @@ from llmrank.evaluation.evaluate import Evaluation
 from llmrank.rankers.order import Order
 from llmrank.run import Run
 from llmrank.run.tables import between, number
+from llmrank.stats import Values
 
 SpreadSource = Literal["users", "orders", "draws", "wordings"]
 SOURCES: tuple[SpreadSource, ...] = get_args(SpreadSource)
@@ -159,7 +160,7 @@ def variance(runs: Mapping[str, Run], design: Design, not_asked: Mapping[str, st
     return Audit("How far would the number move if it were measured again?", sentence, (mean, *rows), found.about)
 
 
-def variance_components(values: NDArray[np.float64], clusters: NDArray[np.intp]) -> tuple[Component, ...]:
+def variance_components(values: Values, clusters: NDArray[np.intp]) -> tuple[Component, ...]:
     """Return what each source adds to the variance of the mean of `values`, float64[case, wording, order, draw].
 
     Orders are drawn for each Case anew, and draws for each order: both are nested in the Case, and wordings are crossed
@@ -193,9 +194,7 @@ def variance_components(values: NDArray[np.float64], clusters: NDArray[np.intp])
     )
 
 
-def _estimates(
-    values: NDArray[np.float64], clusters: NDArray[np.intp], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _estimates(values: Values, clusters: NDArray[np.intp], weights: Values) -> Values:
     """Return the component of each of `SOURCES`, unbiased, float64[replica, source]; 0 for one with a single value.
 
     `weights[replica, case]` say how often each Case is counted.
@@ -203,7 +202,7 @@ def _estimates(
     total = weights.sum(axis=1)
     _, wordings, orders, draws = values.shape
 
-    def averaged(of_case: NDArray[np.float64]) -> NDArray[np.float64]:
+    def averaged(of_case: Values) -> Values:
         return weights @ of_case / total
 
     in_order = values.mean(axis=3)
@@ -221,7 +220,7 @@ def _estimates(
     return np.stack([between_users, averaged(ordered), averaged(drawn), worded], axis=1)
 
 
-def _left_between_wordings(in_order: NDArray[np.float64], drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+def _left_between_wordings(in_order: Values, drawn: Values) -> Values:
     """Return the variance that orders and draws leave in the difference between two wordings of each Case, halved.
 
     All wordings are shown in the same orders, so what an order adds to all of them cancels: what is left is the
@@ -237,9 +236,7 @@ def _left_between_wordings(in_order: NDArray[np.float64], drawn: NDArray[np.floa
     return interaction.sum(axis=(1, 2)) / ((wordings - 1) * (orders - 1)) / orders
 
 
-def _variance_of_mean(
-    values: NDArray[np.float64], clusters: NDArray[np.intp], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _variance_of_mean(values: Values, clusters: NDArray[np.intp], weights: Values) -> Values:
     """Return the cluster-robust variance of the mean of each column of `values`, float64[replica, column].
 
     `weights[replica, case]` say how often each Case is counted, all Cases of a user alike.

@@ -118,7 +118,11 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
             hint = f"call one configuration {EVENT_STEMS[0]} and one {ITEM_STEMS[0]}"
             raise InputError(problem, path=name, hint=hint)
         items = _pick(configs, ITEM_STEMS)
-        tables = {config: _table(name, config) for config in (items, events) if config}
+        tables: dict[str, Table] = {}
+        for config in filter(None, (items, events)):
+            parts = datasets.load_dataset(name, config)
+            whole = datasets.concatenate_datasets(list(parts.values()))  # type: ignore[union-attr]
+            tables[config] = Table(f"hf:{name}/{config}", pa.table(whole.data.table))
     except (*unreachable, DatasetsError, ValueError) as error:
         said = one_line(str(error).partition("\n")[0])
         problem = f"{name} cannot be read from the hub ({type(error).__name__}: {said})"
@@ -128,14 +132,6 @@ def read_hub(name: str, columns: Mapping[str, str]) -> Rows:
 
 def _pick(configs: Sequence[str], stems: Sequence[str]) -> str | None:
     return next((stem for stem in stems if stem in configs), None)
-
-
-def _table(name: str, config: str) -> Table:
-    import datasets
-
-    splits = datasets.load_dataset(name, config)
-    whole = datasets.concatenate_datasets(list(splits.values()))  # type: ignore[union-attr]
-    return Table(f"hf:{name}/{config}", pa.table(whole.data.table))
 
 
 def _load_known(

@@ -130,7 +130,7 @@ def write_tables(path: Path, tables: Iterator[Arrow], schema: Arrow, *, overwrit
 
 
 def write_lines(path: Path, lines: Iterable[bytes], *, overwrite: bool = False) -> int:
-    """Write rows that are JSON lines already, each with its line break, and return their number."""
+    """Write lines, each with its line break, gzipped if the path ends in `.gz`, and return their number."""
     count = 0
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as plain:
         # No name and no time in the header: the same bytes for the same rows.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
-from llmrank.data.candidate_writing import replacing
+from llmrank.data.candidate_writing import write_lines
 from llmrank.data.lines import text_lines
 from llmrank.data.tables import Table
 from llmrank.errors import InputError
@@ -42,11 +42,12 @@ def write_trec_run(
 
     Raises InputError: the file exists already; or an id holds white space, which a run cannot hold.
     """
-    with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        for name, scored in rankings:
-            for rank, (item_id, score) in enumerate(scored, 1):
-                words = f"{_word(name, path, name)} Q0 {_word(item_id, path, name)}"
-                file.write(f"{words} {rank} {score:g} llmrank\n")
+    lines = (
+        f"{_word(name, path, name)} Q0 {_word(item_id, path, name)} {rank} {score:g} llmrank\n".encode()
+        for name, scored in rankings
+        for rank, (item_id, score) in enumerate(scored, 1)
+    )
+    write_lines(path, lines, overwrite=overwrite)
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, float]]:
@@ -72,15 +73,16 @@ def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
     Raises InputError: the file exists already; an id holds white space; or a gain is no whole number, of which
     trec_eval and what reads its files would take the whole part (0 of 0.5).
     """
-    with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        for case in cases:
-            for item_id, gain in case.gain_of.items():
-                words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"
-                if not float(gain).is_integer():
-                    problem = f"the gain {gain:g} of item {item_id!r} is no whole number, as a TREC file has them"
-                    hint = "write csv or parquet instead, or give whole gains in the data (3, 2, 1)"
-                    raise InputError(problem, path=path, user=case.user_id, hint=hint)
-                file.write(f"{words} {gain:.0f}\n")
+    def judged(case: Case) -> Iterator[bytes]:
+        for item_id, gain in case.gain_of.items():
+            words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"
+            if not float(gain).is_integer():
+                problem = f"the gain {gain:g} of item {item_id!r} is no whole number, as a TREC file has them"
+                hint = "write csv or parquet instead, or give whole gains in the data (3, 2, 1)"
+                raise InputError(problem, path=path, user=case.user_id, hint=hint)
+            yield f"{words} {gain:.0f}\n".encode()
+
+    write_lines(path, (line for case in cases for line in judged(case)), overwrite=overwrite)
 
 
 def _number(text: str) -> float:

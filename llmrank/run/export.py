@@ -93,7 +93,7 @@ def exported_rows(run: Run) -> Iterator[dict[str, object]]:
 def _write_trec(run: Run, path: Path, *, overwrite: bool) -> list[Path]:
     if any(case.target is not None for case in run.cases):
         raise InputError("ratings are not a TREC run", path=run.path, hint="export them as csv or parquet")
-    qrels = path.with_suffix(".qrels")
+    qrels = (path.with_suffix("") if path.suffix == ".gz" else path).with_suffix(".qrels")
     if qrels == path:
         raise InputError("this is the file of what is relevant", path=path, hint="name the run file, such as out.trec")
     check_free(path, overwrite=overwrite)

@@ -12,6 +12,7 @@ import pytest
 import pytrec_eval
 import ranx
 
+from llmrank.data.trec import read_trec_run
 from llmrank.errors import InputError
 from llmrank.evaluation.training_data import TrainingData
 from llmrank.run import Run
@@ -169,6 +170,14 @@ def test_grades_of_relevance_are_kept(tmp_path: Path) -> None:
     [path] = make_run(tmp_path / "graded", [one], [shuffled(one, 1)]).export(tmp_path / "out.parquet", "parquet")
     rows = pq.read_table(path).to_pylist()
     assert {row["item_id"]: row["relevant"] for row in rows if row["relevant"]} == one.gain_of
+
+
+def test_a_trec_run_named_gz_is_packed_and_read_back(strict: Run, tmp_path: Path) -> None:
+    plain, _ = map(Path, strict.export(tmp_path / "out.trec", "trec"))
+    packed, qrels = map(Path, strict.export(tmp_path / "packed.trec.gz", "trec"))
+    assert qrels.name == "packed.qrels"
+    assert packed.read_bytes()[:2] == b"\x1f\x8b"
+    assert read_trec_run(packed).data.equals(read_trec_run(plain).data)
 
 
 def test_a_trec_run_and_its_qrels_are_two_files_or_none(strict: Run, tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def write_qrels(path: Path, cases: Iterable[Case], *, overwrite: bool = False) -
     Raises InputError: the file exists already; an id holds white space; or a gain is no whole number, of which
     trec_eval and what reads its files would take the whole part (0 of 0.5).
     """
+
     def judged(case: Case) -> Iterator[bytes]:
         for item_id, gain in case.gain_of.items():
             words = f"{_word(case.case_id, path, case.user_id)} 0 {_word(item_id, path, case.user_id)}"

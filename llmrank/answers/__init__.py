@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["TextFormat", "answer_format", "answer_formats", "answered", "missing", "unparsed", "without_reasoning"]
 
 _FORMATS: Mapping[str, str] = {
-    "titles": "titles:Titles",
-    "permutation": "permutation:Permutation",
+    "titles": "ranking:Titles",
+    "permutation": "ranking:Permutation",
     "json": "json_answer:Json",
     "choice": "choice:Choice",
     "yes_no": "yes_no:YesNo",

@@ -1,11 +1,11 @@
-"""The stages in one: a Response in, an Answer with ranked items out."""
+"""The stages in one: a Response in, an Answer with ranked items out; and the formats `titles` and `permutation`."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from llmrank.answers import doubt
@@ -18,6 +18,7 @@ from llmrank.answers.listing import Listing, Mention
 from llmrank.answers.matching import Match, TitleIndex, title_index
 from llmrank.answers.normalise import LIMIT, normalise, without_reasoning
 from llmrank.answers.outcome import (
+    TextFormat,
     answered,
     asks_first,
     awaits_the_question,
@@ -29,7 +30,53 @@ from llmrank.answers.outcome import (
     with_repairs,
 )
 from llmrank.answers.prose import told
-from llmrank.types import Answer, Entry, Outcome, Question, Response
+from llmrank.types import Answer, Entry, Outcome, Question, Response, Structured
+
+
+@dataclass(frozen=True, slots=True)
+class Titles(TextFormat):
+    """The model names the items by their titles: a list of them in any dressing; see docs/reading-answers.md.
+
+    Repairs counted: `missing`, `duplicate`, `not_a_candidate` (a title that is none of the items, as often as it
+    stands in the raw answer), `ambiguous` (it could be several of them), `truncated`. Items whose titles are the same
+    are taken in the order shown, one for each time the title is named. Where identifiers were shown beside the
+    titles, an answer may name those instead.
+    """
+
+    name: str = "titles"
+
+    def read(self, response: Response, question: Question) -> Answer:
+        """Return the named items in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`,
+        `no_candidate_named`)."""
+        return read_ranking(response, question, titles=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Permutation(TextFormat):
+    """The model orders the identifiers of the items (`[2] > [3] > [1]`, `B, C, A`): those of the question, or the
+    numbers from 1 (see docs/reading-answers.md).
+
+    List numbers do not count; once identifiers stand in square brackets, only those count. An answer that counts from
+    0 is read so only if it names every item and so leaves no doubt (repair `zero_based`); else it is unparsed for that
+    reason. Where the answer names titles in place of identifiers, they are read (repair `title_for_identifier`).
+    Further repairs: `missing`, `duplicate`, `not_a_candidate`, `truncated`.
+    """
+
+    name: str = "permutation"
+
+    def read(self, response: Response, question: Question) -> Answer:
+        """Return the items in `ranked`; unparsed (`empty`, `truncated`, `refusal`, `ambiguous`, `zero_based`,
+        `no_candidate_named`)."""
+        return read_ranking(response, question, titles=False)
+
+    def structured(self, question: Question) -> Structured | None:
+        """Return `[2] > [3] > [1]` as a regular expression: as many as asked for, none but the question's."""
+        identifiers = Identifiers.of(question).texts
+        if not identifiers:
+            return None
+        one = rf"\[(?:{'|'.join(map(re.escape, identifiers))})\]"
+        return Structured("regex", rf"{one}(?: > {one}){{{missing(0, len(identifiers), question.top) - 1}}}")
+
 
 _FUZZY_TEXTS = 1000
 """Distinct unknown texts that are compared with all titles; more of them are no list of titles."""

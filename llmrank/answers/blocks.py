@@ -550,23 +550,18 @@ def _take_json(text: str, values: list[Block]) -> str:
             at += 1
             continue
         if isinstance(value, dict):
-            value, end = _with_following(decoder, text, cast("dict[object, object]", value), end)
-        if said := _said(value):
-            parts += [text[start:at], f"\n{said}\n"]
-            start = end
-        elif several := _lists_of(value):
-            parts += [text[start:at], f"\n{_MARK}" * len(several), "\n"]
-            values += several
-            start = end
-        elif block := _json_block(cast("object", value)):
-            parts += [text[start:at], f"\n{_MARK}\n"]
-            values.append(block)
+            value, end = _with_following(decoder, text, cast("dict[str, object]", value), end)
+        said = _said(value)
+        blocks = [] if said else _blocks_of(value)
+        if said or blocks:
+            parts += [text[start:at], f"\n{said}" if said else f"\n{_MARK}" * len(blocks), "\n"]
+            values += blocks
             start = end
         at = end
     return "".join((*parts, text[start:]))
 
 
-def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, object], end: int) -> tuple[object, int]:
+def _with_following(decoder: json.JSONDecoder, text: str, first: dict[str, object], end: int) -> tuple[object, int]:
     """Return objects that follow one another with the same keys (JSON Lines) as one array, and where it ends; the first
     alone where it is only repeated."""
     objects = [first]
@@ -582,7 +577,7 @@ def _with_following(decoder: json.JSONDecoder, text: str, first: dict[object, ob
         if not isinstance(value, dict) or value.keys() != first.keys():
             break
         if value != first:
-            objects.append(cast("dict[object, object]", value))
+            objects.append(cast("dict[str, object]", value))
         end = until
     return (objects if len(objects) > 1 else first), end
 
@@ -592,34 +587,37 @@ _CUT = 1000
 _NEXT_OBJECT = re.compile(r"\s{0,80},?\s{0,80}\{")
 
 
+def _object(value: object) -> dict[str, object]:
+    """Return the fields of a JSON object, none of any other value."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
 def _said(value: object) -> str:
     """Return the text that an object holds as its answer (`{"answer": "1. Heat"}`), nothing if it holds more."""
-    table = cast("dict[object, object]", value) if isinstance(value, dict) else {}
-    texts = [text for key, text in table.items() if str(key).casefold() in _LIST_KEYS and isinstance(text, str)]
+    table = _object(value)
+    texts = [text for key, text in table.items() if key.casefold() in _LIST_KEYS and isinstance(text, str)]
     whole = not any(isinstance(inner, list | dict) for inner in table.values())
     return texts[0] if len(texts) == 1 and whole and re.search(r"[\n,>\[]", texts[0]) else ""
 
 
-def _lists_of(value: object) -> list[Block]:
-    """Return the lists of an object that holds several of which none is called the ranking, else nothing."""
-    while isinstance(value, dict) and len(inner := [*cast("dict[object, object]", value).values()]) == 1:
-        value = inner[0]
-    if not isinstance(value, dict):
-        return []
-    table = {str(key).casefold(): inner for key, inner in cast("dict[object, object]", value).items()}
+def _blocks_of(value: object) -> list[Block]:
+    """Return the lists of an object that holds several of which none is called the ranking, else what a value lists."""
+    table = _object(value)
+    while len(table) == 1:
+        table = _object(*table.values())
+    table = {key.casefold(): inner for key, inner in table.items()}
     lists = {key: inner for key, inner in table.items() if isinstance(inner, list) and inner}
-    if len(lists) < 2 or any(key in table for key in _LIST_KEYS[:_ANSWERS]):
-        return []
-    blocks = {key: block for key, inner in lists.items() if (block := _json_block(cast("object", inner)))}
+    several = len(lists) > 1 and table.keys().isdisjoint(_LIST_KEYS[:_ANSWERS])
+    blocks = {key: block for key, inner in lists.items() if several and (block := _json_block(cast("object", inner)))}
     for key, block in blocks.items():
         block.name = key
-    return [*blocks.values()]
+    return [*blocks.values()] or [*filter(None, [_json_block(value)])]
 
 
 def _json_block(value: object) -> Block | None:
     """Return what a JSON value lists: an array, an object of ranks or scores, or one of them within an object."""
     if isinstance(value, dict):
-        return _object_block({str(key): inner for key, inner in cast("dict[object, object]", value).items()})
+        return _object_block(_object(value))
     return _array_block(cast("list[object]", value)) if isinstance(value, list) else None
 
 
@@ -712,8 +710,8 @@ def _pairs(header: str, pairs: Sequence[tuple[str, ...]]) -> Block:
 def _flat(value: object) -> dict[str, str]:
     """Return the fields of an object, with those of the objects in it (`{"movie": {"name": "Heat"}, "rank": 1}`)."""
     fields: dict[str, str] = {}
-    for key, inner in cast("dict[object, object]", value).items():
-        fields |= _flat(inner) if isinstance(inner, dict) else {str(key).casefold(): _text(inner)}
+    for key, inner in _object(value).items():
+        fields |= _flat(inner) if isinstance(inner, dict) else {key.casefold(): _text(inner)}
     return fields
 
 

@@ -12,7 +12,7 @@ from llmrank.answers.identifiers import Identifiers, Word, is_begun_by, uses_bra
 from llmrank.answers.matching import TitleIndex, title_index
 from llmrank.answers.normalise import SHORT, plain_text
 from llmrank.answers.outcome import NEXT_QUESTION, TAKEN_BACK, TextFormat, answered, asks_first, unparsed
-from llmrank.answers.ranking import read_titles, resolve_mentions, told_apart
+from llmrank.answers.ranking import judge, read_titles, resolved, told_apart
 from llmrank.types import Answer, Question, Response, Structured
 
 _CALLED = re.compile(
@@ -172,7 +172,7 @@ def _titled(at: int, stage: str, response: Response, question: Question, beside:
 def _by_title(text: str, response: Response, question: Question, index: TitleIndex) -> Answer:
     """Return the Answer of a text without identifiers."""
     mentions = told_apart(read_titles(split(text), text, question).mentions, text, index)
-    named, repairs = resolve_mentions(mentions, index)
+    named, repairs = resolved(judge(mentions, index))
     if any(one.match and len(one.match.positions) > 1 for one in mentions):
         return unparsed(response, text, "ambiguous")  # which of the items of one title is meant, nothing says
     if len(named) != 1 and (at := _called_title(text, index)) is not None:

@@ -101,10 +101,7 @@ _ASKS_BACK = _any_of(r"\b(?:which|do you|have you|did you|could you|can you|are 
 _JUDGED = " (?:relevant|likely|recommended|preferred|liked|suitable|ranked)"
 _WORST_BESIDE = _any_of(rf"\b(?:least|worst|lowest)(?:{_JUDGED})?[^\w:\n]*$")
 """`least relevant [3] > [1] most relevant`: the words and the sign point in two directions."""
-_FROM_TO = re.compile(
-    r"\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"] \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$",
-    re.IGNORECASE,
-)
+_FROM_TO = _any_of(r"\W*\w{1,6} [«„“\"][^\n:]{2,60}[»“”\"] \w{1,4} [«„“\"][^\n:]{2,60}[»“”\"]:\W*$")
 """`From "skip it" to "see it tonight":`, where nothing is known of the two ends."""
 _RANKS_OF = _any_of(
     r"\b(?:ranks|places|positions) (?:of|for|that)\b[^\n:]{0,60}\b(?:respectively|in (?:the|that|this|your) order)\b"

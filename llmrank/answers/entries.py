@@ -735,14 +735,7 @@ def _remark(body: str, index: TitleIndex) -> Mentions | None:
         closed = mark["closed"] or body[mark.start() - 1] in "*_"  # **Dune:** a classic; *Dune*, Frank Herbert
         alone = closed and not {*"*_"} & {*body[mark.end() :][:2000]}
         in_characters = said[0] in ".!?" and _EAST_ASIAN.match(said, 2) is not None
-        if (
-            alone
-            or in_characters
-            or _is_remark(said)
-            or _EDITION.match(said)
-            or _AUTHOR.match(said)
-            or _ASIDE.match(said)
-        ):
+        if alone or in_characters or _is_remark(said) or any(one.match(said) for one in (_EDITION, _AUTHOR, _ASIDE)):
             mention = _mention(body[: mark.start()], index)
             if mention.match and (by := _BY.match(said)) and index.is_by_another(mention.match, said[by.end() :]):
                 return None
@@ -820,10 +813,9 @@ def _in_two_languages(body: str, index: TitleIndex) -> Mentions | None:
         if found["behind"] and (not inside.match or _mention(found["before"], index).match):
             return None
         letters = [*filter(str.isalpha, found["outside"] or found["abroad"] or found["before"])]
-        dated = (
-            found["behind"] and inside.match and _YEAR.search(inner)
-        )  # La Vie des autres – The Lives of Others (2006)
-        foreign = 2 * sum(map(str.isascii, letters)) < len(letters) or dated
+        foreign = 2 * sum(map(str.isascii, letters)) < len(letters)
+        if found["behind"] and inside.match and _YEAR.search(inner):
+            foreign = True  # La Vie des autres – The Lives of Others (2006)
         if found["outside"] and inside.match and " " in inner and not index.nearest(body):
             ours, theirs = ({*re.findall(r"\w+", text.casefold())} for text in (found["outside"], inner))
             telling = len(theirs) > 2 or not found["outside"].isascii() or not _ABROAD.isdisjoint(ours) or ours & theirs

@@ -287,12 +287,8 @@ class TitleIndex:
         return _positions((name, at) for name, at in names if " " in name)
 
     @cached_property
-    def _by_year(self) -> dict[str, list[int]]:
-        years: dict[str, list[int]] = {}
-        for at, title in enumerate(self._titles):
-            if title.year:
-                years.setdefault(title.year, []).append(at)
-        return years
+    def _by_year(self) -> dict[str, tuple[int, ...]]:
+        return _positions((title.year, at) for at, title in enumerate(self._titles) if title.year)
 
     @cached_property
     def _all_dated(self) -> bool:
@@ -326,9 +322,8 @@ class TitleIndex:
             positions.update(self._names.get(without_article(query.whole), ()))
         found = [at for at in positions if _agree(query, self._titles[at])]
         several = any(map(_YEAR.fullmatch, (*query.aliases, *query.remarks)))  # titles with their years
-        if (
-            not found and ends and query.year and query.aliases and not several
-        ):  # Shichinin no samurai (Seven Samurai) (1954)
+        if not found and ends and query.year and query.aliases and not several:
+            # Shichinin no samurai (Seven Samurai) (1954)
             others = {at for alias in query.aliases for at in self._names.get(without_article(alias), ())}
             found = [at for at in others if self._titles[at].year == query.year]
         if not found and (part := self._last_parts.get(name)) and len(part) == 1:
@@ -357,9 +352,8 @@ class TitleIndex:
     def _find_trailing_year(self, text: str) -> Match | None:
         if (found := _TRAILING_YEAR.search(text, len(text) - 5)) is None:
             return None
-        return self._find_normalised(
-            parse_title(f"{text[: found.start()]} ({full_year(found[1])})"), ends=True
-        )  # Heat '95
+        dated = f"{text[: found.start()]} ({full_year(found[1])})"  # Heat '95
+        return self._find_normalised(parse_title(dated), ends=True)
 
     def _find_in_figures(self, query: Title, ends: bool) -> Match | None:
         """Return the match of a name with its first number in figures, or in words (`Twelve Angry Men`); a number alone

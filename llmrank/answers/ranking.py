@@ -305,7 +305,7 @@ def by_title(
     if any(len(index.named_in(one)) > 1 for one in islice(either, _EITHER)):
         return unparsed(response, text, "ambiguous", repairs)  # 1. Heat or Fargo
     judged = judge(found[:-1] if cut_off else found, index)
-    named, counted = _resolved(judged)
+    named, counted = resolved(judged)
     counted["truncated"] = int(cut_off)
     meant = [
         one.match.positions if one.match else index.namesakes(at)
@@ -361,7 +361,7 @@ def by_identifier(
         elif count not in numbers:
             return unparsed(response, text, "zero_based")
     judged = judge(found)
-    named, repairs = _resolved(judged)
+    named, repairs = resolved(judged)
     repairs["zero_based"] = int(zero_based)
     answer = replace(_answer(named, repairs, response, question, text), entries=_entries(found, judged))
     return answer if for_titles else replace(answer, matches={})
@@ -373,11 +373,6 @@ def _answer(named: dict[int, str], repairs: Counter[str], response: Response, qu
     repairs["missing"] = missing(len(named), len(question.items), question.top)
     ranked = tuple(question.items[at].item_id for at in named)
     return answered(response, repairs, ranked=ranked, matches=Counter(named.values()))
-
-
-def resolve_mentions(found: Sequence[Mention], index: TitleIndex | None = None) -> tuple[dict[int, str], Counter[str]]:
-    """Return the position of each named item with the stage of its match, in the order named, and the repairs."""
-    return _resolved(judge(found, index))
 
 
 Judged = Sequence[tuple[int | None, str]]
@@ -444,7 +439,8 @@ def _each_once(meant: Mapping[int, int], known: Collection[int]) -> dict[int, in
     return {number: at for number, at in meant.items() if times[at] == 1 and at not in known}
 
 
-def _resolved(judged: Judged) -> tuple[dict[int, str], Counter[str]]:
+def resolved(judged: Judged) -> tuple[dict[int, str], Counter[str]]:
+    """Return the position of each named item with the stage of its match, in the order named, and the repairs."""
     repairs = Counter(how for at, how in judged if at is None or how == "loose")
     return {at: how for at, how in judged if at is not None}, repairs
 

@@ -159,9 +159,7 @@ _LISTED = re.compile(r"^\W{0,4}(\d{1,2})[.)] (?=[^\W\d])", re.MULTILINE)
 _UNITED = re.compile(rf"{_EITHER_ALONE}{_UNIT}", re.IGNORECASE)
 _ANY = re.compile(rf"{_DIGITS}{_UNIT}?", re.IGNORECASE)
 _LOOSE = re.compile(
-    rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')}){_UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps"
-    rf"|i (?:think|guess)|for)\b)",
-    re.I,
+    rf"{_EITHER}{_UNIT}?(?=\W{{0,9}}$|[.!]|,? (?:maybe|probably|perhaps|i (?:think|guess)|for)\b)", re.I
 )
 _SYMBOLS = re.compile(r"[★⭐🌟]++(½)?☆*+")
 _RANGE = re.compile(
@@ -330,7 +328,7 @@ def _loose(text: str, scale: tuple[float, float]) -> list[Given]:
     given = _within(scale, _given(_ANY.finditer(text)))
     if len(given) > 1 or any(math.isnan(value) for value, _ in given):
         return given
-    return _given(_LOOSE.finditer(text)) or _given(_ONLY_DIGITS.finditer(text))
+    return _given(_LOOSE.finditer(text))
 
 
 def _within(scale: tuple[float, float], values: Iterable[Given]) -> list[Given]:
@@ -350,7 +348,6 @@ def _rethought(given: list[Given], text: str, scale: tuple[float, float]) -> lis
 _RETHOUGHT = re.compile(
     rf"(?:^|[.!?…–—-] )\W{{0,4}}(?:no,? )?{TAKEN_BACK.pattern}(.*)", re.IGNORECASE | re.MULTILINE | re.DOTALL
 )
-_ONLY_DIGITS = re.compile(rf"^{_DIGITS}{_UNIT}?$")
 
 
 def _given(matches: Iterable[re.Match[str]]) -> list[Given]:

@@ -34,30 +34,9 @@ _BEFORE_UNIT = re.compile(r"(?<=\d)(?=(?:oz|ml|mg|kg|g|l|lbs?|ct|pcs?|gb|tb)\b)"
 _INCHES = re.compile(r"(?<=\d)\"(?=[\s),]|$)")
 _LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
 _ACCENTS = re.compile(r"[\u0300-\u036f]")
-_LETTERS = str.maketrans(
-    {
-        "½": " 1/2",
-        "×": "x",
-        "™": "",
-        "℠": "",
-        "ø": "o",
-        "æ": "ae",
-        "œ": "oe",
-        "ł": "l",
-        "đ": "d",
-        "ð": "d",
-        "þ": "th",
-        "ı": "i",
-    }
-)
-_WORDS = {
-    "volume": "vol",
-    "pt": "part",
-    "versus": "vs",
-    "ft": "feat",
-    "featuring": "feat",
-    "gray": "grey",
-}
+_SIGNS = {"½": " 1/2", "×": "x", "™": "", "℠": ""}
+_LETTERS = str.maketrans(_SIGNS | {"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+_WORDS = {"volume": "vol", "pt": "part", "versus": "vs", "ft": "feat", "featuring": "feat", "gray": "grey"}
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 _ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _TEENS = ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]

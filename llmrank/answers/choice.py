@@ -53,8 +53,7 @@ _AVOIDED = re.compile(
     r"|hates?|(?<!at )least|worst|weakest|poorest|lowest|runners?-up|second choice)\b"
     r"(?:\W{1,3}(?:one|it|this|that|the|these|two|among|them|all|here|clearly|definitely|probably|of|to|for|in|would"
     r"|be|is|are|most|my|your|user|pick|choice|option|movie|film|title|item|product|passage|candidate|match|fit"
-    r"|relevant|likely|suitable|recommended|preferred)\b)*+"
-    r"\W{0,6}$",
+    r"|relevant|likely|suitable|recommended|preferred)\b)*+\W{0,6}$",
     re.IGNORECASE,
 )
 """`If I had to avoid one, it would be A`, `The worst choice is A`."""

@@ -469,8 +469,7 @@ def _without_broken_off(groups: list[_Group]) -> list[_Group]:
 
 _GOES_ON = re.compile(
     r"\b(?:then|next|as well|too(?! [a-z])|follow(?:ed)?|after (?:that|these|those|them)|finally|lastly|rest|remaining"
-    r"|last|also|dann|danach"
-    r"|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b",
+    r"|last|also|dann|danach|schließlich|puis|ensuite|enfin|luego|después|finalmente|poi|infine)\b",
     re.IGNORECASE,
 )
 """Words with which a sentence goes on with a list."""
@@ -517,8 +516,7 @@ _WORST_LIST = re.compile(r"\W*(?:the |my )?worst (?:matches|picks|fits|choices|o
 _REST = re.compile(r"\W*(?:and )?(?:the |my )?(?:rest|others|remaining)\b", re.IGNORECASE)
 """`My top pick is Heat. The rest: Fargo, Alien`"""
 _GIVEN = re.compile(
-    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])"
-    r"[^\n]*:\W*$|"
+    r"\W*(?:the )?(?:(?:user|viewer|reader)['’]s |your )?(?:(?:watch|viewing|reading) )?history\b(?= ?[:,])[^\n]*:\W*$|"
     r"\W*(?:you(?:['’]ve| have)? |the user )?(?:already )?"
     r"(?:watched|history|seen|liked|candidates?|options)\b[^,]*:\W*$",
     re.I,

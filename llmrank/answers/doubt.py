@@ -37,8 +37,7 @@ _UNORDERED = _any_of(
     r"\b(?:worldwide|domestic|total) box office\b|\bbox[- ]office (?:of|results|gross|takings|numbers|order)\b",
     r"\bfrom one end\b[^\n:]{0,60}\bto the other\b",
     r"\bin (?:the )?order of (?:their )?(?:release|publication|appearance|year|date|price|length)\b"
-    r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )"
-    r"by (?:release|decade|runtime|price)\b(?=[,.:\n]| \()"
+    r"|(?:^\W*|\b(?:sorted|ordered|ranked|listed|arranged) )by (?:release|decade|runtime|price)\b(?=[,.:\n]| \()"
     r"|\b(?:cheapest|longest|shortest|oldest|newest) first\b",
     r"\b(?:sort|order|rank|arrang|list|group)(?:ed|ing) by (?:[\w']+ ){0,2}(?:popularity|genre|studio|director|decade"
     r"|theme|mood|box office|run(?:ning )?time|length|imdb|rotten tomatoes|release|price|cost|size|weight)\b"
@@ -74,8 +73,7 @@ _EVEN = _any_of(
     r"\bsettle on (?:either|one)\b|\bas for which\b|\bsend me\b[^.\n]{0,60}\band i(?:['’]ll| will)\b",
     r"\b(?:put|listed|sorted)\b[^.\n]{0,30}\balphabetical",
     r"\b(?:not|n['’]t|never) take (?:it|this|that) (?:for|as) a (?:ranking|recommendation)\b"
-    r"|(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b"
-    r"|\ba pari merito\b",
+    r"|(?<!fast )(?<!nahezu )\bgleichauf\b|\bex æquo\b|\ba pari merito\b",
     r"\bnot a (?:prediction|recommendation)\b|\bdoes(?: not|n['’]t) say which\b",
     r"\bno (?:basis|opinion)\b(?! (?:on|about) the (?:others?|rest))|\bno order can be given\b|\bsay nothing about\b",
     r"\b(?:can(?:not|['’]t)|will not|won['’]t|prefer not to) (?:rank|order|give an order|give a (?:\w+ )?ranking)\b"
@@ -144,8 +142,7 @@ _CHANGES = _any_of(
     r"(?<!might )(?<!could )(?<!may )(?<!might well )(?<!could well )\b(?:trade|change|switch) places\b",
     r"\b(?:correction|fix|change|edit)\b[^.\n]{0,20}(?:\bno\.?|\bnumber|#|\bentry|\bitem|\bplace) ?\d",
     r"\b(?:please|so|i(?:['’]d| would|['’]ll| will)|let me|let['’]s)(?! feel)\b[^.\n]{0,30}\b(?:take|strike"
-    r"|remove|cross|drop)\b"
-    r"[^.\n]{0,40}\b(?:off|from|out of) (?:the|my|this|that) (?:list|ranking)\b",
+    r"|remove|cross|drop)\b[^.\n]{0,40}\b(?:off|from|out of) (?:the|my|this|that) (?:list|ranking)\b",
     r"\bwycofuj|\bзабудьте (?:этот|эту|про)\b|\bотзываю\b|\bziehe\b[^.\n]{0,40}\bliste\b[^.\n]{0,20}\bzurück\b"
     r"|\b(?:oubliez|je retire) (?:cette|ma|la) liste\b|\bvergessen sie (?:diese|die|meine) (?:liste|reihenfolge)\b"
     r"|\b(?:olvid[ae]|retiro|esqueça|dimentichi|ritiro) (?:esta|essa|questa|la|a|mi) list[ao]\b"

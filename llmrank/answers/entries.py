@@ -107,8 +107,7 @@ _FOLLOWS = re.compile(r"^(?:(?:and|then|next|after that|afterwards|followed by|f
 _IN_SEQUENCE = re.compile(r"\b(?:followed by|then|next|after that|finally|lastly)\b")
 _VERB = re.compile(
     r"[\W_]{0,6}(?:\((?:18|19|20)\d\d\)[\W_]{0,4})?(?:is|was|are|would|has|have|seems?|looks?|might|may|could"
-    r"|should|will|isn['’]t"
-    r"|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
+    r"|should|will|isn['’]t|does|did|can|fits?|ist|wäre|est|serait|es|sería|é|è)\b"
 )
 _TWO_PARTS = re.compile(r" (?:[-–—→←|]|->|<-|=>|--) ")
 _ARROWS = (re.compile(r" (?:->|→|=>) "), re.compile(r" (?:<-|←) "))

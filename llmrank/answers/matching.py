@@ -48,8 +48,7 @@ _ALIKE = 200
 """How many titles that begin with one word are gone through, so that the time stays linear."""
 _SIZE = re.compile(
     r"\b(?:\d+ )*\d+ ?(?:fl|fluid|oz|ozs|ounces?|ml|l|liters?|g|grams?|kg|lbs?|inch(?:es)?|cm|mm|count|ct|pack|pcs"
-    r"|pieces?|qt|quarts?|cups?|in 1|w|watts?|gb|tb|mah)\b|\bsize \d+\b"
-    r"|\b(?:pack|set|box|case) of \d+\b"
+    r"|pieces?|qt|quarts?|cups?|in 1|w|watts?|gb|tb|mah)\b|\bsize \d+\b|\b(?:pack|set|box|case) of \d+\b"
 )
 _MODEL = re.compile(r"\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{2,}\b")
 """A word of letters and digits, as models of products are called: `1000xm5`."""

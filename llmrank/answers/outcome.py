@@ -60,8 +60,7 @@ def declines(text: str) -> bool:
 
 _AWAITS = re.compile(
     r"\b(?:(?:i(?: will|['’]ll| shall| can)|ready to) (?:now )?(?:rank|order|sort|help|recommend|output|answer"
-    r"|reply|respond)"
-    r"|once you (?:share|give|provide|send|confirm))\b.{0,400}"
+    r"|reply|respond)|once you (?:share|give|provide|send|confirm))\b.{0,400}"
     r"\b(?:please (?:provide|share|send|paste)\b[^.\n]{0,40}\b(?:history|watched|read|films|movies|books|items"
     r"|list|candidates|preferences|ratings|input|data|details|information)|once you (?:share|give|provide|send|confirm)"
     r"|when you(?: are|['’]re) ready|waiting for)\b"
@@ -117,10 +116,8 @@ _ERROR = re.compile(
     r"^\W{0,4}(?:[\w.]{0,40}(?:error|exception|fault)\b|http(?:/\d(?:\.\d)?)? ?\d{3}\b|traceback\b"
     r"|[45]\d\d [A-Z][a-z]+ |bad gateway"
     r"|gateway time-?out|service unavailable|internal server|too many requests|unauthorized|forbidden|not found\b)"
-    r"|\berror code\b"
-    r"|[{,] ?['\"](?:error|detail|code|status|message)['\"] ?:(?! ?['\"]?(?:ok|success\w*|done|200)\b)"
-    r"|\brate[- ]?limit|\bquota\b"
-    r"|\btimed? ?out\b|\bupstream\b"
+    r"|\berror code\b|[{,] ?['\"](?:error|detail|code|status|message)['\"] ?:(?! ?['\"]?(?:ok|success\w*|done|200)\b)"
+    r"|\brate[- ]?limit|\bquota\b|\btimed? ?out\b|\bupstream\b"
     r"|\bcontext length\b|\bmax(?:imum)? tokens\b|\bapi[- ]?key\b|\bretry(?:ing)? (?:in|after)\b"
     r"|\btry again (?:in|later)\b"
     r"|\bconnection (?:error|refused|reset|aborted)|\boverloaded\b|\bstatus code\b|\bserver (?:is )?(?:error"

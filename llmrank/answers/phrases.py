@@ -29,14 +29,11 @@ PHRASES = (
         r"|δεν (?:θα )?(?:προτείν|συνιστ)|nedoporuč|neodporúč|en suosittele|önerm(?:iyor|em|edi)"
         r"|not (?:a (?:good )?(?:fit|match)|suitable|relevant)|exclu(?!siv)|esclus"
         r"|le(?:ft|av(?:e|ing))(?: (?:it|them|this|that|those))? (?:out|off (?:the|my|this))|omit|avoid(?!s\b)"
-        r"|reject"
-        r"|(?:do|would)n['’]t bother|not bother"
-        r"|not for (?:you|them|this user|the user)\b"
+        r"|reject|(?:do|would)n['’]t bother|not bother|not for (?:you|them|this user|the user)\b"
         r"|not (?:in|on|among|part of) (?:my |the |this )?(?:top|list|ranking|order|final|picks?|table)\b"
         r"|missed (?:out\b|the cut\b)|just miss(?:es|ing)? the cut\b|did(?: not|n['’]t) (?:quite )?make (?:it\b"
         r"|the (?:cut|list)\b)"
-        r"|nothing to do with the (?:placing|ranking|order)|threw out\b|thrown out\b"
-        r"|skip(?:ped)?\b|dislike|hated?\b"
+        r"|nothing to do with the (?:placing|ranking|order)|threw out\b|thrown out\b|skip(?:ped)?\b|dislike|hated?\b"
         r"|(?:like|enjoy|love|want)s?(?: it)? (?:the )?least\b(?! (?:up )?to\b| and (?:end|finish)ing\b)"
         r"|am wenigsten\b(?![^\n]{0,60}\b(?:bis|ehesten|meisten|besten)\b)"
         r"|(?:would|will|may|might)(?: not|n['’]t) (?:really )?(?:like|enjoy)\b"
@@ -46,8 +43,7 @@ PHRASES = (
         r"|lascio (?:fuori|da parte)|deixo de (?:fora|lado)|laat ik weg|ignor|discard",
         r"(?m:^[^\w\n]*(?:unsure|undecided)\b[^,.\n]{0,20}:|^[^\w\n]*dropped\b[^:\n]{0,30}:)|未入选|제외|お(?:すすめ|勧め)(?:しません|できません)"
         r"|(?m:\b(?:zum Beispiel|par exemple|por (?:exemplo|ejemplo)|per esempio|na przykład|например)\b[^:\n]{0,40}"
-        r":\W*$)"
-        r"|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
+        r":\W*$)|추천하지 않|추천하지는 않|لا (?:أوصي|أنصح)|(?<!最)不推荐|(?<!最)不推薦|除外|пропущен|исключ"
         r"|(?m:^[^\w\n]*(?:(?:for|an) example\W*$|example (?:of|output|answer|ranking))|\bin the format\W*$)"
         r"|(?m:^(?![^\n]*\b(?:most|best|top|highest)\b)[^\n]*\bleast\*{0,2} likely to (?:\w+ ){0,2}"
         r"(?:like|enjoy|love|watch|read|play|buy)\b)"),
@@ -66,8 +62,7 @@ PHRASES = (
         r"final|answers?\b|verdict\b|decision\b(?! (?:matrix|table))"
         r"|bottom line|in the end\b|overall\b|conclusion|my (?:own )?(?:ranking"
         r"|order|list|recommendation|pick|choice)|result\b|output\b(?! format)|therefore|thus\b|so the (?:order"
-        r"|ranking)|summary\b"
-        r"|should read\b|(?:order|ranking|list) should be\b"
+        r"|ranking)|summary\b|should read\b|(?:order|ranking|list) should be\b"
         r"|revis|redo\b|re-?rank|new (?:order|ranking|list)\b|start(?:ing)? over|wait\b|scratch that|updated?\b"
         r"|correct(?:ed|ion)|on reflection|on second thought|actually\b|rather:|better:|reconsider"
         r"|ultimate|endgültig|endfassung|urteil|antwort|ergebnis|meine (?:rangliste|reihenfolge|empfehlung)|fazit"
@@ -77,13 +72,11 @@ PHRASES = (
         r"|vastaus|végső|válasz|konečn|výsledn|odpově|răspuns|τελικ|απάντησ|остаточн|відповід|cuối cùng|kết quả"
         r"|câu trả lời|jawaban|hasil akhir|peringkat akhir",
         r"(?m:^[^\w\n]*so\W*$)|(?m:\bfixed(?: (?:order|ranking|list))?:\W*$)"
-        r"|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي"
-        r"|الإجابة|अंतिम|उत्तर|คำตอบ|สุดท้าย|סופי|תשובה"),
+        r"|ответ|итог|окончательн|最终|最終|答案|结果|結果|答え|정답|최종|결과|답변|النهائي|الإجابة|अंतिम|उत्तर|คำตอบ|สุดท้าย|סופי|תשובה"),
         ("Final ranking:", "Answer:", "Mon classement final :", "答案：")),
     Phrase("ranking", _words(
         r"because (?:you|the user)|since you|rank|recommend|order\b|ordered|sorted|top\b|picks?\b|shortlist"
-        r"|\d+ best\b|best \d"
-        r"|here (?:are|is)\b|suggest|best to worst|rangliste"
+        r"|\d+ best\b|best \d|here (?:are|is)\b|suggest|best to worst|rangliste"
         r"|reihenfolge|empf|classement|recommand|clasific|recomend|classific|consigl|rekommend|rangordn|anbefal|polec"
         r"|doporuč|odporúč|preporuč|ajánl|suositt|öner|sırala|recomand|προτείν|κατάταξ|đề xuất|gợi ý|xếp hạng"
         r"|rekomendasi|peringkat",
@@ -92,8 +85,7 @@ PHRASES = (
     Phrase("given", _words(
         r"(?:candidates?|given|provided|proposed|available|options?(?! ?(?:\d|[a-e]\b))"
         r"|watched(?!(?: ?[→>-]{1,2} ?| )next)|history|(?<!next )watches|viewed|bought|gave|purchase[sd]|recently|liked"
-        r"|loved|seen|rated"
-        r"|enjoyed|original"
+        r"|loved|seen|rated|enjoyed|original"
         r"|input|shuffled|pool|previously|thoughts|explanations?|why|vus?|vist[ao]s?)\b|e\.g\.|format should|discuss"
         r"|go through\b|consider|restat"
         r"|analy[sz]|reason|kandidat|vorgeschlagen|gesehen|verlauf|proposé|historique|candidat|propuest|historial"
@@ -211,8 +203,7 @@ WORST_FIRST = re.compile(
     r"|\b(?:schlechteste|schwächste)\w*(?: \w+)? (?:oben|zuerst)"
     r"|\b(?:beste[nrs]?|meilleure?s?|mejor(?:es)?|melhor(?:es)?|miglior[ei]) (?:\w+ )?"
     r"(?:unten|zuletzt|am ende|zum schluss|en dernier|à la fin|al final|no final|por último|alla fine|per ultim[oa])"
-    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first"
-    r"|one first)"
+    r"|\breversed? (?:order|ranking)|\bworst (?:first|is first|one first)"
     r"|\bbest (?:(?:one|pick|match|film|movie|item) )?(?:(?:is|are|for|comes?|goes|stands?|being) )?"
     r"(?:last|at the (?:end|bottom))"
     r"|\baufsteigend|\bordre croissant|\borden ascendente|\bordine crescente|\bordem crescente|\b(?:least|lowest"

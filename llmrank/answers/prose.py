@@ -57,8 +57,7 @@ _LIKELY = word_set("likely relevant recommended suitable")
 _LAST = word_set("last end finish closes bottom zuletzt letzter letzte dernier derniere ultimo ultima")
 _OPENS = word_set(
     "start starting begin beginning recommend suggest offer reach pick choose rank watch put try read play go love"
-    " enjoy"
-    " beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais placerais classerais"
+    " enjoy beginnen anfangen empfehle empfehlen commencerais recommande recommanderais mettrais placerais classerais"
     " inizierei consiglio consiglierei metterei empezaria recomiendo recomendaria pondria comecaria recomendo colocaria"
 )
 _NEXT = word_set(

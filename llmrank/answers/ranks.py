@@ -232,8 +232,7 @@ def _are_shown(values: Sequence[str], named: Sequence[list[Mention]]) -> bool:
 
 _WATCHED = re.compile(
     r"\b(?:because|since|as) you\b|\b(?:you(?:['’]ve)?|already|previously|user) (?:watched|liked|loved|read"
-    r"|played|bought)\b"
-    r"|\bhistory\b|^(?:watched|seen)$",
+    r"|played|bought)\b|\bhistory\b|^(?:watched|seen)$",
     re.IGNORECASE,
 )
 """The heading of a column with what the user has had."""

@@ -54,8 +54,7 @@ _EITHER = rf"(?:{_DIGITS}|{_WORD.replace('value', 'word')})"
 _EITHER_ALONE = rf"(?:{_DIGITS}|{_ALONE})"
 _UNIT = (
     rf"(?: ?(?:/|out of|of|von|sur|de|su|из|van) ?(?P<of>\d{{1,3}}|five|ten|{'|'.join(_FOREIGN[4])})(?:\.0)?(?![\w/]"
-    rf"|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?"
-    rf"|[ -]?(?:{_STARS}){_ENDS_UNIT})"
+    rf"|\.\d)(?: ?(?:{_STARS}){_ENDS_UNIT})?|[ -]?(?:{_STARS}){_ENDS_UNIT})"
 )
 _LABEL = (
     r"(?:my|the|short|final|predicted|expected|estimated|user|overall|rating|score|answer|prediction|response|is|of"

@@ -46,11 +46,9 @@ _BEGINS = re.compile(
 )
 _NAMED = re.compile(
     rf"(?:answer|verdict|prediction|response|conclusion|decision|label|recommend|recommended|(?:will|would)_\w{{2,12}}"
-    rf"|output|antwort|réponse|respuesta|resposta"
-    rf"|risposta|ответ|答案"
+    rf"|output|antwort|réponse|respuesta|resposta|risposta|ответ|答案"
     rf"|答え|回答|svar|odpověď|vastaus|válasz|cevap|yanıt|jawaban|đáp án|απάντηση)[\"'*_]{{0,3}}"
-    rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}"
-    rf"({_EITHER})(?!\w)",
+    rf"(?: (?:is|would be|to this is|ist|est|es)|[は是]| \.{{3,20}})?[\s:=*_\"'({{\[<“-]{{0,6}}({_EITHER})(?!\w)",
     re.IGNORECASE,
 )
 _ENDS = re.compile(
@@ -95,8 +93,7 @@ _IDIOM = re.compile(
 )
 _LIKES = re.compile(
     r"^\W*(?:based on (?:the|their|this) (?:\w+ ){1,3})?the (?:user|person|viewer|reader|player|listener|customer"
-    r"|guest) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not"
-    r"|unlikely)|n['’]t)?"
+    r"|guest) (?:will|would|is)(?P<not> (?:probably |most likely |likely )?(?:not|unlikely)|n['’]t)?"
     r"(?: probably| likely| most likely| definitely| to)* (?:like|enjoy|love|watch|read|play|buy|download|listen"
     r"|want)\b",
     re.IGNORECASE,
@@ -113,8 +110,7 @@ _UNLIKELY = re.compile(
 _EMPHATIC = re.compile(
     r"[\W_]*(?:(?:hmm*|well|honestly)\W{1,5})?"
     r"(?:(?:probably|likely|rather|i(?: would|['’]d) say)(?= not\b)|absolutely|definitely|certainly|of course"
-    r"|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)"
-    r"|[,!]? yes\b(?!.*\bno\b))",
+    r"|surely)(?:(?P<not> not)?\b[*_]*[.,!](?!.*\b(?:no|yes)\b)|[,!]? yes\b(?!.*\bno\b))",
     re.IGNORECASE | re.DOTALL,
 )
 """`Absolutely! It is the kind of film …`, `Definitely not.`"""
@@ -127,8 +123,7 @@ _THEY_LIKE = re.compile(
 _HARDLY = re.compile(
     r"[\W_]*(?:(?:eher|wahrscheinlich|vermutlich|wohl(?: eher)?) nicht|(?:probablement|plutôt) pas|waarschijnlijk niet"
     r"|скорее(?: всего)? не|вряд ли|raczej nie|probabilmente no|probablemente no"
-    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$))"
-    r"(?!.*\b(?:ja|oui|да|tak|sì|sí|sim)\b)",
+    r"|provavelmente não)(?=[*_]{0,3}(?:[.!]|$))(?!.*\b(?:ja|oui|да|tak|sì|sí|sim)\b)",
     re.IGNORECASE | re.DOTALL,
 )
 """`Eher nicht.`"""
